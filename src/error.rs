@@ -1,0 +1,166 @@
+//! One error type for the whole crate: what was being done, to which path, where in it, what was found.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in a form that a program can decide on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The operating system refused or failed an operation; [`source`](std::error::Error::source) has its error.
+    Io,
+    /// A lock or a batch was not to be had before the deadline.
+    Timeout,
+    /// A value is missing or impossible; [`Error::details`] lists every reason.
+    Invalid,
+    /// A path cannot hold a ledger: a directory, a symlink, a FIFO, a network file system.
+    Unsuitable,
+    /// Bytes are not what the format says: no JSON, a broken line, a table that does not parse.
+    Malformed,
+    /// The file was written by a newer version of this crate.
+    Newer,
+    /// No price is known for the model; [`Error::details`] lists the nearest known names.
+    UnknownModel,
+    /// No limit is known under that name; [`Error::details`] lists the known names.
+    UnknownLimit,
+    /// A sum or product left the range of its type.
+    Overflow,
+    /// A thread that wrote for several callers panicked; whether the record was written is unknown.
+    Abandoned,
+}
+
+/// An error: the operation, the path and the position it concerns, and what was found there.
+///
+/// One word wide and cheap to clone, since one failed write answers many callers. The operating system's own error is
+/// the [`source`](std::error::Error::source) and is not repeated in the text.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Arc<Report>);
+
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}", self.text())]
+struct Report {
+    kind: ErrorKind,
+    operation: String,
+    path: Option<PathBuf>,
+    position: Option<Position>,
+    details: Vec<String>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    line: u64,
+    byte: u64,
+}
+
+impl Error {
+    /// An error of `kind` that arose while doing `operation`, a lower-case fragment such as "open the ledger".
+    pub(crate) fn new(kind: ErrorKind, operation: impl Into<String>) -> Self {
+        Self(Arc::new(Report {
+            kind,
+            operation: operation.into(),
+            path: None,
+            position: None,
+            details: Vec::new(),
+            source: None,
+        }))
+    }
+
+    /// An operating system error that arose while doing `operation` on `path`.
+    pub(crate) fn io(operation: impl Into<String>, path: &Path, source: std::io::Error) -> Self {
+        Self::new(ErrorKind::Io, operation).path(path).source(source)
+    }
+
+    pub(crate) fn path(self, path: &Path) -> Self {
+        self.with(|report| report.path = Some(path.to_owned()))
+    }
+
+    /// The position in the file: `line` counts from 1, `byte` from 0.
+    pub(crate) fn at(self, line: u64, byte: u64) -> Self {
+        self.with(|report| report.position = Some(Position { line, byte }))
+    }
+
+    /// Adds one thing that was found, or one thing to do.
+    pub(crate) fn detail(self, detail: impl Into<String>) -> Self {
+        self.with(|report| report.details.push(detail.into()))
+    }
+
+    pub(crate) fn source(self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.with(|report| report.source = Some(Arc::new(source)))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Report)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// The kind of failure.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The path concerned, if any.
+    pub fn file(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// The line concerned, counted from 1, if any.
+    pub fn line(&self) -> Option<u64> {
+        self.0.position.map(|position| position.line)
+    }
+
+    /// The first byte of the line concerned, counted from 0 in its file, if any.
+    pub fn byte(&self) -> Option<u64> {
+        self.0.position.map(|position| position.byte)
+    }
+
+    /// Everything that was found wrong, one entry each: all the reasons of a refusal, the nearest known names.
+    pub fn details(&self) -> &[String] {
+        &self.0.details
+    }
+
+    /// The operating system's kind of error, if one is the source.
+    pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        let source = self.0.source.as_deref()?;
+        Some(source.downcast_ref::<std::io::Error>()?.kind())
+    }
+}
+
+impl Report {
+    fn text(&self) -> String {
+        use fmt::Write;
+        let mut text = self.operation.clone();
+        if let Some(path) = &self.path {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ": {}", path.display());
+        }
+        if let Some(Position { line, byte }) = self.position {
+            let _ = write!(text, ": line {line} (byte {byte})");
+        }
+        if !self.details.is_empty() {
+            let _ = write!(text, ": {}", self.details.join("; "));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_word_wide_and_every_part_in_the_text() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+        let error = Error::io("read the ledger", Path::new("/l.jsonl"), std::io::Error::other("bad disk"))
+            .at(3, 120)
+            .detail("expected a trailer, found \"x\"");
+        assert_eq!(error.to_string(), "read the ledger: /l.jsonl: line 3 (byte 120): expected a trailer, found \"x\"");
+        assert_eq!(std::error::Error::source(&error).map(ToString::to_string).as_deref(), Some("bad disk"));
+        assert_eq!((error.line(), error.byte()), (Some(3), Some(120)));
+    }
+}

@@ -1,0 +1,255 @@
+//! Everything the journal asks of a disk, as one narrow seam; the only file that names `std::fs`.
+//!
+//! [`Disk`] is the real file system. `SimulatedDisk` (feature `simulation`) implements the same seam in memory and
+//! replays every state that a crash can leave.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::lock;
+
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading only; the file must exist.
+    Read,
+    /// Reading, and appending at whatever the end is at the time of the write; the file must exist.
+    Append,
+    /// Reading, and overwriting at given offsets; the file must exist.
+    Write,
+    /// As `Append`, on a file that must not exist and is made with mode 0600.
+    AppendNew,
+    /// As `Write`, on a file that must not exist and is made with mode 0600.
+    WriteNew,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileType {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A FIFO, a socket, a device.
+    Special,
+}
+
+/// Identity, type and length of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Type of the file.
+    pub file_type: FileType,
+    /// Device and inode: equal exactly when two handles or paths mean the same file.
+    pub id: (u64, u64),
+    /// Length in bytes.
+    pub len: u64,
+    /// How many names the file has.
+    pub links: u64,
+    /// Whether any user may write to it.
+    pub world_writable: bool,
+}
+
+/// A disk: files by path. Every method does one operation and says how it ended; none retries.
+pub trait Storage: fmt::Debug + Send + Sync {
+    /// Opens a file.
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>>;
+    /// What stands at `path`, not following a symlink there; `None` if nothing does.
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
+    /// Makes a directory with mode 0700, and its parents with the default mode; one that exists is left as it is.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// The names in a directory, in no order; an empty list if there is no such directory.
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
+    /// Renames a file, replacing what stands at `to`.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes creations, renames and removals in `directory` durable.
+    fn sync_dir(&self, directory: &Path) -> io::Result<()>;
+}
+
+/// An open file.
+pub trait StorageFile: fmt::Debug + Send + Sync {
+    /// Reads up to `buffer.len()` bytes from `offset` on; 0 at the end of the file.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Appends with one write; may write less than all.
+    fn append(&self, bytes: &[u8]) -> io::Result<usize>;
+    /// Overwrites from `offset` on with one write; may write less than all.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+    /// Cuts or extends (with NULs) to `len` bytes.
+    fn truncate(&self, len: u64) -> io::Result<()>;
+    /// Makes everything written to the file durable, its length too: `fdatasync`.
+    fn sync(&self) -> io::Result<()>;
+    /// Identity and length of the open file.
+    fn stat(&self) -> io::Result<Stat>;
+    /// Takes the file's exclusive advisory lock if it is free.
+    fn try_lock(&self) -> io::Result<bool>;
+    /// Gives the lock back.
+    fn unlock(&self) -> io::Result<()>;
+}
+
+/// Repeats `operation` for as long as a signal interrupts it.
+pub(super) fn uninterrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+/// Appends all of `bytes`; on an error, part of them may be there.
+pub(super) fn append_all(file: &dyn StorageFile, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match uninterrupted(|| file.append(bytes))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => bytes = &bytes[written..],
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes` at `offset`; on an error, part of them may be there.
+pub(crate) fn write_all_at(file: &dyn StorageFile, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match uninterrupted(|| file.write_at(bytes, offset))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => {
+                bytes = &bytes[written..];
+                offset += written as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Fills as much of `buffer` as the file has from `offset` on, and says how much that was.
+pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match uninterrupted(|| file.read_at(&mut buffer[filled..], offset + filled as u64))? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
+/// The real file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk;
+
+impl Storage for Disk {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
+        let mut options = fs::OpenOptions::new();
+        options.read(true);
+        match access {
+            Access::Read => {}
+            Access::Append => _ = options.append(true),
+            Access::Write => _ = options.write(true),
+            Access::AppendNew => _ = options.append(true).create_new(true),
+            Access::WriteNew => _ = options.write(true).create_new(true),
+        }
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Ok(Box::new(options.open(path)?))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(stat(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            done => done,
+        }
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        match fs::read_dir(directory) {
+            Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
+        // A relative file name has the empty path as its parent.
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        fs::File::open(directory)?.sync_all()
+    }
+}
+
+impl StorageFile for fs::File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(self, buffer, offset)
+    }
+
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        io::Write::write(&mut &*self, bytes)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::write_at(self, bytes, offset)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(stat(&self.metadata()?))
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        lock::try_lock(self)
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        lock::unlock(self)
+    }
+}
+
+fn stat(metadata: &fs::Metadata) -> Stat {
+    use std::os::unix::fs::MetadataExt;
+    let file_type = match metadata.file_type() {
+        t if t.is_file() => FileType::File,
+        t if t.is_dir() => FileType::Directory,
+        t if t.is_symlink() => FileType::Symlink,
+        _ => FileType::Special,
+    };
+    Stat {
+        file_type,
+        id: (metadata.dev(), metadata.ino()),
+        len: metadata.len(),
+        links: metadata.nlink(),
+        world_writable: metadata.mode() & 0o002 != 0,
+    }
+}

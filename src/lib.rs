@@ -1,0 +1,16 @@
+//! runledger
+
+mod digest;
+mod error;
+
+pub mod baseline;
+pub mod cost;
+pub mod journal;
+pub mod ledger;
+pub mod metrics;
+pub mod quota;
+
+pub use digest::{hash_bytes, hash_reader};
+pub use error::{Error, ErrorKind, Result};
+pub use metrics::{ExecutionMetrics, Timestamp, Usage, Usd};
+pub use uuid::Uuid;

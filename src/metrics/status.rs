@@ -1,0 +1,170 @@
+//! The enumerations of a record. Each keeps a value that it does not know as it was given, so that records of newer
+//! writers pass through unchanged.
+
+/// Defines an enum over strings with an `Other` for values that this version does not know. Two values are equal when
+/// their strings are, so `Other("success")` is `Success`.
+macro_rules! open_enum {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$doc])* $variant,)+
+            /// A value that this version does not know, as it was given.
+            Other(String),
+        }
+
+        impl $name {
+            /// The value as it stands in a record.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $text,)+
+                    Self::Other(text) => text,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                match text {
+                    $($text => Self::$variant,)+
+                    other => Self::Other(other.to_owned()),
+                }
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.as_str() == other.as_str()
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl std::hash::Hash for $name {
+            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+                self.as_str().hash(state);
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Ok(Self::from(<std::borrow::Cow<'de, str>>::deserialize(deserializer)?.as_ref()))
+            }
+        }
+    };
+}
+pub(super) use open_enum;
+
+open_enum! {
+    /// How an execution ended.
+    Status {
+        /// It did what it should.
+        Success = "success",
+        /// It ended with an error.
+        Failed = "failed",
+        /// It was given up: by its caller, or by a guard dropped before the end.
+        Cancelled = "cancelled",
+        /// Its process died.
+        Interrupted = "interrupted",
+        /// It panicked.
+        Panicked = "panicked",
+        /// It waits for a person.
+        Paused = "paused",
+    }
+}
+
+impl Status {
+    /// Whether this is a success; `None` when nobody can tell (interrupted, paused, a status of a newer writer).
+    pub fn succeeded(&self) -> Option<bool> {
+        match self {
+            Self::Success => Some(true),
+            Self::Failed | Self::Cancelled | Self::Panicked => Some(false),
+            Self::Interrupted | Self::Paused | Self::Other(_) => None,
+        }
+    }
+}
+
+open_enum! {
+    /// What sort of error ended an execution.
+    ErrorCategory {
+        /// A security rule was broken.
+        Security = "Security",
+        /// Not allowed, or not who it said.
+        Auth = "Auth",
+        /// The network failed.
+        Network = "Network",
+        /// It took too long.
+        Timeout = "Timeout",
+        /// The program is wrong.
+        Logic = "Logic",
+        /// None of the others, or not told.
+        Unknown = "Unknown",
+    }
+}
+
+open_enum! {
+    /// Where an execution ran.
+    Environment {
+        /// A developer's machine.
+        Local = "local",
+        /// Staging.
+        Staging = "staging",
+        /// Production, the default.
+        Prod = "prod",
+    }
+}
+
+impl Default for Environment {
+    fn default() -> Self {
+        Self::Prod
+    }
+}
+
+open_enum! {
+    /// The price tier of a model.
+    CostTier {
+        /// Costs nothing.
+        Free = "Free",
+        /// At an ordinary price.
+        Standard = "Standard",
+        /// At a high price.
+        Premium = "Premium",
+        /// A model was used whose price is not known.
+        Unknown = "Unknown",
+    }
+}
+
+open_enum! {
+    /// What a record is about.
+    Kind {
+        /// The execution of a skill, the default.
+        Skill = "skill",
+        /// A decision of the model router.
+        ModelRouting = "model_routing",
+        /// An attempt to generate something.
+        Generation = "generation",
+        /// A quality control.
+        Qc = "qc",
+        /// A check against a budget.
+        BudgetGate = "budget_gate",
+    }
+}
+
+impl Default for Kind {
+    fn default() -> Self {
+        Self::Skill
+    }
+}
