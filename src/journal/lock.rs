@@ -4,6 +4,12 @@
 //! the trait is never imported, and each call is fully qualified.
 
 use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::storage::{Access, Storage, StorageFile, uninterrupted};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Takes the exclusive lock of `file` if nobody else holds it.
 ///
@@ -20,4 +26,75 @@ pub(super) fn try_lock<F: fs2::FileExt>(file: &F) -> io::Result<bool> {
 /// Gives the lock back.
 pub(super) fn unlock<F: fs2::FileExt>(file: &F) -> io::Result<()> {
     fs2::FileExt::unlock(file)
+}
+
+/// The file whose lock guards a journal's tail.
+#[derive(Debug)]
+pub(super) struct LockFile {
+    storage: Arc<dyn Storage>,
+    path: PathBuf,
+    file: Arc<dyn StorageFile>,
+    id: (u64, u64),
+}
+
+/// The lock, held until this is dropped.
+#[derive(Debug)]
+pub(super) struct Locked(Arc<dyn StorageFile>);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Fails only on a bad descriptor; closing the file gives the lock back as well.
+        let _ = self.0.unlock();
+    }
+}
+
+impl LockFile {
+    /// Opens the lock's file, and makes it if it is not there.
+    pub(super) fn open(storage: Arc<dyn Storage>, path: PathBuf) -> Result<Self> {
+        let file = open(&*storage, &path).map_err(|source| Error::io("open the lock", &path, source))?;
+        let id = file.stat().map_err(|source| Error::io("examine the lock", &path, source))?.id;
+        Ok(Self { storage, path, file, id })
+    }
+
+    /// Takes the lock, waiting for at most `deadline`.
+    ///
+    /// It polls: a waiting `flock` can be given up only through a signal, which a library must not send. A holder keeps
+    /// the lock for two writes into the page cache, so the first pauses are short.
+    pub(super) fn acquire(&mut self, deadline: Duration) -> Result<Locked> {
+        let failed = |path: &PathBuf, source| Error::io("take the lock", path, source);
+        let begin = Instant::now();
+        let mut pause = Duration::from_micros(10);
+        loop {
+            if uninterrupted(|| self.file.try_lock()).map_err(|e| failed(&self.path, e))? {
+                let locked = Locked(Arc::clone(&self.file));
+                let there = self.storage.stat(&self.path).map_err(|e| failed(&self.path, e))?;
+                if there.is_some_and(|there| there.id == self.id) {
+                    return Ok(locked);
+                }
+                // Deleted or replaced: others lock the file that stands there now.
+                drop(locked);
+                *self = Self::open(Arc::clone(&self.storage), self.path.clone())?;
+            } else if begin.elapsed() >= deadline {
+                return Err(Error::new(ErrorKind::Timeout, "take the lock")
+                    .path(&self.path)
+                    .detail(format!("another process has held it for more than {} ms", deadline.as_millis())));
+            } else {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(1));
+            }
+        }
+    }
+}
+
+fn open(storage: &dyn Storage, path: &std::path::Path) -> io::Result<Arc<dyn StorageFile>> {
+    loop {
+        match storage.open(path, Access::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return done.map(Arc::from),
+        }
+        match storage.open(path, Access::WriteNew) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            done => return done.map(Arc::from),
+        }
+    }
 }

@@ -1,4 +1,199 @@
 //! How bytes become durable lines. Knows nothing of executions.
+//!
+//! A [`Journal`] is a file of JSON lines that only grows. Threads and processes append to it at the same time; each line
+//! carries its number, its hash and the hash of the line before. What survives which crash is [`Durability`]'s to say.
+//!
+//! The ledger and the quota tracker stand on it. Everything that it asks of a disk goes through [`storage::Storage`].
 
+mod area;
+mod events;
+mod identity;
+mod line;
 mod lock;
+mod reader;
+mod recovery;
+mod segment;
 pub mod storage;
+mod tail;
+mod writer;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use events::Event;
+pub use line::{Link, PAYLOAD_BYTES_MAX};
+pub use reader::{Cursor, Line, Lines};
+use segment::Layout;
+use storage::{Disk, Storage};
+use tail::Tail;
+use uuid::Uuid;
+use writer::Writer;
+
+use crate::error::{Error, Result};
+
+/// What an acknowledged record survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Durability {
+    /// Synced before the call returns: survives a panic, `kill -9`, a crash of the operating system, and a power cut,
+    /// as far as the disk does not lie about its cache.
+    #[default]
+    Synced,
+    /// In the operating system's page cache when the call returns: survives a panic and `kill -9`; the last seconds
+    /// before a crash of the operating system or a power cut may be lost.
+    Flushed,
+}
+
+/// Milliseconds after 1970-01-01T00:00:00Z. The journal reads no clock of its own.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Takes what went wrong and could not be answered to a caller.
+pub type Warn = Arc<dyn Fn(&Error) + Send + Sync>;
+
+/// How a journal is opened.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// What an acknowledged line survives.
+    pub durability: Durability,
+    /// Seal the active segment once it has this many bytes; `None`: never by size.
+    pub rotate_bytes: Option<u64>,
+    /// Seal the active segment with the first line of a new day (UTC).
+    pub rotate_daily: bool,
+    /// How long an append waits for another process's lock before it fails.
+    pub lock_deadline: Duration,
+    /// Where the files are.
+    pub storage: Arc<dyn Storage>,
+    /// The time, for rotation and events.
+    pub clock: Clock,
+    /// Where warnings go.
+    pub warn: Warn,
+}
+
+impl Options {
+    /// Synced, rotated at 256 MiB but not by day, a deadline of one second, the real disk, warnings on stderr.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            durability: Durability::Synced,
+            rotate_bytes: Some(256 * 1024 * 1024),
+            rotate_daily: false,
+            lock_deadline: Duration::from_secs(1),
+            storage: Arc::new(Disk),
+            clock,
+            warn: Arc::new(|error| eprintln!("runledger: warning: {error}{}", source_of(error))),
+        }
+    }
+}
+
+fn source_of(error: &Error) -> String {
+    std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default()
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("durability", &self.durability)
+            .field("rotate_bytes", &self.rotate_bytes)
+            .field("rotate_daily", &self.rotate_daily)
+            .field("lock_deadline", &self.lock_deadline)
+            .field("storage", &self.storage)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a line went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Appended {
+    /// The line's sequence number, from 1.
+    pub seq: u64,
+    /// What it survives from now on.
+    pub durability: Durability,
+}
+
+/// The state of a journal at one moment: keep it elsewhere, and a later verification can tell whether the journal still
+/// begins with what it held then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Head {
+    /// The ledger's id.
+    pub ledger: Uuid,
+    /// Number and hash of the last line.
+    pub link: Link,
+    /// Number of the active segment, from 1.
+    pub segment: u64,
+    /// Bytes in the active segment.
+    pub bytes: u64,
+}
+
+/// An append-only, hash-chained file of JSON lines, safe across threads and processes. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    writer: Arc<Writer>,
+    storage: Arc<dyn Storage>,
+    layout: Layout,
+    id: Uuid,
+}
+
+impl Journal {
+    /// Opens the journal whose active segment is `path`, and makes it if it is not there; mends what a crash left.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) when `path` is no regular file or holds something else;
+    /// [`ErrorKind::Newer`](crate::ErrorKind::Newer) for a format that this version does not know;
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) when another process keeps the lock;
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when the disk refuses.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+        let layout = Layout::new(path.as_ref());
+        let storage = Arc::clone(&options.storage);
+        recovery::check_active(&*storage, &layout)?;
+        for directory in [layout.machinery().to_owned(), layout.sealed(), layout.quarantine()] {
+            storage
+                .create_dir(&directory)
+                .map_err(|source| Error::io("make the ledger's directory", &directory, source))?;
+        }
+        for directory in [layout.parent(), layout.machinery()] {
+            storage
+                .sync_dir(directory)
+                .map_err(|source| Error::io("sync the ledger's directory", directory, source))?;
+        }
+        let tail = Tail::open(layout.clone(), options)?;
+        let id = tail.id;
+        Ok(Self { writer: Arc::new(Writer::new(tail)), storage, layout, id })
+    }
+
+    /// Appends `payload`, one JSON object without line feeds, and returns when it is as durable as the options ask.
+    ///
+    /// Callers that come while a batch is being synced share the next one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with nothing written, when `payload` is no such object or longer
+    /// than [`PAYLOAD_BYTES_MAX`]; [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) and
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when it could not be written or synced;
+    /// [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) when the thread that wrote for this one panicked.
+    pub fn append(&self, payload: &[u8]) -> Result<Appended> {
+        line::check_payload(payload)?;
+        self.writer.append(payload)
+    }
+
+    /// The lines from the first on.
+    pub fn lines(&self) -> Lines {
+        Lines::from_start(Arc::clone(&self.storage), self.layout.clone())
+    }
+
+    /// The lines from where another reader stopped.
+    pub fn lines_from(&self, cursor: Cursor) -> Lines {
+        Lines::resume(Arc::clone(&self.storage), self.layout.clone(), cursor)
+    }
+
+    /// The journal's present state.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn head(&self) -> Result<Head> {
+        let end = self.writer.end()?;
+        Ok(Head { ledger: self.id, link: end.link, segment: end.segment, bytes: end.len })
+    }
+}

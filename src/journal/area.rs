@@ -1,0 +1,164 @@
+//! The commit area: a file whose blocks are already there, so that syncing a write to it commits no file system journal.
+//!
+//! It holds the active segment's bytes from a base on, at the same distances: the byte at offset X of the segment stands
+//! at `HEADER_BYTES` + X − base. Everything before the base is synced in the segment itself; everything acknowledged
+//! after it is synced here. A header in a block of its own says which base, and to which line the first byte after it is
+//! chained. The header is a sealed line too, so a torn one is noticed; and the lines after it prove themselves through
+//! the chain, so that what an earlier cycle left behind cannot be taken for new.
+//!
+//! Assumption: a write damages nothing but the bytes written (SQLite calls this "powersafe overwrite").
+
+use std::io;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::line::{self, Link};
+use super::segment::Layout;
+use super::storage::{Access, FileType, Storage, StorageFile, read_full_at, write_all_at};
+
+/// How many bytes of the segment fit. Larger means fewer syncs of the segment, and more to read after a power cut.
+pub(super) const AREA_BYTES: u64 = 1024 * 1024;
+const HEADER_BYTES: u64 = 4096;
+/// A header line is some 330 bytes long.
+const HEADER_LINE_BYTES_MAX: usize = 512;
+
+/// Which bytes the area holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Header {
+    /// The ledger's id.
+    pub(super) ledger: Uuid,
+    /// Number of the active segment.
+    pub(super) segment: u64,
+    /// Offset in the segment of the first byte held.
+    pub(super) base: u64,
+    /// Bytes before the base that are no line of ours and could not be cut off. Normally 0.
+    pub(super) stray: u64,
+    /// Day on which the segment began, in days after 1970-01-01.
+    pub(super) day: i64,
+    /// The line that ends at `base` − `stray`.
+    #[serde(skip, default = "start")]
+    pub(super) link: Link,
+}
+
+fn start() -> Link {
+    Link::START
+}
+
+impl Header {
+    fn to_line(self) -> io::Result<Vec<u8>> {
+        let payload = serde_json::to_vec(&self)?;
+        let mut bytes = Vec::with_capacity(HEADER_LINE_BYTES_MAX);
+        line::seal(&payload, &self.link, &mut bytes);
+        Ok(bytes)
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.iter().position(|&byte| byte == b'\n')?;
+        let line = &bytes[..end];
+        let trailer = line::check(line)?;
+        let header: Self = serde_json::from_slice(line).ok()?;
+        let link = Link { seq: trailer.link.seq.checked_sub(1)?, hash: trailer.prev };
+        Some(Self { link, ..header })
+    }
+}
+
+/// An open commit area.
+#[derive(Debug)]
+pub(super) struct Area {
+    file: Arc<dyn StorageFile>,
+    /// Device and inode.
+    pub(super) id: (u64, u64),
+    header: Option<Header>,
+    /// The header's bytes as last read or written: equal bytes need not be parsed again.
+    seen: [u8; HEADER_LINE_BYTES_MAX],
+}
+
+impl Area {
+    /// Opens the area; `None` if there is none that can be used.
+    pub(super) fn open(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Self>> {
+        let path = layout.commit();
+        match storage.stat(&path)? {
+            Some(stat) if stat.file_type == FileType::File && stat.len >= HEADER_BYTES + AREA_BYTES => {}
+            _ => return Ok(None),
+        }
+        let mut area = Self::from_file(Arc::from(storage.open(&path, Access::Write)?))?;
+        area.refresh()?;
+        Ok(Some(area))
+    }
+
+    /// Makes a new area with every block written, and puts it in the place of the old one.
+    pub(super) fn create(storage: &dyn Storage, layout: &Layout) -> io::Result<Self> {
+        let path = layout.commit();
+        let new = path.with_extension("new");
+        match storage.remove(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file: Arc<dyn StorageFile> = Arc::from(storage.open(&new, Access::WriteNew)?);
+        write_all_at(&*file, &vec![0; (HEADER_BYTES + AREA_BYTES) as usize], 0)?;
+        file.sync()?;
+        storage.rename(&new, &path)?;
+        storage.sync_dir(layout.machinery())?;
+        Self::from_file(file)
+    }
+
+    fn from_file(file: Arc<dyn StorageFile>) -> io::Result<Self> {
+        let id = file.stat()?.id;
+        Ok(Self { file, id, header: None, seen: [0; HEADER_LINE_BYTES_MAX] })
+    }
+
+    /// Reads the header again, which another process may have changed, and returns it; `None` if it is not whole.
+    pub(super) fn refresh(&mut self) -> io::Result<Option<&Header>> {
+        let mut bytes = [0; HEADER_LINE_BYTES_MAX];
+        read_full_at(&*self.file, &mut bytes, 0)?;
+        if bytes != self.seen {
+            self.seen = bytes;
+            self.header = Header::from_bytes(&bytes);
+        }
+        Ok(self.header.as_ref())
+    }
+
+    /// The header as last read or written.
+    pub(super) fn header(&self) -> Option<&Header> {
+        self.header.as_ref()
+    }
+
+    /// Says that the area holds the segment's bytes from `header.base` on. Everything before must be synced.
+    pub(super) fn rebase(&mut self, header: Header) -> io::Result<()> {
+        let mut line = header.to_line()?;
+        line.resize(HEADER_LINE_BYTES_MAX, 0);
+        // Until it is written whole, what the file holds is not known.
+        self.header = None;
+        self.seen = [0; HEADER_LINE_BYTES_MAX];
+        write_all_at(&*self.file, &line, 0)?;
+        self.seen.copy_from_slice(&line);
+        self.header = Some(header);
+        Ok(())
+    }
+
+    /// Whether the segment's bytes from `offset` to `offset + len` have a place here.
+    pub(super) fn fits(&self, offset: u64, len: u64) -> bool {
+        self.header.is_some_and(|header| offset >= header.base && offset + len <= header.base + AREA_BYTES)
+    }
+
+    /// Writes the segment's bytes at `offset`. Not synced. They must fit.
+    pub(super) fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let base = self.header.ok_or(io::ErrorKind::InvalidInput)?.base;
+        write_all_at(&*self.file, bytes, HEADER_BYTES + offset - base)
+    }
+
+    /// All that the area holds from its base on, old bytes of earlier cycles behind them included.
+    pub(super) fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; AREA_BYTES as usize];
+        let read = read_full_at(&*self.file, &mut bytes, HEADER_BYTES)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// The file, to be synced.
+    pub(super) fn file(&self) -> &Arc<dyn StorageFile> {
+        &self.file
+    }
+}

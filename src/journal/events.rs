@@ -1,0 +1,96 @@
+//! What the journal did to itself, in `events.jsonl`: one JSON object a line, `at` and `event` first.
+
+use std::io;
+
+use chrono::{DateTime, SecondsFormat};
+use serde::Serialize;
+
+use super::segment::Layout;
+use super::storage::{Access, Storage, append_all};
+use crate::error::{Error, Result};
+
+/// Something that a journal, or the ledger on top of it, did to its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The tail of the active segment was mended after a crash.
+    Recovered {
+        /// Number of the segment.
+        segment: u64,
+        /// Bytes written back from the commit area.
+        healed_bytes: u64,
+        /// Bytes that nobody was promised: moved to `quarantine/` and cut off.
+        cut_bytes: u64,
+    },
+    /// The active segment was damaged before its synced tail. It was sealed as it is, and a new one begun.
+    Damaged {
+        /// Number of the damaged segment.
+        segment: u64,
+        /// What was found.
+        found: String,
+    },
+    /// The active segment was sealed, and a new one begun.
+    Rotated {
+        /// Number of the sealed segment.
+        segment: u64,
+        /// Its length.
+        bytes: u64,
+    },
+    /// The active segment could not be synced. It was sealed, and its lines since the last sync were repeated in a new
+    /// one.
+    Abandoned {
+        /// Number of the abandoned segment.
+        segment: u64,
+        /// Bytes that were repeated.
+        repeated_bytes: u64,
+        /// The error of the sync.
+        error: String,
+    },
+    /// Records stand in `spill/`, since the ledger could not take them.
+    Spilled {
+        /// How many.
+        records: u64,
+        /// Why.
+        error: String,
+    },
+    /// Records of `spill/` were appended.
+    Returned {
+        /// How many.
+        records: u64,
+    },
+    /// Records were answered as lost since the last event.
+    Lost {
+        /// How many.
+        records: u64,
+    },
+    /// Executions of dead processes were recorded as interrupted.
+    Swept {
+        /// How many.
+        records: u64,
+    },
+}
+
+#[derive(Serialize)]
+struct Entry<'e> {
+    at: String,
+    #[serde(flatten)]
+    event: &'e Event,
+}
+
+/// Appends `event`, synced.
+pub(crate) fn record(storage: &dyn Storage, layout: &Layout, unix_ms: i64, event: &Event) -> Result<()> {
+    let path = layout.events();
+    let write = || -> io::Result<()> {
+        let at = DateTime::from_timestamp_millis(unix_ms).unwrap_or_default();
+        let mut line = serde_json::to_vec(&Entry { at: at.to_rfc3339_opts(SecondsFormat::Millis, true), event })?;
+        line.push(b'\n');
+        let file = match storage.open(&path, Access::Append) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => storage.open(&path, Access::AppendNew)?,
+            opened => opened?,
+        };
+        append_all(&*file, &line)?;
+        file.sync()
+    };
+    write().map_err(|source| Error::io("record an event", &path, source))
+}

@@ -1,0 +1,105 @@
+//! Which ledger this is: `ledger.json`.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::line;
+use super::reader::Splitter;
+use super::segment::Layout;
+use super::storage::{Access, Storage, read_full_at, write_all_at};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The version of the format on disk that this crate writes. It reads this one and all before.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Identity {
+    format: u32,
+    id: Uuid,
+    /// Name of the active segment, since two of one stem would share their machinery.
+    file: String,
+}
+
+/// The ledger's id, made if it has none yet. Under the lock.
+pub(super) fn read_or_make(storage: &dyn Storage, layout: &Layout, unix_ms: i64) -> Result<Uuid> {
+    match read(storage, layout)? {
+        Some(id) => Ok(id),
+        None => make(storage, layout, unix_ms),
+    }
+}
+
+/// The ledger's id, or `None` if there is no ledger here.
+pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> Result<Option<Uuid>> {
+    let path = layout.identity();
+    let failed = |source| Error::io("read the ledger's identity", &path, source);
+    let file = match storage.open(&path, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(failed)?,
+    };
+    let mut bytes = vec![0; 4096];
+    let read = read_full_at(&*file, &mut bytes, 0).map_err(failed)?;
+    let identity: Identity = serde_json::from_slice(&bytes[..read])
+        .map_err(|source| Error::new(ErrorKind::Malformed, "read the ledger's identity").path(&path).source(source))?;
+    if identity.format > FORMAT {
+        return Err(Error::new(ErrorKind::Newer, "open the ledger").path(&path).detail(format!(
+            "its format is {}, and this version knows up to {FORMAT}: use a newer runledger",
+            identity.format
+        )));
+    }
+    if identity.file != file_name(layout) {
+        return Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
+            .path(layout.machinery())
+            .detail(format!("the directory belongs to {:?}: give the new ledger another name", identity.file)));
+    }
+    Ok(Some(identity.id))
+}
+
+fn file_name(layout: &Layout) -> String {
+    layout.active().file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn make(storage: &dyn Storage, layout: &Layout, unix_ms: i64) -> Result<Uuid> {
+    refuse_foreign(storage, layout)?;
+    let path = layout.identity();
+    let new = path.with_extension("new");
+    let time = uuid::Timestamp::from_unix(
+        uuid::NoContext,
+        unix_ms.div_euclid(1000).max(0).unsigned_abs(),
+        unix_ms.rem_euclid(1000) as u32 * 1_000_000,
+    );
+    let identity = Identity { format: FORMAT, id: Uuid::new_v7(time), file: file_name(layout) };
+    let write = || -> io::Result<()> {
+        match storage.remove(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = storage.open(&new, Access::WriteNew)?;
+        write_all_at(&*file, &serde_json::to_vec(&identity)?, 0)?;
+        file.sync()?;
+        storage.rename(&new, &path)?;
+        storage.sync_dir(layout.machinery())
+    };
+    write().map_err(|source| Error::io("write the ledger's identity", &path, source))?;
+    Ok(identity.id)
+}
+
+/// A file that is there already must be a ledger's, one whose machinery was lost: its first line is sealed.
+fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+    let path = layout.active();
+    let failed = |source| Error::io("read the ledger", path, source);
+    let file = match storage.open(path, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(failed)?,
+    };
+    let mut lines = Splitter::new(file.into(), 0);
+    match lines.next_piece().map_err(failed)? {
+        Some(piece) if line::check(lines.bytes(piece)).is_none() => {
+            Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(path).at(1, 0).detail(
+                "the file holds something else than a ledger: its first line has no valid hash; choose another path",
+            ))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,262 @@
+//! Reading lines back: whole lines only, in order, over all segments.
+
+use std::io::{self, BufRead};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::line::{self, PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX};
+use super::segment::Layout;
+use super::storage::{Access, Storage, StorageFile, read_full_at};
+use crate::error::{Error, Result};
+
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// A stretch of a file that ends at a line feed, or at the end of what is there. Valid until the next one is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Piece {
+    /// Where it begins in the file.
+    pub(crate) offset: u64,
+    /// Whether a line feed ends it.
+    pub(crate) whole: bool,
+    start: usize,
+    len: usize,
+}
+
+impl Piece {
+    /// The offset just after the piece and its line feed.
+    pub(crate) fn end(&self) -> u64 {
+        self.offset + self.len as u64 + u64::from(self.whole)
+    }
+}
+
+/// Splits a file into lines, with a buffer that grows to the longest line and not beyond the longest valid one.
+#[derive(Debug)]
+pub(crate) struct Splitter {
+    file: Arc<dyn StorageFile>,
+    buffer: Vec<u8>,
+    start: usize,
+    filled: usize,
+    /// Offset in the file of `buffer[start]`.
+    offset: u64,
+}
+
+impl Splitter {
+    pub(crate) fn new(file: Arc<dyn StorageFile>, offset: u64) -> Self {
+        Self { file, buffer: Vec::new(), start: 0, filled: 0, offset }
+    }
+
+    /// The bytes of the piece that was given last, without the line feed.
+    pub(crate) fn bytes(&self, piece: Piece) -> &[u8] {
+        &self.buffer[piece.start..piece.start + piece.len]
+    }
+
+    /// The next piece, `None` at the end of the file. Does not consume a last piece without a line feed: asked again
+    /// after the file has grown, it is given with what was added.
+    pub(crate) fn next_piece(&mut self) -> io::Result<Option<Piece>> {
+        let mut searched = 0;
+        loop {
+            let mut ahead = &self.buffer[self.start + searched..self.filled];
+            searched += ahead.skip_until(b'\n')?;
+            if searched > 0 && self.buffer[self.start + searched - 1] == b'\n' {
+                return Ok(Some(self.take(searched - 1, true)));
+            }
+            if searched > PAYLOAD_BYTES_MAX + TRAILER_BYTES_MAX {
+                // Longer than any line: given in parts, none of which is a record.
+                return Ok(Some(self.take(searched, false)));
+            }
+            if self.fill()? == 0 {
+                let piece = Piece { offset: self.offset, whole: false, start: self.start, len: searched };
+                return Ok((searched > 0).then_some(piece));
+            }
+        }
+    }
+
+    /// Goes on after `piece`, although no line feed ended it.
+    pub(crate) fn skip(&mut self, piece: Piece) {
+        self.start = piece.start + piece.len;
+        self.offset = piece.end();
+    }
+
+    fn take(&mut self, len: usize, whole: bool) -> Piece {
+        let piece = Piece { offset: self.offset, whole, start: self.start, len };
+        self.start += len + usize::from(whole);
+        self.offset = piece.end();
+        piece
+    }
+
+    /// Reads more bytes behind those that are there, and says how many.
+    fn fill(&mut self) -> io::Result<usize> {
+        self.buffer.copy_within(self.start..self.filled, 0);
+        self.filled -= self.start;
+        self.start = 0;
+        if self.buffer.len() < self.filled + CHUNK_BYTES {
+            self.buffer.resize((self.filled * 2).max(CHUNK_BYTES), 0);
+        }
+        let at = self.offset + self.filled as u64;
+        let read = read_full_at(&*self.file, &mut self.buffer[self.filled..], at)?;
+        self.filled += read;
+        Ok(read)
+    }
+}
+
+/// A place in a journal up to which a reader has read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// Number of the segment, from 1.
+    pub segment: u64,
+    /// Bytes of it that were read.
+    pub offset: u64,
+    /// Lines of it that were read.
+    pub lines: u64,
+    /// The highest sequence number that was read.
+    pub seq: u64,
+}
+
+/// A line of a journal, whole but not yet understood.
+#[derive(Debug)]
+pub struct Line<'b> {
+    /// The line without its line feed: the record's JSON with the chain's three keys at its end.
+    pub bytes: &'b [u8],
+    /// Its sequence number; `None` if it has no trailer, so that no writer of ours can have written it.
+    pub seq: Option<u64>,
+    /// Its number in its file, from 1.
+    pub number: u64,
+    /// Its first byte in its file.
+    pub offset: u64,
+    /// Number of its segment, from 1.
+    pub segment: u64,
+    /// The file.
+    pub path: &'b Path,
+}
+
+impl Line<'_> {
+    /// An error of `kind` about this line.
+    pub(crate) fn error(&self, kind: crate::ErrorKind, operation: &str) -> Error {
+        Error::new(kind, operation).path(self.path).at(self.number, self.offset)
+    }
+}
+
+/// The lines of a journal in order, over its sealed segments and the active one. Reading takes no lock and disturbs no
+/// writer; lines appended meanwhile are seen too.
+///
+/// A line that a writer has repeated in a new segment, because the old one could not be synced, is given once. A line
+/// still being written is not given.
+#[derive(Debug)]
+pub struct Lines {
+    storage: Arc<dyn Storage>,
+    layout: Layout,
+    open: Option<Open>,
+    cursor: Cursor,
+}
+
+#[derive(Debug)]
+struct Open {
+    splitter: Splitter,
+    path: PathBuf,
+    sealed: bool,
+}
+
+impl Lines {
+    /// Reads from the first segment that is there.
+    pub(crate) fn from_start(storage: Arc<dyn Storage>, layout: Layout) -> Self {
+        Self::resume(storage, layout, Cursor { segment: 0, offset: 0, lines: 0, seq: 0 })
+    }
+
+    /// Reads on from where another reader stopped.
+    pub(crate) fn resume(storage: Arc<dyn Storage>, layout: Layout, cursor: Cursor) -> Self {
+        Self { storage, layout, open: None, cursor }
+    }
+
+    /// Where the next line begins.
+    pub fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+
+    /// The next line, or `None` when all lines that were there have been read; later calls give those appended since.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when a segment cannot be read.
+    pub fn next_line(&mut self) -> Result<Option<Line<'_>>> {
+        let (piece, seq, number) = loop {
+            if self.open.is_none() && !self.open_segment()? {
+                return Ok(None);
+            }
+            let Some(open) = &mut self.open else { return Ok(None) };
+            let piece = open.splitter.next_piece().map_err(|e| Error::io("read a segment", &open.path, e))?;
+            match piece {
+                Some(piece) if piece.whole || open.sealed => {
+                    if !piece.whole {
+                        // The torn end of a sealed segment: nobody will finish it.
+                        open.splitter.skip(piece);
+                    }
+                    self.cursor.offset = piece.end();
+                    self.cursor.lines += 1;
+                    let seq = line::trailer(open.splitter.bytes(piece)).map(|trailer| trailer.link.seq);
+                    if seq.is_some_and(|seq| seq <= self.cursor.seq) {
+                        continue;
+                    }
+                    self.cursor.seq = seq.unwrap_or(self.cursor.seq);
+                    break (piece, seq, self.cursor.lines);
+                }
+                None if open.sealed => {
+                    self.open = None;
+                    self.cursor = Cursor { segment: self.cursor.segment + 1, offset: 0, lines: 0, ..self.cursor };
+                }
+                _ => {
+                    let path = self.layout.sealed_segment(self.cursor.segment);
+                    let sealed = self.storage.stat(&path).map_err(|e| Error::io("look for a segment", &path, e))?;
+                    if sealed.is_none() {
+                        return Ok(None);
+                    }
+                    // Rotated since it was opened: it may have grown until then, and its end is final now.
+                    (open.sealed, open.path) = (true, path);
+                }
+            }
+        };
+        let Some(open) = &self.open else { return Ok(None) };
+        Ok(Some(Line {
+            bytes: open.splitter.bytes(piece),
+            seq,
+            number,
+            offset: piece.offset,
+            segment: self.cursor.segment,
+            path: &open.path,
+        }))
+    }
+
+    /// Opens the segment that the cursor names, or the first one after it; false if none is there.
+    fn open_segment(&mut self) -> Result<bool> {
+        // The active file is opened before the sealed ones are listed: if it is rotated between, it is found in the
+        // list under its number, and this handle still reads it.
+        let active = self.open_file(self.layout.active())?;
+        let sealed = self.layout.sealed_segments(&*self.storage)?;
+        let next = sealed.iter().copied().find(|&segment| segment >= self.cursor.segment);
+        let after_last = sealed.last().map_or(1, |last| last + 1);
+        let (segment, file, path, is_sealed) = match next {
+            Some(segment) => {
+                let path = self.layout.sealed_segment(segment);
+                match self.open_file(&path)? {
+                    Some(file) => (segment, file, path, true),
+                    None => return Ok(false),
+                }
+            }
+            None => match active {
+                Some(file) => (after_last, file, self.layout.active().to_owned(), false),
+                None => return Ok(false),
+            },
+        };
+        if segment != self.cursor.segment {
+            self.cursor = Cursor { segment, offset: 0, lines: 0, ..self.cursor };
+        }
+        self.open = Some(Open { splitter: Splitter::new(file, self.cursor.offset), path, sealed: is_sealed });
+        Ok(true)
+    }
+
+    fn open_file(&self, path: &Path) -> Result<Option<Arc<dyn StorageFile>>> {
+        match self.storage.open(path, Access::Read) {
+            Ok(file) => Ok(Some(Arc::from(file))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("open a segment to read", path, error)),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! What opening does, and whoever finds the files other than expected: finds the end of the chain, and makes the active
+//! segment end there. Under the lock. Each step leaves a state from which the next opener reaches the same end.
+
+use std::io;
+use std::sync::Arc;
+
+use super::area::{Area, Header};
+use super::events::Event;
+use super::line::{self, Link};
+use super::reader::Splitter;
+use super::segment::Layout;
+use super::storage::{Access, FileType, Storage, StorageFile, append_all, read_full_at, write_all_at};
+use super::tail::{Mark, Tail, stat_id};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Opens the active segment for appending, and makes it if it is not there.
+pub(super) fn open_active(storage: &dyn Storage, layout: &Layout) -> Result<Arc<dyn StorageFile>> {
+    let path = layout.active();
+    let failed = |source| Error::io("open the ledger", path, source);
+    check_active(storage, layout)?;
+    match storage.open(path, Access::Append) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened.map(Arc::from).map_err(failed),
+    }
+    let file = storage.open(path, Access::AppendNew).map_err(failed)?;
+    storage.sync_dir(layout.parent()).map_err(failed)?;
+    Ok(Arc::from(file))
+}
+
+/// Refuses what is no regular file of one name, before it is opened: opening a FIFO would wait for ever.
+pub(super) fn check_active(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+    let path = layout.active();
+    let stat = storage.stat(path).map_err(|source| Error::io("examine the ledger", path, source))?;
+    let found = match stat {
+        Some(stat) => match stat.file_type {
+            FileType::File if stat.links > 1 => "a file with more than one hard link",
+            FileType::File => return Ok(()),
+            FileType::Directory => "a directory",
+            FileType::Symlink => "a symbolic link",
+            FileType::Special => "a FIFO, a socket or a device",
+        },
+        None => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
+        .path(path)
+        .detail(format!("expected a regular file, found {found}; choose another path")))
+}
+
+/// The bytes of the active segment from the base on, as they should be.
+struct Merged {
+    bytes: Vec<u8>,
+    link: Link,
+}
+
+impl Tail {
+    /// Finds the end of the chain anew, mends what a crash left behind it, and moves the base there.
+    pub(super) fn recover(&mut self) -> Result<()> {
+        self.doubtful = true;
+        self.file = open_active(&*self.storage, &self.layout)?;
+        self.file_id = stat_id(&*self.file, &self.layout)?;
+        let sealed = self.layout.sealed_segments(&*self.storage)?;
+        let segment = sealed.last().map_or(1, |last| last + 1);
+        let len = self.file.stat().map_err(|e| Error::io("examine the ledger", self.layout.active(), e))?.len;
+        match self.reopen_area(segment)? {
+            Some((header, held)) => self.recover_from_area(header, &held, len)?,
+            None => self.recover_alone(segment, &sealed, len)?,
+        }
+        self.doubtful = false;
+        Ok(())
+    }
+
+    /// The area's header and bytes, if they belong to the active segment.
+    fn reopen_area(&mut self, segment: u64) -> Result<Option<(Header, Vec<u8>)>> {
+        let path = self.layout.commit();
+        let area = Area::open(&*self.storage, &self.layout)
+            .map_err(|source| Error::io("open the commit area", &path, source))?;
+        let Some(area) = area else {
+            self.area = None;
+            return Ok(None);
+        };
+        let held = match area.header() {
+            Some(header) if header.segment == segment && header.ledger == self.id => {
+                Some((*header, area.read().map_err(|source| Error::io("read the commit area", &path, source))?))
+            }
+            _ => None,
+        };
+        // An area whose sync failed still says what it holds, but is not written again.
+        self.area = (!self.area_failed).then_some(area);
+        Ok(held)
+    }
+
+    fn recover_from_area(&mut self, header: Header, held: &[u8], len: u64) -> Result<()> {
+        let base = Mark { segment: header.segment, len: header.base, link: header.link };
+        self.durable = base;
+        if let Some(found) = self.damage_before(&header, len)? {
+            let merged = merge(&[], held, header.link);
+            self.end = Mark { link: merged.link, ..base };
+            self.begin_segment(&merged.bytes)?;
+            self.tell(&Event::Damaged { segment: base.segment, found });
+            return Ok(());
+        }
+        let there = self.read_from(header.base, len)?;
+        let merged = merge(&there, held, header.link);
+        let end = header.base + merged.bytes.len() as u64;
+        let same = there.iter().zip(&merged.bytes).take_while(|(a, b)| a == b).count();
+        if same == there.len() && same == merged.bytes.len() {
+            self.end = Mark { len: end, link: merged.link, ..base };
+            return self.rebase(if merged.bytes.is_empty() { header.stray } else { 0 });
+        }
+        self.quarantine(header.segment, header.base + same as u64, &there[same..])?;
+        self.overwrite(&merged.bytes[same..], header.base + same as u64)?;
+        self.finish_at(Mark { len: end, link: merged.link, ..base }, len)?;
+        self.tell(&Event::Recovered {
+            segment: base.segment,
+            healed_bytes: (merged.bytes.len() - same) as u64,
+            cut_bytes: (there.len() - same.min(there.len())) as u64,
+        });
+        Ok(())
+    }
+
+    /// Recovery without an area: the end is after the last line that has a right hash.
+    fn recover_alone(&mut self, segment: u64, sealed: &[u64], len: u64) -> Result<()> {
+        let before = self.link_of_sealed(sealed)?;
+        let (end, link) = last_valid(Arc::clone(&self.file))
+            .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
+        let link = if end == 0 { before } else { link };
+        self.durable = Mark { segment, len: 0, link: before };
+        let end = Mark { segment, len: end, link };
+        if end.len == len {
+            self.end = end;
+            return self.rebase(0);
+        }
+        let rest = self.read_from(end.len, len)?;
+        self.quarantine(segment, end.len, &rest)?;
+        self.finish_at(end, len)?;
+        self.tell(&Event::Recovered { segment, healed_bytes: 0, cut_bytes: rest.len() as u64 });
+        Ok(())
+    }
+
+    /// Cuts the segment off at `end`, where it is `len` bytes long, and moves the base there.
+    fn finish_at(&mut self, end: Mark, len: u64) -> Result<()> {
+        let mut stray = 0;
+        if len > end.len && self.file.truncate(end.len).is_err() {
+            // Refused where the file may only grow (`chattr +a`): then what is there stays, as a line of its own.
+            append_all(&*self.file, b"\n")
+                .map_err(|source| Error::io("end a torn line", self.layout.active(), source))?;
+            stray = len + 1 - end.len;
+        }
+        self.end = Mark { len: end.len + stray, ..end };
+        self.rebase(stray)
+    }
+
+    /// What is wrong with the segment before its base, where every byte was synced: `None` if nothing.
+    fn damage_before(&self, header: &Header, len: u64) -> Result<Option<String>> {
+        if len < header.base {
+            return Ok(Some(format!("{len} bytes, where {} had been synced", header.base)));
+        }
+        let end = header.base.saturating_sub(header.stray);
+        if end == 0 || self.last_link(end)? == Some(header.link) {
+            return Ok(None);
+        }
+        Ok(Some(format!("another line than number {} before byte {end}", header.link.seq)))
+    }
+
+    fn read_from(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; len.saturating_sub(offset) as usize];
+        let read = read_full_at(&*self.file, &mut bytes, offset)
+            .map_err(|source| Error::io("read the end of the ledger", self.layout.active(), source))?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// Writes at an offset of the active segment, which its own handle cannot: it appends.
+    fn overwrite(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let path = self.layout.active();
+        let write = || write_all_at(&*self.storage.open(path, Access::Write)?, bytes, offset);
+        write().map_err(|source| Error::io("mend the end of the ledger", path, source))
+    }
+
+    /// Keeps bytes that will be cut off or overwritten. NULs are what a lost write leaves; they say nothing.
+    fn quarantine(&self, segment: u64, offset: u64, bytes: &[u8]) -> Result<()> {
+        if bytes.iter().all(|&byte| byte == 0) {
+            return Ok(());
+        }
+        let directory = self.layout.quarantine();
+        let hash = crate::hash_bytes(bytes);
+        let path = directory.join(format!("{segment:06}-{offset}-{}.bytes", &hash[..16]));
+        let write = || -> io::Result<()> {
+            let file = match self.storage.open(&path, Access::WriteNew) {
+                // A recovery that was itself cut short.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.storage.open(&path, Access::Write)?
+                }
+                opened => opened?,
+            };
+            write_all_at(&*file, bytes, 0)?;
+            file.sync()?;
+            self.storage.sync_dir(&directory)
+        };
+        write().map_err(|source| Error::io("keep a torn fragment", &path, source))
+    }
+
+    /// The last line of the sealed segments.
+    fn link_of_sealed(&self, sealed: &[u64]) -> Result<Link> {
+        for &segment in sealed.iter().rev() {
+            let path = self.layout.sealed_segment(segment);
+            let read = || last_valid(Arc::from(self.storage.open(&path, Access::Read)?));
+            let (end, link) = read().map_err(|source| Error::io("read a sealed segment", &path, source))?;
+            if end > 0 {
+                return Ok(link);
+            }
+        }
+        Ok(Link::START)
+    }
+}
+
+/// The offset after the last line with a right hash, and its place in the chain.
+fn last_valid(file: Arc<dyn StorageFile>) -> io::Result<(u64, Link)> {
+    let mut found = (0, Link::START);
+    let mut lines = Splitter::new(file, 0);
+    while let Some(piece) = lines.next_piece()? {
+        if !piece.whole {
+            break;
+        }
+        if let Some(trailer) = line::check(lines.bytes(piece)) {
+            found = (piece.end(), trailer.link);
+        }
+    }
+    Ok(found)
+}
+
+/// Follows the chain from `link` on, at each place through the segment or, where that is torn, through the area.
+fn merge(segment: &[u8], area: &[u8], mut link: Link) -> Merged {
+    let mut bytes = Vec::new();
+    while let Some((line, next)) =
+        line_after(segment, bytes.len(), &link).or_else(|| line_after(area, bytes.len(), &link))
+    {
+        bytes.extend_from_slice(line);
+        link = next;
+    }
+    Merged { bytes, link }
+}
+
+/// The line of `bytes` at `at`, with its line feed, if it is the one after `link`.
+fn line_after<'b>(bytes: &'b [u8], at: usize, link: &Link) -> Option<(&'b [u8], Link)> {
+    let rest = bytes.get(at..)?;
+    let end = rest.iter().position(|&byte| byte == b'\n')?;
+    let trailer = line::check(&rest[..end])?;
+    trailer.follows(link).then_some((&rest[..=end], trailer.link))
+}

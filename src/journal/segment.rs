@@ -1,0 +1,72 @@
+//! Where the files of a journal stand.
+
+use std::path::{Path, PathBuf};
+
+use super::storage::Storage;
+use crate::error::{Error, Result};
+
+/// The paths of one journal: the active segment, and the directory of its machinery beside it.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    active: PathBuf,
+    machinery: PathBuf,
+}
+
+impl Layout {
+    /// The layout of the journal whose active segment is `active`: `x.jsonl` has its machinery in `x.ledger/`.
+    pub(crate) fn new(active: &Path) -> Self {
+        Self { active: active.to_owned(), machinery: active.with_extension("ledger") }
+    }
+
+    pub(crate) fn active(&self) -> &Path {
+        &self.active
+    }
+
+    pub(crate) fn machinery(&self) -> &Path {
+        &self.machinery
+    }
+
+    /// The directory that holds the active segment.
+    pub(super) fn parent(&self) -> &Path {
+        self.active.parent().unwrap_or(Path::new(""))
+    }
+
+    pub(crate) fn identity(&self) -> PathBuf {
+        self.machinery.join("ledger.json")
+    }
+
+    pub(super) fn lock(&self) -> PathBuf {
+        self.machinery.join("lock")
+    }
+
+    pub(super) fn commit(&self) -> PathBuf {
+        self.machinery.join("commit")
+    }
+
+    pub(crate) fn events(&self) -> PathBuf {
+        self.machinery.join("events.jsonl")
+    }
+
+    pub(super) fn quarantine(&self) -> PathBuf {
+        self.machinery.join("quarantine")
+    }
+
+    pub(super) fn sealed(&self) -> PathBuf {
+        self.machinery.join("sealed")
+    }
+
+    pub(super) fn sealed_segment(&self, segment: u64) -> PathBuf {
+        self.sealed().join(format!("{segment:06}.jsonl"))
+    }
+
+    /// The numbers of the sealed segments, ascending. The active one's is the next after the last.
+    pub(crate) fn sealed_segments(&self, storage: &dyn Storage) -> Result<Vec<u64>> {
+        let directory = self.sealed();
+        let names =
+            storage.list(&directory).map_err(|source| Error::io("list the sealed segments", &directory, source))?;
+        let mut segments: Vec<u64> =
+            names.iter().filter_map(|name| name.to_str()?.strip_suffix(".jsonl")?.parse().ok()).collect();
+        segments.sort_unstable();
+        Ok(segments)
+    }
+}

@@ -1,0 +1,413 @@
+//! The end of the active segment: appending a batch of lines to it under the lock, and making them durable.
+
+use std::io;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::area::{Area, Header};
+use super::events::{self, Event};
+use super::line::{self, Link, TRAILER_BYTES_MAX};
+use super::lock::{LockFile, Locked};
+use super::segment::Layout;
+use super::storage::{Access, Storage, StorageFile, append_all, read_full_at};
+use super::{Durability, Options};
+use crate::error::{Error, Result};
+
+/// Buffers larger than this are given back after the batch that needed them.
+const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// A place in a segment, and the line that ends there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) segment: u64,
+    pub(super) len: u64,
+    pub(super) link: Link,
+}
+
+/// Where this process believes the journal's end to be. Believed only after [`Tail::catch_up`], under the lock.
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) layout: Layout,
+    pub(super) id: Uuid,
+    pub(super) options: Options,
+    /// The process that opened the files: a forked child shares their locks, so it must open its own.
+    process: u32,
+    lock: LockFile,
+    pub(super) file: Arc<dyn StorageFile>,
+    pub(super) file_id: (u64, u64),
+    /// `None` when there is none that can be written.
+    pub(super) area: Option<Area>,
+    /// Set when the area's file failed: a new one takes its place.
+    pub(super) area_failed: bool,
+    pub(super) end: Mark,
+    /// Everything before it is known to be durable.
+    pub(super) durable: Mark,
+    /// Set when the file was left in a state that `end` does not describe.
+    pub(super) doubtful: bool,
+    /// Lines of the batch that is written; kept for its memory.
+    buffer: Vec<u8>,
+    /// Payloads of the batch before; kept for its memory.
+    spare: Payloads,
+}
+
+/// One line for each payload: where the payloads end in a buffer that holds them one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Payloads {
+    pub(super) bytes: Vec<u8>,
+    pub(super) ends: Vec<usize>,
+}
+
+impl Payloads {
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
+    }
+}
+
+impl Tail {
+    /// Opens the files, recovers what a crash left, and believes the end only after it is synced.
+    pub(super) fn open(layout: Layout, options: Options) -> Result<Self> {
+        let storage = Arc::clone(&options.storage);
+        let mut lock = LockFile::open(Arc::clone(&storage), layout.lock())?;
+        let locked = lock.acquire(options.lock_deadline)?;
+        let id = super::identity::read_or_make(&*storage, &layout, (options.clock)())?;
+        let file = super::recovery::open_active(&*storage, &layout)?;
+        let file_id = stat_id(&*file, &layout)?;
+        let start = Mark { segment: 1, len: 0, link: Link::START };
+        let mut tail = Self {
+            storage,
+            layout,
+            id,
+            options,
+            process: std::process::id(),
+            lock,
+            file,
+            file_id,
+            area: None,
+            area_failed: false,
+            end: start,
+            durable: start,
+            doubtful: true,
+            buffer: Vec::new(),
+            spare: Payloads::default(),
+        };
+        tail.recover()?;
+        drop(locked);
+        Ok(tail)
+    }
+
+    /// Empty payloads that have memory already.
+    pub(super) fn take_spare(&mut self) -> Payloads {
+        std::mem::take(&mut self.spare)
+    }
+
+    /// Keeps the memory of `payloads`, unless it has grown out of proportion.
+    pub(super) fn give_spare(&mut self, mut payloads: Payloads) {
+        if payloads.bytes.capacity() <= BUFFER_BYTES_KEPT {
+            payloads.bytes.clear();
+            payloads.ends.clear();
+            self.spare = payloads;
+        }
+        if self.buffer.capacity() > BUFFER_BYTES_KEPT {
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// The end of the journal, looked up under the lock.
+    pub(super) fn end(&mut self) -> Result<Mark> {
+        let _locked = self.lock()?;
+        self.catch_up()?;
+        Ok(self.end)
+    }
+
+    /// Appends a line for each payload and makes them durable as the options ask. Returns the place of the first line.
+    ///
+    /// On an error none of them is in the journal, unless its kind says otherwise.
+    pub(super) fn append(&mut self, payloads: &Payloads) -> Result<Mark> {
+        let locked = self.lock()?;
+        self.catch_up()?;
+        self.rotate_if_due()?;
+        let before = self.end;
+        let in_area = self.write(payloads)?;
+        drop(locked);
+        if self.options.durability == Durability::Synced {
+            self.sync(in_area)?;
+        }
+        Ok(before)
+    }
+
+    fn lock(&mut self) -> Result<Locked> {
+        if self.process != std::process::id() {
+            *self = Self::open(self.layout.clone(), self.options.clone())?;
+        }
+        self.lock.acquire(self.options.lock_deadline)
+    }
+
+    /// Learns what other processes have done since: cheap when that is nothing.
+    fn catch_up(&mut self) -> Result<()> {
+        let active = self.stat_active()?;
+        if self.doubtful || active.is_none_or(|active| active.id != self.file_id) || !self.refresh_area()? {
+            return self.recover();
+        }
+        let len = active.map_or(0, |active| active.len);
+        if len == self.end.len {
+            return Ok(());
+        }
+        // Lines of another process: the last one's trailer says where the chain stands.
+        match self.last_link(len)? {
+            Some(link) if len > self.end.len && link.seq > self.end.link.seq => {
+                self.end = Mark { len, link, ..self.end };
+                Ok(())
+            }
+            _ => self.recover(),
+        }
+    }
+
+    fn stat_active(&self) -> Result<Option<super::storage::Stat>> {
+        let path = self.layout.active();
+        self.storage.stat(path).map_err(|source| Error::io("examine the ledger", path, source))
+    }
+
+    /// Reads the area's header again; false when the area is not the one that this process knows.
+    fn refresh_area(&mut self) -> Result<bool> {
+        let path = self.layout.commit();
+        let there = self.storage.stat(&path).map_err(|source| Error::io("examine the commit area", &path, source))?;
+        let Some(area) = &mut self.area else { return Ok(false) };
+        if there.is_none_or(|there| there.id != area.id) {
+            return Ok(false);
+        }
+        let header = area.refresh().map_err(|source| Error::io("read the commit area", &path, source))?;
+        Ok(header.is_some_and(|header| header.segment == self.end.segment && header.ledger == self.id))
+    }
+
+    /// The place in the chain of the line that ends at `len`, by its trailer.
+    pub(super) fn last_link(&self, len: u64) -> Result<Option<Link>> {
+        let wanted = len.min(TRAILER_BYTES_MAX as u64 + 1);
+        let mut bytes = vec![0; wanted as usize];
+        let read = read_full_at(&*self.file, &mut bytes, len - wanted)
+            .map_err(|source| Error::io("read the end of the ledger", self.layout.active(), source))?;
+        let line = bytes[..read].strip_suffix(b"\n");
+        Ok(line.and_then(line::trailer).map(|trailer| trailer.link))
+    }
+
+    fn day(&self) -> i64 {
+        (self.options.clock)().div_euclid(DAY_MS)
+    }
+
+    fn rotate_if_due(&mut self) -> Result<()> {
+        let Some(header) = self.area.as_ref().and_then(Area::header) else { return Ok(()) };
+        let large = self.options.rotate_bytes.is_some_and(|limit| self.end.len >= limit);
+        let old = self.options.rotate_daily && header.day < self.day();
+        if self.end.len == 0 || !(large || old) {
+            return Ok(());
+        }
+        let sealed = self.end;
+        self.sync_segment()?;
+        self.begin_segment(&[])?;
+        self.tell(&Event::Rotated { segment: sealed.segment, bytes: sealed.len });
+        Ok(())
+    }
+
+    /// Writes a line for each payload to the commit area and to the segment; true if the area has them all.
+    ///
+    /// The area first: then it always has at least what the segment has, wherever the process dies.
+    fn write(&mut self, payloads: &Payloads) -> Result<bool> {
+        self.buffer.clear();
+        let mut link = self.end.link;
+        for payload in payloads.iter() {
+            link = line::seal(payload, &link, &mut self.buffer);
+        }
+        let bytes = self.buffer.len() as u64;
+        if !self.area_fits(bytes) {
+            self.rebase(0)?;
+        }
+        // A segment that could not be synced has been left for a new one: the end is taken only now.
+        let mut in_area = self.area_fits(bytes) && self.write_area();
+        if !in_area && self.area_fits(bytes) {
+            self.replace_area()?;
+            in_area = self.area_fits(bytes) && self.write_area();
+        }
+        let at = self.end.len;
+        if let Err(error) = append_all(&*self.file, &self.buffer) {
+            return Err(self.roll_back(at, error));
+        }
+        self.end = Mark { segment: self.end.segment, len: at + bytes, link };
+        Ok(in_area)
+    }
+
+    fn area_fits(&self, bytes: u64) -> bool {
+        self.area.as_ref().is_some_and(|area| area.fits(self.end.len, bytes))
+    }
+
+    fn write_area(&self) -> bool {
+        self.area.as_ref().is_some_and(|area| area.write(&self.buffer, self.end.len).is_ok())
+    }
+
+    /// Takes a partly written batch back.
+    fn roll_back(&mut self, len: u64, error: io::Error) -> Error {
+        // Other writers are kept out by the lock, so what stands after `len` is this batch alone.
+        if self.file.truncate(len).is_err() {
+            self.doubtful = true;
+        }
+        Error::io("append to the ledger", self.layout.active(), error)
+    }
+
+    /// Syncs the segment, so that the area is free for what comes next.
+    pub(super) fn sync_segment(&mut self) -> Result<()> {
+        match self.file.sync() {
+            Ok(()) => {
+                self.durable = self.end;
+                Ok(())
+            }
+            Err(error) => self.abandon_segment(&error),
+        }
+    }
+
+    /// Moves the area's base to the end of the segment. `stray` bytes before it are no lines.
+    pub(super) fn rebase(&mut self, stray: u64) -> Result<()> {
+        let segment = self.end.segment;
+        self.sync_segment()?;
+        if self.end.segment == segment {
+            self.set_header(stray);
+        }
+        Ok(())
+    }
+
+    /// Puts a new area in the place of one that failed.
+    fn replace_area(&mut self) -> Result<()> {
+        self.area = None;
+        self.area_failed = true;
+        self.rebase(0)
+    }
+
+    /// As [`Tail::rebase`], on a segment that is synced to its end. Without an area the journal goes on: every batch
+    /// then syncs the segment itself, until one can be made.
+    fn set_header(&mut self, stray: u64) {
+        let day = match self.area.as_ref().and_then(Area::header) {
+            Some(header) if header.segment == self.end.segment => header.day,
+            _ => self.day(),
+        };
+        let Mark { segment, len, link } = self.end;
+        let header = Header { ledger: self.id, segment, base: len, stray, day, link };
+        if self.area.as_mut().is_some_and(|area| area.rebase(header).is_ok()) {
+            return;
+        }
+        let made = Area::create(&*self.storage, &self.layout).and_then(|mut area| area.rebase(header).map(|()| area));
+        match made {
+            Ok(area) => (self.area, self.area_failed) = (Some(area), false),
+            Err(error) => {
+                self.area = None;
+                let path = self.layout.commit();
+                self.warn(&Error::io("make the commit area", &path, error));
+                // Another process may still know the old one. Nothing in it is needed, since the segment is synced.
+                if let Err(error) = self.storage.remove(&path)
+                    && error.kind() != io::ErrorKind::NotFound
+                {
+                    self.warn(&Error::io("remove the commit area", &path, error));
+                }
+            }
+        }
+    }
+
+    /// Makes everything up to the end durable: through the area, or else through the segment itself.
+    fn sync(&mut self, in_area: bool) -> Result<()> {
+        let written = self.end;
+        let area = self.area.as_ref().filter(|_| in_area);
+        match area.map(|area| area.file().sync()) {
+            Some(Ok(())) => {
+                self.durable = written;
+                return Ok(());
+            }
+            Some(Err(error)) => {
+                // Not believed again: the next append makes a new one. The segment has the same bytes.
+                self.area = None;
+                self.area_failed = true;
+                self.warn(&Error::io("sync the commit area", &self.layout.commit(), error));
+            }
+            None => {}
+        }
+        match self.file.sync() {
+            Ok(()) => {
+                self.durable = written;
+                Ok(())
+            }
+            Err(error) => self.sync_failed(written, error),
+        }
+    }
+
+    fn sync_failed(&mut self, written: Mark, error: io::Error) -> Result<()> {
+        let _locked = self.lock()?;
+        if self.stat_active()?.is_some_and(|active| active.id == self.file_id) {
+            return self.abandon_segment(&error);
+        }
+        // Whoever sealed the segment meanwhile has synced it, or repeated its tail in the next one.
+        let path = self.layout.sealed_segment(written.segment);
+        let sealed = self.storage.stat(&path).map_err(|source| Error::io("examine a sealed segment", &path, source))?;
+        if sealed.is_some_and(|sealed| sealed.id == self.file_id) {
+            return self.recover();
+        }
+        Err(Error::io("sync the ledger", self.layout.active(), error))
+    }
+
+    /// After a failed sync the pages of the segment read back as written, yet may never reach the disk; a second sync
+    /// would say that all is well. So the segment is finished, and what is not known to be durable is repeated in a new
+    /// one, to the byte: the chain runs on, and readers give each line once.
+    pub(super) fn abandon_segment(&mut self, error: &io::Error) -> Result<()> {
+        let segment = self.end.segment;
+        let from = if self.durable.segment == segment { self.durable.len } else { 0 };
+        let len = self.stat_active()?.map_or(self.end.len, |active| active.len.max(self.end.len));
+        let mut suspect = vec![0; len.saturating_sub(from) as usize];
+        let read = read_full_at(&*self.file, &mut suspect, from)
+            .map_err(|source| Error::io("read what could not be synced", self.layout.active(), source))?;
+        suspect.truncate(read);
+        if len != self.end.len
+            && let Some(link) = self.last_link(len)?
+        {
+            self.end.link = link;
+        }
+        self.begin_segment(&suspect)?;
+        self.tell(&Event::Abandoned { segment, repeated_bytes: read as u64, error: error.to_string() });
+        Ok(())
+    }
+
+    /// Seals the active segment as it is, and begins the next with `repeated` lines, synced.
+    ///
+    /// Each step can be the last one before a crash: a segment that is sealed while the next does not exist is an empty
+    /// active segment, and `repeated` lines that are missing there are not acknowledged by this process yet.
+    pub(super) fn begin_segment(&mut self, repeated: &[u8]) -> Result<()> {
+        let sealed = self.layout.sealed_segment(self.end.segment);
+        let active = self.layout.active().to_owned();
+        let failed = |source| Error::io("begin a new segment", &active, source);
+        self.doubtful = true;
+        self.storage.rename(&active, &sealed).map_err(|e| Error::io("seal the segment", &sealed, e))?;
+        self.storage.sync_dir(&self.layout.sealed()).map_err(failed)?;
+        let file: Arc<dyn StorageFile> = Arc::from(self.storage.open(&active, Access::AppendNew).map_err(failed)?);
+        append_all(&*file, repeated).and_then(|()| file.sync()).map_err(failed)?;
+        self.storage.sync_dir(self.layout.parent()).map_err(failed)?;
+        self.file_id = stat_id(&*file, &self.layout)?;
+        self.file = file;
+        self.end = Mark { segment: self.end.segment + 1, len: repeated.len() as u64, link: self.end.link };
+        self.durable = self.end;
+        self.set_header(0);
+        self.doubtful = false;
+        Ok(())
+    }
+
+    /// Writes `event` to `events.jsonl`. An event that cannot be written is a warning: it must not fail the append.
+    pub(super) fn tell(&self, event: &Event) {
+        if let Err(error) = events::record(&*self.storage, &self.layout, (self.options.clock)(), event) {
+            self.warn(&error);
+        }
+    }
+
+    fn warn(&self, error: &Error) {
+        (self.options.warn)(error);
+    }
+}
+
+pub(super) fn stat_id(file: &dyn StorageFile, layout: &Layout) -> Result<(u64, u64)> {
+    Ok(file.stat().map_err(|source| Error::io("examine the ledger", layout.active(), source))?.id)
+}
