@@ -251,12 +251,16 @@ fn no_records_give_no_baselines() {
 }
 
 #[test]
-fn an_execution_without_an_end_extends_the_period_to_its_start() {
+fn a_period_reaches_to_every_start() {
     let mut ended = record("skill", "2026-02-14T10:00:00Z");
     ended.timestamp_end = Some(at("2026-02-14T11:00:00Z"));
     let period = |late: &str| baseline([record("skill", late), ended.clone()]).period.to_string();
     assert_eq!(period("2026-02-14T10:30:00Z"), "2026-02-14T10:00:00.000Z to 2026-02-14T11:00:00.000Z");
     assert_eq!(period("2026-02-14T12:00:00Z"), "2026-02-14T10:00:00.000Z to 2026-02-14T12:00:00.000Z");
+
+    // The wall clock was set back while it ran.
+    ended.timestamp_start = at("2026-02-14T11:30:00Z");
+    assert_eq!(baseline([ended]).period.to_string(), "2026-02-14T11:30:00.000Z to 2026-02-14T11:30:00.000Z");
 }
 
 // Freezing and comparing.

@@ -89,7 +89,7 @@ impl Accumulator {
     }
 }
 
-/// From the start to the end; an execution whose end nobody saw covers its start alone.
+/// From the start to the end; an execution whose end nobody saw, or is before its start, covers its start alone.
 fn period(record: &ExecutionMetrics) -> Period {
     let start = record.timestamp_start;
     Period { start, end: record.timestamp_end.map_or(start, |end| end.max(start)) }

@@ -98,7 +98,8 @@ pub struct Baseline {
 pub struct Period {
     /// The earliest start, UTC.
     pub start: Timestamp,
-    /// The latest end, UTC; or the start of an execution without an end, if that is later.
+    /// The latest end, UTC; or the latest start, if that is later: of an execution without an end, or after the wall
+    /// clock was set back.
     pub end: Timestamp,
 }
 
