@@ -1,0 +1,101 @@
+//! Baselines that stand still for a week.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Baselines, Period, collect};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::{ExecutionMetrics, Timestamp};
+
+const DAY_MS: i64 = 86_400_000;
+
+/// The start of the week that `moment` is in: Monday 00:00 UTC, as ISO 8601 counts weeks.
+///
+/// The Monday before 0000-01-01, a Saturday, cannot be written: for the two days after it the moment itself is returned.
+///
+/// ```
+/// use runledger::baseline::week_start;
+///
+/// let saturday = "2026-02-14T14:23:00Z".parse()?;
+/// assert_eq!(week_start(saturday).to_string(), "2026-02-09T00:00:00.000Z");
+/// # Ok::<(), runledger::Error>(())
+/// ```
+pub fn week_start(moment: Timestamp) -> Timestamp {
+    let day = moment.unix_ms().div_euclid(DAY_MS);
+    // Day 0, 1970-01-01, was a Thursday: three days after a Monday.
+    let days_since_monday = (day + 3).rem_euclid(7);
+    Timestamp::from_unix_ms((day - days_since_monday) * DAY_MS).unwrap_or(moment)
+}
+
+/// The baselines of a week, fixed at its start: what the week's executions are measured against.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FrozenBaselines {
+    /// Monday 00:00 UTC; every record of the baselines started before it.
+    pub week_start: Timestamp,
+    /// What the baselines were computed from.
+    pub computed_from: ComputedFrom,
+    /// The baselines.
+    pub baselines: Baselines,
+}
+
+/// What frozen baselines were computed from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ComputedFrom {
+    /// How many records, of all skills together.
+    pub records: u64,
+    /// How many lines were passed over because they are no records; when they were written is not known.
+    pub skipped: u64,
+    /// The time that the records cover; `None` when there are none.
+    pub period: Option<Period>,
+}
+
+impl Baselines {
+    /// The baselines for the week that `moment` is in, computed over the `records` that started before that week and no
+    /// others, so that every moment of a week gives the same baselines.
+    ///
+    /// How far back they reach is up to the caller, who may pass the records of the last weeks alone. An execution that
+    /// ran across the start of the week belongs to the week before, but has a record only once it ended.
+    ///
+    /// # Errors
+    /// As [`compute`](Self::compute).
+    pub fn frozen(
+        moment: Timestamp,
+        records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
+    ) -> Result<FrozenBaselines> {
+        let week_start = week_start(moment);
+        let baselines = collect(records, |record| record.timestamp_start < week_start)?.finish();
+        Ok(FrozenBaselines { week_start, computed_from: ComputedFrom::of(&baselines), baselines })
+    }
+}
+
+impl ComputedFrom {
+    fn of(baselines: &Baselines) -> Self {
+        let period = baselines.iter().map(|(_, baseline)| baseline.period).reduce(|mut all, period| {
+            all.extend(period);
+            all
+        });
+        let records = baselines.iter().map(|(_, baseline)| baseline.sample_size).sum();
+        Self { records, skipped: baselines.skipped().count(), period }
+    }
+}
+
+impl FrozenBaselines {
+    /// The frozen baselines as one line of JSON, without a line feed; the same records give the same bytes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when a value cannot be written as JSON.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self)
+            .map_err(|source| Error::new(ErrorKind::Invalid, "write frozen baselines as JSON").source(source))
+    }
+
+    /// The frozen baselines that a line of JSON holds; keys that this version does not know are passed over.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Malformed`] when the text is not one JSON object with the fields of this type.
+    pub fn from_json(line: &str) -> Result<Self> {
+        serde_json::from_str(line)
+            .map_err(|source| Error::new(ErrorKind::Malformed, "read frozen baselines from JSON").source(source))
+    }
+}

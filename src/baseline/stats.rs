@@ -1,0 +1,189 @@
+//! The statistics of a baseline, exact where integers allow it and the same for every order of the data.
+
+/// How many parts of an index [`percentile`] knows: hundredths.
+const HUNDRED: u128 = 100;
+
+/// The `percent`-th percentile, 0–100, of ascending values; `None` when there are none.
+///
+/// Definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50 (1996),
+/// 361–365: with `h = (n − 1) · percent / 100` and values counted from 0, `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`.
+/// It is the default of numpy, R and Excel's `PERCENTILE.INC`, so that anyone can check a baseline with them. A whole
+/// percentage of whole values is a whole number of hundredths: nothing is rounded but the conversion to `f64`.
+pub(super) fn percentile(ascending: &[u64], percent: u8) -> Option<f64> {
+    let last = ascending.len().checked_sub(1)?;
+    let place = last as u128 * u128::from(percent);
+    let index = usize::try_from(place / HUNDRED).ok()?;
+    let low = *ascending.get(index)?;
+    let high = *ascending.get(index + 1).unwrap_or(&low);
+    let hundredths = u128::from(low) * HUNDRED + place % HUNDRED * u128::from(high.abs_diff(low));
+    Some(hundredths as f64 / HUNDRED as f64)
+}
+
+/// Count, sum and sum of squares of integers: enough for mean and standard deviation.
+///
+/// The sums are integers, so they are exact and equal for every order and every split of the data. The running methods
+/// of Welford (1962) and of Chan, Golub and LeVeque (1983) cure the cancellation of floating-point sums; their last
+/// digits still depend on the order, and integers have no such illness.
+///
+/// Sums whose squares pass 2¹²⁸ − 1 are out of range, and mean and deviation unknown: for a million costs that is at a
+/// root mean square of 18,446 USD each, for a million latencies at 584 thousand years each.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moments {
+    count: u64,
+    /// `None`: out of range.
+    sums: Option<Sums>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sums {
+    values: i128,
+    squares: u128,
+}
+
+impl Default for Moments {
+    fn default() -> Self {
+        Self { count: 0, sums: Some(Sums { values: 0, squares: 0 }) }
+    }
+}
+
+impl Moments {
+    pub(super) fn add(&mut self, value: i128) {
+        let magnitude = value.unsigned_abs();
+        let sums = magnitude.checked_mul(magnitude).map(|squares| Sums { values: value, squares });
+        self.merge(&Self { count: 1, sums });
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sums = self.sums.zip(other.sums).and_then(|(a, b)| a.plus(b));
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The mean in units of `numerator / denominator`, rounded half to even; `None` without values or out of range.
+    pub(super) fn mean_in(&self, numerator: i128, denominator: i128) -> Option<i128> {
+        divide_half_even(self.sums?.values.checked_mul(denominator)?, i128::from(self.count).checked_mul(numerator)?)
+    }
+
+    /// The sample standard deviation, `√(Σ(x − mean)² / (n − 1))`; `None` for fewer than two values or out of range.
+    ///
+    /// With `Σx = n·q + r`, `q` cut towards zero, the integer `s = Σ(x − q)² = Σx² − n·q² − 2·q·r` gives
+    /// `Σ(x − mean)² = s − r²/n = (s − |r|) + |r|·(n − |r|)/n`. Both terms are at least 0 and taken from exact
+    /// integers, so nothing cancels and the result is within a few units of the last binary place.
+    pub(super) fn std_dev(&self) -> Option<f64> {
+        let Sums { values, squares } = self.sums?;
+        let degrees = self.count.checked_sub(1).filter(|&degrees| degrees > 0)?;
+        let n = u128::from(self.count);
+        // q and r have the same sign, so their magnitudes will do.
+        let (q, r) = (values.unsigned_abs() / n, values.unsigned_abs() % n);
+        let s = squares - n * q * q - 2 * q * r;
+        let squared_deviations = (s - r) as f64 + (r * (n - r)) as f64 / n as f64;
+        Some((squared_deviations / degrees as f64).sqrt())
+    }
+}
+
+impl Sums {
+    fn plus(self, other: Self) -> Option<Self> {
+        Some(Self { values: self.values.checked_add(other.values)?, squares: self.squares.checked_add(other.squares)? })
+    }
+}
+
+/// The quotient by a divisor of at least 0, rounded to the nearest integer, ties to the even one; `None` by zero.
+pub(super) fn divide_half_even(dividend: i128, divisor: i128) -> Option<i128> {
+    let (floor, rest) = (dividend.checked_div_euclid(divisor)?, dividend.checked_rem_euclid(divisor)?);
+    let up = match rest.cmp(&(divisor - rest)) {
+        std::cmp::Ordering::Less => false,
+        std::cmp::Ordering::Equal => floor % 2 != 0,
+        std::cmp::Ordering::Greater => true,
+    };
+    Some(floor + i128::from(up))
+}
+
+/// `part` of `whole` as a rate with 4 decimals, rounded half to even; `None` when `whole` is 0.
+pub(super) fn rate(part: u64, whole: u64) -> Option<f64> {
+    let scaled = divide_half_even(i128::from(part) * 10_000, i128::from(whole))?;
+    Some(scaled as f64 / 10_000.0)
+}
+
+/// The standard error of the rate `part / whole`, `√(p · (1 − p) / n)`, with 4 decimals; `None` when `whole` is 0.
+pub(super) fn rate_standard_error(part: u64, whole: u64) -> Option<f64> {
+    let other = whole.checked_sub(part).filter(|_| whole > 0)?;
+    let n = whole as f64;
+    Some(round_to((part as f64 * other as f64 / n).sqrt() / n, 10_000.0))
+}
+
+/// `value` at the nearest multiple of `1 / scale`, ties to the even one.
+pub(super) fn round_to(value: f64, scale: f64) -> f64 {
+    (value * scale).round_ties_even() / scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moments(values: &[i128]) -> Moments {
+        let mut moments = Moments::default();
+        values.iter().for_each(|&value| moments.add(value));
+        moments
+    }
+
+    #[test]
+    fn a_percentile_needs_values_and_lies_between_them() {
+        assert_eq!(percentile(&[], 50), None);
+        assert_eq!(percentile(&[1, 2], 0), Some(1.0));
+        assert_eq!(percentile(&[1, 2], 100), Some(2.0));
+        assert_eq!(percentile(&[0, u64::MAX], 50), Some(9_223_372_036_854_775_807.5));
+    }
+
+    #[test]
+    fn deviations_of_either_sign_do_not_cancel() {
+        // By hand: the mean is −0.25, the squared deviations 0.5625 + 3 · 0.0625 = 0.75, over 3.
+        assert_eq!(moments(&[-1, 0, 0, 0]).std_dev(), Some(0.5));
+        assert_eq!(moments(&[1, 0, 0, 0]).std_dev(), Some(0.5));
+        // Shifted far out, where a sum of squares in f64 has no digits left for the deviations.
+        let far = 1_000_000_000_000_000;
+        assert_eq!(moments(&[far - 1, far, far, far]).std_dev(), Some(0.5));
+        assert_eq!(moments(&[-far, -far, -far, -far - 1]).std_dev(), Some(0.5));
+    }
+
+    #[test]
+    fn fewer_than_two_values_have_no_deviation() {
+        assert_eq!(moments(&[]).std_dev(), None);
+        assert_eq!(moments(&[]).mean_in(1, 1), None);
+        assert_eq!(moments(&[7]).std_dev(), None);
+        assert_eq!(moments(&[7]).mean_in(1, 1), Some(7));
+        assert_eq!(moments(&[7, 7]).std_dev(), Some(0.0));
+    }
+
+    #[test]
+    fn sums_at_the_end_of_the_range_and_beyond_it() {
+        let most = i128::from(u64::MAX);
+        assert_eq!(moments(&[most]).mean_in(1, 1), Some(most));
+        assert_eq!(moments(&[most, most]).mean_in(1, 1), None);
+        assert_eq!(moments(&[1 << 63, 0, 0, 0]).std_dev(), Some(2f64.powi(62)));
+        assert_eq!(moments(&[1, i128::MIN, 1]).std_dev(), None);
+        assert_eq!(moments(&[1, i128::MIN, 1]).count(), 3);
+    }
+
+    #[test]
+    fn halves_go_to_the_even_neighbour() {
+        let halves = [-5, -3, -1, 1, 3, 5].map(|odd| divide_half_even(odd, 2));
+        assert_eq!(halves, [-2, -2, 0, 0, 2, 2].map(Some));
+        assert_eq!(divide_half_even(2, 3), Some(1));
+        assert_eq!(divide_half_even(1, 3), Some(0));
+        assert_eq!(divide_half_even(1, 0), None);
+    }
+
+    #[test]
+    fn rates_have_four_decimals() {
+        assert_eq!(rate(240, 245), Some(0.9796));
+        assert_eq!(rate(0, 0), None);
+        // √(240 · 5 / 245³) = 0.009033
+        assert_eq!(rate_standard_error(240, 245), Some(0.009));
+        assert_eq!(rate_standard_error(1, 4), Some(0.2165));
+        assert_eq!(rate_standard_error(4, 4), Some(0.0));
+        assert_eq!(rate_standard_error(0, 0), None);
+    }
+}

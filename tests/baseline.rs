@@ -1,0 +1,397 @@
+//! Baselines say what is normal: exact, the same bytes for the same records in any order, and never a zero for an
+//! unknown.
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
+use proptest::prelude::*;
+use runledger::baseline::{Accumulator, FrozenBaselines, Verdict, week_start};
+use runledger::{Baseline, Baselines, Error, ErrorKind, ExecutionMetrics, Timestamp, Usd, Uuid};
+use serde::Deserialize;
+
+const START: &str = "2026-02-14T14:23:00Z";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn record(skill: &str, start: &str) -> ExecutionMetrics {
+    ExecutionMetrics::new(Uuid::from_u128(1), skill, "0.1.0", at(start))
+}
+
+fn with_latency(latency_ms: u64) -> ExecutionMetrics {
+    let mut record = record("skill", START);
+    record.total_latency_ms = Some(latency_ms);
+    record
+}
+
+fn compute(records: impl IntoIterator<Item = ExecutionMetrics>) -> Baselines {
+    Baselines::compute(records.into_iter().map(Ok)).unwrap()
+}
+
+fn baseline(records: impl IntoIterator<Item = ExecutionMetrics>) -> Baseline {
+    compute(records).get("skill").unwrap().clone()
+}
+
+fn usd(text: &str) -> Option<Usd> {
+    Some(text.parse().unwrap())
+}
+
+// The four acceptance lines of the plan's item 6.
+
+#[test]
+fn reads_jsonl_without_corruption() {
+    let mut file = String::new();
+    for latency_ms in 1..=30 {
+        file.push_str(&with_latency(latency_ms).to_json().unwrap());
+        file.push_str("\n{\"execution_id\":\"torn off\n");
+    }
+    file.push_str("null\n{}\n\0\0\0\n");
+    file.push_str(&with_latency(31).to_json().unwrap());
+
+    let baselines = Baselines::compute(file.lines().map(ExecutionMetrics::from_json)).unwrap();
+    let skill = baselines.get("skill").unwrap();
+    assert_eq!((skill.sample_size, skill.latency_p50_ms, skill.latency_mean_ms), (31, Some(16.0), Some(16.0)));
+    assert_eq!(baselines.skipped().count(), 33);
+    assert_eq!(baselines.skipped().errors().len(), 20);
+    assert!(baselines.skipped().errors().iter().all(|error| error.kind() == ErrorKind::Malformed));
+}
+
+#[test]
+fn computes_accurate_percentiles() {
+    // By hand: p50 is the third of five; p95 lies at index 4 · 0.95 = 3.8, which is 40 + 0.8 · 10; p99 at 3.96.
+    // The squared deviations from 32 are 289 + 144 + 9 + 64 + 324 = 830; √(830 / 4) = 14.4049.
+    let skill = baseline([35, 15, 50, 20, 40].map(with_latency));
+    assert_eq!(skill.latency_p50_ms, Some(35.0));
+    assert_eq!(skill.latency_p95_ms, Some(48.0));
+    assert_eq!(skill.latency_p99_ms, Some(49.6));
+    assert_eq!(skill.latency_mean_ms, Some(32.0));
+    assert_eq!(skill.latency_std_dev_ms, Some(14.405));
+}
+
+#[test]
+fn baseline_stability() {
+    let records: Vec<_> = (0..500).map(|i| with_latency(i * i % 9_973)).collect();
+    let first = compute(records.clone());
+    let again = compute(records);
+    assert_eq!(first.to_json().unwrap(), again.to_json().unwrap());
+    let verdicts = first.compare(&again).skills["skill"].verdicts();
+    assert!(verdicts.iter().all(|(metric, verdict)| {
+        *verdict == if metric.starts_with("latency") { Verdict::Stable } else { Verdict::Unknown }
+    }));
+}
+
+#[test]
+fn output_json_valid_and_human_readable() {
+    let mut first = record("git-push-autonomous", "2026-02-07T00:00:00Z");
+    first.timestamp_end = Some(at("2026-02-07T00:00:03.200Z"));
+    first.execution_succeeded = Some(true);
+    first.total_latency_ms = Some(3_200);
+    first.cost_usd = usd("0.01");
+    first.tokens_used = Some(300);
+    let mut second = first.clone();
+    second.timestamp_start = at("2026-02-14T23:59:50Z");
+    second.timestamp_end = Some(at("2026-02-14T23:59:59Z"));
+    second.execution_succeeded = Some(false);
+    second.total_latency_ms = Some(9_000);
+    second.cost_usd = usd("0.011");
+    second.tokens_used = Some(401);
+    let interrupted = record("blog-publish", "2026-02-08T00:00:00Z");
+
+    let expected = r#"{
+  "blog-publish": {
+    "sample_size": 1,
+    "period": "2026-02-08T00:00:00.000Z to 2026-02-08T00:00:00.000Z",
+    "success_rate": null,
+    "success_rate_std_dev": null,
+    "latency_p50_ms": null,
+    "latency_p95_ms": null,
+    "latency_p99_ms": null,
+    "latency_mean_ms": null,
+    "latency_std_dev_ms": null,
+    "cost_mean_usd": null,
+    "cost_std_dev_usd": null,
+    "tokens_mean": null,
+    "outcome_unknown": 1,
+    "latency_unknown": 1,
+    "cost_unknown": 1,
+    "tokens_unknown": 1
+  },
+  "git-push-autonomous": {
+    "sample_size": 2,
+    "period": "2026-02-07T00:00:00.000Z to 2026-02-14T23:59:59.000Z",
+    "success_rate": 0.5,
+    "success_rate_std_dev": 0.3536,
+    "latency_p50_ms": 6100.0,
+    "latency_p95_ms": 8710.0,
+    "latency_p99_ms": 8942.0,
+    "latency_mean_ms": 6100.0,
+    "latency_std_dev_ms": 4101.219,
+    "cost_mean_usd": 0.0105,
+    "cost_std_dev_usd": 0.00070711,
+    "tokens_mean": 350.5,
+    "outcome_unknown": 0,
+    "latency_unknown": 0,
+    "cost_unknown": 0,
+    "tokens_unknown": 0
+  }
+}"#;
+    let baselines = compute([second, interrupted, first]);
+    assert_eq!(baselines.to_json().unwrap(), expected);
+    let read: Baselines = serde_json::from_str(expected).unwrap();
+    assert!(read.iter().eq(baselines.iter()));
+}
+
+// Against numpy and exact fractions.
+
+#[derive(Deserialize)]
+struct Reference {
+    distribution: String,
+    values: Vec<u64>,
+    percentiles: [f64; 3],
+    mean: f64,
+    mean_whole: i128,
+    std_dev: Option<f64>,
+    std_dev_whole: Option<i128>,
+}
+
+#[test]
+fn statistics_agree_with_numpy_and_exact_fractions() {
+    let steps = |steps: i128| Usd::from_pico(steps * 10_000);
+    let references = include_str!("data/baseline_reference.jsonl");
+    assert_eq!(references.lines().count(), 36);
+    for line in references.lines() {
+        let reference: Reference = serde_json::from_str(line).unwrap();
+        let skill = baseline(reference.values.iter().map(|&value| {
+            let mut record = with_latency(value);
+            record.tokens_used = Some(value);
+            record.cost_usd = Some(steps(value.into()));
+            record
+        }));
+        let case = format!("{} of {}", reference.values.len(), reference.distribution);
+        let percentiles = [skill.latency_p50_ms, skill.latency_p95_ms, skill.latency_p99_ms];
+        assert_eq!(percentiles, reference.percentiles.map(Some), "{case}");
+        assert_eq!(skill.latency_mean_ms, Some(reference.mean), "{case}");
+        assert_eq!(skill.latency_std_dev_ms, reference.std_dev, "{case}");
+        assert_eq!(skill.tokens_mean, Some(reference.mean), "{case}");
+        assert_eq!(skill.cost_mean_usd, Some(steps(reference.mean_whole)), "{case}");
+        assert_eq!(skill.cost_std_dev_usd, reference.std_dev_whole.map(steps), "{case}");
+    }
+}
+
+// Unknown is never zero.
+
+#[test]
+fn unknowns_are_counted_and_left_out() {
+    let unknown = record("skill", START);
+    let mut known = with_latency(100);
+    known.set_status(runledger::metrics::Status::Success);
+    known.cost_usd = usd("0.5");
+    known.tokens_used = Some(40);
+
+    let skill = baseline([known, unknown.clone(), unknown]);
+    assert_eq!(skill.sample_size, 3);
+    assert_eq!((skill.success_rate, skill.outcome_unknown), (Some(1.0), 2));
+    assert_eq!((skill.latency_mean_ms, skill.latency_unknown), (Some(100.0), 2));
+    assert_eq!((skill.cost_mean_usd, skill.cost_unknown), (usd("0.5"), 2));
+    assert_eq!((skill.tokens_mean, skill.tokens_unknown), (Some(40.0), 2));
+    // One value has a mean and no deviation.
+    assert_eq!((skill.latency_std_dev_ms, skill.cost_std_dev_usd), (None, None));
+}
+
+#[test]
+fn a_measured_zero_is_a_value() {
+    let mut free = with_latency(0);
+    free.cost_usd = Some(Usd::ZERO);
+    let skill = baseline([free.clone(), free, with_latency(3)]);
+    assert_eq!((skill.latency_p50_ms, skill.latency_mean_ms), (Some(0.0), Some(1.0)));
+    assert_eq!((skill.cost_mean_usd, skill.cost_std_dev_usd), (Some(Usd::ZERO), Some(Usd::ZERO)));
+    assert_eq!(skill.cost_unknown, 1);
+}
+
+#[test]
+fn an_outcome_may_stand_in_either_field_but_not_against_the_other() {
+    let outcomes = [
+        (Some(true), Some(false)),
+        (Some(true), None),
+        (None, Some(false)),
+        (None, Some(true)), // the plan's exception handler
+        (Some(true), Some(true)),
+        (None, None),
+    ];
+    let skill = baseline(outcomes.map(|(succeeded, failed)| {
+        let mut record = record("skill", START);
+        (record.execution_succeeded, record.execution_failed) = (succeeded, failed);
+        record
+    }));
+    assert_eq!((skill.success_rate, skill.outcome_unknown), (Some(0.75), 2));
+    assert_eq!(skill.success_rate_std_dev, Some(0.2165)); // √(0.75 · 0.25 / 4)
+}
+
+#[test]
+fn a_sum_out_of_range_is_unknown_and_not_wrong() {
+    let skill = baseline([u64::MAX, u64::MAX, 5].map(with_latency));
+    assert_eq!((skill.latency_mean_ms, skill.latency_std_dev_ms), (None, None));
+    assert_eq!(skill.latency_p50_ms, Some(u64::MAX as f64));
+    assert_eq!(skill.latency_unknown, 0);
+}
+
+#[test]
+fn an_error_that_is_no_malformed_line_ends_the_computation() {
+    let refused: Error = Timestamp::try_from(chrono::DateTime::<chrono::Utc>::MAX_UTC).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+    let error = Baselines::compute([Ok(with_latency(1)), Err(refused)]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn no_records_give_no_baselines() {
+    let none = compute([]);
+    assert_eq!((none.iter().count(), none.skipped().count()), (0, 0));
+    assert_eq!(none.to_json().unwrap(), "{}");
+    assert_eq!(none.get("skill"), None);
+}
+
+#[test]
+fn a_period_reaches_to_every_start() {
+    let mut ended = record("skill", "2026-02-14T10:00:00Z");
+    ended.timestamp_end = Some(at("2026-02-14T11:00:00Z"));
+    let period = |late: &str| baseline([record("skill", late), ended.clone()]).period.to_string();
+    assert_eq!(period("2026-02-14T10:30:00Z"), "2026-02-14T10:00:00.000Z to 2026-02-14T11:00:00.000Z");
+    assert_eq!(period("2026-02-14T12:00:00Z"), "2026-02-14T10:00:00.000Z to 2026-02-14T12:00:00.000Z");
+
+    // The wall clock was set back while it ran.
+    ended.timestamp_start = at("2026-02-14T11:30:00Z");
+    assert_eq!(baseline([ended]).period.to_string(), "2026-02-14T11:30:00.000Z to 2026-02-14T11:30:00.000Z");
+}
+
+// Freezing and comparing.
+
+#[test]
+fn a_week_starts_on_monday_at_midnight_utc() {
+    for (moment, start) in [
+        ("2026-02-09T00:00:00Z", "2026-02-09T00:00:00.000Z"),
+        ("2026-02-08T23:59:59.999Z", "2026-02-02T00:00:00.000Z"),
+        ("2026-01-01T00:00:00Z", "2025-12-29T00:00:00.000Z"),
+        ("1970-01-01T00:00:00Z", "1969-12-29T00:00:00.000Z"),
+        ("2024-02-29T12:00:00Z", "2024-02-26T00:00:00.000Z"),
+        ("0000-01-03T09:00:00Z", "0000-01-03T00:00:00.000Z"),
+        ("0000-01-02T09:00:00Z", "0000-01-02T09:00:00.000Z"), // its Monday has no four-digit year
+    ] {
+        assert_eq!(week_start(at(moment)).to_string(), start, "{moment}");
+    }
+}
+
+#[test]
+fn frozen_baselines_stand_still_all_week() {
+    let before = record("skill", "2026-02-08T23:59:59.999Z");
+    let first_of_week = record("skill", "2026-02-09T00:00:00Z");
+    let lines = || [Ok(first_of_week.clone()), ExecutionMetrics::from_json("torn"), Ok(before.clone())];
+
+    let monday = Baselines::frozen(at("2026-02-09T00:00:00Z"), lines()).unwrap();
+    let sunday = Baselines::frozen(at("2026-02-15T23:59:59.999Z"), lines()).unwrap();
+    let line = monday.to_json().unwrap();
+    assert_eq!(line, sunday.to_json().unwrap());
+    let head = concat!(
+        r#"{"week_start":"2026-02-09T00:00:00.000Z","computed_from":{"records":1,"skipped":1,"#,
+        r#""period":"2026-02-08T23:59:59.999Z to 2026-02-08T23:59:59.999Z"},"baselines":{"skill":{"sample_size":1,"#
+    );
+    assert!(line.starts_with(head) && !line.contains('\n'), "{line}");
+    assert_eq!(FrozenBaselines::from_json(&line).unwrap().to_json().unwrap(), line);
+    assert_eq!(FrozenBaselines::from_json(&line[..40]).unwrap_err().kind(), ErrorKind::Malformed);
+
+    let next_week = Baselines::frozen(at("2026-02-16T00:00:00Z"), lines()).unwrap();
+    assert_eq!(next_week.computed_from.records, 2);
+}
+
+#[test]
+fn a_comparison_tells_stable_changed_and_unknown_apart() {
+    let measured = |latency_ms, cost: &str| {
+        let mut record = with_latency(latency_ms);
+        record.cost_usd = usd(cost);
+        record
+    };
+    let measure = compute([measured(1_000, "0.01"), record("gone", START)]);
+    let recent = compute([measured(1_020, "0.0102001"), record("new", START)]);
+    let comparison = measure.compare(&recent);
+
+    assert!(comparison.skills.keys().eq(["gone", "new", "skill"]));
+    assert!(comparison.skills["gone"].verdicts().iter().all(|(_, verdict)| *verdict == Verdict::Unknown));
+    let skill = &comparison.skills["skill"];
+    assert_eq!((skill.latency_p50_ms.delta, skill.latency_p50_ms.relative_delta), (Some(20.0), Some(0.02)));
+    assert_eq!(skill.latency_p50_ms.verdict, Verdict::Stable);
+    assert_eq!(skill.cost_mean_usd.delta, usd("0.0002001"));
+    assert_eq!(skill.cost_mean_usd.verdict, Verdict::Changed);
+    assert_eq!(skill.tokens_mean.verdict, Verdict::Unknown);
+    assert_eq!(
+        serde_json::to_string(&skill.cost_mean_usd).unwrap(),
+        r#"{"baseline":0.01,"recent":0.0102001,"delta":0.0002001,"relative_delta":0.02001,"verdict":"changed"}"#
+    );
+}
+
+#[test]
+fn verdicts_carry_the_keys_of_the_json() {
+    let comparison = compute([with_latency(1)]).compare(&Baselines::default());
+    let json = serde_json::to_value(&comparison.skills["skill"]).unwrap();
+    let verdicts = comparison.skills["skill"].verdicts();
+    assert_eq!(json.as_object().unwrap().len(), verdicts.len());
+    assert!(verdicts.iter().all(|(key, _)| json[key]["verdict"] == "unknown"));
+}
+
+// Order and splits.
+
+prop_compose! {
+    fn any_record()(
+        skill in prop::sample::select(vec!["a", "b"]),
+        start_ms in 0..10_000_000_000_i64,
+        lasted_ms in prop::option::of(0..100_000_u64),
+        succeeded in any::<Option<bool>>(),
+        latency_ms in prop::option::of(prop_oneof![30 => 0..5_u64, 30 => 0..100_000_u64, 1 => any::<u64>()]),
+        cost_pico in prop::option::of(prop_oneof![60 => -1_000..1_000_000_000_000_i128, 1 => any::<i128>()]),
+        tokens in any::<Option<u32>>(),
+    ) -> ExecutionMetrics {
+        let start = Timestamp::from_unix_ms(start_ms).unwrap();
+        let mut record = ExecutionMetrics::new(Uuid::nil(), skill, "1", start);
+        record.timestamp_end = lasted_ms.map(|ms| start.plus_ms(ms));
+        record.execution_succeeded = succeeded;
+        record.total_latency_ms = latency_ms;
+        record.cost_usd = cost_pico.map(Usd::from_pico);
+        record.tokens_used = tokens.map(u64::from);
+        record
+    }
+}
+
+fn shuffled() -> impl Strategy<Value = (Vec<ExecutionMetrics>, Vec<ExecutionMetrics>, usize)> {
+    prop::collection::vec(any_record(), 0..40)
+        .prop_flat_map(|records| (Just(records.clone()), Just(records.clone()).prop_shuffle(), 0..=records.len()))
+}
+
+proptest! {
+    #[test]
+    fn neither_order_nor_split_changes_a_byte((records, shuffled, split) in shuffled()) {
+        let expected = compute(records).to_json()?;
+        prop_assert_eq!(compute(shuffled.clone()).to_json()?, expected.clone());
+
+        let (mut left, mut right) = (Accumulator::new(), Accumulator::new());
+        shuffled[..split].iter().for_each(|record| left.add(record));
+        shuffled[split..].iter().for_each(|record| right.add(record));
+        left.merge(right);
+        prop_assert_eq!(left.finish().to_json()?, expected);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back(records in prop::collection::vec(any_record(), 0..20)) {
+        let baselines = compute(records);
+        let read: Baselines = serde_json::from_str(&baselines.to_json()?)?;
+        prop_assert!(read.iter().eq(baselines.iter()));
+    }
+
+    #[test]
+    fn statistics_lie_between_the_least_and_the_greatest(latencies in prop::collection::vec(0..1_000_000_u64, 1..60)) {
+        let (least, most) = (*latencies.iter().min().unwrap() as f64, *latencies.iter().max().unwrap() as f64);
+        let skill = baseline(latencies.into_iter().map(with_latency));
+        let ordered = [Some(least), skill.latency_p50_ms, skill.latency_p95_ms, skill.latency_p99_ms, Some(most)];
+        prop_assert!(ordered.is_sorted(), "{ordered:?}");
+        prop_assert!((least..=most).contains(&skill.latency_mean_ms.unwrap()));
+        // Popoviciu's inequality, with n / (n − 1) at its largest; 0.001 for the rounding.
+        prop_assert!(skill.latency_std_dev_ms.unwrap_or(0.0) <= (most - least) / 2f64.sqrt() + 0.001);
+    }
+}
