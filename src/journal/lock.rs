@@ -30,7 +30,7 @@ pub(super) fn unlock<F: fs2::FileExt>(file: &F) -> io::Result<()> {
 
 /// The file whose lock guards a journal's tail.
 #[derive(Debug)]
-pub(super) struct LockFile {
+pub(crate) struct LockFile {
     storage: Arc<dyn Storage>,
     path: PathBuf,
     file: Arc<dyn StorageFile>,
@@ -39,7 +39,7 @@ pub(super) struct LockFile {
 
 /// The lock, held until this is dropped.
 #[derive(Debug)]
-pub(super) struct Locked(Arc<dyn StorageFile>);
+pub(crate) struct Locked(Arc<dyn StorageFile>);
 
 impl Drop for Locked {
     fn drop(&mut self) {
@@ -50,7 +50,7 @@ impl Drop for Locked {
 
 impl LockFile {
     /// Opens the lock's file, and makes it if it is not there.
-    pub(super) fn open(storage: Arc<dyn Storage>, path: PathBuf) -> Result<Self> {
+    pub(crate) fn open(storage: Arc<dyn Storage>, path: PathBuf) -> Result<Self> {
         let file = open(&*storage, &path).map_err(|source| Error::io("open the lock", &path, source))?;
         let id = file.stat().map_err(|source| Error::io("examine the lock", &path, source))?.id;
         Ok(Self { storage, path, file, id })
@@ -60,7 +60,7 @@ impl LockFile {
     ///
     /// It polls: a waiting `flock` can be given up only through a signal, which a library must not send. A holder keeps
     /// the lock for two writes into the page cache, so the first pauses are short.
-    pub(super) fn acquire(&mut self, deadline: Duration) -> Result<Locked> {
+    pub(crate) fn acquire(&mut self, deadline: Duration) -> Result<Locked> {
         let failed = |path: &PathBuf, source| Error::io("take the lock", path, source);
         let begin = Instant::now();
         let mut pause = Duration::from_micros(10);

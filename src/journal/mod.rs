@@ -6,13 +6,14 @@
 //! The ledger and the quota tracker stand on it. Everything that it asks of a disk goes through [`storage::Storage`].
 
 mod area;
-mod events;
-mod identity;
-mod line;
-mod lock;
+pub(crate) mod events;
+pub(crate) mod identity;
+pub(crate) mod line;
+pub(crate) mod lock;
+pub(crate) mod platform;
 mod reader;
 mod recovery;
-mod segment;
+pub(crate) mod segment;
 pub mod storage;
 mod tail;
 mod writer;
@@ -31,7 +32,7 @@ use tail::Tail;
 use uuid::Uuid;
 use writer::Writer;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What an acknowledged record survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,6 +65,8 @@ pub struct Options {
     pub rotate_daily: bool,
     /// How long an append waits for another process's lock before it fails.
     pub lock_deadline: Duration,
+    /// Whether the ledger may stand on a network file system, where nothing is promised.
+    pub allow_network: bool,
     /// Where the files are.
     pub storage: Arc<dyn Storage>,
     /// The time, for rotation and events.
@@ -80,6 +83,7 @@ impl Options {
             rotate_bytes: Some(256 * 1024 * 1024),
             rotate_daily: false,
             lock_deadline: Duration::from_secs(1),
+            allow_network: false,
             storage: Arc::new(Disk),
             clock,
             warn: Arc::new(|error| eprintln!("runledger: warning: {error}{}", source_of(error))),
@@ -148,6 +152,14 @@ impl Journal {
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
         let layout = Layout::new(path.as_ref());
         let storage = Arc::clone(&options.storage);
+        if let Some(file_system) = platform::network_file_system(layout.active())
+            && !options.allow_network
+        {
+            return Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(layout.active()).detail(format!(
+                "it is on a network file system ({file_system}), where locks and syncs cannot be trusted; \
+                 choose a local disk, or allow it in the options"
+            )));
+        }
         recovery::check_active(&*storage, &layout)?;
         for directory in [layout.machinery().to_owned(), layout.sealed(), layout.quarantine()] {
             storage
@@ -186,6 +198,16 @@ impl Journal {
     /// The lines from where another reader stopped.
     pub fn lines_from(&self, cursor: Cursor) -> Lines {
         Lines::resume(Arc::clone(&self.storage), self.layout.clone(), cursor)
+    }
+
+    /// A cursor at an end that this process has seen: every line appended from now on comes after it. Takes no lock
+    /// between processes and does not wait for a sync.
+    pub(crate) fn seen_end(&self) -> Cursor {
+        self.writer.seen_end()
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// The journal's present state.

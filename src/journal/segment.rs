@@ -47,6 +47,19 @@ impl Layout {
         self.machinery.join("events.jsonl")
     }
 
+    /// Held while the executions of dead processes are recorded.
+    pub(crate) fn sweep_lock(&self) -> PathBuf {
+        self.machinery.join("sweep")
+    }
+
+    pub(crate) fn inflight(&self) -> PathBuf {
+        self.machinery.join("inflight")
+    }
+
+    pub(crate) fn spill(&self) -> PathBuf {
+        self.machinery.join("spill")
+    }
+
     pub(super) fn quarantine(&self) -> PathBuf {
         self.machinery.join("quarantine")
     }

@@ -253,3 +253,23 @@ fn stat(metadata: &fs::Metadata) -> Stat {
         world_writable: metadata.mode() & 0o002 != 0,
     }
 }
+
+/// The text of a small file of the operating system, such as those under `/proc`; `None` if it cannot be read.
+pub(super) fn read_system_text(path: &str) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
+/// Where a symbolic link of the operating system points to; `None` if it cannot be read.
+pub(super) fn read_system_link(path: &str) -> Option<String> {
+    fs::read_link(path).ok()?.into_os_string().into_string().ok()
+}
+
+/// The path without symbolic links and relative parts; `None` if it does not exist.
+pub(super) fn canonical(path: &Path) -> Option<std::path::PathBuf> {
+    fs::canonicalize(path).ok()
+}
+
+/// Opens any file for reading from its start.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<impl io::Read> {
+    fs::File::open(path)
+}

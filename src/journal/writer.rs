@@ -4,7 +4,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::tail::{Mark, Payloads, Tail};
-use super::{Appended, Durability};
+use super::{Appended, Cursor, Durability};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The threads of this process that append to one journal.
@@ -13,6 +13,8 @@ pub(super) struct Writer {
     queue: Mutex<Queue>,
     tail: Mutex<Tail>,
     durability: Durability,
+    /// An end that the tail had, readable while a batch is being synced.
+    seen: Mutex<Cursor>,
 }
 
 #[derive(Debug)]
@@ -43,6 +45,11 @@ enum State {
     Done(Result<Mark>),
 }
 
+/// Reading from here gives the lines after `mark`. Its line count is not known and stays 0.
+fn cursor(mark: &Mark) -> Cursor {
+    Cursor { segment: mark.segment, offset: mark.len, lines: 0, seq: mark.link.seq }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -71,7 +78,8 @@ impl Batch {
 impl Writer {
     pub(super) fn new(tail: Tail) -> Self {
         let queue = Queue { batch: Arc::default(), payloads: Payloads::default(), led: false };
-        Self { queue: Mutex::new(queue), durability: tail.options.durability, tail: Mutex::new(tail) }
+        let (durability, seen) = (tail.options.durability, Mutex::new(cursor(&tail.end)));
+        Self { queue: Mutex::new(queue), durability, seen, tail: Mutex::new(tail) }
     }
 
     pub(super) fn append(&self, payload: &[u8]) -> Result<Appended> {
@@ -107,6 +115,7 @@ impl Writer {
         }
         let outcome = tail.append(&payloads);
         tail.give_spare(payloads);
+        *lock(&self.seen) = cursor(&tail.end);
         drop(tail);
         lead.outcome = Some(outcome.clone());
         outcome
@@ -120,6 +129,10 @@ impl Writer {
             tail.doubtful = true;
             tail
         })
+    }
+
+    pub(super) fn seen_end(&self) -> Cursor {
+        *lock(&self.seen)
     }
 
     pub(super) fn end(&self) -> Result<Mark> {

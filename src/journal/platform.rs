@@ -1,0 +1,82 @@
+//! What only Linux tells, with a fallback for other Unix systems; the only file that knows `/proc`.
+//!
+//! Elsewhere each answer is `None`, and this weakens: a dead process is recognised by its lock alone, so a forked child
+//! that outlives it hides it until it ends too; a restart of the machine is noticed only because locks do not survive
+//! it; and a ledger on a network file system is not refused.
+
+use std::path::Path;
+
+use super::storage::{canonical, read_system_link, read_system_text};
+
+/// Which start of the machine this is.
+pub(crate) fn boot_id() -> Option<String> {
+    Some(read_system_text("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}
+
+/// Which pid namespace this process counts in.
+pub(crate) fn pid_namespace() -> Option<String> {
+    read_system_link("/proc/self/ns/pid")
+}
+
+/// When the process began, in clock ticks after the machine's start: tells a process from a later one of the same pid.
+/// `None` if there is no such process, or if that cannot be known.
+pub(crate) fn process_start(pid: u32) -> Option<u64> {
+    let stat = read_system_text(&format!("/proc/{pid}/stat"))?;
+    // proc_pid_stat(5): the second field is the name in parentheses and may hold anything; the 22nd is `starttime`,
+    // the third is the state. A zombie has ended: it runs nothing and closes nothing any more.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace();
+    match fields.next()? {
+        "Z" | "X" => None,
+        _ => fields.nth(18)?.parse().ok(),
+    }
+}
+
+/// Whether [`process_start`] can be trusted to say that there is no such process.
+pub(crate) fn knows_processes() -> bool {
+    process_start(std::process::id()).is_some()
+}
+
+/// The type of the file system that holds `path`, if it is one whose locks and syncs reach over a network.
+pub(crate) fn network_file_system(path: &Path) -> Option<String> {
+    let path = path.ancestors().find_map(canonical).or_else(|| canonical(Path::new(".")))?;
+    let mounts = read_system_text("/proc/self/mountinfo")?;
+    let file_system = mounts
+        .lines()
+        .filter_map(mount)
+        .filter(|(point, _)| path.starts_with(point))
+        .max_by_key(|(point, _)| point.len())?
+        .1;
+    const NETWORK: [&str; 12] =
+        ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "fuse.sshfs", "fuse.glusterfs", "afs", "lustre", "gpfs"];
+    NETWORK.contains(&file_system).then(|| file_system.to_owned())
+}
+
+/// Mount point and type of one line of mountinfo: the fifth field, and the one after the separator ` - `.
+fn mount(line: &str) -> Option<(String, &str)> {
+    let (fields, file_system) = line.split_once(" - ")?;
+    let point = fields.split(' ').nth(4)?;
+    // proc_pid_mountinfo(5): blanks, tabs, line feeds and backslashes are escaped in octal.
+    let point = point.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\");
+    Some((point, file_system.split(' ').next()?))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_alive_and_an_impossible_one_is_not() {
+        assert!(knows_processes());
+        assert_eq!(process_start(u32::MAX), None);
+        assert!(boot_id().is_some_and(|id| id.len() == 36));
+        assert!(pid_namespace().is_some_and(|ns| ns.starts_with("pid:[")));
+    }
+
+    #[test]
+    fn mount_points_are_unescaped() {
+        let line = r"36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 - nfs4 server:/export rw";
+        assert_eq!(mount(line), Some(("/mnt 2".to_owned(), "nfs4")));
+        assert_eq!(network_file_system(Path::new("/proc/self")), None);
+    }
+}
