@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod quota;
 
 pub use baseline::{Baseline, Baselines};
+pub use cost::{Cost, PriceTable};
 pub use digest::{hash_bytes, hash_reader};
 pub use error::{Error, ErrorKind, Result};
 pub use metrics::{ExecutionMetrics, Timestamp, Usage, Usd};
