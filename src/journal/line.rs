@@ -79,7 +79,7 @@ pub(super) fn check_payload(payload: &[u8]) -> Result<()> {
 }
 
 /// Appends `payload` to `out` as the line after `previous`, and returns its place. The payload is a checked one.
-pub(super) fn seal(payload: &[u8], previous: &Link, out: &mut Vec<u8>) -> Link {
+pub(crate) fn seal(payload: &[u8], previous: &Link, out: &mut Vec<u8>) -> Link {
     let start = out.len();
     let body = payload.strip_suffix(b"}").unwrap_or(payload);
     out.extend_from_slice(body);

@@ -130,9 +130,9 @@ pub struct Line<'b> {
 }
 
 impl Line<'_> {
-    /// An error of `kind` about this line.
-    pub(crate) fn error(&self, kind: crate::ErrorKind, operation: &str) -> Error {
-        Error::new(kind, operation).path(self.path).at(self.number, self.offset)
+    /// `error`, with this line as its place.
+    pub(crate) fn locate(&self, error: Error) -> Error {
+        error.path(self.path).at(self.number, self.offset)
     }
 }
 
@@ -245,7 +245,9 @@ impl Lines {
                 None => return Ok(false),
             },
         };
-        if segment != self.cursor.segment {
+        let len = file.stat().map_err(|source| Error::io("examine a segment", &path, source))?.len;
+        if segment != self.cursor.segment || self.cursor.offset > len {
+            // Another segment, or one that lost its unsynced end since the cursor was made.
             self.cursor = Cursor { segment, offset: 0, lines: 0, ..self.cursor };
         }
         self.open = Some(Open { splitter: Splitter::new(file, self.cursor.offset), path, sealed: is_sealed });

@@ -103,7 +103,7 @@ pub(super) fn uninterrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> 
 }
 
 /// Appends all of `bytes`; on an error, part of them may be there.
-pub(super) fn append_all(file: &dyn StorageFile, mut bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn append_all(file: &dyn StorageFile, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match uninterrupted(|| file.append(bytes))? {
             0 => return Err(io::ErrorKind::WriteZero.into()),

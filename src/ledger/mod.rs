@@ -1,1 +1,374 @@
-//! ledger
+//! The ledger: records of executions, durable in a journal.
+
+mod clock;
+mod execution;
+mod inflight;
+mod options;
+mod records;
+mod spill;
+mod sweep;
+mod verify;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use uuid::Uuid;
+
+pub use execution::{Done, Execution, Skill};
+pub use options::Options;
+pub use records::Records;
+pub use verify::{Fault, FaultKind, Verification, verify};
+
+use crate::cost::PriceTable;
+use crate::error::{Error, Result};
+use crate::journal::events::{self, Event};
+use crate::journal::{Durability, Head, Journal};
+use crate::metrics::{ExecutionMetrics, RunIds, Timestamp};
+use inflight::{InFlight, Slot};
+use spill::Spill;
+
+/// Where a record went.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Answer {
+    /// On stable storage, as line `seq`: it survives a power cut.
+    Durable {
+        /// The line's number in the ledger, from 1.
+        seq: u64,
+    },
+    /// In the operating system's page cache, as line `seq`, as [`Durability::Flushed`] asked for: it survives `kill -9`,
+    /// not a power cut.
+    Flushed {
+        /// The line's number in the ledger, from 1.
+        seq: u64,
+    },
+    /// The ledger refused it; it is on stable storage beside it and will be appended when the ledger takes records
+    /// again. With why it was refused.
+    Spilled(Error),
+    /// It could not be stored anywhere, and why. The ledger counts such records.
+    Lost(Error),
+}
+
+/// What came of recording one execution.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+#[must_use = "a record may have been spilled or lost; `warn` tells stderr"]
+pub struct Recorded {
+    /// Where the record went.
+    pub answer: Answer,
+    /// Why the execution was not marked as begun: had its process died, it would have left no record. `None`: it was.
+    pub unmarked: Option<Error>,
+    /// Why fields of the record were left out: they were impossible. `None`: it is whole.
+    pub refused: Option<Error>,
+}
+
+impl Recorded {
+    /// Whether the record is on stable storage in the ledger.
+    pub fn is_durable(&self) -> bool {
+        matches!(self.answer, Answer::Durable { .. })
+    }
+
+    /// Prints to stderr what did not go as it should; nothing if all is well.
+    pub fn warn(&self) {
+        for warning in self.warnings() {
+            eprintln!("runledger: warning: {warning}");
+        }
+    }
+
+    fn warnings(&self) -> impl Iterator<Item = String> {
+        let record = match &self.answer {
+            Answer::Durable { .. } | Answer::Flushed { .. } => None,
+            Answer::Spilled(error) => Some(format!("a record was spilled: {error}")),
+            Answer::Lost(error) => Some(format!("a record was lost: {error}")),
+        };
+        let unmarked = self.unmarked.as_ref().map(|error| format!("an execution was not marked as begun: {error}"));
+        let refused = self.refused.as_ref().map(|error| format!("fields of a record were left out: {error}"));
+        record.into_iter().chain(unmarked).chain(refused)
+    }
+}
+
+/// An append-only ledger of executions. Cheap to clone: all clones are one ledger. Safe across threads and processes.
+///
+/// ```
+/// use runledger::{Ledger, Skill, Usage};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("execution_metrics.jsonl");
+/// let ledger = Ledger::open(path)?;
+/// let mut run = ledger.begin(Skill::new("summarise", "1.2.0"));
+/// run.usage("gpt-4", Usage::new(1_000, 500));
+/// assert!(run.succeed().is_durable());
+///
+/// let record = ledger.scan()?.next().transpose()?.ok_or("no record")?;
+/// assert_eq!(record.cost_usd.map(|usd| usd.to_string()).as_deref(), Some("0.06"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    journal: Journal,
+    options: Options,
+    inflight: InFlight,
+    spill: Spill,
+    lost: AtomicU64,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.inflight.close();
+    }
+}
+
+/// A version 7 id made at `now`.
+fn new_id(now: Timestamp) -> Uuid {
+    let unix_ms = now.unix_ms().max(0).unsigned_abs();
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, unix_ms / 1000, (unix_ms % 1000) as u32 * 1_000_000))
+}
+
+impl Ledger {
+    /// Opens the ledger whose active segment is `path`, such as `logs/execution_metrics.jsonl`, and makes it if it is not
+    /// there, directories included. Mends what a crash left, and records the executions of dead processes as
+    /// interrupted.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Options::new().open(path)
+    }
+
+    fn with_options(path: &Path, options: Options) -> Result<Self> {
+        let storage = Arc::clone(&options.journal.storage);
+        let journal = Journal::open(path, options.journal.clone())?;
+        let layout = journal.layout().clone();
+        for directory in [layout.inflight(), layout.spill()] {
+            storage
+                .create_dir(&directory)
+                .map_err(|source| Error::io("make the ledger's directory", &directory, source))?;
+        }
+        let stem = new_id(options.now());
+        let inflight = InFlight::open(Arc::clone(&storage), layout.clone(), options.sync_begin, stem)?;
+        sweep::sweep(&journal, &options.journal, Some(inflight.stem()))?;
+        let spill = Spill::new(storage, &layout, stem);
+        Ok(Self { shared: Arc::new(Shared { journal, options, inflight, spill, lost: AtomicU64::new(0) }) })
+    }
+
+    /// Begins an execution. It cannot fail: if the begin mark cannot be written, the execution's own answer says so.
+    pub fn begin(&self, skill: Skill) -> Execution {
+        self.begin_within(skill, None)
+    }
+
+    fn begin_within(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> Execution {
+        let options = &self.shared.options;
+        let now = self.now();
+        let mut record = ExecutionMetrics::new(new_id(now), skill.name, skill.version, now);
+        record.orchestrator_version.clone_from(&options.orchestrator_version);
+        record.operator.clone_from(&options.operator);
+        record.environment.clone_from(&options.environment);
+        record.kind = skill.kind;
+        record.run = skill.run;
+        inherit(&mut record.run, parent.map_or(&options.run, |parent| &parent.run));
+        let path = parent.and_then(|parent| parent.skill_path_in_dag.as_deref());
+        record.skill_path_in_dag = Some(match path {
+            Some(path) => format!("{path} -> {}", record.skill_name),
+            None => record.skill_name.clone(),
+        });
+        if let Some(parent) = parent {
+            record.run.parent_execution_id = Some(parent.execution_id);
+        }
+        let mark = record
+            .to_json()
+            .and_then(|json| self.shared.inflight.begin(self.shared.journal.seen_end(), json.as_bytes()));
+        Execution::begin(self.clone(), record, mark)
+    }
+
+    /// Appends a finished record that was made elsewhere.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason and nothing written, for a record that
+    /// [`validate`](ExecutionMetrics::validate) refuses. What the disk refuses is an [`Answer`], not an error.
+    pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
+        record.validate()?;
+        Ok(self.store(record.to_json()?.as_bytes()))
+    }
+
+    /// Stores the record of an execution and takes its mark away.
+    fn finish(&self, record: &mut ExecutionMetrics, mark: &Result<Slot, Error>) -> Recorded {
+        let refused = record.validate().err();
+        let json = match &refused {
+            None => record.to_json(),
+            Some(reasons) => bare(record, reasons).to_json(),
+        };
+        let answer = match json {
+            Ok(json) => self.store(json.as_bytes()),
+            Err(error) => self.lose(error),
+        };
+        if let (Ok(slot), false) = (mark, matches!(answer, Answer::Lost(_)))
+            && let Err(error) = self.shared.inflight.end(slot)
+        {
+            self.warn(&error);
+        }
+        Recorded { answer, unmarked: mark.as_ref().err().cloned(), refused }
+    }
+
+    fn store(&self, json: &[u8]) -> Answer {
+        let since = self.shared.journal.seen_end();
+        match self.shared.journal.append(json) {
+            Ok(appended) => {
+                self.catch_up();
+                match appended.durability {
+                    Durability::Synced => Answer::Durable { seq: appended.seq },
+                    Durability::Flushed => Answer::Flushed { seq: appended.seq },
+                }
+            }
+            Err(error) => match self.shared.spill.keep(since, json) {
+                Ok(()) => Answer::Spilled(error),
+                Err(_) => self.lose(error),
+            },
+        }
+    }
+
+    fn lose(&self, error: Error) -> Answer {
+        self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        Answer::Lost(error)
+    }
+
+    /// The ledger takes records: brings back what was spilled, and says what was lost.
+    fn catch_up(&self) {
+        let shared = &*self.shared;
+        let returned = shared.spill.give_back(|pending| sweep::append_missing(&shared.journal, pending).map(drop));
+        let returned = returned.unwrap_or_else(|error| {
+            self.warn(&error);
+            0
+        });
+        if returned > 0 {
+            self.tell(&Event::Returned { records: returned });
+        }
+        if shared.lost.load(Ordering::Relaxed) > 0 {
+            self.tell(&Event::Lost { records: shared.lost.swap(0, Ordering::Relaxed) });
+        }
+    }
+
+    fn tell(&self, event: &Event) {
+        let shared = &*self.shared;
+        let options = &shared.options.journal;
+        if let Err(error) = events::record(&*options.storage, shared.journal.layout(), (options.clock)(), event) {
+            self.warn(&error);
+        }
+    }
+
+    /// The records from the first on; see [`Records`].
+    ///
+    /// # Errors
+    /// None now: a segment that cannot be read is an error of the iteration.
+    pub fn scan(&self) -> Result<Records> {
+        Ok(Records::new(self.shared.journal.lines()))
+    }
+
+    /// The ledger's present state, to be kept elsewhere and given to [`verify`] later.
+    ///
+    /// # Errors
+    /// As [`Journal::head`].
+    pub fn head(&self) -> Result<Head> {
+        self.shared.journal.head()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shared.options.now()
+    }
+
+    fn prices(&self) -> Result<&PriceTable> {
+        match &self.shared.options.prices {
+            Some(prices) => Ok(prices),
+            None => PriceTable::bundled(),
+        }
+    }
+
+    fn warn(&self, error: &Error) {
+        (self.shared.options.journal.warn)(error);
+    }
+
+    /// Hands what nobody is there to take to the warnings.
+    fn warn_unless_kept(&self, recorded: &Recorded) {
+        if let Answer::Spilled(error) | Answer::Lost(error) = &recorded.answer {
+            self.warn(error);
+        }
+        for error in recorded.unmarked.iter().chain(&recorded.refused) {
+            self.warn(error);
+        }
+    }
+}
+
+/// Fills what `run` does not say from what it stands in.
+fn inherit(run: &mut RunIds, from: &RunIds) {
+    let fields = [
+        (&mut run.run_id, &from.run_id),
+        (&mut run.parent_run_id, &from.parent_run_id),
+        (&mut run.session_id, &from.session_id),
+        (&mut run.correlation_id, &from.correlation_id),
+        (&mut run.agent_name, &from.agent_name),
+        (&mut run.task_id, &from.task_id),
+        (&mut run.mode, &from.mode),
+        (&mut run.trace_id, &from.trace_id),
+    ];
+    for (field, inherited) in fields {
+        if field.is_none() {
+            field.clone_from(inherited);
+        }
+    }
+}
+
+/// The record without the fields that a skill may have set to something impossible: an execution is recorded, whatever
+/// its skill said about it. The reasons stand in the tag `refused`.
+fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
+    let mut bare = ExecutionMetrics::new(
+        record.execution_id,
+        record.skill_name.clone(),
+        record.skill_version.clone(),
+        record.timestamp_start,
+    );
+    bare.timestamp_end = record.timestamp_end;
+    bare.operator.clone_from(&record.operator);
+    bare.environment.clone_from(&record.environment);
+    bare.orchestrator_version.clone_from(&record.orchestrator_version);
+    bare.total_latency_ms = record.total_latency_ms;
+    bare.wall_clock_time_ms = record.wall_clock_time_ms;
+    bare.kind = record.kind.clone();
+    bare.status.clone_from(&record.status);
+    bare.execution_succeeded = record.execution_succeeded;
+    bare.execution_failed = record.execution_failed;
+    if let Some(reason) = &record.error_reason {
+        bare.set_error_reason(reason.clone());
+    }
+    bare.tags.insert("refused".to_owned(), reasons.details().into());
+    bare
+}
+
+/// Appends one record to the ledger at `path`, which is opened and closed again: the call of the plan that this crate
+/// grew from. A program that records often keeps a [`Ledger`] open instead.
+///
+/// Returns whether the record is in the ledger. With `raise_on_error` a disk that refuses is an error; without, it is a
+/// warning on stderr and `false`, so that the skill goes on.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), always, for a record that [`validate`](ExecutionMetrics::validate)
+/// refuses; with `raise_on_error` also the errors of [`Ledger::open`] and of the append.
+pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, raise_on_error: bool) -> Result<bool> {
+    record.validate()?;
+    let logged = Ledger::open(path).and_then(|ledger| match ledger.append(record)? {
+        Answer::Durable { .. } | Answer::Flushed { .. } => Ok(()),
+        Answer::Spilled(error) | Answer::Lost(error) => Err(error),
+    });
+    match logged {
+        Ok(()) => Ok(true),
+        Err(error) if raise_on_error => Err(error),
+        Err(error) => {
+            eprintln!("runledger: warning: {error}");
+            Ok(false)
+        }
+    }
+}

@@ -26,6 +26,9 @@ pub struct Timestamp {
 const RANGE_MS: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00.000Z.
+    pub const UNIX_EPOCH: Self = Self { unix_ms: 0 };
+
     /// The moment `unix_ms` milliseconds after 1970-01-01T00:00:00Z; `None` outside the years 0 to 9999.
     pub fn from_unix_ms(unix_ms: i64) -> Option<Self> {
         RANGE_MS.contains(&unix_ms).then_some(Self { unix_ms })

@@ -1,0 +1,300 @@
+//! The guard around one execution.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::inflight::Slot;
+use super::{Ledger, Recorded};
+use crate::error::Error;
+use crate::metrics::{CostSource, CostTier, ErrorCategory, ExecutionMetrics, Kind, LlmCall, RunIds, Status, Step, Usage};
+
+/// What is about to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skill {
+    /// Its name, such as `git-push-autonomous`.
+    pub name: String,
+    /// Its version, semantic by custom.
+    pub version: String,
+    /// What the record is about.
+    pub kind: Kind,
+    /// What the execution belongs to; what is `None` here is taken from the parent execution or the ledger's options.
+    pub run: RunIds,
+}
+
+impl Skill {
+    /// A skill of [`Kind::Skill`].
+    pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
+        Self { name: name.into(), version: version.into(), kind: Kind::Skill, run: RunIds::default() }
+    }
+
+    /// Says what the record is about.
+    #[must_use]
+    pub fn kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// Says what the execution belongs to.
+    #[must_use]
+    pub fn run(self, run: RunIds) -> Self {
+        Self { run, ..self }
+    }
+}
+
+/// An execution that has begun. **Dropping it records it**: as panicked when the thread is unwinding, else as cancelled.
+/// Dropping never panics; an answer other than durable goes to the ledger's warnings.
+///
+/// Ended by [`succeed`](Self::succeed), [`fail`](Self::fail) or [`finish`](Self::finish), which answer where the record
+/// went. It is `Send`, so it can live across an `.await`; a future that is dropped half-way leaves a cancelled record.
+#[derive(Debug)]
+#[must_use = "dropping it records the execution as cancelled"]
+pub struct Execution {
+    ledger: Ledger,
+    record: Box<ExecutionMetrics>,
+    begun: Instant,
+    /// When the step that is under way began.
+    step: Option<Instant>,
+    steps_total: Duration,
+    /// The begin mark, or why there is none.
+    mark: Result<Slot, Error>,
+    process: u32,
+    finished: bool,
+}
+
+impl Execution {
+    pub(super) fn begin(ledger: Ledger, record: ExecutionMetrics, mark: Result<Slot, Error>) -> Self {
+        Self {
+            ledger,
+            record: Box::new(record),
+            begun: Instant::now(),
+            step: None,
+            steps_total: Duration::ZERO,
+            mark,
+            process: std::process::id(),
+            finished: false,
+        }
+    }
+
+    /// The execution's id.
+    pub fn id(&self) -> Uuid {
+        self.record.execution_id
+    }
+
+    /// The record as it stands, to fill fields that have no method here. Times, outcome and `skill_path_in_dag` are
+    /// set at the end.
+    pub fn record(&mut self) -> &mut ExecutionMetrics {
+        &mut self.record
+    }
+
+    /// Enters a step: ends the one before, and goes on in `skill_path_in_dag`.
+    pub fn enter(&mut self, step: impl Into<String>) {
+        self.leave();
+        let step = step.into();
+        let path = self.record.skill_path_in_dag.get_or_insert_default();
+        path.push_str(" -> ");
+        path.push_str(&step);
+        self.record.trace.steps.push(Step::new(step, self.ledger.now()));
+        self.step = Some(Instant::now());
+    }
+
+    /// Ends the step that is under way. What follows counts as wall clock time, not as latency of a step.
+    pub fn leave(&mut self) {
+        let Some(began) = self.step.take() else { return };
+        let took = began.elapsed();
+        self.steps_total += took;
+        if let Some(step) = self.record.trace.steps.last_mut() {
+            step.duration_ms = Some(milliseconds(took));
+        }
+    }
+
+    /// Records one call of a model: its tokens are added to the execution's, and priced by the ledger's price table.
+    ///
+    /// Without a price for one of its calls, the execution's cost is unknown: `cost_usd` is `None`, `cost_tier` and
+    /// `cost.source` are unknown. With several models, `model.name` is the last one's; each call stands in
+    /// `trace.llm_calls`.
+    pub fn usage(&mut self, model: &str, usage: Usage) {
+        let priced = self.ledger.prices().and_then(|prices| prices.cost(model, &usage, self.ledger.now()));
+        let record = &mut *self.record;
+        let first = record.trace.llm_calls.is_empty();
+        let mut call = LlmCall::new(record.trace.llm_calls.len() as u64 + 1, model);
+        (call.tokens_input, call.tokens_output) = (Some(usage.input), Some(usage.output));
+        let before = (record.cost_usd, record.cost_tier.clone());
+        let total = match record.usage() {
+            Some(so_far) if !first => add(&so_far, &usage),
+            _ => usage,
+        };
+        record.set_usage(model, &total);
+        match priced {
+            Ok(cost) => {
+                cost.fill(record);
+                call.cost_usd = record.cost_usd;
+            }
+            Err(_) => unpriced(record),
+        }
+        if !first {
+            add_cost(record, before);
+        }
+        record.trace.llm_calls.push(call);
+    }
+
+    /// Sets a tag.
+    pub fn tag(&mut self, key: impl Into<String>, value: impl Into<serde_json::Value>) {
+        self.record.tags.insert(key.into(), value.into());
+    }
+
+    /// Begins an execution within this one: it carries this one's id as its parent, its run, and its path.
+    pub fn child(&self, skill: Skill) -> Execution {
+        self.ledger.begin_within(skill, Some(&self.record))
+    }
+
+    /// Ends it as a success.
+    pub fn succeed(self) -> Recorded {
+        self.finish(Status::Success)
+    }
+
+    /// Ends it as failed with `error`, whose text becomes `error_reason`. `error_category` is Unknown unless the record
+    /// has one already.
+    pub fn fail(mut self, error: &(impl fmt::Display + ?Sized)) -> Recorded {
+        self.end_with_error(Status::Failed, &error.to_string())
+    }
+
+    /// Ends it with `status`.
+    pub fn finish(mut self, status: Status) -> Recorded {
+        self.end(status)
+    }
+
+    fn end_with_error(&mut self, status: Status, reason: &str) -> Recorded {
+        self.record.set_error_reason(reason);
+        self.record.error_category.get_or_insert(ErrorCategory::Unknown);
+        self.end(status)
+    }
+
+    fn end(&mut self, status: Status) -> Recorded {
+        self.finished = true;
+        let wall_clock = self.begun.elapsed();
+        self.leave();
+        let record = &mut *self.record;
+        record.set_status(status);
+        record.wall_clock_time_ms = Some(milliseconds(wall_clock));
+        let latency = if record.trace.steps.is_empty() { wall_clock } else { self.steps_total };
+        record.total_latency_ms = Some(milliseconds(latency));
+        // By the monotonic clock: a wall clock that was set back meanwhile cannot put the end before the start.
+        record.timestamp_end = Some(record.timestamp_start.plus_ms(milliseconds(wall_clock)));
+        self.ledger.finish(record, &self.mark)
+    }
+}
+
+impl Drop for Execution {
+    fn drop(&mut self) {
+        // A forked child has a copy of the guard; the execution is the parent's.
+        if self.finished || self.process != std::process::id() {
+            return;
+        }
+        let recorded = if std::thread::panicking() {
+            self.end_with_error(Status::Panicked, "panicked")
+        } else {
+            self.end_with_error(Status::Cancelled, "given up before its end")
+        };
+        self.ledger.warn_unless_kept(&recorded);
+    }
+}
+
+/// The nearest whole number of milliseconds.
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from((time.as_micros() + 500) / 1000).unwrap_or(u64::MAX)
+}
+
+/// The sum of two usages. A part that one of them did not report is the other's alone.
+fn add(a: &Usage, b: &Usage) -> Usage {
+    let part = |a: Option<u64>, b: Option<u64>| match (a, b) {
+        (Some(a), Some(b)) => Some(a.saturating_add(b)),
+        (part, None) | (None, part) => part,
+    };
+    let mut sum = Usage::new(a.input.saturating_add(b.input), a.output.saturating_add(b.output));
+    sum.cache_read = part(a.cache_read, b.cache_read);
+    sum.cache_write = part(a.cache_write, b.cache_write);
+    sum.cache_write_1h = part(a.cache_write_1h, b.cache_write_1h);
+    sum.reasoning = part(a.reasoning, b.reasoning);
+    sum
+}
+
+/// Adds the cost before a call to that of the call, which `record` holds. Unknown and anything is unknown.
+fn add_cost(record: &mut ExecutionMetrics, before: (Option<crate::Usd>, Option<CostTier>)) {
+    let rank = |tier: &Option<CostTier>| match tier {
+        Some(CostTier::Free) => 0,
+        Some(CostTier::Standard) => 1,
+        Some(CostTier::Premium) => 2,
+        _ => 3,
+    };
+    let (cost, tier) = before;
+    match cost.zip(record.cost_usd).and_then(|(before, call)| before.checked_add(call)) {
+        Some(sum) => {
+            record.cost_usd = Some(sum);
+            if rank(&tier) > rank(&record.cost_tier) {
+                record.cost_tier = tier;
+            }
+        }
+        None => unpriced(record),
+    }
+}
+
+fn unpriced(record: &mut ExecutionMetrics) {
+    record.cost_usd = None;
+    record.cost_tier = Some(CostTier::Unknown);
+    record.cost.source = Some(CostSource::Unknown);
+}
+
+/// What came of [`Ledger::run`]: the skill's own result, untouched, and where the record went.
+#[derive(Debug)]
+pub struct Done<T, E> {
+    /// What the skill returned.
+    pub result: Result<T, E>,
+    /// Where the record went.
+    pub record: Recorded,
+}
+
+impl Ledger {
+    /// Runs `body` as one execution and records how it ended: by its `Ok` or `Err`, or by a panic, which goes on after
+    /// it was recorded.
+    ///
+    /// ```
+    /// use runledger::{Ledger, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(path)?;
+    /// let done = ledger.run(Skill::new("parse", "1.0.0"), |run| {
+    ///     run.enter("digits");
+    ///     "42".parse::<u32>()
+    /// });
+    /// assert!(done.record.is_durable());
+    /// assert_eq!(done.result, Ok(42));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn run<T, E: fmt::Display>(
+        &self,
+        skill: Skill,
+        body: impl FnOnce(&mut Execution) -> Result<T, E>,
+    ) -> Done<T, E> {
+        let mut run = self.begin(skill);
+        // The panic goes on below, so nobody sees what it left half-done.
+        let record = match catch_unwind(AssertUnwindSafe(|| body(&mut run))) {
+            Ok(Ok(value)) => return Done { record: run.succeed(), result: Ok(value) },
+            Ok(Err(error)) => return Done { record: run.fail(&error), result: Err(error) },
+            Err(payload) => {
+                let recorded = run.end_with_error(Status::Panicked, &panic_message(&*payload));
+                self.warn_unless_kept(&recorded);
+                payload
+            }
+        };
+        resume_unwind(record)
+    }
+}
+
+fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+    text.map_or_else(|| "panicked".to_owned(), |text| format!("panicked: {text}"))
+}

@@ -1,0 +1,292 @@
+//! Executions that have begun and not ended: one file per process, locked by it for life.
+//!
+//! The file is a row of slots. The first says who the process is; each other one is free or holds a mark: a sealed line
+//! with the record as it was at the beginning, and where the ledger ended then. A mark that does not fit takes several
+//! slots in a row. Marks check themselves, so a torn one is no mark: its `begin` never returned.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::journal::line::{self, Link};
+use crate::journal::platform;
+use crate::journal::storage::{Access, Storage, StorageFile, read_full_at, write_all_at};
+use crate::journal::{Cursor, segment::Layout};
+use crate::metrics::ExecutionMetrics;
+
+const SLOT_BYTES: usize = 1024;
+
+/// Who owns an in-flight file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Owner {
+    pub(super) pid: u32,
+    start: Option<u64>,
+    boot: Option<String>,
+    namespace: Option<String>,
+}
+
+/// Why an owner is known to be dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Death {
+    Ended,
+    Restart,
+}
+
+impl Owner {
+    fn this_process() -> Self {
+        let pid = std::process::id();
+        Self {
+            pid,
+            start: platform::process_start(pid),
+            boot: platform::boot_id(),
+            namespace: platform::pid_namespace(),
+        }
+    }
+
+    /// Whether this process is dead, given whether its lock could be had. A forked child keeps a dead parent's lock, so
+    /// within one pid namespace a missing process is enough; from another namespace only the lock tells.
+    fn death(&self, lock_free: bool) -> Option<Death> {
+        let boot = platform::boot_id();
+        if self.boot.is_some() && boot.is_some() && self.boot != boot {
+            return Some(Death::Restart);
+        }
+        let same_namespace = self.namespace.is_some() && self.namespace == platform::pid_namespace();
+        let gone = same_namespace
+            && self.start.is_some()
+            && platform::knows_processes()
+            && platform::process_start(self.pid) != self.start;
+        (lock_free || gone).then_some(Death::Ended)
+    }
+}
+
+/// A record, and an end of the ledger before it: if the record is in the ledger, it stands after that.
+#[derive(Debug, Clone)]
+pub(super) struct Pending {
+    pub(super) since: Cursor,
+    pub(super) record: ExecutionMetrics,
+}
+
+#[derive(Deserialize)]
+struct StoredPending {
+    segment: u64,
+    offset: u64,
+    record: ExecutionMetrics,
+}
+
+impl Pending {
+    /// The JSON object that stores a record, given as JSON, with its cursor.
+    pub(super) fn to_json(since: Cursor, record: &[u8]) -> Vec<u8> {
+        let Cursor { segment, offset, .. } = since;
+        let mut json = format!("{{\"segment\":{segment},\"offset\":{offset},\"record\":").into_bytes();
+        json.extend_from_slice(record);
+        json.push(b'}');
+        json
+    }
+
+    pub(super) fn from_json(json: &[u8]) -> Option<Self> {
+        let StoredPending { segment, offset, record } = serde_json::from_slice(json).ok()?;
+        // After a power cut numbers are given again, so no line after the place is passed over by its number.
+        Some(Self { since: Cursor { segment, offset, lines: 0, seq: 0 }, record })
+    }
+}
+
+/// The in-flight file of this process.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    storage: Arc<dyn Storage>,
+    layout: Layout,
+    sync: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The process that made the file: a forked child makes its own.
+    process: u32,
+    stem: Uuid,
+    file: Arc<dyn StorageFile>,
+    free: Vec<u64>,
+    /// The first slot that was never used.
+    unused: u64,
+}
+
+/// Where a mark stands.
+#[derive(Debug)]
+pub(super) struct Slot {
+    file: Arc<dyn StorageFile>,
+    process: u32,
+    first: u64,
+    count: u64,
+}
+
+/// A mark's place is known by its slot; the chain's fields are used for their hash alone.
+fn seal(payload: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(payload.len() + 256);
+    line::seal(payload, &Link::START, &mut line);
+    line
+}
+
+impl InFlight {
+    pub(super) fn open(storage: Arc<dyn Storage>, layout: Layout, sync: bool, stem: Uuid) -> Result<Self> {
+        let state = Mutex::new(State::create(&*storage, &layout, stem)?);
+        Ok(Self { storage, layout, sync, state })
+    }
+
+    /// The name that the files of this process have.
+    pub(super) fn stem(&self) -> Uuid {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).stem
+    }
+
+    /// Marks an execution as begun. The mark is in the page cache, or synced if the options ask for it.
+    pub(super) fn begin(&self, since: Cursor, record: &[u8]) -> Result<Slot> {
+        let line = seal(&Pending::to_json(since, record));
+        let count = line.len().div_ceil(SLOT_BYTES) as u64;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.process != std::process::id() {
+            *state = State::create(&*self.storage, &self.layout, super::new_id(super::clock::now()))?;
+        }
+        let first = match state.free.pop() {
+            Some(slot) if count == 1 => slot,
+            popped => {
+                state.free.extend(popped);
+                let first = state.unused;
+                state.unused += count;
+                first
+            }
+        };
+        let slot = Slot { file: Arc::clone(&state.file), process: state.process, first, count };
+        let path = path(&self.layout, state.stem);
+        drop(state);
+        write_all_at(&*slot.file, &line, first * SLOT_BYTES as u64)
+            .and_then(|()| if self.sync { slot.file.sync() } else { Ok(()) })
+            .map_err(|source| Error::io("mark an execution as begun", &path, source))?;
+        Ok(slot)
+    }
+
+    /// Takes the mark of an execution away whose record stands elsewhere now. If that fails, a sweep finds the record
+    /// in the ledger and passes the mark over.
+    pub(super) fn end(&self, slot: &Slot) -> Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.process != state.process {
+            return Ok(());
+        }
+        write_all_at(&*slot.file, b" ", slot.first * SLOT_BYTES as u64)
+            .map_err(|source| Error::io("mark an execution as ended", &path(&self.layout, state.stem), source))?;
+        state.free.extend(slot.first..slot.first + slot.count);
+        Ok(())
+    }
+
+    /// Removes the file, which holds no mark any more.
+    pub(super) fn close(&self) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let all_free = state.free.len() as u64 + 1 == state.unused;
+        if all_free && state.process == std::process::id() {
+            // A file that stays is swept by the next opener.
+            let _ = self.storage.remove(&path(&self.layout, state.stem));
+        }
+    }
+}
+
+fn path(layout: &Layout, stem: Uuid) -> PathBuf {
+    layout.inflight().join(format!("{stem}.slots"))
+}
+
+impl State {
+    /// Makes the file and locks it. A sweeper may come between the two, find a file without a lock and remove it.
+    fn create(storage: &dyn Storage, layout: &Layout, stem: Uuid) -> Result<Self> {
+        let path = path(layout, stem);
+        let make = || -> io::Result<Arc<dyn StorageFile>> {
+            loop {
+                let file: Arc<dyn StorageFile> = Arc::from(storage.open(&path, Access::WriteNew)?);
+                let locked = file.try_lock()?;
+                let there = storage.stat(&path)?;
+                if locked && there.is_some_and(|there| file.stat().is_ok_and(|open| open.id == there.id)) {
+                    let owner = serde_json::to_vec(&Owner::this_process())?;
+                    write_all_at(&*file, &seal(&owner), 0)?;
+                    return Ok(file);
+                }
+            }
+        };
+        let file = make().map_err(|source| Error::io("make the file of begun executions", &path, source))?;
+        Ok(Self { process: std::process::id(), stem, file, free: Vec::new(), unused: 1 })
+    }
+}
+
+/// What a dead process left.
+#[derive(Debug)]
+pub(super) struct Left {
+    pub(super) path: PathBuf,
+    pub(super) stem: String,
+    /// Pid and cause; `None` if the file was not even begun.
+    pub(super) death: Option<(u32, Death)>,
+    pub(super) marks: Vec<Pending>,
+    /// Keeps the file's lock until the sweep is done.
+    _file: Arc<dyn StorageFile>,
+}
+
+/// The in-flight files of processes that are dead.
+pub(super) fn left_behind(storage: &dyn Storage, layout: &Layout, own: Option<Uuid>) -> Result<Vec<Left>> {
+    let directory = layout.inflight();
+    let names = storage
+        .list(&directory)
+        .map_err(|source| Error::io("list the files of begun executions", &directory, source))?;
+    let mut left = Vec::new();
+    for name in names {
+        let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".slots")) else { continue };
+        if own.is_some_and(|own| own.to_string() == stem) {
+            continue;
+        }
+        let path = directory.join(&name);
+        match examine(storage, &path, stem) {
+            Ok(found) => left.extend(found),
+            // Swept by another opener since it was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("read the file of begun executions", &path, error)),
+        }
+    }
+    Ok(left)
+}
+
+fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<Left>> {
+    let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::Write)?);
+    let lock_free = file.try_lock()?;
+    let mut bytes = vec![0; file.stat()?.len as usize];
+    let read = read_full_at(&*file, &mut bytes, 0)?;
+    bytes.truncate(read);
+    let owner = payload_at(&bytes, 0).and_then(|payload| serde_json::from_slice::<Owner>(&payload).ok());
+    let death = match &owner {
+        Some(owner) => match owner.death(lock_free) {
+            Some(death) => Some((owner.pid, death)),
+            None => return Ok(None),
+        },
+        // Not begun: its process died before it wrote who it is, or has not come to it yet.
+        None if !lock_free => return Ok(None),
+        None => None,
+    };
+    let mut marks = Vec::new();
+    let mut at = SLOT_BYTES;
+    while at < bytes.len() {
+        let mut taken = 1;
+        if let Some(payload) = payload_at(&bytes, at)
+            && let Some(mark) = Pending::from_json(&payload)
+        {
+            marks.push(mark);
+            taken = seal(&payload).len().div_ceil(SLOT_BYTES);
+        }
+        at += taken * SLOT_BYTES;
+    }
+    Ok(Some(Left { path: path.to_owned(), stem: stem.to_owned(), death, marks, _file: file }))
+}
+
+/// The payload of the sealed line that begins at `at`, if one does.
+fn payload_at(bytes: &[u8], at: usize) -> Option<Vec<u8>> {
+    let rest = bytes.get(at..).filter(|rest| rest.starts_with(b"{"))?;
+    let end = rest.iter().position(|&byte| byte == b'\n')?;
+    let line = &rest[..end];
+    let trailer = line::check(line)?;
+    Some([&line[..trailer.payload_end], b"}"].concat())
+}

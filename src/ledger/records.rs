@@ -1,0 +1,70 @@
+//! Reading records back.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::segment::Layout;
+use crate::journal::storage::{Disk, Storage};
+use crate::journal::{Line, Lines};
+use crate::metrics::ExecutionMetrics;
+
+/// The records of a ledger in the order in which they were appended, over all its segments.
+///
+/// A line that is no record is an [`ErrorKind::Malformed`] with its path, line and byte; the next call goes on after it.
+/// Any other error ends the iteration. Holds one line at a time, takes no lock and disturbs no writer; a line that is
+/// still being written is not given.
+#[derive(Debug)]
+pub struct Records {
+    lines: Lines,
+    failed: bool,
+}
+
+impl Records {
+    /// Reads the ledger whose active segment is `path`, without opening it for writing: nothing is created, recovered
+    /// or swept. Plain JSON lines written by others are read as well.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when there is no file at `path` and no ledger either, or it cannot be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let layout = Layout::new(path.as_ref());
+        let there = Disk.stat(layout.active()).and_then(|active| Ok(active.or(Disk.stat(&layout.identity())?)));
+        match there {
+            Ok(Some(_)) => Ok(Self::new(Lines::from_start(Arc::new(Disk), layout))),
+            Ok(None) => Err(Error::io("open a ledger to read", layout.active(), std::io::ErrorKind::NotFound.into())),
+            Err(source) => Err(Error::io("open a ledger to read", layout.active(), source)),
+        }
+    }
+
+    pub(super) fn new(lines: Lines) -> Self {
+        Self { lines, failed: false }
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<ExecutionMetrics>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        loop {
+            match self.lines.next_line() {
+                Ok(Some(line)) if line.bytes.is_empty() => {}
+                Ok(Some(line)) => return Some(parse(&line)),
+                Ok(None) => return None,
+                Err(error) => {
+                    self.failed = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+fn parse(line: &Line<'_>) -> Result<ExecutionMetrics> {
+    match std::str::from_utf8(line.bytes) {
+        Ok(text) => ExecutionMetrics::from_json(text).map_err(|error| line.locate(error)),
+        Err(source) => Err(line.locate(Error::new(ErrorKind::Malformed, "read a record from JSON").source(source))),
+    }
+}

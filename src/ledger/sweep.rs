@@ -1,0 +1,92 @@
+//! Recording what dead processes could not: their begun executions as interrupted, and their spilled records.
+
+use std::collections::HashSet;
+use std::io;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::inflight::{self, Death, Left, Pending};
+use super::spill;
+use crate::error::{Error, Result};
+use crate::journal::events::{self, Event};
+use crate::journal::lock::LockFile;
+use crate::journal::{Cursor, Journal, Options};
+use crate::metrics::{ExecutionMetrics, Status};
+
+/// Sweeps the files of dead processes. Any number of openers may do so at once, and each may die at it: a record is
+/// appended only if its execution has none in the ledger.
+pub(super) fn sweep(journal: &Journal, options: &Options, own: Option<Uuid>) -> Result<()> {
+    let layout = journal.layout();
+    let storage = &options.storage;
+    if inflight::left_behind(&**storage, layout, own)?.is_empty() {
+        return Ok(());
+    }
+    let mut lock = LockFile::open(storage.clone(), layout.sweep_lock())?;
+    let _locked = lock.acquire(options.lock_deadline)?;
+    let left = inflight::left_behind(&**storage, layout, own)?;
+    let mut swept = 0;
+    for left in left {
+        let spill = spill::path(layout, &left.stem);
+        let mut pending = spill::read(&**storage, &spill)?;
+        pending.extend(interrupted(&left));
+        swept += append_missing(journal, pending)?;
+        for path in [&spill, &left.path] {
+            match storage.remove(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove a dead process's file", path, error));
+                }
+                _ => {}
+            }
+        }
+    }
+    if swept > 0 {
+        events::record(&**storage, layout, (options.clock)(), &Event::Swept { records: swept })?;
+    }
+    Ok(())
+}
+
+/// The records of executions that a dead process had begun.
+fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
+    let reason = match left.death {
+        Some((pid, Death::Ended)) => format!("process {pid} ended before the execution did"),
+        Some((pid, Death::Restart)) => format!("the machine was restarted while process {pid} ran the execution"),
+        None => String::new(),
+    };
+    left.marks.iter().cloned().map(move |mut mark| {
+        mark.record.set_status(Status::Interrupted);
+        mark.record.set_error_reason(reason.clone());
+        mark
+    })
+}
+
+#[derive(Deserialize)]
+struct Id {
+    execution_id: Uuid,
+}
+
+/// Appends those of `pending` whose execution has no record in the ledger yet, and says how many that were.
+pub(super) fn append_missing(journal: &Journal, pending: Vec<Pending>) -> Result<u64> {
+    let order = |cursor: &Cursor| (cursor.segment, cursor.offset);
+    let Some(since) = pending.iter().map(|pending| pending.since).min_by_key(order) else { return Ok(0) };
+    let mut missing: HashSet<Uuid> = pending.iter().map(|pending| pending.record.execution_id).collect();
+    let mut lines = journal.lines_from(since);
+    while let Some(line) = lines.next_line()? {
+        if let Ok(Id { execution_id }) = serde_json::from_slice(line.bytes) {
+            missing.remove(&execution_id);
+        }
+    }
+    let mut appended = 0;
+    for Pending { record, .. } in pending {
+        if missing.remove(&record.execution_id) {
+            append(journal, &record)?;
+            appended += 1;
+        }
+    }
+    Ok(appended)
+}
+
+fn append(journal: &Journal, record: &ExecutionMetrics) -> Result<()> {
+    journal.append(record.to_json()?.as_bytes())?;
+    Ok(())
+}
