@@ -38,10 +38,11 @@ pub struct RunIds {
     /// The mode of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
-    /// W3C Trace Context trace id, 32 hex digits.
+    /// [W3C Trace Context](https://www.w3.org/TR/trace-context/#trace-id) trace id: 32 lower-case hex digits, not all zeros.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
-    /// W3C Trace Context span id, 16 hex digits.
+    /// [W3C Trace Context](https://www.w3.org/TR/trace-context/#parent-id) span id, there called parent id: 16
+    /// lower-case hex digits, not all zeros.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span_id: Option<String>,
 }
@@ -131,13 +132,13 @@ pub struct Production {
     /// The sort of shot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shot_type: Option<String>,
-    /// Length of what was generated, in seconds.
+    /// Length of what was generated, in seconds from 0 on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_s: Option<f64>,
     /// The result of its quality control.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<QcOutcome>,
-    /// How often it was generated again.
+    /// How often it was generated again; 0: the first attempt stood.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regen_count: Option<u64>,
     /// The artifact and its version.
@@ -160,7 +161,7 @@ pub struct Production {
 pub struct Progress {
     /// What it is doing.
     pub stage: String,
-    /// How far it is, 0–100.
+    /// How far it is, 0–100; `None`: it did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<f64>,
     /// When it said so, UTC.

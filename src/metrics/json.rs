@@ -1,24 +1,185 @@
-//! A record as one line of JSON, and back.
+//! A record as one line of JSON, and back: `from_json(to_json(m)) == m` for every record that `to_json` takes.
+
+use serde_json::Value;
 
 use super::ExecutionMetrics;
+use super::validate::{Faults, shortened};
 use crate::error::{Error, ErrorKind, Result};
 
+/// How many arrays and objects a tag may be inside each other. `serde_json` reads at most 127, and the record and
+/// `tags` are two.
+const TAG_DEPTH_MAX: usize = 125;
+
+/// Keys by which `serde_json` passes on its own types. An object that begins with one is read back as something else.
+const RESERVED_KEY: &str = "$serde_json::private::";
+
 impl ExecutionMetrics {
-    /// The record as one line of JSON, without a line feed.
+    /// The record as one line of JSON, without a line feed: the first 29 keys always and in order, then the groups that
+    /// hold something.
+    ///
+    /// The record need not be [valid](Self::validate), only such that [`from_json`](Self::from_json) gives back the
+    /// same.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when the record cannot be written as JSON.
+    /// [`ErrorKind::Invalid`] for what JSON cannot give back: a float that is NaN or infinite, a tag with more than 125
+    /// arrays and objects inside each other, a tag with an object whose first key begins with `$serde_json::private::`.
     pub fn to_json(&self) -> Result<String> {
-        serde_json::to_string(self)
-            .map_err(|source| Error::new(ErrorKind::Invalid, "write a record as JSON").source(source))
+        let mut line = Vec::with_capacity(1024);
+        self.to_json_into(&mut line)?;
+        String::from_utf8(line).map_err(unwritable)
     }
 
-    /// The record that a line of JSON holds; keys that this version does not know are passed over.
+    /// Appends the record to `line` as [`to_json`](Self::to_json) writes it, so that one buffer can serve many records.
+    ///
+    /// # Errors
+    /// Those of `to_json`; `line` is then as it was.
+    pub fn to_json_into(&self, line: &mut Vec<u8>) -> Result<()> {
+        let mut faults = Faults::default();
+        for float in self.floats() {
+            if let Some(value) = float.value
+                && !value.is_finite()
+            {
+                faults.add(float.field, "a finite number", value);
+            }
+        }
+        self.check_tags(&mut faults);
+        faults.into_result(WRITE)?;
+
+        let start = line.len();
+        serde_json::to_writer(&mut *line, self).map_err(|source| {
+            line.truncate(start);
+            unwritable(source)
+        })
+    }
+
+    /// The record that a line of JSON holds; keys that this version does not know are passed over, and fields that are
+    /// not there take their default.
     ///
     /// # Errors
     /// [`ErrorKind::Malformed`] when the text is not one JSON object with the required fields.
     pub fn from_json(line: &str) -> Result<Self> {
         serde_json::from_str(line)
             .map_err(|source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source))
+    }
+
+    /// Names each tag that would not be read back as it is.
+    pub(super) fn check_tags(&self, faults: &mut Faults) {
+        for (key, value) in &self.tags {
+            let Err(fault) = check_tag(value, TAG_DEPTH_MAX) else { continue };
+            let field = format_args!("tags[{}]", shortened(key));
+            match fault {
+                Unreadable::TooDeep => {
+                    let expected = format_args!("at most {TAG_DEPTH_MAX} arrays and objects inside each other");
+                    faults.add(field, expected, "more");
+                }
+                Unreadable::ReservedKey => {
+                    faults.add(field, format_args!("no object whose first key begins with {RESERVED_KEY}"), "one");
+                }
+            }
+        }
+    }
+}
+
+const WRITE: &str = "write a record as JSON";
+
+fn unwritable(source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Invalid, WRITE).source(source)
+}
+
+/// Why a tag would not be read back as it is.
+enum Unreadable {
+    TooDeep,
+    ReservedKey,
+}
+
+/// Looks no deeper than `depth` levels, so that no nesting exhausts the stack.
+fn check_tag(value: &Value, depth: usize) -> Result<(), Unreadable> {
+    match value {
+        Value::Array(_) | Value::Object(_) if depth == 0 => Err(Unreadable::TooDeep),
+        Value::Array(items) => items.iter().try_for_each(|inner| check_tag(inner, depth - 1)),
+        // Only the first key decides how an object is read.
+        Value::Object(object) if object.keys().next().is_some_and(|key| key.starts_with(RESERVED_KEY)) => {
+            Err(Unreadable::ReservedKey)
+        }
+        Value::Object(object) => object.values().try_for_each(|inner| check_tag(inner, depth - 1)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Timestamp;
+
+    fn with_tag(value: Value) -> ExecutionMetrics {
+        let start = Timestamp::from_unix_ms(0).unwrap();
+        let mut record = ExecutionMetrics::new(uuid::Uuid::from_u128(1), "s", "1", start);
+        record.tags.insert("t".to_owned(), value);
+        record
+    }
+
+    fn nested(levels: usize, wrap: impl Fn(Value) -> Value) -> Value {
+        (0..levels).fold(Value::Null, |inner, _| wrap(inner))
+    }
+
+    fn array(inner: Value) -> Value {
+        Value::Array(vec![inner])
+    }
+
+    fn object(inner: Value) -> Value {
+        serde_json::json!({ "k": inner })
+    }
+
+    #[test]
+    fn the_depth_of_a_tag_ends_where_serde_json_stops_reading() {
+        for wrap in [array, object] {
+            let deepest = with_tag(nested(TAG_DEPTH_MAX, wrap));
+            assert_eq!(ExecutionMetrics::from_json(&deepest.to_json().unwrap()).unwrap(), deepest);
+
+            let too_deep = with_tag(nested(TAG_DEPTH_MAX + 1, wrap));
+            assert!(ExecutionMetrics::from_json(&serde_json::to_string(&too_deep).unwrap()).is_err());
+            let error = too_deep.to_json().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert_eq!(
+                error.details(),
+                ["tags[\"t\"]: expected at most 125 arrays and objects inside each other, found more"]
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_that_serde_json_reads_as_its_own_is_refused() {
+        let misread = with_tag(serde_json::json!([{ "$serde_json::private::RawValue": "1" }]));
+        let read = ExecutionMetrics::from_json(&serde_json::to_string(&misread).unwrap()).unwrap();
+        assert_ne!(read, misread);
+        assert_eq!(
+            misread.to_json().unwrap_err().details(),
+            ["tags[\"t\"]: expected no object whose first key begins with $serde_json::private::, found one"]
+        );
+
+        let behind_another = with_tag(serde_json::json!({ "!": 0, "$serde_json::private::RawValue": "1" }));
+        assert_eq!(ExecutionMetrics::from_json(&behind_another.to_json().unwrap()).unwrap(), behind_another);
+    }
+
+    #[test]
+    fn a_refused_record_leaves_the_buffer_alone_and_a_written_one_is_appended() {
+        let mut line = b"before".to_vec();
+        let mut record = with_tag(Value::Null);
+        record.confidence_score = Some(f64::NAN);
+        record.production.duration_s = Some(f64::INFINITY);
+        let error = record.to_json_into(&mut line).unwrap_err();
+        assert_eq!(
+            error.details(),
+            [
+                "confidence_score: expected a finite number, found NaN",
+                "production.duration_s: expected a finite number, found inf",
+            ]
+        );
+        assert_eq!(line, b"before");
+
+        record.confidence_score = None;
+        record.production.duration_s = None;
+        record.to_json_into(&mut line).unwrap();
+        assert_eq!(line, [b"before", record.to_json().unwrap().as_bytes()].concat());
     }
 }

@@ -1,6 +1,15 @@
 //! What is recorded: one [`ExecutionMetrics`] for each execution. Plain data: no I/O, no clock.
 //!
-//! A field that is `None` is *unknown*, never zero; sums count the unknown apart.
+//! - **Unknown is never zero.** A field that is `None` is unknown; sums count the unknown apart.
+//! - **Money** is an integer, [`Usd`]. **Times** are UTC with milliseconds, [`Timestamp`]; lengths of time carry their
+//!   unit in the name (`_ms`, `_s`) and come from the monotonic clock.
+//! - **Tokens** follow one convention for every vendor, that of [`Usage`]: input includes what was cached, output
+//!   includes reasoning.
+//! - **Enums** keep a value that they do not know as `Other`, so that records of newer writers pass through unchanged.
+//! - **JSON**: one line a record, [`to_json`](ExecutionMetrics::to_json) and
+//!   [`from_json`](ExecutionMetrics::from_json), which gives back the same record.
+//! - **Validity** is asked for, not enforced: [`validate`](ExecutionMetrics::validate) names every fault at once, and a
+//!   record that has some can still be read and written.
 
 mod groups;
 mod json;
@@ -100,7 +109,8 @@ pub struct ExecutionMetrics {
     /// All output tokens, reasoning included.
     #[serde(default)]
     pub tokens_output: Option<u64>,
-    /// What it cost, in US dollars; `None` when no price is known, which is not the same as free.
+    /// What it cost, in US dollars from 0 on with at most eight decimals ([`Usd::round_to_record`]); `None` when no
+    /// price is known, which is not the same as free.
     #[serde(default)]
     pub cost_usd: Option<Usd>,
     /// The price tier of the model; `None`: no model was used.
@@ -255,6 +265,7 @@ impl ExecutionMetrics {
     }
 
     /// Records what a model used: its name, and the tokens as the top-level fields and the `model` group hold them.
+    /// `tokens_used` is `None` if the sum of input and output leaves the range of `u64`.
     pub fn set_usage(&mut self, model: impl Into<String>, usage: &Usage) {
         self.tokens_input = Some(usage.input);
         self.tokens_output = Some(usage.output);

@@ -1,11 +1,13 @@
 //! An exact amount of US dollars.
 
-use std::fmt;
+use std::fmt::{self, Write};
+use std::num::IntErrorKind;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::validate::shortened;
 use crate::error::{Error, ErrorKind};
 
 /// An exact amount in US dollars: an integer number of pico-dollars (10⁻¹² USD), never a float.
@@ -28,7 +30,7 @@ pub struct Usd {
     pico: i128,
 }
 
-const PICO: i128 = 1_000_000_000_000;
+const PICO: u128 = 1_000_000_000_000;
 const DECIMALS: usize = 12;
 
 impl Usd {
@@ -56,6 +58,13 @@ impl Usd {
     }
 
     /// The amount at the nearest multiple of 10⁻⁸ USD, ties to the even one: the precision of a record.
+    ///
+    /// ```
+    /// use runledger::Usd;
+    ///
+    /// assert_eq!(Usd::from_pico(15_000).round_to_record(), Usd::from_pico(20_000));
+    /// assert_eq!(Usd::from_pico(25_000).round_to_record(), Usd::from_pico(20_000));
+    /// ```
     #[must_use]
     pub fn round_to_record(self) -> Self {
         const STEP: i128 = 10_000;
@@ -70,81 +79,119 @@ impl fmt::Display for Usd {
     /// Plain digits with as many decimals as needed: `0.06`, `1200`, `-0.000001`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.pico.unsigned_abs();
-        let (whole, rest) = (magnitude / PICO.unsigned_abs(), magnitude % PICO.unsigned_abs());
-        let digits = match rest {
-            0 => whole.to_string(),
-            _ => format!("{whole}.{}", format!("{rest:0DECIMALS$}").trim_end_matches('0')),
-        };
+        let (whole, rest) = (magnitude / PICO, magnitude % PICO);
+        let mut digits = whole.to_string();
+        if rest != 0 {
+            write!(digits, ".{rest:0DECIMALS$}")?;
+            digits.truncate(digits.trim_end_matches('0').len());
+        }
         f.pad_integral(self.pico >= 0, "", &digits)
     }
 }
 
-/// A decimal number in pico-dollars, rounded half to even, and whether nothing was rounded away.
+/// A number of dollars in pico-dollars, rounded half to even, and whether nothing was rounded away.
 ///
-/// Accepts what JSON calls a number: a sign, digits, a fraction, an exponent. `None` for anything else and beyond the
-/// range.
+/// `None` for what is not a number as JSON writes one, and beyond the range.
 fn parse_pico(text: &str) -> Option<(i128, bool)> {
-    let (negative, unsigned) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let (mantissa, exponent) = match unsigned.find(['e', 'E']) {
-        Some(at) => (&unsigned[..at], unsigned[at + 1..].parse::<i64>().ok()?),
-        None => (unsigned, 0),
-    };
-    let (whole, fraction) = match mantissa.split_once('.') {
-        Some((_, "")) | Some(("", _)) => return None,
-        Some(parts) => parts,
-        None => (mantissa, ""),
-    };
-    if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
-        return None;
+    let Decimal { negative, digits, point } = Decimal::parse(text)?;
+    if digits.is_empty() {
+        return Some((0, true));
     }
-    // How many digits of whole and fraction together stand before the pico-dollar's point.
-    let point = i64::try_from(whole.len()).ok()?.checked_add(exponent)?.checked_add(DECIMALS as i64)?;
-    let mut pico: i128 = 0;
-    let mut dropped = Vec::new();
-    let mut place = 0;
-    for byte in whole.bytes().chain(fraction.bytes()) {
-        let digit = byte - b'0';
-        if place < point {
-            pico = pico.checked_mul(10)?.checked_add(i128::from(digit))?;
-        } else if place == point || digit != 0 {
-            // Zeros between the point and the first digit count as a first dropped digit of zero.
-            dropped.push(digit);
+    let Ok(point) = usize::try_from(point.saturating_add(DECIMALS as i64)) else {
+        return Some((0, false)); // below a tenth of a pico-dollar
+    };
+    let (kept, dropped) = digits.split_at(point.min(digits.len()));
+    let kept = if kept.is_empty() { 0 } else { kept.parse::<u128>().ok()? };
+    let zeros = u32::try_from(point.saturating_sub(digits.len())).ok()?;
+    let floor = kept.checked_mul(10u128.checked_pow(zeros)?)?;
+    let magnitude = floor.checked_add(u128::from(rounds_up(floor, dropped)))?;
+    let pico = match negative {
+        // Not the negation of a positive number, since the least i128 has none.
+        true => 0i128.checked_sub_unsigned(magnitude)?,
+        false => i128::try_from(magnitude).ok()?,
+    };
+    Some((pico, dropped.is_empty()))
+}
+
+/// The number 0.d₁d₂d₃… × 10^`point`, with no zero at either end of its digits; zero has no digits.
+struct Decimal {
+    negative: bool,
+    digits: String,
+    point: i64,
+}
+
+impl Decimal {
+    /// Reads a sign, digits, a fraction and an exponent, as JSON writes them.
+    fn parse(text: &str) -> Option<Self> {
+        let (negative, unsigned) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),
+            None => (unsigned, 0),
+        };
+        let (whole, fraction) = match mantissa.split_once('.') {
+            Some((_, "")) => return None,
+            Some(parts) => parts,
+            None => (mantissa, ""),
+        };
+        if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
+            return None;
         }
-        place += 1;
+        let all = [whole, fraction].concat();
+        let digits = all.trim_start_matches('0');
+        let leading_zeros = all.len() - digits.len();
+        // Where the point stands among the digits, before the exponent moves it.
+        let place = i64::try_from(whole.len()).ok()?.checked_sub(i64::try_from(leading_zeros).ok()?)?;
+        let point = place.saturating_add(exponent);
+        Some(Self { negative, digits: digits.trim_end_matches('0').to_owned(), point })
     }
-    while place < point && pico != 0 {
-        pico = pico.checked_mul(10)?;
-        place += 1;
+}
+
+/// Whether `floor` and the decimals after it, which do not end in 0, are rounded up: half to even.
+fn rounds_up(floor: u128, decimals: &str) -> bool {
+    match decimals {
+        "" => false,
+        "5" => floor % 2 == 1,
+        // Digits compare as text: "4999" < "5" < "50001".
+        more_or_less => more_or_less > "5",
     }
-    let dropped: &[u8] = if point < 0 { &[0, 1] } else { &dropped };
-    let exact = pico == 0 && mantissa.bytes().all(|b| b == b'0' || b == b'.') || dropped.iter().all(|&d| d == 0);
-    let tie = matches!(dropped, [5, rest @ ..] if rest.iter().all(|&d| d == 0));
-    let above = dropped.first().is_some_and(|&d| d >= 5) && !tie;
-    if above || (tie && pico % 2 == 1) {
-        pico = pico.checked_add(1)?;
+}
+
+/// A whole number; one beyond the range of `i64` is as good as the nearest in it, since no text has as many digits.
+fn parse_exponent(text: &str) -> Option<i64> {
+    match text.parse::<i64>() {
+        Ok(exponent) => Some(exponent),
+        Err(error) => match error.kind() {
+            IntErrorKind::PosOverflow => Some(i64::MAX),
+            IntErrorKind::NegOverflow => Some(i64::MIN),
+            _ => None,
+        },
     }
-    Some((if negative { -pico } else { pico }, exact))
 }
 
 impl FromStr for Usd {
     type Err = Error;
 
-    /// Reads a decimal number of dollars; digits finer than a pico-dollar are refused.
+    /// Reads a decimal number of dollars, as JSON writes one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Malformed`] when it is not that, is finer than a pico-dollar, or is beyond the range.
     fn from_str(text: &str) -> Result<Self, Error> {
         match parse_pico(text) {
             Some((pico, true)) => Ok(Self { pico }),
             _ => Err(Error::new(ErrorKind::Malformed, "read an amount of US dollars")
-                .detail(format!("expected a number with at most {DECIMALS} decimals, found {text:?}"))),
+                .detail(format!("expected a number with at most {DECIMALS} decimals, found {}", shortened(text)))),
         }
     }
 }
 
 impl Serialize for Usd {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(self.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+        let digits = self.to_string();
+        let number: &RawValue = serde_json::from_str(&digits).map_err(serde::ser::Error::custom)?;
+        number.serialize(serializer)
     }
 }
 
@@ -154,8 +201,144 @@ impl<'de> Deserialize<'de> for Usd {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <Box<RawValue>>::deserialize(deserializer)?;
         let (pico, _) = parse_pico(raw.get()).ok_or_else(|| {
-            serde::de::Error::custom(format!("expected an amount of US dollars, found {}", raw.get()))
+            serde::de::Error::custom(format!("expected an amount of US dollars, found {}", shortened(raw.get())))
         })?;
         Ok(Self { pico })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every magnitude is as likely as any other, and the ends of the range come often.
+    fn pico() -> impl Strategy<Value = i128> {
+        let ends = prop_oneof![Just(i128::MIN), Just(i128::MIN + 1), Just(i128::MAX), Just(0), Just(-1)];
+        prop_oneof![4 => (any::<i128>(), 0u32..128).prop_map(|(pico, shift)| pico >> shift), 1 => ends]
+    }
+
+    /// Up to twenty amounts of up to 10¹⁹ USD, whose sum cannot leave the range, and the same in another order.
+    fn any_amounts_and_shuffled() -> impl Strategy<Value = (Vec<Usd>, Vec<Usd>)> {
+        let amount = any::<i128>().prop_map(|pico| Usd::from_pico(pico >> 24));
+        prop::collection::vec(amount, 0..20)
+            .prop_flat_map(|amounts| (Just(amounts.clone()), Just(amounts).prop_shuffle()))
+    }
+
+    /// Half-even rounding of `digits` × 10^−`cut`, by long division of a whole number.
+    fn reference_rounding(digits: u64, cut: u32) -> i128 {
+        let divisor = 10i128.pow(cut);
+        let (quotient, rest) = (i128::from(digits) / divisor, i128::from(digits) % divisor);
+        match (rest * 2).cmp(&divisor) {
+            std::cmp::Ordering::Less => quotient,
+            std::cmp::Ordering::Equal => quotient + quotient % 2,
+            std::cmp::Ordering::Greater => quotient + 1,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_amount_is_read_back_from_its_text_and_its_json(pico in pico()) {
+            let amount = Usd::from_pico(pico);
+            prop_assert_eq!(amount.to_string().parse::<Usd>().unwrap(), amount);
+            let json = serde_json::to_string(&amount).unwrap();
+            prop_assert_eq!(&json, &amount.to_string());
+            prop_assert_eq!(serde_json::from_str::<Usd>(&json).unwrap(), amount);
+        }
+
+        #[test]
+        fn the_order_of_an_addition_does_not_matter((amounts, shuffled) in any_amounts_and_shuffled()) {
+            let sum = |amounts: &[Usd]| amounts.iter().try_fold(Usd::ZERO, |sum, &amount| sum.checked_add(amount));
+            prop_assert!(sum(&amounts).is_some());
+            prop_assert_eq!(sum(&amounts), sum(&shuffled));
+        }
+
+        #[test]
+        fn addition_and_subtraction_are_those_of_integers(a in pico(), b in pico()) {
+            let (x, y) = (Usd::from_pico(a), Usd::from_pico(b));
+            prop_assert_eq!(x.checked_add(y).map(Usd::pico), a.checked_add(b));
+            prop_assert_eq!(x.checked_sub(y).map(Usd::pico), a.checked_sub(b));
+        }
+
+        #[test]
+        fn what_is_finer_than_a_pico_dollar_is_rounded_half_to_even_and_refused_in_text(
+            digits in prop_oneof![any::<u64>(), (0..1_000_000u64).prop_map(|n| n * 5)],
+            cut in 0u32..22,
+            negative: bool,
+        ) {
+            let sign = if negative { "-" } else { "" };
+            let text = format!("{sign}{digits}e-{}", DECIMALS as u32 + cut);
+            let expected = reference_rounding(digits, cut) * if negative { -1 } else { 1 };
+            prop_assert_eq!(serde_json::from_str::<Usd>(&text).unwrap().pico(), expected);
+            let exact = i128::from(digits) % 10i128.pow(cut) == 0;
+            prop_assert_eq!(text.parse::<Usd>().ok(), exact.then_some(Usd::from_pico(expected)));
+        }
+
+        #[test]
+        fn a_float_of_another_writer_is_read_to_the_pico_dollar(dollars in 0.0..1000.0f64) {
+            let read: Usd = serde_json::from_str(&serde_json::to_string(&dollars).unwrap()).unwrap();
+            prop_assert!((read.pico() as f64 / 1e12 - dollars).abs() < 1e-12);
+        }
+
+        #[test]
+        fn the_precision_of_a_record_is_the_nearest_multiple_ties_to_even(pico in any::<i64>(), tie: bool) {
+            let pico = if tie { i128::from(pico) / 10_000 * 10_000 + 5_000 } else { i128::from(pico) };
+            let rounded = Usd::from_pico(pico).round_to_record().pico();
+            prop_assert_eq!(rounded % 10_000, 0);
+            let distance = (rounded - pico).abs();
+            prop_assert!(distance < 5_000 || distance == 5_000 && rounded / 10_000 % 2 == 0);
+        }
+
+        #[test]
+        fn what_is_read_from_any_digits_is_read_again(text in "-?[0-9]{1,50}([.][0-9]{1,50})?([eE][-+]?[0-9]{1,25})?") {
+            match parse_pico(&text) {
+                Some((pico, exact)) => {
+                    prop_assert_eq!(parse_pico(&Usd::from_pico(pico).to_string()), Some((pico, true)));
+                    prop_assert_eq!(text.parse::<Usd>().is_ok(), exact);
+                }
+                // Only what is beyond ±1.7 × 10²⁶ USD; a float is close enough to tell.
+                None => prop_assert!(text.parse::<f64>().unwrap().abs() > 1.7e26),
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_of_json_with_an_exponent() {
+        for (text, pico) in [
+            ("1e-05", 10_000_000),
+            ("1.5E+3", 1_500_000_000_000_000),
+            ("-2.50e-12", -2),
+            ("0.35e-11", 4),
+            ("5e-13", 0),
+            ("15e-13", 2),
+            ("0e99999999999999999999", 0),
+            ("1e-99999999999999999999", 0),
+            ("1.0399999999999998", 1_040_000_000_000),
+            ("-0.0", 0),
+        ] {
+            assert_eq!(serde_json::from_str::<Usd>(text).unwrap().pico(), pico, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_range_and_what_lies_beyond() {
+        let least = Usd::from_pico(i128::MIN);
+        assert_eq!(least.to_string(), "-170141183460469231731687303.715884105728");
+        assert_eq!("-170141183460469231731687303.715884105728".parse::<Usd>().unwrap(), least);
+        assert_eq!(least.round_to_record(), least);
+        assert_eq!(least.checked_sub(Usd::from_pico(1)), None);
+        for beyond in ["-170141183460469231731687303.715884105729", "170141183460469231731687303.715884105728", "1e27"]
+        {
+            assert!(serde_json::from_str::<Usd>(beyond).is_err(), "{beyond}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in ["", "-", "+1", ".5", "5.", "1e", "1e+", "--1", "1 ", "0x1", "1_000", "٣", "NaN", "1e1.5", "."] {
+            assert!(text.parse::<Usd>().is_err(), "{text:?}");
+        }
+        assert!(serde_json::from_str::<Usd>("\"1\"").is_err());
     }
 }

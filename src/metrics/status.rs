@@ -89,7 +89,8 @@ open_enum! {
 impl Status {
     /// Whether this is a success; `None` when nobody can tell (interrupted, paused, a status of a newer writer).
     pub fn succeeded(&self) -> Option<bool> {
-        match self {
+        // By the text, since `Other("success")` is `Success`.
+        match Self::from(self.as_str()) {
             Self::Success => Some(true),
             Self::Failed | Self::Cancelled | Self::Panicked => Some(false),
             Self::Interrupted | Self::Paused | Self::Other(_) => None,
@@ -117,19 +118,15 @@ open_enum! {
 
 open_enum! {
     /// Where an execution ran.
+    #[derive(Default)]
     Environment {
         /// A developer's machine.
         Local = "local",
         /// Staging.
         Staging = "staging",
         /// Production, the default.
+        #[default]
         Prod = "prod",
-    }
-}
-
-impl Default for Environment {
-    fn default() -> Self {
-        Self::Prod
     }
 }
 
@@ -149,8 +146,10 @@ open_enum! {
 
 open_enum! {
     /// What a record is about.
+    #[derive(Default)]
     Kind {
         /// The execution of a skill, the default.
+        #[default]
         Skill = "skill",
         /// A decision of the model router.
         ModelRouting = "model_routing",
@@ -163,8 +162,42 @@ open_enum! {
     }
 }
 
-impl Default for Kind {
-    fn default() -> Self {
-        Self::Skill
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_value_of_a_newer_writer_is_kept_as_given() {
+        let json = "\"deferred \\u0000\"";
+        let status: Status = serde_json::from_str(json).unwrap();
+        assert_eq!(status, Status::Other("deferred \0".to_owned()));
+        assert_eq!(serde_json::to_string(&status).unwrap(), json);
+        assert!(serde_json::from_str::<Status>("1").is_err());
+    }
+
+    #[test]
+    fn values_are_equal_when_their_texts_are() {
+        let other = Status::Other("success".to_owned());
+        assert_eq!(other, Status::Success);
+        assert_eq!(HashSet::from([other, Status::Success, Status::from("success")]).len(), 1);
+        assert_ne!(Status::from("Success"), Status::Success); // case counts
+    }
+
+    #[test]
+    fn success_is_told_only_where_it_is_known() {
+        for (status, succeeded) in [
+            (Status::Success, Some(true)),
+            (Status::Failed, Some(false)),
+            (Status::Cancelled, Some(false)),
+            (Status::Panicked, Some(false)),
+            (Status::Interrupted, None),
+            (Status::Paused, None),
+            (Status::Other("deferred".to_owned()), None),
+            (Status::Other("success".to_owned()), Some(true)),
+        ] {
+            assert_eq!(status.succeeded(), succeeded, "{status}");
+        }
     }
 }

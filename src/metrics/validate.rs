@@ -1,14 +1,254 @@
-//! What makes a record valid.
+//! What makes a record valid: the required fields are there, and no field contradicts itself or another.
 
-use super::ExecutionMetrics;
-use crate::error::Result;
+use std::fmt::Display;
+
+use super::{ExecutionMetrics, Status, Timestamp, Usd};
+use crate::error::{Error, ErrorKind, Result};
 
 impl ExecutionMetrics {
-    /// Checks the record and names every fault at once.
+    /// Checks the record and names every fault at once. Checked are:
+    ///
+    /// - presence: `execution_id` not nil, `skill_name` and `skill_version` not empty, `timestamp_end` there unless
+    ///   `status` is interrupted
+    /// - order: the end not before the start; the `call_sequence` of the `llm_calls` 1, 2, 3, …
+    /// - outcome: `execution_succeeded` and `execution_failed` inverse or both null, and as `status` implies
+    /// - length: `error_reason` at most [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters
+    /// - range: percentages 0–100, scores 0–1, `duration_s` from 0 on, amounts from 0 on, no NaN and no infinity
+    /// - precision: `cost_usd` in whole 10⁻⁸ USD, see [`Usd::round_to_record`]
+    /// - sums: `tokens_used` is input and output together; no part is above its known whole (cached and
+    ///   cache-writing tokens within the input, reasoning within the output). What is unknown is not checked.
+    /// - form: hashes 64 lower-case hex digits, trace and span ids as in
+    ///   [W3C Trace Context](https://www.w3.org/TR/trace-context/) (32 and 16, not all zeros)
+    /// - tags that JSON can hold and give back, as for [`to_json`](Self::to_json)
+    ///
+    /// The times of the steps are not compared with `total_latency_ms`.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with one entry in [`details`](crate::Error::details) for each fault.
+    /// [`ErrorKind::Invalid`], with one entry in [`details`](crate::Error::details) for each fault: the field, what was
+    /// expected, what was found.
+    ///
+    /// ```
+    /// use runledger::{ExecutionMetrics, Uuid};
+    ///
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "", "0.1.0", "2026-02-14T14:23:00Z".parse()?);
+    /// record.confidence_score = Some(1.5);
+    /// let error = record.validate().unwrap_err();
+    /// assert_eq!(error.details(), [
+    ///     "skill_name: expected a name, found \"\"",
+    ///     "timestamp_end: expected a time, found null",
+    ///     "confidence_score: expected 0 to 1, found 1.5",
+    /// ]);
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
     pub fn validate(&self) -> Result<()> {
-        Ok(())
+        let mut faults = Faults::default();
+        self.check_identity(&mut faults);
+        self.check_outcome(&mut faults);
+        self.check_tokens(&mut faults);
+        self.check_amounts(&mut faults);
+        self.check_floats(&mut faults);
+        self.check_digits(&mut faults);
+        self.check_call_sequence(&mut faults);
+        self.check_tags(&mut faults);
+        faults.into_result("validate a record")
+    }
+
+    fn check_identity(&self, faults: &mut Faults) {
+        if self.execution_id.is_nil() {
+            faults.add("execution_id", "a UUID other than nil", self.execution_id);
+        }
+        for (field, name) in [("skill_name", &self.skill_name), ("skill_version", &self.skill_version)] {
+            if name.is_empty() {
+                faults.add(field, "a name", "\"\"");
+            }
+        }
+        match self.timestamp_end {
+            Some(end) => self.check_end(end, faults),
+            None if self.status == Some(Status::Interrupted) => {}
+            None => faults.add("timestamp_end", "a time", "null"),
+        }
+    }
+
+    fn check_end(&self, end: Timestamp, faults: &mut Faults) {
+        let start = self.timestamp_start;
+        if end < start {
+            faults.add("timestamp_end", format_args!("no earlier than timestamp_start {start}"), end);
+        }
+    }
+
+    fn check_outcome(&self, faults: &mut Faults) {
+        let (succeeded, failed) = (self.execution_succeeded, self.execution_failed);
+        if failed != succeeded.map(|yes| !yes) {
+            let found = format!("{} and {}", or_null(succeeded), or_null(failed));
+            faults.add("execution_succeeded, execution_failed", "one true and one false, or both null", found);
+        }
+        match self.status.as_ref().map(|status| Status::from(status.as_str())) {
+            // A status of a newer writer: what it implies is not known here.
+            None | Some(Status::Other(_)) => {}
+            Some(status) if status.succeeded() == succeeded => {}
+            Some(status) => faults.add(
+                "execution_succeeded",
+                format_args!("{}, as the status is {status}", or_null(status.succeeded())),
+                or_null(succeeded),
+            ),
+        }
+        let chars = self.error_reason.as_deref().map_or(0, |reason| reason.chars().count());
+        if chars > Self::ERROR_REASON_CHARS_MAX {
+            let expected = format_args!("at most {} characters", Self::ERROR_REASON_CHARS_MAX);
+            faults.add("error_reason", expected, format_args!("{chars}"));
+        }
+    }
+
+    fn check_tokens(&self, faults: &mut Faults) {
+        let (used, input, output) = (self.tokens_used, self.tokens_input, self.tokens_output);
+        match (used, input, output) {
+            (Some(used), Some(input), Some(output)) => {
+                // In 128 bits, so that no sum of counts overflows.
+                let sum = u128::from(input) + u128::from(output);
+                if u128::from(used) != sum {
+                    faults.add("tokens_used", format_args!("tokens_input + tokens_output = {sum}"), used);
+                }
+            }
+            (Some(used), Some(part), None) | (Some(used), None, Some(part)) if part > used => {
+                faults.add("tokens_used", format_args!("at least its known part {part}"), used);
+            }
+            _ => {}
+        }
+        let model = &self.model;
+        let cached = [model.cache_read, model.cache_write, model.cache_write_1h];
+        faults.check_parts("model.cache_read + cache_write + cache_write_1h", &cached, "tokens_input", input);
+        faults.check_parts("model.reasoning", &[model.reasoning], "tokens_output", output);
+    }
+
+    fn check_amounts(&self, faults: &mut Faults) {
+        if let Some(cost) = self.cost_usd {
+            faults.check_amount("cost_usd", cost);
+            if cost.round_to_record() != cost {
+                faults.add("cost_usd", "at most 8 decimals, see Usd::round_to_record", cost);
+            }
+        }
+        if let Some(estimate) = self.cost.estimated_usd {
+            faults.check_amount("cost.estimated_usd", estimate);
+        }
+        for (at, call) in self.trace.llm_calls.iter().enumerate() {
+            if let Some(cost) = call.cost_usd {
+                faults.check_amount(format_args!("trace.llm_calls[{at}].cost_usd"), cost);
+            }
+        }
+    }
+
+    fn check_floats(&self, faults: &mut Faults) {
+        for Float { field, value, max } in self.floats() {
+            let Some(value) = value else { continue };
+            if !(0.0..=max).contains(&value) {
+                let expected = match max {
+                    f64::MAX => "a finite number from 0 on".to_owned(),
+                    max => format!("0 to {max}"),
+                };
+                faults.add(field, expected, value);
+            }
+        }
+    }
+
+    /// Every float of a record, those in `tags` apart, which cannot be NaN or infinite.
+    pub(super) fn floats(&self) -> [Float; 5] {
+        let percent = self.progress.as_ref().and_then(|progress| progress.percent);
+        [
+            Float { field: "free_tier_quota_pct_used", value: self.free_tier_quota_pct_used, max: 100.0 },
+            Float { field: "confidence_score", value: self.confidence_score, max: 1.0 },
+            Float { field: "production.duration_s", value: self.production.duration_s, max: f64::MAX },
+            Float { field: "progress.percent", value: percent, max: 100.0 },
+            Float { field: "quality_score", value: self.quality_score, max: 1.0 },
+        ]
+    }
+
+    fn check_digits(&self, faults: &mut Faults) {
+        for (field, hash) in [("input_hash", &self.input_hash), ("output_hash", &self.output_hash)] {
+            if let Some(hash) = hash
+                && !is_lower_hex(hash, 64)
+            {
+                faults.add(field, "64 lower-case hex digits", shortened(hash));
+            }
+        }
+        for (field, id, digits) in [("run.trace_id", &self.run.trace_id, 32), ("run.span_id", &self.run.span_id, 16)] {
+            if let Some(id) = id
+                && (!is_lower_hex(id, digits) || id.bytes().all(|digit| digit == b'0'))
+            {
+                faults.add(field, format_args!("{digits} lower-case hex digits, not all zeros"), shortened(id));
+            }
+        }
+    }
+
+    fn check_call_sequence(&self, faults: &mut Faults) {
+        for (at, (call, expected)) in self.trace.llm_calls.iter().zip(1..).enumerate() {
+            if call.call_sequence != expected {
+                let field = format_args!("trace.llm_calls[{at}].call_sequence");
+                faults.add(field, expected, call.call_sequence);
+            }
+        }
+    }
+}
+
+/// A float of a record, which lies between 0 and `max`; `f64::MAX` where any finite number will do.
+pub(super) struct Float {
+    pub(super) field: &'static str,
+    pub(super) value: Option<f64>,
+    max: f64,
+}
+
+/// The faults found so far.
+#[derive(Default)]
+pub(super) struct Faults {
+    details: Vec<String>,
+}
+
+impl Faults {
+    pub(super) fn add(&mut self, field: impl Display, expected: impl Display, found: impl Display) {
+        self.details.push(format!("{field}: expected {expected}, found {found}"));
+    }
+
+    /// The parts of a count that are known may not be more than the whole, if that is known.
+    fn check_parts(&mut self, field: &str, parts: &[Option<u64>], whole_field: &str, whole: Option<u64>) {
+        let sum: u128 = parts.iter().flatten().copied().map(u128::from).sum();
+        if let Some(whole) = whole
+            && sum > u128::from(whole)
+        {
+            self.add(field, format_args!("at most {whole_field} = {whole}"), sum);
+        }
+    }
+
+    fn check_amount(&mut self, field: impl Display, amount: Usd) {
+        if amount < Usd::ZERO {
+            self.add(field, "an amount from 0 on", amount);
+        }
+    }
+
+    /// An error of kind [`ErrorKind::Invalid`] with all of them, if there are any.
+    pub(super) fn into_result(self, operation: &str) -> Result<()> {
+        if self.details.is_empty() {
+            return Ok(());
+        }
+        Err(self.details.into_iter().fold(Error::new(ErrorKind::Invalid, operation), Error::detail))
+    }
+}
+
+fn or_null(value: Option<bool>) -> &'static str {
+    match value {
+        Some(true) => "true",
+        Some(false) => "false",
+        None => "null",
+    }
+}
+
+fn is_lower_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The text in quotes, its end left out if it is long, so that no fault repeats a whole prompt.
+pub(super) fn shortened(text: &str) -> String {
+    const CHARS_MAX: usize = 70;
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
     }
 }
