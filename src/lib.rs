@@ -14,5 +14,10 @@ pub use baseline::{Baseline, Baselines};
 pub use cost::{Cost, PriceTable};
 pub use digest::{hash_bytes, hash_reader};
 pub use error::{Error, ErrorKind, Result};
+pub use journal::{Durability, Head};
+pub use ledger::{
+    Answer, Done, Execution, Ledger, Options, Recorded, Records, Skill, Verification, hash_file, log_execution_metrics,
+    verify,
+};
 pub use metrics::{ExecutionMetrics, Timestamp, Usage, Usd};
 pub use uuid::Uuid;

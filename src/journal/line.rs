@@ -25,19 +25,19 @@ const END: &[u8] = b"\"}";
 
 /// A place in the chain: a line's sequence number and hash. What the next line is chained to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Link {
+pub(crate) struct Link {
     /// Sequence number of the line, from 1; 0 stands before the first line.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// The line's hash, 64 lower-case hex digits.
-    pub hash: [u8; 64],
+    pub(crate) hash: [u8; 64],
 }
 
 impl Link {
     /// What the first line is chained to.
-    pub const START: Self = Self { seq: 0, hash: [b'0'; 64] };
+    pub(crate) const START: Self = Self { seq: 0, hash: [b'0'; 64] };
 
     /// The hash as text.
-    pub fn hash_str(&self) -> &str {
+    pub(crate) fn hash_str(&self) -> &str {
         // Hex digits only, by construction.
         std::str::from_utf8(&self.hash).unwrap_or_default()
     }

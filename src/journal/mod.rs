@@ -11,7 +11,7 @@ pub(crate) mod identity;
 pub(crate) mod line;
 pub(crate) mod lock;
 pub(crate) mod platform;
-mod reader;
+pub(crate) mod reader;
 mod recovery;
 pub(crate) mod segment;
 pub mod storage;
@@ -24,9 +24,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use events::Event;
-pub use line::{Link, PAYLOAD_BYTES_MAX};
+pub use line::PAYLOAD_BYTES_MAX;
 pub use reader::{Cursor, Line, Lines};
 use segment::Layout;
+use serde::{Deserialize, Serialize};
 use storage::{Disk, Storage};
 use tail::Tail;
 use uuid::Uuid;
@@ -119,13 +120,15 @@ pub struct Appended {
 
 /// The state of a journal at one moment: keep it elsewhere, and a later verification can tell whether the journal still
 /// begins with what it held then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Head {
     /// The ledger's id.
     pub ledger: Uuid,
-    /// Number and hash of the last line.
-    pub link: Link,
+    /// Number of the last line; 0: there is none yet.
+    pub seq: u64,
+    /// Hash of the last line, 64 lower-case hex digits; zeros if there is none.
+    pub hash: String,
     /// Number of the active segment, from 1.
     pub segment: u64,
     /// Bytes in the active segment.
@@ -216,6 +219,12 @@ impl Journal {
     /// As [`append`](Self::append).
     pub fn head(&self) -> Result<Head> {
         let end = self.writer.end()?;
-        Ok(Head { ledger: self.id, link: end.link, segment: end.segment, bytes: end.len })
+        Ok(Head {
+            ledger: self.id,
+            seq: end.link.seq,
+            hash: end.link.hash_str().to_owned(),
+            segment: end.segment,
+            bytes: end.len,
+        })
     }
 }

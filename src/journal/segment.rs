@@ -68,7 +68,7 @@ impl Layout {
         self.machinery.join("sealed")
     }
 
-    pub(super) fn sealed_segment(&self, segment: u64) -> PathBuf {
+    pub(crate) fn sealed_segment(&self, segment: u64) -> PathBuf {
         self.sealed().join(format!("{segment:06}.jsonl"))
     }
 

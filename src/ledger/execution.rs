@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::inflight::Slot;
 use super::{Ledger, Recorded};
 use crate::error::Error;
-use crate::metrics::{CostSource, CostTier, ErrorCategory, ExecutionMetrics, Kind, LlmCall, RunIds, Status, Step, Usage};
+use crate::metrics::{
+    CostSource, CostTier, ErrorCategory, ExecutionMetrics, Kind, LlmCall, RunIds, Status, Step, Usage,
+};
 
 /// What is about to run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,6 +23,7 @@ pub use verify::{Fault, FaultKind, Verification, verify};
 use crate::cost::PriceTable;
 use crate::error::{Error, Result};
 use crate::journal::events::{self, Event};
+use crate::journal::storage::open_to_read;
 use crate::journal::{Durability, Head, Journal};
 use crate::metrics::{ExecutionMetrics, RunIds, Timestamp};
 use inflight::{InFlight, Slot};
@@ -346,6 +347,15 @@ fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
     }
     bare.tags.insert("refused".to_owned(), reasons.details().into());
     bare
+}
+
+/// SHA-256 of a file's content, as 64 lower-case hex digits, in constant memory.
+///
+/// # Errors
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) when the file cannot be read.
+pub fn hash_file(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
+    open_to_read(path).and_then(crate::digest::hash_reader).map_err(|source| Error::io("hash a file", path, source))
 }
 
 /// Appends one record to the ledger at `path`, which is opened and closed again: the call of the plan that this crate

@@ -62,9 +62,7 @@ impl Spill {
             return Ok(0);
         }
         append(read(&*self.storage, &self.path)?)?;
-        self.storage
-            .remove(&self.path)
-            .map_err(|source| Error::io("remove the emptied spill", &self.path, source))?;
+        self.storage.remove(&self.path).map_err(|source| Error::io("remove the emptied spill", &self.path, source))?;
         Ok(std::mem::take(&mut *records))
     }
 }

@@ -6,9 +6,9 @@ use super::ExecutionMetrics;
 use super::validate::{Faults, shortened};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How many arrays and objects a tag may be inside each other. `serde_json` reads at most 127, and the record and
-/// `tags` are two.
-const TAG_DEPTH_MAX: usize = 125;
+/// How many arrays and objects a tag may be inside each other. `serde_json` reads at most 127; the record, `tags`, and
+/// the object that holds a record in flight or spilled are three.
+const TAG_DEPTH_MAX: usize = 124;
 
 /// Keys by which `serde_json` passes on its own types. An object that begins with one is read back as something else.
 const RESERVED_KEY: &str = "$serde_json::private::";
@@ -21,7 +21,7 @@ impl ExecutionMetrics {
     /// same.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] for what JSON cannot give back: a float that is NaN or infinite, a tag with more than 125
+    /// [`ErrorKind::Invalid`] for what JSON cannot give back: a float that is NaN or infinite, a tag with more than 124
     /// arrays and objects inside each other, a tag with an object whose first key begins with `$serde_json::private::`.
     pub fn to_json(&self) -> Result<String> {
         let mut line = Vec::with_capacity(1024);

@@ -1,0 +1,239 @@
+//! Promise: whatever happens to an execution, it leaves exactly one record, and the skill's own result is untouched.
+//!
+//! The acceptance lines of item 3 of the data infrastructure plan are quoted where they are tested.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use runledger::metrics::{CostTier, ErrorCategory, RunIds, Status};
+use runledger::{Answer, Execution, ExecutionMetrics, Ledger, Options, Skill, Usage, Usd, verify};
+
+struct Place {
+    _directory: tempfile::TempDir,
+    path: PathBuf,
+    ledger: Ledger,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("logs/execution_metrics.jsonl");
+        let ledger = Ledger::open(&path).unwrap();
+        Self { _directory: directory, path, ledger }
+    }
+
+    fn records(&self) -> Vec<ExecutionMetrics> {
+        self.ledger.scan().unwrap().map(Result::unwrap).collect()
+    }
+
+    fn only(&self) -> ExecutionMetrics {
+        let mut records = self.records();
+        assert_eq!(records.len(), 1, "{records:?}");
+        assert!(verify(&self.path, &[]).unwrap().is_clean());
+        records.remove(0)
+    }
+}
+
+fn skill() -> Skill {
+    Skill::new("git-push-autonomous", "0.1.0")
+}
+
+/// "Every orchestrator invocation produces one metrics record"; "Metrics captured for success AND failure paths".
+#[test]
+fn success_and_failure_each_leave_one_record() {
+    let place = Place::new();
+    let done = place.ledger.run(skill(), |_| Ok::<_, String>(7));
+    assert_eq!(done.result, Ok(7));
+    assert!(matches!(done.record.answer, Answer::Durable { seq: 1 }));
+    let done = place.ledger.run(skill(), |_| Err::<u8, _>("remote rejected"));
+    assert_eq!(done.result, Err("remote rejected"));
+    assert!(matches!(done.record.answer, Answer::Durable { seq: 2 }));
+
+    let records = place.records();
+    let outcome = |r: &ExecutionMetrics| (r.status.clone(), r.execution_succeeded, r.execution_failed);
+    assert_eq!(outcome(&records[0]), (Some(Status::Success), Some(true), Some(false)));
+    assert_eq!(outcome(&records[1]), (Some(Status::Failed), Some(false), Some(true)));
+    assert_eq!(records[1].error_reason.as_deref(), Some("remote rejected"));
+    assert_eq!(records[1].error_category, Some(ErrorCategory::Unknown));
+    assert_eq!(records.len(), 2);
+}
+
+/// "All exceptions caught, metrics logged even on crash": the panic is recorded and goes on.
+#[test]
+fn a_panic_is_recorded_and_goes_on() {
+    let place = Place::new();
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        place.ledger.run(skill(), |_| -> Result<(), String> { panic!("index {} is out of bounds", std::hint::black_box(9)) })
+    }));
+    assert_eq!(unwound.unwrap_err().downcast_ref::<String>().map(String::as_str), Some("index 9 is out of bounds"));
+    let record = place.only();
+    assert_eq!(record.status, Some(Status::Panicked));
+    assert_eq!(record.execution_failed, Some(true));
+    assert_eq!(record.error_reason.as_deref(), Some("panicked: index 9 is out of bounds"));
+}
+
+#[test]
+fn a_guard_that_unwinds_is_recorded_as_panicked() {
+    let place = Place::new();
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        let _run = place.ledger.begin(skill());
+        panic!("elsewhere");
+    }));
+    assert!(unwound.is_err());
+    assert_eq!(place.only().status, Some(Status::Panicked));
+}
+
+#[test]
+fn a_guard_dropped_early_is_recorded_as_cancelled() {
+    fn early(ledger: &Ledger) -> Option<u8> {
+        let run = ledger.begin(skill());
+        let nothing: Option<u8> = None;
+        let value = nothing?;
+        let _ = run.succeed();
+        Some(value)
+    }
+    let place = Place::new();
+    assert_eq!(early(&place.ledger), None);
+    let record = place.only();
+    assert_eq!((record.status, record.execution_failed), (Some(Status::Cancelled), Some(true)));
+}
+
+/// "Latency measured correctly (within 10% of wall-clock time)", and the steps build `skill_path_in_dag`.
+#[test]
+fn steps_time_themselves_and_build_the_path() {
+    let place = Place::new();
+    let done = place.ledger.run(skill(), |run| {
+        for step in ["rules-engine", "auth-validator", "executor"] {
+            run.enter(step);
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        Ok::<_, String>(())
+    });
+    assert!(done.record.is_durable());
+    let record = place.only();
+    assert_eq!(
+        record.skill_path_in_dag.as_deref(),
+        Some("git-push-autonomous -> rules-engine -> auth-validator -> executor")
+    );
+    let (latency, wall) = (record.total_latency_ms.unwrap(), record.wall_clock_time_ms.unwrap());
+    assert!(latency >= 90 && latency <= wall, "{latency} of {wall}");
+    assert!(latency * 10 >= wall * 9, "{latency} is not within 10 % of {wall}");
+    let steps: u64 = record.trace.steps.iter().map(|step| step.duration_ms.unwrap()).sum();
+    assert!(steps.abs_diff(latency) <= 2, "steps add up to {steps}, not to {latency}");
+    let times = record.timestamp_end.unwrap().unix_ms() - record.timestamp_start.unix_ms();
+    assert_eq!(u64::try_from(times).unwrap(), wall);
+}
+
+#[test]
+fn time_between_steps_is_not_latency() {
+    let place = Place::new();
+    let mut run = place.ledger.begin(skill());
+    run.enter("fast");
+    run.leave();
+    std::thread::sleep(Duration::from_millis(30));
+    assert!(run.succeed().is_durable());
+    let record = place.only();
+    assert!(record.total_latency_ms.unwrap() + 25 <= record.wall_clock_time_ms.unwrap());
+}
+
+#[test]
+fn a_child_carries_its_parent_and_its_run() {
+    let place = Place::new();
+    let mut ids = RunIds::default();
+    ids.run_id = Some("run-7".to_owned());
+    let mut parent = place.ledger.begin(Skill::new("orchestrator", "1.0.0").run(ids));
+    parent.enter("plan");
+    let mut child = parent.child(skill());
+    child.enter("executor");
+    let parent_id = parent.id();
+    assert!(child.succeed().is_durable());
+    assert!(parent.succeed().is_durable());
+
+    let records = place.records();
+    assert_eq!(records[0].run.parent_execution_id, Some(parent_id));
+    assert_eq!(records[0].run.run_id.as_deref(), Some("run-7"));
+    assert_eq!(
+        records[0].skill_path_in_dag.as_deref(),
+        Some("orchestrator -> plan -> git-push-autonomous -> executor")
+    );
+    assert_eq!(records[1].execution_id, parent_id);
+    assert_eq!(records[1].run.parent_execution_id, None);
+}
+
+#[test]
+fn usage_is_priced_and_added_up_call_by_call() {
+    let place = Place::new();
+    let mut run = place.ledger.begin(skill());
+    run.usage("gpt-4", Usage::new(1_000, 500));
+    run.usage("free-tier-model", Usage::new(10, 5).cache_read(4));
+    assert!(run.succeed().is_durable());
+    let record = place.only();
+    assert_eq!((record.tokens_input, record.tokens_output, record.tokens_used), (Some(1_010), Some(505), Some(1_515)));
+    assert_eq!(record.cost_usd, Some("0.06".parse::<Usd>().unwrap()));
+    assert_ne!(record.cost_tier, Some(CostTier::Free));
+    assert_eq!(record.model.cache_read, Some(4));
+    let calls: Vec<_> = record.trace.llm_calls.iter().map(|call| (call.call_sequence, call.cost_usd)).collect();
+    assert_eq!(calls, [(1, Some("0.06".parse().unwrap())), (2, Some(Usd::ZERO))]);
+}
+
+/// One call without a price makes the whole cost unknown: never zero, never the sum of the rest.
+#[test]
+fn a_call_without_a_price_makes_the_cost_unknown() {
+    for models in [["gpt-4", "gpt-nobody-knows"], ["gpt-nobody-knows", "gpt-4"]] {
+        let place = Place::new();
+        let mut run = place.ledger.begin(skill());
+        for model in models {
+            run.usage(model, Usage::new(1_000, 500));
+        }
+        assert!(run.succeed().is_durable());
+        let record = place.only();
+        assert_eq!((record.cost_usd, record.cost_tier), (None, Some(CostTier::Unknown)), "{models:?}");
+        assert_eq!(record.cost.source.map(|source| source.to_string()).as_deref(), Some("unknown"));
+        assert_eq!(record.tokens_used, Some(3_000));
+    }
+}
+
+/// A skill that sets a field to something impossible still leaves its record, with the reasons.
+#[test]
+fn impossible_fields_are_left_out_and_named() {
+    let place = Place::new();
+    let mut run = place.ledger.begin(skill());
+    run.record().confidence_score = Some(f64::NAN);
+    run.record().tokens_input = Some(1);
+    run.record().tokens_output = Some(1);
+    run.record().tokens_used = Some(3);
+    let recorded = run.succeed();
+    assert_eq!(recorded.refused.as_ref().unwrap().details().len(), 2, "{recorded:?}");
+    let record = place.only();
+    assert_eq!((record.execution_succeeded, record.confidence_score), (Some(true), None));
+    assert_eq!(record.tags["refused"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn the_guard_can_cross_an_await_and_a_thread() {
+    fn is_send<T: Send>(_: &T) {}
+    let place = Place::new();
+    let run: Execution = place.ledger.begin(skill());
+    is_send(&run);
+    std::thread::spawn(move || assert!(run.succeed().is_durable())).join().unwrap();
+    assert_eq!(place.only().status, Some(Status::Success));
+}
+
+#[test]
+fn options_stand_in_every_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = Options::new()
+        .operator("nightly-agent")
+        .orchestrator_version("9.9.9")
+        .environment(runledger::metrics::Environment::Staging)
+        .open(directory.path().join("l.jsonl"))
+        .unwrap();
+    assert!(ledger.begin(skill()).succeed().is_durable());
+    let record = ledger.scan().unwrap().next().unwrap().unwrap();
+    assert_eq!(record.operator, "nightly-agent");
+    assert_eq!(record.orchestrator_version.as_deref(), Some("9.9.9"));
+    assert_eq!(record.environment.as_str(), "staging");
+}
