@@ -1,7 +1,7 @@
 //! SQLite through rusqlite: WAL, `synchronous=FULL`, one `INSERT` a transaction, its statement prepared once.
 //!
 //! The threads share one connection behind a mutex. One connection a thread with a busy timeout was tried: it is as
-//! fast with 4 threads, half as fast with 16 and a third with 64, and calls then wait for seconds, since SQLite's
+//! fast with 4 threads, half as fast with 16 and a quarter with 64, and calls then wait for seconds, since SQLite's
 //! writers do not queue but sleep and try again. As rusqlite bundles it, SQLite syncs with `fsync`, not `fdatasync`.
 
 use std::sync::{Mutex, MutexGuard};
