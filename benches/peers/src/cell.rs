@@ -1,0 +1,101 @@
+//! One cell of the table: one peer, a number of threads, a fixed time.
+
+use std::path::Path;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Result;
+use crate::samples::Samples;
+
+/// Appends of each thread before the clock starts: files are made, statements prepared, caches filled.
+pub(crate) const WARM_UP_RECORDS: usize = 20;
+
+pub(crate) struct Cell<'a> {
+    /// An empty directory for the peer's files.
+    pub(crate) dir: &'a Path,
+    pub(crate) threads: usize,
+    pub(crate) time: Duration,
+    pub(crate) record: &'a [u8],
+}
+
+/// What one thread measured.
+struct Run {
+    start: Instant,
+    end: Instant,
+    /// One a call.
+    latencies_ns: Vec<u64>,
+}
+
+impl Cell<'_> {
+    /// Lets every thread make its own appender, starts them together, and times each call.
+    pub(crate) fn measure<A>(&self, appender: impl Fn() -> Result<A> + Sync) -> Result<Samples>
+    where
+        A: FnMut(&[u8]) -> Result<()>,
+    {
+        let start_line = Barrier::new(self.threads);
+        let runs = thread::scope(|scope| {
+            let threads: Vec<_> = (0..self.threads).map(|_| scope.spawn(|| self.run(&appender, &start_line))).collect();
+            let join =
+                |thread: thread::ScopedJoinHandle<'_, Result<Run>>| thread.join().map_err(|_| "a thread panicked")?;
+            threads.into_iter().map(join).collect::<Result<Vec<Run>>>()
+        })?;
+        let start = runs.iter().map(|run| run.start).min().ok_or("no thread ran")?;
+        let end = runs.iter().map(|run| run.end).max().ok_or("no thread ran")?;
+        let latencies_ns = runs.into_iter().flat_map(|run| run.latencies_ns).collect();
+        Ok(Samples::new(latencies_ns, end - start))
+    }
+
+    /// One thread's closed loop. A thread that cannot begin still comes to the start line, where the others wait.
+    fn run<A>(&self, appender: &impl Fn() -> Result<A>, start_line: &Barrier) -> Result<Run>
+    where
+        A: FnMut(&[u8]) -> Result<()>,
+    {
+        let warm = self.warm_up(appender);
+        start_line.wait();
+        let mut append = warm?;
+
+        let mut latencies_ns = Vec::new();
+        let start = Instant::now();
+        loop {
+            let before = Instant::now();
+            append(self.record)?;
+            let end = Instant::now();
+            latencies_ns.push(u64::try_from((end - before).as_nanos())?);
+            if end - start >= self.time {
+                return Ok(Run { start, end, latencies_ns });
+            }
+        }
+    }
+
+    fn warm_up<A>(&self, appender: &impl Fn() -> Result<A>) -> Result<A>
+    where
+        A: FnMut(&[u8]) -> Result<()>,
+    {
+        let mut append = appender()?;
+        for _ in 0..WARM_UP_RECORDS {
+            append(self.record)?;
+        }
+        Ok(append)
+    }
+
+    /// How many records were acknowledged in all, those of the warm-up included.
+    pub(crate) fn acknowledged(&self, samples: &Samples) -> u64 {
+        (samples.len() + self.threads * WARM_UP_RECORDS) as u64
+    }
+
+    /// The samples, if the peer's store holds just the acknowledged records.
+    pub(crate) fn check(&self, samples: Samples, stored: u64) -> Result<Samples> {
+        let acknowledged = self.acknowledged(&samples);
+        if stored == acknowledged {
+            return Ok(samples);
+        }
+        Err(format!("{acknowledged} records acknowledged, {stored} stored").into())
+    }
+
+    /// The samples, if the file at `path` holds just the acknowledged records, one after another.
+    pub(crate) fn check_file(&self, samples: Samples, path: &Path) -> Result<Samples> {
+        let stored = path.metadata()?.len() / self.record.len() as u64;
+        self.check(samples, stored)
+    }
+}

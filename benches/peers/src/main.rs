@@ -1,0 +1,82 @@
+//! The same record through each of runledger's peers, on the same disk, in the same run.
+//!
+//! Each cell of the table is one peer with a number of threads that append in a closed loop, without a pause, for a
+//! fixed time. Every call is timed, so the percentiles are those of all samples. Afterwards the records found on the
+//! disk are counted, where the peer can tell, and must be those that were acknowledged.
+//!
+//! ```text
+//! cargo run --release --manifest-path benches/peers/Cargo.toml -- [--seconds 2] [--dir DIRECTORY]
+//! ```
+
+mod args;
+mod cell;
+mod machine;
+mod peers;
+mod samples;
+mod table;
+
+use std::fs::File;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use args::Args;
+use cell::Cell;
+use machine::FileSystem;
+use peers::Peer;
+use samples::Samples;
+use table::Row;
+
+/// What went wrong, as text for people.
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Result<T> = std::result::Result<T, Error>;
+
+/// One successful execution with its 29 fields, ended by a line feed. Made once, so no peer pays for serialising it.
+const RECORD: &[u8] = include_bytes!("record.jsonl");
+
+const THREADS: [usize; 4] = [1, 4, 16, 64];
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("peers: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let Args { cell_time, dir } = args::parse()?;
+    let file_system = FileSystem::of(&dir)?;
+    if file_system.is_in_memory() {
+        let place = dir.display();
+        return Err(format!("{place} is on {file_system}, where a sync costs nothing: name a disk with --dir").into());
+    }
+    println!("{}, {file_system}", machine::describe());
+    println!("{} bytes a record, {cell_time:?} a cell", RECORD.len());
+
+    let peers = peers::installed();
+    let mut rows = Vec::new();
+    for threads in THREADS {
+        for peer in &peers {
+            eprintln!("{}, threads: {threads}", peer.name);
+            let samples = measure(peer, threads, cell_time, &dir)
+                .map_err(|error| format!("{}, threads: {threads}: {error}", peer.name))?;
+            rows.push(Row { peer: peer.name, durable: peer.durable, threads, samples });
+        }
+    }
+    print!("{}", table::render(&rows));
+    Ok(())
+}
+
+/// Runs one cell in a directory of its own, and leaves nothing for the next cell's first sync to pay for.
+fn measure(peer: &Peer, threads: usize, time: Duration, base: &Path) -> Result<Samples> {
+    let dir = TempDir::with_prefix_in("peer-", base)?;
+    let samples = (peer.run)(&Cell { dir: dir.path(), threads, time, record: RECORD })?;
+    dir.close()?;
+    File::open(base)?.sync_all()?;
+    Ok(samples)
+}

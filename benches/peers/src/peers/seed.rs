@@ -1,0 +1,42 @@
+//! The Python of the plan that runledger was made from: `seed.py`, run as a child that times itself, so that its start
+//! is not counted. It is handed the finished line, as all peers are.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::Result;
+use crate::cell::{Cell, WARM_UP_RECORDS};
+use crate::samples::Samples;
+
+pub(crate) const NAME: &str = "the plan's Python: append + fsync";
+
+const SCRIPT: &str = include_str!("seed.py");
+
+pub(crate) fn is_installed() -> bool {
+    let version = Command::new("python3").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    version.is_ok_and(|status| status.success())
+}
+
+pub(crate) fn run(cell: &Cell<'_>) -> Result<Samples> {
+    let path = cell.dir.join("records.jsonl");
+    let mut child = Command::new("python3")
+        .args(["-c", SCRIPT])
+        .arg(&path)
+        .args([cell.threads.to_string(), WARM_UP_RECORDS.to_string(), cell.time.as_nanos().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    // Dropped at the end of the statement, which closes the pipe: the child reads to its end.
+    child.stdin.take().ok_or("python3 has no standard input")?.write_all(cell.record)?;
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        return Err(format!("python3 ended with {}", output.status).into());
+    }
+
+    let text = String::from_utf8(output.stdout)?;
+    let mut numbers = text.lines().map(str::parse::<u64>);
+    let elapsed = Duration::from_nanos(numbers.next().ok_or("python3 printed nothing")??);
+    let samples = Samples::new(numbers.collect::<std::result::Result<_, _>>()?, elapsed);
+    cell.check_file(samples, &path)
+}
