@@ -70,7 +70,7 @@ fn an_overwritten_page_is_old_new_or_torn_at_sectors() {
     for seed in 0..SEEDS {
         let found = read(&cut(&disk, Loss::Random(seed)), "a").unwrap();
         assert_eq!(found.len(), new.len());
-        for (found, new) in found.chunks(pages::SECTOR).zip(new.chunks(pages::SECTOR)) {
+        for (found, new) in found.chunks(512).zip(new.chunks(512)) {
             assert!(found == new || found.iter().all(|&byte| byte == b'a'));
         }
         states.insert(runs(&found)[1..3].to_vec());
