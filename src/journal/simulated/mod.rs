@@ -41,7 +41,7 @@
 //!    its name.
 //! 7. **A sync that fails** leaves the pages written since the last one clean in the cache, where reads still see them,
 //!    and maybe on the disk. No later sync writes them, unless they are written again. The length is not given up: the
-//!    next successful sync makes it durable. (Linux since 4.13; see Rebello et al., "Can Applications Recover from fsync
+//!    next successful sync makes it durable. (ext4 and XFS; see Rebello et al., "Can Applications Recover from fsync
 //!    Failures?", 2020.) A sync that a signal interrupts loses nothing.
 //! 8. **Names.** Creating, renaming and removing change a directory; a power cut leaves any prefix of its changes since
 //!    its last successful [`sync_dir`](Storage::sync_dir), of each directory independently. A file replaced by a rename

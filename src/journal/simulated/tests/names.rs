@@ -139,7 +139,40 @@ fn a_file_under_both_names_has_two_links() {
 #[test]
 fn a_move_is_still_whole_when_a_kill_came_before_the_power_cut() {
     let killed = cut(&moved("d/a"), Loss::Nothing);
-    killed.rename(Path::new("d/a"), Path::new("s/b")).unwrap();
-    let names = |after: &SimulatedDisk| ["s/a", "s/b", "d/a"].map(|path| read(after, path).is_some());
-    assert!(!seen(&killed, names).contains(&[false; 3]));
+    for _ in 0..5 {
+        for (from, to) in [("d/a", "s/a"), ("s/a", "d/a")] {
+            killed.rename(Path::new(from), Path::new(to)).unwrap();
+            assert!(!names_of_move(&killed, "d/a").contains(&(false, false)));
+        }
+    }
+}
+
+#[test]
+fn a_move_that_had_to_be_kept_keeps_the_earlier_moves_whole() {
+    let disk = moved("d/a");
+    disk.create_dir(Path::new("e")).unwrap();
+    open(&disk, "d/b", Access::AppendNew);
+    sync_dir(&disk, "/");
+    sync_dir(&disk, "s");
+    sync_dir(&disk, "d");
+    disk.rename(Path::new("d/b"), Path::new("e/b")).unwrap();
+    disk.rename(Path::new("d/a"), Path::new("s/a")).unwrap();
+    disk.rename(Path::new("s/a"), Path::new("d/c")).unwrap();
+    // The departure from `s` needs the arrival of `d/c`, which has the departure of `d/b` before it.
+    sync_dir(&disk, "s");
+    assert!(read(&cut(&disk, Loss::Unsynced), "d/c").is_some());
+    assert!(read(&cut(&disk, Loss::Unsynced), "e/b").is_some());
+}
+
+#[test]
+fn what_a_boot_found_is_all_there_is() {
+    let (disk, file) = disk_with(b"x");
+    disk.create_dir(Path::new("d")).unwrap();
+    disk.rename(Path::new("a"), Path::new("d/a")).unwrap();
+    sync_dir(&disk, "d");
+    assert_eq!(file.stat().unwrap().links, 1);
+    let after = cut(&disk, Loss::Unsynced);
+    assert_eq!(after.stat(Path::new("a")).unwrap().unwrap().links, 1, "a name in a lost directory is none");
+    sync_dir(&after, "/");
+    assert_names(&after, "/", &[&["a"]]);
 }

@@ -24,21 +24,25 @@ fn what_was_synced_survives_every_loss_at_every_call() {
     sync_dir(&disk, "/");
     let mut acknowledged = vec![(disk.calls().len(), 0)];
     let mut whole = Vec::new();
+    let mut written = vec![(disk.calls().len(), 0)];
     for record in 0..20u8 {
         let bytes = vec![record + 1; 700 + 300 * usize::from(record)];
         append_all(&*file, &bytes).unwrap();
         whole.extend(bytes);
+        written.push((disk.calls().len(), whole.len()));
         if record % 2 == 1 {
             file.sync().unwrap();
             acknowledged.push((disk.calls().len(), whole.len()));
         }
     }
     for n in acknowledged[0].0..=disk.calls().len() {
-        let synced = acknowledged.iter().rfind(|(calls, _)| *calls <= n).unwrap().1;
+        let as_of_now = |lengths: &[(usize, usize)]| lengths.iter().rfind(|(calls, _)| *calls <= n).unwrap().1;
+        let (synced, written) = (as_of_now(&acknowledged), as_of_now(&written));
         let losses = (0..50).map(Loss::Random).chain([Loss::Nothing, Loss::Unsynced]);
         for loss in losses {
             let found = read(&disk.crash_after(n, loss), "a").unwrap();
             assert!(found.starts_with(&whole[..synced]), "after {n} calls, {loss:?}");
+            assert!(found.len() <= written, "after {n} calls, {loss:?}");
             if loss == Loss::Unsynced {
                 assert_eq!(found.len(), synced);
             }
@@ -67,14 +71,17 @@ fn an_overwritten_page_is_old_new_or_torn_at_sectors() {
     let mut new = filled(b"aaaa");
     new[from..to].fill(b'b');
     let mut states = BTreeSet::new();
+    let mut sectors_differ = false;
     for seed in 0..SEEDS {
         let found = read(&cut(&disk, Loss::Random(seed)), "a").unwrap();
         assert_eq!(found.len(), new.len());
         for (found, new) in found.chunks(512).zip(new.chunks(512)) {
             assert!(found == new || found.iter().all(|&byte| byte == b'a'));
         }
+        sectors_differ |= found[from] != found[pages::PAGE + 3 * 512];
         states.insert(runs(&found)[1..3].to_vec());
     }
+    assert!(sectors_differ, "two sectors of one write always go together");
     let state = |one: &str, two: &str| vec![one.to_owned(), two.to_owned()];
     for whole in [state("a", "a"), state("ab", "a"), state("a", "ba"), state("ab", "ba")] {
         assert!(states.contains(&whole), "{whole:?}");
@@ -146,6 +153,7 @@ fn what_a_boot_found_is_durable_and_can_crash_again() {
         let found = read(&after, "a").unwrap();
         assert_eq!(seen_few(&after), BTreeSet::from([found.clone()]));
         open(&after, "a", Access::Write).write_at(&filled(b"e"), 0).unwrap();
+        append_all(&*open(&after, "new", Access::AppendNew), b"new").unwrap();
         assert_eq!(read(&cut(&after, Loss::Unsynced), "a").unwrap(), found);
     }
 }
