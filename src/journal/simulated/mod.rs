@@ -52,13 +52,13 @@
 //! 10. **A call that was cut short** by the crash leaves a state that a cut right before or right after it can leave. By
 //!     a kill, a write also leaves what [`Fault::Short`] leaves, and `create_dir` only some of the parents.
 //!
-//! This covers what ext4 (`data=ordered`, and without a journal) and XFS on Linux leave of appends and of overwrites in
-//! place, on a medium that keeps what it has flushed. They keep more order than this, so some states here never occur.
+//! This stands for what ext4 (`data=ordered`, and without a journal) and XFS on Linux leave of appends and of overwrites
+//! in place, on a medium that keeps what it has flushed. They keep more order than this, so some states never occur.
 //!
 //! Not modelled: a medium that lies about flushing or loses what is at rest; a directory that is itself torn, as ext4
-//! without a journal may leave it, with a file under no name; blocks of other files showing in a new page, as without
-//! delayed allocation or with `data=writeback`; the cache dropping a page after a failed sync; inode numbers used again;
-//! removing or renaming directories, links, permissions, space.
+//! without a journal may leave it, with a file under no name; old blocks of other files showing in a new page, as ext4
+//! with `data=writeback` or without a journal may leave them; the cache dropping a page after a failed sync; inode
+//! numbers used again; removing or renaming directories, links, permissions, space.
 
 mod directory;
 mod file;
