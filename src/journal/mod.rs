@@ -14,6 +14,8 @@ pub(crate) mod platform;
 pub(crate) mod reader;
 mod recovery;
 pub(crate) mod segment;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 pub mod storage;
 mod tail;
 mod writer;

@@ -1,0 +1,38 @@
+//! A value and all its earlier versions.
+
+/// A value that changes with the calls to the disk and can be looked up as of any of them.
+#[derive(Debug)]
+pub(super) struct History<T> {
+    /// The earlier versions, each with how many calls had been made when it came to be; ascending.
+    past: Vec<(usize, T)>,
+    since: usize,
+    now: T,
+}
+
+impl<T: Clone> History<T> {
+    pub(super) fn new(since: usize, now: T) -> Self {
+        Self { past: Vec::new(), since, now }
+    }
+
+    pub(super) fn now(&self) -> &T {
+        &self.now
+    }
+
+    /// The value for a change that belongs to the last of `calls` calls.
+    pub(super) fn change(&mut self, calls: usize) -> &mut T {
+        if self.since != calls {
+            self.past.push((self.since, self.now.clone()));
+            self.since = calls;
+        }
+        &mut self.now
+    }
+
+    /// The value right after the first `calls` calls; `None` if there was none yet.
+    pub(super) fn at(&self, calls: usize) -> Option<&T> {
+        if self.since <= calls {
+            return Some(&self.now);
+        }
+        let later = self.past.partition_point(|(since, _)| *since <= calls);
+        self.past.get(later.checked_sub(1)?).map(|(_, value)| value)
+    }
+}

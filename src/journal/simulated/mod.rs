@@ -1,0 +1,334 @@
+//! A disk in memory that replays every state a crash can leave, and fails on demand.
+//!
+//! [`SimulatedDisk`] implements [`Storage`]. Run a workload on it, then take the disk as the next boot finds it after
+//! each call, as often as you like; the original goes on unharmed.
+//!
+//! ```
+//! use std::path::Path;
+//! use runledger::journal::simulated::{Loss, SimulatedDisk};
+//! use runledger::journal::storage::{Access, Storage};
+//!
+//! let disk = SimulatedDisk::new();
+//! let file = disk.open(Path::new("a"), Access::AppendNew)?;
+//! disk.sync_dir(Path::new("/"))?;
+//! file.append(b"kept")?;
+//! file.sync()?;
+//! let acknowledged = disk.calls().len();
+//! file.append(b" maybe")?;
+//!
+//! for n in acknowledged..=disk.calls().len() {
+//!     for seed in 0..8 {
+//!         let after = disk.crash_after(n, Loss::Random(seed));
+//!         let mut found = [0; 4];
+//!         after.open(Path::new("a"), Access::Read)?.read_at(&mut found, 0)?;
+//!         assert_eq!(&found, b"kept");
+//!     }
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # The model
+//!
+//! 1. **Page cache.** Every read sees the newest write, and a killed process loses none of it, only its locks.
+//! 2. **Write-back** happens at any time and in any order. After a power cut each page of 4096 bytes holds what the
+//!    file's last successful sync left there, or any version that it had since. A page may be torn: then each of its
+//!    sectors of 512 bytes holds any of these.
+//! 3. **Powersafe overwrite.** A sector is written whole or not at all, and never damages its neighbours.
+//! 4. **Length.** It is any of the values it had since the last successful sync, or a page boundary that the growing
+//!    file came past, whichever pages survived.
+//! 5. **Holes.** A page within the length that never reached the disk reads as NULs.
+//! 6. **A sync that succeeds** makes all bytes of the file and its length durable, whichever handle wrote them, but not
+//!    its name.
+//! 7. **A sync that fails** leaves the pages written since the last one clean in the cache, where reads still see them,
+//!    and maybe on the disk. No later sync writes them, unless they are written again. The length is not given up: the
+//!    next successful sync makes it durable. (ext4 and XFS; see Rebello et al., "Can Applications Recover from fsync
+//!    Failures?", 2020.) A sync that a signal interrupts loses nothing.
+//! 8. **Names.** Creating, renaming and removing change a directory; a power cut leaves any prefix of its changes since
+//!    its last successful [`sync_dir`](Storage::sync_dir), of each directory independently. A file replaced by a rename
+//!    is there before or after it, never missing. A new directory is such a change of the directory above, and without
+//!    it everything within is lost.
+//! 9. **A move between directories** leaves the file under its old name, its new one, or both; never under none. What
+//!    makes its departure durable makes its arrival durable too, with all changes that came before in that directory.
+//! 10. **A call that was cut short** by the crash leaves a state that a cut right before or right after it can leave. By
+//!     a kill, a write also leaves what [`Fault::Short`] leaves, and `create_dir` only some of the parents.
+//!
+//! This stands for what ext4 (`data=ordered`, and without a journal) and XFS on Linux leave of appends and of overwrites
+//! in place, on a medium that keeps what it has flushed. They keep more order than this, so some states never occur.
+//!
+//! Not modelled: a medium that lies about flushing or loses what is at rest; a directory that is itself torn, as ext4
+//! without a journal may leave it, with a file under no name; old blocks of other files showing in a new page, as ext4
+//! with `data=writeback` or without a journal may leave them; the cache dropping a page after a failed sync; inode
+//! numbers used again; removing or renaming directories, links, permissions, space.
+
+mod directory;
+mod file;
+mod history;
+mod pages;
+mod random;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use self::directory::{Id, Node};
+use self::state::State;
+use super::storage::{Access, Stat, Storage, StorageFile};
+
+/// `EBADF`, which has no `ErrorKind`: the handle is not open for that.
+const BAD_DESCRIPTOR: i32 = 9;
+
+/// A disk in memory. Clones are the same disk.
+///
+/// The root directory is there from the start; a relative path starts there too. `..` takes the name before it away, there or not. What a real
+/// disk would let pass and do in the wrong place is refused: appending through a handle opened for [`Access::Write`],
+/// writing at an offset through one opened for [`Access::Append`], and `sync_dir` of a file.
+#[derive(Clone)]
+pub struct SimulatedDisk {
+    state: Arc<Mutex<State>>,
+}
+
+/// What a crash takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Nothing: the process was killed, and the page cache lives on.
+    Nothing,
+    /// Everything that was not synced: the power was cut before any of it was written back.
+    Unsynced,
+    /// Any of what was not synced, as the seed decides: the power was cut. The same seed gives the same disk.
+    Random(u64),
+}
+
+/// A call that changes the disk, named after the method that makes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// [`Storage::open`] with [`Access::AppendNew`] or [`Access::WriteNew`].
+    Create,
+    /// [`StorageFile::append`].
+    Append,
+    /// [`StorageFile::write_at`].
+    WriteAt,
+    /// [`StorageFile::truncate`].
+    Truncate,
+    /// [`Storage::rename`].
+    Rename,
+    /// [`Storage::remove`].
+    Remove,
+    /// [`StorageFile::sync`].
+    Sync,
+    /// [`Storage::sync_dir`].
+    SyncDir,
+    /// [`Storage::create_dir`].
+    CreateDir,
+}
+
+/// One call that changed the disk, or would have but for an injected fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Call {
+    /// Which call.
+    pub op: Op,
+    /// The path as given to the call; of a call to an open file, to the `open`.
+    pub path: PathBuf,
+    /// The rest of what was asked, for people: "900 bytes at 1800". Empty if there is no more to say.
+    pub detail: String,
+    /// The injected error; `None` if the call succeeded.
+    pub error: Option<io::ErrorKind>,
+}
+
+/// Which call a fault is meant for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// The call that will have this index in [`SimulatedDisk::calls`].
+    Call(usize),
+    /// The next call of this kind.
+    Next(Op),
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The call fails with an error of this kind.
+    Error(io::ErrorKind),
+    /// The call fails with this error code of the operating system, such as 28 for `ENOSPC`.
+    Os(i32),
+    /// The write writes at most this many bytes. Calls that do not write are not affected and leave the fault waiting.
+    Short(usize),
+}
+
+impl SimulatedDisk {
+    /// An empty disk.
+    pub fn new() -> Self {
+        Self::with(State::new())
+    }
+
+    fn with(state: State) -> Self {
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Every call that changed the disk, in order. Calls that failed by themselves are not among them.
+    pub fn calls(&self) -> Vec<Call> {
+        self.state().calls().to_vec()
+    }
+
+    /// The disk as found after a crash right after the first `calls` of [`calls`](Self::calls); after all of them if
+    /// there are fewer. It has no calls, no locks and no faults of its own yet, and shares nothing with this one.
+    pub fn crash_after(&self, calls: usize, loss: Loss) -> Self {
+        Self::with(self.state().after_crash(calls, loss))
+    }
+
+    /// Lets a call to come fail, once. Of several faults for the same call, the one injected first is taken; the
+    /// others keep waiting.
+    ///
+    /// A call that fails changes nothing, but for a failed sync of a file: see point 7 of the [model](self).
+    pub fn inject(&self, when: When, fault: Fault) {
+        self.state().inject(when, fault);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for SimulatedDisk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for SimulatedDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimulatedDisk").field("calls", &self.state().calls().len()).finish_non_exhaustive()
+    }
+}
+
+impl Storage for SimulatedDisk {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
+        let mut state = self.state();
+        let id = match access {
+            Access::Read | Access::Append | Access::Write => state.find_file(path)?,
+            Access::AppendNew | Access::WriteNew => state.create(path)?,
+        };
+        let handle = state.serial();
+        Ok(Box::new(SimulatedFile { disk: self.clone(), id, handle, path: path.to_owned(), access }))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        let state = self.state();
+        state.find(path)?.map(|node| state.stat(node)).transpose()
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.state().create_dir(path)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        self.state().list(directory)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.state().rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.state().remove(path)
+    }
+
+    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
+        self.state().sync_dir(directory)
+    }
+}
+
+/// An open file. Dropping it gives its lock back.
+#[derive(Debug)]
+struct SimulatedFile {
+    disk: SimulatedDisk,
+    id: Id,
+    /// Tells the handles of one file apart.
+    handle: u64,
+    path: PathBuf,
+    access: Access,
+}
+
+impl SimulatedFile {
+    fn open_for(&self, accesses: &[Access]) -> io::Result<()> {
+        if accesses.contains(&self.access) { Ok(()) } else { Err(io::Error::from_raw_os_error(BAD_DESCRIPTOR)) }
+    }
+}
+
+impl StorageFile for SimulatedFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        Ok(self.disk.state().file(self.id)?.cached().read(buffer, offset))
+    }
+
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.open_for(&[Access::Append, Access::AppendNew])?;
+        self.disk.state().write(self.id, &self.path, bytes, None)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.open_for(&[Access::Write, Access::WriteNew])?;
+        self.disk.state().write(self.id, &self.path, bytes, Some(offset))
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.open_for(&[Access::Append, Access::AppendNew, Access::Write, Access::WriteNew])?;
+        self.disk.state().truncate(self.id, &self.path, len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.disk.state().sync(self.id, &self.path)
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        self.disk.state().stat(Node::File(self.id))
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        Ok(self.disk.state().try_lock(self.id, self.handle))
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.disk.state().unlock(self.id, self.handle);
+        Ok(())
+    }
+}
+
+impl Drop for SimulatedFile {
+    fn drop(&mut self) {
+        self.disk.state().unlock(self.id, self.handle);
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Create => "create",
+            Self::Append => "append",
+            Self::WriteAt => "write_at",
+            Self::Truncate => "truncate",
+            Self::Rename => "rename",
+            Self::Remove => "remove",
+            Self::Sync => "sync",
+            Self::SyncDir => "sync_dir",
+            Self::CreateDir => "create_dir",
+        })
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.op, self.path.display())?;
+        if !self.detail.is_empty() {
+            write!(f, ": {}", self.detail)?;
+        }
+        match self.error {
+            Some(kind) => write!(f, ": failed: {kind}"),
+            None => Ok(()),
+        }
+    }
+}

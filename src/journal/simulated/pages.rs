@@ -1,0 +1,114 @@
+//! The bytes of a file as pages that versions share: cloning is cheap, and a write copies only the pages it touches.
+
+use std::collections::BTreeMap;
+use std::iter;
+use std::mem;
+use std::sync::Arc;
+
+/// The unit of write-back, in bytes.
+pub(super) const PAGE: usize = 4096;
+/// The unit that the medium writes whole or not at all, in bytes.
+pub(super) const SECTOR: usize = 512;
+/// How many pages are copied together, as pointers, when one of them changes.
+const CHUNK: u64 = 64;
+
+pub(super) type Page = Arc<[u8; PAGE]>;
+
+/// A page's new bytes; `None` is a hole, which reads as NULs.
+#[derive(Debug, Clone)]
+pub(super) struct PageWrite {
+    pub(super) index: u64,
+    pub(super) page: Option<Page>,
+}
+
+/// Length and bytes of a file. Bytes beyond the length are NULs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Content {
+    pub(super) len: u64,
+    chunks: BTreeMap<u64, Arc<BTreeMap<u64, Page>>>,
+}
+
+impl Content {
+    pub(super) fn page(&self, index: u64) -> Option<&Page> {
+        self.chunks.get(&(index / CHUNK))?.get(&index)
+    }
+
+    pub(super) fn set(&mut self, PageWrite { index, page }: PageWrite) {
+        let chunk = Arc::make_mut(self.chunks.entry(index / CHUNK).or_default());
+        match page {
+            Some(page) => _ = chunk.insert(index, page),
+            None => _ = chunk.remove(&index),
+        }
+    }
+
+    /// Reads what there is of `buffer.len()` bytes from `offset` on, and says how much that was.
+    pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> usize {
+        let available = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let read = available.min(buffer.len());
+        let mut rest = &mut buffer[..read];
+        for (index, start, len) in parts(offset, read) {
+            let (part, tail) = mem::take(&mut rest).split_at_mut(len);
+            rest = tail;
+            match self.page(index) {
+                Some(page) => part.copy_from_slice(&page[start..start + len]),
+                None => part.fill(0),
+            }
+        }
+        read
+    }
+
+    /// Writes `bytes`, whose end is within a `u64`, at `offset`, and returns the pages that this changed.
+    pub(super) fn write(&mut self, bytes: &[u8], offset: u64) -> Vec<PageWrite> {
+        let mut rest = bytes;
+        let mut changed = Vec::new();
+        for (index, start, len) in parts(offset, bytes.len()) {
+            let (part, tail) = rest.split_at(len);
+            rest = tail;
+            let mut page = self.page(index).map_or([0; PAGE], |page| **page);
+            page[start..start + len].copy_from_slice(part);
+            changed.push(PageWrite { index, page: Some(Arc::new(page)) });
+        }
+        changed.iter().cloned().for_each(|page| self.set(page));
+        self.len = self.len.max(offset + bytes.len() as u64);
+        changed
+    }
+
+    /// Makes the length `len`, with NULs where bytes are added, and returns the pages that this changed.
+    pub(super) fn resize(&mut self, len: u64) -> Vec<PageWrite> {
+        let first_beyond = len.div_ceil(PAGE as u64);
+        let mut changed: Vec<_> = self
+            .chunks
+            .range(first_beyond / CHUNK..)
+            .flat_map(|(_, chunk)| chunk.range(first_beyond..))
+            .map(|(&index, _)| PageWrite { index, page: None })
+            .collect();
+        changed.extend(self.cut_page(len));
+        changed.iter().cloned().for_each(|page| self.set(page));
+        self.len = len;
+        changed
+    }
+
+    /// The page within which `len` lies, without its bytes from there on; `None` if it has none.
+    fn cut_page(&self, len: u64) -> Option<PageWrite> {
+        let index = len / PAGE as u64;
+        let end = (len % PAGE as u64) as usize;
+        let mut page = **self.page(index)?;
+        let tail = &mut page[end..];
+        if end == 0 || tail.iter().all(|&byte| byte == 0) {
+            return None;
+        }
+        tail.fill(0);
+        Some(PageWrite { index, page: Some(Arc::new(page)) })
+    }
+}
+
+/// Splits `len` bytes from `offset` on at the pages: for each its index, the first byte within it, how many bytes.
+fn parts(mut offset: u64, mut len: usize) -> impl Iterator<Item = (u64, usize, usize)> {
+    iter::from_fn(move || {
+        let start = (offset % PAGE as u64) as usize;
+        let part = (offset / PAGE as u64, start, len.min(PAGE - start));
+        offset += part.2 as u64;
+        len -= part.2;
+        (part.2 > 0).then_some(part)
+    })
+}

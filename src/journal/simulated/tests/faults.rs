@@ -1,0 +1,117 @@
+//! Faults on demand.
+
+use super::*;
+
+#[test]
+fn a_fault_hits_the_call_it_is_meant_for_once() {
+    let disk = SimulatedDisk::new();
+    disk.inject(When::Call(2), Fault::Os(28));
+    disk.inject(When::Next(Op::Append), Fault::Error(io::ErrorKind::PermissionDenied));
+    let file = open(&disk, "a", Access::AppendNew);
+    assert_eq!(file.append(b"1").unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    assert_eq!(file.append(b"2").unwrap_err().raw_os_error(), Some(28));
+    assert_eq!(file.append(b"3").unwrap(), 1);
+    assert_eq!(read(&disk, "a").unwrap(), b"3");
+    let errors: Vec<_> = disk.calls().iter().map(|call| call.error).collect();
+    assert_eq!(errors, [None, Some(io::ErrorKind::PermissionDenied), Some(io::ErrorKind::StorageFull), None]);
+}
+
+#[test]
+fn a_failed_call_changes_nothing() {
+    let (disk, file) = disk_with(b"old");
+    let fail = |op| disk.inject(When::Next(op), Fault::Os(5));
+    let ops = [Op::Create, Op::WriteAt, Op::Truncate, Op::Rename, Op::Remove, Op::SyncDir, Op::CreateDir];
+    ops.into_iter().for_each(fail);
+    let before = disk.calls().len();
+    let errors = [
+        disk.open(Path::new("b"), Access::WriteNew).map(drop),
+        file.write_at(b"new", 0).map(drop),
+        file.truncate(0),
+        disk.rename(Path::new("a"), Path::new("c")),
+        disk.remove(Path::new("a")),
+        disk.sync_dir(Path::new("/")),
+        disk.create_dir(Path::new("d")),
+    ];
+    assert!(errors.into_iter().all(|error| error.unwrap_err().raw_os_error() == Some(5)));
+    let calls: Vec<_> = disk.calls().split_off(before).into_iter().map(|call| call.op).collect();
+    assert_eq!(calls, ops);
+    assert_eq!(read(&disk, "a").unwrap(), b"old");
+    assert_eq!(disk.list(Path::new("/")).unwrap(), ["a"]);
+}
+
+#[test]
+fn a_failed_sync_of_a_directory_keeps_nothing_back_and_makes_nothing_durable() {
+    let disk = SimulatedDisk::new();
+    open(&disk, "a", Access::AppendNew);
+    disk.inject(When::Next(Op::SyncDir), Fault::Os(5));
+    disk.sync_dir(Path::new("/")).unwrap_err();
+    assert_eq!(read(&cut(&disk, Loss::Unsynced), "a"), None);
+    sync_dir(&disk, "/");
+    assert_eq!(read(&cut(&disk, Loss::Unsynced), "a").unwrap(), b"");
+}
+
+#[test]
+fn a_short_write_writes_that_much() {
+    let disk = SimulatedDisk::new();
+    let file = open(&disk, "a", Access::AppendNew);
+    disk.inject(When::Next(Op::Append), Fault::Short(3));
+    disk.inject(When::Next(Op::Append), Fault::Short(0));
+    disk.inject(When::Next(Op::Append), Fault::Short(100));
+    let written: Vec<_> = (0..4).map(|_| file.append(b"12345").unwrap()).collect();
+    assert_eq!(written, [3, 0, 5, 5]);
+    assert_eq!(read(&disk, "a").unwrap(), b"1231234512345");
+}
+
+/// A disk whose file `a` holds two pages, durably `a`, then `b` in a write whose sync failed.
+fn failed_sync(fault: Fault) -> (SimulatedDisk, Box<dyn StorageFile>) {
+    let (disk, file) = disk_with(&[b'a'; 2 * pages::PAGE]);
+    file.write_at(&[b'b'; 2 * pages::PAGE], 0).unwrap();
+    disk.inject(When::Next(Op::Sync), fault);
+    file.sync().unwrap_err();
+    (disk, file)
+}
+
+#[test]
+fn a_later_sync_does_not_write_what_a_failed_one_gave_up() {
+    let (disk, file) = failed_sync(Fault::Os(5));
+    assert_eq!(read(&disk, "a").unwrap(), [b'b'; 2 * pages::PAGE]);
+    file.sync().unwrap();
+    assert_eq!(read(&disk, "a").unwrap(), [b'b'; 2 * pages::PAGE]);
+    assert_eq!(read(&cut(&disk, Loss::Unsynced), "a").unwrap(), [b'a'; 2 * pages::PAGE]);
+    let firsts = seen(&disk, |after| read(after, "a").unwrap()[0]);
+    assert_eq!(firsts, BTreeSet::from([b'a', b'b']), "part of it may have reached the disk before the sync failed");
+}
+
+#[test]
+fn a_page_written_again_is_synced_again_whole() {
+    let (disk, file) = failed_sync(Fault::Os(5));
+    file.write_at(b"c", 100).unwrap();
+    file.sync().unwrap();
+    let mut page = [b'b'; pages::PAGE];
+    page[100] = b'c';
+    let states = seen(&disk, |after| read(after, "a").unwrap());
+    assert!(states.iter().all(|bytes| bytes[..pages::PAGE] == page));
+    assert!(states.iter().any(|bytes| bytes[pages::PAGE] == b'a'));
+}
+
+#[test]
+fn a_later_sync_keeps_the_length_of_a_failed_append_but_not_its_bytes() {
+    let (disk, _) = disk_with(b"");
+    let file = open(&disk, "a", Access::Append);
+    append_all(&*file, b"lost").unwrap();
+    disk.inject(When::Next(Op::Sync), Fault::Error(io::ErrorKind::StorageFull));
+    file.sync().unwrap_err();
+    assert_eq!(read(&cut(&disk, Loss::Unsynced), "a").unwrap(), b"");
+    assert_eq!(seen(&disk, |after| read(after, "a").unwrap().len()), BTreeSet::from([0, 4]));
+    file.sync().unwrap();
+    assert_eq!(read(&cut(&disk, Loss::Unsynced), "a").unwrap(), [0; 4]);
+    assert_eq!(seen(&disk, |after| read(after, "a").unwrap().len()), BTreeSet::from([4]));
+}
+
+#[test]
+fn an_interrupted_sync_gives_nothing_up() {
+    let (disk, file) = failed_sync(Fault::Error(io::ErrorKind::Interrupted));
+    assert_eq!(read(&cut(&disk, Loss::Unsynced), "a").unwrap()[0], b'a');
+    file.sync().unwrap();
+    assert_eq!(read(&cut(&disk, Loss::Unsynced), "a").unwrap(), [b'b'; 2 * pages::PAGE]);
+}

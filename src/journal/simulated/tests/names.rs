@@ -1,0 +1,178 @@
+//! What a power cut does to names.
+
+use super::*;
+
+fn path_names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// Every set of names that is expected, and no other.
+fn assert_names(disk: &SimulatedDisk, directory: &str, expected: &[&[&str]]) {
+    assert_eq!(names_seen(disk, directory), expected.iter().map(|names| path_names(names)).collect());
+}
+
+#[test]
+fn a_new_file_needs_a_sync_of_its_directory() {
+    let disk = SimulatedDisk::new();
+    let file = open(&disk, "a", Access::AppendNew);
+    append_all(&*file, b"x").unwrap();
+    file.sync().unwrap();
+    assert_eq!(read(&cut(&disk, Loss::Unsynced), "a"), None);
+    assert_eq!(seen(&disk, |after| read(after, "a")), BTreeSet::from([None, Some(b"x".to_vec())]));
+    sync_dir(&disk, "/");
+    assert_eq!(seen(&disk, |after| read(after, "a")), BTreeSet::from([Some(b"x".to_vec())]));
+}
+
+#[test]
+fn a_replacement_is_old_or_new_until_the_directory_is_synced() {
+    let (disk, _) = disk_with(b"old");
+    let new = open(&disk, "b", Access::AppendNew);
+    append_all(&*new, b"new").unwrap();
+    new.sync().unwrap();
+    sync_dir(&disk, "/");
+    disk.rename(Path::new("b"), Path::new("a")).unwrap();
+    let both = |after: &SimulatedDisk| (read(after, "a").unwrap(), read(after, "b"));
+    let undone = (b"old".to_vec(), Some(b"new".to_vec()));
+    let done = (b"new".to_vec(), None);
+    assert_eq!(both(&cut(&disk, Loss::Unsynced)), undone);
+    assert_eq!(seen(&disk, both), BTreeSet::from([done.clone(), undone]));
+    sync_dir(&disk, "/");
+    assert_eq!(both(&cut(&disk, Loss::Unsynced)), done);
+    assert_eq!(seen(&disk, both), BTreeSet::from([done]));
+}
+
+#[test]
+fn a_removed_file_can_come_back_with_its_bytes() {
+    let (disk, file) = disk_with(b"x");
+    drop(file);
+    disk.remove(Path::new("a")).unwrap();
+    assert_eq!(seen(&disk, |after| read(after, "a")), BTreeSet::from([None, Some(b"x".to_vec())]));
+    sync_dir(&disk, "/");
+    assert_eq!(seen(&disk, |after| read(after, "a")), BTreeSet::from([None]));
+}
+
+#[test]
+fn changes_of_a_directory_survive_in_order() {
+    let disk = SimulatedDisk::new();
+    open(&disk, "a", Access::AppendNew);
+    open(&disk, "b", Access::AppendNew);
+    disk.rename(Path::new("a"), Path::new("c")).unwrap();
+    disk.remove(Path::new("b")).unwrap();
+    assert_names(&disk, "/", &[&[], &["a"], &["a", "b"], &["b", "c"], &["c"]]);
+}
+
+#[test]
+fn directories_lose_their_changes_independently() {
+    let disk = SimulatedDisk::new();
+    for directory in ["d", "e"] {
+        disk.create_dir(Path::new(directory)).unwrap();
+    }
+    sync_dir(&disk, "/");
+    open(&disk, "d/x", Access::AppendNew);
+    open(&disk, "e/x", Access::AppendNew);
+    let there = |after: &SimulatedDisk| (read(after, "d/x").is_some(), read(after, "e/x").is_some());
+    assert_eq!(seen(&disk, there).len(), 4);
+    sync_dir(&disk, "e");
+    assert_eq!(seen(&disk, there), BTreeSet::from([(false, true), (true, true)]));
+}
+
+#[test]
+fn a_new_directory_needs_a_sync_of_the_one_above() {
+    let disk = SimulatedDisk::new();
+    disk.create_dir(Path::new("d/e")).unwrap();
+    open(&disk, "d/e/a", Access::AppendNew).sync().unwrap();
+    sync_dir(&disk, "d/e");
+    sync_dir(&disk, "d");
+    assert_names(&disk, "/", &[&[], &["d"]]);
+    assert_names(&disk, "d/e", &[&[], &["a"]]);
+    sync_dir(&disk, "/");
+    assert_names(&disk, "d/e", &[&["a"]]);
+}
+
+/// A disk on which `s/a`, durable until then, was moved to `d/a`.
+fn moved(target: &str) -> SimulatedDisk {
+    let disk = SimulatedDisk::new();
+    disk.create_dir(Path::new("s")).unwrap();
+    disk.create_dir(Path::new("d")).unwrap();
+    sync_dir(&disk, "/");
+    open(&disk, "s/a", Access::AppendNew);
+    sync_dir(&disk, "s");
+    let target = Path::new(target);
+    disk.create_dir(target.parent().unwrap()).unwrap();
+    disk.rename(Path::new("s/a"), target).unwrap();
+    disk
+}
+
+/// Whether the file is under its old and under its new name.
+fn names_of_move(disk: &SimulatedDisk, target: &str) -> BTreeSet<(bool, bool)> {
+    seen(disk, |after| (read(after, "s/a").is_some(), read(after, target).is_some()))
+}
+
+#[test]
+fn a_move_leaves_the_file_under_one_name_or_both() {
+    for target in ["d/a", "d/new/er/a"] {
+        let disk = moved(target);
+        let all = BTreeSet::from([(false, true), (true, false), (true, true)]);
+        assert_eq!(names_of_move(&disk, target), all);
+        sync_dir(&disk, "s");
+        assert_eq!(names_of_move(&disk, target), BTreeSet::from([(false, true)]), "{target}");
+    }
+    let disk = moved("d/a");
+    sync_dir(&disk, "d");
+    assert_eq!(names_of_move(&disk, "d/a"), BTreeSet::from([(false, true), (true, true)]));
+}
+
+#[test]
+fn a_file_under_both_names_has_two_links() {
+    let disk = moved("d/a");
+    let both = |after: &SimulatedDisk| read(after, "s/a").is_some() && read(after, "d/a").is_some();
+    let after = (0..SEEDS).map(|seed| cut(&disk, Loss::Random(seed))).find(both).unwrap();
+    let stat = |path: &str| after.stat(Path::new(path)).unwrap().unwrap();
+    assert_eq!(stat("s/a"), stat("d/a"));
+    assert_eq!(stat("s/a").links, 2);
+    after.rename(Path::new("s/a"), Path::new("d/a")).unwrap();
+    assert_eq!(stat("s/a").links, 2, "POSIX: a rename from one name of a file to another does nothing");
+    after.remove(Path::new("s/a")).unwrap();
+    assert_eq!(stat("d/a").links, 1);
+}
+
+#[test]
+fn a_move_is_still_whole_when_a_kill_came_before_the_power_cut() {
+    let killed = cut(&moved("d/a"), Loss::Nothing);
+    for _ in 0..5 {
+        for (from, to) in [("d/a", "s/a"), ("s/a", "d/a")] {
+            killed.rename(Path::new(from), Path::new(to)).unwrap();
+            assert!(!names_of_move(&killed, "d/a").contains(&(false, false)));
+        }
+    }
+}
+
+#[test]
+fn a_move_that_had_to_be_kept_keeps_the_earlier_moves_whole() {
+    let disk = moved("d/a");
+    disk.create_dir(Path::new("e")).unwrap();
+    open(&disk, "d/b", Access::AppendNew);
+    sync_dir(&disk, "/");
+    sync_dir(&disk, "s");
+    sync_dir(&disk, "d");
+    disk.rename(Path::new("d/b"), Path::new("e/b")).unwrap();
+    disk.rename(Path::new("d/a"), Path::new("s/a")).unwrap();
+    disk.rename(Path::new("s/a"), Path::new("d/c")).unwrap();
+    // The departure from `s` needs the arrival of `d/c`, which has the departure of `d/b` before it.
+    sync_dir(&disk, "s");
+    assert!(read(&cut(&disk, Loss::Unsynced), "d/c").is_some());
+    assert!(read(&cut(&disk, Loss::Unsynced), "e/b").is_some());
+}
+
+#[test]
+fn what_a_boot_found_is_all_there_is() {
+    let (disk, file) = disk_with(b"x");
+    disk.create_dir(Path::new("d")).unwrap();
+    disk.rename(Path::new("a"), Path::new("d/a")).unwrap();
+    sync_dir(&disk, "d");
+    assert_eq!(file.stat().unwrap().links, 1);
+    let after = cut(&disk, Loss::Unsynced);
+    assert_eq!(after.stat(Path::new("a")).unwrap().unwrap().links, 1, "a name in a lost directory is none");
+    sync_dir(&after, "/");
+    assert_names(&after, "/", &[&["a"]]);
+}
