@@ -66,7 +66,9 @@ fn success_and_failure_each_leave_one_record() {
 fn a_panic_is_recorded_and_goes_on() {
     let place = Place::new();
     let unwound = catch_unwind(AssertUnwindSafe(|| {
-        place.ledger.run(skill(), |_| -> Result<(), String> { panic!("index {} is out of bounds", std::hint::black_box(9)) })
+        place
+            .ledger
+            .run(skill(), |_| -> Result<(), String> { panic!("index {} is out of bounds", std::hint::black_box(9)) })
     }));
     assert_eq!(unwound.unwrap_err().downcast_ref::<String>().map(String::as_str), Some("index 9 is out of bounds"));
     let record = place.only();

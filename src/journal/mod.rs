@@ -94,6 +94,24 @@ impl Options {
     }
 }
 
+/// Makes a directory with its parents, and makes each that was not there durable in the one that holds it.
+pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<()> {
+    let failed = |source| Error::io("make the ledger's directory", directory, source);
+    let mut missing = Vec::new();
+    for ancestor in directory.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
+        if storage.stat(ancestor).map_err(failed)?.is_some() {
+            break;
+        }
+        missing.push(ancestor);
+    }
+    storage.create_dir(directory).map_err(failed)?;
+    missing
+        .iter()
+        .rev()
+        .filter_map(|made| made.parent())
+        .try_for_each(|parent| storage.sync_dir(parent).map_err(failed))
+}
+
 fn source_of(error: &Error) -> String {
     std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default()
 }
@@ -167,14 +185,7 @@ impl Journal {
         }
         recovery::check_active(&*storage, &layout)?;
         for directory in [layout.machinery().to_owned(), layout.sealed(), layout.quarantine()] {
-            storage
-                .create_dir(&directory)
-                .map_err(|source| Error::io("make the ledger's directory", &directory, source))?;
-        }
-        for directory in [layout.parent(), layout.machinery()] {
-            storage
-                .sync_dir(directory)
-                .map_err(|source| Error::io("sync the ledger's directory", directory, source))?;
+            make_directory(&*storage, &directory)?;
         }
         let tail = Tail::open(layout.clone(), options)?;
         let id = tail.id;

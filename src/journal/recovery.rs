@@ -2,6 +2,7 @@
 //! segment end there. Under the lock. Each step leaves a state from which the next opener reaches the same end.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::area::{Area, Header};
@@ -33,7 +34,7 @@ pub(super) fn check_active(storage: &dyn Storage, layout: &Layout) -> Result<()>
     let stat = storage.stat(path).map_err(|source| Error::io("examine the ledger", path, source))?;
     let found = match stat {
         Some(stat) => match stat.file_type {
-            FileType::File if stat.links > 1 => "a file with more than one hard link",
+            FileType::File if stat.links > 1 && !half_sealed(storage, layout)? => "a file with more than one hard link",
             FileType::File => return Ok(()),
             FileType::Directory => "a directory",
             FileType::Symlink => "a symbolic link",
@@ -46,6 +47,28 @@ pub(super) fn check_active(storage: &dyn Storage, layout: &Layout) -> Result<()>
         .detail(format!("expected a regular file, found {found}; choose another path")))
 }
 
+/// Whether the active segment is also the last sealed one: a file system without a journal may leave a file that was
+/// being moved under both names.
+fn half_sealed(storage: &dyn Storage, layout: &Layout) -> Result<bool> {
+    let Some(&last) = layout.sealed_segments(storage)?.last() else { return Ok(false) };
+    let id = |path: &Path| {
+        let stat = storage.stat(path).map_err(|source| Error::io("examine a segment", path, source))?;
+        Ok(stat.map(|stat| stat.id))
+    };
+    Ok(id(layout.active())?
+        .is_some_and(|active| id(&layout.sealed_segment(last)).is_ok_and(|last| last == Some(active))))
+}
+
+/// Takes the active name away from a segment that is sealed under its other one.
+fn finish_sealing(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+    if half_sealed(storage, layout)? {
+        let path = layout.active();
+        let finish = || storage.remove(path).and_then(|()| storage.sync_dir(layout.parent()));
+        finish().map_err(|source| Error::io("finish sealing a segment", path, source))?;
+    }
+    Ok(())
+}
+
 /// The bytes of the active segment from the base on, as they should be.
 struct Merged {
     bytes: Vec<u8>,
@@ -56,6 +79,7 @@ impl Tail {
     /// Finds the end of the chain anew, mends what a crash left behind it, and moves the base there.
     pub(super) fn recover(&mut self) -> Result<()> {
         self.doubtful = true;
+        finish_sealing(&*self.storage, &self.layout)?;
         self.file = open_active(&*self.storage, &self.layout)?;
         self.file_id = stat_id(&*self.file, &self.layout)?;
         let sealed = self.layout.sealed_segments(&*self.storage)?;

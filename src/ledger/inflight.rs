@@ -132,7 +132,7 @@ fn seal(payload: &[u8]) -> Vec<u8> {
 
 impl InFlight {
     pub(super) fn open(storage: Arc<dyn Storage>, layout: Layout, sync: bool, stem: Uuid) -> Result<Self> {
-        let state = Mutex::new(State::create(&*storage, &layout, stem)?);
+        let state = Mutex::new(State::create(&*storage, &layout, sync, stem)?);
         Ok(Self { storage, layout, sync, state })
     }
 
@@ -147,7 +147,7 @@ impl InFlight {
         let count = line.len().div_ceil(SLOT_BYTES) as u64;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.process != std::process::id() {
-            *state = State::create(&*self.storage, &self.layout, super::new_id(super::clock::now()))?;
+            *state = State::create(&*self.storage, &self.layout, self.sync, super::new_id(super::clock::now()))?;
         }
         let first = match state.free.pop() {
             Some(slot) if count == 1 => slot,
@@ -197,7 +197,7 @@ fn path(layout: &Layout, stem: Uuid) -> PathBuf {
 
 impl State {
     /// Makes the file and locks it. A sweeper may come between the two, find a file without a lock and remove it.
-    fn create(storage: &dyn Storage, layout: &Layout, stem: Uuid) -> Result<Self> {
+    fn create(storage: &dyn Storage, layout: &Layout, sync: bool, stem: Uuid) -> Result<Self> {
         let path = path(layout, stem);
         let make = || -> io::Result<Arc<dyn StorageFile>> {
             loop {
@@ -207,6 +207,10 @@ impl State {
                 if locked && there.is_some_and(|there| file.stat().is_ok_and(|open| open.id == there.id)) {
                     let owner = serde_json::to_vec(&Owner::this_process())?;
                     write_all_at(&*file, &seal(&owner), 0)?;
+                    if sync {
+                        file.sync()?;
+                        storage.sync_dir(&layout.inflight())?;
+                    }
                     return Ok(file);
                 }
             }

@@ -24,7 +24,7 @@ use crate::cost::PriceTable;
 use crate::error::{Error, Result};
 use crate::journal::events::{self, Event};
 use crate::journal::storage::open_to_read;
-use crate::journal::{Durability, Head, Journal};
+use crate::journal::{Durability, Head, Journal, make_directory};
 use crate::metrics::{ExecutionMetrics, RunIds, Timestamp};
 use inflight::{InFlight, Slot};
 use spill::Spill;
@@ -147,9 +147,7 @@ impl Ledger {
         let journal = Journal::open(path, options.journal.clone())?;
         let layout = journal.layout().clone();
         for directory in [layout.inflight(), layout.spill()] {
-            storage
-                .create_dir(&directory)
-                .map_err(|source| Error::io("make the ledger's directory", &directory, source))?;
+            make_directory(&*storage, &directory)?;
         }
         let stem = new_id(options.now());
         let inflight = InFlight::open(Arc::clone(&storage), layout.clone(), options.sync_begin, stem)?;

@@ -14,6 +14,8 @@ use crate::journal::segment::Layout;
 use crate::journal::storage::{Access, Disk, Storage};
 use crate::journal::{Head, identity};
 
+use super::Ledger;
+
 /// What is wrong with a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -113,9 +115,21 @@ impl Verification {
 /// # Errors
 /// [`ErrorKind::Io`] when there is no ledger at `path`, or a segment cannot be read. Faults are no errors.
 pub fn verify(path: impl AsRef<Path>, heads: &[Head]) -> Result<Verification> {
-    let layout = Layout::new(path.as_ref());
-    let disk = Disk;
-    let id = identity::read(&disk, &layout)?.ok_or_else(|| {
+    verify_on(&Disk, &Layout::new(path.as_ref()), heads)
+}
+
+impl Ledger {
+    /// As [`verify`], on this ledger: what other threads and processes append meanwhile may or may not be included.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when a segment cannot be read.
+    pub fn verify(&self, heads: &[Head]) -> Result<Verification> {
+        verify_on(&*self.shared.options.journal.storage, self.shared.journal.layout(), heads)
+    }
+}
+
+fn verify_on(disk: &dyn Storage, layout: &Layout, heads: &[Head]) -> Result<Verification> {
+    let id = identity::read(disk, layout)?.ok_or_else(|| {
         Error::new(ErrorKind::Io, "verify the ledger").path(layout.active()).detail("there is no ledger of this name")
     })?;
     let mut heads = heads.to_vec();
@@ -123,7 +137,7 @@ pub fn verify(path: impl AsRef<Path>, heads: &[Head]) -> Result<Verification> {
     let mut verifier = Verifier::new(heads.into());
     // As a reader does: the active segment is opened before the sealed ones are listed.
     let active = disk.open(layout.active(), Access::Read);
-    let sealed = layout.sealed_segments(&disk)?;
+    let sealed = layout.sealed_segments(disk)?;
     for &segment in &sealed {
         let path = layout.sealed_segment(segment);
         let file = disk.open(&path, Access::Read).map_err(|source| Error::io("open a segment", &path, source))?;

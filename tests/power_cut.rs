@@ -1,0 +1,163 @@
+//! Promise: what was acknowledged is in the ledger after a power cut at any moment, once and in order, and the ledger
+//! goes on from there. Shown on a simulated disk, in every state that a cut after each call can leave.
+
+#![cfg(feature = "simulation")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk, When};
+use runledger::journal::{Journal, Options};
+use runledger::{Ledger, Skill};
+
+const PATH: &str = "/logs/execution_metrics.jsonl";
+
+fn options(disk: &SimulatedDisk) -> Options {
+    let mut options = Options::new(Arc::new(|| 1_771_079_000_000));
+    options.storage = Arc::new(disk.clone());
+    options.rotate_bytes = Some(700_000);
+    options.warn = Arc::new(|_| {});
+    options
+}
+
+/// A payload with a number, of a size that comes in all orders of magnitude: the commit area fills up and is moved.
+fn payload(number: usize) -> String {
+    let filler = "x".repeat([20, 900, 60_000, 300, 250_000][number % 5]);
+    format!("{{\"n\":{number},\"filler\":\"{filler}\"}}")
+}
+
+/// The numbers in a journal, in order; panics where the lines' own numbers have a gap.
+fn numbers(journal: &Journal) -> Vec<usize> {
+    let mut lines = journal.lines();
+    let mut found = Vec::new();
+    while let Some(line) = lines.next_line().unwrap() {
+        assert_eq!(line.seq, Some(found.len() as u64 + 1));
+        let value: serde_json::Value = serde_json::from_slice(line.bytes).unwrap();
+        found.push(usize::try_from(value["n"].as_u64().unwrap()).unwrap());
+    }
+    found
+}
+
+/// What the caller had been told when the disk had done so many calls.
+struct Told {
+    calls: usize,
+    acknowledged: HashSet<usize>,
+}
+
+/// Appends until `count` were tried, and keeps what was acknowledged after which call.
+fn workload(disk: &SimulatedDisk, count: usize) -> Vec<Told> {
+    let journal = Journal::open(PATH, options(disk)).unwrap();
+    let mut told = vec![Told { calls: disk.calls().len(), acknowledged: HashSet::new() }];
+    for number in 0..count {
+        let mut acknowledged = told.last().unwrap().acknowledged.clone();
+        if journal.append(payload(number).as_bytes()).is_ok() {
+            acknowledged.insert(number);
+        }
+        told.push(Told { calls: disk.calls().len(), acknowledged });
+    }
+    told
+}
+
+/// Opens the disk in the state after `calls`, and checks the promise.
+fn check(disk: &SimulatedDisk, calls: usize, loss: Loss, told: &[Told], count: usize) {
+    let after = disk.crash_after(calls, loss);
+    let at = format!("after call {calls} of {}, {loss:?}", disk.calls().len());
+    let journal = Journal::open(PATH, options(&after)).unwrap_or_else(|error| panic!("{at}: {error:?}"));
+    let found = numbers(&journal);
+    assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "{at}: out of order or twice: {found:?}");
+    let acknowledged = told.iter().rev().find(|told| told.calls <= calls).map(|told| &told.acknowledged);
+    let lost: Vec<_> = acknowledged.into_iter().flatten().filter(|number| !found.contains(number)).collect();
+    assert!(lost.is_empty(), "{at}: acknowledged and lost: {lost:?}; found {found:?}");
+    journal.append(payload(count).as_bytes()).unwrap_or_else(|error| panic!("{at}: {error:?}"));
+    assert_eq!(numbers(&journal).last(), Some(&count), "{at}");
+}
+
+#[test]
+fn every_cut_of_a_journal_keeps_what_was_acknowledged() {
+    let disk = SimulatedDisk::new();
+    let count = 40;
+    let told = workload(&disk, count);
+    assert_eq!(told.last().unwrap().acknowledged.len(), count);
+    let calls = disk.calls();
+    assert!(calls.iter().filter(|call| call.op == Op::Rename).count() > 3, "no rotation was among the calls");
+    for n in 0..=calls.len() {
+        check(&disk, n, Loss::Nothing, &told, count);
+        check(&disk, n, Loss::Unsynced, &told, count);
+        for seed in 0..6 {
+            check(&disk, n, Loss::Random(seed * 1_000_003 + n as u64), &told, count);
+        }
+    }
+}
+
+/// Fails each call in turn, then cuts the power a few calls later: an error is an error, never a loss of what was
+/// acknowledged.
+#[test]
+fn every_failed_call_keeps_what_was_acknowledged() {
+    let count = 12;
+    let whole = SimulatedDisk::new();
+    workload(&whole, count);
+    let opened = {
+        let disk = SimulatedDisk::new();
+        workload(&disk, 0);
+        disk.calls().len()
+    };
+    for n in opened..whole.calls().len() {
+        for fault in [Fault::Os(5), Fault::Os(28), Fault::Short(7)] {
+            let disk = SimulatedDisk::new();
+            disk.inject(When::Call(n), fault);
+            let told = workload(&disk, count);
+            let end = disk.calls().len();
+            for cut in [n + 1, n + 2, n + 3, n + 5, n + 8, end] {
+                let cut = cut.min(end);
+                check(&disk, cut, Loss::Unsynced, &told, count);
+                check(&disk, cut, Loss::Random(n as u64), &told, count);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_cut_of_a_ledger_leaves_a_clean_chain_and_one_record_for_each_execution() {
+    let disk = SimulatedDisk::new();
+    let open = |disk: &SimulatedDisk| {
+        runledger::Options::new()
+            .storage(Arc::new(disk.clone()))
+            .sync_begin(true)
+            .rotate_bytes(Some(6_000))
+            .on_warning(|_| {})
+            .open(PATH)
+    };
+    let mut done = Vec::new();
+    {
+        let ledger: Ledger = open(&disk).unwrap();
+        for _ in 0..12 {
+            let mut run = ledger.begin(Skill::new("s", "1"));
+            let (id, begun) = (run.id(), disk.calls().len());
+            run.enter("step");
+            assert!(run.succeed().is_durable());
+            done.push((id, begun, disk.calls().len()));
+        }
+    }
+    let calls = disk.calls().len();
+    for n in 0..=calls {
+        for loss in [Loss::Nothing, Loss::Unsynced, Loss::Random(n as u64), Loss::Random(!(n as u64))] {
+            let after = disk.crash_after(n, loss);
+            let at = format!("after call {n} of {calls}, {loss:?}");
+            let ledger = open(&after).unwrap_or_else(|error| panic!("{at}: {error:?}"));
+            let records: Vec<_> = ledger.scan().unwrap().map(Result::unwrap).collect();
+            for (id, begun, ended) in &done {
+                let of_it: Vec<_> = records.iter().filter(|record| record.execution_id == *id).collect();
+                if *begun <= n {
+                    assert_eq!(of_it.len(), 1, "{at}: {} records for an execution begun at call {begun}", of_it.len());
+                }
+                if *ended <= n {
+                    assert_eq!(of_it[0].execution_succeeded, Some(true), "{at}");
+                }
+                assert!(of_it.len() <= 1, "{at}");
+            }
+            let verification = ledger.verify(&[]).unwrap();
+            assert!(verification.is_clean(), "{at}: {:?}", verification.faults);
+        }
+    }
+}
