@@ -1,1 +1,5 @@
-//! quota
+//! What is left.
+mod limit;
+mod window;
+pub use limit::{Limit, Limits, Unit};
+pub use window::Period;
