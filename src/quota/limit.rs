@@ -23,13 +23,19 @@ pub enum Unit {
     Calls,
 }
 
+impl Unit {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Tokens => "tokens",
+            Self::Calls => "calls",
+        }
+    }
+}
+
 impl fmt::Display for Unit {
     /// As in a table of limits: `tokens`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Tokens => "tokens",
-            Self::Calls => "calls",
-        })
+        f.pad(self.as_str())
     }
 }
 

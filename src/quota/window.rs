@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::Timestamp;
 
-/// How often a quota starts anew: a calendar unit in UTC, not a span that slides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// How often a quota starts anew: a calendar unit in UTC, not a span that slides. Ordered by length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Period {
