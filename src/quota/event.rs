@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::Period;
 use crate::metrics::Timestamp;
@@ -29,9 +28,9 @@ pub(super) enum Event {
     Consume { amount: u64 },
     /// Somebody asks for a reservation. The line carries the limit it is asked against, so that every reader finds the
     /// same answer, whatever limits the reader has.
-    Hold { id: Uuid, amount: u64, expires_at: Timestamp, limit: NonZeroU64, period: Period },
-    /// Of what was reserved at `held_at`, `amount` was used; it counts in the window of `held_at`.
-    Settle { id: Uuid, amount: u64, held_at: Timestamp },
-    /// Nothing of what was reserved was used.
-    Release { id: Uuid },
+    Hold { amount: u64, expires_at: Timestamp, limit: NonZeroU64, period: Period },
+    /// Of what line `hold` reserved at `held_at`, `amount` was used; it counts in the window of `held_at`.
+    Settle { hold: u64, amount: u64, held_at: Timestamp },
+    /// Nothing of what line `hold` reserved was used.
+    Release { hold: u64 },
 }

@@ -6,8 +6,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU64;
 
-use uuid::Uuid;
-
 use super::event::{Event, Line};
 use super::window::Window;
 use super::{Limit, Period, QuotaStatus};
@@ -18,10 +16,10 @@ use crate::metrics::Timestamp;
 pub(super) struct Fold(HashMap<String, HashMap<String, Account>>);
 
 impl Fold {
-    /// Adds the next line.
-    pub(super) fn apply(&mut self, line: &Line<'_>) {
+    /// Adds the next line, whose sequence number is `seq`.
+    pub(super) fn apply(&mut self, seq: u64, line: &Line<'_>) {
         let apis = self.0.entry(line.unit.to_string()).or_default();
-        apis.entry(line.api.to_string()).or_default().apply(line.at, &line.event);
+        apis.entry(line.api.to_string()).or_default().apply(seq, line.at, &line.event);
     }
 
     /// The status of `limit` in its window at `at`.
@@ -34,9 +32,9 @@ impl Fold {
         QuotaStatus::new(limit, window, at, consumed, held)
     }
 
-    /// Whether the reservation `id` against `limit` was granted and is still open.
-    pub(super) fn is_open(&self, limit: &Limit, id: Uuid) -> bool {
-        self.account(limit).is_some_and(|account| account.holds.contains_key(&id))
+    /// Whether the reservation against `limit` that line `hold` asks for was granted and is still open.
+    pub(super) fn is_open(&self, limit: &Limit, hold: u64) -> bool {
+        self.account(limit).is_some_and(|account| account.holds.contains_key(&hold))
     }
 
     fn account(&self, limit: &Limit) -> Option<&Account> {
@@ -51,8 +49,8 @@ impl Fold {
 struct Account {
     /// In windows of every period, since what was used is a fact while limits and their periods change.
     consumed: BTreeMap<Period, RecentWindows>,
-    /// Granted, and neither settled nor released.
-    holds: HashMap<Uuid, Held>,
+    /// Granted, and neither settled nor released; by the number of the line that asked.
+    holds: HashMap<u64, Held>,
 }
 
 #[derive(Debug)]
@@ -66,21 +64,21 @@ struct Held {
 const CLOCK_SKEW_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
 impl Account {
-    fn apply(&mut self, at: Timestamp, event: &Event) {
+    fn apply(&mut self, seq: u64, at: Timestamp, event: &Event) {
         match *event {
             Event::Consume { amount } => self.consume(at, amount),
-            Event::Hold { id, amount, expires_at, limit, period } => {
+            Event::Hold { amount, expires_at, limit, period } => {
                 self.holds.retain(|_, held| at < held.expires_at.plus_ms(CLOCK_SKEW_MS_MAX));
                 if self.has_room(at, amount, limit, period) {
-                    self.holds.insert(id, Held { amount, at, expires_at });
+                    self.holds.insert(seq, Held { amount, at, expires_at });
                 }
             }
-            Event::Settle { id, amount, held_at } => {
-                self.holds.remove(&id);
+            Event::Settle { hold, amount, held_at } => {
+                self.holds.remove(&hold);
                 self.consume(held_at, amount);
             }
-            Event::Release { id } => {
-                self.holds.remove(&id);
+            Event::Release { hold } => {
+                self.holds.remove(&hold);
             }
         }
     }
@@ -143,6 +141,7 @@ mod tests {
     /// A journal in memory: lines are added in order and the fold answers.
     struct Lines {
         fold: Fold,
+        seq: u64,
         limit: Limit,
     }
 
@@ -155,31 +154,35 @@ mod tests {
             let table = format!(
                 r#"[{{"api":"a","limit":{limit},"unit":"calls","period":"{period}","source":"us","as_of":"2026-02-14"}}]"#
             );
-            Self { fold: Fold::default(), limit: Limits::from_json(&table).unwrap().get("a").unwrap().clone() }
+            Self { fold: Fold::default(), seq: 0, limit: Limits::from_json(&table).unwrap().get("a").unwrap().clone() }
         }
 
         fn add(&mut self, at: Timestamp, event: Event) {
-            self.fold.apply(&Line { api: "a".into(), unit: "calls".into(), at, event });
+            self.add_to("a", "calls", at, event);
+        }
+
+        fn add_to(&mut self, api: &str, unit: &str, at: Timestamp, event: Event) {
+            self.seq += 1;
+            self.fold.apply(self.seq, &Line { api: api.into(), unit: unit.into(), at, event });
         }
 
         fn consume(&mut self, at: &str, amount: u64) {
             self.add(time(at), Event::Consume { amount });
         }
 
-        /// Asks for a reservation of ten minutes and says whether it was granted.
-        fn hold(&mut self, id: u128, at: Timestamp, amount: u64) -> bool {
-            let (id, expires_at) = (Uuid::from_u128(id), at.plus_ms(600_000));
+        /// Asks for a reservation of ten minutes; the line's number if it was granted.
+        fn hold(&mut self, at: Timestamp, amount: u64) -> Option<u64> {
             let (limit, period) = (self.limit.limit, self.limit.period);
-            self.add(at, Event::Hold { id, amount, expires_at, limit, period });
-            self.fold.is_open(&self.limit, id)
+            self.add(at, Event::Hold { amount, expires_at: at.plus_ms(600_000), limit, period });
+            self.fold.is_open(&self.limit, self.seq).then_some(self.seq)
         }
 
-        fn settle(&mut self, id: u128, held_at: Timestamp, at: Timestamp, amount: u64) {
-            self.add(at, Event::Settle { id: Uuid::from_u128(id), amount, held_at });
+        fn settle(&mut self, hold: u64, held_at: Timestamp, at: Timestamp, amount: u64) {
+            self.add(at, Event::Settle { hold, amount, held_at });
         }
 
-        fn release(&mut self, id: u128, at: Timestamp) {
-            self.add(at, Event::Release { id: Uuid::from_u128(id) });
+        fn release(&mut self, hold: u64, at: Timestamp) {
+            self.add(at, Event::Release { hold });
         }
 
         /// Consumed, held and remaining.
@@ -193,9 +196,9 @@ mod tests {
     fn the_order_of_the_lines_decides_and_not_their_times() {
         let mut lines = Lines::of_limit(10, "day");
         let (noon, later) = (time("2026-02-14T12:00:00Z"), time("2026-02-14T12:00:01Z"));
-        assert!(lines.hold(1, later, 7));
-        assert!(!lines.hold(2, noon, 4), "asked earlier by its clock, but written later");
-        assert!(lines.hold(3, noon, 3));
+        assert_eq!(lines.hold(later, 7), Some(1));
+        assert_eq!(lines.hold(noon, 4), None, "asked earlier by its clock, but written later");
+        assert_eq!(lines.hold(noon, 3), Some(3));
         assert_eq!(lines.sums(later), (0, 10, 0));
     }
 
@@ -203,23 +206,23 @@ mod tests {
     fn a_denied_hold_takes_nothing() {
         let mut lines = Lines::of_limit(10, "day");
         let at = time("2026-02-14T12:00:00Z");
-        assert!(!lines.hold(1, at, 11));
+        assert_eq!(lines.hold(at, 11), None);
         assert_eq!(lines.sums(at), (0, 0, 10));
-        assert!(lines.hold(2, at, 10));
-        assert!(lines.hold(3, at, 0));
-        assert!(!lines.hold(4, at, 1));
+        assert_eq!(lines.hold(at, 10), Some(2));
+        assert_eq!(lines.hold(at, 0), Some(3));
+        assert_eq!(lines.hold(at, 1), None);
     }
 
     #[test]
     fn settling_and_releasing_give_back_what_was_not_used() {
         let mut lines = Lines::of_limit(10, "day");
         let at = time("2026-02-14T12:00:00Z");
-        assert!(lines.hold(1, at, 6) && lines.hold(2, at, 4));
+        assert_eq!((lines.hold(at, 6), lines.hold(at, 4)), (Some(1), Some(2)));
         lines.settle(1, at, at, 5);
         lines.release(2, at);
         assert_eq!(lines.sums(at), (5, 0, 5));
-        assert!(lines.hold(3, at, 5));
-        lines.settle(3, at, at, 8);
+        assert_eq!(lines.hold(at, 5), Some(5));
+        lines.settle(5, at, at, 8);
         assert_eq!(lines.sums(at), (13, 0, 0), "more was used than was held, and it shows");
     }
 
@@ -227,11 +230,11 @@ mod tests {
     fn a_hold_counts_up_to_its_expiry_and_a_late_settlement_counts_in_full() {
         let mut lines = Lines::of_limit(10, "day");
         let at = time("2026-02-14T12:00:00Z");
-        assert!(lines.hold(1, at, 10));
+        assert_eq!(lines.hold(at, 10), Some(1));
         assert_eq!(lines.sums(at.plus_ms(599_999)), (0, 10, 0));
         assert_eq!(lines.sums(at.plus_ms(600_000)), (0, 0, 10));
-        assert!(!lines.hold(2, at.plus_ms(599_999), 1));
-        assert!(lines.hold(3, at.plus_ms(600_000), 10));
+        assert_eq!(lines.hold(at.plus_ms(599_999), 1), None);
+        assert_eq!(lines.hold(at.plus_ms(600_000), 10), Some(3));
         lines.settle(1, at, at.plus_ms(700_000), 10);
         assert_eq!(lines.sums(at.plus_ms(700_000)), (10, 10, 0));
     }
@@ -240,24 +243,30 @@ mod tests {
     fn a_settlement_counts_when_it_was_reserved() {
         let mut lines = Lines::of_limit(10, "day");
         let (before, after) = (time("2026-02-14T23:59:59.999Z"), time("2026-02-15T00:00:00Z"));
-        assert!(lines.hold(1, before, 10));
+        assert_eq!(lines.hold(before, 10), Some(1));
         assert_eq!((lines.sums(before), lines.sums(after)), ((0, 10, 0), (0, 0, 10)));
         lines.settle(1, before, after, 9);
         assert_eq!((lines.sums(before), lines.sums(after)), ((9, 0, 1), (0, 0, 10)));
     }
 
     #[test]
+    fn the_limit_of_the_line_counts_and_not_the_readers() {
+        let mut lines = Lines::of_limit(10, "day");
+        let at = time("2026-02-14T12:00:00Z");
+        assert_eq!(lines.hold(at, 8), Some(1));
+        lines.limit.limit = NonZeroU64::new(5).unwrap();
+        assert_eq!(lines.hold(at, 1), None);
+        assert_eq!(lines.sums(at), (0, 8, 0));
+        lines.limit.limit = NonZeroU64::new(20).unwrap();
+        assert_eq!(lines.hold(at, 12), Some(3));
+    }
+
+    #[test]
     fn units_and_apis_are_counted_apart_and_periods_are_not() {
         let mut lines = Lines::of_limit(10, "day");
         lines.consume("2026-02-14T12:00:00Z", 4);
-        let other = |api: &'static str, unit: &'static str| Line {
-            api: api.into(),
-            unit: unit.into(),
-            at: time("2026-02-14T12:00:00Z"),
-            event: Event::Consume { amount: 1 },
-        };
-        lines.fold.apply(&other("b", "calls"));
-        lines.fold.apply(&other("a", "parsecs"));
+        lines.add_to("b", "calls", time("2026-02-14T12:00:00Z"), Event::Consume { amount: 1 });
+        lines.add_to("a", "parsecs", time("2026-02-14T12:00:00Z"), Event::Consume { amount: 1 });
         for (period, at, consumed) in [
             (Period::Minute, "2026-02-14T12:01:00Z", 0),
             (Period::Hour, "2026-02-14T12:01:00Z", 4),
@@ -276,10 +285,10 @@ mod tests {
         let mut lines = Lines::of_limit(10, "minute");
         let at = time("2026-02-14T12:00:00Z");
         lines.consume("2099-01-01T00:00:00Z", 10);
-        assert!(lines.hold(1, at, 10));
-        assert!(!lines.hold(2, at, 1));
+        assert_eq!(lines.hold(at, 10), Some(2));
+        assert_eq!(lines.hold(at, 1), None);
         lines.consume("2099-01-01T00:01:00Z", 10);
-        lines.settle(1, at, at, 10);
+        lines.settle(2, at, at, 10);
         assert_eq!(lines.sums(at), (10, 0, 0));
     }
 
@@ -289,7 +298,7 @@ mod tests {
         let start = time("2026-02-14T12:00:00Z");
         for minute in 0..3_000_u64 {
             let at = start.plus_ms(minute * 60_000);
-            assert!(lines.hold(minute.into(), at, 1), "each holder dies");
+            assert!(lines.hold(at, 1).is_some(), "each holder dies");
             lines.add(at, Event::Consume { amount: 9 });
             assert_eq!(lines.sums(at), (9, 1, 0));
         }
@@ -305,7 +314,7 @@ mod tests {
         lines.add(at, Event::Consume { amount: u64::MAX });
         lines.add(at, Event::Consume { amount: 2 });
         assert_eq!(lines.sums(at), (u64::MAX, 0, 0));
-        assert!(!lines.hold(1, at, 1));
+        assert_eq!(lines.hold(at, 1), None);
     }
 
     #[derive(Debug, Clone)]
@@ -331,7 +340,7 @@ mod tests {
     #[derive(Default)]
     struct Model {
         consumed: Vec<(Timestamp, u64)>,
-        open: Vec<(u128, Timestamp, u64)>,
+        open: Vec<(u64, Timestamp, u64)>,
     }
 
     impl Model {
@@ -349,7 +358,7 @@ mod tests {
             let mut lines = Lines::of_limit(100, if hour { "hour" } else { "day" });
             let mut model = Model::default();
             let noon = time("2026-02-14T22:30:00Z");
-            for (number, (after_ms, step)) in steps.into_iter().enumerate() {
+            for (after_ms, step) in steps {
                 let at = noon.plus_ms(after_ms);
                 let window = Window::containing(at, lines.limit.period);
                 match step {
@@ -359,20 +368,18 @@ mod tests {
                     }
                     Step::Hold { amount } => {
                         let (consumed, held) = model.sums(window, at);
-                        let granted = lines.hold(number as u128, at, amount);
-                        prop_assert_eq!(granted, consumed + held + amount <= 100);
-                        if granted {
-                            model.open.push((number as u128, at, amount));
-                        }
+                        let granted = lines.hold(at, amount);
+                        prop_assert_eq!(granted.is_some(), consumed + held + amount <= 100);
+                        model.open.extend(granted.map(|hold| (hold, at, amount)));
                     }
                     Step::Settle { which, part } if !model.open.is_empty() => {
-                        let (id, held_at, amount) = model.open.remove(which.index(model.open.len()));
-                        lines.settle(id, held_at, at, amount * part / 100);
+                        let (hold, held_at, amount) = model.open.remove(which.index(model.open.len()));
+                        lines.settle(hold, held_at, at, amount * part / 100);
                         model.consumed.push((held_at, amount * part / 100));
                     }
                     Step::Release { which } if !model.open.is_empty() => {
-                        let (id, ..) = model.open.remove(which.index(model.open.len()));
-                        lines.release(id, at);
+                        let (hold, ..) = model.open.remove(which.index(model.open.len()));
+                        lines.release(hold, at);
                     }
                     Step::Settle { .. } | Step::Release { .. } => {}
                 }
@@ -389,15 +396,15 @@ mod tests {
             // Time goes on from line to line, and every hold is settled before it expires.
             for (number, (after_ms, step)) in steps.into_iter().enumerate() {
                 let at = noon.plus_ms(number as u64 * 300_000 + after_ms % 300_000);
-                open.retain(|&(id, held_at, amount): &(u128, Timestamp, u64)| {
+                open.retain(|&(hold, held_at, amount): &(u64, Timestamp, u64)| {
                     let stays = at < held_at.plus_ms(300_000);
                     if !stays {
-                        lines.settle(id, held_at, at, amount);
+                        lines.settle(hold, held_at, at, amount);
                     }
                     stays
                 });
-                if let Step::Hold { amount } = step && lines.hold(number as u128, at, amount) {
-                    open.push((number as u128, at, amount));
+                if let Step::Hold { amount } = step {
+                    open.extend(lines.hold(at, amount).map(|hold| (hold, at, amount)));
                 }
                 let (consumed, held, _) = lines.sums(at);
                 prop_assert!(consumed + held <= 100);
