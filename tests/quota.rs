@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
 use runledger::journal::Journal;
@@ -13,6 +13,8 @@ use runledger::{ErrorKind, Timestamp};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+/// How many hours, each with its own window, processes race through.
+const RACE_HOURS: u64 = 8;
 
 fn noon() -> i64 {
     "2026-02-14T12:00:00Z".parse::<Timestamp>().unwrap().unix_ms()
@@ -319,7 +321,7 @@ fn use_up(quota: &Quota, api: &str, first: u64) -> u64 {
                 let amount = hold.amount();
                 hold.settle(amount).unwrap();
             }
-            Grant::Denied(denied) if denied.status.consumed == denied.status.limit => return granted,
+            Grant::Denied(denied) if denied.status.consumed >= denied.status.limit => return granted,
             Grant::Denied(_) => {}
             other => panic!("{other:?}"),
         }
@@ -347,6 +349,29 @@ fn eight_threads_never_overrun_the_limit() {
 }
 
 #[test]
+fn of_all_who_race_for_the_last_of_a_limit_one_gets_it() {
+    let fixture = Fixture::new();
+    let trackers = [fixture.open_with(only("a", 5, "day")), fixture.open_with(only("a", 5, "day"))];
+    for _ in 0..40 {
+        let start = Barrier::new(8);
+        let race = |thread: usize| {
+            start.wait();
+            match trackers[thread % 2].reserve("a", 3).unwrap() {
+                Grant::Held(hold) => hold.settle(3).map(|_| 1).unwrap(),
+                _ => 0,
+            }
+        };
+        let winners: u64 = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|thread| scope.spawn(move || race(thread))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(winners, 1);
+        assert_eq!(sums(&trackers[0].status("a").unwrap()), (3, 0, 2));
+        fixture.clock.forward(DAY_MS);
+    }
+}
+
+#[test]
 fn racing_processes_never_overrun_the_limit() {
     let fixture = Fixture::new();
     let children: Vec<_> = (0..4).map(|first| fixture.spawn(&format!("race {first}"))).collect();
@@ -357,8 +382,12 @@ fn racing_processes_never_overrun_the_limit() {
         let answer = std::fs::read_to_string(fixture.directory.path().join(format!("granted.{}", child.id())));
         granted.push(answer.unwrap().parse::<u64>().unwrap());
     }
-    assert_eq!(granted.iter().sum::<u64>(), 60, "{granted:?}");
-    assert_eq!(sums(&fixture.open().status("github-rest-unauthenticated").unwrap()), (60, 0, 0));
+    assert_eq!(granted.iter().sum::<u64>(), RACE_HOURS * 60, "{granted:?}");
+    let quota = fixture.open();
+    for _ in 0..RACE_HOURS {
+        assert_eq!(sums(&quota.status("github-rest-unauthenticated").unwrap()), (60, 0, 0));
+        fixture.clock.forward(60 * MINUTE_MS);
+    }
 }
 
 #[test]
@@ -472,14 +501,19 @@ fn wait_for(path: &Path) {
 fn child() {
     let Ok(task) = std::env::var("QUOTA_TEST_TASK") else { return };
     let directory = PathBuf::from(std::env::var_os("QUOTA_TEST_DIRECTORY").unwrap());
-    let quota = Quota::open(directory.join("quota.jsonl"), FakeClock::at_noon().options()).unwrap();
+    let clock = FakeClock::at_noon();
+    let quota = Quota::open(directory.join("quota.jsonl"), clock.options()).unwrap();
     let (verb, number) = task.split_once(' ').unwrap();
     let number = number.parse().unwrap();
     match verb {
         "consume" => assert!(quota.record_consumption("openai-gpt4", number).unwrap().consumed >= number),
         "race" => {
             wait_for(&directory.join("go"));
-            let granted = use_up(&quota, "github-rest-unauthenticated", number);
+            let mut granted = 0;
+            for _ in 0..RACE_HOURS {
+                granted += use_up(&quota, "github-rest-unauthenticated", number);
+                clock.forward(60 * MINUTE_MS);
+            }
             std::fs::write(directory.join(format!("granted.{}", std::process::id())), granted.to_string()).unwrap();
         }
         "hold" => {
