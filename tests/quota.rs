@@ -1,6 +1,8 @@
 //! A quota tells exactly what is left, and reservations together never overrun it: across threads, processes, restarts
 //! and deaths.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic in a test is its report")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -39,8 +39,8 @@ impl Options {
 ///
 /// Its state is a journal of its own, one line for each event. A reservation is granted by the order of the journal: it
 /// is written first, and holds if the lines before it leave room, which every reader of the journal finds alike. So
-/// reservations together never overrun a limit. Each is counted in the window of its own time; clocks of processes may
-/// differ by a few minutes, not by hours.
+/// reservations that are settled in time, and with no more than they reserved, together never overrun a limit. Each is
+/// counted in the window of its own time; the clocks of processes may differ by a few minutes, not by hours.
 ///
 /// ```
 /// # let directory = tempfile::tempdir().expect("a temporary directory");
