@@ -20,4 +20,5 @@ pub use ledger::{
     verify,
 };
 pub use metrics::{ExecutionMetrics, Timestamp, Usage, Usd};
+pub use quota::{Grant, Quota, QuotaStatus};
 pub use uuid::Uuid;

@@ -1,1 +1,19 @@
-//! quota
+//! What is left: limits as dated data, and a tracker of what was used and reserved of them.
+//!
+//! A **limit** is what an API allows in one calendar **period**; a **window** is one such period. What is used is
+//! **consumed**; what is **reserved** beforehand is a **hold**, until it is settled, released or expires.
+
+mod event;
+mod fold;
+mod limit;
+mod progress;
+mod reservation;
+mod status;
+mod tracker;
+mod window;
+
+pub use limit::{Limit, Limits, Unit};
+pub use reservation::{Denied, Grant, Hold};
+pub use status::{QuotaStatus, WarningLevel};
+pub use tracker::{Options, Quota};
+pub use window::Period;

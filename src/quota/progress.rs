@@ -1,0 +1,75 @@
+//! How far a quota's journal has been read, and what its lines add up to.
+
+use super::event;
+use super::fold::Fold;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::line::{self, Link};
+use crate::journal::{self, Journal, Lines};
+
+#[derive(Debug)]
+pub(super) struct Progress {
+    lines: Lines,
+    /// The line that was read last.
+    pub(super) link: Link,
+    pub(super) fold: Fold,
+}
+
+enum Next {
+    Added,
+    Damaged(Error),
+    End,
+}
+
+impl Progress {
+    /// Nothing has been read yet.
+    pub(super) fn new(journal: &Journal) -> Self {
+        Self { lines: journal.lines(), link: Link::START, fold: Fold::default() }
+    }
+
+    /// Reads the lines that were appended since. False if one does not follow the line before it: a writer whose disk
+    /// is full takes back what it wrote, and then what was read is not what stands there now.
+    pub(super) fn read_on(&mut self, journal: &Journal) -> Result<bool> {
+        loop {
+            match self.next(journal, true)? {
+                Next::Added => {}
+                Next::Damaged(_) => return Ok(false),
+                Next::End => return Ok(true),
+            }
+        }
+    }
+
+    /// Reads the journal from its start. What is damaged counts nothing, and is warned of.
+    pub(super) fn read_anew(&mut self, journal: &Journal, warn: &journal::Warn) -> Result<()> {
+        *self = Self::new(journal);
+        loop {
+            match self.next(journal, false)? {
+                Next::Added => {}
+                Next::Damaged(error) => warn(&error),
+                Next::End => return Ok(()),
+            }
+        }
+    }
+
+    /// Adds the next line if its hash is right and, where `chained`, it follows the line before it.
+    fn next(&mut self, journal: &Journal, chained: bool) -> Result<Next> {
+        let before = self.lines.cursor();
+        let Some(found) = self.lines.next_line()? else { return Ok(Next::End) };
+        let malformed = |operation: &str| found.locate(Error::new(ErrorKind::Malformed, operation));
+        let Some(trailer) = line::check(found.bytes).filter(|it| !chained || it.follows(&self.link)) else {
+            return Ok(Next::Damaged(malformed("leave a damaged line out of the quota")));
+        };
+        match serde_json::from_slice::<event::Line<'_>>(found.bytes) {
+            Ok(event) => {
+                self.fold.apply(trailer.link.seq, &event);
+                self.link = trailer.link;
+                Ok(Next::Added)
+            }
+            Err(source) => {
+                let error = malformed("read a line of the quota").source(source);
+                // The next reader must meet the line again, and not pass over it.
+                self.lines = journal.lines_from(before);
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What is left of a quota, as an answer.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::window::Window;
+use super::{Limit, Period, Unit};
+use crate::metrics::Timestamp;
+
+/// How much of a quota is used, as a traffic light. Ordered: red is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
+pub enum WarningLevel {
+    /// Less than 50 % used.
+    Green,
+    /// From 50 % on, less than 80 %.
+    Yellow,
+    /// From 80 % on.
+    Red,
+}
+
+impl WarningLevel {
+    /// The level in whole numbers, so that no rounding moves a threshold.
+    fn of(consumed: u64, limit: u64) -> Self {
+        let (consumed, limit) = (u128::from(consumed) * 100, u128::from(limit));
+        if consumed < limit * 50 {
+            Self::Green
+        } else if consumed < limit * 80 {
+            Self::Yellow
+        } else {
+            Self::Red
+        }
+    }
+
+    /// A coloured circle: 🟢, 🟡 or 🔴.
+    pub fn emoji(self) -> &'static str {
+        match self {
+            Self::Green => "🟢",
+            Self::Yellow => "🟡",
+            Self::Red => "🔴",
+        }
+    }
+}
+
+impl fmt::Display for WarningLevel {
+    /// `GREEN`, `YELLOW` or `RED`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Green => "GREEN",
+            Self::Yellow => "YELLOW",
+            Self::Red => "RED",
+        })
+    }
+}
+
+/// What is left of one API's quota in the window of one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct QuotaStatus {
+    /// The API's name in the table of limits.
+    pub api_name: String,
+    /// The most that may be used in one period, in `unit`; at least 1.
+    pub limit: u64,
+    /// What is counted.
+    pub unit: Unit,
+    /// How often counting starts anew.
+    pub period: Period,
+    /// Used in this window, in `unit`. More than `limit` if the quota was overrun; a sum beyond `u64::MAX` reads as that.
+    pub consumed: u64,
+    /// Reserved in this window and neither settled, released nor expired, in `unit`.
+    pub held: u64,
+    /// What can still be reserved, in `unit`: `limit − consumed − held`, and 0 when that is negative.
+    pub remaining: u64,
+    /// `consumed` in percent of `limit`, nearest float; above 100 if the quota was overrun. What is held does not count.
+    pub pct_used: f64,
+    /// The level of `consumed`. What is held does not count, so no reservation that is given back raises an alarm.
+    pub warning_level: WarningLevel,
+    /// Until `resets_at`, in days of 24 hours; more than 0.
+    pub days_until_reset: f64,
+    /// When the next window begins, UTC; the last millisecond of the year 9999 for a window that ends with it or later.
+    pub resets_at: Timestamp,
+}
+
+impl QuotaStatus {
+    /// The status at `at`, a moment of `window`.
+    pub(super) fn new(limit: &Limit, window: Window, at: Timestamp, consumed: u64, held: u64) -> Self {
+        const DAY_MS: f64 = 86_400_000.0;
+        let most = limit.limit.get();
+        let left_ms = window.left_ms(at);
+        Self {
+            api_name: limit.api.clone(),
+            limit: most,
+            unit: limit.unit,
+            period: limit.period,
+            consumed,
+            held,
+            remaining: most.saturating_sub(consumed).saturating_sub(held),
+            pct_used: consumed as f64 * 100.0 / most as f64,
+            warning_level: WarningLevel::of(consumed, most),
+            days_until_reset: left_ms as f64 / DAY_MS,
+            resets_at: at.plus_ms(left_ms),
+        }
+    }
+
+    /// The level as a coloured circle: 🟢, 🟡 or 🔴.
+    pub fn emoji(&self) -> &'static str {
+        self.warning_level.emoji()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_levels_begin_exactly_at_50_and_80_percent() {
+        use WarningLevel::{Green, Red, Yellow};
+        for (consumed, limit, level) in [
+            (0, 1, Green),
+            (49_999, 100_000, Green),
+            (50_000, 100_000, Yellow),
+            (79_999, 100_000, Yellow),
+            (80_000, 100_000, Red),
+            (u64::MAX, 1, Red),
+            // Neighbours that floats cannot tell apart.
+            (u64::MAX / 2, u64::MAX, Green),
+            (u64::MAX / 2 + 1, u64::MAX, Yellow),
+            (u64::MAX / 5 * 4 - 1, u64::MAX, Yellow),
+            (u64::MAX / 5 * 4, u64::MAX, Red),
+        ] {
+            assert_eq!(WarningLevel::of(consumed, limit), level, "{consumed} of {limit}");
+        }
+        assert!(Green < Yellow && Yellow < Red);
+    }
+}

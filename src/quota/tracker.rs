@@ -1,0 +1,194 @@
+//! The tracker: one quota journal, written and read.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::event::{Event, Line};
+use super::progress::Progress;
+use super::reservation::{Denied, Grant, Hold, Reserved};
+use super::{Limit, Limits, QuotaStatus};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::{self, Journal};
+use crate::metrics::Timestamp;
+
+/// How a quota is opened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// What each API allows.
+    pub limits: Limits,
+    /// How long a reservation lasts that is neither settled nor dropped, since its process died. Counted in
+    /// milliseconds.
+    pub hold_life: Duration,
+    /// How the quota's journal is opened; its clock is the quota's too.
+    pub journal: journal::Options,
+}
+
+impl Options {
+    /// The bundled limits, ten minutes, and [`journal::Options::new`].
+    pub fn new(clock: journal::Clock) -> Self {
+        let hold_life = Duration::from_secs(10 * 60);
+        Self { limits: Limits::bundled(), hold_life, journal: journal::Options::new(clock) }
+    }
+}
+
+/// What was used of each API's quota, what is reserved, and what is left: safe across threads and processes, and across
+/// restarts. Cloning shares it.
+///
+/// Its state is a journal of its own, one line for each event. A reservation is granted by the order of the journal: it
+/// is written first, and holds if the lines before it leave room, which every reader of the journal finds alike. So
+/// reservations that are settled in time, and with no more than they reserved, together never overrun a limit. Each is
+/// counted in the window of its own time; the clocks of processes may differ by a few minutes, not by hours.
+///
+/// ```
+/// # let directory = tempfile::tempdir().expect("a temporary directory");
+/// # let path = directory.path().join("quota.jsonl");
+/// use runledger::quota::{Grant, Options, Quota, WarningLevel};
+///
+/// let noon = || 1_771_070_400_000; // 2026-02-14T12:00:00Z, in milliseconds
+/// let quota = Quota::open(path, Options::new(std::sync::Arc::new(noon)))?;
+/// quota.record_consumption("openai-gpt4", 15_000)?;
+/// if let Grant::Held(hold) = quota.reserve("openai-gpt4", 40_000)? {
+///     let status = hold.settle(36_000)?;
+///     assert_eq!((status.consumed, status.remaining), (51_000, 49_000));
+///     assert_eq!((status.pct_used, status.warning_level), (51.0, WarningLevel::Yellow));
+///     assert_eq!(status.resets_at.to_string(), "2026-02-15T00:00:00.000Z");
+/// }
+/// # assert_eq!(quota.status("openai-gpt4")?.consumed, 51_000);
+/// # Ok::<(), runledger::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Quota(Arc<Shared>);
+
+struct Shared {
+    journal: Journal,
+    limits: Limits,
+    hold_ms: u64,
+    clock: journal::Clock,
+    warn: journal::Warn,
+    progress: Mutex<Progress>,
+}
+
+impl fmt::Debug for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { journal, limits, hold_ms, .. } = &*self.0;
+        f.debug_struct("Quota")
+            .field("journal", journal)
+            .field("limits", limits)
+            .field("hold_ms", hold_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Quota {
+    /// Opens the quota whose journal is at `path`, such as `logs/quota.jsonl`; makes it if it is not there, and reads it.
+    ///
+    /// # Errors
+    /// As [`Journal::open`]; and as [`status`](Self::status) when the journal cannot be read.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+        let (clock, warn) = (Arc::clone(&options.journal.clock), Arc::clone(&options.journal.warn));
+        let hold_ms = u64::try_from(options.hold_life.as_millis()).unwrap_or(u64::MAX);
+        let journal = Journal::open(path, options.journal)?;
+        let progress = Mutex::new(Progress::new(&journal));
+        let quota = Self(Arc::new(Shared { journal, limits: options.limits, hold_ms, clock, warn, progress }));
+        drop(quota.caught_up(0)?);
+        Ok(quota)
+    }
+
+    /// What is left of the quota of `api` now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownLimit`] with the known names in its details; [`ErrorKind::Invalid`] when the clock is outside
+    /// the years 0 to 9999; [`ErrorKind::Io`] when the journal cannot be read; [`ErrorKind::Malformed`] with the line
+    /// when one is not a quota's, or says what only a newer version understands.
+    pub fn status(&self, api: &str) -> Result<QuotaStatus> {
+        let limit = self.0.limits.find(api)?;
+        let at = self.now()?;
+        Ok(self.caught_up(0)?.fold.status(limit, at))
+    }
+
+    /// Records that `amount` of `api` was used, in its limit's unit, and tells what is left. It is recorded in full,
+    /// whatever was left.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status), with nothing recorded; [`ErrorKind::Overflow`], with nothing recorded, when the sum
+    /// of the window would go beyond `u64::MAX`; as [`Journal::append`].
+    pub fn record_consumption(&self, api: &str, amount: u64) -> Result<QuotaStatus> {
+        let limit = self.0.limits.find(api)?;
+        let at = self.now()?;
+        if self.caught_up(0)?.fold.status(limit, at).consumed.checked_add(amount).is_none() {
+            return Err(Error::new(ErrorKind::Overflow, format!("add {amount} {} of {api:?}", limit.unit)));
+        }
+        let seq = self.append(limit, at, Event::Consume { amount })?;
+        Ok(self.caught_up(seq)?.fold.status(limit, at))
+    }
+
+    /// Reserves `amount` of `api`, in its limit's unit, if that much is left.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status) and [`Journal::append`]. If the line was written and could not be acknowledged, what
+    /// it reserves comes free when it expires.
+    pub fn reserve(&self, api: &str, amount: u64) -> Result<Grant> {
+        let limit = self.0.limits.find(api)?;
+        let at = self.now()?;
+        let status = self.caught_up(0)?.fold.status(limit, at);
+        if status.remaining < amount {
+            // Answered without a line: who asks again and again while nothing is left does not fill the journal.
+            return Ok(Grant::Denied(Denied { requested: amount, status }));
+        }
+        let expires_at = at.plus_ms(self.0.hold_ms);
+        let event = Event::Hold { amount, expires_at, limit: limit.limit, period: limit.period };
+        let line = self.append(limit, at, event)?;
+        let progress = self.caught_up(line)?;
+        if !progress.fold.is_open(limit, line) {
+            let status = progress.fold.status(limit, at);
+            return Ok(Grant::Denied(Denied { requested: amount, status }));
+        }
+        drop(progress);
+        let reserved = Reserved { line, amount, held_at: at, expires_at };
+        Ok(Grant::Held(Hold::new(self.clone(), limit.clone(), reserved)))
+    }
+
+    /// Ends the reservation against `limit` that is `reserved`, of which `actual` was used.
+    pub(super) fn settle(&self, limit: &Limit, reserved: &Reserved, actual: u64) -> Result<QuotaStatus> {
+        let at = self.now()?;
+        let event = Event::Settle { hold: reserved.line, amount: actual, held_at: reserved.held_at };
+        let seq = self.append(limit, at, event)?;
+        Ok(self.caught_up(seq)?.fold.status(limit, at))
+    }
+
+    /// Ends the reservation against `limit` that is `reserved`, of which nothing was used.
+    pub(super) fn release(&self, limit: &Limit, reserved: &Reserved) -> Result<()> {
+        self.append(limit, self.now()?, Event::Release { hold: reserved.line })?;
+        Ok(())
+    }
+
+    fn now(&self) -> Result<Timestamp> {
+        let unix_ms = (self.0.clock)();
+        Timestamp::from_unix_ms(unix_ms).ok_or_else(|| {
+            Error::new(ErrorKind::Invalid, "read the clock")
+                .detail(format!("expected a time in the years 0 to 9999, found {unix_ms} ms after 1970"))
+        })
+    }
+
+    /// Appends a line and returns its sequence number.
+    fn append(&self, limit: &Limit, at: Timestamp, event: Event) -> Result<u64> {
+        let line = Line { api: limit.api.as_str().into(), unit: limit.unit.as_str().into(), at, event };
+        let payload = serde_json::to_vec(&line)
+            .map_err(|source| Error::new(ErrorKind::Invalid, "write a line of the quota").source(source))?;
+        Ok(self.0.journal.append(&payload)?.seq)
+    }
+
+    /// What all lines add up to, line `seq` and those before it among them.
+    fn caught_up(&self, seq: u64) -> Result<MutexGuard<'_, Progress>> {
+        let Shared { journal, warn, progress, .. } = &*self.0;
+        // A line is applied whole or not at all, so a panic elsewhere leaves nothing half done.
+        let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if !progress.read_on(journal)? || progress.link.seq < seq {
+            progress.read_anew(journal, warn)?;
+        }
+        Ok(progress)
+    }
+}
