@@ -311,7 +311,7 @@ fn each_impossible_field_is_named() -> Result<(), Error> {
         ),
         (
             |r| drop(r.tags.insert("t".to_owned(), (0..126).fold(json!(0), |inner, _| json!([inner])))),
-            "tags[\"t\"]: expected at most 125 arrays and objects inside each other, found more",
+            "tags[\"t\"]: expected at most 124 arrays and objects inside each other, found more",
         ),
         (|r| r.timestamp_end = None, "timestamp_end: expected a time, found null"),
     ];

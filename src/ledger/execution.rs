@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::metrics::{
     CostSource, CostTier, ErrorCategory, ExecutionMetrics, Kind, LlmCall, RunIds, Status, Step, Usage,
 };
+use crate::quota::QuotaStatus;
 
 /// What is about to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +141,13 @@ impl Execution {
             add_cost(record, before);
         }
         record.trace.llm_calls.push(call);
+    }
+
+    /// Records what is left of a quota: `free_tier_quota_remaining`, and `free_tier_quota_pct_used`, which ends at 100
+    /// even if the quota was overrun.
+    pub fn quota(&mut self, status: &QuotaStatus) {
+        self.record.free_tier_quota_remaining = Some(status.remaining);
+        self.record.free_tier_quota_pct_used = Some(status.pct_used.min(100.0));
     }
 
     /// Sets a tag.

@@ -24,8 +24,9 @@ use crate::cost::PriceTable;
 use crate::error::{Error, Result};
 use crate::journal::events::{self, Event};
 use crate::journal::storage::open_to_read;
-use crate::journal::{Durability, Head, Journal, make_directory};
+use crate::journal::{self, Durability, Head, Journal, make_directory};
 use crate::metrics::{ExecutionMetrics, RunIds, Timestamp};
+use crate::quota::{self, Limits, Quota};
 use inflight::{InFlight, Slot};
 use spill::Spill;
 
@@ -266,6 +267,18 @@ impl Ledger {
     /// None now: a segment that cannot be read is an error of the iteration.
     pub fn scan(&self) -> Result<Records> {
         Ok(Records::new(self.shared.journal.lines()))
+    }
+
+    /// Opens the quota that stands beside the ledger, as `quota.jsonl` in its directory, with the ledger's clock, disk and
+    /// warnings.
+    ///
+    /// # Errors
+    /// As [`Quota::open`].
+    pub fn quota(&self, limits: Limits) -> Result<Quota> {
+        let mut options = quota::Options::new(Arc::clone(&self.shared.options.journal.clock));
+        options.journal = journal::Options { durability: Durability::Synced, ..self.shared.options.journal.clone() };
+        options.limits = limits;
+        Quota::open(self.shared.journal.layout().active().with_file_name("quota.jsonl"), options)
     }
 
     /// The ledger's present state, to be kept elsewhere and given to [`verify`] later.
