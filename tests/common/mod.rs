@@ -1,6 +1,6 @@
 //! Strategies for records, shared by the tests of several promises.
 //!
-//! The leaves are boxed: a record has so many of them that their state would not fit the stack of a test's thread.
+//! Every strategy is boxed: a record has so many of them that their state would not fit the stack of a test's thread.
 
 #![allow(dead_code, reason = "each test takes the strategies that it needs")]
 
@@ -218,7 +218,7 @@ fn choice<T: std::fmt::Debug + Clone + for<'a> From<&'a str>>(
 }
 
 /// The required fields, the texts and the outcome.
-fn with_outcome() -> impl Strategy<Value = ExecutionMetrics> {
+fn with_outcome() -> BoxedStrategy<ExecutionMetrics> {
     let identity = (any::<u128>(), text(), text(), of(text()), time(), of(time()), text());
     let environment = choice(&["local", "staging", "prod"], Environment::Other);
     let category = choice(&["Security", "Auth", "Network", "Timeout", "Logic", "Unknown"], ErrorCategory::Other);
@@ -227,8 +227,8 @@ fn with_outcome() -> impl Strategy<Value = ExecutionMetrics> {
     let tier = choice(&["Free", "Standard", "Premium", "Unknown"], CostTier::Other);
     let outcome = (of(any::<bool>()), of(any::<bool>()), of(category), of(any::<i64>()), of(long_text()));
     let rest = (of(any::<bool>()), of(text()), of(text()), of(text()), of(text()));
-    (identity, environment, outcome, rest, of(tier), of(status), kind).prop_map(
-        |(identity, environment, outcome, rest, tier, status, kind)| {
+    (identity, environment, outcome, rest, of(tier), of(status), kind)
+        .prop_map(|(identity, environment, outcome, rest, tier, status, kind)| {
             let (id, skill, version, orchestrator, start, end, operator) = identity;
             let mut record = ExecutionMetrics::new(Uuid::from_u128(id), skill, version, start);
             record.orchestrator_version = orchestrator;
@@ -253,13 +253,13 @@ fn with_outcome() -> impl Strategy<Value = ExecutionMetrics> {
             record.status = status;
             record.kind = kind;
             record
-        },
-    )
+        })
+        .boxed()
 }
 
 /// Sometimes longer than an `error_reason` may be.
-fn long_text() -> impl Strategy<Value = String> {
-    prop_oneof![4 => text(), 1 => (text(), 0..600usize).prop_map(|(text, times)| text.repeat(times))]
+fn long_text() -> BoxedStrategy<String> {
+    prop_oneof![4 => text(), 1 => (text(), 0..600usize).prop_map(|(text, times)| text.repeat(times))].boxed()
 }
 
 /// The numbers of a record that stand on its top level.
@@ -277,68 +277,76 @@ struct Numbers {
     quality_score: Option<f64>,
 }
 
-fn with_numbers() -> impl Strategy<Value = Numbers> {
+fn with_numbers() -> BoxedStrategy<Numbers> {
     let counts = (of(count()), of(count()), of(count()), of(count()), of(count()), of(count()));
     let floats = (of(float()), of(float()), of(float()));
-    (counts, of(usd()), floats).prop_map(|(counts, cost_usd, floats)| Numbers {
-        total_latency_ms: counts.0,
-        wall_clock_time_ms: counts.1,
-        tokens_used: counts.2,
-        tokens_input: counts.3,
-        tokens_output: counts.4,
-        cost_usd,
-        free_tier_quota_remaining: counts.5,
-        free_tier_quota_pct_used: floats.0,
-        confidence_score: floats.1,
-        quality_score: floats.2,
-    })
+    (counts, of(usd()), floats)
+        .prop_map(|(counts, cost_usd, floats)| Numbers {
+            total_latency_ms: counts.0,
+            wall_clock_time_ms: counts.1,
+            tokens_used: counts.2,
+            tokens_input: counts.3,
+            tokens_output: counts.4,
+            cost_usd,
+            free_tier_quota_remaining: counts.5,
+            free_tier_quota_pct_used: floats.0,
+            confidence_score: floats.1,
+            quality_score: floats.2,
+        })
+        .boxed()
 }
 
-fn run() -> impl Strategy<Value = RunIds> {
+fn run() -> BoxedStrategy<RunIds> {
     let texts = (of(text()), of(text()), of(text()), of(text()), of(text()), of(text()), of(text()), of(text()));
-    (texts, of(any::<u128>()), of(text()), of(text())).prop_map(|(texts, parent, trace_id, span_id)| {
-        let mut run = RunIds::default();
-        (
-            run.run_id,
-            run.parent_run_id,
-            run.session_id,
-            run.correlation_id,
-            run.agent_name,
-            run.task_id,
-            run.description,
-            run.mode,
-        ) = texts;
-        run.parent_execution_id = parent.map(Uuid::from_u128);
-        (run.trace_id, run.span_id) = (trace_id, span_id);
-        run
-    })
+    (texts, of(any::<u128>()), of(text()), of(text()))
+        .prop_map(|(texts, parent, trace_id, span_id)| {
+            let mut run = RunIds::default();
+            (
+                run.run_id,
+                run.parent_run_id,
+                run.session_id,
+                run.correlation_id,
+                run.agent_name,
+                run.task_id,
+                run.description,
+                run.mode,
+            ) = texts;
+            run.parent_execution_id = parent.map(Uuid::from_u128);
+            (run.trace_id, run.span_id) = (trace_id, span_id);
+            run
+        })
+        .boxed()
 }
 
-fn model() -> impl Strategy<Value = Model> {
+fn model() -> BoxedStrategy<Model> {
     let texts = (of(text()), of(text()), of(text()));
     let parts = (of(count()), of(count()), of(count()), of(count()));
-    (texts, parts).prop_map(|(texts, parts)| {
-        let mut model = Model::default();
-        (model.name, model.provider, model.tier) = texts;
-        (model.cache_read, model.cache_write, model.cache_write_1h, model.reasoning) = parts;
-        model
-    })
+    (texts, parts)
+        .prop_map(|(texts, parts)| {
+            let mut model = Model::default();
+            (model.name, model.provider, model.tier) = texts;
+            (model.cache_read, model.cache_write, model.cache_write_1h, model.reasoning) = parts;
+            model
+        })
+        .boxed()
 }
 
-fn cost() -> impl Strategy<Value = CostProvenance> {
+fn cost() -> BoxedStrategy<CostProvenance> {
     let source = choice(&["reported", "computed", "unknown"], CostSource::Other);
-    (of(usd()), of(source), of(text()), of(text())).prop_map(|fields| {
-        let mut cost = CostProvenance::default();
-        (cost.estimated_usd, cost.source, cost.table, cost.matched) = fields;
-        cost
-    })
+    (of(usd()), of(source), of(text()), of(text()))
+        .prop_map(|fields| {
+            let mut cost = CostProvenance::default();
+            (cost.estimated_usd, cost.source, cost.table, cost.matched) = fields;
+            cost
+        })
+        .boxed()
 }
 
-fn production() -> impl Strategy<Value = Production> {
+fn production() -> BoxedStrategy<Production> {
     let texts = (of(text()), of(text()), of(text()), of(text()), of(text()), of(text()));
     let outcome = choice(&["PASS", "FAIL", "FIX"], QcOutcome::Other);
-    (texts, of(float()), of(outcome), of(count()), vec(text(), 0..3)).prop_map(
-        |(texts, duration_s, outcome, regen_count, qc_violations)| {
+    (texts, of(float()), of(outcome), of(count()), vec(text(), 0..3))
+        .prop_map(|(texts, duration_s, outcome, regen_count, qc_violations)| {
             let mut production = Production::default();
             (
                 production.scene_id,
@@ -353,62 +361,70 @@ fn production() -> impl Strategy<Value = Production> {
             production.regen_count = regen_count;
             production.qc_violations = qc_violations;
             production
-        },
-    )
+        })
+        .boxed()
 }
 
-fn progress() -> impl Strategy<Value = Progress> {
-    (text(), of(float()), time()).prop_map(|(stage, percent, updated_at)| {
-        let mut progress = Progress::new(stage, updated_at);
-        progress.percent = percent;
-        progress
-    })
+fn progress() -> BoxedStrategy<Progress> {
+    (text(), of(float()), time())
+        .prop_map(|(stage, percent, updated_at)| {
+            let mut progress = Progress::new(stage, updated_at);
+            progress.percent = percent;
+            progress
+        })
+        .boxed()
 }
 
-fn trace() -> impl Strategy<Value = Trace> {
+fn trace() -> BoxedStrategy<Trace> {
     let lists = (vec(step(), 0..3), vec(decision(), 0..3), vec(error(), 0..3), vec(llm_call(), 0..3));
-    (lists, of((text(), text(), time()))).prop_map(|(lists, feedback)| {
-        let mut trace = Trace::default();
-        (trace.steps, trace.decisions, trace.errors, trace.llm_calls) = lists;
-        trace.human_feedback = feedback.map(|(sort, content, time)| Feedback::new(sort, content, time));
-        trace
-    })
+    (lists, of((text(), text(), time())))
+        .prop_map(|(lists, feedback)| {
+            let mut trace = Trace::default();
+            (trace.steps, trace.decisions, trace.errors, trace.llm_calls) = lists;
+            trace.human_feedback = feedback.map(|(sort, content, time)| Feedback::new(sort, content, time));
+            trace
+        })
+        .boxed()
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    (text(), time(), of(text()), of(text()), of(text()), of(text()), of(count())).prop_map(
-        |(name, time, action, api_call, result, notes, duration_ms)| {
+fn step() -> BoxedStrategy<Step> {
+    (text(), time(), of(text()), of(text()), of(text()), of(text()), of(count()))
+        .prop_map(|(name, time, action, api_call, result, notes, duration_ms)| {
             let mut step = Step::new(name, time);
             (step.action, step.api_call, step.result, step.notes) = (action, api_call, result, notes);
             step.duration_ms = duration_ms;
             step
-        },
-    )
+        })
+        .boxed()
 }
 
-fn decision() -> impl Strategy<Value = Decision> {
-    (text(), text(), of(text()), of(text()), of(text())).prop_map(|(what, decided, reason, trigger, confidence)| {
-        let mut decision = Decision::new(what, decided);
-        (decision.reason, decision.trigger, decision.confidence) = (reason, trigger, confidence);
-        decision
-    })
+fn decision() -> BoxedStrategy<Decision> {
+    (text(), text(), of(text()), of(text()), of(text()))
+        .prop_map(|(what, decided, reason, trigger, confidence)| {
+            let mut decision = Decision::new(what, decided);
+            (decision.reason, decision.trigger, decision.confidence) = (reason, trigger, confidence);
+            decision
+        })
+        .boxed()
 }
 
-fn error() -> impl Strategy<Value = TracedError> {
-    (time(), text(), of(text()), of(text()), of(text())).prop_map(|(time, text, context, resolution, registry_id)| {
-        let mut error = TracedError::new(time, text);
-        (error.context, error.resolution, error.registry_id) = (context, resolution, registry_id);
-        error
-    })
+fn error() -> BoxedStrategy<TracedError> {
+    (time(), text(), of(text()), of(text()), of(text()))
+        .prop_map(|(time, text, context, resolution, registry_id)| {
+            let mut error = TracedError::new(time, text);
+            (error.context, error.resolution, error.registry_id) = (context, resolution, registry_id);
+            error
+        })
+        .boxed()
 }
 
-fn llm_call() -> impl Strategy<Value = LlmCall> {
-    (count(), text(), of(text()), of(text()), of(count()), of(count()), of(usd())).prop_map(
-        |(place, model, prompt, completion, tokens_input, tokens_output, cost_usd)| {
+fn llm_call() -> BoxedStrategy<LlmCall> {
+    (count(), text(), of(text()), of(text()), of(count()), of(count()), of(usd()))
+        .prop_map(|(place, model, prompt, completion, tokens_input, tokens_output, cost_usd)| {
             let mut call = LlmCall::new(place, model);
             (call.prompt, call.completion, call.cost_usd) = (prompt, completion, cost_usd);
             (call.tokens_input, call.tokens_output) = (tokens_input, tokens_output);
             call
-        },
-    )
+        })
+        .boxed()
 }
