@@ -138,6 +138,11 @@ impl Area {
         Ok(())
     }
 
+    /// Overwrites the header, so that nobody uses this area again. Removing the file says the same to those who look.
+    pub(super) fn invalidate(&self) {
+        let _ = write_all_at(&*self.file, &[0; HEADER_LINE_BYTES_MAX], 0);
+    }
+
     /// Whether the segment's bytes from `offset` to `offset + len` have a place here.
     pub(super) fn fits(&self, offset: u64, len: u64) -> bool {
         self.header.is_some_and(|header| offset >= header.base && offset + len <= header.base + AREA_BYTES)

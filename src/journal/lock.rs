@@ -4,7 +4,7 @@
 //! the trait is never imported, and each call is fully qualified.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,8 @@ pub(crate) struct LockFile {
     path: PathBuf,
     file: Arc<dyn StorageFile>,
     id: (u64, u64),
+    /// When a name last changed in the lock's directory, at the last look.
+    changed: Option<(i64, i64)>,
 }
 
 /// The lock, held until this is dropped.
@@ -53,7 +55,7 @@ impl LockFile {
     pub(crate) fn open(storage: Arc<dyn Storage>, path: PathBuf) -> Result<Self> {
         let file = open(&*storage, &path).map_err(|source| Error::io("open the lock", &path, source))?;
         let id = file.stat().map_err(|source| Error::io("examine the lock", &path, source))?.id;
-        Ok(Self { storage, path, file, id })
+        Ok(Self { storage, path, file, id, changed: None })
     }
 
     /// Takes the lock, waiting for at most `deadline`.
@@ -67,8 +69,7 @@ impl LockFile {
         loop {
             if uninterrupted(|| self.file.try_lock()).map_err(|e| failed(&self.path, e))? {
                 let locked = Locked(Arc::clone(&self.file));
-                let there = self.storage.stat(&self.path).map_err(|e| failed(&self.path, e))?;
-                if there.is_some_and(|there| there.id == self.id) {
+                if self.is_still_there().map_err(|e| failed(&self.path, e))? {
                     return Ok(locked);
                 }
                 // Deleted or replaced: others lock the file that stands there now.
@@ -86,7 +87,26 @@ impl LockFile {
     }
 }
 
-fn open(storage: &dyn Storage, path: &std::path::Path) -> io::Result<Arc<dyn StorageFile>> {
+impl LockFile {
+    /// Whether the file that was locked is the one that others lock now. As long as no name in its directory changes,
+    /// it is.
+    fn is_still_there(&mut self) -> io::Result<bool> {
+        let directory = self.path.parent().unwrap_or(Path::new(""));
+        let changed = self.storage.stat(directory)?.map(|directory| directory.changed);
+        if changed.is_some() && changed == self.changed {
+            return Ok(true);
+        }
+        self.changed = changed;
+        Ok(self.storage.stat(&self.path)?.is_some_and(|there| there.id == self.id))
+    }
+
+    /// When a name last changed in the lock's directory, as seen when the lock was taken; `None` if that is not known.
+    pub(super) fn directory_changed(&self) -> Option<(i64, i64)> {
+        self.changed
+    }
+}
+
+fn open(storage: &dyn Storage, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
     loop {
         match storage.open(path, Access::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

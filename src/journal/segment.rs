@@ -28,7 +28,11 @@ impl Layout {
 
     /// The directory that holds the active segment.
     pub(super) fn parent(&self) -> &Path {
-        self.active.parent().unwrap_or(Path::new(""))
+        match self.active.parent() {
+            // A relative path of one name stands in the current directory.
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
     }
 
     pub(crate) fn identity(&self) -> PathBuf {

@@ -50,8 +50,8 @@ pub struct Stat {
     pub len: u64,
     /// How many names the file has.
     pub links: u64,
-    /// Whether any user may write to it.
-    pub world_writable: bool,
+    /// Of a directory: when a name in it last changed. Only equality means something. Of a file: nothing.
+    pub changed: (i64, i64),
 }
 
 /// A disk: files by path. Every method does one operation and says how it ended; none retries.
@@ -85,7 +85,15 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     /// Makes everything written to the file durable, its length too: `fdatasync`.
     fn sync(&self) -> io::Result<()>;
     /// Identity and length of the open file.
+    ///
+    /// Not for each write: see [`len`](Self::len).
     fn stat(&self) -> io::Result<Stat>;
+    /// Length of the open file in bytes, without looking at its times.
+    ///
+    /// Since Linux 6.13 a file whose times were looked at gets a fine-grained time with its next change, which then
+    /// counts as the earliest time for all others. So after each such look every write dirties its file's inode, and on
+    /// ext4 without a journal a sync of an overwrite writes two blocks instead of one: measured, 214 µs for 152 µs.
+    fn len(&self) -> io::Result<u64>;
     /// Takes the file's exclusive advisory lock if it is free.
     fn try_lock(&self) -> io::Result<bool>;
     /// Gives the lock back.
@@ -197,8 +205,6 @@ impl Storage for Disk {
     }
 
     fn sync_dir(&self, directory: &Path) -> io::Result<()> {
-        // A relative file name has the empty path as its parent.
-        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         fs::File::open(directory)?.sync_all()
     }
 }
@@ -228,6 +234,11 @@ impl StorageFile for fs::File {
         Ok(stat(&self.metadata()?))
     }
 
+    fn len(&self) -> io::Result<u64> {
+        // Reads name their offset and appends go to the end, so nobody uses the position.
+        io::Seek::seek(&mut &*self, io::SeekFrom::End(0))
+    }
+
     fn try_lock(&self) -> io::Result<bool> {
         lock::try_lock(self)
     }
@@ -250,7 +261,7 @@ fn stat(metadata: &fs::Metadata) -> Stat {
         id: (metadata.dev(), metadata.ino()),
         len: metadata.len(),
         links: metadata.nlink(),
-        world_writable: metadata.mode() & 0o002 != 0,
+        changed: (metadata.mtime(), metadata.mtime_nsec()),
     }
 }
 

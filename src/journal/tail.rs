@@ -1,6 +1,7 @@
 //! The end of the active segment: appending a batch of lines to it under the lock, and making them durable.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -40,6 +41,10 @@ pub(super) struct Tail {
     pub(super) file_id: (u64, u64),
     /// `None` when there is none that can be written.
     pub(super) area: Option<Area>,
+    /// When a name in the active segment's directory last changed, at the last look.
+    active_seen: Option<(i64, i64)>,
+    /// When a name in the area's directory last changed, as seen when the area was found to be at its path.
+    area_seen: Option<(i64, i64)>,
     /// Set when the area's file failed: a new one takes its place.
     pub(super) area_failed: bool,
     pub(super) end: Mark,
@@ -87,6 +92,8 @@ impl Tail {
             file,
             file_id,
             area: None,
+            active_seen: None,
+            area_seen: None,
             area_failed: false,
             end: start,
             durable: start,
@@ -148,11 +155,10 @@ impl Tail {
 
     /// Learns what other processes have done since: cheap when that is nothing.
     fn catch_up(&mut self) -> Result<()> {
-        let active = self.stat_active()?;
-        if self.doubtful || active.is_none_or(|active| active.id != self.file_id) || !self.refresh_area()? {
+        if self.doubtful || !self.active_is_still_there()? || !self.refresh_area()? {
             return self.recover();
         }
-        let len = active.map_or(0, |active| active.len);
+        let len = self.active_len()?;
         if len == self.end.len {
             return Ok(());
         }
@@ -166,18 +172,37 @@ impl Tail {
         }
     }
 
-    fn stat_active(&self) -> Result<Option<super::storage::Stat>> {
-        let path = self.layout.active();
-        self.storage.stat(path).map_err(|source| Error::io("examine the ledger", path, source))
+    /// Whether the file that this process appends to is still the active segment. As long as no name in its directory
+    /// changes, it is; a look at the file itself would make the next sync dearer, see [`StorageFile::len`].
+    fn active_is_still_there(&mut self) -> Result<bool> {
+        let failed = |path: &Path, source| Error::io("examine the ledger", path, source);
+        let (path, directory) = (self.layout.active(), self.layout.parent());
+        let changed = self.storage.stat(directory).map_err(|source| failed(directory, source))?;
+        let changed = changed.map(|directory| directory.changed);
+        if changed.is_some() && changed == self.active_seen {
+            return Ok(true);
+        }
+        self.active_seen = changed;
+        let there = self.storage.stat(path).map_err(|source| failed(path, source))?;
+        Ok(there.is_some_and(|there| there.id == self.file_id))
+    }
+
+    fn active_len(&self) -> Result<u64> {
+        self.file.len().map_err(|source| Error::io("examine the ledger", self.layout.active(), source))
     }
 
     /// Reads the area's header again; false when the area is not the one that this process knows.
     fn refresh_area(&mut self) -> Result<bool> {
         let path = self.layout.commit();
-        let there = self.storage.stat(&path).map_err(|source| Error::io("examine the commit area", &path, source))?;
         let Some(area) = &mut self.area else { return Ok(false) };
-        if there.is_none_or(|there| there.id != area.id) {
-            return Ok(false);
+        let changed = self.lock.directory_changed();
+        if changed.is_none() || changed != self.area_seen {
+            let there =
+                self.storage.stat(&path).map_err(|source| Error::io("examine the commit area", &path, source))?;
+            if there.is_none_or(|there| there.id != area.id) {
+                return Ok(false);
+            }
+            self.area_seen = changed;
         }
         let header = area.refresh().map_err(|source| Error::io("read the commit area", &path, source))?;
         Ok(header.is_some_and(|header| header.segment == self.end.segment && header.ledger == self.id))
@@ -295,6 +320,11 @@ impl Tail {
         if self.area.as_mut().is_some_and(|area| area.rebase(header).is_ok()) {
             return;
         }
+        // Another process may still know the old one. Nothing in it is needed, since the segment is synced; without a
+        // header it is not used.
+        if let Ok(Some(old)) = Area::open(&*self.storage, &self.layout) {
+            old.invalidate();
+        }
         let made = Area::create(&*self.storage, &self.layout).and_then(|mut area| area.rebase(header).map(|()| area));
         match made {
             Ok(area) => (self.area, self.area_failed) = (Some(area), false),
@@ -302,7 +332,6 @@ impl Tail {
                 self.area = None;
                 let path = self.layout.commit();
                 self.warn(&Error::io("make the commit area", &path, error));
-                // Another process may still know the old one. Nothing in it is needed, since the segment is synced.
                 if let Err(error) = self.storage.remove(&path)
                     && error.kind() != io::ErrorKind::NotFound
                 {
@@ -340,7 +369,7 @@ impl Tail {
 
     fn sync_failed(&mut self, written: Mark, error: io::Error) -> Result<()> {
         let _locked = self.lock()?;
-        if self.stat_active()?.is_some_and(|active| active.id == self.file_id) {
+        if self.active_is_still_there()? {
             return self.abandon_segment(&error);
         }
         // Whoever sealed the segment meanwhile has synced it, or repeated its tail in the next one.
@@ -358,7 +387,7 @@ impl Tail {
     pub(super) fn abandon_segment(&mut self, error: &io::Error) -> Result<()> {
         let segment = self.end.segment;
         let from = if self.durable.segment == segment { self.durable.len } else { 0 };
-        let len = self.stat_active()?.map_or(self.end.len, |active| active.len.max(self.end.len));
+        let len = self.active_len()?.max(self.end.len);
         let mut suspect = vec![0; len.saturating_sub(from) as usize];
         let read = read_full_at(&*self.file, &mut suspect, from)
             .map_err(|source| Error::io("read what could not be synced", self.layout.active(), source))?;

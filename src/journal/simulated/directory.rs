@@ -30,6 +30,8 @@ pub(super) struct Directory {
     durable: Entries,
     /// What was changed since `durable`, in order.
     pending: Vec<EntryChange>,
+    /// How many changes there were.
+    changes: i64,
 }
 
 /// One atomic change of a directory: a name that goes, a name that comes or is replaced, or both.
@@ -59,6 +61,10 @@ impl Directory {
         Self { parent: Some(parent), ..Self::default() }
     }
 
+    pub(super) fn changes(&self) -> i64 {
+        self.changes
+    }
+
     pub(super) fn entries(&self) -> &Entries {
         &self.entries
     }
@@ -68,6 +74,7 @@ impl Directory {
     }
 
     pub(super) fn change(&mut self, change: EntryChange) {
+        self.changes += 1;
         change.apply(&mut self.entries);
         self.pending.push(change);
     }

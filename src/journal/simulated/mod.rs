@@ -288,6 +288,10 @@ impl StorageFile for SimulatedFile {
         self.disk.state().stat(Node::File(self.id))
     }
 
+    fn len(&self) -> io::Result<u64> {
+        Ok(StorageFile::stat(self)?.len)
+    }
+
     fn try_lock(&self) -> io::Result<bool> {
         Ok(self.disk.state().try_lock(self.id, self.handle))
     }

@@ -131,11 +131,14 @@ impl State {
     pub(super) fn stat(&self, node: Node) -> io::Result<Stat> {
         let all_entries = self.directories.values().flat_map(|directory| directory.now().entries().values());
         let links = all_entries.filter(|&&entry| entry == node).count() as u64;
-        let (file_type, id, len) = match node {
-            Node::File(id) => (FileType::File, id, self.file(id)?.cached().len),
-            Node::Directory(id) => (FileType::Directory, id, 0),
+        let (file_type, id, len, changed) = match node {
+            Node::File(id) => (FileType::File, id, self.file(id)?.cached().len, 0),
+            Node::Directory(id) => {
+                let changes = self.directories.get(&id).map_or(0, |directory| directory.now().changes());
+                (FileType::Directory, id, 0, changes)
+            }
         };
-        Ok(Stat { file_type, id: (DEVICE, id), len, links, world_writable: false })
+        Ok(Stat { file_type, id: (DEVICE, id), len, links, changed: (changed, 0) })
     }
 
     // Changes of directories.

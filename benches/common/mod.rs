@@ -1,0 +1,106 @@
+//! What the benchmarks share: samples, percentiles, the machine.
+
+#![allow(dead_code, reason = "each benchmark takes what it needs")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The arguments of a benchmark.
+pub(crate) struct Arguments {
+    pub(crate) seconds: Duration,
+    pub(crate) directory: PathBuf,
+}
+
+/// Reads `--seconds S` and `--dir DIRECTORY`; the default directory is beside the executable, so on the disk that holds
+/// the build and not in memory.
+pub(crate) fn arguments() -> Arguments {
+    let mut arguments = Arguments {
+        seconds: Duration::from_secs(2),
+        directory: std::env::current_exe().unwrap().parent().unwrap().join("bench-data"),
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--seconds" => arguments.seconds = Duration::from_secs_f64(words.next().unwrap().parse().unwrap()),
+            "--dir" => arguments.directory = words.next().unwrap().into(),
+            // cargo's own.
+            "--bench" => {}
+            other => panic!("unknown argument {other}; known: --seconds S, --dir DIRECTORY"),
+        }
+    }
+    arguments
+}
+
+/// Kernel, processor and file system.
+pub(crate) fn machine(directory: &Path) -> String {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let cpu = read("/proc/cpuinfo");
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("\t: unknown");
+    let directory = fs::canonicalize(directory).unwrap();
+    let mounts = read("/proc/self/mounts");
+    let mount = mounts
+        .lines()
+        .filter(|line| line.split(' ').nth(1).is_some_and(|point| directory.starts_with(point)))
+        .max_by_key(|line| line.split(' ').nth(1).map(str::len));
+    let file_system = mount.and_then(|line| line.split(' ').nth(2)).unwrap_or("unknown");
+    let device = mount.and_then(|line| line.split(' ').next()).unwrap_or_default().trim_start_matches("/dev/");
+    let journal = match fs::metadata(format!("/proc/fs/jbd2/{device}-8")) {
+        Ok(_) => " with a journal",
+        Err(_) if file_system == "ext4" => " without a journal",
+        Err(_) => "",
+    };
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("Linux {}, {cores} × {}, {file_system}{journal}", kernel.trim(), cpu.trim_start_matches([' ', '\t', ':']))
+}
+
+/// Times of calls.
+#[derive(Default)]
+pub(crate) struct Samples {
+    nanoseconds: Vec<u64>,
+    /// How long the whole took.
+    pub(crate) took: Duration,
+}
+
+impl Samples {
+    pub(crate) fn push(&mut self, time: Duration) {
+        self.nanoseconds.push(time.as_nanos() as u64);
+    }
+
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.nanoseconds.extend(other.nanoseconds);
+    }
+
+    pub(crate) fn nanoseconds(&self) -> &[u64] {
+        &self.nanoseconds
+    }
+
+    pub(crate) fn total(&self) -> Duration {
+        Duration::from_nanos(self.nanoseconds.iter().sum())
+    }
+
+    /// The time in microseconds that a share of the calls did not exceed: the nearest rank.
+    pub(crate) fn percentile(&self, share: f64) -> f64 {
+        let mut sorted = self.nanoseconds.clone();
+        sorted.sort_unstable();
+        let rank = (sorted.len() as f64 * share).ceil() as usize;
+        sorted.get(rank.max(1) - 1).map_or(f64::NAN, |&nanoseconds| nanoseconds as f64 / 1000.0)
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        self.nanoseconds.len() as f64 / self.took.as_secs_f64()
+    }
+
+    /// One row under [`header`].
+    pub(crate) fn print(&self, what: &str) {
+        let [p50, p95, p99, p999] = [0.5, 0.95, 0.99, 0.999].map(|share| self.percentile(share));
+        println!("{what:<36} {:>10.0} {p50:>9.1} {p95:>9.1} {p99:>9.1} {p999:>9.1}", self.per_second());
+    }
+}
+
+/// The heads of the columns that [`Samples::print`] fills.
+pub(crate) fn header() -> String {
+    format!("{:<36} {:>10} {:>9} {:>9} {:>9} {:>9}", "", "calls/s", "p50 µs", "p95 µs", "p99 µs", "p99.9 µs")
+}

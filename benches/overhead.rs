@@ -1,0 +1,200 @@
+//! What recording an execution costs: `cargo bench --bench overhead [-- --seconds 2 --dir DIRECTORY]`.
+//!
+//! Each figure stands beside the disk's two floors, measured in the same run with as many bytes as a line of the ledger
+//! has: appending and syncing, and overwriting a prewritten file and syncing. With one thread the three take turns every
+//! few calls, so that a disk that changes its mind changes it for all. A call is begin + two steps + usage + finish.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
+
+mod common;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Samples, arguments, header, machine};
+use runledger::{Durability, Ledger, Options, Skill, Usage};
+
+const RING_BYTES: u64 = 1024 * 1024;
+const CHILD: &str = "RUNLEDGER_BENCH_CHILD";
+
+fn main() {
+    if let Ok(child) = std::env::var(CHILD) {
+        return run_child(&child);
+    }
+    let arguments = arguments();
+    let directory = arguments.directory.join("overhead");
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).unwrap();
+    println!("{}", machine(&directory));
+    let line = line_length(&directory);
+    println!("a line of the ledger: {line} bytes; seconds a figure: {}\n", arguments.seconds.as_secs_f64());
+    println!("{}", header());
+    let (append, overwrite, ledger) = taking_turns(&directory, line, arguments.seconds);
+    append.print("append + fdatasync, 1 thread");
+    overwrite.print("overwrite + fdatasync, 1 thread");
+    ledger.print("ledger synced, 1 thread");
+    for threads in [4, 16, 64] {
+        threaded(&directory, Durability::Synced, threads, arguments.seconds)
+            .print(&format!("ledger synced, {threads} threads"));
+    }
+    for threads in [1, 4, 16, 64] {
+        threaded(&directory, Durability::Flushed, threads, arguments.seconds)
+            .print(&format!("ledger flushed, {threads} threads"));
+    }
+    for (processes, threads) in [(1, 1), (2, 1), (4, 1), (8, 1), (4, 16)] {
+        in_processes(&directory, processes, threads, arguments.seconds)
+            .print(&format!("ledger synced, {processes} processes × {threads}"));
+    }
+    let (over, under) =
+        (ledger.percentile(0.5) / overwrite.percentile(0.5), ledger.percentile(0.5) / append.percentile(0.5));
+    println!("\np50, 1 thread: {over:.2} × overwrite + fdatasync, {under:.2} × append + fdatasync");
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+fn record(ledger: &Ledger) {
+    let mut run = ledger.begin(Skill::new("git-push-autonomous", "0.1.0"));
+    run.enter("rules-engine");
+    run.enter("executor");
+    run.usage("gpt-4", Usage::new(1_000, 500));
+    let recorded = run.succeed();
+    assert!(!matches!(recorded.answer, runledger::Answer::Spilled(_) | runledger::Answer::Lost(_)), "{recorded:?}");
+}
+
+fn open(path: &Path, durability: Durability) -> Ledger {
+    Options::new().durability(durability).open(path).unwrap()
+}
+
+fn line_length(directory: &Path) -> usize {
+    let path = directory.join("length.jsonl");
+    record(&open(&path, Durability::Flushed));
+    fs::read(path).unwrap().len()
+}
+
+fn timed(samples: &mut Samples, call: impl FnOnce()) {
+    let begin = Instant::now();
+    call();
+    samples.push(begin.elapsed());
+}
+
+/// The floors and the ledger, a few calls each in turn.
+fn taking_turns(directory: &Path, line: usize, seconds: Duration) -> (Samples, Samples, Samples) {
+    const TURN: usize = 20;
+    let bytes = vec![b'x'; line];
+    let mut append = OpenOptions::new().create(true).append(true).open(directory.join("append")).unwrap();
+    let ring = prewritten(&directory.join("ring"));
+    let ledger = open(&directory.join("turns.jsonl"), Durability::Synced);
+    let mut samples = (Samples::default(), Samples::default(), Samples::default());
+    let mut at = 0;
+    let begin = Instant::now();
+    while begin.elapsed() < seconds * 3 {
+        for _ in 0..TURN {
+            timed(&mut samples.0, || {
+                append.write_all(&bytes).unwrap();
+                append.sync_data().unwrap();
+            });
+        }
+        for _ in 0..TURN {
+            if at + line as u64 > RING_BYTES {
+                at = 0;
+            }
+            timed(&mut samples.1, || {
+                ring.write_all_at(&bytes, at).unwrap();
+                ring.sync_data().unwrap();
+            });
+            at += line as u64;
+        }
+        for _ in 0..TURN {
+            timed(&mut samples.2, || record(&ledger));
+        }
+    }
+    for samples in [&mut samples.0, &mut samples.1, &mut samples.2] {
+        samples.took = samples.total();
+    }
+    samples
+}
+
+fn prewritten(path: &Path) -> File {
+    let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(path).unwrap();
+    file.write_all_at(&vec![0; RING_BYTES as usize], 0).unwrap();
+    file.sync_all().unwrap();
+    file
+}
+
+fn threaded(directory: &Path, durability: Durability, threads: usize, seconds: Duration) -> Samples {
+    let ledger = open(&directory.join(format!("{threads}-{durability:?}.jsonl")), durability);
+    on_threads(&ledger, threads, seconds)
+}
+
+fn on_threads(ledger: &Ledger, threads: usize, seconds: Duration) -> Samples {
+    let begin = Instant::now();
+    let mut all = Samples::default();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut samples = Samples::default();
+                    while begin.elapsed() < seconds {
+                        timed(&mut samples, || record(ledger));
+                    }
+                    samples
+                })
+            })
+            .collect();
+        for worker in workers {
+            all.extend(worker.join().unwrap());
+        }
+    });
+    all.took = begin.elapsed();
+    all
+}
+
+/// Several processes on one ledger. Each says that it is ready, begins on a byte, and answers with its samples.
+fn in_processes(directory: &Path, processes: usize, threads: usize, seconds: Duration) -> Samples {
+    let path = directory.join(format!("processes-{processes}-{threads}.jsonl"));
+    let mut children: Vec<_> = (0..processes)
+        .map(|_| {
+            Command::new(std::env::current_exe().unwrap())
+                .env(CHILD, format!("{threads} {} {}", seconds.as_millis(), path.display()))
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for child in &mut children {
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    }
+    for child in &mut children {
+        child.stdin.as_mut().unwrap().write_all(b"g").unwrap();
+    }
+    let mut all = Samples::default();
+    for child in &mut children {
+        let mut answer = Vec::new();
+        child.stdout.as_mut().unwrap().read_to_end(&mut answer).unwrap();
+        assert!(child.wait().unwrap().success());
+        for nanoseconds in answer.chunks_exact(8) {
+            all.push(Duration::from_nanos(u64::from_le_bytes(nanoseconds.try_into().unwrap())));
+        }
+    }
+    all.took = seconds;
+    all
+}
+
+fn run_child(child: &str) {
+    let mut words = child.splitn(3, ' ');
+    let threads: usize = words.next().unwrap().parse().unwrap();
+    let seconds = Duration::from_millis(words.next().unwrap().parse().unwrap());
+    let ledger = open(&PathBuf::from(words.next().unwrap()), Durability::Synced);
+    let mut out = std::io::stdout();
+    out.write_all(b"r").unwrap();
+    out.flush().unwrap();
+    std::io::stdin().read_exact(&mut [0]).unwrap();
+    let samples = on_threads(&ledger, threads, seconds);
+    for nanoseconds in samples.nanoseconds() {
+        out.write_all(&nanoseconds.to_le_bytes()).unwrap();
+    }
+}
