@@ -1,4 +1,87 @@
-//! runledger
+//! An embedded, append-only ledger of skill executions, for programs that run AI agents: **every execution leaves exactly
+//! one record, and a record that was acknowledged is not lost**, not by a panic, `kill -9`, or a power cut. Nothing leaves
+//! the machine.
+//!
+//! ```
+//! use runledger::{Ledger, Skill, Usage};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("execution_metrics.jsonl");
+//! let ledger = Ledger::open(path)?; // such as logs/execution_metrics.jsonl
+//! let done = ledger.run(Skill::new("git-push", "0.1.0"), |run| {
+//!     run.enter("rules-engine");
+//!     run.usage("gpt-4", Usage::new(1_000, 500)); // tokens, cost, tier
+//!     "42".parse::<u32>()
+//! });
+//! done.record.warn(); // silent: it is durable
+//! assert_eq!(done.result, Ok(42));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Vocabulary
+//!
+//! - An **execution** is one run of one skill. It is begun, goes through **steps**, and ends; its **record** is an
+//!   [`ExecutionMetrics`].
+//! - The **ledger** is the file of all records, one JSON line each, and the directory of machinery beside it. A sealed
+//!   part of it is a **segment**; the **active** segment is the one that grows.
+//! - The **journal** underneath makes bytes into durable lines: each carries its number (`seq`), its hash and the hash of
+//!   the line before, the **chain**. The **head** is the last line's number and hash.
+//! - A **begin mark** says that an execution is in flight; a **sweep** records the executions of dead processes as
+//!   interrupted. The **spill** keeps records that the ledger could not take.
+//! - **Usage** is the tokens that a model used, a **price** turns it into a **cost**; a **quota** is what an API allows in
+//!   a **window** of time, and a **reservation** holds some of it before a call; a **baseline** is what is normal for a
+//!   skill.
+//!
+//! # Guarantees
+//!
+//! | what happens | what holds |
+//! |---|---|
+//! | an execution ends, fails, panics, is given up | one record, and the skill's own result untouched |
+//! | the process dies between begin and end | one record, *interrupted*, with the next open |
+//! | `kill -9` at any moment | every acknowledged record is there; the next open finds a whole file |
+//! | a power cut at any moment | the same, with [`Durability::Synced`], as far as the disk does not lie about its cache |
+//! | the disk is full or broken | the record is [spilled](Answer::Spilled) or [lost](Answer::Lost), and the answer says so; nothing panics |
+//! | several threads and processes append | lines never mix; the chain has no gap |
+//! | somebody edits, cuts or replaces the file | [`verify`] says what and where; a cut end or a whole new chain only against a [`Head`] that was kept elsewhere |
+//! | a price, a token count, a duration is not known | it stays `None`, is counted as unknown, and is never 0 |
+//!
+//! Not promised: disks that lie about flushing, writers that ignore the lock, network file systems, a slow disk (a call
+//! lasts as long as the system keeps it in `fdatasync`; only the lock has a deadline). Begin marks survive a power cut
+//! only with [`Options::sync_begin`].
+//!
+//! # On disk
+//!
+//! ```text
+//! logs/execution_metrics.jsonl       the active segment: {…record…,"seq":42,"prev":"<64 hex>","hash":"<64 hex>"}
+//! logs/execution_metrics.ledger/     ledger.json  lock  sweep  commit  sealed/  inflight/  spill/  quarantine/  events.jsonl
+//! ```
+//!
+//! Any program that reads JSON lines reads the ledger at any moment, and anyone can check a line:
+//!
+//! ```sh
+//! sed -n 42p logs/execution_metrics.jsonl | sed 's/,"hash":"[0-9a-f]*"}$//' | tr -d '\n' | sha256sum
+//! ```
+//!
+//! # Modules
+//!
+//! [`metrics`] is what is recorded; [`journal`] how bytes become durable lines; [`cost`], [`quota`] and [`baseline`] what
+//! it cost, what is left, what is normal; [`ledger`] puts them together. Imports point one way.
+//!
+//! # Features
+//!
+//! - `cli`: the `runledger` command (clap).
+//! - `simulation`: `journal::simulated`, a disk that replays every state a crash can leave, for your own tests.
+//!
+//! # Platforms
+//!
+//! Unix. What only Linux tells (when a process began, which boot this is, the type of a file system) has a fallback
+//! elsewhere, and then: a dead process is recognised by its lock alone, so a forked child that outlives it hides its
+//! interrupted executions until that ends too; and a ledger on a network file system is not refused.
+//!
+//! # What it is not
+//!
+//! No tracing library: it records executions, not spans, and loses none for speed. No server, no agent, no telemetry. No
+//! database: to query it, point DuckDB, pandas or `jq` at the file.
 
 mod digest;
 mod error;

@@ -97,7 +97,12 @@ impl Area {
             _ => {}
         }
         let file: Arc<dyn StorageFile> = Arc::from(storage.open(&new, Access::WriteNew)?);
-        write_all_at(&*file, &vec![0; (HEADER_BYTES + AREA_BYTES) as usize], 0)?;
+        // Page by page: one large write is cached in large folios, and each small write into such a one walks all its
+        // blocks.
+        let page = [0; HEADER_BYTES as usize];
+        for at in (0..HEADER_BYTES + AREA_BYTES).step_by(page.len()) {
+            write_all_at(&*file, &page, at)?;
+        }
         file.sync()?;
         storage.rename(&new, &path)?;
         storage.sync_dir(layout.machinery())?;

@@ -168,10 +168,10 @@ impl Journal {
     /// Opens the journal whose active segment is `path`, and makes it if it is not there; mends what a crash left.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) when `path` is no regular file or holds something else;
-    /// [`ErrorKind::Newer`](crate::ErrorKind::Newer) for a format that this version does not know;
-    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) when another process keeps the lock;
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when the disk refuses.
+    /// [`ErrorKind::Unsuitable`] when `path` is no regular file or holds something else;
+    /// [`ErrorKind::Newer`] for a format that this version does not know;
+    /// [`ErrorKind::Timeout`] when another process keeps the lock;
+    /// [`ErrorKind::Io`] when the disk refuses.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
         let layout = Layout::new(path.as_ref());
         let storage = Arc::clone(&options.storage);
@@ -197,10 +197,10 @@ impl Journal {
     /// Callers that come while a batch is being synced share the next one.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with nothing written, when `payload` is no such object or longer
-    /// than [`PAYLOAD_BYTES_MAX`]; [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) and
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when it could not be written or synced;
-    /// [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) when the thread that wrote for this one panicked.
+    /// [`ErrorKind::Invalid`], with nothing written, when `payload` is no such object or longer
+    /// than [`PAYLOAD_BYTES_MAX`]; [`ErrorKind::Timeout`] and
+    /// [`ErrorKind::Io`] when it could not be written or synced;
+    /// [`ErrorKind::Abandoned`] when the thread that wrote for this one panicked.
     pub fn append(&self, payload: &[u8]) -> Result<Appended> {
         line::check_payload(payload)?;
         self.writer.append(payload)

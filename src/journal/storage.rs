@@ -86,14 +86,14 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Identity and length of the open file.
     ///
-    /// Not for each write: see [`len`](Self::len).
+    /// Not for each write: see [`length`](Self::length).
     fn stat(&self) -> io::Result<Stat>;
     /// Length of the open file in bytes, without looking at its times.
     ///
     /// Since Linux 6.13 a file whose times were looked at gets a fine-grained time with its next change, which then
     /// counts as the earliest time for all others. So after each such look every write dirties its file's inode, and on
     /// ext4 without a journal a sync of an overwrite writes two blocks instead of one: measured, 214 µs for 152 µs.
-    fn len(&self) -> io::Result<u64>;
+    fn length(&self) -> io::Result<u64>;
     /// Takes the file's exclusive advisory lock if it is free.
     fn try_lock(&self) -> io::Result<bool>;
     /// Gives the lock back.
@@ -234,7 +234,7 @@ impl StorageFile for fs::File {
         Ok(stat(&self.metadata()?))
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn length(&self) -> io::Result<u64> {
         // Reads name their offset and appends go to the end, so nobody uses the position.
         io::Seek::seek(&mut &*self, io::SeekFrom::End(0))
     }

@@ -173,7 +173,7 @@ impl Tail {
     }
 
     /// Whether the file that this process appends to is still the active segment. As long as no name in its directory
-    /// changes, it is; a look at the file itself would make the next sync dearer, see [`StorageFile::len`].
+    /// changes, it is; a look at the file itself would make the next sync dearer, see [`StorageFile::length`].
     fn active_is_still_there(&mut self) -> Result<bool> {
         let failed = |path: &Path, source| Error::io("examine the ledger", path, source);
         let (path, directory) = (self.layout.active(), self.layout.parent());
@@ -188,7 +188,7 @@ impl Tail {
     }
 
     fn active_len(&self) -> Result<u64> {
-        self.file.len().map_err(|source| Error::io("examine the ledger", self.layout.active(), source))
+        self.file.length().map_err(|source| Error::io("examine the ledger", self.layout.active(), source))
     }
 
     /// Reads the area's header again; false when the area is not the one that this process knows.

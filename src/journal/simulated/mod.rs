@@ -288,7 +288,7 @@ impl StorageFile for SimulatedFile {
         self.disk.state().stat(Node::File(self.id))
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn length(&self) -> io::Result<u64> {
         Ok(StorageFile::stat(self)?.len)
     }
 
