@@ -258,10 +258,9 @@ pub(super) fn left_behind(storage: &dyn Storage, layout: &Layout, own: Option<Uu
 fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<Left>> {
     let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::Write)?);
     let lock_free = file.try_lock()?;
-    let mut bytes = vec![0; file.stat()?.len as usize];
+    let mut bytes = vec![0; SLOT_BYTES];
     let read = read_full_at(&*file, &mut bytes, 0)?;
-    bytes.truncate(read);
-    let owner = payload_at(&bytes, 0).and_then(|payload| serde_json::from_slice::<Owner>(&payload).ok());
+    let owner = payload_at(&bytes[..read], 0).and_then(|payload| serde_json::from_slice::<Owner>(&payload).ok());
     let death = match &owner {
         Some(owner) => match owner.death(lock_free) {
             Some(death) => Some((owner.pid, death)),
@@ -271,6 +270,9 @@ fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<
         None if !lock_free => return Ok(None),
         None => None,
     };
+    bytes.resize(file.length()? as usize, 0);
+    let read = read_full_at(&*file, &mut bytes, 0)?;
+    bytes.truncate(read);
     let mut marks = Vec::new();
     let mut at = SLOT_BYTES;
     while at < bytes.len() {

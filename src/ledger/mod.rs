@@ -120,9 +120,40 @@ struct Shared {
     lost: AtomicU64,
 }
 
+impl Shared {
+    /// The ledger takes records: brings back what was spilled, and says what was lost.
+    fn catch_up(&self) {
+        let returned = self.spill.give_back(|pending| sweep::append_missing(&self.journal, pending).map(drop));
+        match returned {
+            Ok(0) => {}
+            Ok(records) => self.tell(&Event::Returned { records }),
+            Err(error) => self.warn(&error),
+        }
+        if self.lost.load(Ordering::Relaxed) > 0 {
+            self.tell(&Event::Lost { records: self.lost.swap(0, Ordering::Relaxed) });
+        }
+    }
+
+    /// An event that cannot be written is a warning: it must not fail the append.
+    fn tell(&self, event: &Event) {
+        let options = &self.options.journal;
+        if let Err(error) = events::record(&*options.storage, self.journal.layout(), (options.clock)(), event) {
+            self.warn(&error);
+        }
+    }
+
+    fn warn(&self, error: &Error) {
+        (self.options.journal.warn)(error);
+    }
+}
+
 impl Drop for Shared {
+    /// What is still in flight or spilled stays where it is: whoever opens the ledger next sweeps it.
     fn drop(&mut self) {
-        self.inflight.close();
+        self.catch_up();
+        if self.spill.is_empty() {
+            self.inflight.close();
+        }
     }
 }
 
@@ -210,7 +241,7 @@ impl Ledger {
         if let (Ok(slot), false) = (mark, matches!(answer, Answer::Lost(_)))
             && let Err(error) = self.shared.inflight.end(slot)
         {
-            self.warn(&error);
+            self.shared.warn(&error);
         }
         Recorded { answer, unmarked: mark.as_ref().err().cloned(), refused }
     }
@@ -219,14 +250,17 @@ impl Ledger {
         let since = self.shared.journal.seen_end();
         match self.shared.journal.append(json) {
             Ok(appended) => {
-                self.catch_up();
+                self.shared.catch_up();
                 match appended.durability {
                     Durability::Synced => Answer::Durable { seq: appended.seq },
                     Durability::Flushed => Answer::Flushed { seq: appended.seq },
                 }
             }
             Err(error) => match self.shared.spill.keep(since, json) {
-                Ok(()) => Answer::Spilled(error),
+                Ok(()) => {
+                    self.shared.tell(&Event::Spilled { records: 1, error: error.to_string() });
+                    Answer::Spilled(error)
+                }
                 Err(_) => self.lose(error),
             },
         }
@@ -235,30 +269,6 @@ impl Ledger {
     fn lose(&self, error: Error) -> Answer {
         self.shared.lost.fetch_add(1, Ordering::Relaxed);
         Answer::Lost(error)
-    }
-
-    /// The ledger takes records: brings back what was spilled, and says what was lost.
-    fn catch_up(&self) {
-        let shared = &*self.shared;
-        let returned = shared.spill.give_back(|pending| sweep::append_missing(&shared.journal, pending).map(drop));
-        let returned = returned.unwrap_or_else(|error| {
-            self.warn(&error);
-            0
-        });
-        if returned > 0 {
-            self.tell(&Event::Returned { records: returned });
-        }
-        if shared.lost.load(Ordering::Relaxed) > 0 {
-            self.tell(&Event::Lost { records: shared.lost.swap(0, Ordering::Relaxed) });
-        }
-    }
-
-    fn tell(&self, event: &Event) {
-        let shared = &*self.shared;
-        let options = &shared.options.journal;
-        if let Err(error) = events::record(&*options.storage, shared.journal.layout(), (options.clock)(), event) {
-            self.warn(&error);
-        }
     }
 
     /// The records from the first on; see [`Records`].
@@ -300,17 +310,13 @@ impl Ledger {
         }
     }
 
-    fn warn(&self, error: &Error) {
-        (self.shared.options.journal.warn)(error);
-    }
-
     /// Hands what nobody is there to take to the warnings.
     fn warn_unless_kept(&self, recorded: &Recorded) {
         if let Answer::Spilled(error) | Answer::Lost(error) = &recorded.answer {
-            self.warn(error);
+            self.shared.warn(error);
         }
         for error in recorded.unmarked.iter().chain(&recorded.refused) {
-            self.warn(error);
+            self.shared.warn(error);
         }
     }
 }

@@ -54,6 +54,11 @@ impl Spill {
         Ok(())
     }
 
+    /// Whether no record is kept.
+    pub(super) fn is_empty(&self) -> bool {
+        *self.records.lock().unwrap_or_else(PoisonError::into_inner) == 0
+    }
+
     /// Hands the kept records to `append`, and removes the file when that has taken them all. Says how many there were.
     /// Does nothing when another thread is at it.
     pub(super) fn give_back(&self, append: impl FnOnce(Vec<Pending>) -> Result<()>) -> Result<u64> {
