@@ -9,8 +9,10 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::Period;
+use super::window::Window;
+use super::{Period, QuotaStatus};
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Timestamp;
 
 /// What a quota counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -123,6 +125,25 @@ impl Limits {
     /// All limits, by the name of the API.
     pub fn iter(&self) -> impl Iterator<Item = &Limit> {
         self.0.values()
+    }
+
+    /// What is left of the quota of `api` at `at` while nothing of it is consumed or held: the answer where no
+    /// [`Quota`](super::Quota) was opened yet, without making one.
+    ///
+    /// ```
+    /// use runledger::quota::Limits;
+    ///
+    /// let status = Limits::bundled().unused("openai-gpt4", "2026-02-14T12:00:00Z".parse()?)?;
+    /// assert_eq!((status.consumed, status.held, status.remaining), (0, 0, 100_000));
+    /// assert_eq!(status.resets_at.to_string(), "2026-02-15T00:00:00.000Z");
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownLimit`] with the known names in its details.
+    pub fn unused(&self, api: &str, at: Timestamp) -> Result<QuotaStatus> {
+        let limit = self.find(api)?;
+        Ok(QuotaStatus::new(limit, Window::containing(at, limit.period), at, 0, 0))
     }
 
     /// The limit of `api`, or [`ErrorKind::UnknownLimit`] with the known names.
