@@ -1,0 +1,81 @@
+//! Why a command could not answer.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+
+use runledger::ErrorKind;
+
+use crate::exit_code::ExitCode;
+
+/// Why a command could not answer. As in the library, the source is not repeated in the text.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Library(#[from] runledger::Error),
+    #[error("write the output")]
+    Output(#[from] io::Error),
+    #[error("{operation}: {}", path.display())]
+    File { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error("read a head: {}", path.display())]
+    Head { path: PathBuf, source: Box<dyn Error + Send + Sync> },
+    #[error("no execution has the id {0}")]
+    Absent(String),
+    #[error("several executions have an id that begins with {prefix}, such as {first} and {second}")]
+    Ambiguous { prefix: String, first: runledger::Uuid, second: runledger::Uuid },
+    #[error("write the baselines: {}: this is the ledger", .0.display())]
+    IsLedger(PathBuf),
+    #[error("sum up the cost: it leaves the range of an amount")]
+    Overflow,
+}
+
+impl Failure {
+    /// The kind, as programs read it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Library(error) => kind(error),
+            Self::Output(_) | Self::File { .. } => "io",
+            Self::Head { .. } => "malformed",
+            Self::Absent(_) => "absent",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::IsLedger(_) => "unsuitable",
+            Self::Overflow => "overflow",
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Absent(_) => ExitCode::No,
+            _ => ExitCode::CouldNot,
+        }
+    }
+}
+
+/// The kind of a library's error, as programs read it.
+pub(crate) fn kind(error: &runledger::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::Io => "io",
+        ErrorKind::Timeout => "timeout",
+        ErrorKind::Invalid => "invalid",
+        ErrorKind::Unsuitable => "unsuitable",
+        ErrorKind::Malformed => "malformed",
+        ErrorKind::Newer => "newer",
+        ErrorKind::UnknownModel => "unknown_model",
+        ErrorKind::UnknownLimit => "unknown_limit",
+        ErrorKind::Overflow => "overflow",
+        ErrorKind::Abandoned => "abandoned",
+        _ => "other",
+    }
+}
+
+/// The text of an error and of all its sources, in one line.
+pub(crate) fn text(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

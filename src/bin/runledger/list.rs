@@ -1,0 +1,147 @@
+//! `runledger list`
+
+use std::collections::VecDeque;
+use std::io::Write;
+
+use runledger::metrics::Status;
+use runledger::{ExecutionMetrics, Uuid};
+
+use crate::args::{Global, List};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::output;
+use crate::records;
+use crate::table::{Column, Table, cell, minutes};
+
+pub(crate) fn run(args: &List, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    match global.json {
+        true => json(args, global, out)?,
+        false => table(args, global, out)?,
+    }
+    Ok(ExitCode::Yes)
+}
+
+fn json(args: &List, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    let mut last = Last::new(args);
+    records::each(global, |record| {
+        if args.wants(&record) {
+            match args.all {
+                // Nothing is held of a ledger that is larger than the memory.
+                true => output::json_line(out, &record)?,
+                false => last.push(record),
+            }
+        }
+        Ok(())
+    })?;
+    for record in last.items {
+        output::json_line(out, &record)?;
+    }
+    Ok(())
+}
+
+fn table(args: &List, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    let (mut ids, mut last) = (Vec::new(), Last::new(args));
+    records::each(global, |record| {
+        ids.push(record.execution_id.as_u128());
+        if args.wants(&record) {
+            last.push((record.execution_id, cells(&record)));
+        }
+        Ok(())
+    })?;
+    ids.sort_unstable();
+    ids.dedup();
+    let mut table = Table::new([
+        Column::Text("start (UTC)"),
+        Column::Name("skill"),
+        Column::Text("status"),
+        Column::Number("ms"),
+        Column::Number("tokens"),
+        Column::Number("usd"),
+        Column::Text("id"),
+    ]);
+    for (id, [start, skill, status, latency, tokens, cost]) in last.items {
+        table.row([start, skill, status, latency, tokens, cost, shortest(id, &ids)]);
+    }
+    table.write(out)?;
+    Ok(())
+}
+
+impl List {
+    fn wants(&self, record: &ExecutionMetrics) -> bool {
+        self.skill.as_ref().is_none_or(|skill| *skill == record.skill_name)
+            && self.status.as_ref().is_none_or(|wanted| status(record).as_ref() == Some(wanted))
+    }
+}
+
+/// The last ones of those that were pushed, as many as the arguments ask for.
+struct Last<T> {
+    limit: Option<usize>,
+    items: VecDeque<T>,
+}
+
+impl<T> Last<T> {
+    fn new(args: &List) -> Self {
+        Self { limit: (!args.all).then_some(args.limit as usize), items: VecDeque::new() }
+    }
+
+    fn push(&mut self, item: T) {
+        if self.limit == Some(self.items.len()) {
+            self.items.pop_front();
+        }
+        self.items.push_back(item);
+    }
+}
+
+fn cells(record: &ExecutionMetrics) -> [String; 6] {
+    [
+        minutes(record.timestamp_start),
+        record.skill_name.clone(),
+        cell(status(record)),
+        cell(record.total_latency_ms),
+        cell(record.tokens_used),
+        cell(record.cost_usd),
+    ]
+}
+
+/// How it ended; of a writer that tells only success or failure, that.
+fn status(record: &ExecutionMetrics) -> Option<Status> {
+    let told = match (record.execution_succeeded, record.execution_failed) {
+        (Some(true), None | Some(false)) => Some(Status::Success),
+        (None | Some(false), Some(true)) => Some(Status::Failed),
+        _ => None,
+    };
+    record.status.clone().or(told)
+}
+
+/// The beginning of `id` that no other of `ids`, which are sorted, has; at least 8 digits.
+fn shortest(id: Uuid, ids: &[u128]) -> String {
+    let value = id.as_u128();
+    let (before, after) = (ids.partition_point(|&other| other < value), ids.partition_point(|&other| other <= value));
+    let neighbours = [before.checked_sub(1).and_then(|at| ids.get(at)), ids.get(after)];
+    let shared = neighbours.into_iter().flatten().map(|other| (other ^ value).leading_zeros() / 4).max();
+    let digits = shared.map_or(8, |shared| shared as usize + 1).max(8);
+    let text = id.to_string();
+    // Hyphens stand after 8, 12, 16 and 20 digits.
+    let hyphens = [8, 12, 16, 20].into_iter().filter(|&at| digits > at).count();
+    text.chars().take(digits + hyphens).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_cut_to_what_tells_it_from_its_neighbours() {
+        let ids = [
+            0x019c_5d2a_0000_7000_8000_0000_0000_0001,
+            0x019c_5d2a_5a40_7000_8000_0000_0000_0001,
+            0x019c_5d2a_5a40_7000_8000_0000_0000_0002,
+            0x119c_5d2a_5a40_7000_8000_0000_0000_0002,
+        ];
+        let shortest = ids.map(|id| shortest(Uuid::from_u128(id), &ids));
+        assert_eq!(
+            shortest,
+            ["019c5d2a-0", "019c5d2a-5a40-7000-8000-000000000001", "019c5d2a-5a40-7000-8000-000000000002", "119c5d2a"]
+        );
+    }
+}

@@ -1,0 +1,54 @@
+//! `runledger`: asks a ledger what ran, what it cost, what quota is left, and what is normal.
+//!
+//! A command is one file with a `run` of its own; its arguments stand in `args.rs`, and [`run`] names it.
+
+mod args;
+mod baseline;
+mod clock;
+mod cost;
+mod exit_code;
+mod failure;
+mod list;
+mod output;
+mod parts;
+mod quota;
+mod records;
+mod show;
+mod table;
+mod verify;
+
+use std::io::{self, BufWriter, Write};
+
+use args::{Args, Command};
+use exit_code::ExitCode;
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let args = Args::from_command_line();
+    let mut out = BufWriter::new(io::stdout().lock());
+    match run(&args, &mut out) {
+        Ok(code) => code,
+        // Whoever read the output has enough of it.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Yes,
+        Err(failure) => {
+            // What was found before the failure is the answer as far as it goes.
+            let _ = out.flush();
+            output::failure(&failure, &args.global);
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let global = &args.global;
+    let code = match &args.command {
+        Command::List(args) => list::run(args, global, out),
+        Command::Show(args) => show::run(args, global, out),
+        Command::Verify(args) => verify::run(args, global, out),
+        Command::Cost(args) => cost::run(args, global, out),
+        Command::Quota(args) => quota::run(args, global, out),
+        Command::Baseline(args) => baseline::run(args, global, out),
+    }?;
+    out.flush()?;
+    Ok(code)
+}

@@ -1,0 +1,50 @@
+//! How answers, errors and warnings are written.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::args::Global;
+use crate::failure::{self, Failure};
+use crate::table;
+
+/// Writes `value` as one line of JSON.
+pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// Writes `value` as JSON for people.
+pub(crate) fn json_pretty(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// Says on stderr why the command could not answer.
+pub(crate) fn failure(failure: &Failure, global: &Global) {
+    let mut text = failure::text(failure);
+    if let Failure::Library(error) = failure
+        && error.file() == Some(&global.ledger)
+        && matches!(global.ledger.try_exists(), Ok(false))
+    {
+        text.push_str("; --ledger PATH or RUNLEDGER_PATH names another ledger");
+    }
+    match global.json {
+        true => to_stderr(&json!({"error": text, "kind": failure.kind()}).to_string()),
+        false => to_stderr(&format!("runledger: {}", table::printable(&text))),
+    }
+}
+
+/// Says on stderr what does not keep the command from its answer.
+pub(crate) fn warning(text: &str, kind: &str, global: &Global) {
+    match global.json {
+        true => to_stderr(&json!({"warning": text, "kind": kind}).to_string()),
+        false => to_stderr(&format!("runledger: warning: {}", table::printable(text))),
+    }
+}
+
+fn to_stderr(line: &str) {
+    // With stderr closed there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "{line}");
+}

@@ -1,0 +1,47 @@
+//! Reading a ledger's records for a command.
+
+use runledger::baseline::Skipped;
+use runledger::{Error, ErrorKind, ExecutionMetrics, Records};
+
+use crate::args::Global;
+use crate::failure::{self, Failure};
+use crate::output;
+
+/// Gives each record of the ledger to `take`, in order. A line that is no record is passed over, and stderr names it;
+/// returns how many there are.
+pub(crate) fn each(
+    global: &Global,
+    mut take: impl FnMut(ExecutionMetrics) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let mut malformed = 0;
+    for record in Records::open(&global.ledger)? {
+        match record {
+            Ok(record) => take(record)?,
+            Err(error) if error.kind() == ErrorKind::Malformed => {
+                malformed += 1;
+                if malformed <= Skipped::ERRORS_MAX as u64 {
+                    name(&error, global);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    count(malformed, global);
+    Ok(malformed)
+}
+
+/// As [`each`] does, for lines that were passed over elsewhere.
+pub(crate) fn warn_of(skipped: &Skipped, global: &Global) {
+    skipped.errors().iter().for_each(|error| name(error, global));
+    count(skipped.count(), global);
+}
+
+fn name(error: &Error, global: &Global) {
+    output::warning(&failure::text(error), failure::kind(error), global);
+}
+
+fn count(malformed: u64, global: &Global) {
+    if malformed > 0 {
+        output::warning(&format!("lines that are no records, passed over: {malformed}"), "malformed", global);
+    }
+}

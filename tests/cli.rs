@@ -1,0 +1,692 @@
+//! The command answers from the ledger what its help says, in tables and in JSON, and its exit code says whether it did.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use runledger::metrics::{CostTier, ErrorCategory, LlmCall, Status};
+use runledger::quota::{self, Grant};
+use runledger::{Answer, Baselines, ExecutionMetrics, Ledger, Options, Quota, Records, Timestamp, Usage, Usd, Uuid};
+use serde_json::{Value, json};
+
+/// What a call of the command gave back.
+#[derive(Debug, PartialEq, Eq)]
+struct Output {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Output {
+    /// The answer of a call that said nothing on stderr.
+    fn answer(self, code: i32) -> String {
+        assert_eq!((self.code, self.stderr.as_str()), (Some(code), ""), "{}", self.stdout);
+        self.stdout
+    }
+
+    /// The complaint of a call that could not answer.
+    fn complaint(self, code: i32) -> String {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{}", self.stderr);
+        self.stderr
+    }
+
+    fn json(self) -> Value {
+        serde_json::from_str(&self.answer(0)).unwrap()
+    }
+}
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runledger"));
+    command.env_remove("RUNLEDGER_PATH").env_remove("NO_COLOR");
+    command
+}
+
+fn output(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Output { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+struct Place {
+    directory: tempfile::TempDir,
+}
+
+impl Place {
+    /// A directory without a ledger.
+    fn empty() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    /// A ledger of five executions.
+    fn new() -> Self {
+        Self::with(&records())
+    }
+
+    fn with(records: &[ExecutionMetrics]) -> Self {
+        let place = Self::empty();
+        let clock = || time("2026-02-14T15:00:00Z");
+        let ledger = Options::new().clock(clock).open(place.ledger()).unwrap();
+        for record in records {
+            assert!(matches!(ledger.append(record).unwrap(), Answer::Durable { .. }));
+        }
+        place
+    }
+
+    fn ledger(&self) -> PathBuf {
+        self.path("logs/execution_metrics.jsonl")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Runs the command in the directory, so that the ledger is the default one and paths are short.
+    fn run(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
+        output(command().current_dir(self.directory.path()).args(args))
+    }
+
+    /// Every file below the directory.
+    fn files(&self) -> Vec<PathBuf> {
+        fn walk(directory: &Path, files: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { walk(&path, files) } else { files.push(path) }
+            }
+        }
+        let mut files = Vec::new();
+        walk(self.directory.path(), &mut files);
+        files.sort();
+        files
+    }
+
+    /// Puts a line of another program behind the second record.
+    fn with_a_foreign_line(self) -> Self {
+        let text = std::fs::read_to_string(self.ledger()).unwrap();
+        let end: usize = text.split_inclusive('\n').take(2).map(str::len).sum();
+        std::fs::write(self.ledger(), format!("{}no record\n{}", &text[..end], &text[end..])).unwrap();
+        self
+    }
+}
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn record(id: u128, skill: &str, start: &str, latency_ms: Option<u64>, status: Status) -> ExecutionMetrics {
+    let mut record = ExecutionMetrics::new(Uuid::from_u128(id << 80 | id), skill, "1.0.0", time(start));
+    record.timestamp_end = latency_ms.map(|ms| record.timestamp_start.plus_ms(ms));
+    (record.total_latency_ms, record.wall_clock_time_ms) = (latency_ms, latency_ms);
+    record.set_status(status);
+    record
+}
+
+/// A success with a known price, a failure with two models, an interruption, a skill without a model whose name is not
+/// ASCII, and one of an unknown price.
+fn records() -> [ExecutionMetrics; 5] {
+    let mut push =
+        record(0x019c_5d2a_5a40, "git-push-autonomous", "2026-02-14T14:23:00.250Z", Some(3200), Status::Success);
+    push.set_usage("gpt-4", &Usage::new(1000, 500));
+    push.cost_usd = Some(usd("0.06"));
+    push.cost_tier = Some(CostTier::Premium);
+
+    let mut publish = record(0x019c_5d2a_6b00, "blog-publish", "2026-02-14T14:24:00Z", Some(45_000), Status::Failed);
+    publish.set_error_reason("remote rejected");
+    publish.error_category = Some(ErrorCategory::Network);
+    publish.set_usage("claude-haiku-4-5", &Usage::new(3000, 300));
+    publish.trace.llm_calls = vec![call(1, "gpt-4", 1000, "0.03"), call(2, "claude-haiku-4-5", 2300, "0.00450025")];
+    publish.cost_usd = Some(usd("0.03450025"));
+
+    let interrupted = record(0x019c_5d2a_6b01, "blog-publish", "2026-02-14T14:25:00Z", None, Status::Interrupted);
+    let unicode = record(0x019c_5d2b_0000, "übersetzen-日本語", "2026-02-14T14:26:00Z", Some(7), Status::Success);
+
+    let mut unpriced = record(0x019c_5d2b_0001, "blog-publish", "2026-02-14T14:27:00Z", Some(900), Status::Success);
+    unpriced.set_usage("llama-9", &Usage::new(10, 5));
+    unpriced.cost_tier = Some(CostTier::Unknown);
+    [push, publish, interrupted, unicode, unpriced]
+}
+
+fn call(sequence: u64, model: &str, tokens: u64, cost: &str) -> LlmCall {
+    let mut call = LlmCall::new(sequence, model);
+    (call.tokens_input, call.tokens_output) = (Some(tokens), Some(0));
+    call.cost_usd = Some(usd(cost));
+    call
+}
+
+fn usd(text: &str) -> Usd {
+    text.parse().unwrap()
+}
+
+fn lines(records: &[ExecutionMetrics]) -> String {
+    records.iter().map(|record| record.to_json().unwrap() + "\n").collect()
+}
+
+const LIST: &str = "\
+start (UTC)      skill         status         ms tokens        usd id
+2026-02-14 14:23 git-push-aut… success      3200   1500       0.06 019c5d2a-5
+2026-02-14 14:24 blog-publish  failed      45000   3300 0.03450025 019c5d2a-6b00
+2026-02-14 14:25 blog-publish  interrupted     -      -          - 019c5d2a-6b01
+2026-02-14 14:26 übersetzen-日… success         7      -          - 019c5d2b-0000
+2026-02-14 14:27 blog-publish  success       900     15          - 019c5d2b-0001
+";
+
+#[test]
+fn list_is_a_table_of_at_most_80_columns_with_a_dash_for_the_unknown() {
+    assert_eq!(Place::new().run(["list"]).answer(0), LIST);
+    assert_eq!(LIST.lines().map(|line| line.chars().count()).max(), Some(80));
+}
+
+#[test]
+fn list_in_json_is_the_records() {
+    let (place, records) = (Place::new(), records());
+    assert_eq!(place.run(["list", "--json"]).answer(0), lines(&records));
+    assert_eq!(place.run(["list", "--json", "--all"]).answer(0), lines(&records));
+    assert_eq!(place.run(["--json", "list", "--limit", "2"]).answer(0), lines(&records[3..]));
+}
+
+#[test]
+fn list_chooses_by_skill_and_status_and_gives_the_newest_last() {
+    let (place, records) = (Place::new(), records());
+    let list = |args: &str| place.run(["list", "--json"].into_iter().chain(args.split(' '))).answer(0);
+    assert_eq!(list("--skill blog-publish"), lines(&[records[1].clone(), records[2].clone(), records[4].clone()]));
+    assert_eq!(list("--status interrupted"), lines(&records[2..3]));
+    assert_eq!(list("--skill blog-publish --status success --all"), lines(&records[4..]));
+    assert_eq!(list("--skill blog-publish --limit 1"), lines(&records[4..]));
+    assert_eq!(list("--skill blog"), "");
+    let heading = "start (UTC)  skill  status  ms  tokens  usd  id\n";
+    assert_eq!(place.run(["list", "--skill", "blog"]).answer(0), heading);
+}
+
+#[test]
+fn list_gives_twenty_unless_told() {
+    let records: Vec<_> =
+        (1..=25).map(|id| record(id, "s", "2026-02-14T14:23:00Z", Some(1), Status::Success)).collect();
+    let place = Place::with(&records);
+    assert_eq!(place.run(["list", "--json"]).answer(0), lines(&records[5..]));
+    assert_eq!(place.run(["list"]).answer(0).lines().count(), 1 + 20);
+    assert_eq!(place.run(["list", "--all"]).answer(0).lines().count(), 1 + 25);
+}
+
+/// The plan's own writers set no `status`, and may set only one of the two outcomes.
+#[test]
+fn a_status_that_is_not_told_is_taken_from_the_outcome() {
+    let outcomes = [(Some(true), Some(false)), (None, Some(true)), (None, None), (Some(true), Some(true))];
+    let records = (1..).zip(outcomes).map(|(id, (succeeded, failed))| {
+        let mut record = record(id, "s", "2026-02-14T14:23:00Z", Some(1), Status::Success);
+        (record.status, record.execution_succeeded, record.execution_failed) = (None, succeeded, failed);
+        record
+    });
+    let records: Vec<_> = records.collect();
+    let place = Place::empty();
+    std::fs::write(place.path("plain.jsonl"), lines(&records)).unwrap();
+    let list = |args: &str| place.run(["list", "--ledger", "plain.jsonl"].into_iter().chain(args.split(' '))).answer(0);
+    let table = list("--all");
+    let statuses: Vec<_> = table.lines().skip(1).filter_map(|line| line.split_whitespace().nth(3)).collect();
+    assert_eq!(statuses, ["success", "failed", "-", "-"]);
+    assert_eq!(list("--json --status failed"), lines(&records[1..2]));
+}
+
+#[test]
+fn names_do_not_move_the_cursor() {
+    let mut record = record(1, "a\u{1b}[2J\nb", "2026-02-14T14:23:00Z", Some(1), Status::Success);
+    record.model.name = Some("m\r\u{9b}".to_owned());
+    let place = Place::with(&[record]);
+    assert!(place.run(["list"]).answer(0).contains("  a\\u{1b}[2J\\nb  success  "));
+    assert!(place.run(["cost"]).answer(0).contains("\nm\\r\\u{9b}  "));
+    assert!(place.run(["baseline"]).answer(0).contains("\nunknown of a\\u{1b}[2J\\nb: cost 1, tokens 1\n"));
+}
+
+#[test]
+fn show_takes_an_id_or_the_beginning_of_one() {
+    let (place, records) = (Place::new(), records());
+    let (one, pretty) = (lines(&records[1..2]), serde_json::to_string_pretty(&records[1]).unwrap() + "\n");
+    let id = records[1].execution_id.to_string();
+    for prefix in [id.as_str(), &id.to_uppercase(), &id.replace('-', ""), "019c5d2a-6b00", "019c5d2a6b00"] {
+        assert_eq!(place.run(["show", prefix, "--json"]).answer(0), one);
+        assert_eq!(place.run(["show", prefix]).answer(0), pretty);
+    }
+}
+
+/// Each id in the table is taken by `show`.
+#[test]
+fn show_takes_what_list_gives() {
+    let (place, records) = (Place::new(), records());
+    for (row, record) in LIST.lines().skip(1).zip(records) {
+        let id = row.rsplit(' ').next().unwrap();
+        assert_eq!(place.run(["show", id, "--json"]).answer(0), lines(&[record]));
+    }
+}
+
+#[test]
+fn show_of_an_id_in_two_lines_is_the_last_of_them() {
+    let mut records = records();
+    records[4].execution_id = records[0].execution_id;
+    assert_eq!(Place::with(&records).run(["show", "019c5d2a-5", "--json"]).answer(0), lines(&records[4..]));
+}
+
+#[test]
+fn show_tells_the_absent_from_the_ambiguous() {
+    let place = Place::new();
+    assert_eq!(place.run(["show", "77"]).complaint(1), "runledger: no execution has the id 77\n");
+    assert_eq!(
+        place.run(["show", "77", "--json"]).complaint(1),
+        "{\"error\":\"no execution has the id 77\",\"kind\":\"absent\"}\n"
+    );
+    assert_eq!(
+        place.run(["show", "019C-5d2a6"]).complaint(2),
+        "runledger: several executions have an id that begins with 019C-5d2a6, such as \
+         019c5d2a-6b00-0000-0000-019c5d2a6b00 and 019c5d2a-6b01-0000-0000-019c5d2a6b01\n"
+    );
+    for text in ["x", "", "-", "019c5d2a-5a40-0000-0000-019c5d2a5a400"] {
+        assert!(place.run(["show", "--", text]).complaint(2).starts_with("error: invalid value "), "{text}");
+    }
+}
+
+/// The hash of the ledger's last line, and the ledger's bytes.
+fn end(place: &Place) -> (String, usize) {
+    let text = std::fs::read_to_string(place.ledger()).unwrap();
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    (last["hash"].as_str().unwrap().to_owned(), text.len())
+}
+
+#[test]
+fn verify_of_a_whole_ledger() {
+    let place = Place::new();
+    let (hash, bytes) = end(&place);
+    assert_eq!(
+        place.run(["verify"]).answer(0),
+        format!("lines     5\nsegments  1\nbytes     {bytes}\nhead      5 {hash}\nfaults    0\n")
+    );
+    let found: Value = serde_json::to_value(runledger::verify(place.ledger(), &[]).unwrap()).unwrap();
+    assert_eq!((&found["hash"], &found["lines"]), (&json!(hash), &json!(5)));
+    assert_eq!(place.run(["verify", "--json"]).json(), found);
+}
+
+#[test]
+fn verify_of_an_empty_ledger_has_no_head() {
+    let place = Place::with(&[]);
+    assert_eq!(place.run(["verify"]).answer(0), "lines     0\nsegments  1\nbytes     0\nhead      -\nfaults    0\n");
+}
+
+#[test]
+fn verify_names_each_fault_with_its_place() {
+    let place = Place::new().with_a_foreign_line();
+    let text = std::fs::read_to_string(place.ledger()).unwrap();
+    std::fs::write(place.ledger(), text.replace("\"total_latency_ms\":900,", "\"total_latency_ms\":901,")).unwrap();
+    let starts: Vec<usize> =
+        text.lines().scan(0, |at, line| Some(std::mem::replace(at, *at + line.len() + 1))).collect();
+    let (hash, bytes) = end(&place);
+    assert_eq!(
+        place.run(["verify"]).answer(1),
+        format!(
+            "lines     4\nsegments  1\nbytes     {bytes}\nhead      5 {hash}\nfaults    2\n  \
+             torn: logs/execution_metrics.jsonl: line 3 (byte {}): seq -: 9 bytes that are no line\n  \
+             edited: logs/execution_metrics.jsonl: line 6 (byte {}): seq 5: its bytes have another hash than it says\n",
+            starts[2], starts[5]
+        )
+    );
+    let json: Value = serde_json::from_str(&place.run(["verify", "--json"]).answer(1)).unwrap();
+    assert_eq!(
+        json["faults"],
+        json!([
+            {"kind": "torn", "path": "logs/execution_metrics.jsonl", "line": 3, "byte": starts[2], "seq": null,
+             "found": "9 bytes that are no line"},
+            {"kind": "edited", "path": "logs/execution_metrics.jsonl", "line": 6, "byte": starts[5], "seq": 5,
+             "found": "its bytes have another hash than it says"},
+        ])
+    );
+}
+
+#[test]
+fn verify_holds_the_ledger_against_every_head_of_every_file() {
+    let place = Place::empty();
+    let ledger = Ledger::open(place.ledger()).unwrap();
+    let mut heads = Vec::new();
+    for record in records() {
+        assert!(matches!(ledger.append(&record).unwrap(), Answer::Durable { .. }));
+        heads.push(serde_json::to_string(&ledger.head().unwrap()).unwrap());
+    }
+    std::fs::write(place.path("early.jsonl"), heads[..3].join("\n")).unwrap();
+    std::fs::write(place.path("late.json"), &heads[4]).unwrap();
+    let verify = |place: &Place| place.run(["verify", "--head", "early.jsonl", "--head", "late.json"]);
+    assert!(verify(&place).answer(0).ends_with("faults    0\n"));
+
+    let text = std::fs::read_to_string(place.ledger()).unwrap();
+    let cut: String = text.split_inclusive('\n').take(4).collect();
+    std::fs::write(place.ledger(), cut).unwrap();
+    assert!(place.run(["verify", "--head", "early.jsonl"]).answer(0).ends_with("faults    0\n"));
+    assert!(verify(&place).answer(1).ends_with(
+        "faults    1\n  truncated: logs/execution_metrics.jsonl: seq 5: \
+         expected line 5 of a kept head, found no line after 4\n"
+    ));
+}
+
+#[test]
+fn a_file_without_a_head_is_not_taken_for_one() {
+    let place = Place::new();
+    std::fs::write(place.path("empty"), "\n").unwrap();
+    std::fs::write(place.path("other"), "{}").unwrap();
+    let complaint = |file: &str| place.run(["verify", "--head", file]).complaint(2);
+    assert_eq!(complaint("empty"), "runledger: read a head: empty: the file is empty\n");
+    assert_eq!(complaint("other"), "runledger: read a head: other: missing field `ledger` at line 1 column 2\n");
+    assert_eq!(complaint("none"), "runledger: read a head: none: No such file or directory (os error 2)\n");
+}
+
+#[test]
+fn cost_sums_what_is_known_and_counts_what_is_not() {
+    let place = Place::new();
+    assert_eq!(
+        place.run(["cost"]).answer(0),
+        "\
+model             calls  tokens  unknown         usd  unknown
+claude-haiku-4-5      1    2300        0  0.00450025        0
+gpt-4                 2    2500        0        0.09        0
+llama-9               1      15        0           -        1
+total                 4    4815        0  0.09450025        1
+without model: 2
+"
+    );
+    assert_eq!(
+        place.run(["cost", "--by", "skill"]).answer(0),
+        "\
+skill                calls  tokens  unknown         usd  unknown
+blog-publish             3    3315        0  0.03450025        1
+git-push-autonomous      1    1500        0        0.06        0
+total                    4    4815        0  0.09450025        1
+without model: 2
+"
+    );
+}
+
+#[test]
+fn cost_in_json_has_exact_amounts() {
+    let place = Place::new().with_a_foreign_line();
+    let Output { code, stdout, .. } = place.run(["cost", "--by", "skill", "--json"]);
+    assert_eq!(
+        (code, stdout.as_str()),
+        (
+            Some(0),
+            "{\"by\":\"skill\",\"groups\":[\
+             {\"name\":\"blog-publish\",\"calls\":3,\"tokens\":3315,\"tokens_unknown\":0,\
+             \"cost_usd\":0.03450025,\"cost_unknown\":1},\
+             {\"name\":\"git-push-autonomous\",\"calls\":1,\"tokens\":1500,\"tokens_unknown\":0,\
+             \"cost_usd\":0.06,\"cost_unknown\":0}],\
+             \"total\":{\"calls\":4,\"tokens\":4815,\"tokens_unknown\":0,\
+             \"cost_usd\":0.09450025,\"cost_unknown\":1},\
+             \"without_model\":2,\"malformed_lines\":1}\n"
+        )
+    );
+}
+
+/// An amount that no float holds, and more tokens than a `u64`.
+#[test]
+fn cost_sums_are_exact_beyond_floats() {
+    let mut records = records();
+    for record in &mut records[..2] {
+        record.trace.llm_calls.clear();
+        record.model.name = None;
+        record.cost_usd = Some(usd("98765432109876.12345678"));
+        (record.tokens_used, record.tokens_input, record.tokens_output) = (Some(u64::MAX), Some(u64::MAX), Some(0));
+    }
+    let place = Place::with(&records[..2]);
+    let total = "\"tokens\":36893488147419103230,\"tokens_unknown\":0,\"cost_usd\":197530864219752.24691356,";
+    assert_eq!(place.run(["cost", "--json"]).answer(0).matches(total).count(), 2);
+    let table = place.run(["cost"]).answer(0);
+    assert_eq!(
+        table.lines().nth(1).unwrap().split_whitespace().collect::<Vec<_>>(),
+        ["-", "2", "36893488147419103230", "0", "197530864219752.24691356", "0"]
+    );
+}
+
+#[test]
+fn cost_of_nothing_is_unknown() {
+    assert_eq!(
+        Place::with(&[]).run(["cost"]).answer(0),
+        "model  calls  tokens  unknown  usd  unknown\ntotal      0       -        0    -        0\nwithout model: 0\n"
+    );
+}
+
+#[test]
+fn quota_without_a_journal_is_unused_and_makes_none() {
+    let place = Place::empty();
+    let table = place.run(["quota"]).answer(0);
+    let mut rows = table.lines();
+    assert_eq!(rows.next(), Some("api                     limit consumed held remaining   % resets (UTC)     level"));
+    let without_reset =
+        |row: &str| format!("{}{}", &row[..row.len() - 22], row.split_whitespace().next_back().unwrap());
+    assert_eq!(
+        rows.map(without_reset).collect::<Vec<_>>(),
+        [
+            "github-rest              5000        0    0      5000 0.0 GREEN",
+            "github-rest-unauthen…      60        0    0        60 0.0 GREEN",
+            "openai-free           3500000        0    0   3500000 0.0 GREEN",
+            "openai-gpt4            100000        0    0    100000 0.0 GREEN",
+        ]
+    );
+    assert_eq!(place.files(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn quota_tells_what_is_consumed_and_held() {
+    let place = Place::new();
+    let now = now();
+    let quota =
+        Quota::open(place.path("logs/quota.jsonl"), quota::Options::new(std::sync::Arc::new(move || now))).unwrap();
+    quota.record_consumption("openai-free", 2_800_000).unwrap();
+    let Grant::Held(hold) = quota.reserve("openai-free", 100_000).unwrap() else { panic!("denied") };
+    let before = place.files();
+    let status = place.run(["quota", "openai-free", "--json"]).json();
+    let told = ["consumed", "held", "remaining", "pct_used", "warning_level"].map(|key| status[key].clone());
+    assert_eq!(told, [json!(2_800_000), json!(100_000), json!(600_000), json!(80.0), json!("RED")]);
+    let resets_at = time(status["resets_at"].as_str().unwrap());
+    assert!((1..=31 * 24 * 3_600_000).contains(&(resets_at.unix_ms() - now)), "{resets_at}");
+    let table = place.run(["quota", "openai-free"]).answer(0);
+    let minute = resets_at.to_string()[..16].replace('T', " ");
+    assert_eq!(
+        table.lines().nth(1),
+        Some(format!("openai-free  3500000   2800000  100000     600000  80.0  {minute}  RED").as_str())
+    );
+    assert_eq!(place.run(["quota", "--json"]).answer(0).lines().count(), 4);
+    assert_eq!(place.files(), before);
+    drop(hold);
+}
+
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    since.as_millis().try_into().unwrap()
+}
+
+#[test]
+fn quota_of_an_unknown_api_names_the_known_ones() {
+    assert_eq!(
+        Place::empty().run(["quota", "openai"]).complaint(2),
+        "runledger: find the limit of \"openai\": github-rest; github-rest-unauthenticated; openai-free; openai-gpt4\n"
+    );
+}
+
+#[test]
+fn baseline_is_a_table_that_counts_the_unknown() {
+    assert_eq!(
+        Place::new().run(["baseline"]).answer(0),
+        "\
+skill               runs success p50 ms p95 ms p99 ms   mean usd mean tokens
+blog-publish           3     0.5  22950  42795  44559 0.03450025      1657.5
+git-push-autonomous    1       1   3200   3200   3200       0.06        1500
+übersetzen-日本語         1       1      7      7      7          -           -
+unknown of blog-publish: outcome 1, latency 1, cost 2, tokens 1
+unknown of übersetzen-日本語: cost 1, tokens 1
+"
+    );
+}
+
+#[test]
+fn baseline_in_json_is_what_the_library_writes() {
+    let place = Place::new();
+    let all = Baselines::compute(Records::open(place.ledger()).unwrap()).unwrap().to_json().unwrap() + "\n";
+    assert_eq!(place.run(["baseline", "--json"]).answer(0), all);
+    std::fs::write(place.path("b.json"), "old").unwrap();
+    assert_eq!(place.run(["baseline", "--out", "b.json"]).answer(0), "");
+    assert_eq!(std::fs::read_to_string(place.path("b.json")).unwrap(), all);
+    let one = Baselines::compute([Ok(records()[0].clone())]).unwrap().to_json().unwrap() + "\n";
+    assert_eq!(place.run(["baseline", "--json", "--skill", "git-push-autonomous"]).answer(0), one);
+    assert_eq!(place.run(["baseline", "--json", "--skill", "none"]).answer(0), "{}\n");
+}
+
+#[test]
+fn baseline_does_not_write_over_the_ledger_nor_without_one() {
+    let place = Place::new();
+    let before = std::fs::read(place.ledger()).unwrap();
+    assert_eq!(
+        place.run(["baseline", "--out", "logs/../logs/execution_metrics.jsonl"]).complaint(2),
+        "runledger: write the baselines: logs/../logs/execution_metrics.jsonl: this is the ledger\n"
+    );
+    assert_eq!(std::fs::read(place.ledger()).unwrap(), before);
+    std::fs::write(place.path("kept"), "kept").unwrap();
+    assert!(place.run(["baseline", "--ledger", "none", "--out", "kept"]).complaint(2).contains("entity not found"));
+    assert_eq!(std::fs::read_to_string(place.path("kept")).unwrap(), "kept");
+    assert_eq!(
+        place.run(["baseline", "--out", "none/b.json"]).complaint(2),
+        "runledger: write the baselines: none/b.json: No such file or directory (os error 2)\n"
+    );
+}
+
+#[test]
+fn a_line_that_is_no_record_is_named_and_counted_and_the_others_are_read() {
+    let (whole, place) = (Place::new(), Place::new().with_a_foreign_line());
+    let text = std::fs::read_to_string(place.ledger()).unwrap();
+    let byte: usize = text.split_inclusive('\n').take(2).map(str::len).sum();
+    let first = format!(
+        "read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte {byte}): expected ident at line 1 column 2"
+    );
+    let second = "lines that are no records, passed over: 1";
+    for command in ["list", "show 019c5d2a-5", "cost", "baseline"] {
+        let args = || command.split(' ');
+        let warned = place.run(args());
+        assert_eq!(warned.stderr, format!("runledger: warning: {first}\nrunledger: warning: {second}\n"), "{command}");
+        assert_eq!((warned.code, warned.stdout), (Some(0), whole.run(args()).answer(0)), "{command}");
+        let warnings: Vec<Value> = place
+            .run(args().chain(["--json"]))
+            .stderr
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(warnings, [first.as_str(), second].map(|text| json!({"warning": text, "kind": "malformed"})));
+    }
+}
+
+#[test]
+fn of_many_lines_that_are_no_records_the_first_are_named_and_all_are_counted() {
+    let place = Place::empty();
+    std::fs::write(place.path("noise"), "x\n".repeat(1000)).unwrap();
+    for command in ["list", "baseline"] {
+        let stderr = place.run([command, "--ledger", "noise"]).stderr;
+        assert_eq!(stderr.lines().count(), 21);
+        assert!(stderr.contains(" line 20 (byte 38): "), "{stderr}");
+        assert!(stderr.ends_with("warning: lines that are no records, passed over: 1000\n"), "{stderr}");
+    }
+}
+
+#[test]
+fn without_a_ledger_no_command_answers() {
+    let place = Place::empty();
+    for command in ["list", "show 1", "cost", "baseline"] {
+        assert_eq!(
+            place.run(command.split(' ')).complaint(2),
+            "runledger: open a ledger to read: logs/execution_metrics.jsonl: entity not found; \
+             --ledger PATH or RUNLEDGER_PATH names another ledger\n"
+        );
+    }
+    assert_eq!(
+        place.run(["verify", "--json", "--ledger", "none"]).complaint(2),
+        "{\"error\":\"verify the ledger: none: there is no ledger of this name; \
+         --ledger PATH or RUNLEDGER_PATH names another ledger\",\"kind\":\"io\"}\n"
+    );
+    assert_eq!(place.files(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn the_ledger_is_named_by_the_environment_or_before_it_by_the_argument() {
+    let (place, elsewhere) = (Place::new(), Place::empty());
+    let mut environment = command();
+    environment.current_dir(elsewhere.directory.path()).env("RUNLEDGER_PATH", place.ledger()).arg("list");
+    assert_eq!(output(&mut environment).answer(0), LIST);
+    assert!(output(environment.args(["--ledger", "none"])).complaint(2).contains(": none: entity not found"));
+}
+
+#[test]
+fn no_command_changes_anything() {
+    let place = Place::new().with_a_foreign_line();
+    let content = || place.files().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect::<Vec<_>>();
+    let before = content();
+    for command in ["list", "show 019c5d2a-5", "verify", "cost", "quota", "baseline"] {
+        assert!(matches!(place.run(command.split(' ')).code, Some(0 | 1)), "{command}");
+        assert!(before == content(), "{command}");
+    }
+}
+
+/// `runledger list --all | head -1`
+#[test]
+fn a_reader_that_has_enough_ends_the_command_in_silence() {
+    let place = Place::empty();
+    // More than a pipe holds.
+    std::fs::write(place.path("many.jsonl"), lines(&records()).repeat(1000)).unwrap();
+    for json in [&["--json"][..], &[]] {
+        let mut child = command()
+            .current_dir(place.directory.path())
+            .args(["list", "--all", "--ledger", "many.jsonl"])
+            .args(json)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        BufReader::with_capacity(64, child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        assert!(first.starts_with("start (UTC)") || first.starts_with("{\"execution_id\":"), "{first}");
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_cannot_be_written_is_no_answer() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let place = Place::new();
+    let mut list = command();
+    list.current_dir(place.directory.path()).arg("list").stdout(full);
+    assert_eq!(output(&mut list).complaint(2), "runledger: write the output: No space left on device (os error 28)\n");
+}
+
+#[test]
+fn wrong_arguments_are_named_and_nothing_is_done() {
+    let place = Place::new();
+    for (args, complaint) in [
+        ("", "Usage: runledger [OPTIONS] <COMMAND>"),
+        ("count", "unrecognized subcommand 'count'"),
+        ("list --limit 0", "0 is not in 1..=4294967295"),
+        ("list --limit 5 --all", "cannot be used with"),
+        ("list --status sucess", "a similar value exists: 'success'"),
+        ("cost --by moon", "[possible values: model, skill]"),
+        ("show", "<ID>"),
+    ] {
+        let found = place.run(args.split_whitespace()).complaint(2);
+        assert!(found.contains(complaint), "{found}");
+    }
+}
+
+#[test]
+fn help_has_an_example_of_each_command_and_the_exit_codes_and_no_colour() {
+    for name in ["list", "show", "verify", "cost", "quota", "baseline"] {
+        let help = output(command().env("CLICOLOR_FORCE", "1").args([name, "--help"])).answer(0);
+        let example = help.split_once("\nExample: ").map(|(_, example)| example.lines().nth(1).unwrap_or_default());
+        assert!(example.is_some_and(|line| line.starts_with(&format!("  runledger {name} "))), "{help}");
+        assert!(!help.contains('\u{1b}'), "{help:?}");
+    }
+    let help = output(command().arg("--help")).answer(0);
+    for code in ["  0  done; the answer is yes", "  1  done; the answer is no", "  2  it could not be done"] {
+        assert!(help.contains(code), "{help}");
+    }
+}
