@@ -300,7 +300,7 @@ fn verify_of_a_whole_ledger() {
         format!("lines     5\nsegments  1\nbytes     {bytes}\nhead      5 {hash}\nfaults    0\n")
     );
     let found: Value = serde_json::to_value(runledger::verify(place.ledger(), &[]).unwrap()).unwrap();
-    assert_eq!((&found["hash"], &found["lines"]), (&json!(hash), &json!(5)));
+    assert_eq!((&found["head"]["hash"], &found["lines"]), (&json!(hash), &json!(5)));
     assert_eq!(place.run(["verify", "--json"]).json(), found);
 }
 
@@ -308,6 +308,43 @@ fn verify_of_a_whole_ledger() {
 fn verify_of_an_empty_ledger_has_no_head() {
     let place = Place::with(&[]);
     assert_eq!(place.run(["verify"]).answer(0), "lines     0\nsegments  1\nbytes     0\nhead      -\nfaults    0\n");
+}
+
+#[test]
+fn head_is_what_the_ledger_says_of_itself_and_what_verify_reads() {
+    let place = Place::new();
+    let (hash, bytes) = end(&place);
+    let json = place.run(["head", "--json"]).answer(0);
+    let head = Ledger::open(place.ledger()).unwrap().head().unwrap();
+    assert_eq!(json, serde_json::to_string(&head).unwrap() + "\n");
+    assert_eq!(
+        place.run(["head"]).answer(0),
+        format!("ledger   {}\nseq      5\nhash     {hash}\nsegment  1\nbytes    {bytes}\n", head.ledger)
+    );
+    std::fs::write(place.path("head.json"), json).unwrap();
+    assert!(place.run(["verify", "--head", "head.json"]).answer(0).ends_with("faults    0\n"));
+}
+
+#[test]
+fn head_over_several_segments_and_of_an_empty_ledger() {
+    let place = Place::with(&[]);
+    let ledger = Options::new().rotate_bytes(Some(2000)).open(place.ledger()).unwrap();
+    let same =
+        || assert_eq!(place.run(["head", "--json"]).json(), serde_json::to_value(ledger.head().unwrap()).unwrap());
+    same();
+    for record in records() {
+        assert!(matches!(ledger.append(&record).unwrap(), Answer::Durable { .. }));
+        same();
+    }
+    assert!(ledger.head().unwrap().segment > 1);
+}
+
+#[test]
+fn head_is_not_given_of_a_ledger_with_faults() {
+    assert_eq!(
+        Place::new().with_a_foreign_line().run(["head"]).complaint(1),
+        "runledger: the ledger has faults (1), which `runledger verify` names: its head is not worth keeping\n"
+    );
 }
 
 #[test]
@@ -620,7 +657,7 @@ fn no_command_changes_anything() {
     let place = Place::new().with_a_foreign_line();
     let content = || place.files().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect::<Vec<_>>();
     let before = content();
-    for command in ["list", "show 019c5d2a-5", "verify", "cost", "quota", "baseline"] {
+    for command in ["list", "show 019c5d2a-5", "verify", "head", "cost", "quota", "baseline"] {
         assert!(matches!(place.run(command.split(' ')).code, Some(0 | 1)), "{command}");
         assert!(before == content(), "{command}");
     }
@@ -679,7 +716,7 @@ fn wrong_arguments_are_named_and_nothing_is_done() {
 
 #[test]
 fn help_has_an_example_of_each_command_and_the_exit_codes_and_no_colour() {
-    for name in ["list", "show", "verify", "cost", "quota", "baseline"] {
+    for name in ["list", "show", "verify", "head", "cost", "quota", "baseline"] {
         let help = output(command().env("CLICOLOR_FORCE", "1").args([name, "--help"])).answer(0);
         let example = help.split_once("\nExample: ").map(|(_, example)| example.lines().nth(1).unwrap_or_default());
         assert!(example.is_some_and(|line| line.starts_with(&format!("  runledger {name} "))), "{help}");

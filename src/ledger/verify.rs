@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::line::{self, Link, Trailer};
@@ -86,10 +87,8 @@ pub struct Verification {
     pub repeated: u64,
     /// Bytes at the end of the active segment that a writer has not finished. No fault.
     pub in_progress_bytes: u64,
-    /// Number of the last line; 0: there is none.
-    pub seq: u64,
-    /// Hash of the last line.
-    pub hash: String,
+    /// The state at the end of what was read, to be kept elsewhere and given to a later verification.
+    pub head: Head,
     /// How many faults there are.
     pub fault_count: u64,
     /// The first faults, in the order of the ledger; at most [`FAULTS_MAX`](Self::FAULTS_MAX).
@@ -134,7 +133,7 @@ fn verify_on(disk: &dyn Storage, layout: &Layout, heads: &[Head]) -> Result<Veri
     })?;
     let mut heads = heads.to_vec();
     heads.sort_by_key(|head| head.seq);
-    let mut verifier = Verifier::new(heads.into());
+    let mut verifier = Verifier::new(id, heads.into());
     // As a reader does: the active segment is opened before the sealed ones are listed.
     let active = disk.open(layout.active(), Access::Read);
     let sealed = layout.sealed_segments(disk)?;
@@ -152,7 +151,7 @@ fn verify_on(disk: &dyn Storage, layout: &Layout, heads: &[Head]) -> Result<Veri
         None => Ok(false),
     };
     if !same.map_err(|source| Error::io("examine a segment", layout.active(), source))? {
-        verifier.segment(Splitter::new(Arc::from(file), 0), layout.active(), false)?;
+        verifier.found.head.bytes = verifier.segment(Splitter::new(Arc::from(file), 0), layout.active(), false)?;
     }
     let place = Place { path: layout.active(), line: 0, byte: 0 };
     for head in std::mem::take(&mut verifier.heads) {
@@ -168,8 +167,9 @@ fn verify_on(disk: &dyn Storage, layout: &Layout, heads: &[Head]) -> Result<Veri
     }
     let mut found = verifier.found;
     found.segments = number;
-    found.seq = verifier.last.seq;
-    found.hash = verifier.last.hash_str().to_owned();
+    found.head.segment = number;
+    found.head.seq = verifier.last.seq;
+    found.head.hash = verifier.last.hash_str().to_owned();
     Ok(found)
 }
 
@@ -197,23 +197,23 @@ struct Verifier {
 const RECENT_MAX: usize = 8192;
 
 impl Verifier {
-    fn new(heads: VecDeque<Head>) -> Self {
+    fn new(ledger: Uuid, heads: VecDeque<Head>) -> Self {
         let found = Verification {
             lines: 0,
             bytes: 0,
             segments: 0,
             repeated: 0,
             in_progress_bytes: 0,
-            seq: 0,
-            hash: String::new(),
+            head: Head { ledger, seq: 0, hash: String::new(), segment: 0, bytes: 0 },
             fault_count: 0,
             faults: Vec::new(),
         };
         Self { last: Link::START, recent: VecDeque::new(), heads, at_start: true, found }
     }
 
-    fn segment(&mut self, mut lines: Splitter, path: &Path, sealed: bool) -> Result<()> {
-        let mut number = 0;
+    /// Returns where its last whole line ends.
+    fn segment(&mut self, mut lines: Splitter, path: &Path, sealed: bool) -> Result<u64> {
+        let (mut number, mut end) = (0, 0);
         self.at_start = true;
         while let Some(piece) = lines.next_piece().map_err(|source| Error::io("read a segment", path, source))? {
             number += 1;
@@ -224,6 +224,7 @@ impl Verifier {
                 self.found.in_progress_bytes = bytes.len() as u64;
                 break;
             }
+            end = piece.end();
             match line::trailer(bytes) {
                 // What ends a torn line that could not be cut off.
                 _ if bytes.is_empty() => {}
@@ -240,7 +241,7 @@ impl Verifier {
                 lines.skip(piece);
             }
         }
-        Ok(())
+        Ok(end)
     }
 
     fn line(&mut self, trailer: &Trailer, place: &Place<'_>) {

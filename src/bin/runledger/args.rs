@@ -52,6 +52,7 @@ pub(crate) enum Command {
     List(List),
     Show(Show),
     Verify(Verify),
+    Head(Head),
     Cost(Cost),
     Quota(Quota),
     Baseline(Baseline),
@@ -106,6 +107,15 @@ pub(crate) struct Verify {
     #[arg(long = "head", value_name = "FILE")]
     pub(crate) heads: Vec<PathBuf>,
 }
+
+/// Give the ledger's head, to be kept elsewhere
+///
+/// The ledger is verified first; of one with faults no head is given. Nothing is changed. `verify --head` reads what
+/// --json gives.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: keep a head where the ledger's machine cannot reach it
+  runledger head --json >> /mnt/elsewhere/heads.jsonl")]
+pub(crate) struct Head {}
 
 /// Sum up what the executions cost
 ///

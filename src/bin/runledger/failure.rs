@@ -23,6 +23,8 @@ pub(crate) enum Failure {
     Absent(String),
     #[error("several executions have an id that begins with {prefix}, such as {first} and {second}")]
     Ambiguous { prefix: String, first: runledger::Uuid, second: runledger::Uuid },
+    #[error("the ledger has faults ({0}), which `runledger verify` names: its head is not worth keeping")]
+    Faulty(u64),
     #[error("write the baselines: {}: this is the ledger", .0.display())]
     IsLedger(PathBuf),
     #[error("sum up the cost: it leaves the range of an amount")]
@@ -38,6 +40,7 @@ impl Failure {
             Self::Head { .. } => "malformed",
             Self::Absent(_) => "absent",
             Self::Ambiguous { .. } => "ambiguous",
+            Self::Faulty(_) => "faulty",
             Self::IsLedger(_) => "unsuitable",
             Self::Overflow => "overflow",
         }
@@ -45,7 +48,7 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Absent(_) => ExitCode::No,
+            Self::Absent(_) | Self::Faulty(_) => ExitCode::No,
             _ => ExitCode::CouldNot,
         }
     }

@@ -8,6 +8,7 @@ mod clock;
 mod cost;
 mod exit_code;
 mod failure;
+mod head;
 mod list;
 mod output;
 mod parts;
@@ -45,6 +46,7 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::List(args) => list::run(args, global, out),
         Command::Show(args) => show::run(args, global, out),
         Command::Verify(args) => verify::run(args, global, out),
+        Command::Head(_) => head::run(global, out),
         Command::Cost(args) => cost::run(args, global, out),
         Command::Quota(args) => quota::run(args, global, out),
         Command::Baseline(args) => baseline::run(args, global, out),

@@ -42,9 +42,9 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     writeln!(out, "lines     {}", found.lines)?;
     writeln!(out, "segments  {}", found.segments)?;
     writeln!(out, "bytes     {}", found.bytes)?;
-    match found.seq {
+    match found.head.seq {
         0 => writeln!(out, "head      {}", cell(None::<u64>))?,
-        seq => writeln!(out, "head      {seq} {}", found.hash)?,
+        seq => writeln!(out, "head      {seq} {}", found.head.hash)?,
     }
     if found.repeated > 0 {
         writeln!(out, "repeated  {} (no fault: a segment was begun anew)", found.repeated)?;
