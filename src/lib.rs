@@ -86,6 +86,10 @@
 mod digest;
 mod error;
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod baseline;
 pub mod cost;
 pub mod journal;

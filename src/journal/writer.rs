@@ -2,10 +2,14 @@
 //! for all. No thread of our own, no timer: when a call returns, nothing of it is in memory alone.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::tail::{Mark, Payloads, Tail};
 use super::{Appended, Cursor, Durability};
 use crate::error::{Error, ErrorKind, Result};
+
+/// How long a leader waits for the callers of the batch before. TODO-measure
+const GATHER_MAX: Duration = Duration::from_micros(30);
 
 /// The threads of this process that append to one journal.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ struct Queue {
     /// The batch that callers join now.
     batch: Arc<Batch>,
     payloads: Payloads,
+    /// How many callers the batch before had.
+    size_before: usize,
     /// Whether some thread writes a batch, or has been told to write the one that callers join.
     led: bool,
 }
@@ -77,7 +83,7 @@ impl Batch {
 
 impl Writer {
     pub(super) fn new(tail: Tail) -> Self {
-        let queue = Queue { batch: Arc::default(), payloads: Payloads::default(), led: false };
+        let queue = Queue { batch: Arc::default(), payloads: Payloads::default(), size_before: 0, led: false };
         let (durability, seen) = (tail.options.durability, Mutex::new(cursor(&tail.end)));
         Self { queue: Mutex::new(queue), durability, seen, tail: Mutex::new(tail) }
     }
@@ -108,10 +114,12 @@ impl Writer {
         let mut lead = Lead { writer: self, batch, outcome: None };
         let mut tail = self.tail();
         let mut payloads = tail.take_spare();
+        self.gather();
         {
             let mut queue = lock(&self.queue);
             std::mem::swap(&mut queue.payloads, &mut payloads);
             queue.batch = Arc::default();
+            queue.size_before = payloads.ends.len();
         }
         let outcome = tail.append(&payloads);
         tail.give_spare(payloads);
@@ -119,6 +127,24 @@ impl Writer {
         drop(tail);
         lead.outcome = Some(outcome.clone());
         outcome
+    }
+
+    /// Gives the callers of the batch before a moment to come again: they were woken just now, and a sync for half of
+    /// them would make the others wait for two.
+    fn gather(&self) {
+        let begin = Instant::now();
+        loop {
+            {
+                let queue = lock(&self.queue);
+                if queue.payloads.ends.len() >= queue.size_before {
+                    return;
+                }
+            }
+            if begin.elapsed() >= GATHER_MAX {
+                return;
+            }
+            std::thread::yield_now();
+        }
     }
 
     fn tail(&self) -> MutexGuard<'_, Tail> {
