@@ -159,16 +159,30 @@ impl Area {
         write_all_at(&*self.file, bytes, HEADER_BYTES + offset - base)
     }
 
-    /// All that the area holds from its base on, old bytes of earlier cycles behind them included.
-    pub(super) fn read(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; AREA_BYTES as usize];
-        let read = read_full_at(&*self.file, &mut bytes, HEADER_BYTES)?;
-        bytes.truncate(read);
-        Ok(bytes)
+    /// What the area holds, if its header says so.
+    pub(super) fn held(&self) -> Option<Held> {
+        Some(Held { header: self.header?, file: Arc::clone(&self.file) })
     }
 
     /// The file, to be synced.
     pub(super) fn file(&self) -> &Arc<dyn StorageFile> {
         &self.file
+    }
+}
+
+/// What an area holds of a segment.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) header: Header,
+    file: Arc<dyn StorageFile>,
+}
+
+impl Held {
+    /// The first `count` bytes from the base on, old bytes of earlier cycles behind the new ones included.
+    pub(super) fn read(&self, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count.min(AREA_BYTES as usize)];
+        let read = read_full_at(&*self.file, &mut bytes, HEADER_BYTES)?;
+        bytes.truncate(read);
+        Ok(bytes)
     }
 }

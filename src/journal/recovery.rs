@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::area::{Area, Header};
+use super::area::{AREA_BYTES, Area, Header, Held};
 use super::events::Event;
 use super::line::{self, Link};
 use super::reader::Splitter;
@@ -69,6 +69,9 @@ fn finish_sealing(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     Ok(())
 }
 
+/// How much of the area is read beyond what the segment has, before it is known that there is more.
+const PEEK_BYTES: usize = 4096;
+
 /// The bytes of the active segment from the base on, as they should be.
 struct Merged {
     bytes: Vec<u8>,
@@ -85,46 +88,32 @@ impl Tail {
         let sealed = self.layout.sealed_segments(&*self.storage)?;
         let segment = sealed.last().map_or(1, |last| last + 1);
         let len = self.file.stat().map_err(|e| Error::io("examine the ledger", self.layout.active(), e))?.len;
-        match self.reopen_area(segment)? {
-            Some((header, held)) => self.recover_from_area(header, &held, len)?,
+        let area = Area::open(&*self.storage, &self.layout)
+            .map_err(|source| Error::io("open the commit area", &self.layout.commit(), source))?;
+        let held = area.as_ref().and_then(Area::held);
+        // An area whose sync failed still says what it holds, but is not written again.
+        self.area = area.filter(|_| !self.area_failed);
+        match held.filter(|held| held.header.segment == segment && held.header.ledger == self.id) {
+            Some(held) => self.recover_from_area(&held, len)?,
             None => self.recover_alone(segment, &sealed, len)?,
         }
         self.doubtful = false;
         Ok(())
     }
 
-    /// The area's header and bytes, if they belong to the active segment.
-    fn reopen_area(&mut self, segment: u64) -> Result<Option<(Header, Vec<u8>)>> {
-        let path = self.layout.commit();
-        let area = Area::open(&*self.storage, &self.layout)
-            .map_err(|source| Error::io("open the commit area", &path, source))?;
-        let Some(area) = area else {
-            self.area = None;
-            return Ok(None);
-        };
-        let held = match area.header() {
-            Some(header) if header.segment == segment && header.ledger == self.id => {
-                Some((*header, area.read().map_err(|source| Error::io("read the commit area", &path, source))?))
-            }
-            _ => None,
-        };
-        // An area whose sync failed still says what it holds, but is not written again.
-        self.area = (!self.area_failed).then_some(area);
-        Ok(held)
-    }
-
-    fn recover_from_area(&mut self, header: Header, held: &[u8], len: u64) -> Result<()> {
+    fn recover_from_area(&mut self, held: &Held, len: u64) -> Result<()> {
+        let header = held.header;
         let base = Mark { segment: header.segment, len: header.base, link: header.link };
         self.durable = base;
         if let Some(found) = self.damage_before(&header, len)? {
-            let merged = merge(&[], held, header.link);
+            let merged = self.merge(held, &[])?;
             self.end = Mark { link: merged.link, ..base };
             self.begin_segment(&merged.bytes)?;
             self.tell(&Event::Damaged { segment: base.segment, found });
             return Ok(());
         }
         let there = self.read_from(header.base, len)?;
-        let merged = merge(&there, held, header.link);
+        let merged = self.merge(held, &there)?;
         let end = header.base + merged.bytes.len() as u64;
         let same = there.iter().zip(&merged.bytes).take_while(|(a, b)| a == b).count();
         if same == there.len() && same == merged.bytes.len() {
@@ -140,6 +129,23 @@ impl Tail {
             cut_bytes: (there.len() - same.min(there.len())) as u64,
         });
         Ok(())
+    }
+
+    /// What the segment, which has `there` after the base, should have after it.
+    fn merge(&self, held: &Held, there: &[u8]) -> Result<Merged> {
+        // Almost always the segment has all that the area has; then a look at what would come next is enough.
+        let mut wanted = there.len() + PEEK_BYTES;
+        loop {
+            let area =
+                held.read(wanted).map_err(|source| Error::io("read the commit area", &self.layout.commit(), source))?;
+            let merged = merge(there, &area, held.header.link);
+            let rest = area.get(merged.bytes.len()..).unwrap_or_default();
+            let next_is_cut_short = rest.is_empty() || (rest.starts_with(b"{") && !rest.contains(&b'\n'));
+            if area.len() < wanted || !next_is_cut_short {
+                return Ok(merged);
+            }
+            wanted = AREA_BYTES as usize + 1;
+        }
     }
 
     /// Recovery without an area: the end is after the last line that has a right hash.
@@ -270,7 +276,7 @@ fn merge(segment: &[u8], area: &[u8], mut link: Link) -> Merged {
 
 /// The line of `bytes` at `at`, with its line feed, if it is the one after `link`.
 fn line_after<'b>(bytes: &'b [u8], at: usize, link: &Link) -> Option<(&'b [u8], Link)> {
-    let rest = bytes.get(at..)?;
+    let rest = bytes.get(at..).filter(|rest| rest.starts_with(b"{"))?;
     let end = rest.iter().position(|&byte| byte == b'\n')?;
     let trailer = line::check(&rest[..end])?;
     trailer.follows(link).then_some((&rest[..=end], trailer.link))
