@@ -1,0 +1,80 @@
+//! A small orchestrator that keeps a ledger. Read this file first, then `skills.rs`, `replay.rs` and `report.rs`.
+//!
+//! ```sh
+//! cargo run --release --example orchestrator
+//! ```
+//!
+//! It runs a DAG of skills, of which one fails, one panics and one is killed, and replays 300 real LLM calls through
+//! prices and a quota. Then it asks the ledger what happened. Its files are in `logs/` under the current directory.
+
+mod replay;
+mod report;
+mod skills;
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use runledger::metrics::{Environment, RunIds};
+use runledger::{Ledger, Options, Quota, Skill, Uuid, quota};
+
+const LEDGER: &str = "logs/execution_metrics.jsonl";
+const QUOTA: &str = "logs/quota.jsonl";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [task, run_id, parent] = &arguments[..]
+        && task == "worker"
+    {
+        return work(run_id, parent);
+    }
+
+    // 1. Open once; clone it to wherever it is needed. What every record shall say is said here.
+    let run_id = Uuid::now_v7().to_string();
+    let mut ids = RunIds::default();
+    ids.run_id = Some(run_id.clone());
+    let ledger = Options::new()
+        .orchestrator_version(env!("CARGO_PKG_VERSION"))
+        .operator("example")
+        .environment(Environment::Local)
+        .run(ids)
+        .open(LEDGER)?;
+    let quota = Quota::open(QUOTA, quota::Options::new(Arc::new(unix_ms)))?;
+
+    // 2. Run. Whatever happens inside is recorded, and the result comes back untouched.
+    let done = ledger.run(Skill::new("orchestrator", "1.0.0"), |root| {
+        root.enter("dag");
+        skills::run(root, skills::DAG)?;
+        root.enter("replay");
+        replay::run(root, &quota)
+    });
+    // A record that is not durable is never an error of the skill: it is said here, and the work goes on.
+    done.record.warn();
+    let overhead = done.result?;
+
+    // 3. The killed worker could not record its end. Whoever opens the ledger next does it, usually after a restart.
+    let ledger = Ledger::open(LEDGER)?;
+
+    // 4. Ask.
+    report::print(&ledger, &quota, &run_id, overhead)
+}
+
+/// The worker that `skills::supervise_worker` starts: another process, the same ledger.
+fn work(run_id: &str, parent: &str) -> Result<(), Box<dyn Error>> {
+    let mut ids = RunIds::default();
+    ids.run_id = Some(run_id.to_owned());
+    ids.parent_execution_id = Some(parent.parse()?);
+    let ledger = Ledger::open(LEDGER)?;
+    let _run = ledger.begin(Skill::new("render", "1.0.0").run(ids));
+    println!("begun");
+    // Blocks until it is killed, or until its parent is gone.
+    io::stdin().read_line(&mut String::new())?;
+    Ok(())
+}
+
+/// The quota's clock: milliseconds after 1970-01-01T00:00:00Z.
+fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as i64)
+}
