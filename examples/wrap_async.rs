@@ -1,7 +1,8 @@
-//! The guard in async code: it is `Send` and lives across an `.await`. A future that is dropped half-way, by a timeout
+//! The guard in async code: it lives across an `.await`. A future that is dropped half-way, by a timeout
 //! or a `select!`, leaves a cancelled record. It works alike in every runtime; here a small `block_on` stands for one.
 
-use std::pin::pin;
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -22,19 +23,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let ledger = Ledger::open(directory.path().join("execution_metrics.jsonl"))?;
 
-    assert!(block_on(publish(ledger.clone(), async { Ok(7) })).is_durable());
-    assert!(block_on(publish(ledger.clone(), async { Err("remote rejected") })).is_durable());
+    for answer in [Ok(7), Err("remote rejected")] {
+        assert!(block_on(publish(ledger.clone(), late(answer))).is_durable());
+    }
 
-    // Begun, never answered, given up.
-    let mut given_up = Box::pin(publish(ledger.clone(), std::future::pending()));
+    // Begun, never answered, given up. It is `Send`: a runtime may move it to another thread half-way.
+    let mut given_up: Pin<Box<dyn Future<Output = Recorded> + Send>> = Box::pin(publish(ledger.clone(), pending()));
     assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(given_up);
 
-    let records = ledger.scan()?.collect::<runledger::Result<Vec<_>>>()?;
-    let statuses: Vec<_> = records.into_iter().filter_map(|record| record.status).collect();
+    let statuses = ledger.scan()?.map(|record| Ok(record?.status)).collect::<runledger::Result<Vec<_>>>()?;
     println!("{statuses:?}");
-    assert_eq!(statuses, [Status::Success, Status::Failed, Status::Cancelled]);
+    assert_eq!(statuses, [Status::Success, Status::Failed, Status::Cancelled].map(Some));
     Ok(())
+}
+
+/// An answer that is not there yet when it is first asked for, so that the skill is suspended once.
+fn late<T: Copy>(answer: T) -> impl Future<Output = T> {
+    let mut polls = 0;
+    poll_fn(move |context| {
+        polls += 1;
+        context.waker().wake_by_ref(); // as the thread that has the answer would
+        if polls == 1 { Poll::Pending } else { Poll::Ready(answer) }
+    })
 }
 
 struct Unpark(Thread);
@@ -46,7 +57,7 @@ impl Wake for Unpark {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
+    let mut future = Box::pin(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     loop {
         match future.as_mut().poll(&mut Context::from_waker(&waker)) {

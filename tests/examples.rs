@@ -76,17 +76,16 @@ fn quickstart_records_and_adds_up_over_runs() {
 
 #[test]
 fn wrap_async_leaves_a_record_of_each_future() {
-    assert_eq!(run_alone("wrap_async"), "[Success, Failed, Cancelled]\n");
+    assert_eq!(run_alone("wrap_async"), "[Some(Success), Some(Failed), Some(Cancelled)]\n");
 }
 
 #[test]
 fn quota_gate_stops_at_the_limit() {
     assert_eq!(
         run_alone("quota_gate"),
-        "🟢 4 granted, 3 of 10 used\n\
-         🟡 3 granted, 5 of 10 used\n\
-         🔴 4 granted, 8 of 10 used\n\
-         denied: 0 left, ask again at 2026-02-15T00:00:00.000Z\n\
+        "🟢 4 granted: 3 of 10 used\n\
+         🟡 3 granted: 5 of 10 used\n\
+         🟡 6 denied: 5 left until 2026-02-15T00:00:00.000Z\n\
          🔴 search: 10 of 10 calls used\n"
     );
 }

@@ -13,14 +13,12 @@ mod skills;
 
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
-use std::time::SystemTime;
 
 use runledger::metrics::{Environment, RunIds};
-use runledger::{Ledger, Options, Quota, Skill, Uuid, quota};
+use runledger::quota::Limits;
+use runledger::{Ledger, Options, Skill, Uuid};
 
 const LEDGER: &str = "logs/execution_metrics.jsonl";
-const QUOTA: &str = "logs/quota.jsonl";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .environment(Environment::Local)
         .run(ids)
         .open(LEDGER)?;
-    let quota = Quota::open(QUOTA, quota::Options::new(Arc::new(unix_ms)))?;
+    let quota = ledger.quota(Limits::bundled())?; // beside it, in `logs/quota.jsonl`
 
     // 2. Run. Whatever happens inside is recorded, and the result comes back untouched.
     let done = ledger.run(Skill::new("orchestrator", "1.0.0"), |root| {
@@ -71,10 +69,4 @@ fn work(run_id: &str, parent: &str) -> Result<(), Box<dyn Error>> {
     // Blocks until it is killed, or until its parent is gone.
     io::stdin().read_line(&mut String::new())?;
     Ok(())
-}
-
-/// The quota's clock: milliseconds after 1970-01-01T00:00:00Z.
-fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as i64)
 }

@@ -50,9 +50,7 @@ pub(crate) fn run(root: &Execution, quota: &Quota) -> Result<Vec<Duration>, Box<
 
         // After it: settle what it took. The rest is free again; a hold that is dropped on an error is free altogether.
         if let Some(Grant::Held(hold)) = grant {
-            let left = hold.settle(input + output)?;
-            call.record().free_tier_quota_remaining = Some(left.remaining);
-            call.record().free_tier_quota_pct_used = Some(left.pct_used);
+            call.quota(&hold.settle(input + output)?);
         }
 
         let finish = Instant::now();
