@@ -170,7 +170,7 @@ fn parents_are_named_across_threads_and_processes(records: &[ExecutionMetrics]) 
     let render = by_name(records, "render");
     assert_eq!(render.run.parent_execution_id, Some(supervisor.execution_id));
     for record in records {
-        assert_eq!(record.run.run_id, root.run.run_id);
+        assert_eq!((&record.run.run_id, &record.operator), (&root.run.run_id, &root.operator));
         if ![root.execution_id, render.execution_id].contains(&record.execution_id) {
             assert_eq!(record.run.parent_execution_id, Some(root.execution_id), "{}", record.skill_name);
         }

@@ -28,16 +28,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         return work(run_id, parent);
     }
 
-    // 1. Open once; clone it to wherever it is needed. What every record shall say is said here.
+    // 1. Open once; clone it to wherever it is needed.
     let run_id = Uuid::now_v7().to_string();
-    let mut ids = RunIds::default();
-    ids.run_id = Some(run_id.clone());
-    let ledger = Options::new()
-        .orchestrator_version(env!("CARGO_PKG_VERSION"))
-        .operator("example")
-        .environment(Environment::Local)
-        .run(ids)
-        .open(LEDGER)?;
+    let ledger = open(&run_id)?;
     let quota = ledger.quota(Limits::bundled())?; // beside it, in `logs/quota.jsonl`
 
     // 2. Run. Whatever happens inside is recorded, and the result comes back untouched.
@@ -58,12 +51,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     report::print(&ledger, &quota, &run_id, overhead)
 }
 
-/// The worker that `skills::supervise_worker` starts: another process, the same ledger.
-fn work(run_id: &str, parent: &str) -> Result<(), Box<dyn Error>> {
+/// Opens the ledger with what every record of a run shall say.
+fn open(run_id: &str) -> runledger::Result<Ledger> {
     let mut ids = RunIds::default();
     ids.run_id = Some(run_id.to_owned());
+    Options::new()
+        .orchestrator_version(env!("CARGO_PKG_VERSION"))
+        .operator("example")
+        .environment(Environment::Local)
+        .run(ids)
+        .open(LEDGER)
+}
+
+/// The worker that `skills::supervise_worker` starts: another process, the same ledger.
+fn work(run_id: &str, parent: &str) -> Result<(), Box<dyn Error>> {
+    let ledger = open(run_id)?;
+    let mut ids = RunIds::default();
     ids.parent_execution_id = Some(parent.parse()?);
-    let ledger = Ledger::open(LEDGER)?;
     let _run = ledger.begin(Skill::new("render", "1.0.0").run(ids));
     println!("begun");
     // Blocks until it is killed, or until its parent is gone.

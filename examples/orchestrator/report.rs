@@ -83,7 +83,7 @@ fn quota_left(quota: &Quota, records: &[ExecutionMetrics]) -> Result<(), Box<dyn
 /// Over all runs in the log: the more there are, the more it says.
 fn baselines(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
     let row =
-        |skill: &str, cells: [String; 6]| println!("  {skill:18} {}", cells.map(|cell| format!("{cell:>10}")).concat());
+        |skill: &str, cells: [String; 6]| println!("  {skill:18} {}", cells.map(|cell| format!("{cell:>11}")).concat());
     println!("\nWhat is normal");
     row("skill", ["runs", "success", "p50 ms", "p95 ms", "tokens", "USD"].map(str::to_owned));
     for (skill, normal) in Baselines::compute(ledger.scan()?)?.iter() {
