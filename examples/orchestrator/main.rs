@@ -32,23 +32,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     let run_id = Uuid::now_v7().to_string();
     let ledger = open(&run_id)?;
     let quota = ledger.quota(Limits::bundled())?; // beside it, in `logs/quota.jsonl`
+    let mut overhead = report::Overhead::new()?;
 
     // 2. Run. Whatever happens inside is recorded, and the result comes back untouched.
     let done = ledger.run(Skill::new("orchestrator", "1.0.0"), |root| {
         root.enter("dag");
         skills::run(root, skills::DAG)?;
         root.enter("replay");
-        replay::run(root, &quota)
+        replay::run(root, &quota, &mut overhead)
     });
     // A record that is not durable is never an error of the skill: it is said here, and the work goes on.
     done.record.warn();
-    let overhead = done.result?;
+    done.result?;
 
     // 3. The killed worker could not record its end. Whoever opens the ledger next does it, usually after a restart.
     let ledger = Ledger::open(LEDGER)?;
 
     // 4. Ask.
-    report::print(&ledger, &quota, &run_id, overhead)
+    report::print(&ledger, &quota, &run_id)?;
+    Ok(overhead.print()?)
 }
 
 /// Opens the ledger with what every record of a run shall say.

@@ -1,10 +1,12 @@
 //! Real LLM calls, replayed through prices and a quota: what stands around each call of a model.
 
 use std::error::Error;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use runledger::metrics::Decision;
 use runledger::{Execution, Grant, Quota, Skill, Usage};
+
+use crate::report::Overhead;
 
 const CALLS: &str = include_str!("azure-llm-code-2023.csv");
 /// 100,000 tokens a day, all of its users together.
@@ -21,9 +23,8 @@ fn model(row: usize) -> &'static str {
     }
 }
 
-/// Replays all calls; returns what the ledger took for each, begin and finish together.
-pub(crate) fn run(root: &Execution, quota: &Quota) -> Result<Vec<Duration>, Box<dyn Error>> {
-    let mut overhead = Vec::new();
+/// Replays all calls; what the ledger takes for each, begin and finish together, goes to `overhead`.
+pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> Result<(), Box<dyn Error>> {
     for (row, line) in CALLS.lines().skip(1).enumerate() {
         let tokens = line.split(',').skip(1).map(str::parse).collect::<Result<Vec<u64>, _>>()?;
         let [input, output] = tokens[..] else { return Err(format!("row {row}: found {line:?}").into()) };
@@ -55,7 +56,7 @@ pub(crate) fn run(root: &Execution, quota: &Quota) -> Result<Vec<Duration>, Box<
 
         let finish = Instant::now();
         call.succeed().warn();
-        overhead.push(begin + finish.elapsed());
+        overhead.add(begin + finish.elapsed())?;
     }
-    Ok(overhead)
+    Ok(())
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{Seek, Write};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use runledger::{Baselines, ExecutionMetrics, Ledger, Quota, QuotaStatus, Usd, Verification, verify};
+use runledger::{Baselines, ExecutionMetrics, Ledger, Quota, QuotaStatus, Usd, verify};
 
 use crate::{LEDGER, replay};
 
-pub(crate) fn print(ledger: &Ledger, quota: &Quota, run_id: &str, took: Vec<Duration>) -> Result<(), Box<dyn Error>> {
+pub(crate) fn print(ledger: &Ledger, quota: &Quota, run_id: &str) -> Result<(), Box<dyn Error>> {
     // Reading holds one record at a time; those of this run are kept.
     let ours = |record: &runledger::Result<ExecutionMetrics>| {
         record.as_ref().map_or(true, |record| record.run.run_id.as_deref() == Some(run_id))
@@ -23,8 +24,7 @@ pub(crate) fn print(ledger: &Ledger, quota: &Quota, run_id: &str, took: Vec<Dura
     cost("skill", &records, |record| Some(&record.skill_name));
     quota_left(quota, &records)?;
     baselines(ledger)?;
-    let whole = log(ledger)?;
-    overhead(took, (whole.bytes / whole.lines) as usize)
+    log(ledger)
 }
 
 fn ran(records: &[ExecutionMetrics]) {
@@ -98,7 +98,7 @@ fn known(value: Option<impl Display>) -> String {
     value.map_or_else(|| "unknown".to_owned(), |value| value.to_string())
 }
 
-fn log(ledger: &Ledger) -> Result<Verification, Box<dyn Error>> {
+fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
     // A head kept on another machine shows later whether the log was cut or written anew.
     let whole = verify(LEDGER, &[ledger.head()?])?;
     println!("\nWhere the log is\n  {LEDGER}: {} lines, {} bytes", whole.lines, whole.bytes);
@@ -106,32 +106,51 @@ fn log(ledger: &Ledger) -> Result<Verification, Box<dyn Error>> {
     println!("  look:   jq -r '[.skill_name, .status, .cost_usd] | @tsv' {LEDGER}");
     println!("  check:  sed -n 2p {LEDGER} | sed 's/,\"hash\":\"[0-9a-f]*\"}}$//' | tr -d '\\n' | sha256sum");
     println!("  with:   sed -n 2p {LEDGER} | jq -r .hash");
-    Ok(whole)
+    Ok(())
 }
 
-/// The ledger's time for each call, and what the disk allows: as many lines of the mean length, written over bytes that
-/// are there already, and synced.
-fn overhead(ledger: Vec<Duration>, line_bytes: usize) -> Result<(), Box<dyn Error>> {
-    let path = "logs/floor";
-    let line = vec![b'x'; line_bytes];
-    let mut file = File::create(path)?;
-    file.write_all(&line.repeat(ledger.len()))?;
-    file.sync_all()?;
-    file.rewind()?;
-    let mut floor = Vec::new();
-    for _ in &ledger {
+/// What each call cost in time: the ledger's own, and beside it, call by call, the least that the disk allows.
+pub(crate) struct Overhead {
+    ledger: Vec<Duration>,
+    floor: Vec<Duration>,
+    /// Written before the first call, so that no later write makes it grow.
+    file: File,
+}
+
+/// About the length of a line of the replay.
+const LINE: [u8; 1_450] = [b'x'; 1_450];
+const LINES: usize = 512;
+const FLOOR: &str = "logs/floor";
+
+impl Overhead {
+    pub(crate) fn new() -> io::Result<Self> {
+        let mut file = File::create(FLOOR)?;
+        file.write_all(&LINE.repeat(LINES))?;
+        file.sync_all()?;
+        Ok(Self { ledger: Vec::new(), floor: Vec::new(), file })
+    }
+
+    /// Takes in a call for which the ledger took this long, and overwrites and syncs as many bytes.
+    pub(crate) fn add(&mut self, ledger: Duration) -> io::Result<()> {
         let begin = Instant::now();
-        file.write_all(&line)?;
-        file.sync_data()?;
-        floor.push(begin.elapsed());
+        self.file.write_all_at(&LINE, (self.floor.len() % LINES * LINE.len()) as u64)?;
+        self.file.sync_data()?;
+        self.floor.push(begin.elapsed());
+        self.ledger.push(ledger);
+        Ok(())
     }
-    fs::remove_file(path)?;
-    println!("\nWhat the ledger takes for a call, in µs ({} calls)", ledger.len());
-    for (name, mut times) in [("begin + finish, durable", ledger), ("floor: overwrite + fdatasync", floor)] {
-        times.sort();
-        // By nearest rank.
-        let percentile = |p: usize| known(times.get((times.len() * p).div_ceil(100) - 1).map(Duration::as_micros));
-        println!("  {name:30} p50 {:>6}  p99 {:>6}", percentile(50), percentile(99));
+
+    pub(crate) fn print(self) -> io::Result<()> {
+        fs::remove_file(FLOOR)?;
+        println!("\nWhat the ledger takes for a call, in µs ({} calls)", self.ledger.len());
+        for (name, mut times) in
+            [("begin + finish, durable", self.ledger), ("floor: overwrite + fdatasync", self.floor)]
+        {
+            times.sort();
+            // By nearest rank.
+            let percentile = |p: usize| known(times.get((times.len() * p).div_ceil(100) - 1).map(Duration::as_micros));
+            println!("  {name:30} p50 {:>6}  p99 {:>6}", percentile(50), percentile(99));
+        }
+        Ok(())
     }
-    Ok(())
 }
