@@ -205,6 +205,8 @@ impl Storage for Disk {
     }
 
     fn sync_dir(&self, directory: &Path) -> io::Result<()> {
+        // A relative path of one name has the empty path as its parent.
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         fs::File::open(directory)?.sync_all()
     }
 }

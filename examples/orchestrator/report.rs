@@ -1,0 +1,156 @@
+//! The questions, asked of the ledger: what ran, what it cost, what quota is left, what is normal, and is the log whole.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+use runledger::{Baselines, ExecutionMetrics, Ledger, Quota, QuotaStatus, Usd, verify};
+
+use crate::{LEDGER, replay};
+
+pub(crate) fn print(ledger: &Ledger, quota: &Quota, run_id: &str) -> Result<(), Box<dyn Error>> {
+    // Reading holds one record at a time; those of this run are kept.
+    let ours = |record: &runledger::Result<ExecutionMetrics>| {
+        record.as_ref().map_or(true, |record| record.run.run_id.as_deref() == Some(run_id))
+    };
+    let records = ledger.scan()?.filter(ours).collect::<runledger::Result<Vec<_>>>()?;
+    ran(&records);
+    println!("\nWhat it cost");
+    cost("model", &records, |record| record.model.name.as_deref());
+    cost("skill", &records, |record| Some(&record.skill_name));
+    quota_left(quota, &records)?;
+    baselines(ledger)?;
+    log(ledger)
+}
+
+fn ran(records: &[ExecutionMetrics]) {
+    let mut rows = BTreeMap::new();
+    for record in records {
+        let status = record.status.as_ref().map_or("unknown", |status| status.as_str());
+        let reason = record.error_reason.as_deref().unwrap_or_default();
+        rows.entry((&record.skill_name, status)).or_insert((0, reason)).0 += 1;
+    }
+    println!("What ran\n  {:18} {:11} {:>5}  reason", "skill", "status", "runs");
+    for ((skill, status), (runs, reason)) in rows {
+        println!("  {skill:18} {status:11} {runs:>5}  {reason}");
+    }
+}
+
+/// A sum of costs: those that are unknown are counted apart, never as 0.
+#[derive(Default)]
+struct Sum {
+    calls: u64,
+    tokens: u64,
+    usd: Usd,
+    unknown: u64,
+}
+
+fn cost(by: &str, records: &[ExecutionMetrics], key: impl Fn(&ExecutionMetrics) -> Option<&str>) {
+    let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
+    for record in records {
+        // Executions that called a model have both.
+        let (Some(key), Some(tokens)) = (key(record), record.tokens_used) else { continue };
+        let sum = sums.entry(key).or_default();
+        sum.calls += 1;
+        sum.tokens += tokens;
+        match record.cost_usd.and_then(|cost| sum.usd.checked_add(cost)) {
+            Some(total) => sum.usd = total,
+            None => sum.unknown += 1,
+        }
+    }
+    println!("  {by:18} {:>5} {:>8}  USD", "calls", "tokens");
+    for (key, Sum { calls, tokens, usd, unknown }) in sums {
+        let usd = if unknown == calls { String::new() } else { usd.to_string() };
+        let unknown = if unknown > 0 { format!(" ({unknown} unknown)") } else { String::new() };
+        println!("  {key:18} {calls:>5} {tokens:>8}  {usd}{unknown}");
+    }
+}
+
+fn quota_left(quota: &Quota, records: &[ExecutionMetrics]) -> Result<(), Box<dyn Error>> {
+    let denied = records.iter().filter(|record| record.decision_made.as_deref() == Some("FALLBACK")).count();
+    let status = quota.status(replay::LIMIT)?;
+    let QuotaStatus { api_name, consumed, limit, unit, pct_used, warning_level, remaining, resets_at, .. } = &status;
+    println!("\nWhat quota is left");
+    println!("  {} {api_name} {warning_level}: {consumed} of {limit} {unit} used, {pct_used:.1} %", status.emoji());
+    println!("  {remaining} {unit} left until {resets_at}; {denied} calls of this run were denied and fell back");
+    Ok(())
+}
+
+/// Over all runs in the log: the more there are, the more it says.
+fn baselines(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
+    let row =
+        |skill: &str, cells: [String; 6]| println!("  {skill:18} {}", cells.map(|cell| format!("{cell:>11}")).concat());
+    println!("\nWhat is normal");
+    row("skill", ["runs", "success", "p50 ms", "p95 ms", "tokens", "USD"].map(str::to_owned));
+    for (skill, normal) in Baselines::compute(ledger.scan()?)?.iter() {
+        let [success, p50, p95, tokens] =
+            [normal.success_rate, normal.latency_p50_ms, normal.latency_p95_ms, normal.tokens_mean].map(known);
+        row(skill, [normal.sample_size.to_string(), success, p50, p95, tokens, known(normal.cost_mean_usd)]);
+    }
+    Ok(())
+}
+
+fn known(value: Option<impl Display>) -> String {
+    value.map_or_else(|| "unknown".to_owned(), |value| value.to_string())
+}
+
+fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
+    // A head kept on another machine shows later whether the log was cut or written anew.
+    let whole = verify(LEDGER, &[ledger.head()?])?;
+    println!("\nWhere the log is\n  {LEDGER}: {} lines, {} bytes", whole.lines, whole.bytes);
+    println!("  verify: {}", if whole.is_clean() { "clean".to_owned() } else { format!("{:?}", whole.faults) });
+    println!("  look:   jq -r '[.skill_name, .status, .cost_usd] | @tsv' {LEDGER}");
+    println!("  check:  sed -n 2p {LEDGER} | sed 's/,\"hash\":\"[0-9a-f]*\"}}$//' | tr -d '\\n' | sha256sum");
+    println!("  with:   sed -n 2p {LEDGER} | jq -r .hash");
+    Ok(())
+}
+
+/// What each call cost in time: the ledger's own, and beside it, call by call, the least that the disk allows.
+pub(crate) struct Overhead {
+    ledger: Vec<Duration>,
+    floor: Vec<Duration>,
+    /// Written before the first call, so that no later write makes it grow.
+    file: File,
+}
+
+/// About the length of a line of the replay.
+const LINE: [u8; 1_450] = [b'x'; 1_450];
+const LINES: usize = 512;
+const FLOOR: &str = "logs/floor";
+
+impl Overhead {
+    pub(crate) fn new() -> io::Result<Self> {
+        let mut file = File::create(FLOOR)?;
+        file.write_all(&LINE.repeat(LINES))?;
+        file.sync_all()?;
+        Ok(Self { ledger: Vec::new(), floor: Vec::new(), file })
+    }
+
+    /// Takes in a call for which the ledger took this long, and overwrites and syncs as many bytes.
+    pub(crate) fn add(&mut self, ledger: Duration) -> io::Result<()> {
+        let begin = Instant::now();
+        self.file.write_all_at(&LINE, (self.floor.len() % LINES * LINE.len()) as u64)?;
+        self.file.sync_data()?;
+        self.floor.push(begin.elapsed());
+        self.ledger.push(ledger);
+        Ok(())
+    }
+
+    pub(crate) fn print(self) -> io::Result<()> {
+        fs::remove_file(FLOOR)?;
+        println!("\nWhat the ledger takes for a call, in µs ({} calls)", self.ledger.len());
+        for (name, mut times) in
+            [("begin + finish, durable", self.ledger), ("floor: overwrite + fdatasync", self.floor)]
+        {
+            times.sort();
+            // By nearest rank.
+            let percentile = |p: usize| known(times.get((times.len() * p).div_ceil(100) - 1).map(Duration::as_micros));
+            println!("  {name:30} p50 {:>6}  p99 {:>6}", percentile(50), percentile(99));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! The DAG: its skills, and how they are run. `run` and `execute` are what an orchestrator would paste.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use runledger::metrics::{ErrorCategory, Status};
+use runledger::{Execution, Skill, hash_bytes, hash_file};
+use serde_json::{Value, json};
+
+/// What each skill that has ended gave; `None`: it did not succeed.
+type Outputs = BTreeMap<&'static str, Option<Value>>;
+type Output = Result<Value, Box<dyn Error>>;
+
+pub(crate) struct Node {
+    name: &'static str,
+    needs: &'static [&'static str],
+    body: fn(&mut Execution, &Outputs) -> Output,
+}
+
+pub(crate) const DAG: &[Node] = &[
+    Node { name: "walk-sources", needs: &[], body: walk_sources },
+    Node { name: "read-manifest", needs: &[], body: read_manifest },
+    Node { name: "read-credentials", needs: &[], body: read_credentials },
+    Node { name: "supervise-worker", needs: &[], body: supervise_worker },
+    Node { name: "hash-sources", needs: &["walk-sources"], body: hash_sources },
+    Node { name: "shorten-title", needs: &["read-manifest"], body: shorten_title },
+    Node { name: "publish", needs: &["read-credentials"], body: |_, _| Ok(json!("published")) },
+    Node { name: "cross-check", needs: &["hash-sources"], body: cross_check },
+];
+
+/// Runs wave after wave of the skills whose needs have ended, each on a thread of its own.
+pub(crate) fn run(root: &Execution, dag: &'static [Node]) -> io::Result<()> {
+    let mut outputs = Outputs::new();
+    while outputs.len() < dag.len() {
+        let ready =
+            |node: &&Node| !outputs.contains_key(node.name) && node.needs.iter().all(|need| outputs.contains_key(need));
+        let wave: Vec<&'static Node> = dag.iter().filter(ready).collect();
+        assert!(!wave.is_empty(), "the DAG has a cycle");
+        let ended = thread::scope(|scope| {
+            let start = |node: &'static Node| {
+                // The child's record names its parent, its run and its path. Its guard goes to the thread.
+                let run = root.child(Skill::new(node.name, "1.0.0"));
+                let outputs = &outputs;
+                thread::Builder::new()
+                    .name(node.name.to_owned())
+                    .spawn_scoped(scope, move || execute(node, run, outputs))
+            };
+            let threads = wave.iter().map(|node| Ok((node.name, start(node)?))).collect::<io::Result<Vec<_>>>()?;
+            // A thread that panicked has dropped its guard, so its record is written: panicked.
+            let join = |(name, thread): (_, thread::ScopedJoinHandle<'_, _>)| (name, thread.join().ok().flatten());
+            Ok::<_, io::Error>(threads.into_iter().map(join).collect::<Outputs>())
+        })?;
+        outputs.extend(ended);
+    }
+    Ok(())
+}
+
+/// Runs one skill under its guard. Each way out of here leaves one record, a panic too.
+fn execute(node: &Node, mut run: Execution, outputs: &Outputs) -> Option<Value> {
+    if let Some(need) = node.needs.iter().find(|need| outputs[*need].is_none()) {
+        run.record().set_error_reason(format!("needs {need}, which did not succeed"));
+        run.finish(Status::Cancelled).warn();
+        return None;
+    }
+    match (node.body)(&mut run, outputs) {
+        Ok(output) => {
+            run.record().output_hash = Some(hash_bytes(output.to_string()));
+            run.succeed().warn();
+            Some(output)
+        }
+        Err(error) => {
+            run.fail(&error).warn();
+            None
+        }
+    }
+}
+
+/// The list of texts that a skill gave.
+fn texts(outputs: &Outputs, skill: &str) -> Result<Vec<String>, serde_json::Error> {
+    serde_json::from_value(json!(outputs[skill]))
+}
+
+fn walk_sources(run: &mut Execution, _: &Outputs) -> Output {
+    run.enter("list"); // a step: timed, and appended to `skill_path_in_dag`
+    let (mut directories, mut files) = (vec![concat!(env!("CARGO_MANIFEST_DIR"), "/src").into()], Vec::new());
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir::<std::path::PathBuf>(directory)? {
+            let path = entry?.path();
+            if path.is_dir() { directories.push(path) } else { files.push(path) }
+        }
+    }
+    run.enter("sort");
+    files.sort();
+    run.tag("files", files.len());
+    Ok(json!(files))
+}
+
+fn hash_sources(run: &mut Execution, outputs: &Outputs) -> Output {
+    let files = texts(outputs, "walk-sources")?;
+    run.record().input_hash = Some(hash_bytes(files.join("\n")));
+    run.enter("hash");
+    let hash = |file| Ok(format!("{}  {file}", hash_file(file)?));
+    Ok(json!(files.iter().map(hash).collect::<runledger::Result<Vec<_>>>()?))
+}
+
+fn read_manifest(run: &mut Execution, _: &Outputs) -> Output {
+    let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))?;
+    run.record().input_hash = Some(hash_bytes(&manifest));
+    let keys: Vec<_> = manifest.lines().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+    Ok(json!(keys))
+}
+
+/// Runs a program: the same hashes by `sha256sum`, as an oracle.
+fn cross_check(run: &mut Execution, outputs: &Outputs) -> Output {
+    run.enter("sha256sum");
+    let theirs = Command::new("sha256sum").args(texts(outputs, "walk-sources")?).output()?;
+    run.record().error_code = theirs.status.code().filter(|&code| code != 0).map(i64::from);
+    run.enter("compare");
+    let ours = texts(outputs, "hash-sources")?;
+    let same = String::from_utf8(theirs.stdout)?.lines().eq(&ours);
+    run.record().output_correct = Some(same);
+    run.record().decision_made = Some(if same { "APPROVE" } else { "BLOCK" }.to_owned());
+    Ok(json!(same))
+}
+
+/// Fails, as skills do.
+fn read_credentials(run: &mut Execution, _: &Outputs) -> Output {
+    run.record().error_category = Some(ErrorCategory::Auth); // kept if it fails; without it: Unknown
+    let path = "no-such-credentials.toml";
+    let text = fs::read_to_string(path).map_err(|error| format!("read {path}: {error}"))?;
+    run.record().error_category = None;
+    Ok(json!(text))
+}
+
+/// Panics: it cuts a text in the middle of a character.
+fn shorten_title(_: &mut Execution, _: &Outputs) -> Output {
+    let title = String::from("Ledger — what ran");
+    Ok(json!(title[..8]))
+}
+
+/// Starts a worker and kills it in the middle of its execution, as the kernel does when memory runs out.
+fn supervise_worker(run: &mut Execution, _: &Outputs) -> Output {
+    let (run_id, id) = (run.record().run.run_id.clone().unwrap_or_default(), run.id().to_string());
+    let mut worker = Command::new(std::env::current_exe()?)
+        .args(["worker", &run_id, &id])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    run.enter("wait-until-begun");
+    let mut said = String::new();
+    BufReader::new(worker.stdout.take().ok_or("the worker has no output")?).read_line(&mut said)?;
+    worker.kill()?; // SIGKILL: no destructor of the worker runs
+    Err(format!("the worker said {said:?} and ended by {}", worker.wait()?).into())
+}

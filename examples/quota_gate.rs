@@ -1,0 +1,43 @@
+//! A gate before an API: reserve before the call, settle after it. Reservations of all threads and processes together
+//! never overrun the limit.
+
+use runledger::quota::{Denied, Limits, WarningLevel};
+use runledger::{Grant, Options};
+
+/// A limit of one's own, beside the bundled ones.
+const OWN: &str = r#"[{"api": "search", "limit": 10, "unit": "calls", "period": "day", "source": "our contract", "as_of": "2026-02-14"}]"#;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    // A clock that stands still, so that no midnight comes between; without it, the system's.
+    let noon = "2026-02-14T12:00:00Z".parse()?;
+    let open = || {
+        let ledger = Options::new().clock(move || noon).open(directory.path().join("execution_metrics.jsonl"))?;
+        ledger.quota(Limits::bundled().with(Limits::from_json(OWN)?))
+    };
+    let quota = open()?;
+
+    for batch in [4, 3, 6] {
+        let grant = quota.reserve("search", batch)?;
+        if let Grant::Held(hold) = grant {
+            // Here the calls are made; one less than was reserved, so the rest is free again.
+            let status = hold.settle(batch - 1)?;
+            println!("{} {batch} granted: {} of {} used", status.emoji(), status.consumed, status.limit);
+        } else if let Grant::Denied(Denied { requested, status, .. }) = grant {
+            println!("{} {requested} denied: {} left until {}", status.emoji(), status.remaining, status.resets_at);
+        }
+    }
+    // An error between the two: the hold is dropped, and what it reserved is free again.
+    drop(quota.reserve("search", 5)?);
+    // All that is left can be had, and no more.
+    while let Grant::Held(hold) = quota.reserve("search", 1)? {
+        hold.settle(1)?;
+    }
+    drop(quota);
+
+    // The state is in the journal: it survives a restart.
+    let status = open()?.status("search")?;
+    println!("{} {}: {} of {} {} used", status.emoji(), status.api_name, status.consumed, status.limit, status.unit);
+    assert_eq!((status.consumed, status.warning_level), (10, WarningLevel::Red));
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! The guard in async code: it lives across an `.await`. A future that is dropped half-way, by a timeout
+//! or a `select!`, leaves a cancelled record. It works alike in every runtime; here a small `block_on` stands for one.
+
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use runledger::{Ledger, Recorded, Skill, metrics::Status};
+
+/// An async skill. Nothing in it is there for the case that it is cancelled.
+async fn publish(ledger: Ledger, reply: impl Future<Output = Result<u32, &'static str>>) -> Recorded {
+    let mut run = ledger.begin(Skill::new("publish", "1.2.0"));
+    run.enter("upload");
+    match reply.await {
+        Ok(_page) => run.succeed(),
+        Err(error) => run.fail(error),
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let ledger = Ledger::open(directory.path().join("execution_metrics.jsonl"))?;
+
+    for answer in [Ok(7), Err("remote rejected")] {
+        assert!(block_on(publish(ledger.clone(), late(answer))).is_durable());
+    }
+
+    // Begun, never answered, given up. It is `Send`: a runtime may move it to another thread half-way.
+    let mut given_up: Pin<Box<dyn Future<Output = Recorded> + Send>> = Box::pin(publish(ledger.clone(), pending()));
+    assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(given_up);
+
+    let statuses = ledger.scan()?.map(|record| Ok(record?.status)).collect::<runledger::Result<Vec<_>>>()?;
+    println!("{statuses:?}");
+    assert_eq!(statuses, [Status::Success, Status::Failed, Status::Cancelled].map(Some));
+    Ok(())
+}
+
+/// An answer that is not there yet when it is first asked for, so that the skill is suspended once.
+fn late<T: Copy>(answer: T) -> impl Future<Output = T> {
+    let mut polls = 0;
+    poll_fn(move |context| {
+        polls += 1;
+        context.waker().wake_by_ref(); // as the thread that has the answer would
+        if polls == 1 { Poll::Pending } else { Poll::Ready(answer) }
+    })
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = Box::pin(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
