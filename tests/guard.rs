@@ -166,6 +166,23 @@ fn a_child_carries_its_parent_and_its_run() {
 }
 
 #[test]
+fn a_child_that_panics_within_a_closure_leaves_its_message() {
+    let place = Place::new();
+    let parent = place.ledger.begin(Skill::new("orchestrator", "1.0.0"));
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        let done = parent.run(skill(), |_| -> Result<(), String> { panic!("nested {}", std::hint::black_box(1)) });
+        done.record.warn();
+    }));
+    assert!(unwound.is_err());
+    let parent_id = parent.id();
+    assert!(parent.succeed().is_durable());
+    let records = place.records();
+    assert_eq!(records[0].error_reason.as_deref(), Some("panicked: nested 1"));
+    assert_eq!(records[0].run.parent_execution_id, Some(parent_id));
+    assert_eq!(records[1].status, Some(Status::Success));
+}
+
+#[test]
 fn usage_is_priced_and_added_up_call_by_call() {
     let place = Place::new();
     let mut run = place.ledger.begin(skill());

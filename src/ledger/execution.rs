@@ -289,18 +289,31 @@ impl Ledger {
         skill: Skill,
         body: impl FnOnce(&mut Execution) -> Result<T, E>,
     ) -> Done<T, E> {
-        let mut run = self.begin(skill);
+        self.begin(skill).run_to_its_end(body)
+    }
+}
+
+impl Execution {
+    /// As [`Ledger::run`], as an execution within this one.
+    pub fn run<T, E: fmt::Display>(
+        &self,
+        skill: Skill,
+        body: impl FnOnce(&mut Execution) -> Result<T, E>,
+    ) -> Done<T, E> {
+        self.child(skill).run_to_its_end(body)
+    }
+
+    fn run_to_its_end<T, E: fmt::Display>(mut self, body: impl FnOnce(&mut Self) -> Result<T, E>) -> Done<T, E> {
         // The panic goes on below, so nobody sees what it left half-done.
-        let record = match catch_unwind(AssertUnwindSafe(|| body(&mut run))) {
-            Ok(Ok(value)) => return Done { record: run.succeed(), result: Ok(value) },
-            Ok(Err(error)) => return Done { record: run.fail(&error), result: Err(error) },
+        match catch_unwind(AssertUnwindSafe(|| body(&mut self))) {
+            Ok(Ok(value)) => Done { record: self.succeed(), result: Ok(value) },
+            Ok(Err(error)) => Done { record: self.fail(&error), result: Err(error) },
             Err(payload) => {
-                let recorded = run.end_with_error(Status::Panicked, &panic_message(&*payload));
-                self.warn_unless_kept(&recorded);
-                payload
+                let recorded = self.end_with_error(Status::Panicked, &panic_message(&*payload));
+                self.ledger.warn_unless_kept(&recorded);
+                resume_unwind(payload)
             }
-        };
-        resume_unwind(record)
+        }
     }
 }
 

@@ -323,6 +323,9 @@ impl Ledger {
 
 /// Fills what `run` does not say from what it stands in.
 fn inherit(run: &mut RunIds, from: &RunIds) {
+    if run.parent_execution_id.is_none() {
+        run.parent_execution_id = from.parent_execution_id;
+    }
     let fields = [
         (&mut run.run_id, &from.run_id),
         (&mut run.parent_run_id, &from.parent_run_id),
@@ -330,8 +333,10 @@ fn inherit(run: &mut RunIds, from: &RunIds) {
         (&mut run.correlation_id, &from.correlation_id),
         (&mut run.agent_name, &from.agent_name),
         (&mut run.task_id, &from.task_id),
+        (&mut run.description, &from.description),
         (&mut run.mode, &from.mode),
         (&mut run.trace_id, &from.trace_id),
+        (&mut run.span_id, &from.span_id),
     ];
     for (field, inherited) in fields {
         if field.is_none() {

@@ -7,7 +7,6 @@ use crate::metrics::Timestamp;
 /// The answer to [`Quota::reserve`].
 #[derive(Debug)]
 #[must_use = "a hold that is dropped is released"]
-#[non_exhaustive]
 pub enum Grant {
     /// The amount is reserved.
     Held(Hold),
