@@ -24,7 +24,7 @@ impl ExecutionMetrics {
     /// [`ErrorKind::Invalid`] for what JSON cannot give back: a float that is NaN or infinite, a tag with more than 124
     /// arrays and objects inside each other, a tag with an object whose first key begins with `$serde_json::private::`.
     pub fn to_json(&self) -> Result<String> {
-        let mut line = Vec::with_capacity(1024);
+        let mut line = Vec::with_capacity(2048);
         self.to_json_into(&mut line)?;
         String::from_utf8(line).map_err(unwritable)
     }

@@ -4,6 +4,7 @@
 mod floor;
 mod okaywal;
 mod redb;
+mod runledger;
 mod seed;
 mod sqlite;
 mod tracing_appender;
@@ -13,7 +14,7 @@ use crate::cell::Cell;
 use crate::samples::Samples;
 
 /// The name of our own row, which the others are compared with.
-pub(crate) const RUNLEDGER: &str = "runledger";
+pub(crate) const RUNLEDGER: &str = "runledger: append";
 
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
@@ -22,7 +23,9 @@ pub(crate) struct Peer {
     pub(crate) run: fn(&Cell<'_>) -> Result<Samples>,
 }
 
-const PEERS: [Peer; 7] = [
+const PEERS: [Peer; 9] = [
+    Peer { name: RUNLEDGER, durable: true, run: runledger::append },
+    Peer { name: "runledger: begin + finish", durable: true, run: runledger::guard },
     Peer { name: "floor: append + fdatasync", durable: true, run: floor::append },
     Peer { name: "floor: overwrite + fdatasync", durable: true, run: floor::overwrite },
     Peer { name: "rusqlite: WAL, FULL, one connection", durable: true, run: sqlite::run },

@@ -1,29 +1,43 @@
-//! runledger itself: `begin`, fill in, `succeed`, on one ledger that all threads share.
-//!
-//! Each call does what no peer is asked to: it marks the execution as begun, makes the record, serialises it, and
-//! chains it by its hash. The line is about as long as the peers' record.
+//! runledger itself, on one ledger that all threads share: the same record through `append`, which validates,
+//! serialises, chains and syncs it; and what an orchestrator does, `begin`, fill in, `succeed`, which marks the execution
+//! as begun first.
 
-use runledger::{Ledger, Recorded, Skill, Usage};
+use runledger::{Answer, ExecutionMetrics, Ledger, Skill, Usage, Uuid};
 
-use crate::Result;
 use crate::cell::Cell;
 use crate::samples::Samples;
+use crate::{RECORD, Result};
 
-pub(crate) fn run(cell: &Cell<'_>) -> Result<Samples> {
+pub(crate) fn append(cell: &Cell<'_>) -> Result<Samples> {
+    let record = ExecutionMetrics::from_json(std::str::from_utf8(RECORD)?)?;
     let ledger = Ledger::open(cell.dir.join("execution_metrics.jsonl"))?;
-    let samples = cell.measure(|| Ok(|_: &[u8]| record(&ledger)))?;
-    let stored = ledger.scan()?.count();
-    cell.check(samples, u64::try_from(stored)?)
+    let measured = cell.measure(|| {
+        let (mut record, ledger) = (record.clone(), &ledger);
+        Ok(move |_: &[u8]| {
+            record.execution_id = Uuid::from_u128(record.execution_id.as_u128().wrapping_add(1));
+            durable(&ledger.append(&record)?)
+        })
+    })?;
+    cell.check(measured, u64::try_from(ledger.scan()?.count())?)
 }
 
-fn record(ledger: &Ledger) -> Result<()> {
+pub(crate) fn guard(cell: &Cell<'_>) -> Result<Samples> {
+    let ledger = Ledger::open(cell.dir.join("execution_metrics.jsonl"))?;
+    let measured = cell.measure(|| Ok(|_: &[u8]| execution(&ledger)))?;
+    cell.check(measured, u64::try_from(ledger.scan()?.count())?)
+}
+
+fn execution(ledger: &Ledger) -> Result<()> {
     let mut run = ledger.begin(Skill::new("git-push-autonomous", "0.1.0"));
-    for step in ["orchestrator", "rules-engine", "executor"] {
-        run.enter(step);
-    }
+    run.enter("rules-engine");
+    run.enter("executor");
     run.usage("gpt-4", Usage::new(1_000, 500));
-    match run.succeed() {
-        Recorded::Durable => Ok(()),
+    durable(&run.succeed().answer)
+}
+
+fn durable(answer: &Answer) -> Result<()> {
+    match answer {
+        Answer::Durable { .. } => Ok(()),
         other => Err(format!("expected a durable record, found {other:?}").into()),
     }
 }
