@@ -7,6 +7,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -196,15 +197,18 @@ fn path(layout: &Layout, stem: Uuid) -> PathBuf {
 }
 
 impl State {
-    /// Makes the file and locks it. A sweeper may come between the two, find a file without a lock and remove it.
+    /// Makes the file and locks it. A sweeper may come between the two: it finds a file without a lock, takes the lock
+    /// for as long as it looks, and may remove the file.
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool, stem: Uuid) -> Result<Self> {
         let path = path(layout, stem);
         let make = || -> io::Result<Arc<dyn StorageFile>> {
             loop {
                 let file: Arc<dyn StorageFile> = Arc::from(storage.open(&path, Access::WriteNew)?);
-                let locked = file.try_lock()?;
+                while !file.try_lock()? {
+                    std::thread::sleep(Duration::from_micros(100));
+                }
                 let there = storage.stat(&path)?;
-                if locked && there.is_some_and(|there| file.stat().is_ok_and(|open| open.id == there.id)) {
+                if there.is_some_and(|there| file.stat().is_ok_and(|open| open.id == there.id)) {
                     let owner = serde_json::to_vec(&Owner::this_process())?;
                     write_all_at(&*file, &seal(&owner), 0)?;
                     if sync {
