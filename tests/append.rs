@@ -500,6 +500,33 @@ fn another_ledger_in_its_place_is_replaced() {
     assert!(found[0].found.starts_with(&format!("expected ledger {}", head.ledger)), "{}", found[0].found);
 }
 
+/// Each byte, with one bit flipped: noticed by `verify`, and the records of the other lines are still read.
+#[test]
+fn a_flipped_byte_anywhere_is_noticed_and_hides_no_other_line() {
+    let directory = in_memory();
+    let path = path_in(&directory);
+    let head = written(&path, 3);
+    let whole = fs::read(&path).unwrap();
+    let mut line = 0;
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        fs::write(&path, &bytes).unwrap();
+        let verification = verify(&path, std::slice::from_ref(&head)).unwrap();
+        assert!(!verification.is_clean(), "byte {at} of line {line}");
+        assert_eq!(verification.fault_count, verification.faults.len() as u64);
+        assert!(verification.lines < 3, "byte {at}");
+
+        let read: Vec<_> = Records::open(&path).unwrap().flatten().map(|r| r.execution_id.as_u128()).collect();
+        // A line feed that is none any more joins its line with the next.
+        let hidden = if whole[at] == b'\n' { line..=line + 1 } else { line..=line };
+        for other in (0..3).filter(|other| !hidden.contains(other)) {
+            assert!(read.contains(&(other + 1)), "byte {at}: line {other} is hidden");
+        }
+        line += u128::from(whole[at] == b'\n');
+    }
+}
+
 /// And the ledger opens and goes on, whichever byte it was.
 #[test]
 fn a_ledger_with_a_flipped_byte_goes_on() {

@@ -117,7 +117,8 @@ pub struct Cursor {
 pub struct Line<'b> {
     /// The line without its line feed: the record's JSON with the chain's three keys at its end.
     pub bytes: &'b [u8],
-    /// Its sequence number; `None` if it has no trailer, so that no writer of ours can have written it.
+    /// The sequence number that it says it has; `None` if it has no trailer, so that no writer of ours can have written
+    /// it.
     pub seq: Option<u64>,
     /// Its number in its file, from 1.
     pub number: u64,
@@ -191,11 +192,20 @@ impl Lines {
                     }
                     self.cursor.offset = piece.end();
                     self.cursor.lines += 1;
-                    let seq = line::trailer(open.splitter.bytes(piece)).map(|trailer| trailer.link.seq);
-                    if seq.is_some_and(|seq| seq <= self.cursor.seq) {
-                        continue;
+                    let line = open.splitter.bytes(piece);
+                    let seq = line::trailer(line).map(|trailer| trailer.link.seq);
+                    match seq {
+                        Some(seq) if self.cursor.seq.checked_add(1) == Some(seq) => self.cursor.seq = seq,
+                        // Any other number is believed only of a line whose hash is right: a damaged one would hide
+                        // the lines that it seems to be before or after.
+                        Some(seq) if line::check(line).is_some() => {
+                            if seq <= self.cursor.seq {
+                                continue;
+                            }
+                            self.cursor.seq = seq;
+                        }
+                        _ => {}
                     }
-                    self.cursor.seq = seq.unwrap_or(self.cursor.seq);
                     break (piece, seq, self.cursor.lines);
                 }
                 None if open.sealed => {
