@@ -372,6 +372,24 @@ fn files_are_for_the_owner_alone() {
 // What verify tells apart.
 
 #[test]
+fn a_head_stays_good_while_the_ledger_grows() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = path_in(&directory);
+    let ledger = Ledger::open(&path).unwrap();
+    let mut heads = vec![ledger.head().unwrap()];
+    for number in 0..10 {
+        assert!(matches!(ledger.append(&record(number)).unwrap(), Answer::Durable { .. }));
+        heads.push(ledger.head().unwrap());
+    }
+    assert_eq!(heads.iter().map(|head| head.seq).collect::<Vec<_>>(), (0..=10).collect::<Vec<_>>());
+    assert_eq!(heads[10].bytes, fs::metadata(&path).unwrap().len());
+    let verification = ledger.verify(&heads).unwrap();
+    assert!(verification.is_clean(), "{:?}", verification.faults);
+    assert_eq!((verification.lines, verification.head.seq, verification.bytes), (10, 10, heads[10].bytes));
+    assert_eq!(verification.head, heads[10]);
+}
+
+#[test]
 fn a_cut_tail_is_truncated() {
     let directory = tempfile::tempdir().unwrap();
     let path = path_in(&directory);
@@ -525,6 +543,52 @@ fn a_flipped_byte_anywhere_is_noticed_and_hides_no_other_line() {
         }
         line += u128::from(whole[at] == b'\n');
     }
+}
+
+/// A line whose own number was changed is the only one accused, and the only one in doubt.
+#[test]
+fn a_changed_number_hides_no_other_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = path_in(&directory);
+    let head = written(&path, 4);
+    let whole = fs::read_to_string(&path).unwrap();
+    for number in [0, 1, 3, 4, 9, u64::MAX] {
+        fs::write(&path, whole.replace("\"seq\":2,", &format!("\"seq\":{number},"))).unwrap();
+        let read: Vec<_> = Records::open(&path).unwrap().map(|r| r.unwrap().execution_id.as_u128()).collect();
+        assert_eq!(read, [1, 2, 3, 4], "numbered {number}");
+        let found = faults(&path, std::slice::from_ref(&head));
+        assert_eq!(found.len(), 1, "numbered {number}: {found:?}");
+        assert_eq!((found[0].kind, found[0].line, found[0].seq), (FaultKind::Edited, 2, Some(2)));
+    }
+}
+
+/// A head that finds no line, or says nothing of one, stands in no other head's way.
+#[test]
+fn each_head_is_judged_for_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = path_in(&directory);
+    let ledger = Ledger::open(&path).unwrap();
+    let mut heads = vec![ledger.head().unwrap()];
+    for number in 0..4 {
+        assert!(matches!(ledger.append(&record(number)).unwrap(), Answer::Durable { .. }));
+        heads.push(ledger.head().unwrap());
+    }
+    let foreign = written(&directory.path().join("other.jsonl"), 2);
+    heads.push(foreign);
+    assert_eq!(kinds(&path, &heads), [FaultKind::Replaced], "the foreign one alone");
+
+    let mut lines = lines(&path);
+    lines.remove(1);
+    fs::write(&path, lines.concat()).unwrap();
+    heads.pop();
+    let found = faults(&path, &heads);
+    assert_eq!(
+        found.iter().map(|fault| (fault.kind, fault.seq)).collect::<Vec<_>>(),
+        [
+            (FaultKind::Gap, Some(2)), // between its neighbours
+            (FaultKind::Gap, Some(2)), // for the head
+        ]
+    );
 }
 
 /// And the ledger opens and goes on, whichever byte it was.

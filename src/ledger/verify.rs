@@ -131,9 +131,9 @@ fn verify_on(disk: &dyn Storage, layout: &Layout, heads: &[Head]) -> Result<Veri
     let id = identity::read(disk, layout)?.ok_or_else(|| {
         Error::new(ErrorKind::Io, "verify the ledger").path(layout.active()).detail("there is no ledger of this name")
     })?;
-    let mut heads = heads.to_vec();
-    heads.sort_by_key(|head| head.seq);
-    let mut verifier = Verifier::new(id, heads.into());
+    let (mut own, foreign): (Vec<_>, Vec<_>) = heads.iter().cloned().partition(|head| head.ledger == id);
+    own.sort_by_key(|head| head.seq);
+    let mut verifier = Verifier::new(id, own.into());
     // As a reader does: the active segment is opened before the sealed ones are listed.
     let active = disk.open(layout.active(), Access::Read);
     let sealed = layout.sealed_segments(disk)?;
@@ -154,16 +154,16 @@ fn verify_on(disk: &dyn Storage, layout: &Layout, heads: &[Head]) -> Result<Veri
         verifier.found.head.bytes = verifier.segment(Splitter::new(Arc::from(file), 0), layout.active(), false)?;
     }
     let place = Place { path: layout.active(), line: 0, byte: 0 };
+    for head in foreign {
+        let found = format!("expected ledger {}, found {id}", head.ledger);
+        verifier.fault(FaultKind::Replaced, &place, None, found);
+    }
+    for head in std::mem::take(&mut verifier.passed) {
+        verifier.fault(FaultKind::Gap, &place, Some(head.seq), "the line of a kept head is not there".to_owned());
+    }
     for head in std::mem::take(&mut verifier.heads) {
-        if head.ledger != id {
-            let found = format!("expected ledger {}, found {id}", head.ledger);
-            verifier.fault(FaultKind::Replaced, &place, None, found);
-        } else if head.seq > verifier.last.seq {
-            let found = format!("expected line {} of a kept head, found no line after {}", head.seq, verifier.last.seq);
-            verifier.fault(FaultKind::Truncated, &place, Some(head.seq), found);
-        } else if head.seq > 0 {
-            verifier.fault(FaultKind::Gap, &place, Some(head.seq), "the line of a kept head is not there".to_owned());
-        }
+        let found = format!("expected line {} of a kept head, found no line after {}", head.seq, verifier.last.seq);
+        verifier.fault(FaultKind::Truncated, &place, Some(head.seq), found);
     }
     let mut found = verifier.found;
     found.segments = number;
@@ -185,8 +185,10 @@ struct Verifier {
     last: Link,
     /// The links of the last lines, to tell a repeated line from a forked one.
     recent: VecDeque<Link>,
-    /// Kept heads that were not reached, by number. Those of other ledgers match no line and stay.
+    /// Kept heads that were not reached, by number.
     heads: VecDeque<Head>,
+    /// Kept heads whose line was not there.
+    passed: Vec<Head>,
     /// Whether no line of the segment has been accepted yet: only there are lines repeated.
     at_start: bool,
     found: Verification,
@@ -197,7 +199,10 @@ struct Verifier {
 const RECENT_MAX: usize = 8192;
 
 impl Verifier {
-    fn new(ledger: Uuid, heads: VecDeque<Head>) -> Self {
+    /// `heads` are those of `ledger`, by number.
+    fn new(ledger: Uuid, mut heads: VecDeque<Head>) -> Self {
+        // A head of the empty ledger says nothing of any line.
+        heads.retain(|head| head.seq > 0);
         let found = Verification {
             lines: 0,
             bytes: 0,
@@ -208,7 +213,7 @@ impl Verifier {
             fault_count: 0,
             faults: Vec::new(),
         };
-        Self { last: Link::START, recent: VecDeque::new(), heads, at_start: true, found }
+        Self { last: Link::START, recent: VecDeque::new(), heads, passed: Vec::new(), at_start: true, found }
     }
 
     /// Returns where its last whole line ends.
@@ -230,10 +235,14 @@ impl Verifier {
                 _ if bytes.is_empty() => {}
                 Some(trailer) if line::check(bytes).is_some() => self.line(&trailer, &place),
                 Some(trailer) => {
+                    // What follows is judged by what the line says of itself; but its number may be what was edited.
+                    let follows = trailer.prev == self.last.hash;
+                    let seq = if follows { self.last.seq.saturating_add(1) } else { trailer.link.seq };
                     let found = "its bytes have another hash than it says".to_owned();
-                    self.fault(FaultKind::Edited, &place, Some(trailer.link.seq), found);
-                    // Its place is known all the same: what follows is judged by what the line said of itself.
-                    self.last = trailer.link;
+                    self.fault(FaultKind::Edited, &place, Some(seq), found);
+                    self.last = Link { seq, ..trailer.link };
+                    // Of a head of this line no more can be said.
+                    self.heads_of(seq);
                 }
                 None => self.fault(FaultKind::Torn, &place, None, format!("{} bytes that are no line", bytes.len())),
             }
@@ -288,13 +297,21 @@ impl Verifier {
             self.recent.pop_front();
         }
         self.recent.push_back(link);
-        while self.heads.front().is_some_and(|head| head.seq == link.seq) {
-            let Some(head) = self.heads.pop_front() else { break };
+        for head in self.heads_of(link.seq) {
             if head.hash != link.hash_str() {
                 let found = format!("expected the line of a kept head, with hash {}", head.hash);
                 self.fault(FaultKind::Replaced, place, Some(link.seq), found);
             }
         }
+    }
+
+    /// The kept heads of line `seq`. Those of lines before it are passed.
+    fn heads_of(&mut self, seq: u64) -> Vec<Head> {
+        let end = self.heads.partition_point(|head| head.seq <= seq);
+        let mut reached: Vec<Head> = self.heads.drain(..end).collect();
+        let of_line = reached.split_off(reached.partition_point(|head| head.seq < seq));
+        self.passed.extend(reached);
+        of_line
     }
 
     fn fault(&mut self, kind: FaultKind, place: &Place<'_>, seq: Option<u64>, found: String) {
