@@ -124,6 +124,14 @@ impl Error {
         &self.0.details
     }
 
+    /// The text with the source's behind it, for a warning that nobody takes apart.
+    pub(crate) fn with_source(&self) -> String {
+        match &self.0.source {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
+        }
+    }
+
     /// The operating system's kind of error, if one is the source.
     pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
         let source = self.0.source.as_deref()?;
@@ -161,6 +169,7 @@ mod tests {
             .detail("expected a trailer, found \"x\"");
         assert_eq!(error.to_string(), "read the ledger: /l.jsonl: line 3 (byte 120): expected a trailer, found \"x\"");
         assert_eq!(std::error::Error::source(&error).map(ToString::to_string).as_deref(), Some("bad disk"));
+        assert_eq!(error.with_source(), format!("{error}: bad disk"));
         assert_eq!((error.line(), error.byte()), (Some(3), Some(120)));
     }
 }

@@ -89,7 +89,7 @@ impl Options {
             allow_network: false,
             storage: Arc::new(Disk),
             clock,
-            warn: Arc::new(|error| eprintln!("runledger: warning: {error}{}", source_of(error))),
+            warn: Arc::new(|error| eprintln!("runledger: warning: {}", error.with_source())),
         }
     }
 }
@@ -110,10 +110,6 @@ pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<
         .rev()
         .filter_map(|made| made.parent())
         .try_for_each(|parent| storage.sync_dir(parent).map_err(failed))
-}
-
-fn source_of(error: &Error) -> String {
-    std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default()
 }
 
 impl fmt::Debug for Options {

@@ -81,12 +81,13 @@ impl Recorded {
     fn warnings(&self) -> impl Iterator<Item = String> {
         let record = match &self.answer {
             Answer::Durable { .. } | Answer::Flushed { .. } => None,
-            Answer::Spilled(error) => Some(format!("a record was spilled: {error}")),
-            Answer::Lost(error) => Some(format!("a record was lost: {error}")),
+            Answer::Spilled(error) => Some(("a record was spilled", error)),
+            Answer::Lost(error) => Some(("a record was lost", error)),
         };
-        let unmarked = self.unmarked.as_ref().map(|error| format!("an execution was not marked as begun: {error}"));
-        let refused = self.refused.as_ref().map(|error| format!("fields of a record were left out: {error}"));
-        record.into_iter().chain(unmarked).chain(refused)
+        let unmarked = self.unmarked.as_ref().map(|error| ("an execution was not marked as begun", error));
+        let refused = self.refused.as_ref().map(|error| ("fields of a record were left out", error));
+        let all = record.into_iter().chain(unmarked).chain(refused);
+        all.map(|(what, error)| format!("{what}: {}", error.with_source()))
     }
 }
 
@@ -258,7 +259,7 @@ impl Ledger {
             }
             Err(error) => match self.shared.spill.keep(since, json) {
                 Ok(()) => {
-                    self.shared.tell(&Event::Spilled { records: 1, error: error.to_string() });
+                    self.shared.tell(&Event::Spilled { records: 1, error: error.with_source() });
                     Answer::Spilled(error)
                 }
                 Err(_) => self.lose(error),
@@ -399,7 +400,7 @@ pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, 
         Ok(()) => Ok(true),
         Err(error) if raise_on_error => Err(error),
         Err(error) => {
-            eprintln!("runledger: warning: {error}");
+            eprintln!("runledger: warning: {}", error.with_source());
             Ok(false)
         }
     }
