@@ -14,6 +14,12 @@ use crate::error::{Error, ErrorKind, Result};
 /// The version of the format on disk that this crate writes. It reads this one and all before.
 const FORMAT: u32 = 1;
 
+/// What every version writes.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Identity {
     format: u32,
@@ -40,14 +46,19 @@ pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> Result<Option<Uuid
     };
     let mut bytes = vec![0; 4096];
     let read = read_full_at(&*file, &mut bytes, 0).map_err(failed)?;
-    let identity: Identity = serde_json::from_slice(&bytes[..read])
-        .map_err(|source| Error::new(ErrorKind::Malformed, "read the ledger's identity").path(&path).source(source))?;
-    if identity.format > FORMAT {
-        return Err(Error::new(ErrorKind::Newer, "open the ledger").path(&path).detail(format!(
-            "its format is {}, and this version knows up to {FORMAT}: use a newer runledger",
-            identity.format
-        )));
+    let malformed = |source| {
+        Error::new(ErrorKind::Malformed, "read the ledger's identity")
+            .path(&path)
+            .source(source)
+            .detail("restore the file; or remove it, and the ledger gets a new identity and keeps its lines")
+    };
+    let Format { format } = serde_json::from_slice(&bytes[..read]).map_err(malformed)?;
+    if format > FORMAT {
+        return Err(Error::new(ErrorKind::Newer, "open the ledger")
+            .path(&path)
+            .detail(format!("its format is {format}, and this version knows up to {FORMAT}: use a newer runledger")));
     }
+    let identity: Identity = serde_json::from_slice(&bytes[..read]).map_err(malformed)?;
     if identity.file != file_name(layout) {
         return Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
             .path(layout.machinery())
@@ -61,7 +72,6 @@ fn file_name(layout: &Layout) -> String {
 }
 
 fn make(storage: &dyn Storage, layout: &Layout, unix_ms: i64) -> Result<Uuid> {
-    refuse_foreign(storage, layout)?;
     let path = layout.identity();
     let new = path.with_extension("new");
     let time = uuid::Timestamp::from_unix(
@@ -85,8 +95,12 @@ fn make(storage: &dyn Storage, layout: &Layout, unix_ms: i64) -> Result<Uuid> {
     Ok(identity.id)
 }
 
-/// A file that is there already must be a ledger's, one whose machinery was lost: its first line is sealed.
-fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+/// Refuses another's file or machinery before anything is made beside it. A file without machinery must be a ledger's
+/// all the same, one whose machinery was lost: its first line is sealed.
+pub(super) fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+    if read(storage, layout)?.is_some() {
+        return Ok(());
+    }
     let path = layout.active();
     let failed = |source| Error::io("read the ledger", path, source);
     let file = match storage.open(path, Access::Read) {

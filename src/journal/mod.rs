@@ -164,7 +164,7 @@ impl Journal {
     /// Opens the journal whose active segment is `path`, and makes it if it is not there; mends what a crash left.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] when `path` is no regular file or holds something else;
+    /// [`ErrorKind::Unsuitable`] when `path` is no regular file, holds something else, or leaves its machinery no name;
     /// [`ErrorKind::Newer`] for a format that this version does not know;
     /// [`ErrorKind::Timeout`] when another process keeps the lock;
     /// [`ErrorKind::Io`] when the disk refuses.
@@ -180,6 +180,12 @@ impl Journal {
             )));
         }
         recovery::check_active(&*storage, &layout)?;
+        if layout.machinery() == layout.active() {
+            return Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(layout.active()).detail(
+                "expected the name of a file such as x.jsonl, whose machinery can stand beside it in x.ledger",
+            ));
+        }
+        identity::refuse_foreign(&*storage, &layout)?;
         for directory in [layout.machinery().to_owned(), layout.sealed(), layout.quarantine()] {
             make_directory(&*storage, &directory)?;
         }

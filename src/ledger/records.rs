@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::segment::Layout;
-use crate::journal::storage::{Disk, Storage};
+use crate::journal::storage::{Disk, FileType, Stat, Storage};
 use crate::journal::{Line, Lines};
 use crate::metrics::ExecutionMetrics;
 
@@ -25,11 +25,18 @@ impl Records {
     /// or swept. Plain JSON lines written by others are read as well.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] when there is no file at `path` and no ledger either, or it cannot be read.
+    /// [`ErrorKind::Io`] when there is no file at `path` and no ledger either, or it cannot be read;
+    /// [`ErrorKind::Unsuitable`] when a directory, a FIFO or a device stands there.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let layout = Layout::new(path.as_ref());
         let there = Disk.stat(layout.active()).and_then(|active| Ok(active.or(Disk.stat(&layout.identity())?)));
         match there {
+            // Opening a FIFO would wait for a writer.
+            Ok(Some(Stat { file_type: FileType::Directory | FileType::Special, .. })) => {
+                Err(Error::new(ErrorKind::Unsuitable, "open a ledger to read")
+                    .path(layout.active())
+                    .detail("expected a regular file, found a directory, a FIFO or a device"))
+            }
             Ok(Some(_)) => Ok(Self::new(Lines::from_start(Arc::new(Disk), layout))),
             Ok(None) => Err(Error::io("open a ledger to read", layout.active(), std::io::ErrorKind::NotFound.into())),
             Err(source) => Err(Error::io("open a ledger to read", layout.active(), source)),
