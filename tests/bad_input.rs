@@ -274,7 +274,63 @@ fn an_impossible_record_is_refused_with_every_reason() {
     assert_eq!(fs::read(&place.path).unwrap(), before);
 }
 
+fn large() -> serde_json::Value {
+    "x".repeat(20 * 1024 * 1024).into()
+}
+
 const TOO_LARGE: &str = "write a record as JSON: expected at most 16773120 bytes, found 20972";
+
+#[test]
+fn a_record_of_20_mib_is_refused_and_written_nowhere() {
+    let place = Place::new();
+    let ledger = Ledger::open(&place.path).unwrap();
+    append(&ledger, 1);
+    let before = fs::read(&place.path).unwrap();
+    let mut bad = record(2);
+    bad.tags.insert("prompt".to_owned(), large());
+    let error = ledger.append(&bad).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().starts_with(TOO_LARGE), "{error}");
+    assert!(error.to_string().ends_with(": keep what is large in a file and record its hash"), "{error}");
+    assert_eq!(log_execution_metrics(&bad, &place.path, false).unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(fs::read(&place.path).unwrap(), before);
+    assert!(names(&place.machinery().join("spill")).is_empty());
+}
+
+/// An execution is recorded, whatever its skill put into the record.
+#[test]
+fn an_execution_with_a_tag_of_20_mib_is_recorded_without_it() {
+    let place = Place::new();
+    let ledger = Ledger::open(&place.path).unwrap();
+    let mut run = ledger.begin(Skill::new("s", "1"));
+    let id = run.id();
+    run.tag("prompt", large());
+    let recorded = run.succeed();
+    assert!(recorded.is_durable(), "{:?}", recorded.answer);
+    assert!(recorded.refused.unwrap().to_string().starts_with(TOO_LARGE));
+    let records: Vec<_> = ledger.scan().unwrap().map(Result::unwrap).collect();
+    assert_eq!((records.len(), records[0].execution_id, records[0].execution_succeeded), (1, id, Some(true)));
+    assert!(records[0].tags["refused"][0].as_str().unwrap().starts_with("expected at most"));
+}
+
+/// And the largest that fits is kept, through a spill too.
+#[test]
+fn the_largest_record_is_kept() {
+    let place = Place::new();
+    let ledger = runledger::Options::new().lock_deadline(Duration::from_millis(20)).open(&place.path).unwrap();
+    let mut largest = record(1);
+    largest.tags.insert("prompt".to_owned(), "".into());
+    let room = 16 * 1024 * 1024 - 4096 - largest.to_json().unwrap().len();
+    largest.tags.insert("prompt".to_owned(), "x".repeat(room).into());
+    let lock = fs::File::open(place.machinery().join("lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(matches!(ledger.append(&largest).unwrap(), Answer::Spilled(_)));
+    lock.unlock().unwrap();
+    append(&ledger, 2);
+    let ids: Vec<_> = ledger.scan().unwrap().map(|record| record.unwrap().execution_id.as_u128()).collect();
+    assert_eq!(ids, [2, 1]);
+    assert!(ledger.verify(&[]).unwrap().is_clean());
+}
 
 #[test]
 fn awkward_characters_stay_on_one_line() {

@@ -21,7 +21,7 @@ pub use records::Records;
 pub use verify::{Fault, FaultKind, Verification, verify};
 
 use crate::cost::PriceTable;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Event};
 use crate::journal::storage::open_to_read;
 use crate::journal::{self, Durability, Head, Journal, make_directory};
@@ -29,6 +29,9 @@ use crate::metrics::{ExecutionMetrics, RunIds, Timestamp};
 use crate::quota::{self, Limits, Quota};
 use inflight::{InFlight, Slot};
 use spill::Spill;
+
+/// The longest record, in bytes of JSON: a line less what is put around a record in flight, spilled or swept.
+const RECORD_BYTES_MAX: usize = journal::PAYLOAD_BYTES_MAX - 4096;
 
 /// Where a record went.
 #[derive(Debug, Clone)]
@@ -212,8 +215,7 @@ impl Ledger {
         if let Some(parent) = parent {
             record.run.parent_execution_id = Some(parent.execution_id);
         }
-        let mark = record
-            .to_json()
+        let mark = to_json(&record)
             .and_then(|json| self.shared.inflight.begin(self.shared.journal.seen_end(), json.as_bytes()));
         Execution::begin(self.clone(), record, mark)
     }
@@ -221,19 +223,19 @@ impl Ledger {
     /// Appends a finished record that was made elsewhere.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason and nothing written, for a record that
-    /// [`validate`](ExecutionMetrics::validate) refuses. What the disk refuses is an [`Answer`], not an error.
+    /// [`ErrorKind::Invalid`], with every reason and nothing written, for a record that
+    /// [`validate`](ExecutionMetrics::validate) refuses, or whose JSON is longer than
+    /// [`PAYLOAD_BYTES_MAX`](journal::PAYLOAD_BYTES_MAX) less 4 KiB. What the disk refuses is an [`Answer`], not an
+    /// error.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
-        record.validate()?;
-        Ok(self.store(record.to_json()?.as_bytes()))
+        Ok(self.store(valid_json(record)?.as_bytes()))
     }
 
     /// Stores the record of an execution and takes its mark away.
     fn finish(&self, record: &mut ExecutionMetrics, mark: &Result<Slot, Error>) -> Recorded {
-        let refused = record.validate().err();
-        let json = match &refused {
-            None => record.to_json(),
-            Some(reasons) => bare(record, reasons).to_json(),
+        let (json, refused) = match valid_json(record) {
+            Ok(json) => (Ok(json), None),
+            Err(reasons) => (to_json(&bare(record, &reasons)), Some(reasons)),
         };
         let answer = match json {
             Ok(json) => self.store(json.as_bytes()),
@@ -322,6 +324,24 @@ impl Ledger {
     }
 }
 
+/// The JSON of a record that is valid, or all the reasons why it is not.
+fn valid_json(record: &ExecutionMetrics) -> Result<String> {
+    record.validate()?;
+    to_json(record)
+}
+
+/// The JSON of a record that a line has room for.
+fn to_json(record: &ExecutionMetrics) -> Result<String> {
+    let json = record.to_json()?;
+    if json.len() > RECORD_BYTES_MAX {
+        return Err(Error::new(ErrorKind::Invalid, "write a record as JSON").detail(format!(
+            "expected at most {RECORD_BYTES_MAX} bytes, found {}: keep what is large in a file and record its hash",
+            json.len()
+        )));
+    }
+    Ok(json)
+}
+
 /// Fills what `run` does not say from what it stands in.
 fn inherit(run: &mut RunIds, from: &RunIds) {
     if run.parent_execution_id.is_none() {
@@ -375,7 +395,7 @@ fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
 /// SHA-256 of a file's content, as 64 lower-case hex digits, in constant memory.
 ///
 /// # Errors
-/// [`ErrorKind::Io`](crate::ErrorKind::Io) when the file cannot be read.
+/// [`ErrorKind::Io`] when the file cannot be read.
 pub fn hash_file(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
     open_to_read(path).and_then(crate::digest::hash_reader).map_err(|source| Error::io("hash a file", path, source))
@@ -388,11 +408,11 @@ pub fn hash_file(path: impl AsRef<Path>) -> Result<String> {
 /// warning on stderr and `false`, so that the skill goes on.
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), always, for a record that [`validate`](ExecutionMetrics::validate)
-/// refuses; with `raise_on_error` also the errors of [`Ledger::open`] and of the append.
+/// [`ErrorKind::Invalid`], always, for a record that [`Ledger::append`] refuses; with `raise_on_error` also the errors of
+/// [`Ledger::open`] and of the append.
 pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, raise_on_error: bool) -> Result<bool> {
-    record.validate()?;
-    let logged = Ledger::open(path).and_then(|ledger| match ledger.append(record)? {
+    let json = valid_json(record)?;
+    let logged = Ledger::open(path).and_then(|ledger| match ledger.store(json.as_bytes()) {
         Answer::Durable { .. } | Answer::Flushed { .. } => Ok(()),
         Answer::Spilled(error) | Answer::Lost(error) => Err(error),
     });
