@@ -8,17 +8,15 @@
 
 mod common;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Samples, arguments, header, machine};
+use common::{Ring, Samples, arguments, header, machine, timed};
 use runledger::{Durability, Ledger, Options, Skill, Usage};
 
-const RING_BYTES: u64 = 1024 * 1024;
 const CHILD: &str = "RUNLEDGER_BENCH_CHILD";
 
 fn main() {
@@ -74,21 +72,14 @@ fn line_length(directory: &Path) -> usize {
     fs::read(path).unwrap().len()
 }
 
-fn timed(samples: &mut Samples, call: impl FnOnce()) {
-    let begin = Instant::now();
-    call();
-    samples.push(begin.elapsed());
-}
-
 /// The floors and the ledger, a few calls each in turn.
 fn taking_turns(directory: &Path, line: usize, seconds: Duration) -> (Samples, Samples, Samples) {
     const TURN: usize = 20;
     let bytes = vec![b'x'; line];
     let mut append = OpenOptions::new().create(true).append(true).open(directory.join("append")).unwrap();
-    let ring = prewritten(&directory.join("ring"));
+    let mut ring = Ring::new(&directory.join("ring"));
     let ledger = open(&directory.join("turns.jsonl"), Durability::Synced);
     let mut samples = (Samples::default(), Samples::default(), Samples::default());
-    let mut at = 0;
     let begin = Instant::now();
     while begin.elapsed() < seconds * 3 {
         for _ in 0..TURN {
@@ -98,14 +89,7 @@ fn taking_turns(directory: &Path, line: usize, seconds: Duration) -> (Samples, S
             });
         }
         for _ in 0..TURN {
-            if at + line as u64 > RING_BYTES {
-                at = 0;
-            }
-            timed(&mut samples.1, || {
-                ring.write_all_at(&bytes, at).unwrap();
-                ring.sync_data().unwrap();
-            });
-            at += line as u64;
+            timed(&mut samples.1, || ring.overwrite(&bytes));
         }
         for _ in 0..TURN {
             timed(&mut samples.2, || record(&ledger));
@@ -115,13 +99,6 @@ fn taking_turns(directory: &Path, line: usize, seconds: Duration) -> (Samples, S
         samples.took = samples.total();
     }
     samples
-}
-
-fn prewritten(path: &Path) -> File {
-    let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(path).unwrap();
-    file.write_all_at(&vec![0; RING_BYTES as usize], 0).unwrap();
-    file.sync_all().unwrap();
-    file
 }
 
 fn threaded(directory: &Path, durability: Durability, threads: usize, seconds: Duration) -> Samples {

@@ -3,9 +3,10 @@
 #![allow(dead_code, reason = "each benchmark takes what it needs")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The arguments of a benchmark.
 pub(crate) struct Arguments {
@@ -97,6 +98,40 @@ impl Samples {
     pub(crate) fn print(&self, what: &str) {
         let [p50, p95, p99, p999] = [0.5, 0.95, 0.99, 0.999].map(|share| self.percentile(share));
         println!("{what:<36} {:>10.0} {p50:>9.1} {p95:>9.1} {p99:>9.1} {p999:>9.1}", self.per_second());
+    }
+}
+
+/// Adds the time that `call` takes.
+pub(crate) fn timed(samples: &mut Samples, call: impl FnOnce()) {
+    let begin = Instant::now();
+    call();
+    samples.push(begin.elapsed());
+}
+
+/// The disk's floor: a prewritten file that is overwritten from its start to its end, and again.
+pub(crate) struct Ring {
+    file: File,
+    at: u64,
+}
+
+impl Ring {
+    const BYTES: u64 = 1024 * 1024;
+
+    pub(crate) fn new(path: &Path) -> Self {
+        let file = File::create(path).unwrap();
+        file.write_all_at(&vec![0; Self::BYTES as usize], 0).unwrap();
+        file.sync_all().unwrap();
+        Self { file, at: 0 }
+    }
+
+    /// Overwrites the next bytes and syncs.
+    pub(crate) fn overwrite(&mut self, bytes: &[u8]) {
+        if self.at + bytes.len() as u64 > Self::BYTES {
+            self.at = 0;
+        }
+        self.file.write_all_at(bytes, self.at).unwrap();
+        self.file.sync_data().unwrap();
+        self.at += bytes.len() as u64;
     }
 }
 

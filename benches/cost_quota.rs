@@ -1,0 +1,106 @@
+//! What a price and a quota cost: `cargo bench --bench cost_quota [-- --seconds 2 --dir DIRECTORY]`.
+//!
+//! The bars: pricing a call and asking for a quota's status under 50 µs at p99; recording a consumption under 1 ms. What
+//! is durable stands beside the disk's floor, overwriting a prewritten file and syncing, with which it takes turns.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
+
+mod common;
+
+use std::fs;
+use std::hint::black_box;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::{Ring, Samples, arguments, header, machine, timed};
+use runledger::quota::Limits;
+use runledger::{Grant, Ledger, PriceTable, Quota, Timestamp, Usage};
+
+/// A line of the quota's journal is some 270 bytes.
+const LINE_BYTES: usize = 270;
+
+fn main() {
+    let arguments = arguments();
+    let directory = arguments.directory.join("cost_quota");
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).unwrap();
+    println!("{}", machine(&directory));
+    println!("seconds a figure: {}\n\n{}", arguments.seconds.as_secs_f64(), header());
+
+    let known = price(arguments.seconds, "claude-3-opus");
+    known.print("cost, known model");
+    let unknown = price(arguments.seconds, "claude-3-opus-2040");
+    unknown.print("cost, unknown model");
+
+    let quota = open(&directory);
+    let status = repeated(arguments.seconds, || assert!(quota.status("openai-gpt4").is_ok()));
+    status.print("quota status");
+    let (floor, record, reserve) = taking_turns(&directory, &quota, arguments.seconds);
+    floor.print("overwrite + fdatasync");
+    record.print("quota record_consumption");
+    reserve.print("quota reserve + settle");
+
+    println!("\nbars, p99:");
+    for (what, samples, bar) in [
+        ("cost, known model", &known, 50.0),
+        ("cost, unknown model", &unknown, 50.0),
+        ("quota status", &status, 50.0),
+        ("quota record_consumption", &record, 1000.0),
+    ] {
+        let p99 = samples.percentile(0.99);
+        println!("  {what:<26} {p99:>8.1} µs of {bar:>4} µs: {}", if p99 < bar { "held" } else { "MISSED" });
+    }
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+/// Opened as a ledger opens it, with a limit that is not used up.
+fn open(directory: &Path) -> Quota {
+    let limits = Limits::from_json(
+        r#"[{"api": "openai-gpt4", "limit": 1000000000000000, "unit": "tokens", "period": "day", "source": "this benchmark",
+            "as_of": "2026-11-20"}]"#,
+    );
+    Ledger::open(directory.join("execution_metrics.jsonl")).unwrap().quota(limits.unwrap()).unwrap()
+}
+
+fn price(seconds: Duration, model: &str) -> Samples {
+    let table = PriceTable::bundled().unwrap();
+    let usage = Usage::new(1_000, 500).cache_read(200);
+    let at: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+    repeated(seconds, || _ = black_box(table.cost(black_box(model), &usage, at)))
+}
+
+fn repeated(seconds: Duration, mut call: impl FnMut()) -> Samples {
+    let mut samples = Samples::default();
+    let begin = Instant::now();
+    while begin.elapsed() < seconds {
+        timed(&mut samples, &mut call);
+    }
+    samples.took = samples.total();
+    samples
+}
+
+/// The floor and the durable calls, a few of each in turn.
+fn taking_turns(directory: &Path, quota: &Quota, seconds: Duration) -> (Samples, Samples, Samples) {
+    const TURN: usize = 20;
+    let mut ring = Ring::new(&directory.join("ring"));
+    let mut samples = (Samples::default(), Samples::default(), Samples::default());
+    let begin = Instant::now();
+    while begin.elapsed() < seconds * 3 {
+        for _ in 0..TURN {
+            timed(&mut samples.0, || ring.overwrite(&[b'x'; LINE_BYTES]));
+        }
+        for _ in 0..TURN {
+            timed(&mut samples.1, || assert!(quota.record_consumption("openai-gpt4", 1_500).is_ok()));
+        }
+        for _ in 0..TURN {
+            timed(&mut samples.2, || match quota.reserve("openai-gpt4", 4_000).unwrap() {
+                Grant::Held(hold) => assert!(hold.settle(1_500).is_ok()),
+                denied => panic!("{denied:?}"),
+            });
+        }
+    }
+    for samples in [&mut samples.0, &mut samples.1, &mut samples.2] {
+        samples.took = samples.total();
+    }
+    samples
+}
