@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use runledger::ledger::FaultKind;
 use runledger::quota::{self, Limits, Quota};
 use runledger::{
     Answer, Baselines, Error, ErrorKind, ExecutionMetrics, Ledger, PriceTable, Records, Skill, Uuid,
@@ -380,6 +381,27 @@ fn malformed_lines_are_passed_over_counted_and_named() {
     let skipped = baselines.skipped();
     assert_eq!(skipped.count(), 3);
     assert_eq!(skipped.errors().iter().map(Error::line).collect::<Vec<_>>(), [Some(2), Some(4), Some(5)]);
+}
+
+/// What is longer than any line is given in parts, and hides nothing behind it, neither from readers nor from `verify`.
+#[test]
+fn a_line_longer_than_any_is_passed_over() {
+    let place = Place::new();
+    let ledger = Ledger::open(&place.path).unwrap();
+    (1..=2).for_each(|number| append(&ledger, number));
+    let whole = fs::read(&place.path).unwrap();
+    let second = whole.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+    let junk = [vec![b'x'; 40 * 1024 * 1024], b"\n".to_vec()].concat();
+    fs::write(&place.path, [&whole[..second], &junk, &whole[second..]].concat()).unwrap();
+
+    let (records, errors): (Vec<_>, Vec<_>) = Records::open(&place.path).unwrap().partition(Result::is_ok);
+    assert_eq!(records.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [record(1), record(2)]);
+    assert!(!errors.is_empty());
+    assert!(errors.into_iter().all(|error| error.unwrap_err().kind() == ErrorKind::Malformed));
+    let verification = ledger.verify(&[]).unwrap();
+    assert_eq!((verification.lines, verification.in_progress_bytes), (2, 0));
+    assert!(verification.faults.iter().all(|fault| fault.kind == FaultKind::Torn && fault.byte >= second as u64));
+    assert!(!verification.is_clean());
 }
 
 // Tables.

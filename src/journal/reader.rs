@@ -16,8 +16,10 @@ const CHUNK_BYTES: usize = 256 * 1024;
 pub(crate) struct Piece {
     /// Where it begins in the file.
     pub(crate) offset: u64,
+    /// Whether it ends at the end of what is there, without a line feed: it may grow.
+    pub(crate) unfinished: bool,
     /// Whether a line feed ends it.
-    pub(crate) whole: bool,
+    whole: bool,
     start: usize,
     len: usize,
 }
@@ -65,7 +67,8 @@ impl Splitter {
                 return Ok(Some(self.take(searched, false)));
             }
             if self.fill()? == 0 {
-                let piece = Piece { offset: self.offset, whole: false, start: self.start, len: searched };
+                let piece =
+                    Piece { offset: self.offset, unfinished: true, whole: false, start: self.start, len: searched };
                 return Ok((searched > 0).then_some(piece));
             }
         }
@@ -78,7 +81,7 @@ impl Splitter {
     }
 
     fn take(&mut self, len: usize, whole: bool) -> Piece {
-        let piece = Piece { offset: self.offset, whole, start: self.start, len };
+        let piece = Piece { offset: self.offset, unfinished: false, whole, start: self.start, len };
         self.start += len + usize::from(whole);
         self.offset = piece.end();
         piece
@@ -185,8 +188,8 @@ impl Lines {
             let Some(open) = &mut self.open else { return Ok(None) };
             let piece = open.splitter.next_piece().map_err(|e| Error::io("read a segment", &open.path, e))?;
             match piece {
-                Some(piece) if piece.whole || open.sealed => {
-                    if !piece.whole {
+                Some(piece) if !piece.unfinished || open.sealed => {
+                    if piece.unfinished {
                         // The torn end of a sealed segment: nobody will finish it.
                         open.splitter.skip(piece);
                     }

@@ -252,7 +252,7 @@ fn last_valid(file: Arc<dyn StorageFile>) -> io::Result<(u64, Link)> {
     let mut found = (0, Link::START);
     let mut lines = Splitter::new(file, 0);
     while let Some(piece) = lines.next_piece()? {
-        if !piece.whole {
+        if piece.unfinished {
             break;
         }
         if let Some(trailer) = line::check(lines.bytes(piece)) {

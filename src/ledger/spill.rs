@@ -86,7 +86,7 @@ pub(super) fn read(storage: &dyn Storage, path: &Path) -> Result<Vec<Pending>> {
     let mut lines = Splitter::new(Arc::from(file), 0);
     let mut records = Vec::new();
     while let Some(piece) = lines.next_piece().map_err(failed)? {
-        if !piece.whole {
+        if piece.unfinished {
             break;
         }
         records.extend(line::check(lines.bytes(piece)).and_then(|_| Pending::from_json(lines.bytes(piece))));

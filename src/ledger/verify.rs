@@ -225,7 +225,7 @@ impl Verifier {
             let place = Place { path, line: number, byte: piece.offset };
             let bytes = lines.bytes(piece);
             self.found.bytes = self.found.bytes.saturating_add(piece.end() - piece.offset);
-            if !piece.whole && !sealed {
+            if piece.unfinished && !sealed {
                 self.found.in_progress_bytes = bytes.len() as u64;
                 break;
             }
@@ -246,7 +246,7 @@ impl Verifier {
                 }
                 None => self.fault(FaultKind::Torn, &place, None, format!("{} bytes that are no line", bytes.len())),
             }
-            if !piece.whole {
+            if piece.unfinished {
                 lines.skip(piece);
             }
         }
