@@ -81,10 +81,15 @@ pub(super) fn check_payload(payload: &[u8]) -> Result<()> {
 /// Appends `payload` to `out` as the line after `previous`, and returns its place. The payload is a checked one.
 pub(crate) fn seal(payload: &[u8], previous: &Link, out: &mut Vec<u8>) -> Link {
     let start = out.len();
-    let body = payload.strip_suffix(b"}").unwrap_or(payload);
-    out.extend_from_slice(body);
+    out.extend_from_slice(payload);
+    seal_from(start, previous, out)
+}
+
+/// As [`seal`], of the payload that `out` holds from `start` on.
+pub(crate) fn seal_from(start: usize, previous: &Link, out: &mut Vec<u8>) -> Link {
+    out.pop_if(|last| *last == b'}');
     // An empty object takes no comma before its first key.
-    out.extend_from_slice(if body.len() > 1 { SEQ } else { &SEQ[1..] });
+    out.extend_from_slice(if out.len() > start + 1 { SEQ } else { &SEQ[1..] });
     let seq = previous.seq.saturating_add(1);
     push_decimal(out, seq);
     out.extend_from_slice(PREV);

@@ -75,8 +75,8 @@ impl Execution {
             begun: Instant::now(),
             step: None,
             steps_total: Duration::ZERO,
+            process: mark.as_ref().map_or_else(|_| std::process::id(), |slot| slot.process),
             mark,
-            process: std::process::id(),
             finished: false,
         }
     }

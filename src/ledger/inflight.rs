@@ -12,12 +12,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::journal::line::{self, Link};
 use crate::journal::platform;
 use crate::journal::storage::{Access, Storage, StorageFile, read_full_at, write_all_at};
-use crate::journal::{Cursor, segment::Layout};
-use crate::metrics::ExecutionMetrics;
+use crate::journal::{Cursor, PAYLOAD_BYTES_MAX, segment::Layout};
+use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
 
 const SLOT_BYTES: usize = 1024;
 
@@ -95,6 +95,57 @@ impl Pending {
     }
 }
 
+/// A begin mark: reads back as a [`Pending`] whose record has all other fields unknown or at their default.
+#[derive(Serialize)]
+struct Mark<'r> {
+    segment: u64,
+    offset: u64,
+    record: Begun<'r>,
+}
+
+/// What [`Ledger::begin`](super::Ledger::begin) knows.
+#[derive(Serialize)]
+struct Begun<'r> {
+    execution_id: Uuid,
+    skill_name: &'r str,
+    skill_version: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orchestrator_version: Option<&'r str>,
+    timestamp_start: Timestamp,
+    operator: &'r str,
+    environment: &'r Environment,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skill_path_in_dag: Option<&'r str>,
+    kind: &'r Kind,
+    run: &'r RunIds,
+}
+
+/// The sealed line that marks `record` as begun after `since`.
+fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
+    let begun = Begun {
+        execution_id: record.execution_id,
+        skill_name: &record.skill_name,
+        skill_version: &record.skill_version,
+        orchestrator_version: record.orchestrator_version.as_deref(),
+        timestamp_start: record.timestamp_start,
+        operator: &record.operator,
+        environment: &record.environment,
+        skill_path_in_dag: record.skill_path_in_dag.as_deref(),
+        kind: &record.kind,
+        run: &record.run,
+    };
+    let mark = Mark { segment: since.segment, offset: since.offset, record: begun };
+    let mut line = Vec::with_capacity(SLOT_BYTES);
+    serde_json::to_writer(&mut line, &mark)
+        .map_err(|source| Error::new(ErrorKind::Invalid, "mark an execution as begun").source(source))?;
+    line::seal_from(0, &Link::START, &mut line);
+    if line.len() > PAYLOAD_BYTES_MAX {
+        return Err(Error::new(ErrorKind::Invalid, "mark an execution as begun")
+            .detail(format!("{} bytes, more than the limit of {PAYLOAD_BYTES_MAX}", line.len())));
+    }
+    Ok(line)
+}
+
 /// The in-flight file of this process.
 #[derive(Debug)]
 pub(super) struct InFlight {
@@ -119,7 +170,8 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Slot {
     file: Arc<dyn StorageFile>,
-    process: u32,
+    /// The process that made the mark.
+    pub(super) process: u32,
     first: u64,
     count: u64,
 }
@@ -143,8 +195,8 @@ impl InFlight {
     }
 
     /// Marks an execution as begun. The mark is in the page cache, or synced if the options ask for it.
-    pub(super) fn begin(&self, since: Cursor, record: &[u8]) -> Result<Slot> {
-        let line = seal(&Pending::to_json(since, record));
+    pub(super) fn begin(&self, since: Cursor, record: &ExecutionMetrics) -> Result<Slot> {
+        let line = mark(since, record)?;
         let count = line.len().div_ceil(SLOT_BYTES) as u64;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.process != std::process::id() {
@@ -160,11 +212,11 @@ impl InFlight {
             }
         };
         let slot = Slot { file: Arc::clone(&state.file), process: state.process, first, count };
-        let path = path(&self.layout, state.stem);
+        let stem = state.stem;
         drop(state);
         write_all_at(&*slot.file, &line, first * SLOT_BYTES as u64)
             .and_then(|()| if self.sync { slot.file.sync() } else { Ok(()) })
-            .map_err(|source| Error::io("mark an execution as begun", &path, source))?;
+            .map_err(|source| Error::io("mark an execution as begun", &path(&self.layout, stem), source))?;
         Ok(slot)
     }
 

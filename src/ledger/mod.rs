@@ -215,8 +215,7 @@ impl Ledger {
         if let Some(parent) = parent {
             record.run.parent_execution_id = Some(parent.execution_id);
         }
-        let mark = to_json(&record)
-            .and_then(|json| self.shared.inflight.begin(self.shared.journal.seen_end(), json.as_bytes()));
+        let mark = self.shared.inflight.begin(self.shared.journal.seen_end(), &record);
         Execution::begin(self.clone(), record, mark)
     }
 

@@ -30,7 +30,8 @@ pub struct Usd {
     pico: i128,
 }
 
-const PICO: u128 = 1_000_000_000_000;
+const PICO: u128 = PICO_SMALL as u128;
+const PICO_SMALL: u64 = 1_000_000_000_000;
 const DECIMALS: usize = 12;
 
 impl Usd {
@@ -79,7 +80,11 @@ impl fmt::Display for Usd {
     /// Plain digits with as many decimals as needed: `0.06`, `1200`, `-0.000001`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.pico.unsigned_abs();
-        let (whole, rest) = (magnitude / PICO, magnitude % PICO);
+        let (whole, rest) = match u64::try_from(magnitude) {
+            // Up to 18 million dollars: two divisions of 64 bits are ten times as fast as two of 128.
+            Ok(small) => (u128::from(small / PICO_SMALL), small % PICO_SMALL),
+            Err(_) => (magnitude / PICO, (magnitude % PICO) as u64),
+        };
         let mut digits = whole.to_string();
         if rest != 0 {
             write!(digits, ".{rest:0DECIMALS$}")?;
