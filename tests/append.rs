@@ -204,6 +204,32 @@ fn a_torn_tail_without_a_commit_area_goes_to_quarantine() {
     }
 }
 
+/// What is cut off before the commit area's base is gone: said, and left as it is, while a new segment goes on.
+#[test]
+fn a_cut_before_the_synced_tail_is_reported_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = path_in(&directory);
+    written(&path, 3);
+    drop(Ledger::open(&path).unwrap()); // moves the base to the end
+    let whole = fs::read(&path).unwrap();
+    let cut = lines(&path)[0].len() + 100;
+    fs::write(&path, &whole[..cut]).unwrap();
+
+    let ledger = Ledger::open(&path).unwrap();
+    assert!(matches!(ledger.append(&record(3)).unwrap(), Answer::Durable { seq: 4 }));
+    let sealed = machinery(&path).join("sealed/000001.jsonl");
+    assert_eq!(fs::read(&sealed).unwrap(), &whole[..cut]);
+    let read: Vec<_> = ledger.scan().unwrap().flatten().map(|record| record.execution_id.as_u128()).collect();
+    assert_eq!(read, [1, 4]);
+    let found = faults(&path, &[]);
+    let places: Vec<_> = found.iter().map(|fault| (fault.kind, fault.path.as_path(), fault.line, fault.seq)).collect();
+    assert_eq!(places, [(FaultKind::Torn, sealed.as_path(), 2, None), (FaultKind::Gap, path.as_path(), 1, Some(2)),]);
+    let events = fs::read_to_string(machinery(&path).join("events.jsonl")).unwrap();
+    let found =
+        format!("\"event\":\"damaged\",\"segment\":1,\"found\":\"{cut} bytes, where {} had been synced\"", whole.len());
+    assert!(events.contains(&found), "{events}");
+}
+
 // Many writers.
 
 #[test]
