@@ -6,7 +6,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -190,18 +190,24 @@ impl InFlight {
     }
 
     /// The name that the files of this process have.
-    pub(super) fn stem(&self) -> Uuid {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).stem
+    pub(super) fn stem(&self) -> Result<Uuid> {
+        Ok(self.own_state()?.stem)
+    }
+
+    /// The state of this process's file; a forked child makes its own first.
+    fn own_state(&self) -> Result<MutexGuard<'_, State>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.process != std::process::id() {
+            *state = State::create(&*self.storage, &self.layout, self.sync, super::new_id(super::clock::now()))?;
+        }
+        Ok(state)
     }
 
     /// Marks an execution as begun. The mark is in the page cache, or synced if the options ask for it.
     pub(super) fn begin(&self, since: Cursor, record: &ExecutionMetrics) -> Result<Slot> {
         let line = mark(since, record)?;
         let count = line.len().div_ceil(SLOT_BYTES) as u64;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.process != std::process::id() {
-            *state = State::create(&*self.storage, &self.layout, self.sync, super::new_id(super::clock::now()))?;
-        }
+        let mut state = self.own_state()?;
         let first = match state.free.pop() {
             Some(slot) if count == 1 => slot,
             popped => {

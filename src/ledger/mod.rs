@@ -127,7 +127,8 @@ struct Shared {
 impl Shared {
     /// The ledger takes records: brings back what was spilled, and says what was lost.
     fn catch_up(&self) {
-        let returned = self.spill.give_back(|pending| sweep::append_missing(&self.journal, pending).map(drop));
+        let append = |pending| sweep::append_missing(&self.journal, pending).map(drop);
+        let returned = self.spill.give_back(|| self.inflight.stem(), append);
         match returned {
             Ok(0) => {}
             Ok(records) => self.tell(&Event::Returned { records }),
@@ -187,8 +188,8 @@ impl Ledger {
         }
         let stem = new_id(options.now());
         let inflight = InFlight::open(Arc::clone(&storage), layout.clone(), options.sync_begin, stem)?;
-        sweep::sweep(&journal, &options.journal, Some(inflight.stem()))?;
-        let spill = Spill::new(storage, &layout, stem);
+        sweep::sweep(&journal, &options.journal, Some(stem))?;
+        let spill = Spill::new(storage, layout, stem);
         Ok(Self { shared: Arc::new(Shared { journal, options, inflight, spill, lost: AtomicU64::new(0) }) })
     }
 
@@ -258,13 +259,15 @@ impl Ledger {
                     Durability::Flushed => Answer::Flushed { seq: appended.seq },
                 }
             }
-            Err(error) => match self.shared.spill.keep(since, json) {
-                Ok(()) => {
-                    self.shared.tell(&Event::Spilled { records: 1, error: error.with_source() });
-                    Answer::Spilled(error)
+            Err(error) => {
+                match self.shared.inflight.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
+                    Ok(()) => {
+                        self.shared.tell(&Event::Spilled { records: 1, error: error.with_source() });
+                        Answer::Spilled(error)
+                    }
+                    Err(_) => self.lose(error),
                 }
-                Err(_) => self.lose(error),
-            },
+            }
         }
     }
 
@@ -287,10 +290,17 @@ impl Ledger {
     /// # Errors
     /// As [`Quota::open`].
     pub fn quota(&self, limits: Limits) -> Result<Quota> {
+        let ledger = self.shared.journal.layout().active();
+        let path = ledger.with_file_name("quota.jsonl");
+        if ledger == path {
+            return Err(Error::new(ErrorKind::Unsuitable, "open the quota")
+                .path(&path)
+                .detail("the ledger itself has this name; give it another"));
+        }
         let mut options = quota::Options::new(Arc::clone(&self.shared.options.journal.clock));
         options.journal = journal::Options { durability: Durability::Synced, ..self.shared.options.journal.clone() };
         options.limits = limits;
-        Quota::open(self.shared.journal.layout().active().with_file_name("quota.jsonl"), options)
+        Quota::open(path, options)
     }
 
     /// The ledger's present state, to be kept elsewhere and given to [`verify`] later.

@@ -17,58 +17,67 @@ use crate::journal::{Cursor, line, line::Link};
 #[derive(Debug)]
 pub(super) struct Spill {
     storage: Arc<dyn Storage>,
-    path: PathBuf,
-    directory: PathBuf,
-    /// How many records stand in the file.
-    records: Mutex<u64>,
+    layout: Layout,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// Names the file. A forked child has another in-flight file, and so another spill.
+    stem: Uuid,
+    /// How many records stand in it.
+    records: u64,
 }
 
 impl Spill {
-    pub(super) fn new(storage: Arc<dyn Storage>, layout: &Layout, stem: Uuid) -> Self {
-        Self { storage, path: path(layout, &stem.to_string()), directory: layout.spill(), records: Mutex::new(0) }
+    pub(super) fn new(storage: Arc<dyn Storage>, layout: Layout, stem: Uuid) -> Self {
+        Self { storage, layout, kept: Mutex::new(Kept { stem, records: 0 }) }
     }
 
-    /// Keeps a record, synced.
-    pub(super) fn keep(&self, since: Cursor, record: &[u8]) -> Result<()> {
-        let mut line = Vec::new();
+    /// Keeps a record, synced, in the spill that belongs to the in-flight file `stem`.
+    pub(super) fn keep(&self, stem: Uuid, since: Cursor, record: &[u8]) -> Result<()> {
+        // Begun with a line feed, so that what a failed write left before it is a line of its own, which is no record.
+        let mut line = vec![b'\n'];
         line::seal(&Pending::to_json(since, record), &Link::START, &mut line);
-        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.stem != stem {
+            *kept = Kept { stem, records: 0 };
+        }
+        let path = path(&self.layout, &stem.to_string());
         let write = || -> io::Result<()> {
-            let file = match self.storage.open(&self.path, Access::Append) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.storage.open(&self.path, Access::AppendNew)?
-                }
+            let file = match self.storage.open(&path, Access::Append) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.storage.open(&path, Access::AppendNew)?,
                 opened => opened?,
             };
-            let len = file.stat()?.len;
-            if let Err(error) = append_all(&*file, &line) {
-                // What stays of it is no line, and reading passes it over.
-                let _ = file.truncate(len);
-                return Err(error);
-            }
+            append_all(&*file, &line)?;
             file.sync()?;
-            self.storage.sync_dir(&self.directory)
+            self.storage.sync_dir(&self.layout.spill())
         };
-        write().map_err(|source| Error::io("spill a record", &self.path, source))?;
-        *records += 1;
+        write().map_err(|source| Error::io("spill a record", &path, source))?;
+        kept.records += 1;
         Ok(())
     }
 
     /// Whether no record is kept.
     pub(super) fn is_empty(&self) -> bool {
-        *self.records.lock().unwrap_or_else(PoisonError::into_inner) == 0
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).records == 0
     }
 
     /// Hands the kept records to `append`, and removes the file when that has taken them all. Says how many there were.
-    /// Does nothing when another thread is at it.
-    pub(super) fn give_back(&self, append: impl FnOnce(Vec<Pending>) -> Result<()>) -> Result<u64> {
-        let Ok(mut records) = self.records.try_lock() else { return Ok(0) };
-        if *records == 0 {
+    /// Does nothing when another thread is at it, or when the file belongs to another in-flight file than `stem` says.
+    pub(super) fn give_back(
+        &self,
+        stem: impl FnOnce() -> Result<Uuid>,
+        append: impl FnOnce(Vec<Pending>) -> Result<()>,
+    ) -> Result<u64> {
+        let Ok(mut kept) = self.kept.try_lock() else { return Ok(0) };
+        if kept.records == 0 || kept.stem != stem()? {
             return Ok(0);
         }
-        append(read(&*self.storage, &self.path)?)?;
-        self.storage.remove(&self.path).map_err(|source| Error::io("remove the emptied spill", &self.path, source))?;
-        Ok(std::mem::take(&mut *records))
+        let path = path(&self.layout, &kept.stem.to_string());
+        append(read(&*self.storage, &path)?)?;
+        self.storage.remove(&path).map_err(|source| Error::io("remove the emptied spill", &path, source))?;
+        Ok(std::mem::take(&mut kept.records))
     }
 }
 

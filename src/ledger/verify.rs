@@ -142,15 +142,19 @@ fn verify_on(disk: &dyn Storage, layout: &Layout, heads: &[Head]) -> Result<Veri
         let file = disk.open(&path, Access::Read).map_err(|source| Error::io("open a segment", &path, source))?;
         verifier.segment(Splitter::new(Arc::from(file), 0), &path, true)?;
     }
-    let file = active.map_err(|source| Error::io("open a segment", layout.active(), source))?;
     let number = sealed.last().map_or(1, |last| last + 1);
-    let id_of = |path: PathBuf| Ok::<_, std::io::Error>(disk.stat(&path)?.map(|stat| stat.id));
-    let rotated = sealed.last().map(|&last| layout.sealed_segment(last));
-    let same = match rotated {
-        Some(path) => id_of(path).and_then(|id| Ok(id == Some(file.stat()?.id))),
-        None => Ok(false),
+    let failed = |source| Error::io("examine a segment", layout.active(), source);
+    let file = match active {
+        Ok(file) => Some(file),
+        // Sealed, and the next one not begun yet.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !sealed.is_empty() => None,
+        Err(error) => return Err(failed(error)),
     };
-    if !same.map_err(|source| Error::io("examine a segment", layout.active(), source))? {
+    let last =
+        sealed.last().map(|&last| disk.stat(&layout.sealed_segment(last))).transpose().map_err(failed)?.flatten();
+    if let Some(file) = file
+        && last.is_none_or(|last| file.stat().is_ok_and(|stat| stat.id != last.id))
+    {
         verifier.found.head.bytes = verifier.segment(Splitter::new(Arc::from(file), 0), layout.active(), false)?;
     }
     let place = Place { path: layout.active(), line: 0, byte: 0 };
