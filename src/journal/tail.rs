@@ -48,7 +48,8 @@ pub(super) struct Tail {
     /// Set when the area's file failed: a new one takes its place.
     pub(super) area_failed: bool,
     pub(super) end: Mark,
-    /// Everything before it is known to be durable.
+    /// Everything before it is known to be synced in the segment itself. What only the area has is not: the area is
+    /// begun anew with the next segment.
     pub(super) durable: Mark,
     /// Set when the file was left in a state that `end` does not describe.
     pub(super) doubtful: bool,
@@ -205,7 +206,15 @@ impl Tail {
             self.area_seen = changed;
         }
         let header = area.refresh().map_err(|source| Error::io("read the commit area", &path, source))?;
-        Ok(header.is_some_and(|header| header.segment == self.end.segment && header.ledger == self.id))
+        let Some(header) = header.filter(|header| header.segment == self.end.segment && header.ledger == self.id)
+        else {
+            return Ok(false);
+        };
+        // Whoever moved the base has synced the segment up to there.
+        if self.durable.segment == header.segment && self.durable.len < header.base {
+            self.durable = Mark { segment: header.segment, len: header.base, link: header.link };
+        }
+        Ok(true)
     }
 
     /// The place in the chain of the line that ends at `len`, by its trailer.
@@ -231,6 +240,10 @@ impl Tail {
         }
         let sealed = self.end;
         self.sync_segment()?;
+        if self.end.segment != sealed.segment {
+            // It could not be synced, and so is sealed already.
+            return Ok(());
+        }
         self.begin_segment(&[])?;
         self.tell(&Event::Rotated { segment: sealed.segment, bytes: sealed.len });
         Ok(())
@@ -346,10 +359,7 @@ impl Tail {
         let written = self.end;
         let area = self.area.as_ref().filter(|_| in_area);
         match area.map(|area| area.file().sync()) {
-            Some(Ok(())) => {
-                self.durable = written;
-                return Ok(());
-            }
+            Some(Ok(())) => return Ok(()),
             Some(Err(error)) => {
                 // Not believed again: the next append makes a new one. The segment has the same bytes.
                 self.area = None;
