@@ -165,7 +165,7 @@ impl Tail {
         }
         // Lines of another process: the last one's trailer says where the chain stands.
         match self.last_link(len)? {
-            Some(link) if len > self.end.len && link.seq > self.end.link.seq => {
+            Some(link) if len > self.end.len && link.seq > self.end.link.seq && self.area_ends_as_segment(len)? => {
                 self.end = Mark { len, link, ..self.end };
                 Ok(())
             }
@@ -225,6 +225,15 @@ impl Tail {
             .map_err(|source| Error::io("read the end of the ledger", self.layout.active(), source))?;
         let line = bytes[..read].strip_suffix(b"\n");
         Ok(line.and_then(line::trailer).map(|trailer| trailer.link))
+    }
+
+    /// Whether the area has the segment's last bytes before `len` at the same distance, as far as it has any: a line that
+    /// a stranger copied to the end of the segment is not there.
+    fn area_ends_as_segment(&self, len: u64) -> Result<bool> {
+        let Some(area) = &self.area else { return Ok(false) };
+        let Some(from) = area.held_from(len.saturating_sub(TRAILER_BYTES_MAX as u64), len) else { return Ok(true) };
+        let there = self.read_from(from, len)?;
+        area.holds(&there, from).map_err(|source| Error::io("read the commit area", &self.layout.commit(), source))
     }
 
     fn day(&self) -> i64 {
