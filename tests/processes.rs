@@ -7,13 +7,16 @@
 mod children;
 
 use std::collections::{HashMap, HashSet};
-use std::io::Write;
+use std::ffi::OsString;
+use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use children::{Report, arguments, contents, is_interrupted, ledger_path, prepare, report, segments, task};
+use runledger::journal::storage::{Access, Disk, Stat, Storage, StorageFile};
 use runledger::metrics::Status;
 use runledger::{Answer, ExecutionMetrics, Ledger, Options, Records, Skill, Uuid, verify};
 
@@ -300,6 +303,76 @@ fn two_openers_record_an_interrupted_execution_once() {
     }
 }
 
+/// A sweeper that is slow, or stopped, keeps nobody from opening.
+#[test]
+fn an_opener_does_not_depend_on_another_ones_sweep() {
+    let place = Place::new();
+    let mut owner = place.spawn("leave");
+    place.wait_for("begun.leave");
+    until("the begun executions", || report(&place.file("begun.leave")).len() == 20);
+    owner.kill();
+    let sweeping = std::fs::File::create(place.machinery("sweep")).unwrap();
+    sweeping.lock().unwrap();
+    let ledger = Options::new().lock_deadline(Duration::from_millis(100)).open(place.path()).unwrap();
+    record(&ledger);
+    assert_eq!(contents(&place.path(), "beside the sweeper").len(), 1);
+    sweeping.unlock().unwrap();
+    drop(place.open());
+    assert_eq!(contents(&place.path(), "after the sweep").len(), 21);
+}
+
+/// The real disk, with a sweeper that examines the first file of begun executions between its making and its locking.
+#[derive(Debug, Default)]
+struct Examined(Mutex<Option<Box<dyn StorageFile>>>);
+
+impl Storage for Examined {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
+        let file = Disk.open(path, access)?;
+        let mut examined = self.0.lock().unwrap();
+        if examined.is_none() && access == Access::WriteNew && path.extension().is_some_and(|end| end == "slots") {
+            let sweeper = Disk.open(path, Access::Write)?;
+            assert!(sweeper.try_lock()?);
+            *examined = Some(sweeper);
+        }
+        Ok(file)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        Disk.stat(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        Disk.create_dir(path)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        Disk.list(directory)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Disk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Disk.remove(path)
+    }
+
+    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
+        Disk.sync_dir(directory)
+    }
+}
+
+#[test]
+fn an_opener_whose_new_file_is_examined_makes_another() {
+    let place = Place::new();
+    let disk = Arc::new(Examined::default());
+    let ledger = Options::new().storage(disk.clone()).open(place.path()).unwrap();
+    assert!(disk.0.lock().unwrap().take().is_some());
+    record(&ledger);
+    drop((ledger, place.open()));
+    assert_eq!(std::fs::read_dir(place.machinery("inflight")).unwrap().count(), 0);
+}
+
 /// Starting processes look at each other's files of begun executions, some of which are only just made.
 #[test]
 fn processes_that_open_at_once_all_succeed() {
@@ -476,9 +549,10 @@ fn child() {
             // Ends by itself, should the test fail before it says so.
             let script = "i=0; while [ $i -lt 400 ] && [ ! -e \"$0\" ]; do i=$((i+1)); sleep 0.05; done";
             let mut orphan = Command::new("sh");
-            orphan.args(["-c", script]).arg(directory.join("release")).stderr(Stdio::null()).spawn().unwrap();
+            orphan.args(["-c", script]).arg(directory.join("release")).stderr(Stdio::null());
+            let mut orphan = orphan.spawn().unwrap();
             said("spawned");
-            std::thread::sleep(PATIENCE);
+            orphan.wait().unwrap();
         }
         ("leave", _) => {
             let ledger = open();
