@@ -16,8 +16,9 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
 use children::{Report, arguments, contents, is_interrupted, ledger_path, prepare, report, segments, task};
+use runledger::ledger::FaultKind;
 use runledger::metrics::Status;
-use runledger::{Answer, ExecutionMetrics, Ledger, Options, Skill, Timestamp, Uuid};
+use runledger::{Answer, ExecutionMetrics, Ledger, Options, Records, Skill, Timestamp, Uuid, verify};
 
 /// The calls that change what is on the disk, or decide whether it may be changed. strace passes over a name that the
 /// machine's architecture does not have.
@@ -234,12 +235,28 @@ fn failed_at_each_call() {
             assert!(runs > 3);
         }
     }
-    let rarer = ["fsync", CALLS[5], CALLS[6], "openat", "flock"].map(|call| (Scene::Rotating, call));
-    for (scene, call) in rarer.into_iter().chain([(Scene::AfterKill, "ftruncate")]) {
-        let runs = at_each(scene, call, "error=EIO", check);
+    for call in ["fsync", CALLS[5], CALLS[6], "openat", "flock"] {
+        let runs = at_each(Scene::Rotating, call, "error=EIO", check);
         println!("error=EIO at {runs} calls of {call}");
         assert!(runs > 0);
     }
+}
+
+/// A torn line that cannot be cut off stays as a line of its own, is named, and costs no record.
+#[test]
+fn a_torn_line_that_cannot_be_cut_off_stays() {
+    if !can_trace() {
+        return;
+    }
+    let run = Run::new(Scene::AfterKill, "ftruncate", "error=EIO", "1");
+    let told = run.told();
+    assert!(run.harmed && told.done && told.answers.values().all(|(answer, _)| answer == "durable"), "{told:?}");
+    drop(Ledger::open(run.path()).unwrap());
+    let found: Vec<_> = Records::open(run.path()).unwrap().filter_map(Result::ok).collect();
+    assert_eq!(found.len(), 1 + told.answers.len());
+    assert!(told.answers.keys().all(|id| found.iter().filter(|record| record.execution_id == *id).count() == 1));
+    let faults = verify(run.path(), &[]).unwrap().faults;
+    assert_eq!(faults.iter().map(|fault| (fault.kind, fault.line)).collect::<Vec<_>>(), [(FaultKind::Torn, 1)]);
 }
 
 /// From a call on, every sync fails: the disk is gone for good. What cannot be kept is said to be lost.
