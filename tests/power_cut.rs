@@ -117,6 +117,23 @@ fn every_failed_call_keeps_what_was_acknowledged() {
     }
 }
 
+/// What was acknowledged by a sync of the commit area alone is repeated too when the segment then cannot be synced.
+#[test]
+fn a_segment_that_cannot_be_sealed_loses_nothing() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    let payload = |number: usize| format!("{{\"n\":{number},\"filler\":\"{}\"}}", "x".repeat(100_000));
+    (0..7).for_each(|number| assert!(journal.append(payload(number).as_bytes()).is_ok()));
+    // The eighth is due for rotation: the first sync is the full segment's.
+    disk.inject(When::Next(Op::Sync), Fault::Os(5));
+    journal.append(payload(7).as_bytes()).unwrap();
+    let calls = disk.calls();
+    let failed: Vec<_> = calls.iter().filter(|call| call.error.is_some()).map(|call| call.path.as_path()).collect();
+    assert_eq!(failed, [std::path::Path::new(PATH)]);
+    let after = disk.crash_after(calls.len(), Loss::Unsynced);
+    assert_eq!(numbers(&Journal::open(PATH, options(&after)).unwrap()), (0..8).collect::<Vec<_>>());
+}
+
 #[test]
 fn every_cut_of_a_ledger_leaves_a_clean_chain_and_one_record_for_each_execution() {
     let disk = SimulatedDisk::new();

@@ -153,6 +153,20 @@ impl Area {
         self.header.is_some_and(|header| offset >= header.base && offset + len <= header.base + AREA_BYTES)
     }
 
+    /// Where, from `offset` on, the segment's bytes up to `end` have a place here; `None` if none of them has.
+    pub(super) fn held_from(&self, offset: u64, end: u64) -> Option<u64> {
+        let base = self.header?.base;
+        (base < end && end <= base + AREA_BYTES).then_some(offset.max(base))
+    }
+
+    /// Whether `bytes`, which stand at `offset` of the segment, stand here too. They must fit.
+    pub(super) fn holds(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
+        let base = self.header.ok_or(io::ErrorKind::InvalidInput)?.base;
+        let mut held = vec![0; bytes.len()];
+        let read = read_full_at(&*self.file, &mut held, HEADER_BYTES + offset - base)?;
+        Ok(held[..read] == *bytes)
+    }
+
     /// Writes the segment's bytes at `offset`. Not synced. They must fit.
     pub(super) fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let base = self.header.ok_or(io::ErrorKind::InvalidInput)?.base;

@@ -192,7 +192,7 @@ impl Tail {
         Ok(Some(format!("another line than number {} before byte {end}", header.link.seq)))
     }
 
-    fn read_from(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
+    pub(super) fn read_from(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
         let mut bytes = vec![0; len.saturating_sub(offset) as usize];
         let read = read_full_at(&*self.file, &mut bytes, offset)
             .map_err(|source| Error::io("read the end of the ledger", self.layout.active(), source))?;

@@ -48,7 +48,8 @@ pub(super) struct Tail {
     /// Set when the area's file failed: a new one takes its place.
     pub(super) area_failed: bool,
     pub(super) end: Mark,
-    /// Everything before it is known to be durable.
+    /// Everything before it is known to be synced in the segment itself. What only the area has is not: the area is
+    /// begun anew with the next segment.
     pub(super) durable: Mark,
     /// Set when the file was left in a state that `end` does not describe.
     pub(super) doubtful: bool,
@@ -164,7 +165,7 @@ impl Tail {
         }
         // Lines of another process: the last one's trailer says where the chain stands.
         match self.last_link(len)? {
-            Some(link) if len > self.end.len && link.seq > self.end.link.seq => {
+            Some(link) if len > self.end.len && link.seq > self.end.link.seq && self.area_ends_as_segment(len)? => {
                 self.end = Mark { len, link, ..self.end };
                 Ok(())
             }
@@ -205,7 +206,15 @@ impl Tail {
             self.area_seen = changed;
         }
         let header = area.refresh().map_err(|source| Error::io("read the commit area", &path, source))?;
-        Ok(header.is_some_and(|header| header.segment == self.end.segment && header.ledger == self.id))
+        let Some(header) = header.filter(|header| header.segment == self.end.segment && header.ledger == self.id)
+        else {
+            return Ok(false);
+        };
+        // Whoever moved the base has synced the segment up to there.
+        if self.durable.segment == header.segment && self.durable.len < header.base {
+            self.durable = Mark { segment: header.segment, len: header.base, link: header.link };
+        }
+        Ok(true)
     }
 
     /// The place in the chain of the line that ends at `len`, by its trailer.
@@ -216,6 +225,15 @@ impl Tail {
             .map_err(|source| Error::io("read the end of the ledger", self.layout.active(), source))?;
         let line = bytes[..read].strip_suffix(b"\n");
         Ok(line.and_then(line::trailer).map(|trailer| trailer.link))
+    }
+
+    /// Whether the area has the segment's last bytes before `len` at the same distance, as far as it has any: a line that
+    /// a stranger copied to the end of the segment is not there.
+    fn area_ends_as_segment(&self, len: u64) -> Result<bool> {
+        let Some(area) = &self.area else { return Ok(false) };
+        let Some(from) = area.held_from(len.saturating_sub(TRAILER_BYTES_MAX as u64), len) else { return Ok(true) };
+        let there = self.read_from(from, len)?;
+        area.holds(&there, from).map_err(|source| Error::io("read the commit area", &self.layout.commit(), source))
     }
 
     fn day(&self) -> i64 {
@@ -231,6 +249,10 @@ impl Tail {
         }
         let sealed = self.end;
         self.sync_segment()?;
+        if self.end.segment != sealed.segment {
+            // It could not be synced, and so is sealed already.
+            return Ok(());
+        }
         self.begin_segment(&[])?;
         self.tell(&Event::Rotated { segment: sealed.segment, bytes: sealed.len });
         Ok(())
@@ -346,10 +368,7 @@ impl Tail {
         let written = self.end;
         let area = self.area.as_ref().filter(|_| in_area);
         match area.map(|area| area.file().sync()) {
-            Some(Ok(())) => {
-                self.durable = written;
-                return Ok(());
-            }
+            Some(Ok(())) => return Ok(()),
             Some(Err(error)) => {
                 // Not believed again: the next append makes a new one. The segment has the same bytes.
                 self.area = None;

@@ -7,7 +7,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -184,8 +183,8 @@ fn seal(payload: &[u8]) -> Vec<u8> {
 }
 
 impl InFlight {
-    pub(super) fn open(storage: Arc<dyn Storage>, layout: Layout, sync: bool, stem: Uuid) -> Result<Self> {
-        let state = Mutex::new(State::create(&*storage, &layout, sync, stem)?);
+    pub(super) fn open(storage: Arc<dyn Storage>, layout: Layout, sync: bool) -> Result<Self> {
+        let state = Mutex::new(State::create(&*storage, &layout, sync)?);
         Ok(Self { storage, layout, sync, state })
     }
 
@@ -198,7 +197,7 @@ impl InFlight {
     fn own_state(&self) -> Result<MutexGuard<'_, State>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.process != std::process::id() {
-            *state = State::create(&*self.storage, &self.layout, self.sync, super::new_id(super::clock::now()))?;
+            *state = State::create(&*self.storage, &self.layout, self.sync)?;
         }
         Ok(state)
     }
@@ -255,30 +254,38 @@ fn path(layout: &Layout, stem: Uuid) -> PathBuf {
 }
 
 impl State {
-    /// Makes the file and locks it. A sweeper may come between the two: it finds a file without a lock, takes the lock
-    /// for as long as it looks, and may remove the file.
-    fn create(storage: &dyn Storage, layout: &Layout, sync: bool, stem: Uuid) -> Result<Self> {
-        let path = path(layout, stem);
-        let make = || -> io::Result<Arc<dyn StorageFile>> {
-            loop {
-                let file: Arc<dyn StorageFile> = Arc::from(storage.open(&path, Access::WriteNew)?);
-                while !file.try_lock()? {
-                    std::thread::sleep(Duration::from_micros(100));
-                }
-                let there = storage.stat(&path)?;
-                if there.is_some_and(|there| file.stat().is_ok_and(|open| open.id == there.id)) {
-                    let owner = serde_json::to_vec(&Owner::this_process())?;
-                    write_all_at(&*file, &seal(&owner), 0)?;
-                    if sync {
-                        file.sync()?;
-                        storage.sync_dir(&layout.inflight())?;
-                    }
-                    return Ok(file);
-                }
+    /// Makes the file and locks it. A sweeper may come between the two and take the file for a dead process's: then it
+    /// is left to the sweeper, and another made under another name.
+    fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
+        loop {
+            let stem = super::new_id(super::clock::now());
+            let path = path(layout, stem);
+            let made = Self::make(storage, layout, &path, sync)
+                .map_err(|source| Error::io("make the file of begun executions", &path, source))?;
+            if let Some(file) = made {
+                return Ok(Self { process: std::process::id(), stem, file, free: Vec::new(), unused: 1 });
             }
-        };
-        let file = make().map_err(|source| Error::io("make the file of begun executions", &path, source))?;
-        Ok(Self { process: std::process::id(), stem, file, free: Vec::new(), unused: 1 })
+        }
+    }
+
+    /// The file, locked and with its owner; `None` if a sweeper has come first.
+    fn make(
+        storage: &dyn Storage,
+        layout: &Layout,
+        path: &Path,
+        sync: bool,
+    ) -> io::Result<Option<Arc<dyn StorageFile>>> {
+        let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::WriteNew)?);
+        if !file.try_lock()? || storage.stat(path)?.is_none() {
+            return Ok(None);
+        }
+        let owner = serde_json::to_vec(&Owner::this_process())?;
+        write_all_at(&*file, &seal(&owner), 0)?;
+        if sync {
+            file.sync()?;
+            storage.sync_dir(&layout.inflight())?;
+        }
+        Ok(Some(file))
     }
 }
 

@@ -186,8 +186,8 @@ impl Ledger {
         for directory in [layout.inflight(), layout.spill()] {
             make_directory(&*storage, &directory)?;
         }
-        let stem = new_id(options.now());
-        let inflight = InFlight::open(Arc::clone(&storage), layout.clone(), options.sync_begin, stem)?;
+        let inflight = InFlight::open(Arc::clone(&storage), layout.clone(), options.sync_begin)?;
+        let stem = inflight.stem()?;
         sweep::sweep(&journal, &options.journal, Some(stem))?;
         let spill = Spill::new(storage, layout, stem);
         Ok(Self { shared: Arc::new(Shared { journal, options, inflight, spill, lost: AtomicU64::new(0) }) })

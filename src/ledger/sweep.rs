@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::inflight::{self, Death, Left, Pending};
 use super::spill;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Event};
 use crate::journal::lock::LockFile;
 use crate::journal::{Cursor, Journal, Options};
@@ -23,7 +23,11 @@ pub(super) fn sweep(journal: &Journal, options: &Options, own: Option<Uuid>) -> 
         return Ok(());
     }
     let mut lock = LockFile::open(storage.clone(), layout.sweep_lock())?;
-    let _locked = lock.acquire(options.lock_deadline)?;
+    let _locked = match lock.acquire(options.lock_deadline) {
+        // Another opener is at it, and whoever comes after it finds what it leaves.
+        Err(error) if error.kind() == ErrorKind::Timeout => return Ok(()),
+        locked => locked?,
+    };
     let left = inflight::left_behind(&**storage, layout, own)?;
     let mut swept = 0;
     for left in left {

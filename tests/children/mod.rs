@@ -1,0 +1,87 @@
+//! Processes of their own, for the tests that end them: the test binary again, asked for its ignored test `child` alone.
+
+use std::collections::HashMap;
+use std::io::{IoSlice, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use runledger::metrics::Status;
+use runledger::{ExecutionMetrics, Records, Uuid, verify};
+
+/// What the child is to do, and the directory that it does it in.
+const TASK: &str = "RUNLEDGER_TEST_TASK";
+const DIRECTORY: &str = "RUNLEDGER_TEST_DIRECTORY";
+
+/// The arguments that run `child` alone.
+pub(crate) fn arguments() -> Vec<String> {
+    let binary = std::env::current_exe().unwrap().into_os_string().into_string().unwrap();
+    [&binary, "child", "--exact", "--ignored", "--quiet", "--nocapture"].map(str::to_owned).to_vec()
+}
+
+/// Gives `command`, which runs [`arguments`], its task.
+pub(crate) fn prepare<'c>(command: &'c mut Command, task: &str, directory: &Path) -> &'c mut Command {
+    command.env(TASK, task).env(DIRECTORY, directory).stdin(Stdio::null()).stdout(Stdio::null())
+}
+
+/// In a child: its task and its directory. `None`: somebody ran the ignored tests.
+pub(crate) fn task() -> Option<(String, PathBuf)> {
+    Some((std::env::var(TASK).ok()?, PathBuf::from(std::env::var_os(DIRECTORY)?)))
+}
+
+/// The ledger's active segment in a test's directory.
+pub(crate) fn ledger_path(directory: &Path) -> PathBuf {
+    directory.join("logs/execution_metrics.jsonl")
+}
+
+/// What a child tells its parent, a line at a time. A line is there whole once the call returns, and stays when the child is killed.
+#[derive(Debug)]
+pub(crate) struct Report(std::fs::File);
+
+impl Report {
+    pub(crate) fn open(path: &Path) -> Self {
+        Self(std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap())
+    }
+
+    /// One `writev`, so that no injected fault of `write` meets it.
+    pub(crate) fn say(&self, line: &str) {
+        let whole = format!("{line}\n");
+        assert_eq!((&self.0).write_vectored(&[IoSlice::new(whole.as_bytes())]).unwrap(), whole.len());
+    }
+}
+
+/// The whole lines of a report, each split at its blanks; none if there is no report.
+pub(crate) fn report(path: &Path) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().map(|line| line.split(' ').map(str::to_owned).collect()).collect()
+}
+
+/// The files that hold a ledger's lines, sealed ones first.
+pub(crate) fn segments(path: &Path) -> Vec<PathBuf> {
+    let sealed = path.with_extension("ledger").join("sealed");
+    let mut segments: Vec<_> = std::fs::read_dir(sealed).unwrap().map(|entry| entry.unwrap().path()).collect();
+    segments.sort();
+    segments.push(path.to_owned());
+    segments
+}
+
+/// What a ledger holds, by execution, with each record's line number; panics if an execution or a number stands there
+/// twice.
+pub(crate) fn contents(path: &Path, at: &str) -> HashMap<Uuid, (u64, ExecutionMetrics)> {
+    let mut found = HashMap::new();
+    for (index, record) in Records::open(path).unwrap().enumerate() {
+        let record = record.unwrap_or_else(|error| panic!("{at}: {error}"));
+        // A clean chain that is read from its start has its numbers in order.
+        let earlier = found.insert(record.execution_id, (index as u64 + 1, record));
+        assert!(earlier.is_none(), "{at}: two records of one execution: {earlier:?}");
+    }
+    let verification = verify(path, &[]).unwrap();
+    assert!(verification.is_clean(), "{at}: {:?}", verification.faults);
+    assert_eq!(verification.head.seq, found.len() as u64, "{at}: a number twice, or none");
+    found
+}
+
+/// Whether the record says that its process was killed.
+pub(crate) fn is_interrupted(record: &ExecutionMetrics) -> bool {
+    record.status == Some(Status::Interrupted) && record.execution_succeeded.is_none()
+}
