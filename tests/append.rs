@@ -305,50 +305,6 @@ fn a_spilled_record_comes_back_after_the_ledger_was_closed() {
     assert_eq!(fs::read_dir(machinery(&path).join("spill")).unwrap().count(), 0);
 }
 
-/// A disk on which a sweeper looks at each new file of begun executions before its maker can lock it.
-#[derive(Debug)]
-struct SweeperComesFirst;
-
-impl Storage for SweeperComesFirst {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
-        let opened = Disk.open(path, access)?;
-        if access == Access::WriteNew && path.extension().is_some_and(|extension| extension == "slots") {
-            let sweeper = fs::File::open(path)?;
-            sweeper.lock()?;
-            std::thread::spawn(move || {
-                std::thread::sleep(Duration::from_millis(20));
-                drop(sweeper);
-            });
-        }
-        Ok(opened)
-    }
-    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        Disk.stat(path)
-    }
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        Disk.create_dir(path)
-    }
-    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
-        Disk.list(directory)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        Disk.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        Disk.remove(path)
-    }
-    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
-        Disk.sync_dir(directory)
-    }
-}
-
-#[test]
-fn an_opener_waits_for_a_sweeper_that_looks_at_its_new_file() {
-    let directory = tempfile::tempdir().unwrap();
-    let ledger = Options::new().storage(Arc::new(SweeperComesFirst)).open(path_in(&directory)).unwrap();
-    assert!(ledger.begin(Skill::new("s", "1")).succeed().is_durable());
-}
-
 // The chain, by hand.
 
 /// What `sed 's/,"hash":"[0-9a-f]*"}$//' | tr -d '\n' | sha256sum` says of each line, and that each `prev` is the hash of

@@ -257,7 +257,8 @@ impl State {
     /// Makes the file and locks it. A sweeper may come between the two and take the file for a dead process's: then it
     /// is left to the sweeper, and another made under another name.
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
-        loop {
+        const TRIES: usize = 16;
+        for _ in 0..TRIES {
             let stem = super::new_id(super::clock::now());
             let path = path(layout, stem);
             let made = Self::make(storage, layout, &path, sync)
@@ -266,6 +267,9 @@ impl State {
                 return Ok(Self { process: std::process::id(), stem, file, free: Vec::new(), unused: 1 });
             }
         }
+        Err(Error::new(ErrorKind::Timeout, "make the file of begun executions")
+            .path(&layout.inflight())
+            .detail(format!("others took {TRIES} new files before they could be locked")))
     }
 
     /// The file, locked and with its owner; `None` if a sweeper has come first.
