@@ -7,15 +7,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Barrier};
+use std::sync::Barrier;
 use std::time::Duration;
 
-use runledger::journal::storage::{Access, Disk, Stat, Storage, StorageFile};
 use runledger::ledger::{Fault, FaultKind};
 use runledger::{
     Answer, ErrorKind, ExecutionMetrics, Head, Ledger, Options, Records, Skill, Uuid, hash_bytes,
