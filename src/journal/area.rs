@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::line::{self, Link};
 use super::segment::Layout;
 use super::storage::{Access, FileType, Storage, StorageFile, read_full_at, write_all_at};
+use super::sync::SyncFile;
 
 /// How many bytes of the segment fit. Larger means fewer syncs of the segment, and more to read after a power cut.
 pub(super) const AREA_BYTES: u64 = 1024 * 1024;
@@ -67,7 +68,7 @@ impl Header {
 /// An open commit area.
 #[derive(Debug)]
 pub(super) struct Area {
-    file: Arc<dyn StorageFile>,
+    file: SyncFile,
     /// Device and inode.
     pub(super) id: (u64, u64),
     header: Option<Header>,
@@ -111,13 +112,13 @@ impl Area {
 
     fn from_file(file: Arc<dyn StorageFile>) -> io::Result<Self> {
         let id = file.stat()?.id;
-        Ok(Self { file, id, header: None, seen: [0; HEADER_LINE_BYTES_MAX] })
+        Ok(Self { file: SyncFile::new(file), id, header: None, seen: [0; HEADER_LINE_BYTES_MAX] })
     }
 
     /// Reads the header again, which another process may have changed, and returns it; `None` if it is not whole.
     pub(super) fn refresh(&mut self) -> io::Result<Option<&Header>> {
         let mut bytes = [0; HEADER_LINE_BYTES_MAX];
-        read_full_at(&*self.file, &mut bytes, 0)?;
+        read_full_at(&**self.file, &mut bytes, 0)?;
         if bytes != self.seen {
             self.seen = bytes;
             self.header = Header::from_bytes(&bytes);
@@ -137,7 +138,7 @@ impl Area {
         // Until it is written whole, what the file holds is not known.
         self.header = None;
         self.seen = [0; HEADER_LINE_BYTES_MAX];
-        write_all_at(&*self.file, &line, 0)?;
+        write_all_at(&**self.file, &line, 0)?;
         self.seen.copy_from_slice(&line);
         self.header = Some(header);
         Ok(())
@@ -145,7 +146,7 @@ impl Area {
 
     /// Overwrites the header, so that nobody uses this area again. Removing the file says the same to those who look.
     pub(super) fn invalidate(&self) {
-        let _ = write_all_at(&*self.file, &[0; HEADER_LINE_BYTES_MAX], 0);
+        let _ = write_all_at(&**self.file, &[0; HEADER_LINE_BYTES_MAX], 0);
     }
 
     /// Whether the segment's bytes from `offset` to `offset + len` have a place here.
@@ -163,14 +164,14 @@ impl Area {
     pub(super) fn holds(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
         let base = self.header.ok_or(io::ErrorKind::InvalidInput)?.base;
         let mut held = vec![0; bytes.len()];
-        let read = read_full_at(&*self.file, &mut held, HEADER_BYTES + offset - base)?;
+        let read = read_full_at(&**self.file, &mut held, HEADER_BYTES + offset - base)?;
         Ok(held[..read] == *bytes)
     }
 
     /// Writes the segment's bytes at `offset`. Not synced. They must fit.
     pub(super) fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let base = self.header.ok_or(io::ErrorKind::InvalidInput)?.base;
-        write_all_at(&*self.file, bytes, HEADER_BYTES + offset - base)
+        write_all_at(&**self.file, bytes, HEADER_BYTES + offset - base)
     }
 
     /// What the area holds, if its header says so.
@@ -179,7 +180,7 @@ impl Area {
     }
 
     /// The file, to be synced.
-    pub(super) fn file(&self) -> &Arc<dyn StorageFile> {
+    pub(super) fn file(&self) -> &SyncFile {
         &self.file
     }
 }

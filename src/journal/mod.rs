@@ -17,6 +17,7 @@ pub(crate) mod segment;
 #[cfg(feature = "simulation")]
 pub mod simulated;
 pub mod storage;
+mod sync;
 mod tail;
 mod writer;
 

@@ -11,6 +11,7 @@ use super::line::{self, Link};
 use super::reader::Splitter;
 use super::segment::Layout;
 use super::storage::{Access, FileType, Storage, StorageFile, append_all, read_full_at, write_all_at};
+use super::sync::SyncFile;
 use super::tail::{Mark, Tail, stat_id};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -83,14 +84,18 @@ impl Tail {
     pub(super) fn recover(&mut self) -> Result<()> {
         self.doubtful = true;
         finish_sealing(&*self.storage, &self.layout)?;
-        self.file = open_active(&*self.storage, &self.layout)?;
-        self.file_id = stat_id(&*self.file, &self.layout)?;
+        let file = open_active(&*self.storage, &self.layout)?;
+        let id = stat_id(&*file, &self.layout)?;
+        // The same file in another handle is not believed more than it was.
+        self.file = if id == self.file_id { self.file.reopened(file) } else { SyncFile::new(file) };
+        self.file_id = id;
         let sealed = self.layout.sealed_segments(&*self.storage)?;
         let segment = sealed.last().map_or(1, |last| last + 1);
         let len = self.file.stat().map_err(|e| Error::io("examine the ledger", self.layout.active(), e))?.len;
         let area = Area::open(&*self.storage, &self.layout)
             .map_err(|source| Error::io("open the commit area", &self.layout.commit(), source))?;
         let held = area.as_ref().and_then(Area::held);
+        self.area_failed |= self.area.as_ref().is_some_and(|area| area.file().has_failed());
         // An area whose sync failed still says what it holds, but is not written again.
         self.area = area.filter(|_| !self.area_failed);
         match held.filter(|held| held.header.segment == segment && held.header.ledger == self.id) {
@@ -172,7 +177,7 @@ impl Tail {
         let mut stray = 0;
         if len > end.len && self.file.truncate(end.len).is_err() {
             // Refused where the file may only grow (`chattr +a`): then what is there stays, as a line of its own.
-            append_all(&*self.file, b"\n")
+            append_all(&**self.file, b"\n")
                 .map_err(|source| Error::io("end a torn line", self.layout.active(), source))?;
             stray = len + 1 - end.len;
         }
@@ -194,7 +199,7 @@ impl Tail {
 
     pub(super) fn read_from(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
         let mut bytes = vec![0; len.saturating_sub(offset) as usize];
-        let read = read_full_at(&*self.file, &mut bytes, offset)
+        let read = read_full_at(&**self.file, &mut bytes, offset)
             .map_err(|source| Error::io("read the end of the ledger", self.layout.active(), source))?;
         bytes.truncate(read);
         Ok(bytes)

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::Options;
 use super::area::{Area, Header};
 use super::events::{self, Event};
 use super::line::{self, Link, TRAILER_BYTES_MAX};
 use super::lock::{LockFile, Locked};
 use super::segment::Layout;
 use super::storage::{Access, Storage, StorageFile, append_all, read_full_at};
-use super::{Durability, Options};
+use super::sync::SyncFile;
 use crate::error::{Error, Result};
 
 /// Buffers larger than this are given back after the batch that needed them.
@@ -37,7 +38,7 @@ pub(super) struct Tail {
     /// The process that opened the files: a forked child shares their locks, so it must open its own.
     process: u32,
     lock: LockFile,
-    pub(super) file: Arc<dyn StorageFile>,
+    pub(super) file: SyncFile,
     pub(super) file_id: (u64, u64),
     /// `None` when there is none that can be written.
     pub(super) area: Option<Area>,
@@ -73,6 +74,45 @@ impl Payloads {
     }
 }
 
+/// Lines that were written and not synced, and all before them.
+///
+/// What was written earlier to other files than these is durable: an area is left, and a segment sealed, only once the
+/// segment is synced, or repeated in the next.
+#[derive(Debug)]
+pub(super) struct Unsynced {
+    end: Mark,
+    /// `None` if the area does not have the lines.
+    area: Option<SyncFile>,
+    segment: SyncFile,
+    segment_id: (u64, u64),
+}
+
+/// Which sync has made lines durable.
+#[derive(Debug)]
+pub(super) enum Synced {
+    Area,
+    /// The segment's own, with the error of the area's.
+    Segment {
+        area: Option<io::Error>,
+    },
+    Nothing(io::Error),
+}
+
+impl Unsynced {
+    /// Syncs the commit area or, where that fails, the segment, which has the same bytes. Needs no lock.
+    pub(super) fn sync(&self) -> Synced {
+        let area = match self.area.as_ref().map(SyncFile::sync) {
+            Some(Ok(())) => return Synced::Area,
+            Some(Err(error)) => Some(error),
+            None => None,
+        };
+        match self.segment.sync() {
+            Ok(()) => Synced::Segment { area },
+            Err(error) => Synced::Nothing(error),
+        }
+    }
+}
+
 impl Tail {
     /// Opens the files, recovers what a crash left, and believes the end only after it is synced.
     pub(super) fn open(layout: Layout, options: Options) -> Result<Self> {
@@ -90,7 +130,7 @@ impl Tail {
             options,
             process: std::process::id(),
             lock,
-            file,
+            file: SyncFile::new(file),
             file_id,
             area: None,
             active_seen: None,
@@ -131,20 +171,22 @@ impl Tail {
         Ok(self.end)
     }
 
-    /// Appends a line for each payload and makes them durable as the options ask. Returns the place of the first line.
+    /// Appends a line for each payload, not synced. Returns the place before the first line, and what to sync.
     ///
-    /// On an error none of them is in the journal, unless its kind says otherwise.
-    pub(super) fn append(&mut self, payloads: &Payloads) -> Result<Mark> {
-        let locked = self.lock()?;
+    /// On an error none of them is in the journal.
+    pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Unsynced)> {
+        let _locked = self.lock()?;
         self.catch_up()?;
         self.rotate_if_due()?;
         let before = self.end;
         let in_area = self.write(payloads)?;
-        drop(locked);
-        if self.options.durability == Durability::Synced {
-            self.sync(in_area)?;
-        }
-        Ok(before)
+        let unsynced = Unsynced {
+            end: self.end,
+            area: self.area.as_ref().filter(|_| in_area).map(|area| area.file().clone()),
+            segment: self.file.clone(),
+            segment_id: self.file_id,
+        };
+        Ok((before, unsynced))
     }
 
     fn lock(&mut self) -> Result<Locked> {
@@ -196,6 +238,9 @@ impl Tail {
     fn refresh_area(&mut self) -> Result<bool> {
         let path = self.layout.commit();
         let Some(area) = &mut self.area else { return Ok(false) };
+        if area.file().has_failed() {
+            return Ok(false);
+        }
         let changed = self.lock.directory_changed();
         if changed.is_none() || changed != self.area_seen {
             let there =
@@ -221,7 +266,7 @@ impl Tail {
     pub(super) fn last_link(&self, len: u64) -> Result<Option<Link>> {
         let wanted = len.min(TRAILER_BYTES_MAX as u64 + 1);
         let mut bytes = vec![0; wanted as usize];
-        let read = read_full_at(&*self.file, &mut bytes, len - wanted)
+        let read = read_full_at(&**self.file, &mut bytes, len - wanted)
             .map_err(|source| Error::io("read the end of the ledger", self.layout.active(), source))?;
         let line = bytes[..read].strip_suffix(b"\n");
         Ok(line.and_then(line::trailer).map(|trailer| trailer.link))
@@ -278,7 +323,7 @@ impl Tail {
             in_area = self.area_fits(bytes) && self.write_area();
         }
         let at = self.end.len;
-        if let Err(error) = append_all(&*self.file, &self.buffer) {
+        if let Err(error) = append_all(&**self.file, &self.buffer) {
             return Err(self.roll_back(at, error));
         }
         self.end = Mark { segment: self.end.segment, len: at + bytes, link };
@@ -363,39 +408,35 @@ impl Tail {
         }
     }
 
-    /// Makes everything up to the end durable: through the area, or else through the segment itself.
-    fn sync(&mut self, in_area: bool) -> Result<()> {
-        let written = self.end;
-        let area = self.area.as_ref().filter(|_| in_area);
-        match area.map(|area| area.file().sync()) {
-            Some(Ok(())) => return Ok(()),
-            Some(Err(error)) => {
-                // Not believed again: the next append makes a new one. The segment has the same bytes.
-                self.area = None;
-                self.area_failed = true;
-                self.warn(&Error::io("sync the commit area", &self.layout.commit(), error));
-            }
-            None => {}
-        }
-        match self.file.sync() {
-            Ok(()) => {
-                self.durable = written;
+    /// Learns how the sync of `unsynced` ended, unless it went as it should. Says whether the lines are durable after
+    /// all.
+    pub(super) fn synced(&mut self, unsynced: &Unsynced, synced: Synced) -> Result<()> {
+        match synced {
+            Synced::Area => Ok(()),
+            Synced::Segment { area } => {
+                if let Some(error) = area {
+                    // The next append makes a new one.
+                    self.warn(&Error::io("sync the commit area", &self.layout.commit(), error));
+                }
+                if unsynced.segment_id == self.file_id && self.durable.segment == unsynced.end.segment {
+                    self.durable.len = self.durable.len.max(unsynced.end.len);
+                }
                 Ok(())
             }
-            Err(error) => self.sync_failed(written, error),
+            Synced::Nothing(error) => self.sync_failed(unsynced, error),
         }
     }
 
-    fn sync_failed(&mut self, written: Mark, error: io::Error) -> Result<()> {
+    fn sync_failed(&mut self, unsynced: &Unsynced, error: io::Error) -> Result<()> {
         let _locked = self.lock()?;
-        if self.active_is_still_there()? {
+        if unsynced.segment_id == self.file_id && self.active_is_still_there()? {
             return self.abandon_segment(&error);
         }
         // Whoever sealed the segment meanwhile has synced it, or repeated its tail in the next one.
-        let path = self.layout.sealed_segment(written.segment);
+        let path = self.layout.sealed_segment(unsynced.end.segment);
         let sealed = self.storage.stat(&path).map_err(|source| Error::io("examine a sealed segment", &path, source))?;
-        if sealed.is_some_and(|sealed| sealed.id == self.file_id) {
-            return self.recover();
+        if sealed.is_some_and(|sealed| sealed.id == unsynced.segment_id) {
+            return self.catch_up();
         }
         Err(Error::io("sync the ledger", self.layout.active(), error))
     }
@@ -408,7 +449,7 @@ impl Tail {
         let from = if self.durable.segment == segment { self.durable.len } else { 0 };
         let len = self.active_len()?.max(self.end.len);
         let mut suspect = vec![0; len.saturating_sub(from) as usize];
-        let read = read_full_at(&*self.file, &mut suspect, from)
+        let read = read_full_at(&**self.file, &mut suspect, from)
             .map_err(|source| Error::io("read what could not be synced", self.layout.active(), source))?;
         suspect.truncate(read);
         if len != self.end.len
@@ -436,7 +477,7 @@ impl Tail {
         append_all(&*file, repeated).and_then(|()| file.sync()).map_err(failed)?;
         self.storage.sync_dir(self.layout.parent()).map_err(failed)?;
         self.file_id = stat_id(&*file, &self.layout)?;
-        self.file = file;
+        self.file = SyncFile::new(file);
         self.end = Mark { segment: self.end.segment + 1, len: repeated.len() as u64, link: self.end.link };
         self.durable = self.end;
         self.set_header(0);
