@@ -134,6 +134,48 @@ fn a_segment_that_cannot_be_sealed_loses_nothing() {
     assert_eq!(numbers(&Journal::open(PATH, options(&after)).unwrap()), (0..8).collect::<Vec<_>>());
 }
 
+/// The numbers of the lines that are whole, in order. A segment that was left behind may have holes.
+fn whole_numbers(journal: &Journal) -> Vec<u64> {
+    let mut lines = journal.lines();
+    let mut found = Vec::new();
+    while let Some(line) = lines.next_line().unwrap() {
+        let value: Option<serde_json::Value> = serde_json::from_slice(line.bytes).ok();
+        found.extend(value.and_then(|value| value["n"].as_u64()));
+    }
+    found.sort_unstable();
+    found
+}
+
+/// While lines are being repeated in a new segment, the commit area may have the only copy of them: a cut between any
+/// two calls of the change, and of the recovery from it, loses none.
+#[test]
+fn every_cut_of_a_change_of_segments_keeps_the_repeated_lines() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    let payload = |number: usize| format!("{{\"n\":{number},\"filler\":\"{}\"}}", "x".repeat(100_000));
+    (0..7).for_each(|number| assert!(journal.append(payload(number).as_bytes()).is_ok()));
+    let begin = disk.calls().len();
+    disk.inject(When::Next(Op::Sync), Fault::Os(5));
+    journal.append(payload(7).as_bytes()).unwrap();
+    for n in begin..disk.calls().len() {
+        for loss in [Loss::Nothing, Loss::Unsynced] {
+            let once = disk.crash_after(n, loss);
+            drop(Journal::open(PATH, options(&once)).unwrap());
+            for again in 0..=once.calls().len() {
+                for loss in [Loss::Nothing, Loss::Unsynced] {
+                    let twice = once.crash_after(again, loss);
+                    let journal = Journal::open(PATH, options(&twice)).unwrap();
+                    let appended = journal.append(b"{\"n\":100}").unwrap().seq;
+                    assert!(appended > 7, "number {appended} was given before");
+                    let (found, at) = (whole_numbers(&journal), format!("calls {n}, then {again}, {loss:?}"));
+                    assert!((0..7).chain([100]).all(|number| found.contains(&number)), "{at}: {found:?}");
+                    assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "{at}: twice: {found:?}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn every_cut_of_a_ledger_leaves_a_clean_chain_and_one_record_for_each_execution() {
     let disk = SimulatedDisk::new();

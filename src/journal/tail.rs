@@ -332,7 +332,7 @@ impl Tail {
 
     /// As [`Tail::rebase`], on a segment that is synced to its end. Without an area the journal goes on: every batch
     /// then syncs the segment itself, until one can be made.
-    fn set_header(&mut self, stray: u64) {
+    pub(super) fn set_header(&mut self, stray: u64) {
         let day = match self.area.as_ref().and_then(Area::header) {
             Some(header) if header.segment == self.end.segment => header.day,
             _ => self.day(),
@@ -424,7 +424,7 @@ impl Tail {
     /// Seals the active segment as it is, and begins the next with `repeated` lines, synced.
     ///
     /// Each step can be the last one before a crash: a segment that is sealed while the next does not exist is an empty
-    /// active segment, and `repeated` lines that are missing there are not acknowledged by this process yet.
+    /// active segment, and until the area has the new segment's header, recovery repeats the lines itself.
     pub(super) fn begin_segment(&mut self, repeated: &[u8]) -> Result<()> {
         let sealed = self.layout.sealed_segment(self.end.segment);
         let active = self.layout.active().to_owned();
