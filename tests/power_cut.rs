@@ -176,6 +176,34 @@ fn every_cut_of_a_change_of_segments_keeps_the_repeated_lines() {
     }
 }
 
+/// A process that is killed between a change of names and the sync of their directory leaves names that only the page
+/// cache has: whoever opens next makes them durable before it acknowledges anything.
+#[test]
+fn names_that_a_killed_process_left_are_made_durable() {
+    let path = "/home/logs/execution_metrics.jsonl";
+    let disk = SimulatedDisk::new();
+    let small = |disk: &SimulatedDisk| {
+        let mut options = options(disk);
+        options.rotate_bytes = Some(1_000);
+        options
+    };
+    let journal = Journal::open(path, small(&disk)).unwrap();
+    (0..8).for_each(|number| assert!(journal.append(payload(5 * number).as_bytes()).is_ok()));
+    // A new commit area takes the place of one that fails.
+    disk.inject(When::Next(Op::Sync), Fault::Os(5));
+    (8..20).for_each(|number| assert!(journal.append(payload(5 * number).as_bytes()).is_ok()));
+    assert!(disk.calls().iter().filter(|call| call.op == Op::Rename).count() > 3);
+    for n in 0..=disk.calls().len() {
+        let killed = disk.crash_after(n, Loss::Nothing);
+        let journal = Journal::open(path, small(&killed)).unwrap();
+        let before = whole_numbers(&journal);
+        let appended = journal.append(b"{\"n\":100}").unwrap().seq;
+        let cut = killed.crash_after(killed.calls().len(), Loss::Unsynced);
+        let found = whole_numbers(&Journal::open(path, small(&cut)).unwrap());
+        assert_eq!(found, [before, vec![100]].concat(), "after call {n}: line {appended} was acknowledged");
+    }
+}
+
 #[test]
 fn every_cut_of_a_ledger_leaves_a_clean_chain_and_one_record_for_each_execution() {
     let disk = SimulatedDisk::new();

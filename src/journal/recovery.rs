@@ -85,6 +85,7 @@ impl Tail {
         finish_sealing(&*self.storage, &self.layout)?;
         self.file = open_active(&*self.storage, &self.layout)?;
         self.file_id = stat_id(&*self.file, &self.layout)?;
+        self.sync_names()?;
         let sealed = self.layout.sealed_segments(&*self.storage)?;
         let segment = sealed.last().map_or(1, |last| last + 1);
         let len = self.file.stat().map_err(|e| Error::io("examine the ledger", self.layout.active(), e))?.len;
@@ -100,6 +101,17 @@ impl Tail {
         }
         self.doubtful = false;
         Ok(())
+    }
+
+    /// Makes the names durable that a process may have given, or taken away, just before it died: what is appended from
+    /// now on is acknowledged on their strength.
+    fn sync_names(&self) -> Result<()> {
+        let directories = [self.layout.parent(), self.layout.machinery(), &self.layout.sealed()];
+        directories.into_iter().try_for_each(|directory| {
+            self.storage
+                .sync_dir(directory)
+                .map_err(|source| Error::io("sync the names of the ledger's files", directory, source))
+        })
     }
 
     /// The area is still the last sealed segment's: perhaps [`Tail::begin_segment`] was cut short before the lines that
