@@ -242,6 +242,20 @@ fn a_line_that_a_segment_lost_is_read_where_it_is_repeated() {
     assert!(out_of_order > 5, "only {out_of_order} of 128 cuts took a line and left a later one");
 }
 
+/// The commit area has a batch before the segment has it: what the segment then refuses must not come back from there.
+#[test]
+fn what_was_answered_with_an_error_does_not_come_back() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    journal.append(payload(0).as_bytes()).unwrap();
+    disk.inject(When::Next(Op::Append), Fault::Os(28));
+    journal.append(payload(1).as_bytes()).unwrap_err();
+    let killed = disk.crash_after(disk.calls().len(), Loss::Nothing);
+    assert_eq!(numbers(&Journal::open(PATH, options(&killed)).unwrap()), [0]);
+    journal.append(payload(2).as_bytes()).unwrap();
+    assert_eq!(numbers(&journal), [0, 2]);
+}
+
 #[test]
 fn every_cut_of_a_ledger_leaves_a_clean_chain_and_one_record_for_each_execution() {
     let disk = SimulatedDisk::new();

@@ -295,11 +295,21 @@ impl Tail {
 
     /// Takes a partly written batch back.
     fn roll_back(&mut self, len: u64, error: io::Error) -> Error {
+        self.withdraw(len);
         // Other writers are kept out by the lock, so what stands after `len` is this batch alone.
         if self.file.truncate(len).is_err() {
             self.doubtful = true;
         }
         Error::io("append to the ledger", self.layout.active(), error)
+    }
+
+    /// Takes the batch at `at` out of the area, so that no recovery brings back what was answered with an error. If that
+    /// fails, one may.
+    fn withdraw(&self, at: u64) {
+        if let Some(area) = self.area.as_ref().filter(|area| area.fits(at, 1)) {
+            // No line begins with NUL, and those after it are not reached.
+            let _ = area.write(&[0], at);
+        }
     }
 
     /// Syncs the segment, so that the area is free for what comes next.
