@@ -7,8 +7,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk, When};
+use runledger::journal::storage::{Access, Storage};
 use runledger::journal::{Journal, Options};
 use runledger::ledger::FaultKind;
 use runledger::{Ledger, Skill};
@@ -254,6 +256,38 @@ fn what_was_answered_with_an_error_does_not_come_back() {
     assert_eq!(numbers(&Journal::open(PATH, options(&killed)).unwrap()), [0]);
     journal.append(payload(2).as_bytes()).unwrap();
     assert_eq!(numbers(&journal), [0, 2]);
+}
+
+/// A program that takes no lock appends between a writer's look at the end and its write.
+#[test]
+fn no_line_is_acknowledged_at_a_wrong_place() {
+    let disk = SimulatedDisk::new();
+    let armed = Arc::new(AtomicBool::new(false));
+    let mut options = options(&disk);
+    options.rotate_daily = true;
+    // The clock is asked between the two.
+    options.clock = {
+        let (disk, armed) = (disk.clone(), Arc::clone(&armed));
+        Arc::new(move || {
+            if armed.swap(false, Ordering::Relaxed) {
+                disk.open(Path::new(PATH), Access::Append).unwrap().append(b"foreign\n").unwrap();
+            }
+            1_771_079_000_000
+        })
+    };
+    let journal = Journal::open(PATH, options.clone()).unwrap();
+    journal.append(payload(0).as_bytes()).unwrap();
+    armed.store(true, Ordering::Relaxed);
+    let error = journal.append(payload(1).as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("another program wrote to it meanwhile"), "{error}");
+    let killed = disk.crash_after(disk.calls().len(), Loss::Nothing);
+    assert_eq!(numbers(&Journal::open(PATH, self::options(&killed)).unwrap()), [0]);
+    journal.append(payload(2).as_bytes()).unwrap();
+    assert_eq!(numbers(&journal), [0, 2]);
+    let cut = disk.crash_after(disk.calls().len(), Loss::Unsynced);
+    assert_eq!(numbers(&Journal::open(PATH, self::options(&cut)).unwrap()), [0, 2]);
+    let kept = disk.list(&Path::new(PATH).with_extension("ledger").join("quarantine")).unwrap();
+    assert_eq!(kept.len(), 1, "{kept:?}");
 }
 
 #[test]

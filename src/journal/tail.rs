@@ -13,7 +13,7 @@ use super::lock::{LockFile, Locked};
 use super::segment::Layout;
 use super::storage::{Access, Storage, StorageFile, append_all, read_full_at};
 use super::{Durability, Options};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Buffers larger than this are given back after the batch that needed them.
 const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
@@ -281,8 +281,25 @@ impl Tail {
         if let Err(error) = append_all(&*self.file, &self.buffer) {
             return Err(self.roll_back(at, error));
         }
+        if let Err(error) = self.check_place(at + bytes, link) {
+            self.withdraw(at);
+            self.doubtful = true;
+            return Err(error);
+        }
         self.end = Mark { segment: self.end.segment, len: at + bytes, link };
         Ok(in_area)
+    }
+
+    /// Whether the batch, whose last line is `link`, ends at `end`: somebody without the lock may have appended just
+    /// before it. Then the next writer's recovery moves it all to quarantine.
+    fn check_place(&self, end: u64, link: Link) -> Result<()> {
+        let len = self.active_len()?;
+        if len == end || self.last_link(end)? == Some(link) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Io, "append to the ledger")
+            .path(self.layout.active())
+            .detail(format!("another program wrote to it meanwhile: expected {end} bytes, found {len}")))
     }
 
     fn area_fits(&self, bytes: u64) -> bool {
