@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk, When};
 use runledger::journal::storage::{Access, Storage};
@@ -288,6 +288,60 @@ fn no_line_is_acknowledged_at_a_wrong_place() {
     assert_eq!(numbers(&Journal::open(PATH, self::options(&cut)).unwrap()), [0, 2]);
     let kept = disk.list(&Path::new(PATH).with_extension("ledger").join("quarantine")).unwrap();
     assert_eq!(kept.len(), 1, "{kept:?}");
+}
+
+/// Whatever fails while a dead process's execution is recorded, the ledger opens, says so, and the next opener ends it.
+#[test]
+fn a_failed_sweep_is_a_warning() {
+    let disk = SimulatedDisk::new();
+    let open = |disk: &SimulatedDisk, warnings: &Arc<AtomicUsize>| {
+        let warnings = Arc::clone(warnings);
+        let warn = move |_: &runledger::Error| _ = warnings.fetch_add(1, Ordering::Relaxed);
+        runledger::Options::new().storage(Arc::new(disk.clone())).on_warning(warn).open(PATH)
+    };
+    let ledger = open(&disk, &Arc::default()).unwrap();
+    let run = ledger.begin(Skill::new("s", "1"));
+    let (id, killed) = (run.id(), disk.crash_after(disk.calls().len(), Loss::Nothing));
+    drop(run);
+    let again = || killed.crash_after(0, Loss::Nothing);
+    let whole = again();
+    drop(open(&whole, &Arc::default()).unwrap());
+    let calls = whole.calls();
+    let first = calls.iter().position(|call| call.op == Op::Append && call.path == Path::new(PATH)).unwrap();
+    let last = calls.iter().rposition(|call| call.path.ends_with("events.jsonl")).unwrap();
+    for (n, call) in calls.iter().enumerate().take(last + 1).skip(first) {
+        let (disk, warnings) = (again(), Arc::default());
+        disk.inject(When::Call(n), Fault::Os(5));
+        drop(open(&disk, &warnings).unwrap_or_else(|error| panic!("{call:?}: {error:?}")));
+        assert!(warnings.load(Ordering::Relaxed) > 0, "{call:?}: no warning");
+        let ledger = open(&disk, &Arc::default()).unwrap();
+        let records: Vec<_> = ledger.scan().unwrap().map(|record| record.unwrap().execution_id).collect();
+        assert_eq!(records, [id], "{call:?}");
+    }
+}
+
+/// Another process makes the file of events just before this one would.
+#[test]
+fn an_event_is_kept_when_two_processes_make_its_file() {
+    let rotate = |fault: Option<usize>| {
+        let disk = SimulatedDisk::new();
+        let mut options = options(&disk);
+        options.rotate_bytes = Some(1);
+        let journal = Journal::open(PATH, options).unwrap();
+        if let Some(call) = fault {
+            disk.inject(When::Call(call), Fault::Error(std::io::ErrorKind::AlreadyExists));
+        }
+        (0..2).for_each(|number| assert!(journal.append(payload(number).as_bytes()).is_ok()));
+        disk
+    };
+    let events = Path::new(PATH).with_extension("ledger").join("events.jsonl");
+    let make = rotate(None).calls().iter().position(|call| call.path == events).unwrap();
+    let disk = rotate(Some(make));
+    assert_eq!(disk.calls()[make].error, Some(std::io::ErrorKind::AlreadyExists));
+    let mut bytes = [0; 200];
+    let read = disk.open(&events, Access::Read).unwrap().read_at(&mut bytes, 0).unwrap();
+    let text = std::str::from_utf8(&bytes[..read]).unwrap();
+    assert!(text.contains("\"event\":\"rotated\""), "{text}");
 }
 
 #[test]
