@@ -258,6 +258,26 @@ fn what_was_answered_with_an_error_does_not_come_back() {
     assert_eq!(numbers(&journal), [0, 2]);
 }
 
+/// A damaged segment is left for a new one, which gives no number again that a line of the old one has: readers would
+/// take the new line for the old one, repeated.
+#[test]
+fn a_number_in_a_damaged_segment_is_not_given_again() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    journal.append(payload(0).as_bytes()).unwrap();
+    drop(journal);
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    journal.append(payload(1).as_bytes()).unwrap();
+    drop(journal);
+    // The first line's hash, before the base; and the second line's first byte in the commit area, after its header.
+    disk.open(Path::new(PATH), Access::Write).unwrap().write_at(b"?", 150).unwrap();
+    let area = Path::new(PATH).with_extension("ledger").join("commit");
+    disk.open(&area, Access::Write).unwrap().write_at(&[0], 4096).unwrap();
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    assert_eq!(journal.append(payload(2).as_bytes()).unwrap().seq, 3);
+    assert!(whole_numbers(&journal).ends_with(&[1, 2]));
+}
+
 /// A program that takes no lock appends between a writer's look at the end and its write.
 #[test]
 fn no_line_is_acknowledged_at_a_wrong_place() {
