@@ -106,6 +106,18 @@ fn a_symbolic_link_is_refused() {
 }
 
 #[test]
+fn a_link_to_nothing_in_the_place_of_the_lock_is_refused_and_nobody_waits() {
+    let place = Place::new();
+    drop(Ledger::open(&place.path).unwrap());
+    let lock = place.path.with_extension("ledger").join("lock");
+    fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink("nowhere", &lock).unwrap();
+    let path = place.path.clone();
+    let error = in_time(move || Ledger::open(path).unwrap_err());
+    assert!(error.to_string().starts_with("open the lock: "), "{error}");
+}
+
+#[test]
 fn a_fifo_is_refused_and_nobody_waits() {
     let place = Place::new();
     assert!(Command::new("mkfifo").arg(&place.path).status().unwrap().success());

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 
 use super::segment::Layout;
-use super::storage::{Access, Storage, append_all};
+use super::storage::{Access, Storage, append_all, open_or_make};
 use crate::error::{Error, Result};
 
 /// Something that a journal, or the ledger on top of it, did to its files.
@@ -85,10 +85,7 @@ pub(crate) fn record(storage: &dyn Storage, layout: &Layout, unix_ms: i64, event
         let at = DateTime::from_timestamp_millis(unix_ms).unwrap_or_default();
         let mut line = serde_json::to_vec(&Entry { at: at.to_rfc3339_opts(SecondsFormat::Millis, true), event })?;
         line.push(b'\n');
-        let file = match storage.open(&path, Access::Append) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => storage.open(&path, Access::AppendNew)?,
-            opened => opened?,
-        };
+        let file = open_or_make(storage, &path, Access::Append, Access::AppendNew)?;
         append_all(&*file, &line)?;
         file.sync()
     };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::storage::{Access, Storage, StorageFile, uninterrupted};
+use super::storage::{Access, Storage, StorageFile, open_or_make, uninterrupted};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Takes the exclusive lock of `file` if nobody else holds it.
@@ -107,14 +107,5 @@ impl LockFile {
 }
 
 fn open(storage: &dyn Storage, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
-    loop {
-        match storage.open(path, Access::Write) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            done => return done.map(Arc::from),
-        }
-        match storage.open(path, Access::WriteNew) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            done => return done.map(Arc::from),
-        }
-    }
+    open_or_make(storage, path, Access::Write, Access::WriteNew).map(Arc::from)
 }

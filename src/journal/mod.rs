@@ -22,6 +22,7 @@ mod tail;
 mod writer;
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,6 +114,19 @@ pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<
         .try_for_each(|parent| storage.sync_dir(parent).map_err(failed))
 }
 
+/// Makes the directories above the ledger durable, before its identity says that they are: a process may have made them
+/// and died. The rest of its names [`Tail::recover`] sees to at each opening.
+fn sync_ancestors(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+    for ancestor in layout.parent().ancestors().skip(1) {
+        match storage.sync_dir(ancestor) {
+            // Nobody who makes a ledger here could have made a directory there.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            done => done.map_err(|source| Error::io("sync the directories above the ledger", ancestor, source))?,
+        }
+    }
+    Ok(())
+}
+
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
@@ -189,6 +203,9 @@ impl Journal {
         identity::refuse_foreign(&*storage, &layout)?;
         for directory in [layout.machinery().to_owned(), layout.sealed(), layout.quarantine()] {
             make_directory(&*storage, &directory)?;
+        }
+        if identity::read(&*storage, &layout)?.is_none() {
+            sync_ancestors(&*storage, &layout)?;
         }
         let tail = Tail::open(layout.clone(), options)?;
         let id = tail.id;

@@ -1,6 +1,8 @@
 //! Reading lines back: whole lines only, in order, over all segments.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -140,17 +142,58 @@ impl Line<'_> {
     }
 }
 
+/// Numbers of lines that were missing between two that were read. A segment that was left behind after a failed sync may
+/// have lost a line and kept a later one; the next segment begins with both.
+#[derive(Debug, Default)]
+pub(crate) struct Missing(VecDeque<RangeInclusive<u64>>);
+
+impl Missing {
+    /// More than any crash leaves; of a file with more holes the first are forgotten.
+    const RANGES_MAX: usize = 1024;
+
+    /// Remembers the numbers after `last` and before `next`.
+    pub(crate) fn add_between(&mut self, last: u64, next: u64) {
+        self.add(last.saturating_add(1)..=next.saturating_sub(1));
+    }
+
+    fn add(&mut self, range: RangeInclusive<u64>) {
+        if range.is_empty() {
+            return;
+        }
+        if self.0.len() >= Self::RANGES_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(range);
+    }
+
+    /// Whether line `seq` was missing; it is not any longer.
+    pub(crate) fn take(&mut self, seq: u64) -> bool {
+        let Some(index) = self.0.iter().position(|range| range.contains(&seq)) else { return false };
+        if let Some(range) = self.0.remove(index) {
+            let (first, last) = range.into_inner();
+            if first < seq {
+                self.add(first..=seq - 1);
+            }
+            if seq < last {
+                self.add(seq + 1..=last);
+            }
+        }
+        true
+    }
+}
+
 /// The lines of a journal in order, over its sealed segments and the active one. Reading takes no lock and disturbs no
 /// writer; lines appended meanwhile are seen too.
 ///
-/// A line that a writer has repeated in a new segment, because the old one could not be synced, is given once. A line
-/// still being written is not given.
+/// A line that a writer has repeated in a new segment, because the old one could not be synced, is given once; if a power
+/// cut took it from the old one, it may come after lines of higher numbers. A line still being written is not given.
 #[derive(Debug)]
 pub struct Lines {
     storage: Arc<dyn Storage>,
     layout: Layout,
     open: Option<Open>,
     cursor: Cursor,
+    missing: Missing,
 }
 
 #[derive(Debug)]
@@ -168,7 +211,7 @@ impl Lines {
 
     /// Reads on from where another reader stopped.
     pub(crate) fn resume(storage: Arc<dyn Storage>, layout: Layout, cursor: Cursor) -> Self {
-        Self { storage, layout, open: None, cursor }
+        Self { storage, layout, open: None, cursor, missing: Missing::default() }
     }
 
     /// Where the next line begins.
@@ -198,14 +241,19 @@ impl Lines {
                     let line = open.splitter.bytes(piece);
                     let seq = line::trailer(line).map(|trailer| trailer.link.seq);
                     match seq {
-                        Some(seq) if self.cursor.seq.checked_add(1) == Some(seq) => self.cursor.seq = seq,
+                        // A lost page reads as NULs, which no JSON has.
+                        Some(seq) if self.cursor.seq.checked_add(1) == Some(seq) && !line.contains(&0) => {
+                            self.cursor.seq = seq;
+                        }
                         // Any other number is believed only of a line whose hash is right: a damaged one would hide
                         // the lines that it seems to be before or after.
                         Some(seq) if line::check(line).is_some() => {
-                            if seq <= self.cursor.seq {
+                            if seq > self.cursor.seq {
+                                self.missing.add_between(self.cursor.seq, seq);
+                                self.cursor.seq = seq;
+                            } else if !self.missing.take(seq) {
                                 continue;
                             }
-                            self.cursor.seq = seq;
                         }
                         _ => {}
                     }

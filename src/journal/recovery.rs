@@ -89,6 +89,7 @@ impl Tail {
         // The same file in another handle is not believed more than it was.
         self.file = if id == self.file_id { self.file.reopened(file) } else { SyncFile::new(file) };
         self.file_id = id;
+        self.sync_names()?;
         let sealed = self.layout.sealed_segments(&*self.storage)?;
         let segment = sealed.last().map_or(1, |last| last + 1);
         let len = self.file.stat().map_err(|e| Error::io("examine the ledger", self.layout.active(), e))?.len;
@@ -98,11 +99,60 @@ impl Tail {
         self.area_failed |= self.area.as_ref().is_some_and(|area| area.file().has_failed());
         // An area whose sync failed still says what it holds, but is not written again.
         self.area = area.filter(|_| !self.area_failed);
-        match held.filter(|held| held.header.segment == segment && held.header.ledger == self.id) {
-            Some(held) => self.recover_from_area(&held, len)?,
-            None => self.recover_alone(segment, &sealed, len)?,
+        match held.filter(|held| held.header.ledger == self.id) {
+            Some(held) if held.header.segment == segment => self.recover_from_area(&held, len)?,
+            Some(held) if held.header.segment + 1 == segment => self.recover_begun(&held, &sealed, len)?,
+            _ => self.recover_alone(segment, &sealed, len)?,
         }
         self.doubtful = false;
+        Ok(())
+    }
+
+    /// Makes the names durable that a process may have given, or taken away, just before it died: what is appended from
+    /// now on is acknowledged on their strength.
+    fn sync_names(&self) -> Result<()> {
+        let directories = [self.layout.parent(), self.layout.machinery(), &self.layout.sealed()];
+        directories.into_iter().try_for_each(|directory| {
+            self.storage
+                .sync_dir(directory)
+                .map_err(|source| Error::io("sync the names of the ledger's files", directory, source))
+        })
+    }
+
+    /// The area is still the last sealed segment's: perhaps [`Tail::begin_segment`] was cut short before the lines that
+    /// it repeats were synced, and the area has the only copy of them. Then the active segment begins with all that
+    /// follows the area's base. Lines that the sealed segment has as well are repeated to no harm.
+    fn recover_begun(&mut self, held: &Held, sealed: &[u64], len: u64) -> Result<()> {
+        let segment = held.header.segment + 1;
+        let path = self.layout.sealed_segment(held.header.segment);
+        let failed = |source| Error::io("read a sealed segment", &path, source);
+        let file = self.storage.open(&path, Access::Read).map_err(failed)?;
+        let sealed_len = file.length().map_err(failed)?;
+        let repeated = self.merge(held, &read_between(&*file, held.header.base, sealed_len).map_err(failed)?)?;
+        let (_, last) = last_valid(Arc::clone(&self.file))
+            .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
+        // Lines of its own are in the active segment only after those that it repeats were synced.
+        if repeated.bytes.is_empty() || last.seq > repeated.link.seq {
+            return self.recover_alone(segment, sealed, len);
+        }
+        let there = self.read_from(0, len)?;
+        if !repeated.bytes.starts_with(&there) {
+            self.quarantine(segment, 0, &there)?;
+        }
+        // Written anew even if they are there: a sync of them may have failed, and the next one would not say so.
+        self.file = SyncFile::new(Arc::clone(&self.file));
+        let emptied = if len > 0 { self.file.truncate(0) } else { Ok(()) };
+        emptied
+            .and_then(|()| append_all(&**self.file, &repeated.bytes))
+            .and_then(|()| self.file.sync())
+            .map_err(|source| Error::io("repeat lines in a new segment", self.layout.active(), source))?;
+        // No number is given twice, not even that of a line after a gap in the sealed segment.
+        let link = later(repeated.link, self.link_of_sealed(sealed)?);
+        let len = repeated.bytes.len() as u64;
+        self.end = Mark { segment, len, link };
+        self.durable = self.end;
+        self.set_header(0);
+        self.tell(&Event::Recovered { segment, healed_bytes: len, cut_bytes: 0 });
         Ok(())
     }
 
@@ -112,7 +162,9 @@ impl Tail {
         self.durable = base;
         if let Some(found) = self.damage_before(&header, len)? {
             let merged = self.merge(held, &[])?;
-            self.end = Mark { link: merged.link, ..base };
+            let (_, last) = last_valid(Arc::clone(&self.file))
+                .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
+            self.end = Mark { link: later(merged.link, last), ..base };
             self.begin_segment(&merged.bytes)?;
             self.tell(&Event::Damaged { segment: base.segment, found });
             return Ok(());
@@ -198,11 +250,8 @@ impl Tail {
     }
 
     pub(super) fn read_from(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; len.saturating_sub(offset) as usize];
-        let read = read_full_at(&**self.file, &mut bytes, offset)
-            .map_err(|source| Error::io("read the end of the ledger", self.layout.active(), source))?;
-        bytes.truncate(read);
-        Ok(bytes)
+        read_between(&**self.file, offset, len)
+            .map_err(|source| Error::io("read the end of the ledger", self.layout.active(), source))
     }
 
     /// Writes at an offset of the active segment, which its own handle cannot: it appends.
@@ -250,6 +299,19 @@ impl Tail {
         }
         Ok(Link::START)
     }
+}
+
+/// What `file` has from `offset` to `end`.
+fn read_between(file: &dyn StorageFile, offset: u64, end: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; end.saturating_sub(offset) as usize];
+    let read = read_full_at(file, &mut bytes, offset)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+/// The one with the higher number.
+fn later(a: Link, b: Link) -> Link {
+    if b.seq > a.seq { b } else { a }
 }
 
 /// The offset after the last line with a right hash, and its place in the chain.

@@ -135,6 +135,28 @@ pub(crate) fn write_all_at(file: &dyn StorageFile, mut bytes: &[u8], mut offset:
     Ok(())
 }
 
+/// Opens a file, and makes it if it is not there; another process may make or remove it in between.
+pub(crate) fn open_or_make(
+    storage: &dyn Storage,
+    path: &Path,
+    there: Access,
+    new: Access,
+) -> io::Result<Box<dyn StorageFile>> {
+    // A symbolic link to nothing is never there and always in the way.
+    const TRIES: usize = 8;
+    for _ in 0..TRIES {
+        match storage.open(path, there) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return done,
+        }
+        match storage.open(path, new) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            done => return done,
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
 /// Fills as much of `buffer` as the file has from `offset` on, and says how much that was.
 pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;

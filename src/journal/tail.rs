@@ -14,7 +14,7 @@ use super::lock::{LockFile, Locked};
 use super::segment::Layout;
 use super::storage::{Access, Storage, StorageFile, append_all, read_full_at};
 use super::sync::SyncFile;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Buffers larger than this are given back after the batch that needed them.
 const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
@@ -326,8 +326,25 @@ impl Tail {
         if let Err(error) = append_all(&**self.file, &self.buffer) {
             return Err(self.roll_back(at, error));
         }
+        if let Err(error) = self.check_place(at + bytes, link) {
+            self.withdraw(at);
+            self.doubtful = true;
+            return Err(error);
+        }
         self.end = Mark { segment: self.end.segment, len: at + bytes, link };
         Ok(in_area)
+    }
+
+    /// Whether the batch, whose last line is `link`, ends at `end`: somebody without the lock may have appended just
+    /// before it. Then the next writer's recovery moves it all to quarantine.
+    fn check_place(&self, end: u64, link: Link) -> Result<()> {
+        let len = self.active_len()?;
+        if len == end || self.last_link(end)? == Some(link) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Io, "append to the ledger")
+            .path(self.layout.active())
+            .detail(format!("another program wrote to it meanwhile: expected {end} bytes, found {len}")))
     }
 
     fn area_fits(&self, bytes: u64) -> bool {
@@ -340,11 +357,21 @@ impl Tail {
 
     /// Takes a partly written batch back.
     fn roll_back(&mut self, len: u64, error: io::Error) -> Error {
+        self.withdraw(len);
         // Other writers are kept out by the lock, so what stands after `len` is this batch alone.
         if self.file.truncate(len).is_err() {
             self.doubtful = true;
         }
         Error::io("append to the ledger", self.layout.active(), error)
+    }
+
+    /// Takes the batch at `at` out of the area, so that no recovery brings back what was answered with an error. If that
+    /// fails, one may.
+    fn withdraw(&self, at: u64) {
+        if let Some(area) = self.area.as_ref().filter(|area| area.fits(at, 1)) {
+            // No line begins with NUL, and those after it are not reached.
+            let _ = area.write(&[0], at);
+        }
     }
 
     /// Syncs the segment, so that the area is free for what comes next.
@@ -377,7 +404,7 @@ impl Tail {
 
     /// As [`Tail::rebase`], on a segment that is synced to its end. Without an area the journal goes on: every batch
     /// then syncs the segment itself, until one can be made.
-    fn set_header(&mut self, stray: u64) {
+    pub(super) fn set_header(&mut self, stray: u64) {
         let day = match self.area.as_ref().and_then(Area::header) {
             Some(header) if header.segment == self.end.segment => header.day,
             _ => self.day(),
@@ -465,7 +492,7 @@ impl Tail {
     /// Seals the active segment as it is, and begins the next with `repeated` lines, synced.
     ///
     /// Each step can be the last one before a crash: a segment that is sealed while the next does not exist is an empty
-    /// active segment, and `repeated` lines that are missing there are not acknowledged by this process yet.
+    /// active segment, and until the area has the new segment's header, recovery repeats the lines itself.
     pub(super) fn begin_segment(&mut self, repeated: &[u8]) -> Result<()> {
         let sealed = self.layout.sealed_segment(self.end.segment);
         let active = self.layout.active().to_owned();

@@ -188,7 +188,10 @@ impl Ledger {
         }
         let inflight = InFlight::open(Arc::clone(&storage), layout.clone(), options.sync_begin)?;
         let stem = inflight.stem()?;
-        sweep::sweep(&journal, &options.journal, Some(stem))?;
+        // What cannot be swept now is left for the next opener: the ledger itself is whole.
+        if let Err(error) = sweep::sweep(&journal, &options.journal, Some(stem)) {
+            (options.journal.warn)(&error);
+        }
         let spill = Spill::new(storage, layout, stem);
         Ok(Self { shared: Arc::new(Shared { journal, options, inflight, spill, lost: AtomicU64::new(0) }) })
     }

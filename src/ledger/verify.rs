@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::line::{self, Link, Trailer};
-use crate::journal::reader::Splitter;
+use crate::journal::reader::{Missing, Splitter};
 use crate::journal::segment::Layout;
 use crate::journal::storage::{Access, Disk, Storage};
 use crate::journal::{Head, identity};
@@ -189,6 +189,8 @@ struct Verifier {
     last: Link,
     /// The links of the last lines, to tell a repeated line from a forked one.
     recent: VecDeque<Link>,
+    /// Numbers without a line of a right hash so far.
+    missing: Missing,
     /// Kept heads that were not reached, by number.
     heads: VecDeque<Head>,
     /// Kept heads whose line was not there.
@@ -217,7 +219,15 @@ impl Verifier {
             fault_count: 0,
             faults: Vec::new(),
         };
-        Self { last: Link::START, recent: VecDeque::new(), heads, passed: Vec::new(), at_start: true, found }
+        Self {
+            last: Link::START,
+            recent: VecDeque::new(),
+            missing: Missing::default(),
+            heads,
+            passed: Vec::new(),
+            at_start: true,
+            found,
+        }
     }
 
     /// Returns where its last whole line ends.
@@ -244,6 +254,7 @@ impl Verifier {
                     let seq = if follows { self.last.seq.saturating_add(1) } else { trailer.link.seq };
                     let found = "its bytes have another hash than it says".to_owned();
                     self.fault(FaultKind::Edited, &place, Some(seq), found);
+                    self.missing.add_between(self.last.seq, seq.saturating_add(1));
                     self.last = Link { seq, ..trailer.link };
                     // Of a head of this line no more can be said.
                     self.heads_of(seq);
@@ -263,7 +274,10 @@ impl Verifier {
             self.accept(link, place);
         } else if link.seq > self.last.seq {
             self.broken(trailer, place);
+            self.missing.add_between(self.last.seq, link.seq);
             self.accept(link, place);
+        } else if self.at_start && self.missing.take(link.seq) {
+            self.fill(link, place);
         } else {
             match self.recent.iter().find(|recent| recent.seq == link.seq) {
                 Some(same) if *same == link && self.at_start => self.found.repeated += 1,
@@ -294,18 +308,27 @@ impl Verifier {
     }
 
     fn accept(&mut self, link: Link, place: &Place<'_>) {
-        self.found.lines += 1;
         self.at_start = false;
         self.last = link;
+        let heads = self.heads_of(link.seq);
+        self.count(link, &heads, place);
+    }
+
+    /// A line that the segment before had lost, repeated where it could not be synced.
+    fn fill(&mut self, link: Link, place: &Place<'_>) {
+        let heads: Vec<_> = self.passed.extract_if(.., |head| head.seq == link.seq).collect();
+        self.count(link, &heads, place);
+    }
+
+    fn count(&mut self, link: Link, heads: &[Head], place: &Place<'_>) {
+        self.found.lines += 1;
         if self.recent.len() == RECENT_MAX {
             self.recent.pop_front();
         }
         self.recent.push_back(link);
-        for head in self.heads_of(link.seq) {
-            if head.hash != link.hash_str() {
-                let found = format!("expected the line of a kept head, with hash {}", head.hash);
-                self.fault(FaultKind::Replaced, place, Some(link.seq), found);
-            }
+        for head in heads.iter().filter(|head| head.hash != link.hash_str()) {
+            let found = format!("expected the line of a kept head, with hash {}", head.hash);
+            self.fault(FaultKind::Replaced, place, Some(link.seq), found);
         }
     }
 

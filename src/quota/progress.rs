@@ -61,7 +61,10 @@ impl Progress {
         match serde_json::from_slice::<event::Line<'_>>(found.bytes) {
             Ok(event) => {
                 self.fold.apply(trailer.link.seq, &event);
-                self.link = trailer.link;
+                // A line that its segment had lost comes late.
+                if trailer.link.seq > self.link.seq {
+                    self.link = trailer.link;
+                }
                 Ok(Next::Added)
             }
             Err(source) => {
