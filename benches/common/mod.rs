@@ -119,7 +119,11 @@ impl Ring {
 
     pub(crate) fn new(path: &Path) -> Self {
         let file = File::create(path).unwrap();
-        file.write_all_at(&vec![0; Self::BYTES as usize], 0).unwrap();
+        // Page by page, as the commit area: overwriting one large folio of the page cache is 5 % slower, and a floor
+        // should be one.
+        for at in (0..Self::BYTES).step_by(4096) {
+            file.write_all_at(&[0; 4096], at).unwrap();
+        }
         file.sync_all().unwrap();
         Self { file, at: 0 }
     }
