@@ -18,6 +18,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Buffers larger than this are given back after the batch that needed them.
 const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
+/// How many bytes of the segment are left to be written back by the system, before a leader does it.
+const AHEAD_BYTES: u64 = super::area::AREA_BYTES / 8;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// A place in a segment, and the line that ends there.
@@ -85,6 +87,8 @@ pub(super) struct Unsynced {
     area: Option<SyncFile>,
     segment: SyncFile,
     segment_id: (u64, u64),
+    /// Another handle of the segment, when it is time to sync it ahead.
+    ahead: Option<SyncFile>,
 }
 
 /// Which sync has made lines durable.
@@ -99,6 +103,15 @@ pub(super) enum Synced {
 }
 
 impl Unsynced {
+    /// Writes the segment back ahead of the time at which the area is full, when others would have to wait for it.
+    ///
+    /// Through a handle of its own, since the system tells each handle of a failed sync once: the handle by which the
+    /// segment is believed to be synced is told as well.
+    pub(super) fn sync_ahead(&self) {
+        // A failure is remembered with the file, and whoever needs the segment synced acts on it.
+        let _ = self.ahead.as_ref().map(SyncFile::sync);
+    }
+
     /// Syncs the commit area or, where that fails, the segment, which has the same bytes. Needs no lock.
     pub(super) fn sync(&self) -> Synced {
         let area = match self.area.as_ref().map(SyncFile::sync) {
@@ -185,8 +198,20 @@ impl Tail {
             area: self.area.as_ref().filter(|_| in_area).map(|area| area.file().clone()),
             segment: self.file.clone(),
             segment_id: self.file_id,
+            ahead: self.ahead(before.len),
         };
         Ok((before, unsynced))
+    }
+
+    /// A handle to sync the segment by, if the bytes from `from` on have passed one of the marks of the area.
+    fn ahead(&self, from: u64) -> Option<SyncFile> {
+        let base = self.area.as_ref()?.header()?.base;
+        let passed = |offset: u64| offset.saturating_sub(base) / AHEAD_BYTES;
+        if passed(from) == passed(self.end.len) {
+            return None;
+        }
+        let file = self.storage.open(self.layout.active(), Access::Read).ok()?;
+        Some(self.file.reopened(Arc::from(file)))
     }
 
     fn lock(&mut self) -> Result<Locked> {

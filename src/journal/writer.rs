@@ -155,8 +155,19 @@ impl Writer {
             *lock(&self.seen) = cursor(&tail.end);
             written
         };
-        let outcome = written.and_then(|(before, unsynced)| self.sync(&unsynced).map(|()| before));
+        let (before, unsynced) = match written {
+            Ok(written) => written,
+            Err(error) => {
+                lead.outcome = Some(Err(error.clone()));
+                return Err(error);
+            }
+        };
+        let outcome = self.sync(&unsynced).map(|()| before);
         lead.outcome = Some(outcome.clone());
+        drop(lead);
+        if self.durability == Durability::Synced {
+            unsynced.sync_ahead();
+        }
         outcome
     }
 
