@@ -2,7 +2,7 @@
 //!
 //! Each figure stands beside the disk's two floors, measured in the same run with as many bytes as a line of the ledger
 //! has: appending and syncing, and overwriting a prewritten file and syncing. With one thread the three take turns every
-//! few calls, so that a disk that changes its mind changes it for all. A call is begin + two steps + usage + finish.
+//! few calls, so that a disk that changes its mind changes it for all. A call is begin, the usage of one model, and finish.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -55,8 +55,6 @@ fn main() {
 
 fn record(ledger: &Ledger) {
     let mut run = ledger.begin(Skill::new("git-push-autonomous", "0.1.0"));
-    run.enter("rules-engine");
-    run.enter("executor");
     run.usage("gpt-4", Usage::new(1_000, 500));
     let recorded = run.succeed();
     assert!(!matches!(recorded.answer, runledger::Answer::Spilled(_) | runledger::Answer::Lost(_)), "{recorded:?}");

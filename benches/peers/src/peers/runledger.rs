@@ -29,8 +29,6 @@ pub(crate) fn guard(cell: &Cell<'_>) -> Result<Samples> {
 
 fn execution(ledger: &Ledger) -> Result<()> {
     let mut run = ledger.begin(Skill::new("git-push-autonomous", "0.1.0"));
-    run.enter("rules-engine");
-    run.enter("executor");
     run.usage("gpt-4", Usage::new(1_000, 500));
     durable(&run.succeed().answer)
 }
