@@ -50,7 +50,27 @@ fn main() {
     let (over, under) =
         (ledger.percentile(0.5) / overwrite.percentile(0.5), ledger.percentile(0.5) / append.percentile(0.5));
     println!("\np50, 1 thread: {over:.2} × overwrite + fdatasync, {under:.2} × append + fdatasync");
+    println!("a skill of 10 ms takes {:.1} % longer with its record", skill_slowed(&directory) * 100.0);
     fs::remove_dir_all(&directory).unwrap();
+}
+
+/// By how much a skill of 10 ms takes longer when it is recorded: the median of each, in turns.
+fn skill_slowed(directory: &Path) -> f64 {
+    let ledger = open(&directory.join("skill.jsonl"), Durability::Synced);
+    let skill = || {
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(10) {}
+    };
+    let (mut bare, mut recorded) = (Samples::default(), Samples::default());
+    for _ in 0..50 {
+        timed(&mut bare, skill);
+        timed(&mut recorded, || {
+            let run = ledger.begin(Skill::new("spin", "1.0.0"));
+            skill();
+            assert!(run.succeed().is_durable());
+        });
+    }
+    recorded.percentile(0.5) / bare.percentile(0.5) - 1.0
 }
 
 fn record(ledger: &Ledger) {

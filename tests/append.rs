@@ -284,6 +284,29 @@ fn threads_that_each_open_the_ledger_all_log() {
     assert_eq!(fs::read_dir(machinery(&path).join("inflight")).unwrap().count(), 0);
 }
 
+/// A ledger opened by a relative path stays where it was when the program goes to another directory. In a process of its
+/// own, since the directory is the whole process's.
+#[test]
+fn a_relative_path_is_kept_when_the_directory_changes() {
+    const CHILD: &str = "RUNLEDGER_TEST_RELATIVE";
+    if let Ok(directory) = std::env::var(CHILD) {
+        std::env::set_current_dir(&directory).unwrap();
+        let ledger = Ledger::open("relative.jsonl").unwrap();
+        std::env::set_current_dir("/").unwrap();
+        assert!(ledger.begin(Skill::new("s", "1")).succeed().is_durable());
+        assert_eq!(ledger.scan().unwrap().count(), 1);
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_relative_path_is_kept_when_the_directory_changes"])
+        .env(CHILD, directory.path())
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    assert_eq!(Records::open(directory.path().join("relative.jsonl")).unwrap().count(), 1);
+}
+
 /// What could not be appended in time is spilled, and comes back when the ledger is opened again.
 #[test]
 fn a_spilled_record_comes_back_after_the_ledger_was_closed() {

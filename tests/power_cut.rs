@@ -408,3 +408,23 @@ fn every_cut_of_a_ledger_leaves_a_clean_chain_and_one_record_for_each_execution(
         }
     }
 }
+
+/// A sync of the segment fails in one process, which dies before it can act on it; the next opener's sync is told that all
+/// is well. It must not build on it.
+#[test]
+fn an_opener_does_not_believe_a_sync_after_one_that_failed() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    for number in 0..6 {
+        journal.append(payload(number).as_bytes()).unwrap();
+    }
+    drop(journal);
+    disk.inject(When::Next(Op::Sync), Fault::Os(5));
+    let segment = disk.open(Path::new(PATH), Access::Read).unwrap();
+    assert!(segment.sync().is_err());
+    drop(segment);
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    journal.append(payload(6).as_bytes()).unwrap();
+    let after = disk.crash_after(usize::MAX, Loss::Unsynced);
+    assert_eq!(numbers(&Journal::open(PATH, options(&after)).unwrap()), (0..=6).collect::<Vec<_>>());
+}

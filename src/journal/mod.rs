@@ -184,7 +184,9 @@ impl Journal {
     /// [`ErrorKind::Timeout`] when another process keeps the lock;
     /// [`ErrorKind::Io`] when the disk refuses.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
-        let layout = Layout::new(path.as_ref());
+        // Absolute, since the program may go to another directory.
+        let path = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned());
+        let layout = Layout::new(&path);
         let storage = Arc::clone(&options.storage);
         if let Some(file_system) = platform::network_file_system(layout.active())
             && !options.allow_network

@@ -173,17 +173,24 @@ impl Tail {
         let merged = self.merge(held, &there)?;
         let end = header.base + merged.bytes.len() as u64;
         let same = there.iter().zip(&merged.bytes).take_while(|(a, b)| a == b).count();
-        if same == there.len() && same == merged.bytes.len() {
+        // Written again even where it is there: another process may have been told that a sync of it failed, and the
+        // next sync, this one's, would then be told that all is well.
+        let whole = same == there.len() && same == merged.bytes.len();
+        if whole {
             self.end = Mark { len: end, link: merged.link, ..base };
-            return self.rebase(if merged.bytes.is_empty() { header.stray } else { 0 });
+            match self.overwrite(&merged.bytes, header.base) {
+                // Refused where the file may only grow (`chattr +a`).
+                Err(error) if error.io_kind() != Some(io::ErrorKind::PermissionDenied) => return Err(error),
+                _ => return self.rebase(if merged.bytes.is_empty() { header.stray } else { 0 }),
+            }
         }
         self.quarantine(header.segment, header.base + same as u64, &there[same..])?;
-        self.overwrite(&merged.bytes[same..], header.base + same as u64)?;
+        self.overwrite(&merged.bytes, header.base)?;
         self.finish_at(Mark { len: end, link: merged.link, ..base }, len)?;
         self.tell(&Event::Recovered {
             segment: base.segment,
             healed_bytes: (merged.bytes.len() - same) as u64,
-            cut_bytes: (there.len() - same.min(there.len())) as u64,
+            cut_bytes: (there.len() - same) as u64,
         });
         Ok(())
     }

@@ -13,13 +13,11 @@ use super::line::{self, Link, TRAILER_BYTES_MAX};
 use super::lock::{LockFile, Locked};
 use super::segment::Layout;
 use super::storage::{Access, Storage, StorageFile, append_all, read_full_at};
-use super::sync::SyncFile;
+use super::sync::{SyncFile, Synced, Unsynced};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Buffers larger than this are given back after the batch that needed them.
 const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
-/// How many bytes of the segment are left to be written back by the system, before a leader does it.
-const AHEAD_BYTES: u64 = super::area::AREA_BYTES / 8;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// A place in a segment, and the line that ends there.
@@ -73,56 +71,6 @@ impl Payloads {
     fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
-    }
-}
-
-/// Lines that were written and not synced, and all before them.
-///
-/// What was written earlier to other files than these is durable: an area is left, and a segment sealed, only once the
-/// segment is synced, or repeated in the next.
-#[derive(Debug)]
-pub(super) struct Unsynced {
-    end: Mark,
-    /// `None` if the area does not have the lines.
-    area: Option<SyncFile>,
-    segment: SyncFile,
-    segment_id: (u64, u64),
-    /// Another handle of the segment, when it is time to sync it ahead.
-    ahead: Option<SyncFile>,
-}
-
-/// Which sync has made lines durable.
-#[derive(Debug)]
-pub(super) enum Synced {
-    Area,
-    /// The segment's own, with the error of the area's.
-    Segment {
-        area: Option<io::Error>,
-    },
-    Nothing(io::Error),
-}
-
-impl Unsynced {
-    /// Writes the segment back ahead of the time at which the area is full, when others would have to wait for it.
-    ///
-    /// Through a handle of its own, since the system tells each handle of a failed sync once: the handle by which the
-    /// segment is believed to be synced is told as well.
-    pub(super) fn sync_ahead(&self) {
-        // A failure is remembered with the file, and whoever needs the segment synced acts on it.
-        let _ = self.ahead.as_ref().map(SyncFile::sync);
-    }
-
-    /// Syncs the commit area or, where that fails, the segment, which has the same bytes. Needs no lock.
-    pub(super) fn sync(&self) -> Synced {
-        let area = match self.area.as_ref().map(SyncFile::sync) {
-            Some(Ok(())) => return Synced::Area,
-            Some(Err(error)) => Some(error),
-            None => None,
-        };
-        match self.segment.sync() {
-            Ok(()) => Synced::Segment { area },
-            Err(error) => Synced::Nothing(error),
-        }
     }
 }
 
@@ -198,20 +146,8 @@ impl Tail {
             area: self.area.as_ref().filter(|_| in_area).map(|area| area.file().clone()),
             segment: self.file.clone(),
             segment_id: self.file_id,
-            ahead: self.ahead(before.len),
         };
         Ok((before, unsynced))
-    }
-
-    /// A handle to sync the segment by, if the bytes from `from` on have passed one of the marks of the area.
-    fn ahead(&self, from: u64) -> Option<SyncFile> {
-        let base = self.area.as_ref()?.header()?.base;
-        let passed = |offset: u64| offset.saturating_sub(base) / AHEAD_BYTES;
-        if passed(from) == passed(self.end.len) {
-            return None;
-        }
-        let file = self.storage.open(self.layout.active(), Access::Read).ok()?;
-        Some(self.file.reopened(Arc::from(file)))
     }
 
     fn lock(&mut self) -> Result<Locked> {
@@ -223,7 +159,14 @@ impl Tail {
 
     /// Learns what other processes have done since: cheap when that is nothing.
     fn catch_up(&mut self) -> Result<()> {
-        if self.doubtful || !self.active_is_still_there()? || !self.refresh_area()? {
+        if self.doubtful || !self.active_is_still_there()? {
+            return self.recover();
+        }
+        if self.area.is_none() && !self.area_failed && self.active_len()? == self.end.len {
+            // None could be made, and nothing else has changed; the next write tries again.
+            return Ok(());
+        }
+        if !self.refresh_area()? {
             return self.recover();
         }
         let len = self.active_len()?;
@@ -341,7 +284,7 @@ impl Tail {
         if !self.area_fits(bytes) {
             self.rebase(0)?;
         }
-        // A segment that could not be synced has been left for a new one: the end is taken only now.
+        // A segment that could not be synced has been left for a new one, in which the chain runs on at another offset.
         let mut in_area = self.area_fits(bytes) && self.write_area();
         if !in_area && self.area_fits(bytes) {
             self.replace_area()?;

@@ -1,10 +1,11 @@
 //! Group commit: callers that come while a batch is being written and synced wait together, and the first of them then
-//! writes and syncs for all. No thread of our own, no timer: when a call returns, nothing of it is in memory alone.
+//! writes and syncs for all. No thread of our own: when a call returns, nothing of it is in memory alone.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::tail::{Mark, Payloads, Synced, Tail, Unsynced};
+use super::sync::{Synced, Unsynced};
+use super::tail::{Mark, Payloads, Tail};
 use super::{Appended, Cursor, Durability};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -17,7 +18,7 @@ pub(super) struct Writer {
     queue: Mutex<Queue>,
     tail: Mutex<Tail>,
     durability: Durability,
-    /// An end that the tail had, readable while a batch is being written.
+    /// An end that the tail had, whether or not it was synced; readable while a batch is being written.
     seen: Mutex<Cursor>,
 }
 
@@ -155,19 +156,8 @@ impl Writer {
             *lock(&self.seen) = cursor(&tail.end);
             written
         };
-        let (before, unsynced) = match written {
-            Ok(written) => written,
-            Err(error) => {
-                lead.outcome = Some(Err(error.clone()));
-                return Err(error);
-            }
-        };
-        let outcome = self.sync(&unsynced).map(|()| before);
+        let outcome = written.and_then(|(before, unsynced)| self.sync(&unsynced).map(|()| before));
         lead.outcome = Some(outcome.clone());
-        drop(lead);
-        if self.durability == Durability::Synced {
-            unsynced.sync_ahead();
-        }
         outcome
     }
 

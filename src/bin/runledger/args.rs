@@ -14,7 +14,8 @@ Exit codes:
   1  done; the answer is no: a fault was found, or no execution has the id
   2  it could not be done; stderr says why
 
-Answers go to stdout. Errors and warnings go to stderr, one line each, and with --json as one object each.
+Answers go to stdout. Errors and warnings go to stderr, one line each, and with --json as one object each; only wrong
+arguments are answered with clap's own text.
 An unknown value is `-` in a table and null in JSON, never 0.";
 
 /// Asks a ledger of skill executions what ran, what it cost, what quota is left, and what is normal.
