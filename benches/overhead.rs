@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Ring, Samples, arguments, header, machine, timed};
-use runledger::{Durability, Ledger, Options, Skill, Usage};
+use runledger::{Durability, ExecutionMetrics, Ledger, Options, Skill, Timestamp, Usage, Uuid, log_execution_metrics};
 
 const CHILD: &str = "RUNLEDGER_BENCH_CHILD";
 
@@ -47,11 +47,26 @@ fn main() {
         in_processes(&directory, processes, threads, arguments.seconds)
             .print(&format!("ledger synced, {processes} processes × {threads}"));
     }
+    opened_for_each(&directory, arguments.seconds).print("log_execution_metrics, 1 thread");
     let (over, under) =
         (ledger.percentile(0.5) / overwrite.percentile(0.5), ledger.percentile(0.5) / append.percentile(0.5));
     println!("\np50, 1 thread: {over:.2} × overwrite + fdatasync, {under:.2} × append + fdatasync");
     println!("a skill of 10 ms takes {:.1} % longer with its record", skill_slowed(&directory) * 100.0);
     fs::remove_dir_all(&directory).unwrap();
+}
+
+/// The plan's own call, which opens and closes the ledger for each record.
+fn opened_for_each(directory: &Path, seconds: Duration) -> Samples {
+    let (path, at) = (directory.join("opened.jsonl"), Timestamp::UNIX_EPOCH);
+    let mut samples = Samples::default();
+    let begin = Instant::now();
+    while begin.elapsed() < seconds {
+        let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "git-push-autonomous", "0.1.0", at);
+        record.timestamp_end = Some(at);
+        timed(&mut samples, || assert!(log_execution_metrics(&record, &path, true).unwrap()));
+    }
+    samples.took = samples.total();
+    samples
 }
 
 /// By how much a skill of 10 ms takes longer when it is recorded: the median of each, in turns.
