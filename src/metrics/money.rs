@@ -1,4 +1,4 @@
-//! An exact amount of US dollars.
+//! An exact amount of US dollars. Here and not in `cost`, since a record holds amounts and `cost` builds on records.
 
 use std::fmt::{self, Write};
 use std::num::IntErrorKind;
