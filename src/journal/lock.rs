@@ -88,9 +88,7 @@ impl LockFile {
             }
         }
     }
-}
 
-impl LockFile {
     /// Whether the file that was locked is the one that others lock now. As long as no name in its directory changes,
     /// it is.
     fn is_still_there(&mut self) -> io::Result<bool> {

@@ -175,8 +175,7 @@ impl Tail {
         let same = there.iter().zip(&merged.bytes).take_while(|(a, b)| a == b).count();
         // Written again even where it is there: another process may have been told that a sync of it failed, and the
         // next sync, this one's, would then be told that all is well.
-        let whole = same == there.len() && same == merged.bytes.len();
-        if whole {
+        if same == there.len() && same == merged.bytes.len() {
             self.end = Mark { len: end, link: merged.link, ..base };
             match self.overwrite(&merged.bytes, header.base) {
                 // Refused where the file may only grow (`chattr +a`).

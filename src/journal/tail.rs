@@ -443,17 +443,14 @@ impl Tail {
         let segment = self.end.segment;
         let from = if self.durable.segment == segment { self.durable.len } else { 0 };
         let len = self.active_len()?.max(self.end.len);
-        let mut suspect = vec![0; len.saturating_sub(from) as usize];
-        let read = read_full_at(&**self.file, &mut suspect, from)
-            .map_err(|source| Error::io("read what could not be synced", self.layout.active(), source))?;
-        suspect.truncate(read);
+        let suspect = self.read_from(from, len)?;
         if len != self.end.len
             && let Some(link) = self.last_link(len)?
         {
             self.end.link = link;
         }
         self.begin_segment(&suspect)?;
-        self.tell(&Event::Abandoned { segment, repeated_bytes: read as u64, error: error.to_string() });
+        self.tell(&Event::Abandoned { segment, repeated_bytes: suspect.len() as u64, error: error.to_string() });
         Ok(())
     }
 

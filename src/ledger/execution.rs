@@ -160,6 +160,28 @@ impl Execution {
         self.ledger.begin_within(skill, Some(&self.record))
     }
 
+    /// As [`Ledger::run`], as an execution within this one.
+    pub fn run<T, E: fmt::Display>(
+        &self,
+        skill: Skill,
+        body: impl FnOnce(&mut Execution) -> Result<T, E>,
+    ) -> Done<T, E> {
+        self.child(skill).run_to_its_end(body)
+    }
+
+    fn run_to_its_end<T, E: fmt::Display>(mut self, body: impl FnOnce(&mut Self) -> Result<T, E>) -> Done<T, E> {
+        // The panic goes on below, so nobody sees what it left half-done.
+        match catch_unwind(AssertUnwindSafe(|| body(&mut self))) {
+            Ok(Ok(value)) => Done { record: self.succeed(), result: Ok(value) },
+            Ok(Err(error)) => Done { record: self.fail(&error), result: Err(error) },
+            Err(payload) => {
+                let recorded = self.end_with_error(Status::Panicked, &panic_message(&*payload));
+                self.ledger.warn_unless_kept(&recorded);
+                resume_unwind(payload)
+            }
+        }
+    }
+
     /// Ends it as a success.
     pub fn succeed(self) -> Recorded {
         self.finish(Status::Success)
@@ -290,30 +312,6 @@ impl Ledger {
         body: impl FnOnce(&mut Execution) -> Result<T, E>,
     ) -> Done<T, E> {
         self.begin(skill).run_to_its_end(body)
-    }
-}
-
-impl Execution {
-    /// As [`Ledger::run`], as an execution within this one.
-    pub fn run<T, E: fmt::Display>(
-        &self,
-        skill: Skill,
-        body: impl FnOnce(&mut Execution) -> Result<T, E>,
-    ) -> Done<T, E> {
-        self.child(skill).run_to_its_end(body)
-    }
-
-    fn run_to_its_end<T, E: fmt::Display>(mut self, body: impl FnOnce(&mut Self) -> Result<T, E>) -> Done<T, E> {
-        // The panic goes on below, so nobody sees what it left half-done.
-        match catch_unwind(AssertUnwindSafe(|| body(&mut self))) {
-            Ok(Ok(value)) => Done { record: self.succeed(), result: Ok(value) },
-            Ok(Err(error)) => Done { record: self.fail(&error), result: Err(error) },
-            Err(payload) => {
-                let recorded = self.end_with_error(Status::Panicked, &panic_message(&*payload));
-                self.ledger.warn_unless_kept(&recorded);
-                resume_unwind(payload)
-            }
-        }
     }
 }
 
