@@ -120,7 +120,7 @@ struct Begun<'r> {
 }
 
 /// The sealed line that marks `record` as begun after `since`.
-fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
+pub(super) fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
     let begun = Begun {
         execution_id: record.execution_id,
         skill_name: &record.skill_name,
@@ -166,7 +166,7 @@ struct State {
 }
 
 /// Where a mark stands.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Slot {
     file: Arc<dyn StorageFile>,
     /// The process that made the mark.
@@ -202,9 +202,9 @@ impl InFlight {
         Ok(state)
     }
 
-    /// Marks an execution as begun. The mark is in the page cache, or synced if the options ask for it.
-    pub(super) fn begin(&self, since: Cursor, record: &ExecutionMetrics) -> Result<Slot> {
-        let line = mark(since, record)?;
+    /// Marks an execution as begun, by the line that [`mark`] made. It is in the page cache, or synced if the options ask
+    /// for it.
+    pub(super) fn begin(&self, line: &[u8]) -> Result<Slot> {
         let count = line.len().div_ceil(SLOT_BYTES) as u64;
         let mut state = self.own_state()?;
         let first = match state.free.pop() {
@@ -219,7 +219,7 @@ impl InFlight {
         let slot = Slot { file: Arc::clone(&state.file), process: state.process, first, count };
         let stem = state.stem;
         drop(state);
-        write_all_at(&*slot.file, &line, first * SLOT_BYTES as u64)
+        write_all_at(&*slot.file, line, first * SLOT_BYTES as u64)
             .and_then(|()| if self.sync { slot.file.sync() } else { Ok(()) })
             .map_err(|source| Error::io("mark an execution as begun", &path(&self.layout, stem), source))?;
         Ok(slot)

@@ -1,6 +1,7 @@
 //! The ledger: records of executions, durable in a journal.
 
 mod clock;
+mod deadline;
 mod execution;
 mod inflight;
 mod options;
@@ -27,6 +28,7 @@ use crate::journal::storage::open_to_read;
 use crate::journal::{self, Durability, Head, Journal, make_directory};
 use crate::metrics::{ExecutionMetrics, RunIds, Timestamp};
 use crate::quota::{self, Limits, Quota};
+use deadline::{Helpers, Missed};
 use inflight::{InFlight, Slot};
 use spill::Spill;
 
@@ -53,6 +55,10 @@ pub enum Answer {
     Spilled(Error),
     /// It could not be stored anywhere, and why. The ledger counts such records.
     Lost(Error),
+    /// The disk has not answered before [`Options::deadline`]. A thread goes on storing the record, and what it cannot
+    /// store goes to the warnings and is counted as lost; if the process ends first, the execution's begin mark becomes
+    /// an interrupted record.
+    Late(Error),
 }
 
 /// What came of recording one execution.
@@ -86,6 +92,7 @@ impl Recorded {
             Answer::Durable { .. } | Answer::Flushed { .. } => None,
             Answer::Spilled(error) => Some(("a record was spilled", error)),
             Answer::Lost(error) => Some(("a record was lost", error)),
+            Answer::Late(error) => Some(("a record is not stored yet", error)),
         };
         let unmarked = self.unmarked.as_ref().map(|error| ("an execution was not marked as begun", error));
         let refused = self.refused.as_ref().map(|error| ("fields of a record were left out", error));
@@ -122,6 +129,8 @@ struct Shared {
     inflight: InFlight,
     spill: Spill,
     lost: AtomicU64,
+    /// Those who wait for the disk; `None`: each caller does so itself.
+    helpers: Option<Helpers>,
 }
 
 impl Shared {
@@ -193,7 +202,8 @@ impl Ledger {
             (options.journal.warn)(&error);
         }
         let spill = Spill::new(storage, layout, stem);
-        Ok(Self { shared: Arc::new(Shared { journal, options, inflight, spill, lost: AtomicU64::new(0) }) })
+        let helpers = options.deadline.map(Helpers::new);
+        Ok(Self { shared: Arc::new(Shared { journal, options, inflight, spill, lost: AtomicU64::new(0), helpers }) })
     }
 
     /// Begins an execution. It cannot fail: if the begin mark cannot be written, the execution's own answer says so.
@@ -219,8 +229,41 @@ impl Ledger {
         if let Some(parent) = parent {
             record.run.parent_execution_id = Some(parent.execution_id);
         }
-        let mark = self.shared.inflight.begin(self.shared.journal.seen_end(), &record);
+        let mark = self.mark(&record);
         Execution::begin(self.clone(), record, mark)
+    }
+
+    fn mark(&self, record: &ExecutionMetrics) -> Result<Slot> {
+        let line = inflight::mark(self.shared.journal.seen_end(), record)?;
+        // A mark that comes too late is good all the same: a sweep passes it over if the execution has a record by then.
+        self.in_time(move |ledger| ledger.shared.inflight.begin(&line), |_, _| ())
+            .unwrap_or_else(|missed| Err(self.missed("mark an execution as begun", missed)))
+    }
+
+    /// What `work`, which waits for the disk, returns; unless the deadline passes: then `late` takes it.
+    fn in_time<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+        late: impl FnOnce(&Self, T) + Send + 'static,
+    ) -> Result<T, Missed> {
+        match &self.shared.helpers {
+            None => Ok(work(self)),
+            Some(helpers) => {
+                let (ledger, for_late) = (self.clone(), self.clone());
+                helpers.run(move || work(&ledger), move |value| late(&for_late, value))
+            }
+        }
+    }
+
+    fn missed(&self, operation: &str, missed: Missed) -> Error {
+        let deadline = self.shared.helpers.as_ref().map_or(0, |helpers| helpers.deadline().as_millis());
+        let found = match missed {
+            Missed::Begun => "the disk has not answered",
+            Missed::NotBegun => "the disk has not answered, nor any of the calls before",
+        };
+        Error::new(ErrorKind::Timeout, operation)
+            .path(self.shared.journal.layout().active())
+            .detail(format!("{found} for {deadline} ms"))
     }
 
     /// Appends a finished record that was made elsewhere.
@@ -231,7 +274,7 @@ impl Ledger {
     /// [`PAYLOAD_BYTES_MAX`](journal::PAYLOAD_BYTES_MAX) less 4 KiB. What the disk refuses is an [`Answer`], not an
     /// error.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
-        Ok(self.store(valid_json(record)?.as_bytes()))
+        Ok(self.store_in_time(valid_json(record)?, None))
     }
 
     /// Stores the record of an execution and takes its mark away.
@@ -241,15 +284,34 @@ impl Ledger {
             Err(reasons) => (to_json(&bare(record, &reasons)), Some(reasons)),
         };
         let answer = match json {
-            Ok(json) => self.store(json.as_bytes()),
+            Ok(json) => self.store_in_time(json, mark.as_ref().ok().cloned()),
             Err(error) => self.lose(error),
         };
-        if let (Ok(slot), false) = (mark, matches!(answer, Answer::Lost(_)))
-            && let Err(error) = self.shared.inflight.end(slot)
-        {
-            self.shared.warn(&error);
-        }
         Recorded { answer, unmarked: mark.as_ref().err().cloned(), refused }
+    }
+
+    fn store_in_time(&self, json: String, mark: Option<Slot>) -> Answer {
+        let store = move |ledger: &Self| {
+            let answer = ledger.store(json.as_bytes());
+            if let Some(slot) = mark.filter(|_| !matches!(answer, Answer::Lost(_)))
+                && let Err(error) = ledger.shared.inflight.end(&slot)
+            {
+                ledger.shared.warn(&error);
+            }
+            answer
+        };
+        let stored = self.in_time(store, |ledger, answer| {
+            if let Answer::Spilled(error) | Answer::Lost(error) = answer {
+                ledger.shared.warn(&error);
+            }
+        });
+        stored.unwrap_or_else(|missed| {
+            let error = self.missed("append to the ledger", missed);
+            match missed {
+                Missed::Begun => Answer::Late(error),
+                Missed::NotBegun => self.lose(error),
+            }
+        })
     }
 
     fn store(&self, json: &[u8]) -> Answer {
@@ -327,7 +389,7 @@ impl Ledger {
 
     /// Hands what nobody is there to take to the warnings.
     fn warn_unless_kept(&self, recorded: &Recorded) {
-        if let Answer::Spilled(error) | Answer::Lost(error) = &recorded.answer {
+        if let Answer::Spilled(error) | Answer::Lost(error) | Answer::Late(error) = &recorded.answer {
             self.shared.warn(error);
         }
         for error in recorded.unmarked.iter().chain(&recorded.refused) {
@@ -426,7 +488,7 @@ pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, 
     let json = valid_json(record)?;
     let logged = Ledger::open(path).and_then(|ledger| match ledger.store(json.as_bytes()) {
         Answer::Durable { .. } | Answer::Flushed { .. } => Ok(()),
-        Answer::Spilled(error) | Answer::Lost(error) => Err(error),
+        Answer::Spilled(error) | Answer::Lost(error) | Answer::Late(error) => Err(error),
     });
     match logged {
         Ok(()) => Ok(true),

@@ -27,6 +27,7 @@ use crate::metrics::{Environment, RunIds, Timestamp};
 pub struct Options {
     pub(super) journal: journal::Options,
     pub(super) sync_begin: bool,
+    pub(super) deadline: Option<Duration>,
     pub(super) prices: Option<Arc<PriceTable>>,
     pub(super) orchestrator_version: Option<String>,
     pub(super) operator: String,
@@ -46,6 +47,7 @@ impl Options {
         Self {
             journal: journal::Options::new(Arc::new(|| clock::now().unix_ms())),
             sync_begin: false,
+            deadline: None,
             prices: None,
             orchestrator_version: None,
             operator: "human".to_owned(),
@@ -87,6 +89,20 @@ impl Options {
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.journal.lock_deadline = deadline;
+        self
+    }
+
+    /// How long [`begin`](Ledger::begin), [`append`](Ledger::append) and the end of an execution wait for the disk;
+    /// `None`, the default: for as long as it takes.
+    ///
+    /// Nobody can call a thread back that the kernel keeps in a sync. With a deadline, threads of the ledger's own make
+    /// these calls, at most 64 at a time, and the callers wait for them: a call that has waited so long is answered as
+    /// [late](crate::Answer::Late), or as [lost](crate::Answer::Lost) if all the threads are stuck already. So a disk that
+    /// never answers costs 64 threads with a record each, and every call the deadline. The price is two changes of
+    /// threads a call, which `benches/overhead.rs` measures. Opening, reading, quotas, and dropping the ledger do wait.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
+        self.deadline = deadline;
         self
     }
 

@@ -1,0 +1,284 @@
+//! Calls of the disk that end with a deadline: a thread that is stuck in the kernel cannot be called back, so another one
+//! makes the call, and the caller waits for it no longer than agreed. Only with [`Options::deadline`](super::Options).
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// As many calls as can be under way at once, and so what a disk that never answers costs: so many threads, each with
+/// one record. Callers beyond wait for a free thread, and leave nothing behind when their time is over.
+const HELPERS_MAX: usize = 64;
+/// After so long without work a thread ends.
+const IDLE_MAX: Duration = Duration::from_secs(10);
+
+/// Threads that make calls for others.
+#[derive(Debug)]
+pub(super) struct Helpers {
+    deadline: Duration,
+    pool: Arc<Pool>,
+}
+
+/// Why a call has no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missed {
+    /// No thread was free: it was not begun, and will not be.
+    NotBegun,
+    /// It is still under way, and goes on.
+    Begun,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// The process whose threads they are: a forked child has none of them.
+    process: u32,
+    waiting: VecDeque<Arc<dyn Job>>,
+    helpers: usize,
+    /// Those of the helpers that make no call now.
+    free: usize,
+    /// Set when nobody is left to give work.
+    closed: bool,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("helpers", &self.helpers).field("free", &self.free).finish_non_exhaustive()
+    }
+}
+
+trait Job: Send + Sync {
+    /// Makes the call, says `made`, and lets the caller go on.
+    fn run(&self, made: &dyn Fn());
+}
+
+/// A call, before, while and after it is made.
+struct Call<W, L, T> {
+    state: Mutex<CallState<W, L, T>>,
+    done: Condvar,
+}
+
+enum CallState<W, L, T> {
+    /// What to do, and what to do with a result that comes too late.
+    Waiting(W, L),
+    UnderWay,
+    Done(Result<T, Box<dyn Any + Send>>),
+    /// The result was taken, or the caller has gone.
+    Over,
+}
+
+impl<W: FnOnce() -> T + Send, L: FnOnce(T) + Send, T: Send> Job for Call<W, L, T> {
+    fn run(&self, made: &dyn Fn()) {
+        let (work, late) = {
+            let mut state = lock(&self.state);
+            match std::mem::replace(&mut *state, CallState::Over) {
+                CallState::Waiting(work, late) => {
+                    *state = CallState::UnderWay;
+                    (work, late)
+                }
+                _ => return made(),
+            }
+        };
+        // A hook of the caller's may panic: the panic is the caller's too, if it still waits.
+        let result = catch_unwind(AssertUnwindSafe(work));
+        made();
+        let mut state = lock(&self.state);
+        if matches!(*state, CallState::UnderWay) {
+            // The caller finds nothing of its own still held here when it goes on.
+            drop(late);
+            *state = CallState::Done(result);
+            self.done.notify_one();
+            return;
+        }
+        drop(state);
+        if let Ok(value) = result {
+            let _ = catch_unwind(AssertUnwindSafe(|| late(value)));
+        }
+    }
+}
+
+impl<W, L, T> Call<W, L, T> {
+    fn wait(&self, until: Instant) -> Result<T, Missed> {
+        let mut state = lock(&self.state);
+        loop {
+            match std::mem::replace(&mut *state, CallState::Over) {
+                CallState::Done(Ok(value)) => return Ok(value),
+                CallState::Done(Err(panic)) => {
+                    drop(state);
+                    resume_unwind(panic)
+                }
+                going_on => *state = going_on,
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return match std::mem::replace(&mut *state, CallState::Over) {
+                    CallState::Waiting(..) => Err(Missed::NotBegun),
+                    _ => Err(Missed::Begun),
+                };
+            }
+            state = self.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Helpers {
+    pub(super) fn new(deadline: Duration) -> Self {
+        Self { deadline, pool: Arc::default() }
+    }
+
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// What `work` returns, if it does so in time; else `late` takes it.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+        late: impl FnOnce(T) + Send + 'static,
+    ) -> Result<T, Missed> {
+        let until = Instant::now() + self.deadline;
+        let call = Arc::new(Call { state: Mutex::new(CallState::Waiting(work, late)), done: Condvar::new() });
+        let job: Arc<dyn Job> = call.clone();
+        self.pool.give(Arc::clone(&job));
+        let result = call.wait(until);
+        if result.as_ref().is_err_and(|missed| *missed == Missed::NotBegun) {
+            lock(&self.pool.state).waiting.retain(|waiting| !Arc::ptr_eq(waiting, &job));
+        }
+        result
+    }
+}
+
+impl Drop for Helpers {
+    fn drop(&mut self) {
+        lock(&self.pool.state).closed = true;
+        self.pool.work.notify_all();
+    }
+}
+
+impl Pool {
+    fn give(self: &Arc<Self>, job: Arc<dyn Job>) {
+        let mut state = lock(&self.state);
+        if state.process != std::process::id() {
+            *state = State { process: std::process::id(), ..State::default() };
+        }
+        state.waiting.push_back(job);
+        if state.free >= state.waiting.len() || state.helpers >= HELPERS_MAX {
+            self.work.notify_one();
+            return;
+        }
+        let pool = Arc::clone(self);
+        // A system out of threads leaves the call to those that there are.
+        if std::thread::Builder::new().name("runledger".to_owned()).spawn(move || pool.help()).is_ok() {
+            state.helpers += 1;
+            state.free += 1;
+        }
+    }
+
+    fn help(&self) {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(job) = state.waiting.pop_front() {
+                state.free -= 1;
+                drop(state);
+                // Before the caller goes on, so that its next call needs no further thread.
+                job.run(&|| lock(&self.state).free += 1);
+                drop(job);
+                state = lock(&self.state);
+                continue;
+            }
+            if state.closed {
+                break;
+            }
+            let (woken, timeout) = self.work.wait_timeout(state, IDLE_MAX).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if timeout.timed_out() && state.waiting.is_empty() {
+                break;
+            }
+        }
+        state.helpers -= 1;
+        state.free -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Long enough to be met on a busy machine.
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_call_in_time_gives_its_result_and_a_thread_is_used_again() {
+        let helpers = Helpers::new(LONG);
+        let first = helpers.run(std::thread::current, drop).unwrap().id();
+        assert_ne!(first, std::thread::current().id());
+        for number in 0..100 {
+            assert_eq!(helpers.run(move || number, drop), Ok(number));
+        }
+        assert_eq!(lock(&helpers.pool.state).helpers, 1);
+    }
+
+    #[test]
+    fn a_call_that_is_stuck_goes_on_without_its_caller_and_its_end_is_told() {
+        let helpers = Helpers::new(Duration::from_millis(20));
+        let (free, stuck) = mpsc::channel::<()>();
+        let (say, heard) = mpsc::channel();
+        let work = move || {
+            let _ = stuck.recv();
+            "went on"
+        };
+        assert_eq!(helpers.run(work, move |late| say.send(late).unwrap()), Err(Missed::Begun));
+        drop(free);
+        assert_eq!(heard.recv_timeout(LONG), Ok("went on"));
+    }
+
+    #[test]
+    fn calls_beyond_the_last_thread_leave_nothing_behind() {
+        let helpers = Helpers::new(Duration::from_millis(1));
+        let (free, stuck) = mpsc::channel::<()>();
+        let stuck = Arc::new(Mutex::new(stuck));
+        let record = Arc::new(());
+        for _ in 0..HELPERS_MAX {
+            let (stuck, record) = (Arc::clone(&stuck), Arc::clone(&record));
+            // Begun late on a busy machine: then it has not taken a thread.
+            let work = move || {
+                let _record = record;
+                let _ = lock(&stuck).recv();
+            };
+            let _ = helpers.run(work, drop);
+        }
+        let begun = || Arc::strong_count(&record) - 1;
+        for _ in 0..1000 {
+            let record = Arc::clone(&record);
+            let _ = helpers.run(move || drop(record), drop);
+        }
+        assert!(begun() <= HELPERS_MAX, "{} records are held", begun());
+        assert!(lock(&helpers.pool.state).waiting.is_empty());
+        drop(free);
+        let since = Instant::now();
+        while begun() > 0 && since.elapsed() < LONG {
+            std::thread::yield_now();
+        }
+        assert_eq!(begun(), 0);
+    }
+
+    #[test]
+    fn a_panic_is_the_callers() {
+        let helpers = Helpers::new(LONG);
+        let panicked = catch_unwind(AssertUnwindSafe(|| helpers.run(|| std::panic::panic_any("hook"), drop)));
+        assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"hook"));
+        assert_eq!(helpers.run(|| 1, drop), Ok(1));
+    }
+}
