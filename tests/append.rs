@@ -348,11 +348,13 @@ fn anyone_can_check_a_line_and_the_chain() {
 #[test]
 fn files_are_for_the_owner_alone() {
     let directory = tempfile::tempdir().unwrap();
-    let path = path_in(&directory);
+    let path = directory.path().join("logs/agent/ledger.jsonl");
     let ledger = Ledger::open(&path).unwrap();
     let run = ledger.begin(Skill::new("s", "1"));
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&path), 0o600);
+    assert_eq!(mode(&directory.path().join("logs")), 0o700);
+    assert_eq!(mode(&directory.path().join("logs/agent")), 0o700);
     let mut directories = vec![machinery(&path)];
     let mut files = 0;
     while let Some(directory) = directories.pop() {

@@ -148,6 +148,34 @@ fn a_file_with_two_names_is_refused() {
     );
 }
 
+/// Where every user may put another file in the place of ours; not so with the sticky bit, as in /tmp.
+#[test]
+fn row_18_world_writable_directory() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let open = place.directory.path().join("open");
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    fs::create_dir(&open).unwrap();
+    mode(&open, 0o777);
+    let refused = |path: &Path| {
+        let error = Ledger::open(path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsuitable);
+        place.text(&error)
+    };
+    let why = "every user may replace the files in this directory; choose a directory within it, or take that right \
+               away (chmod o-w)";
+    assert_eq!(refused(&open.join("m.jsonl")), format!("open the ledger: /open: {why}"));
+    let link = place.directory.path().join("link");
+    std::os::unix::fs::symlink("open", &link).unwrap();
+    assert_eq!(refused(&link.join("m.jsonl")), format!("open the ledger: /link: {why}"));
+    assert!(names(&open).is_empty());
+    append(&Ledger::open(open.join("mine/m.jsonl")).unwrap(), 1);
+    mode(&open, 0o1777);
+    append(&Ledger::open(open.join("m.jsonl")).unwrap(), 1);
+    mode(&open.join("m.ledger"), 0o707);
+    assert_eq!(refused(&open.join("m.jsonl")), format!("open the ledger: /open/m.ledger: {why}"));
+}
+
 #[test]
 fn a_directory_that_cannot_be_written_is_refused() {
     use std::os::unix::fs::PermissionsExt;

@@ -179,7 +179,8 @@ impl Journal {
     /// Opens the journal whose active segment is `path`, and makes it if it is not there; mends what a crash left.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] when `path` is no regular file, holds something else, or leaves its machinery no name;
+    /// [`ErrorKind::Unsuitable`] when `path` is no regular file, holds something else, leaves its machinery no
+    /// name, or stands in a directory where every user may replace it;
     /// [`ErrorKind::Newer`] for a format that this version does not know;
     /// [`ErrorKind::Timeout`] when another process keeps the lock;
     /// [`ErrorKind::Io`] when the disk refuses.
@@ -196,6 +197,7 @@ impl Journal {
                  choose a local disk, or allow it in the options"
             )));
         }
+        recovery::check_directories(&*storage, &layout)?;
         recovery::check_active(&*storage, &layout)?;
         if layout.machinery() == layout.active() {
             return Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(layout.active()).detail(

@@ -48,6 +48,22 @@ pub(super) fn check_active(storage: &dyn Storage, layout: &Layout) -> Result<()>
         .detail(format!("expected a regular file, found {found}; choose another path")))
 }
 
+/// Refuses directories in which any user could put another file in the place of the ledger's.
+pub(super) fn check_directories(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+    for directory in [layout.parent(), layout.machinery()] {
+        // With the dot, what a symbolic link leads to.
+        let stat = storage.stat(&directory.join("."));
+        let stat = stat.map_err(|source| Error::io("examine the ledger's directory", directory, source))?;
+        if stat.is_some_and(|stat| stat.lawless) {
+            return Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(directory).detail(
+                "every user may replace the files in this directory; \
+                 choose a directory within it, or take that right away (chmod o-w)",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Whether the active segment is also the last sealed one: a file system without a journal may leave a file that was
 /// being moved under both names.
 fn half_sealed(storage: &dyn Storage, layout: &Layout) -> Result<bool> {

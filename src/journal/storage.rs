@@ -52,6 +52,8 @@ pub struct Stat {
     pub links: u64,
     /// Of a directory: when a name in it last changed. Only equality means something. Of a file: nothing.
     pub changed: (i64, i64),
+    /// Of a directory: whether every user may remove and replace the names in it, others' too.
+    pub lawless: bool,
 }
 
 /// A disk: files by path. Every method does one operation and says how it ended; none retries.
@@ -60,7 +62,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>>;
     /// What stands at `path`, not following a symlink there; `None` if nothing does.
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
-    /// Makes a directory with mode 0700, and its parents with the default mode; one that exists is left as it is.
+    /// Makes a directory and its missing parents, with mode 0700; one that exists is left as it is.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// The names in a directory, in no order; an empty list if there is no such directory.
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
@@ -184,7 +186,6 @@ impl Storage for Disk {
             Access::AppendNew => _ = options.append(true).create_new(true),
             Access::WriteNew => _ = options.write(true).create_new(true),
         }
-        #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         Ok(Box::new(options.open(path)?))
     }
@@ -198,16 +199,9 @@ impl Storage for Disk {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
         let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        match builder.create(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-            done => done,
-        }
+        builder.recursive(true).create(path)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
@@ -286,6 +280,8 @@ fn stat(metadata: &fs::Metadata) -> Stat {
         len: metadata.len(),
         links: metadata.nlink(),
         changed: (metadata.mtime(), metadata.mtime_nsec()),
+        // Writable by others; the sticky bit, as /tmp has it, leaves the names to their owners.
+        lawless: file_type == FileType::Directory && metadata.mode() & 0o1002 == 0o0002,
     }
 }
 

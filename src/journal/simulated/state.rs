@@ -138,7 +138,7 @@ impl State {
                 (FileType::Directory, id, 0, changes)
             }
         };
-        Ok(Stat { file_type, id: (DEVICE, id), len, links, changed: (changed, 0) })
+        Ok(Stat { file_type, id: (DEVICE, id), len, links, changed: (changed, 0), lawless: false })
     }
 
     // Changes of directories.
