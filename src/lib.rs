@@ -41,13 +41,14 @@
 //! | `kill -9` at any moment | every acknowledged record is there; the next open finds a whole file |
 //! | a power cut at any moment | the same, with [`Durability::Synced`], as far as the disk does not lie about its cache |
 //! | the disk is full or broken | the record is [spilled](Answer::Spilled) or [lost](Answer::Lost), and the answer says so; nothing panics |
+//! | the disk is slow, or does not answer | with [`Options::deadline`] a call ends with it, and its answer says what is known |
 //! | several threads and processes append | lines never mix; the chain has no gap |
 //! | somebody edits, cuts or replaces the file | [`verify`] says what and where; a cut end or a whole new chain only against a [`Head`] that was kept elsewhere |
 //! | a price, a token count, a duration is not known | it stays `None`, is counted as unknown, and is never 0 |
 //!
-//! Not promised: disks that lie about flushing, writers that ignore the lock, network file systems, a slow disk (a call
-//! lasts as long as the system keeps it in `fdatasync`; only the lock has a deadline). Begin marks survive a power cut
-//! only with [`Options::sync_begin`].
+//! Not promised: disks that lie about flushing, writers that ignore the lock, network file systems. Begin marks survive a
+//! power cut only with [`Options::sync_begin`]. The page on [`guarantees`] has each failure, what holds then, and the test
+//! that shows it; and the format of every file.
 //!
 //! # On disk
 //!
@@ -92,6 +93,8 @@ struct Readme;
 
 pub mod baseline;
 pub mod cost;
+#[doc = include_str!("guarantees.md")]
+pub mod guarantees {}
 pub mod journal;
 pub mod ledger;
 pub mod metrics;
