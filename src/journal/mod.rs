@@ -7,10 +7,12 @@
 
 mod area;
 pub(crate) mod events;
+mod group;
 pub(crate) mod identity;
 pub(crate) mod line;
 pub(crate) mod lock;
 pub(crate) mod platform;
+mod primitives;
 pub(crate) mod reader;
 mod recovery;
 pub(crate) mod segment;

@@ -63,11 +63,16 @@ pub(super) struct Tail {
 /// One line for each payload: where the payloads end in a buffer that holds them one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Payloads {
-    pub(super) bytes: Vec<u8>,
-    pub(super) ends: Vec<usize>,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
 }
 
 impl Payloads {
+    pub(super) fn push(&mut self, payload: &[u8]) {
+        self.bytes.extend_from_slice(payload);
+        self.ends.push(self.bytes.len());
+    }
+
     fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
