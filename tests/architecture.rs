@@ -184,6 +184,17 @@ fn names(code: &str, thing: &str) -> bool {
         .any(|(at, _)| !code[..at].ends_with(part_of_word) && !code[at + thing.len()..].starts_with(part_of_word))
 }
 
+/// What it took from elsewhere, the scheduler of `tests/interleavings` would not see.
+#[test]
+fn the_group_takes_its_primitives_from_one_file() {
+    let sources = sources();
+    let group = sources.iter().find(|source| source.path == "journal/group.rs").unwrap();
+    assert!(group.code.contains("use super::primitives::"));
+    for other in ["sync", "thread"] {
+        assert!(!names(&group.code, other), "it names {other}");
+    }
+}
+
 #[test]
 fn nothing_is_unsafe() {
     let found: Vec<_> = sources().into_iter().filter(|source| names(&source.code, "unsafe")).map(|s| s.path).collect();

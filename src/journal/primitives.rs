@@ -1,4 +1,4 @@
-//! What [`group`](super::group) waits with, and the clock that it looks at, named in one place: `tests/interleavings.rs`
+//! What [`group`](super::group) waits with, and the clock that it looks at, named in one place: `tests/interleavings`
 //! compiles the same `group.rs` upon others, whose scheduler tries the orders in which threads can run.
 
 pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
