@@ -36,7 +36,7 @@ struct Queue<C, O> {
 #[derive(Debug)]
 struct Batch<O> {
     state: Mutex<State<O>>,
-    /// Wakes the first comer when it is its turn to lead, or when the outcome is there.
+    /// Wakes the first comer when it is its turn to lead.
     first: Condvar,
     /// Wakes the others when the outcome is there.
     others: Condvar,
@@ -78,31 +78,14 @@ impl<C: Default, O> Default for Group<C, O> {
     }
 }
 
-impl<O: Clone> Batch<O> {
-    /// Waits, as the first comer, for its turn (`None`) or for the outcome.
-    fn wait_first(&self) -> Option<Result<O, Abandoned>> {
-        let mut state = lock(&self.state);
-        loop {
-            match &*state {
-                State::Waiting => state = self.first.wait(state).unwrap_or_else(PoisonError::into_inner),
-                State::Turn => return None,
-                State::Done(outcome) => return Some(outcome.clone()),
-            }
-        }
-    }
-
-    fn wait_other(&self) -> Result<O, Abandoned> {
-        let mut state = lock(&self.state);
-        loop {
-            match &*state {
-                State::Done(outcome) => return outcome.clone(),
-                _ => state = self.others.wait(state).unwrap_or_else(PoisonError::into_inner),
-            }
-        }
-    }
-}
-
 impl<O> Batch<O> {
+    fn wait_for_turn(&self) {
+        let mut state = lock(&self.state);
+        while !matches!(*state, State::Turn) {
+            state = self.first.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     fn give_turn(&self) {
         *lock(&self.state) = State::Turn;
         self.first.notify_one();
@@ -110,8 +93,19 @@ impl<O> Batch<O> {
 
     fn finish(&self, outcome: Result<O, Abandoned>) {
         *lock(&self.state) = State::Done(outcome);
-        self.first.notify_one();
         self.others.notify_all();
+    }
+}
+
+impl<O: Clone> Batch<O> {
+    fn wait_for_outcome(&self) -> Result<O, Abandoned> {
+        let mut state = lock(&self.state);
+        loop {
+            match &*state {
+                State::Done(outcome) => return outcome.clone(),
+                _ => state = self.others.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
     }
 }
 
@@ -124,12 +118,13 @@ impl<C: Default, O: Clone> Group<C, O> {
         work: impl FnOnce(Forming<'_, C, O>) -> O,
     ) -> (usize, Result<O, Abandoned>) {
         let (batch, index, leads) = self.enter(add);
-        let waited = match (leads, index) {
-            (true, _) => None,
-            (false, 0) => batch.wait_first(),
-            (false, _) => Some(batch.wait_other()),
-        };
-        (index, waited.unwrap_or_else(|| Ok(self.lead(&batch, work))))
+        if index > 0 {
+            return (index, batch.wait_for_outcome());
+        }
+        if !leads {
+            batch.wait_for_turn();
+        }
+        (index, Ok(self.lead(&batch, work)))
     }
 
     /// Joins the batch that is forming: which it is, the caller's place in it, and whether the caller leads at once.
