@@ -1,7 +1,8 @@
 //! How fast a ledger is read back: `cargo bench --bench scan [-- --seconds 2 --dir DIRECTORY]`.
 //!
 //! A log of 200,000 records in several segments is generated once and kept in the directory. Baselines of all records,
-//! and a verification, stand beside the floors over the same bytes: counting line feeds, and one SHA-256.
+//! and a verification, stand beside the floors over the same bytes: counting line feeds, one SHA-256, and as many at once as
+//! there are cores, of bytes that are in memory already.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -43,6 +44,16 @@ fn main() {
     measure("floor: SHA-256", &|| {
         log.segments.iter().for_each(|path| _ = black_box(hash_reader(File::open(path).unwrap()).unwrap()));
     });
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let memory: Vec<_> = log.segments.iter().flat_map(|path| fs::read(path).unwrap()).collect();
+    measure(&format!("floor: SHA-256 in memory, {threads} threads"), &|| {
+        std::thread::scope(|scope| {
+            for share in memory.chunks(memory.len().div_ceil(threads)) {
+                scope.spawn(|| black_box(hash_bytes(share)));
+            }
+        });
+    });
+    drop(memory);
     measure("verify", &|| {
         let verification = verify(&log.path, &[]).unwrap();
         assert!(verification.is_clean() && verification.lines == RECORDS);

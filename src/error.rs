@@ -29,7 +29,7 @@ pub enum ErrorKind {
     UnknownLimit,
     /// A sum or product left the range of its type.
     Overflow,
-    /// A thread that wrote for several callers panicked; whether the record was written is unknown.
+    /// A thread that worked for the caller panicked. If it wrote records, whether this one was written is unknown.
     Abandoned,
 }
 

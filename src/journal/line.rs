@@ -59,6 +59,12 @@ impl Trailer {
     pub(crate) fn follows(&self, link: &Link) -> bool {
         link.seq.checked_add(1) == Some(self.link.seq) && self.prev == link.hash
     }
+
+    /// Whether the hash is that of `line`, whose trailer this is.
+    pub(crate) fn seals(&self, line: &[u8]) -> bool {
+        let hashed = line.len() - HASH.len() - 64 - END.len();
+        digest::hex(&line[..hashed]) == self.link.hash
+    }
 }
 
 /// Refuses what cannot become the payload of one line.
@@ -133,14 +139,13 @@ pub(crate) fn trailer(line: &[u8]) -> Option<Trailer> {
 
 fn split_hex(bytes: &[u8]) -> Option<(&[u8], Hex)> {
     let (rest, hex) = bytes.split_last_chunk::<64>()?;
-    hex.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).then_some((rest, *hex))
+    // Every digit is looked at, so that the compiler can look at many at once.
+    hex.iter().fold(true, |all, byte| all & matches!(byte, b'0'..=b'9' | b'a'..=b'f')).then_some((rest, *hex))
 }
 
 /// The trailer of a whole line (without line feed) whose hash is right.
 pub(crate) fn check(line: &[u8]) -> Option<Trailer> {
-    let trailer = trailer(line)?;
-    let hashed = line.len() - HASH.len() - 64 - END.len();
-    (digest::hex(&line[..hashed]) == trailer.link.hash).then_some(trailer)
+    trailer(line).filter(|trailer| trailer.seals(line))
 }
 
 #[cfg(test)]

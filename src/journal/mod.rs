@@ -6,6 +6,7 @@
 //! The ledger and the quota tracker stand on it. Everything that it asks of a disk goes through [`storage::Storage`].
 
 mod area;
+pub(crate) mod blocks;
 pub(crate) mod events;
 mod group;
 pub(crate) mod identity;
@@ -21,6 +22,7 @@ pub mod simulated;
 pub mod storage;
 mod sync;
 mod tail;
+pub(crate) mod workers;
 mod writer;
 
 use std::fmt;

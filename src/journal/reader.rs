@@ -13,6 +13,22 @@ use crate::error::{Error, Result};
 
 const CHUNK_BYTES: usize = 256 * 1024;
 
+/// The longest line, without its line feed. What is longer is given in parts of this length, none of which is a record.
+pub(super) const LINE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + TRAILER_BYTES_MAX;
+
+/// How long the first piece of `bytes` is, and whether a line feed ends it; `None`: that takes more bytes to tell. In the
+/// first `searched` bytes there is no line feed.
+///
+/// So what a file is split into depends on nothing but its bytes, and what follows a piece on nothing before it.
+pub(super) fn first_piece(bytes: &[u8], searched: usize) -> io::Result<Option<(usize, bool)>> {
+    let bytes = &bytes[..bytes.len().min(LINE_BYTES_MAX + 1)];
+    let end = searched + (&bytes[searched..]).skip_until(b'\n')?;
+    if end > searched && bytes[end - 1] == b'\n' {
+        return Ok(Some((end - 1, true)));
+    }
+    Ok((end > LINE_BYTES_MAX).then_some((LINE_BYTES_MAX, false)))
+}
+
 /// A stretch of a file that ends at a line feed, or at the end of what is there. Valid until the next one is asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Piece {
@@ -21,9 +37,10 @@ pub(crate) struct Piece {
     /// Whether it ends at the end of what is there, without a line feed: it may grow.
     pub(crate) unfinished: bool,
     /// Whether a line feed ends it.
-    whole: bool,
-    start: usize,
-    len: usize,
+    pub(super) whole: bool,
+    /// Where it begins in the buffer that holds it, and its length there without the line feed.
+    pub(super) start: usize,
+    pub(super) len: usize,
 }
 
 impl Piece {
@@ -59,15 +76,11 @@ impl Splitter {
     pub(crate) fn next_piece(&mut self) -> io::Result<Option<Piece>> {
         let mut searched = 0;
         loop {
-            let mut ahead = &self.buffer[self.start + searched..self.filled];
-            searched += ahead.skip_until(b'\n')?;
-            if searched > 0 && self.buffer[self.start + searched - 1] == b'\n' {
-                return Ok(Some(self.take(searched - 1, true)));
+            let ahead = &self.buffer[self.start..self.filled];
+            if let Some((len, whole)) = first_piece(ahead, searched)? {
+                return Ok(Some(self.take(len, whole)));
             }
-            if searched > PAYLOAD_BYTES_MAX + TRAILER_BYTES_MAX {
-                // Longer than any line: given in parts, none of which is a record.
-                return Ok(Some(self.take(searched, false)));
-            }
+            searched = ahead.len();
             if self.fill()? == 0 {
                 let piece =
                     Piece { offset: self.offset, unfinished: true, whole: false, start: self.start, len: searched };

@@ -1,0 +1,236 @@
+//! What the lines, one after the other, say of the ledger.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use super::check::{Checked, Verdict};
+use super::{Fault, FaultKind, Verification};
+use crate::journal::Head;
+use crate::journal::blocks::Block;
+use crate::journal::line::{Link, Trailer};
+use crate::journal::reader::Missing;
+use crate::journal::segment::Layout;
+
+/// Where a line stands in its segment.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    line: u64,
+    byte: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Chain {
+    layout: Layout,
+    /// Number of the active segment.
+    active: u64,
+    /// The segment that the lines come from, its file, and how many of its lines came.
+    segment: u64,
+    path: PathBuf,
+    line: u64,
+    /// Whether no line of the segment has been accepted yet: only there are lines repeated.
+    at_start: bool,
+    /// The last line that has its place in the chain.
+    last: Link,
+    /// The links of the last lines, to tell a repeated line from a forked one.
+    recent: VecDeque<Link>,
+    /// Numbers without a line of a right hash so far.
+    missing: Missing,
+    /// Kept heads that were not reached, by number.
+    heads: VecDeque<Head>,
+    /// Kept heads whose line was not there.
+    passed: Vec<Head>,
+    /// Kept heads of other ledgers.
+    foreign: Vec<Head>,
+    found: Verification,
+}
+
+/// A segment that could not be synced is repeated from its last synced byte: from the base of its commit area on, which
+/// holds at most a mebibyte, some 4,000 of the shortest lines.
+const RECENT_MAX: usize = 8192;
+
+impl Chain {
+    /// Of `ledger`, whose active segment has the number `active`.
+    pub(super) fn new(ledger: Uuid, layout: &Layout, active: u64, heads: &[Head]) -> Self {
+        let (mut own, foreign): (Vec<_>, Vec<_>) = heads.iter().cloned().partition(|head| head.ledger == ledger);
+        // A head of the empty ledger says nothing of any line.
+        own.retain(|head| head.seq > 0);
+        own.sort_by_key(|head| head.seq);
+        let found = Verification {
+            lines: 0,
+            bytes: 0,
+            segments: active,
+            repeated: 0,
+            in_progress_bytes: 0,
+            head: Head { ledger, seq: 0, hash: String::new(), segment: active, bytes: 0 },
+            fault_count: 0,
+            faults: Vec::new(),
+        };
+        Self {
+            layout: layout.clone(),
+            active,
+            segment: 0,
+            path: PathBuf::new(),
+            line: 0,
+            at_start: true,
+            last: Link::START,
+            recent: VecDeque::new(),
+            missing: Missing::default(),
+            heads: own.into(),
+            passed: Vec::new(),
+            foreign,
+            found,
+        }
+    }
+
+    /// Takes the next block and what was found in it.
+    pub(super) fn block(&mut self, block: &Block, checked: Checked) {
+        if block.segment != self.segment {
+            (self.segment, self.line, self.at_start) = (block.segment, 0, true);
+            self.path = match block.segment == self.active {
+                true => self.layout.active().to_owned(),
+                false => self.layout.sealed_segment(block.segment),
+            };
+        }
+        let mut trailers = checked.trailers.iter();
+        for (piece, verdict) in block.pieces().zip(checked.verdicts) {
+            self.line += 1;
+            let place = Place { line: self.line, byte: piece.offset };
+            self.found.bytes = self.found.bytes.saturating_add(piece.end() - piece.offset);
+            if block.segment == self.active {
+                if piece.unfinished {
+                    self.found.in_progress_bytes = piece.end() - piece.offset;
+                    break;
+                }
+                self.found.head.bytes = piece.end();
+            }
+            match verdict {
+                Verdict::Empty => {}
+                Verdict::Line { right } => match trailers.next() {
+                    Some(trailer) if right => self.line(trailer, place),
+                    Some(trailer) => self.edited(trailer, place),
+                    None => {}
+                },
+                Verdict::Torn => {
+                    let found = format!("{} bytes that are no line", block.bytes(piece).len());
+                    self.fault(FaultKind::Torn, place, None, found);
+                }
+            }
+        }
+    }
+
+    /// At the end of the last block.
+    pub(super) fn end(mut self) -> Verification {
+        self.path = self.layout.active().to_owned();
+        let place = Place { line: 0, byte: 0 };
+        for head in std::mem::take(&mut self.foreign) {
+            let found = format!("expected ledger {}, found {}", head.ledger, self.found.head.ledger);
+            self.fault(FaultKind::Replaced, place, None, found);
+        }
+        for head in std::mem::take(&mut self.passed) {
+            let found = "the line of a kept head is not there".to_owned();
+            self.fault(FaultKind::Gap, place, Some(head.seq), found);
+        }
+        for head in std::mem::take(&mut self.heads) {
+            let found = format!("expected line {} of a kept head, found no line after {}", head.seq, self.last.seq);
+            self.fault(FaultKind::Truncated, place, Some(head.seq), found);
+        }
+        self.found.head.seq = self.last.seq;
+        self.found.head.hash = self.last.hash_str().to_owned();
+        self.found
+    }
+
+    fn edited(&mut self, trailer: &Trailer, place: Place) {
+        // What follows is judged by what the line says of itself; but its number may be what was edited.
+        let follows = trailer.prev == self.last.hash;
+        let seq = if follows { self.last.seq.saturating_add(1) } else { trailer.link.seq };
+        let found = "its bytes have another hash than it says".to_owned();
+        self.fault(FaultKind::Edited, place, Some(seq), found);
+        self.missing.add_between(self.last.seq, seq.saturating_add(1));
+        self.last = Link { seq, ..trailer.link };
+        // Of a head of this line no more can be said.
+        self.heads_of(seq);
+    }
+
+    fn line(&mut self, trailer: &Trailer, place: Place) {
+        let link = trailer.link;
+        if trailer.follows(&self.last) {
+            self.accept(link, place);
+        } else if link.seq > self.last.seq {
+            self.broken(trailer, place);
+            self.missing.add_between(self.last.seq, link.seq);
+            self.accept(link, place);
+        } else if self.at_start && self.missing.take(link.seq) {
+            self.fill(link, place);
+        } else {
+            match self.recent.iter().find(|recent| recent.seq == link.seq) {
+                Some(same) if *same == link && self.at_start => self.found.repeated += 1,
+                Some(other) if *other != link => {
+                    let found = "another line of this number came before".to_owned();
+                    self.fault(FaultKind::Fork, place, Some(link.seq), found);
+                }
+                _ => {
+                    let found = "a line of this number came before".to_owned();
+                    self.fault(FaultKind::Duplicate, place, Some(link.seq), found);
+                }
+            }
+        }
+    }
+
+    /// A line that does not follow the one before it, with a higher number.
+    fn broken(&mut self, trailer: &Trailer, place: Place) {
+        let (seq, expected) = (trailer.link.seq, self.last.seq + 1);
+        if self.last == Link::START && seq > 1 {
+            self.fault(FaultKind::Missing, place, Some(1), format!("expected line 1, found line {seq}"));
+        } else if seq > expected {
+            let found = format!("expected line {expected}, found line {seq}: {} are missing", seq - expected);
+            self.fault(FaultKind::Gap, place, Some(expected), found);
+        } else {
+            let found = format!("line {seq} follows another line {} than the one that is there", self.last.seq);
+            self.fault(FaultKind::Edited, place, Some(self.last.seq), found);
+        }
+    }
+
+    fn accept(&mut self, link: Link, place: Place) {
+        self.at_start = false;
+        self.last = link;
+        let heads = self.heads_of(link.seq);
+        self.count(link, &heads, place);
+    }
+
+    /// A line that the segment before had lost, repeated where it could not be synced.
+    fn fill(&mut self, link: Link, place: Place) {
+        let heads: Vec<_> = self.passed.extract_if(.., |head| head.seq == link.seq).collect();
+        self.count(link, &heads, place);
+    }
+
+    fn count(&mut self, link: Link, heads: &[Head], place: Place) {
+        self.found.lines += 1;
+        if self.recent.len() == RECENT_MAX {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(link);
+        for head in heads.iter().filter(|head| head.hash != link.hash_str()) {
+            let found = format!("expected the line of a kept head, with hash {}", head.hash);
+            self.fault(FaultKind::Replaced, place, Some(link.seq), found);
+        }
+    }
+
+    /// The kept heads of line `seq`. Those of lines before it are passed.
+    fn heads_of(&mut self, seq: u64) -> Vec<Head> {
+        let end = self.heads.partition_point(|head| head.seq <= seq);
+        let mut reached: Vec<Head> = self.heads.drain(..end).collect();
+        let of_line = reached.split_off(reached.partition_point(|head| head.seq < seq));
+        self.passed.extend(reached);
+        of_line
+    }
+
+    fn fault(&mut self, kind: FaultKind, place: Place, seq: Option<u64>, found: String) {
+        self.found.fault_count += 1;
+        if self.found.faults.len() < Verification::FAULTS_MAX {
+            let (path, Place { line, byte }) = (self.path.clone(), place);
+            self.found.faults.push(Fault { kind, path, line, byte, seq, found });
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Whether a ledger is what it was: every line against its own hash, the chain, and heads that were kept elsewhere.
+//!
+//! The hashes are what takes long, and need nothing but their lines: all cores compute them ([`check`]). What follows from
+//! them is judged line by line, in one place ([`chain`]).
+
+mod chain;
+mod check;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::Ledger;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::blocks::{BLOCK_BYTES, Blocks};
+use crate::journal::segment::Layout;
+use crate::journal::storage::{Disk, Storage};
+use crate::journal::workers::{Sharing, in_order};
+use crate::journal::{Head, identity};
+use chain::Chain;
+use check::Checked;
+
+/// What is wrong with a ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// Bytes that are no line: the rest of a write that a crash cut short, or something that another program wrote.
+    Torn,
+    /// Lines are missing between two that are there.
+    Gap,
+    /// A second line with a number that another line has: two writers went on from the same place.
+    Fork,
+    /// A line that stands in the ledger before already.
+    Duplicate,
+    /// The beginning of the ledger is not there.
+    Missing,
+    /// A line's bytes are not what its hash says, or the line after it says.
+    Edited,
+    /// The ledger ends before a head that was kept.
+    Truncated,
+    /// The ledger, or a line of it, is another than a head that was kept says.
+    Replaced,
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Torn => "torn",
+            Self::Gap => "gap",
+            Self::Fork => "fork",
+            Self::Duplicate => "duplicate",
+            Self::Missing => "missing",
+            Self::Edited => "edited",
+            Self::Truncated => "truncated",
+            Self::Replaced => "replaced",
+        })
+    }
+}
+
+/// One fault and its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Fault {
+    /// What is wrong.
+    pub kind: FaultKind,
+    /// The file; of a fault between two lines, that of the second.
+    pub path: PathBuf,
+    /// The line in the file, from 1; 0 for a fault of the whole.
+    pub line: u64,
+    /// The line's first byte in the file.
+    pub byte: u64,
+    /// The sequence number that the line has, or should have; `None`: nobody can tell.
+    pub seq: Option<u64>,
+    /// What was expected and what was found.
+    pub found: String,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Verification {
+    /// How many lines have a right hash and their place in the chain.
+    pub lines: u64,
+    /// How many bytes were read.
+    pub bytes: u64,
+    /// How many segments, the active one included.
+    pub segments: u64,
+    /// Lines that were repeated at the beginning of a segment, because the one before could not be synced. No fault.
+    pub repeated: u64,
+    /// Bytes at the end of the active segment that a writer has not finished. No fault.
+    pub in_progress_bytes: u64,
+    /// The state at the end of what was read, to be kept elsewhere and given to a later verification.
+    pub head: Head,
+    /// How many faults there are.
+    pub fault_count: u64,
+    /// The first faults, in the order of the ledger; at most [`FAULTS_MAX`](Self::FAULTS_MAX).
+    pub faults: Vec<Fault>,
+}
+
+impl Verification {
+    /// How many faults are listed; all are counted.
+    pub const FAULTS_MAX: usize = 1000;
+
+    /// Whether the ledger is whole.
+    pub fn is_clean(&self) -> bool {
+        self.fault_count == 0
+    }
+}
+
+/// Verifies the ledger whose active segment is `path`: every line, the chain over all segments, and that it still
+/// contains each of `heads`. Reads only and takes no lock.
+///
+/// All cores compute hashes, up to 16. The memory is constant: for each core three blocks of 256 KiB and what was found
+/// in them, and where lines are longer, as much again as they are; some 5 MB on two cores with lines of a kilobyte.
+///
+/// A chain alone cannot show that its end was cut off, or that all of it was written anew: heads that were kept
+/// elsewhere can.
+///
+/// # Errors
+/// [`ErrorKind::Io`] when there is no ledger at `path`, or a segment cannot be read; [`ErrorKind::Abandoned`] when a
+/// thread of the verification panicked. Faults are no errors.
+pub fn verify(path: impl AsRef<Path>, heads: &[Head]) -> Result<Verification> {
+    verify_on(&Disk, &Layout::new(path.as_ref()), heads)
+}
+
+impl Ledger {
+    /// As [`verify`], on this ledger: what other threads and processes append meanwhile may or may not be included.
+    ///
+    /// # Errors
+    /// As [`verify`].
+    pub fn verify(&self, heads: &[Head]) -> Result<Verification> {
+        verify_on(&*self.shared.options.journal.storage, self.shared.journal.layout(), heads)
+    }
+}
+
+fn verify_on(disk: &dyn Storage, layout: &Layout, heads: &[Head]) -> Result<Verification> {
+    verify_in(disk, layout, heads, BLOCK_BYTES, Sharing::default())
+}
+
+fn verify_in(
+    disk: &dyn Storage,
+    layout: &Layout,
+    heads: &[Head],
+    block_bytes: usize,
+    sharing: Sharing,
+) -> Result<Verification> {
+    let id = identity::read(disk, layout)?.ok_or_else(|| {
+        Error::new(ErrorKind::Io, "verify the ledger").path(layout.active()).detail("there is no ledger of this name")
+    })?;
+    let blocks = Blocks::of(disk, layout, block_bytes)?;
+    let mut chain = Chain::new(id, layout, blocks.active_number(), heads);
+    in_order(blocks, sharing, Checked::of, |block, checked| chain.block(block, checked))?;
+    Ok(chain.end())
+}

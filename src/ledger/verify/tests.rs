@@ -1,0 +1,178 @@
+//! What is found does not depend on how the ledger is cut into blocks and shared out.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::*;
+use crate::journal::blocks::tests::write_segments;
+use crate::journal::line::{Link, seal};
+
+const LINES: usize = 12;
+
+/// What is done to the bytes of a ledger.
+#[derive(Debug, Clone)]
+enum Damage {
+    Flip(Index, u32),
+    /// A stretch of bytes is taken out, becomes NULs, or stands twice.
+    Cut(Index, Index),
+    Nuls(Index, Index),
+    Twice(Index, Index),
+    /// A line is taken out, stands at another place too, or gets a sibling of the same number.
+    CutLine(Index),
+    LineTwice(Index, Index),
+    Fork(Index, Index),
+    /// A line's bytes are changed, its hash is made anew.
+    Rewrite(Index),
+    Insert(Index, Vec<u8>),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let at = any::<Index>;
+    prop_oneof![
+        (at(), 0..8_u32).prop_map(|(at, bit)| Damage::Flip(at, bit)),
+        (at(), at()).prop_map(|(from, to)| Damage::Cut(from, to)),
+        (at(), at()).prop_map(|(from, to)| Damage::Nuls(from, to)),
+        (at(), at()).prop_map(|(from, to)| Damage::Twice(from, to)),
+        at().prop_map(Damage::CutLine),
+        (at(), at()).prop_map(|(line, to)| Damage::LineTwice(line, to)),
+        (at(), at()).prop_map(|(line, to)| Damage::Fork(line, to)),
+        at().prop_map(Damage::Rewrite),
+        (at(), vec(prop_oneof![Just(b'\n'), Just(b'{'), any::<u8>()], 0..400))
+            .prop_map(|(at, b)| Damage::Insert(at, b)),
+    ]
+}
+
+/// Lines, each with the link that it is chained to, and the last link.
+fn whole() -> (Vec<(Link, Vec<u8>)>, Link) {
+    let mut last = Link::START;
+    let line = |number: usize| {
+        let mut line = Vec::new();
+        let payload = format!("{{\"n\":{number},\"x\":\"{}\"}}", "x".repeat(number * number));
+        let before = last;
+        last = seal(payload.as_bytes(), &before, &mut line);
+        (before, line)
+    };
+    let lines = (0..LINES).map(line).collect();
+    (lines, last)
+}
+
+/// Damages lines first, bytes then.
+fn damaged(damages: &[Damage]) -> Vec<u8> {
+    let (whole, _) = whole();
+    let mut lines: Vec<_> = whole.iter().map(|(_, line)| line.clone()).collect();
+    let anew = |index: &Index| {
+        let (before, _) = &whole[index.index(LINES)];
+        let mut line = Vec::new();
+        seal(b"{\"other\":true}", before, &mut line);
+        line
+    };
+    for damage in damages {
+        let place = |index: &Index| index.index(lines.len() + 1);
+        match damage {
+            Damage::CutLine(line) => _ = (!lines.is_empty()).then(|| lines.remove(line.index(lines.len()))),
+            Damage::LineTwice(line, to) => lines.insert(place(to), whole[line.index(LINES)].1.clone()),
+            Damage::Fork(line, to) => lines.insert(place(to), anew(line)),
+            Damage::Rewrite(line) => {
+                let original = &whole[line.index(LINES)].1;
+                lines.iter_mut().filter(|line| *line == original).for_each(|found| *found = anew(line));
+            }
+            _ => {}
+        }
+    }
+    let mut bytes = lines.concat();
+    for damage in damages {
+        let stretch = |from: &Index, to: &Index| {
+            let from = from.index(bytes.len() + 1);
+            from..bytes.len().min(from + to.index(600))
+        };
+        match damage {
+            Damage::Flip(at, bit) if !bytes.is_empty() => {
+                let at = at.index(bytes.len());
+                bytes[at] ^= 1 << bit;
+            }
+            Damage::Cut(from, to) => _ = bytes.drain(stretch(from, to)),
+            Damage::Nuls(from, to) => {
+                let stretch = stretch(from, to);
+                bytes[stretch].fill(0);
+            }
+            Damage::Twice(from, to) => {
+                let stretch = stretch(from, to);
+                let copy = bytes[stretch.clone()].to_vec();
+                bytes.splice(stretch.end..stretch.end, copy);
+            }
+            Damage::Insert(at, junk) => {
+                let at = at.index(bytes.len() + 1);
+                bytes.splice(at..at, junk.iter().copied());
+            }
+            _ => {}
+        }
+    }
+    bytes
+}
+
+/// At line ends and within lines.
+fn segments<'b>(bytes: &'b [u8], cuts: &[(Index, bool)]) -> Vec<&'b [u8]> {
+    let place = |(cut, at_line_end): &(Index, bool)| {
+        let at = cut.index(bytes.len() + 1);
+        match bytes[at..].iter().position(|&byte| byte == b'\n') {
+            Some(rest) if *at_line_end => at + rest + 1,
+            _ => at,
+        }
+    };
+    let mut places: Vec<_> = cuts.iter().map(place).chain([0, bytes.len()]).collect();
+    places.sort_unstable();
+    places.windows(2).map(|ends| &bytes[ends[0]..ends[1]]).collect()
+}
+
+/// Heads of some lines, one of them perhaps of another chain, one of a line that never was.
+fn heads(ledger: uuid::Uuid, of: &[(Index, bool)]) -> Vec<Head> {
+    let (whole, last) = whole();
+    let links: Vec<_> = whole.iter().map(|(before, _)| *before).chain([last]).collect();
+    let head = |(line, forged): &(Index, bool)| {
+        let link = links[line.index(links.len())];
+        let hash = if *forged { "f".repeat(64) } else { link.hash_str().to_owned() };
+        Head { ledger, seq: link.seq, hash, segment: 1, bytes: 0 }
+    };
+    of.iter().map(head).collect()
+}
+
+#[test]
+fn the_same_is_found_in_blocks_of_every_size_by_any_number_of_threads() {
+    let directory = tempfile::tempdir().unwrap();
+    let id = Ledger::open(directory.path().join("log.jsonl")).unwrap().head().unwrap().ledger;
+    let kinds = RefCell::new(BTreeSet::new());
+    let cases = (
+        vec(damage(), 0..5),
+        vec(any::<(Index, bool)>(), 0..3),
+        vec(any::<(Index, bool)>(), 0..4),
+        vec((1..1200_usize, 0..6_usize, 0..4_usize), 4),
+    );
+    let config = Config { cases: 200, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config)
+        .run(&cases, |(damages, cuts, kept, ways)| {
+            let bytes = damaged(&damages);
+            let layout = write_segments(directory.path(), segments(&bytes, &cuts));
+            let heads = heads(id, &kept);
+            let alone = Sharing { blocks_alone: usize::MAX, threads: None };
+            let expected = verify_in(&Disk, &layout, &heads, bytes.len() + 1, alone).unwrap();
+            prop_assert_eq!(expected.bytes, bytes.len() as u64);
+            if damages.is_empty() && kept.iter().all(|(_, forged)| !forged) && cuts.iter().all(|(_, at_end)| *at_end) {
+                prop_assert!(expected.is_clean() && expected.lines == LINES as u64, "{:?}", expected.faults);
+            }
+            kinds.borrow_mut().extend(expected.faults.iter().map(|fault| fault.kind.to_string()));
+            for (block_bytes, blocks_alone, threads) in ways {
+                let sharing = Sharing { blocks_alone, threads: Some(threads) };
+                let found = verify_in(&Disk, &layout, &heads, block_bytes, sharing).unwrap();
+                prop_assert_eq!(&found, &expected, "blocks of {} bytes, {:?}", block_bytes, sharing);
+            }
+            Ok(())
+        })
+        .unwrap();
+    let expected = ["duplicate", "edited", "fork", "gap", "missing", "replaced", "torn", "truncated"];
+    assert_eq!(kinds.into_inner(), expected.map(str::to_owned).into());
+}
