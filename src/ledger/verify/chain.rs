@@ -20,6 +20,15 @@ struct Place {
     byte: u64,
 }
 
+/// What stands between two lines, or will, and is no line.
+#[derive(Debug, Clone, Copy)]
+enum Torn {
+    None,
+    /// The beginning of a line up to a line feed, and nothing else; with the number of its fault, from 0.
+    Line(u64),
+    Bytes,
+}
+
 #[derive(Debug)]
 pub(super) struct Chain {
     layout: Layout,
@@ -33,6 +42,10 @@ pub(super) struct Chain {
     at_start: bool,
     /// The last line that has its place in the chain.
     last: Link,
+    /// Whether that line is accused of being edited: what names another line in its place says the same again.
+    last_edited: bool,
+    /// What came after that line, in its segment, and is no line.
+    torn: Torn,
     /// The links of the last lines, to tell a repeated line from a forked one.
     recent: VecDeque<Link>,
     /// Numbers without a line of a right hash so far.
@@ -75,6 +88,8 @@ impl Chain {
             line: 0,
             at_start: true,
             last: Link::START,
+            last_edited: false,
+            torn: Torn::None,
             recent: VecDeque::new(),
             missing: Missing::default(),
             heads: own.into(),
@@ -87,7 +102,7 @@ impl Chain {
     /// Takes the next block and what was found in it.
     pub(super) fn block(&mut self, block: &Block, checked: Checked) {
         if block.segment != self.segment {
-            (self.segment, self.line, self.at_start) = (block.segment, 0, true);
+            (self.segment, self.line, self.at_start, self.torn) = (block.segment, 0, true, Torn::None);
             self.path = match block.segment == self.active {
                 true => self.layout.active().to_owned(),
                 false => self.layout.sealed_segment(block.segment),
@@ -112,10 +127,7 @@ impl Chain {
                     Some(trailer) => self.edited(trailer, place),
                     None => {}
                 },
-                Verdict::Torn => {
-                    let found = format!("{} bytes that are no line", block.bytes(piece).len());
-                    self.fault(FaultKind::Torn, place, None, found);
-                }
+                Verdict::Torn => self.torn(block.bytes(piece), place),
             }
         }
     }
@@ -141,6 +153,14 @@ impl Chain {
         self.found
     }
 
+    fn torn(&mut self, bytes: &[u8], place: Place) {
+        self.torn = match self.torn {
+            Torn::None if bytes.starts_with(b"{") => Torn::Line(self.found.fault_count),
+            _ => Torn::Bytes,
+        };
+        self.fault(FaultKind::Torn, place, None, format!("{} bytes that are no line", bytes.len()));
+    }
+
     fn edited(&mut self, trailer: &Trailer, place: Place) {
         // What follows is judged by what the line says of itself; but its number may be what was edited.
         let follows = trailer.prev == self.last.hash;
@@ -148,7 +168,7 @@ impl Chain {
         let found = "its bytes have another hash than it says".to_owned();
         self.fault(FaultKind::Edited, place, Some(seq), found);
         self.missing.add_between(self.last.seq, seq.saturating_add(1));
-        self.last = Link { seq, ..trailer.link };
+        (self.last, self.last_edited, self.torn) = (Link { seq, ..trailer.link }, true, Torn::None);
         // Of a head of this line no more can be said.
         self.heads_of(seq);
     }
@@ -181,19 +201,33 @@ impl Chain {
     /// A line that does not follow the one before it, with a higher number.
     fn broken(&mut self, trailer: &Trailer, place: Place) {
         let (seq, expected) = (trailer.link.seq, self.last.seq + 1);
-        if self.last == Link::START && seq > 1 {
+        if let Torn::Line(fault) = self.torn
+            && seq == expected + 1
+        {
+            self.damaged(expected, fault);
+        } else if self.last == Link::START && seq > 1 {
             self.fault(FaultKind::Missing, place, Some(1), format!("expected line 1, found line {seq}"));
         } else if seq > expected {
             let found = format!("expected line {expected}, found line {seq}: {} are missing", seq - expected);
             self.fault(FaultKind::Gap, place, Some(expected), found);
-        } else {
+        } else if !self.last_edited {
             let found = format!("line {seq} follows another line {} than the one that is there", self.last.seq);
             self.fault(FaultKind::Edited, place, Some(self.last.seq), found);
         }
     }
 
+    /// Just line `seq` is missing, and just one thing stands in its place: the two are one fault.
+    fn damaged(&mut self, seq: u64, fault: u64) {
+        if let Some(fault) = usize::try_from(fault).ok().and_then(|fault| self.found.faults.get_mut(fault)) {
+            (fault.kind, fault.seq) = (FaultKind::Edited, Some(seq));
+            fault.found.push_str(", in the place of the one that is missing");
+        }
+        // Of a head of this line no more can be said.
+        self.heads_of(seq);
+    }
+
     fn accept(&mut self, link: Link, place: Place) {
-        self.at_start = false;
+        (self.at_start, self.last_edited, self.torn) = (false, false, Torn::None);
         self.last = link;
         let heads = self.heads_of(link.seq);
         self.count(link, &heads, place);

@@ -38,7 +38,8 @@ pub enum FaultKind {
     Duplicate,
     /// The beginning of the ledger is not there.
     Missing,
-    /// A line's bytes are not what its hash says, or the line after it says.
+    /// A line's bytes are not what its hash says, or the line after it says; or where one line should stand, there is
+    /// what begins as one and has no hash.
     Edited,
     /// The ledger ends before a head that was kept.
     Truncated,

@@ -14,6 +14,66 @@ use crate::journal::line::{Link, seal};
 
 const LINES: usize = 12;
 
+fn of_one_block(layout: &Layout, heads: &[Head]) -> Verification {
+    let alone = Sharing { blocks_alone: usize::MAX, threads: None };
+    verify_in(&Disk, layout, heads, 1 << 20, alone).unwrap()
+}
+
+/// An empty ledger, to be filled by hand.
+fn ledger() -> (tempfile::TempDir, uuid::Uuid) {
+    let directory = tempfile::tempdir().unwrap();
+    let id = Ledger::open(directory.path().join("log.jsonl")).unwrap().head().unwrap().ledger;
+    (directory, id)
+}
+
+/// Whichever byte of its trailer it is, and whatever becomes of it: the line is accused, and nothing else.
+#[test]
+fn a_damaged_trailer_is_one_fault() {
+    let (directory, id) = ledger();
+    let (lines, last) = whole();
+    let head = |link: Link| Head { ledger: id, seq: link.seq, hash: link.hash_str().to_owned(), segment: 1, bytes: 0 };
+    let heads: Vec<_> = lines.iter().map(|(before, _)| head(*before)).chain([head(last)]).collect();
+    for damaged in [0, 1, LINES - 2] {
+        let bytes: Vec<u8> = lines.iter().flat_map(|(_, line)| line.clone()).collect();
+        let start: usize = lines[..damaged].iter().map(|(_, line)| line.len()).sum();
+        let end = start + lines[damaged].1.len() - 1;
+        let trailer = bytes[start..end].windows(6).position(|bytes| bytes == b",\"seq\"").unwrap();
+        for at in start + trailer..end {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1 << (at % 8);
+            let found = of_one_block(&write_segments(directory.path(), [&*bytes]), &heads);
+            let places: Vec<_> =
+                found.faults.iter().map(|fault| (fault.kind, fault.line, fault.byte, fault.seq)).collect();
+            let number = damaged as u64 + 1;
+            assert_eq!(places, [(FaultKind::Edited, number, start as u64, Some(number))], "byte {at}");
+            assert_eq!((found.lines, found.head.seq, found.fault_count), (LINES as u64 - 1, LINES as u64, 1));
+        }
+    }
+}
+
+/// What is not just one line in just one line's place stays two faults.
+#[test]
+fn what_may_be_something_else_is_torn_and_a_gap() {
+    let (directory, _) = ledger();
+    let (lines, _) = whole();
+    let line = |number: usize| lines[number].1.clone();
+    let junk = |bytes: &[u8]| bytes.to_vec();
+    let kinds = |segments: &[Vec<Vec<u8>>]| {
+        let segments: Vec<_> = segments.iter().map(|lines| lines.concat()).collect();
+        let found = of_one_block(&write_segments(directory.path(), segments.iter().map(Vec::as_slice)), &[]);
+        found.faults.iter().map(|fault| fault.kind.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&[vec![line(0), junk(b"{\n"), line(2)]]), ["edited"]);
+    assert_eq!(kinds(&[vec![line(0), junk(b"{\n"), line(1)]]), ["torn"], "nothing is missing");
+    assert_eq!(kinds(&[vec![line(0), junk(b"{\n"), line(3)]]), ["torn", "gap"], "two are missing");
+    assert_eq!(kinds(&[vec![line(0), junk(b"{\n{\n"), line(2)]]), ["torn", "torn", "gap"], "two stand there");
+    assert_eq!(kinds(&[vec![line(0), junk(b"no\n"), line(2)]]), ["torn", "gap"], "no beginning of a line");
+    assert_eq!(kinds(&[vec![line(0), junk(b"{")], vec![line(2)]]), ["torn", "gap"], "the end of a segment");
+    assert_eq!(kinds(&[vec![line(0), junk(b"{\n"), line(1), line(3)]]), ["torn", "gap"], "at another place");
+    assert_eq!(kinds(&[vec![junk(b"{\n"), line(1)]]), ["edited"]);
+    assert_eq!(kinds(&[vec![junk(b"{\n"), line(2)]]), ["torn", "missing"]);
+}
+
 /// What is done to the bytes of a ledger.
 #[derive(Debug, Clone)]
 enum Damage {
@@ -143,8 +203,7 @@ fn heads(ledger: uuid::Uuid, of: &[(Index, bool)]) -> Vec<Head> {
 
 #[test]
 fn the_same_is_found_in_blocks_of_every_size_by_any_number_of_threads() {
-    let directory = tempfile::tempdir().unwrap();
-    let id = Ledger::open(directory.path().join("log.jsonl")).unwrap().head().unwrap().ledger;
+    let (directory, id) = ledger();
     let kinds = RefCell::new(BTreeSet::new());
     let cases = (
         vec(damage(), 0..5),
@@ -158,8 +217,7 @@ fn the_same_is_found_in_blocks_of_every_size_by_any_number_of_threads() {
             let bytes = damaged(&damages);
             let layout = write_segments(directory.path(), segments(&bytes, &cuts));
             let heads = heads(id, &kept);
-            let alone = Sharing { blocks_alone: usize::MAX, threads: None };
-            let expected = verify_in(&Disk, &layout, &heads, bytes.len() + 1, alone).unwrap();
+            let expected = of_one_block(&layout, &heads);
             prop_assert_eq!(expected.bytes, bytes.len() as u64);
             if damages.is_empty() && kept.iter().all(|(_, forged)| !forged) && cuts.iter().all(|(_, at_end)| *at_end) {
                 prop_assert!(expected.is_clean() && expected.lines == LINES as u64, "{:?}", expected.faults);
