@@ -49,7 +49,7 @@ fn main() {
     measure(&format!("floor: SHA-256 in memory, {threads} threads"), &|| {
         std::thread::scope(|scope| {
             for share in memory.chunks(memory.len().div_ceil(threads)) {
-                scope.spawn(|| black_box(hash_bytes(share)));
+                scope.spawn(move || black_box(hash_bytes(share)));
             }
         });
     });
