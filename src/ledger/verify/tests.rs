@@ -74,6 +74,19 @@ fn what_may_be_something_else_is_torn_and_a_gap() {
     assert_eq!(kinds(&[vec![junk(b"{\n"), line(2)]]), ["torn", "missing"]);
 }
 
+/// Lines are counted in each file anew, over all its blocks.
+#[test]
+fn a_fault_has_its_place_in_its_file() {
+    let (directory, _) = ledger();
+    let (lines, _) = whole();
+    let segments = [[lines[0].1.as_slice(), b"x\n"].concat(), [lines[1].1.as_slice(), &lines[2].1, b"y\n"].concat()];
+    let layout = write_segments(directory.path(), segments.iter().map(Vec::as_slice));
+    let faults = verify_in(&Disk, &layout, &[], 10, Sharing::default()).unwrap().faults;
+    let places: Vec<_> = faults.into_iter().map(|fault| (fault.path, fault.line, fault.byte)).collect();
+    let at = |segment: usize| segments[segment].len() as u64 - 2;
+    assert_eq!(places, [(layout.sealed_segment(1), 2, at(0)), (layout.active().to_owned(), 3, at(1))]);
+}
+
 /// What is done to the bytes of a ledger.
 #[derive(Debug, Clone)]
 enum Damage {
