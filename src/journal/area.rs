@@ -34,7 +34,8 @@ pub(super) struct Header {
     pub(super) segment: u64,
     /// Offset in the segment of the first byte held.
     pub(super) base: u64,
-    /// Bytes before the base that are no line of ours and could not be cut off. Normally 0.
+    /// Bytes before the base that are no line of ours and could not be cut off, or end with a lower number than `link`
+    /// has. Normally 0.
     pub(super) stray: u64,
     /// Day on which the segment began, in days after 1970-01-01.
     pub(super) day: i64,
@@ -61,6 +62,8 @@ impl Header {
         let trailer = line::check(line)?;
         let header: Self = serde_json::from_slice(line).ok()?;
         let link = Link { seq: trailer.link.seq.checked_sub(1)?, hash: trailer.prev };
+        // A next segment can be numbered.
+        header.segment.checked_add(1)?;
         Some(Self { link, ..header })
     }
 }

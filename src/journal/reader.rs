@@ -104,11 +104,14 @@ impl Splitter {
 
     /// Reads more bytes behind those that are there, and says how many.
     fn fill(&mut self) -> io::Result<usize> {
-        self.buffer.copy_within(self.start..self.filled, 0);
-        self.filled -= self.start;
-        self.start = 0;
+        let kept = self.start..self.filled;
+        (self.start, self.filled) = (0, kept.len());
         if self.buffer.len() < self.filled + CHUNK_BYTES {
-            self.buffer.resize((self.filled * 2).max(CHUNK_BYTES), 0);
+            let mut larger = vec![0; (self.filled * 2).max(CHUNK_BYTES)];
+            larger[..self.filled].copy_from_slice(&self.buffer[kept]);
+            self.buffer = larger;
+        } else {
+            self.buffer.copy_within(kept, 0);
         }
         let at = self.offset + self.filled as u64;
         let read = read_full_at(&*self.file, &mut self.buffer[self.filled..], at)?;

@@ -12,7 +12,7 @@ use super::reader::Splitter;
 use super::segment::Layout;
 use super::storage::{Access, FileType, Storage, StorageFile, append_all, read_full_at, write_all_at};
 use super::sync::SyncFile;
-use super::tail::{Mark, Tail, stat_id};
+use super::tail::{Mark, Tail, stat_id, unchained};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Opens the active segment for appending, and makes it if it is not there.
@@ -145,10 +145,10 @@ impl Tail {
         let file = self.storage.open(&path, Access::Read).map_err(failed)?;
         let sealed_len = file.length().map_err(failed)?;
         let repeated = self.merge(held, &read_between(&*file, held.header.base, sealed_len).map_err(failed)?)?;
-        let (_, last) = last_valid(Arc::clone(&self.file))
+        let last = last_valid(Arc::clone(&self.file), Link::START)
             .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
         // Lines of its own are in the active segment only after those that it repeats were synced.
-        if repeated.bytes.is_empty() || last.seq > repeated.link.seq {
+        if repeated.bytes.is_empty() || last.link.seq > repeated.link.seq {
             return self.recover_alone(segment, sealed, len);
         }
         let there = self.read_from(0, len)?;
@@ -167,7 +167,7 @@ impl Tail {
         let len = repeated.bytes.len() as u64;
         self.end = Mark { segment, len, link };
         self.durable = self.end;
-        self.set_header(0);
+        self.set_header(unchained(&repeated.bytes, &link));
         self.tell(&Event::Recovered { segment, healed_bytes: len, cut_bytes: 0 });
         Ok(())
     }
@@ -178,9 +178,9 @@ impl Tail {
         self.durable = base;
         if let Some(found) = self.damage_before(&header, len)? {
             let merged = self.merge(held, &[])?;
-            let (_, last) = last_valid(Arc::clone(&self.file))
+            let last = last_valid(Arc::clone(&self.file), merged.link)
                 .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
-            self.end = Mark { link: later(merged.link, last), ..base };
+            self.end = Mark { link: later(merged.link, last.unused()), ..base };
             self.begin_segment(&merged.bytes)?;
             self.tell(&Event::Damaged { segment: base.segment, found });
             return Ok(());
@@ -230,11 +230,18 @@ impl Tail {
     /// Recovery without an area: the end is after the last line that has a right hash.
     fn recover_alone(&mut self, segment: u64, sealed: &[u64], len: u64) -> Result<()> {
         let before = self.link_of_sealed(sealed)?;
-        let (end, link) = last_valid(Arc::clone(&self.file))
+        let Last { end, link, .. } = last_valid(Arc::clone(&self.file), before)
             .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
-        let link = if end == 0 { before } else { link };
         self.durable = Mark { segment, len: 0, link: before };
         let end = Mark { segment, len: end, link };
+        if link.seq < before.seq {
+            // An older file in its place. Numbers that the sealed segments have are not given again.
+            self.end = Mark { len, link: before, ..end };
+            self.begin_segment(&[])?;
+            let found = format!("line {} at its end, where line {} is sealed", link.seq, before.seq);
+            self.tell(&Event::Damaged { segment, found });
+            return Ok(());
+        }
         if end.len == len {
             self.end = end;
             return self.rebase(0);
@@ -309,17 +316,27 @@ impl Tail {
         write().map_err(|source| Error::io("keep a torn fragment", &path, source))
     }
 
-    /// The last line of the sealed segments.
+    /// What a line after those of the sealed segments is chained to.
     fn link_of_sealed(&self, sealed: &[u64]) -> Result<Link> {
-        for &segment in sealed.iter().rev() {
+        let last = |segment: u64, before: Link| {
             let path = self.layout.sealed_segment(segment);
-            let read = || last_valid(Arc::from(self.storage.open(&path, Access::Read)?));
-            let (end, link) = read().map_err(|source| Error::io("read a sealed segment", &path, source))?;
-            if end > 0 {
-                return Ok(link);
+            let read = || last_valid(Arc::from(self.storage.open(&path, Access::Read)?), before);
+            read().map_err(|source| Error::io("read a sealed segment", &path, source))
+        };
+        let mut link = Link::START;
+        let mut without_line = sealed.len();
+        for (at, &segment) in sealed.iter().enumerate().rev() {
+            let last = last(segment, Link::START)?;
+            if last.end > 0 {
+                link = last.unused();
+                break;
             }
+            without_line = at;
         }
-        Ok(Link::START)
+        for &segment in &sealed[without_line..] {
+            link = last(segment, link)?.unused();
+        }
+        Ok(link)
     }
 }
 
@@ -336,19 +353,44 @@ fn later(a: Link, b: Link) -> Link {
     if b.seq > a.seq { b } else { a }
 }
 
-/// The offset after the last line with a right hash, and its place in the chain.
-fn last_valid(file: Arc<dyn StorageFile>) -> io::Result<(u64, Link)> {
-    let mut found = (0, Link::START);
+/// The last line of a file that has a right hash.
+struct Last {
+    /// The offset after it.
+    end: u64,
+    /// Its place in the chain.
+    link: Link,
+    /// The number of a damaged line after it: readers take its word, and would take a new line of this number for an old
+    /// one repeated.
+    damaged_seq: u64,
+}
+
+impl Last {
+    /// What a line in another segment is chained to, so that its number is new.
+    fn unused(&self) -> Link {
+        Link { seq: self.link.seq.max(self.damaged_seq), ..self.link }
+    }
+}
+
+/// Looks for it in `file`, whose first line is chained to `before`.
+fn last_valid(file: Arc<dyn StorageFile>, before: Link) -> io::Result<Last> {
+    let mut last = Last { end: 0, link: before, damaged_seq: 0 };
     let mut lines = Splitter::new(file, 0);
     while let Some(piece) = lines.next_piece()? {
+        let bytes = lines.bytes(piece);
+        match line::trailer(bytes) {
+            Some(trailer) if !piece.unfinished && line::check(bytes).is_some() => {
+                last = Last { end: piece.end(), link: trailer.link, damaged_seq: 0 };
+            }
+            Some(trailer) if last.unused().seq.checked_add(1) == Some(trailer.link.seq) => {
+                last.damaged_seq = trailer.link.seq;
+            }
+            _ => {}
+        }
         if piece.unfinished {
             break;
         }
-        if let Some(trailer) = line::check(lines.bytes(piece)) {
-            found = (piece.end(), trailer.link);
-        }
     }
-    Ok(found)
+    Ok(last)
 }
 
 /// Follows the chain from `link` on, at each place through the segment or, where that is torn, through the area.

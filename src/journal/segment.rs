@@ -73,7 +73,7 @@ impl Layout {
     }
 
     pub(crate) fn sealed_segment(&self, segment: u64) -> PathBuf {
-        self.sealed().join(format!("{segment:06}.jsonl"))
+        self.sealed().join(sealed_name(segment))
     }
 
     /// The numbers of the sealed segments, ascending. The active one's is the next after the last.
@@ -81,9 +81,18 @@ impl Layout {
         let directory = self.sealed();
         let names =
             storage.list(&directory).map_err(|source| Error::io("list the sealed segments", &directory, source))?;
-        let mut segments: Vec<u64> =
-            names.iter().filter_map(|name| name.to_str()?.strip_suffix(".jsonl")?.parse().ok()).collect();
+        let mut segments: Vec<u64> = names.iter().filter_map(|name| number_of(name.to_str()?)).collect();
         segments.sort_unstable();
         Ok(segments)
     }
+}
+
+/// The number of a sealed segment, by its name; `None` for a name that none has. A next one can be numbered.
+fn number_of(name: &str) -> Option<u64> {
+    let segment: u64 = name.strip_suffix(".jsonl")?.parse().ok()?;
+    (segment < u64::MAX && sealed_name(segment) == name).then_some(segment)
+}
+
+fn sealed_name(segment: u64) -> String {
+    format!("{segment:06}.jsonl")
 }

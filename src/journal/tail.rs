@@ -282,6 +282,12 @@ impl Tail {
     fn write(&mut self, payloads: &Payloads) -> Result<bool> {
         self.buffer.clear();
         let mut link = self.end.link;
+        if link.seq.checked_add(payloads.ends.len() as u64).is_none() {
+            // Nobody writes so many lines; a line that says so was made by hand.
+            return Err(Error::new(ErrorKind::Overflow, "append to the ledger")
+                .path(self.layout.active())
+                .detail(format!("its last line has the number {}, after which there is none", link.seq)));
+        }
         for payload in payloads.iter() {
             link = line::seal(payload, &link, &mut self.buffer);
         }
@@ -477,7 +483,7 @@ impl Tail {
         self.file = SyncFile::new(file);
         self.end = Mark { segment: self.end.segment + 1, len: repeated.len() as u64, link: self.end.link };
         self.durable = self.end;
-        self.set_header(0);
+        self.set_header(unchained(repeated, &self.end.link));
         self.doubtful = false;
         Ok(())
     }
@@ -492,6 +498,13 @@ impl Tail {
     fn warn(&self, error: &Error) {
         (self.options.warn)(error);
     }
+}
+
+/// How many of the `repeated` bytes at a segment's beginning the line `link` does not end: all or none. A damaged segment
+/// may have had a higher number than the last line that could be repeated.
+pub(super) fn unchained(repeated: &[u8], link: &Link) -> u64 {
+    let last = repeated.strip_suffix(b"\n").and_then(line::trailer);
+    if last.is_some_and(|last| last.link == *link) { 0 } else { repeated.len() as u64 }
 }
 
 pub(super) fn stat_id(file: &dyn StorageFile, layout: &Layout) -> Result<(u64, u64)> {
