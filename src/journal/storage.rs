@@ -177,6 +177,10 @@ pub struct Disk;
 
 impl Storage for Disk {
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
+        // Opening a FIFO would wait for ever.
+        if matches!(access, Access::Read | Access::Append | Access::Write) && !fs::metadata(path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a regular file, found another thing"));
+        }
         let mut options = fs::OpenOptions::new();
         options.read(true);
         match access {
