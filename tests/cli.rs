@@ -727,3 +727,18 @@ fn help_has_an_example_of_each_command_and_the_exit_codes_and_no_colour() {
         assert!(help.contains(code), "{help}");
     }
 }
+
+/// Each command says so, instead of that there is no ledger.
+#[test]
+fn row_18_a_directory_is_named_as_one() {
+    let place = Place::empty();
+    std::fs::create_dir_all(place.ledger()).unwrap();
+    for command in ["list", "verify", "head", "cost", "baseline"] {
+        assert_eq!(
+            place.run([command]).complaint(2),
+            "runledger: open a ledger to read: logs/execution_metrics.jsonl: expected a regular file, found a directory, a \
+             FIFO or a device\n",
+            "{command}"
+        );
+    }
+}

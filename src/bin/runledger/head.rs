@@ -6,8 +6,10 @@ use crate::args::Global;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output;
+use crate::records;
 
 pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    records::refuse_unsuitable(global)?;
     let found = runledger::verify(&global.ledger, &[])?;
     if !found.is_clean() {
         return Err(Failure::Faulty(found.fault_count));

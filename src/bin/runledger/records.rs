@@ -30,6 +30,14 @@ pub(crate) fn each(
     Ok(malformed)
 }
 
+/// Refuses a path at which something else than a file stands; where nothing stands, it is for the command to say.
+pub(crate) fn refuse_unsuitable(global: &Global) -> Result<(), Failure> {
+    match Records::open(&global.ledger) {
+        Err(error) if error.kind() == ErrorKind::Unsuitable => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// As [`each`] does, for lines that were passed over elsewhere.
 pub(crate) fn warn_of(skipped: &Skipped, global: &Global) {
     skipped.errors().iter().for_each(|error| name(error, global));

@@ -10,10 +10,12 @@ use crate::args::{Global, Verify};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output;
+use crate::records;
 use crate::table::{cell, printable};
 
 pub(crate) fn run(args: &Verify, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let heads = args.heads.iter().map(|path| read_heads(path)).collect::<Result<Vec<_>, _>>()?.concat();
+    records::refuse_unsuitable(global)?;
     let found = runledger::verify(&global.ledger, &heads)?;
     match global.json {
         true => output::json_line(out, &found)?,
