@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
+mod tree;
+
 use std::error::Error as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,8 +15,8 @@ use std::time::Duration;
 use runledger::ledger::FaultKind;
 use runledger::quota::{self, Limits, Quota};
 use runledger::{
-    Answer, Baselines, Error, ErrorKind, ExecutionMetrics, Ledger, PriceTable, Records, Skill, Uuid,
-    log_execution_metrics, verify,
+    Answer, Baselines, Error, ErrorKind, ExecutionMetrics, Ledger, PriceTable, Records, Uuid, log_execution_metrics,
+    verify,
 };
 use tempfile::TempDir;
 
@@ -25,7 +27,7 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tree::in_memory();
         let path = directory.path().join("execution_metrics.jsonl");
         Self { directory, path }
     }
@@ -73,7 +75,7 @@ fn names(directory: &Path) -> Vec<String> {
 // Paths that hold no ledger.
 
 #[test]
-fn a_directory_is_refused() {
+fn row_18_a_directory_is_refused() {
     let place = Place::new();
     fs::create_dir(&place.path).unwrap();
     let error = place.refusal();
@@ -91,7 +93,7 @@ fn a_directory_is_refused() {
 }
 
 #[test]
-fn a_symbolic_link_is_refused() {
+fn row_18_a_symbolic_link_is_refused() {
     let place = Place::new();
     let target = place.directory.path().join("target");
     fs::write(&target, "").unwrap();
@@ -106,7 +108,7 @@ fn a_symbolic_link_is_refused() {
 }
 
 #[test]
-fn a_link_to_nothing_in_the_place_of_the_lock_is_refused_and_nobody_waits() {
+fn row_18_a_link_to_nothing_in_the_place_of_the_lock_is_refused_and_nobody_waits() {
     let place = Place::new();
     drop(Ledger::open(&place.path).unwrap());
     let lock = place.path.with_extension("ledger").join("lock");
@@ -118,7 +120,7 @@ fn a_link_to_nothing_in_the_place_of_the_lock_is_refused_and_nobody_waits() {
 }
 
 #[test]
-fn a_fifo_is_refused_and_nobody_waits() {
+fn row_18_a_fifo_is_refused_and_nobody_waits() {
     let place = Place::new();
     assert!(Command::new("mkfifo").arg(&place.path).status().unwrap().success());
     let path = place.path.clone();
@@ -137,7 +139,7 @@ fn a_fifo_is_refused_and_nobody_waits() {
 }
 
 #[test]
-fn a_file_with_two_names_is_refused() {
+fn row_18_a_hard_link_is_refused() {
     let place = Place::new();
     append(&Ledger::open(&place.path).unwrap(), 1);
     fs::hard_link(&place.path, place.directory.path().join("second.jsonl")).unwrap();
@@ -174,6 +176,59 @@ fn row_18_world_writable_directory() {
     append(&Ledger::open(open.join("m.jsonl")).unwrap(), 1);
     mode(&open.join("m.ledger"), 0o707);
     assert_eq!(refused(&open.join("m.jsonl")), format!("open the ledger: /open/m.ledger: {why}"));
+}
+
+/// A FIFO, a directory, or a symbolic link to nothing in the place of each file that is opened: everybody answers, and
+/// no line is lost.
+#[test]
+fn row_18_what_is_no_file_in_the_machinery_makes_nobody_wait() {
+    type Make = fn(&Path);
+    let kinds: [(&str, Make); 3] = [
+        ("a FIFO", |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
+        ("a directory", |path| fs::create_dir(path).unwrap()),
+        ("a link", |path| std::os::unix::fs::symlink("nowhere", path).unwrap()),
+    ];
+    let names = [
+        "ledger.json",
+        "lock",
+        "sweep",
+        "commit",
+        "commit.new",
+        "ledger.new",
+        "events.jsonl",
+        "sealed/000001.jsonl",
+        "inflight/stranger.slots",
+        "spill/stranger.jsonl",
+    ];
+    for name in names {
+        for (kind, make) in kinds {
+            let place = Place::new();
+            let open = || runledger::Options::new().rotate_bytes(Some(1)).on_warning(|_| {});
+            let ledger = open().open(&place.path).unwrap();
+            (1..=2).for_each(|number| append(&ledger, number));
+            drop(ledger);
+            let strange = place.machinery().join(name);
+            let _ = fs::remove_file(&strange);
+            make(&strange);
+            let path = place.path.clone();
+            let at = format!("{kind} as {name}");
+            let (verified, read, opened) = in_time(move || {
+                let read = Records::open(&path).unwrap().filter(Result::is_ok).count();
+                let opened = open().open(&path).map(|ledger| ledger.append(&record(3)).unwrap());
+                (verify(&path, &[]).map(|found| found.lines), read, opened)
+            });
+            let lines = if name.starts_with("sealed") { 0 } else { 2 };
+            assert_eq!(read, lines, "{at}");
+            match opened {
+                Ok(Answer::Durable { .. }) => assert!(verified.is_ok_and(|found| found > 1) || lines == 0, "{at}"),
+                Ok(answer) => panic!("{at}: {answer:?}"),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Io, "{at}");
+                    assert_eq!(error.file(), Some(strange.as_path()), "{at}: {error}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -287,108 +342,6 @@ fn a_damaged_identity_is_refused_and_can_be_made_anew() {
     let ids: Vec<_> = ledger.scan().unwrap().map(|record| record.unwrap().execution_id.as_u128()).collect();
     assert_eq!(ids, [1, 2]);
     assert!(ledger.verify(&[]).unwrap().is_clean());
-}
-
-// Records.
-
-#[test]
-fn an_impossible_record_is_refused_with_every_reason() {
-    let place = Place::new();
-    let ledger = Ledger::open(&place.path).unwrap();
-    append(&ledger, 1);
-    let before = fs::read(&place.path).unwrap();
-    let mut bad = record(2);
-    bad.skill_name = String::new();
-    bad.timestamp_end = None;
-    bad.confidence_score = Some(1.5);
-    bad.quality_score = Some(f64::NAN);
-    bad.tokens_used = Some(3);
-    (bad.tokens_input, bad.tokens_output) = (Some(1), Some(1));
-    let error = ledger.append(&bad).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert_eq!(
-        error.to_string(),
-        "validate a record: skill_name: expected a name, found \"\"; timestamp_end: expected a time, found null; \
-         tokens_used: expected tokens_input + tokens_output = 2, found 3; confidence_score: expected 0 to 1, found 1.5; \
-         quality_score: expected 0 to 1, found NaN"
-    );
-    assert_eq!(fs::read(&place.path).unwrap(), before);
-}
-
-fn large() -> serde_json::Value {
-    "x".repeat(20 * 1024 * 1024).into()
-}
-
-const TOO_LARGE: &str = "write a record as JSON: expected at most 16773120 bytes, found 20972";
-
-#[test]
-fn a_record_of_20_mib_is_refused_and_written_nowhere() {
-    let place = Place::new();
-    let ledger = Ledger::open(&place.path).unwrap();
-    append(&ledger, 1);
-    let before = fs::read(&place.path).unwrap();
-    let mut bad = record(2);
-    bad.tags.insert("prompt".to_owned(), large());
-    let error = ledger.append(&bad).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.to_string().starts_with(TOO_LARGE), "{error}");
-    assert!(error.to_string().ends_with(": keep what is large in a file and record its hash"), "{error}");
-    assert_eq!(log_execution_metrics(&bad, &place.path, false).unwrap_err().kind(), ErrorKind::Invalid);
-    assert_eq!(fs::read(&place.path).unwrap(), before);
-    assert!(names(&place.machinery().join("spill")).is_empty());
-}
-
-/// An execution is recorded, whatever its skill put into the record.
-#[test]
-fn an_execution_with_a_tag_of_20_mib_is_recorded_without_it() {
-    let place = Place::new();
-    let ledger = Ledger::open(&place.path).unwrap();
-    let mut run = ledger.begin(Skill::new("s", "1"));
-    let id = run.id();
-    run.tag("prompt", large());
-    let recorded = run.succeed();
-    assert!(recorded.is_durable(), "{:?}", recorded.answer);
-    assert!(recorded.refused.unwrap().to_string().starts_with(TOO_LARGE));
-    let records: Vec<_> = ledger.scan().unwrap().map(Result::unwrap).collect();
-    assert_eq!((records.len(), records[0].execution_id, records[0].execution_succeeded), (1, id, Some(true)));
-    assert!(records[0].tags["refused"][0].as_str().unwrap().starts_with("expected at most"));
-}
-
-/// And the largest that fits is kept, through a spill too.
-#[test]
-fn the_largest_record_is_kept() {
-    let place = Place::new();
-    let ledger = runledger::Options::new().lock_deadline(Duration::from_millis(20)).open(&place.path).unwrap();
-    let mut largest = record(1);
-    largest.tags.insert("prompt".to_owned(), "".into());
-    let room = 16 * 1024 * 1024 - 4096 - largest.to_json().unwrap().len();
-    largest.tags.insert("prompt".to_owned(), "x".repeat(room).into());
-    let lock = fs::File::open(place.machinery().join("lock")).unwrap();
-    lock.lock().unwrap();
-    assert!(matches!(ledger.append(&largest).unwrap(), Answer::Spilled(_)));
-    lock.unlock().unwrap();
-    append(&ledger, 2);
-    let ids: Vec<_> = ledger.scan().unwrap().map(|record| record.unwrap().execution_id.as_u128()).collect();
-    assert_eq!(ids, [2, 1]);
-    assert!(ledger.verify(&[]).unwrap().is_clean());
-}
-
-#[test]
-fn awkward_characters_stay_on_one_line() {
-    let place = Place::new();
-    let ledger = Ledger::open(&place.path).unwrap();
-    let awkward = "a\nb\r\nc\0d\u{2028}e\u{2029}f\u{85}g\"\\\u{1b}[0m";
-    let mut odd = record(1);
-    odd.skill_name = awkward.to_owned();
-    odd.set_error_reason(awkward);
-    odd.tags.insert(awkward.to_owned(), awkward.into());
-    assert!(matches!(ledger.append(&odd).unwrap(), Answer::Durable { .. }));
-    append(&ledger, 2);
-    let bytes = fs::read(&place.path).unwrap();
-    assert_eq!(bytes.iter().filter(|&&byte| byte == b'\n').count(), 2);
-    assert!(bytes.iter().all(|&byte| byte >= 0x20 || byte == b'\n'), "a control character is not escaped");
-    let records: Vec<_> = ledger.scan().unwrap().map(Result::unwrap).collect();
-    assert_eq!(records, [odd, record(2)]);
 }
 
 // Lines.
