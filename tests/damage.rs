@@ -217,7 +217,7 @@ fn row_25_an_older_file_in_the_active_ones_place_is_sealed_and_no_number_given_a
     assert_eq!(read(&journal), [1, 2, 6]);
     assert_eq!(content(&disk, &sealed(2)), older);
     let events = String::from_utf8(content(&disk, &part("events.jsonl"))).unwrap();
-    assert!(events.contains("\"found\":\"line 1 at its end, where line 2 is sealed\""), "{events}");
+    assert!(events.contains("\"found\":\"line 1 at its end, and line 2 before\""), "{events}");
     drop(journal);
     let found = open_ledger(&disk).verify(std::slice::from_ref(&rest.head)).unwrap().faults;
     let expected = [(FaultKind::Truncated, Path::new(PATH), 0, 0, Some(5))];

@@ -148,9 +148,11 @@ impl Tail {
         let last = last_valid(Arc::clone(&self.file), Link::START)
             .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
         // Lines of its own are in the active segment only after those that it repeats were synced.
-        if repeated.bytes.is_empty() || last.link.seq > repeated.link.seq {
+        if repeated.bytes.is_empty() || last.highest.seq > repeated.link.seq {
             return self.recover_alone(segment, sealed, len);
         }
+        // No number is given twice, not even that of a line after a gap in the sealed segment.
+        let link = later(repeated.link, self.link_of_sealed(sealed)?);
         let there = self.read_from(0, len)?;
         if !repeated.bytes.starts_with(&there) {
             self.quarantine(segment, 0, &there)?;
@@ -162,8 +164,6 @@ impl Tail {
             .and_then(|()| append_all(&**self.file, &repeated.bytes))
             .and_then(|()| self.file.sync())
             .map_err(|source| Error::io("repeat lines in a new segment", self.layout.active(), source))?;
-        // No number is given twice, not even that of a line after a gap in the sealed segment.
-        let link = later(repeated.link, self.link_of_sealed(sealed)?);
         let len = repeated.bytes.len() as u64;
         self.end = Mark { segment, len, link };
         self.durable = self.end;
@@ -230,15 +230,15 @@ impl Tail {
     /// Recovery without an area: the end is after the last line that has a right hash.
     fn recover_alone(&mut self, segment: u64, sealed: &[u64], len: u64) -> Result<()> {
         let before = self.link_of_sealed(sealed)?;
-        let Last { end, link, .. } = last_valid(Arc::clone(&self.file), before)
+        let last = last_valid(Arc::clone(&self.file), before)
             .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
         self.durable = Mark { segment, len: 0, link: before };
-        let end = Mark { segment, len: end, link };
-        if link.seq < before.seq {
-            // An older file in its place. Numbers that the sealed segments have are not given again.
-            self.end = Mark { len, link: before, ..end };
+        let end = Mark { segment, len: last.end, link: last.link };
+        if last.link.seq < last.highest.seq {
+            // An older line or file was put there. No number is given again.
+            self.end = Mark { len, link: last.highest, ..end };
             self.begin_segment(&[])?;
-            let found = format!("line {} at its end, where line {} is sealed", link.seq, before.seq);
+            let found = format!("line {} at its end, and line {} before", last.link.seq, last.highest.seq);
             self.tell(&Event::Damaged { segment, found });
             return Ok(());
         }
@@ -353,33 +353,37 @@ fn later(a: Link, b: Link) -> Link {
     if b.seq > a.seq { b } else { a }
 }
 
-/// The last line of a file that has a right hash.
+/// The lines of a file that have a right hash.
 struct Last {
-    /// The offset after it.
+    /// The offset after the last of them.
     end: u64,
     /// Its place in the chain.
     link: Link,
-    /// The number of a damaged line after it: readers take its word, and would take a new line of this number for an old
-    /// one repeated.
+    /// The place of the one with the highest number: another, if somebody put an older line or file there.
+    highest: Link,
+    /// The number of a damaged line after that: readers take its word, and would take a new line of this number for an
+    /// old one repeated.
     damaged_seq: u64,
 }
 
 impl Last {
     /// What a line in another segment is chained to, so that its number is new.
     fn unused(&self) -> Link {
-        Link { seq: self.link.seq.max(self.damaged_seq), ..self.link }
+        Link { seq: self.highest.seq.max(self.damaged_seq), ..self.highest }
     }
 }
 
-/// Looks for it in `file`, whose first line is chained to `before`.
+/// Looks for them in `file`, whose first line is chained to `before`.
 fn last_valid(file: Arc<dyn StorageFile>, before: Link) -> io::Result<Last> {
-    let mut last = Last { end: 0, link: before, damaged_seq: 0 };
+    let mut last = Last { end: 0, link: before, highest: before, damaged_seq: 0 };
     let mut lines = Splitter::new(file, 0);
     while let Some(piece) = lines.next_piece()? {
         let bytes = lines.bytes(piece);
         match line::trailer(bytes) {
             Some(trailer) if !piece.unfinished && line::check(bytes).is_some() => {
-                last = Last { end: piece.end(), link: trailer.link, damaged_seq: 0 };
+                last.end = piece.end();
+                last.link = trailer.link;
+                last.highest = later(last.highest, trailer.link);
             }
             Some(trailer) if last.unused().seq.checked_add(1) == Some(trailer.link.seq) => {
                 last.damaged_seq = trailer.link.seq;
