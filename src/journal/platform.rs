@@ -13,28 +13,34 @@ pub(crate) fn boot_id() -> Option<String> {
     Some(read_system_text("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
-/// Which pid namespace this process counts in.
-pub(crate) fn pid_namespace() -> Option<String> {
-    read_system_link("/proc/self/ns/pid")
+/// In which namespaces this process counts pids and the times at which processes began.
+pub(crate) fn namespaces() -> Option<String> {
+    let namespace = |name| read_system_link(&format!("/proc/self/ns/{name}"));
+    // Before Linux 5.6 there is one time for all.
+    Some([namespace("pid")?, namespace("time").unwrap_or_default()].join(" "))
 }
 
 /// When the process began, in clock ticks after the machine's start: tells a process from a later one of the same pid.
 /// `None` if there is no such process, or if that cannot be known.
 pub(crate) fn process_start(pid: u32) -> Option<u64> {
     let stat = read_system_text(&format!("/proc/{pid}/stat"))?;
-    // proc_pid_stat(5): the second field is the name in parentheses and may hold anything; the 22nd is `starttime`,
-    // the third is the state. A zombie has ended: it runs nothing and closes nothing any more.
+    // proc_pid_stat(5): the second field is the name in parentheses and may hold anything; the third is the state, the
+    // 20th `num_threads`, the 22nd `starttime`. A zombie has ended: it runs nothing and closes nothing any more. But so
+    // looks a process of which only the main thread has ended, and that counts the others.
     let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_ascii_whitespace();
-    match fields.next()? {
-        "Z" | "X" => None,
-        _ => fields.nth(18)?.parse().ok(),
+    let fields: Vec<_> = rest.split_ascii_whitespace().collect();
+    match (*fields.first()?, *fields.get(17)?) {
+        ("Z" | "X", "0" | "1") => None,
+        _ => fields.get(19)?.parse().ok(),
     }
 }
 
-/// Whether [`process_start`] can be trusted to say that there is no such process.
+/// Whether [`process_start`] can be trusted to say that there is no such process: `/proc` counts pids as this process
+/// does, and hides none.
 pub(crate) fn knows_processes() -> bool {
-    process_start(std::process::id()).is_some()
+    let counts_alike = read_system_link("/proc/self").is_some_and(|pid| pid == std::process::id().to_string());
+    let hides = |mounts: String| mounts.lines().any(|line| line.contains(" - proc ") && line.contains("hidepid="));
+    counts_alike && !read_system_text("/proc/self/mountinfo").is_none_or(hides)
 }
 
 /// The type of the file system that holds `path`, if it is one whose locks and syncs reach over a network.
@@ -70,7 +76,7 @@ mod tests {
         assert!(knows_processes());
         assert_eq!(process_start(u32::MAX), None);
         assert!(boot_id().is_some_and(|id| id.len() == 36));
-        assert!(pid_namespace().is_some_and(|ns| ns.starts_with("pid:[")));
+        assert!(namespaces().is_some_and(|both| both.starts_with("pid:[")));
     }
 
     #[test]

@@ -41,25 +41,27 @@ impl Owner {
         let pid = std::process::id();
         Self {
             pid,
-            start: platform::process_start(pid),
+            start: if platform::knows_processes() { platform::process_start(pid) } else { None },
             boot: platform::boot_id(),
-            namespace: platform::pid_namespace(),
+            namespace: platform::namespaces(),
         }
     }
 
     /// Whether this process is dead, given whether its lock could be had. A forked child keeps a dead parent's lock, so
-    /// within one pid namespace a missing process is enough; from another namespace only the lock tells.
+    /// within one pid namespace a missing process is enough. From another namespace only the lock tells, and of another
+    /// start of the machine too: none survives its end, so whoever has it runs on another machine, or again.
     fn death(&self, lock_free: bool) -> Option<Death> {
         let boot = platform::boot_id();
-        if self.boot.is_some() && boot.is_some() && self.boot != boot {
-            return Some(Death::Restart);
+        if lock_free {
+            let restarted = self.boot.is_some() && boot.is_some() && self.boot != boot;
+            return Some(if restarted { Death::Restart } else { Death::Ended });
         }
-        let same_namespace = self.namespace.is_some() && self.namespace == platform::pid_namespace();
-        let gone = same_namespace
+        let comparable = self.boot == boot && self.namespace.is_some() && self.namespace == platform::namespaces();
+        let gone = comparable
             && self.start.is_some()
             && platform::knows_processes()
             && platform::process_start(self.pid) != self.start;
-        (lock_free || gone).then_some(Death::Ended)
+        gone.then_some(Death::Ended)
     }
 }
 

@@ -1,5 +1,9 @@
 //! Processes of their own, for the tests that end them: the test binary again, asked for its ignored test `child` alone.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+pub(crate) mod place;
+
 use std::collections::HashMap;
 use std::io::{IoSlice, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +13,7 @@ use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, Records, Uuid, verify};
 
 /// What the child is to do, and the directory that it does it in.
-const TASK: &str = "RUNLEDGER_TEST_TASK";
+pub(crate) const TASK: &str = "RUNLEDGER_TEST_TASK";
 const DIRECTORY: &str = "RUNLEDGER_TEST_DIRECTORY";
 
 /// The arguments that run `child` alone.
