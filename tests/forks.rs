@@ -1,0 +1,336 @@
+//! Promise: a process that forks, with or without exec, while a ledger is open or its lock is held, shares no state of
+//! the ledger with its child: each has its own records in one chain, and neither keeps the other's files or lock.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
+
+mod children;
+
+use std::ffi::OsString;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use children::place::{PATIENCE, Place, record, skill, until};
+use children::{Report, contents, is_interrupted, ledger_path, report, task};
+use fork::Fork;
+use runledger::journal::storage::{Access, Disk, Stat, Storage, StorageFile};
+use runledger::metrics::Status;
+use runledger::{Answer, Durability, ErrorKind, Ledger, Options};
+
+/// How many records parent and child each append.
+const EACH: usize = 50;
+/// As many without syncs, in which they would meet if nothing kept them apart.
+const EACH_FAST: usize = 3_000;
+
+/// Forks; the child does `work`, and its exit status says whether that panicked.
+fn forked(work: impl FnOnce()) -> i32 {
+    match fork::fork().unwrap() {
+        Fork::Parent(child) => child,
+        Fork::Child => {
+            let done = catch_unwind(AssertUnwindSafe(work));
+            std::process::exit(i32::from(done.is_err()))
+        }
+    }
+}
+
+/// Waits until a forked child has ended as it should.
+fn ended_well(child: i32) {
+    let begun = Instant::now();
+    loop {
+        match fork::waitpid_nohang(child).unwrap() {
+            Some(status) => return assert_eq!(status, 0, "the forked child failed"),
+            None if begun.elapsed() > PATIENCE => {
+                Command::new("kill").args(["-KILL", &child.to_string()]).status().unwrap();
+                panic!("the forked child hangs");
+            }
+            None => std::thread::sleep(Duration::from_millis(2)),
+        }
+    }
+}
+
+/// The files of the ledger that a process has open.
+fn open_files(pid: u32, directory: &Path) -> Vec<PathBuf> {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let files = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.unwrap().path()).ok());
+    files.filter(|file| file.starts_with(directory.canonicalize().unwrap())).collect()
+}
+
+/// The pid that a child reports as `name`.
+fn reported_pid(place: &Place, name: &str) -> u32 {
+    until(name, || !report(&place.file(name)).is_empty());
+    report(&place.file(name))[0][0].parse().unwrap()
+}
+
+/// The ids that a child reported, all of which have a record of success, and how many records there are.
+fn succeeded(place: &Place, reports: &[&str]) -> (usize, usize) {
+    let found = contents(&place.path(), "after the fork");
+    let ids: Vec<_> = reports.iter().flat_map(|name| report(&place.file(name))).collect();
+    for id in &ids {
+        let record = found.get(&id[0].parse().unwrap()).unwrap_or_else(|| panic!("{id:?} is not there"));
+        assert_eq!(record.1.status, Some(Status::Success), "{id:?}");
+    }
+    (ids.len(), found.len())
+}
+
+#[test]
+fn row_16_fork_while_the_ledger_is_open() {
+    let place = Place::new();
+    place.spawn("open").succeed();
+    // One of the parent's was running in both; it is the parent's.
+    assert_eq!(succeeded(&place, &["parent", "child"]), (2 * EACH_FAST + 1, 2 * EACH_FAST + 1));
+    drop(place.open());
+    assert_eq!(place.in_flight(), [""; 0].map(PathBuf::from));
+}
+
+/// The child's copy of the lock goes with the child, and the lock stays the parent's.
+#[test]
+fn row_16_fork_while_the_lock_is_held() {
+    let place = Place::new();
+    place.spawn("locked").succeed();
+    assert_eq!(succeeded(&place, &["parent", "child"]), (2 * EACH, 2 * EACH));
+}
+
+/// A killed process gives the lock back, and a process that it started does not have it: exec closes the descriptors.
+#[test]
+fn row_16_exec_leaks_no_descriptor() {
+    let place = Place::new();
+    let mut parent = place.spawn("exec");
+    let orphan = reported_pid(&place, "spawned");
+    assert_ne!(open_files(parent.0.id(), place.directory()), [""; 0].map(PathBuf::from));
+    assert_eq!(open_files(orphan, place.directory()), [""; 0].map(PathBuf::from));
+    parent.kill();
+    let other = place.open();
+    let found = contents(&place.path(), "beside the orphan");
+    assert_eq!(found.len(), 1);
+    assert!(found.values().all(|(_, record)| is_interrupted(record)), "{found:?}");
+    record(&other);
+    place.say("release");
+}
+
+/// The child has the lock of the parent's begun executions for as long as it lives; it goes on recording its own, which are swept in
+/// their turn.
+#[test]
+fn row_16_a_dead_parents_runs_are_swept_while_its_child_lives() {
+    let place = Place::new();
+    let mut parent = place.spawn("orphan");
+    let orphan = reported_pid(&place, "forked");
+    parent.kill();
+    let begun = report(&place.file("begun"));
+    assert_eq!(begun.len(), 3);
+    drop(place.open());
+    assert!(open_files(orphan, place.directory()).iter().any(|file| file.to_string_lossy().contains(".slots")));
+    let found = contents(&place.path(), "beside the orphan");
+    assert_eq!(found.len(), begun.len());
+    assert!(begun.iter().all(|id| is_interrupted(&found[&id[0].parse().unwrap()].1)), "{found:?}");
+    place.say("release");
+    until("last", || !report(&place.file("last")).is_empty());
+    assert_eq!(succeeded(&place, &["child"]), (EACH, EACH + begun.len()));
+    assert!(Command::new("kill").args(["-KILL", &orphan.to_string()]).status().unwrap().success());
+    let last = report(&place.file("last"))[0][0].parse().unwrap();
+    until("the end of the child", || {
+        drop(place.open());
+        contents(&place.path(), "after the child's end").get(&last).is_some_and(|(_, record)| is_interrupted(record))
+    });
+}
+
+/// The one way to keep the lock beyond its holder's end: a child that is forked while it is held, and outlives its parent,
+/// which is killed before it gives it back. The others keep their deadline, and lose nothing.
+#[test]
+fn row_15_a_lock_that_a_forked_child_keeps() {
+    let place = Place::new();
+    let options = || Options::new().lock_deadline(Duration::from_millis(100)).on_warning(|_| {});
+    let ledger = options().open(place.path()).unwrap();
+    let mut parent = place.spawn("killed");
+    place.wait_for("held");
+    parent.kill();
+    let run = ledger.begin(skill());
+    let recorded = run.succeed();
+    assert!(matches!(recorded.answer, Answer::Spilled(_)), "{recorded:?}");
+    assert_eq!(options().open(place.path()).unwrap_err().kind(), ErrorKind::Timeout);
+    place.say("release");
+    place.wait_for("done");
+    until("the lock", || ledger.head().is_ok());
+    record(&ledger);
+    drop(place.open());
+    let found = contents(&place.path(), "after the child has ended");
+    // The killed one's was begun, and not appended.
+    assert_eq!(found.values().filter(|(_, record)| is_interrupted(record)).count(), 1);
+    assert_eq!(found.len(), 3);
+}
+
+/// The real disk, which once calls somebody while the ledger's lock is held: its directory is looked at then.
+struct WhileLocked {
+    armed: AtomicBool,
+    directory: PathBuf,
+    hook: Mutex<Box<dyn FnMut() + Send>>,
+}
+
+impl std::fmt::Debug for WhileLocked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WhileLocked")
+    }
+}
+
+impl WhileLocked {
+    fn new(directory: &Path, hook: impl FnMut() + Send + 'static) -> Arc<Self> {
+        let directory = ledger_path(directory).parent().unwrap().to_owned();
+        Arc::new(Self { armed: AtomicBool::new(false), directory, hook: Mutex::new(Box::new(hook)) })
+    }
+
+    fn arm(&self) {
+        self.armed.store(true, Ordering::Release);
+    }
+}
+
+impl Storage for WhileLocked {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
+        Disk.open(path, access)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        if path == self.directory && self.armed.swap(false, Ordering::AcqRel) {
+            (self.hook.lock().unwrap())();
+        }
+        Disk.stat(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        Disk.create_dir(path)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        Disk.list(directory)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Disk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Disk.remove(path)
+    }
+
+    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
+        Disk.sync_dir(directory)
+    }
+}
+
+// The children.
+
+fn say(directory: &Path, name: &str, line: &str) {
+    Report::open(&directory.join(name)).say(line);
+}
+
+fn is_locked(directory: &Path) -> bool {
+    let lock = std::fs::File::open(ledger_path(directory).with_extension("ledger").join("lock")).unwrap();
+    lock.try_lock().is_err()
+}
+
+/// Appends records and reports them.
+fn work(ledger: &Ledger, directory: &Path, name: &str) {
+    (0..EACH).for_each(|_| say(directory, name, &record(ledger).to_string()));
+}
+
+#[test]
+#[ignore = "what other tests run in processes of their own"]
+fn child() {
+    let Some((task, directory)) = task() else { return };
+    let options = || Options::new().lock_deadline(PATIENCE);
+    let open = || options().open(ledger_path(&directory)).unwrap();
+    match task.as_str() {
+        "open" => {
+            let ledger = options().durability(Durability::Flushed).open(ledger_path(&directory)).unwrap();
+            fork_while_open(ledger, &directory);
+        }
+        "locked" => {
+            let there = directory.clone();
+            let child = Arc::new(Mutex::new(0));
+            let forked_child = Arc::clone(&child);
+            let disk = WhileLocked::new(&directory, move || {
+                // A child that ends at once gives nothing back.
+                ended_well(forked(|| assert!(is_locked(&there))));
+                assert!(is_locked(&there));
+                *forked_child.lock().unwrap() = forked(|| {
+                    say(&there, "forked", "");
+                    work(&Ledger::open(ledger_path(&there)).unwrap(), &there, "child");
+                });
+                until("forked", || there.join("forked").exists());
+            });
+            let ledger = options().storage(disk.clone()).open(ledger_path(&directory)).unwrap();
+            disk.arm();
+            work(&ledger, &directory, "parent");
+            ended_well(*child.lock().unwrap());
+        }
+        "exec" => {
+            let ledger = open();
+            let _run = ledger.begin(skill());
+            // Ends by itself, should the test fail before it says so.
+            let script = "i=0; while [ $i -lt 400 ] && [ ! -e \"$0\" ]; do i=$((i+1)); sleep 0.05; done";
+            let mut orphan = Command::new("sh");
+            orphan.args(["-c", script]).arg(directory.join("release")).stderr(Stdio::null());
+            let mut orphan = orphan.spawn().unwrap();
+            say(&directory, "spawned", &orphan.id().to_string());
+            orphan.wait().unwrap();
+        }
+        "orphan" => {
+            let ledger = open();
+            let runs: Vec<_> = (0..3).map(|_| ledger.begin(skill())).collect();
+            runs.iter().for_each(|run| say(&directory, "begun", &run.id().to_string()));
+            forked(|| {
+                say(&directory, "forked", &std::process::id().to_string());
+                until("release", || directory.join("release").exists());
+                work(&ledger, &directory, "child");
+                let last = ledger.begin(skill());
+                say(&directory, "last", &last.id().to_string());
+                std::thread::sleep(PATIENCE);
+            });
+            std::thread::sleep(PATIENCE);
+        }
+        "killed" => {
+            let there = directory.clone();
+            let disk = WhileLocked::new(&directory, move || {
+                forked(|| {
+                    say(&there, "held", "");
+                    until("release", || there.join("release").exists());
+                    say(&there, "done", "");
+                });
+                std::thread::sleep(PATIENCE);
+            });
+            let ledger = options().storage(disk.clone()).open(ledger_path(&directory)).unwrap();
+            disk.arm();
+            record(&ledger);
+        }
+        other => panic!("no task {other:?}"),
+    }
+}
+
+fn fork_while_open(ledger: Ledger, directory: &Path) {
+    let fast = |ledger: &Ledger, name: &str| {
+        let said = Report::open(&directory.join(name));
+        for _ in 0..EACH_FAST {
+            let run = ledger.begin(skill());
+            let id = run.id();
+            let answer = run.succeed().answer;
+            assert!(matches!(answer, Answer::Flushed { .. }), "{answer:?}");
+            said.say(&id.to_string());
+        }
+    };
+    let run = ledger.begin(skill());
+    let mut open = Some((ledger, run));
+    let child = forked(|| {
+        let (ledger, run) = open.take().unwrap();
+        drop(run);
+        fast(&ledger, "child");
+        drop(ledger);
+    });
+    let (ledger, run) = open.unwrap();
+    fast(&ledger, "parent");
+    say(directory, "parent", &run.id().to_string());
+    assert!(matches!(run.succeed().answer, Answer::Flushed { .. }));
+    ended_well(child);
+}
