@@ -83,20 +83,22 @@ fn row_29_an_opener_does_not_depend_on_another_ones_sweep() {
     assert_eq!(contents(&place.path(), "after the sweep").len(), 1 + BEGUN);
 }
 
-/// The real disk, with a sweeper that examines the first file of begun executions between its making and its locking.
-#[derive(Debug, Default)]
-struct Examined(Mutex<Option<Box<dyn StorageFile>>>);
+/// The real disk, with another way to open files.
+struct Opened<F>(F);
 
-impl Storage for Examined {
+impl<F> std::fmt::Debug for Opened<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Opened")
+    }
+}
+
+fn is_in_flight(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "slots")
+}
+
+impl<F: Fn(&Path, Access) -> io::Result<Box<dyn StorageFile>> + Send + Sync> Storage for Opened<F> {
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
-        let file = Disk.open(path, access)?;
-        let mut examined = self.0.lock().unwrap();
-        if examined.is_none() && access == Access::WriteNew && path.extension().is_some_and(|end| end == "slots") {
-            let sweeper = Disk.open(path, Access::Write)?;
-            assert!(sweeper.try_lock()?);
-            *examined = Some(sweeper);
-        }
-        Ok(file)
+        (self.0)(path, access)
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
@@ -124,15 +126,48 @@ impl Storage for Examined {
     }
 }
 
+/// A sweeper examines the first file of begun executions between its making and its locking.
 #[test]
 fn row_29_an_opener_whose_new_file_is_examined_makes_another() {
     let place = Place::new();
-    let disk = Arc::new(Examined::default());
-    let ledger = Options::new().storage(disk.clone()).open(place.path()).unwrap();
-    disk.0.lock().unwrap().take().unwrap().unlock().unwrap();
+    let examined: Arc<Mutex<Option<Box<dyn StorageFile>>>> = Arc::default();
+    let sweeper = Arc::clone(&examined);
+    let disk = Opened(move |path: &Path, access| {
+        let file = Disk.open(path, access)?;
+        let mut sweeper = sweeper.lock().unwrap();
+        if sweeper.is_none() && access == Access::WriteNew && is_in_flight(path) {
+            let file = Disk.open(path, Access::Write)?;
+            assert!(file.try_lock()?);
+            *sweeper = Some(file);
+        }
+        Ok(file)
+    });
+    let ledger = Options::new().storage(Arc::new(disk)).open(place.path()).unwrap();
+    examined.lock().unwrap().take().unwrap().unlock().unwrap();
     record(&ledger);
     drop((ledger, place.open()));
     assert_eq!(place.in_flight().len(), 0);
+}
+
+/// Another thread of the sweeping process starts a process, which has all files of the sweeper's until its exec.
+#[test]
+fn row_29_a_sweeper_is_not_kept_out_by_a_process_that_is_just_started() {
+    let place = Place::new();
+    place_left(&place);
+    let mut owner = owner(&place);
+    owner["start"] = Value::Null;
+    forge(&place, &owner);
+    let started = Mutex::new(Vec::new());
+    let disk = Opened(move |path: &Path, access| {
+        if access != Access::Write || !is_in_flight(path) {
+            return Disk.open(path, access);
+        }
+        let file = File::options().read(true).write(true).open(path)?;
+        started.lock().unwrap().push(file.try_clone()?);
+        Ok(Box::new(file))
+    });
+    drop(Options::new().storage(Arc::new(disk)).open(place.path()).unwrap());
+    assert_eq!(contents(&place.path(), "after the sweep").len(), BEGUN);
 }
 
 /// Starting processes look at each other's files of begun executions, some of which are only just made.

@@ -46,9 +46,17 @@ pub(crate) struct LockFile {
 #[derive(Debug)]
 pub(crate) struct Locked(Arc<dyn StorageFile>);
 
+impl Locked {
+    /// Takes the lock of `file`, if nobody else has it.
+    pub(crate) fn try_take(file: &Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
+        Ok(uninterrupted(|| file.try_lock())?.then(|| Self(Arc::clone(file))))
+    }
+}
+
 impl Drop for Locked {
+    /// Not left to the closing of the file: a process that is just being started has it too, until its exec.
     fn drop(&mut self) {
-        // Fails only on a bad descriptor; closing the file gives the lock back as well.
+        // Fails only on a bad descriptor.
         let _ = self.0.unlock();
     }
 }
@@ -70,8 +78,7 @@ impl LockFile {
         let begin = Instant::now();
         let mut pause = Duration::from_micros(10);
         loop {
-            if uninterrupted(|| self.file.try_lock()).map_err(|e| failed(&self.path, e))? {
-                let locked = Locked(Arc::clone(&self.file));
+            if let Some(locked) = Locked::try_take(&self.file).map_err(|e| failed(&self.path, e))? {
                 if self.is_still_there().map_err(|e| failed(&self.path, e))? {
                     return Ok(locked);
                 }

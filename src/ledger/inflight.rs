@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::line::{self, Link};
+use crate::journal::lock::Locked;
 use crate::journal::platform;
 use crate::journal::storage::{Access, Storage, StorageFile, read_full_at, write_all_at};
 use crate::journal::{Cursor, PAYLOAD_BYTES_MAX, segment::Layout};
@@ -303,8 +304,8 @@ pub(super) struct Left {
     /// Pid and cause; `None` if the file was not even begun.
     pub(super) death: Option<(u32, Death)>,
     pub(super) marks: Vec<Pending>,
-    /// Keeps the file's lock until the sweep is done.
-    _file: Arc<dyn StorageFile>,
+    /// The file's lock, if it could be had, until the sweep is done.
+    _lock: Option<Locked>,
 }
 
 /// The in-flight files of processes that are dead.
@@ -332,17 +333,17 @@ pub(super) fn left_behind(storage: &dyn Storage, layout: &Layout, own: Option<Uu
 
 fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<Left>> {
     let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::Write)?);
-    let lock_free = file.try_lock()?;
+    let lock = Locked::try_take(&file)?;
     let mut bytes = vec![0; SLOT_BYTES];
     let read = read_full_at(&*file, &mut bytes, 0)?;
     let owner = payload_at(&bytes[..read], 0).and_then(|payload| serde_json::from_slice::<Owner>(&payload).ok());
     let death = match &owner {
-        Some(owner) => match owner.death(lock_free) {
+        Some(owner) => match owner.death(lock.is_some()) {
             Some(death) => Some((owner.pid, death)),
             None => return Ok(None),
         },
         // Not begun: its process died before it wrote who it is, or has not come to it yet.
-        None if !lock_free => return Ok(None),
+        None if lock.is_none() => return Ok(None),
         None => None,
     };
     bytes.resize(file.length()? as usize, 0);
@@ -360,7 +361,7 @@ fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<
         }
         at += taken * SLOT_BYTES;
     }
-    Ok(Some(Left { path: path.to_owned(), stem: stem.to_owned(), death, marks, _file: file }))
+    Ok(Some(Left { path: path.to_owned(), stem: stem.to_owned(), death, marks, _lock: lock }))
 }
 
 /// The payload of the sealed line that begins at `at`, if one does.
