@@ -13,8 +13,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use children::place::{Place, record, until};
+use children::place::{Place, record, skill, until};
 use children::{contents, segments};
+use runledger::journal::{Journal, Lines};
 use runledger::ledger::FaultKind;
 use runledger::{Ledger, Records, Uuid, verify};
 
@@ -182,7 +183,7 @@ fn row_22_logrotate_copytruncate_beside_writers() {
         for _ in 0..3 {
             scope.spawn(|| {
                 while !stopped.load(Ordering::Acquire) {
-                    let run = ledger.begin(children::place::skill());
+                    let run = ledger.begin(skill());
                     let id = run.id();
                     // Spilled, if the file was cut off just while it was written.
                     let recorded = run.succeed();
@@ -267,4 +268,55 @@ fn row_22_a_stranger_repeats_the_last_line() {
     assert_eq!(found[..found.len() - 4], ids);
     contents(&place.path(), "after the repeated line");
     assert_eq!(segments(&place.path()).len(), 1);
+}
+
+/// A reader at the end of the ledger.
+fn reader_at_the_end(place: &Place) -> Lines {
+    let options = runledger::journal::Options::new(std::sync::Arc::new(|| 0));
+    let mut lines = Journal::open(place.path(), options).unwrap().lines();
+    read(&mut lines);
+    lines
+}
+
+/// The numbers and ids of all lines that a reader has not read yet.
+fn read(lines: &mut Lines) -> Vec<(Option<u64>, Uuid)> {
+    let mut read = Vec::new();
+    while let Some(line) = lines.next_line().unwrap() {
+        let record = runledger::ExecutionMetrics::from_json(std::str::from_utf8(line.bytes).unwrap());
+        read.push((line.seq, record.unwrap().execution_id));
+    }
+    read
+}
+
+#[test]
+fn row_28_a_torn_line_is_not_read_together_with_what_takes_its_place() {
+    let place = Place::new();
+    record(&place.open());
+    let mut lines = reader_at_the_end(&place);
+    File::options().append(true).open(place.path()).unwrap().write_all(b"{\"execution_id\":\"0199").unwrap();
+    assert_eq!(read(&mut lines), []);
+    let id = record(&place.open());
+    assert_eq!(read(&mut lines), [(Some(2), id)]);
+}
+
+/// Readers notice too that another file has the ledger's name, before and after a rotation.
+#[test]
+fn row_22_a_reader_of_a_deleted_or_replaced_ledger_goes_on() {
+    for (replaced, rotated) in [(false, false), (true, false), (false, true), (true, true)] {
+        let place = Place::new();
+        let options = runledger::Options::new().rotate_bytes(Some(3_000));
+        let ledger = options.open(place.path()).unwrap();
+        record(&ledger);
+        let mut lines = reader_at_the_end(&place);
+        let mut ids = vec![record(&ledger)];
+        if replaced {
+            std::fs::copy(place.path(), place.file("copy")).unwrap();
+            std::fs::rename(place.file("copy"), place.path()).unwrap();
+        } else {
+            std::fs::remove_file(place.path()).unwrap();
+        }
+        ids.extend((0..if rotated { 20 } else { 2 }).map(|_| record(&ledger)));
+        let expected: Vec<_> = (2..).map(Some).zip(ids).collect();
+        assert_eq!(read(&mut lines), expected, "replaced: {replaced}, rotated: {rotated}");
+    }
 }

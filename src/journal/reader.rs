@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::line::{self, PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX};
 use super::segment::Layout;
-use super::storage::{Access, Storage, StorageFile, read_full_at};
+use super::storage::{Access, Stat, Storage, StorageFile, read_full_at};
 use crate::error::{Error, Result};
 
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -87,6 +87,11 @@ impl Splitter {
                 return Ok((searched > 0).then_some(piece));
             }
         }
+    }
+
+    /// Forgets what was read and not given, so that it is read again: what stands there may have been cut off since.
+    fn forget(&mut self) {
+        self.filled = self.start;
     }
 
     /// Goes on after `piece`, although no line feed ended it.
@@ -216,13 +221,34 @@ pub struct Lines {
 struct Open {
     splitter: Splitter,
     path: PathBuf,
+    id: (u64, u64),
     sealed: bool,
+    /// When a name last changed in the directory of the active segment, at the last look.
+    changed: Option<(i64, i64)>,
+}
+
+impl Open {
+    /// Whether another file has the active segment's name now. As long as no name in its directory changes, none has.
+    fn is_replaced(&mut self, storage: &dyn Storage, layout: &Layout) -> Result<bool> {
+        let stat = |path| storage.stat(path).map_err(|source| Error::io("examine a segment", path, source));
+        let changed = stat(layout.parent())?.map(|directory| directory.changed);
+        if changed.is_some() && changed == self.changed {
+            return Ok(false);
+        }
+        self.changed = changed;
+        Ok(stat(layout.active())?.is_some_and(|there| there.id != self.id))
+    }
+}
+
+impl Cursor {
+    /// Before the first line.
+    pub(super) const START: Self = Self { segment: 0, offset: 0, lines: 0, seq: 0 };
 }
 
 impl Lines {
     /// Reads from the first segment that is there.
     pub(crate) fn from_start(storage: Arc<dyn Storage>, layout: Layout) -> Self {
-        Self::resume(storage, layout, Cursor { segment: 0, offset: 0, lines: 0, seq: 0 })
+        Self::resume(storage, layout, Cursor::START)
     }
 
     /// Reads on from where another reader stopped.
@@ -280,13 +306,16 @@ impl Lines {
                     self.cursor = Cursor { segment: self.cursor.segment + 1, offset: 0, lines: 0, ..self.cursor };
                 }
                 _ => {
+                    open.splitter.forget();
                     let path = self.layout.sealed_segment(self.cursor.segment);
                     let sealed = self.storage.stat(&path).map_err(|e| Error::io("look for a segment", &path, e))?;
-                    if sealed.is_none() {
-                        return Ok(None);
+                    match sealed {
+                        // Rotated since it was opened: it may have grown until then, and its end is final now.
+                        Some(sealed) if sealed.id == open.id => (open.sealed, open.path) = (true, path),
+                        None if !open.is_replaced(&*self.storage, &self.layout)? => return Ok(None),
+                        // Deleted or replaced by a stranger: the writers have gone on in another file.
+                        _ => self.open = None,
                     }
-                    // Rotated since it was opened: it may have grown until then, and its end is final now.
-                    (open.sealed, open.path) = (true, path);
                 }
             }
         };
@@ -322,12 +351,13 @@ impl Lines {
                 None => return Ok(false),
             },
         };
-        let len = file.stat().map_err(|source| Error::io("examine a segment", &path, source))?.len;
+        let Stat { len, id, .. } = file.stat().map_err(|source| Error::io("examine a segment", &path, source))?;
         if segment != self.cursor.segment || self.cursor.offset > len {
             // Another segment, or one that lost its unsynced end since the cursor was made.
             self.cursor = Cursor { segment, offset: 0, lines: 0, ..self.cursor };
         }
-        self.open = Some(Open { splitter: Splitter::new(file, self.cursor.offset), path, sealed: is_sealed });
+        let splitter = Splitter::new(file, self.cursor.offset);
+        self.open = Some(Open { splitter, path, id, sealed: is_sealed, changed: None });
         Ok(true)
     }
 
