@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use children::place::{PATIENCE, Place, record, skill, until};
@@ -92,6 +92,15 @@ fn row_16_fork_while_the_ledger_is_open() {
 fn row_16_fork_while_the_lock_is_held() {
     let place = Place::new();
     place.spawn("locked").succeed();
+    assert_eq!(succeeded(&place, &["parent", "child"]), (2 * EACH, 2 * EACH));
+}
+
+/// Another thread has the lock, and leads all callers, when the process forks: the child has the leader's state, and not
+/// the leader.
+#[test]
+fn row_16_fork_while_another_thread_has_the_lock() {
+    let place = Place::new();
+    place.spawn("beside").succeed();
     assert_eq!(succeeded(&place, &["parent", "child"]), (2 * EACH, 2 * EACH));
 }
 
@@ -265,6 +274,27 @@ fn child() {
             disk.arm();
             work(&ledger, &directory, "parent");
             ended_well(*child.lock().unwrap());
+        }
+        "beside" => {
+            let ((held, is_held), (go, may_go)) = (mpsc::channel(), mpsc::channel());
+            let disk = WhileLocked::new(&directory, move || {
+                held.send(()).unwrap();
+                may_go.recv().unwrap();
+            });
+            let ledger = options().storage(disk.clone()).open(ledger_path(&directory)).unwrap();
+            disk.arm();
+            std::thread::scope(|scope| {
+                let appending = scope.spawn(|| work(&ledger, &directory, "parent"));
+                is_held.recv().unwrap();
+                let child = forked(|| {
+                    say(&directory, "forked", "");
+                    work(&ledger, &directory, "child");
+                });
+                until("forked", || directory.join("forked").exists());
+                go.send(()).unwrap();
+                appending.join().unwrap();
+                ended_well(child);
+            });
         }
         "exec" => {
             let ledger = open();

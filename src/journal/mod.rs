@@ -12,6 +12,7 @@ mod group;
 pub(crate) mod identity;
 pub(crate) mod line;
 pub(crate) mod lock;
+pub(crate) mod per_process;
 pub(crate) mod platform;
 mod primitives;
 pub(crate) mod reader;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 pub use events::Event;
 pub use line::PAYLOAD_BYTES_MAX;
+use per_process::PerProcess;
 pub use reader::{Cursor, Line, Lines};
 use segment::Layout;
 use serde::{Deserialize, Serialize};
@@ -173,8 +175,8 @@ pub struct Head {
 /// An append-only, hash-chained file of JSON lines, safe across threads and processes. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    writer: Arc<Writer>,
-    storage: Arc<dyn Storage>,
+    writer: Arc<PerProcess<Writer>>,
+    options: Options,
     layout: Layout,
     id: Uuid,
 }
@@ -215,9 +217,14 @@ impl Journal {
         if identity::read(&*storage, &layout)?.is_none() {
             sync_ancestors(&*storage, &layout)?;
         }
-        let tail = Tail::open(layout.clone(), options)?;
+        let tail = Tail::open(layout.clone(), options.clone())?;
         let id = tail.id;
-        Ok(Self { writer: Arc::new(Writer::new(tail)), storage, layout, id })
+        Ok(Self { writer: Arc::new(PerProcess::new(Writer::new(tail))), options, layout, id })
+    }
+
+    /// The writer of this process: a forked child opens the files anew.
+    fn writer(&self) -> Result<&Writer> {
+        self.writer.get_or_make(|| Tail::open(self.layout.clone(), self.options.clone()).map(Writer::new))
     }
 
     /// Appends `payload`, one JSON object without line feeds, and returns when it is as durable as the options ask.
@@ -231,23 +238,23 @@ impl Journal {
     /// [`ErrorKind::Abandoned`] when the thread that wrote for this one panicked.
     pub fn append(&self, payload: &[u8]) -> Result<Appended> {
         line::check_payload(payload)?;
-        self.writer.append(payload)
+        self.writer()?.append(payload)
     }
 
     /// The lines from the first on.
     pub fn lines(&self) -> Lines {
-        Lines::from_start(Arc::clone(&self.storage), self.layout.clone())
+        Lines::from_start(Arc::clone(&self.options.storage), self.layout.clone())
     }
 
     /// The lines from where another reader stopped.
     pub fn lines_from(&self, cursor: Cursor) -> Lines {
-        Lines::resume(Arc::clone(&self.storage), self.layout.clone(), cursor)
+        Lines::resume(Arc::clone(&self.options.storage), self.layout.clone(), cursor)
     }
 
     /// A cursor at an end that this process has seen: every line appended from now on comes after it. Takes no lock
-    /// between processes and does not wait for a sync.
+    /// between processes and does not wait for a sync; so a forked child that has not appended has seen only the start.
     pub(crate) fn seen_end(&self) -> Cursor {
-        self.writer.seen_end()
+        self.writer.get().map_or(Cursor::START, Writer::seen_end)
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -259,7 +266,7 @@ impl Journal {
     /// # Errors
     /// As [`append`](Self::append).
     pub fn head(&self) -> Result<Head> {
-        let end = self.writer.end()?;
+        let end = self.writer()?.end()?;
         Ok(Head {
             ledger: self.id,
             seq: end.link.seq,

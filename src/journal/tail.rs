@@ -35,8 +35,6 @@ pub(super) struct Tail {
     pub(super) layout: Layout,
     pub(super) id: Uuid,
     pub(super) options: Options,
-    /// The process that opened the files: a forked child shares their locks, so it must open its own.
-    process: u32,
     lock: LockFile,
     pub(super) file: SyncFile,
     pub(super) file_id: (u64, u64),
@@ -94,7 +92,6 @@ impl Tail {
             layout,
             id,
             options,
-            process: std::process::id(),
             lock,
             file: SyncFile::new(file),
             file_id,
@@ -156,9 +153,6 @@ impl Tail {
     }
 
     fn lock(&mut self) -> Result<Locked> {
-        if self.process != std::process::id() {
-            *self = Self::open(self.layout.clone(), self.options.clone())?;
-        }
         self.lock.acquire(self.options.lock_deadline)
     }
 

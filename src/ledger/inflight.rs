@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::line::{self, Link};
 use crate::journal::lock::Locked;
+use crate::journal::per_process::PerProcess;
 use crate::journal::platform;
 use crate::journal::storage::{Access, Storage, StorageFile, read_full_at, write_all_at};
 use crate::journal::{Cursor, PAYLOAD_BYTES_MAX, segment::Layout};
@@ -154,13 +155,11 @@ pub(super) struct InFlight {
     storage: Arc<dyn Storage>,
     layout: Layout,
     sync: bool,
-    state: Mutex<State>,
+    state: PerProcess<Mutex<State>>,
 }
 
 #[derive(Debug)]
 struct State {
-    /// The process that made the file: a forked child makes its own.
-    process: u32,
     stem: Uuid,
     file: Arc<dyn StorageFile>,
     free: Vec<u64>,
@@ -187,7 +186,7 @@ fn seal(payload: &[u8]) -> Vec<u8> {
 
 impl InFlight {
     pub(super) fn open(storage: Arc<dyn Storage>, layout: Layout, sync: bool) -> Result<Self> {
-        let state = Mutex::new(State::create(&*storage, &layout, sync)?);
+        let state = PerProcess::new(Mutex::new(State::create(&*storage, &layout, sync)?));
         Ok(Self { storage, layout, sync, state })
     }
 
@@ -198,11 +197,8 @@ impl InFlight {
 
     /// The state of this process's file; a forked child makes its own first.
     fn own_state(&self) -> Result<MutexGuard<'_, State>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.process != std::process::id() {
-            *state = State::create(&*self.storage, &self.layout, self.sync)?;
-        }
-        Ok(state)
+        let make = || State::create(&*self.storage, &self.layout, self.sync).map(Mutex::new);
+        Ok(self.state.get_or_make(make)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Marks an execution as begun, by the line that [`mark`] made. It is in the page cache, or synced if the options ask
@@ -219,7 +215,7 @@ impl InFlight {
                 first
             }
         };
-        let slot = Slot { file: Arc::clone(&state.file), process: state.process, first, count };
+        let slot = Slot { file: Arc::clone(&state.file), process: std::process::id(), first, count };
         let stem = state.stem;
         drop(state);
         write_all_at(&*slot.file, line, first * SLOT_BYTES as u64)
@@ -231,10 +227,8 @@ impl InFlight {
     /// Takes the mark of an execution away whose record stands elsewhere now. If that fails, a sweep finds the record
     /// in the ledger and passes the mark over.
     pub(super) fn end(&self, slot: &Slot) -> Result<()> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.process != state.process {
-            return Ok(());
-        }
+        let Some(state) = self.state.get().filter(|_| slot.process == std::process::id()) else { return Ok(()) };
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         write_all_at(&*slot.file, b" ", slot.first * SLOT_BYTES as u64)
             .map_err(|source| Error::io("mark an execution as ended", &path(&self.layout, state.stem), source))?;
         state.free.extend(slot.first..slot.first + slot.count);
@@ -243,9 +237,10 @@ impl InFlight {
 
     /// Removes the file, which holds no mark any more.
     pub(super) fn close(&self) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(state) = self.state.get() else { return };
+        let state = state.lock().unwrap_or_else(PoisonError::into_inner);
         let all_free = state.free.len() as u64 + 1 == state.unused;
-        if all_free && state.process == std::process::id() {
+        if all_free {
             // A file that stays is swept by the next opener.
             let _ = self.storage.remove(&path(&self.layout, state.stem));
         }
@@ -267,7 +262,7 @@ impl State {
             let made = Self::make(storage, layout, &path, sync)
                 .map_err(|source| Error::io("make the file of begun executions", &path, source))?;
             if let Some(file) = made {
-                return Ok(Self { process: std::process::id(), stem, file, free: Vec::new(), unused: 1 });
+                return Ok(Self { stem, file, free: Vec::new(), unused: 1 });
             }
         }
         Err(Error::new(ErrorKind::Timeout, "make the file of begun executions")

@@ -137,7 +137,7 @@ impl Shared {
     /// The ledger takes records: brings back what was spilled, and says what was lost.
     fn catch_up(&self) {
         let append = |pending| sweep::append_missing(&self.journal, pending).map(drop);
-        let returned = self.spill.give_back(|| self.inflight.stem(), append);
+        let returned = self.spill.give_back(append);
         match returned {
             Ok(0) => {}
             Ok(records) => self.tell(&Event::Returned { records }),

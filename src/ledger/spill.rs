@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::inflight::Pending;
 use crate::error::{Error, Result};
+use crate::journal::per_process::PerProcess;
 use crate::journal::reader::Splitter;
 use crate::journal::segment::Layout;
 use crate::journal::storage::{Access, Storage, append_all};
@@ -18,12 +19,12 @@ use crate::journal::{Cursor, line, line::Link};
 pub(super) struct Spill {
     storage: Arc<dyn Storage>,
     layout: Layout,
-    kept: Mutex<Kept>,
+    kept: PerProcess<Mutex<Kept>>,
 }
 
 #[derive(Debug)]
 struct Kept {
-    /// Names the file. A forked child has another in-flight file, and so another spill.
+    /// Names the file: the in-flight file's.
     stem: Uuid,
     /// How many records stand in it.
     records: u64,
@@ -31,7 +32,7 @@ struct Kept {
 
 impl Spill {
     pub(super) fn new(storage: Arc<dyn Storage>, layout: Layout, stem: Uuid) -> Self {
-        Self { storage, layout, kept: Mutex::new(Kept { stem, records: 0 }) }
+        Self { storage, layout, kept: PerProcess::new(Mutex::new(Kept { stem, records: 0 })) }
     }
 
     /// Keeps a record, synced, in the spill that belongs to the in-flight file `stem`.
@@ -39,10 +40,8 @@ impl Spill {
         // Begun with a line feed, so that what a failed write left before it is a line of its own, which is no record.
         let mut line = vec![b'\n'];
         line::seal(&Pending::to_json(since, record), &Link::START, &mut line);
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.stem != stem {
-            *kept = Kept { stem, records: 0 };
-        }
+        let kept = self.kept.get_or_make(|| Ok(Mutex::new(Kept { stem, records: 0 })))?;
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         let path = path(&self.layout, &stem.to_string());
         let write = || -> io::Result<()> {
             let file = match self.storage.open(&path, Access::Append) {
@@ -60,18 +59,14 @@ impl Spill {
 
     /// Whether no record is kept.
     pub(super) fn is_empty(&self) -> bool {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).records == 0
+        self.kept.get().is_none_or(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).records == 0)
     }
 
     /// Hands the kept records to `append`, and removes the file when that has taken them all. Says how many there were.
-    /// Does nothing when another thread is at it, or when the file belongs to another in-flight file than `stem` says.
-    pub(super) fn give_back(
-        &self,
-        stem: impl FnOnce() -> Result<Uuid>,
-        append: impl FnOnce(Vec<Pending>) -> Result<()>,
-    ) -> Result<u64> {
-        let Ok(mut kept) = self.kept.try_lock() else { return Ok(0) };
-        if kept.records == 0 || kept.stem != stem()? {
+    /// Does nothing when another thread is at it.
+    pub(super) fn give_back(&self, append: impl FnOnce(Vec<Pending>) -> Result<()>) -> Result<u64> {
+        let Some(Ok(mut kept)) = self.kept.get().map(Mutex::try_lock) else { return Ok(0) };
+        if kept.records == 0 {
             return Ok(0);
         }
         let path = path(&self.layout, &kept.stem.to_string());
