@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 
 use super::segment::Layout;
-use super::storage::{Access, Storage, append_all, open_or_make};
+use super::storage::{Access, Storage, append_all, open_or_make, read_full_at};
 use crate::error::{Error, Result};
 
 /// Something that a journal, or the ledger on top of it, did to its files.
@@ -59,7 +59,8 @@ pub enum Event {
         /// How many.
         records: u64,
     },
-    /// Records were answered as lost since the last event.
+    /// Records were answered as lost since the last such event. One that could not be synced is followed by another with
+    /// the same records.
     Lost {
         /// How many.
         records: u64,
@@ -78,14 +79,17 @@ struct Entry<'e> {
     event: &'e Event,
 }
 
-/// Appends `event`, synced.
+/// Appends `event`, synced, as a line of its own even if what a failed write left is before it.
 pub(crate) fn record(storage: &dyn Storage, layout: &Layout, unix_ms: i64, event: &Event) -> Result<()> {
     let path = layout.events();
     let write = || -> io::Result<()> {
         let at = DateTime::from_timestamp_millis(unix_ms).unwrap_or_default();
-        let mut line = serde_json::to_vec(&Entry { at: at.to_rfc3339_opts(SecondsFormat::Millis, true), event })?;
-        line.push(b'\n');
         let file = open_or_make(storage, &path, Access::Append, Access::AppendNew)?;
+        let mut last = *b"\n";
+        read_full_at(&*file, &mut last, file.length()?.saturating_sub(1))?;
+        let mut line = if last == *b"\n" { Vec::new() } else { vec![b'\n'] };
+        serde_json::to_writer(&mut line, &Entry { at: at.to_rfc3339_opts(SecondsFormat::Millis, true), event })?;
+        line.push(b'\n');
         append_all(&*file, &line)?;
         file.sync()
     };

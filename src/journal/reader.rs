@@ -126,6 +126,10 @@ impl Splitter {
 }
 
 /// A place in a journal up to which a reader has read.
+///
+/// It does not say which lines were missing before it: a reader that goes on from here passes over a line that a segment
+/// had lost and the next one repeats, if its number is below `seq`. With a `seq` of 0 it gives every line after the
+/// place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     /// Number of the segment, from 1.

@@ -147,8 +147,11 @@ impl Tail {
         let repeated = self.merge(held, &read_between(&*file, held.header.base, sealed_len).map_err(failed)?)?;
         let last = last_valid(Arc::clone(&self.file), Link::START)
             .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
-        // Lines of its own are in the active segment only after those that it repeats were synced.
-        if repeated.bytes.is_empty() || last.highest.seq > repeated.link.seq {
+        // Lines of its own, or such as the area lost, are behind those that it repeats; but a power cut may have left the
+        // last of them alone.
+        let begins = self.read_from(0, len.min(repeated.bytes.len() as u64))?;
+        let has_them = chain_from_start(&begins).is_some_and(|link| link.seq >= repeated.link.seq);
+        if repeated.bytes.is_empty() || (has_them && last.highest.seq > repeated.link.seq) {
             return self.recover_alone(segment, sealed, len);
         }
         // No number is given twice, not even that of a line after a gap in the sealed segment.
@@ -407,6 +410,14 @@ fn merge(segment: &[u8], area: &[u8], mut link: Link) -> Merged {
         link = next;
     }
     Merged { bytes, link }
+}
+
+/// The last line of the chain that begins with the first byte; `None` if no line does.
+fn chain_from_start(bytes: &[u8]) -> Option<Link> {
+    let end = bytes.iter().position(|&byte| byte == b'\n')?;
+    let first = line::check(&bytes[..end])?;
+    let before = Link { seq: first.link.seq.checked_sub(1)?, hash: first.prev };
+    Some(merge(bytes, &[], before).link)
 }
 
 /// The line of `bytes` at `at`, with its line feed, if it is the one after `link`.

@@ -399,10 +399,12 @@ impl Tail {
                 self.area = None;
                 let path = self.layout.commit();
                 self.warn(&Error::io("make the commit area", &path, error));
-                if let Err(error) = self.storage.remove(&path)
-                    && error.kind() != io::ErrorKind::NotFound
-                {
-                    self.warn(&Error::io("remove the commit area", &path, error));
+                match self.storage.remove(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        self.warn(&Error::io("remove the commit area", &path, error));
+                    }
+                    // It is not in the way any more, and need not be looked for with each append.
+                    _ => self.area_failed = false,
                 }
             }
         }

@@ -11,8 +11,8 @@ mod sweep;
 mod verify;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, TryLockError};
 
 use uuid::Uuid;
 
@@ -36,6 +36,9 @@ use spill::Spill;
 const RECORD_BYTES_MAX: usize = journal::PAYLOAD_BYTES_MAX - 4096;
 
 /// Where a record went.
+///
+/// It is there when the answer is: nothing waits in memory for the disk to get well. A ledger whose disk is gone needs no
+/// more memory after a million records than after one.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Answer {
@@ -53,7 +56,11 @@ pub enum Answer {
     /// The ledger refused it; it is on stable storage beside it and will be appended when the ledger takes records
     /// again. With why it was refused.
     Spilled(Error),
-    /// It could not be stored anywhere, and why. The ledger counts such records.
+    /// It could not be stored anywhere, and why. The ledger counts such records: `events.jsonl` states how many they were
+    /// with the next record that the ledger takes, or when the ledger is closed if the disk is well again by then. The
+    /// count of a process that is killed before goes with it.
+    ///
+    /// It may be in the ledger all the same, if the disk said that it had failed and had not.
     Lost(Error),
     /// The disk has not answered before [`Options::deadline`]. A thread goes on storing the record, and what it cannot
     /// store goes to the warnings and is counted as lost; if the process ends first, the execution's begin mark becomes
@@ -128,9 +135,12 @@ struct Shared {
     options: Options,
     inflight: InFlight,
     spill: Spill,
+    /// How many records were answered as lost and are not in `events.jsonl` yet.
     lost: AtomicU64,
     /// Those who wait for the disk; `None`: each caller does so itself.
     helpers: Option<Helpers>,
+    /// Held while they are stated there, so that no two threads state the same ones.
+    stating: Mutex<()>,
 }
 
 impl Shared {
@@ -140,20 +150,31 @@ impl Shared {
         let returned = self.spill.give_back(append);
         match returned {
             Ok(0) => {}
-            Ok(records) => self.tell(&Event::Returned { records }),
+            Ok(records) => _ = self.tell(&Event::Returned { records }),
             Err(error) => self.warn(&error),
         }
-        if self.lost.load(Ordering::Relaxed) > 0 {
-            self.tell(&Event::Lost { records: self.lost.swap(0, Ordering::Relaxed) });
+        self.state_lost();
+    }
+
+    /// Counts off what it has stated, and nothing else.
+    fn state_lost(&self) {
+        let _stating = match self.stating.try_lock() {
+            Ok(stating) => stating,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // What it does not state, the next call does.
+            Err(TryLockError::WouldBlock) => return,
+        };
+        let records = self.lost.load(Ordering::Relaxed);
+        if records > 0 && self.tell(&Event::Lost { records }) {
+            self.lost.fetch_sub(records, Ordering::Relaxed);
         }
     }
 
-    /// An event that cannot be written is a warning: it must not fail the append.
-    fn tell(&self, event: &Event) {
+    /// Whether the event was written. One that cannot be is a warning: it must not fail the append.
+    fn tell(&self, event: &Event) -> bool {
         let options = &self.options.journal;
-        if let Err(error) = events::record(&*options.storage, self.journal.layout(), (options.clock)(), event) {
-            self.warn(&error);
-        }
+        let told = events::record(&*options.storage, self.journal.layout(), (options.clock)(), event);
+        told.inspect_err(|error| self.warn(error)).is_ok()
     }
 
     fn warn(&self, error: &Error) {
@@ -203,7 +224,8 @@ impl Ledger {
         }
         let spill = Spill::new(storage, layout, stem);
         let helpers = options.deadline.map(Helpers::new);
-        Ok(Self { shared: Arc::new(Shared { journal, options, inflight, spill, lost: AtomicU64::new(0), helpers }) })
+        let (lost, stating) = (AtomicU64::new(0), Mutex::default());
+        Ok(Self { shared: Arc::new(Shared { journal, options, inflight, spill, lost, stating, helpers }) })
     }
 
     /// Begins an execution. It cannot fail: if the begin mark cannot be written, the execution's own answer says so.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use uuid::Uuid;
 
@@ -65,7 +65,12 @@ impl Spill {
     /// Hands the kept records to `append`, and removes the file when that has taken them all. Says how many there were.
     /// Does nothing when another thread is at it.
     pub(super) fn give_back(&self, append: impl FnOnce(Vec<Pending>) -> Result<()>) -> Result<u64> {
-        let Some(Ok(mut kept)) = self.kept.get().map(Mutex::try_lock) else { return Ok(0) };
+        let Some(kept) = self.kept.get() else { return Ok(0) };
+        let mut kept = match kept.try_lock() {
+            Ok(kept) => kept,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(0),
+        };
         if kept.records == 0 {
             return Ok(0);
         }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-use super::Loss;
-use super::random::{Lean, Random};
+use super::choices::Choices;
 
 /// Number of a file or a directory: its inode.
 pub(super) type Id = u64;
@@ -107,17 +106,13 @@ pub(super) fn counts_to_sync(directories: &BTreeMap<Id, &Directory>, synced: Id)
     with_moves_complete(directories, BTreeMap::from([(synced, all)]))
 }
 
-/// The directories at the next boot.
-pub(super) fn after_crash(
-    directories: &BTreeMap<Id, &Directory>,
-    loss: Loss,
-    random: &mut Random,
-) -> BTreeMap<Id, Directory> {
-    if loss == Loss::Nothing {
-        return directories.iter().map(|(&id, &directory)| (id, directory.clone())).collect();
-    }
-    let counts = directories.iter().map(|(&id, directory)| (id, surviving_count(directory, loss, random))).collect();
-    let counts = with_moves_complete(directories, counts);
+/// The directories at the next boot after a power cut.
+pub(super) fn after_cut(directories: &BTreeMap<Id, &Directory>, choices: &mut Choices) -> BTreeMap<Id, Directory> {
+    let counts = directories.iter().map(|(&id, directory)| {
+        let counts: Vec<_> = (0..=directory.pending.len()).collect();
+        (id, choices.pick_leaning(&counts).copied().unwrap_or(0))
+    });
+    let counts = with_moves_complete(directories, counts.collect());
     let survivor = |(id, directory): (&Id, &&Directory)| (*id, directory.survivor(count(&counts, *id)));
     reachable(directories.iter().map(survivor).collect())
 }
@@ -135,19 +130,6 @@ fn reachable(mut directories: BTreeMap<Id, Directory>) -> BTreeMap<Id, Directory
         reached.insert(id, directory);
     }
     reached
-}
-
-fn surviving_count(directory: &Directory, loss: Loss, random: &mut Random) -> usize {
-    let all = directory.pending.len();
-    match loss {
-        Loss::Nothing => all,
-        Loss::Unsynced => 0,
-        Loss::Random(_) => match random.lean() {
-            Lean::Old => 0,
-            Lean::New => all,
-            Lean::Any => random.below(all as u64 + 1) as usize,
-        },
-    }
 }
 
 /// Raises `counts` until every name that moved away, durably, is durable where it went, and so is the path to there.

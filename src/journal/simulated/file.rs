@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Loss;
+use super::choices::Choices;
 use super::history::History;
-use super::pages::{Content, PAGE, Page, PageWrite, SECTOR};
+use super::pages::{Content, PAGE, Page, PageBytes, PageWrite, SECTOR, same};
 use super::random::{Lean, Random};
 
 /// A file with all its versions.
@@ -89,22 +89,18 @@ impl File {
         version.settled = self.log.len();
     }
 
-    /// The file at the next boot; `None` if it was not yet made after the first `calls` calls.
-    pub(super) fn after_crash(&self, calls: usize, loss: Loss, random: &mut Random) -> Option<Self> {
+    /// The file at the next boot; `None` if it was not yet made after the first `calls` calls. Without `choices` its
+    /// process was killed, and the page cache lives on.
+    pub(super) fn after_crash(&self, calls: usize, choices: Option<&mut Choices>) -> Option<Self> {
         let version = self.versions.at(calls)?;
         let unsynced = &self.log[version.settled..version.logged];
-        let on_disk = match loss {
-            Loss::Nothing => {
-                let log = unsynced.to_vec();
-                let version = Version { settled: 0, logged: log.len(), ..version.clone() };
-                return Some(Self { versions: History::new(0, version), log });
-            }
-            Loss::Unsynced => version.durable.clone(),
-            Loss::Random(_) => {
-                let doubtful: Vec<_> = version.abandoned.iter().chain(unsynced).cloned().collect();
-                survivor(&version.durable, &doubtful, random)
-            }
+        let Some(choices) = choices else {
+            let log = unsynced.to_vec();
+            let version = Version { settled: 0, logged: log.len(), ..version.clone() };
+            return Some(Self { versions: History::new(0, version), log });
         };
+        let doubtful: Vec<_> = version.abandoned.iter().chain(unsynced).cloned().collect();
+        let on_disk = survivor(&version.durable, &doubtful, choices);
         let version = Version { cached: on_disk.clone(), durable: on_disk, ..Version::default() };
         Some(Self { versions: History::new(0, version), log: Vec::new() })
     }
@@ -115,17 +111,28 @@ fn pages(changes: &[Change]) -> impl Iterator<Item = &PageWrite> {
 }
 
 /// `durable` with some of the `doubtful` changes.
-fn survivor(durable: &Content, doubtful: &[Change], random: &mut Random) -> Content {
-    let mut versions: BTreeMap<u64, Vec<Option<Page>>> = BTreeMap::new();
-    for PageWrite { index, page } in pages(doubtful) {
-        versions.entry(*index).or_insert_with(|| vec![durable.page(*index).cloned()]).push(page.clone());
-    }
-    let lean = random.lean();
+fn survivor(durable: &Content, doubtful: &[Change], choices: &mut Choices) -> Content {
     let mut content = durable.clone();
-    for (index, versions) in versions {
-        content.set(PageWrite { index, page: surviving_page(&versions, lean, random) });
+    let len = surviving_len(durable.len, doubtful, choices);
+    let mut versions: BTreeMap<u64, Vec<Option<Page>>> = BTreeMap::new();
+    for PageWrite { index, page } in pages(doubtful).filter(|page| page.index * (PAGE as u64) < len) {
+        let versions = versions.entry(*index).or_insert_with(|| vec![durable.page(*index).cloned()]);
+        if !versions.iter().any(|version| same(version.as_ref(), page.as_ref())) {
+            versions.push(page.clone());
+        }
     }
-    content.resize(surviving_len(durable.len, doubtful, random));
+    let lean = match choices {
+        Choices::Random(random) => random.lean(),
+        Choices::Numbered { .. } => Lean::Any,
+    };
+    for (index, versions) in versions {
+        let page = match choices {
+            Choices::Random(random) => surviving_page(&versions, lean, random),
+            Choices::Numbered { .. } => choices.pick(&versions).cloned().flatten(),
+        };
+        content.set(PageWrite { index, page });
+    }
+    content.resize(len);
     content
 }
 
@@ -147,23 +154,33 @@ fn torn_page(versions: &[Option<Page>], random: &mut Random) -> Page {
             sector.copy_from_slice(&page[number * SECTOR..][..SECTOR]);
         }
     }
-    Arc::new(torn)
+    Arc::new(PageBytes::new(torn))
 }
 
 /// One of the lengths that the file had, or a page boundary that a growing file came past.
-fn surviving_len(durable: u64, doubtful: &[Change], random: &mut Random) -> u64 {
+fn surviving_len(durable: u64, doubtful: &[Change], choices: &mut Choices) -> u64 {
     let mut lengths = vec![(durable, durable)];
     lengths.extend(doubtful.iter().filter_map(|change| match *change {
         Change::Page(_) => None,
         Change::Length { from, to } => Some((from, to)),
     }));
-    let length = match random.lean() {
-        Lean::Old => lengths.first(),
-        Lean::New => lengths.last(),
-        Lean::Any => random.pick(&lengths),
-    };
-    let &(from, to) = length.unwrap_or(&(durable, durable));
-    let (first, end) = (from / PAGE as u64 + 1, to.div_ceil(PAGE as u64));
+    if let Choices::Numbered { .. } = choices {
+        let mut all = Vec::new();
+        for len in lengths.into_iter().flat_map(|(from, to)| boundaries(from, to).chain([to])) {
+            if !all.contains(&len) {
+                all.push(len);
+            }
+        }
+        return choices.pick(&all).copied().unwrap_or(durable);
+    }
+    let &(from, to) = choices.pick_leaning(&lengths).unwrap_or(&(durable, durable));
+    let boundaries: Vec<_> = boundaries(from, to).collect();
     // A uniform new length is as common as the boundaries together.
-    if first < end && random.below(2) == 0 { (first + random.below(end - first)) * PAGE as u64 } else { to }
+    let at_boundary = choices.pick(&[true, false]) == Some(&true);
+    choices.pick(&boundaries).copied().filter(|_| at_boundary).unwrap_or(to)
+}
+
+/// The page boundaries between two lengths.
+fn boundaries(from: u64, to: u64) -> impl Iterator<Item = u64> {
+    (from / PAGE as u64 + 1..to.div_ceil(PAGE as u64)).map(|page| page * PAGE as u64)
 }

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use std::path::Path;
-//! use runledger::journal::simulated::{Loss, SimulatedDisk};
+//! use runledger::journal::simulated::SimulatedDisk;
 //! use runledger::journal::storage::{Access, Storage};
 //!
 //! let disk = SimulatedDisk::new();
@@ -17,8 +17,8 @@
 //! file.append(b" maybe")?;
 //!
 //! for n in acknowledged..=disk.calls().len() {
-//!     for seed in 0..8 {
-//!         let after = disk.crash_after(n, Loss::Random(seed));
+//!     for loss in disk.losses(n, 100, 1) {
+//!         let after = disk.crash_after(n, loss);
 //!         let mut found = [0; 4];
 //!         after.open(Path::new("a"), Access::Read)?.read_at(&mut found, 0)?;
 //!         assert_eq!(&found, b"kept");
@@ -55,12 +55,16 @@
 //! This stands for what ext4 (`data=ordered`, and without a journal) and XFS on Linux leave of appends and of overwrites
 //! in place, on a medium that keeps what it has flushed. They keep more order than this, so some states never occur.
 //!
+//! Space is modelled as far as [`SimulatedDisk::set_capacity`] says.
+//!
 //! Not modelled: a medium that lies about flushing or loses what is at rest; a directory that is itself torn, as ext4
 //! without a journal may leave it, with a file under no name; old blocks of other files showing in a new page, as ext4
 //! with `data=writeback` or without a journal may leave them; the cache dropping a page after a failed sync; inode
-//! numbers used again; removing or renaming directories, links, permissions, space.
+//! numbers used again; removing or renaming directories, links, permissions.
 
+mod choices;
 mod directory;
+mod faults;
 mod file;
 mod history;
 mod pages;
@@ -72,10 +76,12 @@ mod tests;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use self::directory::{Id, Node};
+use self::choices::Choices;
+use self::directory::{Id, Node, ROOT};
 use self::state::State;
 use super::storage::{Access, Stat, Storage, StorageFile};
 
@@ -99,11 +105,14 @@ pub enum Loss {
     Nothing,
     /// Everything that was not synced: the power was cut before any of it was written back.
     Unsynced,
+    /// Any of what was not synced, in whole pages, as the digits of the number decide: see [`SimulatedDisk::losses`].
+    /// Number 0 is `Unsynced`.
+    Numbered(u64),
     /// Any of what was not synced, as the seed decides: the power was cut. The same seed gives the same disk.
     Random(u64),
 }
 
-/// A call that changes the disk, named after the method that makes it.
+/// An operation, named after the method that makes it. The last five change nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Op {
     /// [`Storage::open`] with [`Access::AppendNew`] or [`Access::WriteNew`].
@@ -124,6 +133,16 @@ pub enum Op {
     SyncDir,
     /// [`Storage::create_dir`].
     CreateDir,
+    /// [`Storage::open`] of a file that must exist.
+    Open,
+    /// [`StorageFile::read_at`].
+    Read,
+    /// [`Storage::stat`], [`StorageFile::stat`] and [`StorageFile::length`].
+    Stat,
+    /// [`Storage::list`].
+    List,
+    /// [`StorageFile::try_lock`].
+    Lock,
 }
 
 /// One call that changed the disk, or would have but for an injected fault.
@@ -140,12 +159,14 @@ pub struct Call {
     pub error: Option<io::ErrorKind>,
 }
 
-/// Which call a fault is meant for.
+/// Which operation a fault is meant for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// The call that will have this index in [`SimulatedDisk::calls`].
     Call(usize),
-    /// The next call of this kind.
+    /// The operation before which [`SimulatedDisk::operations`] will be this.
+    Operation(usize),
+    /// The next operation of this kind.
     Next(Op),
 }
 
@@ -156,7 +177,8 @@ pub enum Fault {
     Error(io::ErrorKind),
     /// The call fails with this error code of the operating system, such as 28 for `ENOSPC`.
     Os(i32),
-    /// The write writes at most this many bytes. Calls that do not write are not affected and leave the fault waiting.
+    /// The write writes at most this many bytes; the read reads at most this many, but one at least, since none would be
+    /// the end of the file. Other operations are not affected and leave the fault waiting.
     Short(usize),
 }
 
@@ -170,23 +192,101 @@ impl SimulatedDisk {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Every call that changed the disk, in order. Calls that failed by themselves are not among them.
+    /// Every call that changed the disk, in order. Calls that failed by themselves are not among them, but for those to
+    /// which the disk was full.
     pub fn calls(&self) -> Vec<Call> {
         self.state().calls().to_vec()
     }
 
-    /// The disk as found after a crash right after the first `calls` of [`calls`](Self::calls); after all of them if
-    /// there are fewer. It has no calls, no locks and no faults of its own yet, and shares nothing with this one.
-    pub fn crash_after(&self, calls: usize, loss: Loss) -> Self {
-        Self::with(self.state().after_crash(calls, loss))
+    /// How many operations there were, those that change nothing included.
+    pub fn operations(&self) -> usize {
+        self.state().operations()
     }
 
-    /// Lets a call to come fail, once. Of several faults for the same call, the one injected first is taken; the
-    /// others keep waiting.
+    /// The disk as found after a crash right after the first `calls` of [`calls`](Self::calls); after all of them if
+    /// there are fewer. It has no calls, no locks, no faults and no end of its own yet, and shares nothing with this one.
+    pub fn crash_after(&self, calls: usize, loss: Loss) -> Self {
+        Self::with(self.state().after_crash(calls, Choices::new(loss, calls).as_mut()))
+    }
+
+    /// What a crash right after the first `calls` of [`calls`](Self::calls) can take: [`Loss::Nothing`]; then every loss
+    /// of whole pages, lengths and names, if they are `limit` at most, and random ones up to `limit`, since those tear
+    /// pages as well. Of more than `limit` it is [`Loss::Unsynced`] and `limit` random ones, as `seed` decides.
+    pub fn losses(&self, calls: usize, limit: usize, seed: u64) -> impl Iterator<Item = Loss> + use<> {
+        let numbered = self.numbered_losses(calls, limit);
+        let random = match &numbered {
+            Some(all) if all.len() == 1 => 0,
+            Some(all) => limit - all.len(),
+            None => limit,
+        };
+        let random = (0..random as u64).map(move |number| Loss::Random(seed.wrapping_add(number)));
+        iter::once(Loss::Nothing).chain(numbered.unwrap_or_else(|| vec![Loss::Unsynced])).chain(random)
+    }
+
+    /// Every loss that has a number; `None` if they are more than `limit`.
+    fn numbered_losses(&self, calls: usize, limit: usize) -> Option<Vec<Loss>> {
+        let state = self.state();
+        let mut losses = Vec::new();
+        let mut number = 0;
+        while losses.len() < limit {
+            let mut choices = Choices::numbered(number);
+            state.after_crash(calls, Some(&mut choices));
+            losses.push(Loss::Numbered(number));
+            if choices.are_last() {
+                return Some(losses);
+            }
+            number = choices.next_number()?;
+        }
+        None
+    }
+
+    /// A number for what there is to be read, names included: equal for equal disks, and hardly ever for others.
+    pub fn fingerprint(&self) -> u64 {
+        self.state().fingerprint(ROOT)
+    }
+
+    /// Lets an operation to come fail, once. Of several faults for the same operation, the one injected first is taken;
+    /// the others keep waiting.
     ///
     /// A call that fails changes nothing, but for a failed sync of a file: see point 7 of the [model](self).
     pub fn inject(&self, when: When, fault: Fault) {
-        self.state().inject(when, fault);
+        self.state().faults.inject(when, fault);
+    }
+
+    /// Lets every operation fail for which `meant` holds, until [`lift_faults`](Self::lift_faults). It is given the
+    /// operation's number, as [`When::Operation`] has it, its kind and its path, and may be asked twice. Faults that are
+    /// meant for one operation come first.
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use runledger::journal::simulated::{Fault, Op, SimulatedDisk};
+    /// use runledger::journal::storage::{Access, Storage};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// let dead = disk.operations() + 1;
+    /// disk.inject_lasting(move |number, op, path| number >= dead && op != Op::Read && path.ends_with("a"), Fault::Os(5));
+    /// let file = disk.open(Path::new("a"), Access::AppendNew)?;
+    /// assert!(file.append(b"x").is_err() && file.sync().is_err());
+    /// disk.lift_faults();
+    /// assert_eq!(file.append(b"x")?, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn inject_lasting(&self, meant: impl Fn(usize, Op, &Path) -> bool + Send + Sync + 'static, fault: Fault) {
+        self.state().faults.inject_lasting(Box::new(meant), fault);
+    }
+
+    /// Takes all faults away that were injected and did not come yet, or last.
+    pub fn lift_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    /// How many bytes the disk has from now on; `None`, as at first: no end.
+    ///
+    /// Only pages of named files take space, one page of 4096 bytes each; those of a removed file are free at once. A
+    /// write to a full disk writes what it has room for, or fails with `ENOSPC` if that is nothing; to pages that are
+    /// there it goes through.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        self.state().set_capacity(bytes);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -210,7 +310,10 @@ impl Storage for SimulatedDisk {
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
         let mut state = self.state();
         let id = match access {
-            Access::Read | Access::Append | Access::Write => state.find_file(path)?,
+            Access::Read | Access::Append | Access::Write => {
+                state.look(Op::Open, path)?;
+                state.find_file(path)?
+            }
             Access::AppendNew | Access::WriteNew => state.create(path)?,
         };
         let handle = state.serial();
@@ -218,7 +321,8 @@ impl Storage for SimulatedDisk {
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        let state = self.state();
+        let mut state = self.state();
+        state.look(Op::Stat, path)?;
         state.find(path)?.map(|node| state.stat(node)).transpose()
     }
 
@@ -227,7 +331,9 @@ impl Storage for SimulatedDisk {
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
-        self.state().list(directory)
+        let mut state = self.state();
+        state.look(Op::List, directory)?;
+        state.list(directory)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -262,7 +368,7 @@ impl SimulatedFile {
 
 impl StorageFile for SimulatedFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        Ok(self.disk.state().file(self.id)?.cached().read(buffer, offset))
+        self.disk.state().read(self.id, &self.path, buffer, offset)
     }
 
     fn append(&self, bytes: &[u8]) -> io::Result<usize> {
@@ -285,7 +391,9 @@ impl StorageFile for SimulatedFile {
     }
 
     fn stat(&self) -> io::Result<Stat> {
-        self.disk.state().stat(Node::File(self.id))
+        let mut state = self.disk.state();
+        state.look(Op::Stat, &self.path)?;
+        state.stat(Node::File(self.id))
     }
 
     fn length(&self) -> io::Result<u64> {
@@ -293,7 +401,7 @@ impl StorageFile for SimulatedFile {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        Ok(self.disk.state().try_lock(self.id, self.handle))
+        self.disk.state().try_lock(self.id, &self.path, self.handle)
     }
 
     fn unlock(&self) -> io::Result<()> {
@@ -320,6 +428,11 @@ impl fmt::Display for Op {
             Self::Sync => "sync",
             Self::SyncDir => "sync_dir",
             Self::CreateDir => "create_dir",
+            Self::Open => "open",
+            Self::Read => "read",
+            Self::Stat => "stat",
+            Self::List => "list",
+            Self::Lock => "lock",
         })
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::iter;
 use std::mem;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use super::random::mixed;
 
 /// The unit of write-back, in bytes.
 pub(super) const PAGE: usize = 4096;
@@ -12,7 +15,46 @@ pub(super) const SECTOR: usize = 512;
 /// How many pages are copied together, as pointers, when one of them changes.
 const CHUNK: u64 = 64;
 
-pub(super) type Page = Arc<[u8; PAGE]>;
+/// What a hole reads as.
+const NULS: [u8; PAGE] = [0; PAGE];
+
+pub(super) type Page = Arc<PageBytes>;
+
+/// The bytes of a page. Shared, so what is found out about them once serves every version of the file.
+#[derive(Debug)]
+pub(super) struct PageBytes {
+    bytes: [u8; PAGE],
+    fingerprint: OnceLock<u64>,
+}
+
+impl PageBytes {
+    pub(super) fn new(bytes: [u8; PAGE]) -> Self {
+        Self { bytes, fingerprint: OnceLock::new() }
+    }
+
+    /// Equal for equal bytes; 0 for NULs, as which a hole reads.
+    fn fingerprint(&self) -> u64 {
+        let words = || self.chunks_exact(8).filter_map(<[u8]>::first_chunk).map(|word| u64::from_le_bytes(*word));
+        *self.fingerprint.get_or_init(|| if self.bytes == NULS { 0 } else { words().fold(1, mixed) })
+    }
+}
+
+impl Deref for PageBytes {
+    type Target = [u8; PAGE];
+
+    fn deref(&self) -> &Self::Target {
+        &self.bytes
+    }
+}
+
+/// Whether two pages read alike.
+pub(super) fn same(a: Option<&Page>, b: Option<&Page>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a.bytes == b.bytes,
+        (Some(page), None) | (None, Some(page)) => page.fingerprint() == 0,
+        (None, None) => true,
+    }
+}
 
 /// A page's new bytes; `None` is a hole, which reads as NULs.
 #[derive(Debug, Clone)]
@@ -41,6 +83,31 @@ impl Content {
         }
     }
 
+    /// How many pages take space.
+    pub(super) fn pages(&self) -> u64 {
+        self.chunks.values().map(|chunk| chunk.len() as u64).sum()
+    }
+
+    /// How many bytes of a write at `offset`, from its start, need no more than `free` pages that are not there yet.
+    pub(super) fn room_for(&self, len: usize, offset: u64, mut free: u64) -> usize {
+        let mut room = 0;
+        for (index, _, part) in parts(offset, len) {
+            if self.page(index).is_none() {
+                let Some(left) = free.checked_sub(1) else { break };
+                free = left;
+            }
+            room += part;
+        }
+        room
+    }
+
+    /// Equal for what reads alike.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let pages = self.chunks.values().flat_map(|chunk| chunk.iter());
+        let pages = pages.filter(|(_, page)| page.fingerprint() != 0);
+        pages.fold(mixed(0, self.len), |so_far, (&index, page)| mixed(mixed(so_far, index), page.fingerprint()))
+    }
+
     /// Reads what there is of `buffer.len()` bytes from `offset` on, and says how much that was.
     pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> usize {
         let available = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
@@ -64,9 +131,9 @@ impl Content {
         for (index, start, len) in parts(offset, bytes.len()) {
             let (part, tail) = rest.split_at(len);
             rest = tail;
-            let mut page = self.page(index).map_or([0; PAGE], |page| **page);
+            let mut page = self.page(index).map_or([0; PAGE], |page| ***page);
             page[start..start + len].copy_from_slice(part);
-            changed.push(PageWrite { index, page: Some(Arc::new(page)) });
+            changed.push(PageWrite { index, page: Some(Arc::new(PageBytes::new(page))) });
         }
         changed.iter().cloned().for_each(|page| self.set(page));
         self.len = self.len.max(offset + bytes.len() as u64);
@@ -92,13 +159,13 @@ impl Content {
     fn cut_page(&self, len: u64) -> Option<PageWrite> {
         let index = len / PAGE as u64;
         let end = (len % PAGE as u64) as usize;
-        let mut page = **self.page(index)?;
+        let mut page = ***self.page(index)?;
         let tail = &mut page[end..];
-        if end == 0 || tail.iter().all(|&byte| byte == 0) {
+        if end == 0 || *tail == NULS[end..] {
             return None;
         }
         tail.fill(0);
-        Some(PageWrite { index, page: Some(Arc::new(page)) })
+        Some(PageWrite { index, page: Some(Arc::new(PageBytes::new(page))) })
     }
 }
 

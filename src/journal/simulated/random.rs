@@ -43,3 +43,8 @@ pub(super) enum Lean {
     New,
     Any,
 }
+
+/// `so_far` with `word`: another for another word, but by chance.
+pub(super) fn mixed(so_far: u64, word: u64) -> u64 {
+    (so_far ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+}

@@ -5,15 +5,20 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Component, Path};
 
+use super::choices::Choices;
 use super::directory::{self, Directory, EntryChange, Id, Node, ROOT};
+use super::faults::Faults;
 use super::file::File;
 use super::history::History;
-use super::random::Random;
-use super::{Call, Fault, Loss, Op, When};
+use super::pages::PAGE;
+use super::random::mixed;
+use super::{Call, Fault, Op};
 use crate::journal::storage::{FileType, Stat};
 
 /// The number of the only device.
 const DEVICE: u64 = 1;
+/// `ENOSPC`.
+const NO_SPACE: i32 = 28;
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -22,7 +27,11 @@ pub(super) struct State {
     directories: BTreeMap<Id, History<Directory>>,
     /// Which handle holds the lock of a file.
     locks: BTreeMap<Id, u64>,
-    faults: Vec<(When, Fault)>,
+    pub(super) faults: Faults,
+    /// How many operations there were, those that change nothing included.
+    operations: usize,
+    /// How many pages the files may take.
+    capacity_pages: Option<u64>,
     /// The last number given to an inode, a handle or a change of a directory.
     last_serial: u64,
 }
@@ -34,7 +43,9 @@ impl State {
             files: BTreeMap::new(),
             directories: BTreeMap::from([(ROOT, History::new(0, Directory::default()))]),
             locks: BTreeMap::new(),
-            faults: Vec::new(),
+            faults: Faults::default(),
+            operations: 0,
+            capacity_pages: None,
             last_serial: ROOT,
         }
     }
@@ -43,29 +54,48 @@ impl State {
         &self.calls
     }
 
-    pub(super) fn inject(&mut self, when: When, fault: Fault) {
-        self.faults.push((when, fault));
+    pub(super) fn operations(&self) -> usize {
+        self.operations
     }
 
-    pub(super) fn after_crash(&self, calls: usize, loss: Loss) -> Self {
-        let mut random = match loss {
-            Loss::Random(seed) => Random::new(Random::new(seed).next() ^ calls as u64),
-            Loss::Nothing | Loss::Unsynced => Random::new(0),
-        };
+    pub(super) fn set_capacity(&mut self, bytes: Option<u64>) {
+        self.capacity_pages = bytes.map(|bytes| bytes / PAGE as u64);
+    }
+
+    /// Without `choices` it was no power cut: a process was killed.
+    pub(super) fn after_crash(&self, calls: usize, mut choices: Option<&mut Choices>) -> Self {
         let directories: BTreeMap<_, _> =
             self.directories.iter().filter_map(|(&id, history)| Some((id, history.at(calls)?))).collect();
-        let directories = directory::after_crash(&directories, loss, &mut random);
+        let directories = match &mut choices {
+            Some(choices) => directory::after_cut(&directories, choices),
+            None => directories.into_iter().map(|(id, directory)| (id, directory.clone())).collect(),
+        };
         let named: BTreeSet<_> = directories.values().flat_map(|directory| directory.entries().values()).collect();
         // After a mere kill, a removed file may still come back at a later power cut.
-        let kept = |id: &Id| loss == Loss::Nothing || named.contains(&Node::File(*id));
-        let files = self.files.iter().filter(|(id, _)| kept(id));
-        let files = files.filter_map(|(&id, file)| Some((id, file.after_crash(calls, loss, &mut random)?)));
+        let was_killed = choices.is_none();
+        let files = self.files.iter().filter(|(id, _)| was_killed || named.contains(&Node::File(**id)));
+        let files = files.filter_map(|(&id, file)| Some((id, file.after_crash(calls, choices.as_deref_mut())?)));
         Self {
             files: files.collect(),
             directories: directories.into_iter().map(|(id, directory)| (id, History::new(0, directory))).collect(),
             last_serial: self.last_serial,
             ..Self::new()
         }
+    }
+
+    /// Of the names and what their files read as. Not of what is not synced yet, nor of inode numbers.
+    pub(super) fn fingerprint(&self, directory: Id) -> u64 {
+        let Ok(directory) = self.directory(directory) else { return 0 };
+        directory.entries().iter().fold(1, |so_far, (name, node)| {
+            let name = name.as_encoded_bytes().iter().fold(so_far, |so_far, &byte| mixed(so_far, byte.into()));
+            mixed(
+                name,
+                match *node {
+                    Node::File(id) => self.file(id).map_or(0, |file| file.cached().fingerprint()),
+                    Node::Directory(id) => !self.fingerprint(id),
+                },
+            )
+        })
     }
 
     pub(super) fn serial(&mut self) -> u64 {
@@ -148,7 +178,7 @@ impl State {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let (directory, name) = self.place(path)?;
-        self.call(Op::Create, path, "")?;
+        self.call(Op::Create, path, "", None)?;
         let id = self.serial();
         self.files.insert(id, File::new(self.calls.len()));
         self.change(directory, EntryChange { set: Some((name, Node::File(id))), ..EntryChange::default() })?;
@@ -159,7 +189,7 @@ impl State {
         match self.find(path)? {
             Some(Node::Directory(_)) => return Ok(()),
             Some(Node::File(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
-            None => self.call(Op::CreateDir, path, "")?,
+            None => self.call(Op::CreateDir, path, "", None)?,
         }
         let mut parent = ROOT;
         for name in names(path) {
@@ -189,7 +219,7 @@ impl State {
             Some(replaced) if replaced == node => return Ok(()),
             _ => {}
         }
-        self.call(Op::Rename, from, &format!("to {}", to.display()))?;
+        self.call(Op::Rename, from, &format!("to {}", to.display()), None)?;
         let (unset, set) = (Some(old), Some((new, node)));
         if source == target {
             return self.change(source, EntryChange { unset, set, ..EntryChange::default() });
@@ -202,13 +232,13 @@ impl State {
     pub(super) fn remove(&mut self, path: &Path) -> io::Result<()> {
         self.find_file(path)?;
         let (directory, name) = self.place(path)?;
-        self.call(Op::Remove, path, "")?;
+        self.call(Op::Remove, path, "", None)?;
         self.change(directory, EntryChange { unset: Some(name), ..EntryChange::default() })
     }
 
     pub(super) fn sync_dir(&mut self, path: &Path) -> io::Result<()> {
         let id = self.find_directory(path)?;
-        self.call(Op::SyncDir, path, "")?;
+        self.call(Op::SyncDir, path, "", None)?;
         let now: BTreeMap<_, _> = self.directories.iter().map(|(&id, directory)| (id, directory.now())).collect();
         for (id, count) in directory::counts_to_sync(&now, id) {
             self.directory_mut(id)?.settle(count);
@@ -227,15 +257,15 @@ impl State {
     pub(super) fn write(&mut self, id: Id, path: &Path, bytes: &[u8], offset: Option<u64>) -> io::Result<usize> {
         let op = if offset.is_some() { Op::WriteAt } else { Op::Append };
         let offset = offset.unwrap_or(self.file(id)?.cached().len);
-        let bytes = match self.short_write(op) {
-            Some(limit) => bytes.get(..limit).unwrap_or(bytes),
-            None => bytes,
-        };
+        let bytes = self.short(op, path).and_then(|limit| bytes.get(..limit)).unwrap_or(bytes);
         // The length of a file is a signed number.
         if offset.checked_add(bytes.len() as u64).is_none_or(|end| i64::try_from(end).is_err()) {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        self.call(op, path, &format!("{} bytes at {offset}", bytes.len()))?;
+        let room = self.room_for(id, bytes.len(), offset)?;
+        let full = room == 0 && !bytes.is_empty();
+        let bytes = bytes.get(..room).unwrap_or(bytes);
+        self.call(op, path, &format!("{} bytes at {offset}", bytes.len()), full.then_some(Fault::Os(NO_SPACE)))?;
         let calls = self.calls.len();
         if !bytes.is_empty() {
             self.file_mut(id)?.write(calls, bytes, offset);
@@ -243,18 +273,36 @@ impl State {
         Ok(bytes.len())
     }
 
+    /// How much of a write of `len` bytes at `offset` the disk has room for.
+    fn room_for(&self, id: Id, len: usize, offset: u64) -> io::Result<usize> {
+        let Some(capacity) = self.capacity_pages else { return Ok(len) };
+        let directories = self.directories.values().flat_map(|directory| directory.now().entries().values());
+        let named: BTreeSet<_> = directories.copied().chain([Node::File(id)]).collect();
+        let files = self.files.iter().filter(|(id, _)| named.contains(&Node::File(**id)));
+        let used: u64 = files.map(|(_, file)| file.cached().pages()).sum();
+        Ok(self.file(id)?.cached().room_for(len, offset, capacity.saturating_sub(used)))
+    }
+
+    /// Reads from a file that was opened at `path`.
+    pub(super) fn read(&mut self, id: Id, path: &Path, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        // No bytes at all would say that the file ends there.
+        let limit = self.short(Op::Read, path).map_or(buffer.len(), |limit| limit.max(1).min(buffer.len()));
+        self.look(Op::Read, path)?;
+        Ok(self.file(id)?.cached().read(&mut buffer[..limit], offset))
+    }
+
     pub(super) fn truncate(&mut self, id: Id, path: &Path, len: u64) -> io::Result<()> {
         if i64::try_from(len).is_err() {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        self.call(Op::Truncate, path, &format!("to {len} bytes"))?;
+        self.call(Op::Truncate, path, &format!("to {len} bytes"), None)?;
         let calls = self.calls.len();
         self.file_mut(id)?.truncate(calls, len);
         Ok(())
     }
 
     pub(super) fn sync(&mut self, id: Id, path: &Path) -> io::Result<()> {
-        let called = self.call(Op::Sync, path, "");
+        let called = self.call(Op::Sync, path, "", None);
         let calls = self.calls.len();
         let file = self.file_mut(id)?;
         match &called {
@@ -268,8 +316,9 @@ impl State {
 
     // Locks.
 
-    pub(super) fn try_lock(&mut self, id: Id, handle: u64) -> bool {
-        *self.locks.entry(id).or_insert(handle) == handle
+    pub(super) fn try_lock(&mut self, id: Id, path: &Path, handle: u64) -> io::Result<bool> {
+        self.look(Op::Lock, path)?;
+        Ok(*self.locks.entry(id).or_insert(handle) == handle)
     }
 
     pub(super) fn unlock(&mut self, id: Id, handle: u64) {
@@ -280,37 +329,28 @@ impl State {
 
     // Calls and faults.
 
-    /// Enters a call in the list; fails if that was injected.
-    fn call(&mut self, op: Op, path: &Path, detail: &str) -> io::Result<()> {
-        let fault = self.take_fault(op, |fault| match *fault {
-            Fault::Error(kind) => Some(io::Error::from(kind)),
-            Fault::Os(code) => Some(io::Error::from_raw_os_error(code)),
-            Fault::Short(_) => None,
-        });
+    /// Enters a call in the list; fails if that was injected, or else with `own`.
+    fn call(&mut self, op: Op, path: &Path, detail: &str, own: Option<Fault>) -> io::Result<()> {
+        let injected = self.faults.take_error((self.operations, self.calls.len()), op, path);
+        self.operations += 1;
+        let fault = injected.or(own.as_ref().and_then(Fault::error));
         let error = fault.as_ref().map(io::Error::kind);
         self.calls.push(Call { op, path: path.to_owned(), detail: detail.to_owned(), error });
         fault.map_or(Ok(()), Err)
     }
 
-    fn short_write(&mut self, op: Op) -> Option<usize> {
-        self.take_fault(op, |fault| match *fault {
-            Fault::Short(bytes) => Some(bytes),
-            Fault::Error(_) | Fault::Os(_) => None,
-        })
+    /// An operation that changes nothing, and so is no call in the list; fails if that was injected.
+    pub(super) fn look(&mut self, op: Op, path: &Path) -> io::Result<()> {
+        // No call has this index.
+        let injected = self.faults.take_error((self.operations, usize::MAX), op, path);
+        self.operations += 1;
+        injected.map_or(Ok(()), Err)
     }
 
-    /// The first fault that is meant for this call and that `select` wants.
-    fn take_fault<T>(&mut self, op: Op, select: impl Fn(&Fault) -> Option<T>) -> Option<T> {
-        let call = self.calls.len();
-        let (index, selected) = self.faults.iter().enumerate().find_map(|(index, (when, fault))| {
-            let meant = match *when {
-                When::Call(number) => number == call,
-                When::Next(wanted) => wanted == op,
-            };
-            if meant { Some((index, select(fault)?)) } else { None }
-        })?;
-        self.faults.remove(index);
-        Some(selected)
+    /// How few bytes the next read or write is to transfer, if that was injected.
+    fn short(&mut self, op: Op, path: &Path) -> Option<usize> {
+        let call = if op == Op::Read { usize::MAX } else { self.calls.len() };
+        self.faults.take_short((self.operations, call), op, path)
     }
 
     // Inodes: none that has a name or a handle ever goes, so none of these fails.

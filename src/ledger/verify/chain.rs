@@ -155,7 +155,7 @@ impl Chain {
 
     fn torn(&mut self, bytes: &[u8], place: Place) {
         self.torn = match self.torn {
-            Torn::None if bytes.starts_with(b"{") => Torn::Line(self.found.fault_count),
+            Torn::None if bytes.starts_with(b"{") && !bytes.contains(&0) => Torn::Line(self.found.fault_count),
             _ => Torn::Bytes,
         };
         self.fault(FaultKind::Torn, place, None, format!("{} bytes that are no line", bytes.len()));

@@ -33,6 +33,10 @@ impl Checked {
             }
             let Some(trailer) = line::trailer(bytes) else { return Verdict::Torn };
             let right = trailer.seals(bytes);
+            // No line of ours has a NUL: a lost page reads so, and the lines that it began and ended in are no edited ones.
+            if !right && bytes.contains(&0) {
+                return Verdict::Torn;
+            }
             trailers.push(trailer);
             Verdict::Line { right }
         };

@@ -115,3 +115,57 @@ fn an_interrupted_sync_gives_nothing_up() {
     file.sync().unwrap();
     assert_eq!(read(&cut(&disk, Loss::Unsynced), "a").unwrap(), [b'b'; 2 * pages::PAGE]);
 }
+
+#[test]
+fn operations_that_change_nothing_fail_too_and_are_no_calls() {
+    let (disk, file) = disk_with(b"bytes");
+    let calls = disk.calls().len();
+    let mut buffer = [0; 5];
+    let looks: [(Op, &mut dyn FnMut() -> io::Result<()>); 7] = [
+        (Op::Open, &mut || disk.open(Path::new("a"), Access::Read).map(drop)),
+        (Op::Read, &mut || file.read_at(&mut buffer, 0).map(drop)),
+        (Op::Stat, &mut || file.stat().map(drop)),
+        (Op::Stat, &mut || file.length().map(drop)),
+        (Op::Stat, &mut || disk.stat(Path::new("a")).map(drop)),
+        (Op::List, &mut || disk.list(Path::new("/")).map(drop)),
+        (Op::Lock, &mut || file.try_lock().map(drop)),
+    ];
+    for (op, look) in looks {
+        disk.inject(When::Next(op), Fault::Os(5));
+        assert_eq!(look().unwrap_err().raw_os_error(), Some(5), "{op}");
+        disk.inject(When::Operation(disk.operations() + 1), Fault::Os(28));
+        look().unwrap();
+        assert_eq!(look().unwrap_err().raw_os_error(), Some(28), "{op}");
+        look().unwrap();
+    }
+    assert_eq!(disk.calls().len(), calls);
+}
+
+#[test]
+fn a_short_read_reads_something() {
+    let (disk, file) = disk_with(b"bytes");
+    disk.inject(When::Next(Op::Read), Fault::Short(2));
+    disk.inject(When::Next(Op::Read), Fault::Short(0));
+    let mut buffer = [0; 9];
+    let lengths: Vec<_> = (0..3).map(|_| file.read_at(&mut buffer, 0).unwrap()).collect();
+    assert_eq!(lengths, [2, 1, 5]);
+}
+
+#[test]
+fn a_lasting_fault_lasts_until_it_is_lifted() {
+    let (disk, file) = disk_with(b"a");
+    let from = disk.operations() + 1;
+    disk.inject_lasting(move |number, op, path| number >= from && op == Op::Sync && path.ends_with("a"), Fault::Os(5));
+    let other = open(&disk, "b", Access::AppendNew);
+    for _ in 0..3 {
+        file.sync().unwrap_err();
+        other.sync().unwrap();
+    }
+    // One for this operation alone comes first.
+    disk.inject(When::Next(Op::Sync), Fault::Os(28));
+    assert_eq!(file.sync().unwrap_err().raw_os_error(), Some(28));
+    disk.inject(When::Next(Op::Append), Fault::Os(28));
+    disk.lift_faults();
+    file.sync().unwrap();
+    append_all(&*other, b"x").unwrap();
+}

@@ -2,9 +2,11 @@
 
 mod cache;
 mod faults;
+mod losses;
 mod names;
 mod power_cut;
 mod real_disk;
+mod space;
 
 use std::collections::BTreeSet;
 

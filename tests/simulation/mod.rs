@@ -1,0 +1,207 @@
+//! A journal on a simulated disk: what is appended to it, and what must be found there after a crash. Shared by the tests
+//! of several promises.
+
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use runledger::hash_bytes;
+use runledger::journal::simulated::{Loss, SimulatedDisk};
+use runledger::journal::storage::{Access, Storage};
+use runledger::journal::{Journal, Line, Options};
+
+pub(crate) const PATH: &str = "/logs/execution_metrics.jsonl";
+
+/// Rotates at `rotate_bytes` and warns nobody.
+pub(crate) fn options(disk: &SimulatedDisk, rotate_bytes: u64) -> Options {
+    let mut options = Options::new(Arc::new(|| 1_771_079_000_000));
+    options.storage = Arc::new(disk.clone());
+    options.rotate_bytes = Some(rotate_bytes);
+    options.warn = Arc::new(|_| {});
+    options
+}
+
+/// A file of the ledger's machinery.
+pub(crate) fn machinery(name: &str) -> PathBuf {
+    Path::new(PATH).with_extension("ledger").join(name)
+}
+
+/// Payload `number`, of some `bytes`.
+pub(crate) fn payload(number: usize, bytes: usize) -> Vec<u8> {
+    format!("{{\"n\":{number},\"filler\":\"{}\"}}", "x".repeat(bytes)).into_bytes()
+}
+
+pub(crate) fn read(disk: &SimulatedDisk, path: impl AsRef<Path>) -> Vec<u8> {
+    let file = disk.open(path.as_ref(), Access::Read).unwrap();
+    let mut bytes = vec![0; file.length().unwrap() as usize];
+    assert_eq!(file.read_at(&mut bytes, 0).unwrap(), bytes.len());
+    bytes
+}
+
+/// Makes `bytes` the whole content of the file at `path`, as something outside would.
+pub(crate) fn put(disk: &SimulatedDisk, path: impl AsRef<Path>, bytes: &[u8]) {
+    let file = disk.open(path.as_ref(), Access::Write).unwrap();
+    file.truncate(0).unwrap();
+    assert_eq!(file.write_at(bytes, 0).unwrap(), bytes.len());
+    file.sync().unwrap();
+}
+
+/// The whole lines of `events.jsonl`; none if it is not there.
+pub(crate) fn events(disk: &SimulatedDisk) -> Vec<serde_json::Value> {
+    if disk.stat(&machinery("events.jsonl")).unwrap().is_none() {
+        return Vec::new();
+    }
+    let text = String::from_utf8(read(disk, machinery("events.jsonl"))).unwrap();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// The number in a line whose hash is right; `None` for any other. Not by a JSON parser: tens of thousands of disks are
+/// read.
+fn number(line: &Line<'_>) -> Option<usize> {
+    let (body, hash) = chained(line.bytes)?;
+    if hash_bytes(body).as_bytes() != hash {
+        return None;
+    }
+    let digits = line.bytes.strip_prefix(b"{\"n\":")?;
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
+}
+
+/// What a line's hash is of, and the hash.
+fn chained(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (body, hash) = line.strip_suffix(b"\"}")?.split_last_chunk::<64>()?;
+    Some((body.strip_suffix(b",\"hash\":\"")?, hash))
+}
+
+/// What is found in a journal whose segments may have holes: a failed sync leaves some, and what follows repeats their
+/// lines.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chain {
+    /// Every line is there, directly after the one before it.
+    Whole,
+    /// Lines that were repeated may come late, and what is left of them is passed over.
+    Repeated,
+}
+
+/// Reads the lines of a journal, also those that are appended while it is read.
+pub(crate) struct Reader {
+    lines: runledger::journal::Lines,
+    chain: Chain,
+    last: (u64, Vec<u8>),
+    pub(crate) found: Vec<usize>,
+}
+
+impl Reader {
+    pub(crate) fn new(journal: &Journal, chain: Chain) -> Self {
+        Self { lines: journal.lines(), chain, last: (0, vec![b'0'; 64]), found: Vec::new() }
+    }
+
+    /// Reads to the end, and says what is wrong with the chain.
+    pub(crate) fn read_on(&mut self) -> Result<(), String> {
+        while let Some(line) = self.lines.next_line().map_err(|error| format!("{error:?}"))? {
+            let Some(number) = number(&line) else {
+                if self.chain == Chain::Whole {
+                    return Err(format!("no line at byte {} of segment {}", line.offset, line.segment));
+                }
+                continue;
+            };
+            let (body, hash) = chained(line.bytes).unwrap();
+            if self.chain == Chain::Whole {
+                let follows = line.seq == Some(self.last.0 + 1) && body.ends_with(&[&self.last.1, &b"\""[..]].concat());
+                if !follows {
+                    return Err(format!("line {:?} does not follow line {}", line.seq, self.last.0));
+                }
+            }
+            self.last = (line.seq.unwrap(), hash.to_vec());
+            self.found.push(number);
+        }
+        Ok(())
+    }
+}
+
+/// The numbers in a journal, in order.
+pub(crate) fn numbers(journal: &Journal, chain: Chain) -> Vec<usize> {
+    let mut reader = Reader::new(journal, chain);
+    reader.read_on().unwrap();
+    reader.found
+}
+
+/// What the callers had been told when the disk had made so many calls.
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) calls: usize,
+    pub(crate) acknowledged: Vec<usize>,
+}
+
+/// A disk on which a journal was used, and what its callers were told.
+pub(crate) struct Used {
+    pub(crate) disk: SimulatedDisk,
+    pub(crate) told: Vec<Told>,
+    pub(crate) chain: Chain,
+    pub(crate) rotate_bytes: u64,
+}
+
+impl Used {
+    pub(crate) fn new(disk: SimulatedDisk, rotate_bytes: u64, chain: Chain) -> Self {
+        Self { disk, told: Vec::new(), chain, rotate_bytes }
+    }
+
+    pub(crate) fn open(&self) -> Journal {
+        Journal::open(PATH, options(&self.disk, self.rotate_bytes)).unwrap()
+    }
+
+    /// Appends the payloads of these numbers, and keeps what was answered.
+    pub(crate) fn append(
+        &mut self,
+        journal: &Journal,
+        numbers: std::ops::Range<usize>,
+        bytes: impl Fn(usize) -> usize,
+    ) {
+        for number in numbers {
+            let mut acknowledged = self.told.last().map_or(Vec::new(), |told| told.acknowledged.clone());
+            if journal.append(&payload(number, bytes(number))).is_ok() {
+                acknowledged.push(number);
+            }
+            self.told.push(Told { calls: self.disk.calls().len(), acknowledged });
+        }
+    }
+
+    /// How many answers had been given after `calls`, and what they acknowledged.
+    pub(crate) fn told_after(&self, calls: usize) -> (usize, &[usize]) {
+        let count = self.told.partition_point(|told| told.calls <= calls);
+        let told = count.checked_sub(1).map(|last| &self.told[last]);
+        (count, told.map_or(&[][..], |told| &told.acknowledged))
+    }
+
+    /// The disk after a crash is opened, has all that had been acknowledged once, takes another line, and is whole.
+    pub(crate) fn check(&self, after: &SimulatedDisk, calls: usize, loss: Loss) {
+        let fail =
+            |what: String| -> ! { panic!("after call {calls} of {}, {loss:?}: {what}", self.disk.calls().len()) };
+        let journal = Journal::open(PATH, options(after, self.rotate_bytes));
+        let journal = journal.unwrap_or_else(|error| fail(format!("cannot be opened: {error:?}")));
+        self.check_opened(&journal, self.told_after(calls).1).unwrap_or_else(|what| fail(what));
+    }
+
+    pub(crate) fn check_opened(&self, journal: &Journal, acknowledged: &[usize]) -> Result<(), String> {
+        const LAST: usize = 1_000_000;
+        let mut reader = Reader::new(journal, self.chain);
+        reader.read_on()?;
+        let once: HashSet<_> = reader.found.iter().copied().collect();
+        if once.len() != reader.found.len() {
+            return Err(format!("twice there: {:?}", reader.found));
+        }
+        let lost: Vec<_> = acknowledged.iter().filter(|number| !once.contains(number)).collect();
+        if !lost.is_empty() {
+            return Err(format!("acknowledged and lost: {lost:?}; there are {:?}", reader.found));
+        }
+        journal.append(&payload(LAST, 10)).map_err(|error| format!("takes no line: {error:?}"))?;
+        let before = reader.found.len();
+        reader.read_on()?;
+        if reader.found[before..] != [LAST] {
+            return Err(format!("another line than the one appended: {:?}", &reader.found[before..]));
+        }
+        Ok(())
+    }
+}
