@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use children::place::{PATIENCE, Place, Running, record, skill, until};
-use children::{Report, contents, is_interrupted, ledger_path, report, task};
+use children::{Random, Report, contents, is_interrupted, ledger_path, report, task};
 use runledger::journal::{Journal, Lines};
 use runledger::metrics::Status;
 use runledger::{Answer, ExecutionMetrics, Ledger, Options, Records, Uuid, hash_bytes, verify};
@@ -20,18 +20,6 @@ const PROCESSES: usize = 16;
 const THREADS: usize = 8;
 /// Small enough that a segment is sealed many times in each test.
 const ROTATE_BYTES: u64 = 100_000;
-
-/// A generator of Marsaglia's xorshift family, for schedules that a printed seed repeats.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
 
 /// Processes that work side by side, some of which are killed and some of those replaced.
 struct Crew<'p> {

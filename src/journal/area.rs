@@ -100,17 +100,21 @@ impl Area {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let file: Arc<dyn StorageFile> = Arc::from(storage.open(&new, Access::WriteNew)?);
-        // Page by page: one large write is cached in large folios, and each small write into such a one walks all its
-        // blocks.
-        let page = [0; HEADER_BYTES as usize];
-        for at in (0..HEADER_BYTES + AREA_BYTES).step_by(page.len()) {
-            write_all_at(&*file, &page, at)?;
-        }
-        file.sync()?;
-        storage.rename(&new, &path)?;
-        storage.sync_dir(layout.machinery())?;
-        Self::from_file(file)
+        let make = || -> io::Result<Self> {
+            let file: Arc<dyn StorageFile> = Arc::from(storage.open(&new, Access::WriteNew)?);
+            // Page by page: one large write is cached in large folios, and each small write into such a one walks all
+            // its blocks.
+            let page = [0; HEADER_BYTES as usize];
+            for at in (0..HEADER_BYTES + AREA_BYTES).step_by(page.len()) {
+                write_all_at(&*file, &page, at)?;
+            }
+            file.sync()?;
+            storage.rename(&new, &path)?;
+            storage.sync_dir(layout.machinery())?;
+            Self::from_file(file)
+        };
+        // On a full disk the part that was made would take the room of the records.
+        make().inspect_err(|_| _ = storage.remove(&new))
     }
 
     fn from_file(file: Arc<dyn StorageFile>) -> io::Result<Self> {

@@ -37,14 +37,14 @@ pub enum Event {
         /// Its length.
         bytes: u64,
     },
-    /// The active segment could not be synced. It was sealed, and its lines since the last sync were repeated in a new
-    /// one.
+    /// The active segment could not be synced, or not be mended. It was sealed, and its lines since the last sync were
+    /// repeated in a new one.
     Abandoned {
         /// Number of the abandoned segment.
         segment: u64,
         /// Bytes that were repeated.
         repeated_bytes: u64,
-        /// The error of the sync.
+        /// The error that was met.
         error: String,
     },
     /// Records stand in `spill/`, since the ledger could not take them.

@@ -2,9 +2,11 @@
 //!
 //! Elsewhere each answer is `None`, and this weakens: a dead process is recognised by its lock alone, so a forked child
 //! that outlives it hides it until it ends too; a restart of the machine is noticed only because locks do not survive
-//! it; and a ledger on a network file system is not refused.
+//! it; a ledger on a network file system is not refused; and a limit on the length of files ends the process that
+//! reaches it.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use super::storage::{canonical, read_system_link, read_system_text};
 
@@ -43,6 +45,18 @@ pub(crate) fn knows_processes() -> bool {
     counts_alike && !read_system_text("/proc/self/mountinfo").is_none_or(hides)
 }
 
+/// The longest file that this process may write (`ulimit -f`), as it was when this was first asked; `None`: any.
+pub(super) fn file_bytes_max() -> Option<u64> {
+    static FILE_BYTES_MAX: LazyLock<Option<u64>> =
+        LazyLock::new(|| file_bytes_limit(&read_system_text("/proc/self/limits")?));
+    *FILE_BYTES_MAX
+}
+
+/// The soft limit in `/proc/self/limits`, which is a number or "unlimited".
+fn file_bytes_limit(limits: &str) -> Option<u64> {
+    limits.lines().find_map(|line| line.strip_prefix("Max file size"))?.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// The type of the file system that holds `path`, if it is one whose locks and syncs reach over a network.
 pub(crate) fn network_file_system(path: &Path) -> Option<String> {
     let path = path.ancestors().find_map(canonical).or_else(|| canonical(Path::new(".")))?;
@@ -77,6 +91,18 @@ mod tests {
         assert_eq!(process_start(u32::MAX), None);
         assert!(boot_id().is_some_and(|id| id.len() == 36));
         assert!(namespaces().is_some_and(|both| both.starts_with("pid:[")));
+    }
+
+    #[test]
+    fn a_file_size_limit_is_a_number_or_none() {
+        let limits = |soft| {
+            format!(
+                "Limit  Soft Limit  Hard Limit  Units\nMax file size  {soft}  9  bytes\nMax data size  7  8  bytes\n"
+            )
+        };
+        assert_eq!(file_bytes_limit(&limits("4096")), Some(4096));
+        assert_eq!(file_bytes_limit(&limits("unlimited")), None);
+        assert_eq!(file_bytes_limit(""), None);
     }
 
     #[test]

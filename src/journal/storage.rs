@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::lock;
+use super::{lock, platform};
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,10 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals in `directory` durable.
     fn sync_dir(&self, directory: &Path) -> io::Result<()>;
+    /// The longest that a write may make a file; `None`: no limit is known.
+    fn file_bytes_max(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// An open file.
@@ -171,7 +175,14 @@ pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u6
     Ok(filled)
 }
 
+/// Another process may append between a look at the length and the write: an event, of which this is room for twenty.
+const LIMIT_MARGIN_BYTES: u64 = 4096;
+
 /// The real file system.
+///
+/// Where the process may write files of a certain length only (`ulimit -f`), a write or an extension beyond it fails
+/// with [`io::ErrorKind::FileTooLarge`] here: the system would end the process with SIGXFSZ. The limit is the one that
+/// the process had at the first write.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
@@ -229,6 +240,18 @@ impl Storage for Disk {
         let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         fs::File::open(directory)?.sync_all()
     }
+
+    fn file_bytes_max(&self) -> Option<u64> {
+        platform::file_bytes_max().map(|limit| limit.saturating_sub(LIMIT_MARGIN_BYTES))
+    }
+}
+
+/// Refuses what would make a file too long; `end` is not asked for without a limit.
+fn refuse_too_large(end: impl FnOnce() -> io::Result<u64>) -> io::Result<()> {
+    match Disk.file_bytes_max() {
+        Some(limit) if end()? > limit => Err(io::ErrorKind::FileTooLarge.into()),
+        _ => Ok(()),
+    }
 }
 
 impl StorageFile for fs::File {
@@ -237,14 +260,18 @@ impl StorageFile for fs::File {
     }
 
     fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        refuse_too_large(|| Ok(StorageFile::length(self)? + bytes.len() as u64))?;
         io::Write::write(&mut &*self, bytes)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        refuse_too_large(|| Ok(offset + bytes.len() as u64))?;
         std::os::unix::fs::FileExt::write_at(self, bytes, offset)
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
+        // A file that is longer than the limit may be cut to a length that still is.
+        refuse_too_large(|| Ok(if len > StorageFile::length(self)? { len } else { 0 }))?;
         self.set_len(len)
     }
 

@@ -75,6 +75,10 @@ impl Payloads {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
     }
+
+    fn line_bytes_max(&self) -> u64 {
+        (self.bytes.len() + self.ends.len() * TRAILER_BYTES_MAX) as u64
+    }
 }
 
 impl Tail {
@@ -140,7 +144,7 @@ impl Tail {
     pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
-        self.rotate_if_due()?;
+        self.rotate_if_due(payloads)?;
         let before = self.end;
         let in_area = self.write(payloads)?;
         let unsynced = Unsynced {
@@ -252,11 +256,13 @@ impl Tail {
         (self.options.clock)().div_euclid(DAY_MS)
     }
 
-    fn rotate_if_due(&mut self) -> Result<()> {
-        let Some(header) = self.area.as_ref().and_then(Area::header) else { return Ok(()) };
+    fn rotate_if_due(&mut self, next: &Payloads) -> Result<()> {
+        let header = self.area.as_ref().and_then(Area::header);
         let large = self.options.rotate_bytes.is_some_and(|limit| self.end.len >= limit);
-        let old = self.options.rotate_daily && header.day < self.day();
-        if self.end.len == 0 || !(large || old) {
+        let next = next.line_bytes_max();
+        let full = self.storage.file_bytes_max().is_some_and(|limit| next <= limit && self.end.len + next > limit);
+        let old = self.options.rotate_daily && header.is_some_and(|header| header.day < self.day());
+        if self.end.len == 0 || !(large || full || old) {
             return Ok(());
         }
         let sealed = self.end;
@@ -265,7 +271,11 @@ impl Tail {
             // It could not be synced, and so is sealed already.
             return Ok(());
         }
-        self.begin_segment(&[])?;
+        if let Err(error) = self.begin_segment(&[]) {
+            // Refused where a file may not be renamed (`chattr +a`): then the lines go on in the segment that is there.
+            self.warn(&error);
+            return self.recover();
+        }
         self.tell(&Event::Rotated { segment: sealed.segment, bytes: sealed.len });
         Ok(())
     }
@@ -312,7 +322,7 @@ impl Tail {
     /// before it. Then the next writer's recovery moves it all to quarantine.
     fn check_place(&self, end: u64, link: Link) -> Result<()> {
         let len = self.active_len()?;
-        if len == end || self.last_link(end)? == Some(link) {
+        if len == end || (len > end && self.last_link(end)? == Some(link)) {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Io, "append to the ledger")

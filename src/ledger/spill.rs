@@ -48,8 +48,9 @@ impl Spill {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => self.storage.open(&path, Access::AppendNew)?,
                 opened => opened?,
             };
-            append_all(&*file, &line)?;
-            file.sync()?;
+            let before = file.length()?;
+            // On a full disk a part of a record would take the room of the next one. If it stays, it is a line of its own.
+            append_all(&*file, &line).and_then(|()| file.sync()).inspect_err(|_| _ = file.truncate(before))?;
             self.storage.sync_dir(&self.layout.spill())
         };
         write().map_err(|source| Error::io("spill a record", &path, source))?;

@@ -2,12 +2,16 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+pub(crate) mod executions;
+pub(crate) mod mount;
 pub(crate) mod place;
+pub(crate) mod strace;
 
 use std::collections::HashMap;
 use std::io::{IoSlice, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, Records, Uuid, verify};
@@ -88,4 +92,45 @@ pub(crate) fn contents(path: &Path, at: &str) -> HashMap<Uuid, (u64, ExecutionMe
 /// Whether the record says that its process was killed.
 pub(crate) fn is_interrupted(record: &ExecutionMetrics) -> bool {
     record.status == Some(Status::Interrupted) && record.execution_succeeded.is_none()
+}
+
+/// A generator of Marsaglia's xorshift family, for schedules that a printed seed repeats.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// Says that something is not tested here, and why. Also in a run that keeps the output of tests that pass to itself.
+pub(crate) fn not_tested(what: &str, why: &str) {
+    std::io::stdout().write_all(format!("NOT TESTED: {what}: {}\n", why.trim_end()).as_bytes()).unwrap();
+}
+
+/// Whether a tool is there; says so if it is not.
+pub(crate) fn has_tool(tool: &str, untested: &str) -> bool {
+    match Command::new(tool).arg("--version").output() {
+        Ok(_) => true,
+        Err(error) => {
+            not_tested(untested, &format!("{tool}: {error}"));
+            false
+        }
+    }
+}
+
+/// A number that whoever runs the tests may choose.
+pub(crate) fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().unwrap())
+}
+
+/// `RUNLEDGER_TEST_SEED`, or one that no run had before; printed.
+pub(crate) fn seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let seed = number("RUNLEDGER_TEST_SEED").unwrap_or(now).max(1);
+    println!("RUNLEDGER_TEST_SEED={seed}");
+    seed
 }
