@@ -204,6 +204,11 @@ impl Tail {
                 if self.area.as_ref().is_some_and(|area| area.file().has_failed()) {
                     (self.area, self.area_failed) = (None, true);
                 }
+                // What is sealed ends with a whole line, if the rest can be cut off: the area has that line.
+                let whole = merged.bytes[..same].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
+                if self.active_len()? > header.base + whole {
+                    let _ = self.file.truncate(header.base + whole);
+                }
                 self.begin_segment(&merged.bytes)?;
                 let repeated_bytes = merged.bytes.len() as u64;
                 self.tell(&Event::Abandoned { segment: base.segment, repeated_bytes, error: error.to_string() });

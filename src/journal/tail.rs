@@ -201,7 +201,7 @@ impl Tail {
         Ok(there.is_some_and(|there| there.id == self.file_id))
     }
 
-    fn active_len(&self) -> Result<u64> {
+    pub(super) fn active_len(&self) -> Result<u64> {
         self.file.length().map_err(|source| Error::io("examine the ledger", self.layout.active(), source))
     }
 
