@@ -252,6 +252,42 @@ fn anyone_can_check_a_line_and_the_chain() {
     assert_eq!((head.seq, head.hash), (5, before));
 }
 
+/// `tail -F` prints each line once, whoever opens and closes the ledger meanwhile: the file is never cut, but after a kill.
+#[cfg(feature = "simulation")]
+#[test]
+fn opening_and_closing_cuts_nothing_off() {
+    use runledger::journal::simulated::{Op, SimulatedDisk};
+    use runledger::journal::storage::Storage;
+    let disk = SimulatedDisk::new();
+    let open = || Options::new().storage(std::sync::Arc::new(disk.clone())).open("/logs/ledger.jsonl").unwrap();
+    let open = &open;
+    let append =
+        |ledger: &Ledger, number| assert!(matches!(ledger.append(&record(number)), Ok(Answer::Durable { .. })));
+    let length = || disk.stat(Path::new("/logs/ledger.jsonl")).unwrap().unwrap().len;
+    for number in 0..3 {
+        append(&open(), number);
+    }
+    let first = open();
+    for number in 3..6 {
+        append(&first, number);
+        let before = length();
+        let second = open();
+        append(&second, number + 3);
+        append(&first, number + 6);
+        drop(second);
+        assert!(length() > before);
+    }
+    drop(first);
+    std::thread::scope(|scope| {
+        for thread in 1..=4 {
+            scope.spawn(move || (0..20).for_each(|number| append(&open(), thread * 100 + number)));
+        }
+    });
+    assert_eq!(open().scan().unwrap().count(), 12 + 4 * 20);
+    let cuts: Vec<_> = disk.calls().into_iter().filter(|call| call.op == Op::Truncate).collect();
+    assert_eq!(cuts, []);
+}
+
 #[test]
 fn files_are_for_the_owner_alone() {
     let directory = tempfile::tempdir().unwrap();

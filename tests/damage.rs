@@ -74,8 +74,8 @@ fn starts(bytes: &[u8]) -> Vec<usize> {
     std::iter::once(0).chain(feeds.map(|(at, _)| at + 1)).filter(|&at| at < bytes.len()).collect()
 }
 
-/// A ledger at rest: in a sealed segment the lines that say 1 and 2, in the active one those that say 3 to 5, the last
-/// two after the commit area's base unless it is `settled`.
+/// A ledger at rest: in a sealed segment the lines that say 1 and 2, in the active one those that say 3 to 5. Its process
+/// was killed, and left the last two after the commit area's base; unless it is `settled`: then it was closed.
 struct Rest {
     disk: SimulatedDisk,
     head: Head,
@@ -94,10 +94,9 @@ impl Rest {
         let journal = open(&disk).unwrap();
         assert_eq!([4, 5].map(|n| append(&journal, n)), [4, 5]);
         let head = journal.head().unwrap();
+        let killed = disk.crash_after(usize::MAX, Loss::Nothing);
         drop(journal);
-        if settled {
-            drop(open(&disk).unwrap());
-        }
+        let disk = if settled { disk } else { killed };
         let whole = content(&disk, Path::new(PATH));
         assert_eq!((starts(&content(&disk, &sealed(1))).len(), starts(&whole).len()), (2, 3));
         Self { disk, head, whole }

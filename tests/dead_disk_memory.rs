@@ -87,6 +87,10 @@ impl StorageFile for MortalFile {
         self.0.alive(|| self.1.try_lock())
     }
 
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        self.0.alive(|| self.1.try_lock_shared())
+    }
+
     fn unlock(&self) -> io::Result<()> {
         self.1.unlock()
     }

@@ -128,6 +128,10 @@ impl StorageFile for HeldFile {
         self.file.try_lock()
     }
 
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        self.file.try_lock_shared()
+    }
+
     fn unlock(&self) -> io::Result<()> {
         self.file.unlock()
     }

@@ -329,10 +329,13 @@ fn twelve_pages() -> SimulatedDisk {
 
 fn twelve_lines(first: usize, bytes: usize) -> Used {
     let mut used = Used::new(SimulatedDisk::new(), 100_000_000, Chain::Whole);
-    for numbers in [first..first + 6, first + 6..first + 12] {
-        let journal = used.open();
-        used.append(&journal, numbers, |_| bytes);
-    }
+    let journal = used.open();
+    used.append(&journal, first..first + 6, |_| bytes);
+    drop(journal);
+    let journal = used.open();
+    used.append(&journal, first + 6..first + 12, |_| bytes);
+    // Killed: closed, it would have moved the base.
+    used.disk = used.disk.crash_after(usize::MAX, Loss::Nothing);
     used
 }
 

@@ -6,6 +6,8 @@
 //! chained. The header is a sealed line too, so a torn one is noticed; and the lines after it prove themselves through
 //! the chain, so that what an earlier cycle left behind cannot be taken for new.
 //!
+//! Whoever uses an area holds its shared lock, so that an opener can tell whether others are at work.
+//!
 //! Assumption: a write damages nothing but the bytes written (SQLite calls this "powersafe overwrite").
 
 use std::io;
@@ -16,7 +18,7 @@ use uuid::Uuid;
 
 use super::line::{self, Link};
 use super::segment::Layout;
-use super::storage::{Access, FileType, Storage, StorageFile, read_full_at, write_all_at};
+use super::storage::{Access, FileType, Storage, StorageFile, read_full_at, uninterrupted, write_all_at};
 use super::sync::SyncFile;
 
 /// How many bytes of the segment fit. Larger means fewer syncs of the segment, and more to read after a power cut.
@@ -74,6 +76,8 @@ pub(super) struct Area {
     file: SyncFile,
     /// Device and inode.
     pub(super) id: (u64, u64),
+    /// Whether nobody else used it when it was opened.
+    pub(super) alone: bool,
     header: Option<Header>,
     /// The header's bytes as last read or written: equal bytes need not be parsed again.
     seen: [u8; HEADER_LINE_BYTES_MAX],
@@ -87,7 +91,9 @@ impl Area {
             Some(stat) if stat.file_type == FileType::File && stat.len >= HEADER_BYTES + AREA_BYTES => {}
             _ => return Ok(None),
         }
-        let mut area = Self::from_file(Arc::from(storage.open(&path, Access::Write)?))?;
+        let file: Arc<dyn StorageFile> = Arc::from(storage.open(&path, Access::Write)?);
+        let alone = uninterrupted(|| file.try_lock())?;
+        let mut area = Self { alone, ..Self::from_file(file)? };
         area.refresh()?;
         Ok(Some(area))
     }
@@ -118,8 +124,10 @@ impl Area {
     }
 
     fn from_file(file: Arc<dyn StorageFile>) -> io::Result<Self> {
+        // Nobody has the exclusive one for longer than the journal's lock.
+        uninterrupted(|| file.try_lock_shared())?;
         let id = file.stat()?.id;
-        Ok(Self { file: SyncFile::new(file), id, header: None, seen: [0; HEADER_LINE_BYTES_MAX] })
+        Ok(Self { file: SyncFile::new(file), id, alone: true, header: None, seen: [0; HEADER_LINE_BYTES_MAX] })
     }
 
     /// Reads the header again, which another process may have changed, and returns it; `None` if it is not whole.

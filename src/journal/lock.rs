@@ -16,7 +16,16 @@ use crate::error::{Error, ErrorKind, Result};
 /// The lock belongs to the open file description: another `open` of the same file, in this process or another,
 /// competes for it, while a forked child shares it.
 pub(super) fn try_lock<F: fs2::FileExt>(file: &F) -> io::Result<bool> {
-    match fs2::FileExt::try_lock_exclusive(file) {
+    unless_contended(fs2::FileExt::try_lock_exclusive(file))
+}
+
+/// Takes the shared lock of `file` if nobody else holds the exclusive one; an exclusive one of this file becomes shared.
+pub(super) fn try_lock_shared<F: fs2::FileExt>(file: &F) -> io::Result<bool> {
+    unless_contended(fs2::FileExt::try_lock_shared(file))
+}
+
+fn unless_contended(locked: io::Result<()>) -> io::Result<bool> {
+    match locked {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(false),
         Err(error) => Err(error),

@@ -195,9 +195,19 @@ impl Tail {
         self.quarantine(header.segment, header.base + same as u64, &there[same..])?;
         let end = Mark { len: header.base + merged.bytes.len() as u64, link: merged.link, ..base };
         self.end = end;
-        match self.write_anew(held, &merged.bytes) {
-            Ok(()) if merged.bytes.is_empty() && cut == 0 => self.rebase(header.stray)?,
-            Ok(()) => self.finish_at(end, if merged.bytes.is_empty() { len } else { end.len })?,
+        let alone = self.area.as_ref().is_none_or(|area| area.alone);
+        let written = match alone {
+            true => self.write_anew(held, &merged.bytes),
+            false => self.write_in_place(&merged.bytes, header.base),
+        };
+        match written {
+            Ok(()) if merged.bytes.is_empty() && cut == 0 => {
+                if self.area.is_none() {
+                    self.rebase(header.stray)?;
+                }
+            }
+            Ok(()) if alone && !merged.bytes.is_empty() => self.finish_at(end, end.len)?,
+            Ok(()) => self.finish_at(end, len.max(end.len))?,
             // Refused where the file may only grow (`chattr +a`).
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && healed == 0 => self.finish_at(end, len)?,
             Err(error) => {
@@ -222,11 +232,17 @@ impl Tail {
     }
 
     /// Writes `bytes` again, which are all that the segment is to have after the base, even where they are there: a sync
-    /// of them may have failed in another process, and the next one, this one's, would then be told that all is well.
+    /// of them may have failed in a process that died of it or soon after, and the next one, this one's, would then be told
+    /// that all is well.
     ///
     /// Not in place. Measured on ext4: where a first write failed, the blocks are marked as never written; what is written
     /// over the cached pages, and synced without an error, reads as NULs once the cache is dropped. The area's blocks were
     /// synced before they were used, so it is written in place; then it alone has the bytes for a moment.
+    ///
+    /// Where others are at work, the segment is not cut off under the eyes of those who follow it ([`write_in_place`]): the
+    /// system tells of a failed sync in each handle that was open then, so they are told as well.
+    ///
+    /// [`write_in_place`]: Self::write_in_place
     fn write_anew(&self, held: &Held, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -240,6 +256,15 @@ impl Tail {
         area.file().sync()?;
         self.file.truncate(base)?;
         append_all(&**self.file, bytes)
+    }
+
+    /// As [`Tail::write_anew`], with no moment in which the segment is shorter.
+    fn write_in_place(&self, bytes: &[u8], base: u64) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        // The segment's own handle appends.
+        write_all_at(&*self.storage.open(self.layout.active(), Access::Write)?, bytes, base)
     }
 
     /// What the segment, which has `there` after the base, should have after it.

@@ -102,6 +102,9 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     fn length(&self) -> io::Result<u64>;
     /// Takes the file's exclusive advisory lock if it is free.
     fn try_lock(&self) -> io::Result<bool>;
+    /// Takes the file's shared advisory lock, in exchange for the exclusive one if this handle has that, unless another
+    /// has the exclusive one.
+    fn try_lock_shared(&self) -> io::Result<bool>;
     /// Gives the lock back.
     fn unlock(&self) -> io::Result<()>;
 }
@@ -290,6 +293,10 @@ impl StorageFile for fs::File {
 
     fn try_lock(&self) -> io::Result<bool> {
         lock::try_lock(self)
+    }
+
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        lock::try_lock_shared(self)
     }
 
     fn unlock(&self) -> io::Result<()> {

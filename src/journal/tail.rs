@@ -156,6 +156,35 @@ impl Tail {
         Ok((before, unsynced))
     }
 
+    /// Leaves nothing behind the base, so that the next opener has nothing to write again. Where others are at it, or
+    /// anything is not as it was left, that is theirs to do.
+    pub(super) fn close(&mut self) {
+        let Ok(_locked) = self.lock() else { return };
+        let closed = self.is_as_left().and_then(|as_left| if as_left { self.rebase(0) } else { Ok(()) });
+        if let Err(error) = closed {
+            self.warn(&error);
+        }
+    }
+
+    /// Whether the base can be moved to the end: there is something between, and it is what was written there. Only the
+    /// area could say so later.
+    fn is_as_left(&mut self) -> Result<bool> {
+        if self.doubtful
+            || !self.active_is_still_there()?
+            || !self.refresh_area()?
+            || self.active_len()? != self.end.len
+        {
+            return Ok(false);
+        }
+        let Some(area) = self.area.as_ref() else { return Ok(false) };
+        let Some(base) = area.header().map(|header| header.base).filter(|&base| base < self.end.len) else {
+            return Ok(false);
+        };
+        let failed = |source| Error::io("read the commit area", &self.layout.commit(), source);
+        Ok(!area.fits(base, self.end.len - base)
+            || area.holds(&self.read_from(base, self.end.len)?, base).map_err(failed)?)
+    }
+
     fn lock(&mut self) -> Result<Locked> {
         self.lock.acquire(self.options.lock_deadline)
     }

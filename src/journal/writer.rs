@@ -16,6 +16,8 @@ pub(super) struct Writer {
     group: Group<Payloads, Result<Mark>>,
     tail: Mutex<Tail>,
     durability: Durability,
+    /// The one that closes the journal: a forked child has a copy, and shares its locks.
+    process: u32,
     /// An end that the tail had, whether or not it was synced; readable while a batch is being written.
     seen: Mutex<Cursor>,
 }
@@ -34,6 +36,7 @@ impl Writer {
         Self {
             group: Group::default(),
             durability: tail.options.durability,
+            process: std::process::id(),
             seen: Mutex::new(cursor(&tail.end)),
             tail: Mutex::new(tail),
         }
@@ -87,5 +90,13 @@ impl Writer {
 
     pub(super) fn end(&self) -> Result<Mark> {
         self.tail().end()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            self.tail().close();
+        }
     }
 }

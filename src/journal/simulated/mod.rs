@@ -141,7 +141,7 @@ pub enum Op {
     Stat,
     /// [`Storage::list`].
     List,
-    /// [`StorageFile::try_lock`].
+    /// [`StorageFile::try_lock`] and [`StorageFile::try_lock_shared`].
     Lock,
 }
 
@@ -402,6 +402,10 @@ impl StorageFile for SimulatedFile {
 
     fn try_lock(&self) -> io::Result<bool> {
         self.disk.state().try_lock(self.id, &self.path, self.handle)
+    }
+
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        self.disk.state().try_lock_shared(self.id, &self.path, self.handle)
     }
 
     fn unlock(&self) -> io::Result<()> {

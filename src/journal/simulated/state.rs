@@ -20,13 +20,19 @@ const DEVICE: u64 = 1;
 /// `ENOSPC`.
 const NO_SPACE: i32 = 28;
 
+/// Which handles hold the lock of a file.
+#[derive(Debug, Default)]
+struct Holders {
+    exclusive: bool,
+    handles: BTreeSet<u64>,
+}
+
 #[derive(Debug)]
 pub(super) struct State {
     calls: Vec<Call>,
     files: BTreeMap<Id, File>,
     directories: BTreeMap<Id, History<Directory>>,
-    /// Which handle holds the lock of a file.
-    locks: BTreeMap<Id, u64>,
+    locks: BTreeMap<Id, Holders>,
     pub(super) faults: Faults,
     /// How many operations there were, those that change nothing included.
     operations: usize,
@@ -318,12 +324,30 @@ impl State {
 
     pub(super) fn try_lock(&mut self, id: Id, path: &Path, handle: u64) -> io::Result<bool> {
         self.look(Op::Lock, path)?;
-        Ok(*self.locks.entry(id).or_insert(handle) == handle)
+        let holders = self.locks.entry(id).or_default();
+        let free = holders.handles.iter().all(|&holder| holder == handle);
+        if free {
+            *holders = Holders { exclusive: true, handles: BTreeSet::from([handle]) };
+        }
+        Ok(free)
+    }
+
+    pub(super) fn try_lock_shared(&mut self, id: Id, path: &Path, handle: u64) -> io::Result<bool> {
+        self.look(Op::Lock, path)?;
+        let holders = self.locks.entry(id).or_default();
+        let free = !holders.exclusive || holders.handles.contains(&handle);
+        if free {
+            holders.exclusive = false;
+            holders.handles.insert(handle);
+        }
+        Ok(free)
     }
 
     pub(super) fn unlock(&mut self, id: Id, handle: u64) {
-        if self.locks.get(&id) == Some(&handle) {
-            self.locks.remove(&id);
+        if let Some(holders) = self.locks.get_mut(&id)
+            && holders.handles.remove(&handle)
+        {
+            holders.exclusive = false;
         }
     }
 
