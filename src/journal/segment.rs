@@ -64,7 +64,7 @@ impl Layout {
         self.machinery.join("spill")
     }
 
-    pub(super) fn quarantine(&self) -> PathBuf {
+    pub(crate) fn quarantine(&self) -> PathBuf {
         self.machinery.join("quarantine")
     }
 

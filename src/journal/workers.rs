@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 const THREADS_MAX: usize = 16;
 
 /// One that a thread works on, and those that wait for it.
-const BLOCKS_PER_THREAD: usize = 3;
+const BLOCKS_PER_THREAD: usize = 8;
 
 /// How the work is shared out; what comes of it is the same.
 #[derive(Debug, Clone, Copy)]

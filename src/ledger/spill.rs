@@ -1,7 +1,7 @@
 //! Records that the ledger could not take, kept in a file of their own until it can: one per process, normally none.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use uuid::Uuid;
@@ -75,31 +75,60 @@ impl Spill {
         if kept.records == 0 {
             return Ok(0);
         }
-        let path = path(&self.layout, &kept.stem.to_string());
-        append(read(&*self.storage, &path)?)?;
-        self.storage.remove(&path).map_err(|source| Error::io("remove the emptied spill", &path, source))?;
+        let stem = kept.stem.to_string();
+        let spilled = read(&*self.storage, &self.layout, &stem)?;
+        append(spilled.records)?;
+        remove(&*self.storage, &self.layout, &stem, spilled.rest)?;
         Ok(std::mem::take(&mut kept.records))
     }
 }
 
-pub(super) fn path(layout: &Layout, stem: &str) -> PathBuf {
+/// What a spill file holds.
+#[derive(Debug, Default)]
+pub(super) struct Spilled {
+    pub(super) records: Vec<Pending>,
+    /// Whether it holds anything else: what a failed write left, or a record that was damaged since.
+    pub(super) rest: bool,
+}
+
+fn path(layout: &Layout, stem: &str) -> PathBuf {
     layout.spill().join(format!("{stem}.jsonl"))
 }
 
-/// The records of a spill file; none if there is no such file. A torn line was never answered as spilled.
-pub(super) fn read(storage: &dyn Storage, path: &Path) -> Result<Vec<Pending>> {
-    let failed = |source| Error::io("read the spill", path, source);
-    let file = match storage.open(path, Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+/// The spill file `stem`; nothing if there is none.
+pub(super) fn read(storage: &dyn Storage, layout: &Layout, stem: &str) -> Result<Spilled> {
+    let path = path(layout, stem);
+    let failed = |source| Error::io("read the spill", &path, source);
+    let mut spilled = Spilled::default();
+    let file = match storage.open(&path, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(spilled),
         opened => opened.map_err(failed)?,
     };
     let mut lines = Splitter::new(Arc::from(file), 0);
-    let mut records = Vec::new();
     while let Some(piece) = lines.next_piece().map_err(failed)? {
+        let line = lines.bytes(piece);
+        match line::check(line).and_then(|_| Pending::from_json(line)) {
+            Some(record) if !piece.unfinished => spilled.records.push(record),
+            _ => spilled.rest |= !line.is_empty(),
+        }
         if piece.unfinished {
             break;
         }
-        records.extend(line::check(lines.bytes(piece)).and_then(|_| Pending::from_json(lines.bytes(piece))));
     }
-    Ok(records)
+    Ok(spilled)
+}
+
+/// Removes the spill file `stem`, whose records stand in the ledger now. One with a `rest` is kept in quarantine.
+pub(super) fn remove(storage: &dyn Storage, layout: &Layout, stem: &str, rest: bool) -> Result<()> {
+    let path = path(layout, stem);
+    let removed = match rest {
+        true => storage.rename(&path, &layout.quarantine().join(format!("spill-{stem}.jsonl"))),
+        false => storage.remove(&path),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove the emptied spill", &path, error))
+        }
+        _ => Ok(()),
+    }
 }

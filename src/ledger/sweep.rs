@@ -31,17 +31,16 @@ pub(super) fn sweep(journal: &Journal, options: &Options, own: Option<Uuid>) -> 
     let left = inflight::left_behind(&**storage, layout, own)?;
     let mut swept = 0;
     for left in left {
-        let spill = spill::path(layout, &left.stem);
-        let mut pending = spill::read(&**storage, &spill)?;
+        let spilled = spill::read(&**storage, layout, &left.stem)?;
+        let mut pending = spilled.records;
         pending.extend(interrupted(&left));
         swept += append_missing(journal, pending)?;
-        for path in [&spill, &left.path] {
-            match storage.remove(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove a dead process's file", path, error));
-                }
-                _ => {}
+        spill::remove(&**storage, layout, &left.stem, spilled.rest)?;
+        match storage.remove(&left.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove a dead process's file", &left.path, error));
             }
+            _ => {}
         }
     }
     if swept > 0 {

@@ -115,8 +115,8 @@ impl Verification {
 /// Verifies the ledger whose active segment is `path`: every line, the chain over all segments, and that it still
 /// contains each of `heads`. Reads only and takes no lock.
 ///
-/// All cores compute hashes, up to 16. The memory is constant: for each core three blocks of 256 KiB and what was found
-/// in them, and where lines are longer, as much again as they are; some 5 MB on two cores with lines of a kilobyte.
+/// All cores compute hashes, up to 16. The memory is constant: for each core eight blocks of 256 KiB and what was found
+/// in them, and where lines are longer, as much again as they are; some 9 MB on two cores with lines of a kilobyte.
 ///
 /// A chain alone cannot show that its end was cut off, or that all of it was written anew: heads that were kept
 /// elsewhere can.
