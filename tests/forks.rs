@@ -5,9 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
 mod children;
+mod hooked;
 
-use std::ffi::OsString;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,7 +17,7 @@ use std::time::{Duration, Instant};
 use children::place::{PATIENCE, Place, record, skill, until};
 use children::{Report, contents, is_interrupted, ledger_path, report, task};
 use fork::Fork;
-use runledger::journal::storage::{Access, Disk, Stat, Storage, StorageFile};
+use hooked::{HookedDisk, Op};
 use runledger::metrics::Status;
 use runledger::{Answer, Durability, ErrorKind, Ledger, Options};
 
@@ -172,61 +171,19 @@ fn row_15_a_lock_that_a_forked_child_keeps() {
     assert_eq!(found.len(), 3);
 }
 
-/// The real disk, which once calls somebody while the ledger's lock is held: its directory is looked at then.
-struct WhileLocked {
-    armed: AtomicBool,
-    directory: PathBuf,
-    hook: Mutex<Box<dyn FnMut() + Send>>,
-}
-
-impl std::fmt::Debug for WhileLocked {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("WhileLocked")
-    }
-}
-
-impl WhileLocked {
-    fn new(directory: &Path, hook: impl FnMut() + Send + 'static) -> Arc<Self> {
-        let directory = ledger_path(directory).parent().unwrap().to_owned();
-        Arc::new(Self { armed: AtomicBool::new(false), directory, hook: Mutex::new(Box::new(hook)) })
-    }
-
-    fn arm(&self) {
-        self.armed.store(true, Ordering::Release);
-    }
-}
-
-impl Storage for WhileLocked {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
-        Disk.open(path, access)
-    }
-
-    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        if path == self.directory && self.armed.swap(false, Ordering::AcqRel) {
-            (self.hook.lock().unwrap())();
+/// The real disk, which calls `hook` once after it was armed, while the ledger's lock is held: its directory is looked at
+/// then.
+fn while_locked(directory: &Path, hook: impl FnMut() + Send + 'static) -> (Arc<HookedDisk>, Arc<AtomicBool>) {
+    let directory = ledger_path(directory).parent().unwrap().to_owned();
+    let (armed, hook) = (Arc::new(AtomicBool::new(false)), Mutex::new(hook));
+    let is_armed = Arc::clone(&armed);
+    let disk = HookedDisk::new(move |op, path| {
+        if op == Op::Stat && path == directory && is_armed.swap(false, Ordering::AcqRel) {
+            (hook.lock().unwrap())();
         }
-        Disk.stat(path)
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        Disk.create_dir(path)
-    }
-
-    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
-        Disk.list(directory)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        Disk.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        Disk.remove(path)
-    }
-
-    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
-        Disk.sync_dir(directory)
-    }
+        Ok(())
+    });
+    (Arc::new(disk), armed)
 }
 
 // The children.
@@ -260,7 +217,7 @@ fn child() {
             let there = directory.clone();
             let child = Arc::new(Mutex::new(0));
             let forked_child = Arc::clone(&child);
-            let disk = WhileLocked::new(&directory, move || {
+            let (disk, armed) = while_locked(&directory, move || {
                 // A child that ends at once gives nothing back.
                 ended_well(forked(|| assert!(is_locked(&there))));
                 assert!(is_locked(&there));
@@ -270,19 +227,19 @@ fn child() {
                 });
                 until("forked", || there.join("forked").exists());
             });
-            let ledger = options().storage(disk.clone()).open(ledger_path(&directory)).unwrap();
-            disk.arm();
+            let ledger = options().storage(disk).open(ledger_path(&directory)).unwrap();
+            armed.store(true, Ordering::Release);
             work(&ledger, &directory, "parent");
             ended_well(*child.lock().unwrap());
         }
         "beside" => {
             let ((held, is_held), (go, may_go)) = (mpsc::channel(), mpsc::channel());
-            let disk = WhileLocked::new(&directory, move || {
+            let (disk, armed) = while_locked(&directory, move || {
                 held.send(()).unwrap();
                 may_go.recv().unwrap();
             });
-            let ledger = options().storage(disk.clone()).open(ledger_path(&directory)).unwrap();
-            disk.arm();
+            let ledger = options().storage(disk).open(ledger_path(&directory)).unwrap();
+            armed.store(true, Ordering::Release);
             std::thread::scope(|scope| {
                 let appending = scope.spawn(|| work(&ledger, &directory, "parent"));
                 is_held.recv().unwrap();
@@ -323,7 +280,7 @@ fn child() {
         }
         "killed" => {
             let there = directory.clone();
-            let disk = WhileLocked::new(&directory, move || {
+            let (disk, armed) = while_locked(&directory, move || {
                 forked(|| {
                     say(&there, "held", "");
                     until("release", || there.join("release").exists());
@@ -331,8 +288,8 @@ fn child() {
                 });
                 std::thread::sleep(PATIENCE);
             });
-            let ledger = options().storage(disk.clone()).open(ledger_path(&directory)).unwrap();
-            disk.arm();
+            let ledger = options().storage(disk).open(ledger_path(&directory)).unwrap();
+            armed.store(true, Ordering::Release);
             record(&ledger);
         }
         other => panic!("no task {other:?}"),
