@@ -96,7 +96,7 @@ struct Merged {
 }
 
 impl Tail {
-    /// Finds the end of the chain anew, mends what a crash left behind it, and moves the base there.
+    /// Finds the end of the chain anew, mends what a crash left behind it, and moves the base there if it is not.
     pub(super) fn recover(&mut self) -> Result<()> {
         self.doubtful = true;
         finish_sealing(&*self.storage, &self.layout)?;
@@ -195,10 +195,10 @@ impl Tail {
         self.quarantine(header.segment, header.base + same as u64, &there[same..])?;
         let end = Mark { len: header.base + merged.bytes.len() as u64, link: merged.link, ..base };
         self.end = end;
-        let alone = self.area.as_ref().is_none_or(|area| area.alone);
-        let written = match alone {
-            true => self.write_anew(held, &merged.bytes),
-            false => self.write_in_place(&merged.bytes, header.base),
+        let alone = self.area.as_ref().filter(|area| area.alone);
+        let (alone, written) = match alone {
+            Some(area) => (true, self.write_anew(area, &merged.bytes, header.base)),
+            None => (false, self.write_in_place(&merged.bytes, header.base)),
         };
         match written {
             Ok(()) if merged.bytes.is_empty() && cut == 0 => {
@@ -239,16 +239,14 @@ impl Tail {
     /// over the cached pages, and synced without an error, reads as NULs once the cache is dropped. The area's blocks were
     /// synced before they were used, so it is written in place; then it alone has the bytes for a moment.
     ///
-    /// Where others are at work, the segment is not cut off under the eyes of those who follow it ([`write_in_place`]): the
-    /// system tells of a failed sync in each handle that was open then, so they are told as well.
+    /// Where others are at work, or this process was, the segment is not cut off under the eyes of those who follow it
+    /// ([`write_in_place`]): the system tells of a failed sync in each handle that was open then, so they are told as well.
     ///
     /// [`write_in_place`]: Self::write_in_place
-    fn write_anew(&self, held: &Held, bytes: &[u8]) -> io::Result<()> {
+    fn write_anew(&self, area: &Area, bytes: &[u8], base: u64) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let Some(area) = &self.area else { return Err(io::Error::other("the commit area has failed")) };
-        let base = held.header.base;
         if !area.fits(base, bytes.len() as u64) {
             return Err(io::Error::other("the commit area has no room for all that was appended"));
         }
