@@ -3,12 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
+mod children;
 mod hooked;
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use children::{Report, arguments, contents, is_interrupted, ledger_path, prepare, report, strace, task};
 use hooked::{HookedDisk, Op};
 use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Options, Recorded, Records, Skill, Uuid, verify};
 
@@ -126,4 +129,52 @@ fn row_09_dead_disk() {
     assert!(text.contains("the disk has not answered for 500 ms"), "{text}");
     let (records, _) = scene.records();
     assert_eq!(records.iter().filter(|record| record.execution_id == id).count(), 1);
+}
+
+/// The kernel keeps each sync of the commit area for long, and the process ends before the first is over. What was
+/// written is there; what was not is an interrupted execution.
+#[test]
+fn row_09_the_kernel_keeps_every_sync() {
+    if !strace::can_trace() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = ledger_path(directory.path());
+    // An opening after a close syncs nothing.
+    assert!(Ledger::open(&path).unwrap().begin(Skill::new("before", "1.0.0")).succeed().is_durable());
+    let area = path.with_extension("ledger").join("commit");
+    let delay = format!("inject=fdatasync:delay_enter={}s", KEPT.as_secs());
+    let mut traced = Command::new("strace");
+    traced.args(["-f", "-qq", "-o", "/dev/null", "-P", area.to_str().unwrap(), "-e", "trace=fdatasync", "-e", &delay]);
+    let status = prepare(traced.args(arguments()), "record", directory.path()).stderr(Stdio::null()).status().unwrap();
+    assert!(status.success());
+    drop(Ledger::open(&path).unwrap());
+    let found = contents(&path, "after the process has ended");
+    let told = report(&directory.path().join("report"));
+    let ids: Vec<Uuid> = told.iter().map(|line| line[1].parse().unwrap()).collect();
+    assert_eq!(ids.len(), 3);
+    assert_eq!(found.len(), 1 + ids.len());
+    assert_eq!(found[&ids[0]].1.execution_succeeded, Some(true), "it was written before its sync");
+    assert!(ids[1..].iter().all(|id| is_interrupted(&found[id].1)), "{found:?}");
+}
+
+/// Much longer than the deadline, since the three calls end within it.
+const KEPT: Duration = Duration::from_secs(8);
+
+#[test]
+#[ignore = "what other tests run in processes of their own"]
+fn child() {
+    let Some((_, directory)) = task() else { return };
+    let ledger = Options::new().deadline(Some(DEADLINE)).on_warning(|_| {}).open(ledger_path(&directory)).unwrap();
+    let told = Report::open(&directory.join("report"));
+    for _ in 0..3 {
+        let begin = Instant::now();
+        let run = ledger.begin(Skill::new("s", "1.0.0"));
+        let id = run.id();
+        let answer = run.succeed().answer;
+        assert!(is_late(&answer), "{answer:?}");
+        assert!(begin.elapsed() < KEPT, "{:?}", begin.elapsed());
+        told.say(&format!("late {id}"));
+    }
+    std::process::exit(0);
 }
