@@ -106,8 +106,8 @@ impl Area {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
+        let file: Arc<dyn StorageFile> = Arc::from(storage.open(&new, Access::WriteNew)?);
         let make = || -> io::Result<Self> {
-            let file: Arc<dyn StorageFile> = Arc::from(storage.open(&new, Access::WriteNew)?);
             // Page by page: one large write is cached in large folios, and each small write into such a one walks all
             // its blocks.
             let page = [0; HEADER_BYTES as usize];
@@ -117,10 +117,11 @@ impl Area {
             file.sync()?;
             storage.rename(&new, &path)?;
             storage.sync_dir(layout.machinery())?;
-            Self::from_file(file)
+            Self::from_file(Arc::clone(&file))
         };
-        // On a full disk the part that was made would take the room of the records.
-        make().inspect_err(|_| _ = storage.remove(&new))
+        // On a full disk the part that was made would take the room of the records; cut off first, since a process that
+        // is just being started may have the file too.
+        make().inspect_err(|_| _ = (file.truncate(0), storage.remove(&new)))
     }
 
     fn from_file(file: Arc<dyn StorageFile>) -> io::Result<Self> {
