@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::area::{AREA_BYTES, Area, Header, Held};
 use super::events::Event;
 use super::line::{self, Link};
-use super::reader::Splitter;
+use super::reader::{LINE_BYTES_MAX, Splitter};
 use super::segment::Layout;
 use super::storage::{Access, FileType, Storage, StorageFile, append_all, read_full_at, write_all_at};
 use super::sync::SyncFile;
@@ -147,9 +147,9 @@ impl Tail {
         let repeated = self.merge(held, &read_between(&*file, held.header.base, sealed_len).map_err(failed)?)?;
         let last = last_valid(Arc::clone(&self.file), Link::START)
             .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
-        // Lines of its own, or such as the area lost, are behind those that it repeats; but a power cut may have left the
-        // last of them alone.
-        let begins = self.read_from(0, len.min(repeated.bytes.len() as u64))?;
+        // Lines of its own, or such as the area lost, are behind those that it repeats, if it repeats any; but a power cut
+        // may have left the last of them alone.
+        let begins = self.read_from(0, len.min(repeated.bytes.len().max(LINE_BYTES_MAX + 1) as u64))?;
         let has_them = chain_from_start(&begins).is_some_and(|link| link.seq >= repeated.link.seq);
         if repeated.bytes.is_empty() || (has_them && last.highest.seq > repeated.link.seq) {
             return self.recover_alone(segment, sealed, len);
@@ -195,10 +195,10 @@ impl Tail {
         self.quarantine(header.segment, header.base + same as u64, &there[same..])?;
         let end = Mark { len: header.base + merged.bytes.len() as u64, link: merged.link, ..base };
         self.end = end;
-        let alone = self.area.as_ref().filter(|area| area.alone);
-        let (alone, written) = match alone {
-            Some(area) => (true, self.write_anew(area, &merged.bytes, header.base)),
-            None => (false, self.write_in_place(&merged.bytes, header.base)),
+        let alone = self.area.as_ref().is_some_and(|area| area.alone);
+        let written = match alone {
+            true => self.write_anew(header, &merged.bytes),
+            false => self.write_in_place(&merged.bytes, header.base),
         };
         match written {
             Ok(()) if merged.bytes.is_empty() && cut == 0 => {
@@ -243,13 +243,14 @@ impl Tail {
     /// ([`write_in_place`]): the system tells of a failed sync in each handle that was open then, so they are told as well.
     ///
     /// [`write_in_place`]: Self::write_in_place
-    fn write_anew(&self, area: &Area, bytes: &[u8], base: u64) -> io::Result<()> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
+    fn write_anew(&mut self, header: Header, bytes: &[u8]) -> io::Result<()> {
+        let Some(area) = self.area.as_mut().filter(|_| !bytes.is_empty()) else { return Ok(()) };
+        let base = header.base;
         if !area.fits(base, bytes.len() as u64) {
             return Err(io::Error::other("the commit area has no room for all that was appended"));
         }
+        // The header too: without it nobody would know what the bytes are.
+        area.rebase(header)?;
         area.write(bytes, base)?;
         area.file().sync()?;
         self.file.truncate(base)?;
