@@ -161,6 +161,14 @@ fn row_09_the_kernel_keeps_every_sync() {
 /// Much longer than the deadline, since the three calls end within it.
 const KEPT: Duration = Duration::from_secs(8);
 
+/// Longer than the clock counts.
+#[test]
+fn the_longest_deadline_is_as_good_as_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = Options::new().deadline(Some(Duration::MAX)).open(directory.path().join("ledger.jsonl")).unwrap();
+    assert!(ledger.begin(Skill::new("s", "1.0.0")).succeed().is_durable());
+}
+
 #[test]
 #[ignore = "what other tests run in processes of their own"]
 fn child() {

@@ -16,7 +16,7 @@ use runledger::journal::Journal;
 use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk, When};
 use runledger::journal::storage::{FileType, Storage};
 use runledger::{Answer, Ledger, Options, Skill, Uuid};
-use simulation::{Chain, PATH, Used, events, machinery, options, payload, read};
+use simulation::{Chain, PATH, Reader, Used, events, machinery, options, payload, read};
 
 const EIO: Fault = Fault::Os(5);
 const ENOSPC: Fault = Fault::Os(28);
@@ -237,6 +237,21 @@ fn row_12_everything_fails_from_each_operation_on() {
     assert_eq!(most, Some(4));
 }
 
+/// Whoever sweeps after a power cut finds the spill.
+#[test]
+fn row_10_what_was_spilled_is_returned_after_a_power_cut() {
+    let disk = SimulatedDisk::new();
+    let ledger = open(&disk).unwrap();
+    let mut answers = Answers::default();
+    disk.inject_lasting(|_, op, path| op == Op::Append && path == Path::new(PATH), ENOSPC);
+    answers.record(&ledger);
+    assert_eq!(answers.spilled, 1);
+    let end = disk.calls().len();
+    for loss in disk.losses(end, 50, 0) {
+        answers.check(&disk.crash_after(end, loss), &format!("{loss:?}"));
+    }
+}
+
 /// A count that cannot be written is kept, and what is left of the try does not spoil the line that states it.
 #[test]
 fn row_10_the_count_of_lost_records_waits_until_it_is_written() {
@@ -353,4 +368,57 @@ fn row_08_sync_fails_in_one_process_and_another_opens() {
             }
         }
     });
+}
+
+// A file that could not be looked at is looked at again, although no name has changed since.
+
+fn removed_and_then(disk: &SimulatedDisk, removed: &Path, failed: Op, while_it_fails: impl FnOnce()) {
+    disk.remove(removed).unwrap();
+    let path = removed.to_owned();
+    disk.inject_lasting(move |_, op, at| op == failed && at == path, EIO);
+    while_it_fails();
+    disk.lift_faults();
+}
+
+#[test]
+fn row_17_a_lock_that_could_not_be_looked_at_is_looked_at_again() {
+    for failed in [Op::Stat, Op::Open] {
+        let disk = SimulatedDisk::new();
+        let journal = Journal::open(PATH, options(&disk, 100_000)).unwrap();
+        journal.append(&payload(0, 100)).unwrap();
+        let lock = machinery("lock");
+        removed_and_then(&disk, &lock, failed, || assert!(journal.append(&payload(1, 100)).is_err()));
+        journal.append(&payload(2, 100)).unwrap();
+        assert!(disk.stat(&lock).unwrap().is_some(), "{failed:?}: the lock was that of a file that is gone");
+    }
+}
+
+#[test]
+fn row_22_a_ledger_that_could_not_be_looked_at_is_looked_at_again() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, options(&disk, 100_000_000)).unwrap();
+    journal.append(&payload(0, 100)).unwrap();
+    let path = Path::new(PATH);
+    removed_and_then(&disk, path, Op::Stat, || assert!(journal.append(&payload(1, 100)).is_err()));
+    // More than the commit area could bring back.
+    (2..6).for_each(|number| assert!(journal.append(&payload(number, 400_000)).is_ok()));
+    let found = simulation::numbers(&Journal::open(PATH, options(&disk, 100_000_000)).unwrap(), Chain::Repeated);
+    assert!((2..6).all(|number| found.contains(&number)), "{found:?}");
+}
+
+#[test]
+fn row_22_a_reader_that_could_not_look_at_the_ledger_looks_again() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, options(&disk, 100_000_000)).unwrap();
+    journal.append(&payload(0, 100)).unwrap();
+    let mut reader = Reader::new(&journal, Chain::Repeated);
+    reader.read_on().unwrap();
+    disk.remove(Path::new(PATH)).unwrap();
+    journal.append(&payload(1, 100)).unwrap();
+    let path = Path::new(PATH);
+    disk.inject_lasting(move |_, op, at| op == Op::Stat && at == path, EIO);
+    reader.read_on().unwrap_err();
+    disk.lift_faults();
+    reader.read_on().unwrap();
+    assert_eq!(reader.found, [0, 1]);
 }

@@ -113,8 +113,10 @@ impl LockFile {
         if changed.is_some() && changed == self.changed {
             return Ok(true);
         }
-        self.changed = changed;
-        Ok(self.storage.stat(&self.path)?.is_some_and(|there| there.id == self.id))
+        let is_there = self.storage.stat(&self.path)?.is_some_and(|there| there.id == self.id);
+        // Whoever fails to go on from here looks again.
+        self.changed = changed.filter(|_| is_there);
+        Ok(is_there)
     }
 
     /// When a name last changed in the lock's directory, as seen when the lock was taken; `None` if that is not known.

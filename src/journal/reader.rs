@@ -239,8 +239,9 @@ impl Open {
         if changed.is_some() && changed == self.changed {
             return Ok(false);
         }
+        let is_replaced = stat(layout.active())?.is_some_and(|there| there.id != self.id);
         self.changed = changed;
-        Ok(stat(layout.active())?.is_some_and(|there| there.id != self.id))
+        Ok(is_replaced)
     }
 }
 

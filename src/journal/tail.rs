@@ -225,9 +225,11 @@ impl Tail {
         if changed.is_some() && changed == self.active_seen {
             return Ok(true);
         }
-        self.active_seen = changed;
         let there = self.storage.stat(path).map_err(|source| failed(path, source))?;
-        Ok(there.is_some_and(|there| there.id == self.file_id))
+        let is_there = there.is_some_and(|there| there.id == self.file_id);
+        // Whoever fails to go on from here looks again.
+        self.active_seen = changed.filter(|_| is_there);
+        Ok(is_there)
     }
 
     pub(super) fn active_len(&self) -> Result<u64> {

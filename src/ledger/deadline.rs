@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 /// As many calls as can be under way at once, and so what a disk that never answers costs: so many threads, each with
 /// one record. Callers beyond wait for a free thread, and leave nothing behind when their time is over.
 const HELPERS_MAX: usize = 64;
+/// The clock counts longer than this; nobody waits for it.
+const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// After so long without work a thread ends.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
@@ -133,7 +135,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Helpers {
     pub(super) fn new(deadline: Duration) -> Self {
-        Self { deadline, pool: Arc::default() }
+        Self { deadline: deadline.min(DEADLINE_MAX), pool: Arc::default() }
     }
 
     pub(super) fn deadline(&self) -> Duration {

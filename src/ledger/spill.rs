@@ -51,7 +51,9 @@ impl Spill {
             let before = file.length()?;
             // On a full disk a part of a record would take the room of the next one. If it stays, it is a line of its own.
             append_all(&*file, &line).and_then(|()| file.sync()).inspect_err(|_| _ = file.truncate(before))?;
-            self.storage.sync_dir(&self.layout.spill())
+            self.storage.sync_dir(&self.layout.spill())?;
+            // Whoever sweeps after a power cut finds the spill by the name of the in-flight file.
+            self.storage.sync_dir(&self.layout.inflight())
         };
         write().map_err(|source| Error::io("spill a record", &path, source))?;
         kept.records += 1;
