@@ -23,6 +23,7 @@ pub mod simulated;
 pub mod storage;
 mod sync;
 mod tail;
+mod turnover;
 pub(crate) mod workers;
 mod writer;
 
