@@ -19,12 +19,14 @@ use children::{Report, contents, is_interrupted, ledger_path, report, task};
 use fork::Fork;
 use hooked::{HookedDisk, Op};
 use runledger::metrics::Status;
-use runledger::{Answer, Durability, ErrorKind, Ledger, Options};
+use runledger::{Answer, Durability, ErrorKind, Ledger, Options, Uuid};
 
 /// How many records parent and child each append.
 const EACH: usize = 50;
 /// As many without syncs, in which they would meet if nothing kept them apart.
 const EACH_FAST: usize = 3_000;
+/// How often a process forks whose threads are at it: of 160 forks, three met a locked mutex.
+const FORKS: usize = 250;
 
 /// Forks; the child does `work`, and its exit status says whether that panicked.
 fn forked(work: impl FnOnce()) -> i32 {
@@ -101,6 +103,25 @@ fn row_16_fork_while_another_thread_has_the_lock() {
     let place = Place::new();
     place.spawn("beside").succeed();
     assert_eq!(succeeded(&place, &["parent", "child"]), (2 * EACH, 2 * EACH));
+}
+
+/// With a deadline, whose threads the child does not have, and whose mutexes it may have locked.
+#[test]
+fn row_16_fork_while_threads_wait_with_a_deadline() {
+    let place = Place::new();
+    place.spawn("deadline").succeed();
+    let (reported, _) = succeeded(&place, &["child"]);
+    assert_eq!(reported, FORKS);
+}
+
+/// What was lost before the fork is the parent's to state.
+#[test]
+fn row_16_a_lost_record_is_not_counted_by_parent_and_child() {
+    let place = Place::new();
+    place.spawn("lost").succeed();
+    let events = place.events();
+    let lost: Vec<_> = events.lines().filter(|line| line.contains("\"lost\"")).collect();
+    assert!(lost.len() == 1 && lost[0].contains("\"records\":1"), "{lost:?}");
 }
 
 /// A killed process gives the lock back, and a process that it started does not have it: exec closes the descriptors.
@@ -197,6 +218,14 @@ fn is_locked(directory: &Path) -> bool {
     lock.try_lock().is_err()
 }
 
+fn flushed(ledger: &Ledger) -> Uuid {
+    let run = ledger.begin(skill());
+    let id = run.id();
+    let answer = run.succeed().answer;
+    assert!(matches!(answer, Answer::Flushed { .. }), "{answer:?}");
+    id
+}
+
 /// Appends records and reports them.
 fn work(ledger: &Ledger, directory: &Path, name: &str) {
     (0..EACH).for_each(|_| say(directory, name, &record(ledger).to_string()));
@@ -278,6 +307,41 @@ fn child() {
             });
             std::thread::sleep(PATIENCE);
         }
+        "deadline" => {
+            let options = options().durability(Durability::Flushed).deadline(Some(PATIENCE));
+            let ledger = options.open(ledger_path(&directory)).unwrap();
+            let done = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        while !done.load(Ordering::Relaxed) {
+                            flushed(&ledger);
+                        }
+                    });
+                }
+                let all = catch_unwind(AssertUnwindSafe(|| {
+                    for _ in 0..FORKS {
+                        ended_well(forked(|| say(&directory, "child", &flushed(&ledger).to_string())));
+                    }
+                }));
+                done.store(true, Ordering::Relaxed);
+                all.unwrap();
+            });
+        }
+        "lost" => {
+            let options = Options::new().lock_deadline(Duration::from_millis(50));
+            let ledger = options.open(ledger_path(&directory)).unwrap();
+            let machinery = ledger_path(&directory).with_extension("ledger");
+            let lock = std::fs::File::open(machinery.join("lock")).unwrap();
+            lock.lock().unwrap();
+            std::fs::rename(machinery.join("spill"), machinery.join("no-spill")).unwrap();
+            let answer = ledger.begin(skill()).succeed().answer;
+            assert!(matches!(answer, Answer::Lost(_)), "{answer:?}");
+            std::fs::rename(machinery.join("no-spill"), machinery.join("spill")).unwrap();
+            lock.unlock().unwrap();
+            ended_well(forked(|| _ = record(&ledger)));
+            record(&ledger);
+        }
         "killed" => {
             let there = directory.clone();
             let (disk, armed) = while_locked(&directory, move || {
@@ -299,13 +363,7 @@ fn child() {
 fn fork_while_open(ledger: Ledger, directory: &Path) {
     let fast = |ledger: &Ledger, name: &str| {
         let said = Report::open(&directory.join(name));
-        for _ in 0..EACH_FAST {
-            let run = ledger.begin(skill());
-            let id = run.id();
-            let answer = run.succeed().answer;
-            assert!(matches!(answer, Answer::Flushed { .. }), "{answer:?}");
-            said.say(&id.to_string());
-        }
+        (0..EACH_FAST).for_each(|_| said.say(&flushed(ledger).to_string()));
     };
     let run = ledger.begin(skill());
     let mut open = Some((ledger, run));

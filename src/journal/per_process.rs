@@ -3,8 +3,6 @@
 
 use std::sync::OnceLock;
 
-use crate::error::Result;
-
 /// A value for each process: a forked child makes its own, and so does its child.
 #[derive(Debug)]
 pub(crate) struct PerProcess<T> {
@@ -27,7 +25,7 @@ impl<T> PerProcess<T> {
     }
 
     /// The value of this process, which `make` makes if there is none.
-    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    pub(crate) fn get_or_make<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
         let last = self.last();
         if last.process == std::process::id() {
             return Ok(&last.value);

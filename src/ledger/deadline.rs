@@ -3,9 +3,12 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::journal::per_process::PerProcess;
 
 /// As many calls as can be under way at once, and so what a disk that never answers costs: so many threads, each with
 /// one record. Callers beyond wait for a free thread, and leave nothing behind when their time is over.
@@ -19,7 +22,7 @@ const IDLE_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Helpers {
     deadline: Duration,
-    pool: Arc<Pool>,
+    pool: PerProcess<Arc<Pool>>,
 }
 
 /// Why a call has no result.
@@ -39,8 +42,6 @@ struct Pool {
 
 #[derive(Default)]
 struct State {
-    /// The process whose threads they are: a forked child has none of them.
-    process: u32,
     waiting: VecDeque<Arc<dyn Job>>,
     helpers: usize,
     /// Those of the helpers that make no call now.
@@ -135,7 +136,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Helpers {
     pub(super) fn new(deadline: Duration) -> Self {
-        Self { deadline: deadline.min(DEADLINE_MAX), pool: Arc::default() }
+        Self { deadline: deadline.min(DEADLINE_MAX), pool: PerProcess::new(Arc::default()) }
     }
 
     pub(super) fn deadline(&self) -> Duration {
@@ -151,10 +152,11 @@ impl Helpers {
         let until = Instant::now() + self.deadline;
         let call = Arc::new(Call { state: Mutex::new(CallState::Waiting(work, late)), done: Condvar::new() });
         let job: Arc<dyn Job> = call.clone();
-        self.pool.give(Arc::clone(&job));
+        let Ok(pool) = self.pool.get_or_make(|| Ok::<_, Infallible>(Arc::default()));
+        pool.give(Arc::clone(&job));
         let result = call.wait(until);
         if result.as_ref().is_err_and(|missed| *missed == Missed::NotBegun) {
-            lock(&self.pool.state).waiting.retain(|waiting| !Arc::ptr_eq(waiting, &job));
+            lock(&pool.state).waiting.retain(|waiting| !Arc::ptr_eq(waiting, &job));
         }
         result
     }
@@ -162,17 +164,15 @@ impl Helpers {
 
 impl Drop for Helpers {
     fn drop(&mut self) {
-        lock(&self.pool.state).closed = true;
-        self.pool.work.notify_all();
+        let Some(pool) = self.pool.get() else { return };
+        lock(&pool.state).closed = true;
+        pool.work.notify_all();
     }
 }
 
 impl Pool {
     fn give(self: &Arc<Self>, job: Arc<dyn Job>) {
         let mut state = lock(&self.state);
-        if state.process != std::process::id() {
-            *state = State { process: std::process::id(), ..State::default() };
-        }
         state.waiting.push_back(job);
         if state.free >= state.waiting.len() || state.helpers >= HELPERS_MAX {
             self.work.notify_one();
@@ -229,7 +229,7 @@ mod tests {
         for number in 0..100 {
             assert_eq!(helpers.run(move || number, drop), Ok(number));
         }
-        assert_eq!(lock(&helpers.pool.state).helpers, 1);
+        assert_eq!(lock(&helpers.pool.get().unwrap().state).helpers, 1);
     }
 
     #[test]
@@ -267,7 +267,7 @@ mod tests {
             let _ = helpers.run(move || drop(record), drop);
         }
         assert!(begun() <= HELPERS_MAX, "{} records are held", begun());
-        assert!(lock(&helpers.pool.state).waiting.is_empty());
+        assert!(lock(&helpers.pool.get().unwrap().state).waiting.is_empty());
         drop(free);
         let since = Instant::now();
         while begun() > 0 && since.elapsed() < LONG {

@@ -10,6 +10,7 @@ mod spill;
 mod sweep;
 mod verify;
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, TryLockError};
@@ -24,6 +25,7 @@ pub use verify::{Fault, FaultKind, Verification, verify};
 use crate::cost::PriceTable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Event};
+use crate::journal::per_process::PerProcess;
 use crate::journal::storage::open_to_read;
 use crate::journal::{self, Durability, Head, Journal, make_directory};
 use crate::metrics::{ExecutionMetrics, RunIds, Timestamp};
@@ -135,10 +137,16 @@ struct Shared {
     options: Options,
     inflight: InFlight,
     spill: Spill,
-    /// How many records were answered as lost and are not in `events.jsonl` yet.
-    lost: AtomicU64,
+    lost: PerProcess<Lost>,
     /// Those who wait for the disk; `None`: each caller does so itself.
     helpers: Option<Helpers>,
+}
+
+/// The records that this process answered as lost.
+#[derive(Debug, Default)]
+struct Lost {
+    /// How many of them are not in `events.jsonl` yet.
+    records: AtomicU64,
     /// Held while they are stated there, so that no two threads state the same ones.
     stating: Mutex<()>,
 }
@@ -158,15 +166,16 @@ impl Shared {
 
     /// Counts off what it has stated, and nothing else.
     fn state_lost(&self) {
-        let _stating = match self.stating.try_lock() {
+        let Some(lost) = self.lost.get() else { return };
+        let _stating = match lost.stating.try_lock() {
             Ok(stating) => stating,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             // What it does not state, the next call does.
             Err(TryLockError::WouldBlock) => return,
         };
-        let records = self.lost.load(Ordering::Relaxed);
+        let records = lost.records.load(Ordering::Relaxed);
         if records > 0 && self.tell(&Event::Lost { records }) {
-            self.lost.fetch_sub(records, Ordering::Relaxed);
+            lost.records.fetch_sub(records, Ordering::Relaxed);
         }
     }
 
@@ -224,8 +233,8 @@ impl Ledger {
         }
         let spill = Spill::new(storage, layout, stem);
         let helpers = options.deadline.map(Helpers::new);
-        let (lost, stating) = (AtomicU64::new(0), Mutex::default());
-        Ok(Self { shared: Arc::new(Shared { journal, options, inflight, spill, lost, stating, helpers }) })
+        let lost = PerProcess::new(Lost::default());
+        Ok(Self { shared: Arc::new(Shared { journal, options, inflight, spill, lost, helpers }) })
     }
 
     /// Begins an execution. It cannot fail: if the begin mark cannot be written, the execution's own answer says so.
@@ -359,7 +368,8 @@ impl Ledger {
     }
 
     fn lose(&self, error: Error) -> Answer {
-        self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        let Ok(lost) = self.shared.lost.get_or_make(|| Ok::<_, Infallible>(Lost::default()));
+        lost.records.fetch_add(1, Ordering::Relaxed);
         Answer::Lost(error)
     }
 
