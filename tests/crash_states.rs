@@ -13,10 +13,12 @@ use std::sync::{Arc, Mutex};
 
 use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk, When};
 use runledger::{Answer, Ledger, Skill, Uuid};
-use simulation::{Chain, PATH, Used};
+use simulation::{Chain, PATH, Told, Used};
 
 /// At least so many crash states, or as many as `RUNLEDGER_CRASH_STATES` says if that is more.
 const STATES_MIN: usize = 10_000;
+/// As many uses of a journal that end with crashes, or a tenth of that number if that is more.
+const USES: u64 = 150;
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name}: expected a number")))
@@ -253,4 +255,60 @@ fn row_04_power_cut_at_every_call() {
     }
     println!("{} different crash states (RUNLEDGER_CRASH_STATES asks for more), seed {seed}", seen.count());
     assert!(seen.count() >= wanted);
+}
+
+/// A number below `bound`, from a state that this moves on.
+fn below(state: &mut u64, bound: usize) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) as usize % bound
+}
+
+/// Up to three handles are opened and closed, and append lines of any length to segments of any, until the process is
+/// killed or the power cut; four times in a row on one disk. A sync may fail while there is one handle.
+fn any_use(seed: u64) {
+    let mut state = seed;
+    let rotate_bytes = [400, 2_000, 300_000, 2_500_000, 100_000_000][below(&mut state, 5)];
+    let (large, fails) = (below(&mut state, 3) == 0, below(&mut state, 2) == 0);
+    let lengths: &[usize] =
+        if large { &[10, 200, 1_500, 600_000, 1_048_400, 1_100_000] } else { &[10, 200, 400, 1_500] };
+    let mut used = Used::new(SimulatedDisk::new(), rotate_bytes, Chain::Repeated);
+    for round in 0..4 {
+        let mut handles = Vec::new();
+        for step in 0..=below(&mut state, 25) {
+            match below(&mut state, 20) {
+                0..=2 if handles.len() < if fails { 1 } else { 3 } => handles.push(used.open()),
+                3 | 4 if !handles.is_empty() => drop(handles.swap_remove(below(&mut state, handles.len()))),
+                5 if fails && !handles.is_empty() => used.disk.inject(When::Next(Op::Sync), Fault::Os(5)),
+                _ if !handles.is_empty() => {
+                    let handle = &handles[below(&mut state, handles.len())];
+                    let number = round * 100 + step;
+                    let length = lengths[below(&mut state, lengths.len())];
+                    used.append(handle, number..number + 1, |_| length);
+                    used.disk.lift_faults();
+                }
+                _ => {}
+            }
+        }
+        let made = used.disk.calls().len();
+        let most_undone = if below(&mut state, 2) == 0 { made.min(30) } else { made };
+        let calls = made - below(&mut state, most_undone + 1);
+        let loss = [Loss::Nothing, Loss::Nothing, Loss::Unsynced, Loss::Random(state)][below(&mut state, 4)];
+        let after = used.disk.crash_after(calls, loss);
+        println!("round {round}: segments of {rotate_bytes}, after call {calls} of {made}, {loss:?}");
+        used.check(&after.crash_after(0, Loss::Nothing), calls, loss);
+        let acknowledged = used.told_after(calls).1.to_vec();
+        used.disk = after;
+        used.told = vec![Told { calls: 0, acknowledged }];
+    }
+}
+
+/// `RUNLEDGER_TEST_SEED` asks for others, `RUNLEDGER_CRASH_STATES` for more.
+#[test]
+fn row_04_any_use_and_any_crashes() {
+    let first = variable("RUNLEDGER_TEST_SEED").unwrap_or(20_261_120);
+    let runs = variable("RUNLEDGER_CRASH_STATES").map_or(USES, |states| USES.max(states / 10));
+    for seed in first..first + runs {
+        println!("RUNLEDGER_TEST_SEED={seed}");
+        any_use(seed);
+    }
 }
