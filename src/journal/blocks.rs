@@ -90,20 +90,27 @@ impl<'j> Blocks<'j> {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) when there is no active segment, nor a sealed one, or they cannot be
     /// examined.
     pub(crate) fn of(storage: &'j dyn Storage, layout: &'j Layout, block_bytes: usize) -> Result<Self> {
-        // The active segment is opened before the sealed ones are listed: one that is rotated between is found twice,
-        // not missed.
-        let active = storage.open(layout.active(), Access::Read);
-        let sealed = layout.sealed_segments(storage)?;
         let failed = |source| Error::io("examine a segment", layout.active(), source);
-        let last = sealed.last().copied();
-        let mut active = match active {
-            Ok(file) => Some(file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && last.is_some() => None,
-            Err(error) => return Err(failed(error)),
+        // Again if a segment was sealed between: the one that was opened would be found twice, and the new one missed.
+        let (mut active, sealed) = loop {
+            let active = storage.open(layout.active(), Access::Read);
+            let sealed = layout.sealed_segments(storage)?;
+            let active = match active {
+                Ok(file) => Some(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !sealed.is_empty() => None,
+                Err(error) => return Err(failed(error)),
+            };
+            let opened = active.as_ref().map(|file| file.stat()).transpose().map_err(failed)?;
+            let there = storage.stat(layout.active()).map_err(failed)?;
+            if there.map(|there| there.id) == opened.map(|opened| opened.id) {
+                break (active, sealed);
+            }
         };
+        let last = sealed.last().copied();
         if let Some(last) = last
             && let Some(last) = storage.stat(&layout.sealed_segment(last)).map_err(failed)?
         {
+            // A crash may leave a file that was being sealed under both names.
             active = active.filter(|file| file.stat().is_ok_and(|stat| stat.id != last.id));
         }
         let active_number = last.map_or(1, |last| last + 1);

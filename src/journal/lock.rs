@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::name::Seen;
 use super::storage::{Access, Storage, StorageFile, open_or_make, uninterrupted};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -47,8 +48,7 @@ pub(crate) struct LockFile {
     path: PathBuf,
     file: Arc<dyn StorageFile>,
     id: (u64, u64),
-    /// When a name last changed in the lock's directory, at the last look.
-    changed: Option<(i64, i64)>,
+    seen: Seen,
 }
 
 /// The lock, held until this is dropped.
@@ -75,7 +75,7 @@ impl LockFile {
     pub(crate) fn open(storage: Arc<dyn Storage>, path: PathBuf) -> Result<Self> {
         let file = open(&*storage, &path).map_err(|source| Error::io("open the lock", &path, source))?;
         let id = file.stat().map_err(|source| Error::io("examine the lock", &path, source))?.id;
-        Ok(Self { storage, path, file, id, changed: None })
+        Ok(Self { storage, path, file, id, seen: Seen::default() })
     }
 
     /// Takes the lock, waiting for at most `deadline`.
@@ -105,23 +105,15 @@ impl LockFile {
         }
     }
 
-    /// Whether the file that was locked is the one that others lock now. As long as no name in its directory changes,
-    /// it is.
+    /// Whether the file that was locked is the one that others lock now.
     fn is_still_there(&mut self) -> io::Result<bool> {
-        let directory = self.path.parent().unwrap_or(Path::new(""));
-        let changed = self.storage.stat(directory)?.map(|directory| directory.changed);
-        if changed.is_some() && changed == self.changed {
-            return Ok(true);
-        }
-        let is_there = self.storage.stat(&self.path)?.is_some_and(|there| there.id == self.id);
-        // Whoever fails to go on from here looks again.
-        self.changed = changed.filter(|_| is_there);
-        Ok(is_there)
+        let now = Seen::now(&*self.storage, self.path.parent().unwrap_or(Path::new("")))?;
+        self.seen.still(now, &*self.storage, &self.path, self.id)
     }
 
-    /// When a name last changed in the lock's directory, as seen when the lock was taken; `None` if that is not known.
-    pub(super) fn directory_changed(&self) -> Option<(i64, i64)> {
-        self.changed
+    /// What was seen of the lock's directory when the lock was taken.
+    pub(super) fn directory_seen(&self) -> Seen {
+        self.seen
     }
 }
 

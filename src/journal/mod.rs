@@ -12,6 +12,7 @@ mod group;
 pub(crate) mod identity;
 pub(crate) mod line;
 pub(crate) mod lock;
+mod name;
 pub(crate) mod per_process;
 pub(crate) mod platform;
 mod primitives;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::line::{self, PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX};
+use super::name::Seen;
 use super::segment::Layout;
 use super::storage::{Access, Stat, Storage, StorageFile, read_full_at};
 use crate::error::{Error, Result};
@@ -227,21 +228,19 @@ struct Open {
     path: PathBuf,
     id: (u64, u64),
     sealed: bool,
-    /// When a name last changed in the directory of the active segment, at the last look.
-    changed: Option<(i64, i64)>,
+    /// Of the active segment.
+    seen: Seen,
 }
 
 impl Open {
-    /// Whether another file has the active segment's name now. As long as no name in its directory changes, none has.
+    /// Whether another file has the active segment's name now.
     fn is_replaced(&mut self, storage: &dyn Storage, layout: &Layout) -> Result<bool> {
-        let stat = |path| storage.stat(path).map_err(|source| Error::io("examine a segment", path, source));
-        let changed = stat(layout.parent())?.map(|directory| directory.changed);
-        if changed.is_some() && changed == self.changed {
-            return Ok(false);
-        }
-        let is_replaced = stat(layout.active())?.is_some_and(|there| there.id != self.id);
-        self.changed = changed;
-        Ok(is_replaced)
+        let path = layout.active();
+        let mut look = || -> io::Result<bool> {
+            let now = Seen::now(storage, layout.parent())?;
+            Ok(!self.seen.still(now, storage, path, self.id)? && storage.stat(path)?.is_some())
+        };
+        look().map_err(|source| Error::io("examine a segment", path, source))
     }
 }
 
@@ -362,7 +361,7 @@ impl Lines {
             self.cursor = Cursor { segment, offset: 0, lines: 0, ..self.cursor };
         }
         let splitter = Splitter::new(file, self.cursor.offset);
-        self.open = Some(Open { splitter, path, id, sealed: is_sealed, changed: None });
+        self.open = Some(Open { splitter, path, id, sealed: is_sealed, seen: Seen::default() });
         Ok(true)
     }
 

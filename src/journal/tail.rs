@@ -1,7 +1,6 @@
 //! The end of the active segment: appending a batch of lines to it under the lock, and making them durable.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -11,6 +10,7 @@ use super::area::Area;
 use super::events::{self, Event};
 use super::line::{self, Link, TRAILER_BYTES_MAX};
 use super::lock::{LockFile, Locked};
+use super::name::Seen;
 use super::segment::Layout;
 use super::storage::{Storage, StorageFile, append_all, read_full_at};
 use super::sync::{SyncFile, Unsynced};
@@ -39,10 +39,8 @@ pub(super) struct Tail {
     pub(super) file_id: (u64, u64),
     /// `None` when there is none that can be written.
     pub(super) area: Option<Area>,
-    /// When a name in the active segment's directory last changed, at the last look.
-    active_seen: Option<(i64, i64)>,
-    /// When a name in the area's directory last changed, as seen when the area was found to be at its path.
-    area_seen: Option<(i64, i64)>,
+    active_seen: Seen,
+    area_seen: Seen,
     /// Set when the area's file failed: a new one takes its place.
     pub(super) area_failed: bool,
     pub(super) end: Mark,
@@ -100,8 +98,8 @@ impl Tail {
             file: SyncFile::new(file),
             file_id,
             area: None,
-            active_seen: None,
-            area_seen: None,
+            active_seen: Seen::default(),
+            area_seen: Seen::default(),
             area_failed: false,
             end: start,
             durable: start,
@@ -186,21 +184,12 @@ impl Tail {
         }
     }
 
-    /// Whether the file that this process appends to is still the active segment. As long as no name in its directory
-    /// changes, it is; a look at the file itself would make the next sync dearer, see [`StorageFile::length`].
+    /// Whether the file that this process appends to is still the active segment.
     pub(super) fn active_is_still_there(&mut self) -> Result<bool> {
-        let failed = |path: &Path, source| Error::io("examine the ledger", path, source);
-        let (path, directory) = (self.layout.active(), self.layout.parent());
-        let changed = self.storage.stat(directory).map_err(|source| failed(directory, source))?;
-        let changed = changed.map(|directory| directory.changed);
-        if changed.is_some() && changed == self.active_seen {
-            return Ok(true);
-        }
-        let there = self.storage.stat(path).map_err(|source| failed(path, source))?;
-        let is_there = there.is_some_and(|there| there.id == self.file_id);
-        // Whoever fails to go on from here looks again.
-        self.active_seen = changed.filter(|_| is_there);
-        Ok(is_there)
+        let path = self.layout.active();
+        let still = Seen::now(&*self.storage, self.layout.parent())
+            .and_then(|now| self.active_seen.still(now, &*self.storage, path, self.file_id));
+        still.map_err(|source| Error::io("examine the ledger", path, source))
     }
 
     pub(super) fn active_len(&self) -> Result<u64> {
@@ -214,14 +203,10 @@ impl Tail {
         if area.file().has_failed() {
             return Ok(false);
         }
-        let changed = self.lock.directory_changed();
-        if changed.is_none() || changed != self.area_seen {
-            let there =
-                self.storage.stat(&path).map_err(|source| Error::io("examine the commit area", &path, source))?;
-            if there.is_none_or(|there| there.id != area.id) {
-                return Ok(false);
-            }
-            self.area_seen = changed;
+        // The area is in the lock's directory.
+        let still = self.area_seen.still(self.lock.directory_seen(), &*self.storage, &path, area.id);
+        if !still.map_err(|source| Error::io("examine the commit area", &path, source))? {
+            return Ok(false);
         }
         let header = area.refresh().map_err(|source| Error::io("read the commit area", &path, source))?;
         let Some(header) = header.filter(|header| header.segment == self.end.segment && header.ledger == self.id)
