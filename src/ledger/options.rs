@@ -85,7 +85,8 @@ impl Options {
         self
     }
 
-    /// How long an append waits for other processes' lock before it spills; one second by default.
+    /// How long an append waits for other processes' lock before it spills, and dropping the ledger before it leaves the
+    /// rest to them; one second by default.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.journal.lock_deadline = deadline;
