@@ -68,12 +68,10 @@ fn new_seed() -> u64 {
     seed
 }
 
-/// With `RUNLEDGER_PROCESSES_FULL` a thousand records a thread, as the row has it; without, half of them. The kills
-/// are repeated by `RUNLEDGER_TEST_SEED`.
+/// Until a thousand records a thread are acknowledged. The kills are repeated by `RUNLEDGER_TEST_SEED`.
 #[test]
 fn row_14_many_processes_and_threads_with_random_kills() {
-    let records = if std::env::var_os("RUNLEDGER_PROCESSES_FULL").is_some() { 1_000 } else { 500 };
-    let wanted = records * (PROCESSES * THREADS) as u64;
+    let wanted = (1_000 * PROCESSES * THREADS) as u64;
     let seed = new_seed();
     let place = Place::new();
     let mut crew = Crew::new(&place, "work", PROCESSES, seed);
