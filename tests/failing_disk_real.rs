@@ -151,21 +151,32 @@ fn row_12_a_torn_line_that_cannot_be_cut_off_stays() {
     assert_eq!(faults.iter().map(|fault| (fault.kind, fault.line)).collect::<Vec<_>>(), [(FaultKind::Torn, 1)]);
 }
 
-#[test]
-fn row_13_eintr_is_not_seen() {
+/// What a fault at each call must not change: every answer is durable.
+fn not_seen_at_each(calls: &[&str], fault: &str) {
     if !can_trace() {
         return;
     }
-    for call in ["write", "pwrite64", "fdatasync"] {
-        let runs = at_each(Scene::New, call, "error=EINTR", |run| {
+    for call in calls {
+        let runs = at_each(Scene::New, call, fault, |run| {
             let told = run.told();
             assert!(told.done && told.answers.len() == 4 && told.count("durable") == 4, "{}: {told:?}", run.at);
             assert!(told.unmarked.is_empty(), "{}", run.at);
             check(run);
         });
-        println!("EINTR at {runs} calls of {call}");
+        println!("{fault} at {runs} calls of {call}");
         assert!(runs > 3);
     }
+}
+
+#[test]
+fn row_13_eintr_is_not_seen() {
+    not_seen_at_each(&["write", "pwrite64", "fdatasync"], "error=EINTR");
+}
+
+/// Without a deadline a call takes as long as the disk does.
+#[test]
+fn row_09_a_delay_at_each_call() {
+    not_seen_at_each(&["write", "pwrite64", "fdatasync", "flock"], "delay_enter=20000");
 }
 
 /// strace passes the call over and lets it say that ten bytes were written: a disk that lies. A short length is noticed.

@@ -46,7 +46,7 @@ pub(crate) fn run_in(directory: &Path, scene: Scene, call: &str, fault: &str, wh
 
 /// Whether strace did to the child what it was asked to.
 pub(crate) fn harmed(run: &Run) -> bool {
-    run.was_killed() || calls(run).iter().any(|call| call.contains("INJECTED"))
+    run.was_killed() || calls(run).iter().any(|call| call.contains("INJECTED") || call.contains("DELAYED"))
 }
 
 /// The child's calls of the traced kind, and its renames, with the paths of their descriptors.
