@@ -193,22 +193,20 @@ impl Tail {
         let merged = self.merge(held, &there)?;
         let same = there.iter().zip(&merged.bytes).take_while(|(a, b)| a == b).count();
         let (healed, cut) = (merged.bytes.len() - same, there.len() - same);
-        self.quarantine(header.segment, header.base + same as u64, &there[same..])?;
         let end = Mark { len: header.base + merged.bytes.len() as u64, link: merged.link, ..base };
         self.end = end;
+        if merged.bytes.is_empty() && cut == 0 {
+            return if self.area.is_none() { self.rebase(header.stray) } else { Ok(()) };
+        }
+        self.quarantine(header.segment, header.base + same as u64, &there[same..])?;
         let alone = self.area.as_ref().is_some_and(|area| area.alone);
         let written = match alone {
+            _ if merged.bytes.is_empty() => Ok(()),
             true => self.write_anew(header, &merged.bytes),
             false => self.write_in_place(&merged.bytes, header.base),
         };
         match written {
-            Ok(()) if merged.bytes.is_empty() && cut == 0 => {
-                if self.area.is_none() {
-                    self.rebase(header.stray)?;
-                }
-            }
-            Ok(()) if alone && !merged.bytes.is_empty() => self.finish_at(end, end.len)?,
-            Ok(()) => self.finish_at(end, len.max(end.len))?,
+            Ok(()) => self.finish_at(end, self.active_len()?)?,
             // Refused where the file may only grow (`chattr +a`).
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && healed == 0 => self.finish_at(end, len)?,
             Err(error) => {
@@ -245,7 +243,7 @@ impl Tail {
     ///
     /// [`write_in_place`]: Self::write_in_place
     fn write_anew(&mut self, header: Header, bytes: &[u8]) -> io::Result<()> {
-        let Some(area) = self.area.as_mut().filter(|_| !bytes.is_empty()) else { return Ok(()) };
+        let Some(area) = &mut self.area else { return Ok(()) };
         let base = header.base;
         if !area.fits(base, bytes.len() as u64) {
             return Err(io::Error::other("the commit area has no room for all that was appended"));
@@ -260,9 +258,6 @@ impl Tail {
 
     /// As [`Tail::write_anew`], with no moment in which the segment is shorter.
     fn write_in_place(&self, bytes: &[u8], base: u64) -> io::Result<()> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
         // The segment's own handle appends.
         write_all_at(&*self.storage.open(self.layout.active(), Access::Write)?, bytes, base)
     }
