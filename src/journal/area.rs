@@ -18,7 +18,9 @@ use uuid::Uuid;
 
 use super::line::{self, Link};
 use super::segment::Layout;
-use super::storage::{Access, FileType, Storage, StorageFile, read_full_at, uninterrupted, write_all_at};
+use super::storage::{
+    Access, FileType, Storage, StorageFile, read_full_at, uninterrupted, unless_missing, write_all_at,
+};
 use super::sync::SyncFile;
 
 /// How many bytes of the segment fit. Larger means fewer syncs of the segment, and more to read after a power cut.
@@ -102,10 +104,7 @@ impl Area {
     pub(super) fn create(storage: &dyn Storage, layout: &Layout) -> io::Result<Self> {
         let path = layout.commit();
         let new = path.with_extension("new");
-        match storage.remove(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        unless_missing(storage.remove(&new))?;
         let file: Arc<dyn StorageFile> = Arc::from(storage.open(&new, Access::WriteNew)?);
         let make = || -> io::Result<Self> {
             // Page by page: one large write is cached in large folios, and each small write into such a one walks all

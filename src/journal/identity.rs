@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::line;
 use super::reader::Splitter;
 use super::segment::Layout;
-use super::storage::{Access, Storage, read_full_at, write_all_at};
+use super::storage::{Access, Storage, read_full_at, unless_missing, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The version of the format on disk that this crate writes. It reads this one and all before.
@@ -81,10 +81,7 @@ fn make(storage: &dyn Storage, layout: &Layout, unix_ms: i64) -> Result<Uuid> {
     );
     let identity = Identity { format: FORMAT, id: Uuid::new_v7(time), file: file_name(layout) };
     let write = || -> io::Result<()> {
-        match storage.remove(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        unless_missing(storage.remove(&new))?;
         let file = storage.open(&new, Access::WriteNew)?;
         write_all_at(&*file, &serde_json::to_vec(&identity)?, 0)?;
         file.sync()?;

@@ -109,7 +109,7 @@ impl Tail {
         self.sync_names()?;
         let sealed = self.layout.sealed_segments(&*self.storage)?;
         let segment = sealed.last().map_or(1, |last| last + 1);
-        let len = self.file.stat().map_err(|e| Error::io("examine the ledger", self.layout.active(), e))?.len;
+        let len = self.active_len()?;
         let area = Area::open(&*self.storage, &self.layout)
             .map_err(|source| Error::io("open the commit area", &self.layout.commit(), source))?;
         let held = area.as_ref().and_then(Area::held);

@@ -144,6 +144,14 @@ pub(crate) fn write_all_at(file: &dyn StorageFile, mut bytes: &[u8], mut offset:
     Ok(())
 }
 
+/// How a removal ended, if a file that is not there counts as removed.
+pub(crate) fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        ended => ended,
+    }
+}
+
 /// Opens a file, and makes it if it is not there; another process may make or remove it in between.
 pub(crate) fn open_or_make(
     storage: &dyn Storage,

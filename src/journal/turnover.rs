@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::area::{Area, Header};
 use super::events::Event;
 use super::line::{self, Link};
-use super::storage::{Access, StorageFile, append_all};
+use super::storage::{Access, StorageFile, append_all, unless_missing};
 use super::sync::{SyncFile, Synced, Unsynced};
 use super::tail::{Mark, Payloads, Tail, stat_id};
 use crate::error::{Error, Result};
@@ -54,7 +54,7 @@ impl Tail {
     }
 
     /// Syncs the segment, so that the area is free for what comes next.
-    pub(super) fn sync_segment(&mut self) -> Result<()> {
+    fn sync_segment(&mut self) -> Result<()> {
         match self.file.sync() {
             Ok(()) => {
                 self.durable = self.end;
@@ -88,12 +88,10 @@ impl Tail {
                 self.area = None;
                 let path = self.layout.commit();
                 self.warn(&Error::io("make the commit area", &path, error));
-                match self.storage.remove(&path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        self.warn(&Error::io("remove the commit area", &path, error));
-                    }
+                match unless_missing(self.storage.remove(&path)) {
                     // It is not in the way any more, and need not be looked for with each append.
-                    _ => self.area_failed = false,
+                    Ok(()) => self.area_failed = false,
+                    Err(error) => self.warn(&Error::io("remove the commit area", &path, error)),
                 }
             }
         }
@@ -171,7 +169,7 @@ impl Tail {
     /// After a failed sync the pages of the segment read back as written, yet may never reach the disk; a second sync
     /// would say that all is well. So the segment is finished, and what is not known to be durable is repeated in a new
     /// one, to the byte: the chain runs on, and readers give each line once.
-    pub(super) fn abandon_segment(&mut self, error: &io::Error) -> Result<()> {
+    fn abandon_segment(&mut self, error: &io::Error) -> Result<()> {
         let segment = self.end.segment;
         let from = if self.durable.segment == segment { self.durable.len } else { 0 };
         let len = self.active_len()?.max(self.end.len);

@@ -14,8 +14,8 @@ pub enum Answer {
         /// The line's number in the ledger, from 1.
         seq: u64,
     },
-    /// In the operating system's page cache, as line `seq`, as [`Durability::Flushed`](crate::Durability::Flushed) asked for: it survives `kill -9`,
-    /// not a power cut.
+    /// In the operating system's page cache, as line `seq`, as [`Durability::Flushed`](crate::Durability::Flushed) asked
+    /// for: it survives `kill -9`, not a power cut.
     Flushed {
         /// The line's number in the ledger, from 1.
         seq: u64,
@@ -29,9 +29,9 @@ pub enum Answer {
     ///
     /// It may be in the ledger all the same, if the disk said that it had failed and had not.
     Lost(Error),
-    /// The disk has not answered before [`Options::deadline`](crate::Options::deadline). A thread goes on storing the record, and what it cannot
-    /// store goes to the warnings and is counted as lost; if the process ends first, the execution's begin mark becomes
-    /// an interrupted record.
+    /// The disk has not answered before [`Options::deadline`](crate::Options::deadline). A thread goes on storing the
+    /// record, and what it cannot store goes to the warnings and is counted as lost; if the process ends first, the
+    /// execution's begin mark becomes an interrupted record.
     Late(Error),
 }
 

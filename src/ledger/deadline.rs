@@ -5,9 +5,10 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::mutex::lock;
 use crate::journal::per_process::PerProcess;
 
 /// As many calls as can be under way at once, and so what a disk that never answers costs: so many threads, each with
@@ -128,10 +129,6 @@ impl<W, L, T> Call<W, L, T> {
             state = self.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Helpers {

@@ -6,11 +6,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::mutex::lock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::line::{self, Link};
 use crate::journal::lock::Locked;
@@ -198,7 +199,7 @@ impl InFlight {
     /// The state of this process's file; a forked child makes its own first.
     fn own_state(&self) -> Result<MutexGuard<'_, State>> {
         let make = || State::create(&*self.storage, &self.layout, self.sync).map(Mutex::new);
-        Ok(self.state.get_or_make(make)?.lock().unwrap_or_else(PoisonError::into_inner))
+        Ok(lock(self.state.get_or_make(make)?))
     }
 
     /// Marks an execution as begun, by the line that [`mark`] made. It is in the page cache, or synced if the options ask
@@ -228,7 +229,7 @@ impl InFlight {
     /// in the ledger and passes the mark over.
     pub(super) fn end(&self, slot: &Slot) -> Result<()> {
         let Some(state) = self.state.get().filter(|_| slot.process == std::process::id()) else { return Ok(()) };
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(state);
         write_all_at(&*slot.file, b" ", slot.first * SLOT_BYTES as u64)
             .map_err(|source| Error::io("mark an execution as ended", &path(&self.layout, state.stem), source))?;
         state.free.extend(slot.first..slot.first + slot.count);
@@ -238,7 +239,7 @@ impl InFlight {
     /// Removes the file, which holds no mark any more.
     pub(super) fn close(&self) {
         let Some(state) = self.state.get() else { return };
-        let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = lock(state);
         let all_free = state.free.len() as u64 + 1 == state.unused;
         if all_free {
             // A file that stays is swept by the next opener.

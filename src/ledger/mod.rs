@@ -5,6 +5,7 @@ mod clock;
 mod deadline;
 mod execution;
 mod inflight;
+mod mutex;
 mod options;
 mod records;
 mod spill;
@@ -14,7 +15,7 @@ mod verify;
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
@@ -96,12 +97,8 @@ impl Shared {
     /// Counts off what it has stated, and nothing else.
     fn state_lost(&self) {
         let Some(lost) = self.lost.get() else { return };
-        let _stating = match lost.stating.try_lock() {
-            Ok(stating) => stating,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // What it does not state, the next call does.
-            Err(TryLockError::WouldBlock) => return,
-        };
+        // What it does not state, the next call does.
+        let Some(_stating) = mutex::try_lock(&lost.stating) else { return };
         let records = lost.records.load(Ordering::Relaxed);
         if records > 0 && self.tell(&Event::Lost { records }) {
             lost.records.fetch_sub(records, Ordering::Relaxed);

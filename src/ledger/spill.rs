@@ -2,16 +2,17 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
 use super::inflight::Pending;
+use super::mutex::{lock, try_lock};
 use crate::error::{Error, Result};
 use crate::journal::per_process::PerProcess;
 use crate::journal::reader::Splitter;
 use crate::journal::segment::Layout;
-use crate::journal::storage::{Access, Storage, append_all};
+use crate::journal::storage::{Access, Storage, append_all, open_or_make, unless_missing};
 use crate::journal::{Cursor, line, line::Link};
 
 /// The spill of this process.
@@ -41,13 +42,10 @@ impl Spill {
         let mut line = vec![b'\n'];
         line::seal(&Pending::to_json(since, record), &Link::START, &mut line);
         let kept = self.kept.get_or_make(|| Ok(Mutex::new(Kept { stem, records: 0 })))?;
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(kept);
         let path = path(&self.layout, &stem.to_string());
         let write = || -> io::Result<()> {
-            let file = match self.storage.open(&path, Access::Append) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => self.storage.open(&path, Access::AppendNew)?,
-                opened => opened?,
-            };
+            let file = open_or_make(&*self.storage, &path, Access::Append, Access::AppendNew)?;
             let before = file.length()?;
             // On a full disk a part of a record would take the room of the next one. If it stays, it is a line of its own.
             append_all(&*file, &line).and_then(|()| file.sync()).inspect_err(|_| _ = file.truncate(before))?;
@@ -62,18 +60,14 @@ impl Spill {
 
     /// Whether no record is kept.
     pub(super) fn is_empty(&self) -> bool {
-        self.kept.get().is_none_or(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).records == 0)
+        self.kept.get().is_none_or(|kept| lock(kept).records == 0)
     }
 
     /// Hands the kept records to `append`, and removes the file when that has taken them all. Says how many there were.
     /// Does nothing when another thread is at it.
     pub(super) fn give_back(&self, append: impl FnOnce(Vec<Pending>) -> Result<()>) -> Result<u64> {
         let Some(kept) = self.kept.get() else { return Ok(0) };
-        let mut kept = match kept.try_lock() {
-            Ok(kept) => kept,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return Ok(0),
-        };
+        let Some(mut kept) = try_lock(kept) else { return Ok(0) };
         if kept.records == 0 {
             return Ok(0);
         }
@@ -127,10 +121,5 @@ pub(super) fn remove(storage: &dyn Storage, layout: &Layout, stem: &str, rest: b
         true => storage.rename(&path, &layout.quarantine().join(format!("spill-{stem}.jsonl"))),
         false => storage.remove(&path),
     };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io("remove the emptied spill", &path, error))
-        }
-        _ => Ok(()),
-    }
+    unless_missing(removed).map_err(|source| Error::io("remove the emptied spill", &path, source))
 }

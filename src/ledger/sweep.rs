@@ -1,7 +1,6 @@
 //! Recording what dead processes could not: their begun executions as interrupted, and their spilled records.
 
 use std::collections::HashSet;
-use std::io;
 
 use serde::Deserialize;
 use uuid::Uuid;
@@ -11,6 +10,7 @@ use super::spill;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Event};
 use crate::journal::lock::LockFile;
+use crate::journal::storage::unless_missing;
 use crate::journal::{Cursor, Journal, Options};
 use crate::metrics::{ExecutionMetrics, Status};
 
@@ -36,12 +36,8 @@ pub(super) fn sweep(journal: &Journal, options: &Options, own: Option<Uuid>) -> 
         pending.extend(interrupted(&left));
         swept += append_missing(journal, pending)?;
         spill::remove(&**storage, layout, &left.stem, spilled.rest)?;
-        match storage.remove(&left.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::io("remove a dead process's file", &left.path, error));
-            }
-            _ => {}
-        }
+        unless_missing(storage.remove(&left.path))
+            .map_err(|source| Error::io("remove a dead process's file", &left.path, source))?;
     }
     if swept > 0 {
         events::record(&**storage, layout, (options.clock)(), &Event::Swept { records: swept })?;
