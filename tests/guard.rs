@@ -194,7 +194,7 @@ fn usage_is_priced_and_added_up_call_by_call() {
     assert_eq!((record.tokens_input, record.tokens_output, record.tokens_used), (Some(1_010), Some(505), Some(1_515)));
     assert_eq!(record.cost_usd, Some("0.06".parse::<Usd>().unwrap()));
     assert_ne!(record.cost_tier, Some(CostTier::Free));
-    assert_eq!(record.model.cache_read, Some(4));
+    assert_eq!(record.model.parts.cache_read, Some(4));
     let calls: Vec<_> = record.trace.llm_calls.iter().map(|call| (call.call_sequence, call.cost_usd)).collect();
     assert_eq!(calls, [(1, Some("0.06".parse().unwrap())), (2, Some(Usd::ZERO))]);
 }

@@ -252,14 +252,18 @@ fn each_impossible_field_is_named() -> Result<(), Error> {
             "tokens_used: expected at least its known part 1501, found 1500",
         ),
         (
-            |r| (r.model.cache_read, r.model.cache_write, r.model.cache_write_1h) = (Some(400), Some(400), Some(201)),
-            "model.cache_read + cache_write + cache_write_1h: expected at most tokens_input = 1000, found 1001",
+            |r| (r.model.parts.cache_read, r.model.parts.cache_write) = (Some(601), Some(400)),
+            "model.cache_read + model.cache_write: expected at most tokens_input = 1000, found 1001",
         ),
         (
-            |r| (r.model.cache_read, r.model.cache_write) = (Some(u64::MAX), Some(1)),
-            "model.cache_read + cache_write + cache_write_1h: expected at most tokens_input = 1000, found 18446744073709551616",
+            |r| (r.model.parts.cache_write, r.model.parts.cache_write_1h) = (Some(400), Some(401)),
+            "model.cache_write_1h: expected at most model.cache_write = 400, found 401",
         ),
-        (|r| r.model.reasoning = Some(501), "model.reasoning: expected at most tokens_output = 500, found 501"),
+        (
+            |r| (r.model.parts.cache_read, r.model.parts.cache_write) = (Some(u64::MAX), Some(1)),
+            "model.cache_read + model.cache_write: expected at most tokens_input = 1000, found 18446744073709551616",
+        ),
+        (|r| r.model.parts.reasoning = Some(501), "model.reasoning: expected at most tokens_output = 500, found 501"),
         (|r| r.cost_usd = Some(Usd::from_pico(-10_000)), "cost_usd: expected an amount from 0 on, found -0.00000001"),
         (
             |r| r.cost_usd = Some(Usd::from_pico(1_000)),
@@ -353,7 +357,7 @@ fn what_is_possible_is_valid() -> Result<(), Error> {
         |r| r.error_reason = Some("é".repeat(500)),
         |r| (r.tokens_input, r.model.cache_read) = (None, Some(u64::MAX)),
         |r| (r.tokens_input, r.tokens_output) = (Some(1_500), None),
-        |r| (r.model.cache_read, r.model.reasoning) = (Some(1_000), Some(500)),
+        |r| (r.model.cache_read, r.model.parts.reasoning) = (Some(1_000), Some(500)),
         |r| (r.free_tier_quota_pct_used, r.confidence_score, r.quality_score) = (Some(100.0), Some(0.0), Some(-0.0)),
         |r| (r.production.duration_s, r.cost_usd) = (Some(f64::MAX), Some(Usd::from_pico(10_000))),
         |r| r.run.trace_id = Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),

@@ -36,10 +36,13 @@
 //! The bundled table leaves out models whose price depends on the length of the prompt or on the hour: at one price
 //! they would be billed too low.
 
+pub mod import;
 mod nearest;
 mod parse;
+mod pattern;
 mod price;
+mod row;
 mod table;
 
-pub use price::CostParts;
-pub use table::{Cost, PriceTable};
+pub use price::CostPart;
+pub use table::{Cost, PriceFile, PriceTable};

@@ -1,18 +1,19 @@
 //! A price table from JSON: all of it, or an error with the line.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::price::Prices;
-use super::table::{Period, PriceTable, Row};
+use super::pattern::{Pattern, Rule};
+use super::price::{Rate, Tier};
+use super::row::{Period, Row, Variant, Window};
+use super::table::{Layer, PriceTable, Provider};
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::{CostTier, Timestamp, Usd};
-
-/// A price of the table is for this many tokens.
-const TOKENS_PRICED: i128 = 1_000_000;
+use crate::metrics::{CostTier, Meter, Timestamp, Usd};
 
 // What the file says. The values stay as they are written: where they lie in the text tells their line, and digits do
 // not pass through a float.
@@ -26,8 +27,32 @@ struct TableText<'a> {
     as_of: &'a RawValue,
     #[serde(borrow)]
     source: &'a RawValue,
+    #[serde(borrow, default)]
+    providers: Vec<ProviderText<'a>>,
     #[serde(borrow)]
     models: Vec<RowText<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProviderText<'a> {
+    #[serde(borrow)]
+    provider: &'a RawValue,
+    #[serde(borrow, default)]
+    names: RuleText<'a>,
+    #[serde(borrow, default)]
+    serves: RuleText<'a>,
+    #[serde(borrow, default)]
+    falls_back_to: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RuleText<'a> {
+    #[serde(borrow)]
+    like: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    unlike: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -37,30 +62,66 @@ struct RowText<'a> {
     model: &'a RawValue,
     #[serde(borrow, default)]
     aliases: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    names: RuleText<'a>,
     #[serde(borrow)]
     provider: &'a RawValue,
     #[serde(borrow)]
-    tier: &'a RawValue,
+    tier: Option<&'a RawValue>,
     #[serde(borrow)]
-    prices: Vec<PeriodText<'a>>,
+    prices: Vec<Entries<'a>>,
+    #[serde(borrow, default)]
+    variants: Vec<VariantText<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PeriodText<'a> {
+struct VariantText<'a> {
+    #[serde(borrow)]
+    when: Entries<'a>,
+    #[serde(borrow)]
+    prices: Vec<Entries<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TierText<'a> {
+    #[serde(borrow)]
+    above: Option<&'a RawValue>,
     #[serde(borrow)]
     from: Option<&'a RawValue>,
     #[serde(borrow)]
-    input: &'a RawValue,
-    #[serde(borrow)]
-    output: &'a RawValue,
-    #[serde(borrow)]
-    cache_read: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_write: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_write_1h: Option<&'a RawValue>,
+    price: &'a RawValue,
 }
+
+/// An object's keys and values as they stand, keys that are given twice too.
+struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::with_capacity(4);
+                while let Some(entry) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+                    entries.push((entry.0.0, entry.1));
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// A key, borrowed where nothing in it is escaped.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl PriceTable {
     /// The table that `text` holds, in the form that the [module](crate::cost#the-table) describes.
@@ -70,7 +131,7 @@ impl PriceTable {
     ///
     /// let table = PriceTable::from_json(
     ///     r#"{"version": "1", "as_of": "2026-11-20", "source": "our contract", "models": [
-    ///         {"model": "m-1", "provider": "example", "tier": "Standard", "prices": [{"input": 3, "output": "15"}]}]}"#,
+    ///         {"model": "m-1", "provider": "example", "prices": [{"input": 3, "output": "15"}]}]}"#,
     /// )?;
     /// let cost = table.cost("m-1", &Usage::new(1_000, 100), "2026-11-20T12:00:00Z".parse()?)?;
     /// assert_eq!(cost.usd.to_string(), "0.0045");
@@ -79,14 +140,14 @@ impl PriceTable {
     ///
     /// # Errors
     /// [`ErrorKind::Malformed`] with the [line](Error::line) of the first fault: no JSON, a missing, doubled or unknown
-    /// key, an empty name, a name given twice, an unknown tier, no price, a negative one or one with more than six
-    /// decimals, periods out of order, a price in a `Free` row. Nothing of a faulty table is used.
+    /// key, an empty name, a name given twice, an unknown tier, no price, a negative one or one that is too fine,
+    /// periods out of order, a price in a `Free` row. Nothing of a faulty table is used.
     pub fn from_json(text: &str) -> Result<Self> {
         let table: TableText = serde_json::from_str(text).map_err(|source| {
             let line = source.line();
             malformed(text, line).source(source)
         })?;
-        Reader { text }.table(&table)
+        Ok(Self::new(Reader { text }.table(&table)?))
     }
 }
 
@@ -102,48 +163,167 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn table(&self, table: &TableText) -> Result<PriceTable> {
-        let mut names = HashMap::new();
-        let mut rows = Vec::with_capacity(table.models.len());
-        for row in &table.models {
-            for &value in [row.model].iter().chain(&row.aliases) {
-                match names.entry(self.name(value)?) {
-                    Entry::Vacant(entry) => entry.insert(rows.len()),
-                    Entry::Occupied(_) => return Err(self.fault(value, "expected a new name, found")),
-                };
+    fn table(&self, table: &TableText) -> Result<Layer> {
+        let mut layer = Layer {
+            version: self.name(table.version)?,
+            as_of: self.day(table.as_of)?,
+            source: self.name(table.source)?,
+            providers: Vec::with_capacity(table.providers.len()),
+            provider_names: HashMap::with_capacity(table.providers.len()),
+            rows: Vec::with_capacity(table.models.len()),
+            names: HashMap::with_capacity(table.models.len() * 2),
+        };
+        for provider in &table.providers {
+            let name = self.name(provider.provider)?;
+            let place = layer.providers.len();
+            if layer.provider_names.insert(name.to_lowercase(), place).is_some() {
+                return Err(self.fault(provider.provider, "expected a new provider, found"));
             }
-            rows.push(self.row(row)?);
+            let (names, serves) = (self.rule(&provider.names)?, self.rule(&provider.serves)?);
+            layer.providers.push(Provider { name, names, serves, falls_back_to: Vec::new(), ruled: Vec::new() });
         }
-        let (version, source) = (self.name(table.version)?, self.name(table.source)?);
-        Ok(PriceTable { version, as_of: self.day(table.as_of)?, source, rows, names })
+        for (place, provider) in table.providers.iter().enumerate() {
+            for &other in &provider.falls_back_to {
+                let known = layer.provider_names.get(&self.name(other)?.to_lowercase());
+                let &known = known.ok_or_else(|| self.fault(other, "expected a provider of \"providers\", found"))?;
+                layer.providers[place].falls_back_to.push(known);
+            }
+        }
+        for row in &table.models {
+            self.add(row, &mut layer)?;
+        }
+        Ok(layer)
+    }
+
+    fn add(&self, text: &RowText, layer: &mut Layer) -> Result<()> {
+        let place = layer.rows.len();
+        let row = self.row(text)?;
+        for &value in [text.model].iter().chain(&text.aliases) {
+            let same_name = layer.names.entry(self.name(value)?.to_lowercase()).or_default();
+            if same_name.iter().any(|&other| other == place || layer.rows[other].provider == row.provider) {
+                return Err(self.fault(value, "expected a new name of this provider, found"));
+            }
+            same_name.push(place);
+        }
+        let provider = *layer.provider_names.entry(row.provider.to_lowercase()).or_insert_with(|| {
+            let (names, serves) = (Rule::default(), Rule::default());
+            let name = row.provider.clone();
+            layer.providers.push(Provider { name, names, serves, falls_back_to: Vec::new(), ruled: Vec::new() });
+            layer.providers.len() - 1
+        });
+        if !row.rule.is_empty() {
+            layer.providers[provider].ruled.push(place);
+        }
+        layer.rows.push(row);
+        Ok(())
     }
 
     fn row(&self, row: &RowText) -> Result<Row> {
-        let mut periods: Vec<Period> = Vec::with_capacity(row.prices.len());
-        for period in &row.prices {
-            let from = period.from.map(|value| self.day(value)).transpose()?;
-            if periods.last().is_some_and(|last| from <= last.from) {
-                let value = period.from.unwrap_or(period.input);
-                return Err(self.fault(value, "expected each \"from\" to be later than the last, at"));
+        let mut variants = Vec::with_capacity(row.variants.len());
+        for variant in &row.variants {
+            let when: BTreeMap<_, _> = variant
+                .when
+                .0
+                .iter()
+                .map(|(key, value)| Ok((key.to_string(), self.name(value)?)))
+                .collect::<Result<_>>()?;
+            for entries in &variant.prices {
+                variants.push(Variant { when: when.clone(), period: self.period(entries)? });
             }
-            periods.push(Period { from, prices: self.prices(period)? });
         }
-        if periods.is_empty() {
-            return Err(self.fault(row.model, "expected at least one price for"));
-        }
-        let tier = self.tier(row.tier, periods.iter().all(|period| period.prices.is_free()))?;
-        Ok(Row { model: self.name(row.model)?, provider: self.name(row.provider)?, tier, periods })
+        let parsed = Row {
+            model: self.name(row.model)?,
+            provider: self.name(row.provider)?,
+            rule: self.rule(&row.names)?,
+            tier: None,
+            prices: self.periods(row)?,
+            variants,
+        };
+        let tier = row.tier.map(|tier| self.tier(tier, parsed.is_free())).transpose()?;
+        Ok(Row { tier, ..parsed })
     }
 
-    fn prices(&self, period: &PeriodText) -> Result<Prices> {
-        let optional = |value: Option<&RawValue>| value.map(|value| self.price(value)).transpose();
-        Ok(Prices {
-            input: self.price(period.input)?,
-            output: self.price(period.output)?,
-            cache_read: optional(period.cache_read)?,
-            cache_write: optional(period.cache_write)?,
-            cache_write_1h: optional(period.cache_write_1h)?,
-        })
+    fn rule(&self, rule: &RuleText) -> Result<Rule> {
+        let patterns = |values: &[&RawValue]| -> Result<Vec<Pattern>> {
+            values.iter().map(|value| Ok(Pattern::new(&self.name(value)?))).collect()
+        };
+        Ok(Rule { like: patterns(&rule.like)?, unlike: patterns(&rule.unlike)? })
+    }
+
+    /// Standard prices: those that hold all day in order of time, each with a rate.
+    fn periods(&self, row: &RowText) -> Result<Vec<Period>> {
+        let mut periods = Vec::with_capacity(row.prices.len());
+        let mut last = None;
+        for entries in &row.prices {
+            let period = self.period(entries)?;
+            if period.rates.is_empty() {
+                return Err(self.fault(row.model, "expected a price in each period of"));
+            }
+            if period.window.is_always() {
+                if last.is_some_and(|last| period.from <= last) {
+                    return Err(self.fault(row.model, "expected each \"from\" to be later than the last, in"));
+                }
+                last = Some(period.from);
+            }
+            periods.push(period);
+        }
+        match periods.is_empty() {
+            true => Err(self.fault(row.model, "expected at least one price for")),
+            false => Ok(periods),
+        }
+    }
+
+    fn period(&self, entries: &Entries) -> Result<Period> {
+        let mut period = Period { from: None, window: Window::default(), rates: Vec::with_capacity(entries.0.len()) };
+        let mut audio_ms_min = None;
+        for (place, (key, value)) in entries.0.iter().enumerate() {
+            if entries.0[..place].iter().any(|(other, _)| other == key) {
+                return Err(self.fault(value, &format!("expected {key:?} once, found it again with")));
+            }
+            match key.as_ref() {
+                "from" => period.from = Some(self.day(value)?),
+                "hours" => period.window.minutes = Some(self.hours(value)?),
+                "weekdays" => period.window.weekdays = Some(self.weekdays(value)?),
+                "audio_seconds_min" => audio_ms_min = Some(self.count(value)?.saturating_mul(1000)),
+                price_key => {
+                    let meter = Meter::ALL.into_iter().find(|meter| meter.price_key() == price_key);
+                    let meter = meter
+                        .ok_or_else(|| self.fault(value, &format!("expected no key {price_key:?}, found it with")))?;
+                    period.rates.push(self.rate(meter, value)?);
+                }
+            }
+        }
+        if let Some(min) = audio_ms_min {
+            for rate in period.rates.iter_mut().filter(|rate| rate.meter == Meter::AudioMs) {
+                rate.min = min;
+            }
+        }
+        Ok(period)
+    }
+
+    /// A price, or a list of one and of tiers.
+    fn rate(&self, meter: Meter, value: &RawValue) -> Result<Rate> {
+        if !value.get().starts_with('[') {
+            return Ok(Rate { meter, price: self.price(meter, value)?, tiers: Vec::new(), min: 0 });
+        }
+        let expected = "expected a price and then tiers such as {\"above\": 200000, \"price\": \"2.5\"}, found";
+        let list: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|_| self.fault(value, expected))?;
+        let (first, rest) = list.split_first().ok_or_else(|| self.fault(value, expected))?;
+        let mut tiers: Vec<Tier> = Vec::with_capacity(rest.len());
+        for text in rest {
+            let tier: TierText = serde_json::from_str(text.get()).map_err(|_| self.fault(text, expected))?;
+            let from = match (tier.above, tier.from) {
+                (Some(above), None) => self.count(above)?.checked_add(1),
+                (None, Some(from)) => Some(self.count(from)?),
+                _ => None,
+            };
+            let from = from.filter(|&from| from > tiers.last().map_or(0, |last| last.from));
+            let from = from.ok_or_else(|| {
+                self.fault(text, "expected \"above\" or \"from\" with a rising number of tokens, found")
+            })?;
+            tiers.push(Tier { from, price: self.price(meter, tier.price)? });
+        }
+        Ok(Rate { meter, price: self.price(meter, first)?, tiers, min: 0 })
     }
 
     fn tier(&self, value: &RawValue, is_free: bool) -> Result<CostTier> {
@@ -162,23 +342,60 @@ impl Reader<'_> {
         name.ok_or_else(|| self.fault(value, "expected a string that is not blank, found"))
     }
 
+    fn count(&self, value: &RawValue) -> Result<u64> {
+        value.get().parse().map_err(|_| self.fault(value, "expected a whole number, found"))
+    }
+
     /// A day such as 2026-11-20, as its first moment in UTC.
     fn day(&self, value: &RawValue) -> Result<Timestamp> {
         let day = format!("{}T00:00:00Z", self.name(value)?).parse();
         day.map_err(|_| self.fault(value, "expected a day such as \"2026-11-20\", found"))
     }
 
-    /// What one token costs, from the price of a million.
-    fn price(&self, value: &RawValue) -> Result<Usd> {
-        let digits = match value.get().starts_with('"') {
-            true => self.name(value)?,
-            false => value.get().to_owned(),
+    /// Hours such as 00:30-16:30, as minutes of the day.
+    fn hours(&self, value: &RawValue) -> Result<(u32, u32)> {
+        let minute = |text: &str| {
+            let (hour, minute) = text.split_once(':')?;
+            let (hour, minute): (u32, u32) = (two_digits(hour)?, two_digits(minute)?);
+            (hour < 24 && minute < 60).then_some(hour * 60 + minute)
         };
-        let whole = |million: &Usd| million.pico() >= 0 && million.pico() % TOKENS_PRICED == 0;
-        match digits.parse::<Usd>().ok().filter(whole) {
-            Some(million) => Ok(Usd::from_pico(million.pico() / TOKENS_PRICED)),
-            None => Err(self.fault(value, "expected a price of at least 0 with at most 6 decimals, found")),
+        let text = self.name(value)?;
+        let hours = text.split_once('-').and_then(|(start, end)| minute(start).zip(minute(end)));
+        hours
+            .filter(|(start, end)| start != end)
+            .ok_or_else(|| self.fault(value, "expected hours in UTC such as \"00:30-16:30\", found"))
+    }
+
+    fn weekdays(&self, value: &RawValue) -> Result<[bool; 7]> {
+        const NAMES: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+        let expected = "expected days such as [\"Mon\", \"Tue\"], found";
+        let names: Vec<&str> = serde_json::from_str(value.get()).map_err(|_| self.fault(value, expected))?;
+        let mut days = [false; 7];
+        for name in &names {
+            let day = NAMES.iter().position(|known| known == name).ok_or_else(|| self.fault(value, expected))?;
+            days[day] = true;
         }
+        match names.is_empty() {
+            true => Err(self.fault(value, expected)),
+            false => Ok(days),
+        }
+    }
+
+    /// What [`Meter::per`] of `meter` cost, such that each of them costs whole pico-dollars; an hour may cost anything.
+    fn price(&self, meter: Meter, value: &RawValue) -> Result<Usd> {
+        let digits = match value.get().starts_with('"') {
+            true => Cow::Owned(self.name(value)?),
+            false => Cow::Borrowed(value.get()),
+        };
+        let (step, decimals) = match meter.per() {
+            1_000_000 => (1_000_000, 6),
+            1_000 => (1_000, 9),
+            _ => (1, 12),
+        };
+        let fits = |price: &Usd| price.pico() >= 0 && price.pico() % step == 0;
+        digits.parse::<Usd>().ok().filter(fits).ok_or_else(|| {
+            self.fault(value, &format!("expected a price of at least 0 with at most {decimals} decimals, found"))
+        })
     }
 
     /// An error about `value`, at the line where it begins.
@@ -186,5 +403,12 @@ impl Reader<'_> {
         let offset = value.get().as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
         let line = 1 + self.text.bytes().take(offset).filter(|&byte| byte == b'\n').count();
         malformed(self.text, line).detail(format!("{expected} {}", value.get()))
+    }
+}
+
+fn two_digits(text: &str) -> Option<u32> {
+    match text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => text.parse().ok(),
+        false => None,
     }
 }

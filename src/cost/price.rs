@@ -1,94 +1,209 @@
-//! The prices of one model in one period, and the arithmetic of a call.
+//! Prices by meter, and the arithmetic of a call.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::{Usage, Usd};
+use crate::metrics::{Meter, Usage, Usd};
 
-/// What one token costs, by what it was used for. `None`: the table states no price.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Prices {
-    pub(super) input: Usd,
-    pub(super) output: Usd,
-    pub(super) cache_read: Option<Usd>,
-    pub(super) cache_write: Option<Usd>,
-    pub(super) cache_write_1h: Option<Usd>,
+/// What one meter costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rate {
+    pub(super) meter: Meter,
+    /// For [`Meter::per`] of what it counts.
+    pub(super) price: Usd,
+    /// What it costs instead once the whole input is larger: by its least size, rising.
+    pub(super) tiers: Vec<Tier>,
+    /// At least so much is billed of what is counted at all.
+    pub(super) min: u64,
 }
 
-/// The exact amounts that make up a cost, each in US dollars. No token is in two of them.
+/// A cliff: from this size of the input on, everything costs the price of the tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tier {
+    /// The least number of input tokens that belongs to it.
+    pub(super) from: u64,
+    pub(super) price: Usd,
+}
+
+impl Rate {
+    fn tier(&self, input: u64) -> Option<&Tier> {
+        self.tiers.iter().rfind(|tier| tier.from <= input)
+    }
+
+    fn price(&self, input: u64) -> Usd {
+        self.tier(input).map_or(self.price, |tier| tier.price)
+    }
+
+    pub(super) fn is_free(&self) -> bool {
+        self.price == Usd::ZERO && self.tiers.iter().all(|tier| tier.price == Usd::ZERO)
+    }
+}
+
+/// One summand of a cost. No token is in two of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct CostParts {
-    /// The input that is in none of the cached parts.
-    pub input: Usd,
-    /// Input read from a prompt cache.
-    pub cache_read: Usd,
-    /// Input written to a prompt cache for 5 minutes.
-    pub cache_write: Usd,
-    /// Input written to a prompt cache for an hour.
-    pub cache_write_1h: Usd,
-    /// All output, reasoning included.
-    pub output: Usd,
+pub struct CostPart {
+    /// What was counted.
+    pub meter: Meter,
+    /// How many are billed at this price: those that are in no other part, and at least the vendor's minimum.
+    pub count: u64,
+    /// What [`Meter::per`] of them cost.
+    pub price: Usd,
+    /// `count` × `price` ÷ [`Meter::per`]. Exact for everything but time, which is rounded to the pico-dollar, half to
+    /// even, since a third of an hour's price need not be a decimal.
+    pub usd: Usd,
 }
 
-impl CostParts {
-    /// The sum of the parts; `None` when it leaves the range of [`Usd`].
-    pub fn total(&self) -> Option<Usd> {
-        [self.cache_read, self.cache_write, self.cache_write_1h, self.output]
-            .into_iter()
-            .try_fold(self.input, Usd::checked_add)
+/// The rates of one row at one time, for one variant.
+#[derive(Debug, Clone)]
+pub(super) struct Rates<'t>([Option<&'t Rate>; Meter::COUNT]);
+
+impl<'t> Rates<'t> {
+    /// The rates of `standard`; where `variant` has one of its own, that.
+    pub(super) fn new(standard: &'t [Rate], variant: &'t [Rate]) -> Self {
+        let mut rates = [None; Meter::COUNT];
+        for rate in standard.iter().chain(variant) {
+            rates[rate.meter as usize] = Some(rate);
+        }
+        Self(rates)
     }
-}
 
-impl Prices {
-    /// Whether every stated price is zero.
+    fn get(&self, meter: Meter) -> Option<&'t Rate> {
+        self.0[meter as usize]
+    }
+
+    fn any(&self, which: impl Fn(Meter) -> bool) -> bool {
+        self.0.iter().flatten().any(|rate| which(rate.meter))
+    }
+
+    /// Whether every price is zero.
     pub(super) fn is_free(&self) -> bool {
-        let stated = [Some(self.input), Some(self.output), self.cache_read, self.cache_write, self.cache_write_1h];
-        stated.into_iter().flatten().all(|price| price == Usd::ZERO)
+        self.0.iter().flatten().all(|rate| rate.is_free())
     }
 
-    /// What `usage` of `model` costs, part by part.
-    pub(super) fn parts(&self, model: &str, usage: &Usage) -> Result<CostParts> {
-        Ok(CostParts {
-            input: amount(model, self.input, plain_input(model, usage)?)?,
-            cache_read: amount(model, self.cache_read.unwrap_or(self.input), usage.cache_read.unwrap_or(0))?,
-            cache_write: write(model, "cache_write", self.cache_write, usage.cache_write)?,
-            cache_write_1h: write(model, "cache_write_1h", self.cache_write_1h, usage.cache_write_1h)?,
-            output: amount(model, self.output, usage.output)?,
-        })
+    /// The price of a million output tokens of a small call, if there is one.
+    pub(super) fn output(&self) -> Option<Usd> {
+        self.get(Meter::Output).map(|rate| rate.price)
+    }
+
+    /// The tier that an input of so many tokens falls in: the largest that any of the rates has.
+    pub(super) fn tier_from(&self, input: u64) -> Option<u64> {
+        self.0.iter().flatten().filter_map(|rate| rate.tier(input)).map(|tier| tier.from).max()
+    }
+
+    /// What `usage` of `model` costs, part by part, in the order of [`Meter::ALL`].
+    pub(super) fn parts(&self, model: &str, usage: &Usage) -> Result<Vec<CostPart>> {
+        let counts = self.counts(model, usage)?;
+        let mut parts = Vec::with_capacity(4);
+        for (meter, count) in Meter::ALL.into_iter().zip(counts) {
+            let (Some(rate), Some(count)) = (self.get(meter), count.filter(|&count| count > 0)) else { continue };
+            let (count, price) = (count.max(rate.min), rate.price(usage.input));
+            let usd = price.times(count, meter.per()).ok_or_else(|| overflow(model))?;
+            parts.push(CostPart { meter, count, price, usd });
+        }
+        Ok(parts)
+    }
+
+    /// What is billed at each rate: the counts without what is billed at the rate of a part.
+    fn counts(&self, model: &str, usage: &Usage) -> Result<[Option<u64>; Meter::COUNT]> {
+        usage.validate()?;
+        let reported = with_implied_wholes(usage.counts());
+        self.check_priced(model, &reported)?;
+        let mut billed = [None; Meter::COUNT];
+        // The innermost first: parts stand behind their wholes.
+        for meter in Meter::ALL.into_iter().rev().filter(|&meter| self.get(meter).is_some()) {
+            let Some(whole) = reported[meter as usize] else { continue };
+            let within = Meter::ALL.into_iter().filter(|part| part.is_within(meter));
+            // Each is at most the whole, so the sum of a few fits into 128 bits.
+            let elsewhere: u128 = within.filter_map(|part| billed[part as usize]).map(u128::from).sum();
+            let rest = u128::from(whole).checked_sub(elsewhere).and_then(|rest| u64::try_from(rest).ok());
+            billed[meter as usize] = Some(rest.ok_or_else(|| overlap(model, meter, whole, elsewhere))?);
+        }
+        self.check_whole(model, &billed, &reported)?;
+        Ok(billed)
+    }
+
+    /// Refuses what would be billed too low if its price were guessed.
+    fn check_priced(&self, model: &str, reported: &[Option<u64>; Meter::COUNT]) -> Result<()> {
+        let has = |meter: Meter| self.get(meter).is_some();
+        for meter in Meter::ALL {
+            let Some(count) = reported[meter as usize].filter(|&count| count > 0) else { continue };
+            let must_be_priced = match meter {
+                // 1.25 times the input price at Anthropic for 5 minutes, twice for an hour.
+                Meter::CacheWrite | Meter::CacheWrite1h => true,
+                Meter::WebSearches | Meter::FileSearches | Meter::DeploymentMs => true,
+                // Priced as either of its wholes, if only one has a price of its own.
+                Meter::CacheReadAudio => has(Meter::CacheRead) && has(Meter::InputAudio),
+                Meter::CacheReadImage => has(Meter::CacheRead) && has(Meter::InputImage),
+                _ => false,
+            };
+            if must_be_priced && !has(meter) {
+                return Err(unpriced(
+                    model,
+                    format!("the table has no {} price for {count} {}", meter.price_key(), meter.usage_key()),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses tokens that no rate takes, and usage of which nothing is what the vendor bills.
+    fn check_whole(
+        &self,
+        model: &str,
+        billed: &[Option<u64>; Meter::COUNT],
+        reported: &[Option<u64>; Meter::COUNT],
+    ) -> Result<()> {
+        if !self.any(Meter::is_tokens) {
+            // Billed by time, pages or characters, whatever the tokens were.
+            return match billed.iter().any(Option::is_some) {
+                true => Ok(()),
+                false => {
+                    let wanted: Vec<_> = self.0.iter().flatten().map(|rate| rate.meter.usage_key()).collect();
+                    Err(unpriced(
+                        model,
+                        format!("it is billed by {}, which the usage does not tell", wanted.join(", ")),
+                    ))
+                }
+            };
+        }
+        for whole in [Meter::Input, Meter::Output] {
+            let in_parts = Meter::ALL.into_iter().filter(|part| part.is_within(whole));
+            let in_parts: u128 = in_parts.filter_map(|part| billed[part as usize]).map(u128::from).sum();
+            let rest = u128::from(reported[whole as usize].unwrap_or(0)).saturating_sub(in_parts);
+            if self.get(whole).is_none() && rest > 0 {
+                return Err(unpriced(
+                    model,
+                    format!("the table has no {whole} price for {rest} {}", whole.usage_key()),
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
-/// The input tokens that are in none of the cached parts, once the parts are known to fit their wholes.
-fn plain_input(model: &str, usage: &Usage) -> Result<u64> {
-    let cached = [usage.cache_read, usage.cache_write, usage.cache_write_1h];
-    let cached = cached.into_iter().flatten().try_fold(0, u64::checked_add);
-    let plain = cached.and_then(|cached| usage.input.checked_sub(cached));
-    let reasoning = usage.reasoning.filter(|&reasoning| reasoning > usage.output);
-    if let (Some(plain), None) = (plain, reasoning) {
-        return Ok(plain);
+/// A whole that was not reported is its parts together.
+fn with_implied_wholes(reported: [Option<u64>; Meter::COUNT]) -> [Option<u64>; Meter::COUNT] {
+    let mut counts = reported;
+    for part in Meter::ALL.into_iter().rev() {
+        let Some(count) = counts[part as usize] else { continue };
+        for &whole in part.wholes().iter().filter(|&&whole| reported[whole as usize].is_none()) {
+            let known = &mut counts[whole as usize];
+            *known = Some(known.unwrap_or(0).saturating_add(count));
+        }
     }
-    let mut error = Error::new(ErrorKind::Invalid, format!("price the usage of {model:?}"));
-    if plain.is_none() {
-        error = error.detail(format!("the cached parts together exceed the input of {} tokens", usage.input));
-    }
-    if let Some(reasoning) = reasoning {
-        error = error.detail(format!("{reasoning} reasoning tokens exceed the output of {} tokens", usage.output));
-    }
-    Err(error)
+    counts
 }
 
-/// Cache writes have no ceiling to fall back on: without a stated price only none of them can be priced.
-fn write(model: &str, field: &str, price: Option<Usd>, tokens: Option<u64>) -> Result<Usd> {
-    match (price, tokens.unwrap_or(0)) {
-        (_, 0) => Ok(Usd::ZERO),
-        (Some(price), tokens) => amount(model, price, tokens),
-        (None, tokens) => Err(Error::new(ErrorKind::UnknownModel, format!("price the usage of {model:?}"))
-            .detail(format!("the table has no {field} price for {tokens} tokens"))),
-    }
+/// Parts that overlap in a way that was not told: cached tokens that are audio, of a usage that tells only both apart.
+fn overlap(model: &str, meter: Meter, whole: u64, parts: u128) -> Error {
+    Error::new(ErrorKind::Invalid, format!("price the usage of {model:?}")).detail(format!(
+        "its parts with prices of their own are {parts} of {whole} {}: tell which of them are both, such as {}",
+        meter.usage_key(),
+        Meter::CacheReadAudio.usage_key()
+    ))
 }
 
-fn amount(model: &str, price: Usd, tokens: u64) -> Result<Usd> {
-    let pico = price.pico().checked_mul(i128::from(tokens));
-    pico.map(Usd::from_pico).ok_or_else(|| overflow(model))
+fn unpriced(model: &str, why: String) -> Error {
+    Error::new(ErrorKind::UnknownModel, format!("price the usage of {model:?}")).detail(why)
 }
 
 pub(super) fn overflow(model: &str) -> Error {

@@ -1,12 +1,15 @@
 //! The price table: which model, at what time, at what price.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use super::nearest::nearest;
-use super::price::{CostParts, Prices, overflow};
+use super::pattern::Rule;
+use super::price::{CostPart, overflow};
+use super::row::{Priced, Row};
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::{CostSource, CostTier, ExecutionMetrics, Timestamp, Usage, Usd};
+use crate::metrics::{Call, CostProvenance, CostSource, CostTier, ExecutionMetrics, Meter, Timestamp, Usage, Usd};
 
 /// Prices of models, by name and by time: plain data with a version and a source.
 ///
@@ -16,34 +19,53 @@ use crate::metrics::{CostSource, CostTier, ExecutionMetrics, Timestamp, Usage, U
 /// let at: Timestamp = "2026-11-20T12:00:00Z".parse()?;
 /// let cost = PriceTable::bundled()?.cost("gpt-4", &Usage::new(1_000, 500), at)?;
 /// assert_eq!(cost.usd.to_string(), "0.06");
-/// assert_eq!((cost.provider, cost.matched, cost.table), ("openai", "gpt-4", "2026-11-20"));
+/// assert_eq!((cost.provider, cost.matched), ("openai", "gpt-4"));
 /// # Ok::<(), runledger::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PriceTable {
+    /// The first one that has a row for a call prices it; never empty.
+    layers: Vec<Arc<Layer>>,
+}
+
+/// The rows of one file.
+pub(super) struct Layer {
     pub(super) version: String,
     pub(super) as_of: Timestamp,
     pub(super) source: String,
+    pub(super) providers: Vec<Provider>,
+    /// Every provider's name, to its place in `providers`.
+    pub(super) provider_names: HashMap<String, usize>,
     pub(super) rows: Vec<Row>,
-    /// Every model's name and aliases, to its place in `rows`.
-    pub(super) names: HashMap<String, usize>,
+    /// Every model's name and aliases in lower case, to the places in `rows`, one for each provider.
+    pub(super) names: HashMap<String, Vec<usize>>,
 }
 
-/// One model.
-#[derive(Debug, Clone)]
-pub(super) struct Row {
-    pub(super) model: String,
-    pub(super) provider: String,
-    pub(super) tier: CostTier,
-    /// In order of time.
-    pub(super) periods: Vec<Period>,
+/// Who serves models.
+pub(super) struct Provider {
+    pub(super) name: String,
+    /// What other names it goes by.
+    pub(super) names: Rule,
+    /// Models that are its own where no provider is named.
+    pub(super) serves: Rule,
+    /// Whose prices hold for models of which it has no row, by their places.
+    pub(super) falls_back_to: Vec<usize>,
+    /// Its rows that match by a rule, by their places.
+    pub(super) ruled: Vec<usize>,
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct Period {
-    /// `None`: since ever.
-    pub(super) from: Option<Timestamp>,
-    pub(super) prices: Prices,
+/// A file of prices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PriceFile<'t> {
+    /// Its own version, as records keep it.
+    pub version: &'t str,
+    /// The day on which its prices were looked up, at 00:00 UTC.
+    pub as_of: Timestamp,
+    /// Where its prices come from, and under which licence.
+    pub source: &'t str,
+    /// How many models it has.
+    pub models: usize,
 }
 
 /// What a call cost, and by which row of which table.
@@ -52,63 +74,123 @@ pub(super) struct Period {
 pub struct Cost<'t> {
     /// The exact amount in US dollars, not rounded.
     pub usd: Usd,
-    /// What it is the sum of.
-    pub parts: CostParts,
+    /// What it is the sum of, in the order of [`Meter::ALL`]; what was not used is not in it.
+    pub parts: Vec<CostPart>,
     /// The tier of the model at the time.
     pub tier: CostTier,
-    /// Whose prices these are.
+    /// Whose prices these are: not who served the call, where the table says that others' prices hold.
     pub provider: &'t str,
-    /// The model as the table names it, even if it was asked for by an alias.
+    /// The model as the table names it, even if it was asked for by another name.
     pub matched: &'t str,
     /// The table's version.
     pub table: &'t str,
+    /// The prices are those of an input above this many tokens; `None`: of any input.
+    pub tier_above: Option<u64>,
+    /// What of the call's variant changed the prices, such as `processing` batch. `None`: nothing did, these are the
+    /// standard prices, even if the call named a variant for which the row has no others.
+    pub variant: Option<&'t BTreeMap<String, String>>,
+    /// The time whose prices these are.
+    pub at: Timestamp,
 }
 
 impl Cost<'_> {
+    /// Where the amount comes from, as a record keeps it.
+    pub fn provenance(&self) -> CostProvenance {
+        let mut cost = CostProvenance::default();
+        cost.source = Some(CostSource::Computed);
+        cost.table = Some(self.table.to_owned());
+        cost.provider = Some(self.provider.to_owned());
+        cost.matched = Some(self.matched.to_owned());
+        cost.tier_above = self.tier_above;
+        cost.variant = self.variant_text();
+        cost.at = Some(self.at);
+        cost
+    }
+
+    /// The variant as text: `processing=batch`; several in order, with commas between them.
+    pub fn variant_text(&self) -> Option<String> {
+        let text = |(key, value): (&String, &String)| format!("{key}={value}");
+        self.variant.map(|variant| variant.iter().map(text).collect::<Vec<_>>().join(","))
+    }
+
     /// Writes the cost into `record`: `cost_usd` rounded to 8 decimals, half to even, `cost_tier`, where they come from,
-    /// and the provider unless the record names one already.
+    /// and the provider unless the record names one already. The estimate stays.
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         record.cost_usd = Some(self.usd.round_to_record());
         record.cost_tier = Some(self.tier.clone());
-        record.cost.source = Some(CostSource::Computed);
-        record.cost.table = Some(self.table.to_owned());
-        record.cost.matched = Some(self.matched.to_owned());
+        record.cost = CostProvenance { estimated_usd: record.cost.estimated_usd, ..self.provenance() };
         record.model.provider.get_or_insert_with(|| self.provider.to_owned());
     }
 }
 
+impl fmt::Debug for PriceTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let files = self.layers.iter().map(|layer| (&layer.version, layer.rows.len()));
+        f.debug_map().entries(files).finish()
+    }
+}
+
 impl PriceTable {
-    /// The table that comes with the crate, read once.
+    pub(super) fn new(layer: Layer) -> Self {
+        Self { layers: vec![Arc::new(layer)] }
+    }
+
+    /// The table that comes with the crate, read once, when it is first asked for: a snapshot of genai-prices, and the
+    /// few rows that this crate adds.
     ///
     /// # Errors
     /// As [`from_json`](Self::from_json); a released crate's table reads, since its tests read it.
     pub fn bundled() -> Result<&'static Self> {
-        static BUNDLED: LazyLock<Result<PriceTable>> =
-            LazyLock::new(|| PriceTable::from_json(include_str!("prices.json")));
+        static BUNDLED: LazyLock<Result<PriceTable>> = LazyLock::new(|| {
+            let snapshot = PriceTable::from_json(include_str!("prices.json"))?;
+            Ok(PriceTable::from_json(include_str!("additions.json"))?.or(&snapshot))
+        });
         BUNDLED.as_ref().map_err(Error::clone)
     }
 
-    /// The table's own version, as records keep it.
-    pub fn version(&self) -> &str {
-        &self.version
+    /// This table, and `other` for what it has no row of: a file of one's own over the bundled one.
+    ///
+    /// ```
+    /// use runledger::{Usage, cost::PriceTable};
+    ///
+    /// let own = r#"{"version": "contract 7", "as_of": "2026-11-01", "source": "our contract", "models": [
+    ///     {"model": "gpt-4", "provider": "openai", "prices": [{"input": "24", "output": "48"}]}]}"#;
+    /// let prices = PriceTable::from_json(own)?.or(PriceTable::bundled()?);
+    /// let (usage, at) = (Usage::new(1_000, 500), "2026-11-20T12:00:00Z".parse()?);
+    /// assert_eq!(prices.cost("gpt-4", &usage, at)?.table, "contract 7");
+    /// assert_eq!(prices.cost("gpt-4o", &usage, at)?.table, "genai-prices 0.2.3");
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    #[must_use]
+    pub fn or(mut self, other: &Self) -> Self {
+        self.layers.extend(other.layers.iter().cloned());
+        self
     }
 
-    /// The day on which its prices were looked up, at 00:00 UTC.
-    pub fn as_of(&self) -> Timestamp {
-        self.as_of
+    /// The files that it was read from, the first that counts first.
+    ///
+    /// ```
+    /// let bundled = runledger::PriceTable::bundled()?;
+    /// assert!(bundled.files().any(|file| file.version == "genai-prices 0.2.3" && file.models == 2_151));
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    pub fn files(&self) -> impl Iterator<Item = PriceFile<'_>> {
+        self.layers.iter().map(|layer| PriceFile {
+            version: &layer.version,
+            as_of: layer.as_of,
+            source: &layer.source,
+            models: layer.rows.len(),
+        })
     }
 
-    /// Where its prices come from, and under which licence.
-    pub fn source(&self) -> &str {
-        &self.source
+    /// The provider and the name of each model, without aliases, in the table's order.
+    pub fn models(&self) -> impl Iterator<Item = (&str, &str)> {
+        let rows = self.layers.iter().flat_map(|layer| &layer.rows);
+        rows.map(|row| (row.provider.as_str(), row.model.as_str()))
     }
 
-    /// The names of the models without their aliases, in the table's order.
-    pub fn models(&self) -> impl Iterator<Item = &str> {
-        self.rows.iter().map(|row| row.model.as_str())
-    }
-
-    /// What `usage` of `model` costs at the prices of the time `at` when the call was made.
+    /// What `usage` of `model` costs at the prices of the time `at` when the call was made, served as usual by whoever
+    /// serves models of that name.
     ///
     /// The [module](crate::cost#rules) states the rules.
     ///
@@ -119,61 +201,215 @@ impl PriceTable {
     /// let usage = Usage::new(10_000, 500).cache_read(8_000); // 2,000 × $5 + 8,000 × $0.50 + 500 × $25, each a million
     /// assert_eq!(prices.cost("claude-opus-4-5", &usage, at)?.usd.to_string(), "0.0265");
     ///
-    /// let error = prices.cost("claude-opus-4.5", &usage, at).unwrap_err();
+    /// let error = prices.cost("gpt-4oo", &usage, at).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::UnknownModel);
-    /// assert_eq!(error.details()[0], "claude-opus-4-5");
+    /// assert_eq!(error.details()[0], "gpt-4o");
     /// # Ok::<(), runledger::Error>(())
     /// ```
     ///
     /// # Errors
     /// * [`ErrorKind::UnknownModel`]: the table does not know the model (the nearest known names are in the
-    ///   [`details`](Error::details)), its first price begins after `at`, or cache writes have no price.
-    /// * [`ErrorKind::Invalid`]: the cached parts exceed the input, or the reasoning exceeds the output.
+    ///   [`details`](Error::details)); several providers serve it and none is named (they are in the details); it has no
+    ///   price at `at`; or something was used that it has no price for.
+    /// * [`ErrorKind::Invalid`]: parts of the usage exceed their whole ([`Usage::validate`]).
     /// * [`ErrorKind::Overflow`]: the amount leaves the range of [`Usd`].
     pub fn cost(&self, model: &str, usage: &Usage, at: Timestamp) -> Result<Cost<'_>> {
-        let row = self.row(model).ok_or_else(|| self.unknown(model))?;
-        let prices = row.prices_at(at)?;
-        let parts = prices.parts(&row.model, usage)?;
+        self.price(model, None, &BTreeMap::new(), usage, at)
+    }
+
+    /// What `call` costs at the prices of the time `at` when it was made. What its vendor reported is not looked at.
+    ///
+    /// ```
+    /// use runledger::{Usage, cost::PriceTable, metrics::Call};
+    ///
+    /// let call = Call::new("o3", Usage::new(1_000_000, 1_000_000)).variant("service_tier", "flex");
+    /// let cost = PriceTable::bundled()?.cost_of(&call, "2026-11-20T12:00:00Z".parse()?)?;
+    /// assert_eq!((cost.usd.to_string().as_str(), cost.variant_text().as_deref()), ("5", Some("service_tier=flex")));
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`cost`](Self::cost), and [`ErrorKind::UnknownModel`] when the table does not know the provider.
+    pub fn cost_of(&self, call: &Call, at: Timestamp) -> Result<Cost<'_>> {
+        self.price(&call.model, call.provider.as_deref(), &call.variant, &call.usage, at)
+    }
+
+    /// The most that `call` can cost, to be reserved before it is made. Its usage says how much input it will send, and
+    /// as output the most that the model may give.
+    ///
+    /// Parts that are not told are taken at the dearest rate that they could have: input as written to a cache, for an
+    /// hour if the vendor sells that, output as reasoning. Cache reads cannot be relied on before the call, so they are
+    /// taken as input. What the vendor counts by itself, such as searches, is in it as far as the usage says.
+    ///
+    /// ```
+    /// use runledger::{Usage, cost::PriceTable, metrics::Call};
+    ///
+    /// let call = Call::new("claude-opus-4-5", Usage::new(10_000, 4_096));
+    /// let most = PriceTable::bundled()?.worst_case(&call, "2026-11-20T12:00:00Z".parse()?)?;
+    /// assert_eq!(most.usd.to_string(), "0.2024"); // 10,000 × $10 + 4,096 × $25, each a million
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`cost_of`](Self::cost_of).
+    pub fn worst_case(&self, call: &Call, at: Timestamp) -> Result<Cost<'_>> {
+        let mut usage = call.usage;
+        (usage.parts.cache_read, usage.parts.cache_read_audio, usage.parts.cache_read_image) = (None, None, None);
+        let price = |usage: &Usage| self.price(&call.model, call.provider.as_deref(), &call.variant, usage, at);
+        let mut dearest = price(&usage)?;
+        for part in [Meter::CacheWrite, Meter::CacheWrite1h, Meter::Reasoning] {
+            let with = usage.with(part, untold(&usage, part));
+            // Where the vendor has no price for it, it cannot be that.
+            if usage.get(part).is_none()
+                && let Ok(cost) = price(&with)
+                && cost.usd > dearest.usd
+            {
+                (usage, dearest) = (with, cost);
+            }
+        }
+        Ok(dearest)
+    }
+
+    fn price(
+        &self,
+        model: &str,
+        provider: Option<&str>,
+        variant: &BTreeMap<String, String>,
+        usage: &Usage,
+        at: Timestamp,
+    ) -> Result<Cost<'_>> {
+        let (layer, row) = self.row(model, provider)?;
+        let Priced { rates, variant } = row.priced(at, variant).ok_or_else(|| row.not_yet(at))?;
+        let parts = rates.parts(&row.model, usage)?;
+        let usd = parts.iter().try_fold(Usd::ZERO, |sum, part| sum.checked_add(part.usd));
         Ok(Cost {
-            usd: parts.total().ok_or_else(|| overflow(&row.model))?,
+            usd: usd.ok_or_else(|| overflow(&row.model))?,
             parts,
-            tier: if prices.is_free() { CostTier::Free } else { row.tier.clone() },
+            tier: row.tier(&rates),
             provider: &row.provider,
             matched: &row.model,
-            table: &self.version,
+            table: &layer.version,
+            tier_above: rates.tier_from(usage.input).map(|from| from - 1),
+            variant,
+            at,
         })
     }
 
-    fn row(&self, model: &str) -> Option<&Row> {
-        self.named(model).or_else(|| {
-            let (provider, name) = model.split_once('/')?;
-            self.named(name).filter(|row| row.provider == provider)
-        })
+    fn row(&self, model: &str, provider: Option<&str>) -> Result<(&Layer, &Row)> {
+        let lower = |text: &str| text.trim().to_lowercase();
+        let (name, provider) = (lower(model), provider.map(lower));
+        for layer in &self.layers {
+            match layer.find(&name, provider.as_deref()) {
+                Found::Row(row) => return Ok((layer, row)),
+                Found::Several(providers) => return Err(ambiguous(model, providers)),
+                Found::Nothing => {}
+            }
+        }
+        if let Some(provider) = &provider
+            && self.layers.iter().all(|layer| layer.provider(provider).is_none())
+        {
+            let known = self.layers.iter().flat_map(|layer| &layer.providers);
+            let near = nearest(provider, known.map(|provider| provider.name.as_str()));
+            return Err(unknown(format!("price {model:?} of the unknown provider {provider:?}"), near));
+        }
+        let names = self.layers.iter().flat_map(|layer| layer.names.keys());
+        Err(unknown(format!("price the unknown model {model:?}"), nearest(&name, names.map(String::as_str))))
     }
+}
 
-    fn named(&self, name: &str) -> Option<&Row> {
-        self.rows.get(*self.names.get(name)?)
-    }
+/// How much of its whole may be `part`: what is in no other part that was told.
+fn untold(usage: &Usage, part: Meter) -> u64 {
+    let whole = match part.wholes() {
+        [Meter::CacheWrite] if usage.get(Meter::CacheWrite).is_none() => Meter::Input,
+        wholes => wholes.first().copied().unwrap_or(part),
+    };
+    let beside = Meter::ALL.into_iter().filter(|meter| meter.wholes().contains(&whole));
+    let told = beside.filter_map(|meter| usage.get(meter)).fold(0, u64::saturating_add);
+    usage.get(whole).unwrap_or(0).saturating_sub(told)
+}
 
-    fn unknown(&self, model: &str) -> Error {
-        let near = nearest(model, self.names.keys().map(String::as_str));
-        let operation = match near.is_empty() {
-            true => format!("price the unknown model {model:?}"),
-            false => format!("price the unknown model {model:?}, nearest known names"),
+/// What a layer has for a name.
+enum Found<'t> {
+    Row(&'t Row),
+    /// Rows of these providers, and nothing says whose it is.
+    Several(Vec<&'t str>),
+    Nothing,
+}
+
+impl Layer {
+    /// The row for `name`, which is in lower case, as is `provider`.
+    fn find(&self, name: &str, provider: Option<&str>) -> Found<'_> {
+        let found = match provider {
+            Some(provider) => self.provider(provider).and_then(|place| self.served_by(place, name)),
+            None => self.named_with_provider(name).or_else(|| self.at_home(name)),
         };
-        near.into_iter().fold(Error::new(ErrorKind::UnknownModel, operation), Error::detail)
+        match (found, provider, self.names.get(name).map(Vec::as_slice)) {
+            (Some(row), ..) => Found::Row(row),
+            (None, None, Some(&[only])) => Found::Row(&self.rows[only]),
+            (None, None, Some(several)) => {
+                Found::Several(several.iter().map(|&place| self.rows[place].provider.as_str()).collect())
+            }
+            _ => Found::Nothing,
+        }
+    }
+
+    /// The place of the provider that goes by `name`.
+    fn provider(&self, name: &str) -> Option<usize> {
+        let by_rule = || self.providers.iter().position(|provider| provider.names.matches(name));
+        self.provider_names.get(name).copied().or_else(by_rule)
+    }
+
+    /// The row of the provider at `place` for `name`, with or without the provider in front, or else that of whose prices
+    /// hold for its models.
+    fn served_by(&self, place: usize, name: &str) -> Option<&Row> {
+        let rest = name.split_once('/').filter(|(prefix, _)| self.provider(prefix) == Some(place));
+        let names = || std::iter::once(name).chain(rest.map(|(_, rest)| rest));
+        let own = names().find_map(|name| self.own(place, name));
+        let others = || {
+            self.providers[place].falls_back_to.iter().find_map(|&other| names().find_map(|name| self.own(other, name)))
+        };
+        own.or_else(others)
+    }
+
+    /// The row of the provider at `place` itself for `name`.
+    fn own(&self, place: usize, name: &str) -> Option<&Row> {
+        let provider = &self.providers[place];
+        let exact = self.names.get(name).into_iter().flatten().map(|&row| &self.rows[row]);
+        let mut ruled = provider.ruled.iter().map(|&row| &self.rows[row]);
+        exact.into_iter().find(|row| row.provider == provider.name).or_else(|| ruled.find(|row| row.rule.matches(name)))
+    }
+
+    /// The row for a name such as `openai/gpt-4`.
+    fn named_with_provider(&self, name: &str) -> Option<&Row> {
+        let (prefix, rest) = name.split_once('/')?;
+        self.served_by(self.provider(prefix)?, rest)
+    }
+
+    /// The row of the provider whose models are named so.
+    fn at_home(&self, name: &str) -> Option<&Row> {
+        let home = self.providers.iter().position(|provider| provider.serves.matches(name))?;
+        self.own(home, name)
     }
 }
 
 impl Row {
-    fn prices_at(&self, at: Timestamp) -> Result<&Prices> {
-        let period = self.periods.iter().rfind(|period| period.from.is_none_or(|from| from <= at));
-        period.map(|period| &period.prices).ok_or_else(|| {
-            let error = Error::new(ErrorKind::UnknownModel, format!("price the model {:?} at {at}", self.model));
-            match self.periods.first().and_then(|first| first.from) {
-                Some(from) => error.detail(format!("its first price begins at {from}")),
-                None => error,
-            }
-        })
+    fn not_yet(&self, at: Timestamp) -> Error {
+        let error = Error::new(ErrorKind::UnknownModel, format!("price the model {:?} at {at}", self.model));
+        match self.prices.iter().filter_map(|period| period.from).min() {
+            Some(from) if from > at => error.detail(format!("its first price begins at {from}")),
+            _ => error.detail("it has no price at that hour"),
+        }
     }
+}
+
+fn unknown(operation: String, near: Vec<&str>) -> Error {
+    let operation = if near.is_empty() { operation } else { operation + ", nearest known names" };
+    near.into_iter().fold(Error::new(ErrorKind::UnknownModel, operation), Error::detail)
+}
+
+fn ambiguous(model: &str, providers: Vec<&str>) -> Error {
+    let operation = format!("price {model:?} of no named provider, several have it");
+    providers.into_iter().fold(Error::new(ErrorKind::UnknownModel, operation), |error, provider| {
+        error.detail(format!("{provider}/{model}"))
+    })
 }

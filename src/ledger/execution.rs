@@ -10,7 +10,8 @@ use super::inflight::Slot;
 use super::{Ledger, Recorded};
 use crate::error::Error;
 use crate::metrics::{
-    CostSource, CostTier, ErrorCategory, ExecutionMetrics, Kind, LlmCall, RunIds, Status, Step, Usage,
+    Call, CostProvenance, CostSource, CostTier, ErrorCategory, ExecutionMetrics, Kind, LlmCall, RunIds, Status, Step,
+    Usage, Usd,
 };
 use crate::quota::QuotaStatus;
 
@@ -61,6 +62,7 @@ pub struct Execution {
     /// When the step that is under way began.
     step: Option<Instant>,
     steps_total: Duration,
+    estimates: Estimates,
     /// The begin mark, or why there is none.
     mark: Result<Slot, Error>,
     process: u32,
@@ -75,6 +77,7 @@ impl Execution {
             begun: Instant::now(),
             step: None,
             steps_total: Duration::ZERO,
+            estimates: Estimates::None,
             process: mark.as_ref().map_or_else(|_| std::process::id(), |slot| slot.process),
             mark,
             finished: false,
@@ -115,32 +118,51 @@ impl Execution {
 
     /// Records one call of a model: its tokens are added to the execution's, and priced by the ledger's price table.
     ///
-    /// Without a price for one of its calls, the execution's cost is unknown: `cost_usd` is `None`, `cost_tier` and
-    /// `cost.source` are unknown. With several models, `model.name` is the last one's; each call stands in
-    /// `trace.llm_calls`.
+    /// As [`call`](Self::call), of a model that was served as usual by whoever serves models of that name.
     pub fn usage(&mut self, model: &str, usage: Usage) {
-        let priced = self.ledger.prices().and_then(|prices| prices.cost(model, &usage, self.ledger.now()));
+        self.call(&Call::new(model, usage));
+    }
+
+    /// Records one call of a model: what it used is added to the execution's. Its cost is what its vendor reported, or
+    /// else it is priced by the ledger's price table at this moment.
+    ///
+    /// Without a price for one of its calls, the execution's cost is unknown: `cost_usd` is `None`, `cost_tier` and
+    /// `cost.source` are unknown. With several calls, `model` has the name, the provider and the variant of the last one,
+    /// and `cost` what is the same for all of them; each stands in `trace.llm_calls` with its own.
+    pub fn call(&mut self, call: &Call) {
+        let at = self.ledger.now();
+        let priced = self.ledger.prices().and_then(|prices| prices.cost_of(call, at));
         let record = &mut *self.record;
-        let first = record.trace.llm_calls.is_empty();
-        let mut call = LlmCall::new(record.trace.llm_calls.len() as u64 + 1, model);
-        (call.tokens_input, call.tokens_output) = (Some(usage.input), Some(usage.output));
-        let before = (record.cost_usd, record.cost_tier.clone());
-        let total = match record.usage() {
-            Some(so_far) if !first => add(&so_far, &usage),
-            _ => usage,
+        let (number, earlier) = (record.trace.llm_calls.len() as u64 + 1, record.usage());
+        let mut entry = LlmCall::new(number, &call.model);
+        (entry.tokens_input, entry.tokens_output) = (Some(call.usage.input), Some(call.usage.output));
+        (entry.parts, entry.variant) = (call.usage.parts, call.variant.clone());
+        entry.provider = call.provider.clone().or_else(|| priced.as_ref().ok().map(|cost| cost.provider.to_owned()));
+        let tier = priced.as_ref().map_or(CostTier::Unknown, |cost| cost.tier.clone());
+        (entry.cost_usd, entry.cost) = match (call.reported_usd, &priced) {
+            (Some(reported), _) => (Some(reported.round_to_record()), sourced(CostSource::Reported)),
+            (None, Ok(cost)) => (Some(cost.usd.round_to_record()), cost.provenance()),
+            (None, Err(_)) => (None, sourced(CostSource::Unknown)),
         };
-        record.set_usage(model, &total);
-        match priced {
-            Ok(cost) => {
-                cost.fill(record);
-                call.cost_usd = record.cost_usd;
-            }
-            Err(_) => unpriced(record),
-        }
-        if !first {
-            add_cost(record, before);
-        }
-        record.trace.llm_calls.push(call);
+        let total = earlier.filter(|_| number > 1).map_or(call.usage, |earlier| earlier.saturating_add(&call.usage));
+        record.set_usage(&call.model, &total);
+        (record.model.provider, record.model.variant) = (entry.provider.clone(), entry.variant.clone());
+        add_cost(record, &entry, tier);
+        record.trace.llm_calls.push(entry);
+    }
+
+    /// Records what a call is expected to cost, before it is made: the sum of the estimates stands in
+    /// `cost.estimated_usd`, beside the cost that it then has. Without a price for one of them the sum is unknown.
+    pub fn estimate(&mut self, call: &Call) {
+        let at = self.ledger.now();
+        let priced = self.ledger.prices().and_then(|prices| prices.cost_of(call, at)).map(|cost| cost.usd);
+        let sum = match (self.estimates, priced) {
+            (Estimates::None, Ok(call)) => Some(call),
+            (Estimates::Known(sum), Ok(call)) => sum.checked_add(call),
+            _ => None,
+        };
+        self.estimates = sum.map_or(Estimates::Unknown, Estimates::Known);
+        self.record.cost.estimated_usd = sum;
     }
 
     /// Records what is left of a quota: `free_tier_quota_remaining`, and `free_tier_quota_pct_used`, which ends at 100
@@ -239,44 +261,58 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from((time.as_micros() + 500) / 1000).unwrap_or(u64::MAX)
 }
 
-/// The sum of two usages. A part that one of them did not report is the other's alone.
-fn add(a: &Usage, b: &Usage) -> Usage {
-    let part = |a: Option<u64>, b: Option<u64>| match (a, b) {
-        (Some(a), Some(b)) => Some(a.saturating_add(b)),
-        (part, None) | (None, part) => part,
-    };
-    let mut sum = Usage::new(a.input.saturating_add(b.input), a.output.saturating_add(b.output));
-    sum.cache_read = part(a.cache_read, b.cache_read);
-    sum.cache_write = part(a.cache_write, b.cache_write);
-    sum.cache_write_1h = part(a.cache_write_1h, b.cache_write_1h);
-    sum.reasoning = part(a.reasoning, b.reasoning);
-    sum
+/// What the calls so far were expected to cost.
+#[derive(Debug, Clone, Copy)]
+enum Estimates {
+    /// None was estimated.
+    None,
+    Known(Usd),
+    /// One of them had no price.
+    Unknown,
 }
 
-/// Adds the cost before a call to that of the call, which `record` holds. Unknown and anything is unknown.
-fn add_cost(record: &mut ExecutionMetrics, before: (Option<crate::Usd>, Option<CostTier>)) {
-    let rank = |tier: &Option<CostTier>| match tier {
-        Some(CostTier::Free) => 0,
-        Some(CostTier::Standard) => 1,
-        Some(CostTier::Premium) => 2,
-        _ => 3,
-    };
-    let (cost, tier) = before;
-    match cost.zip(record.cost_usd).and_then(|(before, call)| before.checked_add(call)) {
-        Some(sum) => {
-            record.cost_usd = Some(sum);
-            if rank(&tier) > rank(&record.cost_tier) {
-                record.cost_tier = tier;
-            }
-        }
-        None => unpriced(record),
+fn sourced(source: CostSource) -> CostProvenance {
+    let mut cost = CostProvenance::default();
+    cost.source = Some(source);
+    cost
+}
+
+/// Adds the cost of `call`, which is not in the list of calls yet. Unknown and anything is unknown.
+fn add_cost(record: &mut ExecutionMetrics, call: &LlmCall, tier: CostTier) {
+    let estimated_usd = record.cost.estimated_usd;
+    if record.trace.llm_calls.is_empty() {
+        (record.cost_usd, record.cost_tier, record.cost) = (call.cost_usd, Some(tier), call.cost.clone());
+    } else {
+        let rank = |tier: &CostTier| match tier {
+            CostTier::Free => 0,
+            CostTier::Standard => 1,
+            CostTier::Premium => 2,
+            _ => 3,
+        };
+        record.cost_usd = record.cost_usd.zip(call.cost_usd).and_then(|(sum, call)| sum.checked_add(call));
+        record.cost_tier = record.cost_tier.take().into_iter().chain([tier]).max_by_key(rank);
+        record.cost = common(&record.cost, &call.cost);
     }
+    if record.cost_usd.is_none() {
+        (record.cost_tier, record.cost) = (Some(CostTier::Unknown), sourced(CostSource::Unknown));
+    }
+    record.cost.estimated_usd = estimated_usd;
 }
 
-fn unpriced(record: &mut ExecutionMetrics) {
-    record.cost_usd = None;
-    record.cost_tier = Some(CostTier::Unknown);
-    record.cost.source = Some(CostSource::Unknown);
+/// What two amounts have in common; a sum that was computed in part is computed.
+fn common(a: &CostProvenance, b: &CostProvenance) -> CostProvenance {
+    fn same<T: Clone + PartialEq>(a: &Option<T>, b: &Option<T>) -> Option<T> {
+        a.clone().filter(|_| a == b)
+    }
+    let mut both = CostProvenance::default();
+    both.source = same(&a.source, &b.source).or(Some(CostSource::Computed));
+    both.table = same(&a.table, &b.table);
+    both.provider = same(&a.provider, &b.provider);
+    both.matched = same(&a.matched, &b.matched);
+    both.tier_above = same(&a.tier_above, &b.tier_above);
+    both.variant = same(&a.variant, &b.variant);
+    both.at = same(&a.at, &b.at);
+    both
 }
 
 /// What came of [`Ledger::run`]: the skill's own result, untouched, and where the record went.

@@ -1,10 +1,12 @@
 //! The optional groups of a record. In each, `None` and an empty list mean that nobody told.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::status::open_enum;
-use super::{Timestamp, Usd};
+use super::{Timestamp, UsageParts, Usd, is_default};
 
 /// What an execution belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -47,7 +49,7 @@ pub struct RunIds {
     pub span_id: Option<String>,
 }
 
-/// The model that was used, and the parts of its token counts.
+/// The model that was used, and what is known of its usage beyond `tokens_input` and `tokens_output`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -61,18 +63,12 @@ pub struct Model {
     /// The tier that a router chose it for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// Of `tokens_input`: read from a prompt cache.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cache_read: Option<u64>,
-    /// Of `tokens_input`: written to a prompt cache for 5 minutes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cache_write: Option<u64>,
-    /// Of `tokens_input`: written to a prompt cache for an hour.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cache_write_1h: Option<u64>,
-    /// Of `tokens_output`: reasoning.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reasoning: Option<u64>,
+    /// How the vendor was asked to serve it, where that changes the price: `{"processing": "batch"}`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub variant: BTreeMap<String, String>,
+    /// Parts of the tokens and what else is billed, each under its own key: `model.cache_read`.
+    #[serde(flatten)]
+    pub parts: UsageParts,
 }
 
 open_enum! {
@@ -87,7 +83,7 @@ open_enum! {
     }
 }
 
-/// Where `cost_usd` comes from, so that a later reader can price the execution again and explain it.
+/// Where an amount comes from, so that a later reader can price the call again and explain it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -95,15 +91,27 @@ pub struct CostProvenance {
     /// The estimate made before the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_usd: Option<Usd>,
-    /// Where `cost_usd` comes from.
+    /// Where the amount comes from; of several calls, where all of their amounts come from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<CostSource>,
     /// The price table's version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
+    /// Whose prices they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// The row of the table that matched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matched: Option<String>,
+    /// The tier: the prices are those of an input above this many tokens. `None`: those of any input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier_above: Option<u64>,
+    /// The variant whose prices were used, such as `processing=batch`; `None`: the standard prices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// The time whose prices were used, UTC: when the call was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 open_enum! {
@@ -289,6 +297,9 @@ pub struct LlmCall {
     pub call_sequence: u64,
     /// The model.
     pub model_name: String,
+    /// Who served it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// The whole prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
@@ -301,9 +312,18 @@ pub struct LlmCall {
     /// Output tokens, reasoning included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_output: Option<u64>,
+    /// Parts of the tokens and what else is billed, each under its own key.
+    #[serde(flatten)]
+    pub parts: UsageParts,
+    /// How the vendor was asked to serve it, where that changes the price.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variant: BTreeMap<String, String>,
     /// What it cost; `None`: no price is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Usd>,
+    /// Where that comes from.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cost: CostProvenance,
 }
 
 impl LlmCall {
@@ -312,11 +332,15 @@ impl LlmCall {
         Self {
             call_sequence,
             model_name: model_name.into(),
+            provider: None,
             prompt: None,
             completion: None,
             tokens_input: None,
             tokens_output: None,
+            parts: UsageParts::default(),
+            variant: BTreeMap::new(),
             cost_usd: None,
+            cost: CostProvenance::default(),
         }
     }
 }

@@ -11,22 +11,26 @@
 //! - **Validity** is asked for, not enforced: [`validate`](ExecutionMetrics::validate) names every fault at once, and a
 //!   record that has some can still be read and written.
 
+mod call;
 mod groups;
 mod json;
+mod meter;
 mod money;
 mod status;
 mod timestamp;
 mod usage;
 mod validate;
 
+pub use call::Call;
 pub use groups::{
     CostProvenance, CostSource, Decision, Feedback, LlmCall, Model, Production, Progress, QcOutcome, RunIds, Step,
     Trace, TracedError,
 };
+pub use meter::Meter;
 pub use money::Usd;
 pub use status::{CostTier, Environment, ErrorCategory, Kind, Status};
 pub use timestamp::Timestamp;
-pub use usage::Usage;
+pub use usage::{Usage, UsageParts};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -271,21 +275,11 @@ impl ExecutionMetrics {
         self.tokens_output = Some(usage.output);
         self.tokens_used = usage.input.checked_add(usage.output);
         self.model.name = Some(model.into());
-        self.model.cache_read = usage.cache_read;
-        self.model.cache_write = usage.cache_write;
-        self.model.cache_write_1h = usage.cache_write_1h;
-        self.model.reasoning = usage.reasoning;
+        self.model.parts = usage.parts;
     }
 
     /// The token usage, if both input and output are known.
     pub fn usage(&self) -> Option<Usage> {
-        Some(Usage {
-            input: self.tokens_input?,
-            output: self.tokens_output?,
-            cache_read: self.model.cache_read,
-            cache_write: self.model.cache_write,
-            cache_write_1h: self.model.cache_write_1h,
-            reasoning: self.model.reasoning,
-        })
+        Some(Usage { input: self.tokens_input?, output: self.tokens_output?, parts: self.model.parts })
     }
 }

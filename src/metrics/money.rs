@@ -68,12 +68,29 @@ impl Usd {
     /// ```
     #[must_use]
     pub fn round_to_record(self) -> Self {
-        const STEP: i128 = 10_000;
-        let (floor, rest) = (self.pico.div_euclid(STEP), self.pico.rem_euclid(STEP));
-        let up = rest > STEP / 2 || (rest == STEP / 2 && floor % 2 != 0);
-        // At the very ends of the range the rounded value would not fit; there it stays as it is.
-        (floor + i128::from(up)).checked_mul(STEP).map_or(self, Self::from_pico)
+        self.round_to(10_000)
     }
+
+    /// The amount at the nearest multiple of `pico` pico-dollars, ties to the even one.
+    pub(crate) fn round_to(self, pico: u64) -> Self {
+        let multiple = div_half_even(self.pico, pico);
+        // At the very ends of the range the rounded value would not fit; there it stays as it is.
+        multiple.checked_mul(i128::from(pico)).map_or(self, Self::from_pico)
+    }
+
+    /// `count` × the amount ÷ `per`, to the nearest pico-dollar, ties to the even one; `None` when the product leaves
+    /// the range.
+    pub(crate) fn times(self, count: u64, per: u64) -> Option<Self> {
+        Some(Self::from_pico(div_half_even(self.pico.checked_mul(i128::from(count))?, per)))
+    }
+}
+
+/// `dividend` ÷ `divisor`, which is not 0, to the nearest whole number, ties to the even one.
+fn div_half_even(dividend: i128, divisor: u64) -> i128 {
+    let divisor = i128::from(divisor);
+    let (floor, rest) = (dividend.div_euclid(divisor), dividend.rem_euclid(divisor));
+    let up = 2 * rest > divisor || (2 * rest == divisor && floor % 2 != 0);
+    floor + i128::from(up)
 }
 
 impl fmt::Display for Usd {

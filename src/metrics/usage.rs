@@ -1,7 +1,16 @@
-//! Token usage of one or more calls of a model.
+//! Usage of one or more calls of a model.
 
-/// Tokens that a model used, in one convention for every vendor: **input includes** what was read from or written to a
-/// prompt cache, **output includes** reasoning. A part that is `None` was not reported.
+use serde::{Deserialize, Serialize};
+
+use super::Meter;
+use super::validate::Faults;
+use crate::error::Result;
+
+/// What a model used, in one convention for every vendor: **a whole includes its parts**. Input includes what was read
+/// from or written to a prompt cache, writes include those that are kept for an hour, output includes reasoning.
+///
+/// Vendors count otherwise, each in its own way: [`from_anthropic`](Self::from_anthropic),
+/// [`from_openai`](Self::from_openai) and [`from_gemini`](Self::from_gemini) read what they report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Usage {
@@ -9,22 +18,157 @@ pub struct Usage {
     pub input: u64,
     /// All output tokens.
     pub output: u64,
+    /// What is known of their parts, and of all that is not tokens.
+    pub parts: UsageParts,
+}
+
+/// Parts of the tokens, and what else is billed. `None`: not reported, which is not 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct UsageParts {
     /// Of the input: read from a prompt cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_read: Option<u64>,
-    /// Of the input: written to a prompt cache with the short life (5 minutes).
+    /// Of the input: written to a prompt cache, however long it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<u64>,
-    /// Of the input: written to a prompt cache with the long life (1 hour).
+    /// Of the cache writes: kept for an hour instead of 5 minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write_1h: Option<u64>,
+    /// Of the input: audio.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_audio: Option<u64>,
+    /// Of the input: images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_image: Option<u64>,
+    /// Of the input: video.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_video: Option<u64>,
+    /// Of the cache reads and of the audio: what is both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_read_audio: Option<u64>,
+    /// Of the cache reads and of the images: what is both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_read_image: Option<u64>,
     /// Of the output: reasoning.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<u64>,
+    /// Of the output: citations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub citation: Option<u64>,
+    /// Of the output: audio.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_audio: Option<u64>,
+    /// Of the output: images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_image: Option<u64>,
+    /// Of the output: video.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_video: Option<u64>,
+    /// Calls of the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
+    /// Searches of the web that the vendor made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub web_searches: Option<u64>,
+    /// Searches of stored files that the vendor made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_searches: Option<u64>,
+    /// Audio heard or spoken, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio_ms: Option<u64>,
+    /// Video generated, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub video_ms: Option<u64>,
+    /// How long a deployment was rented, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment_ms: Option<u64>,
+    /// Characters of text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub characters: Option<u64>,
+    /// Messages of text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages: Option<u64>,
+    /// Pages of documents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pages: Option<u64>,
+    /// Of the pages: annotated ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annotated_pages: Option<u64>,
+}
+
+impl UsageParts {
+    /// Where the count of `meter` stands; `None` for input and output, which are no parts.
+    fn place(&mut self, meter: Meter) -> Option<&mut Option<u64>> {
+        Some(match meter {
+            Meter::Input | Meter::Output => return None,
+            Meter::CacheRead => &mut self.cache_read,
+            Meter::CacheWrite => &mut self.cache_write,
+            Meter::CacheWrite1h => &mut self.cache_write_1h,
+            Meter::InputAudio => &mut self.input_audio,
+            Meter::InputImage => &mut self.input_image,
+            Meter::InputVideo => &mut self.input_video,
+            Meter::CacheReadAudio => &mut self.cache_read_audio,
+            Meter::CacheReadImage => &mut self.cache_read_image,
+            Meter::Reasoning => &mut self.reasoning,
+            Meter::Citation => &mut self.citation,
+            Meter::OutputAudio => &mut self.output_audio,
+            Meter::OutputImage => &mut self.output_image,
+            Meter::OutputVideo => &mut self.output_video,
+            Meter::Requests => &mut self.requests,
+            Meter::WebSearches => &mut self.web_searches,
+            Meter::FileSearches => &mut self.file_searches,
+            Meter::AudioMs => &mut self.audio_ms,
+            Meter::VideoMs => &mut self.video_ms,
+            Meter::DeploymentMs => &mut self.deployment_ms,
+            Meter::Characters => &mut self.characters,
+            Meter::Messages => &mut self.messages,
+            Meter::Pages => &mut self.pages,
+            Meter::AnnotatedPages => &mut self.annotated_pages,
+        })
+    }
+}
+
+/// Which parts lie side by side in which whole, and so may not exceed it together.
+const NESTED: [(Meter, &[Meter]); 9] = [
+    (Meter::Input, &[Meter::CacheRead, Meter::CacheWrite]),
+    (Meter::Input, &[Meter::InputAudio, Meter::InputImage, Meter::InputVideo]),
+    (Meter::CacheWrite, &[Meter::CacheWrite1h]),
+    (Meter::CacheRead, &[Meter::CacheReadAudio, Meter::CacheReadImage]),
+    (Meter::InputAudio, &[Meter::CacheReadAudio]),
+    (Meter::InputImage, &[Meter::CacheReadImage]),
+    (Meter::Output, &[Meter::Reasoning, Meter::Citation]),
+    (Meter::Output, &[Meter::OutputAudio, Meter::OutputImage, Meter::OutputVideo]),
+    (Meter::Pages, &[Meter::AnnotatedPages]),
+];
+
+/// Parts that are more than their whole.
+pub(super) struct Excess {
+    pub(super) parts: Vec<Meter>,
+    pub(super) sum: u128,
+    pub(super) whole: Meter,
+    pub(super) whole_count: u64,
+}
+
+/// The parts among `counts`, which stand in the order of [`Meter::ALL`], that are more than their whole. What is unknown
+/// is not checked.
+pub(super) fn excesses(counts: &[Option<u64>; Meter::COUNT]) -> impl Iterator<Item = Excess> {
+    NESTED.into_iter().filter_map(|(whole, parts)| {
+        let whole_count = counts[whole as usize]?;
+        let parts: Vec<Meter> = parts.iter().copied().filter(|&part| counts[part as usize].is_some()).collect();
+        // In 128 bits, so that no sum of counts overflows.
+        let sum = parts.iter().filter_map(|&part| counts[part as usize]).map(u128::from).sum();
+        (sum > u128::from(whole_count)).then_some(Excess { parts, sum, whole, whole_count })
+    })
 }
 
 impl Usage {
-    /// Usage with no cached input and no separate reasoning.
+    /// Usage of which no part is known.
     ///
     /// ```
     /// let usage = runledger::Usage::new(1_000, 500).cache_read(800);
-    /// assert_eq!((usage.input, usage.output, usage.cache_read), (1_000, 500, Some(800)));
+    /// assert_eq!((usage.input, usage.output, usage.parts.cache_read), (1_000, 500, Some(800)));
     /// ```
     pub fn new(input: u64, output: u64) -> Self {
         Self { input, output, ..Self::default() }
@@ -33,24 +177,113 @@ impl Usage {
     /// Says how many of the input tokens were read from a cache.
     #[must_use]
     pub fn cache_read(self, tokens: u64) -> Self {
-        Self { cache_read: Some(tokens), ..self }
+        self.with(Meter::CacheRead, tokens)
     }
 
-    /// Says how many of the input tokens were written to a cache that keeps them 5 minutes.
+    /// Says how many of the input tokens were written to a cache, however long it keeps them.
     #[must_use]
     pub fn cache_write(self, tokens: u64) -> Self {
-        Self { cache_write: Some(tokens), ..self }
+        self.with(Meter::CacheWrite, tokens)
     }
 
-    /// Says how many of the input tokens were written to a cache that keeps them an hour.
+    /// Says how many of the cache writes are kept for an hour.
     #[must_use]
     pub fn cache_write_1h(self, tokens: u64) -> Self {
-        Self { cache_write_1h: Some(tokens), ..self }
+        self.with(Meter::CacheWrite1h, tokens)
     }
 
     /// Says how many of the output tokens were reasoning.
     #[must_use]
     pub fn reasoning(self, tokens: u64) -> Self {
-        Self { reasoning: Some(tokens), ..self }
+        self.with(Meter::Reasoning, tokens)
+    }
+
+    /// Says what `meter` counted.
+    ///
+    /// ```
+    /// use runledger::{Usage, metrics::Meter};
+    ///
+    /// let usage = Usage::new(1_000, 500).with(Meter::WebSearches, 2);
+    /// assert_eq!((usage.get(Meter::WebSearches), usage.get(Meter::FileSearches)), (Some(2), None));
+    /// ```
+    #[must_use]
+    pub fn with(mut self, meter: Meter, count: u64) -> Self {
+        match meter {
+            Meter::Input => self.input = count,
+            Meter::Output => self.output = count,
+            part => {
+                if let Some(place) = self.parts.place(part) {
+                    *place = Some(count);
+                }
+            }
+        }
+        self
+    }
+
+    /// What `meter` counted; `None` if that was not reported.
+    pub fn get(&self, meter: Meter) -> Option<u64> {
+        self.counts()[meter as usize]
+    }
+
+    /// What every meter counted, in the order of [`Meter::ALL`].
+    pub(crate) fn counts(&self) -> [Option<u64>; Meter::COUNT] {
+        let Self { input, output, parts } = self;
+        [
+            Some(*input),
+            parts.cache_read,
+            parts.cache_write,
+            parts.cache_write_1h,
+            parts.input_audio,
+            parts.input_image,
+            parts.input_video,
+            parts.cache_read_audio,
+            parts.cache_read_image,
+            Some(*output),
+            parts.reasoning,
+            parts.citation,
+            parts.output_audio,
+            parts.output_image,
+            parts.output_video,
+            parts.requests,
+            parts.web_searches,
+            parts.file_searches,
+            parts.audio_ms,
+            parts.video_ms,
+            parts.deployment_ms,
+            parts.characters,
+            parts.messages,
+            parts.pages,
+            parts.annotated_pages,
+        ]
+    }
+
+    /// Checks that no parts are more than their whole.
+    ///
+    /// ```
+    /// let error = runledger::Usage::new(100, 0).cache_read(200).validate().unwrap_err();
+    /// assert_eq!(error.details(), ["cache_read_tokens: expected at most input_tokens = 100, found 200"]);
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) with one entry in [`details`](crate::Error::details) for each
+    /// whole that is exceeded.
+    pub fn validate(&self) -> Result<()> {
+        let mut faults = Faults::default();
+        for Excess { parts, sum, whole, whole_count } in excesses(&self.counts()) {
+            let fields: Vec<_> = parts.into_iter().map(Meter::usage_key).collect();
+            let expected = format_args!("at most {} = {whole_count}", whole.usage_key());
+            faults.add(fields.join(" + "), expected, sum);
+        }
+        faults.into_result("validate a usage")
+    }
+
+    /// The sum of two usages, at most `u64::MAX` each. A part that one of them did not report is the other's alone.
+    #[must_use]
+    pub fn saturating_add(&self, other: &Self) -> Self {
+        let added = Meter::ALL.into_iter().zip(self.counts()).zip(other.counts());
+        added.fold(*self, |sum, ((meter, own), other)| match other {
+            Some(other) => sum.with(meter, own.unwrap_or(0).saturating_add(other)),
+            None => sum,
+        })
     }
 }

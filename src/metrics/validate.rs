@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 
-use super::{ExecutionMetrics, Status, Timestamp, Usd};
+use super::usage::{Excess, excesses};
+use super::{ExecutionMetrics, Meter, Status, Timestamp, Usage, Usd};
 use crate::error::{Error, ErrorKind, Result};
 
 impl ExecutionMetrics {
@@ -15,8 +16,8 @@ impl ExecutionMetrics {
     /// - length: `error_reason` at most [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters
     /// - range: percentages 0–100, scores 0–1, `duration_s` from 0 on, amounts from 0 on, no NaN and no infinity
     /// - precision: `cost_usd` in whole 10⁻⁸ USD, see [`Usd::round_to_record`]
-    /// - sums: `tokens_used` is input and output together; no part is above its known whole (cached and
-    ///   cache-writing tokens within the input, reasoning within the output). What is unknown is not checked.
+    /// - sums: `tokens_used` is input and output together; no parts are above their known whole, see [`Usage`]. What is
+    ///   unknown is not checked.
     /// - form: hashes 64 lower-case hex digits, trace and span ids as in
     ///   [W3C Trace Context](https://www.w3.org/TR/trace-context/) (32 and 16, not all zeros)
     /// - tags that JSON can hold and give back, as for [`to_json`](Self::to_json)
@@ -114,10 +115,22 @@ impl ExecutionMetrics {
             }
             _ => {}
         }
-        let model = &self.model;
-        let cached = [model.cache_read, model.cache_write, model.cache_write_1h];
-        faults.check_parts("model.cache_read + cache_write + cache_write_1h", &cached, "tokens_input", input);
-        faults.check_parts("model.reasoning", &[model.reasoning], "tokens_output", output);
+        self.check_parts(faults);
+    }
+
+    fn check_parts(&self, faults: &mut Faults) {
+        let mut counts = Usage { parts: self.model.parts, ..Usage::default() }.counts();
+        counts[Meter::Input as usize] = self.tokens_input;
+        counts[Meter::Output as usize] = self.tokens_output;
+        let field = |meter: Meter| match meter {
+            Meter::Input => "tokens_input".to_owned(),
+            Meter::Output => "tokens_output".to_owned(),
+            part => format!("model.{part}"),
+        };
+        for Excess { parts, sum, whole, whole_count } in excesses(&counts) {
+            let fields: Vec<_> = parts.into_iter().map(field).collect();
+            faults.add(fields.join(" + "), format_args!("at most {} = {whole_count}", field(whole)), sum);
+        }
     }
 
     fn check_amounts(&self, faults: &mut Faults) {
@@ -205,16 +218,6 @@ pub(super) struct Faults {
 impl Faults {
     pub(super) fn add(&mut self, field: impl Display, expected: impl Display, found: impl Display) {
         self.details.push(format!("{field}: expected {expected}, found {found}"));
-    }
-
-    /// The parts of a count that are known may not be more than the whole, if that is known.
-    fn check_parts(&mut self, field: &str, parts: &[Option<u64>], whole_field: &str, whole: Option<u64>) {
-        let sum: u128 = parts.iter().flatten().copied().map(u128::from).sum();
-        if let Some(whole) = whole
-            && sum > u128::from(whole)
-        {
-            self.add(field, format_args!("at most {whole_field} = {whole}"), sum);
-        }
     }
 
     fn check_amount(&mut self, field: impl Display, amount: Usd) {

@@ -4,14 +4,16 @@
 
 #![allow(dead_code, reason = "each test takes the strategies that it needs")]
 
+use std::collections::BTreeMap;
+
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 use runledger::metrics::{
-    CostProvenance, CostSource, CostTier, Decision, Environment, ErrorCategory, Feedback, Kind, LlmCall, Model,
-    Production, Progress, QcOutcome, RunIds, Status, Step, Trace, TracedError,
+    CostProvenance, CostSource, CostTier, Decision, Environment, ErrorCategory, Feedback, Kind, LlmCall, Meter, Model,
+    Production, Progress, QcOutcome, RunIds, Status, Step, Trace, TracedError, UsageParts,
 };
-use runledger::{ExecutionMetrics, Timestamp, Usd, Uuid, hash_bytes};
+use runledger::{ExecutionMetrics, Timestamp, Usage, Usd, Uuid, hash_bytes};
 use serde_json::{Map, Value};
 
 /// Any record that `to_json` takes: valid or not, each field and group there or not, extreme values often.
@@ -63,17 +65,25 @@ pub(crate) fn valid_record() -> impl Strategy<Value = ExecutionMetrics> {
     })
 }
 
+/// The parts, each at most a third of its wholes, of which at most three lie side by side.
+fn within(input: Option<u64>, output: Option<u64>, parts: UsageParts) -> UsageParts {
+    let mut usage = Usage::new(input.unwrap_or(u64::MAX), output.unwrap_or(u64::MAX));
+    usage.parts = parts;
+    for part in Meter::ALL {
+        let third = part.wholes().iter().filter_map(|&whole| usage.get(whole)).map(|whole| whole / 3).min();
+        if let (Some(count), Some(third)) = (usage.get(part), third) {
+            usage = usage.with(part, count.min(third));
+        }
+    }
+    usage.parts
+}
+
 fn repair_numbers(record: &mut ExecutionMetrics) {
     // Halves, so that their sum fits; thirds, so that three parts fit.
     record.tokens_input = record.tokens_input.map(|tokens| tokens / 2);
     record.tokens_output = record.tokens_output.map(|tokens| tokens / 2);
     record.tokens_used = record.tokens_input.zip(record.tokens_output).map(|(input, output)| input + output);
-    let third = record.tokens_input.map_or(u64::MAX, |tokens| tokens / 3);
-    for part in [&mut record.model.cache_read, &mut record.model.cache_write, &mut record.model.cache_write_1h] {
-        *part = part.map(|tokens| tokens.min(third));
-    }
-    let output = record.tokens_output.unwrap_or(u64::MAX);
-    record.model.reasoning = record.model.reasoning.map(|tokens| tokens.min(output));
+    record.model.parts = within(record.tokens_input, record.tokens_output, record.model.parts);
 
     let positive = |amount: Usd| Usd::from_pico((amount.pico() >> 1).abs());
     record.cost_usd = record.cost_usd.map(|cost| positive(cost).round_to_record());
@@ -318,14 +328,26 @@ fn run() -> BoxedStrategy<RunIds> {
         .boxed()
 }
 
+fn usage_parts() -> BoxedStrategy<UsageParts> {
+    prop::collection::vec(of(count()), Meter::ALL.len())
+        .prop_map(|counts| {
+            let known = Meter::ALL.into_iter().zip(counts).filter_map(|(meter, count)| Some((meter, count?)));
+            known.fold(Usage::default(), |usage, (meter, count)| usage.with(meter, count)).parts
+        })
+        .boxed()
+}
+
+fn variant() -> BoxedStrategy<BTreeMap<String, String>> {
+    prop::collection::btree_map(text(), text(), 0..3).boxed()
+}
+
 fn model() -> BoxedStrategy<Model> {
     let texts = (of(text()), of(text()), of(text()));
-    let parts = (of(count()), of(count()), of(count()), of(count()));
-    (texts, parts)
-        .prop_map(|(texts, parts)| {
+    (texts, variant(), usage_parts())
+        .prop_map(|(texts, variant, parts)| {
             let mut model = Model::default();
             (model.name, model.provider, model.tier) = texts;
-            (model.cache_read, model.cache_write, model.cache_write_1h, model.reasoning) = parts;
+            (model.variant, model.parts) = (variant, parts);
             model
         })
         .boxed()
@@ -333,10 +355,12 @@ fn model() -> BoxedStrategy<Model> {
 
 fn cost() -> BoxedStrategy<CostProvenance> {
     let source = choice(&["reported", "computed", "unknown"], CostSource::Other);
-    (of(usd()), of(source), of(text()), of(text()))
-        .prop_map(|fields| {
+    let texts = (of(text()), of(text()), of(text()), of(text()));
+    (of(usd()), of(source), texts, of(count()), of(time()))
+        .prop_map(|(estimate, source, texts, tier_above, at)| {
             let mut cost = CostProvenance::default();
-            (cost.estimated_usd, cost.source, cost.table, cost.matched) = fields;
+            (cost.estimated_usd, cost.source, cost.tier_above, cost.at) = (estimate, source, tier_above, at);
+            (cost.table, cost.provider, cost.matched, cost.variant) = texts;
             cost
         })
         .boxed()
@@ -419,9 +443,12 @@ fn error() -> BoxedStrategy<TracedError> {
 }
 
 fn llm_call() -> BoxedStrategy<LlmCall> {
-    (count(), text(), of(text()), of(text()), of(count()), of(count()), of(usd()))
-        .prop_map(|(place, model, prompt, completion, tokens_input, tokens_output, cost_usd)| {
+    let used = (of(count()), of(count()), usage_parts(), variant());
+    (count(), text(), of(text()), of(text()), of(text()), used, of(usd()), cost())
+        .prop_map(|(place, model, provider, prompt, completion, used, cost_usd, cost)| {
             let mut call = LlmCall::new(place, model);
+            let (tokens_input, tokens_output, parts, variant) = used;
+            (call.provider, call.parts, call.variant, call.cost) = (provider, parts, variant, cost);
             (call.prompt, call.completion, call.cost_usd) = (prompt, completion, cost_usd);
             (call.tokens_input, call.tokens_output) = (tokens_input, tokens_output);
             call

@@ -1,0 +1,311 @@
+//! The table of [genai-prices](https://github.com/pydantic/genai-prices), MIT licence.
+//!
+//! Prices are for a million tokens, a thousand searches, requests, pages or messages, an hour of audio. Of a list of
+//! prices the last one that holds counts, of a list of variants the first one that does: they stand with the newest
+//! first, each with the keys that it changes. A tier holds for a whole input *above* its start. A model whose prices are
+//! `{}` has none there and is left out: that it is free is not said.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use super::{Draft, Imported, Names, Stamp, regex};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Meter;
+
+#[derive(Deserialize)]
+struct Provider<'a> {
+    id: String,
+    #[serde(borrow)]
+    models: Vec<Model<'a>>,
+    model_match: Option<Clause>,
+    provider_match: Option<Clause>,
+    #[serde(default)]
+    fallback_model_providers: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Model<'a> {
+    id: String,
+    r#match: Clause,
+    #[serde(borrow)]
+    prices: &'a RawValue,
+    #[serde(borrow, default)]
+    price_variants: Vec<Variant<'a>>,
+}
+
+/// Which names are meant.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Clause {
+    Equals(String),
+    StartsWith(String),
+    EndsWith(String),
+    Contains(String),
+    Regex(String),
+    Or(Vec<Clause>),
+    And(Vec<Clause>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Conditional<'a> {
+    constraint: Option<Constraint>,
+    #[serde(borrow)]
+    prices: BTreeMap<String, &'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Variant<'a> {
+    when: BTreeMap<String, String>,
+    constraint: Option<Constraint>,
+    #[serde(borrow)]
+    prices: BTreeMap<String, &'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Constraint {
+    start_date: Option<String>,
+    start_time: Option<String>,
+    end_time: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tiered<'a> {
+    #[serde(borrow)]
+    base: &'a RawValue,
+    #[serde(borrow)]
+    tiers: Vec<Tier<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tier<'a> {
+    start: u64,
+    #[serde(borrow)]
+    price: &'a RawValue,
+}
+
+/// Turns a table of genai-prices, such as its `data.json`, into one of this crate.
+///
+/// # Errors
+/// [`ErrorKind::Malformed`] when `text` is no such table, or restricts a price in a way that is not known here.
+pub fn genai_prices(text: &str, stamp: &Stamp) -> Result<Imported> {
+    let providers: Vec<Provider> = serde_json::from_str(text).map_err(|source| {
+        Error::new(ErrorKind::Malformed, "read a price table of genai-prices")
+            .at(source.line() as u64, 0)
+            .source(source)
+    })?;
+    let mut draft = Draft::new();
+    for provider in &providers {
+        let value = provider_value(provider, &mut draft);
+        draft.providers.push(value);
+        for model in &provider.models {
+            if let Some(row) = row(&provider.id, model, &mut draft)? {
+                draft.models.push(row);
+            }
+        }
+    }
+    Ok(draft.finish(stamp))
+}
+
+fn provider_value(provider: &Provider, draft: &mut Draft) -> Value {
+    let mut value = Map::new();
+    value.insert("provider".to_owned(), json!(provider.id));
+    for (key, clause) in [("names", &provider.provider_match), ("serves", &provider.model_match)] {
+        let Some(clause) = clause else { continue };
+        let mut names = Names::default();
+        if !read(clause, &mut names) {
+            draft.leave_out(&provider.id, "*", format_args!("the rule of its {key} is not known here"));
+        }
+        names.like.append(&mut names.aliases);
+        value.extend(names.rule().map(|rule| (key.to_owned(), rule)));
+    }
+    if !provider.fallback_model_providers.is_empty() {
+        value.insert("falls_back_to".to_owned(), json!(provider.fallback_model_providers));
+    }
+    Value::Object(value)
+}
+
+/// Adds what `clause` means; `false` if some of it is not known here.
+fn read(clause: &Clause, names: &mut Names) -> bool {
+    let mut like = |pattern: String| names.like.push(pattern);
+    match clause {
+        Clause::Equals(name) => names.aliases.push(name.clone()),
+        Clause::StartsWith(text) => like(format!("{text}*")),
+        Clause::EndsWith(text) => like(format!("*{text}")),
+        Clause::Contains(text) => like(format!("*{text}*")),
+        Clause::Regex(text) => match regex::patterns(text) {
+            Some(patterns) => {
+                let (wild, plain) = patterns.like.into_iter().partition(|pattern| pattern.contains(['*', '#', '?']));
+                names.like.extend::<Vec<_>>(wild);
+                names.aliases.extend::<Vec<_>>(plain);
+                names.unlike.extend(patterns.unlike);
+            }
+            None => return false,
+        },
+        // No short cut: what is known is taken even if something else is not.
+        Clause::Or(clauses) => return clauses.iter().fold(true, |all, clause| read(clause, names) && all),
+        Clause::And(clauses) => match &clauses[..] {
+            [one, Clause::Regex(text)] => match regex::patterns(text) {
+                // Only a look ahead: any name but those.
+                Some(patterns) if patterns.like == ["*"] => {
+                    names.unlike.extend(patterns.unlike);
+                    return read(one, names);
+                }
+                _ => return false,
+            },
+            [Clause::Contains(a), Clause::Contains(b)] => {
+                names.like.extend([format!("*{a}*{b}*"), format!("*{b}*{a}*")])
+            }
+            _ => return false,
+        },
+    }
+    true
+}
+
+fn row(provider: &str, model: &Model, draft: &mut Draft) -> Result<Option<Value>> {
+    let mut prices = Vec::new();
+    for conditional in conditionals(model.prices)? {
+        let period = period(provider, &model.id, conditional.constraint.as_ref(), &conditional.prices, draft)?;
+        prices.push(period);
+    }
+    if prices.iter().all(|period| period.keys().all(|key| matches!(key.as_str(), "from" | "hours"))) {
+        draft.leave_out(provider, &model.id, "it has no price");
+        return Ok(None);
+    }
+    let mut names = Names::default();
+    if !read(&model.r#match, &mut names) {
+        draft.leave_out(provider, &model.id, "a rule of its names is not known here; it goes by the others");
+    }
+    names.aliases.retain(|alias| !alias.eq_ignore_ascii_case(&model.id));
+    names.aliases.sort_by_key(|alias| alias.to_lowercase());
+    names.aliases.dedup_by_key(|alias| alias.to_lowercase());
+    let mut row = Map::new();
+    row.insert("model".to_owned(), json!(model.id));
+    row.insert("provider".to_owned(), json!(provider));
+    if !names.aliases.is_empty() {
+        row.insert("aliases".to_owned(), json!(names.aliases));
+    }
+    row.extend(names.rule().map(|rule| ("names".to_owned(), rule)));
+    row.insert("prices".to_owned(), prices.into_iter().map(Value::Object).collect());
+    let variants = variants(provider, model, draft)?;
+    if !variants.is_empty() {
+        row.insert("variants".to_owned(), Value::Array(variants));
+    }
+    Ok(Some(Value::Object(row)))
+}
+
+/// Prices are an object, or a list of objects with conditions.
+fn conditionals(prices: &RawValue) -> Result<Vec<Conditional<'_>>> {
+    let read = match prices.get().starts_with('[') {
+        true => serde_json::from_str(prices.get()),
+        false => serde_json::from_str(prices.get()).map(|prices| vec![Conditional { constraint: None, prices }]),
+    };
+    read.map_err(|source| malformed(format!("read the prices {}", prices.get())).source(source))
+}
+
+/// In the order of a table, where the last one that holds counts: the other way round.
+fn variants(provider: &str, model: &Model, draft: &mut Draft) -> Result<Vec<Value>> {
+    let mut variants: Vec<(&BTreeMap<String, String>, Vec<Value>)> = Vec::new();
+    for variant in model.price_variants.iter().rev() {
+        let period = Value::Object(period(provider, &model.id, variant.constraint.as_ref(), &variant.prices, draft)?);
+        match variants.iter_mut().find(|(when, _)| *when == &variant.when) {
+            Some((_, periods)) => periods.push(period),
+            None => variants.push((&variant.when, vec![period])),
+        }
+    }
+    Ok(variants.into_iter().map(|(when, prices)| json!({"when": when, "prices": prices})).collect())
+}
+
+fn period(
+    provider: &str,
+    model: &str,
+    constraint: Option<&Constraint>,
+    prices: &BTreeMap<String, &RawValue>,
+    draft: &mut Draft,
+) -> Result<Map<String, Value>> {
+    let mut period = Map::new();
+    if let Some(Constraint { start_date, start_time, end_time }) = constraint {
+        if let Some(day) = start_date {
+            period.insert("from".to_owned(), json!(day));
+        }
+        if let (Some(start), Some(end)) = (start_time, end_time) {
+            period.insert("hours".to_owned(), json!(format!("{}-{}", minute(start)?, minute(end)?)));
+        } else if start_time.is_some() || end_time.is_some() {
+            return Err(
+                malformed(format!("read when a price of {provider}/{model} holds")).detail("expected both times")
+            );
+        }
+    }
+    for (key, value) in prices {
+        match meter(key) {
+            Some(meter) => {
+                period.insert(meter.price_key().to_owned(), price(meter, value, draft)?);
+            }
+            // What is heard costs the same as what is heard or spoken; a model that is priced by either is by both.
+            None if key == "input_audio_hours"
+                && prices.get("audio_hours").map(|hours| hours.get()) == Some(value.get()) => {}
+            None => draft.leave_out(provider, model, format_args!("its price {key:?} is not known here")),
+        }
+    }
+    Ok(period)
+}
+
+fn price(meter: Meter, value: &RawValue, draft: &mut Draft) -> Result<Value> {
+    if !value.get().starts_with('{') {
+        return draft.price(meter, value.get());
+    }
+    let mut tiered: Tiered = serde_json::from_str(value.get())
+        .map_err(|source| malformed(format!("read the price {}", value.get())).source(source))?;
+    tiered.tiers.sort_by_key(|tier| tier.start);
+    let mut list = vec![draft.price(meter, tiered.base.get())?];
+    for tier in tiered.tiers {
+        list.push(json!({"above": tier.start, "price": draft.price(meter, tier.price.get())?}));
+    }
+    Ok(Value::Array(list))
+}
+
+fn meter(key: &str) -> Option<Meter> {
+    Some(match key {
+        "input_mtok" => Meter::Input,
+        "cache_read_mtok" => Meter::CacheRead,
+        "cache_write_mtok" => Meter::CacheWrite,
+        "cache_write_1h_mtok" => Meter::CacheWrite1h,
+        "input_audio_mtok" => Meter::InputAudio,
+        "input_image_mtok" => Meter::InputImage,
+        "input_video_mtok" => Meter::InputVideo,
+        "cache_audio_read_mtok" => Meter::CacheReadAudio,
+        "cache_image_read_mtok" => Meter::CacheReadImage,
+        "output_mtok" => Meter::Output,
+        "output_reasoning_mtok" => Meter::Reasoning,
+        "output_citation_mtok" => Meter::Citation,
+        "output_audio_mtok" => Meter::OutputAudio,
+        "output_image_mtok" => Meter::OutputImage,
+        "output_video_mtok" => Meter::OutputVideo,
+        "requests_kcount" => Meter::Requests,
+        "web_searches_kcount" => Meter::WebSearches,
+        "storage_searches_kcount" => Meter::FileSearches,
+        "audio_hours" => Meter::AudioMs,
+        "input_mchars" => Meter::Characters,
+        "input_text_messages_kcount" => Meter::Messages,
+        "input_document_kpages" => Meter::Pages,
+        "input_annotated_document_kpages" => Meter::AnnotatedPages,
+        _ => return None,
+    })
+}
+
+/// A time such as 00:30:00+00:00, as 00:30.
+fn minute(time: &str) -> Result<&str> {
+    let minute = time.strip_suffix(":00+00:00").or_else(|| time.strip_suffix(":00Z"));
+    minute.ok_or_else(|| malformed(format!("read the time {time:?}")).detail("expected a whole minute in UTC"))
+}
+
+fn malformed(operation: String) -> Error {
+    Error::new(ErrorKind::Malformed, operation)
+}

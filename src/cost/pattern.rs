@@ -1,0 +1,119 @@
+//! Patterns of names.
+
+/// A pattern: `*` stands for any text, `#` for one digit, `?` for one character; anything else for itself, in lower
+/// case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pattern(String);
+
+impl Pattern {
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.to_lowercase())
+    }
+
+    /// Whether `name`, which is in lower case, is one of those that it stands for.
+    pub(super) fn matches(&self, name: &str) -> bool {
+        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
+        let (mut p, mut n) = (0, 0);
+        // Where to go on when what follows the last `*` does not fit: the `*` takes one byte more.
+        let mut retry = None;
+        while n < name.len() {
+            match pattern.get(p) {
+                Some(b'*') => {
+                    retry = Some((p + 1, n));
+                    p += 1;
+                    continue;
+                }
+                Some(b'?') => {
+                    p += 1;
+                    n += utf8_len(name[n]);
+                    continue;
+                }
+                Some(&wanted) if wanted == name[n] || wanted == b'#' && name[n].is_ascii_digit() => {
+                    p += 1;
+                    n += 1;
+                    continue;
+                }
+                _ => {}
+            }
+            let Some((after_star, taken)) = retry else { return false };
+            retry = Some((after_star, taken + 1));
+            (p, n) = (after_star, taken + 1);
+        }
+        pattern[p..].iter().all(|&byte| byte == b'*')
+    }
+}
+
+/// How many bytes the character has that begins with `first`.
+fn utf8_len(first: u8) -> usize {
+    match first {
+        0xf0.. => 4,
+        0xe0.. => 3,
+        0xc0.. => 2,
+        _ => 1,
+    }
+}
+
+/// Some names and not others.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rule {
+    pub(super) like: Vec<Pattern>,
+    pub(super) unlike: Vec<Pattern>,
+}
+
+impl Rule {
+    pub(super) fn is_empty(&self) -> bool {
+        self.like.is_empty()
+    }
+
+    /// Whether `name`, which is in lower case, is like one of the patterns and unlike all others.
+    pub(super) fn matches(&self, name: &str) -> bool {
+        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
+        any(&self.like) && !any(&self.unlike)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same by its definition.
+    fn textbook(pattern: &[char], name: &[char]) -> bool {
+        match (pattern.split_first(), name.split_first()) {
+            (None, None) => true,
+            (Some(('*', rest)), _) => textbook(rest, name) || !name.is_empty() && textbook(pattern, &name[1..]),
+            (Some(('?', rest)), Some((_, others))) => textbook(rest, others),
+            (Some(('#', rest)), Some((digit, others))) if digit.is_ascii_digit() => textbook(rest, others),
+            (Some((wanted, rest)), Some((found, others))) => wanted == found && textbook(rest, others),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_matches_what_its_definition_says(pattern in "[ab1é*#?]{0,8}", name in "[ab1é#]{0,10}") {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            let expected = textbook(&chars(&pattern), &chars(&name));
+            prop_assert_eq!(Pattern::new(&pattern).matches(&name), expected);
+        }
+    }
+
+    #[test]
+    fn names_of_models() {
+        for (pattern, name, expected) in [
+            ("claude-opus-4-5*", "claude-opus-4-5-20251101", true),
+            ("gpt-5.4-####-##-##", "gpt-5.4-2026-03-05", true),
+            ("gpt-5.4-####-##-##", "gpt-5.4-mini", false),
+            ("*-tts", "gemini-2.5-pro-preview-tts", true),
+            ("o1*", "gpt-4o1", false),
+            ("GPT-4", "gpt-4", true),
+            ("*", "", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(Pattern::new(pattern).matches(name), expected, "{pattern} {name}");
+        }
+        let rule = Rule { like: vec![Pattern::new("gemini-*")], unlike: vec![Pattern::new("*-tts")] };
+        assert!(rule.matches("gemini-2.5-pro") && !rule.matches("gemini-2.5-pro-tts") && !rule.matches("o3"));
+    }
+}

@@ -1,0 +1,143 @@
+//! One model's prices: when they hold, and for which variant.
+
+use std::collections::BTreeMap;
+
+use chrono::{Datelike, Timelike};
+
+use super::pattern::Rule;
+use super::price::{Rate, Rates};
+use crate::metrics::{CostTier, Timestamp, Usd};
+
+/// One model of one provider.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub(super) model: String,
+    pub(super) provider: String,
+    /// What other names it goes by, beside its aliases.
+    pub(super) rule: Rule,
+    /// As the table states it; `None`: by its price.
+    pub(super) tier: Option<CostTier>,
+    /// The last one that holds counts.
+    pub(super) prices: Vec<Period>,
+    /// The last one that holds counts; its rates stand for those of `prices`, one by one.
+    pub(super) variants: Vec<Variant>,
+}
+
+/// Prices and when they hold.
+#[derive(Debug, Clone)]
+pub(super) struct Period {
+    /// `None`: since ever.
+    pub(super) from: Option<Timestamp>,
+    pub(super) window: Window,
+    pub(super) rates: Vec<Rate>,
+}
+
+/// Prices for calls that were served otherwise than usual.
+#[derive(Debug, Clone)]
+pub(super) struct Variant {
+    /// What a call must say; it may say more.
+    pub(super) when: BTreeMap<String, String>,
+    pub(super) period: Period,
+}
+
+/// Hours of the day and days of the week, in UTC.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Window {
+    /// From a minute of the day on, and before another; over midnight if that is the smaller one. `None`: all day.
+    pub(super) minutes: Option<(u32, u32)>,
+    /// Monday first. `None`: each day. A window over midnight belongs to the day on which it begins.
+    pub(super) weekdays: Option<[bool; 7]>,
+}
+
+/// What a million output tokens of a premium model cost, at least.
+const PREMIUM: Usd = Usd::from_pico(25_000_000_000_000);
+
+impl Window {
+    pub(super) fn is_always(&self) -> bool {
+        self.minutes.is_none() && self.weekdays.is_none()
+    }
+
+    fn contains(&self, at: Timestamp) -> bool {
+        let at = at.to_chrono();
+        let minute = at.hour() * 60 + at.minute();
+        let weekday = at.weekday().num_days_from_monday() as usize;
+        let on = |weekday: usize| self.weekdays.is_none_or(|days| days[weekday]);
+        match self.minutes {
+            None => on(weekday),
+            Some((start, end)) if start < end => (start..end).contains(&minute) && on(weekday),
+            Some((start, end)) => minute >= start && on(weekday) || minute < end && on((weekday + 6) % 7),
+        }
+    }
+}
+
+impl Period {
+    fn holds(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.window.contains(at)
+    }
+}
+
+/// The prices of a row that hold for a call.
+pub(super) struct Priced<'t> {
+    pub(super) rates: Rates<'t>,
+    /// What of the call's variant changed them; `None`: nothing.
+    pub(super) variant: Option<&'t BTreeMap<String, String>>,
+}
+
+impl Row {
+    /// The prices at `at` of a call that was served as `variant` says; `None` if there are none yet.
+    pub(super) fn priced(&self, at: Timestamp, variant: &BTreeMap<String, String>) -> Option<Priced<'_>> {
+        let standard = self.prices.iter().rfind(|period| period.holds(at))?;
+        let told = |when: &BTreeMap<String, String>| when.iter().all(|(key, value)| variant.get(key) == Some(value));
+        let variant = match variant.is_empty() {
+            true => None,
+            false => self.variants.iter().rfind(|one| told(&one.when) && one.period.holds(at)),
+        };
+        let rates = Rates::new(&standard.rates, variant.map_or(&[], |variant| &variant.period.rates));
+        Some(Priced { rates, variant: variant.map(|variant| &variant.when) })
+    }
+
+    /// The tier of a call at these rates: as the table states it, or else by the price of the output.
+    pub(super) fn tier(&self, rates: &Rates<'_>) -> CostTier {
+        match (&self.tier, rates.output()) {
+            _ if rates.is_free() => CostTier::Free,
+            (Some(tier), _) => tier.clone(),
+            (None, Some(output)) if output >= PREMIUM => CostTier::Premium,
+            (None, _) => CostTier::Standard,
+        }
+    }
+
+    /// Whether every price of it is zero, at all times and in all variants.
+    pub(super) fn is_free(&self) -> bool {
+        let periods = self.prices.iter().chain(self.variants.iter().map(|variant| &variant.period));
+        periods.flat_map(|period| &period.rates).all(Rate::is_free)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn within(window: &Window, at: &str) -> bool {
+        window.contains(format!("{at}Z").parse().unwrap())
+    }
+
+    #[test]
+    fn a_window_has_its_first_minute_and_not_its_last() {
+        let window = Window { minutes: Some((30, 16 * 60 + 30)), weekdays: None };
+        assert!(within(&window, "2026-11-20T00:30:00") && within(&window, "2026-11-20T16:29:59.999"));
+        assert!(!within(&window, "2026-11-20T00:29:59.999") && !within(&window, "2026-11-20T16:30:00"));
+    }
+
+    #[test]
+    fn a_window_over_midnight_belongs_to_the_day_on_which_it_begins() {
+        // 2026-11-20 is a Friday.
+        let mut friday = [false; 7];
+        friday[4] = true;
+        let night = Window { minutes: Some((22 * 60, 6 * 60)), weekdays: Some(friday) };
+        assert!(within(&night, "2026-11-20T22:00:00") && within(&night, "2026-11-21T05:59:59"));
+        assert!(!within(&night, "2026-11-20T05:59:59") && !within(&night, "2026-11-21T22:00:00"));
+        assert!(!within(&night, "2026-11-20T12:00:00") && !within(&night, "2026-11-21T06:00:00"));
+        let day = Window { minutes: None, weekdays: Some(friday) };
+        assert!(within(&day, "2026-11-20T00:00:00") && !within(&day, "2026-11-21T00:00:00"));
+    }
+}
