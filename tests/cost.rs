@@ -4,14 +4,8 @@
 
 use proptest::prelude::*;
 use runledger::cost::{Cost, PriceTable};
-use runledger::metrics::{CostSource, CostTier};
+use runledger::metrics::{Call, CostSource, CostTier, Meter};
 use runledger::{ErrorKind, ExecutionMetrics, Result, Timestamp, Usage, Usd, Uuid};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-/// The rows of the source that the bundled table was made from, in the source's own form and digits, without the prices
-/// of searches, of batches, and of periods that depend on the length of the prompt.
-const SOURCE_CUT: &str = include_str!("data/genai-prices-0.2.3-cut.json");
 
 const MILLION: u64 = 1_000_000;
 
@@ -56,7 +50,7 @@ fn cost_calculations_match_vendor_docs() {
 fn free_tiers_properly_identified_and_zeroed() {
     let cost = today("free-tier-model", &Usage::new(100_000, 50_000)).unwrap();
     assert_eq!((cost.usd, cost.tier, cost.provider), (Usd::ZERO, CostTier::Free, "free"));
-    let cached = Usage::new(100, 0).cache_read(10).cache_write(20).cache_write_1h(30);
+    let cached = Usage::new(100, 0).cache_read(10).cache_write(50).cache_write_1h(30);
     assert_eq!(today("free-tier-model", &cached).unwrap().usd, Usd::ZERO);
     // Nothing used is nothing paid, but that does not make the model free.
     let unused = today("gpt-4", &Usage::new(0, 0)).unwrap();
@@ -95,73 +89,258 @@ fn pricing_table_easily_updatable() {
     let new = new.unwrap();
     assert_eq!(new.cost("m", &usage, before).unwrap().usd, usd("18"));
     assert_eq!(new.cost("m", &usage, after).unwrap().usd, usd("12"));
-    assert_eq!((new.version(), new.as_of(), new.source()), ("t1", day("2026-11-20"), "a test"));
+    let file = new.files().next().unwrap();
+    assert_eq!((file.version, file.as_of, file.source, file.models), ("t1", day("2026-11-20"), "a test", 1));
 }
 
-// The bundled table against its source.
+// The worked cases of the seeds' successor: what a call costs, to the last decimal.
 
-#[derive(Deserialize)]
-struct SourceModel {
-    provider: String,
-    id: String,
-    prices: Vec<SourcePeriod>,
-}
-
-#[derive(Deserialize)]
-struct SourcePeriod {
-    constraint: Option<SourceStart>,
-    prices: std::collections::BTreeMap<String, Box<RawValue>>,
-}
-
-#[derive(Deserialize)]
-struct SourceStart {
-    start_date: String,
+fn at_noon(call: &Call) -> Result<Cost<'static>> {
+    bundled().cost_of(call, "2026-11-20T12:00:00Z".parse().unwrap())
 }
 
 #[test]
-fn every_bundled_price_is_the_source_s() {
-    let source: Vec<SourceModel> = serde_json::from_str(SOURCE_CUT).unwrap();
-    let ids: Vec<&str> = source.iter().map(|model| model.id.as_str()).collect();
-    for model in bundled().models().filter(|&model| model != "free-tier-model") {
-        assert!(ids.contains(&model) || ids.contains(&format!("{model}-latest").as_str()), "{model} has no source");
-    }
-    assert_eq!(bundled().models().count(), source.len() + 1);
-    for model in &source {
-        for period in &model.prices {
-            let first = period.constraint.as_ref().map_or(day("2000-01-01"), |start| day(&start.start_date));
-            assert_priced_as(model, period, first);
-        }
-        assert_priced_as(model, model.prices.last().unwrap(), day("2100-01-01"));
-    }
-}
-
-fn assert_priced_as(model: &SourceModel, period: &SourcePeriod, at: Timestamp) {
-    let million = Usage::new(MILLION, 0);
-    let price = |name| period.prices.get(name).map(|price| usd(price.get()));
-    for (usage, expected) in [
-        (million, price("input_mtok")),
-        (Usage::new(0, MILLION), price("output_mtok")),
-        (million.cache_read(MILLION), price("cache_read_mtok").or(price("input_mtok"))),
-        (million.cache_write(MILLION), price("cache_write_mtok")),
-        (million.cache_write_1h(MILLION), price("cache_write_1h_mtok")),
+fn the_worked_cases() {
+    let opus = Usage::new(33_000, 500).cache_read(30_000).cache_write(2_000).cache_write_1h(500);
+    let gpt_5 = Usage::new(10_000, 2_000).cache_read(8_000).reasoning(1_500);
+    let gemini = Usage::new(300_000, 10_000).cache_read(100_000);
+    let million = Usage::new(MILLION, MILLION);
+    for (model, usage, expected) in [
+        ("claude-opus-4-5", opus, "0.046875"),
+        ("gpt-5", gpt_5, "0.0235"),
+        ("o3", million, "10"),
+        ("gemini-2.5-pro", Usage::new(200_000, 1_000), "0.26"),
+        ("gemini-2.5-pro", gemini, "0.675"),
+        ("grok-4.3", Usage::new(199_999, 1_000), "0.25249875"),
+        ("grok-4.3", Usage::new(200_000, 1_000), "0.505"),
+        ("gpt-4o-mini", Usage::new(1, 1), "0.00000075"),
     ] {
-        let cost = bundled().cost(&model.id, &usage, at).ok();
-        assert_eq!(cost.as_ref().map(|cost| cost.usd), expected, "{} at {at}: {usage:?}", model.id);
-        assert!(cost.is_none_or(|cost| cost.provider == model.provider), "{}", model.id);
+        assert_eq!(at_noon(&Call::new(model, usage)).unwrap().usd, usd(expected), "{model} {usage:?}");
+    }
+    assert_eq!(at_noon(&Call::new("o3", million).variant("service_tier", "flex")).unwrap().usd, usd("5"));
+    assert_eq!(bundled().cost("o3", &million, "2025-06-09T12:00:00Z".parse().unwrap()).unwrap().usd, usd("50"));
+    let unknown = at_noon(&Call::new("gpt-4oo", million)).unwrap_err();
+    assert_eq!((unknown.kind(), unknown.details()[0].as_str()), (ErrorKind::UnknownModel, "gpt-4o"));
+    let refused = at_noon(&Call::new("gpt-4o", Usage::new(100, 0).cache_read(200))).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn a_model_without_a_stated_tier_is_premium_from_25_usd_a_million_output_tokens_on() {
+    for (output, expected) in [("24.999999", CostTier::Standard), ("25", CostTier::Premium), ("0", CostTier::Standard)]
+    {
+        let table = format!(
+            r#"{{"version": "t", "as_of": "2026-11-20", "source": "a test", "models": [
+                {{"model": "m", "provider": "p", "prices": [{{"input": "1", "output": "{output}"}}]}}]}}"#
+        );
+        let cost = PriceTable::from_json(&table).unwrap();
+        assert_eq!(cost.cost("m", &Usage::new(1, 1), day("2026-11-20")).unwrap().tier, expected, "{output}");
+    }
+}
+
+// Tiers, windows and variants.
+
+#[test]
+fn a_tier_prices_everything_by_the_whole_input() {
+    let table = table_of(
+        "Standard",
+        r#"{"input": ["1", {"above": 1000, "price": "2"}, {"from": 5000, "price": "3"}], "output": ["10", {"above": 1000, "price": "20"}], "cache_read": "0.5"}"#,
+    );
+    let table = table.unwrap();
+    for (input, expected, above) in [
+        (1_000, "0.011", None),
+        (1_001, "0.022002", Some(1_000)),
+        (4_999, "0.029998", Some(1_000)),
+        (5_000, "0.035", Some(4_999)),
+    ] {
+        let cost = table.cost("m", &Usage::new(input, 1_000), day("2026-11-20")).unwrap();
+        assert_eq!((cost.usd, cost.tier_above), (usd(expected), above), "{input}");
+    }
+    // The size of the input counts, and not of what is priced at its own rate.
+    let cached = table.cost("m", &Usage::new(5_000, 0).cache_read(4_500), day("2026-11-20")).unwrap();
+    assert_eq!(cached.usd, usd("0.00375"));
+}
+
+#[test]
+fn hours_and_weekdays_are_those_of_the_call() {
+    let table = table_of(
+        "Standard",
+        r#"{"input": "1", "output": "1"}, {"hours": "22:00-06:00", "input": "0.5", "output": "0.5"},
+           {"weekdays": ["Sat", "Sun"], "input": "0.25", "output": "0.25"},
+           {"from": "2026-12-01", "hours": "00:30-16:30", "weekdays": ["Mon"], "input": "4", "output": "4"}"#,
+    );
+    let table = table.unwrap();
+    for (at, expected) in [
+        ("2026-11-20T21:59:59.999Z", "1"),
+        ("2026-11-20T22:00:00Z", "0.5"),
+        ("2026-11-20T06:00:00Z", "1"),
+        ("2026-11-20T23:30:00-02:00", "0.25"), // Saturday in UTC
+        ("2026-11-23T00:00:00Z", "0.5"),
+        ("2026-11-30T01:00:00Z", "0.5"),
+        ("2026-12-07T00:29:59Z", "0.5"),
+        ("2026-12-07T00:30:00Z", "4"),
+        ("2026-12-07T16:30:00Z", "1"),
+    ] {
+        let cost = table.cost("m", &Usage::new(MILLION, 0), at.parse().unwrap()).unwrap();
+        assert_eq!(cost.usd, usd(expected), "{at}");
     }
 }
 
 #[test]
-fn the_bundled_tiers_follow_their_rule() {
-    for model in bundled().models() {
-        let output = bundled().cost(model, &Usage::new(0, MILLION), day("2027-06-01")).unwrap();
-        let expected = match output.usd {
-            Usd::ZERO => CostTier::Free,
-            price if price >= usd("25") => CostTier::Premium,
-            _ => CostTier::Standard,
-        };
-        assert_eq!(output.tier, expected, "{model}");
+fn a_variant_changes_what_it_states_and_nothing_else() {
+    let text = r#"{"version": "t", "as_of": "2026-11-20", "source": "a test", "models": [
+        {"model": "m", "provider": "p", "prices": [{"input": ["2", {"above": 10, "price": "4"}], "output": "8", "cache_read": "1"}],
+         "variants": [
+           {"when": {"service_tier": "flex"}, "prices": [{"input": "1"}]},
+           {"when": {"processing": "batch"}, "prices": [{"input": "1", "output": "4"}, {"from": "2026-12-01", "output": "5"}]},
+           {"when": {"processing": "batch", "region": "eu"}, "prices": [{"output": "6"}]}]}]}"#;
+    let table = PriceTable::from_json(text).unwrap();
+    let usage = Usage::new(MILLION, MILLION).cache_read(MILLION / 2);
+    let cost = |variant: &[(&str, &str)], at: &str| {
+        let call = variant.iter().fold(Call::new("m", usage), |call, (key, value)| call.variant(*key, *value));
+        let cost = table.cost_of(&call, day(at)).unwrap();
+        (cost.usd.to_string(), cost.variant_text())
+    };
+    let told = |amount: &str, variant: &str| (amount.to_owned(), Some(variant.to_owned()));
+    assert_eq!(cost(&[], "2026-11-20"), ("10.5".to_owned(), None));
+    assert_eq!(cost(&[("service_tier", "flex")], "2026-11-20"), told("9", "service_tier=flex"));
+    assert_eq!(cost(&[("processing", "batch")], "2026-11-20"), told("5", "processing=batch"));
+    // The last one that holds counts, alone: its input is the standard one again.
+    assert_eq!(cost(&[("processing", "batch")], "2026-12-01"), told("7.5", "processing=batch"));
+    let eu = [("processing", "batch"), ("region", "eu")];
+    assert_eq!(cost(&eu, "2026-11-20"), told("8.5", "processing=batch,region=eu"));
+    // A variant that the row does not have is priced as usual, and the answer says so.
+    assert_eq!(cost(&[("service_tier", "priority")], "2026-11-20"), ("10.5".to_owned(), None));
+}
+
+// What is not tokens.
+
+#[test]
+fn requests_searches_time_pages_and_characters() {
+    let text = r#"{"version": "t", "as_of": "2026-11-20", "source": "a test", "models": [
+        {"model": "search", "provider": "p", "prices": [{"input": "1", "output": "1", "thousand_requests": "12", "thousand_web_searches": "5"}]},
+        {"model": "hear", "provider": "p", "prices": [{"audio_hour": "0.111", "audio_seconds_min": 10}]},
+        {"model": "see", "provider": "p", "prices": [{"video_hour": "360"}]},
+        {"model": "rent", "provider": "p", "prices": [{"deployment_hour": "2.5"}]},
+        {"model": "say", "provider": "p", "prices": [{"million_characters": "15"}]},
+        {"model": "read", "provider": "p", "prices": [{"thousand_pages": "1", "thousand_annotated_pages": "3"}]},
+        {"model": "chat", "provider": "p", "prices": [{"audio_hour": "0.3", "thousand_messages": "7"}]}]}"#;
+    let table = PriceTable::from_json(text).unwrap();
+    let nothing = Usage::new(0, 0);
+    for (model, usage, expected) in [
+        ("search", Usage::new(MILLION, 0).with(Meter::Requests, 1), "1.012"),
+        ("search", Usage::new(0, 0).with(Meter::WebSearches, 3).with(Meter::Requests, 2), "0.039"),
+        // 0.111 USD / 3600 s: a third of a pico-dollar is rounded away, at the end.
+        ("hear", nothing.with(Meter::AudioMs, 3_600_000), "0.111"),
+        ("hear", nothing.with(Meter::AudioMs, 20_000), "0.000616666667"),
+        ("hear", nothing.with(Meter::AudioMs, 10_000), "0.000308333333"),
+        ("hear", nothing.with(Meter::AudioMs, 1), "0.000308333333"),
+        ("see", nothing.with(Meter::VideoMs, 8_000), "0.8"),
+        ("rent", nothing.with(Meter::DeploymentMs, 24 * 3_600_000), "60"),
+        ("say", nothing.with(Meter::Characters, 1), "0.000015"),
+        ("read", nothing.with(Meter::Pages, 10).with(Meter::AnnotatedPages, 4), "0.018"),
+        ("chat", nothing.with(Meter::Messages, 1), "0.007"),
+        // Tokens are not what these bill.
+        ("hear", Usage::new(500, 20).with(Meter::AudioMs, 3_600_000), "0.111"),
+    ] {
+        let cost = table.cost(model, &usage, day("2026-11-20")).unwrap();
+        assert_eq!(cost.usd, usd(expected), "{model} {usage:?}");
     }
+}
+
+#[test]
+fn what_was_used_and_has_no_price_is_an_error() {
+    let text = r#"{"version": "t", "as_of": "2026-11-20", "source": "a test", "models": [
+        {"model": "text", "provider": "p", "prices": [{"input": "1", "output": "1", "cache_read": "0.1", "input_audio": "5"}]},
+        {"model": "embed", "provider": "p", "prices": [{"input": "1"}]},
+        {"model": "paint", "provider": "p", "prices": [{"input": "1", "output_image": "30"}]},
+        {"model": "hear", "provider": "p", "prices": [{"audio_hour": "1"}]}]}"#;
+    let table = PriceTable::from_json(text).unwrap();
+    let tokens = Usage::new(1_000, 100);
+    for (model, usage, detail) in [
+        ("text", tokens.with(Meter::WebSearches, 1), "the table has no thousand_web_searches price for 1 web_searches"),
+        ("text", tokens.with(Meter::DeploymentMs, 5), "the table has no deployment_hour price for 5 deployment_ms"),
+        (
+            "text",
+            tokens.cache_read(10).with(Meter::InputAudio, 10).with(Meter::CacheReadAudio, 5),
+            "the table has no cache_read_audio price for 5 cache_read_audio_tokens",
+        ),
+        ("embed", tokens, "the table has no output price for 100 output_tokens"),
+        ("paint", tokens.with(Meter::OutputImage, 60), "the table has no output price for 40 output_tokens"),
+        ("hear", tokens, "it is billed by audio_ms, which the usage does not tell"),
+    ] {
+        let error = table.cost(model, &usage, day("2026-11-20")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnknownModel, "{model}");
+        assert_eq!(error.details(), [detail], "{model}");
+    }
+    // None of it used, nothing to price; a count of requests has no price where requests cost nothing by themselves.
+    let none = Usage::new(1_000, 0).with(Meter::WebSearches, 0).with(Meter::Requests, 1);
+    assert_eq!(table.cost("embed", &none, day("2026-11-20")).unwrap().usd, usd("0.001"));
+    let image = Usage::new(0, 100).with(Meter::OutputImage, 100);
+    assert_eq!(table.cost("paint", &image, day("2026-11-20")).unwrap().usd, usd("0.003"));
+}
+
+#[test]
+fn parts_that_overlap_must_say_so() {
+    let table = table_of(
+        "Standard",
+        r#"{"input": 1, "output": 1, "cache_read": "0.1", "input_audio": 5, "cache_read_audio": "0.5"}"#,
+    );
+    let table = table.unwrap();
+    let both = Usage::new(1_000, 0).cache_read(800).with(Meter::InputAudio, 700);
+    let error = table.cost("m", &both, day("2026-11-20")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    // 600 are both: 200 cached text, 100 fresh audio, 100 plain.
+    let cost = table.cost("m", &both.with(Meter::CacheReadAudio, 600), day("2026-11-20")).unwrap();
+    let counts: Vec<_> = cost.parts.iter().map(|part| (part.meter, part.count)).collect();
+    assert_eq!(
+        counts,
+        [(Meter::Input, 100), (Meter::CacheRead, 200), (Meter::InputAudio, 100), (Meter::CacheReadAudio, 600)]
+    );
+    assert_eq!(cost.usd, usd("0.00092"));
+}
+
+// What a call can cost at most.
+
+#[test]
+fn the_worst_case_is_never_below_what_the_call_then_costs() {
+    let at = day("2026-11-20");
+    for (model, expected) in [
+        ("claude-opus-4-5", "0.0225"), // all of it written for an hour: 1,000 × $10 + 500 × $25
+        ("gpt-4", "0.06"),
+        ("sonar-deep-research", "0.006"), // 1,000 × $2 + 500 × $8: reasoning costs less than other output
+    ] {
+        let call = Call::new(model, Usage::new(1_000, 500));
+        assert_eq!(bundled().worst_case(&call, at).unwrap().usd, usd(expected), "{model}");
+    }
+    // What is told is taken as told.
+    let told = Call::new("claude-opus-4-5", Usage::new(1_000, 500).cache_write(400).cache_write_1h(0));
+    assert_eq!(bundled().worst_case(&told, at).unwrap().usd, usd("0.018"));
+}
+
+// Overrides.
+
+#[test]
+fn a_file_of_ones_own_wins_row_by_row() {
+    let own = r#"{"version": "own 1", "as_of": "2026-11-19", "source": "our contract", "models": [
+        {"model": "gpt-4", "provider": "openai", "prices": [{"input": "3", "output": "6"}]},
+        {"model": "house-model", "provider": "us", "aliases": ["gpt-4o"], "prices": [{"input": "1", "output": "1"}]}]}"#;
+    let prices = PriceTable::from_json(own).unwrap().or(bundled());
+    let at = day("2026-11-20");
+    let row = |call: &Call| {
+        let cost = prices.cost_of(call, at).unwrap();
+        (cost.usd.to_string(), cost.provider, cost.matched, cost.table)
+    };
+    let call = |model: &str| Call::new(model, Usage::new(1_000_000, 0));
+    let (own, bundle) = ("own 1", "genai-prices 0.2.3");
+    assert_eq!(row(&call("gpt-4")), ("3".to_owned(), "openai", "gpt-4", own));
+    assert_eq!(row(&call("openai/gpt-4")), ("3".to_owned(), "openai", "gpt-4", own));
+    assert_eq!(row(&call("house-model")), ("1".to_owned(), "us", "house-model", own));
+    assert_eq!(row(&call("gpt-4o")), ("1".to_owned(), "us", "house-model", own));
+    assert_eq!(row(&call("gpt-4o").provider("openai")), ("2.5".to_owned(), "openai", "gpt-4o", bundle));
+    assert_eq!(row(&call("gpt-4").provider("azure")).3, bundle);
+    let files: Vec<_> = prices.files().map(|file| file.version).collect();
+    assert_eq!(files, ["own 1", "runledger 2026-11-20", "genai-prices 0.2.3"]);
 }
 
 // Time.
@@ -184,14 +363,17 @@ fn a_call_is_priced_by_the_time_it_was_made() {
 
 #[test]
 fn before_its_first_price_a_model_has_none() {
-    let error = bundled().cost("claude-opus-4-6", &Usage::new(1, 1), day("2026-03-12")).unwrap_err();
+    let table = table_of("Standard", r#"{"from": "2026-03-13", "input": 1, "output": 1}"#).unwrap();
+    let error = table.cost("m", &Usage::new(1, 1), day("2026-03-12")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnknownModel);
     assert_eq!(
         error.to_string(),
-        "price the model \"claude-opus-4-6\" at 2026-03-12T00:00:00.000Z: \
-         its first price begins at 2026-03-13T00:00:00.000Z"
+        "price the model \"m\" at 2026-03-12T00:00:00.000Z: its first price begins at 2026-03-13T00:00:00.000Z"
     );
-    assert!(bundled().cost("claude-opus-4-6", &Usage::new(1, 1), day("2026-03-13")).is_ok());
+    assert!(table.cost("m", &Usage::new(1, 1), day("2026-03-13")).is_ok());
+    let night = table_of("Standard", r#"{"hours": "22:00-06:00", "input": 1, "output": 1}"#).unwrap();
+    let error = night.cost("m", &Usage::new(1, 1), "2026-03-12T12:00:00Z".parse().unwrap()).unwrap_err();
+    assert_eq!(error.details(), ["it has no price at that hour"]);
 }
 
 #[test]
@@ -211,17 +393,40 @@ fn a_name_matches_exactly_by_alias_or_behind_its_provider() {
         let cost = today(name, &usage).unwrap();
         assert_eq!((cost.usd, cost.matched, cost.provider), (usd("30"), "gpt-4", "openai"), "{name}");
     }
-    for name in ["azure/gpt-4", "openrouter/openai/gpt-4", "/gpt-4", "GPT-4", "gpt-4 ", "gpt-4-0613-x", ""] {
+    // As the source has it, upper and lower case are one; so are spaces around a name.
+    assert_eq!(today(" GPT-4 ", &usage).unwrap().matched, "gpt-4");
+    for name in ["mistral/gpt-4", "/gpt-4", "gpt-4-0613-x", "gpt 4", ""] {
         assert_eq!(today(name, &usage).unwrap_err().kind(), ErrorKind::UnknownModel, "{name:?}");
     }
 }
 
 #[test]
+fn a_model_belongs_to_the_provider_that_is_named() {
+    let at = day("2026-11-20");
+    let row = |provider: &str, model: &str| {
+        let call = Call::new(model, Usage::new(MILLION, 0)).provider(provider);
+        bundled().cost_of(&call, at).map(|cost| (cost.provider, cost.matched))
+    };
+    assert_eq!(row("anthropic", "claude-opus-4-5-20251101").unwrap(), ("anthropic", "claude-opus-4-5"));
+    // By a rule for the provider's names, and by one for the model's.
+    assert_eq!(row("vertex_ai", "gemini-2.5-pro-preview-05-06").unwrap(), ("google", "gemini-2.5-pro"));
+    // Azure sells OpenAI's models at OpenAI's prices where it has none of its own.
+    assert_eq!(row("azure", "gpt-4.1-mini").unwrap(), ("openai", "gpt-4.1-mini"));
+    assert_eq!(row("openrouter", "openai/gpt-4").unwrap(), ("openrouter", "openai/gpt-4"));
+    let error = row("opnai", "gpt-4").unwrap_err();
+    assert_eq!((error.kind(), error.details()), (ErrorKind::UnknownModel, &["openai".to_owned()][..]));
+    assert_eq!(row("mistral", "gpt-4").unwrap_err().kind(), ErrorKind::UnknownModel);
+    // Many serve it, each at its own price: nothing is guessed.
+    let error = today("Qwen/Qwen3-32B", &Usage::new(1, 1)).unwrap_err();
+    assert!(error.details().iter().any(|name| name == "groq/Qwen/Qwen3-32B"), "{error}");
+}
+
+#[test]
 fn an_unknown_model_is_named_with_its_nearest_neighbours() {
-    let error = today("claude-opus-4.5", &Usage::new(1, 1)).unwrap_err();
+    let error = today("claude-opus-4_5", &Usage::new(1, 1)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnknownModel);
-    assert_eq!(error.details(), ["claude-opus-4-5", "claude-opus-4-1", "claude-opus-4-6"]);
-    assert!(error.to_string().contains("\"claude-opus-4.5\""), "{error}");
+    assert_eq!(error.details()[0], "claude-opus-4-5");
+    assert!(error.to_string().contains("\"claude-opus-4_5\""), "{error}");
     let error = today("entirely-different-thing", &Usage::new(1, 1)).unwrap_err();
     assert_eq!(error.to_string(), "price the unknown model \"entirely-different-thing\"");
 }
@@ -230,15 +435,24 @@ fn an_unknown_model_is_named_with_its_nearest_neighbours() {
 
 #[test]
 fn cached_input_is_priced_once_at_its_own_price() {
-    let usage = Usage::new(10_000, 1_000).cache_read(4_000).cache_write(3_000).cache_write_1h(2_000).reasoning(900);
+    let usage = Usage::new(10_000, 1_000).cache_read(4_000).cache_write(5_000).cache_write_1h(2_000).reasoning(900);
     let cost = today("claude-opus-4-5", &usage).unwrap();
-    assert_eq!(cost.parts.input, usd("0.005")); // the other 1,000 at $5
-    assert_eq!(cost.parts.cache_read, usd("0.002")); // at $0.50
-    assert_eq!(cost.parts.cache_write, usd("0.01875")); // at $6.25
-    assert_eq!(cost.parts.cache_write_1h, usd("0.02")); // at $10
-    assert_eq!(cost.parts.output, usd("0.025")); // at $25, the reasoning in it
+    let parts: Vec<_> = cost.parts.iter().map(|part| (part.meter.name(), part.count, part.usd.to_string())).collect();
+    let part = |name, count, amount: &str| (name, count, amount.to_owned());
+    assert_eq!(
+        parts,
+        [
+            part("input", 1_000, "0.005"),         // what is in no other part, at $5
+            part("cache_read", 4_000, "0.002"),    // at $0.50
+            part("cache_write", 3_000, "0.01875"), // those of 5 minutes, at $6.25
+            part("cache_write_1h", 2_000, "0.02"), // at $10
+            part("output", 1_000, "0.025"),        // at $25, the reasoning in it
+        ]
+    );
     assert_eq!(cost.usd, usd("0.07075"));
-    assert_eq!(cost.parts.total(), Some(cost.usd));
+    // Told the long writes alone, those are all the writes.
+    let long = today("claude-opus-4-5", &Usage::new(1_000, 0).cache_write_1h(1_000)).unwrap();
+    assert_eq!(long.usd, usd("0.01"));
 }
 
 #[test]
@@ -247,11 +461,11 @@ fn reads_without_a_price_cost_the_input_price_and_writes_are_an_error() {
     assert_eq!(read.usd, usd("0.03"));
     let error = today("gpt-4", &Usage::new(1_000, 0).cache_write(400)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnknownModel);
-    assert_eq!(error.details(), ["the table has no cache_write price for 400 tokens"]);
+    assert_eq!(error.details(), ["the table has no cache_write price for 400 cache_write_tokens"]);
     // The price of the short write is not the price of the long one.
     let table = table_of("Standard", r#"{"input": 1, "output": 1, "cache_write": 1.25}"#).unwrap();
     let error = table.cost("m", &Usage::new(9, 0).cache_write_1h(9), day("2026-11-20")).unwrap_err();
-    assert_eq!(error.details(), ["the table has no cache_write_1h price for 9 tokens"]);
+    assert_eq!(error.details(), ["the table has no cache_write_1h price for 9 cache_write_1h_tokens"]);
     // Vendors without such a cache report none, and that needs no price.
     let none = Usage::new(1_000, 0).cache_write(0).cache_write_1h(0);
     assert_eq!(today("gpt-4", &none).unwrap().usd, usd("0.03"));
@@ -265,8 +479,8 @@ fn parts_above_their_whole_are_invalid_and_all_named() {
     assert_eq!(
         error.details(),
         [
-            "the cached parts together exceed the input of 100 tokens",
-            "11 reasoning tokens exceed the output of 10 tokens"
+            "cache_read_tokens + cache_write_tokens: expected at most input_tokens = 100, found 101",
+            "reasoning_tokens: expected at most output_tokens = 10, found 11"
         ]
     );
     let wrapping = Usage::new(u64::MAX, 0).cache_read(u64::MAX).cache_write(u64::MAX);
@@ -294,7 +508,8 @@ fn a_record_tells_where_its_cost_comes_from() {
     today("gpt-4-0613", &Usage::new(1_000, 500)).unwrap().fill(&mut record);
     assert_eq!((record.cost_usd, &record.cost_tier), (Some(usd("0.06")), &Some(CostTier::Premium)));
     assert_eq!(record.cost.source, Some(CostSource::Computed));
-    assert_eq!(record.cost.table.as_deref(), Some(bundled().version()));
+    assert_eq!(record.cost.table.as_deref(), Some("genai-prices 0.2.3"));
+    assert_eq!((record.cost.provider.as_deref(), record.cost.at), (Some("openai"), Some(day("2026-11-20"))));
     assert_eq!(record.cost.matched.as_deref(), Some("gpt-4"));
     assert_eq!(record.model.provider.as_deref(), Some("openai"));
     // Who served it is for the caller to know better.
@@ -321,7 +536,7 @@ fn a_bad_table_is_refused_whole_with_the_line() {
   ]
 }
 "#;
-    assert_eq!(PriceTable::from_json(good).unwrap().models().collect::<Vec<_>>(), ["a", "c"]);
+    assert_eq!(PriceTable::from_json(good).unwrap().models().collect::<Vec<_>>(), [("p", "a"), ("p", "c")]);
     for (from, to, line, found) in [
         ("\"input\": 1,", "\"input\": -1,", 7, "-1"),
         ("\"input\": 1,", "\"input\": 0.1234567,", 7, "0.1234567"),
@@ -332,8 +547,21 @@ fn a_bad_table_is_refused_whole_with_the_line() {
         ("\"1.5\"", "\"\"", 8, "\"\""),
         ("\"2026-12-01\"", "\"2026-13-01\"", 8, "\"2026-13-01\""),
         ("\"2026-12-01\"", "\"2026-12-01T00:00:00Z\"", 8, "\"2026-12-01T00:00:00Z\""),
-        ("{\"input\": 1,", "{\"from\": \"2026-12-01\", \"input\": 1,", 8, "\"2026-12-01\""),
-        ("\"from\": \"2026-12-01\", ", "", 8, "\"1.5\""),
+        ("{\"input\": 1,", "{\"from\": \"2026-12-01\", \"input\": 1,", 4, "\"a\""),
+        ("\"from\": \"2026-12-01\", ", "", 4, "\"a\""),
+        ("\"from\": \"2026-12-01\", ", "\"hours\": \"00:00-24:00\", ", 8, "\"00:00-24:00\""),
+        ("\"from\": \"2026-12-01\", ", "\"hours\": \"8:00-9:00\", ", 8, "\"8:00-9:00\""),
+        ("\"from\": \"2026-12-01\", ", "\"weekdays\": [\"Monday\"], ", 8, "[\"Monday\"]"),
+        ("\"from\": \"2026-12-01\", ", "\"weekdays\": [], ", 8, "[]"),
+        ("\"input\": 1,", "\"input\": [],", 7, "[]"),
+        ("\"input\": 1,", "\"input\": [1, 2],", 7, "2"),
+        ("\"input\": 1,", "\"input\": [1, {\"above\": 5, \"price\": -1}],", 7, "-1"),
+        ("\"input\": 1,", "\"input\": [1, {\"above\": 0.5, \"price\": 1}],", 7, "0.5"),
+        ("\"input\": 1,", "\"input\": [1, {\"price\": 1}],", 7, "{\"price\": 1}"),
+        ("\"input\": 1,", "\"thousand_requests\": 0.0000000001, \"input\": 1,", 7, "0.0000000001"),
+        ("\"input\": 1,", "\"audio_hour\": 0.0000000000001, \"input\": 1,", 7, "0.0000000000001"),
+        ("\"input\": 1,", "\"input\": 1, \"inptu\": 1,", 7, "1"),
+        ("\"input\": 1,", "\"input\": 1, \"input\": 1,", 7, "1"),
         ("\"model\": \"c\"", "\"model\": \"a\"", 10, "\"a\""),
         ("\"model\": \"c\"", "\"model\": \"b\"", 10, "\"b\""),
         ("\"model\": \"c\"", "\"model\": 7", 10, "7"),
@@ -346,9 +574,6 @@ fn a_bad_table_is_refused_whole_with_the_line() {
         ("\"as_of\": \"2026-11-20\"", "\"as_of\": \"yesterday\"", 2, "\"yesterday\""),
         ("\"version\": \"1\"", "\"version\": \"\"", 2, "\"\""),
         // What the JSON parser itself refuses: its message is the source.
-        ("\"input\": 1,", "\"input\": 1, \"inptu\": 1,", 7, ""),
-        ("\"input\": 1,", "\"input\": 1, \"input\": 1,", 7, ""),
-        ("\"input\": 1,", "", 7, ""),
         ("\"provider\": \"p\", \"tier\": \"Standard\"", "\"provider\": \"p\", \"teir\": \"Standard\"", 5, ""),
         ("\"input\": 1,", "\"input\": 01,", 7, ""),
         ("  ]\n}\n", "  ]\n", 13, ""),
@@ -384,16 +609,9 @@ fn numbers_are_taken_digit_by_digit() {
 fn usages() -> impl Strategy<Value = Usage> {
     let part = || 0..10_000_000_u64;
     (part(), part(), part(), part(), part()).prop_map(|(plain, read, write, write_1h, output)| {
-        Usage::new(plain + read + write + write_1h, output).cache_read(read).cache_write(write).cache_write_1h(write_1h)
+        let input = plain + read + write + write_1h;
+        Usage::new(input, output).cache_read(read).cache_write(write + write_1h).cache_write_1h(write_1h)
     })
-}
-
-fn sum(a: &Usage, b: &Usage) -> Usage {
-    let part = |a: Option<u64>, b: Option<u64>| a.unwrap_or(0) + b.unwrap_or(0);
-    Usage::new(a.input + b.input, a.output + b.output)
-        .cache_read(part(a.cache_read, b.cache_read))
-        .cache_write(part(a.cache_write, b.cache_write))
-        .cache_write_1h(part(a.cache_write_1h, b.cache_write_1h))
 }
 
 proptest! {
@@ -401,9 +619,20 @@ proptest! {
     fn cost_is_additive_and_never_less_with_more_tokens(a in usages(), b in usages()) {
         for model in ["claude-opus-4-5", "claude-haiku-4-5", "free-tier-model"] {
             let cost = |usage| today(model, usage).unwrap().usd;
-            let (whole, a, b) = (cost(&sum(&a, &b)), cost(&a), cost(&b));
+            let (whole, a, b) = (cost(&a.saturating_add(&b)), cost(&a), cost(&b));
             prop_assert_eq!(Some(whole), a.checked_add(b));
             prop_assert!(whole >= a && whole >= b);
+        }
+    }
+
+    #[test]
+    fn the_worst_case_covers_whatever_the_parts_turn_out_to_be(usage in usages(), reasoning in 0..=100_u64) {
+        let turned_out = usage.reasoning(usage.output * reasoning / 100);
+        for model in ["claude-opus-4-5", "gpt-5.6-sol", "sonar-deep-research", "gemini-2.5-pro"] {
+            let most = bundled().worst_case(&Call::new(model, Usage::new(usage.input, usage.output)), day("2026-11-20"));
+            if let Ok(cost) = today(model, &turned_out) {
+                prop_assert!(most.unwrap().usd >= cost.usd);
+            }
         }
     }
 

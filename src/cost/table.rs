@@ -339,17 +339,26 @@ enum Found<'t> {
 impl Layer {
     /// The row for `name`, which is in lower case, as is `provider`.
     fn find(&self, name: &str, provider: Option<&str>) -> Found<'_> {
-        let found = match provider {
-            Some(provider) => self.provider(provider).and_then(|place| self.served_by(place, name)),
-            None => self.named_with_provider(name).or_else(|| self.at_home(name)),
-        };
-        match (found, provider, self.names.get(name).map(Vec::as_slice)) {
-            (Some(row), ..) => Found::Row(row),
-            (None, None, Some(&[only])) => Found::Row(&self.rows[only]),
-            (None, None, Some(several)) => {
-                Found::Several(several.iter().map(|&place| self.rows[place].provider.as_str()).collect())
+        if let Some(provider) = provider {
+            let row = self.provider(provider).and_then(|place| self.served_by(place, name));
+            return row.map_or(Found::Nothing, Found::Row);
+        }
+        let prefixed = name.split_once('/').and_then(|(prefix, rest)| Some((self.provider(prefix)?, rest)));
+        let declared =
+            prefixed.and_then(|(place, rest)| self.with_others(place).find_map(|one| self.declared(one, rest)));
+        let home = || self.providers.iter().position(|provider| provider.serves.matches(name));
+        if let Some(row) = declared.or_else(|| self.own(home()?, name)) {
+            return Found::Row(row);
+        }
+        // What others declare comes before what the rules of a provider in front say:
+        // `deepseek/deepseek-r1-distill-qwen-14b` is their name, and not one more name of what DeepSeek sells.
+        match self.names.get(name).map(Vec::as_slice) {
+            Some(&[only]) => Found::Row(&self.rows[only]),
+            Some(several) => Found::Several(several.iter().map(|&place| self.rows[place].provider.as_str()).collect()),
+            None => {
+                let row = prefixed.and_then(|(place, rest)| self.served_by(place, rest));
+                row.map_or(Found::Nothing, Found::Row)
             }
-            _ => Found::Nothing,
         }
     }
 
@@ -359,36 +368,33 @@ impl Layer {
         self.provider_names.get(name).copied().or_else(by_rule)
     }
 
-    /// The row of the provider at `place` for `name`, with or without the provider in front, or else that of whose prices
-    /// hold for its models.
+    /// The provider at `place`, and those whose prices hold for its other models.
+    fn with_others(&self, place: usize) -> impl Iterator<Item = usize> {
+        std::iter::once(place).chain(self.providers[place].falls_back_to.iter().copied())
+    }
+
+    /// The row for what the provider at `place` calls `name`, with or without the provider in front.
     fn served_by(&self, place: usize, name: &str) -> Option<&Row> {
         let rest = name.split_once('/').filter(|(prefix, _)| self.provider(prefix) == Some(place));
         let names = || std::iter::once(name).chain(rest.map(|(_, rest)| rest));
-        let own = names().find_map(|name| self.own(place, name));
-        let others = || {
-            self.providers[place].falls_back_to.iter().find_map(|&other| names().find_map(|name| self.own(other, name)))
-        };
-        own.or_else(others)
+        self.with_others(place).find_map(|one| names().find_map(|name| self.own(one, name)))
     }
 
     /// The row of the provider at `place` itself for `name`.
     fn own(&self, place: usize, name: &str) -> Option<&Row> {
-        let provider = &self.providers[place];
-        let exact = self.names.get(name).into_iter().flatten().map(|&row| &self.rows[row]);
-        let mut ruled = provider.ruled.iter().map(|&row| &self.rows[row]);
-        exact.into_iter().find(|row| row.provider == provider.name).or_else(|| ruled.find(|row| row.rule.matches(name)))
+        self.declared(place, name).or_else(|| self.ruled(place, name))
     }
 
-    /// The row for a name such as `openai/gpt-4`.
-    fn named_with_provider(&self, name: &str) -> Option<&Row> {
-        let (prefix, rest) = name.split_once('/')?;
-        self.served_by(self.provider(prefix)?, rest)
+    /// The row of the provider at `place` that has `name` as its own or as an alias.
+    fn declared(&self, place: usize, name: &str) -> Option<&Row> {
+        let mut rows = self.names.get(name).into_iter().flatten().map(|&row| &self.rows[row]);
+        rows.find(|row| row.provider == self.providers[place].name)
     }
 
-    /// The row of the provider whose models are named so.
-    fn at_home(&self, name: &str) -> Option<&Row> {
-        let home = self.providers.iter().position(|provider| provider.serves.matches(name))?;
-        self.own(home, name)
+    /// The first row of the provider at `place` whose rule knows `name`.
+    fn ruled(&self, place: usize, name: &str) -> Option<&Row> {
+        let mut rows = self.providers[place].ruled.iter().map(|&row| &self.rows[row]);
+        rows.find(|row| row.rule.matches(name))
     }
 }
 
