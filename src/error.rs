@@ -23,8 +23,11 @@ pub enum ErrorKind {
     Malformed,
     /// The file was written by a newer version of this crate.
     Newer,
-    /// No price is known for the model; [`Error::details`] lists the nearest known names.
+    /// No price table knows the model, or several providers have it; [`Error::details`] lists the nearest known names, or
+    /// theirs.
     UnknownModel,
+    /// The model is known, but something that was used has no price at that time; [`Error::details`] says what.
+    Unpriced,
     /// No limit is known under that name; [`Error::details`] lists the known names.
     UnknownLimit,
     /// A sum or product left the range of its type.

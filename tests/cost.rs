@@ -270,7 +270,7 @@ fn what_was_used_and_has_no_price_is_an_error() {
         ("hear", tokens, "it is billed by audio_ms, which the usage does not tell"),
     ] {
         let error = table.cost(model, &usage, day("2026-11-20")).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UnknownModel, "{model}");
+        assert_eq!(error.kind(), ErrorKind::Unpriced, "{model}");
         assert_eq!(error.details(), [detail], "{model}");
     }
     // None of it used, nothing to price; a count of requests has no price where requests cost nothing by themselves.
@@ -365,7 +365,7 @@ fn a_call_is_priced_by_the_time_it_was_made() {
 fn before_its_first_price_a_model_has_none() {
     let table = table_of("Standard", r#"{"from": "2026-03-13", "input": 1, "output": 1}"#).unwrap();
     let error = table.cost("m", &Usage::new(1, 1), day("2026-03-12")).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::UnknownModel);
+    assert_eq!(error.kind(), ErrorKind::Unpriced);
     assert_eq!(
         error.to_string(),
         "price the model \"m\" at 2026-03-12T00:00:00.000Z: its first price begins at 2026-03-13T00:00:00.000Z"
@@ -460,7 +460,7 @@ fn reads_without_a_price_cost_the_input_price_and_writes_are_an_error() {
     let read = today("gpt-4", &Usage::new(1_000, 0).cache_read(400)).unwrap();
     assert_eq!(read.usd, usd("0.03"));
     let error = today("gpt-4", &Usage::new(1_000, 0).cache_write(400)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::UnknownModel);
+    assert_eq!(error.kind(), ErrorKind::Unpriced);
     assert_eq!(error.details(), ["the table has no cache_write price for 400 cache_write_tokens"]);
     // The price of the short write is not the price of the long one.
     let table = table_of("Standard", r#"{"input": 1, "output": 1, "cache_write": 1.25}"#).unwrap();

@@ -1,40 +1,74 @@
-//! What it cost: token usage priced by a dated table, exactly.
+//! What it cost: usage priced by a dated table, exactly.
 //!
-//! Pure: no I/O and no clock. A [`PriceTable`] is data, never code: the [bundled](PriceTable::bundled) one, or JSON of
-//! the same form ([`PriceTable::from_json`]). [`PriceTable::cost`] answers with a [`Cost`], exact to the pico-dollar, or
-//! with an error; a price that is not known is never zero.
+//! Pure: no I/O and no clock. A [`PriceTable`] is data, never code: the [bundled](PriceTable::bundled) one, JSON of the
+//! same form ([`PriceTable::from_json`]), or one over the other ([`PriceTable::or`]). [`PriceTable::cost`] answers with a
+//! [`Cost`], exact to the pico-dollar, or with an error; a price that is not known is never zero.
 //!
 //! # The table
 //!
 //! ```json
-//! {"version": "2026-11-20", "as_of": "2026-11-20", "source": "price page of example.com", "models": [
-//!   {"model": "m-1", "aliases": ["m-1-latest"], "provider": "example", "tier": "Standard", "prices": [
-//!     {"input": "3", "output": "15", "cache_read": "0.3", "cache_write": "3.75", "cache_write_1h": "6"},
-//!     {"from": "2026-12-01", "input": "2.5", "output": "12.5"}]}]}
+//! {"version": "7", "as_of": "2026-11-20", "source": "price page of example.com",
+//!  "providers": [
+//!   {"provider": "example", "names": {"like": ["*example*"]}, "serves": {"like": ["m-*"]}, "falls_back_to": []}],
+//!  "models": [
+//!   {"model": "m-1", "aliases": ["m-1-latest"], "names": {"like": ["m-1-####-##-##"]}, "provider": "example",
+//!    "tier": "Standard",
+//!    "prices": [
+//!     {"input": ["3", {"above": 200000, "price": "6"}], "output": "15", "cache_read": "0.3", "cache_write": "3.75"},
+//!     {"from": "2026-12-01", "input": "2.5", "output": "12.5"},
+//!     {"hours": "22:00-06:00", "weekdays": ["Sat", "Sun"], "input": "2", "output": "10"}],
+//!    "variants": [
+//!     {"when": {"processing": "batch"}, "prices": [{"input": "1.5", "output": "7.5"}]}]}]}
 //! ```
 //!
-//! Prices are US dollars for a million tokens, as decimal strings or as JSON numbers taken digit by digit, with at most
-//! six decimals. `from` is a day, beginning at 00:00 UTC; only a model's first price may lack it and then holds for all
-//! time before the next. `aliases` may be left out, and so may the three cache prices.
+//! Required are `version`, `as_of`, `source`, and of each model `model`, `provider` and `prices`.
+//!
+//! **Prices** are US dollars as decimal strings, or as JSON numbers taken digit by digit: for a million tokens
+//! (`input`, `output`, `cache_read`, `cache_write`, `cache_write_1h`, `reasoning`, `citation`, `input_audio`,
+//! `input_image`, `input_video`, `cache_read_audio`, `cache_read_image`, `output_audio`, `output_image`, `output_video`),
+//! or for what their key says (`thousand_requests`, `thousand_web_searches`, `thousand_file_searches`, `audio_hour`,
+//! `video_hour`, `deployment_hour`, `million_characters`, `thousand_messages`, `thousand_pages`,
+//! `thousand_annotated_pages`); see [`Meter`](crate::metrics::Meter). Those for a million have at most six decimals, those
+//! for a thousand nine, so that one costs whole pico-dollars; those for an hour have twelve. `audio_seconds_min` is the
+//! least time of audio that a call is billed.
+//!
+//! **Tiers** stand in a list behind the price: `above` this many input tokens, or `from` that many on, all of the call
+//! costs the price of the tier.
+//!
+//! **When** a price holds: `from` a day on, 00:00 UTC; in `hours` of the day, UTC, the first minute included and the last
+//! not, over midnight if the first is the later one; on `weekdays`, UTC. The last price that holds counts. Those that
+//! hold all day stand in order of time.
+//!
+//! **Variants** are calls that were served otherwise than usual: each price that a variant has, tiers and all, stands for
+//! the standard one; the others stay. Of the variants whose `when` the call fits, the last one whose price holds counts.
+//!
+//! **Names** are patterns: `*` is any text, `#` a digit, `?` a character. `unlike` beside `like` takes names out again.
+//! `serves` are models that are a provider's where none is named; `falls_back_to` names providers whose prices hold for
+//! models of which it has no row, as Azure sells OpenAI's.
 //!
 //! # Rules
 //!
-//! * **Model.** The exact name, a declared alias, or either after the row's provider and a slash (`openai/gpt-4`).
+//! * **Model.** Of a named provider: the model's name, an alias, or the first rule that fits, upper and lower case being
+//!   one; then the same of those it falls back to. Without one: `provider/model`, then what the provider has that serves
+//!   models of that name, then a name that one provider alone declares. If several do, that is an error which names them.
 //!   Nothing is guessed: a near name has another price.
 //! * **Time.** The price in force when the call was made.
-//! * **Cache.** Cached tokens are part of the input and are priced once: at their own price, the rest at the input
-//!   price. Reads without a price of their own cost the input price, since no vendor asks more for them. Writes without
-//!   one are an error, since they may cost more than plain input: 1.25 times as much at Anthropic, twice for the
-//!   one-hour cache. No factor is assumed; a table whose vendor asks no more says so with the input price.
-//! * **Not reported.** A cached part that is `None` is priced as plain input: too high for reads, too low for writes that
-//!   nobody reported.
-//! * **Reasoning** is part of the output and has no price of its own.
-//! * **Tier.** As the table states it: `Standard` or `Premium`, or `Free` if and only if all prices of the row are zero.
-//!   A model that is free in one period only is `Free` in that one. The bundled table calls `Premium` what costs 25 USD
-//!   or more for a million output tokens.
+//! * **Parts.** Each token is priced once: at the price of the innermost part that has one. So what is read from a cache
+//!   without a price of its own costs the input price, since no vendor asks more; reasoning costs as much as other output,
+//!   audio and images as much as text.
+//! * **No price** is an error, not zero: for cache writes without a price of their own, which may cost more than plain
+//!   input (1.25 times as much at Anthropic, twice for an hour); for searches and rented deployments; for tokens on whose
+//!   side the row has no price. Requests without a price cost nothing by themselves. What is billed by time, characters,
+//!   messages or pages is not billed by tokens too, unless the row has prices for both.
+//! * **Not reported.** A part that is `None` is priced as its whole: too high for reads, too low for writes that nobody
+//!   reported.
+//! * **Tier of the model.** As the table states it, or else by the price of a million output tokens: `Premium` from 25 USD
+//!   on, `Standard` below; `Free` if and only if all prices are zero.
 //!
-//! The bundled table leaves out models whose price depends on the length of the prompt or on the hour: at one price
-//! they would be billed too low.
+//! # The bundled table
+//!
+//! It is a snapshot of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence), made by
+//! [`import::genai_prices`], and a few rows of this crate over it. Models without a price there are not in it.
 
 pub mod import;
 mod nearest;

@@ -203,7 +203,7 @@ fn overlap(model: &str, meter: Meter, whole: u64, parts: u128) -> Error {
 }
 
 fn unpriced(model: &str, why: String) -> Error {
-    Error::new(ErrorKind::UnknownModel, format!("price the usage of {model:?}")).detail(why)
+    Error::new(ErrorKind::Unpriced, format!("price the usage of {model:?}")).detail(why)
 }
 
 pub(super) fn overflow(model: &str) -> Error {

@@ -209,8 +209,8 @@ impl PriceTable {
     ///
     /// # Errors
     /// * [`ErrorKind::UnknownModel`]: the table does not know the model (the nearest known names are in the
-    ///   [`details`](Error::details)); several providers serve it and none is named (they are in the details); it has no
-    ///   price at `at`; or something was used that it has no price for.
+    ///   [`details`](Error::details)), or several providers serve it and none is named (they are in the details).
+    /// * [`ErrorKind::Unpriced`]: the model has no price at `at`, or something was used that it has no price for.
     /// * [`ErrorKind::Invalid`]: parts of the usage exceed their whole ([`Usage::validate`]).
     /// * [`ErrorKind::Overflow`]: the amount leaves the range of [`Usd`].
     pub fn cost(&self, model: &str, usage: &Usage, at: Timestamp) -> Result<Cost<'_>> {
@@ -400,7 +400,7 @@ impl Layer {
 
 impl Row {
     fn not_yet(&self, at: Timestamp) -> Error {
-        let error = Error::new(ErrorKind::UnknownModel, format!("price the model {:?} at {at}", self.model));
+        let error = Error::new(ErrorKind::Unpriced, format!("price the model {:?} at {at}", self.model));
         match self.prices.iter().filter_map(|period| period.from).min() {
             Some(from) if from > at => error.detail(format!("its first price begins at {from}")),
             _ => error.detail("it has no price at that hour"),

@@ -64,6 +64,7 @@ pub(crate) fn kind(error: &runledger::Error) -> &'static str {
         ErrorKind::Malformed => "malformed",
         ErrorKind::Newer => "newer",
         ErrorKind::UnknownModel => "unknown_model",
+        ErrorKind::Unpriced => "unpriced",
         ErrorKind::UnknownLimit => "unknown_limit",
         ErrorKind::Overflow => "overflow",
         ErrorKind::Abandoned => "abandoned",
