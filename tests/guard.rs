@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use runledger::metrics::{CostTier, ErrorCategory, RunIds, Status};
+use runledger::metrics::{Call, CostSource, CostTier, ErrorCategory, RunIds, Status};
 use runledger::{Answer, Execution, ExecutionMetrics, Ledger, Options, Skill, Usage, Usd, verify};
 
 struct Place {
@@ -197,6 +197,67 @@ fn usage_is_priced_and_added_up_call_by_call() {
     assert_eq!(record.model.parts.cache_read, Some(4));
     let calls: Vec<_> = record.trace.llm_calls.iter().map(|call| (call.call_sequence, call.cost_usd)).collect();
     assert_eq!(calls, [(1, Some("0.06".parse().unwrap())), (2, Some(Usd::ZERO))]);
+}
+
+#[test]
+fn each_call_says_where_its_cost_comes_from_and_the_record_what_they_have_in_common() {
+    let place = Place::new();
+    let mut run = place.ledger.begin(skill());
+    let million = Usage::new(1_000_000, 0);
+    run.call(&Call::new("o3", million).variant("service_tier", "flex"));
+    run.call(&Call::new("gpt-4.1", million).provider("azure"));
+    run.call(&Call::new("house-model", million.cache_read(10)).reported_usd("0.123456789".parse().unwrap()));
+    assert!(run.succeed().is_durable());
+    let record = place.only();
+    let calls: Vec<_> = record
+        .trace
+        .llm_calls
+        .iter()
+        .map(|call| {
+            let cost = &call.cost;
+            let texts = (cost.provider.as_deref(), cost.matched.as_deref(), cost.variant.as_deref());
+            (call.provider.as_deref(), call.cost_usd.unwrap().to_string(), cost.source.clone().unwrap(), texts)
+        })
+        .collect();
+    let (computed, reported) = (CostSource::Computed, CostSource::Reported);
+    assert_eq!(
+        calls,
+        [
+            (Some("openai"), "1".to_owned(), computed.clone(), (Some("openai"), Some("o3"), Some("service_tier=flex"))),
+            (Some("azure"), "2".to_owned(), computed, (Some("openai"), Some("gpt-4.1"), None)),
+            (None, "0.12345679".to_owned(), reported, (None, None, None)),
+        ]
+    );
+    assert_eq!(record.trace.llm_calls[0].variant["service_tier"], "flex");
+    assert_eq!(record.trace.llm_calls[2].parts.cache_read, Some(10));
+    assert!(record.trace.llm_calls[0].cost.at.is_some_and(|at| at >= record.timestamp_start));
+    assert_eq!(record.cost_usd, Some("3.12345679".parse().unwrap()));
+    // The sum is computed in part; its rows are several.
+    let cost = &record.cost;
+    assert_eq!((&cost.source, &cost.table, &cost.matched), (&Some(CostSource::Computed), &None, &None));
+    assert_eq!((record.model.name.as_deref(), record.model.provider), (Some("house-model"), None));
+}
+
+#[test]
+fn an_estimate_stands_beside_the_cost_and_is_unknown_if_one_of_them_is() {
+    let known = || Call::new("gpt-4", Usage::new(1_000, 500));
+    let unknown = || Call::new("gpt-nobody-knows", Usage::new(1, 1));
+    for (estimates, expected) in [
+        (vec![known(), known()], Some("0.12")),
+        (vec![known(), unknown()], None),
+        (vec![unknown(), known()], None),
+        (vec![], None),
+    ] {
+        let place = Place::new();
+        let mut run = place.ledger.begin(skill());
+        estimates.iter().for_each(|call| run.estimate(call));
+        run.usage("gpt-4", Usage::new(1_000, 250));
+        assert!(run.succeed().is_durable());
+        let record = place.only();
+        assert_eq!(record.cost.estimated_usd, expected.map(|amount| amount.parse().unwrap()), "{estimates:?}");
+        assert_eq!(record.cost_usd, Some("0.045".parse().unwrap()));
+        assert_eq!(record.cost.matched.as_deref(), Some("gpt-4"));
+    }
 }
 
 /// One call without a price makes the whole cost unknown: never zero, never the sum of the rest.
