@@ -1,7 +1,7 @@
 //! What a price and a quota cost: `cargo bench --bench cost_quota [-- --seconds 2 --dir DIRECTORY]`.
 //!
-//! The bars: pricing a call and asking for a quota's status under 50 µs at p99; recording a consumption under 1 ms. What
-//! is durable stands beside the disk's floor, overwriting a prewritten file and syncing, with which it takes turns.
+//! The bars: pricing a call under 1 µs at p50; that and asking for a quota's status under 50 µs at p99; recording a
+//! consumption under 1 ms. The first price of a process reads the bundled table, which is timed by itself. What is durable stands beside the disk's floor, overwriting a prewritten file and syncing, with which it takes turns.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -27,9 +27,14 @@ fn main() {
     println!("{}", machine(&directory));
     println!("seconds a figure: {}\n\n{}", arguments.seconds.as_secs_f64(), header());
 
-    let known = price(arguments.seconds, "claude-3-opus");
+    let begin = Instant::now();
+    let models = PriceTable::bundled().unwrap().models().count();
+    println!("reading the bundled table, {models} models: {:.2} ms", begin.elapsed().as_secs_f64() * 1e3);
+    let known = price(arguments.seconds, "claude-opus-4-5");
     known.print("cost, known model");
-    let unknown = price(arguments.seconds, "claude-3-opus-2040");
+    let ruled = price(arguments.seconds, "claude-opus-4-5-20251101");
+    ruled.print("cost, model by a rule");
+    let unknown = price(arguments.seconds, "clause-opus-4-5");
     unknown.print("cost, unknown model");
 
     let quota = open(&directory);
@@ -40,7 +45,12 @@ fn main() {
     record.print("quota record_consumption");
     reserve.print("quota reserve + settle");
 
-    println!("\nbars, p99:");
+    println!("\nbars, p50:");
+    for (what, samples) in [("cost, known model", &known), ("cost, model by a rule", &ruled)] {
+        let p50 = samples.percentile(0.5);
+        println!("  {what:<26} {p50:>8.2} µs of    1 µs: {}", if p50 < 1.0 { "held" } else { "MISSED" });
+    }
+    println!("bars, p99:");
     for (what, samples, bar) in [
         ("cost, known model", &known, 50.0),
         ("cost, unknown model", &unknown, 50.0),

@@ -220,7 +220,7 @@ fn what_is_not_a_record_is_malformed() {
 #[test]
 fn each_impossible_field_is_named() -> Result<(), Error> {
     type Change = fn(&mut ExecutionMetrics);
-    let rules: [(Change, &str); 30] = [
+    let rules: [(Change, &str); 31] = [
         (
             |r| std::mem::swap(&mut r.timestamp_start, r.timestamp_end.as_mut().unwrap()),
             "timestamp_end: expected no earlier than timestamp_start 2026-02-14T14:23:05.000Z, found 2026-02-14T14:23:00.000Z",
@@ -355,9 +355,9 @@ fn what_is_possible_is_valid() -> Result<(), Error> {
         |r| r.status = Some(Status::Other("deferred".to_owned())),
         |r| (r.execution_succeeded, r.execution_failed) = (None, None),
         |r| r.error_reason = Some("é".repeat(500)),
-        |r| (r.tokens_input, r.model.cache_read) = (None, Some(u64::MAX)),
+        |r| (r.tokens_input, r.model.parts.cache_read) = (None, Some(u64::MAX)),
         |r| (r.tokens_input, r.tokens_output) = (Some(1_500), None),
-        |r| (r.model.cache_read, r.model.parts.reasoning) = (Some(1_000), Some(500)),
+        |r| (r.model.parts.cache_read, r.model.parts.reasoning) = (Some(1_000), Some(500)),
         |r| (r.free_tier_quota_pct_used, r.confidence_score, r.quality_score) = (Some(100.0), Some(0.0), Some(-0.0)),
         |r| (r.production.duration_s, r.cost_usd) = (Some(f64::MAX), Some(Usd::from_pico(10_000))),
         |r| r.run.trace_id = Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
@@ -387,7 +387,7 @@ fn with_groups() -> Result<ExecutionMetrics, Error> {
     record.set_status(Status::Cancelled);
     record.kind = Kind::Generation;
     record.run.run_id = Some("r-1".to_owned());
-    record.model.cache_read = Some(800);
+    record.model.parts.cache_read = Some(800);
     record.cost.estimated_usd = Some("0.0625".parse()?);
     record.production.qc_violations = vec!["hands".to_owned()];
     record.progress = Some(with_percent(Progress::new("push", time), 50.0));

@@ -7,13 +7,25 @@ const NAMES_MAX: usize = 3;
 /// At most three of `known`, the nearest first, equal ones by name. None differs in more than half of `name`.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let Some(pattern) = Pattern::new(name.as_bytes()) else { return Vec::new() };
-    let far = name.len() / 2;
-    // The lengths alone are a lower bound.
-    let known = known.filter(|other| name.len().abs_diff(other.len()) <= far);
-    let mut near: Vec<_> = known.map(|other| (pattern.distance(other.as_bytes()), other)).collect();
-    near.retain(|&(distance, _)| distance <= far);
-    near.sort_unstable();
-    near.into_iter().take(NAMES_MAX).map(|(_, other)| other).collect()
+    let mut near: Vec<(usize, &str)> = Vec::with_capacity(NAMES_MAX + 1);
+    let mut far = name.len() / 2;
+    for other in known {
+        // The lengths alone are a lower bound.
+        if name.len().abs_diff(other.len()) > far {
+            continue;
+        }
+        let Some(distance) = pattern.distance(other.as_bytes(), far) else { continue };
+        let found = (distance, other);
+        if near.contains(&found) {
+            continue;
+        }
+        near.insert(near.partition_point(|one| *one < found), found);
+        near.truncate(NAMES_MAX);
+        if let (NAMES_MAX, Some(last)) = (near.len(), near.last()) {
+            far = last.0;
+        }
+    }
+    near.into_iter().map(|(_, other)| other).collect()
 }
 
 /// A name, prepared to be compared with many: an agent whose model is not in the table pays for this at every call.
@@ -36,14 +48,15 @@ impl Pattern {
         Some(Self { places, len: name.len() })
     }
 
-    /// The Levenshtein distance to `other`: the least number of bytes to insert, delete or replace.
+    /// The Levenshtein distance to `other`: the least number of bytes to insert, delete or replace; `None` if that is
+    /// more than `max`.
     ///
     /// A column of the usual table at a time, kept as the bits where it rises and falls by one (Myers 1999, in the form
     /// of Hyyrö 2003).
-    fn distance(&self, other: &[u8]) -> usize {
+    fn distance(&self, other: &[u8], max: usize) -> Option<usize> {
         let last = 1 << (self.len - 1);
         let (mut rises, mut falls, mut distance) = (u64::MAX, 0, self.len);
-        for &byte in other {
+        for (left, &byte) in (0..other.len()).rev().zip(other) {
             let same = self.places[usize::from(byte)];
             let level = (((same & rises).wrapping_add(rises)) ^ rises) | same;
             let across_rises = falls | !(level | rises);
@@ -54,8 +67,12 @@ impl Pattern {
             let vertical = same | falls;
             rises = (across_falls << 1) | !(vertical | shifted);
             falls = shifted & vertical;
+            // Each byte that is left brings it down by one at most.
+            if distance > max + left {
+                return None;
+            }
         }
-        distance
+        (distance <= max).then_some(distance)
     }
 }
 
@@ -79,9 +96,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_distance_is_levenshtein_s(a in "[abc]{1,64}", b in "[abc]{0,80}") {
+        fn the_distance_is_levenshtein_s(a in "[abc]{1,64}", b in "[abc]{0,80}", max in 0usize..90) {
             let pattern = Pattern::new(a.as_bytes()).unwrap();
-            prop_assert_eq!(pattern.distance(b.as_bytes()), textbook(a.as_bytes(), b.as_bytes()));
+            let expected = textbook(a.as_bytes(), b.as_bytes());
+            prop_assert_eq!(pattern.distance(b.as_bytes(), max), (expected <= max).then_some(expected));
         }
     }
 

@@ -111,9 +111,8 @@ impl<'t> Rates<'t> {
         // The innermost first: parts stand behind their wholes.
         for meter in Meter::ALL.into_iter().rev().filter(|&meter| self.get(meter).is_some()) {
             let Some(whole) = reported[meter as usize] else { continue };
-            let within = Meter::ALL.into_iter().filter(|part| part.is_within(meter));
-            // Each is at most the whole, so the sum of a few fits into 128 bits.
-            let elsewhere: u128 = within.filter_map(|part| billed[part as usize]).map(u128::from).sum();
+            // In 128 bits, so that no sum of counts overflows.
+            let elsewhere: u128 = meter.parts().filter_map(|part| billed[part as usize]).map(u128::from).sum();
             let rest = u128::from(whole).checked_sub(elsewhere).and_then(|rest| u64::try_from(rest).ok());
             billed[meter as usize] = Some(rest.ok_or_else(|| overlap(model, meter, whole, elsewhere))?);
         }
@@ -166,10 +165,12 @@ impl<'t> Rates<'t> {
             };
         }
         for whole in [Meter::Input, Meter::Output] {
-            let in_parts = Meter::ALL.into_iter().filter(|part| part.is_within(whole));
-            let in_parts: u128 = in_parts.filter_map(|part| billed[part as usize]).map(u128::from).sum();
+            if self.get(whole).is_some() {
+                continue;
+            }
+            let in_parts: u128 = whole.parts().filter_map(|part| billed[part as usize]).map(u128::from).sum();
             let rest = u128::from(reported[whole as usize].unwrap_or(0)).saturating_sub(in_parts);
-            if self.get(whole).is_none() && rest > 0 {
+            if rest > 0 {
                 return Err(unpriced(
                     model,
                     format!("the table has no {whole} price for {rest} {}", whole.usage_key()),

@@ -1,5 +1,6 @@
 //! The price table: which model, at what time, at what price.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -278,43 +279,55 @@ impl PriceTable {
         usage: &Usage,
         at: Timestamp,
     ) -> Result<Cost<'_>> {
-        let (layer, row) = self.row(model, provider)?;
-        let Priced { rates, variant } = row.priced(at, variant).ok_or_else(|| row.not_yet(at))?;
-        let parts = rates.parts(&row.model, usage)?;
-        let usd = parts.iter().try_fold(Usd::ZERO, |sum, part| sum.checked_add(part.usd));
-        Ok(Cost {
-            usd: usd.ok_or_else(|| overflow(&row.model))?,
-            parts,
-            tier: row.tier(&rates),
-            provider: &row.provider,
-            matched: &row.model,
-            table: &layer.version,
-            tier_above: rates.tier_from(usage.input).map(|from| from - 1),
-            variant,
-            at,
-        })
+        let (layer, row) = self.row(model, provider).map_err(|several| self.no_row(model, provider, several))?;
+        layer.price(row, variant, usage, at)
     }
 
-    fn row(&self, model: &str, provider: Option<&str>) -> Result<(&Layer, &Row)> {
-        let lower = |text: &str| text.trim().to_lowercase();
+    /// As [`cost_of`](Self::cost_of), for who does not want to know why there is none: no near names are looked for.
+    pub(crate) fn cost_if_known(&self, call: &Call, at: Timestamp) -> Option<Cost<'_>> {
+        let Call { model, provider, variant, usage, .. } = call;
+        let (layer, row) = self.row(model, provider.as_deref()).ok()?;
+        layer.price(row, variant, usage, at).ok()
+    }
+
+    /// The row for a model, or what else there is.
+    fn row(&self, model: &str, provider: Option<&str>) -> Result<(&Layer, &Row), Vec<&str>> {
         let (name, provider) = (lower(model), provider.map(lower));
         for layer in &self.layers {
             match layer.find(&name, provider.as_deref()) {
                 Found::Row(row) => return Ok((layer, row)),
-                Found::Several(providers) => return Err(ambiguous(model, providers)),
+                Found::Several(providers) => return Err(providers),
                 Found::Nothing => {}
             }
         }
-        if let Some(provider) = &provider
-            && self.layers.iter().all(|layer| layer.provider(provider).is_none())
-        {
-            let known = self.layers.iter().flat_map(|layer| &layer.providers);
-            let near = nearest(provider, known.map(|provider| provider.name.as_str()));
-            return Err(unknown(format!("price {model:?} of the unknown provider {provider:?}"), near));
-        }
-        let names = self.layers.iter().flat_map(|layer| layer.names.keys());
-        Err(unknown(format!("price the unknown model {model:?}"), nearest(&name, names.map(String::as_str))))
+        Err(Vec::new())
     }
+
+    /// Why there is no row, `providers` being those that have one each.
+    fn no_row(&self, model: &str, provider: Option<&str>, providers: Vec<&str>) -> Error {
+        if !providers.is_empty() {
+            let operation = format!("price {model:?} of no named provider, several have it");
+            return with_names(operation, providers.into_iter().map(|provider| format!("{provider}/{model}")));
+        }
+        let unknown = |name: &&str| self.layers.iter().all(|layer| layer.provider(&lower(name)).is_none());
+        let (operation, near) = match provider.filter(unknown) {
+            Some(provider) => {
+                let known = self.layers.iter().flat_map(|layer| &layer.providers);
+                let near = nearest(&lower(provider), known.map(|provider| provider.name.as_str()));
+                (format!("price {model:?} of the unknown provider {provider:?}"), near)
+            }
+            None => {
+                let known = self.layers.iter().flat_map(|layer| layer.names.keys());
+                (format!("price the unknown model {model:?}"), nearest(&lower(model), known.map(String::as_str)))
+            }
+        };
+        let operation = if near.is_empty() { operation } else { operation + ", nearest known names" };
+        with_names(operation, near.into_iter().map(str::to_owned))
+    }
+}
+
+fn with_names(operation: String, names: impl Iterator<Item = String>) -> Error {
+    names.fold(Error::new(ErrorKind::UnknownModel, operation), Error::detail)
 }
 
 /// How much of its whole may be `part`: what is in no other part that was told.
@@ -328,6 +341,15 @@ fn untold(usage: &Usage, part: Meter) -> u64 {
     usage.get(whole).unwrap_or(0).saturating_sub(told)
 }
 
+/// The name as a table is asked for it. Most are in lower case already.
+fn lower(name: &str) -> Cow<'_, str> {
+    let name = name.trim();
+    match name.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
+        true => Cow::Owned(name.to_lowercase()),
+        false => Cow::Borrowed(name),
+    }
+}
+
 /// What a layer has for a name.
 enum Found<'t> {
     Row(&'t Row),
@@ -337,6 +359,29 @@ enum Found<'t> {
 }
 
 impl Layer {
+    fn price<'t>(
+        &'t self,
+        row: &'t Row,
+        variant: &BTreeMap<String, String>,
+        usage: &Usage,
+        at: Timestamp,
+    ) -> Result<Cost<'t>> {
+        let Priced { rates, variant } = row.priced(at, variant).ok_or_else(|| row.not_yet(at))?;
+        let parts = rates.parts(&row.model, usage)?;
+        let usd = parts.iter().try_fold(Usd::ZERO, |sum, part| sum.checked_add(part.usd));
+        Ok(Cost {
+            usd: usd.ok_or_else(|| overflow(&row.model))?,
+            parts,
+            tier: row.tier(&rates),
+            provider: &row.provider,
+            matched: &row.model,
+            table: &self.version,
+            tier_above: rates.tier_from(usage.input).map(|from| from - 1),
+            variant,
+            at,
+        })
+    }
+
     /// The row for `name`, which is in lower case, as is `provider`.
     fn find(&self, name: &str, provider: Option<&str>) -> Found<'_> {
         if let Some(provider) = provider {
@@ -406,16 +451,4 @@ impl Row {
             _ => error.detail("it has no price at that hour"),
         }
     }
-}
-
-fn unknown(operation: String, near: Vec<&str>) -> Error {
-    let operation = if near.is_empty() { operation } else { operation + ", nearest known names" };
-    near.into_iter().fold(Error::new(ErrorKind::UnknownModel, operation), Error::detail)
-}
-
-fn ambiguous(model: &str, providers: Vec<&str>) -> Error {
-    let operation = format!("price {model:?} of no named provider, several have it");
-    providers.into_iter().fold(Error::new(ErrorKind::UnknownModel, operation), |error, provider| {
-        error.detail(format!("{provider}/{model}"))
-    })
 }

@@ -131,18 +131,18 @@ impl Execution {
     /// and `cost` what is the same for all of them; each stands in `trace.llm_calls` with its own.
     pub fn call(&mut self, call: &Call) {
         let at = self.ledger.now();
-        let priced = self.ledger.prices().and_then(|prices| prices.cost_of(call, at));
+        let priced = self.ledger.prices().ok().and_then(|prices| prices.cost_if_known(call, at));
         let record = &mut *self.record;
         let (number, earlier) = (record.trace.llm_calls.len() as u64 + 1, record.usage());
         let mut entry = LlmCall::new(number, &call.model);
         (entry.tokens_input, entry.tokens_output) = (Some(call.usage.input), Some(call.usage.output));
         (entry.parts, entry.variant) = (call.usage.parts, call.variant.clone());
-        entry.provider = call.provider.clone().or_else(|| priced.as_ref().ok().map(|cost| cost.provider.to_owned()));
+        entry.provider = call.provider.clone().or_else(|| priced.as_ref().map(|cost| cost.provider.to_owned()));
         let tier = priced.as_ref().map_or(CostTier::Unknown, |cost| cost.tier.clone());
         (entry.cost_usd, entry.cost) = match (call.reported_usd, &priced) {
             (Some(reported), _) => (Some(reported.round_to_record()), sourced(CostSource::Reported)),
-            (None, Ok(cost)) => (Some(cost.usd.round_to_record()), cost.provenance()),
-            (None, Err(_)) => (None, sourced(CostSource::Unknown)),
+            (None, Some(cost)) => (Some(cost.usd.round_to_record()), cost.provenance()),
+            (None, None) => (None, sourced(CostSource::Unknown)),
         };
         let total = earlier.filter(|_| number > 1).map_or(call.usage, |earlier| earlier.saturating_add(&call.usage));
         record.set_usage(&call.model, &total);
@@ -155,10 +155,10 @@ impl Execution {
     /// `cost.estimated_usd`, beside the cost that it then has. Without a price for one of them the sum is unknown.
     pub fn estimate(&mut self, call: &Call) {
         let at = self.ledger.now();
-        let priced = self.ledger.prices().and_then(|prices| prices.cost_of(call, at)).map(|cost| cost.usd);
+        let priced = self.ledger.prices().ok().and_then(|prices| prices.cost_if_known(call, at)).map(|cost| cost.usd);
         let sum = match (self.estimates, priced) {
-            (Estimates::None, Ok(call)) => Some(call),
-            (Estimates::Known(sum), Ok(call)) => sum.checked_add(call),
+            (Estimates::None, Some(call)) => Some(call),
+            (Estimates::Known(sum), Some(call)) => sum.checked_add(call),
             _ => None,
         };
         self.estimates = sum.map_or(Estimates::Unknown, Estimates::Known);

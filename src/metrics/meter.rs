@@ -186,11 +186,30 @@ impl Meter {
         self.per() == TOKENS && !matches!(self, Self::Characters)
     }
 
-    /// Whether it is part of `whole`, directly or not.
-    pub(crate) fn is_within(self, whole: Self) -> bool {
-        self.wholes().iter().any(|&direct| direct == whole || direct.is_within(whole))
+    /// Its parts, their parts too.
+    pub(crate) fn parts(self) -> impl Iterator<Item = Self> {
+        // Parts stand behind their wholes.
+        let mask = PARTS[self as usize];
+        Self::ALL[self as usize..].iter().copied().filter(move |&part| mask & (1 << part as usize) != 0)
     }
 }
+
+/// For each meter, which ones are its parts, directly or not, as bits. A price is looked for at each call.
+const PARTS: [u32; Meter::COUNT] = {
+    let mut parts = [0; Meter::COUNT];
+    // The innermost first, so that the parts of a part are known.
+    let mut place = Meter::COUNT;
+    while place > 0 {
+        place -= 1;
+        let wholes = Meter::ALL[place].wholes();
+        let mut next = 0;
+        while next < wholes.len() {
+            parts[wholes[next] as usize] |= parts[place] | 1 << place;
+            next += 1;
+        }
+    }
+    parts
+};
 
 impl fmt::Display for Meter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -156,10 +156,10 @@ pub(super) struct Excess {
 pub(super) fn excesses(counts: &[Option<u64>; Meter::COUNT]) -> impl Iterator<Item = Excess> {
     NESTED.into_iter().filter_map(|(whole, parts)| {
         let whole_count = counts[whole as usize]?;
-        let parts: Vec<Meter> = parts.iter().copied().filter(|&part| counts[part as usize].is_some()).collect();
         // In 128 bits, so that no sum of counts overflows.
         let sum = parts.iter().filter_map(|&part| counts[part as usize]).map(u128::from).sum();
-        (sum > u128::from(whole_count)).then_some(Excess { parts, sum, whole, whole_count })
+        let known = || parts.iter().copied().filter(|&part| counts[part as usize].is_some());
+        (sum > u128::from(whole_count)).then(|| Excess { parts: known().collect(), sum, whole, whole_count })
     })
 }
 
