@@ -75,8 +75,10 @@ mod nearest;
 mod parse;
 mod pattern;
 mod price;
+mod report;
 mod row;
 mod table;
 
 pub use price::CostPart;
+pub use report::{By, Count, Discrepancies, Discrepancy, Excess, Group, Report, Sum};
 pub use table::{Cost, PriceFile, PriceTable};

@@ -1,0 +1,203 @@
+//! What was estimated before the executions, and what they cost.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+use super::parts::Parts;
+use super::{overflow, sum};
+use crate::error::Result;
+use crate::metrics::{ExecutionMetrics, Usd};
+
+/// How the cost of executions compares with what was estimated before, per model, per skill and over all: exact, in one
+/// pass, whatever the order of the records.
+///
+/// An estimate is for a whole execution, so one that used several models counts under no model's name. Executions with
+/// neither an estimate nor a cost are in nothing.
+///
+/// ```
+/// use runledger::cost::Discrepancies;
+/// use runledger::{ExecutionMetrics, Uuid};
+///
+/// let mut found = Discrepancies::default();
+/// for (id, estimated, actual) in [(1, "0.05", "0.06"), (2, "0.05", "0.03")] {
+///     let start = "2026-11-20T12:00:00Z".parse()?;
+///     let mut record = ExecutionMetrics::new(Uuid::from_u128(id), "summarize", "1.0.0", start);
+///     record.cost.estimated_usd = Some(estimated.parse()?);
+///     record.cost_usd = Some(actual.parse()?);
+///     found.add(&record)?;
+/// }
+/// let (_, skill) = found.skills().next().unwrap();
+/// assert_eq!((skill.compared, skill.estimated, skill.actual), (2, Some("0.1".parse()?), Some("0.09".parse()?)));
+/// assert_eq!((skill.difference(), skill.relative()), (Some("-0.01".parse()?), Some(-0.1)));
+/// let excess = skill.largest_excess.unwrap();
+/// assert_eq!((excess.execution_id, excess.amount), (Uuid::from_u128(1), "0.01".parse()?));
+/// # Ok::<(), runledger::Error>(())
+/// ```
+///
+/// In JSON: an object with `models` and `skills`, each with `model` or `skill`, and `totals`; in each the fields of
+/// [`Discrepancy`] as `compared`, `estimatedCost`, `actualCost`, `difference`, `relativeDifference`, `largestExcess`
+/// with `executionId` and `amount`, `estimateOnly`, `actualOnly`. Amounts are numbers with all their digits.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Discrepancies {
+    models: BTreeMap<Option<String>, Discrepancy>,
+    skills: BTreeMap<String, Discrepancy>,
+    totals: Discrepancy,
+}
+
+impl Discrepancies {
+    /// Adds one execution.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) when a sum leaves the range of [`Usd`]; the sums then hold a
+    /// part of the execution and are of no use.
+    pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
+        if record.cost.estimated_usd.is_none() && record.cost_usd.is_none() {
+            return Ok(());
+        }
+        let parts = Parts::of(record);
+        let model = match parts.as_ref().map(|parts| parts.models.as_slice()) {
+            Some([one]) => one.model.map(str::to_owned),
+            _ => None,
+        };
+        self.totals.add(record)?;
+        self.models.entry(model).or_default().add(record)?;
+        self.skills.entry(record.skill_name.clone()).or_default().add(record)
+    }
+
+    /// By model, in the order of their names; `None`: unknown, or several in one execution.
+    pub fn models(&self) -> impl Iterator<Item = (Option<&str>, &Discrepancy)> {
+        self.models.iter().map(|(name, sums)| (name.as_deref(), sums))
+    }
+
+    /// By skill, in the order of their names.
+    pub fn skills(&self) -> impl Iterator<Item = (&str, &Discrepancy)> {
+        self.skills.iter().map(|(name, sums)| (name.as_str(), sums))
+    }
+
+    /// All together.
+    pub fn totals(&self) -> &Discrepancy {
+        &self.totals
+    }
+}
+
+/// Estimates and costs of executions, over those that have both.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Discrepancy {
+    /// How many executions have both an estimate and a cost; the sums are of these alone.
+    pub compared: u64,
+    /// The exact sum of their estimates, in US dollars; `None`: there are none.
+    pub estimated: Option<Usd>,
+    /// The exact sum of their costs, in US dollars; `None`: there are none.
+    pub actual: Option<Usd>,
+    /// By how much the execution that most exceeded its estimate did so; of several, the one of the least id. `None`:
+    /// none cost more than its estimate.
+    pub largest_excess: Option<Excess>,
+    /// How many have an estimate and no cost.
+    pub estimate_only: u64,
+    /// How many have a cost and no estimate.
+    pub actual_only: u64,
+}
+
+/// One execution that cost more than was estimated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Excess {
+    /// The execution.
+    pub execution_id: Uuid,
+    /// By how much, in US dollars, above 0.
+    pub amount: Usd,
+}
+
+impl Discrepancy {
+    fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
+        match (record.cost.estimated_usd, record.cost_usd) {
+            (None, None) => {}
+            (Some(_), None) => self.estimate_only += 1,
+            (None, Some(_)) => self.actual_only += 1,
+            (Some(estimated), Some(actual)) => {
+                self.compared += 1;
+                self.estimated = Some(sum(self.estimated, estimated)?);
+                self.actual = Some(sum(self.actual, actual)?);
+                let amount = actual.checked_sub(estimated).ok_or_else(overflow)?;
+                let excess = Excess { execution_id: record.execution_id, amount };
+                let of_both = self.largest_excess.into_iter().chain((amount > Usd::ZERO).then_some(excess));
+                self.largest_excess = of_both.max_by_key(|excess| (excess.amount, Reverse(excess.execution_id)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The costs less the estimates, in US dollars: positive when the executions cost more than was estimated. `None`
+    /// when nothing was compared, or it leaves the range of [`Usd`].
+    pub fn difference(&self) -> Option<Usd> {
+        self.actual?.checked_sub(self.estimated?)
+    }
+
+    /// The difference as a share of the estimates: 0.1 when the executions cost a tenth more. `None` when there is no
+    /// difference, or the estimates add up to 0.
+    pub fn relative(&self) -> Option<f64> {
+        let estimated = self.estimated.filter(|&estimated| estimated != Usd::ZERO)?;
+        Some(self.difference()?.pico() as f64 / estimated.pico() as f64)
+    }
+}
+
+impl Serialize for Discrepancies {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("models", &Rows { name_key: "model", groups: &self.models })?;
+        map.serialize_entry("skills", &Rows { name_key: "skill", groups: &self.skills })?;
+        map.serialize_entry("totals", &self.totals)?;
+        map.end()
+    }
+}
+
+struct Rows<'d, K> {
+    name_key: &'static str,
+    groups: &'d BTreeMap<K, Discrepancy>,
+}
+
+impl<K: Serialize> Serialize for Rows<'_, K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.groups.iter().map(|(name, sums)| Row { name_key: self.name_key, name, sums }))
+    }
+}
+
+struct Row<'d, K> {
+    name_key: &'static str,
+    name: &'d K,
+    sums: &'d Discrepancy,
+}
+
+impl<K: Serialize> Serialize for Row<'_, K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(self.name_key, self.name)?;
+        fields(&mut map, self.sums)?;
+        map.end()
+    }
+}
+
+impl Serialize for Discrepancy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        fields(&mut map, self)?;
+        map.end()
+    }
+}
+
+fn fields<M: SerializeMap>(map: &mut M, sums: &Discrepancy) -> Result<(), M::Error> {
+    map.serialize_entry("compared", &sums.compared)?;
+    map.serialize_entry("estimatedCost", &sums.estimated)?;
+    map.serialize_entry("actualCost", &sums.actual)?;
+    map.serialize_entry("difference", &sums.difference())?;
+    map.serialize_entry("relativeDifference", &sums.relative())?;
+    map.serialize_entry("largestExcess", &sums.largest_excess)?;
+    map.serialize_entry("estimateOnly", &sums.estimate_only)?;
+    map.serialize_entry("actualOnly", &sums.actual_only)
+}

@@ -1,0 +1,115 @@
+//! Reports in JSON, with the field names of ccusage where it has them.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::{By, Count, Group, Report, Sum};
+
+impl By {
+    /// The key of the array of groups, and the key of a group's name in it.
+    fn keys(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Day => ("daily", "date"),
+            Self::Week => ("weekly", "week"),
+            Self::Month => ("monthly", "month"),
+            Self::Model => ("models", "model"),
+            Self::Skill => ("skills", "skill"),
+            Self::Run => ("runs", "run"),
+            Self::Scene => ("scenes", "scene"),
+            Self::Agent => ("agents", "agent"),
+        }
+    }
+}
+
+impl<Z> Serialize for Report<Z> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (groups_key, name_key) = self.by.keys();
+        let rows: Vec<_> = self.groups.iter().map(|(name, group)| Row { name_key, name, group }).collect();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(groups_key, &rows)?;
+        map.serialize_entry("totals", &Totals(&self.totals))?;
+        map.serialize_entry("withoutModel", &self.without_model)?;
+        map.end()
+    }
+}
+
+struct Row<'r> {
+    name_key: &'static str,
+    name: &'r Option<String>,
+    group: &'r Group,
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let models = &self.group.models;
+        let breakdowns: Vec<_> = models.iter().map(|(name, sum)| Breakdown { name, sum }).collect();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(self.name_key, self.name)?;
+        fields(&mut map, "totalCost", &self.group.sum)?;
+        map.serialize_entry("modelsUsed", &models.keys().flatten().collect::<Vec<_>>())?;
+        map.serialize_entry("modelBreakdowns", &breakdowns)?;
+        map.end()
+    }
+}
+
+struct Totals<'r>(&'r Group);
+
+impl Serialize for Totals<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Group { sum, models } = self.0;
+        let unpriced = models.iter().filter(|(_, sum)| sum.unpriced > 0);
+        let unpriced: Vec<_> = unpriced.filter_map(|(name, _)| name.as_ref()).collect();
+        let mut map = serializer.serialize_map(None)?;
+        fields(&mut map, "totalCost", sum)?;
+        if !unpriced.is_empty() {
+            map.serialize_entry("unpricedModels", &unpriced)?;
+        }
+        map.end()
+    }
+}
+
+struct Breakdown<'r> {
+    name: &'r Option<String>,
+    sum: &'r Sum,
+}
+
+impl Serialize for Breakdown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("modelName", self.name)?;
+        fields(&mut map, "cost", self.sum)?;
+        if self.sum.unpriced > 0 {
+            map.serialize_entry("missingPricing", &true)?;
+        }
+        map.end()
+    }
+}
+
+/// The fields of a sum; ccusage calls its cost by two names.
+fn fields<M: SerializeMap>(map: &mut M, cost_key: &'static str, sum: &Sum) -> Result<(), M::Error> {
+    for (key, count) in counts(sum) {
+        map.serialize_entry(key, &count.known)?;
+    }
+    map.serialize_entry(cost_key, &sum.cost)?;
+    map.serialize_entry("executions", &sum.executions)?;
+    map.serialize_entry("unpriced", &sum.unpriced)?;
+    map.serialize_entry("unreported", &Unreported(sum))
+}
+
+struct Unreported<'r>(&'r Sum);
+
+impl Serialize for Unreported<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(counts(self.0).map(|(key, count)| (key, count.unknown)))
+    }
+}
+
+fn counts(sum: &Sum) -> [(&'static str, &Count); 5] {
+    [
+        ("inputTokens", &sum.input_uncached),
+        ("outputTokens", &sum.output),
+        ("cacheCreationTokens", &sum.cache_write),
+        ("cacheReadTokens", &sum.cache_read),
+        ("totalTokens", &sum.total),
+    ]
+}

@@ -1,0 +1,183 @@
+//! What one execution took of each model that it used.
+
+use crate::metrics::{ExecutionMetrics, LlmCall, Model, Usd};
+
+/// What one execution took of one model. `None` is unknown: if it is of one call, it is of all of them together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part<'r> {
+    /// `None`: which models they were is known at most for all of them together.
+    pub(super) model: Option<&'r str>,
+    /// All input tokens, the cached ones too.
+    pub(super) input: Option<u64>,
+    pub(super) output: Option<u64>,
+    /// Input and output tokens.
+    pub(super) total: Option<u64>,
+    pub(super) cost: Option<Usd>,
+}
+
+/// Which of the input tokens were cached.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Cached {
+    pub(super) read: Option<u64>,
+    pub(super) write: Option<u64>,
+}
+
+/// What one execution took of all models that it used.
+#[derive(Debug)]
+pub(super) struct Parts<'r> {
+    /// One for each model, at least one.
+    pub(super) models: Vec<Part<'r>>,
+    /// Of all of them together, since calls do not tell theirs.
+    pub(super) cached: Cached,
+}
+
+impl<'r> Parts<'r> {
+    /// `None`: the execution used no model.
+    pub(super) fn of(record: &'r ExecutionMetrics) -> Option<Self> {
+        let by_model = by_model(&record.trace.llm_calls);
+        if by_model.is_empty() && !used_model(record) {
+            return None;
+        }
+        let cached = Cached { read: record.model.cache_read, write: record.model.cache_write };
+        let models = match by_model.as_slice() {
+            [_, _, ..] if adds_up(&by_model, record) => by_model,
+            // Which model took how much of the whole is not told.
+            [_, _, ..] => vec![whole(None, record)],
+            [one] => vec![whole(record.model.name.as_deref().or(one.model), record)],
+            [] => vec![whole(record.model.name.as_deref(), record)],
+        };
+        Some(Self { models, cached })
+    }
+}
+
+fn whole<'r>(model: Option<&'r str>, record: &ExecutionMetrics) -> Part<'r> {
+    let ExecutionMetrics { tokens_input: input, tokens_output: output, .. } = *record;
+    Part { model, input, output, total: record.tokens_used.or_else(|| sum(input, output)), cost: record.cost_usd }
+}
+
+fn by_model(calls: &[LlmCall]) -> Vec<Part<'_>> {
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    for call in calls {
+        let LlmCall { tokens_input: input, tokens_output: output, cost_usd: cost, .. } = *call;
+        let part = Part { model: Some(&call.model_name), input, output, total: sum(input, output), cost };
+        match parts.iter_mut().find(|same| same.model == part.model) {
+            Some(same) => *same = together(*same, part),
+            None => parts.push(part),
+        }
+    }
+    parts
+}
+
+fn together<'r>(one: Part<'r>, other: Part<'r>) -> Part<'r> {
+    Part {
+        model: one.model,
+        input: sum(one.input, other.input),
+        output: sum(one.output, other.output),
+        total: sum(one.total, other.total),
+        cost: one.cost.zip(other.cost).and_then(|(one, other)| one.checked_add(other)),
+    }
+}
+
+/// Whether the parts say what the record says, as far as that is known: a vendor's bill may be for the whole.
+fn adds_up(parts: &[Part<'_>], record: &ExecutionMetrics) -> bool {
+    fn same<T: PartialEq>(told: Option<T>, summed: Option<T>) -> bool {
+        told.is_none() || told == summed
+    }
+    parts.iter().copied().reduce(together).is_some_and(|summed| {
+        same(record.tokens_input, summed.input)
+            && same(record.tokens_output, summed.output)
+            && same(record.tokens_used, summed.total)
+            && same(record.cost_usd, summed.cost)
+    })
+}
+
+fn used_model(record: &ExecutionMetrics) -> bool {
+    let counts = [record.tokens_used, record.tokens_input, record.tokens_output];
+    counts.iter().any(Option::is_some)
+        || record.cost_usd.is_some()
+        || record.cost_tier.is_some()
+        || record.model != Model::default()
+}
+
+fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one?.checked_add(other?)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::metrics::{Timestamp, Usage};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn record() -> ExecutionMetrics {
+        ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", Timestamp::UNIX_EPOCH)
+    }
+
+    fn call(model: &str, tokens: u64, pico: Option<i128>) -> LlmCall {
+        let mut call = LlmCall::new(1, model);
+        (call.tokens_input, call.tokens_output) = (Some(tokens), Some(1));
+        call.cost_usd = pico.map(Usd::from_pico);
+        call
+    }
+
+    /// Each part as `model input+output=total pico-dollars`, `-` for unknown; nothing when no model was used.
+    fn told(record: &ExecutionMetrics) -> Vec<String> {
+        let or_unknown = |value: Option<i128>| value.map_or("-".to_owned(), |value| value.to_string());
+        let text = |part: &Part<'_>| {
+            let Part { model, input, output, total, cost } = *part;
+            let [input, output, total] = [input, output, total].map(|count| or_unknown(count.map(i128::from)));
+            format!("{} {input}+{output}={total} {}", model.unwrap_or("-"), or_unknown(cost.map(Usd::pico)))
+        };
+        Parts::of(record).map_or(Vec::new(), |parts| parts.models.iter().map(text).collect())
+    }
+
+    #[test]
+    fn without_a_trace_of_a_model_there_is_no_part() {
+        assert!(told(&record()).is_empty());
+        let mut free = record();
+        free.cost_usd = Some(Usd::ZERO);
+        assert_eq!(told(&free), ["- -+-=- 0"]);
+        let mut cut_off = record();
+        cut_off.model.name = Some("gpt-4".to_owned());
+        assert_eq!(told(&cut_off), ["gpt-4 -+-=- -"]);
+    }
+
+    #[test]
+    fn one_model_takes_the_whole() {
+        let mut one = record();
+        one.set_usage("a", &Usage::new(30, 12));
+        one.cost_usd = Some(Usd::from_pico(7));
+        assert_eq!(told(&one), ["a 30+12=42 7"]);
+        one.trace.llm_calls = vec![call("b", 30, None), call("b", 12, None)];
+        assert_eq!(told(&one), ["a 30+12=42 7"]);
+        (one.model.name, one.tokens_used) = (None, None);
+        assert_eq!(told(&one), ["b 30+12=42 7"]);
+    }
+
+    #[test]
+    fn several_models_take_what_their_calls_say_if_that_is_the_whole() {
+        let mut several = record();
+        several.set_usage("b", &Usage::new(42, 3));
+        several.trace.llm_calls = vec![call("a", 30, Some(5)), call("b", 10, Some(1)), call("b", 2, Some(1))];
+        several.cost_usd = Some(Usd::from_pico(7));
+        assert_eq!(told(&several), ["a 30+1=31 5", "b 12+2=14 2"]);
+        let changes: [fn(&mut ExecutionMetrics); 5] = [
+            |record| record.cost_usd = Some(Usd::from_pico(8)),
+            |record| record.tokens_used = Some(44),
+            |record| record.tokens_input = Some(41),
+            |record| record.tokens_output = Some(4),
+            |record| record.trace.llm_calls[0].cost_usd = None,
+        ];
+        for change in changes {
+            let mut other = several.clone();
+            change(&mut other);
+            let told = told(&other);
+            assert!(told.len() == 1 && told[0].starts_with("- "), "{told:?}");
+        }
+        several.trace.llm_calls[1].cost_usd = None;
+        (several.tokens_input, several.tokens_output, several.tokens_used) = (None, None, None);
+        several.cost_usd = None;
+        assert_eq!(told(&several), ["a 30+1=31 5", "b 12+2=14 -"]);
+    }
+}
