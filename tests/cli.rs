@@ -2,166 +2,17 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
-use std::ffi::OsStr;
+mod commands;
+
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Stdio;
 
-use runledger::metrics::{CostTier, ErrorCategory, LlmCall, Status};
+use commands::{Place, command, lines, output, record, records, time};
+use runledger::metrics::Status;
 use runledger::quota::{self, Grant};
-use runledger::{Answer, Baselines, ExecutionMetrics, Ledger, Options, Quota, Records, Timestamp, Usage, Usd, Uuid};
+use runledger::{Answer, Baselines, Ledger, Options, Quota, Records};
 use serde_json::{Value, json};
-
-/// What a call of the command gave back.
-#[derive(Debug, PartialEq, Eq)]
-struct Output {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Output {
-    /// The answer of a call that said nothing on stderr.
-    fn answer(self, code: i32) -> String {
-        assert_eq!((self.code, self.stderr.as_str()), (Some(code), ""), "{}", self.stdout);
-        self.stdout
-    }
-
-    /// The complaint of a call that could not answer.
-    fn complaint(self, code: i32) -> String {
-        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{}", self.stderr);
-        self.stderr
-    }
-
-    fn json(self) -> Value {
-        serde_json::from_str(&self.answer(0)).unwrap()
-    }
-}
-
-fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_runledger"));
-    command.env_remove("RUNLEDGER_PATH").env_remove("NO_COLOR");
-    command
-}
-
-fn output(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Output { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
-struct Place {
-    directory: tempfile::TempDir,
-}
-
-impl Place {
-    /// A directory without a ledger.
-    fn empty() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
-    }
-
-    /// A ledger of five executions.
-    fn new() -> Self {
-        Self::with(&records())
-    }
-
-    fn with(records: &[ExecutionMetrics]) -> Self {
-        let place = Self::empty();
-        let clock = || time("2026-02-14T15:00:00Z");
-        let ledger = Options::new().clock(clock).open(place.ledger()).unwrap();
-        for record in records {
-            assert!(matches!(ledger.append(record).unwrap(), Answer::Durable { .. }));
-        }
-        place
-    }
-
-    fn ledger(&self) -> PathBuf {
-        self.path("logs/execution_metrics.jsonl")
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// Runs the command in the directory, so that the ledger is the default one and paths are short.
-    fn run(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
-        output(command().current_dir(self.directory.path()).args(args))
-    }
-
-    /// Every file below the directory.
-    fn files(&self) -> Vec<PathBuf> {
-        fn walk(directory: &Path, files: &mut Vec<PathBuf>) {
-            for entry in std::fs::read_dir(directory).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() { walk(&path, files) } else { files.push(path) }
-            }
-        }
-        let mut files = Vec::new();
-        walk(self.directory.path(), &mut files);
-        files.sort();
-        files
-    }
-
-    /// Puts a line of another program behind the second record.
-    fn with_a_foreign_line(self) -> Self {
-        let text = std::fs::read_to_string(self.ledger()).unwrap();
-        let end: usize = text.split_inclusive('\n').take(2).map(str::len).sum();
-        std::fs::write(self.ledger(), format!("{}no record\n{}", &text[..end], &text[end..])).unwrap();
-        self
-    }
-}
-
-fn time(text: &str) -> Timestamp {
-    text.parse().unwrap()
-}
-
-fn record(id: u128, skill: &str, start: &str, latency_ms: Option<u64>, status: Status) -> ExecutionMetrics {
-    let mut record = ExecutionMetrics::new(Uuid::from_u128(id << 80 | id), skill, "1.0.0", time(start));
-    record.timestamp_end = latency_ms.map(|ms| record.timestamp_start.plus_ms(ms));
-    (record.total_latency_ms, record.wall_clock_time_ms) = (latency_ms, latency_ms);
-    record.set_status(status);
-    record
-}
-
-/// A success with a known price, a failure with two models, an interruption, a skill without a model whose name is not
-/// ASCII, and one of an unknown price.
-fn records() -> [ExecutionMetrics; 5] {
-    let mut push =
-        record(0x019c_5d2a_5a40, "git-push-autonomous", "2026-02-14T14:23:00.250Z", Some(3200), Status::Success);
-    push.set_usage("gpt-4", &Usage::new(1000, 500));
-    push.cost_usd = Some(usd("0.06"));
-    push.cost_tier = Some(CostTier::Premium);
-
-    let mut publish = record(0x019c_5d2a_6b00, "blog-publish", "2026-02-14T14:24:00Z", Some(45_000), Status::Failed);
-    publish.set_error_reason("remote rejected");
-    publish.error_category = Some(ErrorCategory::Network);
-    publish.set_usage("claude-haiku-4-5", &Usage::new(3000, 300));
-    publish.trace.llm_calls = vec![call(1, "gpt-4", 1000, "0.03"), call(2, "claude-haiku-4-5", 2300, "0.00450025")];
-    publish.cost_usd = Some(usd("0.03450025"));
-
-    let interrupted = record(0x019c_5d2a_6b01, "blog-publish", "2026-02-14T14:25:00Z", None, Status::Interrupted);
-    let unicode = record(0x019c_5d2b_0000, "übersetzen-日本語", "2026-02-14T14:26:00Z", Some(7), Status::Success);
-
-    let mut unpriced = record(0x019c_5d2b_0001, "blog-publish", "2026-02-14T14:27:00Z", Some(900), Status::Success);
-    unpriced.set_usage("llama-9", &Usage::new(10, 5));
-    unpriced.cost_tier = Some(CostTier::Unknown);
-    [push, publish, interrupted, unicode, unpriced]
-}
-
-fn call(sequence: u64, model: &str, tokens: u64, cost: &str) -> LlmCall {
-    let mut call = LlmCall::new(sequence, model);
-    (call.tokens_input, call.tokens_output) = (Some(tokens), Some(0));
-    call.cost_usd = Some(usd(cost));
-    call
-}
-
-fn usd(text: &str) -> Usd {
-    text.parse().unwrap()
-}
-
-fn lines(records: &[ExecutionMetrics]) -> String {
-    records.iter().map(|record| record.to_json().unwrap() + "\n").collect()
-}
 
 const LIST: &str = "\
 start (UTC)      skill         status         ms tokens        usd id
@@ -412,80 +263,6 @@ fn a_file_without_a_head_is_not_taken_for_one() {
 }
 
 #[test]
-fn cost_sums_what_is_known_and_counts_what_is_not() {
-    let place = Place::new();
-    assert_eq!(
-        place.run(["cost"]).answer(0),
-        "\
-model             calls  tokens  unknown         usd  unknown
-claude-haiku-4-5      1    2300        0  0.00450025        0
-gpt-4                 2    2500        0        0.09        0
-llama-9               1      15        0           -        1
-total                 4    4815        0  0.09450025        1
-without model: 2
-"
-    );
-    assert_eq!(
-        place.run(["cost", "--by", "skill"]).answer(0),
-        "\
-skill                calls  tokens  unknown         usd  unknown
-blog-publish             3    3315        0  0.03450025        1
-git-push-autonomous      1    1500        0        0.06        0
-total                    4    4815        0  0.09450025        1
-without model: 2
-"
-    );
-}
-
-#[test]
-fn cost_in_json_has_exact_amounts() {
-    let place = Place::new().with_a_foreign_line();
-    let Output { code, stdout, .. } = place.run(["cost", "--by", "skill", "--json"]);
-    assert_eq!(
-        (code, stdout.as_str()),
-        (
-            Some(0),
-            "{\"by\":\"skill\",\"groups\":[\
-             {\"name\":\"blog-publish\",\"calls\":3,\"tokens\":3315,\"tokens_unknown\":0,\
-             \"cost_usd\":0.03450025,\"cost_unknown\":1},\
-             {\"name\":\"git-push-autonomous\",\"calls\":1,\"tokens\":1500,\"tokens_unknown\":0,\
-             \"cost_usd\":0.06,\"cost_unknown\":0}],\
-             \"total\":{\"calls\":4,\"tokens\":4815,\"tokens_unknown\":0,\
-             \"cost_usd\":0.09450025,\"cost_unknown\":1},\
-             \"without_model\":2,\"malformed_lines\":1}\n"
-        )
-    );
-}
-
-/// An amount that no float holds, and more tokens than a `u64`.
-#[test]
-fn cost_sums_are_exact_beyond_floats() {
-    let mut records = records();
-    for record in &mut records[..2] {
-        record.trace.llm_calls.clear();
-        record.model.name = None;
-        record.cost_usd = Some(usd("98765432109876.12345678"));
-        (record.tokens_used, record.tokens_input, record.tokens_output) = (Some(u64::MAX), Some(u64::MAX), Some(0));
-    }
-    let place = Place::with(&records[..2]);
-    let total = "\"tokens\":36893488147419103230,\"tokens_unknown\":0,\"cost_usd\":197530864219752.24691356,";
-    assert_eq!(place.run(["cost", "--json"]).answer(0).matches(total).count(), 2);
-    let table = place.run(["cost"]).answer(0);
-    assert_eq!(
-        table.lines().nth(1).unwrap().split_whitespace().collect::<Vec<_>>(),
-        ["-", "2", "36893488147419103230", "0", "197530864219752.24691356", "0"]
-    );
-}
-
-#[test]
-fn cost_of_nothing_is_unknown() {
-    assert_eq!(
-        Place::with(&[]).run(["cost"]).answer(0),
-        "model  calls  tokens  unknown  usd  unknown\ntotal      0       -        0    -        0\nwithout model: 0\n"
-    );
-}
-
-#[test]
 fn quota_without_a_journal_is_unused_and_makes_none() {
     let place = Place::empty();
     let table = place.run(["quota"]).answer(0);
@@ -598,7 +375,7 @@ fn a_line_that_is_no_record_is_named_and_counted_and_the_others_are_read() {
         "read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte {byte}): expected ident at line 1 column 2"
     );
     let second = "lines that are no records, passed over: 1";
-    for command in ["list", "show 019c5d2a-5", "cost", "baseline"] {
+    for command in ["list", "show 019c5d2a-5", "cost", "cost discrepancy", "baseline"] {
         let args = || command.split(' ');
         let warned = place.run(args());
         assert_eq!(warned.stderr, format!("runledger: warning: {first}\nrunledger: warning: {second}\n"), "{command}");
@@ -628,7 +405,7 @@ fn of_many_lines_that_are_no_records_the_first_are_named_and_all_are_counted() {
 #[test]
 fn without_a_ledger_no_command_answers() {
     let place = Place::empty();
-    for command in ["list", "show 1", "cost", "baseline"] {
+    for command in ["list", "show 1", "cost", "cost discrepancy", "baseline"] {
         assert_eq!(
             place.run(command.split(' ')).complaint(2),
             "runledger: open a ledger to read: logs/execution_metrics.jsonl: entity not found; \
@@ -657,7 +434,7 @@ fn no_command_changes_anything() {
     let place = Place::new().with_a_foreign_line();
     let content = || place.files().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect::<Vec<_>>();
     let before = content();
-    for command in ["list", "show 019c5d2a-5", "verify", "head", "cost", "quota", "baseline"] {
+    for command in ["list", "show 019c5d2a-5", "verify", "head", "cost", "cost discrepancy", "quota", "baseline"] {
         assert!(matches!(place.run(command.split(' ')).code, Some(0 | 1)), "{command}");
         assert!(before == content(), "{command}");
     }
@@ -706,7 +483,13 @@ fn wrong_arguments_are_named_and_nothing_is_done() {
         ("list --limit 0", "0 is not in 1..=4294967295"),
         ("list --limit 5 --all", "cannot be used with"),
         ("list --status sucess", "a similar value exists: 'success'"),
-        ("cost --by moon", "[possible values: model, skill]"),
+        ("cost --by moon", "[possible values: day, week, month, model, skill, run, scene, agent]"),
+        ("cost --since yesterday", "expected a date (2026-11-01), a time (2026-11-01T12:00:00Z) or a span (7d, 24h)"),
+        (
+            "cost --zone europe/zurich",
+            "expected an IANA name such as Europe/Zurich, its letters as there, or an offset",
+        ),
+        ("cost --by day discrepancy", "cannot be used with"),
         ("show", "<ID>"),
     ] {
         let found = place.run(args.split_whitespace()).complaint(2);
@@ -716,8 +499,9 @@ fn wrong_arguments_are_named_and_nothing_is_done() {
 
 #[test]
 fn help_has_an_example_of_each_command_and_the_exit_codes_and_no_colour() {
-    for name in ["list", "show", "verify", "head", "cost", "quota", "baseline"] {
-        let help = output(command().env("CLICOLOR_FORCE", "1").args([name, "--help"])).answer(0);
+    for name in ["list", "show", "verify", "head", "cost", "cost discrepancy", "quota", "baseline"] {
+        let args = name.split(' ').chain(["--help"]);
+        let help = output(command().env("CLICOLOR_FORCE", "1").args(args)).answer(0);
         let example = help.split_once("\nExample: ").map(|(_, example)| example.lines().nth(1).unwrap_or_default());
         assert!(example.is_some_and(|line| line.starts_with(&format!("  runledger {name} "))), "{help}");
         assert!(!help.contains('\u{1b}'), "{help:?}");

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
+use runledger::cost::By;
 use runledger::metrics::Status;
 
+use crate::period::Bound;
 use crate::show::IdPrefix;
+use crate::zone::Zone;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -120,22 +123,72 @@ pub(crate) struct Head {}
 
 /// Sum up what the executions cost
 ///
-/// Sums are exact, over what is known; how many executions do not say is counted beside each. An execution that lists
-/// its calls and used several models counts under each of them with that model's calls; one that does not list its
-/// calls counts as one call. Executions that used no model are counted apart.
+/// Sums are exact, over what is known; how many executions have no price is counted beside each, never taken as 0. An
+/// execution counts at the time it began. One that lists its calls and used several models counts under each of them.
+/// Executions that used no model are counted apart.
+///
+/// The input is what was neither read from a cache nor written to one, as far as that was reported; `cache w` and
+/// `cache r` are what was. A table has at most 80 columns: a count from 10,000 on is rounded to three digits (12.3M), an
+/// amount in US dollars to the cent from 1 on, to a hundredth of it below, to three digits from a million on, each half
+/// to even. What that would make 0 and is not is `<0.0001`. --json has every digit.
+///
+/// --json gives an object with the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or
+/// `agents`, and `totals`. The names are ccusage's where it has them: `daily`, `weekly`, `monthly`, `totals`, `date`,
+/// `week`, `month`, `inputTokens`, `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`, `totalTokens`, `totalCost`,
+/// `modelsUsed`, `modelBreakdowns` with `modelName`, `cost` and `missingPricing`, and `unpricedModels`. As there,
+/// `inputTokens` leaves out the cached ones, and a week has the date of its first day. Ours are `executions`, `unpriced`,
+/// `unreported` (of how many executions each count of tokens is unknown), `withoutModel` and `malformedLines`. What is
+/// unknown is null where ccusage writes 0, and amounts are exact decimals where it writes floats.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: which skill is the dearest?
-  runledger cost --by skill --json | jq '.groups | max_by(.cost_usd).name'")]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Example: what did each day of November cost in Zurich?
+  runledger cost --by day --since 2026-11-01 --until 2026-11-30 --zone Europe/Zurich")]
 pub(crate) struct Cost {
-    /// What to sum up by
-    #[arg(long, value_enum, default_value = "model")]
+    #[command(subcommand)]
+    pub(crate) command: Option<CostCommand>,
+    /// What to sum up by; weeks are those of ISO 8601, from Monday on
+    #[arg(long, value_name = "GROUP", value_parser = by(), default_value = By::Model.name())]
     pub(crate) by: By,
+    #[command(flatten)]
+    pub(crate) period: Period,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum By {
-    Model,
-    Skill,
+fn by() -> impl TypedValueParser<Value = By> {
+    PossibleValuesParser::new(By::ALL.map(By::name)).try_map(|text| text.parse())
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CostCommand {
+    Discrepancy(Discrepancy),
+}
+
+/// Compare what executions cost with what was estimated before, per model and per skill
+///
+/// The sums are of the executions that have both an estimate and a cost; how many have only one of them is counted
+/// beside. The difference is the cost less the estimate, so it is positive where the executions cost more; in percent it
+/// is a share of the estimate. Under each table stand the executions that most exceeded their estimates. An execution
+/// that used several models counts under `-`, since its estimate is for all of them together.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: which execution exceeded its estimate most in the last week?
+  runledger cost discrepancy --since 7d --json | jq .totals.largestExcess")]
+pub(crate) struct Discrepancy {
+    #[command(flatten)]
+    pub(crate) period: Period,
+}
+
+/// Which executions are meant, by the time they began.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Period {
+    /// Only what began then or later: a date (2026-11-01), a time (2026-11-01T12:00:00Z), or a span back from now in
+    /// days of 24 hours or in hours (7d, 24h)
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<Bound>,
+    /// Only what began before then; given a date, that whole day is included
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<Bound>,
+    /// Whose days, weeks and months: an IANA name (Europe/Zurich) or an offset from UTC (+02:00)
+    #[arg(long, value_name = "ZONE", default_value = "UTC", allow_hyphen_values = true)]
+    pub(crate) zone: Zone,
 }
 
 /// Tell what is left of each quota

@@ -1,138 +1,87 @@
 //! `runledger cost`
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
-use runledger::Usd;
+use chrono::TimeZone;
+use runledger::cost::{Group, Report};
 use serde::Serialize;
 
-use crate::args::{By, Cost, Global};
+use crate::args::{Cost, CostCommand, Global};
+use crate::discrepancy;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output;
-use crate::parts::{Part, parts};
 use crate::records;
+use crate::short;
 use crate::table::{Column, Table, cell};
+use crate::zone::Zone;
 
 pub(crate) fn run(args: &Cost, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let mut costs = Costs::default();
-    let malformed = records::each(global, |record| {
-        let parts = parts(&record);
-        if parts.is_empty() {
-            costs.without_model += 1;
-            return Ok(());
+    match (&args.command, args.period.zone) {
+        (Some(CostCommand::Discrepancy(args)), _) => discrepancy::run(args, global, out),
+        (None, Zone::Named(zone)) => sum_up(Report::in_zone(args.by, zone), args, global, out),
+        (None, Zone::Fixed(zone)) => sum_up(Report::in_zone(args.by, zone), args, global, out),
+    }
+}
+
+fn sum_up<Z: TimeZone>(
+    mut report: Report<Z>,
+    args: &Cost,
+    global: &Global,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
+    let malformed_lines = records::each(global, |record| {
+        if args.period.has(&record) {
+            report.add(&record)?;
         }
-        costs.total.add(&parts)?;
-        match args.by {
-            By::Skill => costs.group(Some(&record.skill_name)).add(&parts),
-            By::Model => parts.iter().try_for_each(|part| costs.group(part.model).add(std::slice::from_ref(part))),
-        }
+        Ok(())
     })?;
     match global.json {
-        true => output::json_line(out, &costs.json(args.by, malformed))?,
-        false => costs.table(args.by, out)?,
+        true => output::json_line(out, &Answer { report: &report, malformed_lines })?,
+        false => table(&report, out)?,
     }
     Ok(ExitCode::Yes)
 }
 
-#[derive(Default)]
-struct Costs {
-    /// By skill or model; `None`: which model it was is unknown.
-    groups: BTreeMap<Option<String>, Sum>,
-    total: Sum,
-    without_model: u64,
-}
-
-/// What was taken together, over what is known, and how many executions do not say.
-#[derive(Default, Serialize)]
-struct Sum {
-    calls: u64,
-    /// `None`: of no execution. A ledger's counts cannot add up to more than fits.
-    tokens: Option<u128>,
-    tokens_unknown: u64,
-    /// `None`: of no execution.
-    #[serde(rename = "cost_usd")]
-    cost: Option<Usd>,
-    cost_unknown: u64,
-}
-
-impl Sum {
-    /// Adds parts of one execution.
-    fn add(&mut self, parts: &[Part<'_>]) -> Result<(), Failure> {
-        for part in parts {
-            self.calls += part.calls;
-            if let Some(tokens) = part.tokens {
-                self.tokens = Some(self.tokens.unwrap_or(0) + u128::from(tokens));
-            }
-            if let Some(cost) = part.cost {
-                self.cost = Some(self.cost.unwrap_or(Usd::ZERO).checked_add(cost).ok_or(Failure::Overflow)?);
-            }
-        }
-        self.tokens_unknown += u64::from(parts.iter().any(|part| part.tokens.is_none()));
-        self.cost_unknown += u64::from(parts.iter().any(|part| part.cost.is_none()));
-        Ok(())
-    }
-}
-
-impl Costs {
-    fn group(&mut self, name: Option<&str>) -> &mut Sum {
-        self.groups.entry(name.map(str::to_owned)).or_default()
-    }
-
-    fn json(&self, by: By, malformed_lines: u64) -> impl Serialize {
-        let groups = self.groups.iter().map(|(name, sum)| Group { name: name.as_deref(), sum }).collect();
-        Answer { by: by.name(), groups, total: &self.total, without_model: self.without_model, malformed_lines }
-    }
-
-    fn table(&self, by: By, out: &mut impl Write) -> Result<(), Failure> {
-        let mut table = Table::new([
-            Column::Name(by.name()),
-            Column::Number("calls"),
-            Column::Number("tokens"),
-            Column::Number("unknown"),
-            Column::Number("usd"),
-            Column::Number("unknown"),
-        ]);
-        let total = (cell(Some("total")), &self.total);
-        for (name, sum) in self.groups.iter().map(|(name, sum)| (cell(name.as_ref()), sum)).chain([total]) {
-            let Sum { calls, tokens, tokens_unknown, cost, cost_unknown } = sum;
-            table.row([
-                name,
-                calls.to_string(),
-                cell(*tokens),
-                tokens_unknown.to_string(),
-                cell(*cost),
-                cost_unknown.to_string(),
-            ]);
-        }
-        table.write(out)?;
-        writeln!(out, "without model: {}", self.without_model)?;
-        Ok(())
-    }
-}
-
-/// The answer in JSON.
+/// A report in JSON, and how many lines it is without.
 #[derive(Serialize)]
-struct Answer<'c> {
-    by: &'static str,
-    groups: Vec<Group<'c>>,
-    total: &'c Sum,
-    without_model: u64,
-    malformed_lines: u64,
-}
-
-#[derive(Serialize)]
-struct Group<'c> {
-    name: Option<&'c str>,
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Answer<R> {
     #[serde(flatten)]
-    sum: &'c Sum,
+    pub(crate) report: R,
+    pub(crate) malformed_lines: u64,
 }
 
-impl By {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Model => "model",
-            Self::Skill => "skill",
-        }
+fn table<Z>(report: &Report<Z>, out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([
+        Column::Name(report.by().name()),
+        Column::Number("execs"),
+        Column::Number("input"),
+        Column::Number("output"),
+        Column::Number("cache w"),
+        Column::Number("cache r"),
+        Column::Number("tokens"),
+        Column::Number("usd"),
+        Column::Number("unpriced"),
+    ]);
+    for (name, Group { sum, .. }) in report.groups().chain([(Some("total"), report.totals())]) {
+        let tokens = [sum.input_uncached, sum.output, sum.cache_write, sum.cache_read, sum.total];
+        let [input, output, cache_write, cache_read, total] = tokens.map(|count| cell(count.known.map(short::count)));
+        table.row([
+            cell(name),
+            short::count(sum.executions.into()),
+            input,
+            output,
+            cache_write,
+            cache_read,
+            total,
+            cell(sum.cost.map(short::usd)),
+            short::count(sum.unpriced.into()),
+        ]);
     }
+    table.write(out)?;
+    if report.without_model() > 0 {
+        writeln!(out, "without model: {}", report.without_model())?;
+    }
+    Ok(())
 }

@@ -27,8 +27,6 @@ pub(crate) enum Failure {
     Faulty(u64),
     #[error("write the baselines: {}: this is the ledger", .0.display())]
     IsLedger(PathBuf),
-    #[error("sum up the cost: it leaves the range of an amount")]
-    Overflow,
 }
 
 impl Failure {
@@ -42,7 +40,6 @@ impl Failure {
             Self::Ambiguous { .. } => "ambiguous",
             Self::Faulty(_) => "faulty",
             Self::IsLedger(_) => "unsuitable",
-            Self::Overflow => "overflow",
         }
     }
 

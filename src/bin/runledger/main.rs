@@ -6,17 +6,20 @@ mod args;
 mod baseline;
 mod clock;
 mod cost;
+mod discrepancy;
 mod exit_code;
 mod failure;
 mod head;
 mod list;
 mod output;
-mod parts;
+mod period;
 mod quota;
 mod records;
+mod short;
 mod show;
 mod table;
 mod verify;
+mod zone;
 
 use std::io::{self, BufWriter, Write};
 

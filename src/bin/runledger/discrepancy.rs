@@ -1,0 +1,76 @@
+//! `runledger cost discrepancy`
+
+use std::io::Write;
+
+use runledger::cost::{Discrepancies, Discrepancy, Excess};
+
+use crate::args::{self, Global};
+use crate::cost::Answer;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::output;
+use crate::records;
+use crate::short;
+use crate::table::{Column, Table, cell};
+
+pub(crate) fn run(args: &args::Discrepancy, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let mut found = Discrepancies::default();
+    let malformed_lines = records::each(global, |record| {
+        if args.period.has(&record) {
+            found.add(&record)?;
+        }
+        Ok(())
+    })?;
+    if global.json {
+        output::json_line(out, &Answer { report: &found, malformed_lines })?;
+        return Ok(ExitCode::Yes);
+    }
+    let total = [(Some("total"), found.totals())];
+    tables("model", found.models().chain(total), out)?;
+    writeln!(out)?;
+    tables("skill", found.skills().map(|(name, sums)| (Some(name), sums)).chain(total), out)?;
+    Ok(ExitCode::Yes)
+}
+
+/// The sums by `what`, and below them by how much a single execution exceeded its estimate, where one did.
+fn tables<'d>(
+    what: &'static str,
+    rows: impl Iterator<Item = (Option<&'d str>, &'d Discrepancy)>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let mut sums = Table::new([
+        Column::Name(what),
+        Column::Number("both"),
+        Column::Number("estimate"),
+        Column::Number("actual"),
+        Column::Number("difference"),
+        Column::Number("%"),
+        Column::Number("est. only"),
+        Column::Number("act. only"),
+    ]);
+    let mut excesses =
+        Table::new([Column::Name(what), Column::Number("largest excess"), Column::Text("of the execution")]);
+    let mut exceeded = false;
+    for (name, row) in rows {
+        sums.row([
+            cell(name),
+            short::count(row.compared.into()),
+            cell(row.estimated.map(short::usd)),
+            cell(row.actual.map(short::usd)),
+            cell(row.difference().map(short::usd)),
+            cell(row.relative().map(short::percent)),
+            short::count(row.estimate_only.into()),
+            short::count(row.actual_only.into()),
+        ]);
+        if let Some(Excess { execution_id, amount, .. }) = row.largest_excess {
+            excesses.row([cell(name), short::usd(amount), execution_id.to_string()]);
+            exceeded = true;
+        }
+    }
+    sums.write(out)?;
+    if exceeded {
+        writeln!(out)?;
+        excesses.write(out)?;
+    }
+    Ok(())
+}

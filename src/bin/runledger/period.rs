@@ -1,0 +1,126 @@
+//! Which executions a report is about.
+
+use std::str::FromStr;
+
+use chrono::NaiveDate;
+use runledger::{ExecutionMetrics, Timestamp};
+
+use crate::args::Period;
+use crate::clock;
+
+/// One end of a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// A day of the zone. It is compared with the date of an execution there, so no moment has to be found for its
+    /// beginning, which a change of the clocks may leave out or repeat.
+    Date(NaiveDate),
+    Time(Timestamp),
+}
+
+impl Period {
+    /// Whether the execution began in it.
+    pub(crate) fn has(&self, record: &ExecutionMetrics) -> bool {
+        let time = record.timestamp_start;
+        let begun = |since| match since {
+            Bound::Date(date) => self.zone.date(time) >= date,
+            Bound::Time(since) => time >= since,
+        };
+        let not_over = |until| match until {
+            Bound::Date(date) => self.zone.date(time) <= date,
+            Bound::Time(until) => time < until,
+        };
+        self.since.is_none_or(begun) && self.until.is_none_or(not_over)
+    }
+}
+
+impl FromStr for Bound {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse(text, clock::unix_ms())
+    }
+}
+
+fn parse(text: &str, now_ms: i64) -> Result<Bound, String> {
+    const HOUR_MS: i64 = 3_600_000;
+    let unit_ms = |unit: &str| match unit {
+        "h" => Some(HOUR_MS),
+        "d" => Some(24 * HOUR_MS),
+        _ => None,
+    };
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    if let (Some(unit_ms), 1..) = (unit_ms(&text[digits..]), digits) {
+        let span_ms = text[..digits].parse().ok().and_then(|units: i64| units.checked_mul(unit_ms));
+        let time = span_ms.and_then(|span_ms| Timestamp::from_unix_ms(now_ms.checked_sub(span_ms)?));
+        return time.map(Bound::Time).ok_or_else(|| "that is before the year 0".to_owned());
+    }
+    // NaiveDate would read more and fewer digits as well.
+    let is_date = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let bound = match is_date {
+        true => text.parse().ok().map(Bound::Date),
+        false => text.parse().ok().map(Bound::Time),
+    };
+    bound.ok_or_else(|| "expected a date (2026-11-01), a time (2026-11-01T12:00:00Z) or a span (7d, 24h)".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_bound_is_a_date_a_time_or_a_span_back_from_now() {
+        let now = time("2026-11-20T12:00:00Z").unix_ms();
+        let date = NaiveDate::from_ymd_opt(2026, 11, 1).unwrap();
+        for (text, bound) in [
+            ("2026-11-01", Bound::Date(date)),
+            ("2026-11-01T12:00:00+02:00", Bound::Time(time("2026-11-01T10:00:00Z"))),
+            ("7d", Bound::Time(time("2026-11-13T12:00:00Z"))),
+            ("24h", Bound::Time(time("2026-11-19T12:00:00Z"))),
+            ("0h", Bound::Time(time("2026-11-20T12:00:00Z"))),
+        ] {
+            assert_eq!(parse(text, now), Ok(bound), "{text}");
+        }
+        for text in
+            ["", "d", "7", "7m", "-7d", "7 d", "2026-11-1", "2026-11-31", "+2026-11-1", "2026-11-01T12:00:00", "é"]
+        {
+            assert!(parse(text, now).unwrap_err().starts_with("expected a date"), "{text}");
+        }
+        for text in ["99999999d", "9223372036854775807h", "99999999999999999999h"] {
+            assert_eq!(parse(text, now), Err("that is before the year 0".to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_takes_its_whole_day_and_a_time_is_left_out_at_the_end() {
+        let has = |since: &str, until: &str, zone: &str, start: &str| {
+            let bound = |text: &str| (!text.is_empty()).then(|| parse(text, 0).unwrap());
+            let period = Period { since: bound(since), until: bound(until), zone: zone.parse().unwrap() };
+            period.has(&ExecutionMetrics::new(runledger::Uuid::nil(), "s", "1", time(start)))
+        };
+        let day = |start| has("2026-11-20", "2026-11-20", "UTC", start);
+        assert!(day("2026-11-20T00:00:00Z") && day("2026-11-20T23:59:59.999Z"));
+        assert!(!day("2026-11-19T23:59:59.999Z") && !day("2026-11-21T00:00:00Z"));
+        let hour = |start| has("2026-11-20T12:00:00Z", "2026-11-20T13:00:00Z", "UTC", start);
+        assert!(hour("2026-11-20T12:00:00Z") && hour("2026-11-20T12:59:59.999Z"));
+        assert!(!hour("2026-11-20T11:59:59.999Z") && !hour("2026-11-20T13:00:00Z"));
+        assert!(has("", "", "UTC", "0000-01-01T00:00:00Z") && has("", "", "UTC", "9999-12-31T23:59:59.999Z"));
+
+        // On 2026-03-08 clocks in Havana go from 00:00 to 01:00, which is 05:00 UTC: the day begins at 01:00.
+        let day = |start| has("2026-03-08", "2026-03-08", "America/Havana", start);
+        assert!(!day("2026-03-08T04:59:59.999Z") && day("2026-03-08T05:00:00Z"));
+        assert!(day("2026-03-09T03:59:59.999Z") && !day("2026-03-09T04:00:00Z"));
+        // On 2026-11-01 they go from 01:00 back to 00:00: the day has its first hour twice.
+        let day = |start| has("2026-11-01", "2026-11-01", "America/Havana", start);
+        assert!(!day("2026-11-01T03:59:59.999Z") && day("2026-11-01T04:00:00Z") && day("2026-11-01T05:30:00Z"));
+        assert!(day("2026-11-02T04:59:59.999Z") && !day("2026-11-02T05:00:00Z"));
+        // Samoa left 2011-12-30 out: nothing began on it, and the next day followed on the one before.
+        let day = |start| has("2011-12-30", "2011-12-30", "Pacific/Apia", start);
+        assert!(!day("2011-12-30T09:59:59.999Z") && !day("2011-12-30T10:00:00Z"));
+        assert!(has("2011-12-30", "", "Pacific/Apia", "2011-12-30T10:00:00Z"));
+        assert!(!has("2011-12-30", "", "Pacific/Apia", "2011-12-30T09:59:59.999Z"));
+    }
+}

@@ -1,0 +1,163 @@
+//! Calls of the `runledger` command in a directory of their own, and the ledger that they ask; shared by the tests of its
+//! commands.
+
+#![allow(dead_code, reason = "each test takes the parts that it needs")]
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use runledger::metrics::{CostTier, ErrorCategory, LlmCall, Status};
+use runledger::{Answer, ExecutionMetrics, Options, Timestamp, Usage, Usd, Uuid};
+use serde_json::Value;
+
+/// What a call of the command gave back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Output {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Output {
+    /// The answer of a call that said nothing on stderr.
+    pub(crate) fn answer(self, code: i32) -> String {
+        assert_eq!((self.code, self.stderr.as_str()), (Some(code), ""), "{}", self.stdout);
+        self.stdout
+    }
+
+    /// The complaint of a call that could not answer.
+    pub(crate) fn complaint(self, code: i32) -> String {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{}", self.stderr);
+        self.stderr
+    }
+
+    pub(crate) fn json(self) -> Value {
+        serde_json::from_str(&self.answer(0)).unwrap()
+    }
+}
+
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runledger"));
+    command.env_remove("RUNLEDGER_PATH").env_remove("NO_COLOR");
+    command
+}
+
+pub(crate) fn output(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Output { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+pub(crate) struct Place {
+    pub(crate) directory: tempfile::TempDir,
+}
+
+impl Place {
+    /// A directory without a ledger.
+    pub(crate) fn empty() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    /// A ledger of five executions.
+    pub(crate) fn new() -> Self {
+        Self::with(&records())
+    }
+
+    pub(crate) fn with(records: &[ExecutionMetrics]) -> Self {
+        let place = Self::empty();
+        let clock = || time("2026-02-14T15:00:00Z");
+        let ledger = Options::new().clock(clock).open(place.ledger()).unwrap();
+        for record in records {
+            assert!(matches!(ledger.append(record).unwrap(), Answer::Durable { .. }));
+        }
+        place
+    }
+
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.path("logs/execution_metrics.jsonl")
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Runs the command in the directory, so that the ledger is the default one and paths are short.
+    pub(crate) fn run(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
+        output(command().current_dir(self.directory.path()).args(args))
+    }
+
+    /// Every file below the directory.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        fn walk(directory: &Path, files: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { walk(&path, files) } else { files.push(path) }
+            }
+        }
+        let mut files = Vec::new();
+        walk(self.directory.path(), &mut files);
+        files.sort();
+        files
+    }
+
+    /// Puts a line of another program behind the second record.
+    pub(crate) fn with_a_foreign_line(self) -> Self {
+        let text = std::fs::read_to_string(self.ledger()).unwrap();
+        let end: usize = text.split_inclusive('\n').take(2).map(str::len).sum();
+        std::fs::write(self.ledger(), format!("{}no record\n{}", &text[..end], &text[end..])).unwrap();
+        self
+    }
+}
+
+pub(crate) fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub(crate) fn record(id: u128, skill: &str, start: &str, latency_ms: Option<u64>, status: Status) -> ExecutionMetrics {
+    let mut record = ExecutionMetrics::new(Uuid::from_u128(id << 80 | id), skill, "1.0.0", time(start));
+    record.timestamp_end = latency_ms.map(|ms| record.timestamp_start.plus_ms(ms));
+    (record.total_latency_ms, record.wall_clock_time_ms) = (latency_ms, latency_ms);
+    record.set_status(status);
+    record
+}
+
+/// A success with a known price, a failure with two models, an interruption, a skill without a model whose name is not
+/// ASCII, and one of an unknown price.
+pub(crate) fn records() -> [ExecutionMetrics; 5] {
+    let mut push =
+        record(0x019c_5d2a_5a40, "git-push-autonomous", "2026-02-14T14:23:00.250Z", Some(3200), Status::Success);
+    push.set_usage("gpt-4", &Usage::new(1000, 500));
+    push.cost_usd = Some(usd("0.06"));
+    push.cost_tier = Some(CostTier::Premium);
+
+    let mut publish = record(0x019c_5d2a_6b00, "blog-publish", "2026-02-14T14:24:00Z", Some(45_000), Status::Failed);
+    publish.set_error_reason("remote rejected");
+    publish.error_category = Some(ErrorCategory::Network);
+    publish.set_usage("claude-haiku-4-5", &Usage::new(3300, 0));
+    publish.trace.llm_calls = vec![call(1, "gpt-4", 1000, "0.03"), call(2, "claude-haiku-4-5", 2300, "0.00450025")];
+    publish.cost_usd = Some(usd("0.03450025"));
+
+    let interrupted = record(0x019c_5d2a_6b01, "blog-publish", "2026-02-14T14:25:00Z", None, Status::Interrupted);
+    let unicode = record(0x019c_5d2b_0000, "übersetzen-日本語", "2026-02-14T14:26:00Z", Some(7), Status::Success);
+
+    let mut unpriced = record(0x019c_5d2b_0001, "blog-publish", "2026-02-14T14:27:00Z", Some(900), Status::Success);
+    unpriced.set_usage("llama-9", &Usage::new(10, 5));
+    unpriced.cost_tier = Some(CostTier::Unknown);
+    [push, publish, interrupted, unicode, unpriced]
+}
+
+pub(crate) fn call(sequence: u64, model: &str, tokens: u64, cost: &str) -> LlmCall {
+    let mut call = LlmCall::new(sequence, model);
+    (call.tokens_input, call.tokens_output) = (Some(tokens), Some(0));
+    call.cost_usd = Some(usd(cost));
+    call
+}
+
+pub(crate) fn usd(text: &str) -> Usd {
+    text.parse().unwrap()
+}
+
+pub(crate) fn lines(records: &[ExecutionMetrics]) -> String {
+    records.iter().map(|record| record.to_json().unwrap() + "\n").collect()
+}
