@@ -30,13 +30,11 @@ pub(crate) fn usd(amount: Usd) -> String {
     if amount < Usd::ZERO { format!("-{text}") } else { text }
 }
 
-/// A share in percent with one decimal, such as `-12.5%`; from 100,000 % on with two digits. At most 8 characters.
+/// A share in percent with one decimal, such as `-12.5%`; where that takes more than 8 characters, with two digits.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    match percent.abs() < 99_999.95 {
-        true => format!("{percent:.1}%"),
-        false => format!("{percent:.1e}%"),
-    }
+    let text = format!("{percent:.1}%");
+    if text.len() <= 8 { text } else { format!("{percent:.1e}%") }
 }
 
 /// `value` × 10^−`decimals`, which is 1 or more, as `123k`, `1.23M`, `12.3B` or `123T`; from 10¹⁵ on as `1.23e15`.
@@ -120,9 +118,15 @@ mod tests {
 
     #[test]
     fn shares_are_percents() {
-        for (share, text) in
-            [(0.0, "0.0%"), (-0.125, "-12.5%"), (999.999, "99999.9%"), (1000.0, "1.0e5%"), (-1e30, "-1.0e32%")]
-        {
+        for (share, text) in [
+            (0.0, "0.0%"),
+            (-0.125, "-12.5%"),
+            (999.999, "99999.9%"),
+            (1000.0, "1.0e5%"),
+            (-99.99, "-9999.0%"),
+            (-100.0, "-1.0e4%"),
+            (-1e30, "-1.0e32%"),
+        ] {
             assert_eq!(percent(share), text, "{share}");
         }
     }

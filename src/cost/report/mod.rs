@@ -182,7 +182,7 @@ impl Group {
 /// What one execution took of each model alone. What was cached is known of the only one.
 fn each<'p>(models: &'p [Part<'p>], cached: Cached) -> impl Iterator<Item = (Option<String>, &'p [Part<'p>], Cached)> {
     let cached = if models.len() == 1 { cached } else { Cached::default() };
-    models.chunks(1).map(move |part| (part[0].model.map(str::to_owned), part, cached))
+    models.iter().map(move |part| (part.model.map(str::to_owned), std::slice::from_ref(part), cached))
 }
 
 /// What executions took and cost, summed up by something: exact, in one pass, in memory that grows with the groups and
@@ -256,26 +256,21 @@ impl<Z: TimeZone> Report<Z> {
             return Ok(());
         };
         self.totals.add(&models, cached)?;
-        if self.by == By::Model {
-            return each(&models, cached)
-                .try_for_each(|(model, part, cached)| self.groups.entry(model).or_default().add(part, cached));
-        }
-        self.groups.entry(self.key(record)).or_default().add(&models, cached)
-    }
-
-    /// The group of an execution that is in one only.
-    fn key(&self, record: &ExecutionMetrics) -> Option<String> {
         let date = || record.timestamp_start.to_chrono().with_timezone(&self.zone).date_naive();
-        match self.by {
+        let name = match self.by {
             By::Day => Some(date().to_string()),
             By::Week => Some(monday(date()).to_string()),
             By::Month => Some(format!("{:04}-{:02}", date().year(), date().month())),
-            By::Model => record.model.name.clone(),
+            By::Model => {
+                return each(&models, cached)
+                    .try_for_each(|(model, part, cached)| self.groups.entry(model).or_default().add(part, cached));
+            }
             By::Skill => Some(record.skill_name.clone()),
             By::Run => record.run.run_id.clone(),
             By::Scene => record.production.scene_id.clone(),
             By::Agent => record.run.agent_name.clone(),
-        }
+        };
+        self.groups.entry(name).or_default().add(&models, cached)
     }
 }
 
