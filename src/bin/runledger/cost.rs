@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use chrono::TimeZone;
-use runledger::cost::{Group, Report};
+use runledger::cost::Report;
 use serde::Serialize;
 
 use crate::args::{Cost, CostCommand, Global};
@@ -64,7 +64,8 @@ fn table<Z>(report: &Report<Z>, out: &mut impl Write) -> Result<(), Failure> {
         Column::Number("usd"),
         Column::Number("unpriced"),
     ]);
-    for (name, Group { sum, .. }) in report.groups().chain([(Some("total"), report.totals())]) {
+    let groups = report.groups().map(|(name, group)| (name, &group.sum));
+    for (name, sum) in groups.chain([(Some("total"), report.totals())]) {
         let tokens = [sum.input_uncached, sum.output, sum.cache_write, sum.cache_read, sum.total];
         let [input, output, cache_write, cache_read, total] = tokens.map(|count| cell(count.known.map(short::count)));
         table.row([

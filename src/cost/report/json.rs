@@ -1,5 +1,7 @@
 //! Reports in JSON, with the field names of ccusage where it has them.
 
+use std::collections::BTreeSet;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -27,7 +29,7 @@ impl<Z> Serialize for Report<Z> {
         let rows: Vec<_> = self.groups.iter().map(|(name, group)| Row { name_key, name, group }).collect();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry(groups_key, &rows)?;
-        map.serialize_entry("totals", &Totals(&self.totals))?;
+        map.serialize_entry("totals", &Totals(self))?;
         map.serialize_entry("withoutModel", &self.without_model)?;
         map.end()
     }
@@ -52,15 +54,15 @@ impl Serialize for Row<'_> {
     }
 }
 
-struct Totals<'r>(&'r Group);
+struct Totals<'r, Z>(&'r Report<Z>);
 
-impl Serialize for Totals<'_> {
+impl<Z> Serialize for Totals<'_, Z> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Group { sum, models } = self.0;
-        let unpriced = models.iter().filter(|(_, sum)| sum.unpriced > 0);
-        let unpriced: Vec<_> = unpriced.filter_map(|(name, _)| name.as_ref()).collect();
+        let models = self.0.groups.values().flat_map(|group| &group.models);
+        let unpriced = models.filter(|(_, sum)| sum.unpriced > 0).filter_map(|(name, _)| name.as_ref());
+        let unpriced: BTreeSet<_> = unpriced.collect();
         let mut map = serializer.serialize_map(None)?;
-        fields(&mut map, "totalCost", sum)?;
+        fields(&mut map, "totalCost", &self.0.totals)?;
         if !unpriced.is_empty() {
             map.serialize_entry("unpricedModels", &unpriced)?;
         }

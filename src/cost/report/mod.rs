@@ -159,7 +159,7 @@ fn overflow() -> Error {
     Error::new(ErrorKind::Overflow, "sum up the cost").detail("the sum leaves the range of an amount")
 }
 
-/// A group of a [`Report`], or all of it.
+/// A group of a [`Report`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Group {
@@ -228,7 +228,7 @@ pub struct Report<Z = Utc> {
     by: By,
     zone: Z,
     groups: BTreeMap<Option<String>, Group>,
-    totals: Group,
+    totals: Sum,
     without_model: u64,
 }
 
@@ -242,7 +242,7 @@ impl Report {
 impl<Z: TimeZone> Report<Z> {
     /// An empty report by the calendar of `zone`.
     pub fn in_zone(by: By, zone: Z) -> Self {
-        Self { by, zone, groups: BTreeMap::new(), totals: Group::default(), without_model: 0 }
+        Self { by, zone, groups: BTreeMap::new(), totals: Sum::default(), without_model: 0 }
     }
 
     /// Adds one execution.
@@ -286,7 +286,7 @@ impl<Z> Report<Z> {
     }
 
     /// All groups together. By model, an execution that used several is in several groups, and here once.
-    pub fn totals(&self) -> &Group {
+    pub fn totals(&self) -> &Sum {
         &self.totals
     }
 
