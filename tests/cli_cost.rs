@@ -262,7 +262,7 @@ fn a_table_has_at_most_80_columns_whatever_the_values() {
         let mut record = record(1, skill, "2026-11-01T00:00:00Z", Some(1), Status::Success);
         record.set_usage("long name of a model ".repeat(9), &Usage::new(u64::MAX, 0));
         (record.tokens_output, record.tokens_used) = (Some(u64::MAX), Some(u64::MAX));
-        (record.model.cache_read, record.model.cache_write) = (Some(u64::MAX / 2), Some(u64::MAX / 3));
+        (record.model.parts.cache_read, record.model.parts.cache_write) = (Some(u64::MAX / 2), Some(u64::MAX / 3));
         (record.cost_usd, record.cost.estimated_usd) = (Some(usd(cost)), Some(usd(estimate)));
         record
     };

@@ -153,7 +153,7 @@ fn an_execution_of_several_models_is_in_each_of_them_and_once_in_the_whole() {
     assert_eq!([skill.sum.input_uncached, skill.sum.cache_read, skill.sum.total].map(|c| known(&c)), [30, 70, 102]);
     assert_eq!(skill.models.values().collect::<Vec<_>>(), [a, b]);
 
-    record.model.cache_read = Some(101);
+    record.model.parts.cache_read = Some(101);
     let too_many = report(By::Skill, [&record]);
     assert_eq!((too_many.totals().input_uncached.known, too_many.totals().input_uncached.unknown), (None, 1));
 }
@@ -228,7 +228,7 @@ fn any_record() -> impl Strategy<Value = ExecutionMetrics> {
             record.run.agent_name = agent.map(str::to_owned);
             record.production.scene_id = scene.map(str::to_owned);
             (record.tokens_input, record.tokens_output, record.tokens_used) = (input, output, total);
-            (record.model.cache_read, record.model.cache_write) = (read, write);
+            (record.model.parts.cache_read, record.model.parts.cache_write) = (read, write);
             (record.cost_usd, record.cost.estimated_usd) = (cost, estimate);
             for (model, input, output, cost) in calls {
                 let mut call = LlmCall::new(1, model);

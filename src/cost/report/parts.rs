@@ -38,7 +38,7 @@ impl<'r> Parts<'r> {
         if by_model.is_empty() && !used_model(record) {
             return None;
         }
-        let cached = Cached { read: record.model.cache_read, write: record.model.cache_write };
+        let cached = Cached { read: record.model.parts.cache_read, write: record.model.parts.cache_write };
         let models = match by_model.as_slice() {
             [_, _, ..] if adds_up(&by_model, record) => by_model,
             // Which model took how much of the whole is not told.
