@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+use runledger::Timestamp;
 use runledger::cost::By;
-use runledger::metrics::Status;
+use runledger::metrics::{Meter, Status};
 
 use crate::period::Bound;
 use crate::show::IdPrefix;
@@ -58,6 +59,9 @@ pub(crate) enum Command {
     Verify(Verify),
     Head(Head),
     Cost(Cost),
+    Price(Price),
+    #[command(subcommand)]
+    Prices(Prices),
     Quota(Quota),
     Baseline(Baseline),
 }
@@ -160,6 +164,148 @@ fn by() -> impl TypedValueParser<Value = By> {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CostCommand {
     Discrepancy(Discrepancy),
+    Explain(CostExplain),
+}
+
+/// Explain what a call costs, or what an execution cost, line by line
+///
+/// Each line is a count, the price of so many, and their product; every token is in one line. An execution is priced
+/// anew, call by call, at the time of the call and by today's table; what was recorded stands above.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: 33,000 tokens in, most of them from the cache
+  runledger cost explain claude-opus-4-5 --input 33000 --output 500 --part cache_read=30000
+Example: why did this execution cost so much?
+  runledger cost explain --execution 019c5d2a-5a40")]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["model", "execution"]))]
+pub(crate) struct CostExplain {
+    /// The model, with or without its provider in front: openai/gpt-4
+    pub(crate) model: Option<String>,
+    /// An execution of the ledger, by its id or the beginning of it
+    #[arg(long, value_name = "ID", conflicts_with_all = ["input", "output", "parts", "provider", "variant", "at"])]
+    pub(crate) execution: Option<IdPrefix>,
+    /// All input tokens, the cached ones too
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) input: u64,
+    /// All output tokens, the reasoning too
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) output: u64,
+    /// A part of them, or what else was used: cache_read, cache_write (all of it), cache_write_1h, reasoning,
+    /// input_audio, web_searches, requests, audio_ms, …
+    #[arg(long = "part", value_name = "NAME=N", value_parser = part)]
+    pub(crate) parts: Vec<(Meter, u64)>,
+    /// Who served it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+    /// How it was served: processing=batch, service_tier=flex
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) variant: Vec<(String, String)>,
+    /// When the call was made, such as 2026-11-20T12:00:00Z; now if it is not told
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) own: OwnPrices,
+}
+
+/// Prices over the bundled ones.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OwnPrices {
+    /// A price table of your own, whose rows count before the bundled ones
+    #[arg(long, value_name = "FILE", env = "RUNLEDGER_PRICES", hide_env_values = true)]
+    pub(crate) prices: Option<PathBuf>,
+}
+
+fn part(text: &str) -> Result<(Meter, u64), String> {
+    let (name, count) = text.split_once('=').ok_or("expected NAME=N, such as cache_read=30000")?;
+    let meter = Meter::ALL.into_iter().find(|meter| meter.name() == name);
+    let meter = meter.ok_or_else(|| format!("expected one of {}", Meter::ALL.map(Meter::name).join(", ")))?;
+    Ok((meter, count.parse().map_err(|_| format!("expected a whole number, found {count:?}"))?))
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE, such as processing=batch")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Price calls: JSON lines on stdin, one line of answer for each
+///
+/// A line is {"model": …, "provider": …, "usage": {…}, "at": …, "variant": {"processing": "batch"}}; model and usage are
+/// required, and `at` is now if it is not told. A usage may have input_tokens, output_tokens, cache_read_tokens,
+/// cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens, output_audio_tokens, requests,
+/// web_searches, audio_seconds, and the other meters of the library; a whole includes its parts, and null or absent is
+/// not reported.
+///
+/// The answer has the exact cost as a decimal string, its parts, and where the price comes from. A line that cannot be
+/// priced is answered with {"error": …, "kind": …, "near": […]}. Exits with 0 once every line has its answer.
+#[derive(Debug, clap::Args)]
+#[command(after_help = r#"Example: one call
+  echo '{"model": "gpt-4o-mini", "usage": {"input_tokens": 1, "output_tokens": 1}}' | runledger price"#)]
+pub(crate) struct Price {
+    #[command(flatten)]
+    pub(crate) own: OwnPrices,
+}
+
+/// Make price tables, and tell how old they are
+#[derive(Debug, Subcommand)]
+pub(crate) enum Prices {
+    Import(PricesImport),
+    Check(PricesCheck),
+}
+
+/// Turn a price table of another project into one for --prices
+///
+/// The table goes to stdout, or to a new file. stderr says how many models it has, how many prices were rounded to whole
+/// pico-dollars, and what was left out and why. Nothing is fetched: the file must be here.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: the prices of genai-prices, as they were on a day
+  runledger prices import data.json --from genai-prices --table-version 'genai-prices 0.2.3' \
+    --as-of 2026-11-20 --out prices.json")]
+pub(crate) struct PricesImport {
+    /// The other project's file
+    pub(crate) file: PathBuf,
+    /// Which project's
+    #[arg(long, value_enum, value_name = "PROJECT")]
+    pub(crate) from: PriceSource,
+    /// What records will name the table by
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) table_version: String,
+    /// The day on which the prices were looked up, such as 2026-11-20
+    #[arg(long, value_name = "DAY")]
+    pub(crate) as_of: String,
+    /// Where the prices come from, and under which licence; the project and its licence if it is not told
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) source: Option<String>,
+    /// Write to this file, which must not be there yet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PriceSource {
+    GenaiPrices,
+    Litellm,
+}
+
+impl PriceSource {
+    pub(crate) fn credit(self) -> &'static str {
+        match self {
+            Self::GenaiPrices => "genai-prices, MIT licence",
+            Self::Litellm => "LiteLLM, MIT licence",
+        }
+    }
+}
+
+/// Tell how old the prices are
+///
+/// Exits with 1 if a table is older than allowed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: in a job that fails when prices are older than two weeks
+  runledger prices check --max-age-days 14")]
+pub(crate) struct PricesCheck {
+    /// How old a table may be
+    #[arg(long, value_name = "DAYS", default_value = "30")]
+    pub(crate) max_age_days: u32,
+    #[command(flatten)]
+    pub(crate) own: OwnPrices,
 }
 
 /// Compare what executions cost with what was estimated before, per model and per skill

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::args::{Cost, CostCommand, Global};
 use crate::discrepancy;
 use crate::exit_code::ExitCode;
+use crate::explain;
 use crate::failure::Failure;
 use crate::output;
 use crate::records;
@@ -19,6 +20,7 @@ use crate::zone::Zone;
 pub(crate) fn run(args: &Cost, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     match (&args.command, args.period.zone) {
         (Some(CostCommand::Discrepancy(args)), _) => discrepancy::run(args, global, out),
+        (Some(CostCommand::Explain(args)), _) => explain::run(args, global, out),
         (None, Zone::Named(zone)) => sum_up(Report::in_zone(args.by, zone), args, global, out),
         (None, Zone::Fixed(zone)) => sum_up(Report::in_zone(args.by, zone), args, global, out),
     }

@@ -19,6 +19,10 @@ pub(crate) enum Failure {
     File { operation: &'static str, path: PathBuf, source: io::Error },
     #[error("read a head: {}", path.display())]
     Head { path: PathBuf, source: Box<dyn Error + Send + Sync> },
+    #[error("read the input")]
+    Input(#[source] io::Error),
+    #[error("read prices: {}", path.display())]
+    Prices { path: PathBuf, source: runledger::Error },
     #[error("no execution has the id {0}")]
     Absent(String),
     #[error("several executions have an id that begins with {prefix}, such as {first} and {second}")]
@@ -34,7 +38,8 @@ impl Failure {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Library(error) => kind(error),
-            Self::Output(_) | Self::File { .. } => "io",
+            Self::Prices { source, .. } => kind(source),
+            Self::Output(_) | Self::Input(_) | Self::File { .. } => "io",
             Self::Head { .. } => "malformed",
             Self::Absent(_) => "absent",
             Self::Ambiguous { .. } => "ambiguous",

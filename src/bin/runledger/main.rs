@@ -8,11 +8,15 @@ mod clock;
 mod cost;
 mod discrepancy;
 mod exit_code;
+mod explain;
 mod failure;
 mod head;
 mod list;
 mod output;
 mod period;
+mod price;
+mod price_table;
+mod prices;
 mod quota;
 mod records;
 mod short;
@@ -51,6 +55,8 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Verify(args) => verify::run(args, global, out),
         Command::Head(_) => head::run(global, out),
         Command::Cost(args) => cost::run(args, global, out),
+        Command::Price(args) => price::run(args, out),
+        Command::Prices(args) => prices::run(args, global, out),
         Command::Quota(args) => quota::run(args, global, out),
         Command::Baseline(args) => baseline::run(args, global, out),
     }?;

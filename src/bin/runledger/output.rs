@@ -44,6 +44,14 @@ pub(crate) fn warning(text: &str, kind: &str, global: &Global) {
     }
 }
 
+/// Says on stderr what was done, beside an answer on stdout that is a file's content.
+pub(crate) fn note(text: &str, kind: &str, global: &Global) {
+    match global.json {
+        true => to_stderr(&json!({"note": text, "kind": kind}).to_string()),
+        false => to_stderr(&format!("runledger: {}", table::printable(text))),
+    }
+}
+
 fn to_stderr(line: &str) {
     // With stderr closed there is nobody left to tell.
     let _ = writeln!(io::stderr(), "{line}");

@@ -12,7 +12,17 @@ use crate::output;
 use crate::records;
 
 pub(crate) fn run(args: &Show, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let IdPrefix { digits, given } = &args.id;
+    let record = find(&args.id, global)?;
+    match global.json {
+        true => output::json_line(out, &record)?,
+        false => output::json_pretty(out, &record)?,
+    }
+    Ok(ExitCode::Yes)
+}
+
+/// The only execution with that id; if several lines have it, the last one.
+pub(crate) fn find(id: &IdPrefix, global: &Global) -> Result<ExecutionMetrics, Failure> {
+    let IdPrefix { digits, given } = id;
     let mut found: Option<ExecutionMetrics> = None;
     records::each(global, |record| {
         if !record.execution_id.simple().to_string().starts_with(digits) {
@@ -26,12 +36,7 @@ pub(crate) fn run(args: &Show, global: &Global, out: &mut impl Write) -> Result<
         found = Some(record);
         Ok(())
     })?;
-    let record = found.ok_or_else(|| Failure::Absent(given.clone()))?;
-    match global.json {
-        true => output::json_line(out, &record)?,
-        false => output::json_pretty(out, &record)?,
-    }
-    Ok(ExitCode::Yes)
+    found.ok_or_else(|| Failure::Absent(given.clone()))
 }
 
 fn ambiguous(prefix: &str, first: Uuid, second: Uuid) -> Failure {

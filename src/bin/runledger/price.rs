@@ -1,0 +1,158 @@
+//! `runledger price`
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Write};
+
+use runledger::metrics::{Call, Meter};
+use runledger::{Cost, ErrorKind, PriceTable, Timestamp, Usage};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::args::Price;
+use crate::clock;
+use crate::exit_code::ExitCode;
+use crate::failure::{self, Failure};
+use crate::output;
+use crate::price_table;
+
+pub(crate) fn run(args: &Price, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let prices = price_table::read(args.own.prices.as_deref())?;
+    let mut input = BufReader::with_capacity(1 << 16, io::stdin());
+    let mut line = Vec::new();
+    loop {
+        // Who waits for an answer before the next question gets it; who sends many at once gets many.
+        if !input.buffer().contains(&b'\n') {
+            out.flush()?;
+        }
+        line.clear();
+        if input.read_until(b'\n', &mut line).map_err(Failure::Input)? == 0 {
+            return Ok(ExitCode::Yes);
+        }
+        if !line.trim_ascii().is_empty() {
+            output::json_line(out, &answer(&line, &prices))?;
+        }
+    }
+}
+
+/// A call to be priced.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    model: String,
+    provider: Option<String>,
+    usage: BTreeMap<String, Value>,
+    at: Option<Timestamp>,
+    #[serde(default)]
+    variant: BTreeMap<String, String>,
+}
+
+/// What a line is answered with.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer<'p> {
+    Cost(Priced<'p>),
+    Refusal { error: String, kind: &'static str, near: Vec<String> },
+}
+
+/// A cost, amounts as decimal strings with all their digits.
+#[derive(Serialize)]
+pub(crate) struct Priced<'p> {
+    usd: String,
+    parts: Parts<'p>,
+    provider: &'p str,
+    matched: &'p str,
+    table: &'p str,
+    cost_tier: String,
+    tier_above: Option<u64>,
+    variant: Option<&'p BTreeMap<String, String>>,
+    at: Timestamp,
+}
+
+struct Parts<'p>(Cost<'p>);
+
+impl Serialize for Parts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.parts.len()))?;
+        for part in &self.0.parts {
+            map.serialize_entry(part.meter.name(), &part.usd.to_string())?;
+        }
+        map.end()
+    }
+}
+
+impl<'p> From<Cost<'p>> for Priced<'p> {
+    fn from(cost: Cost<'p>) -> Self {
+        Self {
+            usd: cost.usd.to_string(),
+            provider: cost.provider,
+            matched: cost.matched,
+            table: cost.table,
+            cost_tier: cost.tier.to_string(),
+            tier_above: cost.tier_above,
+            variant: cost.variant,
+            at: cost.at,
+            parts: Parts(cost),
+        }
+    }
+}
+
+fn answer<'p>(line: &[u8], prices: &'p PriceTable) -> Answer<'p> {
+    let malformed = |error: String| Answer::Refusal { error, kind: "malformed", near: Vec::new() };
+    let (call, at) = match serde_json::from_slice(line).map_err(|error| error.to_string()).and_then(call) {
+        Ok(call) => call,
+        Err(error) => return malformed(error),
+    };
+    match prices.cost_of(&call, at) {
+        Ok(cost) => Answer::Cost(cost.into()),
+        Err(error) => Answer::Refusal {
+            near: if error.kind() == ErrorKind::UnknownModel { error.details().to_vec() } else { Vec::new() },
+            kind: failure::kind(&error),
+            error: error.to_string(),
+        },
+    }
+}
+
+fn call(request: Request) -> Result<(Call, Timestamp), String> {
+    let Request { model, provider, usage, at, variant } = request;
+    let mut call = Call::new(model, read_usage(&usage)?);
+    (call.provider, call.variant) = (provider, variant);
+    let at = at.or_else(|| Timestamp::from_unix_ms(clock::unix_ms()));
+    Ok((call, at.ok_or("the clock is outside the years 0 to 9999: say \"at\"")?))
+}
+
+/// A usage by its keys; null is not reported, and so is a key that is not there.
+fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
+    let mut usage = Usage::new(0, 0);
+    for (key, value) in counts.iter().filter(|(_, value)| !value.is_null()) {
+        let Some((meter, in_seconds)) = meter(key) else {
+            return Err(format!("usage: expected one of {}, found {key:?}", keys().join(", ")));
+        };
+        let count = if in_seconds { value.as_f64().and_then(milliseconds) } else { value.as_u64() };
+        let expected = if in_seconds { "a number of seconds" } else { "a whole number" };
+        usage = usage.with(meter, count.ok_or_else(|| format!("usage.{key}: expected {expected}, found {value}"))?);
+    }
+    match counts.values().all(Value::is_null) {
+        true => Err("usage: expected what was used, found nothing".to_owned()),
+        false => Ok(usage),
+    }
+}
+
+/// The meter of a key, and whether the key counts in seconds what the meter counts in milliseconds.
+fn meter(key: &str) -> Option<(Meter, bool)> {
+    let seconds = key.strip_suffix("_seconds").map(|name| format!("{name}_ms"));
+    let name = seconds.as_deref().unwrap_or(key);
+    let meter = Meter::ALL.into_iter().find(|meter| meter.usage_key() == name)?;
+    (seconds.is_some() == name.ends_with("_ms")).then_some((meter, seconds.is_some()))
+}
+
+/// Every key that a usage may have.
+fn keys() -> Vec<String> {
+    Meter::ALL.into_iter().map(|meter| meter.usage_key().replace("_ms", "_seconds")).collect()
+}
+
+/// The nearest whole number of milliseconds.
+fn milliseconds(seconds: f64) -> Option<u64> {
+    let milliseconds = (seconds * 1000.0).round();
+    (0.0..u64::MAX as f64).contains(&milliseconds).then_some(milliseconds as u64)
+}
