@@ -59,7 +59,7 @@ fn tell(imported: &Imported, global: &Global) {
         let (model, reason) = entry.split_once(": ").unwrap_or(("", entry));
         reasons.entry(reason).or_insert((0, model)).0 += 1;
     }
-    output::note(&format!("{models} models; {rounded} prices rounded to whole pico-dollars"), "imported", global);
+    output::note(&format!("{models} models; prices rounded to 6 decimals: {rounded}"), "imported", global);
     for (reason, (times, model)) in reasons {
         let more = if times > 1 { format!(" and {} more", times - 1) } else { String::new() };
         output::warning(&format!("left out: {model}{more}: {reason}"), "left_out", global);
