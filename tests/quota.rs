@@ -269,7 +269,7 @@ fn a_denial_says_what_is_left_and_writes_nothing() {
     let lines = fixture.lines();
     for _ in 0..3 {
         let denied = denied(quota.reserve("a", 11).unwrap());
-        assert_eq!((denied.requested, sums(&denied.status)), (11, (70, 20, 10)));
+        assert_eq!((denied.requested, sums(&denied.status)), (Some(11), (70, 20, 10)));
         assert_eq!(denied.status.resets_at.to_string(), "2026-02-15T00:00:00.000Z");
     }
     assert_eq!(fixture.lines(), lines);

@@ -1,19 +1,41 @@
 //! What the lines of a quota journal add up to, pure.
 //!
 //! Everything here, what is forgotten too, depends on the lines and their order alone, never on who reads them or when.
-//! So all processes agree on which reservations were granted without a lock of their own: the journal's order decides.
+//! So all processes agree on which reservations were granted, and on which line was the first to reach a threshold,
+//! without a lock of their own: the journal's order decides.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU64;
 
-use super::event::{Event, Line};
+use super::event::{Certainty, Event, Line, Watch};
 use super::window::Window;
-use super::{Limit, Period, QuotaStatus};
+use super::windows::RecentWindows;
+use super::{Limit, Period};
 use crate::metrics::Timestamp;
 
 /// Accounts by unit and API.
 #[derive(Debug, Default)]
 pub(super) struct Fold(HashMap<String, HashMap<String, Account>>);
+
+/// What is consumed and held in one window at one moment, in the unit's steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Sums {
+    pub(super) consumed: u64,
+    pub(super) held: u64,
+    /// Calls whose amount nobody knows, held or consumed.
+    pub(super) unknown: u64,
+    /// Calls whose amount is assumed, held or consumed.
+    pub(super) assumed: u64,
+}
+
+impl Sums {
+    /// Whether `amount` more stays within `most`. What is unknown is not zero: something must be left for it.
+    pub(super) fn leave_room(&self, amount: u64, certainty: Certainty, most: NonZeroU64) -> bool {
+        let least = if certainty == Certainty::Unknown { amount.max(1) } else { amount };
+        let taken = self.consumed.checked_add(self.held).and_then(|taken| taken.checked_add(least));
+        taken.is_some_and(|taken| taken <= most.get())
+    }
+}
 
 impl Fold {
     /// Adds the next line, whose sequence number is `seq`.
@@ -22,14 +44,10 @@ impl Fold {
         apis.entry(line.api.to_string()).or_default().apply(seq, line.at, &line.event);
     }
 
-    /// The status of `limit` in its window at `at`.
-    pub(super) fn status(&self, limit: &Limit, at: Timestamp) -> QuotaStatus {
+    /// The sums of `limit` in its window at `at`.
+    pub(super) fn sums(&self, limit: &Limit, at: Timestamp) -> Sums {
         let window = Window::containing(at, limit.period);
-        let (consumed, held) = match self.account(limit) {
-            Some(account) => (account.consumed(limit.period, window), account.held(window, at)),
-            None => (0, 0),
-        };
-        QuotaStatus::new(limit, window, at, consumed, held)
+        self.account(limit).map_or_else(Sums::default, |account| account.sums(limit.period, window, at))
     }
 
     /// Whether the reservation against `limit` that line `hold` asks for was granted and is still open.
@@ -37,8 +55,15 @@ impl Fold {
         self.account(limit).is_some_and(|account| account.holds.contains_key(&hold))
     }
 
+    /// The thresholds, in percent, that line `seq`, which counts at `at`, was the first to reach in its window.
+    pub(super) fn reached_by(&self, limit: &Limit, seq: u64, at: Timestamp) -> Vec<u16> {
+        let windows = self.account(limit).and_then(|account| account.used.get(&limit.period));
+        let used = windows.and_then(|windows| windows.get(Window::containing(at, limit.period)));
+        used.map_or_else(Vec::new, |used| used.reached_by(seq))
+    }
+
     fn account(&self, limit: &Limit) -> Option<&Account> {
-        self.0.get(limit.unit.as_str())?.get(&limit.api)
+        self.0.get(limit.unit.step())?.get(&limit.api)
     }
 }
 
@@ -48,7 +73,7 @@ impl Fold {
 #[derive(Debug, Default)]
 struct Account {
     /// In windows of every period, since what was used is a fact while limits and their periods change.
-    consumed: BTreeMap<Period, RecentWindows>,
+    used: BTreeMap<Period, RecentWindows>,
     /// Granted, and neither settled nor released; by the number of the line that asked.
     holds: HashMap<u64, Held>,
 }
@@ -56,6 +81,7 @@ struct Account {
 #[derive(Debug)]
 struct Held {
     amount: u64,
+    certainty: Certainty,
     at: Timestamp,
     expires_at: Timestamp,
 }
@@ -66,16 +92,17 @@ const CLOCK_SKEW_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 impl Account {
     fn apply(&mut self, seq: u64, at: Timestamp, event: &Event) {
         match *event {
-            Event::Consume { amount } => self.consume(at, amount),
-            Event::Hold { amount, expires_at, limit, period } => {
+            Event::Consume { amount, certainty, ref watch } => self.consume(seq, at, amount, certainty, watch.as_ref()),
+            Event::Hold { amount, certainty, expires_at, limit, period } => {
                 self.holds.retain(|_, held| at < held.expires_at.plus_ms(CLOCK_SKEW_MS_MAX));
-                if self.has_room(at, amount, limit, period) {
-                    self.holds.insert(seq, Held { amount, at, expires_at });
+                let sums = self.sums(period, Window::containing(at, period), at);
+                if sums.leave_room(amount, certainty, limit) {
+                    self.holds.insert(seq, Held { amount, certainty, at, expires_at });
                 }
             }
-            Event::Settle { hold, amount, held_at } => {
+            Event::Settle { hold, amount, certainty, held_at, ref watch } => {
                 self.holds.remove(&hold);
-                self.consume(held_at, amount);
+                self.consume(seq, held_at, amount, certainty, watch.as_ref());
             }
             Event::Release { hold } => {
                 self.holds.remove(&hold);
@@ -83,60 +110,43 @@ impl Account {
         }
     }
 
-    fn consume(&mut self, at: Timestamp, amount: u64) {
+    fn consume(&mut self, seq: u64, at: Timestamp, amount: u64, certainty: Certainty, watch: Option<&Watch>) {
         for period in Period::ALL {
-            self.consumed.entry(period).or_default().add(Window::containing(at, period), amount);
+            let used = self.used.entry(period).or_default().last(Window::containing(at, period));
+            used.add(amount, certainty);
+            if let Some(watch) = watch.filter(|watch| watch.period == period) {
+                used.watch(seq, watch);
+            }
         }
     }
 
-    fn has_room(&self, at: Timestamp, amount: u64, limit: NonZeroU64, period: Period) -> bool {
-        let window = Window::containing(at, period);
-        let taken = self.consumed(period, window).checked_add(self.held(window, at));
-        taken.and_then(|taken| taken.checked_add(amount)).is_some_and(|taken| taken <= limit.get())
-    }
-
-    fn consumed(&self, period: Period, window: Window) -> u64 {
-        self.consumed.get(&period).map_or(0, |windows| windows.consumed(window))
-    }
-
-    /// The sum of what was reserved in `window` and has not expired by `at`.
-    fn held(&self, window: Window, at: Timestamp) -> u64 {
-        let live = self.holds.values().filter(|held| window.contains(held.at) && at < held.expires_at);
-        live.fold(0, |sum, held| sum.saturating_add(held.amount))
-    }
-}
-
-/// What was used in the windows of one period, the window of the last line at the end.
-///
-/// Windows are forgotten by the order of the lines and not by their time, so that one line of a clock that is far ahead
-/// cannot push out what the others still count.
-#[derive(Debug, Default)]
-struct RecentWindows(Vec<(Window, u64)>);
-
-/// How many windows of a period are remembered: lines come late by the time an append takes, not by sixteen minutes.
-const WINDOWS_MAX: usize = 16;
-
-impl RecentWindows {
-    fn add(&mut self, window: Window, amount: u64) {
-        let consumed = self.consumed(window).saturating_add(amount);
-        self.0.retain(|&(other, _)| other != window);
-        if self.0.len() == WINDOWS_MAX {
-            self.0.remove(0);
+    /// What was used in `window`, and what was reserved in it and has not expired by `at`.
+    fn sums(&self, period: Period, window: Window, at: Timestamp) -> Sums {
+        let used = self.used.get(&period).and_then(|windows| windows.get(window));
+        let mut sums = used.map_or_else(Sums::default, |used| Sums {
+            consumed: used.consumed,
+            held: 0,
+            unknown: used.unknown,
+            assumed: used.assumed,
+        });
+        for held in self.holds.values().filter(|held| window.contains(held.at) && at < held.expires_at) {
+            sums.held = sums.held.saturating_add(held.amount);
+            sums.unknown += u64::from(held.certainty == Certainty::Unknown);
+            sums.assumed += u64::from(held.certainty == Certainty::Assumed);
         }
-        self.0.push((window, consumed));
-    }
-
-    fn consumed(&self, window: Window) -> u64 {
-        self.0.iter().rev().find(|&&(other, _)| other == window).map_or(0, |&(_, consumed)| consumed)
+        sums
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::quota::Limits;
+    use crate::quota::windows::WINDOWS_MAX;
 
     /// A journal in memory: lines are added in order and the fold answers.
     struct Lines {
@@ -147,6 +157,10 @@ mod tests {
 
     fn time(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    fn consume(amount: u64) -> Event {
+        Event::Consume { amount, certainty: Certainty::Known, watch: None }
     }
 
     impl Lines {
@@ -167,18 +181,26 @@ mod tests {
         }
 
         fn consume(&mut self, at: &str, amount: u64) {
-            self.add(time(at), Event::Consume { amount });
+            self.add(time(at), consume(amount));
         }
 
         /// Asks for a reservation of ten minutes; the line's number if it was granted.
         fn hold(&mut self, at: Timestamp, amount: u64) -> Option<u64> {
-            let (limit, period) = (self.limit.limit, self.limit.period);
-            self.add(at, Event::Hold { amount, expires_at: at.plus_ms(600_000), limit, period });
+            self.hold_of(at, amount, Certainty::Known)
+        }
+
+        fn hold_of(&mut self, at: Timestamp, amount: u64, certainty: Certainty) -> Option<u64> {
+            let (limit, period) = (self.limit.most, self.limit.period);
+            self.add(at, Event::Hold { amount, certainty, expires_at: at.plus_ms(600_000), limit, period });
             self.fold.is_open(&self.limit, self.seq).then_some(self.seq)
         }
 
         fn settle(&mut self, hold: u64, held_at: Timestamp, at: Timestamp, amount: u64) {
-            self.add(at, Event::Settle { hold, amount, held_at });
+            self.settle_as(hold, held_at, at, amount, Certainty::Known);
+        }
+
+        fn settle_as(&mut self, hold: u64, held_at: Timestamp, at: Timestamp, amount: u64, certainty: Certainty) {
+            self.add(at, Event::Settle { hold, amount, certainty, held_at, watch: None });
         }
 
         fn release(&mut self, hold: u64, at: Timestamp) {
@@ -187,8 +209,22 @@ mod tests {
 
         /// Consumed, held and remaining.
         fn sums(&self, at: Timestamp) -> (u64, u64, u64) {
-            let status = self.fold.status(&self.limit, at);
-            (status.consumed, status.held, status.remaining)
+            let Sums { consumed, held, .. } = self.fold.sums(&self.limit, at);
+            (consumed, held, self.limit.most.get().saturating_sub(consumed).saturating_sub(held))
+        }
+
+        /// Unknown and assumed.
+        fn counts(&self, at: Timestamp) -> (u64, u64) {
+            let Sums { unknown, assumed, .. } = self.fold.sums(&self.limit, at);
+            (unknown, assumed)
+        }
+
+        /// Consumes with a watch for these percentages, and tells which of them the line reached first.
+        fn watch(&mut self, at: Timestamp, amount: u64, percent: &[u16]) -> Vec<u16> {
+            let percent = percent.iter().map(|&percent| NonZeroU16::new(percent).unwrap()).collect();
+            let watch = Watch { limit: self.limit.most, period: self.limit.period, percent };
+            self.add(at, Event::Consume { amount, certainty: Certainty::Known, watch: Some(watch) });
+            self.fold.reached_by(&self.limit, self.seq, at)
         }
     }
 
@@ -254,10 +290,10 @@ mod tests {
         let mut lines = Lines::of_limit(10, "day");
         let at = time("2026-02-14T12:00:00Z");
         assert_eq!(lines.hold(at, 8), Some(1));
-        lines.limit.limit = NonZeroU64::new(5).unwrap();
+        lines.limit.most = NonZeroU64::new(5).unwrap();
         assert_eq!(lines.hold(at, 1), None);
         assert_eq!(lines.sums(at), (0, 8, 0));
-        lines.limit.limit = NonZeroU64::new(20).unwrap();
+        lines.limit.most = NonZeroU64::new(20).unwrap();
         assert_eq!(lines.hold(at, 12), Some(3));
     }
 
@@ -265,8 +301,8 @@ mod tests {
     fn units_and_apis_are_counted_apart_and_periods_are_not() {
         let mut lines = Lines::of_limit(10, "day");
         lines.consume("2026-02-14T12:00:00Z", 4);
-        lines.add_to("b", "calls", time("2026-02-14T12:00:00Z"), Event::Consume { amount: 1 });
-        lines.add_to("a", "parsecs", time("2026-02-14T12:00:00Z"), Event::Consume { amount: 1 });
+        lines.add_to("b", "calls", time("2026-02-14T12:00:00Z"), consume(1));
+        lines.add_to("a", "parsecs", time("2026-02-14T12:00:00Z"), consume(1));
         for (period, at, consumed) in [
             (Period::Minute, "2026-02-14T12:01:00Z", 0),
             (Period::Hour, "2026-02-14T12:01:00Z", 4),
@@ -276,7 +312,7 @@ mod tests {
             (Period::Month, "2026-03-01T00:00:00Z", 0),
         ] {
             let limit = Limit { period, ..lines.limit.clone() };
-            assert_eq!(lines.fold.status(&limit, time(at)).consumed, consumed, "{period} at {at}");
+            assert_eq!(lines.fold.sums(&limit, time(at)).consumed, consumed, "{period} at {at}");
         }
     }
 
@@ -299,22 +335,67 @@ mod tests {
         for minute in 0..3_000_u64 {
             let at = start.plus_ms(minute * 60_000);
             assert!(lines.hold(at, 1).is_some(), "each holder dies");
-            lines.add(at, Event::Consume { amount: 9 });
+            lines.add(at, consume(9));
             assert_eq!(lines.sums(at), (9, 1, 0));
         }
         let account = lines.fold.account(&lines.limit).unwrap();
         assert!(account.holds.len() <= 1 + 10 + 24 * 60, "{} holds", account.holds.len());
-        assert!(account.consumed.values().all(|windows| windows.0.len() <= WINDOWS_MAX));
+        assert!(account.used.values().all(|windows| windows.len() <= WINDOWS_MAX));
     }
 
     #[test]
     fn sums_stay_at_the_end_of_their_range() {
         let mut lines = Lines::of_limit(u64::MAX, "month");
         let at = time("2026-02-14T12:00:00Z");
-        lines.add(at, Event::Consume { amount: u64::MAX });
-        lines.add(at, Event::Consume { amount: 2 });
+        lines.add(at, consume(u64::MAX));
+        lines.add(at, consume(2));
         assert_eq!(lines.sums(at), (u64::MAX, 0, 0));
         assert_eq!(lines.hold(at, 1), None);
+    }
+
+    #[test]
+    fn a_threshold_is_reached_by_one_line_of_a_window() {
+        let mut lines = Lines::of_limit(10, "day");
+        let (today, tomorrow) = (time("2026-02-14T12:00:00Z"), time("2026-02-15T12:00:00Z"));
+        assert_eq!(lines.watch(today, 4, &[50, 80]), [0; 0]);
+        assert_eq!(lines.watch(today, 1, &[50, 80]), [50], "exactly half is half");
+        let first = lines.seq;
+        assert_eq!(lines.watch(today, 1, &[50, 80, 95]), [0; 0]);
+        assert_eq!(lines.watch(today, 30, &[50, 80, 95, 360]), [80, 95, 360]);
+        assert_eq!(lines.watch(tomorrow, 9, &[50, 80, 95]), [50, 80]);
+        assert_eq!(lines.fold.reached_by(&lines.limit, first, today), [50], "whoever asks later hears the same");
+    }
+
+    #[test]
+    fn of_a_limit_that_changes_a_threshold_is_reached_once() {
+        let mut lines = Lines::of_limit(10, "day");
+        let at = time("2026-02-14T12:00:00Z");
+        lines.consume("2026-02-14T12:00:00Z", 5);
+        assert_eq!(lines.watch(at, 0, &[50]), [50], "what was used before anybody watched");
+        lines.limit.most = NonZeroU64::new(100).unwrap();
+        assert_eq!(lines.watch(at, 50, &[50, 55]), [55]);
+        lines.limit.most = NonZeroU64::new(10).unwrap();
+        assert_eq!(lines.watch(at, 0, &[50, 55, 90]), [90]);
+        // A watch by the hour is one of another window.
+        lines.limit.period = Period::Hour;
+        assert_eq!(lines.watch(at, 0, &[50]), [50]);
+    }
+
+    #[test]
+    fn what_is_unknown_takes_no_amount_but_needs_that_something_is_left() {
+        let mut lines = Lines::of_limit(10, "day");
+        let at = time("2026-02-14T12:00:00Z");
+        assert_eq!(lines.hold_of(at, 0, Certainty::Unknown), Some(1));
+        assert_eq!((lines.sums(at), lines.counts(at)), ((0, 0, 10), (1, 0)));
+        assert_eq!(lines.counts(at.plus_ms(600_000)), (0, 0), "a hold expires, whatever it holds");
+        lines.settle_as(1, at, at, 0, Certainty::Unknown);
+        assert_eq!((lines.sums(at), lines.counts(at)), ((0, 0, 10), (1, 0)));
+        assert_eq!(lines.hold_of(at, 10, Certainty::Assumed), Some(3));
+        assert_eq!((lines.sums(at), lines.counts(at)), ((0, 10, 0), (1, 1)));
+        assert_eq!(lines.hold_of(at, 0, Certainty::Unknown), None);
+        assert_eq!(lines.hold(at, 0), Some(5), "what is known to be nothing needs nothing");
+        lines.settle_as(3, at, at, 10, Certainty::Assumed);
+        assert_eq!((lines.sums(at), lines.counts(at)), ((10, 0, 0), (1, 1)));
     }
 
     #[derive(Debug, Clone)]
@@ -363,7 +444,7 @@ mod tests {
                 let window = Window::containing(at, lines.limit.period);
                 match step {
                     Step::Consume { amount } => {
-                        lines.add(at, Event::Consume { amount });
+                        lines.add(at, consume(amount));
                         model.consumed.push((at, amount));
                     }
                     Step::Hold { amount } => {

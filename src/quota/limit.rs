@@ -1,18 +1,19 @@
 //! Limits as dated data: what an API allows, in which unit, how often anew, who says so and when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU16, NonZeroU64};
 
 use chrono::NaiveDate;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::window::Window;
-use super::{Period, QuotaStatus};
+use super::amount::Steps;
+use super::fold::Sums;
+use super::{Amount, Period, QuotaStatus};
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::Timestamp;
+use crate::metrics::{Timestamp, Usd};
 
 /// What a quota counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,13 +24,18 @@ pub enum Unit {
     Tokens,
     /// Calls of an API.
     Calls,
+    /// US dollars, exact to the pico-dollar (10⁻¹² USD).
+    Usd,
 }
 
 impl Unit {
-    pub(super) fn as_str(self) -> &'static str {
+    /// What a line of the journal counts, in the plural.
+    pub(super) fn step(self) -> &'static str {
         match self {
             Self::Tokens => "tokens",
             Self::Calls => "calls",
+            // Not `usd`: whoever reads the journal shall not take a pico-dollar for a dollar.
+            Self::Usd => "pico_usd",
         }
     }
 }
@@ -37,46 +43,81 @@ impl Unit {
 impl fmt::Display for Unit {
     /// As in a table of limits: `tokens`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        f.pad(match self {
+            Self::Tokens => "tokens",
+            Self::Calls => "calls",
+            Self::Usd => "usd",
+        })
     }
 }
 
 /// What one API allows in one period.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limit {
     /// The API's name, the key of the table, such as `openai-gpt4`.
-    #[serde(deserialize_with = "not_empty")]
     pub api: String,
-    /// The most that may be used in one period, in `unit`.
-    pub limit: NonZeroU64,
     /// What is counted.
     pub unit: Unit,
     /// When counting starts anew: calendar, UTC.
     pub period: Period,
     /// Who says so: the vendor's page, an account's terms, an estimate.
-    #[serde(deserialize_with = "not_empty")]
     pub source: String,
-    /// The day on which `source` said so, written `2026-02-14`.
-    #[serde(deserialize_with = "date")]
+    /// The day on which `source` said so.
     pub as_of: NaiveDate,
+    /// What of the limit, in percent, is told when it is first reached in a window ([`QuotaStatus::crossed`]).
+    pub thresholds: BTreeSet<NonZeroU16>,
+    /// The most that may be used in one period, in the unit's steps.
+    pub(super) most: NonZeroU64,
+    pub(super) unknown: Unknown,
+}
+
+/// What becomes of a call whose amount is unknown before it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    Deny,
+    Allow,
+    /// This many of the unit's steps are taken in its place.
+    Assume(NonZeroU64),
+}
+
+impl Limit {
+    /// The most that may be used in one period: a `u64` of tokens or calls, or [`Usd`]. `None` if the limit is in the
+    /// other.
+    pub fn limit<A: Amount>(&self) -> Option<A> {
+        A::is_of(self.unit).then(|| A::from_steps(self.most.get()))
+    }
 }
 
 /// Limits by API.
 ///
-/// Written as a JSON array with one object for each [`Limit`]; all six keys are required and no other is known.
+/// Written as a JSON array with one object for each [`Limit`]. `api`, `limit`, `unit` (tokens, calls, usd), `period`
+/// (minute, hour, day, week, month), `source` and `as_of` are required; two more keys may be there, and no other:
+///
+/// - `thresholds`: what of the limit, in whole percent, is told when it is first reached in a window
+///   ([`QuotaStatus::crossed`]); `[50, 80]` if it is left out, which is where the [`WarningLevel`](super::WarningLevel)
+///   changes.
+/// - `unknown`: what becomes of a call whose amount, such as its cost, is unknown before it is made. `"deny"`, as if it
+///   is left out; `"allow"`: it is let through while anything is left, and counted as unknown; `{"assume": 0.25}`: that
+///   much is reserved, and it is counted as assumed.
+///
+/// An amount in US dollars has up to 12 decimals and is at most 18,446,744.07; it may stand in quotes, for writers whose
+/// numbers are floats.
 ///
 /// ```
+/// use runledger::Usd;
 /// use runledger::quota::{Limits, Period};
 ///
 /// let own = r#"[
-///   {"api": "openai-gpt4", "limit": 2000000, "unit": "tokens", "period": "month", "source": "our contract", "as_of": "2026-03-01"}
+///   {"api": "openai-gpt4", "limit": 2000000, "unit": "tokens", "period": "month", "source": "our contract", "as_of": "2026-03-01"},
+///   {"api": "anthropic", "limit": 25.50, "unit": "usd", "period": "day", "source": "our budget", "as_of": "2026-03-01",
+///    "thresholds": [50, 80, 95, 100], "unknown": {"assume": 0.25}}
 /// ]"#;
 /// let limits = Limits::bundled().with(Limits::from_json(own)?);
 /// let limit = limits.get("openai-gpt4").expect("just added");
-/// assert_eq!((limit.limit.get(), limit.period), (2_000_000, Period::Month));
-/// assert_eq!(limits.iter().count(), 4); // the other three are still the bundled ones
+/// assert_eq!((limit.limit(), limit.period), (Some(2_000_000_u64), Period::Month));
+/// assert_eq!(limits.get("anthropic").expect("just added").limit(), Some("25.5".parse::<Usd>()?));
+/// assert_eq!(limits.iter().count(), 5); // the other three are still the bundled ones
 /// # Ok::<(), runledger::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -96,15 +137,17 @@ impl Limits {
     ///
     /// # Errors
     /// [`ErrorKind::Malformed`] with the line, and nothing is taken from the text, if it is no such table: no JSON, a
-    /// key missing or unknown, a limit of zero, an empty name, an unknown unit or period, an API named twice.
+    /// key missing or unknown, an amount of zero or out of range, an empty name, an unknown unit or period, an API named
+    /// twice.
     pub fn from_json(text: &str) -> Result<Self> {
-        let entries: Vec<Limit> =
+        let entries: Vec<Entry> =
             serde_json::from_str(text).map_err(|source| malformed(text, source.line()).source(source))?;
         let mut limits = BTreeMap::new();
-        for (index, limit) in entries.into_iter().enumerate() {
+        for (index, entry) in entries.into_iter().enumerate() {
+            let refused = |why: String| malformed(text, line_of_entry(text, index)).detail(why);
+            let limit = entry.limit().map_err(refused)?;
             if let Some(first) = limits.insert(limit.api.clone(), limit) {
-                let twice = format!("the API {:?} is named twice", first.api);
-                return Err(malformed(text, line_of_entry(text, index)).detail(twice));
+                return Err(refused(format!("the API {:?} is named twice", first.api)));
             }
         }
         Ok(Self(limits))
@@ -131,27 +174,36 @@ impl Limits {
     /// [`Quota`](super::Quota) was opened yet, without making one.
     ///
     /// ```
-    /// use runledger::quota::Limits;
+    /// use runledger::quota::{Limits, QuotaStatus};
     ///
-    /// let status = Limits::bundled().unused("openai-gpt4", "2026-02-14T12:00:00Z".parse()?)?;
+    /// let status: QuotaStatus = Limits::bundled().unused("openai-gpt4", "2026-02-14T12:00:00Z".parse()?)?;
     /// assert_eq!((status.consumed, status.held, status.remaining), (0, 0, 100_000));
     /// assert_eq!(status.resets_at.to_string(), "2026-02-15T00:00:00.000Z");
     /// # Ok::<(), runledger::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownLimit`] with the known names in its details.
-    pub fn unused(&self, api: &str, at: Timestamp) -> Result<QuotaStatus> {
-        let limit = self.find(api)?;
-        Ok(QuotaStatus::new(limit, Window::containing(at, limit.period), at, 0, 0))
+    /// [`ErrorKind::UnknownLimit`] with the known names in its details; [`ErrorKind::Invalid`] when the limit does not
+    /// count in `A`.
+    pub fn unused<A: Amount>(&self, api: &str, at: Timestamp) -> Result<QuotaStatus<A>> {
+        Ok(QuotaStatus::new(self.find::<A>(api)?, at, Sums::default()))
     }
 
-    /// The limit of `api`, or [`ErrorKind::UnknownLimit`] with the known names.
-    pub(super) fn find(&self, api: &str) -> Result<&Limit> {
-        self.get(api).ok_or_else(|| {
-            let unknown = Error::new(ErrorKind::UnknownLimit, format!("find the limit of {api:?}"));
-            self.0.keys().fold(unknown, |error, known| error.detail(known))
-        })
+    /// The limit of `api`, if it counts in `A`.
+    pub(super) fn find<A: Amount>(&self, api: &str) -> Result<&Limit> {
+        let operation = || format!("find the limit of {api:?}");
+        let Some(limit) = self.get(api) else {
+            let unknown = Error::new(ErrorKind::UnknownLimit, operation());
+            return Err(self.0.keys().fold(unknown, |error, known| error.detail(known)));
+        };
+        if !A::is_of(limit.unit) {
+            let detail = match limit.unit {
+                Unit::Usd => "it is in usd: ask its budget (Quota::budget)".to_owned(),
+                unit => format!("it is in {unit}: ask the quota itself, and not a budget"),
+            };
+            return Err(Error::new(ErrorKind::Invalid, operation()).detail(detail));
+        }
+        Ok(limit)
     }
 }
 
@@ -168,6 +220,65 @@ fn line_of_entry(text: &str, index: usize) -> usize {
     // An entry borrows from `text`, so its address tells where it stands.
     let start = entries.get(index).map_or(0, |entry| entry.get().as_ptr().addr() - text.as_ptr().addr());
     1 + text.bytes().take(start).filter(|&byte| byte == b'\n').count()
+}
+
+/// A limit as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    #[serde(deserialize_with = "not_empty")]
+    api: String,
+    limit: Box<RawValue>,
+    unit: Unit,
+    period: Period,
+    #[serde(deserialize_with = "not_empty")]
+    source: String,
+    #[serde(deserialize_with = "date")]
+    as_of: NaiveDate,
+    #[serde(default = "levels")]
+    thresholds: BTreeSet<NonZeroU16>,
+    #[serde(default)]
+    unknown: UnknownEntry,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum UnknownEntry {
+    #[default]
+    Deny,
+    Allow,
+    Assume(Box<RawValue>),
+}
+
+impl Entry {
+    fn limit(self) -> Result<Limit, String> {
+        let Self { api, limit, unit, period, source, as_of, thresholds, unknown } = self;
+        let most = steps("limit", unit, limit.get())?;
+        let unknown = match unknown {
+            UnknownEntry::Deny => Unknown::Deny,
+            UnknownEntry::Allow => Unknown::Allow,
+            UnknownEntry::Assume(amount) => Unknown::Assume(steps("assume", unit, amount.get())?),
+        };
+        Ok(Limit { api, unit, period, source, as_of, thresholds, most, unknown })
+    }
+}
+
+/// The amount of `unit` that is written under `key`, in the unit's steps.
+fn steps(key: &str, unit: Unit, text: &str) -> Result<NonZeroU64, String> {
+    let unquoted = || text.strip_prefix('"')?.strip_suffix('"');
+    let (steps, expected) = match unit {
+        Unit::Tokens | Unit::Calls => (text.parse().ok(), "a whole number from 1 to 18446744073709551615"),
+        Unit::Usd => (
+            unquoted().unwrap_or(text).parse::<Usd>().ok().and_then(Usd::steps),
+            "US dollars above 0 and up to 18446744.073709551615, with at most 12 decimals",
+        ),
+    };
+    steps.and_then(NonZeroU64::new).ok_or_else(|| format!("{key}: expected {expected}, found {text}"))
+}
+
+/// Where the warning level changes.
+fn levels() -> BTreeSet<NonZeroU16> {
+    [50, 80].into_iter().filter_map(NonZeroU16::new).collect()
 }
 
 fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -195,8 +306,10 @@ mod tests {
     #[test]
     fn the_bundle_parses_and_says_what_the_plan_says() {
         let bundled = Limits::from_json(include_str!("limits.json")).unwrap();
-        let lines: Vec<_> =
-            bundled.iter().map(|l| format!("{} {} {} a {}", l.api, l.limit, l.unit, l.period)).collect();
+        let lines: Vec<_> = bundled
+            .iter()
+            .map(|l| format!("{} {} {} a {}", l.api, l.limit::<u64>().unwrap(), l.unit, l.period))
+            .collect();
         assert_eq!(
             lines,
             [
@@ -220,11 +333,28 @@ mod tests {
     #[test]
     fn a_fault_refuses_the_whole_table_and_names_its_line() {
         for (from, to, why) in [
-            ("\"limit\": 1,", "\"limit\": 0,", "expected a nonzero u64"),
-            ("\"limit\": 1,", "\"limit\": 1.5,", "expected a nonzero u64"),
+            (
+                "\"limit\": 1,",
+                "\"limit\": 0,",
+                "limit: expected a whole number from 1 to 18446744073709551615, found 0",
+            ),
+            (
+                "\"limit\": 1,",
+                "\"limit\": 1.5,",
+                "limit: expected a whole number from 1 to 18446744073709551615, found 1.5",
+            ),
+            (
+                "\"limit\": 1,",
+                "\"limit\": \"1\",",
+                "limit: expected a whole number from 1 to 18446744073709551615, found \"1\"",
+            ),
             ("\"limit\": 1,", "", "missing field `limit`"),
             ("\"a\"", "\" \"", "expected a text, found an empty one"),
-            ("calls", "usd", "unknown variant `usd`"),
+            ("calls", "eur", "unknown variant `eur`"),
+            ("1,", "1, \"thresholds\": [50, 0],", "expected a nonzero u16"),
+            ("1,", "1, \"thresholds\": [99.5],", "expected a nonzero u16"),
+            ("1,", "1, \"unknown\": \"ignore\",", "unknown variant `ignore`"),
+            ("1,", "1, \"unknown\": {\"assume\": 0},", "assume: expected a whole number from 1"),
             ("week", "fortnight", "unknown variant `fortnight`"),
             ("\"us\"", "\"us\", \"zone\": \"Europe/Paris\"", "unknown field `zone`"),
             ("02-14", "02-30", "expected a date such as 2026-02-14, found \"2026-02-30\""),
@@ -241,6 +371,55 @@ mod tests {
         }
     }
 
+    /// The limit of `ENTRY` with some of its text replaced.
+    fn limit(from: &str, to: &str) -> Result<Limit> {
+        let limits = Limits::from_json(&format!("[{}]", ENTRY.replacen(from, to, 1)))?;
+        Ok(limits.get("a").unwrap().clone())
+    }
+
+    #[test]
+    fn dollars_are_read_digit_by_digit() {
+        let usd = |text: &str| limit("1, \"unit\": \"calls\"", &format!("{text}, \"unit\": \"usd\""));
+        for (text, steps) in [
+            ("25.50", 25_500_000_000_000),
+            ("\"25.50\"", 25_500_000_000_000),
+            ("0.000000000001", 1),
+            // 9007199254740993 pico-dollars, which no float is.
+            ("9007.199254740993", 9_007_199_254_740_993),
+            ("18446744.073709551615", u64::MAX),
+        ] {
+            let limit = usd(text).unwrap();
+            assert_eq!((limit.most.get(), limit.limit::<u64>()), (steps, None), "{text}");
+            assert_eq!(limit.limit(), Some(Usd::from_steps(steps)), "{text}");
+        }
+        for text in ["0", "-1", "0.0000000000001", "18446744.073709551616", "\"\"", "\"", "\"1", "null", "true", "[1]"]
+        {
+            assert!(usd(text).is_err(), "{text}");
+        }
+        let why = refusal(&format!("[{}]", ENTRY.replace("1, \"unit\": \"calls\"", "2e7, \"unit\": \"usd\""))).2;
+        assert!(
+            why.ends_with("limit: expected US dollars above 0 and up to 18446744.073709551615, with at most 12 decimals, found 2e7"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn thresholds_and_what_is_unknown_have_defaults() {
+        let percents = |limit: &Limit| limit.thresholds.iter().map(|percent| percent.get()).collect::<Vec<_>>();
+        let plain = limit("", "").unwrap();
+        assert_eq!((percents(&plain), plain.unknown), (vec![50, 80], Unknown::Deny));
+        for (text, thresholds, unknown) in [
+            (r#""thresholds": [100, 95, 95, 120], "unknown": "allow""#, vec![95, 100, 120], Unknown::Allow),
+            (r#""thresholds": [], "unknown": "deny""#, vec![], Unknown::Deny),
+            (r#""unknown": {"assume": 7}"#, vec![50, 80], Unknown::Assume(NonZeroU64::new(7).unwrap())),
+        ] {
+            let limit = limit("1,", &format!("1, {text},")).unwrap();
+            assert_eq!((percents(&limit), limit.unknown), (thresholds, unknown), "{text}");
+        }
+        let dollars = limit("1, \"unit\": \"calls\"", r#"1, "unit": "usd", "unknown": {"assume": 0.25}"#).unwrap();
+        assert_eq!(dollars.unknown, Unknown::Assume(NonZeroU64::new(250_000_000_000).unwrap()));
+    }
+
     #[test]
     fn no_array_no_table() {
         assert_eq!(refusal("").0, 1);
@@ -252,8 +431,11 @@ mod tests {
 
     #[test]
     fn an_unknown_api_is_answered_with_the_known_ones() {
-        let error = Limits::bundled().find("openai").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UnknownLimit);
-        assert_eq!(error.details(), ["github-rest", "github-rest-unauthenticated", "openai-free", "openai-gpt4"]);
+        for error in
+            [Limits::bundled().find::<u64>("openai").unwrap_err(), Limits::bundled().find::<Usd>("openai").unwrap_err()]
+        {
+            assert_eq!(error.kind(), ErrorKind::UnknownLimit);
+            assert_eq!(error.details(), ["github-rest", "github-rest-unauthenticated", "openai-free", "openai-gpt4"]);
+        }
     }
 }

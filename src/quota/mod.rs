@@ -1,8 +1,11 @@
 //! What is left: limits as dated data, and a tracker of what was used and reserved of them.
 //!
 //! A **limit** is what an API allows in one calendar **period**; a **window** is one such period. What is used is
-//! **consumed**; what is **reserved** beforehand is a **hold**, until it is settled, released or expires.
+//! **consumed**; what is **reserved** beforehand is a **hold**, until it is settled, released or expires. A **budget** is
+//! a quota of US dollars.
 
+mod amount;
+mod budget;
 mod event;
 mod fold;
 mod limit;
@@ -11,9 +14,12 @@ mod reservation;
 mod status;
 mod tracker;
 mod window;
+mod windows;
 
+pub use amount::Amount;
+pub use budget::Budget;
 pub use limit::{Limit, Limits, Unit};
-pub use reservation::{Denied, Grant, Hold};
+pub use reservation::{Denied, Grant, Hold, Reason};
 pub use status::{QuotaStatus, WarningLevel};
 pub use tracker::{Options, Quota};
 pub use window::Period;

@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::fold::Sums;
 use super::window::Window;
-use super::{Limit, Period, Unit};
+use super::{Amount, Limit, Period, Unit};
 use crate::metrics::Timestamp;
 
 /// How much of a quota is used, as a traffic light. Ordered: red is the greatest.
@@ -55,55 +56,77 @@ impl fmt::Display for WarningLevel {
     }
 }
 
-/// What is left of one API's quota in the window of one moment.
+/// What is left of one API's quota in the window of one moment, in whole tokens or calls or, as `QuotaStatus<Usd>`, in
+/// exact dollars.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct QuotaStatus {
+pub struct QuotaStatus<A = u64> {
     /// The API's name in the table of limits.
     pub api_name: String,
-    /// The most that may be used in one period, in `unit`; at least 1.
-    pub limit: u64,
+    /// The most that may be used in one period, in `unit`; more than 0.
+    pub limit: A,
     /// What is counted.
     pub unit: Unit,
     /// How often counting starts anew.
     pub period: Period,
-    /// Used in this window, in `unit`. More than `limit` if the quota was overrun; a sum beyond `u64::MAX` reads as that.
-    pub consumed: u64,
+    /// Used in this window, in `unit`. More than `limit` if the quota was overrun: calls that used more than they had
+    /// reserved are recorded in full. A sum beyond `u64::MAX`, or 18,446,744.07 USD, reads as that.
+    pub consumed: A,
     /// Reserved in this window and neither settled, released nor expired, in `unit`.
-    pub held: u64,
+    pub held: A,
     /// What can still be reserved, in `unit`: `limit − consumed − held`, and 0 when that is negative.
-    pub remaining: u64,
+    pub remaining: A,
+    /// How many calls of this window, settled or held, are of an amount that nobody knows: `consumed` and `held` are
+    /// short of theirs.
+    pub unknown: u64,
+    /// How many calls of this window, settled or held, count with an amount that is assumed: what the limit assumes for
+    /// an unknown one, or what was reserved for a call whose actual amount stayed unknown.
+    pub assumed: u64,
     /// `consumed` in percent of `limit`, nearest float; above 100 if the quota was overrun. What is held does not count.
     pub pct_used: f64,
     /// The level of `consumed`. What is held does not count, so no reservation that is given back raises an alarm.
     pub warning_level: WarningLevel,
+    /// The thresholds of the limit, in percent and ascending, that `consumed` reached by the very call that has this
+    /// answer, first of its window; empty where the question alone was asked.
+    ///
+    /// Each is told once in a window, across threads, processes and restarts, even if the limit is raised meanwhile.
+    /// Which call it was, the order of the journal decides; if its process dies before it hears of it, nobody does.
+    /// A settlement reaches the thresholds of the window of its reservation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub crossed: Vec<u16>,
     /// Until `resets_at`, in days of 24 hours; more than 0.
     pub days_until_reset: f64,
     /// When the next window begins, UTC; the last millisecond of the year 9999 for a window that ends with it or later.
     pub resets_at: Timestamp,
 }
 
-impl QuotaStatus {
-    /// The status at `at`, a moment of `window`.
-    pub(super) fn new(limit: &Limit, window: Window, at: Timestamp, consumed: u64, held: u64) -> Self {
+impl<A: Amount> QuotaStatus<A> {
+    /// The status at `at`, with the sums of its window.
+    pub(super) fn new(limit: &Limit, at: Timestamp, sums: Sums) -> Self {
         const DAY_MS: f64 = 86_400_000.0;
-        let most = limit.limit.get();
-        let left_ms = window.left_ms(at);
+        let Sums { consumed, held, unknown, assumed } = sums;
+        let most = limit.most.get();
+        let left_ms = Window::containing(at, limit.period).left_ms(at);
         Self {
             api_name: limit.api.clone(),
-            limit: most,
+            limit: A::from_steps(most),
             unit: limit.unit,
             period: limit.period,
-            consumed,
-            held,
-            remaining: most.saturating_sub(consumed).saturating_sub(held),
+            consumed: A::from_steps(consumed),
+            held: A::from_steps(held),
+            remaining: A::from_steps(most.saturating_sub(consumed).saturating_sub(held)),
+            unknown,
+            assumed,
             pct_used: consumed as f64 * 100.0 / most as f64,
             warning_level: WarningLevel::of(consumed, most),
+            crossed: Vec::new(),
             days_until_reset: left_ms as f64 / DAY_MS,
             resets_at: at.plus_ms(left_ms),
         }
     }
+}
 
+impl<A> QuotaStatus<A> {
     /// The level as a coloured circle: 🟢, 🟡 or 🔴.
     pub fn emoji(&self) -> &'static str {
         self.warning_level.emoji()

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::event::{Event, Line};
+use super::event::{Certainty, Event, Line, Watch};
+use super::limit::Unknown;
 use super::progress::Progress;
-use super::reservation::{Denied, Grant, Hold, Reserved};
-use super::{Limit, Limits, QuotaStatus};
+use super::reservation::{Denied, Grant, Hold, Reason, Reserved};
+use super::{Amount, Budget, Limit, Limits, QuotaStatus};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{self, Journal};
-use crate::metrics::Timestamp;
+use crate::metrics::{Timestamp, Usd};
 
 /// How a quota is opened.
 #[derive(Debug, Clone)]
@@ -100,69 +101,137 @@ impl Quota {
     /// What is left of the quota of `api` now.
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownLimit`] with the known names in its details; [`ErrorKind::Invalid`] when the clock is outside
-    /// the years 0 to 9999; [`ErrorKind::Io`] when the journal cannot be read; [`ErrorKind::Malformed`] with the line
-    /// when one is not a quota's, or says what only a newer version understands.
+    /// [`ErrorKind::UnknownLimit`] with the known names in its details; [`ErrorKind::Invalid`] when the limit is in US
+    /// dollars ([`budget`](Self::budget)), or the clock is outside the years 0 to 9999; [`ErrorKind::Io`] when the
+    /// journal cannot be read; [`ErrorKind::Malformed`] with the line when one is not a quota's, or says what only a
+    /// newer version understands.
     pub fn status(&self, api: &str) -> Result<QuotaStatus> {
-        let limit = self.0.limits.find(api)?;
-        let at = self.now()?;
-        Ok(self.caught_up(0)?.fold.status(limit, at))
+        self.status_of(self.0.limits.find::<u64>(api)?)
     }
 
     /// Records that `amount` of `api` was used, in its limit's unit, and tells what is left. It is recorded in full,
     /// whatever was left.
     ///
+    /// `None`: it was used, and nobody knows how much. Then what the limit assumes is recorded; if it assumes nothing,
+    /// the call is counted as one of unknown amount, even where the limit denies such: what was done is a fact.
+    ///
     /// # Errors
     /// As [`status`](Self::status), with nothing recorded; [`ErrorKind::Overflow`], with nothing recorded, when the sum
     /// of the window would go beyond `u64::MAX`; as [`Journal::append`].
-    pub fn record_consumption(&self, api: &str, amount: u64) -> Result<QuotaStatus> {
-        let limit = self.0.limits.find(api)?;
-        let at = self.now()?;
-        if self.caught_up(0)?.fold.status(limit, at).consumed.checked_add(amount).is_none() {
-            return Err(Error::new(ErrorKind::Overflow, format!("add {amount} {} of {api:?}", limit.unit)));
-        }
-        let seq = self.append(limit, at, Event::Consume { amount })?;
-        Ok(self.caught_up(seq)?.fold.status(limit, at))
+    pub fn record_consumption(&self, api: &str, amount: impl Into<Option<u64>>) -> Result<QuotaStatus> {
+        self.record(self.0.limits.find::<u64>(api)?, amount.into())
     }
 
     /// Reserves `amount` of `api`, in its limit's unit, if that much is left.
     ///
+    /// `None`: how much it can be is unknown. Then the limit decides: such a call is denied, or what the limit assumes
+    /// is reserved, or it is allowed while anything is left, with nothing reserved, and counted as one of unknown amount.
+    ///
     /// # Errors
     /// As [`status`](Self::status) and [`Journal::append`]. If the line was written and could not be acknowledged, what
     /// it reserves comes free when it expires.
-    pub fn reserve(&self, api: &str, amount: u64) -> Result<Grant> {
-        let limit = self.0.limits.find(api)?;
+    pub fn reserve(&self, api: &str, amount: impl Into<Option<u64>>) -> Result<Grant> {
+        self.hold(self.0.limits.find::<u64>(api)?, amount.into())
+    }
+
+    /// The quota of `api` as a budget, if its limit is in US dollars.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownLimit`] with the known names in its details; [`ErrorKind::Invalid`] when the limit is in
+    /// tokens or calls.
+    pub fn budget(&self, api: &str) -> Result<Budget> {
+        Ok(Budget::new(self.clone(), self.0.limits.find::<Usd>(api)?.clone()))
+    }
+
+    pub(super) fn status_of<A: Amount>(&self, limit: &Limit) -> Result<QuotaStatus<A>> {
         let at = self.now()?;
-        let status = self.caught_up(0)?.fold.status(limit, at);
-        if status.remaining < amount {
+        Ok(QuotaStatus::new(limit, at, self.caught_up(0)?.fold.sums(limit, at)))
+    }
+
+    pub(super) fn record<A: Amount>(&self, limit: &Limit, amount: Option<A>) -> Result<QuotaStatus<A>> {
+        let at = self.now()?;
+        let (amount, certainty) = match (amount, limit.unknown) {
+            (Some(amount), _) => (steps(limit, amount)?, Certainty::Known),
+            (None, Unknown::Assume(amount)) => (amount.get(), Certainty::Assumed),
+            (None, Unknown::Deny | Unknown::Allow) => (0, Certainty::Unknown),
+        };
+        if self.caught_up(0)?.fold.sums(limit, at).consumed.checked_add(amount).is_none() {
+            let (amount, Limit { api, unit, .. }) = (A::from_steps(amount), limit);
+            return Err(Error::new(ErrorKind::Overflow, format!("add {amount} {unit} of {api:?}")));
+        }
+        let seq = self.append(limit, at, Event::Consume { amount, certainty, watch: Watch::of(limit) })?;
+        self.status_after(limit, seq, at, at)
+    }
+
+    pub(super) fn hold<A: Amount>(&self, limit: &Limit, amount: Option<A>) -> Result<Grant<A>> {
+        let at = self.now()?;
+        let (amount, certainty) = match (amount, limit.unknown) {
+            (Some(amount), _) => (steps(limit, amount)?, Certainty::Known),
+            (None, Unknown::Assume(amount)) => (amount.get(), Certainty::Assumed),
+            (None, Unknown::Allow) => (0, Certainty::Unknown),
+            (None, Unknown::Deny) => {
+                let denied = Denied { reason: Reason::Unknown, requested: None, status: self.status_of(limit)? };
+                return Ok(Grant::Denied(denied));
+            }
+        };
+        let not_enough = |sums| {
+            let requested = (certainty != Certainty::Unknown).then(|| A::from_steps(amount));
+            let status = QuotaStatus::new(limit, at, sums);
+            Grant::Denied(Denied { reason: Reason::NotEnough, requested, status })
+        };
+        let sums = self.caught_up(0)?.fold.sums(limit, at);
+        if !sums.leave_room(amount, certainty, limit.most) {
             // Answered without a line: who asks again and again while nothing is left does not fill the journal.
-            return Ok(Grant::Denied(Denied { requested: amount, status }));
+            return Ok(not_enough(sums));
         }
         let expires_at = at.plus_ms(self.0.hold_ms);
-        let event = Event::Hold { amount, expires_at, limit: limit.limit, period: limit.period };
+        let event = Event::Hold { amount, certainty, expires_at, limit: limit.most, period: limit.period };
         let line = self.append(limit, at, event)?;
         let progress = self.caught_up(line)?;
         if !progress.fold.is_open(limit, line) {
-            let status = progress.fold.status(limit, at);
-            return Ok(Grant::Denied(Denied { requested: amount, status }));
+            return Ok(not_enough(progress.fold.sums(limit, at)));
         }
         drop(progress);
-        let reserved = Reserved { line, amount, held_at: at, expires_at };
+        let reserved = Reserved { line, amount: A::from_steps(amount), held_at: at, expires_at };
         Ok(Grant::Held(Hold::new(self.clone(), limit.clone(), reserved)))
     }
 
     /// Ends the reservation against `limit` that is `reserved`, of which `actual` was used.
-    pub(super) fn settle(&self, limit: &Limit, reserved: &Reserved, actual: u64) -> Result<QuotaStatus> {
+    pub(super) fn settle<A: Amount>(
+        &self,
+        limit: &Limit,
+        reserved: &Reserved<A>,
+        actual: Option<A>,
+    ) -> Result<QuotaStatus<A>> {
         let at = self.now()?;
-        let event = Event::Settle { hold: reserved.line, amount: actual, held_at: reserved.held_at };
-        let seq = self.append(limit, at, event)?;
-        Ok(self.caught_up(seq)?.fold.status(limit, at))
+        let (amount, certainty) = match (actual, steps(limit, reserved.amount)?) {
+            (Some(actual), _) => (steps(limit, actual)?, Certainty::Known),
+            (None, 0) => (0, Certainty::Unknown),
+            (None, held) => (held, Certainty::Assumed),
+        };
+        let Reserved { line: hold, held_at, .. } = *reserved;
+        let seq =
+            self.append(limit, at, Event::Settle { hold, amount, certainty, held_at, watch: Watch::of(limit) })?;
+        self.status_after(limit, seq, held_at, at)
     }
 
-    /// Ends the reservation against `limit` that is `reserved`, of which nothing was used.
-    pub(super) fn release(&self, limit: &Limit, reserved: &Reserved) -> Result<()> {
-        self.append(limit, self.now()?, Event::Release { hold: reserved.line })?;
+    /// Ends the reservation against `limit` that line `hold` made, of which nothing was used.
+    pub(super) fn release(&self, limit: &Limit, hold: u64) -> Result<()> {
+        self.append(limit, self.now()?, Event::Release { hold })?;
         Ok(())
+    }
+
+    /// The status at `at` after line `seq`, which counts in the window of `counts_at`.
+    fn status_after<A: Amount>(
+        &self,
+        limit: &Limit,
+        seq: u64,
+        counts_at: Timestamp,
+        at: Timestamp,
+    ) -> Result<QuotaStatus<A>> {
+        let fold = &self.caught_up(seq)?.fold;
+        let crossed = fold.reached_by(limit, seq, counts_at);
+        Ok(QuotaStatus { crossed, ..QuotaStatus::new(limit, at, fold.sums(limit, at)) })
     }
 
     fn now(&self) -> Result<Timestamp> {
@@ -175,7 +244,7 @@ impl Quota {
 
     /// Appends a line and returns its sequence number.
     fn append(&self, limit: &Limit, at: Timestamp, event: Event) -> Result<u64> {
-        let line = Line { api: limit.api.as_str().into(), unit: limit.unit.as_str().into(), at, event };
+        let line = Line { api: limit.api.as_str().into(), unit: limit.unit.step().into(), at, event };
         let payload = serde_json::to_vec(&line)
             .map_err(|source| Error::new(ErrorKind::Invalid, "write a line of the quota").source(source))?;
         Ok(self.0.journal.append(&payload)?.seq)
@@ -191,4 +260,14 @@ impl Quota {
         }
         Ok(progress)
     }
+}
+
+/// The steps that `amount` is counted in.
+fn steps<A: Amount>(limit: &Limit, amount: A) -> Result<u64> {
+    amount.steps().ok_or_else(|| {
+        let Limit { api, unit, .. } = limit;
+        let (least, most) = (A::from_steps(0), A::from_steps(u64::MAX));
+        Error::new(ErrorKind::Invalid, format!("count {amount} {unit} of {api:?}"))
+            .detail(format!("expected {least} to {most}"))
+    })
 }

@@ -1,0 +1,77 @@
+//! What quotas count: whole tokens and calls, or exact dollars.
+
+use std::fmt::{Debug, Display};
+
+use super::Unit;
+use crate::metrics::Usd;
+
+/// An amount of what a quota counts: `u64` for tokens and calls, [`Usd`] for money, and no other type. A hold or a
+/// status is of one of them, so that tokens and dollars cannot be mixed.
+pub trait Amount: Debug + Display + Copy + PartialEq + Steps {}
+
+impl Amount for u64 {}
+impl Amount for Usd {}
+
+/// How an amount is counted inside and in the journal: as a whole number of its unit's smallest steps, one token, one
+/// call or one pico-dollar.
+///
+/// A `u64` for every unit keeps one fold and one form of line for all of them, and the lines of before there was money
+/// as they are. It ends at 18,446,744.07 USD in a window; a larger limit is refused. `i128`, as in [`Usd`], would double
+/// what each status and line costs, for budgets that nobody has.
+pub trait Steps: Sized {
+    /// `None` below 0 and above `u64::MAX` steps.
+    fn steps(self) -> Option<u64>;
+    /// The amount of so many steps.
+    fn from_steps(steps: u64) -> Self;
+    /// Whether this is the type of what is counted in `unit`.
+    fn is_of(unit: Unit) -> bool;
+}
+
+impl Steps for u64 {
+    fn steps(self) -> Option<u64> {
+        Some(self)
+    }
+
+    fn from_steps(steps: u64) -> Self {
+        steps
+    }
+
+    fn is_of(unit: Unit) -> bool {
+        matches!(unit, Unit::Tokens | Unit::Calls)
+    }
+}
+
+impl Steps for Usd {
+    fn steps(self) -> Option<u64> {
+        self.pico().try_into().ok()
+    }
+
+    fn from_steps(steps: u64) -> Self {
+        Self::from_pico(steps.into())
+    }
+
+    fn is_of(unit: Unit) -> bool {
+        unit == Unit::Usd
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_are_counted_to_the_pico_dollar_or_not_at_all() {
+        for (text, steps) in [
+            ("0", Some(0)),
+            ("0.000000000001", Some(1)),
+            ("25.50", Some(25_500_000_000_000)),
+            ("18446744.073709551615", Some(u64::MAX)),
+            ("18446744.073709551616", None),
+            ("-0.000000000001", None),
+        ] {
+            let amount: Usd = text.parse().unwrap();
+            assert_eq!(amount.steps(), steps, "{text}");
+            assert!(steps.is_none_or(|steps| Usd::from_steps(steps) == amount), "{text}");
+        }
+    }
+}
