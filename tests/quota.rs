@@ -3,49 +3,26 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic in a test is its report")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+mod children;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use runledger::ErrorKind;
 use runledger::journal::Journal;
-use runledger::quota::{Denied, Grant, Hold, Limits, Options, Period, Quota, QuotaStatus, Unit, WarningLevel};
-use runledger::{ErrorKind, Timestamp};
+use runledger::quota::{Denied, Grant, Hold, Limits, Period, Quota, QuotaStatus, Unit, WarningLevel};
 
-const MINUTE_MS: i64 = 60_000;
-const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+use children::clock::{DAY_MS, FakeClock, MINUTE_MS};
+use children::place::{PATIENCE, Place, until};
+use children::task;
+
 /// How many hours, each with its own window, processes race through.
 const RACE_HOURS: u64 = 8;
 
 fn noon() -> i64 {
-    "2026-02-14T12:00:00Z".parse::<Timestamp>().unwrap().unix_ms()
-}
-
-/// A clock that stands still until it is moved.
-#[derive(Clone)]
-struct FakeClock(Arc<AtomicI64>);
-
-impl FakeClock {
-    fn at(text: &str) -> Self {
-        Self(Arc::new(AtomicI64::new(text.parse::<Timestamp>().unwrap().unix_ms())))
-    }
-
-    fn at_noon() -> Self {
-        Self(Arc::new(AtomicI64::new(noon())))
-    }
-
-    fn forward(&self, ms: i64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
-    }
-
-    fn options(&self) -> Options {
-        let now = Arc::clone(&self.0);
-        let mut options = Options::new(Arc::new(move || now.load(Ordering::SeqCst)));
-        // Many processes on a slow disk: none of these tests is about the deadline.
-        options.journal.lock_deadline = Duration::from_secs(60);
-        options
-    }
+    FakeClock::at_noon().unix_ms()
 }
 
 /// A limit of `limit` calls of `api` for each `period`, and no other.
@@ -57,17 +34,17 @@ fn only(api: &str, limit: u64, period: &str) -> Limits {
 }
 
 struct Fixture {
-    directory: tempfile::TempDir,
+    place: Place,
     clock: FakeClock,
 }
 
 impl Fixture {
     fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), clock: FakeClock::at_noon() }
+        Self { place: Place::new(), clock: FakeClock::at_noon() }
     }
 
     fn path(&self) -> PathBuf {
-        self.directory.path().join("quota.jsonl")
+        self.place.file("quota.jsonl")
     }
 
     fn open(&self) -> Quota {
@@ -167,8 +144,7 @@ fn warning_levels_triggered_at_correct_thresholds() {
 fn state_persists_across_process_restarts() {
     let fixture = Fixture::new();
     for _ in 0..2 {
-        let mut child = fixture.spawn("consume 20000");
-        assert!(child.wait().unwrap().success());
+        fixture.place.spawn("consume 20000").succeed();
     }
     let quota = fixture.open();
     assert_eq!(quota.status("openai-gpt4").unwrap().consumed, 40_000);
@@ -375,13 +351,13 @@ fn of_all_who_race_for_the_last_of_a_limit_one_gets_it() {
 #[test]
 fn racing_processes_never_overrun_the_limit() {
     let fixture = Fixture::new();
-    let children: Vec<_> = (0..4).map(|first| fixture.spawn(&format!("race {first}"))).collect();
-    std::fs::write(fixture.directory.path().join("go"), "").unwrap();
+    let children: Vec<_> = (0..4).map(|first| fixture.place.spawn(&format!("race {first}"))).collect();
+    fixture.place.say("go");
     let mut granted = Vec::new();
-    for mut child in children {
-        assert!(child.wait().unwrap().success());
-        let answer = std::fs::read_to_string(fixture.directory.path().join(format!("granted.{}", child.id())));
-        granted.push(answer.unwrap().parse::<u64>().unwrap());
+    for child in children {
+        let answer = fixture.place.file(&format!("granted.{}", child.0.id()));
+        child.succeed();
+        granted.push(std::fs::read_to_string(answer).unwrap().parse::<u64>().unwrap());
     }
     assert_eq!(granted.iter().sum::<u64>(), RACE_HOURS * 60, "{granted:?}");
     let quota = fixture.open();
@@ -395,10 +371,9 @@ fn racing_processes_never_overrun_the_limit() {
 fn the_hold_of_a_killed_process_expires() {
     let fixture = Fixture::new();
     let quota = fixture.open();
-    let mut child = fixture.spawn("hold 100000");
-    wait_for(&fixture.directory.path().join("held"));
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success());
+    let mut child = fixture.place.spawn("hold 100000");
+    fixture.place.wait_for("held");
+    child.kill();
     assert_eq!(sums(&quota.status("openai-gpt4").unwrap()), (0, 100_000, 0));
     fixture.clock.forward(10 * MINUTE_MS - 1);
     denied(quota.reserve("openai-gpt4", 1).unwrap());
@@ -452,7 +427,7 @@ fn lines_that_their_writer_took_back_do_not_stay_in_the_sums() {
     assert_eq!(reader.status("openai-gpt4").unwrap().consumed, 210);
     // What a writer does whose batch did not fit on the disk; the next one writes other lines there.
     std::fs::OpenOptions::new().write(true).open(fixture.path()).unwrap().set_len(len).unwrap();
-    std::fs::remove_file(fixture.directory.path().join("quota.ledger/commit")).unwrap();
+    std::fs::remove_file(fixture.place.file("quota.ledger/commit")).unwrap();
     let writer = fixture.open();
     writer.record_consumption("openai-gpt4", 700).unwrap();
     writer.record_consumption("openai-gpt4", 1_000).unwrap();
@@ -477,31 +452,10 @@ fn the_sums_run_on_over_rotated_segments() {
 
 // Processes of their own: this test binary again, asked for `child` alone.
 
-impl Fixture {
-    fn spawn(&self, task: &str) -> Child {
-        Command::new(std::env::current_exe().unwrap())
-            .args(["child", "--exact", "--ignored", "--quiet"])
-            .env("QUOTA_TEST_TASK", task)
-            .env("QUOTA_TEST_DIRECTORY", self.directory.path())
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .unwrap()
-    }
-}
-
-fn wait_for(path: &Path) {
-    let begun = Instant::now();
-    while !path.exists() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{} did not appear", path.display());
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 #[test]
 #[ignore = "what other tests run in processes of their own"]
 fn child() {
-    let Ok(task) = std::env::var("QUOTA_TEST_TASK") else { return };
-    let directory = PathBuf::from(std::env::var_os("QUOTA_TEST_DIRECTORY").unwrap());
+    let Some((task, directory)) = task() else { return };
     let clock = FakeClock::at_noon();
     let quota = Quota::open(directory.join("quota.jsonl"), clock.options()).unwrap();
     let (verb, number) = task.split_once(' ').unwrap();
@@ -509,7 +463,7 @@ fn child() {
     match verb {
         "consume" => assert!(quota.record_consumption("openai-gpt4", number).unwrap().consumed >= number),
         "race" => {
-            wait_for(&directory.join("go"));
+            until("go", || directory.join("go").exists());
             let mut granted = 0;
             for _ in 0..RACE_HOURS {
                 granted += use_up(&quota, "github-rest-unauthenticated", number);
@@ -520,7 +474,7 @@ fn child() {
         "hold" => {
             let _hold = held(quota.reserve("openai-gpt4", number).unwrap());
             std::fs::write(directory.join("held"), "").unwrap();
-            std::thread::sleep(Duration::from_secs(60));
+            std::thread::sleep(PATIENCE);
         }
         other => panic!("no such task: {other}"),
     }

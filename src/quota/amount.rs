@@ -1,9 +1,46 @@
 //! What quotas count: whole tokens and calls, or exact dollars.
 
-use std::fmt::{Debug, Display};
+use std::fmt::{self, Debug, Display};
 
-use super::Unit;
+use serde::{Deserialize, Serialize};
+
 use crate::metrics::Usd;
+
+/// What a quota counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Unit {
+    /// Tokens of a language model, input and output together.
+    Tokens,
+    /// Calls of an API.
+    Calls,
+    /// US dollars, exact to the pico-dollar (10⁻¹² USD).
+    Usd,
+}
+
+impl Unit {
+    /// What a line of the journal counts, in the plural.
+    pub(super) fn step(self) -> &'static str {
+        match self {
+            Self::Tokens => "tokens",
+            Self::Calls => "calls",
+            // Not `usd`: whoever reads the journal shall not take a pico-dollar for a dollar.
+            Self::Usd => "pico_usd",
+        }
+    }
+}
+
+impl Display for Unit {
+    /// As in a table of limits: `tokens`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Tokens => "tokens",
+            Self::Calls => "calls",
+            Self::Usd => "usd",
+        })
+    }
+}
 
 /// An amount of what a quota counts: `u64` for tokens and calls, [`Usd`] for money, and no other type. A hold or a
 /// status is of one of them, so that tokens and dollars cannot be mixed.

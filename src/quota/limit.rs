@@ -1,55 +1,18 @@
 //! Limits as dated data: what an API allows, in which unit, how often anew, who says so and when.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::num::{NonZeroU16, NonZeroU64};
 
 use chrono::NaiveDate;
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::amount::Steps;
 use super::fold::Sums;
-use super::{Amount, Period, QuotaStatus};
+use super::{Amount, Period, QuotaStatus, Unit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Timestamp, Usd};
-
-/// What a quota counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Unit {
-    /// Tokens of a language model, input and output together.
-    Tokens,
-    /// Calls of an API.
-    Calls,
-    /// US dollars, exact to the pico-dollar (10⁻¹² USD).
-    Usd,
-}
-
-impl Unit {
-    /// What a line of the journal counts, in the plural.
-    pub(super) fn step(self) -> &'static str {
-        match self {
-            Self::Tokens => "tokens",
-            Self::Calls => "calls",
-            // Not `usd`: whoever reads the journal shall not take a pico-dollar for a dollar.
-            Self::Usd => "pico_usd",
-        }
-    }
-}
-
-impl fmt::Display for Unit {
-    /// As in a table of limits: `tokens`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Tokens => "tokens",
-            Self::Calls => "calls",
-            Self::Usd => "usd",
-        })
-    }
-}
 
 /// What one API allows in one period.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,9 +16,9 @@ mod tracker;
 mod window;
 mod windows;
 
-pub use amount::Amount;
+pub use amount::{Amount, Unit};
 pub use budget::Budget;
-pub use limit::{Limit, Limits, Unit};
+pub use limit::{Limit, Limits};
 pub use reservation::{Denied, Grant, Hold, Reason};
 pub use status::{QuotaStatus, WarningLevel};
 pub use tracker::{Options, Quota};

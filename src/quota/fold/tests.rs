@@ -1,0 +1,354 @@
+//! The fold answers as the lines say, in their order.
+
+use std::num::NonZeroU16;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::quota::Limits;
+use crate::quota::windows::WINDOWS_MAX;
+
+/// A journal in memory: lines are added in order and the fold answers.
+struct Lines {
+    fold: Fold,
+    seq: u64,
+    limit: Limit,
+}
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn consume(amount: u64) -> Event {
+    Event::Consume { amount, certainty: Certainty::Known, watch: None }
+}
+
+impl Lines {
+    fn of_limit(limit: u64, period: &str) -> Self {
+        let table = format!(
+            r#"[{{"api":"a","limit":{limit},"unit":"calls","period":"{period}","source":"us","as_of":"2026-02-14"}}]"#
+        );
+        Self { fold: Fold::default(), seq: 0, limit: Limits::from_json(&table).unwrap().get("a").unwrap().clone() }
+    }
+
+    fn add(&mut self, at: Timestamp, event: Event) {
+        self.add_to("a", "calls", at, event);
+    }
+
+    fn add_to(&mut self, api: &str, unit: &str, at: Timestamp, event: Event) {
+        self.seq += 1;
+        self.fold.apply(self.seq, &Line { api: api.into(), unit: unit.into(), at, event });
+    }
+
+    fn consume(&mut self, at: &str, amount: u64) {
+        self.add(time(at), consume(amount));
+    }
+
+    /// Asks for a reservation of ten minutes; the line's number if it was granted.
+    fn hold(&mut self, at: Timestamp, amount: u64) -> Option<u64> {
+        self.hold_of(at, amount, Certainty::Known)
+    }
+
+    fn hold_of(&mut self, at: Timestamp, amount: u64, certainty: Certainty) -> Option<u64> {
+        let (limit, period) = (self.limit.most, self.limit.period);
+        self.add(at, Event::Hold { amount, certainty, expires_at: at.plus_ms(600_000), limit, period });
+        self.fold.is_open(&self.limit, self.seq).then_some(self.seq)
+    }
+
+    fn settle(&mut self, hold: u64, held_at: Timestamp, at: Timestamp, amount: u64) {
+        self.settle_as(hold, held_at, at, amount, Certainty::Known);
+    }
+
+    fn settle_as(&mut self, hold: u64, held_at: Timestamp, at: Timestamp, amount: u64, certainty: Certainty) {
+        self.add(at, Event::Settle { hold, amount, certainty, held_at, watch: None });
+    }
+
+    fn release(&mut self, hold: u64, at: Timestamp) {
+        self.add(at, Event::Release { hold });
+    }
+
+    /// Consumed, held and remaining.
+    fn sums(&self, at: Timestamp) -> (u64, u64, u64) {
+        let Sums { consumed, held, .. } = self.fold.sums(&self.limit, at);
+        (consumed, held, self.limit.most.get().saturating_sub(consumed).saturating_sub(held))
+    }
+
+    /// Unknown and assumed.
+    fn counts(&self, at: Timestamp) -> (u64, u64) {
+        let Sums { unknown, assumed, .. } = self.fold.sums(&self.limit, at);
+        (unknown, assumed)
+    }
+
+    /// Consumes with a watch for these percentages, and tells which of them the line reached first.
+    fn watch(&mut self, at: Timestamp, amount: u64, percent: &[u16]) -> Vec<u16> {
+        let percent = percent.iter().map(|&percent| NonZeroU16::new(percent).unwrap()).collect();
+        let watch = Watch { limit: self.limit.most, period: self.limit.period, percent };
+        self.add(at, Event::Consume { amount, certainty: Certainty::Known, watch: Some(watch) });
+        self.fold.reached_by(&self.limit, self.seq, at)
+    }
+}
+
+#[test]
+fn the_order_of_the_lines_decides_and_not_their_times() {
+    let mut lines = Lines::of_limit(10, "day");
+    let (noon, later) = (time("2026-02-14T12:00:00Z"), time("2026-02-14T12:00:01Z"));
+    assert_eq!(lines.hold(later, 7), Some(1));
+    assert_eq!(lines.hold(noon, 4), None, "asked earlier by its clock, but written later");
+    assert_eq!(lines.hold(noon, 3), Some(3));
+    assert_eq!(lines.sums(later), (0, 10, 0));
+}
+
+#[test]
+fn a_denied_hold_takes_nothing() {
+    let mut lines = Lines::of_limit(10, "day");
+    let at = time("2026-02-14T12:00:00Z");
+    assert_eq!(lines.hold(at, 11), None);
+    assert_eq!(lines.sums(at), (0, 0, 10));
+    assert_eq!(lines.hold(at, 10), Some(2));
+    assert_eq!(lines.hold(at, 0), Some(3));
+    assert_eq!(lines.hold(at, 1), None);
+}
+
+#[test]
+fn settling_and_releasing_give_back_what_was_not_used() {
+    let mut lines = Lines::of_limit(10, "day");
+    let at = time("2026-02-14T12:00:00Z");
+    assert_eq!((lines.hold(at, 6), lines.hold(at, 4)), (Some(1), Some(2)));
+    lines.settle(1, at, at, 5);
+    lines.release(2, at);
+    assert_eq!(lines.sums(at), (5, 0, 5));
+    assert_eq!(lines.hold(at, 5), Some(5));
+    lines.settle(5, at, at, 8);
+    assert_eq!(lines.sums(at), (13, 0, 0), "more was used than was held, and it shows");
+}
+
+#[test]
+fn a_hold_counts_up_to_its_expiry_and_a_late_settlement_counts_in_full() {
+    let mut lines = Lines::of_limit(10, "day");
+    let at = time("2026-02-14T12:00:00Z");
+    assert_eq!(lines.hold(at, 10), Some(1));
+    assert_eq!(lines.sums(at.plus_ms(599_999)), (0, 10, 0));
+    assert_eq!(lines.sums(at.plus_ms(600_000)), (0, 0, 10));
+    assert_eq!(lines.hold(at.plus_ms(599_999), 1), None);
+    assert_eq!(lines.hold(at.plus_ms(600_000), 10), Some(3));
+    lines.settle(1, at, at.plus_ms(700_000), 10);
+    assert_eq!(lines.sums(at.plus_ms(700_000)), (10, 10, 0));
+}
+
+#[test]
+fn a_settlement_counts_when_it_was_reserved() {
+    let mut lines = Lines::of_limit(10, "day");
+    let (before, after) = (time("2026-02-14T23:59:59.999Z"), time("2026-02-15T00:00:00Z"));
+    assert_eq!(lines.hold(before, 10), Some(1));
+    assert_eq!((lines.sums(before), lines.sums(after)), ((0, 10, 0), (0, 0, 10)));
+    lines.settle(1, before, after, 9);
+    assert_eq!((lines.sums(before), lines.sums(after)), ((9, 0, 1), (0, 0, 10)));
+}
+
+#[test]
+fn the_limit_of_the_line_counts_and_not_the_readers() {
+    let mut lines = Lines::of_limit(10, "day");
+    let at = time("2026-02-14T12:00:00Z");
+    assert_eq!(lines.hold(at, 8), Some(1));
+    lines.limit.most = NonZeroU64::new(5).unwrap();
+    assert_eq!(lines.hold(at, 1), None);
+    assert_eq!(lines.sums(at), (0, 8, 0));
+    lines.limit.most = NonZeroU64::new(20).unwrap();
+    assert_eq!(lines.hold(at, 12), Some(3));
+}
+
+#[test]
+fn units_and_apis_are_counted_apart_and_periods_are_not() {
+    let mut lines = Lines::of_limit(10, "day");
+    lines.consume("2026-02-14T12:00:00Z", 4);
+    lines.add_to("b", "calls", time("2026-02-14T12:00:00Z"), consume(1));
+    lines.add_to("a", "parsecs", time("2026-02-14T12:00:00Z"), consume(1));
+    for (period, at, consumed) in [
+        (Period::Minute, "2026-02-14T12:01:00Z", 0),
+        (Period::Hour, "2026-02-14T12:01:00Z", 4),
+        (Period::Day, "2026-02-14T13:00:00Z", 4),
+        (Period::Week, "2026-02-15T00:00:00Z", 4),
+        (Period::Month, "2026-02-28T00:00:00Z", 4),
+        (Period::Month, "2026-03-01T00:00:00Z", 0),
+    ] {
+        let limit = Limit { period, ..lines.limit.clone() };
+        assert_eq!(lines.fold.sums(&limit, time(at)).consumed, consumed, "{period} at {at}");
+    }
+}
+
+#[test]
+fn a_clock_far_ahead_does_not_push_out_the_present() {
+    let mut lines = Lines::of_limit(10, "minute");
+    let at = time("2026-02-14T12:00:00Z");
+    lines.consume("2099-01-01T00:00:00Z", 10);
+    assert_eq!(lines.hold(at, 10), Some(2));
+    assert_eq!(lines.hold(at, 1), None);
+    lines.consume("2099-01-01T00:01:00Z", 10);
+    lines.settle(2, at, at, 10);
+    assert_eq!(lines.sums(at), (10, 0, 0));
+}
+
+#[test]
+fn what_is_long_past_is_forgotten() {
+    let mut lines = Lines::of_limit(10, "minute");
+    let start = time("2026-02-14T12:00:00Z");
+    for minute in 0..3_000_u64 {
+        let at = start.plus_ms(minute * 60_000);
+        assert!(lines.hold(at, 1).is_some(), "each holder dies");
+        lines.add(at, consume(9));
+        assert_eq!(lines.sums(at), (9, 1, 0));
+    }
+    let account = lines.fold.account(&lines.limit).unwrap();
+    assert!(account.holds.len() <= 1 + 10 + 24 * 60, "{} holds", account.holds.len());
+    assert!(account.used.values().all(|windows| windows.len() <= WINDOWS_MAX));
+}
+
+#[test]
+fn sums_stay_at_the_end_of_their_range() {
+    let mut lines = Lines::of_limit(u64::MAX, "month");
+    let at = time("2026-02-14T12:00:00Z");
+    lines.add(at, consume(u64::MAX));
+    lines.add(at, consume(2));
+    assert_eq!(lines.sums(at), (u64::MAX, 0, 0));
+    assert_eq!(lines.hold(at, 1), None);
+}
+
+#[test]
+fn a_threshold_is_reached_by_one_line_of_a_window() {
+    let mut lines = Lines::of_limit(10, "day");
+    let (today, tomorrow) = (time("2026-02-14T12:00:00Z"), time("2026-02-15T12:00:00Z"));
+    assert_eq!(lines.watch(today, 4, &[50, 80]), [0; 0]);
+    assert_eq!(lines.watch(today, 1, &[50, 80]), [50], "exactly half is half");
+    let first = lines.seq;
+    assert_eq!(lines.watch(today, 1, &[50, 80, 95]), [0; 0]);
+    assert_eq!(lines.watch(today, 30, &[50, 80, 95, 360]), [80, 95, 360]);
+    assert_eq!(lines.watch(tomorrow, 9, &[50, 80, 95]), [50, 80]);
+    assert_eq!(lines.fold.reached_by(&lines.limit, first, today), [50], "whoever asks later hears the same");
+}
+
+#[test]
+fn of_a_limit_that_changes_a_threshold_is_reached_once() {
+    let mut lines = Lines::of_limit(10, "day");
+    let at = time("2026-02-14T12:00:00Z");
+    lines.consume("2026-02-14T12:00:00Z", 5);
+    assert_eq!(lines.watch(at, 0, &[50]), [50], "what was used before anybody watched");
+    lines.limit.most = NonZeroU64::new(100).unwrap();
+    assert_eq!(lines.watch(at, 50, &[50, 55]), [55]);
+    lines.limit.most = NonZeroU64::new(10).unwrap();
+    assert_eq!(lines.watch(at, 0, &[50, 55, 90]), [90]);
+    // A watch by the hour is one of another window.
+    lines.limit.period = Period::Hour;
+    assert_eq!(lines.watch(at, 0, &[50]), [50]);
+}
+
+#[test]
+fn what_is_unknown_takes_no_amount_but_needs_that_something_is_left() {
+    let mut lines = Lines::of_limit(10, "day");
+    let at = time("2026-02-14T12:00:00Z");
+    assert_eq!(lines.hold_of(at, 0, Certainty::Unknown), Some(1));
+    assert_eq!((lines.sums(at), lines.counts(at)), ((0, 0, 10), (1, 0)));
+    assert_eq!(lines.counts(at.plus_ms(600_000)), (0, 0), "a hold expires, whatever it holds");
+    lines.settle_as(1, at, at, 0, Certainty::Unknown);
+    assert_eq!((lines.sums(at), lines.counts(at)), ((0, 0, 10), (1, 0)));
+    assert_eq!(lines.hold_of(at, 10, Certainty::Assumed), Some(3));
+    assert_eq!((lines.sums(at), lines.counts(at)), ((0, 10, 0), (1, 1)));
+    assert_eq!(lines.hold_of(at, 0, Certainty::Unknown), None);
+    assert_eq!(lines.hold(at, 0), Some(5), "what is known to be nothing needs nothing");
+    lines.settle_as(3, at, at, 10, Certainty::Assumed);
+    assert_eq!((lines.sums(at), lines.counts(at)), ((10, 0, 0), (1, 1)));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Consume { amount: u64 },
+    Hold { amount: u64 },
+    Settle { which: prop::sample::Index, part: u64 },
+    Release { which: prop::sample::Index },
+}
+
+fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
+    let step = prop_oneof![
+        (0_u64..20).prop_map(|amount| Step::Consume { amount }),
+        (0_u64..40).prop_map(|amount| Step::Hold { amount }),
+        (any::<prop::sample::Index>(), 0_u64..=100).prop_map(|(which, part)| Step::Settle { which, part }),
+        any::<prop::sample::Index>().prop_map(|which| Step::Release { which }),
+    ];
+    // Milliseconds after noon, in any order: two hours, so that windows change and holds expire.
+    prop::collection::vec((0_u64..7_200_000, step), 0..120)
+}
+
+/// What the fold must answer, found by going through the whole history each time.
+#[derive(Default)]
+struct Model {
+    consumed: Vec<(Timestamp, u64)>,
+    open: Vec<(u64, Timestamp, u64)>,
+}
+
+impl Model {
+    fn sums(&self, window: Window, at: Timestamp) -> (u64, u64) {
+        let consumed = self.consumed.iter().filter(|(then, _)| window.contains(*then)).map(|(_, amount)| amount);
+        let live = |then: Timestamp| window.contains(then) && at < then.plus_ms(600_000);
+        let held = self.open.iter().filter(|(_, then, _)| live(*then)).map(|(_, _, amount)| amount);
+        (consumed.sum(), held.sum())
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_fold_answers_as_the_whole_history_does(steps in steps(), hour in any::<bool>()) {
+        let mut lines = Lines::of_limit(100, if hour { "hour" } else { "day" });
+        let mut model = Model::default();
+        let noon = time("2026-02-14T22:30:00Z");
+        for (after_ms, step) in steps {
+            let at = noon.plus_ms(after_ms);
+            let window = Window::containing(at, lines.limit.period);
+            match step {
+                Step::Consume { amount } => {
+                    lines.add(at, consume(amount));
+                    model.consumed.push((at, amount));
+                }
+                Step::Hold { amount } => {
+                    let (consumed, held) = model.sums(window, at);
+                    let granted = lines.hold(at, amount);
+                    prop_assert_eq!(granted.is_some(), consumed + held + amount <= 100);
+                    model.open.extend(granted.map(|hold| (hold, at, amount)));
+                }
+                Step::Settle { which, part } if !model.open.is_empty() => {
+                    let (hold, held_at, amount) = model.open.remove(which.index(model.open.len()));
+                    lines.settle(hold, held_at, at, amount * part / 100);
+                    model.consumed.push((held_at, amount * part / 100));
+                }
+                Step::Release { which } if !model.open.is_empty() => {
+                    let (hold, ..) = model.open.remove(which.index(model.open.len()));
+                    lines.release(hold, at);
+                }
+                Step::Settle { .. } | Step::Release { .. } => {}
+            }
+            let (consumed, held) = model.sums(window, at);
+            prop_assert_eq!(lines.sums(at), (consumed, held, 100_u64.saturating_sub(consumed + held)));
+        }
+    }
+
+    #[test]
+    fn reservations_alone_never_overrun_a_window(steps in steps()) {
+        let mut lines = Lines::of_limit(100, "hour");
+        let mut open = Vec::new();
+        let noon = time("2026-02-14T12:00:00Z");
+        // Time goes on from line to line, and every hold is settled before it expires.
+        for (number, (after_ms, step)) in steps.into_iter().enumerate() {
+            let at = noon.plus_ms(number as u64 * 300_000 + after_ms % 300_000);
+            open.retain(|&(hold, held_at, amount): &(u64, Timestamp, u64)| {
+                let stays = at < held_at.plus_ms(300_000);
+                if !stays {
+                    lines.settle(hold, held_at, at, amount);
+                }
+                stays
+            });
+            if let Step::Hold { amount } = step {
+                open.extend(lines.hold(at, amount).map(|hold| (hold, at, amount)));
+            }
+            let (consumed, held, _) = lines.sums(at);
+            prop_assert!(consumed + held <= 100);
+        }
+    }
+}
