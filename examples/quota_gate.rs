@@ -1,11 +1,14 @@
 //! A gate before an API: reserve before the call, settle after it. Reservations of all threads and processes together
-//! never overrun the limit.
+//! never overrun the limit, nor a budget in dollars.
 
-use runledger::quota::{Denied, Limits, WarningLevel};
-use runledger::{Grant, Options};
+use runledger::quota::{Limits, WarningLevel};
+use runledger::{Grant, Options, Usd};
 
-/// A limit of one's own, beside the bundled ones.
-const OWN: &str = r#"[{"api": "search", "limit": 10, "unit": "calls", "period": "day", "source": "our contract", "as_of": "2026-02-14"}]"#;
+/// Limits of one's own, beside the bundled ones.
+const OWN: &str = r#"[
+  {"api": "search", "limit": 10, "unit": "calls", "period": "day", "source": "our contract", "as_of": "2026-02-14"},
+  {"api": "anthropic", "limit": 1.00, "unit": "usd", "period": "day", "source": "our budget", "as_of": "2026-02-14"}
+]"#;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
@@ -18,13 +21,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let quota = open()?;
 
     for batch in [4, 3, 6] {
-        let grant = quota.reserve("search", batch)?;
-        if let Grant::Held(hold) = grant {
-            // Here the calls are made; one less than was reserved, so the rest is free again.
-            let status = hold.settle(batch - 1)?;
-            println!("{} {batch} granted: {} of {} used", status.emoji(), status.consumed, status.limit);
-        } else if let Grant::Denied(Denied { requested, status, .. }) = grant {
-            println!("{} {requested} denied: {} left until {}", status.emoji(), status.remaining, status.resets_at);
+        match quota.reserve("search", batch)? {
+            Grant::Held(hold) => {
+                // Here the calls are made; one less than was reserved, so the rest is free again.
+                let status = hold.settle(batch - 1)?;
+                println!("{} {batch} granted: {} of {} used", status.emoji(), status.consumed, status.limit);
+            }
+            Grant::Denied(denied) => println!("{} {denied}", denied.status.emoji()),
         }
     }
     // An error between the two: the hold is dropped, and what it reserved is free again.
@@ -33,7 +36,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     while let Grant::Held(hold) = quota.reserve("search", 1)? {
         hold.settle(1)?;
     }
-    drop(quota);
+
+    // The same in exact dollars: the most that a call can cost, then what it did cost. Of the next call no price is known.
+    let budget = quota.budget("anthropic")?;
+    if let Grant::Held(hold) = budget.reserve("0.75".parse::<Usd>()?)? {
+        let status = hold.settle("0.546875".parse::<Usd>()?)?;
+        println!("{} {} usd left, {:?} % crossed", status.emoji(), status.remaining, status.crossed);
+    }
+    if let Grant::Denied(denied) = budget.reserve(None)? {
+        println!("{} {denied}", denied.status.emoji());
+    }
+    drop((quota, budget));
 
     // The state is in the journal: it survives a restart.
     let status = open()?.status("search")?;

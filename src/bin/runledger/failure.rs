@@ -23,6 +23,8 @@ pub(crate) enum Failure {
     Input(#[source] io::Error),
     #[error("read prices: {}", path.display())]
     Prices { path: PathBuf, source: runledger::Error },
+    #[error("read the limits: {}", path.display())]
+    Limits { path: PathBuf, source: runledger::Error },
     #[error("no execution has the id {0}")]
     Absent(String),
     #[error("several executions have an id that begins with {prefix}, such as {first} and {second}")]
@@ -38,7 +40,7 @@ impl Failure {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Library(error) => kind(error),
-            Self::Prices { source, .. } => kind(source),
+            Self::Prices { source, .. } | Self::Limits { source, .. } => kind(source),
             Self::Output(_) | Self::Input(_) | Self::File { .. } => "io",
             Self::Head { .. } => "malformed",
             Self::Absent(_) => "absent",

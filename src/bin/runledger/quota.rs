@@ -4,18 +4,19 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use runledger::quota::{Limits, Options};
-use runledger::{Quota as Tracker, QuotaStatus, Timestamp};
+use runledger::quota::{Limits, Options, Unit};
+use runledger::{Quota as Tracker, QuotaStatus, Timestamp, Usd};
+use serde::Serialize;
 
 use crate::args::{Global, Quota};
 use crate::clock;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output;
-use crate::table::{Column, Table, minutes};
+use crate::table::{Column, Table, minutes, printable};
 
 pub(crate) fn run(args: &Quota, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let limits = Limits::bundled();
+    let limits = limits(args.limits.as_deref())?;
     let apis: Vec<&str> = match &args.api {
         Some(api) => vec![api],
         None => limits.iter().map(|limit| limit.api.as_str()).collect(),
@@ -23,32 +24,80 @@ pub(crate) fn run(args: &Quota, global: &Global, out: &mut impl Write) -> Result
     let statuses = statuses(&apis, &limits, &global.ledger.with_file_name("quota.jsonl"))?;
     match global.json {
         true => statuses.iter().try_for_each(|status| output::json_line(out, status))?,
-        false => table(&statuses, out)?,
+        false => tables(&statuses, out)?,
     }
     Ok(ExitCode::Yes)
 }
 
-fn statuses(apis: &[&str], limits: &Limits, journal: &Path) -> Result<Vec<QuotaStatus>, Failure> {
+fn limits(own: Option<&Path>) -> Result<Limits, Failure> {
+    let Some(path) = own else { return Ok(Limits::bundled()) };
+    let text = std::fs::read_to_string(path).map_err(|source| Failure::File {
+        operation: "read the limits",
+        path: path.to_owned(),
+        source,
+    })?;
+    let own = Limits::from_json(&text).map_err(|source| Failure::Limits { path: path.to_owned(), source })?;
+    Ok(Limits::bundled().with(own))
+}
+
+/// What is left of a quota, in what it counts.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Status {
+    Counts(QuotaStatus),
+    Dollars(QuotaStatus<Usd>),
+}
+
+fn statuses(apis: &[&str], limits: &Limits, journal: &Path) -> Result<Vec<Status>, Failure> {
     let there = journal.try_exists().map_err(|source| Failure::File {
         operation: "look for the quota's journal",
         path: journal.to_owned(),
         source,
     })?;
+    let dollars = |api: &str| limits.get(api).is_some_and(|limit| limit.unit == Unit::Usd);
     let statuses: runledger::Result<_> = match there {
         true => {
-            let tracker = Tracker::open(journal, Options::new(Arc::new(clock::unix_ms)))?;
-            apis.iter().map(|api| tracker.status(api)).collect()
+            let mut options = Options::new(Arc::new(clock::unix_ms));
+            options.limits = limits.clone();
+            let tracker = Tracker::open(journal, options)?;
+            let status = |&api: &&str| match dollars(api) {
+                true => Ok(Status::Dollars(tracker.budget(api)?.status()?)),
+                false => Ok(Status::Counts(tracker.status(api)?)),
+            };
+            apis.iter().map(status).collect()
         }
         // Opening it would make it.
         false => {
             let now = Timestamp::from_unix_ms(clock::unix_ms()).unwrap_or(Timestamp::UNIX_EPOCH);
-            apis.iter().map(|api| limits.unused(api, now)).collect()
+            let status = |&api: &&str| match dollars(api) {
+                true => Ok(Status::Dollars(limits.unused(api, now)?)),
+                false => Ok(Status::Counts(limits.unused(api, now)?)),
+            };
+            apis.iter().map(status).collect()
         }
     };
     Ok(statuses?)
 }
 
-fn table(statuses: &[QuotaStatus], out: &mut impl Write) -> Result<(), Failure> {
+/// Counts and dollars apart, and of dollars what they amount to and what they are: exact, they are long.
+fn tables(statuses: &[Status], out: &mut impl Write) -> Result<(), Failure> {
+    let terminal = std::io::stdout().is_terminal();
+    let counts = statuses.iter().filter_map(|status| if let Status::Counts(it) = status { Some(it) } else { None });
+    let dollars = statuses.iter().filter_map(|status| if let Status::Dollars(it) = status { Some(it) } else { None });
+    let (counts, dollars): (Vec<_>, Vec<_>) = (counts.collect(), dollars.collect());
+    if !counts.is_empty() {
+        write_counts(&counts, terminal, out)?;
+    }
+    if !counts.is_empty() && !dollars.is_empty() {
+        writeln!(out)?;
+    }
+    if !dollars.is_empty() {
+        write_dollars(&dollars, terminal, out)?;
+    }
+    Ok(())
+}
+
+fn write_counts(statuses: &[&QuotaStatus], terminal: bool, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
         Column::Name("api"),
         Column::Number("limit"),
@@ -59,7 +108,6 @@ fn table(statuses: &[QuotaStatus], out: &mut impl Write) -> Result<(), Failure> 
         Column::Text("resets (UTC)"),
         Column::Text("level"),
     ]);
-    let terminal = std::io::stdout().is_terminal();
     for status in statuses {
         table.row([
             status.api_name.clone(),
@@ -67,17 +115,68 @@ fn table(statuses: &[QuotaStatus], out: &mut impl Write) -> Result<(), Failure> 
             status.consumed.to_string(),
             status.held.to_string(),
             status.remaining.to_string(),
-            format!("{:.1}", status.pct_used),
+            percent(status),
             minutes(status.resets_at),
             level(status, terminal),
+        ]);
+    }
+    table.write(out)?;
+    for status in statuses.iter().filter(|status| status.unknown + status.assumed > 0) {
+        let QuotaStatus { api_name, unknown, assumed, .. } = status;
+        writeln!(out, "calls of {}: amount unknown {unknown}, assumed {assumed}", printable(api_name))?;
+    }
+    Ok(())
+}
+
+fn write_dollars(statuses: &[&QuotaStatus<Usd>], terminal: bool, out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([
+        Column::Name("budget (usd)"),
+        Column::Number("consumed"),
+        Column::Number("held"),
+        Column::Number("remaining"),
+        Column::Number("%"),
+        Column::Text("level"),
+    ]);
+    for status in statuses {
+        table.row([
+            status.api_name.clone(),
+            status.consumed.to_string(),
+            status.held.to_string(),
+            status.remaining.to_string(),
+            percent(status),
+            level(status, terminal),
+        ]);
+    }
+    table.write(out)?;
+    writeln!(out)?;
+    let mut table = Table::new([
+        Column::Name("budget (usd)"),
+        Column::Number("limit"),
+        Column::Text("period"),
+        Column::Text("resets (UTC)"),
+        Column::Number("unknown"),
+        Column::Number("assumed"),
+    ]);
+    for status in statuses {
+        table.row([
+            status.api_name.clone(),
+            status.limit.to_string(),
+            status.period.to_string(),
+            minutes(status.resets_at),
+            status.unknown.to_string(),
+            status.assumed.to_string(),
         ]);
     }
     table.write(out)?;
     Ok(())
 }
 
+fn percent<A>(status: &QuotaStatus<A>) -> String {
+    format!("{:.1}", status.pct_used)
+}
+
 /// The level; with its circle on a terminal, where nobody reads it but people.
-fn level(status: &QuotaStatus, terminal: bool) -> String {
+fn level<A>(status: &QuotaStatus<A>, terminal: bool) -> String {
     match terminal {
         true => format!("{} {}", status.warning_level, status.emoji()),
         false => status.warning_level.to_string(),
@@ -90,7 +189,7 @@ mod tests {
 
     #[test]
     fn only_a_terminal_gets_the_circle() {
-        let status = Limits::bundled().unused("openai-gpt4", Timestamp::UNIX_EPOCH).unwrap();
+        let status: QuotaStatus = Limits::bundled().unused("openai-gpt4", Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!((level(&status, true).as_str(), level(&status, false).as_str()), ("GREEN 🟢", "GREEN"));
     }
 }
