@@ -39,7 +39,7 @@ pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> R
         let grant = if model == "gpt-4" { Some(quota.reserve(LIMIT, input + OUTPUT_MAX)?) } else { None };
         if let Some(Grant::Denied(denied)) = &grant {
             let mut fallback = Decision::new(format!("instead of {model}"), "gpt-4o-mini");
-            fallback.reason = Some(format!("{} tokens wanted, {} left", denied.requested, denied.status.remaining));
+            fallback.reason = Some(denied.to_string());
             call.record().trace.decisions.push(fallback);
             call.record().decision_made = Some("FALLBACK".to_owned());
             model = "gpt-4o-mini";
