@@ -16,8 +16,8 @@ use common::{Ring, Samples, arguments, header, machine, timed};
 use runledger::quota::Limits;
 use runledger::{Grant, Ledger, PriceTable, Quota, Timestamp, Usage};
 
-/// A line of the quota's journal is some 270 bytes.
-const LINE_BYTES: usize = 270;
+/// A line of the quota's journal is some 320 bytes.
+const LINE_BYTES: usize = 320;
 
 fn main() {
     let arguments = arguments();

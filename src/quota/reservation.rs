@@ -62,7 +62,7 @@ impl<A: Amount> fmt::Display for Denied<A> {
 /// Dropping a hold releases it: what it reserved can be reserved by others again.
 ///
 /// The release is a line in the journal; if it cannot be written, the hold ends at [`expires_at`](Hold::expires_at), as
-/// it does when its process dies. Dropping never panics.
+/// it does when its process dies; from then on nothing of it is counted, as consumed or as unknown. Dropping never panics.
 #[derive(Debug)]
 #[must_use = "a hold that is dropped is released"]
 pub struct Hold<A: Amount = u64> {

@@ -86,12 +86,12 @@ pub struct QuotaStatus<A = u64> {
     pub pct_used: f64,
     /// The level of `consumed`. What is held does not count, so no reservation that is given back raises an alarm.
     pub warning_level: WarningLevel,
-    /// The thresholds of the limit, in percent and ascending, that `consumed` reached by the very call that has this
-    /// answer, first of its window; empty where the question alone was asked.
+    /// The thresholds of the limit, in percent and ascending, that `consumed` reached for the first time in the window, by
+    /// the very call that has this answer; empty where the question alone was asked. What is held does not count.
     ///
-    /// Each is told once in a window, across threads, processes and restarts, even if the limit is raised meanwhile.
-    /// Which call it was, the order of the journal decides; if its process dies before it hears of it, nobody does.
-    /// A settlement reaches the thresholds of the window of its reservation.
+    /// Each is told once in a window, across threads, processes and restarts, even if the limit is raised meanwhile. The
+    /// order of the journal decides which call it is; if its process dies, or its append fails, before it hears of it,
+    /// nobody does. A settlement reaches the thresholds of the window of its reservation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crossed: Vec<u16>,
     /// Until `resets_at`, in days of 24 hours; more than 0.

@@ -54,29 +54,26 @@ fn statuses(apis: &[&str], limits: &Limits, journal: &Path) -> Result<Vec<Status
         path: journal.to_owned(),
         source,
     })?;
-    let dollars = |api: &str| limits.get(api).is_some_and(|limit| limit.unit == Unit::Usd);
-    let statuses: runledger::Result<_> = match there {
+    // Opening it would make it.
+    let tracker = match there {
         true => {
             let mut options = Options::new(Arc::new(clock::unix_ms));
             options.limits = limits.clone();
-            let tracker = Tracker::open(journal, options)?;
-            let status = |&api: &&str| match dollars(api) {
-                true => Ok(Status::Dollars(tracker.budget(api)?.status()?)),
-                false => Ok(Status::Counts(tracker.status(api)?)),
-            };
-            apis.iter().map(status).collect()
+            Some(Tracker::open(journal, options)?)
         }
-        // Opening it would make it.
-        false => {
-            let now = Timestamp::from_unix_ms(clock::unix_ms()).unwrap_or(Timestamp::UNIX_EPOCH);
-            let status = |&api: &&str| match dollars(api) {
-                true => Ok(Status::Dollars(limits.unused(api, now)?)),
-                false => Ok(Status::Counts(limits.unused(api, now)?)),
-            };
-            apis.iter().map(status).collect()
-        }
+        false => None,
     };
-    Ok(statuses?)
+    let now = Timestamp::from_unix_ms(clock::unix_ms()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let status = |&api: &&str| {
+        let in_dollars = limits.get(api).is_some_and(|limit| limit.unit == Unit::Usd);
+        Ok(match (&tracker, in_dollars) {
+            (Some(tracker), false) => Status::Counts(tracker.status(api)?),
+            (Some(tracker), true) => Status::Dollars(tracker.budget(api)?.status()?),
+            (None, false) => Status::Counts(limits.unused(api, now)?),
+            (None, true) => Status::Dollars(limits.unused(api, now)?),
+        })
+    };
+    apis.iter().map(status).collect()
 }
 
 /// Counts and dollars apart, and of dollars what they amount to and what they are: exact, they are long.
