@@ -439,7 +439,15 @@ fn quota_limits_that_do_not_parse_are_refused_whole() {
         format!("read a table of limits: line 3 (byte {byte}): the API \"a\" is named twice")
     );
     let error = Limits::from_json(&table(&limit("b", "0"))).unwrap_err();
-    assert_eq!((error.kind(), error.line()), (ErrorKind::Malformed, Some(3)));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "read a table of limits: line 3 (byte {byte}): limit: expected a whole number from 1 to \
+             18446744073709551615, found 0"
+        )
+    );
+    let error = Limits::from_json(&table(&limit("b", "\n"))).unwrap_err();
+    assert_eq!((error.kind(), error.line()), (ErrorKind::Malformed, Some(4)));
     assert!(error.source().is_some());
 }
 
