@@ -53,8 +53,8 @@ impl Amount for Usd {}
 /// call or one pico-dollar.
 ///
 /// A `u64` for every unit keeps one fold and one form of line for all of them, and the lines of before there was money
-/// as they are. It ends at 18,446,744.07 USD in a window; a larger limit is refused. `i128`, as in [`Usd`], would double
-/// what each status and line costs, for budgets that nobody has.
+/// as they are. It ends at 18,446,744.07 USD in a window, and a larger limit is refused: wider sums, as in [`Usd`], would
+/// serve budgets that nobody has.
 pub trait Steps: Sized {
     /// `None` below 0 and above `u64::MAX` steps.
     fn steps(self) -> Option<u64>;

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+pub(crate) mod budgets;
 pub(crate) mod clock;
 pub(crate) mod executions;
 pub(crate) mod mount;

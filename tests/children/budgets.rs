@@ -1,0 +1,78 @@
+//! Budgets in a directory of their own, by a clock that stands still.
+
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use std::path::Path;
+
+use runledger::Usd;
+use runledger::quota::{Budget, Denied, Grant, Hold, Limits, Quota, QuotaStatus};
+
+use super::clock::FakeClock;
+use super::place::Place;
+
+pub(crate) fn usd(text: &str) -> Usd {
+    text.parse().unwrap()
+}
+
+/// A budget of `limit` dollars a `period` for `anthropic`, with more of its keys.
+pub(crate) fn budget_of(limit: &str, period: &str, more: &str) -> Limits {
+    let table = format!(
+        r#"[{{"api": "anthropic", "limit": {limit}, "unit": "usd", "period": "{period}", "source": "us", "as_of": "2026-02-14"{more}}}]"#
+    );
+    Limits::from_json(&table).unwrap()
+}
+
+pub(crate) struct Fixture {
+    pub(crate) place: Place,
+    pub(crate) clock: FakeClock,
+    pub(crate) limits: Limits,
+}
+
+impl Fixture {
+    /// A budget of that many dollars a day.
+    pub(crate) fn new(limit: &str) -> Self {
+        Self::with(limit, "")
+    }
+
+    pub(crate) fn with(limit: &str, more: &str) -> Self {
+        Self { place: Place::new(), clock: FakeClock::at_noon(), limits: budget_of(limit, "day", more) }
+    }
+
+    pub(crate) fn quota(&self) -> Quota {
+        quota_in(self.place.directory(), &self.clock, self.limits.clone())
+    }
+
+    /// Of a quota of its own, as another process would open it.
+    pub(crate) fn open(&self) -> Budget {
+        self.quota().budget("anthropic").unwrap()
+    }
+
+    pub(crate) fn lines(&self) -> usize {
+        std::fs::read_to_string(self.place.file("quota.jsonl")).unwrap().lines().count()
+    }
+}
+
+pub(crate) fn quota_in(directory: &Path, clock: &FakeClock, limits: Limits) -> Quota {
+    let mut options = clock.options();
+    options.limits = limits;
+    Quota::open(directory.join("quota.jsonl"), options).unwrap()
+}
+
+pub(crate) fn held(grant: Grant<Usd>) -> Hold<Usd> {
+    match grant {
+        Grant::Held(hold) => hold,
+        Grant::Denied(denied) => panic!("{denied}"),
+    }
+}
+
+pub(crate) fn denied(grant: Grant<Usd>) -> Denied<Usd> {
+    match grant {
+        Grant::Denied(denied) => denied,
+        Grant::Held(hold) => panic!("{hold:?}"),
+    }
+}
+
+/// Consumed, held and remaining.
+pub(crate) fn sums(status: &QuotaStatus<Usd>) -> [String; 3] {
+    [status.consumed, status.held, status.remaining].map(|amount| amount.to_string())
+}
