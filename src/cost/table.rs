@@ -97,15 +97,16 @@ pub struct Cost<'t> {
 impl Cost<'_> {
     /// Where the amount comes from, as a record keeps it.
     pub fn provenance(&self) -> CostProvenance {
-        let mut cost = CostProvenance::default();
-        cost.source = Some(CostSource::Computed);
-        cost.table = Some(self.table.to_owned());
-        cost.provider = Some(self.provider.to_owned());
-        cost.matched = Some(self.matched.to_owned());
-        cost.tier_above = self.tier_above;
-        cost.variant = self.variant_text();
-        cost.at = Some(self.at);
-        cost
+        CostProvenance {
+            source: Some(CostSource::Computed),
+            table: Some(self.table.to_owned()),
+            provider: Some(self.provider.to_owned()),
+            matched: Some(self.matched.to_owned()),
+            tier_above: self.tier_above,
+            variant: self.variant_text(),
+            at: Some(self.at),
+            ..CostProvenance::default()
+        }
     }
 
     /// The variant as text: `processing=batch`; several in order, with commas between them.

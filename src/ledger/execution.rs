@@ -272,9 +272,7 @@ enum Estimates {
 }
 
 fn sourced(source: CostSource) -> CostProvenance {
-    let mut cost = CostProvenance::default();
-    cost.source = Some(source);
-    cost
+    CostProvenance { source: Some(source), ..CostProvenance::default() }
 }
 
 /// Adds the cost of `call`, which is not in the list of calls yet. Unknown and anything is unknown.
@@ -304,15 +302,16 @@ fn common(a: &CostProvenance, b: &CostProvenance) -> CostProvenance {
     fn same<T: Clone + PartialEq>(a: &Option<T>, b: &Option<T>) -> Option<T> {
         a.clone().filter(|_| a == b)
     }
-    let mut both = CostProvenance::default();
-    both.source = same(&a.source, &b.source).or(Some(CostSource::Computed));
-    both.table = same(&a.table, &b.table);
-    both.provider = same(&a.provider, &b.provider);
-    both.matched = same(&a.matched, &b.matched);
-    both.tier_above = same(&a.tier_above, &b.tier_above);
-    both.variant = same(&a.variant, &b.variant);
-    both.at = same(&a.at, &b.at);
-    both
+    CostProvenance {
+        source: same(&a.source, &b.source).or(Some(CostSource::Computed)),
+        table: same(&a.table, &b.table),
+        provider: same(&a.provider, &b.provider),
+        matched: same(&a.matched, &b.matched),
+        tier_above: same(&a.tier_above, &b.tier_above),
+        variant: same(&a.variant, &b.variant),
+        at: same(&a.at, &b.at),
+        ..CostProvenance::default()
+    }
 }
 
 /// What came of [`Ledger::run`]: the skill's own result, untouched, and where the record went.

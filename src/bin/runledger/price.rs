@@ -51,7 +51,7 @@ struct Request {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Answer<'p> {
-    Cost(Priced<'p>),
+    Cost(Box<Priced<'p>>),
     Refusal { error: String, kind: &'static str, near: Vec<String> },
 }
 
@@ -104,7 +104,7 @@ fn answer<'p>(line: &[u8], prices: &'p PriceTable) -> Answer<'p> {
         Err(error) => return malformed(error),
     };
     match prices.cost_of(&call, at) {
-        Ok(cost) => Answer::Cost(cost.into()),
+        Ok(cost) => Answer::Cost(Box::new(cost.into())),
         Err(error) => Answer::Refusal {
             near: if error.kind() == ErrorKind::UnknownModel { error.details().to_vec() } else { Vec::new() },
             kind: failure::kind(&error),

@@ -149,8 +149,8 @@ fn read(clause: &Clause, names: &mut Names) -> bool {
             }
             None => return false,
         },
-        // No short cut: what is known is taken even if something else is not.
-        Clause::Or(clauses) => return clauses.iter().fold(true, |all, clause| read(clause, names) && all),
+        // What is known is taken even if something else is not.
+        Clause::Or(clauses) => return clauses.iter().filter(|clause| !read(clause, names)).count() == 0,
         Clause::And(clauses) => match &clauses[..] {
             [one, Clause::Regex(text)] => match regex::patterns(text) {
                 // Only a look ahead: any name but those.
