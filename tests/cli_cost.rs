@@ -39,6 +39,7 @@ claude-haiku-4-5     1  2300      0       -       -   2300 0.0045        0
 gpt-4                2  2000    500       -       -   2500 0.0900        0
 llama-9              1    10      5       -       -     15      -        1
 total                3  4310    505       -       -   4815 0.0945        1
+unknown: cache w 3, cache r 3
 without model: 2
 ";
     assert_eq!(cost(&place, "--by model"), by_model);
@@ -50,6 +51,7 @@ skill               execs input output cache w cache r tokens    usd unpriced
 blog-publish            2  3310      5       -       -   3315 0.0345        1
 git-push-autonomous     1  1000    500       -       -   1500 0.0600        0
 total                   3  4310    505       -       -   4815 0.0945        1
+unknown: cache w 3, cache r 3
 without model: 2
 "
     );
@@ -73,7 +75,7 @@ fn november() -> Vec<ExecutionMetrics> {
 }
 
 #[test]
-fn each_group_has_its_rows_and_the_last_line_is_the_total() {
+fn each_group_has_its_rows_and_the_last_one_is_the_total() {
     let place = place(&november());
     assert_eq!(
         cost(&place, "--by day"),
@@ -83,13 +85,14 @@ day         execs  input  output  cache w  cache r  tokens      usd  unpriced
 2026-11-02      1     10       1        -        -      11        -         1
 2026-12-01      1     10       1        -        -      11  <0.0001         0
 total           4   1030     503     2000    30.0k   33.5k     1.25         1
+unknown: cache w 3, cache r 3
 "
     );
     let rows = |by: &str| {
         let table = cost(&place, &format!("--by {by}"));
         let mut lines: Vec<_> = table.lines().map(str::to_owned).collect();
-        let total = lines.pop().unwrap();
-        assert!(total.starts_with("total  "), "{table}");
+        assert_eq!(lines.pop().as_deref(), Some("unknown: cache w 3, cache r 3"));
+        assert!(lines.pop().unwrap().starts_with("total  "), "{table}");
         let heading = lines.remove(0);
         assert!(heading.starts_with(&format!("{by} ")), "{table}");
         // The name, the executions, the amount and how many are unpriced.
@@ -173,7 +176,7 @@ fn every_group_has_its_keys_in_json_and_an_absent_name_is_null() {
 /// Of each row of the table by day: the date and the executions.
 fn days(place: &Place, args: &str) -> Vec<String> {
     let table = cost(place, &format!("--by day {args}"));
-    let rows = table.lines().skip(1).filter(|line| !line.starts_with("total") && !line.starts_with("without"));
+    let rows = table.lines().skip(1).take_while(|line| !line.starts_with("total"));
     rows.map(|row| row.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect()
 }
 

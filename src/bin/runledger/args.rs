@@ -132,9 +132,12 @@ pub(crate) struct Head {}
 /// Executions that used no model are counted apart.
 ///
 /// The input is what was neither read from a cache nor written to one, as far as that was reported; `cache w` and
-/// `cache r` are what was. A table has at most 80 columns: a count from 10,000 on is rounded to three digits (12.3M), an
-/// amount in US dollars to the cent from 1 on, to a hundredth of it below, to three digits from a million on, each half
-/// to even. What that would make 0 and is not is `<0.0001`. --json has every digit.
+/// `cache r` are what was. Below the table stands of how many executions each count is unknown, wholly or for one of
+/// their models.
+///
+/// A table has at most 80 columns: a count from 10,000 on is rounded to three digits (12.3M), an amount in US dollars to
+/// the cent from 1 on, to a hundredth of it below, to three digits from a million on, each half to even. What that would
+/// make 0 and is not is `<0.0001`. --json has every digit.
 ///
 /// --json gives an object with the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or
 /// `agents`, and `totals`. The names are ccusage's where it has them: `daily`, `weekly`, `monthly`, `totals`, `date`,

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use chrono::TimeZone;
-use runledger::cost::Report;
+use runledger::cost::{Count, Report, Sum};
 use serde::Serialize;
 
 use crate::args::{Cost, CostCommand, Global};
@@ -55,21 +55,22 @@ pub(crate) struct Answer<R> {
 }
 
 fn table<Z>(report: &Report<Z>, out: &mut impl Write) -> Result<(), Failure> {
+    let [input, output, cache_write, cache_read, total] = TOKENS.map(Column::Number);
     let mut table = Table::new([
         Column::Name(report.by().name()),
         Column::Number("execs"),
-        Column::Number("input"),
-        Column::Number("output"),
-        Column::Number("cache w"),
-        Column::Number("cache r"),
-        Column::Number("tokens"),
+        input,
+        output,
+        cache_write,
+        cache_read,
+        total,
         Column::Number("usd"),
         Column::Number("unpriced"),
     ]);
     let groups = report.groups().map(|(name, group)| (name, &group.sum));
     for (name, sum) in groups.chain([(Some("total"), report.totals())]) {
-        let tokens = [sum.input_uncached, sum.output, sum.cache_write, sum.cache_read, sum.total];
-        let [input, output, cache_write, cache_read, total] = tokens.map(|count| cell(count.known.map(short::count)));
+        let [input, output, cache_write, cache_read, total] =
+            tokens(sum).map(|count| cell(count.known.map(short::count)));
         table.row([
             cell(name),
             short::count(sum.executions.into()),
@@ -83,8 +84,25 @@ fn table<Z>(report: &Report<Z>, out: &mut impl Write) -> Result<(), Failure> {
         ]);
     }
     table.write(out)?;
+    unknown(report.totals(), out)?;
     if report.without_model() > 0 {
         writeln!(out, "without model: {}", report.without_model())?;
+    }
+    Ok(())
+}
+
+const TOKENS: [&str; 5] = ["input", "output", "cache w", "cache r", "tokens"];
+
+fn tokens(sum: &Sum) -> [Count; 5] {
+    [sum.input_uncached, sum.output, sum.cache_write, sum.cache_read, sum.total]
+}
+
+/// Of how many executions the tokens are unknown, so that no sum seems to be of all.
+fn unknown(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
+    let counts = TOKENS.into_iter().zip(tokens(totals)).filter(|(_, count)| count.unknown > 0);
+    let counts: Vec<_> = counts.map(|(name, count)| format!("{name} {}", short::count(count.unknown.into()))).collect();
+    if !counts.is_empty() {
+        writeln!(out, "unknown: {}", counts.join(", "))?;
     }
     Ok(())
 }
