@@ -126,7 +126,6 @@ fn what_is_unknown_is_counted_and_never_zero() {
     assert_eq!(Report::new(By::Day).totals(), &Sum::default());
 }
 
-/// Calls do not tell what was cached: the whole knows it, and the models do not.
 #[test]
 fn an_execution_of_several_models_is_in_each_of_them_and_once_in_the_whole() {
     let call = |model: &str, input: u64, cost: Option<&str>| {
@@ -156,6 +155,32 @@ fn an_execution_of_several_models_is_in_each_of_them_and_once_in_the_whole() {
     record.model.parts.cache_read = Some(101);
     let too_many = report(By::Skill, [&record]);
     assert_eq!((too_many.totals().input_uncached.known, too_many.totals().input_uncached.unknown), (None, 1));
+}
+
+#[test]
+fn what_was_cached_is_told_by_the_calls_or_else_by_the_whole() {
+    let mut record = new("2026-11-20T12:00:00Z");
+    let call = |model: &str, input: Option<u64>, cache_read: Option<u64>| {
+        let mut call = LlmCall::new(1, model);
+        (call.tokens_input, call.tokens_output, call.parts.cache_read) = (input, Some(1), cache_read);
+        call
+    };
+    // Of all, then of each model: uncached input, and reads with how many executions do not tell theirs.
+    let told = |record: &ExecutionMetrics| {
+        let report = report(By::Model, [record]);
+        let told = |sum: &Sum| (sum.input_uncached.known, sum.cache_read.known, sum.cache_read.unknown);
+        [report.totals()].into_iter().chain(report.groups().map(|(_, group)| &group.sum)).map(told).collect::<Vec<_>>()
+    };
+    record.model.parts.cache_read = Some(60);
+    record.trace.llm_calls = vec![call("a", Some(90), None), call("b", Some(10), None)];
+    assert_eq!(told(&record), [(Some(40), Some(60), 0), (Some(90), None, 1), (Some(10), None, 1)]);
+    record.trace.llm_calls = vec![call("a", Some(90), Some(60)), call("b", Some(10), None)];
+    assert_eq!(told(&record), [(Some(40), Some(60), 1), (Some(30), Some(60), 0), (Some(10), None, 1)]);
+    record.trace.llm_calls = vec![call("a", Some(90), Some(60)), call("b", Some(10), Some(0))];
+    assert_eq!(told(&record), [(Some(40), Some(60), 0), (Some(30), Some(60), 0), (Some(10), Some(0), 0)]);
+    record.model.parts.cache_read = None;
+    record.trace.llm_calls = vec![call("a", Some(90), None), call("b", None, None)];
+    assert_eq!(told(&record), [(Some(90), None, 1), (Some(90), None, 1), (None, None, 1)]);
 }
 
 #[test]

@@ -124,8 +124,8 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// Adds one execution.
-    fn add(&mut self, models: &[Part<'_>], cached: Cached) -> Result<()> {
+    /// Adds one execution. `cached` is of all models together, where they do not tell their own.
+    fn add(&mut self, models: &[Part<'_>], cached: Option<Cached>) -> Result<()> {
         self.executions += 1;
         for cost in models.iter().filter_map(|part| part.cost) {
             self.cost = Some(sum(self.cost, cost)?);
@@ -133,19 +133,21 @@ impl Sum {
         self.unpriced += u64::from(models.iter().any(|part| part.cost.is_none()));
 
         let all = |count: fn(&Part<'_>) -> Option<u64>| models.iter().map(move |part| count(part).map(u128::from));
-        let [read, write] = [cached.read, cached.write].map(|count| count.map(u128::from));
-        match read.unwrap_or(0) + write.unwrap_or(0) {
-            0 => self.input_uncached.add(all(|part| part.input)),
-            // Of which model's input they are is not told.
-            cached => {
-                let input: Option<u128> = all(|part| part.input).sum();
-                self.input_uncached.add([input.and_then(|input| input.checked_sub(cached))]);
+        self.output.add(all(|part| part.output));
+        self.total.add(all(|part| part.total));
+        match cached {
+            None => {
+                self.input_uncached.add(all(|part| part.cached.out_of(part.input)));
+                self.cache_write.add(all(|part| part.cached.write));
+                self.cache_read.add(all(|part| part.cached.read));
+            }
+            Some(cached) => {
+                let input = models.iter().try_fold(0u64, |sum, part| sum.checked_add(part.input?));
+                self.input_uncached.add([cached.out_of(input).map(u128::from)]);
+                self.cache_write.add([cached.write.map(u128::from)]);
+                self.cache_read.add([cached.read.map(u128::from)]);
             }
         }
-        self.output.add(all(|part| part.output));
-        self.cache_write.add([write]);
-        self.cache_read.add([read]);
-        self.total.add(all(|part| part.total));
         Ok(())
     }
 }
@@ -165,24 +167,22 @@ fn overflow() -> Error {
 pub struct Group {
     /// All of its executions together.
     pub sum: Sum,
-    /// By model; `None`: which one it was is unknown. An execution is counted under each model that it used. Calls do
-    /// not tell their cached tokens, so those of an execution with several models are in `sum` alone.
+    /// By model; `None`: which one it was is unknown. An execution is counted under each model that it used. Where it
+    /// tells what was cached and its calls do not, that is in `sum` alone.
     pub models: BTreeMap<Option<String>, Sum>,
 }
 
 impl Group {
     /// Adds one execution.
-    fn add(&mut self, models: &[Part<'_>], cached: Cached) -> Result<()> {
+    fn add(&mut self, models: &[Part<'_>], cached: Option<Cached>) -> Result<()> {
         self.sum.add(models, cached)?;
-        each(models, cached)
-            .try_for_each(|(model, part, cached)| self.models.entry(model).or_default().add(part, cached))
+        each(models).try_for_each(|(model, part)| self.models.entry(model).or_default().add(part, None))
     }
 }
 
-/// What one execution took of each model alone. What was cached is known of the only one.
-fn each<'p>(models: &'p [Part<'p>], cached: Cached) -> impl Iterator<Item = (Option<String>, &'p [Part<'p>], Cached)> {
-    let cached = if models.len() == 1 { cached } else { Cached::default() };
-    models.iter().map(move |part| (part.model.map(str::to_owned), std::slice::from_ref(part), cached))
+/// What one execution took of each model alone.
+fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p [Part<'p>])> {
+    models.iter().map(|part| (part.model.map(str::to_owned), std::slice::from_ref(part)))
 }
 
 /// What executions took and cost, summed up by something: exact, in one pass, in memory that grows with the groups and
@@ -262,8 +262,8 @@ impl<Z: TimeZone> Report<Z> {
             By::Week => Some(monday(date()).to_string()),
             By::Month => Some(format!("{:04}-{:02}", date().year(), date().month())),
             By::Model => {
-                return each(&models, cached)
-                    .try_for_each(|(model, part, cached)| self.groups.entry(model).or_default().add(part, cached));
+                return each(&models)
+                    .try_for_each(|(model, part)| self.groups.entry(model).or_default().add(part, None));
             }
             By::Skill => Some(record.skill_name.clone()),
             By::Run => record.run.run_id.clone(),

@@ -1,6 +1,6 @@
 //! What one execution took of each model that it used.
 
-use crate::metrics::{ExecutionMetrics, LlmCall, Model, Usd};
+use crate::metrics::{ExecutionMetrics, LlmCall, Model, UsageParts, Usd};
 
 /// What one execution took of one model. `None` is unknown: if it is of one call, it is of all of them together.
 #[derive(Debug, Clone, Copy)]
@@ -12,14 +12,26 @@ pub(super) struct Part<'r> {
     pub(super) output: Option<u64>,
     /// Input and output tokens.
     pub(super) total: Option<u64>,
+    pub(super) cached: Cached,
     pub(super) cost: Option<Usd>,
 }
 
 /// Which of the input tokens were cached.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Cached {
     pub(super) read: Option<u64>,
     pub(super) write: Option<u64>,
+}
+
+impl Cached {
+    fn of(parts: &UsageParts) -> Self {
+        Self { read: parts.cache_read, write: parts.cache_write }
+    }
+
+    /// What of the input is not told to be cached; unknown where these are more than it.
+    pub(super) fn out_of(self, input: Option<u64>) -> Option<u64> {
+        input?.checked_sub(self.read.unwrap_or(0))?.checked_sub(self.write.unwrap_or(0))
+    }
 }
 
 /// What one execution took of all models that it used.
@@ -27,8 +39,8 @@ pub(super) struct Cached {
 pub(super) struct Parts<'r> {
     /// One for each model, at least one.
     pub(super) models: Vec<Part<'r>>,
-    /// Of all of them together, since calls do not tell theirs.
-    pub(super) cached: Cached,
+    /// Of all of them together, where it is told and no part tells its own.
+    pub(super) cached: Option<Cached>,
 }
 
 impl<'r> Parts<'r> {
@@ -38,7 +50,6 @@ impl<'r> Parts<'r> {
         if by_model.is_empty() && !used_model(record) {
             return None;
         }
-        let cached = Cached { read: record.model.parts.cache_read, write: record.model.parts.cache_write };
         let models = match by_model.as_slice() {
             [_, _, ..] if adds_up(&by_model, record) => by_model,
             // Which model took how much of the whole is not told.
@@ -46,20 +57,24 @@ impl<'r> Parts<'r> {
             [one] => vec![whole(record.model.name.as_deref().or(one.model), record)],
             [] => vec![whole(record.model.name.as_deref(), record)],
         };
-        Some(Self { models, cached })
+        let (told, nothing) = (Cached::of(&record.model.parts), Cached::default());
+        let of_all_alone = told != nothing && models.iter().all(|part| part.cached == nothing);
+        Some(Self { models, cached: of_all_alone.then_some(told) })
     }
 }
 
 fn whole<'r>(model: Option<&'r str>, record: &ExecutionMetrics) -> Part<'r> {
     let ExecutionMetrics { tokens_input: input, tokens_output: output, .. } = *record;
-    Part { model, input, output, total: record.tokens_used.or_else(|| sum(input, output)), cost: record.cost_usd }
+    let total = record.tokens_used.or_else(|| sum(input, output));
+    Part { model, input, output, total, cached: Cached::of(&record.model.parts), cost: record.cost_usd }
 }
 
 fn by_model(calls: &[LlmCall]) -> Vec<Part<'_>> {
     let mut parts: Vec<Part<'_>> = Vec::new();
     for call in calls {
         let LlmCall { tokens_input: input, tokens_output: output, cost_usd: cost, .. } = *call;
-        let part = Part { model: Some(&call.model_name), input, output, total: sum(input, output), cost };
+        let (total, cached) = (sum(input, output), Cached::of(&call.parts));
+        let part = Part { model: Some(&call.model_name), input, output, total, cached, cost };
         match parts.iter_mut().find(|same| same.model == part.model) {
             Some(same) => *same = together(*same, part),
             None => parts.push(part),
@@ -74,6 +89,10 @@ fn together<'r>(one: Part<'r>, other: Part<'r>) -> Part<'r> {
         input: sum(one.input, other.input),
         output: sum(one.output, other.output),
         total: sum(one.total, other.total),
+        cached: Cached {
+            read: sum(one.cached.read, other.cached.read),
+            write: sum(one.cached.write, other.cached.write),
+        },
         cost: one.cost.zip(other.cost).and_then(|(one, other)| one.checked_add(other)),
     }
 }
@@ -83,11 +102,18 @@ fn adds_up(parts: &[Part<'_>], record: &ExecutionMetrics) -> bool {
     fn same<T: PartialEq>(told: Option<T>, summed: Option<T>) -> bool {
         told.is_none() || told == summed
     }
+    // Of what was cached, a call may tell nothing where the record knows the others'.
+    fn not_other(told: Option<u64>, summed: Option<u64>) -> bool {
+        told.zip(summed).is_none_or(|(told, summed)| told == summed)
+    }
+    let cached = Cached::of(&record.model.parts);
     parts.iter().copied().reduce(together).is_some_and(|summed| {
         same(record.tokens_input, summed.input)
             && same(record.tokens_output, summed.output)
             && same(record.tokens_used, summed.total)
             && same(record.cost_usd, summed.cost)
+            && not_other(cached.read, summed.cached.read)
+            && not_other(cached.write, summed.cached.write)
     })
 }
 
@@ -125,7 +151,7 @@ mod tests {
     fn told(record: &ExecutionMetrics) -> Vec<String> {
         let or_unknown = |value: Option<i128>| value.map_or("-".to_owned(), |value| value.to_string());
         let text = |part: &Part<'_>| {
-            let Part { model, input, output, total, cost } = *part;
+            let Part { model, input, output, total, cost, .. } = *part;
             let [input, output, total] = [input, output, total].map(|count| or_unknown(count.map(i128::from)));
             format!("{} {input}+{output}={total} {}", model.unwrap_or("-"), or_unknown(cost.map(Usd::pico)))
         };
@@ -162,7 +188,12 @@ mod tests {
         several.trace.llm_calls = vec![call("a", 30, Some(5)), call("b", 10, Some(1)), call("b", 2, Some(1))];
         several.cost_usd = Some(Usd::from_pico(7));
         assert_eq!(told(&several), ["a 30+1=31 5", "b 12+2=14 2"]);
-        let changes: [fn(&mut ExecutionMetrics); 5] = [
+        for call in &mut several.trace.llm_calls {
+            (call.parts.cache_read, call.parts.cache_write) = (Some(2), Some(1));
+        }
+        let changes: [fn(&mut ExecutionMetrics); 7] = [
+            |record| record.model.parts.cache_read = Some(5),
+            |record| record.model.parts.cache_write = Some(2),
             |record| record.cost_usd = Some(Usd::from_pico(8)),
             |record| record.tokens_used = Some(44),
             |record| record.tokens_input = Some(41),
