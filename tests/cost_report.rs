@@ -176,7 +176,8 @@ fn what_was_cached_is_told_by_the_calls_or_else_by_the_whole() {
     assert_eq!(told(&record), [(Some(40), Some(60), 0), (Some(90), None, 1), (Some(10), None, 1)]);
     record.trace.llm_calls = vec![call("a", Some(90), Some(60)), call("b", Some(10), None)];
     assert_eq!(told(&record), [(Some(40), Some(60), 1), (Some(30), Some(60), 0), (Some(10), None, 1)]);
-    record.trace.llm_calls = vec![call("a", Some(90), Some(60)), call("b", Some(10), Some(0))];
+    record.trace.llm_calls =
+        vec![call("a", Some(50), Some(40)), call("b", Some(10), Some(0)), call("a", Some(40), Some(20))];
     assert_eq!(told(&record), [(Some(40), Some(60), 0), (Some(30), Some(60), 0), (Some(10), Some(0), 0)]);
     record.model.parts.cache_read = None;
     record.trace.llm_calls = vec![call("a", Some(90), None), call("b", None, None)];
