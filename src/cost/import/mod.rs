@@ -1,11 +1,13 @@
 //! Price tables of other projects, turned into the form of this crate's. Pure: text in, text out.
 
 mod genai_prices;
+mod litellm;
 mod regex;
 
 use serde_json::{Map, Value, json};
 
 pub use genai_prices::genai_prices;
+pub use litellm::litellm;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Meter, Usd};

@@ -1,0 +1,139 @@
+//! What the keys of LiteLLM's table mean.
+
+use crate::metrics::Meter;
+
+/// What a price is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) meter: Meter,
+    /// How many times the price stands in that of [`Meter::per`].
+    pub(super) times: u64,
+    /// For inputs of more tokens than this; 0: for any input.
+    pub(super) above: u64,
+    /// For calls that were served otherwise than usual: one of [`SERVED`]; empty for the others.
+    pub(super) served: &'static str,
+}
+
+/// The end of keys whose prices are those of the vendor's API for decisions, which genai-prices has as a provider.
+pub(super) const DECISIONS: &str = "_decisions";
+
+/// How a call was served, by the end of the keys of its prices, and what it then says, in the words of genai-prices where
+/// that has some. Each pair is a variant of its own: OpenAI now says fast for priority, at the same prices.
+const SERVED: [(&str, &[(&str, &str)]); 12] = [
+    ("_batches", &[("processing", "batch")]),
+    ("_flex", &[("service_tier", "flex")]),
+    ("_priority", &[("service_tier", "priority"), ("service_tier", "fast")]),
+    ("_ultrafast", &[("service_tier", "ultrafast")]),
+    ("_balanced", &[("service_tier", "balanced")]),
+    (DECISIONS, &[]),
+    ("_480p", &[("resolution", "480p")]),
+    ("_720p", &[("resolution", "720p")]),
+    ("_768p", &[("resolution", "768p")]),
+    ("_1080p", &[("resolution", "1080p")]),
+    ("_2k", &[("resolution", "2k")]),
+    ("_4k", &[("resolution", "4k")]),
+];
+
+/// What a call says that was served so.
+pub(super) fn when(served: &str) -> &'static [(&'static str, &'static str)] {
+    SERVED.iter().find(|(end, _)| *end == served).map_or(&[], |(_, when)| when)
+}
+
+impl Key {
+    /// What `key` of a model in `mode` prices; `None` if that is nothing that is counted here.
+    pub(super) fn read(key: &str, mode: &str) -> Option<Self> {
+        let served = SERVED.iter().find(|(end, _)| key.ends_with(end)).map_or("", |(end, _)| end);
+        let key = &key[..key.len() - served.len()];
+        let (key, above) = match key.strip_suffix("k_tokens").and_then(|rest| rest.rsplit_once("_above_")) {
+            Some((rest, thousands)) => (rest, thousands.parse::<u64>().ok()?.checked_mul(1_000)?),
+            None => (key, 0),
+        };
+        let meter = meter(key, mode)?;
+        let times = match (key, meter) {
+            ("file_search_cost_per_1k_calls", _) => 1,
+            // Of a second, in milliseconds.
+            (_, Meter::AudioMs | Meter::VideoMs | Meter::DeploymentMs) => meter.per() / 1_000,
+            _ => meter.per(),
+        };
+        Some(Self { meter, times, above, served })
+    }
+}
+
+fn meter(key: &str, mode: &str) -> Option<Meter> {
+    Some(match (key, mode) {
+        ("input_cost_per_token", _) => Meter::Input,
+        // The same price again, in entries of an older form.
+        ("cache_read_input_token_cost" | "input_cost_per_token_cache_hit", _) => Meter::CacheRead,
+        ("cache_creation_input_token_cost", _) => Meter::CacheWrite,
+        ("cache_creation_input_token_cost_above_1hr", _) => Meter::CacheWrite1h,
+        ("input_cost_per_audio_token", _) => Meter::InputAudio,
+        ("input_cost_per_image_token", _) => Meter::InputImage,
+        ("input_cost_per_video_token", _) => Meter::InputVideo,
+        ("cache_read_input_audio_token_cost", _) => Meter::CacheReadAudio,
+        ("cache_read_input_image_token_cost", _) => Meter::CacheReadImage,
+        ("output_cost_per_token", _) => Meter::Output,
+        ("output_cost_per_reasoning_token", _) => Meter::Reasoning,
+        ("citation_cost_per_token", _) => Meter::Citation,
+        ("output_cost_per_audio_token", _) => Meter::OutputAudio,
+        ("output_cost_per_image_token", _) => Meter::OutputImage,
+        ("output_cost_per_video_token", _) => Meter::OutputVideo,
+        ("input_cost_per_request" | "input_cost_per_query", _) => Meter::Requests,
+        ("search_context_cost_per_query", _) => Meter::WebSearches,
+        ("file_search_cost_per_1k_calls", _) => Meter::FileSearches,
+        ("output_cost_per_second" | "output_cost_per_video_per_second", "video_generation") => Meter::VideoMs,
+        ("input_cost_per_second" | "output_cost_per_second", "audio_transcription" | "audio_speech" | "realtime") => {
+            Meter::AudioMs
+        }
+        ("input_cost_per_audio_per_second", _) => Meter::AudioMs,
+        // A model of text that costs something by the second is rented: provisioned throughput on Bedrock.
+        ("input_cost_per_second" | "cost_per_second", "chat" | "completion" | "embedding") => Meter::DeploymentMs,
+        ("input_cost_per_character", _) => Meter::Characters,
+        ("input_cost_per_text_message", _) => Meter::Messages,
+        ("ocr_cost_per_page", _) => Meter::Pages,
+        ("annotation_cost_per_page", _) => Meter::AnnotatedPages,
+        _ => return None,
+    })
+}
+
+/// Whether a key that prices nothing known here is a price all the same, or changes one.
+pub(super) fn is_price(key: &str) -> bool {
+    ["cost", "multiplier", "_pricing"].iter().any(|part| key.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_tells_what_is_priced_from_which_size_on_and_how_it_was_served() {
+        let key = |meter, times, above, served| Some(Key { meter, times, above, served });
+        for (text, mode, expected) in [
+            ("input_cost_per_token", "chat", key(Meter::Input, 1_000_000, 0, "")),
+            (
+                "cache_creation_input_token_cost_above_1hr_above_200k_tokens",
+                "chat",
+                key(Meter::CacheWrite1h, 1_000_000, 200_000, ""),
+            ),
+            (
+                "cache_read_input_token_cost_above_272k_tokens_priority",
+                "chat",
+                key(Meter::CacheRead, 1_000_000, 272_000, "_priority"),
+            ),
+            ("file_search_cost_per_1k_calls", "chat", key(Meter::FileSearches, 1, 0, "")),
+            ("input_cost_per_query", "rerank", key(Meter::Requests, 1_000, 0, "")),
+            ("input_cost_per_second", "audio_transcription", key(Meter::AudioMs, 3_600, 0, "")),
+            ("input_cost_per_second", "chat", key(Meter::DeploymentMs, 3_600, 0, "")),
+            ("output_cost_per_second_1080p", "video_generation", key(Meter::VideoMs, 3_600, 0, "_1080p")),
+            ("ocr_cost_per_page_batches", "ocr", key(Meter::Pages, 1_000, 0, "_batches")),
+            ("cache_creation_input_token_cost_above_12hr", "chat", None),
+            ("input_cost_per_video_per_second_above_15s_interval", "embedding", None),
+            ("output_cost_per_second", "image_generation", None),
+            ("input_cost_per_token_above_99999999999999999999k_tokens", "chat", None),
+            ("max_tokens", "chat", None),
+        ] {
+            assert_eq!(Key::read(text, mode), expected, "{text}");
+        }
+        assert!(is_price("input_dbu_cost_per_token") && is_price("regional_endpoint_uplift_multiplier"));
+        assert!(!is_price("max_input_tokens") && !is_price("mode"));
+    }
+}

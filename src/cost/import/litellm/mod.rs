@@ -1,0 +1,139 @@
+//! The table of [LiteLLM](https://github.com/BerriAI/litellm), `model_prices_and_context_window`, MIT licence.
+//!
+//! Prices are for one token, request, page, character or second, as floats; they become prices for a million, a thousand
+//! or an hour, digit by digit. What a key prices and how the call was served stands in its name, [`keys`] reads it.
+//!
+//! * **A price of 0** is left out, since LiteLLM also writes it where it knows none: the six models on SageMaker, where
+//!   the machine is billed, Vertex AI's Llamas, fine-tuned models. Its place takes what costs more or an error; a model
+//!   that has no other price is left out whole. Who knows that a model is free says so in a table of their own.
+//! * **Tiers** hold for a whole input above their size; at xAI for one of that size too. Where prices of a variant name no
+//!   tier that the standard prices have, the standard price holds there, as in LiteLLM's own sum: rather too high than
+//!   too low.
+//! * **A part that costs what its whole costs** and says nothing else is left away: else it would keep that price in the
+//!   tiers and variants of the whole.
+//! * **Searches** whose price depends on how much they read (three sizes that differ) are left out.
+//! * **Seconds and characters** are left out where the same input has a price for tokens: both would be billed.
+//! * **Names**: [`vendors`] says whose a model is. The key is an alias, the model is named without the vendor in front.
+
+mod keys;
+mod prices;
+mod vendors;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use self::prices::Prices;
+use super::{Draft, Imported, Stamp};
+use crate::error::{Error, ErrorKind, Result};
+
+type Entry<'a> = BTreeMap<String, &'a RawValue>;
+
+/// Turns a table of LiteLLM, its `model_prices_and_context_window.json`, into one of this crate.
+///
+/// ```
+/// use runledger::{PriceTable, Usage, cost::import::{Stamp, litellm}};
+///
+/// let text = r#"{"xai/grok-4.3": {"litellm_provider": "xai", "mode": "chat", "input_cost_per_token": 1.25e-06,
+///     "input_cost_per_token_above_200k_tokens": 2.5e-06, "output_cost_per_token": 2.5e-06}}"#;
+/// let stamp = Stamp {
+///     version: "litellm 1.109.1".to_owned(),
+///     as_of: "2026-11-20".to_owned(),
+///     source: "LiteLLM 1.109.1, MIT licence".to_owned(),
+/// };
+/// let table = PriceTable::from_json(&litellm(text, &stamp)?.json)?;
+/// let cost = table.cost("grok-4.3", &Usage::new(200_000, 0), "2026-11-20T12:00:00Z".parse()?)?;
+/// assert_eq!((cost.usd.to_string().as_str(), cost.provider), ("0.5", "x-ai"));
+/// # Ok::<(), runledger::Error>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::Malformed`] when `text` is not an object of objects. What is not understood of a model is left out, and
+/// [`left_out`](Imported::left_out) says so.
+pub fn litellm(text: &str, stamp: &Stamp) -> Result<Imported> {
+    let entries: BTreeMap<String, Entry> = serde_json::from_str(text).map_err(|source| {
+        Error::new(ErrorKind::Malformed, "read a price table of LiteLLM").at(source.line() as u64, 0).source(source)
+    })?;
+    let mut draft = Draft::new();
+    let mut models: BTreeMap<(String, String), Vec<Model>> = BTreeMap::new();
+    let mut names: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    // The sample tells what the keys mean and has no prices.
+    for (key, entry) in entries.iter().filter(|(key, _)| *key != "sample_spec") {
+        let Some(theirs) = text_of(entry, "litellm_provider").filter(|name| !name.trim().is_empty()) else {
+            draft.left_out.push(format!("{key}: it names no provider"));
+            continue;
+        };
+        let (rank, provider) = vendors::vendor(theirs);
+        let name = vendors::model(key, provider);
+        if name.trim().is_empty() {
+            draft.leave_out(provider, key, "it has no name");
+            continue;
+        }
+        let prefix = key.strip_suffix(name).and_then(|prefix| prefix.strip_suffix('/'));
+        names.entry(provider.to_owned()).or_default().extend(prefix.into_iter().chain([theirs]));
+        let mut add = |provider: String, prices: Prices| {
+            let same_name = models.entry((provider, name.to_lowercase())).or_default();
+            same_name.push(Model { rank, key, name, prices });
+        };
+        let (prices, decisions) = Prices::read(provider, name, entry, &mut draft);
+        prices.into_iter().for_each(|prices| add(provider.to_owned(), prices));
+        decisions.into_iter().for_each(|prices| add(format!("{provider}-decisions"), prices));
+    }
+    for provider in models.keys().map(|(provider, _)| provider.as_str()).collect::<BTreeSet<_>>() {
+        draft.providers.push(provider_value(provider, names.get(provider)));
+    }
+    let taken: BTreeSet<_> = models.keys().cloned().collect();
+    for ((provider, _), same_name) in models {
+        let row = row(&provider, same_name, &taken, &mut draft);
+        draft.models.extend(row);
+    }
+    Ok(draft.finish(stamp))
+}
+
+/// A model that has a price.
+struct Model<'a> {
+    /// Of several that have one name the first one is taken.
+    rank: usize,
+    key: &'a str,
+    name: &'a str,
+    prices: Prices,
+}
+
+fn text_of<'a>(entry: &Entry<'a>, key: &str) -> Option<&'a str> {
+    serde_json::from_str(entry.get(key)?.get()).ok()
+}
+
+fn provider_value(provider: &str, names: Option<&BTreeSet<&str>>) -> Value {
+    let mut value = Map::new();
+    value.insert("provider".to_owned(), json!(provider));
+    let names: Vec<_> = names.into_iter().flatten().filter(|name| **name != provider).collect();
+    if !names.is_empty() {
+        value.insert("names".to_owned(), json!({"like": names}));
+    }
+    let at_home = vendors::at_home(provider);
+    if !at_home.is_empty() {
+        value.insert("serves".to_owned(), json!({"like": at_home}));
+    }
+    Value::Object(value)
+}
+
+/// The first of the models that have one name; the others are other keys of it, if their prices are the same.
+fn row(provider: &str, mut models: Vec<Model>, taken: &BTreeSet<(String, String)>, draft: &mut Draft) -> Option<Value> {
+    models.sort_by_key(|model| (model.rank, model.key));
+    let (first, others) = models.split_first()?;
+    let (same, other): (Vec<_>, Vec<_>) = others.iter().partition(|model| model.prices == first.prices);
+    for model in other {
+        draft.leave_out(provider, model.name, format_args!("{} has other prices than {}", model.key, first.key));
+    }
+    let mut aliases: Vec<&str> = [first].into_iter().chain(same).map(|model| model.key).collect();
+    aliases.retain(|key| !taken.contains(&(provider.to_owned(), key.to_lowercase())));
+    aliases.dedup_by_key(|key| key.to_lowercase());
+    let mut row = first.prices.values(provider);
+    row.insert("model".to_owned(), json!(first.name));
+    row.insert("provider".to_owned(), json!(provider));
+    if !aliases.is_empty() {
+        row.insert("aliases".to_owned(), json!(aliases));
+    }
+    Some(Value::Object(row))
+}

@@ -1,0 +1,387 @@
+//! The prices of one model of LiteLLM's table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use super::keys::{self, DECISIONS, Key};
+use super::{Draft, Entry, text_of};
+use crate::metrics::{Meter, Usd};
+
+/// What a model costs.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Prices {
+    standard: Rates,
+    /// Instead of `standard`, one by one, by how the call was served.
+    served: BTreeMap<&'static str, Rates>,
+    /// Instead of `standard`, one by one, in these windows.
+    off_peak: (Vec<Window>, Rates),
+}
+
+/// By the number of input tokens that must be exceeded, the price for [`Meter::per`]; that for any input above 0.
+type Rates = BTreeMap<Meter, BTreeMap<u64, Usd>>;
+
+/// Hours such as 10:00-00:00, `None`: all day, and days, `None`: each.
+#[derive(Debug, Clone, PartialEq)]
+struct Window {
+    hours: Option<String>,
+    weekdays: Option<Vec<&'static str>>,
+}
+
+impl Prices {
+    /// What `entry` says that the model costs, and what it costs by the vendor's API for decisions. What of it cannot be
+    /// told here goes to what `draft` left out.
+    pub(super) fn read(provider: &str, name: &str, entry: &Entry, draft: &mut Draft) -> (Option<Self>, Option<Self>) {
+        let mut reader = Reader { mode: text_of(entry, "mode").unwrap_or_default(), out: BTreeMap::new(), rounded: 0 };
+        let mut prices = Self::default();
+        for (key, value) in entry {
+            match (key.as_str(), Key::read(key, reader.mode)) {
+                ("tiered_pricing", _) => reader.ranges(value, &mut prices.standard),
+                ("off_peak_pricing", _) => prices.off_peak = reader.off_peak(value),
+                (_, Some(read)) => {
+                    let rates = match read.served {
+                        "" => &mut prices.standard,
+                        served => prices.served.entry(served).or_default(),
+                    };
+                    reader.price(key, read, value, rates);
+                }
+                _ if is_price(key, value) => reader.leave_out(UNKNOWN, key),
+                _ => {}
+            }
+        }
+        let mut decisions = Self { standard: prices.served.remove(DECISIONS).unwrap_or_default(), ..Self::default() };
+        prices.settle(entry, &mut reader);
+        decisions.settle(entry, &mut reader);
+        draft.rounded += reader.rounded;
+        for (why, keys) in &reader.out {
+            let keys: Vec<_> = keys.iter().copied().collect();
+            draft.leave_out(provider, name, format_args!("{}: {why}", keys.join(", ")));
+        }
+        if prices.standard.is_empty() {
+            draft.leave_out(provider, name, "it has no price");
+        }
+        let any = |prices: Self| Some(prices).filter(|prices| !prices.standard.is_empty());
+        (any(prices), any(decisions))
+    }
+
+    /// Leaves out what cannot stand, and what would say something that is not meant.
+    fn settle<'k>(&mut self, entry: &'k Entry, reader: &mut Reader<'k>) {
+        let by_tokens = [Meter::Input, Meter::InputAudio].iter().any(|meter| self.standard.contains_key(meter));
+        for (key, meter) in [
+            ("input_cost_per_second", Meter::AudioMs),
+            ("output_cost_per_second", Meter::AudioMs),
+            ("input_cost_per_character", Meter::Characters),
+        ] {
+            if by_tokens && entry.contains_key(key) && self.standard.remove(&meter).is_some() {
+                reader.leave_out(BY_TOKENS, key);
+            }
+        }
+        for (meter, rate) in self.served.values_mut().flatten() {
+            for (&above, &price) in self.standard.get(meter).into_iter().flatten() {
+                rate.entry(above).or_insert(price);
+            }
+        }
+        for rates in [&mut self.standard, &mut self.off_peak.1].into_iter().chain(self.served.values_mut()) {
+            rates.retain(|meter, rate| {
+                let stands = rate.contains_key(&0);
+                if !stands {
+                    reader.leave_out(NO_BASE, meter.price_key());
+                }
+                stands
+            });
+        }
+        self.served.retain(|_, rates| !rates.is_empty());
+        let silent: Vec<Meter> = self.standard.keys().copied().filter(|&part| self.says_nothing(part)).collect();
+        self.standard.retain(|meter, _| !silent.contains(meter));
+    }
+
+    /// Whether `part` costs what its whole costs, so that its price would only hold where that of the whole changes.
+    fn says_nothing(&self, part: Meter) -> bool {
+        // Cached tokens need a price even if it is that of other input.
+        let is_cached = matches!(part, Meter::CacheRead | Meter::CacheWrite | Meter::CacheWrite1h);
+        let [whole] = part.wholes() else { return false };
+        let (Some(own), Some(whole)) = (self.standard.get(&part), self.standard.get(whole)) else { return false };
+        let same = own.get(&0) == whole.get(&0) && (own.len() == 1 || own == whole);
+        same && !is_cached && self.served.values().all(|rates| !rates.contains_key(&part))
+    }
+
+    /// The prices and the variants of a row.
+    pub(super) fn values(&self, provider: &str) -> Map<String, Value> {
+        let (windows, off_peak) = &self.off_peak;
+        let standard = values(&self.standard, provider);
+        let mut low = standard.clone();
+        low.extend(values(off_peak, provider));
+        let mut prices = vec![Value::Object(standard)];
+        for Window { hours, weekdays } in windows {
+            let mut period = low.clone();
+            period.extend(hours.as_ref().map(|hours| ("hours".to_owned(), json!(hours))));
+            period.extend(weekdays.as_ref().map(|days| ("weekdays".to_owned(), json!(days))));
+            prices.push(Value::Object(period));
+        }
+        let mut row = Map::new();
+        row.insert("prices".to_owned(), Value::Array(prices));
+        let mut variants = Vec::new();
+        for (served, rates) in &self.served {
+            let rates = Value::Object(values(rates, provider));
+            for &(key, value) in keys::when(served) {
+                variants.push(json!({"when": {key: value}, "prices": [rates]}));
+            }
+        }
+        if !variants.is_empty() {
+            row.insert("variants".to_owned(), Value::Array(variants));
+        }
+        row
+    }
+}
+
+fn values(rates: &Rates, provider: &str) -> Map<String, Value> {
+    // LiteLLM itself makes this exception: xAI's price for large inputs holds from the threshold on.
+    let bound = |above: u64| match provider {
+        "x-ai" => ("from", above),
+        _ => ("above", above),
+    };
+    let value = |(meter, rate): (&Meter, &BTreeMap<u64, Usd>)| {
+        let mut list: Vec<Value> = Vec::with_capacity(rate.len());
+        for (&above, price) in rate {
+            let (key, bound) = bound(above);
+            list.push(match above {
+                0 => json!(price.to_string()),
+                _ => json!({key: bound, "price": price.to_string()}),
+            });
+        }
+        let value = match list.len() {
+            1 => list.remove(0),
+            _ => Value::Array(list),
+        };
+        (meter.price_key().to_owned(), value)
+    };
+    rates.iter().map(value).collect()
+}
+
+const UNKNOWN: &str = "nothing that is counted here, or a change of other prices";
+const NO_PRICE: &str = "no price of at least 0";
+const ZERO: &str = "a price of 0, which may mean that none is known";
+const TWICE: &str = "two prices for the same, the dearer one is taken";
+const SIZES: &str = "a price that depends on how much a search reads";
+const BY_TOKENS: &str = "a second way to count input that has a price for tokens";
+const NO_BASE: &str = "a price for large inputs alone";
+const CALENDAR: &str = "hours or days that are not told in UTC";
+
+/// Reads values, and keeps what it could not.
+struct Reader<'k> {
+    mode: &'k str,
+    /// Why keys are left out.
+    out: BTreeMap<&'static str, BTreeSet<&'k str>>,
+    rounded: u64,
+}
+
+impl<'k> Reader<'k> {
+    fn leave_out(&mut self, why: &'static str, key: &'k str) {
+        self.out.entry(why).or_default().insert(key);
+    }
+
+    /// Adds the price that `value` states.
+    fn price(&mut self, key: &'k str, read: Key, value: &RawValue, rates: &mut Rates) {
+        let value = match read.meter {
+            Meter::WebSearches => of_every_size(value),
+            _ => Some(value.get()),
+        };
+        let Some(digits) = value else { return self.leave_out(SIZES, key) };
+        let Some((price, rounded)) = times(digits, read.times, read.meter) else {
+            return self.leave_out(NO_PRICE, key);
+        };
+        if price == Usd::ZERO {
+            return self.leave_out(ZERO, key);
+        }
+        self.rounded += u64::from(rounded);
+        let known = rates.entry(read.meter).or_default().entry(read.above).or_insert(price);
+        if *known != price {
+            *known = price.max(*known);
+            self.leave_out(TWICE, key);
+        }
+    }
+
+    /// Adds prices by ranges of the input, above their lower end.
+    fn ranges(&mut self, value: &RawValue, rates: &mut Rates) {
+        const KEY: &str = "tiered_pricing";
+        let ranges: Vec<Entry> = serde_json::from_str(value.get()).unwrap_or_default();
+        let Some(starts) = ranges.iter().map(start).collect::<Option<Vec<_>>>() else {
+            return self.leave_out(UNKNOWN, KEY);
+        };
+        for (range, above) in ranges.iter().zip(starts) {
+            for (key, value) in range.iter().filter(|(key, _)| *key != "range") {
+                match Key::read(key, self.mode) {
+                    Some(read) if read.served.is_empty() => self.price(KEY, Key { above, ..read }, value, rates),
+                    _ => self.leave_out(UNKNOWN, KEY),
+                }
+            }
+        }
+    }
+
+    fn off_peak(&mut self, value: &RawValue) -> (Vec<Window>, Rates) {
+        const KEY: &str = "off_peak_pricing";
+        let mut rates = Rates::new();
+        let block: Entry = serde_json::from_str(value.get()).unwrap_or_default();
+        let Some(windows) = windows(&block) else {
+            self.leave_out(CALENDAR, KEY);
+            return (Vec::new(), rates);
+        };
+        for (key, value) in block.iter().filter(|(key, _)| *key != "windows") {
+            match Key::read(key, self.mode) {
+                Some(read) if read.served.is_empty() => self.price(KEY, read, value, &mut rates),
+                _ => self.leave_out(UNKNOWN, KEY),
+            }
+        }
+        (windows, rates)
+    }
+}
+
+fn is_price(key: &str, value: &RawValue) -> bool {
+    // Factors for regions and speed; other entries of this key tell no numbers.
+    let factors = || serde_json::from_str::<BTreeMap<String, f64>>(value.get()).is_ok();
+    keys::is_price(key) || key == "provider_specific_entry" && factors()
+}
+
+/// The price of a search that reads little, much, or neither, where it is one.
+fn of_every_size(value: &RawValue) -> Option<&str> {
+    let sizes: BTreeMap<&str, &RawValue> = serde_json::from_str(value.get()).ok()?;
+    let mut prices = sizes.values().map(|price| price.get());
+    let first = prices.next()?;
+    prices.all(|other| other == first).then_some(first)
+}
+
+/// The number of tokens that an input must exceed to be in `range`, a whole number written as a float.
+fn start(range: &Entry) -> Option<u64> {
+    let bounds: Vec<f64> = serde_json::from_str(range.get("range")?.get()).ok()?;
+    bounds.first().filter(|from| from.fract() == 0.0 && (0.0..9e15).contains(*from)).map(|&from| from as u64)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WindowText {
+    hours_utc: Hours,
+    /// Monday is 1.
+    weekdays: Option<Vec<usize>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Hours {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// When off-peak prices hold; `None` if that is told in a way that is not known here.
+fn windows(block: &Entry) -> Option<Vec<Window>> {
+    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    if block.contains_key("weekday_timezone") {
+        return None;
+    }
+    let texts: Vec<WindowText> = serde_json::from_str(block.get("windows")?.get()).ok()?;
+    let mut windows = Vec::new();
+    for WindowText { hours_utc, weekdays } in texts {
+        let day = |number: &usize| DAYS.get(number.checked_sub(1)?).copied();
+        let weekdays = match &weekdays {
+            Some(numbers) => Some(numbers.iter().map(day).collect::<Option<Vec<_>>>().filter(|days| !days.is_empty())?),
+            None => None,
+        };
+        let all = match hours_utc {
+            Hours::One(hours) => vec![hours],
+            Hours::Several(all) => all,
+        };
+        for hours in all {
+            let (start, end) = hours.split_once('-').filter(|(start, end)| is_minute(start) && is_minute(end))?;
+            windows.push(Window { hours: (start != end).then(|| hours.clone()), weekdays: weekdays.clone() });
+        }
+    }
+    Some(windows)
+}
+
+/// Whether `text` is a time such as 04:30.
+fn is_minute(text: &str) -> bool {
+    let two = |digits: &str, below: u32| digits.len() == 2 && digits.parse::<u32>().is_ok_and(|number| number < below);
+    text.split_once(':').is_some_and(|(hour, minute)| two(hour, 24) && two(minute, 60))
+}
+
+/// `factor` times the price in `digits`, with as many decimals as a price of `meter` has, half to even, and whether that
+/// rounded it. `None` for what is not a number of at least 0, and beyond the range.
+fn times(digits: &str, factor: u64, meter: Meter) -> Option<(Usd, bool)> {
+    // An hour to 9 decimals: what is said of a second, such as 0.001333333333333, does not tell more of it.
+    let step = if meter.per() == Meter::AudioMs.per() { 1_000 } else { meter.per() };
+    // Millionths of a pico-dollar, so that it is rounded once.
+    const FINE: u64 = 1_000_000;
+    let zeros = (1..).take_while(|&zeros| factor.is_multiple_of(10u64.pow(zeros))).last().unwrap_or(0);
+    let rest = factor / 10u64.pow(zeros);
+    let shifted = shift(digits, i64::from(zeros + FINE.ilog10()))?;
+    let fine: Usd = serde_json::from_str(&shifted).ok().filter(|price: &Usd| *price >= Usd::ZERO)?;
+    let steps = fine.times(rest, FINE * step)?;
+    let price = Usd::from_pico(steps.pico().checked_mul(i128::from(step))?);
+    let exact = shifted.parse::<Usd>().is_ok() && price.times(FINE, 1) == fine.times(rest, 1);
+    Some((price, !exact))
+}
+
+/// `digits` × 10^`places`, by their exponent.
+fn shift(digits: &str, places: i64) -> Option<String> {
+    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    Some(format!("{mantissa}e{}", exponent.parse::<i64>().ok()?.checked_add(places)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn usd(text: &str) -> Usd {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn prices_of_one_become_prices_of_many_digit_by_digit() {
+        for (digits, factor, meter, expected, rounded) in [
+            ("1.25e-06", 1_000_000, Meter::Input, "1.25", false),
+            ("0.00000125", 1_000_000, Meter::Input, "1.25", false),
+            ("1.0399999999999998e-06", 1_000_000, Meter::Input, "1.04", true),
+            ("2.857142857142857e-07", 1_000_000, Meter::Input, "0.285714", true),
+            // Ties to even, and what only seems to be one.
+            ("1.0000005e-6", 1_000_000, Meter::Input, "1", true),
+            ("1.0000015e-6", 1_000_000, Meter::Input, "1.000002", true),
+            ("1.00000049999999999e-6", 1_000_000, Meter::Input, "1", true),
+            ("1.00000050000000001e-6", 1_000_000, Meter::Input, "1.000001", true),
+            ("2.5e-8", 1_000_000, Meter::Characters, "0.025", false),
+            ("0.01", 1_000, Meter::WebSearches, "10", false),
+            ("2.5", 1, Meter::FileSearches, "2.5", false),
+            ("3.083e-05", 3_600, Meter::AudioMs, "0.110988", false),
+            ("0.001333333333333", 3_600, Meter::AudioMs, "4.8", true),
+            ("0", 1_000_000, Meter::Input, "0", false),
+        ] {
+            assert_eq!(times(digits, factor, meter), Some((usd(expected), rounded)), "{digits}");
+        }
+        for digits in ["-1e-6", "\"1e-6\"", "null", "{}", "1e", "1e30", "1e9223372036854775807"] {
+            assert_eq!(times(digits, 1_000_000, Meter::Input), None, "{digits}");
+        }
+    }
+
+    proptest! {
+        /// Against the product of whole numbers.
+        #[test]
+        fn no_price_passes_through_a_float(digits in 0u64..1_000_000_000_000, cut in 0u32..18, seconds: bool) {
+            let (factor, meter, step) = match seconds {
+                true => (3_600u64, Meter::AudioMs, 1_000i128),
+                false => (1_000_000, Meter::Input, 1_000_000),
+            };
+            // digits × 10^-cut dollars, in steps of pico-dollars: digits × factor × 10^(12 - cut) / step.
+            let (mut over, mut under) = (i128::from(digits) * i128::from(factor), step);
+            match cut {
+                ..=12 => over *= 10i128.pow(12 - cut),
+                _ => under *= 10i128.pow(cut - 12),
+            }
+            let (floor, rest) = (over / under, over % under);
+            let up = 2 * rest > under || 2 * rest == under && floor % 2 == 1;
+            let expected = Usd::from_pico((floor + i128::from(up)) * step);
+            prop_assert_eq!(times(&format!("{digits}e-{cut}"), factor, meter), Some((expected, rest != 0)));
+        }
+    }
+}
