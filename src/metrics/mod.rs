@@ -20,6 +20,7 @@ mod status;
 mod timestamp;
 mod usage;
 mod validate;
+mod vendor;
 
 pub use call::Call;
 pub use groups::{

@@ -36,7 +36,7 @@ impl Prices {
     pub(super) fn read(provider: &str, name: &str, entry: &Entry, draft: &mut Draft) -> (Option<Self>, Option<Self>) {
         let mut reader = Reader { mode: text_of(entry, "mode").unwrap_or_default(), out: BTreeMap::new(), rounded: 0 };
         let mut prices = Self::default();
-        for (key, value) in entry {
+        for (key, value) in entry.iter().filter(|(_, value)| value.get() != "null") {
             match (key.as_str(), Key::read(key, reader.mode)) {
                 ("tiered_pricing", _) => reader.ranges(value, &mut prices.standard),
                 ("off_peak_pricing", _) => prices.off_peak = reader.off_peak(value),
@@ -207,9 +207,8 @@ impl<'k> Reader<'k> {
     fn ranges(&mut self, value: &RawValue, rates: &mut Rates) {
         const KEY: &str = "tiered_pricing";
         let ranges: Vec<Entry> = serde_json::from_str(value.get()).unwrap_or_default();
-        let Some(starts) = ranges.iter().map(start).collect::<Option<Vec<_>>>() else {
-            return self.leave_out(UNKNOWN, KEY);
-        };
+        let starts = ranges.iter().map(start).collect::<Option<Vec<_>>>().filter(|starts| !starts.is_empty());
+        let Some(starts) = starts else { return self.leave_out(UNKNOWN, KEY) };
         for (range, above) in ranges.iter().zip(starts) {
             for (key, value) in range.iter().filter(|(key, _)| *key != "range") {
                 match Key::read(key, self.mode) {

@@ -31,9 +31,10 @@ const NAMES: [(&str, &str); 22] = [
 ];
 
 /// Whose models are meant where nobody is named, by the beginning of their names.
-const HOMES: [(&str, &[&str]); 14] = [
+const HOMES: [(&str, &[&str]); 15] = [
     ("ai21", &["jamba-*"]),
     ("anthropic", &["claude-*"]),
+    ("aws", &["anthropic.*", "openai.*"]),
     ("cohere", &["command-*", "embed-*", "rerank-*"]),
     ("deepseek", &["deepseek-*"]),
     ("google", &["gemini-*"]),
