@@ -16,9 +16,10 @@ fn with(usage: Usage, parts: &[(Meter, u64)]) -> Usage {
 fn anthropic_reports_cache_reads_and_writes_outside_the_input() {
     let whole = r#"{"input_tokens": 12, "cache_creation_input_tokens": 2000, "cache_read_input_tokens": 30000,
         "cache_creation": {"ephemeral_5m_input_tokens": 1500, "ephemeral_1h_input_tokens": 500}, "output_tokens": 503,
+        "output_tokens_details": {"thinking_tokens": 400},
         "server_tool_use": {"web_search_requests": 3, "web_fetch_requests": 1}, "service_tier": "batch",
         "inference_geo": "us", "iterations": [{"input_tokens": 1}]}"#;
-    let expected = Usage::new(32_012, 503).cache_read(30_000).cache_write(2_000).cache_write_1h(500);
+    let expected = Usage::new(32_012, 503).cache_read(30_000).cache_write(2_000).cache_write_1h(500).reasoning(400);
     assert_eq!(Usage::from_anthropic(whole).unwrap(), expected.with(Meter::WebSearches, 3));
 
     // Before caches had a choice of times, and without a cache: not known is not 0, and 0 is not unknown.
@@ -67,6 +68,12 @@ fn openai_reports_parts_inside_their_wholes() {
         "output_tokens": 4160, "output_tokens_details": {"image_tokens": 4160, "text_tokens": 0}, "total_tokens": 4210}"#;
     let parts = [(Meter::InputImage, 40), (Meter::OutputImage, 4_160)];
     assert_eq!(Usage::from_openai(image).unwrap(), with(Usage::new(50, 4_160), &parts));
+
+    let xai = r#"{"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 135,
+        "prompt_tokens_details": {"text_tokens": 32, "audio_tokens": 0, "image_tokens": 0, "cached_tokens": 6},
+        "completion_tokens_details": {"reasoning_tokens": 94, "audio_tokens": 0}, "num_sources_used": 0}"#;
+    let parts = [(Meter::InputAudio, 0), (Meter::InputImage, 0), (Meter::OutputAudio, 0)];
+    assert_eq!(Usage::from_openai(xai).unwrap(), with(Usage::new(32, 103).cache_read(6).reasoning(94), &parts));
 
     let embedding = r#"{"prompt_tokens": 8, "total_tokens": 8}"#;
     assert_eq!(Usage::from_openai(embedding).unwrap(), Usage::new(8, 0));

@@ -10,7 +10,7 @@ impl Usage {
     /// as JSON.
     ///
     /// `input_tokens` there are neither read from a cache nor written to one, so the input is the sum of all three. Of the
-    /// writes, `cache_creation` tells how many are kept for an hour. Thinking is part of the output and not told apart.
+    /// writes, `cache_creation` tells how many are kept for an hour. Thinking is part of the output.
     ///
     /// ```
     /// use runledger::Usage;
@@ -42,6 +42,7 @@ impl Usage {
             .with_known(Meter::CacheRead, read)
             .with_known(Meter::CacheWrite, written)
             .with_known(Meter::CacheWrite1h, in_an_hour)
+            .with_known(Meter::Reasoning, report.count("output_tokens_details.thinking_tokens")?)
             .with_known(Meter::WebSearches, report.count("server_tool_use.web_search_requests")?)
             .valid()
     }
@@ -52,7 +53,8 @@ impl Usage {
     /// [transcriptions](https://platform.openai.com/docs/api-reference/audio/json-object) that are billed by the second.
     ///
     /// Cached tokens, audio and images are parts of the input there, reasoning and audio parts of the output, as here.
-    /// Searches are not in it: they are items of the answer.
+    /// Searches are not in it: they are items of the answer. Other vendors answer in this shape too; where the total tells
+    /// that reasoning is not part of the output, as at xAI, it is added.
     ///
     /// ```
     /// use runledger::{Usage, metrics::Meter};
@@ -84,6 +86,12 @@ impl Usage {
             |part| report.part(["prompt_tokens_details", "input_tokens_details", "input_token_details"], part);
         let of_output =
             |part| report.part(["completion_tokens_details", "output_tokens_details", "output_token_details"], part);
+        let reasoning = of_output("reasoning_tokens")?;
+        // xAI answers in this shape, but with reasoning outside of what it calls completion: its total tells.
+        let with_reasoning = report.sum([Some(output), reasoning])?.unwrap_or(output);
+        let total = report.count("total_tokens")?;
+        let is_outside = total.is_some() && total == report.sum([Some(input), Some(with_reasoning)])?;
+        let output = if is_outside { with_reasoning } else { output };
         Self::new(input, output)
             .with_known(Meter::CacheRead, of_input("cached_tokens")?)
             .with_known(Meter::CacheWrite, of_input("cache_write_tokens")?)
@@ -91,7 +99,7 @@ impl Usage {
             .with_known(Meter::InputImage, of_input("image_tokens")?)
             .with_known(Meter::CacheReadAudio, of_input("cached_tokens_details.audio_tokens")?)
             .with_known(Meter::CacheReadImage, of_input("cached_tokens_details.image_tokens")?)
-            .with_known(Meter::Reasoning, of_output("reasoning_tokens")?)
+            .with_known(Meter::Reasoning, reasoning)
             .with_known(Meter::OutputAudio, of_output("audio_tokens")?)
             .with_known(Meter::OutputImage, of_output("image_tokens")?)
             .valid()
