@@ -13,6 +13,7 @@
 //!   tiers and variants of the whole.
 //! * **Searches** whose price depends on how much they read (three sizes that differ) are left out.
 //! * **Seconds and characters** are left out where the same input has a price for tokens: both would be billed.
+//! * **A model whose output** has prices, none of which is understood, is left out whole.
 //! * **Names**: [`vendors`] says whose a model is. The key is an alias, the model is named without the vendor in front.
 
 mod keys;
@@ -67,7 +68,7 @@ pub fn litellm(text: &str, stamp: &Stamp) -> Result<Imported> {
         let (rank, provider) = vendors::vendor(theirs);
         let name = vendors::model(key, provider);
         if name.trim().is_empty() {
-            draft.leave_out(provider, key, "it has no name");
+            draft.left_out.push(format!("{key}: it has no name"));
             continue;
         }
         let prefix = key.strip_suffix(name).and_then(|prefix| prefix.strip_suffix('/'));
@@ -76,7 +77,7 @@ pub fn litellm(text: &str, stamp: &Stamp) -> Result<Imported> {
             let same_name = models.entry((provider, name.to_lowercase())).or_default();
             same_name.push(Model { rank, key, name, prices });
         };
-        let (prices, decisions) = Prices::read(provider, name, entry, &mut draft);
+        let (prices, decisions) = Prices::read(key, entry, &mut draft);
         prices.into_iter().for_each(|prices| add(provider.to_owned(), prices));
         decisions.into_iter().for_each(|prices| add(format!("{provider}-decisions"), prices));
     }
@@ -124,7 +125,7 @@ fn row(provider: &str, mut models: Vec<Model>, taken: &BTreeSet<(String, String)
     let (first, others) = models.split_first()?;
     let (same, other): (Vec<_>, Vec<_>) = others.iter().partition(|model| model.prices == first.prices);
     for model in other {
-        draft.leave_out(provider, model.name, format_args!("{} has other prices than {}", model.key, first.key));
+        draft.left_out.push(format!("{}: {} has other prices, which are taken", model.key, first.key));
     }
     let mut aliases: Vec<&str> = [first].into_iter().chain(same).map(|model| model.key).collect();
     aliases.retain(|key| !taken.contains(&(provider.to_owned(), key.to_lowercase())));

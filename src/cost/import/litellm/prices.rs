@@ -33,7 +33,7 @@ struct Window {
 impl Prices {
     /// What `entry` says that the model costs, and what it costs by the vendor's API for decisions. What of it cannot be
     /// told here goes to what `draft` left out.
-    pub(super) fn read(provider: &str, name: &str, entry: &Entry, draft: &mut Draft) -> (Option<Self>, Option<Self>) {
+    pub(super) fn read(key: &str, entry: &Entry, draft: &mut Draft) -> (Option<Self>, Option<Self>) {
         let mut reader = Reader { mode: text_of(entry, "mode").unwrap_or_default(), out: BTreeMap::new(), rounded: 0 };
         let mut prices = Self::default();
         for (key, value) in entry.iter().filter(|(_, value)| value.get() != "null") {
@@ -54,13 +54,17 @@ impl Prices {
         let mut decisions = Self { standard: prices.served.remove(DECISIONS).unwrap_or_default(), ..Self::default() };
         prices.settle(entry, &mut reader);
         decisions.settle(entry, &mut reader);
+        if reader.left_out_output() && !prices.standard.keys().any(|&meter| is_output(meter)) {
+            // Of an answer the input alone would be billed.
+            prices = Self::default();
+        }
         draft.rounded += reader.rounded;
         for (why, keys) in &reader.out {
             let keys: Vec<_> = keys.iter().copied().collect();
-            draft.leave_out(provider, name, format_args!("{}: {why}", keys.join(", ")));
+            draft.left_out.push(format!("{key}: {}: {why}", keys.join(", ")));
         }
         if prices.standard.is_empty() {
-            draft.leave_out(provider, name, "it has no price");
+            draft.left_out.push(format!("{key}: it has no price"));
         }
         let any = |prices: Self| Some(prices).filter(|prices| !prices.standard.is_empty());
         (any(prices), any(decisions))
@@ -182,6 +186,11 @@ impl<'k> Reader<'k> {
         self.out.entry(why).or_default().insert(key);
     }
 
+    /// Whether there is a price of output that is not understood.
+    fn left_out_output(&self) -> bool {
+        self.out.get(UNKNOWN).is_some_and(|keys| keys.iter().any(|key| key.starts_with("output_cost")))
+    }
+
     /// Adds the price that `value` states.
     fn price(&mut self, key: &'k str, read: Key, value: &RawValue, rates: &mut Rates) {
         let value = match read.meter {
@@ -241,6 +250,10 @@ fn is_price(key: &str, value: &RawValue) -> bool {
     // Factors for regions and speed; other entries of this key tell no numbers.
     let factors = || serde_json::from_str::<BTreeMap<String, f64>>(value.get()).is_ok();
     keys::is_price(key) || key == "provider_specific_entry" && factors()
+}
+
+fn is_output(meter: Meter) -> bool {
+    meter.is_within(Meter::Output) || matches!(meter, Meter::Output | Meter::AudioMs | Meter::VideoMs)
 }
 
 /// The price of a search that reads little, much, or neither, where it is one.

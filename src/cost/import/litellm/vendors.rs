@@ -3,8 +3,8 @@
 /// What LiteLLM calls a vendor, and what it is called here. Where two of them have a model of one name, the earlier row
 /// wins: the vendor's own API before a cloud's, the newer API before the older one.
 ///
-/// Gemini's API and Vertex AI are one here, as in genai-prices, since they ask the same for the same model. Bedrock's
-/// Mantle is none with Bedrock: it asks a tenth more.
+/// Gemini's API and Vertex AI are one here, as in genai-prices: where both tell a price of a model it is the same, but for
+/// a few variants. Bedrock's Mantle is kept apart from Bedrock, since it asks a tenth more.
 const NAMES: [(&str, &str); 22] = [
     ("gemini", "google"),
     ("vertex_ai-language-models", "google"),
