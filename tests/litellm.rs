@@ -44,6 +44,9 @@ fn call(model: &str, input: u64, output: u64, parts: &[(Meter, u64)], variant: &
     variant.iter().fold(call, |call, &(key, value)| call.variant(key, value))
 }
 
+/// A model, its input and output, their parts, how the call was served, and what it costs.
+type Case<'a> = (&'a str, u64, u64, &'a [(Meter, u64)], &'a [(&'a str, &'a str)], &'a str);
+
 #[test]
 fn every_kind_of_price_costs_what_the_table_says() {
     use Meter::*;
@@ -51,7 +54,7 @@ fn every_kind_of_price_costs_what_the_table_says() {
     let batch: &[_] = &[("processing", "batch")];
     let tier = |tier: &'static str| [("service_tier", tier)];
     let opus: &[_] = &[(CacheRead, 30_000), (CacheWrite, 2_000), (CacheWrite1h, 500)];
-    let cases: &[(&str, u64, u64, &[(Meter, u64)], &[(&str, &str)], &str)] = &[
+    let cases: &[Case] = &[
         ("claude-opus-4-5", 33_000, 500, opus, &[], "0.046875"),
         // An hour's write has no price of its own in a batch: 500 × $10.
         ("claude-opus-4-5", 33_000, 500, opus, batch, "0.0259375"),

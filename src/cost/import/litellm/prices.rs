@@ -253,7 +253,7 @@ fn is_price(key: &str, value: &RawValue) -> bool {
 }
 
 fn is_output(meter: Meter) -> bool {
-    meter.is_within(Meter::Output) || matches!(meter, Meter::Output | Meter::AudioMs | Meter::VideoMs)
+    matches!(meter.wholes(), [Meter::Output]) || matches!(meter, Meter::Output | Meter::AudioMs | Meter::VideoMs)
 }
 
 /// The price of a search that reads little, much, or neither, where it is one.
