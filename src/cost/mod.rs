@@ -69,6 +69,7 @@
 //!
 //! It is a snapshot of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence), made by
 //! [`import::genai_prices`], and a few rows of this crate over it. Models without a price there are not in it.
+//! [`import::litellm`] reads LiteLLM's table, which knows more models and tells some prices otherwise.
 
 pub mod import;
 mod nearest;
