@@ -142,17 +142,13 @@ impl Prices {
 
 fn values(rates: &Rates, provider: &str) -> Map<String, Value> {
     // LiteLLM itself makes this exception: xAI's price for large inputs holds from the threshold on.
-    let bound = |above: u64| match provider {
-        "x-ai" => ("from", above),
-        _ => ("above", above),
-    };
+    let bound = if provider == "x-ai" { "from" } else { "above" };
     let value = |(meter, rate): (&Meter, &BTreeMap<u64, Usd>)| {
         let mut list: Vec<Value> = Vec::with_capacity(rate.len());
         for (&above, price) in rate {
-            let (key, bound) = bound(above);
             list.push(match above {
                 0 => json!(price.to_string()),
-                _ => json!({key: bound, "price": price.to_string()}),
+                _ => json!({bound: above, "price": price.to_string()}),
             });
         }
         let value = match list.len() {
