@@ -33,7 +33,7 @@ fn import(args: &PricesImport, global: &Global, out: &mut impl Write) -> Result<
     };
     let imported = match args.from {
         PriceSource::GenaiPrices => import::genai_prices(&text, &stamp),
-        PriceSource::Litellm => import::genai_prices(&text, &stamp),
+        PriceSource::Litellm => import::litellm(&text, &stamp),
     };
     let malformed = |source| Failure::Prices { path: args.file.clone(), source };
     let imported = imported.map_err(malformed)?;
