@@ -1,5 +1,8 @@
 //! A record as one line of JSON, and back: `from_json(to_json(m)) == m` for every record that `to_json` takes.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde_json::Value;
 
 use super::ExecutionMetrics;
@@ -22,7 +25,8 @@ impl ExecutionMetrics {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] for what JSON cannot give back: a float that is NaN or infinite, a tag with more than 124
-    /// arrays and objects inside each other, a tag with an object whose first key begins with `$serde_json::private::`.
+    /// arrays and objects inside each other, a tag with an object whose first key begins with `$serde_json::private::`,
+    /// a variant with such a key.
     pub fn to_json(&self) -> Result<String> {
         let mut line = Vec::with_capacity(2048);
         self.to_json_into(&mut line)?;
@@ -62,7 +66,7 @@ impl ExecutionMetrics {
             .map_err(|source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source))
     }
 
-    /// Names each tag that would not be read back as it is.
+    /// Names each tag and each variant that would not be read back as it is.
     pub(super) fn check_tags(&self, faults: &mut Faults) {
         for (key, value) in &self.tags {
             let Err(fault) = check_tag(value, TAG_DEPTH_MAX) else { continue };
@@ -76,6 +80,20 @@ impl ExecutionMetrics {
                     faults.add(field, format_args!("no object whose first key begins with {RESERVED_KEY}"), "one");
                 }
             }
+        }
+        self.check_variants(faults);
+    }
+
+    /// As tags: their keys are the caller's own.
+    fn check_variants(&self, faults: &mut Faults) {
+        let mut check = |field: &dyn fmt::Display, variant: &BTreeMap<String, String>| {
+            if variant.keys().any(|key| key.starts_with(RESERVED_KEY)) {
+                faults.add(field, format_args!("no key that begins with {RESERVED_KEY}"), "one");
+            }
+        };
+        check(&"model.variant", &self.model.variant);
+        for (at, call) in self.trace.llm_calls.iter().enumerate() {
+            check(&format_args!("trace.llm_calls[{at}].variant"), &call.variant);
         }
     }
 }
@@ -159,6 +177,12 @@ mod tests {
             ["tags[\"t\"]: expected no object whose first key begins with $serde_json::private::, found one"]
         );
 
+        let mut variant = with_tag(Value::Null);
+        variant.model.variant.insert("$serde_json::private::RawValue".to_owned(), "1".to_owned());
+        assert_eq!(
+            variant.to_json().unwrap_err().details(),
+            ["model.variant: expected no key that begins with $serde_json::private::, found one"]
+        );
         let behind_another = with_tag(serde_json::json!({ "!": 0, "$serde_json::private::RawValue": "1" }));
         assert_eq!(ExecutionMetrics::from_json(&behind_another.to_json().unwrap()).unwrap(), behind_another);
     }
