@@ -199,18 +199,35 @@ fn a_variant_changes_what_it_states_and_nothing_else() {
     let cost = |variant: &[(&str, &str)], at: &str| {
         let call = variant.iter().fold(Call::new("m", usage), |call, (key, value)| call.variant(*key, *value));
         let cost = table.cost_of(&call, day(at)).unwrap();
-        (cost.usd.to_string(), cost.variant_text())
+        let provenance = cost.provenance();
+        (cost.usd.to_string(), provenance.variant.unwrap_or_default(), provenance.variant_unpriced.unwrap_or_default())
     };
-    let told = |amount: &str, variant: &str| (amount.to_owned(), Some(variant.to_owned()));
-    assert_eq!(cost(&[], "2026-11-20"), ("10.5".to_owned(), None));
-    assert_eq!(cost(&[("service_tier", "flex")], "2026-11-20"), told("9", "service_tier=flex"));
-    assert_eq!(cost(&[("processing", "batch")], "2026-11-20"), told("5", "processing=batch"));
-    // The last one that holds counts, alone: its input is the standard one again.
-    assert_eq!(cost(&[("processing", "batch")], "2026-12-01"), told("7.5", "processing=batch"));
+    let told =
+        |amount: &str, variant: &str, unpriced: &str| (amount.to_owned(), variant.to_owned(), unpriced.to_owned());
+    assert_eq!(cost(&[], "2026-11-20"), told("10.5", "", ""));
+    assert_eq!(cost(&[("service_tier", "flex")], "2026-11-20"), told("9", "service_tier=flex", ""));
+    assert_eq!(cost(&[("processing", "batch")], "2026-11-20"), told("5", "processing=batch", ""));
+    // Of each price the last one that holds counts.
+    assert_eq!(cost(&[("processing", "batch")], "2026-12-01"), told("6", "processing=batch", ""));
     let eu = [("processing", "batch"), ("region", "eu")];
-    assert_eq!(cost(&eu, "2026-11-20"), told("8.5", "processing=batch,region=eu"));
-    // A variant that the row does not have is priced as usual, and the answer says so.
-    assert_eq!(cost(&[("service_tier", "priority")], "2026-11-20"), ("10.5".to_owned(), None));
+    assert_eq!(cost(&eu, "2026-11-20"), told("7", "processing=batch,region=eu", ""));
+    // What vendors report: a batch of the usual tier, in any case of letters, or as a tier of its own.
+    let usual = [("processing", "Batch"), ("service_tier", "default")];
+    assert_eq!(cost(&usual, "2026-11-20"), told("5", "processing=batch", ""));
+    assert_eq!(cost(&[("service_tier", "batch")], "2026-11-20"), told("5", "processing=batch", ""));
+    // What the row has no price for costs the standard price, and the answer says so.
+    assert_eq!(cost(&[("service_tier", "priority")], "2026-11-20"), told("10.5", "", "service_tier=priority"));
+}
+
+#[test]
+fn an_empty_variant_does_not_hide_another() {
+    // In the source, OpenAI's default tier has no prices of its own; its batches are reported as of that tier.
+    let batch = Call::new("gpt-5", Usage::new(MILLION, 0)).variant("processing", "batch");
+    assert_eq!(at_noon(&batch.clone().variant("service_tier", "default")).unwrap().usd, usd("0.625"));
+    assert_eq!(at_noon(&batch).unwrap().usd, usd("0.625"));
+    // Azure has OpenAI's standard prices for what it does not list; what OpenAI takes for a batch says nothing of Azure.
+    let elsewhere = at_noon(&batch.provider("azure")).unwrap();
+    assert_eq!((elsewhere.usd, elsewhere.variant_unpriced.len()), (usd("1.25"), 1));
 }
 
 // What is not tokens.
@@ -228,6 +245,8 @@ fn requests_searches_time_pages_and_characters() {
     let table = PriceTable::from_json(text).unwrap();
     let nothing = Usage::new(0, 0);
     for (model, usage, expected) in [
+        // A call is a request, unless it is said to be more.
+        ("search", Usage::new(MILLION, 0), "1.012"),
         ("search", Usage::new(MILLION, 0).with(Meter::Requests, 1), "1.012"),
         ("search", Usage::new(0, 0).with(Meter::WebSearches, 3).with(Meter::Requests, 2), "0.039"),
         // 0.111 USD / 3600 s: a third of a pico-dollar is rounded away, at the end.
@@ -268,6 +287,9 @@ fn what_was_used_and_has_no_price_is_an_error() {
         ("embed", tokens, "the table has no output price for 100 output_tokens"),
         ("paint", tokens.with(Meter::OutputImage, 60), "the table has no output price for 40 output_tokens"),
         ("hear", tokens, "it is billed by audio_ms, which the usage does not tell"),
+        // Counted in a way that the row does not bill, and in no other.
+        ("text", Usage::new(0, 0).with(Meter::AudioMs, 60_000), "the table has no audio_hour price for 60000 audio_ms"),
+        ("embed", Usage::new(0, 0).with(Meter::Pages, 3), "the table has no thousand_pages price for 3 pages"),
     ] {
         let error = table.cost(model, &usage, day("2026-11-20")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unpriced, "{model}");
@@ -309,6 +331,8 @@ fn the_worst_case_is_never_below_what_the_call_then_costs() {
         ("claude-opus-4-5", "0.0225"), // all of it written for an hour: 1,000 × $10 + 500 × $25
         ("gpt-4", "0.06"),
         ("sonar-deep-research", "0.006"), // 1,000 × $2 + 500 × $8: reasoning costs less than other output
+        ("sonar", "0.0135"),              // 1,500 × $1 and the request
+        ("gemini-2.5-flash-image", "0.0153"), // 1,000 × $0.3 + 500 × $30: all of the output an image
     ] {
         let call = Call::new(model, Usage::new(1_000, 500));
         assert_eq!(bundled().worst_case(&call, at).unwrap().usd, usd(expected), "{model}");
@@ -324,23 +348,48 @@ fn the_worst_case_is_never_below_what_the_call_then_costs() {
 fn a_file_of_ones_own_wins_row_by_row() {
     let own = r#"{"version": "own 1", "as_of": "2026-11-19", "source": "our contract", "models": [
         {"model": "gpt-4", "provider": "openai", "prices": [{"input": "3", "output": "6"}]},
-        {"model": "house-model", "provider": "us", "aliases": ["gpt-4o"], "prices": [{"input": "1", "output": "1"}]}]}"#;
+        {"model": "claude-opus-4-5", "provider": "Anthropic", "prices": [{"input": "1", "output": "2"}]},
+        {"model": "gpt-4.1-mini", "provider": "azure", "prices": [{"input": "9", "output": "9"}]},
+        {"model": "house-model", "provider": "us", "aliases": ["ours"], "prices": [{"input": "7", "output": "1"}]}]}"#;
     let prices = PriceTable::from_json(own).unwrap().or(bundled());
-    let at = day("2026-11-20");
-    let row = |call: &Call| {
-        let cost = prices.cost_of(call, at).unwrap();
-        (cost.usd.to_string(), cost.provider, cost.matched, cost.table)
+    let row = |provider: &str, model: &str| {
+        let mut call = Call::new(model, Usage::new(1_000_000, 0));
+        call.provider = Some(provider.to_owned()).filter(|provider| !provider.is_empty());
+        let cost = prices.cost_of(&call, day("2026-11-20")).unwrap();
+        (cost.usd.to_string(), cost.provider.to_lowercase(), cost.table)
     };
-    let call = |model: &str| Call::new(model, Usage::new(1_000_000, 0));
-    let (own, bundle) = ("own 1", "genai-prices 0.2.3");
-    assert_eq!(row(&call("gpt-4")), ("3".to_owned(), "openai", "gpt-4", own));
-    assert_eq!(row(&call("openai/gpt-4")), ("3".to_owned(), "openai", "gpt-4", own));
-    assert_eq!(row(&call("house-model")), ("1".to_owned(), "us", "house-model", own));
-    assert_eq!(row(&call("gpt-4o")), ("1".to_owned(), "us", "house-model", own));
-    assert_eq!(row(&call("gpt-4o").provider("openai")), ("2.5".to_owned(), "openai", "gpt-4o", bundle));
-    assert_eq!(row(&call("gpt-4").provider("azure")).3, bundle);
+    let is = |usd: &str, provider: &str, own| {
+        (usd.to_owned(), provider.to_owned(), if own { "own 1" } else { "genai-prices 0.2.3" })
+    };
+    for name in ["gpt-4", "openai/gpt-4", "gpt-4-0613", "GPT-4"] {
+        assert_eq!(row("", name), is("3", "openai", true), "{name}");
+    }
+    // By the names of the bundle, of models and of providers.
+    assert_eq!(row("", "claude-opus-4-5-20251101"), is("1", "anthropic", true));
+    assert_eq!(row("anthropic", "claude-opus-4.5"), is("1", "anthropic", true));
+    assert_eq!(row("azure", "claude-opus-4-5"), is("1", "anthropic", true));
+    // What is new has names of its own.
+    assert_eq!(row("", "ours"), is("7", "us", true));
+    assert_eq!(row("us", "house-model"), is("7", "us", true));
+    // A price of Azure's is not OpenAI's.
+    assert_eq!(row("", "gpt-4.1-mini"), is("0.4", "openai", false));
+    for (provider, name) in
+        [("azure", "gpt-4.1-mini"), ("Azure", "gpt-4.1-mini-2025-04-14"), ("", "azure/gpt-4.1-mini")]
+    {
+        assert_eq!(row(provider, name), is("9", "azure", true), "{name}");
+    }
+    assert_eq!(row("azure", "gpt-4.1"), is("2", "openai", false));
     let files: Vec<_> = prices.files().map(|file| file.version).collect();
     assert_eq!(files, ["own 1", "runledger 2026-11-20", "genai-prices 0.2.3"]);
+}
+
+#[test]
+fn a_model_of_another_provider_is_named_with_who_has_it() {
+    let error = at_noon(&Call::new("gpt-5", Usage::new(1, 1)).provider("anthropic")).unwrap_err();
+    assert_eq!(error.to_string(), "price \"gpt-5\", of which anthropic has no price, others have: openai/gpt-5");
+    let long = "x".repeat(1_000_000);
+    let error = at_noon(&Call::new(&long, Usage::new(1, 1)).provider("bedrock")).unwrap_err();
+    assert!(error.to_string().len() < 200, "{}", error.to_string().len());
 }
 
 // Time.
@@ -567,6 +616,8 @@ fn a_bad_table_is_refused_whole_with_the_line() {
         ("\"model\": \"c\"", "\"model\": 7", 10, "7"),
         ("[\"b\"]", "[\"a\"]", 4, "\"a\""),
         ("[\"b\"]", "[\" \"]", 4, "\" \""),
+        ("\"input\": 1,", "\"audio_seconds_min\": 10, \"input\": 1,", 7, "10"),
+        ("\"prices\": [\n", "\"variants\": [{\"when\": {}, \"prices\": []}], \"prices\": [\n", 4, "\"a\""),
         ("\"Standard\"", "\"standard\"", 5, "\"standard\""),
         ("\"Standard\"", "\"Free\"", 5, "\"Free\""),
         ("\"Free\"", "\"Premium\"", 10, "\"Premium\""),
@@ -626,13 +677,23 @@ proptest! {
     }
 
     #[test]
-    fn the_worst_case_covers_whatever_the_parts_turn_out_to_be(usage in usages(), reasoning in 0..=100_u64) {
-        let turned_out = usage.reasoning(usage.output * reasoning / 100);
-        for model in ["claude-opus-4-5", "gpt-5.6-sol", "sonar-deep-research", "gemini-2.5-pro"] {
-            let most = bundled().worst_case(&Call::new(model, Usage::new(usage.input, usage.output)), day("2026-11-20"));
-            if let Ok(cost) = today(model, &turned_out) {
-                prop_assert!(most.unwrap().usd >= cost.usd);
-            }
+    fn the_worst_case_covers_whatever_the_parts_turn_out_to_be(
+        place in any::<prop::sample::Index>(),
+        (input, output) in (0..400_000_u64, 0..100_000_u64),
+        parts in prop::collection::vec((any::<prop::sample::Index>(), 0..=100_u64), 0..4),
+    ) {
+        let models: Vec<_> = bundled().models().collect();
+        let (provider, model) = models[place.index(models.len())];
+        let call = |usage| Call::new(model, usage).provider(provider);
+        let tokens: Vec<Meter> = Meter::ALL.into_iter().filter(|meter| !meter.wholes().is_empty()).collect();
+        let turned_out = parts.iter().fold(Usage::new(input, output), |usage, (which, percent)| {
+            let part = tokens[which.index(tokens.len())];
+            let whole = part.wholes().iter().filter_map(|&whole| usage.get(whole)).min().unwrap_or(0);
+            usage.with(part, whole * percent / 100)
+        });
+        if let Ok(cost) = bundled().cost_of(&call(turned_out), day("2026-11-20")) {
+            let most = bundled().worst_case(&call(Usage::new(input, output)), day("2026-11-20")).unwrap();
+            prop_assert!(most.usd >= cost.usd, "{provider}/{model}: {} < {}, {turned_out:?}", most.usd, cost.usd);
         }
     }
 

@@ -93,7 +93,7 @@ impl Side {
     fn has_variant(&self, provider: &str, model: &str, variant: (&str, &str)) -> bool {
         Meter::ALL.into_iter().any(|meter| {
             let call = Call::new(model, usage(meter, 1_000)).provider(provider).variant(variant.0, variant.1);
-            self.table.cost_of(&call, at()).is_ok_and(|cost| cost.variant.is_some())
+            self.table.cost_of(&call, at()).is_ok_and(|cost| !cost.variant.is_empty())
         })
     }
 }

@@ -7,6 +7,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use runledger::metrics::{Call, CostSource, CostTier, ErrorCategory, RunIds, Status};
@@ -223,9 +225,9 @@ fn each_call_says_where_its_cost_comes_from_and_the_record_what_they_have_in_com
     assert_eq!(
         calls,
         [
-            (Some("openai"), "1".to_owned(), computed.clone(), (Some("openai"), Some("o3"), Some("service_tier=flex"))),
+            (None, "1".to_owned(), computed.clone(), (Some("openai"), Some("o3"), Some("service_tier=flex"))),
             (Some("azure"), "2".to_owned(), computed, (Some("openai"), Some("gpt-4.1"), None)),
-            (None, "0.12345679".to_owned(), reported, (None, None, None)),
+            (None, "0.123456789".to_owned(), reported, (None, None, None)),
         ]
     );
     assert_eq!(record.trace.llm_calls[0].variant["service_tier"], "flex");
@@ -236,6 +238,51 @@ fn each_call_says_where_its_cost_comes_from_and_the_record_what_they_have_in_com
     let cost = &record.cost;
     assert_eq!((&cost.source, &cost.table, &cost.matched), (&Some(CostSource::Computed), &None, &None));
     assert_eq!((record.model.name.as_deref(), record.model.provider), (Some("house-model"), None));
+}
+
+#[test]
+fn an_execution_s_cost_is_rounded_once() {
+    let place = Place::new();
+    let mut run = place.ledger.begin(skill());
+    // $0.000000075 each: alone it is 0.00000008 to 8 decimals.
+    let each: Vec<_> = (0..1_000).map(|_| run.usage("gpt-4o-mini", Usage::new(1, 0).cache_read(1))).collect();
+    assert!(each.iter().all(|cost| *cost == Some("0.000000075".parse().unwrap())));
+    assert!(run.succeed().is_durable());
+    assert_eq!(place.only().cost_usd, Some("0.000075".parse().unwrap()));
+}
+
+#[test]
+fn a_call_is_priced_at_its_own_time() {
+    let place = Place::new();
+    let mut run = place.ledger.begin(skill());
+    let then = "2025-06-09T23:59:59Z".parse().unwrap();
+    assert_eq!(run.call(&Call::new("o3", Usage::new(1_000_000, 0)).at(then)), Some("10".parse().unwrap()));
+    assert!(run.succeed().is_durable());
+    assert_eq!(place.only().cost.at, Some(then));
+}
+
+/// Nothing of it is believed, and the rest of the record stays.
+#[test]
+fn an_impossible_call_is_of_unknown_cost() {
+    let below = Call::new("gpt-4", Usage::new(1, 1)).reported_usd("-0.5".parse().unwrap());
+    for bad in [Call::new("gpt-4", Usage::new(100, 0).cache_read(200)), below] {
+        let warnings = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&warnings);
+        let place = Place::new();
+        let options = Options::new().on_warning(move |_| _ = counted.fetch_add(1, Ordering::Relaxed));
+        let ledger = options.open(place.path.with_file_name("other.jsonl")).unwrap();
+        let mut run = ledger.begin(skill());
+        run.enter("think");
+        assert_eq!(run.usage("gpt-4", Usage::new(1_000, 500)), Some("0.06".parse().unwrap()));
+        assert_eq!(run.call(&bad), None);
+        assert_eq!(run.usage("gpt-4", Usage::new(1_000, 500)), Some("0.06".parse().unwrap()));
+        assert!(run.succeed().is_durable());
+        let record = ledger.scan().unwrap().next().unwrap().unwrap();
+        assert_eq!((record.cost_usd, record.tokens_used, record.model.name.as_deref()), (None, None, Some("gpt-4")));
+        assert_eq!((record.trace.llm_calls.len(), record.trace.steps.len()), (3, 1));
+        assert_eq!(record.trace.llm_calls[1].cost_usd, None);
+        assert_eq!(warnings.load(Ordering::Relaxed), 1);
+    }
 }
 
 #[test]

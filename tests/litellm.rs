@@ -117,7 +117,7 @@ fn every_kind_of_price_costs_what_the_table_says() {
         // A price of 0 is none: what has no other is refused.
         ("omni-moderation-latest", 1_000, 0, &[], &[], "UnknownModel"),
         ("pplx-70b-online", 1_000, 0, &[], &[], "Unpriced"),
-        ("rerank-v3.5", 100, 0, &[], &[], "Unpriced"),
+        ("rerank-v3.5", 100, 0, &[], &[], "0.002"),
         ("openai-decisions|gpt-6-luna", 0, 1, &[], &[], "Unpriced"),
         ("vercel_ai_gateway|openai/gpt-4.1", 1_000, 0, &[(CacheWrite, 1)], &[], "Unpriced"),
         ("sonar", 1_000, 0, &[(WebSearches, 1)], &[], "Unpriced"),

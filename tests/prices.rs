@@ -96,8 +96,8 @@ fn active(constraint: Option<&Value>, at: &str) -> bool {
     }
 }
 
-/// The prices by key: the last that holds, else the first; then what the first variant that holds has instead.
-fn prices_at(model: &Value, at: &str, variant: Option<&Value>) -> BTreeMap<String, Value> {
+/// The prices by key: the last that holds, else the first; then, key by key, what the first variant that fits has instead.
+fn prices_at(model: &Value, at: &str, variant: &serde_json::Map<String, Value>) -> BTreeMap<String, Value> {
     let standard = match model["prices"].as_array() {
         None => &model["prices"],
         Some(list) => {
@@ -106,11 +106,16 @@ fn prices_at(model: &Value, at: &str, variant: Option<&Value>) -> BTreeMap<Strin
         }
     };
     let mut prices: BTreeMap<_, _> = standard.as_object().unwrap().clone().into_iter().collect();
-    let variants = model["price_variants"].as_array().into_iter().flatten();
-    let mut held = variants.filter(|one| Some(&one["when"]) == variant && active(one.get("constraint"), at));
-    if let Some(first) = held.next() {
-        prices.extend(first["prices"].as_object().unwrap().clone());
+    let fits = |when: &Value| when.as_object().unwrap().iter().all(|(key, value)| variant.get(key) == Some(value));
+    let mut overlay = BTreeMap::new();
+    for one in model["price_variants"].as_array().into_iter().flatten() {
+        if fits(&one["when"]) && active(one.get("constraint"), at) {
+            for (key, price) in one["prices"].as_object().unwrap() {
+                overlay.entry(key.clone()).or_insert_with(|| price.clone());
+            }
+        }
     }
+    prices.extend(overlay);
     if prices.contains_key("audio_hours") {
         // The same seconds, at the same price.
         prices.remove("input_audio_hours");
@@ -136,7 +141,9 @@ fn reference(prices: &BTreeMap<String, Value>, usage: &Usage) -> i128 {
     keys.sort_by_key(|key| WITHIN.iter().position(|(known, _)| known == key).unwrap_or(usize::MAX));
     for key in keys {
         let (_, meter) = METERS.iter().find(|(known, _)| *known == key).unwrap();
-        let count = i128::from(usage.get(*meter).unwrap_or(0));
+        // A call is a request.
+        let least = u64::from(*meter == Meter::Requests);
+        let count = i128::from(usage.get(*meter).unwrap_or(least));
         let inner: i128 = leaves.iter().filter(|(part, _)| within(part, key)).map(|(_, count)| count).sum();
         leaves.insert(key, count - inner);
     }
@@ -248,16 +255,20 @@ fn compare(source: &str, table: &PriceTable, calls_each: u32) -> (u32, u32) {
             models += 1;
             for _ in 0..calls_each {
                 let at = draw.time();
-                let variant = match draw.below(2) {
-                    0 if !variants.is_empty() => Some(variants[draw.below(variants.len() as u64) as usize]),
-                    _ => None,
-                };
-                let prices = prices_at(model, &at.to_string(), variant);
+                // None, one, or two that may fit together: OpenAI reports a tier of a batch.
+                let mut variant = serde_json::Map::new();
+                for _ in 0..draw.below(3) {
+                    if !variants.is_empty() {
+                        let one = variants[draw.below(variants.len() as u64) as usize];
+                        variant.extend(one.as_object().unwrap().clone());
+                    }
+                }
+                let prices = prices_at(model, &at.to_string(), &variant);
                 let mut usage = usage_of(&prices, &mut draw);
                 if prices.keys().all(|key| key.ends_with("_hours")) && usage.parts.audio_ms.is_none() {
                     usage = usage.with(Meter::AudioMs, 30_000);
                 }
-                let told = variant.and_then(Value::as_object).into_iter().flatten();
+                let told = variant.iter();
                 let call = told.fold(Call::new(id, usage).provider(name), |call, (key, value)| {
                     call.variant(key, value.as_str().unwrap())
                 });

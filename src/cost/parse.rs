@@ -197,7 +197,11 @@ impl Reader<'_> {
 
     fn add(&self, text: &RowText, layer: &mut Layer) -> Result<()> {
         let place = layer.rows.len();
-        let row = self.row(text)?;
+        let mut row = self.row(text)?;
+        if let Some(&known) = layer.provider_names.get(&row.provider.to_lowercase()) {
+            // However it is written: it is one.
+            row.provider.clone_from(&layer.providers[known].name);
+        }
         for &value in [text.model].iter().chain(&text.aliases) {
             let same_name = layer.names.entry(self.name(value)?.to_lowercase()).or_default();
             if same_name.iter().any(|&other| other == place || layer.rows[other].provider == row.provider) {
@@ -227,6 +231,9 @@ impl Reader<'_> {
                 .iter()
                 .map(|(key, value)| Ok((key.to_string(), self.name(value)?)))
                 .collect::<Result<_>>()?;
+            if when.is_empty() {
+                return Err(self.fault(row.model, "expected \"when\" to say something, in a variant of"));
+            }
             for entries in &variant.prices {
                 variants.push(Variant { when: when.clone(), period: self.period(entries)? });
             }
@@ -294,6 +301,13 @@ impl Reader<'_> {
             }
         }
         if let Some(min) = audio_ms_min {
+            if period.rates.iter().all(|rate| rate.meter != Meter::AudioMs)
+                && let Some((_, value)) = entries.0.first()
+            {
+                return Err(
+                    self.fault(value, "expected \"audio_hour\" beside \"audio_seconds_min\", found only what is with")
+                );
+            }
             for rate in period.rates.iter_mut().filter(|rate| rate.meter == Meter::AudioMs) {
                 rate.min = min;
             }

@@ -57,13 +57,17 @@ pub struct CostPart {
 pub(super) struct Rates<'t>([Option<&'t Rate>; Meter::COUNT]);
 
 impl<'t> Rates<'t> {
-    /// The rates of `standard`; where `variant` has one of its own, that.
-    pub(super) fn new(standard: &'t [Rate], variant: &'t [Rate]) -> Self {
-        let mut rates = [None; Meter::COUNT];
-        for rate in standard.iter().chain(variant) {
-            rates[rate.meter as usize] = Some(rate);
+    pub(super) fn new(standard: &'t [Rate]) -> Self {
+        let mut rates = Self([None; Meter::COUNT]);
+        rates.replace(standard);
+        rates
+    }
+
+    /// Takes `rates` instead of what there is for their meters.
+    pub(super) fn replace(&mut self, rates: &'t [Rate]) {
+        for rate in rates {
+            self.0[rate.meter as usize] = Some(rate);
         }
-        Self(rates)
     }
 
     fn get(&self, meter: Meter) -> Option<&'t Rate> {
@@ -105,7 +109,9 @@ impl<'t> Rates<'t> {
     /// What is billed at each rate: the counts without what is billed at the rate of a part.
     fn counts(&self, model: &str, usage: &Usage) -> Result<[Option<u64>; Meter::COUNT]> {
         usage.validate()?;
-        let reported = with_implied_wholes(usage.counts());
+        let mut reported = usage.counts_with_wholes();
+        // A call is one request, whether or not somebody counted it.
+        reported[Meter::Requests as usize].get_or_insert(1);
         self.check_priced(model, &reported)?;
         let mut billed = [None; Meter::COUNT];
         // The innermost first: parts stand behind their wholes.
@@ -135,10 +141,7 @@ impl<'t> Rates<'t> {
                 _ => false,
             };
             if must_be_priced && !has(meter) {
-                return Err(unpriced(
-                    model,
-                    format!("the table has no {} price for {count} {}", meter.price_key(), meter.usage_key()),
-                ));
+                return Err(no_price(model, meter, count));
             }
         }
         Ok(())
@@ -152,8 +155,12 @@ impl<'t> Rates<'t> {
         reported: &[Option<u64>; Meter::COUNT],
     ) -> Result<()> {
         if !self.any(Meter::is_tokens) {
-            // Billed by time, pages or characters, whatever the tokens were.
-            return match billed.iter().any(Option::is_some) {
+            // Billed by time, pages or characters, whatever the tokens were; the one request is not all.
+            let told = |rate: &&Rate| billed[rate.meter as usize].is_some();
+            let by_request = |rate: &&Rate| rate.meter == Meter::Requests;
+            let rates = || self.0.iter().flatten().copied();
+            return match rates().all(|rate| by_request(&rate)) || rates().any(|rate| told(&rate) && !by_request(&rate))
+            {
                 true => Ok(()),
                 false => {
                     let wanted: Vec<_> = self.0.iter().flatten().map(|rate| rate.meter.usage_key()).collect();
@@ -169,29 +176,21 @@ impl<'t> Rates<'t> {
                 continue;
             }
             let in_parts: u128 = whole.parts().filter_map(|part| billed[part as usize]).map(u128::from).sum();
-            let rest = u128::from(reported[whole as usize].unwrap_or(0)).saturating_sub(in_parts);
+            let reported = reported[whole as usize].unwrap_or(0);
+            let rest = reported.saturating_sub(u64::try_from(in_parts).unwrap_or(u64::MAX));
             if rest > 0 {
-                return Err(unpriced(
-                    model,
-                    format!("the table has no {whole} price for {rest} {}", whole.usage_key()),
-                ));
+                return Err(no_price(model, whole, rest));
             }
         }
-        Ok(())
-    }
-}
-
-/// A whole that was not reported is its parts together.
-fn with_implied_wholes(reported: [Option<u64>; Meter::COUNT]) -> [Option<u64>; Meter::COUNT] {
-    let mut counts = reported;
-    for part in Meter::ALL.into_iter().rev() {
-        let Some(count) = counts[part as usize] else { continue };
-        for &whole in part.wholes().iter().filter(|&&whole| reported[whole as usize].is_none()) {
-            let known = &mut counts[whole as usize];
-            *known = Some(known.unwrap_or(0).saturating_add(count));
+        // Time, pages and characters are another way to count what the tokens are of; without tokens they are all there is.
+        let no_tokens = [Meter::Input, Meter::Output].iter().all(|&whole| reported[whole as usize] == Some(0));
+        let others = [Meter::AudioMs, Meter::VideoMs, Meter::Characters, Meter::Messages, Meter::Pages];
+        let used = |meter: &Meter| reported[*meter as usize].filter(|&count| count > 0 && self.get(*meter).is_none());
+        match others.into_iter().find_map(|meter| Some((meter, used(&meter)?))) {
+            Some((meter, count)) if no_tokens => Err(no_price(model, meter, count)),
+            _ => Ok(()),
         }
     }
-    counts
 }
 
 /// Parts that overlap in a way that was not told: cached tokens that are audio, of a usage that tells only both apart.
@@ -201,6 +200,10 @@ fn overlap(model: &str, meter: Meter, whole: u64, parts: u128) -> Error {
         meter.usage_key(),
         Meter::CacheReadAudio.usage_key()
     ))
+}
+
+fn no_price(model: &str, meter: Meter, count: u64) -> Error {
+    unpriced(model, format!("the table has no {} price for {count} {}", meter.price_key(), meter.usage_key()))
 }
 
 fn unpriced(model: &str, why: String) -> Error {

@@ -19,7 +19,7 @@ pub(super) struct Row {
     pub(super) tier: Option<CostTier>,
     /// The last one that holds counts.
     pub(super) prices: Vec<Period>,
-    /// The last one that holds counts; its rates stand for those of `prices`, one by one.
+    /// Of each rate, the one of the last variant that fits and holds counts, before that of `prices`.
     pub(super) variants: Vec<Variant>,
 }
 
@@ -79,21 +79,35 @@ impl Period {
 /// The prices of a row that hold for a call.
 pub(super) struct Priced<'t> {
     pub(super) rates: Rates<'t>,
-    /// What of the call's variant changed them; `None`: nothing.
-    pub(super) variant: Option<&'t BTreeMap<String, String>>,
+    /// What of the call's variant the row knows.
+    pub(super) variant: BTreeMap<&'t str, &'t str>,
+}
+
+impl Variant {
+    fn fits(&self, call: &BTreeMap<String, String>) -> bool {
+        self.when.iter().all(|(key, value)| told(call, key, value))
+    }
+}
+
+/// Whether a call was served so. Upper and lower case are one, as in names; and Anthropic and Groq report a batch as a
+/// service tier.
+fn told(call: &BTreeMap<String, String>, key: &str, value: &str) -> bool {
+    let is = |key: &str| call.get(key).is_some_and(|told| told.eq_ignore_ascii_case(value));
+    is(key) || (key, value) == ("processing", "batch") && is("service_tier")
 }
 
 impl Row {
     /// The prices at `at` of a call that was served as `variant` says; `None` if there are none yet.
     pub(super) fn priced(&self, at: Timestamp, variant: &BTreeMap<String, String>) -> Option<Priced<'_>> {
         let standard = self.prices.iter().rfind(|period| period.holds(at))?;
-        let told = |when: &BTreeMap<String, String>| when.iter().all(|(key, value)| variant.get(key) == Some(value));
-        let variant = match variant.is_empty() {
-            true => None,
-            false => self.variants.iter().rfind(|one| told(&one.when) && one.period.holds(at)),
-        };
-        let rates = Rates::new(&standard.rates, variant.map_or(&[], |variant| &variant.period.rates));
-        Some(Priced { rates, variant: variant.map(|variant| &variant.when) })
+        let mut priced = Priced { rates: Rates::new(&standard.rates), variant: BTreeMap::new() };
+        if !variant.is_empty() {
+            for one in self.variants.iter().filter(|one| one.fits(variant) && one.period.holds(at)) {
+                priced.rates.replace(&one.period.rates);
+                priced.variant.extend(one.when.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+            }
+        }
+        Some(priced)
     }
 
     /// The tier of a call at these rates: as the table states it, or else by the price of the output.

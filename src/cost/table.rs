@@ -87,9 +87,11 @@ pub struct Cost<'t> {
     pub table: &'t str,
     /// The prices are those of an input above this many tokens; `None`: of any input.
     pub tier_above: Option<u64>,
-    /// What of the call's variant changed the prices, such as `processing` batch. `None`: nothing did, these are the
-    /// standard prices, even if the call named a variant for which the row has no others.
-    pub variant: Option<&'t BTreeMap<String, String>>,
+    /// What of the call's variant the prices are of, such as `processing` batch; empty: the standard prices.
+    pub variant: BTreeMap<&'t str, &'t str>,
+    /// What of the call's variant the row has no prices for, so that the standard ones were taken: too low if it is
+    /// priority, too high if it is a batch. What vendors call the usual way, `default` and `standard`, is not in it.
+    pub variant_unpriced: BTreeMap<String, String>,
     /// The time whose prices these are.
     pub at: Timestamp,
 }
@@ -103,16 +105,11 @@ impl Cost<'_> {
             provider: Some(self.provider.to_owned()),
             matched: Some(self.matched.to_owned()),
             tier_above: self.tier_above,
-            variant: self.variant_text(),
+            variant: text_of(&self.variant),
+            variant_unpriced: text_of(&self.variant_unpriced),
             at: Some(self.at),
             ..CostProvenance::default()
         }
-    }
-
-    /// The variant as text: `processing=batch`; several in order, with commas between them.
-    pub fn variant_text(&self) -> Option<String> {
-        let text = |(key, value): (&String, &String)| format!("{key}={value}");
-        self.variant.map(|variant| variant.iter().map(text).collect::<Vec<_>>().join(","))
     }
 
     /// Writes the cost into `record`: `cost_usd` rounded to 8 decimals, half to even, `cost_tier`, where they come from,
@@ -123,6 +120,12 @@ impl Cost<'_> {
         record.cost = CostProvenance { estimated_usd: record.cost.estimated_usd, ..self.provenance() };
         record.model.provider.get_or_insert_with(|| self.provider.to_owned());
     }
+}
+
+/// A variant as text: `processing=batch`; several in order, with commas between them; `None` for none.
+fn text_of<T: fmt::Display>(variant: &BTreeMap<T, T>) -> Option<String> {
+    let text = |(key, value): (&T, &T)| format!("{key}={value}");
+    (!variant.is_empty()).then(|| variant.iter().map(text).collect::<Vec<_>>().join(","))
 }
 
 impl fmt::Debug for PriceTable {
@@ -151,6 +154,9 @@ impl PriceTable {
     }
 
     /// This table, and `other` for what it has no row of: a file of one's own over the bundled one.
+    ///
+    /// It goes row by row: a model that both have keeps all the names by which `other` knows it, and what they mean, but
+    /// has the prices, aliases and rules of this table too.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable};
@@ -219,29 +225,31 @@ impl PriceTable {
         self.price(model, None, &BTreeMap::new(), usage, at)
     }
 
-    /// What `call` costs at the prices of the time `at` when it was made. What its vendor reported is not looked at.
+    /// What `call` costs at the prices of the time when it was made: `at`, unless the call tells that itself. What its
+    /// vendor reported is not looked at.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable, metrics::Call};
     ///
     /// let call = Call::new("o3", Usage::new(1_000_000, 1_000_000)).variant("service_tier", "flex");
     /// let cost = PriceTable::bundled()?.cost_of(&call, "2026-11-20T12:00:00Z".parse()?)?;
-    /// assert_eq!((cost.usd.to_string().as_str(), cost.variant_text().as_deref()), ("5", Some("service_tier=flex")));
+    /// assert_eq!((cost.usd.to_string().as_str(), cost.variant["service_tier"]), ("5", "flex"));
     /// # Ok::<(), runledger::Error>(())
     /// ```
     ///
     /// # Errors
     /// As [`cost`](Self::cost), and [`ErrorKind::UnknownModel`] when the table does not know the provider.
     pub fn cost_of(&self, call: &Call, at: Timestamp) -> Result<Cost<'_>> {
-        self.price(&call.model, call.provider.as_deref(), &call.variant, &call.usage, at)
+        self.price(&call.model, call.provider.as_deref(), &call.variant, &call.usage, call.at.unwrap_or(at))
     }
 
     /// The most that `call` can cost, to be reserved before it is made. Its usage says how much input it will send, and
     /// as output the most that the model may give.
     ///
-    /// Parts that are not told are taken at the dearest rate that they could have: input as written to a cache, for an
-    /// hour if the vendor sells that, output as reasoning. Cache reads cannot be relied on before the call, so they are
-    /// taken as input. What the vendor counts by itself, such as searches, is in it as far as the usage says.
+    /// Parts that are not told are taken at the dearest rate that they could have: input as audio if the model hears, or
+    /// as written to a cache, for an hour if the vendor sells that; output as images or reasoning. Nothing is taken to be
+    /// read from a cache, which cannot be relied on, unless that is dearer. What the vendor counts by itself, such as
+    /// searches, is in it as far as the usage says.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable, metrics::Call};
@@ -255,18 +263,21 @@ impl PriceTable {
     /// # Errors
     /// As [`cost_of`](Self::cost_of).
     pub fn worst_case(&self, call: &Call, at: Timestamp) -> Result<Cost<'_>> {
+        let at = call.at.unwrap_or(at);
         let mut usage = call.usage;
         (usage.parts.cache_read, usage.parts.cache_read_audio, usage.parts.cache_read_image) = (None, None, None);
         let price = |usage: &Usage| self.price(&call.model, call.provider.as_deref(), &call.variant, usage, at);
         let mut dearest = price(&usage)?;
-        for part in [Meter::CacheWrite, Meter::CacheWrite1h, Meter::Reasoning] {
-            let with = usage.with(part, untold(&usage, part));
-            // Where the vendor has no price for it, it cannot be that.
-            if usage.get(part).is_none()
-                && let Ok(cost) = price(&with)
-                && cost.usd > dearest.usd
-            {
-                (usage, dearest) = (with, cost);
+        for whole in [Meter::Input, Meter::Output] {
+            let before = usage;
+            for part in whole.parts().filter(|&part| before.get(part).is_none()) {
+                let with = before.with(part, untold(&before, part));
+                // Where the vendor has no price for it, it cannot be that.
+                if let Ok(cost) = price(&with)
+                    && cost.usd > dearest.usd
+                {
+                    (usage, dearest) = (with, cost);
+                }
             }
         }
         Ok(dearest)
@@ -280,52 +291,102 @@ impl PriceTable {
         usage: &Usage,
         at: Timestamp,
     ) -> Result<Cost<'_>> {
-        let (layer, row) = self.row(model, provider).map_err(|several| self.no_row(model, provider, several))?;
-        layer.price(row, variant, usage, at)
+        let found = self.find(model, provider).map_err(|several| self.no_row(model, provider, several))?;
+        found.price(variant, usage, at)
     }
 
     /// As [`cost_of`](Self::cost_of), for who does not want to know why there is none: no near names are looked for.
     pub(crate) fn cost_if_known(&self, call: &Call, at: Timestamp) -> Option<Cost<'_>> {
         let Call { model, provider, variant, usage, .. } = call;
-        let (layer, row) = self.row(model, provider.as_deref()).ok()?;
-        layer.price(row, variant, usage, at).ok()
+        let found = self.find(model, provider.as_deref()).ok()?;
+        found.price(variant, usage, call.at.unwrap_or(at)).ok()
     }
 
-    /// The row for a model, or what else there is.
-    fn row(&self, model: &str, provider: Option<&str>) -> Result<(&Layer, &Row), Vec<&str>> {
+    /// The row for a model; or who has one each, if several do.
+    fn find(&self, model: &str, provider: Option<&str>) -> Result<Match<'_>, Vec<&str>> {
+        if model.len() > NAME_BYTES_MAX {
+            return Err(Vec::new());
+        }
         let (name, provider) = (lower(model), provider.map(lower));
-        for layer in &self.layers {
-            match layer.find(&name, provider.as_deref()) {
-                Found::Row(row) => return Ok((layer, row)),
+        // By the name that the first file has for the provider: one's own rows go by the names of the bundle.
+        let provider = provider.map(|provider| {
+            let known =
+                self.layers.iter().find_map(|layer| Some(layer.providers[layer.provider(&provider)?].name.as_str()));
+            known.map_or(provider, lower)
+        });
+        for (place, layer) in self.layers.iter().enumerate() {
+            let found = match layer.find(&name, provider.as_deref()) {
+                Found::Row(row) => row,
                 Found::Several(providers) => return Err(providers),
-                Found::Nothing => {}
+                Found::Nothing => continue,
+            };
+            let below = &self.layers[place + 1..];
+            // A model's own name means what the other file says: a price of Azure's `gpt-4o` is not OpenAI's.
+            let by_own_name = provider.is_none() && name == lower(&found.row.model);
+            if by_own_name && below.iter().any(|below| matches!(below.find(&name, None), Found::Row(_))) {
+                continue;
             }
+            let sold_by = provider.as_deref().unwrap_or(&found.row.provider);
+            let mut above = self.layers[..place].iter();
+            let own = above.find_map(|layer| {
+                let row = layer
+                    .has(sold_by, &found.row.model)
+                    .or_else(|| layer.has(&found.row.provider, &found.row.model))?;
+                Some(Match { layer, row, at_home: true })
+            });
+            return Ok(own.unwrap_or(Match { layer, ..found }));
         }
         Err(Vec::new())
     }
 
     /// Why there is no row, `providers` being those that have one each.
     fn no_row(&self, model: &str, provider: Option<&str>, providers: Vec<&str>) -> Error {
+        let shown = shown(model);
         if !providers.is_empty() {
-            let operation = format!("price {model:?} of no named provider, several have it");
+            let operation = format!("price {shown} of no named provider, several have it");
             return with_names(operation, providers.into_iter().map(|provider| format!("{provider}/{model}")));
         }
-        let unknown = |name: &&str| self.layers.iter().all(|layer| layer.provider(&lower(name)).is_none());
-        let (operation, near) = match provider.filter(unknown) {
-            Some(provider) => {
+        let known = |name: &&str| self.layers.iter().any(|layer| layer.provider(&lower(name)).is_some());
+        let (operation, near) = match (provider, provider.filter(known)) {
+            (Some(provider), None) => {
                 let known = self.layers.iter().flat_map(|layer| &layer.providers);
                 let near = nearest(&lower(provider), known.map(|provider| provider.name.as_str()));
-                (format!("price {model:?} of the unknown provider {provider:?}"), near)
+                (format!("price {shown} of the unknown provider {}", self::shown(provider)), near)
             }
-            None => {
-                let known = self.layers.iter().flat_map(|layer| layer.names.keys());
-                (format!("price the unknown model {model:?}"), nearest(&lower(model), known.map(String::as_str)))
+            (Some(provider), Some(_)) => {
+                let elsewhere = match self.find(model, None) {
+                    Ok(found) => vec![found.row.provider.as_str()],
+                    Err(providers) => providers,
+                };
+                let operation = format!("price {shown}, of which {provider} has no price");
+                if !elsewhere.is_empty() {
+                    let names = elsewhere.into_iter().map(|provider| format!("{provider}/{model}"));
+                    return with_names(operation + ", others have", names);
+                }
+                (operation, self.near(model))
             }
+            (None, _) => (format!("price the unknown model {shown}"), self.near(model)),
         };
         let operation = if near.is_empty() { operation } else { operation + ", nearest known names" };
         with_names(operation, near.into_iter().map(str::to_owned))
     }
+
+    fn near(&self, model: &str) -> Vec<&str> {
+        nearest(&lower(model), self.layers.iter().flat_map(|layer| layer.names.keys()).map(String::as_str))
+    }
 }
+
+/// A name as an error shows it: with its end left out if it is long.
+fn shown(name: &str) -> String {
+    const CHARS_MAX: usize = 70;
+    match name.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{:?}…", &name[..end]),
+        None => format!("{name:?}"),
+    }
+}
+
+/// No vendor's name is as long: it would be compared with thousands of patterns.
+const NAME_BYTES_MAX: usize = 512;
 
 fn with_names(operation: String, names: impl Iterator<Item = String>) -> Error {
     names.fold(Error::new(ErrorKind::UnknownModel, operation), Error::detail)
@@ -351,61 +412,85 @@ fn lower(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// A row that was found.
+#[derive(Clone, Copy)]
+struct Match<'t> {
+    layer: &'t Layer,
+    row: &'t Row,
+    /// Whether it is the provider's own, and not that of another whose standard prices hold.
+    at_home: bool,
+}
+
 /// What a layer has for a name.
 enum Found<'t> {
-    Row(&'t Row),
+    Row(Match<'t>),
     /// Rows of these providers, and nothing says whose it is.
     Several(Vec<&'t str>),
     Nothing,
 }
 
-impl Layer {
-    fn price<'t>(
-        &'t self,
-        row: &'t Row,
-        variant: &BTreeMap<String, String>,
-        usage: &Usage,
-        at: Timestamp,
-    ) -> Result<Cost<'t>> {
-        let Priced { rates, variant } = row.priced(at, variant).ok_or_else(|| row.not_yet(at))?;
+impl<'t> Match<'t> {
+    fn price(self, call: &BTreeMap<String, String>, usage: &Usage, at: Timestamp) -> Result<Cost<'t>> {
+        let Self { layer, row, at_home } = self;
+        let standard = BTreeMap::new();
+        let told = if at_home { call } else { &standard };
+        let Priced { rates, variant } = row.priced(at, told).ok_or_else(|| row.not_yet(at))?;
         let parts = rates.parts(&row.model, usage)?;
         let usd = parts.iter().try_fold(Usd::ZERO, |sum, part| sum.checked_add(part.usd));
+        let unpriced = |value: &str| !["default", "standard"].contains(&value);
+        let used = |value: &str| variant.values().any(|used| used.eq_ignore_ascii_case(value));
+        let unpriced = call.iter().filter(|(_, value)| unpriced(value) && !used(value));
         Ok(Cost {
             usd: usd.ok_or_else(|| overflow(&row.model))?,
             parts,
             tier: row.tier(&rates),
             provider: &row.provider,
             matched: &row.model,
-            table: &self.version,
+            table: &layer.version,
             tier_above: rates.tier_from(usage.input).map(|from| from - 1),
+            variant_unpriced: unpriced.map(|(key, value)| (key.clone(), value.clone())).collect(),
             variant,
             at,
         })
     }
+}
 
+impl Layer {
     /// The row for `name`, which is in lower case, as is `provider`.
     fn find(&self, name: &str, provider: Option<&str>) -> Found<'_> {
         if let Some(provider) = provider {
-            let row = self.provider(provider).and_then(|place| self.served_by(place, name));
-            return row.map_or(Found::Nothing, Found::Row);
+            return self
+                .provider(provider)
+                .and_then(|place| self.served_by(place, name))
+                .map_or(Found::Nothing, Found::Row);
         }
         let prefixed = name.split_once('/').and_then(|(prefix, rest)| Some((self.provider(prefix)?, rest)));
-        let declared =
-            prefixed.and_then(|(place, rest)| self.with_others(place).find_map(|one| self.declared(one, rest)));
+        let declared = |(place, rest)| self.first_of(place, |one| self.declared(one, rest));
         let home = || self.providers.iter().position(|provider| provider.serves.matches(name));
-        if let Some(row) = declared.or_else(|| self.own(home()?, name)) {
-            return Found::Row(row);
+        let at_home = || Some(self.found(self.own(home()?, name)?));
+        if let Some(found) = prefixed.and_then(declared).or_else(at_home) {
+            return Found::Row(found);
         }
         // What others declare comes before what the rules of a provider in front say:
         // `deepseek/deepseek-r1-distill-qwen-14b` is their name, and not one more name of what DeepSeek sells.
         match self.names.get(name).map(Vec::as_slice) {
-            Some(&[only]) => Found::Row(&self.rows[only]),
+            Some(&[only]) => Found::Row(self.found(&self.rows[only])),
             Some(several) => Found::Several(several.iter().map(|&place| self.rows[place].provider.as_str()).collect()),
             None => {
-                let row = prefixed.and_then(|(place, rest)| self.served_by(place, rest));
-                row.map_or(Found::Nothing, Found::Row)
+                let found = prefixed.and_then(|(place, rest)| self.served_by(place, rest));
+                found.map_or(Found::Nothing, Found::Row)
             }
         }
+    }
+
+    fn found<'t>(&'t self, row: &'t Row) -> Match<'t> {
+        Match { layer: self, row, at_home: true }
+    }
+
+    /// The row of that provider and of that name, both as a row has them.
+    fn has(&self, provider: &str, model: &str) -> Option<&Row> {
+        let place = *self.provider_names.get(&*lower(provider))?;
+        self.declared(place, &lower(model))
     }
 
     /// The place of the provider that goes by `name`.
@@ -414,16 +499,18 @@ impl Layer {
         self.provider_names.get(name).copied().or_else(by_rule)
     }
 
-    /// The provider at `place`, and those whose prices hold for its other models.
-    fn with_others(&self, place: usize) -> impl Iterator<Item = usize> {
-        std::iter::once(place).chain(self.providers[place].falls_back_to.iter().copied())
+    /// What the provider at `place` has, or else one of those whose prices hold for its other models.
+    fn first_of<'t>(&'t self, place: usize, find: impl Fn(usize) -> Option<&'t Row>) -> Option<Match<'t>> {
+        let others = || self.providers[place].falls_back_to.iter().copied().find_map(&find);
+        let other = |row| Match { at_home: false, ..self.found(row) };
+        find(place).map(|row| self.found(row)).or_else(|| others().map(other))
     }
 
-    /// The row for what the provider at `place` calls `name`, with or without the provider in front.
-    fn served_by(&self, place: usize, name: &str) -> Option<&Row> {
+    /// The row for what the provider at `place` calls `name`, with or without that provider in front.
+    fn served_by(&self, place: usize, name: &str) -> Option<Match<'_>> {
         let rest = name.split_once('/').filter(|(prefix, _)| self.provider(prefix) == Some(place));
         let names = || std::iter::once(name).chain(rest.map(|(_, rest)| rest));
-        self.with_others(place).find_map(|one| names().find_map(|name| self.own(one, name)))
+        self.first_of(place, |one| names().find_map(|name| self.own(one, name)))
     }
 
     /// The row of the provider at `place` itself for `name`.

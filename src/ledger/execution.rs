@@ -11,7 +11,7 @@ use super::{Ledger, Recorded};
 use crate::error::Error;
 use crate::metrics::{
     Call, CostProvenance, CostSource, CostTier, ErrorCategory, ExecutionMetrics, Kind, LlmCall, RunIds, Status, Step,
-    Usage, Usd,
+    Usage, UsageParts, Usd,
 };
 use crate::quota::QuotaStatus;
 
@@ -63,6 +63,8 @@ pub struct Execution {
     step: Option<Instant>,
     steps_total: Duration,
     estimates: Estimates,
+    /// What the calls so far cost, exact; `None`: unknown.
+    cost: Option<Usd>,
     /// The begin mark, or why there is none.
     mark: Result<Slot, Error>,
     process: u32,
@@ -78,6 +80,7 @@ impl Execution {
             step: None,
             steps_total: Duration::ZERO,
             estimates: Estimates::None,
+            cost: None,
             process: mark.as_ref().map_or_else(|_| std::process::id(), |slot| slot.process),
             mark,
             finished: false,
@@ -119,36 +122,63 @@ impl Execution {
     /// Records one call of a model: its tokens are added to the execution's, and priced by the ledger's price table.
     ///
     /// As [`call`](Self::call), of a model that was served as usual by whoever serves models of that name.
-    pub fn usage(&mut self, model: &str, usage: Usage) {
-        self.call(&Call::new(model, usage));
+    pub fn usage(&mut self, model: &str, usage: Usage) -> Option<Usd> {
+        self.call(&Call::new(model, usage))
     }
 
     /// Records one call of a model: what it used is added to the execution's. Its cost is what its vendor reported, or
-    /// else it is priced by the ledger's price table at this moment.
+    /// else it is priced by the ledger's price table at the time of the call, by default now. Gives back that cost, exact,
+    /// to settle a budget with.
     ///
     /// Without a price for one of its calls, the execution's cost is unknown: `cost_usd` is `None`, `cost_tier` and
     /// `cost.source` are unknown. With several calls, `model` has the name, the provider and the variant of the last one,
-    /// and `cost` what is the same for all of them; each stands in `trace.llm_calls` with its own.
-    pub fn call(&mut self, call: &Call) {
-        let at = self.ledger.now();
-        let priced = self.ledger.prices().ok().and_then(|prices| prices.cost_if_known(call, at));
-        let record = &mut *self.record;
-        let (number, earlier) = (record.trace.llm_calls.len() as u64 + 1, record.usage());
-        let mut entry = LlmCall::new(number, &call.model);
-        (entry.tokens_input, entry.tokens_output) = (Some(call.usage.input), Some(call.usage.output));
-        (entry.parts, entry.variant) = (call.usage.parts, call.variant.clone());
-        entry.provider = call.provider.clone().or_else(|| priced.as_ref().map(|cost| cost.provider.to_owned()));
+    /// and `cost` what is the same for all of them; each stands in `trace.llm_calls` with its own, unrounded.
+    ///
+    /// Of a call that is not [valid](Call::validate) nothing is believed: its usage and its cost are unknown, and so are the
+    /// execution's. The ledger's warnings say so.
+    pub fn call(&mut self, call: &Call) -> Option<Usd> {
+        let now = self.ledger.now();
+        let is_first = self.record.trace.llm_calls.is_empty();
+        let mut entry = LlmCall::new(self.record.trace.llm_calls.len() as u64 + 1, &call.model);
+        (entry.provider, entry.variant) = (call.provider.clone(), call.variant.clone());
+        let fault = call.validate().err();
+        fault.iter().for_each(|error| self.ledger.shared.warn(error));
+        let believed = fault.is_none();
+        let priced = self.ledger.prices().ok().filter(|_| believed).and_then(|prices| prices.cost_if_known(call, now));
+        if believed {
+            (entry.tokens_input, entry.tokens_output) = (Some(call.usage.input), Some(call.usage.output));
+            entry.parts = call.usage.parts;
+        }
         let tier = priced.as_ref().map_or(CostTier::Unknown, |cost| cost.tier.clone());
-        (entry.cost_usd, entry.cost) = match (call.reported_usd, &priced) {
-            (Some(reported), _) => (Some(reported.round_to_record()), sourced(CostSource::Reported)),
-            (None, Some(cost)) => (Some(cost.usd.round_to_record()), cost.provenance()),
+        (entry.cost_usd, entry.cost) = match (call.reported_usd.filter(|_| believed), &priced) {
+            (Some(reported), _) => (Some(reported), sourced(CostSource::Reported)),
+            (None, Some(cost)) => (Some(cost.usd), cost.provenance()),
             (None, None) => (None, sourced(CostSource::Unknown)),
         };
-        let total = earlier.filter(|_| number > 1).map_or(call.usage, |earlier| earlier.saturating_add(&call.usage));
-        record.set_usage(&call.model, &total);
-        (record.model.provider, record.model.variant) = (entry.provider.clone(), entry.variant.clone());
-        add_cost(record, &entry, tier);
+        self.cost = match (is_first, self.cost, entry.cost_usd) {
+            (true, _, cost) => cost,
+            (false, Some(sum), Some(cost)) => sum.checked_add(cost),
+            _ => None,
+        };
+        let record = &mut *self.record;
+        let total = match (is_first, record.usage()) {
+            _ if !believed => None,
+            (true, _) => Some(call.usage),
+            (false, earlier) => earlier.map(|earlier| earlier.saturating_add(&call.usage)),
+        };
+        match total {
+            Some(total) => record.set_usage(&call.model, &total),
+            None => {
+                (record.tokens_used, record.tokens_input, record.tokens_output) = (None, None, None);
+                (record.model.name, record.model.parts) = (Some(call.model.clone()), UsageParts::default());
+            }
+        }
+        let whose = priced.as_ref().map(|cost| cost.provider.to_owned());
+        (record.model.provider, record.model.variant) = (call.provider.clone().or(whose), call.variant.clone());
+        add_cost(record, self.cost, &entry, tier);
+        let cost = entry.cost_usd;
         record.trace.llm_calls.push(entry);
+        cost
     }
 
     /// Records what a call is expected to cost, before it is made: the sum of the estimates stands in
@@ -275,11 +305,14 @@ fn sourced(source: CostSource) -> CostProvenance {
     CostProvenance { source: Some(source), ..CostProvenance::default() }
 }
 
-/// Adds the cost of `call`, which is not in the list of calls yet. Unknown and anything is unknown.
-fn add_cost(record: &mut ExecutionMetrics, call: &LlmCall, tier: CostTier) {
+/// Makes `sum` the cost, that of `call` in it, which is not in the list of calls yet. Unknown and anything is unknown.
+fn add_cost(record: &mut ExecutionMetrics, sum: Option<Usd>, call: &LlmCall, tier: CostTier) {
     let estimated_usd = record.cost.estimated_usd;
-    if record.trace.llm_calls.is_empty() {
-        (record.cost_usd, record.cost_tier, record.cost) = (call.cost_usd, Some(tier), call.cost.clone());
+    record.cost_usd = sum.map(Usd::round_to_record);
+    if record.cost_usd.is_none() {
+        (record.cost_tier, record.cost) = (Some(CostTier::Unknown), sourced(CostSource::Unknown));
+    } else if record.trace.llm_calls.is_empty() {
+        (record.cost_tier, record.cost) = (Some(tier), call.cost.clone());
     } else {
         let rank = |tier: &CostTier| match tier {
             CostTier::Free => 0,
@@ -287,12 +320,8 @@ fn add_cost(record: &mut ExecutionMetrics, call: &LlmCall, tier: CostTier) {
             CostTier::Premium => 2,
             _ => 3,
         };
-        record.cost_usd = record.cost_usd.zip(call.cost_usd).and_then(|(sum, call)| sum.checked_add(call));
         record.cost_tier = record.cost_tier.take().into_iter().chain([tier]).max_by_key(rank);
         record.cost = common(&record.cost, &call.cost);
-    }
-    if record.cost_usd.is_none() {
-        (record.cost_tier, record.cost) = (Some(CostTier::Unknown), sourced(CostSource::Unknown));
     }
     record.cost.estimated_usd = estimated_usd;
 }
@@ -309,6 +338,7 @@ fn common(a: &CostProvenance, b: &CostProvenance) -> CostProvenance {
         matched: same(&a.matched, &b.matched),
         tier_above: same(&a.tier_above, &b.tier_above),
         variant: same(&a.variant, &b.variant),
+        variant_unpriced: same(&a.variant_unpriced, &b.variant_unpriced),
         at: same(&a.at, &b.at),
         ..CostProvenance::default()
     }

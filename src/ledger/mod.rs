@@ -338,7 +338,11 @@ impl Ledger {
         self.shared.options.now()
     }
 
-    fn prices(&self) -> Result<&PriceTable> {
+    /// The price table by which usage is turned into cost: that of the [`Options`], or else the bundled one.
+    ///
+    /// # Errors
+    /// As [`PriceTable::bundled`].
+    pub fn prices(&self) -> Result<&PriceTable> {
         match &self.shared.options.prices {
             Some(prices) => Ok(prices),
             None => PriceTable::bundled(),

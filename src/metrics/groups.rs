@@ -63,7 +63,7 @@ pub struct Model {
     /// The tier that a router chose it for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// How the vendor was asked to serve it, where that changes the price: `{"processing": "batch"}`.
+    /// How the vendor served it, where that changes the price: `{"processing": "batch"}`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub variant: BTreeMap<String, String>,
     /// Parts of the tokens and what else is billed, each under its own key: `model.cache_read`.
@@ -106,9 +106,13 @@ pub struct CostProvenance {
     /// The tier: the prices are those of an input above this many tokens. `None`: those of any input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier_above: Option<u64>,
-    /// The variant whose prices were used, such as `processing=batch`; `None`: the standard prices.
+    /// What of the call's variant the prices are of, such as `processing=batch`; `None`: the standard prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
+    /// What of the call's variant the row has no prices for, such as `service_tier=priority`: the standard ones were
+    /// taken, which may be too low. `None`: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant_unpriced: Option<String>,
     /// The time whose prices were used, UTC: when the call was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
@@ -315,7 +319,7 @@ pub struct LlmCall {
     /// Parts of the tokens and what else is billed, each under its own key.
     #[serde(flatten)]
     pub parts: UsageParts,
-    /// How the vendor was asked to serve it, where that changes the price.
+    /// How the vendor served it, where that changes the price.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variant: BTreeMap<String, String>,
     /// What it cost; `None`: no price is known.

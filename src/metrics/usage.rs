@@ -225,6 +225,20 @@ impl Usage {
         self.counts()[meter as usize]
     }
 
+    /// As [`counts`](Self::counts); a whole that was not reported is its parts together.
+    pub(crate) fn counts_with_wholes(&self) -> [Option<u64>; Meter::COUNT] {
+        let reported = self.counts();
+        let mut counts = reported;
+        for part in Meter::ALL.into_iter().rev() {
+            let Some(count) = counts[part as usize] else { continue };
+            for &whole in part.wholes().iter().filter(|&&whole| reported[whole as usize].is_none()) {
+                let known = &mut counts[whole as usize];
+                *known = Some(known.unwrap_or(0).saturating_add(count));
+            }
+        }
+        counts
+    }
+
     /// What every meter counted, in the order of [`Meter::ALL`].
     pub(crate) fn counts(&self) -> [Option<u64>; Meter::COUNT] {
         let Self { input, output, parts } = self;
@@ -269,7 +283,7 @@ impl Usage {
     /// whole that is exceeded.
     pub fn validate(&self) -> Result<()> {
         let mut faults = Faults::default();
-        for Excess { parts, sum, whole, whole_count } in excesses(&self.counts()) {
+        for Excess { parts, sum, whole, whole_count } in excesses(&self.counts_with_wholes()) {
             let fields: Vec<_> = parts.into_iter().map(Meter::usage_key).collect();
             let expected = format_args!("at most {} = {whole_count}", whole.usage_key());
             faults.add(fields.join(" + "), expected, sum);

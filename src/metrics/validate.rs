@@ -119,7 +119,7 @@ impl ExecutionMetrics {
     }
 
     fn check_parts(&self, faults: &mut Faults) {
-        let mut counts = Usage { parts: self.model.parts, ..Usage::default() }.counts();
+        let mut counts = Usage { parts: self.model.parts, ..Usage::default() }.counts_with_wholes();
         counts[Meter::Input as usize] = self.tokens_input;
         counts[Meter::Output as usize] = self.tokens_output;
         let field = |meter: Meter| match meter {

@@ -65,15 +65,16 @@ pub(crate) fn valid_record() -> impl Strategy<Value = ExecutionMetrics> {
     })
 }
 
-/// The parts, each at most a third of its wholes, of which at most three lie side by side.
+/// The parts, each at most a third of what its wholes can be: at most three lie side by side.
 fn within(input: Option<u64>, output: Option<u64>, parts: UsageParts) -> UsageParts {
     let mut usage = Usage::new(input.unwrap_or(u64::MAX), output.unwrap_or(u64::MAX));
     usage.parts = parts;
+    let mut most: BTreeMap<Meter, u64> = BTreeMap::new();
     for part in Meter::ALL {
-        let third = part.wholes().iter().filter_map(|&whole| usage.get(whole)).map(|whole| whole / 3).min();
-        if let (Some(count), Some(third)) = (usage.get(part), third) {
-            usage = usage.with(part, count.min(third));
-        }
+        let third = part.wholes().iter().map(|whole| most[whole] / 3).min();
+        let count = usage.get(part).map(|count| count.min(third.unwrap_or(u64::MAX)));
+        usage = count.map_or(usage, |count| usage.with(part, count));
+        most.insert(part, count.or(third).unwrap_or(u64::MAX));
     }
     usage.parts
 }

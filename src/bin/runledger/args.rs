@@ -241,14 +241,23 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 /// priced is answered with {"error": …, "kind": …, "near": […]}. Exits with 0 once every line has its answer.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r#"Example: one call
-  echo '{"model": "gpt-4o-mini", "usage": {"input_tokens": 1, "output_tokens": 1}}' | runledger price"#)]
+  echo '{"model": "gpt-4", "usage": {"input_tokens": 5, "output_tokens": 1}}' |
+    runledger price"#)]
 pub(crate) struct Price {
     #[command(flatten)]
     pub(crate) own: OwnPrices,
 }
 
 /// Make price tables, and tell how old they are
+///
+/// A table of your own, for --prices, needs no more than this; prices are in US dollars for a million tokens:
+///
+/// {"version": "contract 7", "as_of": "2026-11-20", "source": "our contract", "models": [
+///   {"model": "gpt-4", "provider": "openai", "prices": [{"input": "24", "output": "48"}]}]}
+///
+/// Dates, hours, tiers, variants and all other prices: see the documentation of the library, module `cost`.
 #[derive(Debug, Subcommand)]
+#[command(verbatim_doc_comment)]
 pub(crate) enum Prices {
     Import(PricesImport),
     Check(PricesCheck),

@@ -95,8 +95,12 @@ fn table(cost: &Cost<'_>, out: &mut impl Write) -> Result<(), Failure> {
     table.row(["total".to_owned(), String::new(), String::new(), String::new(), cost.usd.to_string()]);
     table.write(out)?;
     let tier = cost.tier_above.map_or("of any size".to_owned(), |above| format!("above {above} tokens"));
-    let variant = cost.variant_text().unwrap_or_else(|| "standard".to_owned());
+    let provenance = cost.provenance();
+    let variant = provenance.variant.as_deref().unwrap_or("standard");
     writeln!(out, "{}/{}: {variant} prices at {}, input {tier}", cost.provider, cost.matched, cost.at)?;
+    if let Some(unpriced) = &provenance.variant_unpriced {
+        writeln!(out, "no prices for {unpriced}: these are the standard ones")?;
+    }
     writeln!(out, "table: {}; tier: {}", cost.table, cost.tier)?;
     Ok(())
 }
@@ -126,7 +130,11 @@ struct Recorded<'p> {
 
 fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let record = show::find(id, global)?;
-    for entry in calls(&record) {
+    let calls = calls(&record);
+    if calls.is_empty() && !global.json {
+        writeln!(out, "it used no model, as far as its record tells")?;
+    }
+    for entry in calls {
         let at = entry.cost.at.unwrap_or(record.timestamp_start);
         let now = called(&entry).map(|call| prices.cost_of(&call, at));
         let (recorded_usd, source, from) = (entry.cost_usd, &entry.cost.source, &entry.cost.table);

@@ -43,8 +43,7 @@ struct Request {
     provider: Option<String>,
     usage: BTreeMap<String, Value>,
     at: Option<Timestamp>,
-    #[serde(default)]
-    variant: BTreeMap<String, String>,
+    variant: Option<BTreeMap<String, String>>,
 }
 
 /// What a line is answered with.
@@ -65,7 +64,8 @@ pub(crate) struct Priced<'p> {
     table: &'p str,
     cost_tier: String,
     tier_above: Option<u64>,
-    variant: Option<&'p BTreeMap<String, String>>,
+    variant: BTreeMap<&'p str, &'p str>,
+    variant_unpriced: BTreeMap<String, String>,
     at: Timestamp,
 }
 
@@ -90,7 +90,8 @@ impl<'p> From<Cost<'p>> for Priced<'p> {
             table: cost.table,
             cost_tier: cost.tier.to_string(),
             tier_above: cost.tier_above,
-            variant: cost.variant,
+            variant: cost.variant.clone(),
+            variant_unpriced: cost.variant_unpriced.clone(),
             at: cost.at,
             parts: Parts(cost),
         }
@@ -99,6 +100,9 @@ impl<'p> From<Cost<'p>> for Priced<'p> {
 
 fn answer<'p>(line: &[u8], prices: &'p PriceTable) -> Answer<'p> {
     let malformed = |error: String| Answer::Refusal { error, kind: "malformed", near: Vec::new() };
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return malformed("expected an object such as {\"model\": …, \"usage\": {…}}".to_owned());
+    }
     let (call, at) = match serde_json::from_slice(line).map_err(|error| error.to_string()).and_then(call) {
         Ok(call) => call,
         Err(error) => return malformed(error),
@@ -116,7 +120,7 @@ fn answer<'p>(line: &[u8], prices: &'p PriceTable) -> Answer<'p> {
 fn call(request: Request) -> Result<(Call, Timestamp), String> {
     let Request { model, provider, usage, at, variant } = request;
     let mut call = Call::new(model, read_usage(&usage)?);
-    (call.provider, call.variant) = (provider, variant);
+    (call.provider, call.variant) = (provider, variant.unwrap_or_default());
     let at = at.or_else(|| Timestamp::from_unix_ms(clock::unix_ms()));
     Ok((call, at.ok_or("the clock is outside the years 0 to 9999: say \"at\"")?))
 }

@@ -90,7 +90,8 @@ fn check(args: &PricesCheck, global: &Global, out: &mut impl Write) -> Result<Ex
             age_days: age(file),
             models: file.models,
             source: file.source,
-            too_old: age(file) > i64::from(args.max_age_days),
+            // A day of the future is a slip, and would never be too old.
+            too_old: !(-1..=i64::from(args.max_age_days)).contains(&age(file)),
         })
         .collect();
     match global.json {
@@ -104,7 +105,11 @@ fn check(args: &PricesCheck, global: &Global, out: &mut impl Write) -> Result<Ex
                 Column::Text("age"),
             ]);
             for age in &ages {
-                let verdict = if age.too_old { "too old" } else { "fresh enough" };
+                let verdict = match (age.too_old, age.age_days) {
+                    (false, _) => "fresh enough",
+                    (true, ..0) => "of the future",
+                    (true, _) => "too old",
+                };
                 table.row([
                     age.version.to_owned(),
                     age.models.to_string(),

@@ -111,7 +111,7 @@ fn adds_up(parts: &[Part<'_>], record: &ExecutionMetrics) -> bool {
         same(record.tokens_input, summed.input)
             && same(record.tokens_output, summed.output)
             && same(record.tokens_used, summed.total)
-            && same(record.cost_usd, summed.cost)
+            && (same(record.cost_usd, summed.cost) || same(record.cost_usd, summed.cost.map(Usd::round_to_record)))
             && not_other(cached.read, summed.cached.read)
             && not_other(cached.write, summed.cached.write)
     })
