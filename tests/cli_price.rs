@@ -91,6 +91,7 @@ fn a_line_that_cannot_be_priced_says_why_and_the_next_is_answered() {
         line("gpt-4", r#""input_tokens":-1"#, ""),
         line("gpt-4", r#""audio_ms":5"#, ""),
         line("gpt-4", r#""input_tokens":null"#, ""),
+        line("gpt-4", r#""input_tokens":null,"output_tokens":500"#, ""),
         line("gpt-4", usage, r#","modle":"x""#),
         line("gpt-4", usage, "").replace("2026-11-20T", "yesterday "),
         "[]".to_owned(),
@@ -120,6 +121,7 @@ fn a_line_that_cannot_be_priced_says_why_and_the_next_is_answered() {
             "malformed",
             "malformed",
             "malformed",
+            "malformed",
             "cost"
         ]
     );
@@ -134,7 +136,8 @@ fn a_line_that_cannot_be_priced_says_why_and_the_next_is_answered() {
         (4, "usage.input_tokens: expected a whole number, found 1.5"),
         (6, "found \"audio_ms\""),
         (7, "usage: expected what was used, found nothing"),
-        (8, "unknown field `modle`"),
+        (8, "usage.input_tokens: expected a whole number, found null: what is unknown has no price"),
+        (9, "unknown field `modle`"),
     ] {
         assert!(told[place].1.contains(text), "{}", told[place].1);
     }

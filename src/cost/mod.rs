@@ -39,8 +39,8 @@
 //! not, over midnight if the first is the later one; on `weekdays`, UTC. The last price that holds counts. Those that
 //! hold all day stand in order of time.
 //!
-//! **Variants** are calls that were served otherwise than usual: each price that a variant has, tiers and all, stands for
-//! the standard one; the others stay. Of the variants whose `when` the call fits, the last one whose price holds counts.
+//! **Variants** are calls that were served otherwise than usual. Of each price, tiers and all, the one of the last variant
+//! whose `when` the call fits and whose time it is stands for the standard one; the others stay.
 //!
 //! **Names** are patterns: `*` is any text, `#` a digit, `?` a character. `unlike` beside `like` takes names out again.
 //! `serves` are models that are a provider's where none is named; `falls_back_to` names providers whose prices hold for
@@ -49,21 +49,30 @@
 //! # Rules
 //!
 //! * **Model.** Of a named provider: the model's name, an alias, or the first rule that fits, upper and lower case being
-//!   one; then the same of those it falls back to. Without one: `provider/model`, then what the provider has that serves
-//!   models of that name, then a name that one provider alone declares. If several do, that is an error which names them.
-//!   Nothing is guessed: a near name has another price.
+//!   one; then the same of those it falls back to, at their standard prices. Without one: `provider/model`, if the
+//!   provider declares the name; what the provider has that serves models of that name; a name that one provider alone
+//!   declares, while several are an error that names them; `provider/model`, if a rule of the provider fits. Nothing is
+//!   guessed: a near name has another price.
 //! * **Time.** The price in force when the call was made.
 //! * **Parts.** Each token is priced once: at the price of the innermost part that has one. So what is read from a cache
 //!   without a price of its own costs the input price, since no vendor asks more; reasoning costs as much as other output,
-//!   audio and images as much as text.
+//!   audio and images as much as text. Parts of different kinds, cached tokens and audio, are taken to be apart unless it
+//!   is told what is both.
+//! * **Requests.** A call is one request, unless it is told to be more.
 //! * **No price** is an error, not zero: for cache writes without a price of their own, which may cost more than plain
 //!   input (1.25 times as much at Anthropic, twice for an hour); for searches and rented deployments; for tokens on whose
-//!   side the row has no price. Requests without a price cost nothing by themselves. What is billed by time, characters,
-//!   messages or pages is not billed by tokens too, unless the row has prices for both.
-//! * **Not reported.** A part that is `None` is priced as its whole: too high for reads, too low for writes that nobody
-//!   reported.
+//!   side the row has no price; for time, characters, messages or pages alone, where the row has no price for them. Beside
+//!   tokens they are another count of the same, and of rows that are billed by them, tokens are. Requests without a price
+//!   cost nothing by themselves.
+//! * **Unpriced variants.** A call that was served in a way for which the row has no prices costs the standard ones, and
+//!   [`Cost::variant_unpriced`] says so: too little for priority, too much for a batch. `default` and `standard` are the
+//!   usual way. A `service_tier` of `batch`, as Anthropic and Groq report it, is the `processing` of that name.
+//! * **Not reported.** A part that is `None` is priced as its whole, too low for writes that nobody reported; searches that
+//!   nobody reported are not billed.
 //! * **Tier of the model.** As the table states it, or else by the price of a million output tokens: `Premium` from 25 USD
 //!   on, `Standard` below; `Free` if and only if all prices are zero.
+//!
+//! Tiers go by the input of one call: price each call by itself, and not a sum of calls.
 //!
 //! # The bundled table
 //!

@@ -10,7 +10,8 @@ use crate::error::Result;
 /// from or written to a prompt cache, writes include those that are kept for an hour, output includes reasoning.
 ///
 /// Vendors count otherwise, each in its own way: [`from_anthropic`](Self::from_anthropic),
-/// [`from_openai`](Self::from_openai) and [`from_gemini`](Self::from_gemini) read what they report.
+/// [`from_openai`](Self::from_openai) and [`from_gemini`](Self::from_gemini) read what they report. A sum of calls is a
+/// usage too, but prices go by the size of one call: each is priced by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Usage {

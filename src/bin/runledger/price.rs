@@ -128,6 +128,12 @@ fn call(request: Request) -> Result<(Call, Timestamp), String> {
 /// A usage by its keys; null is not reported, and so is a key that is not there.
 fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
     let mut usage = Usage::new(0, 0);
+    for (whole, other) in [("input_tokens", "output_tokens"), ("output_tokens", "input_tokens")] {
+        let told = |key: &str| counts.get(key).is_some_and(|value| !value.is_null());
+        if counts.get(whole).is_some_and(Value::is_null) && told(other) {
+            return Err(format!("usage.{whole}: expected a whole number, found null: what is unknown has no price"));
+        }
+    }
     for (key, value) in counts.iter().filter(|(_, value)| !value.is_null()) {
         let Some((meter, in_seconds)) = meter(key) else {
             return Err(format!("usage: expected one of {}, found {key:?}", keys().join(", ")));
