@@ -1,8 +1,8 @@
 //! What is normal, and what is not any more: the baselines of past weeks, frozen on Monday, against the days since.
 
-use runledger::baseline::Verdict;
+use runledger::baseline::{Accumulator, Verdict};
 use runledger::metrics::Status;
-use runledger::{Baselines, ExecutionMetrics, Ledger, Result, Timestamp, Uuid};
+use runledger::{ExecutionMetrics, Ledger, Options, Result, Timestamp, Uuid};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -21,29 +21,34 @@ fn history(ledger: &Ledger, start: Timestamp, latencies_ms: impl Iterator<Item =
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
-    let ledger = Ledger::open(directory.path().join("execution_metrics.jsonl"))?;
-    // A week from Monday 2026-02-02, and two days of the next one, in which the slowest have become slower.
+    let wednesday = || "2026-02-11T00:00:00Z".parse().unwrap_or(Timestamp::UNIX_EPOCH);
+    let ledger = Options::new().clock(wednesday).open(directory.path().join("execution_metrics.jsonl"))?;
+    // A week from Monday 2026-02-02, and two days of the next one, in which every fourth has become slow.
     let monday: Timestamp = "2026-02-09T00:00:00Z".parse()?;
     history(&ledger, "2026-02-02T00:00:00Z".parse()?, (0..7 * 24).map(|hour| 3_000 + hour % 10))?;
-    history(&ledger, monday, (0..2 * 24).map(|hour| if hour % 10 == 9 { 9_000 } else { 3_000 + hour % 10 }))?;
+    history(&ledger, monday, (0..2 * 24).map(|hour| if hour % 4 == 3 { 9_000 } else { 3_000 + hour % 10 }))?;
 
-    // All of this week is measured against the same baselines, whenever it asks.
-    let frozen = Baselines::frozen(monday.plus_ms(48 * HOUR_MS), ledger.scan()?)?;
-    let since = |record: &Result<ExecutionMetrics>| {
-        record.as_ref().map_or(true, |record| record.timestamp_start >= frozen.week_start)
-    };
-    let recent = Baselines::compute(ledger.scan()?.filter(since))?;
+    // All of this week is measured against the same baselines, whenever it asks: they stand in `baselines.jsonl`.
+    let frozen = ledger.frozen_baselines()?.freeze(wednesday(), ledger.scan()?)?;
     println!("{} records before {}", frozen.computed_from.records, frozen.week_start);
+    let mut recent = Accumulator::new();
+    for record in ledger.scan()? {
+        let record = record?;
+        if record.timestamp_start >= frozen.week_start {
+            recent.add(&record);
+        }
+    }
 
-    let comparison = frozen.baselines.compare(&recent);
+    let comparison = frozen.compare(recent);
     for (skill, compared) in &comparison.skills {
-        for (metric, verdict) in compared.verdicts() {
-            println!("{skill}: {metric:20} {verdict:?}");
+        for (metric, found) in compared.metrics() {
+            println!("{skill}: {metric:15} {:?}", found.verdict);
         }
     }
     let publish = &comparison.skills["publish"];
-    assert_eq!(publish.latency_p50_ms.verdict, Verdict::Stable);
-    assert_eq!(publish.latency_p95_ms.verdict, Verdict::Changed);
-    assert_eq!(publish.cost_mean_usd.verdict, Verdict::Unknown); // no cost was recorded: unknown, not free
+    assert_eq!(publish.success_rate.verdict, Verdict::Normal);
+    assert_eq!(publish.latency_ms.verdict, Verdict::Normal); // most are as fast as ever
+    assert_eq!(publish.latency_mean_ms.verdict, Verdict::Regression);
+    assert_eq!(publish.cost_mean_usd.verdict, Verdict::TooFewSamples); // no cost was recorded: unknown, not free
     Ok(())
 }

@@ -17,7 +17,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("journal", &["error", "digest"]),
     ("quota", &["error", "metrics", "cost", "journal"]),
     ("baseline", &["error", "metrics", "cost"]),
-    ("ledger", &["error", "digest", "metrics", "cost", "journal", "quota"]),
+    ("ledger", &["error", "digest", "metrics", "cost", "journal", "quota", "baseline"]),
 ];
 
 /// What the library names in one file only. The command below `bin/` is a program of its own: its user's files and its

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
 use proptest::prelude::*;
-use runledger::baseline::{Accumulator, FrozenBaselines, Verdict, week_start};
+use runledger::baseline::{Accumulator, By, Latest, Precision};
 use runledger::{Baseline, Baselines, Error, ErrorKind, ExecutionMetrics, Timestamp, Usd, Uuid};
 use serde::Deserialize;
 
@@ -73,10 +73,6 @@ fn baseline_stability() {
     let first = compute(records.clone());
     let again = compute(records);
     assert_eq!(first.to_json().unwrap(), again.to_json().unwrap());
-    let verdicts = first.compare(&again).skills["skill"].verdicts();
-    assert!(verdicts.iter().all(|(metric, verdict)| {
-        *verdict == if metric.starts_with("latency") { Verdict::Stable } else { Verdict::Unknown }
-    }));
 }
 
 #[test]
@@ -113,7 +109,8 @@ fn output_json_valid_and_human_readable() {
     "outcome_unknown": 1,
     "latency_unknown": 1,
     "cost_unknown": 1,
-    "tokens_unknown": 1
+    "tokens_unknown": 1,
+    "latency_precision": "exact"
   },
   "git-push-autonomous": {
     "sample_size": 2,
@@ -131,7 +128,8 @@ fn output_json_valid_and_human_readable() {
     "outcome_unknown": 0,
     "latency_unknown": 0,
     "cost_unknown": 0,
-    "tokens_unknown": 0
+    "tokens_unknown": 0,
+    "latency_precision": "exact"
   }
 }"#;
     let baselines = compute([second, interrupted, first]);
@@ -230,7 +228,8 @@ fn an_outcome_may_stand_in_either_field_but_not_against_the_other() {
 fn a_sum_out_of_range_is_unknown_and_not_wrong() {
     let skill = baseline([u64::MAX, u64::MAX, 5].map(with_latency));
     assert_eq!((skill.latency_mean_ms, skill.latency_std_dev_ms), (None, None));
-    assert_eq!(skill.latency_p50_ms, Some(u64::MAX as f64));
+    // The middle of the last bucket, 2⁵⁶ wide.
+    assert_eq!(skill.latency_p50_ms, Some((u64::MAX - (1 << 55)) as f64));
     assert_eq!(skill.latency_unknown, 0);
 }
 
@@ -263,77 +262,136 @@ fn a_period_reaches_to_every_start() {
     assert_eq!(baseline([ended]).period.to_string(), "2026-02-14T11:30:00.000Z to 2026-02-14T11:30:00.000Z");
 }
 
-// Freezing and comparing.
+// Groups and windows.
 
 #[test]
-fn a_week_starts_on_monday_at_midnight_utc() {
-    for (moment, start) in [
-        ("2026-02-09T00:00:00Z", "2026-02-09T00:00:00.000Z"),
-        ("2026-02-08T23:59:59.999Z", "2026-02-02T00:00:00.000Z"),
-        ("2026-01-01T00:00:00Z", "2025-12-29T00:00:00.000Z"),
-        ("1970-01-01T00:00:00Z", "1969-12-29T00:00:00.000Z"),
-        ("2024-02-29T12:00:00Z", "2024-02-26T00:00:00.000Z"),
-        ("0000-01-03T09:00:00Z", "0000-01-03T00:00:00.000Z"),
-        ("0000-01-02T09:00:00Z", "0000-01-02T09:00:00.000Z"), // its Monday has no four-digit year
-    ] {
-        assert_eq!(week_start(at(moment)).to_string(), start, "{moment}");
+fn groups_are_what_was_asked_for() {
+    let mut first = record("push", "2026-02-08T23:59:59.999Z");
+    first.model.name = Some("gpt-4".to_owned());
+    let mut second = record("push", "2026-02-09T00:00:00Z");
+    second.skill_version = "0.2.0".to_owned();
+    second.environment = runledger::metrics::Environment::Staging;
+    let third = record("blog", "2026-02-15T23:59:59.999Z");
+    let groups = |by: By| {
+        let mut accumulator = Accumulator::by(by);
+        [&first, &second, &third].into_iter().for_each(|record| accumulator.add(record));
+        let sizes = |(name, baseline): (&str, &Baseline)| format!("{name} {}", baseline.sample_size);
+        accumulator.finish().iter().map(sizes).collect::<Vec<_>>()
+    };
+    assert_eq!(groups(By::Skill), ["blog 1", "push 2"]);
+    assert_eq!(groups(By::SkillVersion), ["blog@0.1.0 1", "push@0.1.0 1", "push@0.2.0 1"]);
+    assert_eq!(groups(By::Model), ["- 2", "gpt-4 1"]);
+    assert_eq!(groups(By::Environment), ["prod 2", "staging 1"]);
+    assert_eq!(groups(By::Week), ["blog@2026-02-09 1", "push@2026-02-02 1", "push@2026-02-09 1"]);
+    for by in By::ALL {
+        assert_eq!(by.to_string().parse::<By>().unwrap(), by);
+    }
+    assert_eq!("moon".parse::<By>().unwrap_err().kind(), ErrorKind::Malformed);
+}
+
+#[test]
+fn the_last_ones_are_those_that_began_last() {
+    let record = |id, start: &str, latency_ms| {
+        let mut record = with_latency(latency_ms);
+        (record.execution_id, record.timestamp_start) = (Uuid::from_u128(id), at(start));
+        record
+    };
+    let records = [
+        record(9, "2026-02-14T10:00:00Z", 1),
+        record(3, "2026-02-14T12:00:00Z", 2),
+        record(1, "2026-02-14T13:00:00Z", 4),
+        record(2, "2026-02-14T12:00:00Z", 8), // as early as the one with id 3, which is higher
+    ];
+    for (most, sum) in [(1, 4), (2, 6), (3, 14), (4, 15), (9, 15)] {
+        let (mut left, mut right) =
+            (Latest::new(By::Skill, most.try_into().unwrap()), Latest::new(By::Skill, most.try_into().unwrap()));
+        left.add(&records[3]);
+        left.add(&records[0]);
+        right.add(&records[2]);
+        right.add(&records[1]);
+        left.merge(right);
+        let baselines = left.accumulate().finish();
+        let skill = baselines.get("skill").unwrap();
+        let n = most.min(records.len());
+        assert_eq!(
+            (skill.sample_size, skill.latency_mean_ms),
+            (n as u64, Some((f64::from(sum) / n as f64 * 1e3).round() / 1e3))
+        );
     }
 }
 
-#[test]
-fn frozen_baselines_stand_still_all_week() {
-    let before = record("skill", "2026-02-08T23:59:59.999Z");
-    let first_of_week = record("skill", "2026-02-09T00:00:00Z");
-    let lines = || [Ok(first_of_week.clone()), ExecutionMetrics::from_json("torn"), Ok(before.clone())];
+// More latencies than are kept one by one.
 
-    let monday = Baselines::frozen(at("2026-02-09T00:00:00Z"), lines()).unwrap();
-    let sunday = Baselines::frozen(at("2026-02-15T23:59:59.999Z"), lines()).unwrap();
-    let line = monday.to_json().unwrap();
-    assert_eq!(line, sunday.to_json().unwrap());
-    let head = concat!(
-        r#"{"week_start":"2026-02-09T00:00:00.000Z","computed_from":{"records":1,"skipped":1,"#,
-        r#""period":"2026-02-08T23:59:59.999Z to 2026-02-08T23:59:59.999Z"},"baselines":{"skill":{"sample_size":1,"#
-    );
-    assert!(line.starts_with(head) && !line.contains('\n'), "{line}");
-    assert_eq!(FrozenBaselines::from_json(&line).unwrap().to_json().unwrap(), line);
-    assert_eq!(FrozenBaselines::from_json(&line[..40]).unwrap_err().kind(), ErrorKind::Malformed);
-
-    let next_week = Baselines::frozen(at("2026-02-16T00:00:00Z"), lines()).unwrap();
-    assert_eq!(next_week.computed_from.records, 2);
+/// Many of them, of all sizes, by a rule that needs no list: the k-th smallest is `k²`, up to 40 minutes.
+fn many() -> impl DoubleEndedIterator<Item = u64> + Clone {
+    (1..=49_153_u64).map(|k| k * k / 1_000)
 }
 
 #[test]
-fn a_comparison_tells_stable_changed_and_unknown_apart() {
-    let measured = |latency_ms, cost: &str| {
-        let mut record = with_latency(latency_ms);
-        record.cost_usd = usd(cost);
-        record
+fn beyond_the_budget_percentiles_are_within_the_bound_and_all_else_is_exact() {
+    let distinct: std::collections::BTreeSet<u64> = many().collect();
+    assert!(distinct.len() < Precision::DISTINCT_MAX);
+    let exact = baseline(many().map(with_latency));
+    assert_eq!(exact.latency_precision, Precision::Exact);
+    // 49,152 · 0.5 = 24,576: the 24,577th value is 24,577² / 1000.
+    assert_eq!(exact.latency_p50_ms, Some(604_028.0));
+
+    // One latency too many: that of a clock that jumped.
+    let bounded = baseline(many().chain([1 << 40]).map(with_latency));
+    assert_eq!(bounded.latency_precision, Precision::Bounded);
+    let json = serde_json::to_value(&bounded).unwrap();
+    assert_eq!(json["latency_precision"], "within 0.4 %");
+    // Between the values of rank 24,577 and 24,578, which stand for themselves with less than one part in 256.
+    let off = bounded.latency_p50_ms.unwrap() / 604_052.5 - 1.0;
+    assert!(off.abs() < 1.0 / 256.0 && off != 0.0, "{off}");
+    let sum = many().sum::<u64>() + (1 << 40);
+    assert_eq!(bounded.latency_mean_ms, Some((sum as f64 / 49_154.0 * 1e3).round() / 1e3));
+}
+
+#[test]
+fn what_is_bounded_does_not_depend_on_the_order() {
+    let latencies: Vec<u64> = (0..50_000).map(|k| k * 17).collect();
+    let bytes = |parts: &[&[u64]]| {
+        let mut all = Accumulator::new();
+        for part in parts {
+            let mut accumulator = Accumulator::new();
+            part.iter().for_each(|&latency| accumulator.add(&with_latency(latency)));
+            all.merge(accumulator);
+        }
+        assert_eq!(all.clone().finish().get("skill").unwrap().latency_precision, Precision::Bounded);
+        all.to_bytes()
     };
-    let measure = compute([measured(1_000, "0.01"), record("gone", START)]);
-    let recent = compute([measured(1_020, "0.0102001"), record("new", START)]);
-    let comparison = measure.compare(&recent);
-
-    assert!(comparison.skills.keys().eq(["gone", "new", "skill"]));
-    assert!(comparison.skills["gone"].verdicts().iter().all(|(_, verdict)| *verdict == Verdict::Unknown));
-    let skill = &comparison.skills["skill"];
-    assert_eq!((skill.latency_p50_ms.delta, skill.latency_p50_ms.relative_delta), (Some(20.0), Some(0.02)));
-    assert_eq!(skill.latency_p50_ms.verdict, Verdict::Stable);
-    assert_eq!(skill.cost_mean_usd.delta, usd("0.0002001"));
-    assert_eq!(skill.cost_mean_usd.verdict, Verdict::Changed);
-    assert_eq!(skill.tokens_mean.verdict, Verdict::Unknown);
-    assert_eq!(
-        serde_json::to_string(&skill.cost_mean_usd).unwrap(),
-        r#"{"baseline":0.01,"recent":0.0102001,"delta":0.0002001,"relative_delta":0.02001,"verdict":"changed"}"#
-    );
+    let whole = bytes(&[&latencies]);
+    // Exact halves that are bounded together; a bounded part before an exact one, and after it.
+    let reversed: Vec<u64> = latencies.iter().rev().copied().collect();
+    assert_eq!(bytes(&[&latencies[..25_000], &latencies[25_000..]]), whole);
+    assert_eq!(bytes(&[&reversed[..49_500], &reversed[49_500..]]), whole);
+    assert_eq!(bytes(&[&reversed[49_990..], &reversed[..49_990]]), whole);
 }
 
 #[test]
-fn verdicts_carry_the_keys_of_the_json() {
-    let comparison = compute([with_latency(1)]).compare(&Baselines::default());
-    let json = serde_json::to_value(&comparison.skills["skill"]).unwrap();
-    let verdicts = comparison.skills["skill"].verdicts();
-    assert_eq!(json.as_object().unwrap().len(), verdicts.len());
-    assert!(verdicts.iter().all(|(key, _)| json[key]["verdict"] == "unknown"));
+fn bytes_that_are_none_are_refused() {
+    let mut accumulator = Accumulator::new();
+    (0..9).for_each(|i| accumulator.add(&with_latency(i * i)));
+    let bytes = accumulator.to_bytes();
+    assert_eq!(Accumulator::from_bytes(&bytes).unwrap().to_bytes(), bytes);
+    for cut in 0..bytes.len() {
+        assert_eq!(Accumulator::from_bytes(&bytes[..cut]).unwrap_err().kind(), ErrorKind::Malformed, "{cut}");
+    }
+    let kind = |bytes: &[u8]| Accumulator::from_bytes(bytes).unwrap_err().kind();
+    assert_eq!(kind(&[&bytes[..], &[0]].concat()), ErrorKind::Malformed);
+    assert_eq!(kind(&[&[2], &bytes[1..]].concat()), ErrorKind::Newer);
+    assert_eq!(kind(&[&[0], &bytes[1..]].concat()), ErrorKind::Malformed);
+    // Whatever is changed, nothing panics, neither now nor when it is used.
+    for at in 1..bytes.len() {
+        for change in [1, 0x7f, 0x80, 0xff] {
+            let mut changed = bytes.clone();
+            changed[at] ^= change;
+            if let Ok(accumulator) = Accumulator::from_bytes(&changed) {
+                accumulator.finish();
+            }
+        }
+    }
 }
 
 // Order and splits.
@@ -373,8 +431,11 @@ proptest! {
         let (mut left, mut right) = (Accumulator::new(), Accumulator::new());
         shuffled[..split].iter().for_each(|record| left.add(record));
         shuffled[split..].iter().for_each(|record| right.add(record));
-        left.merge(right);
-        prop_assert_eq!(left.finish().to_json()?, expected);
+        left.merge(Accumulator::from_bytes(&right.to_bytes())?);
+        prop_assert_eq!(left.clone().finish().to_json()?, expected);
+        let mut whole = Accumulator::new();
+        shuffled.iter().rev().for_each(|record| whole.add(record));
+        prop_assert_eq!(left.to_bytes(), whole.to_bytes());
     }
 
     #[test]

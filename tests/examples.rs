@@ -101,8 +101,8 @@ fn baseline_check_tells_what_changed() {
     };
     assert!(stdout.starts_with("168 records before 2026-02-09T00:00:00.000Z\n"), "{stdout}");
     assert_eq!(
-        ["success_rate", "latency_p50_ms", "latency_p95_ms", "cost_mean_usd"].map(verdict),
-        ["Stable", "Stable", "Changed", "Unknown"]
+        ["success_rate", "latency_ms", "latency_mean_ms", "cost_mean_usd"].map(verdict),
+        ["Normal", "Normal", "Regression", "TooFewSamples"]
     );
 }
 

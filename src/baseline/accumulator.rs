@@ -2,15 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::stats::{self, Moments};
-use super::{Baseline, Baselines, Period, Skipped};
-use crate::error::Error;
-use crate::metrics::{ExecutionMetrics, Usd};
+use super::bytes::{Reader, Writer};
+use super::observation::{self, Observation};
+use super::sample::Sample;
+use super::{Baselines, By, Skipped};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::ExecutionMetrics;
+
+/// The form of [`Accumulator::to_bytes`].
+const VERSION: u8 = 1;
 
 /// Collects records, in any order, and yields the [`Baselines`] of them.
 ///
 /// Parts of a file can be collected apart, by several threads, and merged: the result is the same, byte for byte. Of a
-/// record only its numbers are kept: 8 bytes for a known latency, which exact percentiles need, and fixed sums.
+/// record only counts and sums are kept, and latencies are counted: at most 680 KiB a group, however many records there
+/// are, and 120 KiB once they are [bounded](super::Precision::Bounded).
 ///
 /// ```
 /// use runledger::baseline::Accumulator;
@@ -28,39 +34,39 @@ use crate::metrics::{ExecutionMetrics, Usd};
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
-    skills: BTreeMap<String, Skill>,
+    by: By,
+    samples: BTreeMap<String, Sample>,
     skipped: Skipped,
 }
 
-/// The sums of one skill.
-#[derive(Debug, Clone)]
-struct Skill {
-    period: Period,
-    executions: u64,
-    succeeded: u64,
-    failed: u64,
-    latencies_ms: Vec<u64>,
-    latency_ms: Moments,
-    cost_pico: Moments,
-    tokens: Moments,
-}
-
 impl Accumulator {
-    /// An accumulator of no records.
+    /// An accumulator of no records, by skill.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes a record in, under its `skill_name` and whatever its kind.
+    /// An accumulator of no records, by what is told.
+    pub fn by(by: By) -> Self {
+        Self { by, ..Self::default() }
+    }
+
+    pub(super) fn with_skipped(by: By, skipped: Skipped) -> Self {
+        Self { by, skipped, ..Self::default() }
+    }
+
+    /// Takes a record in, under its group and whatever its kind.
     pub fn add(&mut self, record: &ExecutionMetrics) {
-        let period = period(record);
-        if let Some(skill) = self.skills.get_mut(&record.skill_name) {
-            skill.period.extend(period);
-            skill.add(record);
+        let (labels, observation) = observation::of(record);
+        self.observe(&labels.key(self.by), &observation);
+    }
+
+    pub(super) fn observe(&mut self, key: &str, observation: &Observation) {
+        if let Some(sample) = self.samples.get_mut(key) {
+            sample.add(observation);
         } else {
-            let mut skill = Skill::new(period);
-            skill.add(record);
-            self.skills.insert(record.skill_name.clone(), skill);
+            let mut sample = Sample::new(observation.period());
+            sample.add(observation);
+            self.samples.insert(key.to_owned(), sample);
         }
     }
 
@@ -70,123 +76,88 @@ impl Accumulator {
         self.skipped.add(error);
     }
 
-    /// Takes in what another accumulator collected.
+    /// Takes in what another accumulator collected; by the same, or the groups of both stand side by side.
     pub fn merge(&mut self, other: Self) {
         self.skipped.merge(other.skipped);
-        for (name, skill) in other.skills {
-            if let Some(mine) = self.skills.get_mut(&name) {
-                mine.merge(skill);
+        for (key, sample) in other.samples {
+            if let Some(mine) = self.samples.get_mut(&key) {
+                mine.merge(sample);
             } else {
-                self.skills.insert(name, skill);
+                self.samples.insert(key, sample);
             }
         }
     }
 
     /// The baselines of everything that was collected.
-    pub fn finish(self) -> Baselines {
-        let skills = self.skills.into_iter().map(|(name, skill)| (name, skill.finish())).collect();
-        Baselines { skills, skipped: self.skipped }
-    }
-}
-
-/// From the start to the end; an execution whose end nobody saw, or is before its start, covers its start alone.
-fn period(record: &ExecutionMetrics) -> Period {
-    let start = record.timestamp_start;
-    Period { start, end: record.timestamp_end.map_or(start, |end| end.max(start)) }
-}
-
-/// Whether the execution succeeded; `None` when the record does not tell, or says both.
-///
-/// Writers that set only one of the two fields are understood: the plan's own exception handler sets
-/// `execution_failed` alone.
-fn outcome(record: &ExecutionMetrics) -> Option<bool> {
-    match (record.execution_succeeded, record.execution_failed) {
-        (Some(succeeded), Some(failed)) => (succeeded != failed).then_some(succeeded),
-        (succeeded, failed) => succeeded.or(failed.map(|failed| !failed)),
-    }
-}
-
-impl Skill {
-    fn new(period: Period) -> Self {
-        Self {
-            period,
-            executions: 0,
-            succeeded: 0,
-            failed: 0,
-            latencies_ms: Vec::new(),
-            latency_ms: Moments::default(),
-            cost_pico: Moments::default(),
-            tokens: Moments::default(),
-        }
+    pub fn finish(mut self) -> Baselines {
+        self.settle();
+        let groups = self.samples.iter().map(|(key, sample)| (key.clone(), sample.baseline())).collect();
+        Baselines { groups, skipped: self.skipped }
     }
 
-    fn add(&mut self, record: &ExecutionMetrics) {
-        self.executions += 1;
-        match outcome(record) {
-            Some(true) => self.succeeded += 1,
-            Some(false) => self.failed += 1,
-            None => {}
-        }
-        if let Some(latency) = record.total_latency_ms {
-            self.latencies_ms.push(latency);
-            self.latency_ms.add(latency.into());
-        }
-        if let Some(cost) = record.cost_usd {
-            self.cost_pico.add(cost.pico());
-        }
-        if let Some(tokens) = record.tokens_used {
-            self.tokens.add(tokens.into());
-        }
+    fn settle(&mut self) {
+        self.samples.values_mut().for_each(|sample| sample.latencies.settle());
     }
 
-    fn merge(&mut self, other: Self) {
-        self.period.extend(other.period);
-        self.executions += other.executions;
-        self.succeeded += other.succeeded;
-        self.failed += other.failed;
-        self.latencies_ms.extend(other.latencies_ms);
-        self.latency_ms.merge(&other.latency_ms);
-        self.cost_pico.merge(&other.cost_pico);
-        self.tokens.merge(&other.tokens);
+    /// The same with its latencies in buckets, so that it needs at most a few kilobytes a group.
+    #[must_use]
+    pub(super) fn bounded(mut self) -> Self {
+        for sample in self.samples.values_mut() {
+            sample.latencies.bound();
+            sample.latencies.settle();
+        }
+        self
     }
 
-    fn finish(mut self) -> Baseline {
-        self.latencies_ms.sort_unstable();
-        let ended = self.succeeded + self.failed;
-        Baseline {
-            sample_size: self.executions,
-            period: self.period,
-            success_rate: stats::rate(self.succeeded, ended),
-            success_rate_std_dev: stats::rate_standard_error(self.succeeded, ended),
-            latency_p50_ms: stats::percentile(&self.latencies_ms, 50),
-            latency_p95_ms: stats::percentile(&self.latencies_ms, 95),
-            latency_p99_ms: stats::percentile(&self.latencies_ms, 99),
-            latency_mean_ms: thousandths(&self.latency_ms),
-            latency_std_dev_ms: self.latency_ms.std_dev().map(|ms| stats::round_to(ms, 1_000.0)),
-            cost_mean_usd: self.cost_pico.mean_in(RECORD_STEP_PICO, 1).and_then(from_record_steps),
-            cost_std_dev_usd: self.cost_pico.std_dev().and_then(deviation_usd),
-            tokens_mean: thousandths(&self.tokens),
-            outcome_unknown: self.executions - ended,
-            latency_unknown: self.executions - self.latency_ms.count(),
-            cost_unknown: self.executions - self.cost_pico.count(),
-            tokens_unknown: self.executions - self.tokens.count(),
+    pub(super) fn samples(&self) -> &BTreeMap<String, Sample> {
+        &self.samples
+    }
+
+    /// All that was collected but the lines that were [skipped](Self::skip), to be read back and merged with what comes
+    /// later. The same records give the same bytes, in whatever order they came: 2 or 3 bytes for each latency that
+    /// occurs, and about 100 a group besides.
+    pub fn to_bytes(&mut self) -> Vec<u8> {
+        self.settle();
+        let mut out = Writer::default();
+        out.byte(VERSION);
+        out.text(self.by.name());
+        out.number(self.samples.len() as u128);
+        for (key, sample) in &self.samples {
+            out.text(key);
+            sample.write(&mut out);
+        }
+        out.into_bytes()
+    }
+
+    /// What [`to_bytes`](Self::to_bytes) wrote. Whether it was changed since is for a checksum to tell: only what cannot
+    /// be is refused.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Newer`] for a form that this version does not know, [`ErrorKind::Malformed`] for bytes that are none.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let mut from = Reader::new(bytes);
+        let version = from.byte()?;
+        if version > VERSION {
+            return Err(Error::new(ErrorKind::Newer, "read what a baseline was computed from")
+                .detail(format!("expected form {VERSION}, found {version}; a newer runledger wrote it")));
+        }
+        if version != VERSION {
+            return Err(from.malformed());
+        }
+        let by = from.text()?.parse()?;
+        // Each group takes more than a byte.
+        let groups: u64 = from.at_most(bytes.len() as u64)?;
+        let mut samples = BTreeMap::new();
+        for _ in 0..groups {
+            let key = from.text()?.to_owned();
+            if samples.last_key_value().is_some_and(|(last, _)| *last >= key) {
+                return Err(from.malformed());
+            }
+            samples.insert(key, Sample::read(&mut from)?);
+        }
+        match from.is_empty() {
+            true => Ok(Self { by, samples, skipped: Skipped::default() }),
+            false => Err(from.malformed()),
         }
     }
-}
-
-/// 10⁻⁸ USD, the precision of a cost in a record.
-const RECORD_STEP_PICO: i128 = 10_000;
-
-fn from_record_steps(steps: i128) -> Option<Usd> {
-    steps.checked_mul(RECORD_STEP_PICO).map(Usd::from_pico)
-}
-
-fn deviation_usd(pico: f64) -> Option<Usd> {
-    // A deviation is below the root of the largest sum of squares, 2⁶⁴, so the cast keeps it.
-    from_record_steps((pico / RECORD_STEP_PICO as f64).round_ties_even() as i128)
-}
-
-/// The mean with 3 decimals.
-fn thousandths(moments: &Moments) -> Option<f64> {
-    moments.mean_in(1, 1_000).map(|mean| mean as f64 / 1_000.0)
 }

@@ -1,69 +1,99 @@
-//! What changed between two baselines.
+//! What became better or worse, as far as that is more than chance.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Baseline, Baselines};
+use super::inference::{self, ALPHA, Found, Proportion, Spread};
+use super::sample::Sample;
+use super::stats::Moments;
+use super::{Accumulator, Baseline, Baselines, FrozenBaselines};
 use crate::metrics::Usd;
 
-/// A change of at most one part in this many, 2 %, is stable.
-const STABLE_PARTS: u128 = 50;
+/// A change of at most one part in this many, 2 %, is what the plan calls stable.
+const STABLE_PARTS: f64 = 50.0;
 
 /// What a comparison says of one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Within ±2 % of the baseline, the limit included.
-    Stable,
-    /// More than 2 % away from the baseline, or away from a baseline of 0.
-    Changed,
-    /// Not known on one side or on both.
-    Unknown,
+    /// Within ±2 % of the baseline, or no more than what chance brings.
+    Normal,
+    /// Worse, by more than 2 % and more than chance: less often successful, slower, dearer, or with more tokens.
+    Regression,
+    /// Better, by more than 2 % and more than chance.
+    Improvement,
+    /// One side has fewer than [`Comparison::SAMPLES_MIN`] values, or its sums left their range.
+    TooFewSamples,
 }
 
-/// One metric, in its own unit: before and after.
+/// How a metric was tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Test {
+    /// The z-test of two proportions with a pooled variance (Fleiss, Levin and Paik 2003).
+    TwoProportionZ,
+    /// Fisher's exact test of two proportions (1934), where fewer than 5 executions are expected to fail, or to succeed, on
+    /// one side: there a z-test cries wolf.
+    FisherExact,
+    /// The rank test of Mann and Whitney (1947), corrected for ties and continuity.
+    MannWhitney,
+    /// Welch's t-test of two means (1947).
+    Welch,
+}
+
+/// One metric: before, after, and what to make of it.
+///
+/// Differences, intervals and probabilities are estimates, to 9 significant digits; amounts of money among them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Change<T> {
+pub struct Metric {
     /// The value of the baseline; `None`: unknown.
-    pub baseline: Option<T>,
+    pub baseline: Option<f64>,
     /// The recent value; `None`: unknown.
-    pub recent: Option<T>,
-    /// Recent minus baseline; `None` when one of them is unknown.
-    pub delta: Option<T>,
-    /// `delta / |baseline|`: 0.02 is 2 % more; `None` when one of them is unknown or the baseline is 0.
-    pub relative_delta: Option<f64>,
+    pub recent: Option<f64>,
+    /// How many executions the baseline's value is of.
+    pub baseline_samples: u64,
+    /// How many executions the recent value is of.
+    pub recent_samples: u64,
+    /// How it was tested; `None` with too few samples.
+    pub test: Option<Test>,
+    /// Recent less baseline, as the test estimates it; `None` with too few samples.
+    pub delta: Option<f64>,
+    /// Where the true difference is with 99 % confidence; `None` with too few samples.
+    pub interval: Option<[f64; 2]>,
+    /// The probability of such a difference by chance; `None` with too few samples.
+    pub p_value: Option<f64>,
+    /// The same in view of all the tests of this comparison, by Holm's method (1979): what the verdict stands on.
+    pub p_adjusted: Option<f64>,
     /// What to make of it.
     pub verdict: Verdict,
 }
 
-/// One skill: what changed in each metric. A skill that only one side has is unknown in all of them.
+/// One skill: what became of each metric. A skill that only one side has has too few samples in all of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SkillComparison {
-    /// Of [`Baseline::success_rate`].
-    pub success_rate: Change<f64>,
-    /// Of [`Baseline::latency_p50_ms`].
-    pub latency_p50_ms: Change<f64>,
-    /// Of [`Baseline::latency_p95_ms`].
-    pub latency_p95_ms: Change<f64>,
-    /// Of [`Baseline::latency_p99_ms`].
-    pub latency_p99_ms: Change<f64>,
-    /// Of [`Baseline::latency_mean_ms`].
-    pub latency_mean_ms: Change<f64>,
-    /// Of [`Baseline::latency_std_dev_ms`].
-    pub latency_std_dev_ms: Change<f64>,
-    /// Of [`Baseline::cost_mean_usd`].
-    pub cost_mean_usd: Change<Usd>,
-    /// Of [`Baseline::cost_std_dev_usd`].
-    pub cost_std_dev_usd: Change<Usd>,
-    /// Of [`Baseline::tokens_mean`].
-    pub tokens_mean: Change<f64>,
+    /// Of [`Baseline::success_rate`], by [`Test::TwoProportionZ`] or [`Test::FisherExact`]; with the interval of Newcombe
+    /// (1998, method 10).
+    pub success_rate: Metric,
+    /// Of `total_latency_ms`, by [`Test::MannWhitney`], which no outlier disturbs.
+    ///
+    /// The values are the medians. The delta is the shift of Hodges and Lehmann (1963), the median of all differences
+    /// between a recent latency and one of the baseline, with its interval; it need not be the difference of the medians.
+    /// Latencies in one bucket, of less than 0.8 % width (see [`Precision`](super::Precision)), are taken as equal.
+    pub latency_ms: Metric,
+    /// Of [`Baseline::latency_mean_ms`], by [`Test::Welch`]: it sees what outliers do.
+    pub latency_mean_ms: Metric,
+    /// Of [`Baseline::cost_mean_usd`], by [`Test::Welch`].
+    pub cost_mean_usd: Metric,
+    /// Of [`Baseline::tokens_mean`], by [`Test::Welch`].
+    pub tokens_mean: Metric,
 }
 
-/// What changed, by skill, in the order of their names.
+/// What became of each skill since its baseline was frozen, in the order of their names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Comparison {
@@ -71,148 +101,190 @@ pub struct Comparison {
     pub skills: BTreeMap<String, SkillComparison>,
 }
 
-impl Baselines {
-    /// Compares these baselines, as the measure, with recent ones: metric by metric, by the ±2 % that the plan calls
-    /// stable. It weighs no sample sizes: among few executions a change of 2 % is chance.
-    ///
-    /// `success_rate_std_dev` is not compared, since it shrinks as records come in.
-    ///
-    /// ```
-    /// use runledger::baseline::Verdict;
-    /// use runledger::{Baselines, ExecutionMetrics, Uuid};
-    ///
-    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "publish", "1.0.0", "2026-02-14T14:23:00Z".parse()?);
-    /// record.total_latency_ms = Some(3_200);
-    /// let baselines = Baselines::compute([Ok(record.clone())])?;
-    /// record.total_latency_ms = Some(3_360);
-    /// let comparison = baselines.compare(&Baselines::compute([Ok(record)])?);
-    /// let p50 = comparison.skills["publish"].latency_p50_ms;
-    /// assert_eq!((p50.delta, p50.relative_delta, p50.verdict), (Some(160.0), Some(0.05), Verdict::Changed));
-    /// # Ok::<(), runledger::Error>(())
-    /// ```
-    #[must_use]
-    pub fn compare(&self, recent: &Self) -> Comparison {
-        let names: BTreeSet<&String> = self.skills.keys().chain(recent.skills.keys()).collect();
-        let skills =
-            names.into_iter().map(|name| (name.clone(), SkillComparison::of(self.get(name), recent.get(name))));
-        Comparison { skills: skills.collect() }
+impl Comparison {
+    /// The probability that a comparison in which nothing changed says anything else than normal: 1 %.
+    pub const ALPHA: f64 = ALPHA;
+    /// How many values each side must have for a test: with fewer, the approximations of the tests are poor.
+    pub const SAMPLES_MIN: u64 = 30;
+
+    /// Whether any metric of any skill is worse.
+    pub fn has_regression(&self) -> bool {
+        let verdicts = self.skills.values().flat_map(SkillComparison::metrics).map(|(_, metric)| metric.verdict);
+        verdicts.into_iter().any(|verdict| verdict == Verdict::Regression)
     }
 }
 
 impl SkillComparison {
-    fn of(baseline: Option<&Baseline>, recent: Option<&Baseline>) -> Self {
-        fn compare<T: Quantity>(sides: [Option<&Baseline>; 2], metric: impl Fn(&Baseline) -> Option<T>) -> Change<T> {
-            let [baseline, recent] = sides.map(|side| side.and_then(&metric));
-            change(baseline, recent)
-        }
-        let sides = [baseline, recent];
-        Self {
-            success_rate: compare(sides, |b| b.success_rate),
-            latency_p50_ms: compare(sides, |b| b.latency_p50_ms),
-            latency_p95_ms: compare(sides, |b| b.latency_p95_ms),
-            latency_p99_ms: compare(sides, |b| b.latency_p99_ms),
-            latency_mean_ms: compare(sides, |b| b.latency_mean_ms),
-            latency_std_dev_ms: compare(sides, |b| b.latency_std_dev_ms),
-            cost_mean_usd: compare(sides, |b| b.cost_mean_usd),
-            cost_std_dev_usd: compare(sides, |b| b.cost_std_dev_usd),
-            tokens_mean: compare(sides, |b| b.tokens_mean),
-        }
+    /// Each metric and its key.
+    pub fn metrics(&self) -> [(&'static str, Metric); 5] {
+        [
+            ("success_rate", self.success_rate),
+            ("latency_ms", self.latency_ms),
+            ("latency_mean_ms", self.latency_mean_ms),
+            ("cost_mean_usd", self.cost_mean_usd),
+            ("tokens_mean", self.tokens_mean),
+        ]
     }
 
-    /// Each metric's key, as in [`Baseline`], and its verdict.
-    pub fn verdicts(&self) -> [(&'static str, Verdict); 9] {
+    fn metrics_mut(&mut self) -> [&mut Metric; 5] {
         [
-            ("success_rate", self.success_rate.verdict),
-            ("latency_p50_ms", self.latency_p50_ms.verdict),
-            ("latency_p95_ms", self.latency_p95_ms.verdict),
-            ("latency_p99_ms", self.latency_p99_ms.verdict),
-            ("latency_mean_ms", self.latency_mean_ms.verdict),
-            ("latency_std_dev_ms", self.latency_std_dev_ms.verdict),
-            ("cost_mean_usd", self.cost_mean_usd.verdict),
-            ("cost_std_dev_usd", self.cost_std_dev_usd.verdict),
-            ("tokens_mean", self.tokens_mean.verdict),
+            &mut self.success_rate,
+            &mut self.latency_ms,
+            &mut self.latency_mean_ms,
+            &mut self.cost_mean_usd,
+            &mut self.tokens_mean,
         ]
     }
 }
 
-/// A number of decimal digits as the integer that it is, so that deltas and the 2 % are exact.
-trait Quantity: Copy {
-    fn units(self) -> i128;
-    fn from_units(units: i128) -> Self;
+impl FrozenBaselines {
+    /// Compares recent executions, collected by skill, with these baselines, and says what is better or worse.
+    ///
+    /// A metric is a regression or an improvement if it is off by more than 2 %, which the plan calls stable, *and* by
+    /// more than chance: its test's probability, adjusted for all the tests of the comparison at once, is at most
+    /// [`Comparison::ALPHA`]. So hundreds of skills raise no more false alarms than one.
+    ///
+    /// The tests take executions for independent of one another. Where a bad hour slows them all, they see more than
+    /// there is.
+    ///
+    /// ```
+    /// use runledger::baseline::{Accumulator, Verdict};
+    /// use runledger::{Baselines, ExecutionMetrics, Uuid};
+    ///
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "publish", "1.0.0", "2026-02-06T14:23:00Z".parse()?);
+    /// let before = (0..60).map(|i| {
+    ///     record.total_latency_ms = Some(3_200 + i);
+    ///     Ok(record.clone())
+    /// });
+    /// let frozen = Baselines::frozen("2026-02-09T00:00:00Z".parse()?, before)?;
+    ///
+    /// let mut recent = Accumulator::new();
+    /// for i in 0..40 {
+    ///     record.total_latency_ms = Some(3_400 + i);
+    ///     recent.add(&record);
+    /// }
+    /// let comparison = frozen.compare(recent);
+    /// let latency = comparison.skills["publish"].latency_ms;
+    /// assert_eq!((latency.baseline, latency.recent, latency.verdict), (Some(3229.5), Some(3419.5), Verdict::Regression));
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    #[must_use]
+    pub fn compare(&self, recent: Accumulator) -> Comparison {
+        let recent_baselines = recent.clone().finish();
+        let recent = recent.bounded();
+        let sides = [(&self.samples, &self.baselines), (&recent, &recent_baselines)];
+        let names: BTreeSet<&String> = sides.iter().flat_map(|(samples, _)| samples.samples().keys()).collect();
+        let side = |(samples, baselines): (&'_ Accumulator, &'_ Baselines), name: &str| {
+            samples.samples().get(name).cloned().zip(baselines.get(name).cloned())
+        };
+        let skills = names.into_iter().map(|name| (name.clone(), group(sides.map(|each| side(each, name)))));
+        let mut comparison = Comparison { skills: skills.collect() };
+        comparison.judge();
+        comparison
+    }
 }
 
-/// Rates, times and token counts: no number of a [`Baseline`] has more than 4 decimals.
-impl Quantity for f64 {
-    fn units(self) -> i128 {
-        (self * 10_000.0).round_ties_even() as i128
-    }
-
-    fn from_units(units: i128) -> Self {
-        units as Self / 10_000.0
-    }
-}
-
-impl Quantity for Usd {
-    fn units(self) -> i128 {
-        self.pico()
-    }
-
-    fn from_units(units: i128) -> Self {
-        Self::from_pico(units)
-    }
-}
-
-fn change<T: Quantity>(baseline: Option<T>, recent: Option<T>) -> Change<T> {
-    let (Some(before), Some(after)) = (baseline.map(T::units), recent.map(T::units)) else {
-        return Change { baseline, recent, delta: None, relative_delta: None, verdict: Verdict::Unknown };
-    };
-    let delta = after.saturating_sub(before);
-    let size = before.unsigned_abs();
-    let stable = delta.unsigned_abs() <= size / STABLE_PARTS;
-    Change {
-        baseline,
-        recent,
-        delta: Some(T::from_units(delta)),
-        relative_delta: (size > 0).then(|| delta as f64 / size as f64),
-        verdict: if stable { Verdict::Stable } else { Verdict::Changed },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_percent_is_stable_and_the_next_digit_is_not() {
-        let verdict = |before, after| change(Some(before), Some(after)).verdict;
-        assert_eq!(verdict(0.98, 0.9604), Verdict::Stable);
-        assert_eq!(verdict(0.98, 0.9603), Verdict::Changed);
-        assert_eq!(verdict(0.98, 0.9996), Verdict::Stable);
-        assert_eq!(verdict(0.98, 0.9997), Verdict::Changed);
-        assert_eq!(verdict(0.0, 0.0), Verdict::Stable);
-        assert_eq!(verdict(0.0, 0.001), Verdict::Changed);
-    }
-
-    #[test]
-    fn money_is_compared_to_the_last_digit() {
-        let usd = |pico| Some(Usd::from_pico(pico));
-        let changed = change(usd(10_500_000_000), usd(10_290_000_000));
-        assert_eq!((changed.delta, changed.relative_delta), (usd(-210_000_000), Some(-0.02)));
-        assert_eq!(changed.verdict, Verdict::Stable);
-        assert_eq!(change(usd(10_500_000_000), usd(10_289_999_999)).verdict, Verdict::Changed);
-    }
-
-    #[test]
-    fn from_zero_there_is_no_relative_delta() {
-        let changed = change(Some(0.0), Some(2.5));
-        assert_eq!((changed.delta, changed.relative_delta, changed.verdict), (Some(2.5), None, Verdict::Changed));
-    }
-
-    #[test]
-    fn unknown_on_either_side_is_unknown() {
-        for (before, after) in [(None, Some(1.0)), (Some(1.0), None), (None, None)] {
-            let changed: Change<f64> = change(before, after);
-            assert_eq!((changed.delta, changed.relative_delta, changed.verdict), (None, None, Verdict::Unknown));
+impl Comparison {
+    /// Adjusts the probabilities for one another, and says what they mean.
+    fn judge(&mut self) {
+        let mut metrics: Vec<_> = self.skills.values_mut().flat_map(SkillComparison::metrics_mut).collect();
+        metrics.retain(|metric| metric.p_value.is_some());
+        let p_values: Vec<f64> = metrics.iter().filter_map(|metric| metric.p_value).collect();
+        for (metric, adjusted) in metrics.into_iter().zip(inference::holm(&p_values)) {
+            metric.p_adjusted = Some(significant(adjusted));
+            let (Some(delta), Some(baseline)) = (metric.delta, metric.baseline) else { continue };
+            // A success rate is better when it is higher, all others are when they are lower.
+            let higher_is_better = matches!(metric.test, Some(Test::TwoProportionZ | Test::FisherExact));
+            metric.verdict = match adjusted > ALPHA || delta.abs() <= baseline.abs() / STABLE_PARTS {
+                true => Verdict::Normal,
+                false if (delta > 0.0) == higher_is_better => Verdict::Improvement,
+                false => Verdict::Regression,
+            };
         }
     }
+}
+
+type Side = Option<(Sample, Baseline)>;
+
+fn group(sides: [Side; 2]) -> SkillComparison {
+    let sides = sides.each_ref().map(Option::as_ref);
+    let known = |of: fn(&Baseline) -> Option<f64>| sides.map(|side| of(&side?.1));
+    let means = |moments: fn(&Sample) -> &Moments, of: fn(&Baseline) -> Option<f64>| {
+        let moments = sides.map(|side| side.map(|(sample, _)| moments(sample)));
+        let spreads = moments.map(|moments| {
+            let (mean, variance) = moments?.mean_and_variance()?;
+            Some(Spread { count: moments?.count(), mean, variance })
+        });
+        let counts = moments.map(|moments| moments.map_or(0, Moments::count));
+        metric(known(of), counts, Test::Welch, spreads, inference::welch)
+    };
+    let usd = |pico: f64| pico / 1e12;
+    let mut cost_mean_usd = means(|sample| &sample.cost_pico, |b| b.cost_mean_usd.map(dollars));
+    cost_mean_usd.delta = cost_mean_usd.delta.map(usd).map(significant);
+    cost_mean_usd.interval = cost_mean_usd.interval.map(|ends| ends.map(usd).map(significant));
+    SkillComparison {
+        success_rate: success_rate(sides, known(|b| b.success_rate)),
+        latency_ms: latency(sides, known(|b| b.latency_p50_ms)),
+        latency_mean_ms: means(|sample| &sample.latency_ms, |b| b.latency_mean_ms),
+        cost_mean_usd,
+        tokens_mean: means(|sample| &sample.tokens, |b| b.tokens_mean),
+    }
+}
+
+fn success_rate(sides: [Option<&(Sample, Baseline)>; 2], known: [Option<f64>; 2]) -> Metric {
+    let proportions = sides.map(|side| {
+        let (sample, _) = side?;
+        Some(Proportion { part: sample.succeeded, whole: sample.succeeded + sample.failed })
+    });
+    let counts = proportions.map(|proportion| proportion.map_or(0, |proportion| proportion.whole));
+    let test = match proportions {
+        [Some(a), Some(b)] if inference::is_exact(a, b) => Test::FisherExact,
+        _ => Test::TwoProportionZ,
+    };
+    metric(known, counts, test, proportions, inference::two_proportions)
+}
+
+fn latency(sides: [Option<&(Sample, Baseline)>; 2], known: [Option<f64>; 2]) -> Metric {
+    let latencies = sides.map(|side| side.map(|(sample, _)| sample.latencies.doubled().collect::<Vec<_>>()));
+    let counts = sides.map(|side| side.map_or(0, |(sample, _)| sample.latency_ms.count()));
+    metric(known, counts, Test::MannWhitney, latencies, |a, b| {
+        let Found { delta, interval, p_value } = inference::mann_whitney(&a, &b);
+        Found { delta: delta / 2.0, interval: interval.map(|end| end / 2.0), p_value }
+    })
+}
+
+/// The metric of two sides, tested if both have enough.
+fn metric<T>(
+    known: [Option<f64>; 2],
+    counts: [u64; 2],
+    test: Test,
+    sides: [Option<T>; 2],
+    found: impl Fn(T, T) -> Found,
+) -> Metric {
+    let enough = counts.iter().all(|&count| count >= Comparison::SAMPLES_MIN);
+    let found = match sides {
+        [Some(a), Some(b)] if enough => Some(found(a, b)),
+        _ => None,
+    };
+    Metric {
+        baseline: known[0],
+        recent: known[1],
+        baseline_samples: counts[0],
+        recent_samples: counts[1],
+        test: found.map(|_| test),
+        delta: found.map(|found| significant(found.delta)),
+        interval: found.map(|found| found.interval.map(significant)),
+        p_value: found.map(|found| significant(found.p_value)),
+        p_adjusted: None,
+        verdict: Verdict::TooFewSamples,
+    }
+}
+
+fn dollars(usd: Usd) -> f64 {
+    usd.pico() as f64 / 1e12
+}
+
+/// The number with 9 digits, so that machines whose last digits differ write the same.
+fn significant(number: f64) -> f64 {
+    format!("{number:.8e}").parse().unwrap_or(number)
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Baselines, Period, collect};
+use super::{Accumulator, Baselines, Period, collect};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
@@ -36,6 +36,36 @@ pub struct FrozenBaselines {
     pub computed_from: ComputedFrom,
     /// The baselines.
     pub baselines: Baselines,
+    /// The counts and sums that later samples are compared with, latencies in buckets.
+    #[serde(with = "hex")]
+    pub(super) samples: Accumulator,
+}
+
+/// As hex, the [bytes](Accumulator::to_bytes) of an accumulator.
+mod hex {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Accumulator;
+
+    pub(super) fn serialize<S: Serializer>(samples: &Accumulator, serializer: S) -> Result<S::Ok, S::Error> {
+        let bytes = samples.clone().to_bytes();
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let text: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
+        serializer.serialize_str(&text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Accumulator, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let digit = |byte: &u8| char::from(*byte).to_digit(16);
+        let byte = |pair: &[u8]| match pair {
+            [high, low] => Some((digit(high)? * 16 + digit(low)?) as u8),
+            _ => None,
+        };
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
+        let bytes = bytes.ok_or_else(|| D::Error::custom("expected pairs of hex digits"))?;
+        Accumulator::from_bytes(&bytes).map_err(D::Error::custom)
+    }
 }
 
 /// What frozen baselines were computed from.
@@ -64,8 +94,10 @@ impl Baselines {
         records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
     ) -> Result<FrozenBaselines> {
         let week_start = week_start(moment);
-        let baselines = collect(records, |record| record.timestamp_start < week_start)?.finish();
-        Ok(FrozenBaselines { week_start, computed_from: ComputedFrom::of(&baselines), baselines })
+        let samples = collect(records, |record| record.timestamp_start < week_start)?;
+        let baselines = samples.clone().finish();
+        let computed_from = ComputedFrom::of(&baselines);
+        Ok(FrozenBaselines { week_start, computed_from, baselines, samples: samples.bounded() })
     }
 }
 

@@ -1,22 +1,53 @@
 //! The statistics of a baseline, exact where integers allow it and the same for every order of the data.
 
+use super::bytes::{Reader, Writer};
+use crate::error::Result;
+
 /// How many parts of an index [`percentile`] knows: hundredths.
 const HUNDRED: u128 = 100;
 
-/// The `percent`-th percentile, 0–100, of ascending values; `None` when there are none.
+/// The percentiles, 0–100 and ascending, of `count` values that are given doubled, ascending, each with how often it
+/// occurs; `None` when there are none.
 ///
 /// Definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50 (1996),
 /// 361–365: with `h = (n − 1) · percent / 100` and values counted from 0, `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`.
 /// It is the default of numpy, R and Excel's `PERCENTILE.INC`, so that anyone can check a baseline with them. A whole
-/// percentage of whole values is a whole number of hundredths: nothing is rounded but the conversion to `f64`.
-pub(super) fn percentile(ascending: &[u64], percent: u8) -> Option<f64> {
-    let last = ascending.len().checked_sub(1)?;
-    let place = last as u128 * u128::from(percent);
-    let index = usize::try_from(place / HUNDRED).ok()?;
-    let low = *ascending.get(index)?;
-    let high = *ascending.get(index + 1).unwrap_or(&low);
-    let hundredths = u128::from(low) * HUNDRED + place % HUNDRED * u128::from(high.abs_diff(low));
-    Some(hundredths as f64 / HUNDRED as f64)
+/// percentage of halves is a whole number of two-hundredths: nothing is rounded but the conversion to `f64`.
+///
+/// Where the values are the middles of buckets, each off by less than one part in 256 of the value it stands for, so is
+/// what lies between two of them.
+pub(super) fn percentiles<const N: usize>(
+    doubled: impl Iterator<Item = (u128, u64)> + Clone,
+    count: u64,
+    percents: [u8; N],
+) -> [Option<f64>; N] {
+    let mut ranked = Ranked { values: doubled, value: 0, passed: 0 };
+    percents.map(|percent| {
+        let place = u128::from(count.checked_sub(1)?) * u128::from(percent);
+        let low = ranked.at(place / HUNDRED)?;
+        let high = ranked.clone().at(place / HUNDRED + 1).unwrap_or(low);
+        let two_hundredths = low * HUNDRED + place % HUNDRED * (high - low);
+        Some(two_hundredths as f64 / (2 * HUNDRED) as f64)
+    })
+}
+
+/// Walks through values by their ranks, which must not descend.
+#[derive(Clone)]
+struct Ranked<I> {
+    values: I,
+    value: u128,
+    passed: u128,
+}
+
+impl<I: Iterator<Item = (u128, u64)>> Ranked<I> {
+    fn at(&mut self, index: u128) -> Option<u128> {
+        while self.passed <= index {
+            let (value, count) = self.values.next()?;
+            self.value = value;
+            self.passed += u128::from(count);
+        }
+        Some(self.value)
+    }
 }
 
 /// Count, sum and sum of squares of integers: enough for mean and standard deviation.
@@ -62,17 +93,50 @@ impl Moments {
         self.count
     }
 
+    /// Mean and sample variance as nearly as `f64` has them; `None` for fewer than two values or out of range.
+    pub(super) fn mean_and_variance(&self) -> Option<(f64, f64)> {
+        Some((self.sums?.values as f64 / self.count as f64, self.variance()?))
+    }
+
+    pub(super) fn write(&self, out: &mut Writer) {
+        out.number(self.count.into());
+        out.byte(self.sums.is_some().into());
+        if let Some(Sums { values, squares }) = self.sums {
+            out.signed(values);
+            out.number(squares);
+        }
+    }
+
+    /// Of at most `most` values.
+    pub(super) fn read(from: &mut Reader<'_>, most: u64) -> Result<Self> {
+        let count = from.at_most(most)?;
+        if !from.flag()? {
+            return Ok(Self { count, sums: None });
+        }
+        let sums = Sums { values: from.signed()?, squares: from.number()? };
+        // (Σx)² ≤ n · Σx², by Cauchy and Schwarz: what `variance` takes for granted.
+        match sums.may_be_of(count) {
+            true => Ok(Self { count, sums: Some(sums) }),
+            false => Err(from.malformed()),
+        }
+    }
+
     /// The mean in units of `numerator / denominator`, rounded half to even; `None` without values or out of range.
     pub(super) fn mean_in(&self, numerator: i128, denominator: i128) -> Option<i128> {
         divide_half_even(self.sums?.values.checked_mul(denominator)?, i128::from(self.count).checked_mul(numerator)?)
     }
 
-    /// The sample standard deviation, `√(Σ(x − mean)² / (n − 1))`; `None` for fewer than two values or out of range.
+    /// The sample standard deviation, the root of the [variance](Self::variance).
+    pub(super) fn std_dev(&self) -> Option<f64> {
+        self.variance().map(f64::sqrt)
+    }
+
+    /// The sample variance, `Σ(x − mean)² / (n − 1)`; `None` for fewer than two values or out of range.
     ///
     /// With `Σx = n·q + r`, `q` cut towards zero, the integer `s = Σ(x − q)² = Σx² − n·q² − 2·q·r` gives
     /// `Σ(x − mean)² = s − r²/n = (s − |r|) + |r|·(n − |r|)/n`. Both terms are at least 0 and taken from exact
     /// integers, so nothing cancels and the result is within a few units of the last binary place.
-    pub(super) fn std_dev(&self) -> Option<f64> {
+    fn variance(&self) -> Option<f64> {
         let Sums { values, squares } = self.sums?;
         let degrees = self.count.checked_sub(1).filter(|&degrees| degrees > 0)?;
         let n = u128::from(self.count);
@@ -80,11 +144,25 @@ impl Moments {
         let (q, r) = (values.unsigned_abs() / n, values.unsigned_abs() % n);
         let s = squares - n * q * q - 2 * q * r;
         let squared_deviations = (s - r) as f64 + (r * (n - r)) as f64 / n as f64;
-        Some((squared_deviations / degrees as f64).sqrt())
+        Some(squared_deviations / degrees as f64)
     }
 }
 
 impl Sums {
+    /// Whether the sum of so many squares can be this small: at least `n·q² + 2·q·|r| + |r|`, with `Σx = n·q + r`.
+    fn may_be_of(self, count: u64) -> bool {
+        let (n, sum) = (u128::from(count), self.values.unsigned_abs());
+        if n == 0 {
+            return sum == 0 && self.squares == 0;
+        }
+        let (q, r) = (sum / n, sum % n);
+        let least = q.checked_mul(q).and_then(|square| {
+            let whole = square.checked_mul(n)?;
+            q.checked_mul(2 * r)?.checked_add(r)?.checked_add(whole)
+        });
+        least.is_some_and(|least| least <= self.squares)
+    }
+
     fn plus(self, other: Self) -> Option<Self> {
         Some(Self { values: self.values.checked_add(other.values)?, squares: self.squares.checked_add(other.squares)? })
     }
@@ -131,10 +209,14 @@ mod tests {
 
     #[test]
     fn a_percentile_needs_values_and_lies_between_them() {
-        assert_eq!(percentile(&[], 50), None);
-        assert_eq!(percentile(&[1, 2], 0), Some(1.0));
-        assert_eq!(percentile(&[1, 2], 100), Some(2.0));
-        assert_eq!(percentile(&[0, u64::MAX], 50), Some(9_223_372_036_854_775_807.5));
+        let of = |values: &[u64]| {
+            let doubled = values.iter().map(|&value| (2 * u128::from(value), 1));
+            percentiles(doubled, values.len() as u64, [0, 50, 100])
+        };
+        assert_eq!(of(&[]), [None; 3]);
+        assert_eq!(of(&[1, 2]), [1.0, 1.5, 2.0].map(Some));
+        assert_eq!(of(&[0, u64::MAX]), [0.0, 9_223_372_036_854_775_807.5, u64::MAX as f64].map(Some));
+        assert_eq!(percentiles([(2, 3), (40, 1)].into_iter(), 4, [0, 50, 99]), [1.0, 1.0, 19.43].map(Some));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod answer;
 mod clock;
 mod deadline;
 mod execution;
+mod frozen;
 mod inflight;
 mod mutex;
 mod options;
@@ -13,7 +14,7 @@ mod sweep;
 mod verify;
 
 use std::convert::Infallible;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 pub use answer::{Answer, Recorded};
 pub use execution::{Done, Execution, Skill};
+pub use frozen::{BaselineJournal, FrozenWeeks};
 pub use options::Options;
 pub use records::Records;
 pub use verify::{Fault, FaultKind, Verification, verify};
@@ -313,17 +315,37 @@ impl Ledger {
     /// # Errors
     /// As [`Quota::open`].
     pub fn quota(&self, limits: Limits) -> Result<Quota> {
+        let path = self.beside("quota.jsonl", "open the quota")?;
+        let mut options = quota::Options::new(Arc::clone(&self.shared.options.journal.clock));
+        options.journal = self.synced();
+        options.limits = limits;
+        Quota::open(path, options)
+    }
+
+    /// Opens the baselines that were frozen week by week beside the ledger, as `baselines.jsonl` in its directory, with the
+    /// ledger's clock, disk and warnings.
+    ///
+    /// # Errors
+    /// As [`BaselineJournal::open`].
+    pub fn frozen_baselines(&self) -> Result<BaselineJournal> {
+        BaselineJournal::open(self.beside("baselines.jsonl", "open the frozen baselines")?, self.synced())
+    }
+
+    /// A file in the ledger's directory.
+    fn beside(&self, name: &str, operation: &str) -> Result<PathBuf> {
         let ledger = self.shared.journal.layout().active();
-        let path = ledger.with_file_name("quota.jsonl");
+        let path = ledger.with_file_name(name);
         if ledger == path {
-            return Err(Error::new(ErrorKind::Unsuitable, "open the quota")
+            return Err(Error::new(ErrorKind::Unsuitable, operation)
                 .path(&path)
                 .detail("the ledger itself has this name; give it another"));
         }
-        let mut options = quota::Options::new(Arc::clone(&self.shared.options.journal.clock));
-        options.journal = journal::Options { durability: Durability::Synced, ..self.shared.options.journal.clone() };
-        options.limits = limits;
-        Quota::open(path, options)
+        Ok(path)
+    }
+
+    /// How a journal beside the ledger is opened.
+    fn synced(&self) -> journal::Options {
+        journal::Options { durability: Durability::Synced, ..self.shared.options.journal.clone() }
     }
 
     /// The ledger's present state, to be kept elsewhere and given to [`verify`] later.

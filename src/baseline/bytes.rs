@@ -1,0 +1,143 @@
+//! The compact form of what is accumulated: bytes, lengths before what they measure, numbers in LEB128.
+
+use crate::error::{Error, ErrorKind, Result};
+
+#[derive(Debug, Default)]
+pub(super) struct Writer(Vec<u8>);
+
+impl Writer {
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    pub(super) fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    /// Seven binary digits a byte, the lowest first; the highest bit says that there are more.
+    pub(super) fn number(&mut self, mut number: u128) {
+        while number > 0x7f {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+
+    /// 0, −1, 1, −2, … as 0, 1, 2, 3, …, so that what is near 0 is short.
+    pub(super) fn signed(&mut self, number: i128) {
+        self.number(((number << 1) ^ (number >> 127)) as u128);
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.number(text.len() as u128);
+        self.0.extend_from_slice(text.as_bytes());
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Reader<'b> {
+    rest: &'b [u8],
+    length: usize,
+}
+
+impl<'b> Reader<'b> {
+    pub(super) fn new(bytes: &'b [u8]) -> Self {
+        Self { rest: bytes, length: bytes.len() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// That something is not as it is written.
+    pub(super) fn malformed(&self) -> Error {
+        Error::new(ErrorKind::Malformed, "read what a baseline was computed from").detail(format!(
+            "what stands before byte {} of {} is not so written",
+            self.length - self.rest.len(),
+            self.length
+        ))
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8> {
+        let Some((&byte, rest)) = self.rest.split_first() else { return Err(self.malformed()) };
+        self.rest = rest;
+        Ok(byte)
+    }
+
+    pub(super) fn flag(&mut self) -> Result<bool> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.malformed()),
+        }
+    }
+
+    pub(super) fn number(&mut self) -> Result<u128> {
+        let (mut number, mut shift) = (0_u128, 0);
+        loop {
+            let byte = self.byte()?;
+            let digits = u128::from(byte & 0x7f);
+            // The 19th byte has the last two digits.
+            if shift > 126 || (shift == 126 && digits > 3) {
+                return Err(self.malformed());
+            }
+            number |= digits << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+            shift += 7;
+        }
+    }
+
+    pub(super) fn signed(&mut self) -> Result<i128> {
+        let number = self.number()?;
+        Ok((number >> 1) as i128 ^ -((number & 1) as i128))
+    }
+
+    /// A number that is at most `most` and fits its type.
+    pub(super) fn at_most<T: TryFrom<u128>>(&mut self, most: u64) -> Result<T> {
+        let number = self.number()?;
+        let fitting = (number <= most.into()).then(|| T::try_from(number).ok()).flatten();
+        fitting.ok_or_else(|| self.malformed())
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'b str> {
+        let length: usize = self.at_most(self.rest.len() as u64)?;
+        let Some((text, rest)) = self.rest.split_at_checked(length) else { return Err(self.malformed()) };
+        self.rest = rest;
+        std::str::from_utf8(text).map_err(|source| self.malformed().source(source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(number in any::<u128>(), small in 0..300_u128, signed in any::<i128>(), text in ".*") {
+            let mut out = Writer::default();
+            out.number(number);
+            out.number(small);
+            out.signed(signed);
+            out.text(&text);
+            let bytes = out.into_bytes();
+            let mut reader = Reader::new(&bytes);
+            prop_assert_eq!((reader.number().unwrap(), reader.number().unwrap()), (number, small));
+            prop_assert_eq!((reader.signed().unwrap(), reader.text().unwrap()), (signed, text.as_str()));
+            prop_assert!(reader.is_empty());
+            prop_assert!(reader.byte().is_err());
+        }
+    }
+
+    #[test]
+    fn numbers_of_more_than_128_digits_are_malformed() {
+        let mut longest = [0xff; 19];
+        longest[18] = 3;
+        assert_eq!(Reader::new(&longest).number().unwrap(), u128::MAX);
+        longest[18] = 4;
+        assert!(Reader::new(&longest).number().is_err());
+        assert!(Reader::new(&[0x80; 40]).number().is_err());
+    }
+}

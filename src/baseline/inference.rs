@@ -1,0 +1,227 @@
+//! Tests of whether two samples differ, and by how much. Pure formulas; [`compare`](super::compare) says what they mean.
+
+use super::special::{normal_two_sided, student_quantile, student_two_sided};
+
+/// The probability of a false alarm; each interval has the remaining confidence, 99 %.
+pub(super) const ALPHA: f64 = 0.01;
+/// What a standard normal variable exceeds on either side with probability `ALPHA`.
+const Z: f64 = 2.575_829_303_548_901;
+/// Below this many expected in any cell of its table, a z-test is not to be trusted (Cochran, "Some Methods for
+/// Strengthening the Common χ² Tests", Biometrics 10 (1954), 417–451).
+const EXPECTED_MIN: f64 = 5.0;
+
+/// What a test found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Found {
+    /// How much more the second sample has.
+    pub(super) delta: f64,
+    /// Where the true difference is, with confidence 1 − `ALPHA`.
+    pub(super) interval: [f64; 2],
+    /// The probability of a difference at least as large, if there is none in truth.
+    pub(super) p_value: f64,
+}
+
+/// Some of all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proportion {
+    pub(super) part: u64,
+    pub(super) whole: u64,
+}
+
+impl Proportion {
+    fn share(self) -> f64 {
+        self.part as f64 / self.whole as f64
+    }
+
+    /// Wilson's interval ("Probable Inference, the Law of Succession, and Statistical Inference", Journal of the American
+    /// Statistical Association 22 (1927), 209–212).
+    fn interval(self) -> [f64; 2] {
+        let (n, p, square) = (self.whole as f64, self.share(), Z * Z);
+        let middle = p + square / (2.0 * n);
+        let half = Z * (p * (1.0 - p) / n + square / (4.0 * n * n)).sqrt();
+        [-half, half].map(|side| ((middle + side) / (1.0 + square / n)).clamp(0.0, 1.0))
+    }
+}
+
+/// Whether [`two_proportions`] is exact, since too few are expected in some cell for an approximation.
+pub(super) fn is_exact(a: Proportion, b: Proportion) -> bool {
+    let part = a.part as f64 + b.part as f64;
+    let whole = a.whole as f64 + b.whole as f64;
+    let rarer = part.min(whole - part);
+    rarer * a.whole.min(b.whole) as f64 / whole < EXPECTED_MIN
+}
+
+/// The z-test of two proportions with a pooled variance (Fleiss, Levin and Paik, "Statistical Methods for Rates and
+/// Proportions", third edition (2003), chapter 3, without the correction for continuity), or [Fisher's](fisher) where it
+/// [must be exact](is_exact). The interval is Newcombe's, from two of Wilson's ("Interval Estimation for the Difference
+/// Between Independent Proportions", Statistics in Medicine 17 (1998), 873–890, method 10). Neither may be empty.
+pub(super) fn two_proportions(a: Proportion, b: Proportion) -> Found {
+    let (share_a, share_b) = (a.share(), b.share());
+    let ([low_a, high_a], [low_b, high_b]) = (a.interval(), b.interval());
+    let delta = share_b - share_a;
+    let interval =
+        [delta - (share_b - low_b).hypot(high_a - share_a), delta + (high_b - share_b).hypot(share_a - low_a)];
+    let p_value = if is_exact(a, b) {
+        fisher(a, b)
+    } else {
+        let (n_a, n_b) = (a.whole as f64, b.whole as f64);
+        let pooled = (a.part as f64 + b.part as f64) / (n_a + n_b);
+        normal_two_sided(delta / (pooled * (1.0 - pooled) * (1.0 / n_a + 1.0 / n_b)).sqrt())
+    };
+    Found { delta, interval, p_value }
+}
+
+/// Fisher's exact test: the probability of all tables with these margins that are no more probable than this one
+/// ("Statistical Methods for Research Workers", fifth edition (1934), section 21.02).
+///
+/// Each table's probability is taken relative to the likeliest one, from table to neighbouring table, so that no
+/// factorial is needed. Where the test is [used](is_exact) there are few tables: about √(5N) at most.
+fn fisher(a: Proportion, b: Proportion) -> f64 {
+    let whole = u128::from(a.whole) + u128::from(b.whole);
+    let part = u128::from(a.part) + u128::from(b.part);
+    let (n_a, n_b) = (u128::from(a.whole), u128::from(b.whole));
+    let (least, most) = (part.saturating_sub(n_b), part.min(n_a));
+    let mode = ((part + 1) * (n_a + 1) / (whole + 2)).clamp(least, most);
+    // How much likelier it is that `k + 1` of the parts are in `a` than that `k` are.
+    let step = |k: u128| (part - k) as f64 * (n_a - k) as f64 / ((k + 1) as f64 * (n_b + k + 1 - part) as f64);
+    let up = (mode..most).scan(1.0, |likely, k| {
+        *likely *= step(k);
+        Some((k + 1, *likely))
+    });
+    let down = (least..mode).rev().scan(1.0, |likely, k| {
+        *likely /= step(k);
+        Some((k, *likely))
+    });
+    let tables: Vec<(u128, f64)> = std::iter::once((mode, 1.0)).chain(up).chain(down).collect();
+    let found = tables.iter().find(|&&(k, _)| k == u128::from(a.part)).map_or(1.0, |&(_, likely)| likely);
+    // Tables that are equally likely must not be told apart by their last digits.
+    let no_likelier = tables.iter().filter(|&&(_, likely)| likely <= found * (1.0 + 1e-9));
+    let all: f64 = tables.iter().map(|&(_, likely)| likely).sum();
+    (no_likelier.map(|&(_, likely)| likely).sum::<f64>() / all).min(1.0)
+}
+
+/// How many values a sample has, their mean, and their sample variance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spread {
+    pub(super) count: u64,
+    pub(super) mean: f64,
+    pub(super) variance: f64,
+}
+
+/// Welch's t-test and interval for the difference of two means, whose variances may differ (Welch, "The Generalization of
+/// 'Student's' Problem when Several Different Population Variances are Involved", Biometrika 34 (1947), 28–35), with the
+/// degrees of freedom of Satterthwaite (Biometrics Bulletin 2 (1946), 110–114). Each needs two values.
+///
+/// Two samples that do not vary at all differ for certain or not at all.
+pub(super) fn welch(a: Spread, b: Spread) -> Found {
+    let delta = b.mean - a.mean;
+    let (square_a, square_b) = (a.variance / a.count as f64, b.variance / b.count as f64);
+    let square = square_a + square_b;
+    if square == 0.0 {
+        return Found { delta, interval: [delta; 2], p_value: if delta == 0.0 { 1.0 } else { 0.0 } };
+    }
+    // As shares, since their squares may be too small or too large for an f64.
+    let (share_a, share_b) = (square_a / square, square_b / square);
+    let degrees = 1.0 / (share_a * share_a / (a.count as f64 - 1.0) + share_b * share_b / (b.count as f64 - 1.0));
+    let half = student_quantile(ALPHA, degrees) * square.sqrt();
+    let p_value = student_two_sided(delta / square.sqrt(), degrees);
+    Found { delta, interval: [delta - half, delta + half], p_value }
+}
+
+/// Values in ascending order, none twice, each with how often it occurs.
+pub(super) type Counts = [(u128, u64)];
+
+/// The rank test of Mann and Whitney ("On a Test of whether one of Two Random Variables is Stochastically Larger than the
+/// Other", Annals of Mathematical Statistics 18 (1947), 50–60) in its normal approximation, corrected for ties and for
+/// continuity as in Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods", third edition (2014), section 4.1.
+/// Neither may be empty.
+///
+/// The difference is the shift of Hodges and Lehmann ("Estimates of Location Based on Rank Tests", Annals of Mathematical
+/// Statistics 34 (1963), 598–611): the median of all differences between a value of one and a value of the other. Its
+/// interval reaches as many of them to either side as the test's normal approximation without ties says (Hollander, Wolfe
+/// and Chicken, section 4.3).
+pub(super) fn mann_whitney(a: &Counts, b: &Counts) -> Found {
+    let (n_a, n_b) = (total(a), total(b));
+    let pairs = n_a * n_b;
+    let all = (n_a + n_b) as f64;
+    // Twice the pairs in which the second is greater, those with a tie once.
+    let (mut twice_u, mut ties) = (0, 0.0);
+    let (mut less, mut rest) = (0, a.iter().copied().peekable());
+    for &(value, count) in b {
+        while let Some((_, passed)) = rest.next_if(|&(other, _)| other < value) {
+            less += u128::from(passed);
+            ties += tied(passed.into());
+        }
+        let same = rest.next_if(|&(other, _)| other == value).map_or(0, |(_, same)| u128::from(same));
+        twice_u += u128::from(count) * (2 * less + same);
+        ties += tied(u128::from(count) + same);
+        less += same;
+    }
+    ties += rest.map(|(_, count)| tied(count.into())).sum::<f64>();
+
+    let third = pairs as f64 / 12.0;
+    let deviation = (third * (all + 1.0 - ties / (all * (all - 1.0)))).max(0.0).sqrt();
+    let distance = twice_u.abs_diff(pairs) as f64 / 2.0 - 0.5;
+    let p_value = if deviation > 0.0 && distance > 0.0 { normal_two_sided(distance / deviation) } else { 1.0 };
+
+    let reach = Z * (third * (all + 1.0)).sqrt();
+    let outside = ((pairs as f64 / 2.0 - reach).floor().max(1.0) as u128).min(pairs);
+    let [low, high] = [outside, pairs + 1 - outside].map(|rank| difference(a, b, rank) as f64);
+    let [middle, next] = [pairs.div_ceil(2), pairs / 2 + 1].map(|rank| difference(a, b, rank));
+    Found { delta: (middle + next) as f64 / 2.0, interval: [low, high], p_value }
+}
+
+fn total(counts: &Counts) -> u128 {
+    counts.iter().map(|&(_, count)| u128::from(count)).sum()
+}
+
+fn tied(count: u128) -> f64 {
+    let count = count as f64;
+    count * count * count - count
+}
+
+/// The difference with that rank, from 1, among those of all pairs: of a value of `b` less one of `a`. Found by bisection
+/// between the least and the greatest, as there may be far too many to list.
+fn difference(a: &Counts, b: &Counts, rank: u128) -> i128 {
+    let ends = |counts: &Counts| Some((counts.first()?.0 as i128, counts.last()?.0 as i128));
+    let (Some((least_a, most_a)), Some((least_b, most_b))) = (ends(a), ends(b)) else { return 0 };
+    let (mut low, mut high) = (least_b - most_a, most_b - least_a);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if pairs_within(a, b, middle) >= rank { high = middle } else { low = middle + 1 }
+    }
+    low
+}
+
+/// How many pairs differ by at most that.
+fn pairs_within(a: &Counts, b: &Counts, difference: i128) -> u128 {
+    let mut enough = total(a);
+    let mut lower = a.iter().peekable();
+    let mut within = 0;
+    for &(value, count) in b {
+        // Those of `a` that are too low for this value are too low for all that follow.
+        while let Some((_, passed)) = lower.next_if(|(other, _)| (*other as i128) < value as i128 - difference) {
+            enough -= u128::from(*passed);
+        }
+        within += u128::from(count) * enough;
+    }
+    within
+}
+
+/// The p-values for asking all questions at once, in the same order: with them, the probability of even one false alarm
+/// is what it was for a single question (Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian
+/// Journal of Statistics 6 (1979), 65–70).
+pub(super) fn holm(p_values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
+    let mut adjusted = vec![0.0; p_values.len()];
+    let mut greatest = 0.0_f64;
+    for (rank, &at) in order.iter().enumerate() {
+        greatest = greatest.max(p_values[at] * (p_values.len() - rank) as f64).min(1.0);
+        adjusted[at] = greatest;
+    }
+    adjusted
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,277 @@
+//! Latencies, counted.
+
+use super::Precision;
+use super::bytes::{Reader, Writer};
+use crate::error::Result;
+
+/// How many values are collected before they are sorted into the counts, so that each costs little of a merge.
+const RECENT_MAX: usize = 8 * 1024;
+
+/// The binary digits that a bucket keeps of its values, below the highest one.
+const DIGITS: u32 = 7;
+/// The buckets of values with one and the same highest binary digit.
+const BUCKETS_PER_OCTAVE: u64 = 1 << DIGITS;
+
+/// A value, or the number of a bucket, and how often it occurs. Packed: 12 bytes, of which there may be many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C, packed(4))]
+struct Counted {
+    place: u32,
+    count: u64,
+}
+
+/// How often each value occurs, in ascending order, and what has not been sorted into that yet.
+///
+/// Up to [`Precision::DISTINCT_MAX`] values are counted as they are, and all below 256 always. From then on values are
+/// counted in log-linear buckets, as Gil Tene's HdrHistogram (2012) does: each power of two is divided into 128 buckets
+/// of equal width, and a value stands for itself as the middle of its bucket. A bucket from `low` on is at most
+/// `low / 128` wide, so its middle is off by less than one part in 256.
+///
+/// Which of the two it is depends on the values alone: what bursts the limits for a part of them does so for all, and
+/// what all of them burst is noticed with the last merge. So neither order nor split changes anything.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Latencies {
+    /// Sorted by value, or by bucket if `bounded`; none twice.
+    counts: Vec<Counted>,
+    recent: Vec<u32>,
+    bounded: bool,
+}
+
+impl Latencies {
+    pub(super) fn add(&mut self, value_ms: u64) {
+        let place = match (self.bounded, u32::try_from(value_ms)) {
+            (false, Ok(value)) => value,
+            (false, Err(_)) => {
+                self.bound();
+                bucket(value_ms)
+            }
+            (true, _) => bucket(value_ms),
+        };
+        self.recent.push(place);
+        if self.recent.len() >= RECENT_MAX {
+            self.settle();
+        }
+    }
+
+    pub(super) fn merge(&mut self, mut other: Self) {
+        self.settle();
+        other.settle();
+        if self.bounded {
+            other.bound();
+        } else if other.bounded {
+            self.bound();
+        }
+        self.counts = merged(&self.counts, other.counts);
+        self.keep_limit();
+    }
+
+    /// Sorts what is recent into the counts.
+    pub(super) fn settle(&mut self) {
+        if self.recent.is_empty() {
+            return;
+        }
+        self.recent.sort_unstable();
+        let runs = self.recent.chunk_by(|a, b| a == b).map(|run| Counted { place: run[0], count: run.len() as u64 });
+        self.counts = merged(&self.counts, runs);
+        self.recent.clear();
+        self.keep_limit();
+    }
+
+    fn keep_limit(&mut self) {
+        if !self.bounded && self.counts.len() > Precision::DISTINCT_MAX {
+            self.bound();
+        }
+    }
+
+    /// Counts in buckets from now on.
+    pub(super) fn bound(&mut self) {
+        if self.bounded {
+            return;
+        }
+        // `keep_limit` calls this with nothing recent.
+        self.recent.iter_mut().for_each(|value| *value = bucket((*value).into()));
+        self.counts.iter_mut().for_each(|counted| counted.place = bucket(counted.place.into()));
+        // A bucket's number grows with its values, so those of one bucket stand together.
+        self.counts.dedup_by(|next, kept| {
+            let same = next.place == kept.place;
+            if same {
+                kept.count += next.count;
+            }
+            same
+        });
+        self.counts.shrink_to_fit();
+        self.bounded = true;
+    }
+
+    pub(super) fn precision(&self) -> Precision {
+        if self.bounded { Precision::Bounded } else { Precision::Exact }
+    }
+
+    /// Twice each value in milliseconds, since the middle of a bucket may lie between two, and how often it occurs;
+    /// ascending. What is recent must be [settled](Self::settle).
+    pub(super) fn doubled(&self) -> impl Iterator<Item = (u128, u64)> + Clone {
+        let bounded = self.bounded;
+        self.counts.iter().map(move |&Counted { place, count }| match bounded {
+            true => (doubled_middle(place), count),
+            false => (2 * u128::from(place), count),
+        })
+    }
+
+    pub(super) fn write(&self, out: &mut Writer) {
+        out.byte(self.bounded.into());
+        out.number(self.counts.len() as u128);
+        let mut last = 0;
+        for &Counted { place, count } in &self.counts {
+            out.number((place - last).into());
+            out.number(count.into());
+            last = place;
+        }
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self> {
+        let bounded = from.flag()?;
+        let (most, last_place) = match bounded {
+            true => (bucket(u64::MAX) as usize + 1, bucket(u64::MAX)),
+            false => (Precision::DISTINCT_MAX, u32::MAX),
+        };
+        let len: usize = from.at_most(most as u64)?;
+        let mut counts: Vec<Counted> = Vec::with_capacity(len);
+        for _ in 0..len {
+            let (distance, count) = (from.at_most(last_place.into())?, from.at_most(u64::MAX)?);
+            let place = match counts.last() {
+                // None twice.
+                Some(_) if distance == 0 => return Err(from.malformed()),
+                Some(&Counted { place: last, .. }) => last.checked_add(distance).filter(|place| *place <= last_place),
+                None => Some(distance),
+            };
+            let (Some(place), 1..) = (place, count) else { return Err(from.malformed()) };
+            counts.push(Counted { place, count });
+        }
+        Ok(Self { counts, recent: Vec::new(), bounded })
+    }
+}
+
+/// The counts of both; each is sorted and has no place twice.
+fn merged(a: &[Counted], b: impl IntoIterator<Item = Counted>) -> Vec<Counted> {
+    let mut merged = Vec::with_capacity(a.len());
+    let mut a = a.iter().copied().peekable();
+    for mut counted in b {
+        while let Some(less) = a.next_if(|other| other.place < counted.place) {
+            merged.push(less);
+        }
+        if let Some(same) = a.next_if(|other| other.place == counted.place) {
+            counted.count += same.count;
+        }
+        merged.push(counted);
+    }
+    merged.extend(a);
+    merged.shrink_to_fit();
+    merged
+}
+
+/// The number of the bucket of a value: those below 256 have one each.
+fn bucket(value: u64) -> u32 {
+    let shift = (u64::BITS - value.leading_zeros()).saturating_sub(DIGITS + 1);
+    // At most 57 octaves of 128 beyond the first 256.
+    (u64::from(shift) * BUCKETS_PER_OCTAVE + (value >> shift)) as u32
+}
+
+/// Twice the middle of a bucket: its least value and its greatest.
+fn doubled_middle(bucket: u32) -> u128 {
+    let octave = u64::from(bucket) / BUCKETS_PER_OCTAVE;
+    let shift = octave.saturating_sub(1);
+    let low = u128::from(u64::from(bucket) - shift * BUCKETS_PER_OCTAVE) << shift;
+    2 * low + (1 << shift) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Every bucket, from its first value to its last.
+    #[test]
+    fn buckets_follow_one_another_and_their_middle_is_close() {
+        let mut low = 0_u64;
+        for number in 0..=bucket(u64::MAX) {
+            assert_eq!(bucket(low), number);
+            let high = u64::try_from(doubled_middle(number) - u128::from(low)).unwrap();
+            assert_eq!(bucket(high), number);
+            // |middle − value| < value / 256, for the value that is furthest off: the lowest.
+            assert!((high - low) as u128 * 128 < low.max(1).into(), "{low}..={high}");
+            assert!(low >= 256 || high == low);
+            low = match high.checked_add(1) {
+                Some(next) => next,
+                None => return assert_eq!(number, 7423, "the last bucket"),
+            };
+        }
+        panic!("the buckets end at {low}");
+    }
+
+    fn of(values: &[u64]) -> Latencies {
+        let mut latencies = Latencies::default();
+        values.iter().for_each(|&value| latencies.add(value));
+        latencies.settle();
+        latencies
+    }
+
+    #[test]
+    fn they_are_exact_as_long_as_they_fit_and_not_one_value_longer() {
+        let most = Precision::DISTINCT_MAX as u64;
+        let full: Vec<u64> = (0..most).chain(0..100).collect();
+        assert_eq!(of(&full).precision(), Precision::Exact);
+        assert!(of(&full).doubled().map(|(value, _)| value).eq((0..most).map(|value| u128::from(2 * value))));
+        let burst = [full, vec![most]].concat();
+        assert_eq!(of(&burst).precision(), Precision::Bounded);
+        // 49.7 days are no latency; a value beyond them is counted all the same.
+        assert_eq!(of(&[u32::MAX.into()]).precision(), Precision::Exact);
+        assert_eq!(of(&[1 << 32]).precision(), Precision::Bounded);
+    }
+
+    /// Two halves that are exact each, and together are not.
+    #[test]
+    fn a_merge_that_bursts_the_limit_is_bounded() {
+        let most = Precision::DISTINCT_MAX as u64;
+        let (low, high) = (of(&(0..=most / 2).collect::<Vec<_>>()), of(&(most / 2..=most).collect::<Vec<_>>()));
+        assert_eq!((low.precision(), high.precision()), (Precision::Exact, Precision::Exact));
+        let mut both = low;
+        both.merge(high);
+        let whole = of(&(0..=most).chain([most / 2]).collect::<Vec<_>>());
+        assert_eq!((both.precision(), &both.counts), (Precision::Bounded, &whole.counts));
+    }
+
+    fn written(latencies: &Latencies) -> Vec<u8> {
+        let mut out = Writer::default();
+        latencies.write(&mut out);
+        out.into_bytes()
+    }
+
+    proptest! {
+        #[test]
+        fn neither_order_nor_split_changes_the_counts(
+            (values, shuffled) in prop::collection::vec(prop_oneof![9 => 0..1_000_u64, 1 => any::<u64>()], 0..300)
+                .prop_flat_map(|values| (Just(values.clone()), Just(values).prop_shuffle())),
+            splits in prop::collection::vec(0..300_usize, 2),
+        ) {
+            let whole = written(&of(&values));
+            let (a, b) = (splits[0].min(splits[1]).min(values.len()), splits[0].max(splits[1]).min(values.len()));
+            let parts = [&shuffled[..a], &shuffled[a..b], &shuffled[b..]].map(of);
+            let merge = |order: [usize; 3]| {
+                let mut all = Latencies::default();
+                order.into_iter().for_each(|part| all.merge(parts[part].clone()));
+                written(&all)
+            };
+            prop_assert_eq!(&merge([0, 1, 2]), &whole);
+            prop_assert_eq!(&merge([2, 0, 1]), &whole);
+            // (a + (b + c)), not ((a + b) + c).
+            let (mut first, [_, mut second, third]) = (parts[0].clone(), parts.clone());
+            second.merge(third);
+            first.merge(second);
+            prop_assert_eq!(&written(&first), &whole);
+
+            let mut reader = Reader::new(&whole);
+            prop_assert_eq!(written(&Latencies::read(&mut reader).unwrap()), whole.clone());
+            prop_assert!(reader.is_empty());
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What a baseline takes from a record: the only place where records are read.
+
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use super::{By, Period, week_start};
+use crate::metrics::{ExecutionMetrics, Timestamp, Usd};
+
+/// What a baseline groups records by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Labels<'r> {
+    skill_name: &'r str,
+    skill_version: &'r str,
+    model: Option<&'r str>,
+    environment: &'r str,
+    start: Timestamp,
+}
+
+/// What a baseline measures. Ordered by when the execution began, and after that in some fixed way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Observation {
+    pub(super) start: Timestamp,
+    pub(super) id: Uuid,
+    pub(super) end: Option<Timestamp>,
+    /// Whether the execution succeeded; `None` when the record does not tell, or says both.
+    pub(super) succeeded: Option<bool>,
+    pub(super) latency_ms: Option<u64>,
+    pub(super) cost: Option<Usd>,
+    pub(super) tokens: Option<u64>,
+}
+
+pub(super) fn of(record: &ExecutionMetrics) -> (Labels<'_>, Observation) {
+    let labels = Labels {
+        skill_name: &record.skill_name,
+        skill_version: &record.skill_version,
+        model: record.model.name.as_deref(),
+        environment: record.environment.as_str(),
+        start: record.timestamp_start,
+    };
+    let observation = Observation {
+        start: record.timestamp_start,
+        id: record.execution_id,
+        end: record.timestamp_end,
+        succeeded: outcome(record.execution_succeeded, record.execution_failed),
+        latency_ms: record.total_latency_ms,
+        cost: record.cost_usd,
+        tokens: record.tokens_used,
+    };
+    (labels, observation)
+}
+
+/// Writers that set only one of the two fields are understood: the plan's own exception handler sets
+/// `execution_failed` alone.
+fn outcome(succeeded: Option<bool>, failed: Option<bool>) -> Option<bool> {
+    match (succeeded, failed) {
+        (Some(succeeded), Some(failed)) => (succeeded != failed).then_some(succeeded),
+        (succeeded, failed) => succeeded.or(failed.map(|failed| !failed)),
+    }
+}
+
+impl Observation {
+    /// From the start to the end; an execution whose end nobody saw, or is before its start, covers its start alone.
+    pub(super) fn period(&self) -> Period {
+        Period { start: self.start, end: self.end.map_or(self.start, |end| end.max(self.start)) }
+    }
+}
+
+impl<'r> Labels<'r> {
+    /// The name of the group that the record belongs to.
+    pub(super) fn key(&self, by: By) -> Cow<'r, str> {
+        match by {
+            By::Skill => self.skill_name.into(),
+            By::SkillVersion => format!("{}@{}", self.skill_name, self.skill_version).into(),
+            By::Model => self.model.unwrap_or("-").into(),
+            By::Environment => self.environment.into(),
+            By::Week => {
+                let monday = week_start(self.start).to_chrono().date_naive();
+                format!("{}@{monday}", self.skill_name).into()
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What is kept of the executions of one group.
+
+use super::bytes::{Reader, Writer};
+use super::latencies::Latencies;
+use super::observation::Observation;
+use super::stats::{self, Moments};
+use super::{Baseline, Period};
+use crate::error::Result;
+use crate::metrics::{Timestamp, Usd};
+
+/// The counts and sums of a group: all that its [`Baseline`] is made of, and what two samples are compared by.
+#[derive(Debug, Clone)]
+pub(super) struct Sample {
+    pub(super) period: Period,
+    executions: u64,
+    pub(super) succeeded: u64,
+    pub(super) failed: u64,
+    pub(super) latencies: Latencies,
+    pub(super) latency_ms: Moments,
+    pub(super) cost_pico: Moments,
+    pub(super) tokens: Moments,
+}
+
+impl Sample {
+    /// A sample of nothing, which will cover the period.
+    pub(super) fn new(period: Period) -> Self {
+        Self {
+            period,
+            executions: 0,
+            succeeded: 0,
+            failed: 0,
+            latencies: Latencies::default(),
+            latency_ms: Moments::default(),
+            cost_pico: Moments::default(),
+            tokens: Moments::default(),
+        }
+    }
+
+    pub(super) fn add(&mut self, observation: &Observation) {
+        self.period.extend(observation.period());
+        self.executions += 1;
+        match observation.succeeded {
+            Some(true) => self.succeeded += 1,
+            Some(false) => self.failed += 1,
+            None => {}
+        }
+        if let Some(latency) = observation.latency_ms {
+            self.latencies.add(latency);
+            self.latency_ms.add(latency.into());
+        }
+        if let Some(cost) = observation.cost {
+            self.cost_pico.add(cost.pico());
+        }
+        if let Some(tokens) = observation.tokens {
+            self.tokens.add(tokens.into());
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.period.extend(other.period);
+        self.executions += other.executions;
+        self.succeeded += other.succeeded;
+        self.failed += other.failed;
+        self.latencies.merge(other.latencies);
+        self.latency_ms.merge(&other.latency_ms);
+        self.cost_pico.merge(&other.cost_pico);
+        self.tokens.merge(&other.tokens);
+    }
+
+    /// The baseline; the latencies must be settled.
+    pub(super) fn baseline(&self) -> Baseline {
+        let ended = self.succeeded + self.failed;
+        let [p50, p95, p99] = stats::percentiles(self.latencies.doubled(), self.latency_ms.count(), [50, 95, 99]);
+        Baseline {
+            sample_size: self.executions,
+            period: self.period,
+            success_rate: stats::rate(self.succeeded, ended),
+            success_rate_std_dev: stats::rate_standard_error(self.succeeded, ended),
+            latency_p50_ms: p50,
+            latency_p95_ms: p95,
+            latency_p99_ms: p99,
+            latency_mean_ms: thousandths(&self.latency_ms),
+            latency_std_dev_ms: self.latency_ms.std_dev().map(|ms| stats::round_to(ms, 1_000.0)),
+            cost_mean_usd: self.cost_pico.mean_in(RECORD_STEP_PICO, 1).and_then(from_record_steps),
+            cost_std_dev_usd: self.cost_pico.std_dev().and_then(deviation_usd),
+            tokens_mean: thousandths(&self.tokens),
+            outcome_unknown: self.executions - ended,
+            latency_unknown: self.executions - self.latency_ms.count(),
+            cost_unknown: self.executions - self.cost_pico.count(),
+            tokens_unknown: self.executions - self.tokens.count(),
+            latency_precision: self.latencies.precision(),
+        }
+    }
+
+    pub(super) fn write(&self, out: &mut Writer) {
+        out.signed(self.period.start.unix_ms().into());
+        out.signed(self.period.end.unix_ms().into());
+        [self.executions, self.succeeded, self.failed].into_iter().for_each(|count| out.number(count.into()));
+        self.latencies.write(out);
+        [self.latency_ms, self.cost_pico, self.tokens].iter().for_each(|moments| moments.write(out));
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self> {
+        let mut time = || {
+            let unix_ms = i64::try_from(from.signed()?).ok().and_then(Timestamp::from_unix_ms);
+            unix_ms.ok_or_else(|| from.malformed())
+        };
+        let period = Period { start: time()?, end: time()? };
+        let executions = from.at_most(u64::MAX)?;
+        let succeeded = from.at_most(executions)?;
+        let failed = from.at_most(executions - succeeded)?;
+        let latencies = Latencies::read(from)?;
+        let mut moments = || Moments::read(from, executions);
+        let sample = Self {
+            period,
+            executions,
+            succeeded,
+            failed,
+            latencies,
+            latency_ms: moments()?,
+            cost_pico: moments()?,
+            tokens: moments()?,
+        };
+        let latencies = sample.latencies.doubled().map(|(_, count)| u128::from(count)).sum::<u128>();
+        if latencies != sample.latency_ms.count().into() {
+            return Err(from.malformed());
+        }
+        Ok(sample)
+    }
+}
+
+/// 10⁻⁸ USD, the precision of a cost in a record.
+const RECORD_STEP_PICO: i128 = 10_000;
+
+fn from_record_steps(steps: i128) -> Option<Usd> {
+    steps.checked_mul(RECORD_STEP_PICO).map(Usd::from_pico)
+}
+
+fn deviation_usd(pico: f64) -> Option<Usd> {
+    // A deviation is below the root of the largest sum of squares, 2⁶⁴, so the cast keeps it.
+    from_record_steps((pico / RECORD_STEP_PICO as f64).round_ties_even() as i128)
+}
+
+/// The mean with 3 decimals.
+fn thousandths(moments: &Moments) -> Option<f64> {
+    moments.mean_in(1, 1_000).map(|mean| mean as f64 / 1_000.0)
+}

@@ -1,0 +1,282 @@
+//! How much baselines move from week to week.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::{Accumulator, Baseline, Baselines, Skipped, week_start};
+use crate::error::Error;
+use crate::metrics::{ExecutionMetrics, Timestamp, Usd};
+
+const WEEK_MS: u64 = 7 * 86_400_000;
+
+/// A change of at most one part in this many, 2 %, is stable.
+const STABLE_PARTS: u128 = 50;
+
+/// Whether a metric stayed where it was. It weighs no sample sizes: among few executions a change of 2 % is chance, and
+/// what is more than chance is for a [comparison](super::FrozenBaselines::compare) to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Stability {
+    /// Within ±2 % of the baseline, the limit included.
+    Stable,
+    /// More than 2 % away from the baseline, or away from a baseline of 0.
+    Changed,
+    /// Not known on one side or on both.
+    Unknown,
+}
+
+/// One metric, in its own unit: before and after.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Change<T> {
+    /// The earlier value; `None`: unknown.
+    pub baseline: Option<T>,
+    /// The later value; `None`: unknown.
+    pub recent: Option<T>,
+    /// Later minus earlier; `None` when one of them is unknown.
+    pub delta: Option<T>,
+    /// `delta / |baseline|`: 0.02 is 2 % more; `None` when one of them is unknown or the baseline is 0.
+    pub relative_delta: Option<f64>,
+    /// Whether that is within ±2 %.
+    pub stability: Stability,
+}
+
+/// One skill: what changed in each metric. A skill that only one side has is unknown in all of them.
+///
+/// `success_rate_std_dev` is not compared, since it shrinks as records come in.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SkillChanges {
+    /// Of [`Baseline::success_rate`].
+    pub success_rate: Change<f64>,
+    /// Of [`Baseline::latency_p50_ms`].
+    pub latency_p50_ms: Change<f64>,
+    /// Of [`Baseline::latency_p95_ms`].
+    pub latency_p95_ms: Change<f64>,
+    /// Of [`Baseline::latency_p99_ms`].
+    pub latency_p99_ms: Change<f64>,
+    /// Of [`Baseline::latency_mean_ms`].
+    pub latency_mean_ms: Change<f64>,
+    /// Of [`Baseline::latency_std_dev_ms`].
+    pub latency_std_dev_ms: Change<f64>,
+    /// Of [`Baseline::cost_mean_usd`].
+    pub cost_mean_usd: Change<Usd>,
+    /// Of [`Baseline::cost_std_dev_usd`].
+    pub cost_std_dev_usd: Change<Usd>,
+    /// Of [`Baseline::tokens_mean`].
+    pub tokens_mean: Change<f64>,
+}
+
+/// One week against the week before.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct WeekChanges {
+    /// The start of the later week, Monday 00:00 UTC.
+    pub week_start: Timestamp,
+    /// What changed from the week before, by skill, in the order of their names: every skill that ran in either week.
+    pub skills: BTreeMap<String, SkillChanges>,
+}
+
+/// How much the baselines move from week to week.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct StabilityReport {
+    /// Each week that has records but the first, in the order of time. Where the week before has none, all is unknown.
+    pub weeks: Vec<WeekChanges>,
+    #[serde(skip)]
+    skipped: Skipped,
+}
+
+impl StabilityReport {
+    /// The lines that were passed over.
+    pub fn skipped(&self) -> &Skipped {
+        &self.skipped
+    }
+}
+
+/// Collects records, in any order, and yields the [`StabilityReport`] of the weeks in which they began.
+///
+/// What it keeps grows with the number of weeks, by what an [`Accumulator`] needs for each.
+///
+/// ```
+/// use runledger::baseline::{Stability, Weekly};
+/// use runledger::{ExecutionMetrics, Uuid};
+///
+/// let mut weekly = Weekly::default();
+/// for (start, latency_ms) in [("2026-02-05T10:00:00Z", 3_200), ("2026-02-12T10:00:00Z", 3_360)] {
+///     let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "publish", "1.0.0", start.parse()?);
+///     record.total_latency_ms = Some(latency_ms);
+///     weekly.add(&record);
+/// }
+/// let report = weekly.finish();
+/// let p50 = report.weeks[0].skills["publish"].latency_p50_ms;
+/// assert_eq!((p50.delta, p50.relative_delta, p50.stability), (Some(160.0), Some(0.05), Stability::Changed));
+/// # Ok::<(), runledger::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Weekly {
+    weeks: BTreeMap<Timestamp, Accumulator>,
+    skipped: Skipped,
+}
+
+impl Weekly {
+    /// Takes a record in.
+    pub fn add(&mut self, record: &ExecutionMetrics) {
+        self.weeks.entry(week_start(record.timestamp_start)).or_default().add(record);
+    }
+
+    /// Counts a line that is no record, as [`Accumulator::skip`].
+    pub fn skip(&mut self, error: Error) {
+        self.skipped.add(error);
+    }
+
+    /// Takes in what another one collected.
+    pub fn merge(&mut self, other: Self) {
+        self.skipped.merge(other.skipped);
+        for (week, accumulator) in other.weeks {
+            self.weeks.entry(week).or_default().merge(accumulator);
+        }
+    }
+
+    /// The report of everything that was collected.
+    pub fn finish(self) -> StabilityReport {
+        let mut weeks = Vec::new();
+        let mut before: Option<(Timestamp, Baselines)> = None;
+        for (week, accumulator) in self.weeks {
+            let baselines = accumulator.finish();
+            if let Some((earlier, measure)) = before {
+                let follows = earlier.plus_ms(WEEK_MS) == week;
+                let measure = if follows { measure } else { Baselines::default() };
+                weeks.push(WeekChanges { week_start: week, skills: changes(&measure, &baselines) });
+            }
+            before = Some((week, baselines));
+        }
+        StabilityReport { weeks, skipped: self.skipped }
+    }
+}
+
+fn changes(measure: &Baselines, recent: &Baselines) -> BTreeMap<String, SkillChanges> {
+    let names: BTreeSet<&str> = measure.iter().chain(recent.iter()).map(|(name, _)| name).collect();
+    let changes = |name| SkillChanges::of(measure.get(name), recent.get(name));
+    names.into_iter().map(|name| (name.to_owned(), changes(name))).collect()
+}
+
+impl SkillChanges {
+    fn of(baseline: Option<&Baseline>, recent: Option<&Baseline>) -> Self {
+        fn compare<T: Quantity>(sides: [Option<&Baseline>; 2], metric: impl Fn(&Baseline) -> Option<T>) -> Change<T> {
+            let [baseline, recent] = sides.map(|side| side.and_then(&metric));
+            change(baseline, recent)
+        }
+        let sides = [baseline, recent];
+        Self {
+            success_rate: compare(sides, |b| b.success_rate),
+            latency_p50_ms: compare(sides, |b| b.latency_p50_ms),
+            latency_p95_ms: compare(sides, |b| b.latency_p95_ms),
+            latency_p99_ms: compare(sides, |b| b.latency_p99_ms),
+            latency_mean_ms: compare(sides, |b| b.latency_mean_ms),
+            latency_std_dev_ms: compare(sides, |b| b.latency_std_dev_ms),
+            cost_mean_usd: compare(sides, |b| b.cost_mean_usd),
+            cost_std_dev_usd: compare(sides, |b| b.cost_std_dev_usd),
+            tokens_mean: compare(sides, |b| b.tokens_mean),
+        }
+    }
+
+    /// Each metric's key, as in [`Baseline`], and whether it is stable.
+    pub fn stabilities(&self) -> [(&'static str, Stability); 9] {
+        [
+            ("success_rate", self.success_rate.stability),
+            ("latency_p50_ms", self.latency_p50_ms.stability),
+            ("latency_p95_ms", self.latency_p95_ms.stability),
+            ("latency_p99_ms", self.latency_p99_ms.stability),
+            ("latency_mean_ms", self.latency_mean_ms.stability),
+            ("latency_std_dev_ms", self.latency_std_dev_ms.stability),
+            ("cost_mean_usd", self.cost_mean_usd.stability),
+            ("cost_std_dev_usd", self.cost_std_dev_usd.stability),
+            ("tokens_mean", self.tokens_mean.stability),
+        ]
+    }
+}
+
+/// A number of decimal digits as the integer that it is, so that deltas and the 2 % are exact.
+trait Quantity: Copy {
+    fn units(self) -> i128;
+    fn from_units(units: i128) -> Self;
+}
+
+/// Rates, times and token counts: no number of a [`Baseline`] has more than 4 decimals.
+impl Quantity for f64 {
+    fn units(self) -> i128 {
+        (self * 10_000.0).round_ties_even() as i128
+    }
+
+    fn from_units(units: i128) -> Self {
+        units as Self / 10_000.0
+    }
+}
+
+impl Quantity for Usd {
+    fn units(self) -> i128 {
+        self.pico()
+    }
+
+    fn from_units(units: i128) -> Self {
+        Self::from_pico(units)
+    }
+}
+
+fn change<T: Quantity>(baseline: Option<T>, recent: Option<T>) -> Change<T> {
+    let (Some(before), Some(after)) = (baseline.map(T::units), recent.map(T::units)) else {
+        return Change { baseline, recent, delta: None, relative_delta: None, stability: Stability::Unknown };
+    };
+    let delta = after.saturating_sub(before);
+    let size = before.unsigned_abs();
+    let stable = delta.unsigned_abs() <= size / STABLE_PARTS;
+    Change {
+        baseline,
+        recent,
+        delta: Some(T::from_units(delta)),
+        relative_delta: (size > 0).then(|| delta as f64 / size as f64),
+        stability: if stable { Stability::Stable } else { Stability::Changed },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_percent_is_stable_and_the_next_digit_is_not() {
+        let stability = |before, after| change(Some(before), Some(after)).stability;
+        assert_eq!(stability(0.98, 0.9604), Stability::Stable);
+        assert_eq!(stability(0.98, 0.9603), Stability::Changed);
+        assert_eq!(stability(0.98, 0.9996), Stability::Stable);
+        assert_eq!(stability(0.98, 0.9997), Stability::Changed);
+        assert_eq!(stability(0.0, 0.0), Stability::Stable);
+        assert_eq!(stability(0.0, 0.001), Stability::Changed);
+    }
+
+    #[test]
+    fn money_is_compared_to_the_last_digit() {
+        let usd = |pico| Some(Usd::from_pico(pico));
+        let changed = change(usd(10_500_000_000), usd(10_290_000_000));
+        assert_eq!((changed.delta, changed.relative_delta), (usd(-210_000_000), Some(-0.02)));
+        assert_eq!(changed.stability, Stability::Stable);
+        assert_eq!(change(usd(10_500_000_000), usd(10_289_999_999)).stability, Stability::Changed);
+    }
+
+    #[test]
+    fn from_zero_there_is_no_relative_delta() {
+        let changed = change(Some(0.0), Some(2.5));
+        assert_eq!((changed.delta, changed.relative_delta, changed.stability), (Some(2.5), None, Stability::Changed));
+    }
+
+    #[test]
+    fn unknown_on_either_side_is_unknown() {
+        for (before, after) in [(None, Some(1.0)), (Some(1.0), None), (None, None)] {
+            let changed: Change<f64> = change(before, after);
+            assert_eq!((changed.delta, changed.relative_delta, changed.stability), (None, None, Stability::Unknown));
+        }
+    }
+}
