@@ -12,6 +12,10 @@ use crate::metrics::ExecutionMetrics;
 /// The form of [`Accumulator::to_bytes`].
 const VERSION: u8 = 1;
 
+/// How many different latencies a group of frozen baselines may have and still be exact, so that the baselines of hundreds
+/// of skills fit a line.
+const FROZEN_DISTINCT_MAX: usize = 4096;
+
 /// Collects records, in any order, and yields the [`Baselines`] of them.
 ///
 /// Parts of a file can be collected apart, by several threads, and merged: the result is the same, byte for byte. Of a
@@ -48,10 +52,6 @@ impl Accumulator {
     /// An accumulator of no records, by what is told.
     pub fn by(by: By) -> Self {
         Self { by, ..Self::default() }
-    }
-
-    pub(super) fn with_skipped(by: By, skipped: Skipped) -> Self {
-        Self { by, skipped, ..Self::default() }
     }
 
     /// Takes a record in, under its group and whatever its kind.
@@ -95,16 +95,18 @@ impl Accumulator {
         Baselines { groups, skipped: self.skipped }
     }
 
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.samples.values_mut().for_each(|sample| sample.latencies.settle());
     }
 
-    /// The same with its latencies in buckets, so that it needs at most a few kilobytes a group.
-    #[must_use]
-    pub(super) fn bounded(mut self) -> Self {
+    /// The same in at most some 20 kilobytes a group: latencies are in buckets where they are of more than
+    /// [`FROZEN_DISTINCT_MAX`] values.
+    pub(super) fn condensed(mut self) -> Self {
+        self.settle();
         for sample in self.samples.values_mut() {
-            sample.latencies.bound();
-            sample.latencies.settle();
+            if sample.latencies.distinct() > FROZEN_DISTINCT_MAX {
+                sample.latencies.bound();
+            }
         }
         self
     }

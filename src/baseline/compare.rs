@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::inference::{self, ALPHA, Found, Proportion, Spread};
 use super::sample::Sample;
 use super::stats::Moments;
-use super::{Accumulator, Baseline, Baselines, FrozenBaselines};
+use super::{Accumulator, Baseline, Baselines, FrozenBaselines, Precision};
 use crate::metrics::Usd;
 
 /// A change of at most one part in this many, 2 %, is what the plan calls stable.
@@ -83,8 +83,11 @@ pub struct SkillComparison {
     ///
     /// The values are the medians. The delta is the shift of Hodges and Lehmann (1963), the median of all differences
     /// between a recent latency and one of the baseline, with its interval; it need not be the difference of the medians.
-    /// Latencies in one bucket, of less than 0.8 % width (see [`Precision`](super::Precision)), are taken as equal.
     pub latency_ms: Metric,
+    /// Whether that test is of the latencies themselves or of buckets, in which case latencies in one bucket, less than
+    /// 0.8 % wide, count as equal, and the shift is a difference of their middles. The latter if either side has more than
+    /// a frozen baseline keeps, 4096 different ones, or than a [baseline](Precision) does.
+    pub latency_precision: Precision,
     /// Of [`Baseline::latency_mean_ms`], by [`Test::Welch`]: it sees what outliers do.
     pub latency_mean_ms: Metric,
     /// Of [`Baseline::cost_mean_usd`], by [`Test::Welch`].
@@ -169,9 +172,9 @@ impl FrozenBaselines {
     /// # Ok::<(), runledger::Error>(())
     /// ```
     #[must_use]
-    pub fn compare(&self, recent: Accumulator) -> Comparison {
+    pub fn compare(&self, mut recent: Accumulator) -> Comparison {
+        recent.settle();
         let recent_baselines = recent.clone().finish();
-        let recent = recent.bounded();
         let sides = [(&self.samples, &self.baselines), (&recent, &recent_baselines)];
         let names: BTreeSet<&String> = sides.iter().flat_map(|(samples, _)| samples.samples().keys()).collect();
         let side = |(samples, baselines): (&'_ Accumulator, &'_ Baselines), name: &str| {
@@ -206,7 +209,13 @@ impl Comparison {
 
 type Side = Option<(Sample, Baseline)>;
 
-fn group(sides: [Side; 2]) -> SkillComparison {
+fn group(mut sides: [Side; 2]) -> SkillComparison {
+    let bounded =
+        |side: &Side| side.as_ref().is_some_and(|(sample, _)| sample.latencies.precision() == Precision::Bounded);
+    let latency_precision = if sides.iter().any(bounded) { Precision::Bounded } else { Precision::Exact };
+    if latency_precision == Precision::Bounded {
+        sides.iter_mut().flatten().for_each(|(sample, _)| sample.latencies.bound());
+    }
     let sides = sides.each_ref().map(Option::as_ref);
     let known = |of: fn(&Baseline) -> Option<f64>| sides.map(|side| of(&side?.1));
     let means = |moments: fn(&Sample) -> &Moments, of: fn(&Baseline) -> Option<f64>| {
@@ -225,6 +234,7 @@ fn group(sides: [Side; 2]) -> SkillComparison {
     SkillComparison {
         success_rate: success_rate(sides, known(|b| b.success_rate)),
         latency_ms: latency(sides, known(|b| b.latency_p50_ms)),
+        latency_precision,
         latency_mean_ms: means(|sample| &sample.latency_ms, |b| b.latency_mean_ms),
         cost_mean_usd,
         tokens_mean: means(|sample| &sample.tokens, |b| b.tokens_mean),

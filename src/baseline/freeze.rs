@@ -36,7 +36,7 @@ pub struct FrozenBaselines {
     pub computed_from: ComputedFrom,
     /// The baselines.
     pub baselines: Baselines,
-    /// The counts and sums that later samples are compared with, latencies in buckets.
+    /// The counts and sums that later samples are compared with.
     #[serde(with = "hex")]
     pub(super) samples: Accumulator,
 }
@@ -97,7 +97,7 @@ impl Baselines {
         let samples = collect(records, |record| record.timestamp_start < week_start)?;
         let baselines = samples.clone().finish();
         let computed_from = ComputedFrom::of(&baselines);
-        Ok(FrozenBaselines { week_start, computed_from, baselines, samples: samples.bounded() })
+        Ok(FrozenBaselines { week_start, computed_from, baselines, samples: samples.condensed() })
     }
 }
 

@@ -103,6 +103,11 @@ impl Latencies {
         self.bounded = true;
     }
 
+    /// How many different values or buckets there are; what is recent must be [settled](Self::settle).
+    pub(super) fn distinct(&self) -> usize {
+        self.counts.len()
+    }
+
     pub(super) fn precision(&self) -> Precision {
         if self.bounded { Precision::Bounded } else { Precision::Exact }
     }

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::num::NonZeroUsize;
 
 use super::observation::{self, Observation};
-use super::{Accumulator, By, Skipped};
-use crate::error::Error;
+use super::{Accumulator, By};
 use crate::metrics::ExecutionMetrics;
 
 /// Keeps, of each group, the executions that began last, and yields the [`Accumulator`] of them.
@@ -35,13 +34,12 @@ pub struct Latest {
     most: NonZeroUsize,
     /// The earliest on top, to be replaced first.
     groups: BTreeMap<String, BinaryHeap<Reverse<Observation>>>,
-    skipped: Skipped,
 }
 
 impl Latest {
     /// Keeps at most that many executions of each group.
     pub fn new(by: By, most: NonZeroUsize) -> Self {
-        Self { by, most, groups: BTreeMap::new(), skipped: Skipped::default() }
+        Self { by, most, groups: BTreeMap::new() }
     }
 
     /// Takes a record in, if it is among the last ones of its group.
@@ -54,14 +52,8 @@ impl Latest {
         }
     }
 
-    /// Counts a line that is no record, as [`Accumulator::skip`].
-    pub fn skip(&mut self, error: Error) {
-        self.skipped.add(error);
-    }
-
     /// Takes in what another one kept; by the same, or the groups of both stand side by side.
     pub fn merge(&mut self, other: Self) {
-        self.skipped.merge(other.skipped);
         for (key, observations) in other.groups {
             let group = self.groups.entry(key).or_default();
             observations.into_iter().for_each(|Reverse(observation)| keep(group, observation, self.most));
@@ -70,7 +62,7 @@ impl Latest {
 
     /// The accumulator of the executions that were kept.
     pub fn accumulate(self) -> Accumulator {
-        let mut accumulator = Accumulator::with_skipped(self.by, self.skipped);
+        let mut accumulator = Accumulator::by(self.by);
         for (key, observations) in self.groups {
             observations.into_iter().for_each(|Reverse(observation)| accumulator.observe(&key, &observation));
         }

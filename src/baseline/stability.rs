@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Accumulator, Baseline, Baselines, Skipped, week_start};
-use crate::error::Error;
+use super::{Accumulator, Baseline, Baselines, week_start};
 use crate::metrics::{ExecutionMetrics, Timestamp, Usd};
 
 const WEEK_MS: u64 = 7 * 86_400_000;
@@ -80,20 +79,11 @@ pub struct WeekChanges {
 }
 
 /// How much the baselines move from week to week.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct StabilityReport {
     /// Each week that has records but the first, in the order of time. Where the week before has none, all is unknown.
     pub weeks: Vec<WeekChanges>,
-    #[serde(skip)]
-    skipped: Skipped,
-}
-
-impl StabilityReport {
-    /// The lines that were passed over.
-    pub fn skipped(&self) -> &Skipped {
-        &self.skipped
-    }
 }
 
 /// Collects records, in any order, and yields the [`StabilityReport`] of the weeks in which they began.
@@ -118,7 +108,6 @@ impl StabilityReport {
 #[derive(Debug, Clone, Default)]
 pub struct Weekly {
     weeks: BTreeMap<Timestamp, Accumulator>,
-    skipped: Skipped,
 }
 
 impl Weekly {
@@ -127,14 +116,8 @@ impl Weekly {
         self.weeks.entry(week_start(record.timestamp_start)).or_default().add(record);
     }
 
-    /// Counts a line that is no record, as [`Accumulator::skip`].
-    pub fn skip(&mut self, error: Error) {
-        self.skipped.add(error);
-    }
-
     /// Takes in what another one collected.
     pub fn merge(&mut self, other: Self) {
-        self.skipped.merge(other.skipped);
         for (week, accumulator) in other.weeks {
             self.weeks.entry(week).or_default().merge(accumulator);
         }
@@ -153,7 +136,7 @@ impl Weekly {
             }
             before = Some((week, baselines));
         }
-        StabilityReport { weeks, skipped: self.skipped }
+        StabilityReport { weeks }
     }
 }
 

@@ -1,21 +1,22 @@
 //! The command line: every argument, with its help. The only file that names clap.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
-use runledger::Timestamp;
 use runledger::cost::By;
 use runledger::metrics::{Meter, Status};
+use runledger::{Timestamp, baseline};
 
-use crate::period::Bound;
+use crate::period::{Bound, Week};
 use crate::show::IdPrefix;
 use crate::zone::Zone;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; the answer is yes
-  1  done; the answer is no: a fault was found, or no execution has the id
+  1  done; the answer is no: a fault or a regression was found, or no execution has the id
   2  it could not be done; stderr says why
 
 Answers go to stdout. Errors and warnings go to stderr, one line each, and with --json as one object each; only wrong
@@ -64,6 +65,7 @@ pub(crate) enum Command {
     Prices(Prices),
     Quota(Quota),
     Baseline(Baseline),
+    Compare(Compare),
 }
 
 /// List executions, the newest last
@@ -378,15 +380,90 @@ pub(crate) struct Quota {
 
 /// Compute what is normal, for each skill
 ///
-/// Latencies are percentiles of `total_latency_ms`. The same records give the same bytes of JSON.
+/// Latencies are percentiles of `total_latency_ms`: exact up to 49,152 different ones a skill, and within 0.4 % beyond,
+/// which `latency_precision` tells. The same records give the same bytes of JSON.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: keep the baselines of today
-  runledger baseline --out logs/baselines.json")]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Example: keep the baselines of the last 30 days
+  runledger baseline --since 30d --out logs/baselines.json")]
 pub(crate) struct Baseline {
-    /// Only this skill
-    #[arg(long, value_name = "NAME")]
-    pub(crate) skill: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Option<BaselineCommand>,
+    /// What to compute them for, each; `version` and `week` are those of a skill, `week` from Monday 00:00 UTC on
+    #[arg(long, value_name = "GROUP", value_parser = baseline_by(), default_value = baseline::By::Skill.name())]
+    pub(crate) by: baseline::By,
+    #[command(flatten)]
+    pub(crate) window: Window,
+    /// Only the executions of each group that began last, so many
+    #[arg(long, value_name = "N")]
+    pub(crate) last: Option<NonZeroUsize>,
     /// Write them to this file, as JSON, and print nothing; a file that is there is replaced
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+fn baseline_by() -> impl TypedValueParser<Value = baseline::By> {
+    PossibleValuesParser::new(baseline::By::ALL.map(baseline::By::name)).try_map(|text| text.parse())
+}
+
+/// Which executions are meant, by their skill and the time they began.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Window {
+    /// Only this skill
+    #[arg(long, value_name = "NAME")]
+    pub(crate) skill: Option<String>,
+    #[command(flatten)]
+    pub(crate) period: Period,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BaselineCommand {
+    Freeze(BaselineFreeze),
+    Stability(BaselineStability),
+}
+
+/// Freeze the baselines of a week, for `runledger compare`
+///
+/// They are computed over all executions that began before the week, which starts on Monday 00:00 UTC, and appended to
+/// `baselines.jsonl` beside the ledger. A week is frozen once: asked again, the answer is what was frozen first. With
+/// --json it is the line that was written.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: in a job that runs every Monday
+  runledger baseline freeze")]
+pub(crate) struct BaselineFreeze {
+    /// The week that this day is in (2026-11-16); this week if it is not told
+    #[arg(long, value_name = "DAY")]
+    pub(crate) week: Option<Week>,
+}
+
+/// Tell how much the baselines of each week differ from those of the week before
+///
+/// A metric is stable when it stays within ±2 %. Among few executions a greater change is chance; `runledger compare`
+/// tells them apart. Weeks start on Monday 00:00 UTC. --json has every metric.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: which skills moved in the last four weeks?
+  runledger baseline stability --since 28d")]
+pub(crate) struct BaselineStability {
+    #[command(flatten)]
+    pub(crate) window: Window,
+}
+
+/// Compare executions with the frozen baselines of a week, and say what is better or worse
+///
+/// Without --since, the executions since the start of that week. A metric is a regression or an improvement when it is
+/// off by more than 2 % and by more than chance: with a probability of at most 1 % over all tests of the comparison
+/// together, by Holm's method. A metric with fewer than 30 values on either side is not judged. Success rates are compared
+/// by a z-test or Fisher's exact test, latencies (`ms`: the median and its shift) by the rank test of Mann and Whitney,
+/// means by Welch's t-test. The interval, of 99 % confidence, is in percent of the baseline; p is the adjusted probability.
+///
+/// Exits with 1 if there is a regression.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: in a job that fails when the last day is worse than the week's baselines
+  runledger compare --since 24h")]
+pub(crate) struct Compare {
+    /// The week that this day is in (2026-11-16); the last one that was frozen if it is not told
+    #[arg(long, value_name = "DAY")]
+    pub(crate) week: Option<Week>,
+    #[command(flatten)]
+    pub(crate) window: Window,
 }

@@ -3,26 +3,56 @@
 use std::io::Write;
 use std::path::Path;
 
-use runledger::{Baselines, Records};
+use runledger::baseline::{Accumulator, By, Latest, Precision};
+use runledger::{Baselines, ExecutionMetrics};
 
-use crate::args::{Baseline, Global};
+use crate::args::{Baseline, BaselineCommand, Global, Window};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::freeze;
 use crate::records;
+use crate::stability;
 use crate::table::{Column, Table, cell, printable};
 
 pub(crate) fn run(args: &Baseline, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let wanted = |name: &str| args.skill.as_ref().is_none_or(|skill| skill == name);
-    let records = Records::open(&global.ledger)?;
-    let records = records.filter(|record| record.as_ref().map_or(true, |record| wanted(&record.skill_name)));
-    let baselines = Baselines::compute(records)?;
-    records::warn_of(baselines.skipped(), global);
+    match &args.command {
+        Some(BaselineCommand::Freeze(args)) => return freeze::run(args, global, out),
+        Some(BaselineCommand::Stability(args)) => return stability::run(args, global, out),
+        None => {}
+    }
+    let accumulator = match args.last {
+        Some(most) => {
+            let mut latest = Latest::new(args.by, most);
+            each(&args.window, global, |record| latest.add(record))?;
+            latest.accumulate()
+        }
+        None => collect(args.by, &args.window, global)?,
+    };
+    let baselines = accumulator.finish();
     match &args.out {
         Some(path) => save(&baselines, path, &global.ledger)?,
         None if global.json => writeln!(out, "{}", baselines.to_json()?)?,
-        None => table(&baselines, out)?,
+        None => table(args.by.name(), &baselines, out)?,
     }
     Ok(ExitCode::Yes)
+}
+
+/// The executions of the window.
+pub(crate) fn collect(by: By, window: &Window, global: &Global) -> Result<Accumulator, Failure> {
+    let mut accumulator = Accumulator::by(by);
+    each(window, global, |record| accumulator.add(record))?;
+    Ok(accumulator)
+}
+
+/// Gives each record of the window to `take`.
+pub(crate) fn each(window: &Window, global: &Global, mut take: impl FnMut(&ExecutionMetrics)) -> Result<(), Failure> {
+    records::each(global, |record| {
+        if window.has(&record) {
+            take(&record);
+        }
+        Ok(())
+    })?;
+    Ok(())
 }
 
 fn save(baselines: &Baselines, path: &Path, ledger: &Path) -> Result<(), Failure> {
@@ -39,9 +69,10 @@ fn save(baselines: &Baselines, path: &Path, ledger: &Path) -> Result<(), Failure
     })
 }
 
-fn table(baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> {
+/// A table of them, and beneath it what is not known of all.
+pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
-        Column::Name("skill"),
+        Column::Name(heading),
         Column::Number("runs"),
         Column::Number("success"),
         Column::Number("p50 ms"),
@@ -79,6 +110,9 @@ fn unknowns(baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> 
         let counts: Vec<_> = counts.map(|(what, count)| format!("{what} {count}")).collect();
         if !counts.is_empty() {
             writeln!(out, "unknown of {}: {}", printable(name), counts.join(", "))?;
+        }
+        if baseline.latency_precision == Precision::Bounded {
+            writeln!(out, "percentiles of {}: within 0.4 %", printable(name))?;
         }
     }
     Ok(())

@@ -31,6 +31,8 @@ pub(crate) enum Failure {
     Ambiguous { prefix: String, first: runledger::Uuid, second: runledger::Uuid },
     #[error("the ledger has faults ({0}), which `runledger verify` names: its head is not worth keeping")]
     Faulty(u64),
+    #[error("no baselines are frozen {of}: `runledger baseline freeze` does so: {}", path.display())]
+    NotFrozen { of: String, path: PathBuf },
     #[error("write the baselines: {}: this is the ledger", .0.display())]
     IsLedger(PathBuf),
 }
@@ -43,7 +45,7 @@ impl Failure {
             Self::Prices { source, .. } | Self::Limits { source, .. } => kind(source),
             Self::Output(_) | Self::Input(_) | Self::File { .. } => "io",
             Self::Head { .. } => "malformed",
-            Self::Absent(_) => "absent",
+            Self::Absent(_) | Self::NotFrozen { .. } => "absent",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Faulty(_) => "faulty",
             Self::IsLedger(_) => "unsuitable",

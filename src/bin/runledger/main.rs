@@ -5,11 +5,13 @@
 mod args;
 mod baseline;
 mod clock;
+mod compare;
 mod cost;
 mod discrepancy;
 mod exit_code;
 mod explain;
 mod failure;
+mod freeze;
 mod head;
 mod list;
 mod output;
@@ -21,6 +23,7 @@ mod quota;
 mod records;
 mod short;
 mod show;
+mod stability;
 mod table;
 mod verify;
 mod zone;
@@ -59,6 +62,7 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Prices(args) => prices::run(args, global, out),
         Command::Quota(args) => quota::run(args, global, out),
         Command::Baseline(args) => baseline::run(args, global, out),
+        Command::Compare(args) => compare::run(args, global, out),
     }?;
     out.flush()?;
     Ok(code)

@@ -3,9 +3,10 @@
 use std::str::FromStr;
 
 use chrono::NaiveDate;
+use runledger::baseline::week_start;
 use runledger::{ExecutionMetrics, Timestamp};
 
-use crate::args::Period;
+use crate::args::{Period, Window};
 use crate::clock;
 
 /// One end of a period.
@@ -30,6 +31,28 @@ impl Period {
             Bound::Time(until) => time < until,
         };
         self.since.is_none_or(begun) && self.until.is_none_or(not_over)
+    }
+}
+
+impl Window {
+    /// Whether the execution is of the skill and began in the period.
+    pub(crate) fn has(&self, record: &ExecutionMetrics) -> bool {
+        self.skill.as_ref().is_none_or(|skill| *skill == record.skill_name) && self.period.has(record)
+    }
+}
+
+/// A week, by its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Week(pub(crate) Timestamp);
+
+impl FromStr for Week {
+    type Err = String;
+
+    /// Reads a day of it.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let day = format!("{text}T00:00:00Z").parse().ok().filter(|_| text.len() == 10);
+        let day = day.ok_or("expected a day such as 2026-11-16")?;
+        Ok(Self(week_start(day)))
     }
 }
 

@@ -38,17 +38,13 @@ pub(crate) fn refuse_unsuitable(global: &Global) -> Result<(), Failure> {
     }
 }
 
-/// As [`each`] does, for lines that were passed over elsewhere.
-pub(crate) fn warn_of(skipped: &Skipped, global: &Global) {
-    skipped.errors().iter().for_each(|error| name(error, global));
-    count(skipped.count(), global);
-}
-
-fn name(error: &Error, global: &Global) {
+/// Says which line is no record.
+pub(crate) fn name(error: &Error, global: &Global) {
     output::warning(&failure::text(error), failure::kind(error), global);
 }
 
-fn count(malformed: u64, global: &Global) {
+/// Says how many lines are no records, if any.
+pub(crate) fn count(malformed: u64, global: &Global) {
     if malformed > 0 {
         output::warning(&format!("lines that are no records, passed over: {malformed}"), "malformed", global);
     }

@@ -96,7 +96,10 @@ fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
         return text.into();
     }
-    text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+    // Of `skill@version` the version stays, which may be all that tells two of them apart.
+    let end = text.rfind('@').map_or("", |at| &text[at..]);
+    let end = if width(end) + 2 <= columns { end } else { "" };
+    text.chars().take(columns.saturating_sub(1 + width(end))).chain(['…']).chain(end.chars()).collect()
 }
 
 /// The cell of a value that may be unknown.
@@ -141,6 +144,8 @@ mod tests {
         let mut table = Table::new([Column::Name("skill"), Column::Text("id")]);
         table.row(["ä".repeat(60), "1".repeat(36)]);
         assert_eq!(text(&table).lines().last(), Some(format!("{}… {}", "ä".repeat(42), "1".repeat(36)).as_str()));
+        assert_eq!(cut("git-push-autonomous@1.2.0", 15), "git-push…@1.2.0");
+        assert_eq!(cut("a@git-push-autonomous", 15), "a@git-push-aut…");
         table.row(["short".to_owned(), "2".repeat(90)]);
         assert_eq!(text(&table).lines().last(), Some(format!("{:10} {}", "short", "2".repeat(90)).as_str()));
     }
