@@ -26,7 +26,7 @@ fn executions() -> Vec<ExecutionMetrics> {
             publish.total_latency_ms = Some(3_600 + hour % 11 * 50);
             publish.skill_version = "1.1.0".to_owned();
             publish.model.name = Some("gpt-4".to_owned());
-            if hour % 4 == 0 {
+            if hour.is_multiple_of(4) {
                 publish.set_status(Status::Failed);
             }
         }

@@ -19,8 +19,8 @@ const FROZEN_DISTINCT_MAX: usize = 4096;
 /// Collects records, in any order, and yields the [`Baselines`] of them.
 ///
 /// Parts of a file can be collected apart, by several threads, and merged: the result is the same, byte for byte. Of a
-/// record only counts and sums are kept, and latencies are counted: at most 680 KiB a group, however many records there
-/// are, and 120 KiB once they are [bounded](super::Precision::Bounded).
+/// record only counts and sums are kept, and latencies are counted: at most 660 KiB a group, however many records there
+/// are, and 170 KiB once they are [bounded](super::Precision::Bounded).
 ///
 /// ```
 /// use runledger::baseline::Accumulator;

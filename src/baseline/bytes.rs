@@ -89,6 +89,18 @@ impl<'b> Reader<'b> {
         }
     }
 
+    /// A number of at most 64 digits, fast where it is below 128, as most are of which there are many.
+    #[inline]
+    pub(super) fn small(&mut self) -> Result<u64> {
+        match self.rest {
+            [byte @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.at_most(u64::MAX),
+        }
+    }
+
     pub(super) fn signed(&mut self) -> Result<i128> {
         let number = self.number()?;
         Ok((number >> 1) as i128 ^ -((number & 1) as i128))

@@ -96,8 +96,10 @@ impl Sample {
         out.signed(self.period.start.unix_ms().into());
         out.signed(self.period.end.unix_ms().into());
         [self.executions, self.succeeded, self.failed].into_iter().for_each(|count| out.number(count.into()));
+        self.latency_ms.write(out);
         self.latencies.write(out);
-        [self.latency_ms, self.cost_pico, self.tokens].iter().for_each(|moments| moments.write(out));
+        self.cost_pico.write(out);
+        self.tokens.write(out);
     }
 
     pub(super) fn read(from: &mut Reader<'_>) -> Result<Self> {
@@ -109,23 +111,17 @@ impl Sample {
         let executions = from.at_most(u64::MAX)?;
         let succeeded = from.at_most(executions)?;
         let failed = from.at_most(executions - succeeded)?;
-        let latencies = Latencies::read(from)?;
-        let mut moments = || Moments::read(from, executions);
-        let sample = Self {
+        let latency_ms = Moments::read(from, executions)?;
+        Ok(Self {
             period,
             executions,
             succeeded,
             failed,
-            latencies,
-            latency_ms: moments()?,
-            cost_pico: moments()?,
-            tokens: moments()?,
-        };
-        let latencies = sample.latencies.doubled().map(|(_, count)| u128::from(count)).sum::<u128>();
-        if latencies != sample.latency_ms.count().into() {
-            return Err(from.malformed());
-        }
-        Ok(sample)
+            latencies: Latencies::read(from, latency_ms.count())?,
+            latency_ms,
+            cost_pico: Moments::read(from, executions)?,
+            tokens: Moments::read(from, executions)?,
+        })
     }
 }
 

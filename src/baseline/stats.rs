@@ -24,8 +24,9 @@ pub(super) fn percentiles<const N: usize>(
     let mut ranked = Ranked { values: doubled, value: 0, passed: 0 };
     percents.map(|percent| {
         let place = u128::from(count.checked_sub(1)?) * u128::from(percent);
-        let low = ranked.at(place / HUNDRED)?;
-        let high = ranked.clone().at(place / HUNDRED + 1).unwrap_or(low);
+        let index = (place / HUNDRED) as u64;
+        let low = ranked.at(index)?;
+        let high = ranked.clone().at(index + 1).unwrap_or(low);
         let two_hundredths = low * HUNDRED + place % HUNDRED * (high - low);
         Some(two_hundredths as f64 / (2 * HUNDRED) as f64)
     })
@@ -36,15 +37,15 @@ pub(super) fn percentiles<const N: usize>(
 struct Ranked<I> {
     values: I,
     value: u128,
-    passed: u128,
+    passed: u64,
 }
 
 impl<I: Iterator<Item = (u128, u64)>> Ranked<I> {
-    fn at(&mut self, index: u128) -> Option<u128> {
+    fn at(&mut self, index: u64) -> Option<u128> {
         while self.passed <= index {
             let (value, count) = self.values.next()?;
             self.value = value;
-            self.passed += u128::from(count);
+            self.passed += count;
         }
         Some(self.value)
     }
@@ -79,9 +80,14 @@ impl Default for Moments {
 
 impl Moments {
     pub(super) fn add(&mut self, value: i128) {
+        self.count += 1;
         let magnitude = value.unsigned_abs();
-        let sums = magnitude.checked_mul(magnitude).map(|squares| Sums { values: value, squares });
-        self.merge(&Self { count: 1, sums });
+        let squares = match u64::try_from(magnitude) {
+            // The product of two `u64` is one instruction, that of two `u128` is not.
+            Ok(magnitude) => Some(u128::from(magnitude) * u128::from(magnitude)),
+            Err(_) => magnitude.checked_mul(magnitude),
+        };
+        self.sums = self.sums.and_then(|sums| sums.plus(Sums { values: value, squares: squares? }));
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
