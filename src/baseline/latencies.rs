@@ -287,6 +287,30 @@ mod tests {
     }
 
     proptest! {
+        // Tens of thousands of values a case, so that many cases reach the limit, some in one part and some in all of them.
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn whether_they_are_exact_depends_on_their_set_alone(
+            ranges in prop::collection::vec((0..100_000_u64, 1..30_000_u64, 1..4_u64), 3),
+            order in Just([0, 1, 2]).prop_shuffle(),
+        ) {
+            let values = ranges.iter().map(|&(from, count, step)| (0..count).map(move |i| from + i * step));
+            let parts: Vec<Vec<u64>> = values.map(Iterator::collect).collect();
+            let mut all = parts.concat();
+            let mut merged = Latencies::default();
+            order.into_iter().for_each(|part| merged.merge(of(&parts[part])));
+            prop_assert_eq!(written(&merged), written(&of(&all)));
+            all.reverse();
+            prop_assert_eq!(written(&merged), written(&of(&all)));
+
+            let set: std::collections::BTreeSet<_> = all.iter().collect();
+            prop_assert_eq!(merged.precision() == Precision::Exact, set.len() <= Precision::DISTINCT_MAX);
+            let counted: u64 = merged.doubled().map(|(_, count)| count).sum();
+            prop_assert_eq!(counted, all.len() as u64);
+        }
+    }
+
+    proptest! {
         #[test]
         fn neither_order_nor_split_changes_the_counts(
             (values, shuffled) in prop::collection::vec(prop_oneof![9 => 0..1_000_u64, 1 => any::<u64>()], 0..300)
