@@ -382,6 +382,12 @@ fn bytes_that_are_none_are_refused() {
     assert_eq!(kind(&[&bytes[..], &[0]].concat()), ErrorKind::Malformed);
     assert_eq!(kind(&[&[2], &bytes[1..]].concat()), ErrorKind::Newer);
     assert_eq!(kind(&[&[0], &bytes[1..]].concat()), ErrorKind::Malformed);
+    // No group twice: one would take the other's place.
+    ["a", "b"].into_iter().for_each(|skill| accumulator.add(&record(skill, START)));
+    let twice: Vec<u8> = accumulator.to_bytes();
+    let at = twice.windows(2).position(|pair| pair == [1, b'b']).unwrap() + 1;
+    assert_eq!(kind(&[&twice[..at], b"a", &twice[at + 1..]].concat()), ErrorKind::Malformed);
+
     // Whatever is changed, nothing panics, neither now nor when it is used.
     for at in 1..bytes.len() {
         for change in [1, 0x7f, 0x80, 0xff] {

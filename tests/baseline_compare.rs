@@ -120,6 +120,20 @@ fn all_who_freeze_a_week_at_once_get_the_same() {
 }
 
 #[test]
+fn the_first_line_of_a_week_is_the_weeks() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("baselines.jsonl");
+    let journal = journal::Journal::open(&path, options("2026-02-11T10:00:00Z")).unwrap();
+    for records in 1..=3 {
+        let records = (0..records).map(|_| Ok(record("skill", "2026-02-01T00:00:00Z")));
+        let frozen = Baselines::frozen(at("2026-02-09T00:00:00Z"), records).unwrap();
+        journal.append(frozen.to_json().unwrap().as_bytes()).unwrap();
+    }
+    let kept: Vec<_> = FrozenWeeks::open(&path).unwrap().map(|frozen| frozen.unwrap().computed_from.records).collect();
+    assert_eq!(kept, [1]);
+}
+
+#[test]
 fn a_line_that_was_changed_is_named_and_not_believed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("baselines.jsonl");
@@ -299,6 +313,8 @@ fn many_latencies_are_compared_in_buckets() {
     let off = (bounded.latency_ms.delta.unwrap() - 1_000.0).abs();
     assert!(off > 0.0 && off < 32.0, "{off}");
     assert!(ends(exact.latency_ms).iter().zip(ends(bounded.latency_ms)).all(|(a, b)| (a - b).abs() < 64.0));
+    // Middles of buckets of 64 ms lie so far apart.
+    assert!(ends(bounded.latency_ms).iter().chain(&bounded.latency_ms.delta).all(|distance| distance % 64.0 == 0.0));
     // The medians are what the baselines say.
     assert_eq!((bounded.latency_ms.baseline, bounded.latency_ms.recent), (Some(12_048.0), Some(13_048.0)));
 }
