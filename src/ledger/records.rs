@@ -28,11 +28,28 @@ impl Records {
     /// [`ErrorKind::Io`] when there is no file at `path` and no ledger either, or it cannot be read;
     /// [`ErrorKind::Unsuitable`] when a directory, a FIFO or a device stands there.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self::new(lines(path.as_ref(), "open a ledger to read")?))
+        Ok(Self::new(Lines::from_start(Arc::new(Disk), readable(path.as_ref())?)))
     }
 
     pub(super) fn new(lines: Lines) -> Self {
         Self { lines, failed: false }
+    }
+}
+
+/// The layout of the ledger whose active segment is `path`, if it can be read.
+pub(super) fn readable(path: &Path) -> Result<Layout> {
+    let layout = Layout::new(path);
+    let there = Disk.stat(layout.active()).and_then(|active| Ok(active.or(Disk.stat(&layout.identity())?)));
+    match there {
+        // Opening a FIFO would wait for a writer.
+        Ok(Some(Stat { file_type: FileType::Directory | FileType::Special, .. })) => {
+            Err(Error::new(ErrorKind::Unsuitable, "open a ledger to read")
+                .path(layout.active())
+                .detail("expected a regular file, found a directory, a FIFO or a device"))
+        }
+        Ok(Some(_)) => Ok(layout),
+        Ok(None) => Err(Error::io("open a ledger to read", layout.active(), std::io::ErrorKind::NotFound.into())),
+        Err(source) => Err(Error::io("open a ledger to read", layout.active(), source)),
     }
 }
 
@@ -54,23 +71,6 @@ impl Iterator for Records {
                 }
             }
         }
-    }
-}
-
-/// The lines of the journal whose active segment is `path`.
-pub(super) fn lines(path: &Path, operation: &str) -> Result<Lines> {
-    let layout = Layout::new(path);
-    let there = Disk.stat(layout.active()).and_then(|active| Ok(active.or(Disk.stat(&layout.identity())?)));
-    match there {
-        // Opening a FIFO would wait for a writer.
-        Ok(Some(Stat { file_type: FileType::Directory | FileType::Special, .. })) => {
-            Err(Error::new(ErrorKind::Unsuitable, operation)
-                .path(layout.active())
-                .detail("expected a regular file, found a directory, a FIFO or a device"))
-        }
-        Ok(Some(_)) => Ok(Lines::from_start(Arc::new(Disk), layout)),
-        Ok(None) => Err(Error::io(operation, layout.active(), std::io::ErrorKind::NotFound.into())),
-        Err(source) => Err(Error::io(operation, layout.active(), source)),
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn collect(by: By, window: &Window, global: &Global) -> Result<Accumu
 /// Gives each record of the window to `take`.
 pub(crate) fn each(window: &Window, global: &Global, mut take: impl FnMut(&ExecutionMetrics)) -> Result<(), Failure> {
     records::each(global, |record| {
-        if window.has(&record) {
+        if window.has(&record.skill_name, record.timestamp_start) {
             take(&record);
         }
         Ok(())

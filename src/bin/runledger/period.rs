@@ -21,7 +21,10 @@ pub(crate) enum Bound {
 impl Period {
     /// Whether the execution began in it.
     pub(crate) fn has(&self, record: &ExecutionMetrics) -> bool {
-        let time = record.timestamp_start;
+        self.contains(record.timestamp_start)
+    }
+
+    fn contains(&self, time: Timestamp) -> bool {
         let begun = |since| match since {
             Bound::Date(date) => self.zone.date(time) >= date,
             Bound::Time(since) => time >= since,
@@ -35,9 +38,9 @@ impl Period {
 }
 
 impl Window {
-    /// Whether the execution is of the skill and began in the period.
-    pub(crate) fn has(&self, record: &ExecutionMetrics) -> bool {
-        self.skill.as_ref().is_none_or(|skill| *skill == record.skill_name) && self.period.has(record)
+    /// Whether an execution of that skill which began then is in it.
+    pub(crate) fn has(&self, skill_name: &str, start: Timestamp) -> bool {
+        self.skill.as_ref().is_none_or(|skill| skill == skill_name) && self.period.contains(start)
     }
 }
 
