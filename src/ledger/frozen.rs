@@ -17,6 +17,12 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 /// The first line of a week is the week's. Should two processes freeze one week at the same time, both answer with the
 /// line that came first, and every reader finds that one.
 ///
+/// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}` and the
+/// chain's three keys. The baselines are for people and programs, by skill; the samples are what a
+/// [comparison](FrozenBaselines::compare) needs besides, as hex of [`Accumulator::to_bytes`]: 4 to 20 KB a skill.
+///
+/// [`Accumulator::to_bytes`]: crate::baseline::Accumulator::to_bytes
+///
 /// ```
 /// # let directory = tempfile::tempdir()?;
 /// use runledger::{Ledger, Options, Skill};
