@@ -1,25 +1,26 @@
 //! How fast a ledger is read back: `cargo bench --bench scan [-- --seconds 2 --dir DIRECTORY]`.
 //!
-//! A log of 200,000 records in several segments is generated once and kept in the directory. Baselines of all records,
-//! and a verification, stand beside the floors over the same bytes: counting line feeds, one SHA-256, and as many at once as
-//! there are cores, of bytes that are in memory already.
+//! A log of 200,000 records in several segments is generated once and kept in the directory. The fields of all records,
+//! baselines of them, and a verification, stand beside the floors over the same bytes: a bare search for line feeds, on one
+//! thread and on two, one SHA-256, and as many at once as there are cores, of bytes that are in memory already.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
 mod common;
+#[path = "../examples/generate_log/records.rs"]
+mod records;
 
 use std::fs::{self, File};
 use std::hint::black_box;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{arguments, machine};
-use runledger::metrics::{CostTier, ErrorCategory, Status, Step};
-use runledger::{
-    Answer, Baselines, Durability, ExecutionMetrics, Options, PriceTable, Records, Timestamp, Usage, Uuid, hash_bytes,
-    hash_reader, verify,
-};
+use runledger::baseline::Accumulator;
+use runledger::{Answer, Baselines, Durability, Options, Records, Scan, hash_bytes, hash_reader, verify};
 
 const RECORDS: u64 = 200_000;
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -38,9 +39,11 @@ fn main() {
     );
     println!("{:<36} {:>10} {:>12} {:>10}", "", "MB/s", "records/s", "best, ms");
     let measure = |what: &str, pass: &dyn Fn()| log.print(what, best(arguments.seconds, pass));
-    measure("floor: count line feeds", &|| {
-        assert_eq!(log.segments.iter().map(|path| line_feeds(path)).sum::<u64>(), RECORDS);
-    });
+    for threads in [1, 2] {
+        measure(&format!("floor: line feeds, {threads} threads"), &|| {
+            assert_eq!(line_feeds(&log.segments, threads), RECORDS);
+        });
+    }
     measure("floor: SHA-256", &|| {
         log.segments.iter().for_each(|path| _ = black_box(hash_reader(File::open(path).unwrap()).unwrap()));
     });
@@ -58,12 +61,21 @@ fn main() {
         let verification = verify(&log.path, &[]).unwrap();
         assert!(verification.is_clean() && verification.lines == RECORDS);
     });
-    measure("scan", &|| {
+    measure("fields", &|| {
+        let scanned = Scan::open(&log.path).unwrap().fold(|| 0, |count, _| *count += 1, |count, later| *count += later);
+        assert_eq!(scanned.unwrap().value, RECORDS);
+    });
+    let samples = |baselines: Baselines| baselines.iter().map(|(_, baseline)| baseline.sample_size).sum::<u64>();
+    measure("fields + baselines", &|| {
+        let scan = Scan::open(&log.path).unwrap();
+        let scanned = scan.fold(Accumulator::new, Accumulator::add_fields, Accumulator::merge).unwrap();
+        assert_eq!(samples(scanned.value.finish()), RECORDS);
+    });
+    measure("records", &|| {
         assert_eq!(Records::open(&log.path).unwrap().map(Result::unwrap).count() as u64, RECORDS);
     });
-    measure("scan + baselines", &|| {
-        let baselines = Baselines::compute(Records::open(&log.path).unwrap()).unwrap();
-        assert_eq!(baselines.iter().map(|(_, baseline)| baseline.sample_size).sum::<u64>(), RECORDS);
+    measure("records + baselines", &|| {
+        assert_eq!(samples(Baselines::compute(Records::open(&log.path).unwrap()).unwrap()), RECORDS);
     });
 }
 
@@ -81,13 +93,31 @@ fn best(seconds: Duration, pass: &dyn Fn()) -> Duration {
     }
 }
 
-fn line_feeds(path: &Path) -> u64 {
-    let mut file = BufReader::with_capacity(256 * 1024, File::open(path).unwrap());
-    let mut count = 0;
-    while file.skip_until(b'\n').unwrap() > 0 {
-        count += 1;
+/// How many there are: the threads take the next 256 KiB by turns.
+fn line_feeds(segments: &[PathBuf], threads: usize) -> u64 {
+    const BYTES: usize = 256 * 1024;
+    let total = AtomicU64::new(0);
+    for path in segments {
+        let (file, next) = (File::open(path).unwrap(), AtomicU64::new(0));
+        let count = || {
+            let (mut buffer, mut count) = (vec![0; BYTES], 0);
+            loop {
+                let read = file.read_at(&mut buffer, next.fetch_add(BYTES as u64, Ordering::Relaxed)).unwrap();
+                if read == 0 {
+                    break;
+                }
+                let mut rest = &buffer[..read];
+                while rest.skip_until(b'\n').unwrap() > 0 {
+                    count += 1;
+                }
+                // The last piece belongs to what comes next.
+                count -= u64::from(buffer[read - 1] != b'\n');
+            }
+            total.fetch_add(count, Ordering::Relaxed);
+        };
+        std::thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(count)));
     }
-    count
+    total.into_inner()
 }
 
 /// The generated ledger.
@@ -123,46 +153,9 @@ impl Log {
 fn generate(path: &Path) {
     println!("generating {RECORDS} records");
     let ledger = Options::new().durability(Durability::Flushed).rotate_bytes(Some(SEGMENT_BYTES)).open(path).unwrap();
-    let start: Timestamp = "2026-02-07T00:00:00Z".parse().unwrap();
-    for number in 0..RECORDS {
-        assert!(matches!(
-            ledger.append(&record(number, start.plus_ms(number * 3_000))).unwrap(),
-            Answer::Flushed { .. }
-        ));
+    let mut source = records::Records::new(20, 1);
+    for _ in 0..RECORDS {
+        let record = source.next_record().unwrap();
+        assert!(matches!(ledger.append(&record).unwrap(), Answer::Flushed { .. }));
     }
-}
-
-/// A record as an orchestrator writes it; every value is a function of `number`.
-fn record(number: u64, start: Timestamp) -> ExecutionMetrics {
-    const SKILLS: [&str; 5] = ["git-push-autonomous", "blog-publish", "summarise", "code-review", "deploy"];
-    const MODELS: [&str; 3] = ["gpt-4", "gpt-3.5-turbo", "claude-3-opus"];
-    let pick = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
-    let skill = SKILLS[(pick % 5) as usize];
-    let latency = 200 + pick % 9_000;
-    let mut record = ExecutionMetrics::new(Uuid::from_u128(u128::from(number) + 1), skill, "0.1.0", start);
-    record.orchestrator_version = Some("2.3.1".to_owned());
-    record.timestamp_end = Some(start.plus_ms(latency));
-    (record.total_latency_ms, record.wall_clock_time_ms) = (Some(latency - 60), Some(latency));
-    let failed = pick.is_multiple_of(50);
-    record.set_status(if failed { Status::Failed } else { Status::Success });
-    if failed {
-        record.error_category = Some(ErrorCategory::Network);
-        record.set_error_reason("the remote closed the connection");
-    }
-    let (model, usage) = (MODELS[(pick % 3) as usize], Usage::new(500 + pick % 3_000, 100 + pick % 900));
-    record.set_usage(model, &usage);
-    PriceTable::bundled().unwrap().cost(model, &usage, start).unwrap().fill(&mut record);
-    assert_ne!(record.cost_tier, Some(CostTier::Unknown));
-    (record.free_tier_quota_remaining, record.free_tier_quota_pct_used) = (Some(98_500), Some(1.5));
-    record.confidence_score = Some((pick % 100) as f64 / 100.0);
-    record.decision_made = Some("APPROVE".to_owned());
-    record.input_hash = Some(hash_bytes(number.to_le_bytes()));
-    record.skill_path_in_dag = Some(format!("orchestrator -> rules-engine -> {skill}"));
-    for (name, share) in [("rules-engine", 10), ("executor", 90)] {
-        let mut step = Step::new(name, start);
-        step.duration_ms = Some(latency * share / 100);
-        record.trace.steps.push(step);
-    }
-    record.tags.insert("branch".to_owned(), "main".into());
-    record
 }

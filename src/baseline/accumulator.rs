@@ -7,7 +7,7 @@ use super::observation::{self, Observation};
 use super::sample::Sample;
 use super::{Baselines, By, Skipped};
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::ExecutionMetrics;
+use crate::metrics::{ExecutionMetrics, Fields};
 
 /// The form of [`Accumulator::to_bytes`].
 const VERSION: u8 = 1;
@@ -20,7 +20,8 @@ const FROZEN_DISTINCT_MAX: usize = 4096;
 ///
 /// Parts of a file can be collected apart, by several threads, and merged: the result is the same, byte for byte. Of a
 /// record only counts and sums are kept, and latencies are counted: at most 660 KiB a group, however many records there
-/// are, and 170 KiB once they are [bounded](super::Precision::Bounded).
+/// are, and 170 KiB once they are [bounded](super::Precision::Bounded). All cores collect the records of a ledger by
+/// [`Scan::fold`](crate::Scan::fold) with `Accumulator::new`, [`add_fields`](Self::add_fields) and [`merge`](Self::merge).
 ///
 /// ```
 /// use runledger::baseline::Accumulator;
@@ -56,7 +57,12 @@ impl Accumulator {
 
     /// Takes a record in, under its group and whatever its kind.
     pub fn add(&mut self, record: &ExecutionMetrics) {
-        let (labels, observation) = observation::of(record);
+        self.add_fields(&Fields::of(record));
+    }
+
+    /// As [`add`](Self::add), of a record of which only the fields were read.
+    pub fn add_fields(&mut self, fields: &Fields<'_>) {
+        let (labels, observation) = observation::of(fields);
         self.observe(&labels.key(self.by), &observation);
     }
 
@@ -74,6 +80,11 @@ impl Accumulator {
     /// [`Skipped::ERRORS_MAX`].
     pub fn skip(&mut self, error: Error) {
         self.skipped.add(error);
+    }
+
+    /// Takes in lines that were passed over elsewhere.
+    pub fn skip_all(&mut self, skipped: Skipped) {
+        self.skipped.merge(skipped);
     }
 
     /// Takes in what another accumulator collected; by the same, or the groups of both stand side by side.

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use super::observation::{self, Observation};
 use super::{Accumulator, By};
-use crate::metrics::ExecutionMetrics;
+use crate::metrics::{ExecutionMetrics, Fields};
 
 /// Keeps, of each group, the executions that began last, and yields the [`Accumulator`] of them.
 ///
@@ -44,7 +44,12 @@ impl Latest {
 
     /// Takes a record in, if it is among the last ones of its group.
     pub fn add(&mut self, record: &ExecutionMetrics) {
-        let (labels, observation) = observation::of(record);
+        self.add_fields(&Fields::of(record));
+    }
+
+    /// As [`add`](Self::add), of a record of which only the fields were read.
+    pub fn add_fields(&mut self, fields: &Fields<'_>) {
+        let (labels, observation) = observation::of(fields);
         let key = labels.key(self.by);
         match self.groups.get_mut(&*key) {
             Some(group) => keep(group, observation, self.most),

@@ -27,17 +27,16 @@ mod latencies;
 mod latest;
 mod observation;
 mod sample;
-mod skipped;
 mod special;
 mod stability;
 mod stats;
 
+pub use crate::error::Skipped;
 pub use accumulator::Accumulator;
 pub use by::By;
 pub use compare::{Comparison, Metric, SkillComparison, Test, Verdict};
 pub use freeze::{ComputedFrom, FrozenBaselines, week_start};
 pub use latest::Latest;
-pub use skipped::Skipped;
 pub use stability::{Change, SkillChanges, Stability, StabilityReport, WeekChanges, Weekly};
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use super::{By, Period, week_start};
-use crate::metrics::{ExecutionMetrics, Timestamp, Usd};
+use crate::metrics::{Fields, Timestamp, Usd};
 
 /// What a baseline groups records by.
 #[derive(Debug, Clone, Copy)]
@@ -30,12 +30,12 @@ pub(super) struct Observation {
     pub(super) tokens: Option<u64>,
 }
 
-pub(super) fn of(record: &ExecutionMetrics) -> (Labels<'_>, Observation) {
+pub(super) fn of<'r>(record: &'r Fields<'_>) -> (Labels<'r>, Observation) {
     let labels = Labels {
         skill_name: &record.skill_name,
         skill_version: &record.skill_version,
-        model: record.model.name.as_deref(),
-        environment: record.environment.as_str(),
+        model: record.model_name.as_deref(),
+        environment: &record.environment,
         start: record.timestamp_start,
     };
     let observation = Observation {

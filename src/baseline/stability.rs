@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{Accumulator, Baseline, Baselines, week_start};
-use crate::metrics::{ExecutionMetrics, Timestamp, Usd};
+use crate::metrics::{ExecutionMetrics, Fields, Timestamp, Usd};
 
 const WEEK_MS: u64 = 7 * 86_400_000;
 
@@ -113,7 +113,12 @@ pub struct Weekly {
 impl Weekly {
     /// Takes a record in.
     pub fn add(&mut self, record: &ExecutionMetrics) {
-        self.weeks.entry(week_start(record.timestamp_start)).or_default().add(record);
+        self.add_fields(&Fields::of(record));
+    }
+
+    /// As [`add`](Self::add), of a record of which only the fields were read.
+    pub fn add_fields(&mut self, fields: &Fields<'_>) {
+        self.weeks.entry(week_start(fields.timestamp_start)).or_default().add_fields(fields);
     }
 
     /// Takes in what another one collected.

@@ -1,61 +1,99 @@
-//! A journal in blocks: stretches of whole lines that can be worked on apart from each other.
+//! A journal in blocks: stretches of its segments that can be worked on apart from each other.
 //!
-//! A block ends where a line ends, so that what its bytes say does not depend on how the file was cut: the pieces of all
-//! blocks are the pieces that a [`Splitter`](super::reader::Splitter) gives.
+//! A line belongs to the block in which it begins, so that what the blocks hold does not depend on how a file was cut: the
+//! pieces of all blocks are the pieces that a [`Splitter`] gives. To find its first line, a block needs only the byte
+//! before it.
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
-use super::reader::{LINE_BYTES_MAX, Piece, first_piece};
+use super::reader::{Cursor, Piece, Splitter};
 use super::segment::Layout;
-use super::storage::{Access, Storage, StorageFile, read_full_at};
+use super::storage::{Access, Storage, StorageFile};
 use crate::error::{Error, Result};
 
-/// Small enough to stay in a core's own cache from the read to the hash, large enough that handing it over costs nothing.
-pub(crate) const BLOCK_BYTES: usize = 256 * 1024;
+/// What takes the lines of a block.
+pub(crate) trait TakeLines {
+    /// Takes the line that `ahead` begins with, at `offset` of its segment, if it can tell at once where it ends: at the first
+    /// line feed. Says how long it is with that; `None`: it is to be given as a piece.
+    fn line_ahead(&mut self, _offset: u64, _ahead: &[u8]) -> Option<usize> {
+        None
+    }
 
-/// Whole lines of one segment, one after the other.
-#[derive(Debug)]
+    /// Takes a piece, and its bytes without the line feed.
+    fn piece(&mut self, piece: Piece, bytes: &[u8]);
+}
+
+/// Takes all as pieces.
+struct Pieces<F>(F);
+
+impl<F: FnMut(Piece, &[u8])> TakeLines for Pieces<F> {
+    fn piece(&mut self, piece: Piece, bytes: &[u8]) {
+        self.0(piece, bytes);
+    }
+}
+
+/// The lines of one segment that begin in a stretch of it.
+#[derive(Debug, Clone)]
 pub(crate) struct Block {
     /// Number of the segment, from 1.
     pub(crate) segment: u64,
-    /// Where the block begins in the segment.
-    offset: u64,
-    /// Longer than the block if it held a longer one before.
-    buffer: Vec<u8>,
-    len: usize,
-    /// Whether the segment ends with it.
-    last: bool,
+    path: Arc<Path>,
+    file: Arc<dyn StorageFile>,
+    start: u64,
+    end: u64,
 }
 
 impl Block {
-    /// Its pieces in order; `unfinished` can be the last of a segment only.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece> {
-        let mut start = 0;
-        std::iter::from_fn(move || {
-            let rest = &self.buffer[start..self.len];
-            if rest.is_empty() {
-                return None;
+    /// The file of the segment.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where it begins in the segment: the first line may begin later.
+    pub(crate) fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Gives `each` its pieces and their bytes, without the line feed.
+    ///
+    /// # Errors
+    /// As [`read_lines`](Self::read_lines).
+    pub(crate) fn read(&self, buffer: &mut Vec<u8>, each: impl FnMut(Piece, &[u8])) -> Result<()> {
+        self.read_lines(buffer, &mut Pieces(each))
+    }
+
+    /// Gives its lines in order; `unfinished` can be the last of a segment only. Reads into `buffer`, which grows to the longest line and not beyond the longest valid one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when the segment cannot be read.
+    pub(crate) fn read_lines(&self, buffer: &mut Vec<u8>, take: &mut impl TakeLines) -> Result<()> {
+        self.split(buffer, take).map_err(|source| Error::io("read a segment", &self.path, source))
+    }
+
+    fn split(&self, buffer: &mut Vec<u8>, take: &mut impl TakeLines) -> io::Result<()> {
+        // A line begins after a line feed, the first one at the beginning of the file.
+        let before = self.start.saturating_sub(1);
+        let mut splitter = Splitter::of_stretch(Arc::clone(&self.file), before, self.end, std::mem::take(buffer));
+        let found = self.start == 0 || splitter.skip_line()?;
+        let mut begins = true;
+        // A line that is given in parts is this block's to its end.
+        while found && (!begins || splitter.offset() < self.end) {
+            if begins && let Some(len) = take.line_ahead(splitter.offset(), splitter.ahead()) {
+                splitter.pass(len);
+                continue;
             }
-            // Reading from memory cannot fail.
-            let first = first_piece(rest, 0).ok().flatten();
-            let (len, whole) = first.unwrap_or((rest.len(), false));
-            let unfinished = first.is_none() && self.last;
-            let piece = Piece { offset: self.offset + start as u64, unfinished, whole, start, len };
-            start += len + usize::from(whole);
-            Some(piece)
-        })
-    }
-
-    /// The bytes of one of its pieces, without the line feed.
-    pub(crate) fn bytes(&self, piece: Piece) -> &[u8] {
-        &self.buffer[piece.start..piece.start + piece.len]
-    }
-
-    /// The memory, for another block.
-    pub(super) fn into_buffer(self) -> Vec<u8> {
-        self.buffer
+            let Some(piece) = splitter.next_piece()? else { break };
+            take.piece(piece, splitter.bytes(piece));
+            if piece.unfinished {
+                break;
+            }
+            begins = piece.whole;
+        }
+        *buffer = splitter.into_buffer();
+        Ok(())
     }
 }
 
@@ -64,32 +102,37 @@ impl Block {
 pub(crate) struct Blocks<'j> {
     storage: &'j dyn Storage,
     layout: &'j Layout,
-    block_bytes: usize,
+    block_bytes: u64,
     /// The sealed segments that have not been opened yet.
     sealed: VecDeque<u64>,
     /// The active segment until its turn comes; `None` also while there is none: sealed, and the next not begun yet.
     active: Option<Box<dyn StorageFile>>,
     active_number: u64,
-    open: Option<Open>,
-}
-
-/// The segment that is being read.
-#[derive(Debug)]
-struct Open {
-    file: Box<dyn StorageFile>,
-    number: u64,
-    path: PathBuf,
-    /// Where the next block begins.
-    offset: u64,
-    /// What was read of it already.
-    rest: Vec<u8>,
+    cursor: Cursor,
+    /// What is left of the segment whose turn it is.
+    open: Option<Block>,
 }
 
 impl<'j> Blocks<'j> {
+    /// All of them.
+    ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) when there is no active segment, nor a sealed one, or they cannot be
     /// examined.
-    pub(crate) fn of(storage: &'j dyn Storage, layout: &'j Layout, block_bytes: usize) -> Result<Self> {
+    pub(crate) fn of(storage: &'j dyn Storage, layout: &'j Layout, block_bytes: u64) -> Result<Self> {
+        Self::after(storage, layout, Cursor::START, block_bytes)
+    }
+
+    /// Those after `cursor`; all of its segment if that ends before it.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(crate) fn after(
+        storage: &'j dyn Storage,
+        layout: &'j Layout,
+        cursor: Cursor,
+        block_bytes: u64,
+    ) -> Result<Self> {
         let failed = |source| Error::io("examine a segment", layout.active(), source);
         // Again if a segment was sealed between: the one that was opened would be found twice, and the new one missed.
         let (mut active, sealed) = loop {
@@ -114,7 +157,9 @@ impl<'j> Blocks<'j> {
             active = active.filter(|file| file.stat().is_ok_and(|stat| stat.id != last.id));
         }
         let active_number = last.map_or(1, |last| last + 1);
-        Ok(Self { storage, layout, block_bytes, sealed: sealed.into(), active, active_number, open: None })
+        let mut sealed = VecDeque::from(sealed);
+        sealed.retain(|&segment| segment >= cursor.segment);
+        Ok(Self { storage, layout, block_bytes, sealed, active, active_number, cursor, open: None })
     }
 
     /// Number of the active segment: how many there are.
@@ -122,36 +167,31 @@ impl<'j> Blocks<'j> {
         self.active_number
     }
 
-    /// The next block, in the memory of an earlier one; `None` at the end of the journal. Reads
-    /// [`block_bytes`](Self::of) at a time, and more only where a line is longer: `buffer` grows by the longest valid
-    /// line at most.
+    /// The next block; `None` at the end of the journal. What is appended to a segment after its first block was given is
+    /// in none.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when a segment cannot be read.
-    pub(crate) fn next_block(&mut self, mut buffer: Vec<u8>) -> Result<Option<Block>> {
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when a segment cannot be opened.
+    pub(crate) fn next_block(&mut self) -> Result<Option<Block>> {
         loop {
-            let Some(open) = &mut self.open else {
-                match self.open_next()? {
-                    Some(open) => self.open = Some(open),
-                    None => return Ok(None),
+            match &mut self.open {
+                Some(left) if left.start < left.end => {
+                    let end = left.end.min(left.start.saturating_add(self.block_bytes));
+                    let block = Block { end, ..left.clone() };
+                    left.start = end;
+                    return Ok(Some(block));
                 }
-                continue;
-            };
-            let read = open.fill(&mut buffer, self.block_bytes);
-            let (len, last) = read.map_err(|source| Error::io("read a segment", &open.path, source))?;
-            let (segment, offset) = (open.number, open.offset);
-            open.offset += len as u64;
-            if last {
-                self.open = None;
-            }
-            if len > 0 {
-                return Ok(Some(Block { segment, offset, buffer, len, last }));
+                _ => match self.open_next()? {
+                    Some(segment) => self.open = Some(segment),
+                    None => return Ok(None),
+                },
             }
         }
     }
 
-    fn open_next(&mut self) -> Result<Option<Open>> {
-        let (file, number, path) = match self.sealed.pop_front() {
+    /// The next segment, as one block.
+    fn open_next(&mut self) -> Result<Option<Block>> {
+        let (file, segment, path) = match self.sealed.pop_front() {
             Some(number) => {
                 let path = self.layout.sealed_segment(number);
                 let file = self.storage.open(&path, Access::Read);
@@ -162,50 +202,19 @@ impl<'j> Blocks<'j> {
                 None => return Ok(None),
             },
         };
-        Ok(Some(Open { file, number, path, offset: 0, rest: Vec::new() }))
-    }
-}
-
-impl Open {
-    /// Fills `buffer` with the next block, and says how long it is and whether the segment ends with it.
-    fn fill(&mut self, buffer: &mut Vec<u8>, block_bytes: usize) -> io::Result<(usize, bool)> {
-        let mut filled = self.rest.len();
-        if buffer.len() < filled {
-            buffer.resize(filled, 0);
-        }
-        buffer[..filled].copy_from_slice(&self.rest);
-        loop {
-            let wanted = filled + block_bytes;
-            if buffer.len() < wanted {
-                buffer.resize(wanted, 0);
-            }
-            let read = read_full_at(&*self.file, &mut buffer[filled..wanted], self.offset + filled as u64)?;
-            let line_feed = buffer[filled..filled + read].iter().rposition(|&byte| byte == b'\n');
-            let end = line_feed.map(|at| filled + at + 1);
-            filled += read;
-            if filled < wanted {
-                return Ok((filled, true));
-            }
-            // Without a line feed: the parts of what is longer than any line.
-            let end = end.or_else(|| (filled > LINE_BYTES_MAX).then(|| (filled - 1) / LINE_BYTES_MAX * LINE_BYTES_MAX));
-            if let Some(end) = end {
-                self.rest.clear();
-                self.rest.extend_from_slice(&buffer[end..filled]);
-                return Ok((end, false));
-            }
-        }
+        let end = file.length().map_err(|source| Error::io("examine a segment", &path, source))?;
+        let begun = segment == self.cursor.segment && self.cursor.offset <= end;
+        let start = if begun { self.cursor.offset } else { 0 };
+        Ok(Some(Block { segment, path: path.into(), file: file.into(), start, end }))
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
     use proptest::prelude::*;
 
     use super::*;
-    use crate::journal::reader::Splitter;
+    use crate::journal::reader::{CHUNK_BYTES, LINE_BYTES_MAX};
     use crate::journal::storage::{Disk, append_all};
 
     /// Makes `segments` the segments of the journal in `directory`, the last the active one.
@@ -245,22 +254,27 @@ pub(crate) mod tests {
         found
     }
 
-    fn by_blocks(layout: &Layout, block_bytes: usize) -> Vec<Seen> {
+    fn by_blocks(layout: &Layout, block_bytes: u64) -> Vec<Seen> {
         let mut blocks = Blocks::of(&Disk, layout, block_bytes).unwrap();
         let (mut found, mut buffer, mut end) = (Vec::new(), Vec::new(), 0);
-        while let Some(block) = blocks.next_block(buffer).unwrap() {
-            assert_eq!(block.offset, end);
-            end += block.len as u64;
-            found.extend(block.pieces().map(seen));
-            buffer = block.into_buffer();
-            assert!(buffer.len() <= LINE_BYTES_MAX + 2 * block_bytes);
+        while let Some(block) = blocks.next_block().unwrap() {
+            assert_eq!(block.start, end);
+            assert!(block.end <= end + block_bytes);
+            end = block.end;
+            block
+                .read(&mut buffer, |piece, bytes| {
+                    assert_eq!(bytes.len(), piece.len);
+                    found.push(seen(piece));
+                })
+                .unwrap();
+            assert!(buffer.len() <= LINE_BYTES_MAX + 1 + CHUNK_BYTES);
         }
         found
     }
 
     proptest! {
         #[test]
-        fn blocks_have_the_pieces_of_the_file(text in "[a\n]{0,60}", block_bytes in 1..70_usize) {
+        fn blocks_have_the_pieces_of_the_file(text in "[a\n]{0,60}", block_bytes in 1..70_u64) {
             let directory = tempfile::tempdir().unwrap();
             let layout = write_segments(directory.path(), [text.as_bytes()]);
             prop_assert_eq!(by_blocks(&layout, block_bytes), by_splitter(layout.active()));
@@ -289,7 +303,7 @@ pub(crate) mod tests {
                 (LINE_BYTES_MAX, false, true),
             ]
         );
-        for block_bytes in [100_001, 2 * LINE_BYTES_MAX] {
+        for block_bytes in [100_001, 2 * LINE_BYTES_MAX as u64] {
             assert_eq!(by_blocks(&layout, block_bytes), found, "blocks of {block_bytes} bytes");
         }
     }
@@ -301,9 +315,12 @@ pub(crate) mod tests {
         let mut blocks = Blocks::of(&Disk, &layout, 2).unwrap();
         assert_eq!(blocks.active_number(), 3);
         let mut found = Vec::new();
-        while let Some(block) = blocks.next_block(Vec::new()).unwrap() {
-            let piece = block.pieces().next().unwrap();
-            found.push((block.segment, piece.offset, block.bytes(piece).to_owned(), piece.unfinished));
+        while let Some(block) = blocks.next_block().unwrap() {
+            block
+                .read(&mut Vec::new(), |piece, bytes| {
+                    found.push((block.segment, piece.offset, bytes.to_owned(), piece.unfinished));
+                })
+                .unwrap();
         }
         let expected = [(1, 0, "a", false), (1, 2, "b", false), (1, 4, "c", true), (3, 0, "d", false)];
         assert_eq!(found, expected.map(|(segment, offset, bytes, end)| (segment, offset, bytes.into(), end)));

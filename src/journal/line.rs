@@ -121,6 +121,34 @@ fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
     out[start..].reverse();
 }
 
+/// Reads the trailer that `bytes` begin with, and the line feed after it: the line's sequence number, and the length of both.
+/// What stands before is the line's payload without its closing brace.
+pub(crate) fn trailer_ahead(bytes: &[u8]) -> Option<(u64, usize)> {
+    let mut rest = bytes.strip_prefix(SEQ)?;
+    let mut seq = 0u64;
+    while let [digit @ b'0'..=b'9', after @ ..] = rest {
+        seq = seq.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        rest = after;
+    }
+    // Without a leading zero, as we write it; and there is no line 0.
+    if matches!(bytes.get(SEQ.len()), Some(b'0')) {
+        return None;
+    }
+    let rest = skip_hex(rest.strip_prefix(PREV)?)?.strip_prefix(b"\"")?;
+    let rest = skip_hex(rest.strip_prefix(HASH)?)?.strip_prefix(END)?.strip_prefix(b"\n")?;
+    Some((seq, bytes.len() - rest.len()))
+}
+
+fn skip_hex(bytes: &[u8]) -> Option<&[u8]> {
+    let (hex, rest) = bytes.split_first_chunk::<64>()?;
+    is_hex(hex).then_some(rest)
+}
+
+/// Every digit is looked at, so that the compiler can look at many at once.
+fn is_hex(hex: &Hex) -> bool {
+    hex.iter().fold(true, |all, byte| all & matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Reads the trailer at the end of `line`, which has no line feed; needs only its last [`TRAILER_BYTES_MAX`] bytes.
 /// Checks the form, not the hash.
 pub(crate) fn trailer(line: &[u8]) -> Option<Trailer> {
@@ -139,8 +167,7 @@ pub(crate) fn trailer(line: &[u8]) -> Option<Trailer> {
 
 fn split_hex(bytes: &[u8]) -> Option<(&[u8], Hex)> {
     let (rest, hex) = bytes.split_last_chunk::<64>()?;
-    // Every digit is looked at, so that the compiler can look at many at once.
-    hex.iter().fold(true, |all, byte| all & matches!(byte, b'0'..=b'9' | b'a'..=b'f')).then_some((rest, *hex))
+    is_hex(hex).then_some((rest, *hex))
 }
 
 /// The trailer of a whole line (without line feed) whose hash is right.
@@ -190,6 +217,11 @@ mod tests {
             let trailer = check(line).unwrap();
             prop_assert_eq!(trailer.link, link);
             prop_assert!(trailer.follows(&previous));
+            let ahead = [&line[trailer.payload_end..], b"\nmore"].concat();
+            let known = (payload != "{}").then_some((link.seq, ahead.len() - 4));
+            prop_assert_eq!(trailer_ahead(&ahead), known);
+            let zero = [SEQ, b"0", ahead.get(SEQ.len()..).unwrap_or_default()].concat();
+            prop_assert_eq!(trailer_ahead(&zero), None, "no number of JSON");
             let body = [&line[..trailer.payload_end], b"}"].concat();
             prop_assert_eq!(body, payload.as_bytes());
             serde_json::from_slice::<serde_json::Value>(line).unwrap();
@@ -200,8 +232,17 @@ mod tests {
             let (mut line, _) = sealed(br#"{"skill_name":"git-push"}"#, &Link::START);
             line.pop();
             let at = at.index(line.len());
+            let payload_end = trailer(&line).unwrap().payload_end;
             line[at] ^= 1u8 << bit;
             prop_assert_eq!(check(&line), None);
+            // Whatever is a trailer from the one side is the same from the other.
+            line.push(b'\n');
+            if let Some((seq, len)) = trailer_ahead(&line[payload_end..]) {
+                let hashes = [&line[line.len() - 67..][..64], &line[line.len() - 67 - HASH.len() - 65..][..64]].concat();
+                prop_assert!(hashes.iter().all(|byte| b"0123456789abcdef".contains(byte)), "{:?}", hashes);
+                let read = trailer(&line[..line.len() - 1]).unwrap();
+                prop_assert_eq!((read.link.seq, read.payload_end, len), (seq, payload_end, line.len() - payload_end));
+            }
         }
 
         #[test]

@@ -1,33 +1,45 @@
 //! Reading lines back: whole lines only, in order, over all segments.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead};
+use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::line::{self, PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX};
+use super::line::{self, PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX, Trailer};
 use super::name::Seen;
 use super::segment::Layout;
 use super::storage::{Access, Stat, Storage, StorageFile, read_full_at};
 use crate::error::{Error, Result};
 
-const CHUNK_BYTES: usize = 256 * 1024;
+/// Small enough to stay in a core's own cache from the read to what is done with it, large enough that a read costs little.
+pub(super) const CHUNK_BYTES: usize = 256 * 1024;
+
+/// How much is read at a time beyond the end of a stretch, for the rest of its last line.
+const REST_BYTES: u64 = 4 * 1024;
 
 /// The longest line, without its line feed. What is longer is given in parts of this length, none of which is a record.
-pub(super) const LINE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + TRAILER_BYTES_MAX;
+pub(crate) const LINE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + TRAILER_BYTES_MAX;
 
 /// How long the first piece of `bytes` is, and whether a line feed ends it; `None`: that takes more bytes to tell. In the
 /// first `searched` bytes there is no line feed.
 ///
 /// So what a file is split into depends on nothing but its bytes, and what follows a piece on nothing before it.
-pub(super) fn first_piece(bytes: &[u8], searched: usize) -> io::Result<Option<(usize, bool)>> {
+fn first_piece(bytes: &[u8], searched: usize) -> Option<(usize, bool)> {
     let bytes = &bytes[..bytes.len().min(LINE_BYTES_MAX + 1)];
-    let end = searched + (&bytes[searched..]).skip_until(b'\n')?;
-    if end > searched && bytes[end - 1] == b'\n' {
-        return Ok(Some((end - 1, true)));
+    match line_feed(&bytes[searched..]) {
+        Some(at) => Some((searched + at, true)),
+        None => (bytes.len() > LINE_BYTES_MAX).then_some((LINE_BYTES_MAX, false)),
     }
-    Ok((end > LINE_BYTES_MAX).then_some((LINE_BYTES_MAX, false)))
+}
+
+/// Where the first line feed is. Many bytes are looked at together, twice as many as the standard library does.
+fn line_feed(bytes: &[u8]) -> Option<usize> {
+    let is_one = |byte: &u8| *byte == b'\n';
+    let (chunks, _) = bytes.as_chunks::<64>();
+    let without = chunks.iter().take_while(|chunk| !chunk.iter().fold(false, |any, byte| any | is_one(byte))).count();
+    let at = without * 64;
+    bytes[at..].iter().position(is_one).map(|place| at + place)
 }
 
 /// A stretch of a file that ends at a line feed, or at the end of what is there. Valid until the next one is asked for.
@@ -41,7 +53,7 @@ pub(crate) struct Piece {
     pub(super) whole: bool,
     /// Where it begins in the buffer that holds it, and its length there without the line feed.
     pub(super) start: usize,
-    pub(super) len: usize,
+    pub(crate) len: usize,
 }
 
 impl Piece {
@@ -60,11 +72,54 @@ pub(crate) struct Splitter {
     filled: usize,
     /// Offset in the file of `buffer[start]`.
     offset: u64,
+    /// Up to where much is read at a time.
+    end: u64,
 }
 
 impl Splitter {
     pub(crate) fn new(file: Arc<dyn StorageFile>, offset: u64) -> Self {
-        Self { file, buffer: Vec::new(), start: 0, filled: 0, offset }
+        Self { file, buffer: Vec::new(), start: 0, filled: 0, offset, end: u64::MAX }
+    }
+
+    /// Reads little beyond `end`, into the memory of `buffer`.
+    pub(super) fn of_stretch(file: Arc<dyn StorageFile>, offset: u64, end: u64, buffer: Vec<u8>) -> Self {
+        Self { file, buffer, start: 0, filled: 0, offset, end }
+    }
+
+    /// Goes on after the next line feed; false if that is not before the end of the stretch.
+    pub(super) fn skip_line(&mut self) -> io::Result<bool> {
+        while self.offset < self.end {
+            let ahead = &self.buffer[self.start..self.filled];
+            let found = line_feed(ahead);
+            let skipped = found.map_or(ahead.len(), |at| at + 1);
+            (self.start, self.offset) = (self.start + skipped, self.offset + skipped as u64);
+            if found.is_some() {
+                return Ok(self.offset < self.end);
+            }
+            if self.fill()? == 0 {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Where the next piece begins.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// What was read from there on.
+    pub(super) fn ahead(&self) -> &[u8] {
+        &self.buffer[self.start..self.filled]
+    }
+
+    /// Goes on after the first `len` bytes of what is [ahead](Self::ahead): a line and its line feed.
+    pub(super) fn pass(&mut self, len: usize) {
+        (self.start, self.offset) = (self.start + len, self.offset + len as u64);
+    }
+
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
     }
 
     /// The bytes of the piece that was given last, without the line feed.
@@ -78,7 +133,7 @@ impl Splitter {
         let mut searched = 0;
         loop {
             let ahead = &self.buffer[self.start..self.filled];
-            if let Some((len, whole)) = first_piece(ahead, searched)? {
+            if let Some((len, whole)) = first_piece(ahead, searched) {
                 return Ok(Some(self.take(len, whole)));
             }
             searched = ahead.len();
@@ -112,15 +167,13 @@ impl Splitter {
     fn fill(&mut self) -> io::Result<usize> {
         let kept = self.start..self.filled;
         (self.start, self.filled) = (0, kept.len());
-        if self.buffer.len() < self.filled + CHUNK_BYTES {
-            let mut larger = vec![0; (self.filled * 2).max(CHUNK_BYTES)];
-            larger[..self.filled].copy_from_slice(&self.buffer[kept]);
-            self.buffer = larger;
-        } else {
-            self.buffer.copy_within(kept, 0);
-        }
+        self.buffer.copy_within(kept, 0);
         let at = self.offset + self.filled as u64;
-        let read = read_full_at(&*self.file, &mut self.buffer[self.filled..], at)?;
+        let wanted = self.end.saturating_sub(at).clamp(REST_BYTES, CHUNK_BYTES as u64) as usize;
+        if self.buffer.len() < self.filled + wanted {
+            self.buffer.resize(self.filled + wanted, 0);
+        }
+        let read = read_full_at(&*self.file, &mut self.buffer[self.filled..self.filled + wanted], at)?;
         self.filled += read;
         Ok(read)
     }
@@ -208,6 +261,82 @@ impl Missing {
     }
 }
 
+/// The numbers of the lines that were read, so that a line that a writer repeated in a new segment is given once.
+#[derive(Debug, Default)]
+pub(crate) struct Sequence {
+    /// The highest.
+    seq: u64,
+    missing: Missing,
+}
+
+/// What the number of a line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// It comes after all others, or there is no number that can be believed: the line is given.
+    Next,
+    /// Of a line that is whole: no higher than another's before it.
+    Behind(u64),
+}
+
+impl Sequence {
+    /// After a line with the number `seq`.
+    pub(crate) fn after(seq: u64) -> Self {
+        Self { seq, missing: Missing::default() }
+    }
+
+    pub(crate) fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Whether `seq` is the number of a line without NULs that just follows: it is given.
+    pub(crate) fn follows(&mut self, seq: u64) -> bool {
+        let follows = self.seq.checked_add(1) == Some(seq);
+        self.seq += u64::from(follows);
+        follows
+    }
+
+    /// Looks at the next line and its trailer; `without_nul` says whether it holds none.
+    pub(crate) fn order(
+        &mut self,
+        line: &[u8],
+        trailer: Option<&Trailer>,
+        without_nul: impl FnOnce() -> bool,
+    ) -> Order {
+        let Some(trailer) = trailer else { return Order::Next };
+        let seq = trailer.link.seq;
+        // A lost page reads as NULs, which no JSON has.
+        if self.seq.checked_add(1) == Some(seq) && without_nul() {
+            self.seq = seq;
+        // Any other number is believed only of a line whose hash is right: a damaged one would hide the lines that it
+        // seems to be before or after.
+        } else if trailer.seals(line) {
+            if seq <= self.seq {
+                return Order::Behind(seq);
+            }
+            self.missing.add_between(self.seq, seq);
+            self.seq = seq;
+        }
+        Order::Next
+    }
+
+    /// Whether line `seq`, which is behind, was missing; it is not any longer.
+    pub(crate) fn fills(&mut self, seq: u64) -> bool {
+        self.missing.take(seq)
+    }
+
+    /// Goes on with the lines after these, of which the first that has a number is `first`; none of them was behind
+    /// another. False, and unchanged, if the first is behind.
+    pub(crate) fn extend(&mut self, first: u64, later: Self) -> bool {
+        if first <= self.seq {
+            return false;
+        }
+        self.missing.add_between(self.seq, first);
+        later.missing.0.into_iter().for_each(|range| self.missing.add(range));
+        self.seq = later.seq;
+        true
+    }
+}
+
 /// The lines of a journal in order, over its sealed segments and the active one. Reading takes no lock and disturbs no
 /// writer; lines appended meanwhile are seen too.
 ///
@@ -218,8 +347,9 @@ pub struct Lines {
     storage: Arc<dyn Storage>,
     layout: Layout,
     open: Option<Open>,
+    /// Without the sequence number.
     cursor: Cursor,
-    missing: Missing,
+    sequence: Sequence,
 }
 
 #[derive(Debug)]
@@ -246,7 +376,7 @@ impl Open {
 
 impl Cursor {
     /// Before the first line.
-    pub(super) const START: Self = Self { segment: 0, offset: 0, lines: 0, seq: 0 };
+    pub(crate) const START: Self = Self { segment: 0, offset: 0, lines: 0, seq: 0 };
 }
 
 impl Lines {
@@ -257,12 +387,12 @@ impl Lines {
 
     /// Reads on from where another reader stopped.
     pub(crate) fn resume(storage: Arc<dyn Storage>, layout: Layout, cursor: Cursor) -> Self {
-        Self { storage, layout, open: None, cursor, missing: Missing::default() }
+        Self { storage, layout, open: None, cursor, sequence: Sequence::after(cursor.seq) }
     }
 
     /// Where the next line begins.
     pub fn cursor(&self) -> Cursor {
-        self.cursor
+        Cursor { seq: self.sequence.seq, ..self.cursor }
     }
 
     /// The next line, or `None` when all lines that were there have been read; later calls give those appended since.
@@ -285,24 +415,13 @@ impl Lines {
                     self.cursor.offset = piece.end();
                     self.cursor.lines += 1;
                     let line = open.splitter.bytes(piece);
-                    let seq = line::trailer(line).map(|trailer| trailer.link.seq);
-                    match seq {
-                        // A lost page reads as NULs, which no JSON has.
-                        Some(seq) if self.cursor.seq.checked_add(1) == Some(seq) && !line.contains(&0) => {
-                            self.cursor.seq = seq;
-                        }
-                        // Any other number is believed only of a line whose hash is right: a damaged one would hide
-                        // the lines that it seems to be before or after.
-                        Some(seq) if line::check(line).is_some() => {
-                            if seq > self.cursor.seq {
-                                self.missing.add_between(self.cursor.seq, seq);
-                                self.cursor.seq = seq;
-                            } else if !self.missing.take(seq) {
-                                continue;
-                            }
-                        }
-                        _ => {}
+                    let trailer = line::trailer(line);
+                    if let Order::Behind(seq) = self.sequence.order(line, trailer.as_ref(), || !line.contains(&0))
+                        && !self.sequence.fills(seq)
+                    {
+                        continue;
                     }
+                    let seq = trailer.map(|trailer| trailer.link.seq);
                     break (piece, seq, self.cursor.lines);
                 }
                 None if open.sealed => {

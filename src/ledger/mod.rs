@@ -9,6 +9,7 @@ mod inflight;
 mod mutex;
 mod options;
 mod records;
+mod scan;
 mod spill;
 mod sweep;
 mod verify;
@@ -25,6 +26,7 @@ pub use execution::{Done, Execution, Skill};
 pub use frozen::{BaselineJournal, FrozenWeeks};
 pub use options::Options;
 pub use records::Records;
+pub use scan::{Scan, Scanned};
 pub use verify::{Fault, FaultKind, Verification, verify};
 
 use crate::cost::PriceTable;
@@ -307,6 +309,11 @@ impl Ledger {
     /// None now: a segment that cannot be read is an error of the iteration.
     pub fn scan(&self) -> Result<Records> {
         Ok(Records::new(self.shared.journal.lines()))
+    }
+
+    /// A pass over the fields of all records, by all cores; see [`Scan`].
+    pub fn fields(&self) -> Scan {
+        Scan::new(Arc::clone(&self.shared.options.journal.storage), self.shared.journal.layout().clone())
     }
 
     /// Opens the quota that stands beside the ledger, as `quota.jsonl` in its directory, with the ledger's clock, disk and

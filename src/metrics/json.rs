@@ -62,8 +62,7 @@ impl ExecutionMetrics {
     /// # Errors
     /// [`ErrorKind::Malformed`] when the text is not one JSON object with the required fields.
     pub fn from_json(line: &str) -> Result<Self> {
-        serde_json::from_str(line)
-            .map_err(|source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source))
+        read_object(line)
     }
 
     /// Names each tag and each variant that would not be read back as it is.
@@ -96,6 +95,18 @@ impl ExecutionMetrics {
             check(&format_args!("trace.llm_calls[{at}].variant"), &call.variant);
         }
     }
+}
+
+/// What one JSON object stands for.
+///
+/// serde would also take a list of a struct's values, in the order of its fields, which have no names then: what a
+/// stranger's list holds may be anything.
+pub(super) fn read_object<'l, T: serde::Deserialize<'l>>(line: &'l str) -> Result<T> {
+    let malformed = || Error::new(ErrorKind::Malformed, "read a record from JSON");
+    if line.trim_ascii_start().starts_with('[') {
+        return Err(malformed().detail("expected a JSON object, found a list"));
+    }
+    serde_json::from_str(line).map_err(|source| malformed().source(source))
 }
 
 const WRITE: &str = "write a record as JSON";

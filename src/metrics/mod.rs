@@ -12,6 +12,7 @@
 //!   record that has some can still be read and written.
 
 mod call;
+mod fields;
 mod groups;
 mod json;
 mod meter;
@@ -23,6 +24,7 @@ mod validate;
 mod vendor;
 
 pub use call::Call;
+pub use fields::Fields;
 pub use groups::{
     CostProvenance, CostSource, Decision, Feedback, LlmCall, Model, Production, Progress, QcOutcome, RunIds, Step,
     Trace, TracedError,

@@ -80,6 +80,49 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// The moment that a text stands for which is written exactly as [`text`](Self::text) writes it; `None` of any other,
+    /// and of a leap second.
+    pub(super) fn from_written(text: &[u8; 24]) -> Option<Self> {
+        const ZERO: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
+        // What a byte is above that of `ZERO` is at most 9 where a digit stands, and nothing elsewhere. Eight bytes are
+        // looked at together: adding 127 less that sets the highest bit of one that is more.
+        let mut digits = [0; 24];
+        let mut wrong = 0;
+        for ((eight, zero), place) in text.as_chunks().0.iter().zip(ZERO.as_chunks().0).zip(digits.as_chunks_mut().0) {
+            let above = u64::from_le_bytes(*eight) ^ u64::from_le_bytes(*zero);
+            let room = u64::from_le_bytes(zero.map(|byte| if byte == b'0' { 127 - 9 } else { 127 }));
+            // No carry between two bytes but from one that is wrong itself.
+            wrong |= (above.wrapping_add(room) | above) & u64::from_ne_bytes([0x80; 8]);
+            *place = above.to_le_bytes();
+        }
+        let two = |at: usize| u32::from(digits[at]) * 10 + u32::from(digits[at + 1]);
+        let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
+        let (hour, minute, second) = (two(11), two(14), two(17));
+        let ms = u32::from(digits[20]) * 100 + two(21);
+        let mut right = wrong == 0;
+        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let days = match month {
+            2 => 28 + u32::from(leap),
+            4 | 6 | 9 | 11 => 30,
+            _ => 31,
+        };
+        right &= (1..=12).contains(&month) && (1..=days).contains(&day) && hour < 24 && minute < 60 && second < 60;
+        if !right {
+            return None;
+        }
+        // Years that begin in March end with the leap day: then the months before one have 153 days in five, and the
+        // years before one 1461 in four, but for those of the centuries.
+        let (years, months) = if month > 2 { (year + 4800, month - 3) } else { (year + 4799, month + 9) };
+        let days = years * 365 + years / 4 - years / 100 + years / 400 + (months * 153 + 2) / 5 + day - 1;
+        let minutes = (i64::from(days) - DAYS_BEFORE_1970) * 1_440 + i64::from(hour * 60 + minute);
+        Self::from_unix_ms(minutes * 60_000 + i64::from(second * 1_000 + ms))
+    }
+}
+
+/// From 1 March of the year −4800 to 1 January 1970.
+const DAYS_BEFORE_1970: i64 = 2_472_632;
+
 /// Fills `places` with the last decimal digits of `number`.
 fn put_digits(places: &mut [u8], mut number: u32) {
     for place in places.iter_mut().rev() {
@@ -143,8 +186,51 @@ mod tests {
             let time = Timestamp::from_unix_ms(unix_ms).unwrap();
             let text = time.to_string();
             proptest::prop_assert_eq!(text.parse::<Timestamp>().unwrap(), time);
+            proptest::prop_assert_eq!(Timestamp::from_written(text.as_bytes().try_into().unwrap()), Some(time));
             let chrono = time.to_chrono().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
             proptest::prop_assert_eq!(text, chrono);
+        }
+
+        /// A leap second, which the other way takes for the second before, is left to it.
+        #[test]
+        fn what_is_written_so_is_read_as_rfc_3339(text in "([0-9]{2}00|202[0-9]|[0-9]{4})-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9][.][0-9]{3}Z") {
+            let written = Timestamp::from_written(text.as_bytes().try_into().unwrap());
+            let expected = text.parse::<Timestamp>().ok().filter(|_| &text[17..19] != "60");
+            proptest::prop_assert_eq!(written, expected);
+        }
+
+        #[test]
+        fn nothing_is_read_with_another_byte_in_it(unix_ms in RANGE_MS, at in 0..24_usize, byte: u8) {
+            let mut text = Timestamp::from_unix_ms(unix_ms).unwrap().text();
+            text[at] = byte;
+            let expected = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+            let written = Timestamp::from_written(&text);
+            proptest::prop_assert!(written.is_none() || written == expected, "{:?}", text);
+        }
+    }
+
+    /// Every day of four centuries, whose rules come again after them, and the days around.
+    #[test]
+    fn every_day_is_counted() {
+        let day_ms = 86_400_000;
+        let first: Timestamp = "1999-12-01T00:00:00.000Z".parse().unwrap();
+        let mut days = 0;
+        while days < 146_097 + 60 {
+            let time = first.plus_ms(days * day_ms);
+            assert_eq!(Timestamp::from_written(&time.text()), Some(time));
+            days += 1;
+        }
+    }
+
+    /// Those that there are, and those that there are not.
+    #[test]
+    fn every_date_of_leap_years_and_others() {
+        for (year, month, day) in
+            [1900, 2000, 2023, 2024].iter().flat_map(|year| (0..1600).map(move |date| (year, date / 80, date % 80)))
+        {
+            let text = format!("{year}-{month:02}-{day:02}T00:00:00.000Z");
+            let written = Timestamp::from_written(text.as_bytes().try_into().unwrap());
+            assert_eq!(written, text.parse().ok(), "{text}");
         }
     }
 }

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::path::Path;
 
 use runledger::baseline::{Accumulator, By, Latest, Precision};
-use runledger::{Baselines, ExecutionMetrics};
+use runledger::metrics::Fields;
+use runledger::{Baselines, Scan};
 
 use crate::args::{Baseline, BaselineCommand, Global, Window};
 use crate::exit_code::ExitCode;
@@ -22,9 +23,7 @@ pub(crate) fn run(args: &Baseline, global: &Global, out: &mut impl Write) -> Res
     }
     let accumulator = match args.last {
         Some(most) => {
-            let mut latest = Latest::new(args.by, most);
-            each(&args.window, global, |record| latest.add(record))?;
-            latest.accumulate()
+            fold(&args.window, global, || Latest::new(args.by, most), Latest::add_fields, Latest::merge)?.accumulate()
         }
         None => collect(args.by, &args.window, global)?,
     };
@@ -39,20 +38,25 @@ pub(crate) fn run(args: &Baseline, global: &Global, out: &mut impl Write) -> Res
 
 /// The executions of the window.
 pub(crate) fn collect(by: By, window: &Window, global: &Global) -> Result<Accumulator, Failure> {
-    let mut accumulator = Accumulator::by(by);
-    each(window, global, |record| accumulator.add(record))?;
-    Ok(accumulator)
+    fold(window, global, || Accumulator::by(by), Accumulator::add_fields, Accumulator::merge)
 }
 
-/// Gives each record of the window to `take`.
-pub(crate) fn each(window: &Window, global: &Global, mut take: impl FnMut(&ExecutionMetrics)) -> Result<(), Failure> {
-    records::each(global, |record| {
-        if window.has(&record.skill_name, record.timestamp_start) {
-            take(&record);
+/// Folds the executions of the window on all cores; stderr names what is no record.
+pub(crate) fn fold<A: Send>(
+    window: &Window,
+    global: &Global,
+    init: impl Fn() -> A + Sync,
+    take: impl Fn(&mut A, &Fields<'_>) + Sync,
+    merge: impl FnMut(&mut A, A) + Send,
+) -> Result<A, Failure> {
+    let take_wanted = |all: &mut A, fields: &Fields<'_>| {
+        if window.has(&fields.skill_name, fields.timestamp_start) {
+            take(all, fields);
         }
-        Ok(())
-    })?;
-    Ok(())
+    };
+    let scanned = Scan::open(&global.ledger)?.fold(init, take_wanted, merge)?;
+    records::warn_of(&scanned.skipped, global);
+    Ok(scanned.value)
 }
 
 fn save(baselines: &Baselines, path: &Path, ledger: &Path) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use runledger::baseline::{Accumulator, By, Comparison, FrozenBaselines, Metric, Verdict};
+use runledger::metrics::Fields;
 use runledger::{Error, ErrorKind, FrozenWeeks, Timestamp};
 use serde::Serialize;
 
@@ -22,13 +23,12 @@ pub(crate) fn run(args: &Compare, global: &Global, out: &mut impl Write) -> Resu
     let recent = match args.window.period.since {
         Some(_) => baseline::collect(By::Skill, &args.window, global)?,
         None => {
-            let mut recent = Accumulator::new();
-            baseline::each(&args.window, global, |record| {
-                if record.timestamp_start >= frozen.week_start {
-                    recent.add(record);
+            let since = |all: &mut Accumulator, fields: &Fields<'_>| {
+                if fields.timestamp_start >= frozen.week_start {
+                    all.add_fields(fields);
                 }
-            })?;
-            recent
+            };
+            baseline::fold(&args.window, global, Accumulator::new, since, Accumulator::merge)?
         }
     };
     let mut comparison = frozen.compare(recent);

@@ -38,6 +38,12 @@ pub(crate) fn refuse_unsuitable(global: &Global) -> Result<(), Failure> {
     }
 }
 
+/// As [`each`] does, for lines that were passed over elsewhere.
+pub(crate) fn warn_of(skipped: &Skipped, global: &Global) {
+    skipped.errors().iter().for_each(|error| name(error, global));
+    count(skipped.count(), global);
+}
+
 /// Says which line is no record.
 pub(crate) fn name(error: &Error, global: &Global) {
     output::warning(&failure::text(error), failure::kind(error), global);

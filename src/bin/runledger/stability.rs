@@ -13,8 +13,7 @@ use crate::short;
 use crate::table::{Column, Table};
 
 pub(crate) fn run(args: &BaselineStability, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let mut weekly = Weekly::default();
-    baseline::each(&args.window, global, |record| weekly.add(record))?;
+    let weekly = baseline::fold(&args.window, global, Weekly::default, Weekly::add_fields, Weekly::merge)?;
     let report = weekly.finish();
     match global.json {
         true => output::json_line(out, &report)?,

@@ -103,13 +103,10 @@ impl Chain {
     pub(super) fn block(&mut self, block: &Block, checked: Checked) {
         if block.segment != self.segment {
             (self.segment, self.line, self.at_start, self.torn) = (block.segment, 0, true, Torn::None);
-            self.path = match block.segment == self.active {
-                true => self.layout.active().to_owned(),
-                false => self.layout.sealed_segment(block.segment),
-            };
+            self.path = block.path().to_owned();
         }
         let mut trailers = checked.trailers.iter();
-        for (piece, verdict) in block.pieces().zip(checked.verdicts) {
+        for (piece, verdict) in checked.pieces {
             self.line += 1;
             let place = Place { line: self.line, byte: piece.offset };
             self.found.bytes = self.found.bytes.saturating_add(piece.end() - piece.offset);
@@ -127,7 +124,7 @@ impl Chain {
                     Some(trailer) => self.edited(trailer, place),
                     None => {}
                 },
-                Verdict::Torn => self.torn(block.bytes(piece), place),
+                Verdict::Torn { begins } => self.torn(piece.len, begins, place),
             }
         }
     }
@@ -153,12 +150,12 @@ impl Chain {
         self.found
     }
 
-    fn torn(&mut self, bytes: &[u8], place: Place) {
+    fn torn(&mut self, bytes: usize, begins: bool, place: Place) {
         self.torn = match self.torn {
-            Torn::None if bytes.starts_with(b"{") && !bytes.contains(&0) => Torn::Line(self.found.fault_count),
+            Torn::None if begins => Torn::Line(self.found.fault_count),
             _ => Torn::Bytes,
         };
-        self.fault(FaultKind::Torn, place, None, format!("{} bytes that are no line", bytes.len()));
+        self.fault(FaultKind::Torn, place, None, format!("{bytes} bytes that are no line"));
     }
 
     fn edited(&mut self, trailer: &Trailer, place: Place) {

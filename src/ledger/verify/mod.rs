@@ -6,7 +6,7 @@
 mod chain;
 mod check;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::Ledger;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::blocks::{BLOCK_BYTES, Blocks};
+use crate::journal::blocks::Blocks;
 use crate::journal::segment::Layout;
 use crate::journal::storage::{Disk, Storage};
 use crate::journal::workers::{Sharing, in_order};
@@ -115,8 +115,8 @@ impl Verification {
 /// Verifies the ledger whose active segment is `path`: every line, the chain over all segments, and that it still
 /// contains each of `heads`. Reads only and takes no lock.
 ///
-/// All cores compute hashes, up to 16. The memory is constant: for each core eight blocks of 256 KiB and what was found
-/// in them, and where lines are longer, as much again as they are; some 9 MB on two cores with lines of a kilobyte.
+/// All cores compute hashes, up to 16. The memory is constant: for each core 256 KiB of the ledger, and what was found in
+/// eight blocks of as much; where a line is longer, that line.
 ///
 /// A chain alone cannot show that its end was cut off, or that all of it was written anew: heads that were kept
 /// elsewhere can.
@@ -138,6 +138,9 @@ impl Ledger {
     }
 }
 
+/// Large enough that taking one costs nothing, and what is found in some is little.
+const BLOCK_BYTES: u64 = 256 * 1024;
+
 fn verify_on(disk: &dyn Storage, layout: &Layout, heads: &[Head]) -> Result<Verification> {
     verify_in(disk, layout, heads, BLOCK_BYTES, Sharing::default())
 }
@@ -146,7 +149,7 @@ fn verify_in(
     disk: &dyn Storage,
     layout: &Layout,
     heads: &[Head],
-    block_bytes: usize,
+    block_bytes: u64,
     sharing: Sharing,
 ) -> Result<Verification> {
     let id = identity::read(disk, layout)?.ok_or_else(|| {
@@ -154,6 +157,9 @@ fn verify_in(
     })?;
     let blocks = Blocks::of(disk, layout, block_bytes)?;
     let mut chain = Chain::new(id, layout, blocks.active_number(), heads);
-    in_order(blocks, sharing, Checked::of, |block, checked| chain.block(block, checked))?;
+    in_order(blocks, sharing, Checked::of, |block, checked| {
+        chain.block(block, checked);
+        Ok(())
+    })?;
     Ok(chain.end())
 }

@@ -11,11 +11,12 @@ use proptest::test_runner::{Config, TestRunner};
 use super::*;
 use crate::journal::blocks::tests::write_segments;
 use crate::journal::line::{Link, seal};
+use crate::metrics::{ExecutionMetrics, Timestamp};
 
 const LINES: usize = 12;
 
 fn of_one_block(layout: &Layout, heads: &[Head]) -> Verification {
-    let alone = Sharing { blocks_alone: usize::MAX, threads: None };
+    let alone = Sharing { blocks_alone: u64::MAX, threads: None };
     verify_in(&Disk, layout, heads, 1 << 20, alone).unwrap()
 }
 
@@ -89,7 +90,7 @@ fn a_fault_has_its_place_in_its_file() {
 
 /// What is done to the bytes of a ledger.
 #[derive(Debug, Clone)]
-enum Damage {
+pub(in crate::ledger) enum Damage {
     Flip(Index, u32),
     /// A stretch of bytes is taken out, becomes NULs, or stands twice.
     Cut(Index, Index),
@@ -104,7 +105,7 @@ enum Damage {
     Insert(Index, Vec<u8>),
 }
 
-fn damage() -> impl Strategy<Value = Damage> {
+pub(in crate::ledger) fn damage() -> impl Strategy<Value = Damage> {
     let at = any::<Index>;
     prop_oneof![
         (at(), 0..8_u32).prop_map(|(at, bit)| Damage::Flip(at, bit)),
@@ -120,12 +121,16 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// Lines, each with the link that it is chained to, and the last link.
-fn whole() -> (Vec<(Link, Vec<u8>)>, Link) {
+/// Lines, records all, each with the link that it is chained to, and the last link.
+pub(in crate::ledger) fn whole() -> (Vec<(Link, Vec<u8>)>, Link) {
     let mut last = Link::START;
     let line = |number: usize| {
         let mut line = Vec::new();
-        let payload = format!("{{\"n\":{number},\"x\":\"{}\"}}", "x".repeat(number * number));
+        // As our writer writes it.
+        let time = Timestamp::from_unix_ms(number as i64).unwrap();
+        let version = "x".repeat(number * number);
+        let record = ExecutionMetrics::new(uuid::Uuid::from_u128(number as u128), "s", version, time);
+        let payload = record.to_json().unwrap();
         let before = last;
         last = seal(payload.as_bytes(), &before, &mut line);
         (before, line)
@@ -135,7 +140,7 @@ fn whole() -> (Vec<(Link, Vec<u8>)>, Link) {
 }
 
 /// Damages lines first, bytes then.
-fn damaged(damages: &[Damage]) -> Vec<u8> {
+pub(in crate::ledger) fn damaged(damages: &[Damage]) -> Vec<u8> {
     let (whole, _) = whole();
     let mut lines: Vec<_> = whole.iter().map(|(_, line)| line.clone()).collect();
     let anew = |index: &Index| {
@@ -161,7 +166,7 @@ fn damaged(damages: &[Damage]) -> Vec<u8> {
     for damage in damages {
         let stretch = |from: &Index, to: &Index| {
             let from = from.index(bytes.len() + 1);
-            from..bytes.len().min(from + to.index(600))
+            from..bytes.len().min(from + to.index(1600))
         };
         match damage {
             Damage::Flip(at, bit) if !bytes.is_empty() => {
@@ -189,7 +194,7 @@ fn damaged(damages: &[Damage]) -> Vec<u8> {
 }
 
 /// At line ends and within lines.
-fn segments<'b>(bytes: &'b [u8], cuts: &[(Index, bool)]) -> Vec<&'b [u8]> {
+pub(in crate::ledger) fn segments<'b>(bytes: &'b [u8], cuts: &[(Index, bool)]) -> Vec<&'b [u8]> {
     let place = |(cut, at_line_end): &(Index, bool)| {
         let at = cut.index(bytes.len() + 1);
         match bytes[at..].iter().position(|&byte| byte == b'\n') {
@@ -222,7 +227,7 @@ fn the_same_is_found_in_blocks_of_every_size_by_any_number_of_threads() {
         vec(damage(), 0..5),
         vec(any::<(Index, bool)>(), 0..3),
         vec(any::<(Index, bool)>(), 0..4),
-        vec((1..1200_usize, 0..6_usize, 0..4_usize), 4),
+        vec((1..4000_u64, 0..6_u64, 0..4_usize), 4),
     );
     let config = Config { cases: 200, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)

@@ -1,5 +1,9 @@
 //! One error type for the whole crate: what was being done, to which path, where in it, what was found.
 
+mod skipped;
+
+pub use skipped::Skipped;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::Error;
+use super::Error;
 
 /// The lines that were passed over because they are no records: all counted, the first ones named.
 #[derive(Debug, Clone, Default)]
@@ -27,12 +27,17 @@ impl Skipped {
         &self.errors
     }
 
-    pub(super) fn add(&mut self, error: Error) {
+    pub(crate) fn add(&mut self, error: Error) {
         self.count += 1;
         self.keep(error);
     }
 
-    pub(super) fn merge(&mut self, other: Self) {
+    /// Counts lines whose errors are not kept: as many came before them in their file.
+    pub(crate) fn add_unnamed(&mut self, count: u64) {
+        self.count += count;
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
         self.count += other.count;
         other.errors.into_iter().for_each(|error| self.keep(error));
     }

@@ -1,0 +1,78 @@
+//! Writes a log to try things on: `generate_log PATH [--records 1000000] [--skills 20] [--malformed 0.001] [--seed 1]
+//! [--rotate-mb 64]`.
+//!
+//! The records are what an orchestrator writes, some 900 bytes each: latencies are log-normal around a median of each
+//! skill's own, one in fifty fails, some have no model and so neither tokens nor cost, some were interrupted and have
+//! neither end nor latency. The same seed gives the same records.
+//!
+//! They go through the ledger's journal, and reach the page cache only. So do the malformed lines, beginnings of records
+//! with a brace behind them: they have their place in the chain, and `runledger verify` finds no fault. A beginning that
+//! was just put into the file would be taken for what a crash left, and cut off.
+
+mod records;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use records::Records;
+use runledger::Durability;
+use runledger::journal::{Journal, Options};
+
+struct Arguments {
+    path: PathBuf,
+    records: u64,
+    skills: u64,
+    /// The share of malformed lines.
+    malformed: f64,
+    seed: u64,
+    /// Segments are sealed at this size; 0: never.
+    rotate_mb: u64,
+}
+
+fn arguments() -> Result<Arguments, Box<dyn Error>> {
+    let mut words = std::env::args().skip(1);
+    let path = words.next().filter(|word| !word.starts_with('-')).ok_or("expected the path of the log first")?;
+    let mut arguments =
+        Arguments { path: path.into(), records: 1_000_000, skills: 20, malformed: 0.001, seed: 1, rotate_mb: 0 };
+    while let Some(word) = words.next() {
+        let value = words.next().ok_or_else(|| format!("expected a value after {word}"))?;
+        match &*word {
+            "--records" => arguments.records = number(&value)?,
+            "--skills" => arguments.skills = number(&value)?,
+            "--malformed" => arguments.malformed = number(&value)?,
+            "--seed" => arguments.seed = number(&value)?,
+            "--rotate-mb" => arguments.rotate_mb = number(&value)?,
+            _ => return Err(format!("unknown argument {word}").into()),
+        }
+    }
+    Ok(arguments)
+}
+
+fn number<T: FromStr<Err: Error + 'static>>(text: &str) -> Result<T, Box<dyn Error>> {
+    text.parse().map_err(|error| format!("expected a number, found {text}: {error}").into())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let Arguments { path, records, skills, malformed, seed, rotate_mb } = arguments()?;
+    if path.exists() {
+        return Err(format!("{} is there already", path.display()).into());
+    }
+    // The clock serves rotation by day, which is not asked for.
+    let mut options = Options::new(Arc::new(|| 1_770_422_400_000));
+    options.durability = Durability::Flushed;
+    options.rotate_bytes = (rotate_mb > 0).then_some(rotate_mb * 1_000_000);
+    let journal = Journal::open(&path, options)?;
+    let mut source = Records::new(skills, seed);
+    for _ in 0..records {
+        let json = source.next_record()?.to_json()?;
+        if source.chance(malformed) {
+            let beginning = source.below(json.len() as u64 - 1) as usize + 1;
+            journal.append(&[&json.as_bytes()[..beginning], b"}"].concat())?;
+        } else {
+            journal.append(json.as_bytes())?;
+        }
+    }
+    Ok(())
+}

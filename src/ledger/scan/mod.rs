@@ -1,0 +1,297 @@
+//! One pass over the records of a ledger by all cores, for what is computed of all of them.
+//!
+//! The segments are cut into blocks ([`journal::blocks`](crate::journal::blocks)), which the threads take in turn. A thread
+//! reads the fields of a block's records in place and folds them into a value of the block's own; the values are merged
+//! in the order of the ledger. So what a fold makes of a ledger is the same for any number of threads.
+//!
+//! Only one thing depends on what stands before a block: a line that a writer repeated in a new segment is given once,
+//! by its sequence number, as [`Lines`](crate::journal::Lines) gives it. A block is read as if no line of it stood before
+//! it. That is right if its first number is higher than all before, and within it each is higher than the one before, which
+//! is known when its turn to be merged comes. Else the block is read once more, by what is known then: where a ledger is
+//! damaged, or a sync had failed.
+//!
+//! Nor is a line searched for: the walk through a record's JSON, which checks it as it goes, comes to the line feed by
+//! itself. Only a line that is not as our writer writes it is looked for by its line feed and read by `serde_json`.
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::records::readable;
+use crate::error::{Error, Result, Skipped};
+use crate::journal::Cursor;
+use crate::journal::blocks::{Block, Blocks, TakeLines};
+use crate::journal::line::{self, Trailer};
+use crate::journal::reader::{LINE_BYTES_MAX, Order, Piece, Sequence};
+use crate::journal::segment::Layout;
+use crate::journal::storage::{Disk, Storage};
+use crate::journal::workers::{Sharing, in_order};
+use crate::metrics::Fields;
+
+/// Large enough that the merging costs nothing, small enough that many threads find work in a small ledger.
+const BLOCK_BYTES: u64 = 1024 * 1024;
+
+/// A pass over the records of a ledger: [`fold`](Self::fold).
+///
+/// It sees the records that [`Records`](crate::Records) gives, and passes over the same lines, but one thing: of a record
+/// only its [`Fields`] are looked at, so a line whose fault lies elsewhere counts ([`Fields::from_line`] says which). It
+/// takes no lock and disturbs no writer.
+///
+/// ```
+/// use runledger::{Ledger, Scan, Skill};
+///
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("log.jsonl");
+/// let ledger = Ledger::open(&path)?;
+/// for skill in ["publish", "publish", "summarise"] {
+///     ledger.begin(Skill::new(skill, "1.0.0")).succeed();
+/// }
+/// let publish = Scan::open(&path)?.fold(
+///     || 0,
+///     |count, fields| *count += u64::from(fields.skill_name == "publish"),
+///     |count, later| *count += later,
+/// )?;
+/// assert_eq!((publish.value, publish.skipped.count()), (2, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Scan {
+    storage: Arc<dyn Storage>,
+    layout: Layout,
+    start: Cursor,
+}
+
+/// What a pass came to.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Scanned<A> {
+    /// What the fold made of all records.
+    pub value: A,
+    /// The lines that are no records: all are counted, the first of each file are named.
+    pub skipped: Skipped,
+    /// Where the next line will begin, to go on there: [`Scan::after`].
+    pub end: Cursor,
+}
+
+/// What a thread made of a block.
+struct Part<A> {
+    value: A,
+    lines: u64,
+    /// Where the last line ended; `None`: there was none.
+    end: Option<u64>,
+    /// Lines that are no records.
+    skipped: u64,
+    /// The first of them: the number in the block, from 1, the byte in the file.
+    errors: Vec<(u64, u64, Error)>,
+}
+
+impl Scan {
+    /// A pass over the ledger whose active segment is `path`, without opening it for writing: nothing is created,
+    /// recovered or swept. Plain JSON lines written by others are read as well.
+    ///
+    /// # Errors
+    /// As [`Records::open`](crate::Records::open).
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Ok(Self::new(Arc::new(Disk), readable(path.as_ref())?))
+    }
+
+    pub(super) fn new(storage: Arc<dyn Storage>, layout: Layout) -> Self {
+        Self { storage, layout, start: Cursor::START }
+    }
+
+    /// The pass over what comes after `cursor`, the [`end`](Scanned::end) of an earlier one.
+    #[must_use]
+    pub fn after(self, cursor: Cursor) -> Self {
+        Self { start: cursor, ..self }
+    }
+
+    /// Folds the fields of all records that are there now.
+    ///
+    /// Several threads do, up to 16, each from values of its own: `init` makes one, `take` takes a record into it, and
+    /// `merge` takes in what comes directly after in the ledger. The result is that of one thread if taking records into a
+    /// fresh value and merging that is the same as taking them one by one.
+    ///
+    /// However long the ledger is, at most eight values a thread wait to be merged, and a thread holds 256 KiB of the
+    /// ledger; where a line is longer, that line.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when a segment cannot be read;
+    /// [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) when `init`, `take` or `merge` panicked on a thread that was
+    /// started for them.
+    pub fn fold<A: Send>(
+        &self,
+        init: impl Fn() -> A + Sync,
+        take: impl Fn(&mut A, &Fields<'_>) + Sync,
+        merge: impl FnMut(&mut A, A) + Send,
+    ) -> Result<Scanned<A>> {
+        self.fold_in(BLOCK_BYTES, Sharing { blocks_alone: 2, threads: None }, init, take, merge)
+    }
+
+    fn fold_in<A: Send>(
+        &self,
+        block_bytes: u64,
+        sharing: Sharing,
+        init: impl Fn() -> A + Sync,
+        take: impl Fn(&mut A, &Fields<'_>) + Sync,
+        mut merge: impl FnMut(&mut A, A) + Send,
+    ) -> Result<Scanned<A>> {
+        let mut scanned = Scanned { value: init(), skipped: Skipped::default(), end: self.start };
+        let blocks = match Blocks::after(&*self.storage, &self.layout, self.start, block_bytes) {
+            Ok(blocks) => blocks,
+            // A ledger that has lost its only segment has no records.
+            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(scanned),
+            Err(error) => return Err(error),
+        };
+        let active = blocks.active_number();
+        let read = |block: &Block, buffer: &mut Vec<u8>, numbers| {
+            let part = Part { value: init(), lines: 0, end: None, skipped: 0, errors: Vec::new() };
+            let mut reading = Reading { part, numbers, active: block.segment == active, take: &take };
+            block.read_lines(buffer, &mut reading)?;
+            Ok((reading.part, reading.numbers))
+        };
+        let work = |block: &Block, buffer: &mut Vec<u8>| read(block, buffer, Numbers::default());
+        let (mut sequence, mut buffer) = (Sequence::after(self.start.seq), Vec::new());
+        let join = |block: &Block, (mut part, numbers): (Part<A>, Numbers)| {
+            sequence = match numbers.come_after(std::mem::take(&mut sequence)) {
+                Ok(all) => all,
+                Err(before) => {
+                    let (again, numbers) = read(block, &mut buffer, Numbers::after(before))?;
+                    part = again;
+                    numbers.sequence
+                }
+            };
+            scanned.end.seq = sequence.seq();
+            scanned.add(block, part, &mut merge);
+            Ok(())
+        };
+        in_order(blocks, sharing, work, join)?;
+        Ok(scanned)
+    }
+}
+
+impl<A> Scanned<A> {
+    /// Takes in what a block came to.
+    fn add(&mut self, block: &Block, part: Part<A>, merge: &mut impl FnMut(&mut A, A)) {
+        if block.start() == 0 {
+            self.end = Cursor { segment: block.segment, offset: 0, lines: 0, ..self.end };
+        }
+        let unnamed = part.skipped - part.errors.len() as u64;
+        for (line, byte, error) in part.errors {
+            self.skipped.add(error.path(block.path()).at(self.end.lines + line, byte));
+        }
+        self.skipped.add_unnamed(unnamed);
+        self.end.lines += part.lines;
+        self.end.offset = part.end.unwrap_or(self.end.offset);
+        merge(&mut self.value, part.value);
+    }
+}
+
+/// A block that is being read.
+struct Reading<'t, A, T> {
+    part: Part<A>,
+    numbers: Numbers,
+    /// Whether the block is of the active segment.
+    active: bool,
+    take: &'t T,
+}
+
+impl<A, T: Fn(&mut A, &Fields<'_>)> TakeLines for Reading<'_, A, T> {
+    fn line_ahead(&mut self, offset: u64, ahead: &[u8]) -> Option<usize> {
+        let (fields, members) = Fields::ahead(ahead)?;
+        let rest = &ahead[members..];
+        // Without a number, as others write it.
+        let plain = rest.starts_with(b"}\n").then_some((None, 2));
+        let (seq, end) = plain.or_else(|| line::trailer_ahead(rest).map(|(seq, len)| (Some(seq), len)))?;
+        let len = members + end;
+        if len > LINE_BYTES_MAX || seq.is_some_and(|seq| !self.numbers.follow(seq)) {
+            return None;
+        }
+        (self.part.lines, self.part.end) = (self.part.lines + 1, Some(offset + len as u64));
+        (self.take)(&mut self.part.value, &fields);
+        Some(len)
+    }
+
+    fn piece(&mut self, piece: Piece, line: &[u8]) {
+        let part = &mut self.part;
+        // A writer may be at it.
+        if piece.unfinished && self.active {
+            return;
+        }
+        (part.lines, part.end) = (part.lines + 1, Some(piece.end()));
+        if line.is_empty() {
+            return;
+        }
+        let trailer = line::trailer(line);
+        let fields = match &trailer {
+            Some(trailer) => Fields::from_sealed(line, trailer.payload_end),
+            None => Fields::from_line(line),
+        };
+        // JSON has no NUL.
+        if !self.numbers.give(line, trailer.as_ref(), || fields.is_ok() || !line.contains(&0)) {
+            return;
+        }
+        match fields {
+            Ok(fields) => (self.take)(&mut part.value, &fields),
+            Err(error) => {
+                part.skipped += 1;
+                if part.errors.len() < Skipped::ERRORS_MAX {
+                    part.errors.push((part.lines, piece.offset, error));
+                }
+            }
+        }
+    }
+}
+
+/// The numbers of a block's lines.
+#[derive(Debug, Default)]
+struct Numbers {
+    sequence: Sequence,
+    /// Whether `sequence` knows the lines before the block.
+    exact: bool,
+    /// Of the lines in the block, where it does not.
+    first: Option<u64>,
+    /// Whether it depends on those lines which of the block's are given.
+    depends: bool,
+}
+
+impl Numbers {
+    /// After the lines of `sequence`.
+    fn after(sequence: Sequence) -> Self {
+        Self { sequence, exact: true, ..Self::default() }
+    }
+
+    /// Whether a line of this number, without NULs, is given since it just follows another.
+    fn follow(&mut self, seq: u64) -> bool {
+        (self.exact || self.first.is_some()) && self.sequence.follows(seq)
+    }
+
+    /// Whether a line is given, for all that is known.
+    fn give(&mut self, line: &[u8], trailer: Option<&Trailer>, without_nul: impl FnOnce() -> bool) -> bool {
+        match trailer {
+            Some(trailer) if !self.exact && self.first.is_none() => {
+                let seq = trailer.link.seq;
+                (self.first, self.sequence) = (Some(seq), Sequence::after(seq));
+                self.depends = !trailer.seals(line);
+            }
+            _ => {
+                if let Order::Behind(seq) = self.sequence.order(line, trailer, without_nul) {
+                    self.depends = true;
+                    return self.exact && self.sequence.fills(seq);
+                }
+            }
+        }
+        true
+    }
+
+    /// Goes on where `before` ends, if every line was given that is to be given there; or gives it back.
+    fn come_after(self, mut before: Sequence) -> std::result::Result<Sequence, Sequence> {
+        let Some(first) = self.first else { return Ok(before) };
+        if self.depends || !before.extend(first, self.sequence) {
+            return Err(before);
+        }
+        Ok(before)
+    }
+}

@@ -1,0 +1,192 @@
+//! A pass gives what [`Records`] gives, however the ledger is cut into blocks and shared out.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::journal::Lines;
+use crate::journal::blocks::tests::write_segments;
+use crate::ledger::Records;
+use crate::ledger::verify::tests::{damage, damaged, segments, whole};
+
+/// Records by id and length of the version, and what was passed over by place.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Seen {
+    records: Vec<(uuid::Uuid, usize)>,
+    skipped: u64,
+    places: Vec<(std::path::PathBuf, u64, u64)>,
+}
+
+fn places(skipped: &Skipped) -> Vec<(std::path::PathBuf, u64, u64)> {
+    let place = |error: &Error| (error.file().unwrap().to_owned(), error.line().unwrap(), error.byte().unwrap());
+    skipped.errors().iter().map(place).collect()
+}
+
+/// One line after the other, as `Records` goes through them.
+fn by_lines(layout: &Layout) -> Seen {
+    let (mut seen, mut skipped) = (Seen::default(), Skipped::default());
+    let mut lines = Lines::from_start(Arc::new(Disk), layout.clone());
+    while let Some(line) = lines.next_line().unwrap() {
+        match Fields::from_line(line.bytes) {
+            Ok(fields) => seen.records.push((fields.execution_id, fields.skill_version.len())),
+            Err(_) if line.bytes.is_empty() => {}
+            Err(error) => skipped.add(line.locate(error)),
+        }
+    }
+    Seen { skipped: skipped.count(), places: places(&skipped), ..seen }
+}
+
+fn by_records(layout: &Layout) -> Seen {
+    let (mut seen, mut skipped) = (Seen::default(), Skipped::default());
+    for record in Records::new(Lines::from_start(Arc::new(Disk), layout.clone())) {
+        match record {
+            Ok(record) => seen.records.push((record.execution_id, record.skill_version.len())),
+            Err(error) if error.kind() == ErrorKind::Malformed => skipped.add(error),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    Seen { skipped: skipped.count(), places: places(&skipped), ..seen }
+}
+
+fn scan(layout: &Layout, after: Cursor, block_bytes: u64, sharing: Sharing) -> (Seen, Cursor) {
+    let scanned = Scan::new(Arc::new(Disk), layout.clone())
+        .after(after)
+        .fold_in(
+            block_bytes,
+            sharing,
+            Vec::new,
+            |records, fields| records.push((fields.execution_id, fields.skill_version.len())),
+            |records, mut later| records.append(&mut later),
+        )
+        .unwrap();
+    let seen = Seen { records: scanned.value, skipped: scanned.skipped.count(), places: places(&scanned.skipped) };
+    (seen, scanned.end)
+}
+
+fn ways() -> impl Strategy<Value = Vec<(u64, u64, usize)>> {
+    vec((1..4000_u64, 0..6_u64, 0..4_usize), 4)
+}
+
+fn run<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config).run(&strategy, test).unwrap();
+}
+
+#[test]
+fn a_pass_sees_what_records_sees_of_any_damaged_ledger() {
+    let directory = tempfile::tempdir().unwrap();
+    let [with_skipped, without, both] = [0, 0, 0].map(std::cell::Cell::new);
+    let cases = (vec(damage(), 0..5), vec((any::<Index>(), prop::bool::weighted(0.7)), 0..4), ways());
+    run(400, cases, |(damages, cuts, ways)| {
+        let bytes = damaged(&damages);
+        let layout = write_segments(directory.path(), segments(&bytes, &cuts));
+        let (expected, whole) = (by_lines(&layout), by_records(&layout));
+        // A line made of two may be read though it has a field twice that is not asked for: no other is.
+        let mut left = expected.records.iter();
+        prop_assert!(whole.records.iter().all(|record| left.any(|read| read == record)));
+        prop_assert!(
+            expected.records.len() + expected.skipped as usize == whole.records.len() + whole.skipped as usize
+        );
+        both.set(both.get() + u32::from(expected == whole));
+        with_skipped.set(with_skipped.get() + u32::from(expected.skipped > 0));
+        without.set(without.get() + u32::from(expected.skipped == 0 && !expected.records.is_empty()));
+        for (block_bytes, blocks_alone, threads) in ways {
+            let sharing = Sharing { blocks_alone, threads: Some(threads) };
+            let (seen, _) = scan(&layout, Cursor::START, block_bytes, sharing);
+            prop_assert_eq!(&seen, &expected, "blocks of {} bytes, {:?}", block_bytes, sharing);
+        }
+        Ok(())
+    });
+    assert!(with_skipped.get() > 50 && without.get() > 50, "{} {}", with_skipped.get(), without.get());
+    assert!(both.get() > 300, "{} of 400 are the same to both", both.get());
+}
+
+/// What a failed sync leaves: a segment that may have lost some of its last lines, and the next one that begins with
+/// those that were not known to be durable.
+#[test]
+fn lines_that_are_repeated_after_a_failed_sync_are_seen_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (lines, _) = whole();
+    let line = |number: usize| lines[number].1.clone();
+    let cases = (2..lines.len(), 1..6_usize, vec(any::<Index>(), 0..3), 0..3, ways());
+    run(200, cases, |(end, repeated, lost, how, ways)| {
+        let from = end.saturating_sub(repeated);
+        let mut first: Vec<_> = (0..end).map(line).collect();
+        for index in &lost {
+            let at = from + index.index(end - from);
+            let whole = line(at);
+            // A lost page reads as NULs, of all the line or of what stands before its trailer; a lost end is not there.
+            first[at] = match how {
+                0 => Vec::new(),
+                1 => vec![0; whole.len()],
+                _ => [vec![0; whole.len() - 200], whole[whole.len() - 200..].to_vec()].concat(),
+            };
+        }
+        let second: Vec<_> = (from..lines.len()).map(line).collect();
+        let layout = write_segments(directory.path(), [&*first.concat(), &*second.concat()]);
+        let expected = by_records(&layout);
+        let mut ids: Vec<_> = expected.records.iter().map(|(id, _)| id.as_u128()).collect();
+        ids.sort_unstable();
+        prop_assert_eq!(ids, (0..lines.len() as u128).collect::<Vec<_>>(), "each line once");
+        for (block_bytes, blocks_alone, threads) in ways {
+            let sharing = Sharing { blocks_alone, threads: Some(threads) };
+            prop_assert_eq!(scan(&layout, Cursor::START, block_bytes, sharing).0, expected.clone(), "{}", block_bytes);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_later_pass_goes_on_where_one_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let bytes = damaged(&[]);
+    let cases = (any::<Index>(), vec((any::<Index>(), Just(true)), 0..4), 1..4000_u64);
+    let alone = Sharing { blocks_alone: u64::MAX, threads: None };
+    run(300, cases, |(cut, cuts, block_bytes)| {
+        let segments = segments(&bytes, &cuts);
+        let mut left = cut.index(bytes.len() + 1);
+        // As the ledger was when it was that long, in the midst of a line or not.
+        let mut before = Vec::new();
+        for segment in &segments {
+            before.push(&segment[..left.min(segment.len())]);
+            left -= left.min(segment.len());
+            if left == 0 {
+                break;
+            }
+        }
+        let layout = write_segments(directory.path(), before);
+        let (first, end) = scan(&layout, Cursor::START, block_bytes, alone);
+        let layout = write_segments(directory.path(), segments);
+        let (second, last) = scan(&layout, end, block_bytes, alone);
+        let (all, of_all) = scan(&layout, Cursor::START, block_bytes, alone);
+        prop_assert_eq!([first.records, second.records].concat(), all.records);
+        prop_assert_eq!((last, all.skipped, last.seq), (of_all, 0, 12));
+        Ok(())
+    });
+}
+
+/// As `Lines` has it: at the same place, with the same number of lines.
+#[test]
+fn the_end_is_that_of_the_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let bytes = [damaged(&[]), b"{\"torn".to_vec()].concat();
+    let layout = write_segments(directory.path(), [&bytes[..7000], &bytes[7000..]]);
+    let mut lines = Lines::from_start(Arc::new(Disk), layout.clone());
+    while lines.next_line().unwrap().is_some() {}
+    for block_bytes in [7, 1000, 1 << 20] {
+        let (_, end) = scan(&layout, Cursor::START, block_bytes, Sharing::default());
+        assert_eq!(end, lines.cursor());
+    }
+}
+
+#[test]
+fn a_ledger_without_segments_has_no_records() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let layout = Layout::new(&path);
+    assert_eq!(Scan::open(&path).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(scan(&layout, Cursor::START, 100, Sharing::default()).0, Seen::default());
+}

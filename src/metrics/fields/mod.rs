@@ -1,0 +1,185 @@
+//! What analytics read of a record: its fields in place, without building the record.
+
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use uuid::Uuid;
+
+use super::json::read_object;
+use super::{Environment, ExecutionMetrics, Timestamp, Usd};
+use crate::error::{Error, ErrorKind, Result};
+use walk::Walk;
+
+/// The fields of a record that baselines, costs and rates are made of, borrowed from the line that holds them.
+///
+/// A field means what the field of the same name of [`ExecutionMetrics`] means, and is `None` in the same cases.
+///
+/// ```
+/// use runledger::metrics::Fields;
+///
+/// let line = r#"{"execution_id":"00000000-0000-0000-0000-000000000001","skill_name":"publish","skill_version":"1.0.0","timestamp_start":"2026-02-14T14:23:00Z","cost_usd":0.06,"model":{"name":"gpt-4"}}"#;
+/// let fields = Fields::from_line(line.as_bytes())?;
+/// assert_eq!((&*fields.skill_name, fields.model_name.as_deref()), ("publish", Some("gpt-4")));
+/// assert_eq!(fields.cost_usd, Some("0.06".parse()?));
+/// assert_eq!(fields.total_latency_ms, None); // unknown, not 0
+/// # Ok::<(), runledger::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct Fields<'l> {
+    /// [`ExecutionMetrics::execution_id`].
+    pub execution_id: Uuid,
+    /// [`ExecutionMetrics::skill_name`].
+    #[serde(borrow)]
+    pub skill_name: Cow<'l, str>,
+    /// [`ExecutionMetrics::skill_version`].
+    #[serde(borrow)]
+    pub skill_version: Cow<'l, str>,
+    /// [`ExecutionMetrics::timestamp_start`].
+    pub timestamp_start: Timestamp,
+    /// [`ExecutionMetrics::timestamp_end`].
+    #[serde(default)]
+    pub timestamp_end: Option<Timestamp>,
+    /// [`ExecutionMetrics::environment`], as it is written.
+    #[serde(borrow, default = "default_environment")]
+    pub environment: Cow<'l, str>,
+    /// [`ExecutionMetrics::execution_succeeded`].
+    #[serde(default)]
+    pub execution_succeeded: Option<bool>,
+    /// [`ExecutionMetrics::execution_failed`].
+    #[serde(default)]
+    pub execution_failed: Option<bool>,
+    /// [`ExecutionMetrics::total_latency_ms`].
+    #[serde(default)]
+    pub total_latency_ms: Option<u64>,
+    /// [`ExecutionMetrics::tokens_used`].
+    #[serde(default)]
+    pub tokens_used: Option<u64>,
+    /// [`ExecutionMetrics::cost_usd`].
+    #[serde(default)]
+    pub cost_usd: Option<Usd>,
+    /// `name` of [`ExecutionMetrics::model`].
+    #[serde(borrow, default, rename = "model", deserialize_with = "name_of_model")]
+    pub model_name: Option<Cow<'l, str>>,
+}
+
+impl<'l> Fields<'l> {
+    /// Reads the fields of a record that is one line of JSON, with or without what a ledger adds to it.
+    ///
+    /// The line is checked as a whole: it must be valid UTF-8 and one JSON object with the fields that every record has.
+    /// Whatever [`ExecutionMetrics::from_json`] accepts is accepted, with the same values. A line is accepted besides
+    /// whose fault is in the *value* of another field than these: a `tokens_input` that is a text, a key of a group
+    /// twice, a half surrogate in an `error_reason`, tags more than 127 levels deep. What is asked of the line does not
+    /// depend on it, and to find it, whole records would have to be built.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Malformed`] when the line is not that.
+    pub fn from_line(line: &'l [u8]) -> Result<Self> {
+        Self::from_sealed(line, line.len().saturating_sub(1))
+    }
+
+    /// As [`from_line`](Self::from_line), of a line whose members end at `end`: there stands a closing brace, or what a
+    /// ledger adds.
+    pub(crate) fn from_sealed(line: &'l [u8], end: usize) -> Result<Self> {
+        // A number with a leading zero is none of JSON's.
+        let tail = line.get(end..).unwrap_or_default();
+        let well_formed = tail == b"}" || tail.starts_with(b",\"seq\":") && !tail.starts_with(b",\"seq\":0");
+        match Walk::fields(line) {
+            Some((fields, members)) if members == end && well_formed => Ok(fields),
+            _ => Self::from_any(line),
+        }
+    }
+
+    /// The fields of the line that `bytes` begin with, and where its members end, if that can be told at once: there
+    /// must stand what [`from_sealed`](Self::from_sealed) wants.
+    pub(crate) fn ahead(bytes: &'l [u8]) -> Option<(Self, usize)> {
+        Walk::fields(bytes)
+    }
+
+    /// What the fields of a line are: by `serde_json`.
+    fn from_any(line: &'l [u8]) -> Result<Self> {
+        let text = std::str::from_utf8(line)
+            .map_err(|source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source))?;
+        read_object(text)
+    }
+
+    /// The fields of a whole record.
+    pub fn of(record: &'l ExecutionMetrics) -> Self {
+        Self {
+            execution_id: record.execution_id,
+            skill_name: Cow::Borrowed(&record.skill_name),
+            skill_version: Cow::Borrowed(&record.skill_version),
+            timestamp_start: record.timestamp_start,
+            timestamp_end: record.timestamp_end,
+            environment: Cow::Borrowed(record.environment.as_str()),
+            execution_succeeded: record.execution_succeeded,
+            execution_failed: record.execution_failed,
+            total_latency_ms: record.total_latency_ms,
+            tokens_used: record.tokens_used,
+            cost_usd: record.cost_usd,
+            model_name: record.model.name.as_deref().map(Cow::Borrowed),
+        }
+    }
+
+    /// The keys of these fields in a record, so that one that comes again is not taken for an unknown one.
+    const KEYS: [&'static [u8]; 12] = [
+        b"execution_id",
+        b"skill_name",
+        b"skill_version",
+        b"timestamp_start",
+        b"timestamp_end",
+        b"environment",
+        b"execution_succeeded",
+        b"execution_failed",
+        b"total_latency_ms",
+        b"tokens_used",
+        b"cost_usd",
+        b"model",
+    ];
+}
+
+fn default_environment() -> Cow<'static, str> {
+    match Environment::default() {
+        Environment::Prod => Cow::Borrowed("prod"),
+        other => Cow::Owned(other.as_str().to_owned()),
+    }
+}
+
+/// A text, borrowed where nothing in it is escaped: serde borrows a `Cow` only where it stands by itself.
+#[derive(Deserialize)]
+struct Text<'l>(#[serde(borrow)] Cow<'l, str>);
+
+/// The name in a `model`, which is an object and nothing else, as it is of [`Model`](super::Model).
+fn name_of_model<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+    struct Name;
+
+    impl<'de> Visitor<'de> for Name {
+        type Value = Option<Cow<'de, str>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("struct Model")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut name = None;
+            while let Some(Text(key)) = map.next_key()? {
+                if key != "name" {
+                    map.next_value::<IgnoredAny>()?;
+                } else if name.is_none() {
+                    name = Some(map.next_value::<Option<Text<'de>>>()?);
+                } else {
+                    return Err(serde::de::Error::duplicate_field("name"));
+                }
+            }
+            Ok(name.flatten().map(|Text(name)| name))
+        }
+    }
+
+    deserializer.deserialize_map(Name)
+}

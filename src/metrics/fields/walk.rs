@@ -1,0 +1,419 @@
+//! The fast way through a line: for those that look as our own writer writes them.
+//!
+//! A line is walked from its first byte to its last, once, against what is expected: the 29 keys in their order, then
+//! groups in any. Whatever is not exactly so (a key in another place or twice, an escape in a text that is asked for, a
+//! number that is no plain one, white space) ends the walk with `None`, and `serde_json` reads the line from its
+//! beginning. So the walk needs no rules of its own for what is strange, and need not tell what is wrong: it only must
+//! never accept what `serde_json` would refuse, or take for something else.
+
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use super::Fields;
+use crate::metrics::{Timestamp, Usd};
+
+/// How many arrays and objects are walked inside each other.
+const DEPTH_MAX: u32 = 32;
+
+/// What is left of a line. Each method takes something from its beginning, or ends the walk.
+#[derive(Debug)]
+pub(super) struct Walk<'l> {
+    rest: &'l [u8],
+}
+
+impl<'l> Walk<'l> {
+    /// The fields of the record that `bytes` begin with, and where its members end: at a closing brace, or at a `seq`, which
+    /// no record has and a ledger adds. What stands there is for the caller to see.
+    pub(super) fn fields(bytes: &'l [u8]) -> Option<(Fields<'l>, usize)> {
+        let mut walk = Self { rest: bytes };
+        walk.expect(b"{\"execution_id\":\"")?;
+        let execution_id = walk.uuid()?;
+        walk.expect(b"\",\"skill_name\":\"")?;
+        let skill_name = walk.text()?;
+        walk.expect(b",\"skill_version\":\"")?;
+        let skill_version = walk.text()?;
+        walk.pass(b",\"orchestrator_version\":")?;
+        walk.expect(b",\"timestamp_start\":\"")?;
+        let timestamp_start = walk.timestamp()?;
+        walk.expect(b",\"timestamp_end\":")?;
+        let timestamp_end = match walk.null() {
+            true => None,
+            false => {
+                walk.expect(b"\"")?;
+                Some(walk.timestamp()?)
+            }
+        };
+        walk.pass(b",\"operator\":")?;
+        walk.expect(b",\"environment\":\"")?;
+        let environment = walk.environment()?;
+        walk.expect(b",\"execution_succeeded\":")?;
+        let execution_succeeded = walk.flag()?;
+        walk.expect(b",\"execution_failed\":")?;
+        let execution_failed = walk.flag()?;
+        // What most records do not know is passed over together.
+        if walk.expect(b",\"error_category\":null,\"error_code\":null,\"error_reason\":null").is_none() {
+            walk.pass(b",\"error_category\":")?;
+            walk.pass(b",\"error_code\":")?;
+            walk.pass(b",\"error_reason\":")?;
+        }
+        walk.expect(b",\"total_latency_ms\":")?;
+        let total_latency_ms = walk.count()?;
+        walk.pass(b",\"wall_clock_time_ms\":")?;
+        walk.expect(b",\"tokens_used\":")?;
+        let tokens_used = walk.count()?;
+        walk.pass(b",\"tokens_input\":")?;
+        walk.pass(b",\"tokens_output\":")?;
+        walk.expect(b",\"cost_usd\":")?;
+        let cost_usd = walk.usd()?;
+        walk.pass(b",\"cost_tier\":")?;
+        if walk.expect(b",\"free_tier_quota_remaining\":null,\"free_tier_quota_pct_used\":null").is_none() {
+            walk.pass(b",\"free_tier_quota_remaining\":")?;
+            walk.pass(b",\"free_tier_quota_pct_used\":")?;
+        }
+        walk.pass(b",\"output_correct\":")?;
+        walk.pass(b",\"confidence_score\":")?;
+        walk.pass(b",\"decision_made\":")?;
+        if walk.expect(b",\"input_hash\":null,\"output_hash\":null").is_none() {
+            walk.pass(b",\"input_hash\":")?;
+            walk.pass(b",\"output_hash\":")?;
+        }
+        walk.pass(b",\"skill_path_in_dag\":")?;
+        walk.pass(b",\"tags\":")?;
+        let mut model = None;
+        while !walk.rest.starts_with(b"}") && !walk.rest.starts_with(b",\"seq\":") {
+            walk.expect(b",\"")?;
+            match walk.key()? {
+                b"model" if model.is_none() => model = Some(walk.model_name()?),
+                key if Fields::KEYS.contains(&key) => return None,
+                _ => walk.value(0)?,
+            }
+        }
+        let fields = Fields {
+            execution_id,
+            skill_name,
+            skill_version,
+            timestamp_start,
+            timestamp_end,
+            environment,
+            execution_succeeded,
+            execution_failed,
+            total_latency_ms,
+            tokens_used,
+            cost_usd,
+            model_name: model.flatten(),
+        };
+        Some((fields, bytes.len() - walk.rest.len()))
+    }
+
+    /// Of a length that is known to the compiler, so that it compares several bytes at once.
+    #[inline(always)]
+    fn expect<const N: usize>(&mut self, bytes: &[u8; N]) -> Option<()> {
+        let (begin, rest) = self.rest.split_first_chunk::<N>()?;
+        if begin != bytes {
+            return None;
+        }
+        self.rest = rest;
+        Some(())
+    }
+
+    /// A key, and any value.
+    #[inline(always)]
+    fn pass<const N: usize>(&mut self, key: &[u8; N]) -> Option<()> {
+        self.expect(key)?;
+        if self.null() { Some(()) } else { self.value(0) }
+    }
+
+    #[inline(always)]
+    fn null(&mut self) -> bool {
+        self.expect(b"null").is_some()
+    }
+
+    #[inline(always)]
+    fn flag(&mut self) -> Option<Option<bool>> {
+        if self.expect(b"true").is_some() {
+            Some(Some(true))
+        } else if self.expect(b"false").is_some() {
+            Some(Some(false))
+        } else {
+            self.null().then_some(None)
+        }
+    }
+
+    #[inline(always)]
+    fn uuid(&mut self) -> Option<Uuid> {
+        let (text, rest) = self.rest.split_at_checked(36)?;
+        self.rest = rest;
+        Uuid::try_parse_ascii(text).ok()
+    }
+
+    /// What stands after a quote, up to the next and beyond it: as it is, so without escapes; of ASCII alone.
+    #[inline(always)]
+    fn plain(&mut self) -> Option<&'l [u8]> {
+        let (text, rest) = self.rest.split_at_checked(special(self.rest, 0)?)?;
+        self.rest = rest.strip_prefix(b"\"")?;
+        Some(text)
+    }
+
+    #[inline(always)]
+    fn text(&mut self) -> Option<Cow<'l, str>> {
+        std::str::from_utf8(self.plain()?).ok().map(Cow::Borrowed)
+    }
+
+    /// As [`text`](Self::text); that of nearly all records is known.
+    #[inline(always)]
+    fn environment(&mut self) -> Option<Cow<'l, str>> {
+        if self.expect(b"prod\"").is_some() { Some(Cow::Borrowed("prod")) } else { self.text() }
+    }
+
+    /// After its quote, up to its value.
+    #[inline(always)]
+    fn key(&mut self) -> Option<&'l [u8]> {
+        let key = self.plain()?;
+        self.expect(b":")?;
+        Some(key)
+    }
+
+    /// `2026-02-14T14:23:00.000Z` and the quote after it.
+    #[inline(always)]
+    fn timestamp(&mut self) -> Option<Timestamp> {
+        let (text, rest) = self.rest.split_first_chunk::<25>()?;
+        self.rest = rest;
+        Timestamp::from_written(text.first_chunk()?).filter(|_| text[24] == b'"')
+    }
+
+    /// A whole number of at most 19 digits, which 64 bits hold.
+    #[inline(always)]
+    fn count(&mut self) -> Option<Option<u64>> {
+        match self.null() {
+            true => Some(None),
+            false => self.whole(19).map(Some),
+        }
+    }
+
+    /// A number of dollars below ten million with at most 12 decimals and no exponent: its pico-dollars fit 64 bits.
+    #[inline(always)]
+    fn usd(&mut self) -> Option<Option<Usd>> {
+        if self.null() {
+            return Some(None);
+        }
+        let mut pico = self.whole(7)? * 10u64.pow(12);
+        if self.expect(b".").is_some() {
+            let (decimals, places) = self.digits(12)?;
+            pico += decimals * 10u64.pow(12 - places);
+        }
+        Some(Some(Usd::from_pico(pico.into())))
+    }
+
+    /// Without a leading zero. What must not follow, such as a fraction, is not what is expected next.
+    #[inline(always)]
+    fn whole(&mut self, digits_max: u32) -> Option<u64> {
+        let zero = self.rest.first() == Some(&b'0');
+        let (number, digits) = self.digits(digits_max)?;
+        (!zero || digits == 1).then_some(number)
+    }
+
+    /// One digit at least: the number that they make, and how many they are.
+    #[inline(always)]
+    fn digits(&mut self, digits_max: u32) -> Option<(u64, u32)> {
+        let (mut number, mut digits) = (0, 0);
+        while let Some(eight) = self.rest.first_chunk() {
+            let (value, count) = leading_digits(*eight);
+            if count == 0 || digits + count > digits_max {
+                break;
+            }
+            (number, digits) = (number * 10u64.pow(count) + value, digits + count);
+            self.rest = &self.rest[count as usize..];
+        }
+        // At the end of what is there, or too many.
+        if matches!(self.rest, [b'0'..=b'9', ..]) {
+            return None;
+        }
+        (digits > 0).then_some((number, digits))
+    }
+
+    /// Any value of JSON.
+    #[inline(always)]
+    fn value(&mut self, depth: u32) -> Option<()> {
+        match self.rest.first()? {
+            b'"' => self.string(),
+            b'n' => self.expect(b"null"),
+            b't' => self.expect(b"true"),
+            b'f' => self.expect(b"false"),
+            b'{' => self.members(depth),
+            b'[' => self.items(depth),
+            _ => self.number(),
+        }
+    }
+
+    #[inline(never)]
+    fn members(&mut self, depth: u32) -> Option<()> {
+        self.expect(b"{")?;
+        if depth == DEPTH_MAX || self.expect(b"}").is_some() {
+            return (depth < DEPTH_MAX).then_some(());
+        }
+        loop {
+            self.string()?;
+            self.expect(b":")?;
+            self.value(depth + 1)?;
+            if self.expect(b"}").is_some() {
+                return Some(());
+            }
+            self.expect(b",")?;
+        }
+    }
+
+    #[inline(never)]
+    fn items(&mut self, depth: u32) -> Option<()> {
+        self.expect(b"[")?;
+        if depth == DEPTH_MAX || self.expect(b"]").is_some() {
+            return (depth < DEPTH_MAX).then_some(());
+        }
+        loop {
+            self.value(depth + 1)?;
+            if self.expect(b"]").is_some() {
+                return Some(());
+            }
+            self.expect(b",")?;
+        }
+    }
+
+    /// The name in a `model`, which is no `null`.
+    fn model_name(&mut self) -> Option<Option<Cow<'l, str>>> {
+        self.expect(b"{")?;
+        let mut name = None;
+        if self.expect(b"}").is_some() {
+            return Some(None);
+        }
+        loop {
+            self.expect(b"\"")?;
+            match (self.key()?, &name) {
+                (b"name", Some(_)) => return None,
+                (b"name", None) => name = Some(self.optional_text()?),
+                _ => self.value(1)?,
+            }
+            if self.expect(b"}").is_some() {
+                return Some(name.flatten());
+            }
+            self.expect(b",")?;
+        }
+    }
+
+    fn optional_text(&mut self) -> Option<Option<Cow<'l, str>>> {
+        if self.null() {
+            return Some(None);
+        }
+        self.expect(b"\"")?;
+        self.text().map(Some)
+    }
+
+    /// A string that is not asked for. `serde_json` too looks no closer at one than this: four hex digits after `\u` will do.
+    #[inline(always)]
+    fn string(&mut self) -> Option<()> {
+        self.expect(b"\"")?;
+        let end = special(self.rest, 0)?;
+        match self.rest[end..] {
+            [b'"', ref rest @ ..] => self.rest = rest,
+            _ => self.rest_of_string(end)?,
+        }
+        Some(())
+    }
+
+    /// From its first byte on that is an escape, or no ASCII.
+    #[cold]
+    fn rest_of_string(&mut self, mut end: usize) -> Option<()> {
+        let whole = self.rest;
+        loop {
+            match whole[end..] {
+                [b'"', ref rest @ ..] => {
+                    self.rest = rest;
+                    return std::str::from_utf8(&whole[..end]).is_ok().then_some(());
+                }
+                [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => end += 2,
+                [b'\\', b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(u8::is_ascii_hexdigit) => end += 6,
+                [0x80..=0xff, ..] => end += 1,
+                _ => return None,
+            }
+            end = special(whole, end)?;
+        }
+    }
+
+    /// A number that is not asked for.
+    fn number(&mut self) -> Option<()> {
+        self.rest = self.rest.strip_prefix(b"-").unwrap_or(self.rest);
+        let zero = self.rest.first() == Some(&b'0');
+        let whole = self.skip_digits();
+        if whole == 0 || zero && whole > 1 {
+            return None;
+        }
+        if self.expect(b".").is_some() && self.skip_digits() == 0 {
+            return None;
+        }
+        if let [b'e' | b'E', rest @ ..] = self.rest {
+            let sign = usize::from(matches!(rest, [b'+' | b'-', ..]));
+            self.rest = &rest[sign..];
+            if self.skip_digits() == 0 {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    #[inline(always)]
+    fn skip_digits(&mut self) -> usize {
+        let before = self.rest.len();
+        while let Some((eight, rest)) = self.rest.split_first_chunk() {
+            let (_, count) = leading_digits(*eight);
+            if count < 8 {
+                self.rest = &self.rest[count as usize..];
+                return before - self.rest.len();
+            }
+            self.rest = rest;
+        }
+        let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.rest = &self.rest[digits..];
+        before - self.rest.len()
+    }
+}
+
+/// The number that the digits make which come first, and how many they are.
+#[inline(always)]
+fn leading_digits(eight: [u8; 8]) -> (u64, u32) {
+    // A digit becomes its value, and what is more than 9 gets its highest bit set by adding 127 less 9.
+    let values = u64::from_le_bytes(eight) ^ u64::from_ne_bytes([b'0'; 8]);
+    let others = (values.wrapping_add(u64::from_ne_bytes([127 - 9; 8])) | values) & HIGHS;
+    let count = others.trailing_zeros() / 8;
+    if count == 0 {
+        return (0, 0);
+    }
+    // As if zeros stood before them: the first digit is the lowest byte. Then pairs, fours and eights are put together.
+    let aligned = values << (64 - count * 8);
+    let pairs = (aligned.wrapping_mul(10) + (aligned >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    ((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff, count)
+}
+
+const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// Where in `text`, from `start` on, the first byte is that a string cannot hold as it is (a quote, a backslash, a control
+/// character), or that is no ASCII. Eight bytes are looked at together, each in its place in a number.
+#[inline(always)]
+fn special(text: &[u8], start: usize) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    let mut at = start;
+    let mut rest = text.get(start..)?;
+    while let Some((eight, after)) = rest.split_first_chunk() {
+        let eight = u64::from_le_bytes(*eight);
+        // Subtracting n from a byte below n borrows, and so sets its highest bit; and one that is no ASCII has it. A borrow
+        // also makes the next byte too small, but that one stands above: the lowest that is found is one.
+        let below = |bytes: u64, n: u64| bytes.wrapping_sub(ONES * n);
+        let equal = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
+        let found = (below(eight, 0x20) | equal(b'"') | equal(b'\\') | eight) & HIGHS;
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        (at, rest) = (at + 8, after);
+    }
+    let is_special = |byte: &u8| matches!(byte, ..0x20 | b'"' | b'\\' | 0x80..);
+    rest.iter().position(is_special).map(|place| at + place)
+}
