@@ -261,6 +261,13 @@ fn an_execution_is_priced_again_at_the_time_of_its_calls() {
     );
     assert_eq!(place.run(["cost", "explain", "--execution", "ffff"]).code, Some(1));
 
+    let mut run = ledger.begin(Skill::new("think", "1.0.0"));
+    run.usage("o3", Usage::new(1_000_000, 0));
+    let id = run.id().to_string();
+    assert!(run.succeed().is_durable());
+    let text = place.run(["cost", "explain", "--execution", &id]).answer(0);
+    assert!(text.starts_with("call 1 of o3: recorded 10 USD (computed, genai-prices 0.2.3)\n"), "{text}");
+
     // Of an execution that lists no calls, the whole is one.
     let whole = Place::with(&[{
         let mut one = record(7, "draw", "2026-02-14T14:23:00Z", Some(1), Status::Success);

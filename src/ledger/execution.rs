@@ -261,6 +261,10 @@ impl Execution {
         let wall_clock = self.begun.elapsed();
         self.leave();
         let record = &mut *self.record;
+        if let [only] = &mut record.trace.llm_calls[..] {
+            // The record says it.
+            only.cost = CostProvenance::default();
+        }
         record.set_status(status);
         record.wall_clock_time_ms = Some(milliseconds(wall_clock));
         let latency = if record.trace.steps.is_empty() { wall_clock } else { self.steps_total };

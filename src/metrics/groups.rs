@@ -325,7 +325,7 @@ pub struct LlmCall {
     /// What it cost; `None`: no price is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Usd>,
-    /// Where that comes from.
+    /// Where that comes from; empty for the only call of an execution, of which the record says it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cost: CostProvenance,
 }

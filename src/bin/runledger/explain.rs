@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use runledger::cost::CostPart;
-use runledger::metrics::{Call, LlmCall, Meter};
+use runledger::metrics::{Call, CostProvenance, LlmCall, Meter};
 use runledger::{Cost, ExecutionMetrics, PriceTable, Timestamp, Usage, Usd};
 use serde::Serialize;
 
@@ -171,8 +171,15 @@ fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl
 
 /// The calls of an execution; of one that lists none, the whole as one call.
 fn calls(record: &ExecutionMetrics) -> Vec<LlmCall> {
-    if !record.trace.llm_calls.is_empty() {
-        return record.trace.llm_calls.clone();
+    match &record.trace.llm_calls[..] {
+        [] => {}
+        // The only call: the record says where its cost comes from.
+        [only] if only.cost == CostProvenance::default() => {
+            let mut only = only.clone();
+            only.cost.clone_from(&record.cost);
+            return vec![only];
+        }
+        calls => return calls.to_vec(),
     }
     let Some(name) = &record.model.name else { return Vec::new() };
     let mut whole = LlmCall::new(1, name);
