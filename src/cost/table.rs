@@ -10,7 +10,9 @@ use super::pattern::Rule;
 use super::price::{CostPart, overflow};
 use super::row::{Priced, Row};
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::{Call, CostProvenance, CostSource, CostTier, ExecutionMetrics, Meter, Timestamp, Usage, Usd};
+use crate::metrics::{
+    Call, CostProvenance, CostSource, CostTier, ExecutionMetrics, Meter, Timestamp, Usage, Usd, shortened,
+};
 
 /// Prices of models, by name and by time: plain data with a version and a source.
 ///
@@ -222,7 +224,7 @@ impl PriceTable {
     /// * [`ErrorKind::Invalid`]: parts of the usage exceed their whole ([`Usage::validate`]).
     /// * [`ErrorKind::Overflow`]: the amount leaves the range of [`Usd`].
     pub fn cost(&self, model: &str, usage: &Usage, at: Timestamp) -> Result<Cost<'_>> {
-        self.price(model, None, &BTreeMap::new(), usage, at)
+        self.row(model, None)?.price(&BTreeMap::new(), usage, at)
     }
 
     /// What `call` costs at the prices of the time when it was made: `at`, unless the call tells that itself. What its
@@ -240,7 +242,7 @@ impl PriceTable {
     /// # Errors
     /// As [`cost`](Self::cost), and [`ErrorKind::UnknownModel`] when the table does not know the provider.
     pub fn cost_of(&self, call: &Call, at: Timestamp) -> Result<Cost<'_>> {
-        self.price(&call.model, call.provider.as_deref(), &call.variant, &call.usage, call.at.unwrap_or(at))
+        self.row(&call.model, call.provider.as_deref())?.price(&call.variant, &call.usage, call.at.unwrap_or(at))
     }
 
     /// The most that `call` can cost, to be reserved before it is made. Its usage says how much input it will send, and
@@ -263,10 +265,10 @@ impl PriceTable {
     /// # Errors
     /// As [`cost_of`](Self::cost_of).
     pub fn worst_case(&self, call: &Call, at: Timestamp) -> Result<Cost<'_>> {
-        let at = call.at.unwrap_or(at);
+        let row = self.row(&call.model, call.provider.as_deref())?;
+        let price = |usage: &Usage| row.price(&call.variant, usage, call.at.unwrap_or(at));
         let mut usage = call.usage;
         (usage.parts.cache_read, usage.parts.cache_read_audio, usage.parts.cache_read_image) = (None, None, None);
-        let price = |usage: &Usage| self.price(&call.model, call.provider.as_deref(), &call.variant, usage, at);
         let mut dearest = price(&usage)?;
         for whole in [Meter::Input, Meter::Output] {
             let before = usage;
@@ -283,23 +285,15 @@ impl PriceTable {
         Ok(dearest)
     }
 
-    fn price(
-        &self,
-        model: &str,
-        provider: Option<&str>,
-        variant: &BTreeMap<String, String>,
-        usage: &Usage,
-        at: Timestamp,
-    ) -> Result<Cost<'_>> {
-        let found = self.find(model, provider).map_err(|several| self.no_row(model, provider, several))?;
-        found.price(variant, usage, at)
-    }
-
     /// As [`cost_of`](Self::cost_of), for who does not want to know why there is none: no near names are looked for.
     pub(crate) fn cost_if_known(&self, call: &Call, at: Timestamp) -> Option<Cost<'_>> {
-        let Call { model, provider, variant, usage, .. } = call;
-        let found = self.find(model, provider.as_deref()).ok()?;
-        found.price(variant, usage, call.at.unwrap_or(at)).ok()
+        let row = self.find(&call.model, call.provider.as_deref()).ok()?;
+        row.price(&call.variant, &call.usage, call.at.unwrap_or(at)).ok()
+    }
+
+    /// The row for a model, or why there is none.
+    fn row(&self, model: &str, provider: Option<&str>) -> Result<Match<'_>> {
+        self.find(model, provider).map_err(|several| self.no_row(model, provider, several))
     }
 
     /// The row for a model; or who has one each, if several do.
@@ -341,7 +335,7 @@ impl PriceTable {
 
     /// Why there is no row, `providers` being those that have one each.
     fn no_row(&self, model: &str, provider: Option<&str>, providers: Vec<&str>) -> Error {
-        let shown = shown(model);
+        let shown = shortened(model);
         if !providers.is_empty() {
             let operation = format!("price {shown} of no named provider, several have it");
             return with_names(operation, providers.into_iter().map(|provider| format!("{provider}/{model}")));
@@ -351,7 +345,7 @@ impl PriceTable {
             (Some(provider), None) => {
                 let known = self.layers.iter().flat_map(|layer| &layer.providers);
                 let near = nearest(&lower(provider), known.map(|provider| provider.name.as_str()));
-                (format!("price {shown} of the unknown provider {}", self::shown(provider)), near)
+                (format!("price {shown} of the unknown provider {}", shortened(provider)), near)
             }
             (Some(provider), Some(_)) => {
                 let elsewhere = match self.find(model, None) {
@@ -373,15 +367,6 @@ impl PriceTable {
 
     fn near(&self, model: &str) -> Vec<&str> {
         nearest(&lower(model), self.layers.iter().flat_map(|layer| layer.names.keys()).map(String::as_str))
-    }
-}
-
-/// A name as an error shows it: with its end left out if it is long.
-fn shown(name: &str) -> String {
-    const CHARS_MAX: usize = 70;
-    match name.char_indices().nth(CHARS_MAX) {
-        Some((end, _)) => format!("{:?}…", &name[..end]),
-        None => format!("{name:?}"),
     }
 }
 

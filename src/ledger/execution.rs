@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::inflight::Slot;
 use super::{Ledger, Recorded};
+use crate::cost::Cost;
 use crate::error::Error;
 use crate::metrics::{
     Call, CostProvenance, CostSource, CostTier, ErrorCategory, ExecutionMetrics, Kind, LlmCall, RunIds, Status, Step,
@@ -62,9 +63,10 @@ pub struct Execution {
     /// When the step that is under way began.
     step: Option<Instant>,
     steps_total: Duration,
-    estimates: Estimates,
-    /// What the calls so far cost, exact; `None`: unknown.
-    cost: Option<Usd>,
+    /// What the calls were expected to cost.
+    estimates: Sum,
+    /// What the calls so far cost, exact.
+    cost: Sum,
     /// The begin mark, or why there is none.
     mark: Result<Slot, Error>,
     process: u32,
@@ -79,8 +81,8 @@ impl Execution {
             begun: Instant::now(),
             step: None,
             steps_total: Duration::ZERO,
-            estimates: Estimates::None,
-            cost: None,
+            estimates: Sum::Nothing,
+            cost: Sum::Nothing,
             process: mark.as_ref().map_or_else(|_| std::process::id(), |slot| slot.process),
             mark,
             finished: false,
@@ -137,45 +139,17 @@ impl Execution {
     /// Of a call that is not [valid](Call::validate) nothing is believed: its usage and its cost are unknown, and so are the
     /// execution's. The ledger's warnings say so.
     pub fn call(&mut self, call: &Call) -> Option<Usd> {
-        let now = self.ledger.now();
-        let is_first = self.record.trace.llm_calls.is_empty();
-        let mut entry = LlmCall::new(self.record.trace.llm_calls.len() as u64 + 1, &call.model);
-        (entry.provider, entry.variant) = (call.provider.clone(), call.variant.clone());
         let fault = call.validate().err();
         fault.iter().for_each(|error| self.ledger.shared.warn(error));
-        let believed = fault.is_none();
-        let priced = self.ledger.prices().ok().filter(|_| believed).and_then(|prices| prices.cost_if_known(call, now));
-        if believed {
-            (entry.tokens_input, entry.tokens_output) = (Some(call.usage.input), Some(call.usage.output));
-            entry.parts = call.usage.parts;
-        }
-        let tier = priced.as_ref().map_or(CostTier::Unknown, |cost| cost.tier.clone());
-        (entry.cost_usd, entry.cost) = match (call.reported_usd.filter(|_| believed), &priced) {
-            (Some(reported), _) => (Some(reported), sourced(CostSource::Reported)),
-            (None, Some(cost)) => (Some(cost.usd), cost.provenance()),
-            (None, None) => (None, sourced(CostSource::Unknown)),
-        };
-        self.cost = match (is_first, self.cost, entry.cost_usd) {
-            (true, _, cost) => cost,
-            (false, Some(sum), Some(cost)) => sum.checked_add(cost),
-            _ => None,
-        };
+        let believed = Some(call).filter(|_| fault.is_none());
+        let priced = believed.and_then(|call| self.ledger.priced(call));
         let record = &mut *self.record;
-        let total = match (is_first, record.usage()) {
-            _ if !believed => None,
-            (true, _) => Some(call.usage),
-            (false, earlier) => earlier.map(|earlier| earlier.saturating_add(&call.usage)),
-        };
-        match total {
-            Some(total) => record.set_usage(&call.model, &total),
-            None => {
-                (record.tokens_used, record.tokens_input, record.tokens_output) = (None, None, None);
-                (record.model.name, record.model.parts) = (Some(call.model.clone()), UsageParts::default());
-            }
-        }
+        let entry = entry(record.trace.llm_calls.len() as u64 + 1, call, believed, priced.as_ref());
+        add_usage(record, &entry, believed);
         let whose = priced.as_ref().map(|cost| cost.provider.to_owned());
         (record.model.provider, record.model.variant) = (call.provider.clone().or(whose), call.variant.clone());
-        add_cost(record, self.cost, &entry, tier);
+        let tier = priced.map_or(CostTier::Unknown, |cost| cost.tier);
+        add_cost(record, self.cost.add(entry.cost_usd), &entry, tier);
         let cost = entry.cost_usd;
         record.trace.llm_calls.push(entry);
         cost
@@ -184,15 +158,8 @@ impl Execution {
     /// Records what a call is expected to cost, before it is made: the sum of the estimates stands in
     /// `cost.estimated_usd`, beside the cost that it then has. Without a price for one of them the sum is unknown.
     pub fn estimate(&mut self, call: &Call) {
-        let at = self.ledger.now();
-        let priced = self.ledger.prices().ok().and_then(|prices| prices.cost_if_known(call, at)).map(|cost| cost.usd);
-        let sum = match (self.estimates, priced) {
-            (Estimates::None, Some(call)) => Some(call),
-            (Estimates::Known(sum), Some(call)) => sum.checked_add(call),
-            _ => None,
-        };
-        self.estimates = sum.map_or(Estimates::Unknown, Estimates::Known);
-        self.record.cost.estimated_usd = sum;
+        let estimate = self.ledger.priced(call).map(|cost| cost.usd);
+        self.record.cost.estimated_usd = self.estimates.add(estimate);
     }
 
     /// Records what is left of a quota: `free_tier_quota_remaining`, and `free_tier_quota_pct_used`, which ends at 100
@@ -295,14 +262,57 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from((time.as_micros() + 500) / 1000).unwrap_or(u64::MAX)
 }
 
-/// What the calls so far were expected to cost.
+/// A sum of amounts, one of which may be unknown.
 #[derive(Debug, Clone, Copy)]
-enum Estimates {
-    /// None was estimated.
-    None,
+enum Sum {
+    /// Of nothing.
+    Nothing,
     Known(Usd),
-    /// One of them had no price.
+    /// One of them is, or the sum leaves the range.
     Unknown,
+}
+
+impl Sum {
+    /// Adds an amount, and gives the sum; `None`: unknown.
+    fn add(&mut self, amount: Option<Usd>) -> Option<Usd> {
+        let sum = match (*self, amount) {
+            (Self::Nothing, amount) => amount,
+            (Self::Known(sum), Some(amount)) => sum.checked_add(amount),
+            _ => None,
+        };
+        *self = sum.map_or(Self::Unknown, Self::Known);
+        sum
+    }
+}
+
+/// The `number`th call as a record lists it; of one that is not `believed`, only what was called.
+fn entry(number: u64, call: &Call, believed: Option<&Call>, priced: Option<&Cost<'_>>) -> LlmCall {
+    let mut entry = LlmCall::new(number, &call.model);
+    (entry.provider, entry.variant) = (call.provider.clone(), call.variant.clone());
+    if let Some(Call { usage, .. }) = believed {
+        (entry.tokens_input, entry.tokens_output, entry.parts) = (Some(usage.input), Some(usage.output), usage.parts);
+    }
+    (entry.cost_usd, entry.cost) = match (believed.and_then(|call| call.reported_usd), priced) {
+        (Some(reported), _) => (Some(reported), sourced(CostSource::Reported)),
+        (None, Some(cost)) => (Some(cost.usd), cost.provenance()),
+        (None, None) => (None, sourced(CostSource::Unknown)),
+    };
+    entry
+}
+
+/// Adds what `call`, which is not in the list of calls yet, used; unknown if it is not `believed`.
+fn add_usage(record: &mut ExecutionMetrics, call: &LlmCall, believed: Option<&Call>) {
+    let earlier = match call.call_sequence {
+        1 => Some(Usage::new(0, 0)),
+        _ => record.usage(),
+    };
+    match earlier.zip(believed) {
+        Some((earlier, call)) => record.set_usage(&call.model, &earlier.saturating_add(&call.usage)),
+        None => {
+            (record.tokens_used, record.tokens_input, record.tokens_output) = (None, None, None);
+            (record.model.name, record.model.parts) = (Some(call.model_name.clone()), UsageParts::default());
+        }
+    }
 }
 
 fn sourced(source: CostSource) -> CostProvenance {

@@ -29,13 +29,13 @@ pub use records::Records;
 pub use scan::{Scan, Scanned};
 pub use verify::{Fault, FaultKind, Verification, verify};
 
-use crate::cost::PriceTable;
+use crate::cost::{Cost, PriceTable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Event};
 use crate::journal::per_process::PerProcess;
 use crate::journal::storage::open_to_read;
 use crate::journal::{self, Durability, Head, Journal, make_directory};
-use crate::metrics::{ExecutionMetrics, RunIds, Timestamp};
+use crate::metrics::{Call, ExecutionMetrics, RunIds, Timestamp};
 use crate::quota::{self, Limits, Quota};
 use deadline::{Helpers, Missed};
 use inflight::{InFlight, Slot};
@@ -376,6 +376,11 @@ impl Ledger {
             Some(prices) => Ok(prices),
             None => PriceTable::bundled(),
         }
+    }
+
+    /// What a call costs, if that is known.
+    fn priced(&self, call: &Call) -> Option<Cost<'_>> {
+        self.prices().ok()?.cost_if_known(call, self.now())
     }
 
     /// Hands what nobody is there to take to the warnings.

@@ -34,6 +34,7 @@ pub use money::Usd;
 pub use status::{CostTier, Environment, ErrorCategory, Kind, Status};
 pub use timestamp::Timestamp;
 pub use usage::{Usage, UsageParts};
+pub(crate) use validate::shortened;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

@@ -248,7 +248,7 @@ fn is_lower_hex(text: &str, digits: usize) -> bool {
 }
 
 /// The text in quotes, its end left out if it is long, so that no fault repeats a whole prompt.
-pub(super) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     const CHARS_MAX: usize = 70;
     match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
