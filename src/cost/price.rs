@@ -52,6 +52,9 @@ pub struct CostPart {
     pub usd: Usd,
 }
 
+/// What each meter counted, in the order of [`Meter::ALL`].
+type Counts = [Option<u64>; Meter::COUNT];
+
 /// The rates of one row at one time, for one variant.
 #[derive(Debug, Clone)]
 pub(super) struct Rates<'t>([Option<&'t Rate>; Meter::COUNT]);
@@ -72,10 +75,6 @@ impl<'t> Rates<'t> {
 
     fn get(&self, meter: Meter) -> Option<&'t Rate> {
         self.0[meter as usize]
-    }
-
-    fn any(&self, which: impl Fn(Meter) -> bool) -> bool {
-        self.0.iter().flatten().any(|rate| which(rate.meter))
     }
 
     /// Whether every price is zero.
@@ -107,27 +106,39 @@ impl<'t> Rates<'t> {
     }
 
     /// What is billed at each rate: the counts without what is billed at the rate of a part.
-    fn counts(&self, model: &str, usage: &Usage) -> Result<[Option<u64>; Meter::COUNT]> {
+    fn counts(&self, model: &str, usage: &Usage) -> Result<Counts> {
         usage.validate()?;
         let mut reported = usage.counts_with_wholes();
         // A call is one request, whether or not somebody counted it.
         reported[Meter::Requests as usize].get_or_insert(1);
         self.check_priced(model, &reported)?;
+        let by_tokens = self.0.iter().flatten().any(|rate| rate.meter.is_tokens());
         let mut billed = [None; Meter::COUNT];
         // The innermost first: parts stand behind their wholes.
-        for meter in Meter::ALL.into_iter().rev().filter(|&meter| self.get(meter).is_some()) {
+        for meter in Meter::ALL.into_iter().rev() {
             let Some(whole) = reported[meter as usize] else { continue };
             // In 128 bits, so that no sum of counts overflows.
             let elsewhere: u128 = meter.parts().filter_map(|part| billed[part as usize]).map(u128::from).sum();
             let rest = u128::from(whole).checked_sub(elsewhere).and_then(|rest| u64::try_from(rest).ok());
-            billed[meter as usize] = Some(rest.ok_or_else(|| overlap(model, meter, whole, elsewhere))?);
+            match (self.get(meter), rest) {
+                (Some(_), Some(rest)) => billed[meter as usize] = Some(rest),
+                (Some(_), None) => return Err(overlap(model, meter, whole, elsewhere)),
+                // Tokens that no rate takes.
+                (None, Some(rest @ 1..)) if by_tokens && matches!(meter, Meter::Input | Meter::Output) => {
+                    return Err(no_price(model, meter, rest));
+                }
+                (None, _) => {}
+            }
         }
-        self.check_whole(model, &billed, &reported)?;
+        match by_tokens {
+            true => self.check_other_counts(model, &reported)?,
+            false => self.check_billed(model, &billed)?,
+        }
         Ok(billed)
     }
 
     /// Refuses what would be billed too low if its price were guessed.
-    fn check_priced(&self, model: &str, reported: &[Option<u64>; Meter::COUNT]) -> Result<()> {
+    fn check_priced(&self, model: &str, reported: &Counts) -> Result<()> {
         let has = |meter: Meter| self.get(meter).is_some();
         for meter in Meter::ALL {
             let Some(count) = reported[meter as usize].filter(|&count| count > 0) else { continue };
@@ -147,49 +158,29 @@ impl<'t> Rates<'t> {
         Ok(())
     }
 
-    /// Refuses tokens that no rate takes, and usage of which nothing is what the vendor bills.
-    fn check_whole(
-        &self,
-        model: &str,
-        billed: &[Option<u64>; Meter::COUNT],
-        reported: &[Option<u64>; Meter::COUNT],
-    ) -> Result<()> {
-        if !self.any(Meter::is_tokens) {
-            // Billed by time, pages or characters, whatever the tokens were; the one request is not all.
-            let told = |rate: &&Rate| billed[rate.meter as usize].is_some();
-            let by_request = |rate: &&Rate| rate.meter == Meter::Requests;
-            let rates = || self.0.iter().flatten().copied();
-            return match rates().all(|rate| by_request(&rate)) || rates().any(|rate| told(&rate) && !by_request(&rate))
-            {
-                true => Ok(()),
-                false => {
-                    let wanted: Vec<_> = self.0.iter().flatten().map(|rate| rate.meter.usage_key()).collect();
-                    Err(unpriced(
-                        model,
-                        format!("it is billed by {}, which the usage does not tell", wanted.join(", ")),
-                    ))
-                }
-            };
+    /// Time, pages and characters are another way to count what the tokens are of. Without tokens they are all there is,
+    /// and refused where the row, which bills tokens, has no price for them.
+    fn check_other_counts(&self, model: &str, reported: &Counts) -> Result<()> {
+        if [Meter::Input, Meter::Output].iter().any(|&whole| reported[whole as usize] != Some(0)) {
+            return Ok(());
         }
-        for whole in [Meter::Input, Meter::Output] {
-            if self.get(whole).is_some() {
-                continue;
-            }
-            let in_parts: u128 = whole.parts().filter_map(|part| billed[part as usize]).map(u128::from).sum();
-            let reported = reported[whole as usize].unwrap_or(0);
-            let rest = reported.saturating_sub(u64::try_from(in_parts).unwrap_or(u64::MAX));
-            if rest > 0 {
-                return Err(no_price(model, whole, rest));
+        for meter in [Meter::AudioMs, Meter::VideoMs, Meter::Characters, Meter::Messages, Meter::Pages] {
+            if let (None, Some(count @ 1..)) = (self.get(meter), reported[meter as usize]) {
+                return Err(no_price(model, meter, count));
             }
         }
-        // Time, pages and characters are another way to count what the tokens are of; without tokens they are all there is.
-        let no_tokens = [Meter::Input, Meter::Output].iter().all(|&whole| reported[whole as usize] == Some(0));
-        let others = [Meter::AudioMs, Meter::VideoMs, Meter::Characters, Meter::Messages, Meter::Pages];
-        let used = |meter: &Meter| reported[*meter as usize].filter(|&count| count > 0 && self.get(*meter).is_none());
-        match others.into_iter().find_map(|meter| Some((meter, used(&meter)?))) {
-            Some((meter, count)) if no_tokens => Err(no_price(model, meter, count)),
-            _ => Ok(()),
+        Ok(())
+    }
+
+    /// Refuses usage that tells nothing of what a row bills that does not bill tokens; that it was a request is not enough,
+    /// unless that is all.
+    fn check_billed(&self, model: &str, billed: &Counts) -> Result<()> {
+        let mut others = self.0.iter().flatten().filter(|rate| rate.meter != Meter::Requests).peekable();
+        if others.peek().is_none() || others.any(|rate| billed[rate.meter as usize].is_some()) {
+            return Ok(());
         }
+        let wanted: Vec<_> = self.0.iter().flatten().map(|rate| rate.meter.usage_key()).collect();
+        Err(unpriced(model, format!("it is billed by {}, which the usage does not tell", wanted.join(", "))))
     }
 }
 
