@@ -1,6 +1,6 @@
 //! `runledger`: asks a ledger what ran, what it cost, what quota is left, and what is normal.
 //!
-//! A command is one file with a `run` of its own; its arguments stand in `args.rs`, and [`run`] names it.
+//! A command is one file with a `run` of its own; its arguments stand in `args/`, under the same name, and [`run`] names it.
 
 mod args;
 mod baseline;
