@@ -1,6 +1,6 @@
 //! What is kept of the records while they pass.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::bytes::{Reader, Writer};
 use super::observation::{self, Observation};
@@ -40,7 +40,8 @@ const FROZEN_DISTINCT_MAX: usize = 4096;
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
     by: By,
-    samples: BTreeMap<String, Sample>,
+    /// By the group's name. Looked up for each record: a sorted map would compare four or five names.
+    samples: HashMap<String, Sample>,
     skipped: Skipped,
 }
 
@@ -122,7 +123,7 @@ impl Accumulator {
         self
     }
 
-    pub(super) fn samples(&self) -> &BTreeMap<String, Sample> {
+    pub(super) fn samples(&self) -> &HashMap<String, Sample> {
         &self.samples
     }
 
@@ -135,7 +136,9 @@ impl Accumulator {
         out.byte(VERSION);
         out.text(self.by.name());
         out.number(self.samples.len() as u128);
-        for (key, sample) in &self.samples {
+        let mut samples: Vec<_> = self.samples.iter().collect();
+        samples.sort_unstable_by_key(|(key, _)| *key);
+        for (key, sample) in samples {
             out.text(key);
             sample.write(&mut out);
         }
@@ -160,13 +163,15 @@ impl Accumulator {
         let by = from.text()?.parse()?;
         // Each group takes more than a byte.
         let groups: u64 = from.at_most(bytes.len() as u64)?;
-        let mut samples = BTreeMap::new();
+        let mut samples = HashMap::new();
+        let mut last = None;
         for _ in 0..groups {
-            let key = from.text()?.to_owned();
-            if samples.last_key_value().is_some_and(|(last, _)| *last >= key) {
+            let key = from.text()?;
+            if last.is_some_and(|last: &str| last >= key) {
                 return Err(from.malformed());
             }
-            samples.insert(key, Sample::read(&mut from)?);
+            last = Some(key);
+            samples.insert(key.to_owned(), Sample::read(&mut from)?);
         }
         match from.is_empty() {
             true => Ok(Self { by, samples, skipped: Skipped::default() }),

@@ -87,28 +87,24 @@ impl Timestamp {
         const ZERO: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
         // What a byte is above that of `ZERO` is at most 9 where a digit stands, and nothing elsewhere. Eight bytes are
         // looked at together: adding 127 less that sets the highest bit of one that is more.
-        let mut digits = [0; 24];
+        let mut pairs = [0; 24];
         let mut wrong = 0;
-        for ((eight, zero), place) in text.as_chunks().0.iter().zip(ZERO.as_chunks().0).zip(digits.as_chunks_mut().0) {
+        for ((eight, zero), place) in text.as_chunks().0.iter().zip(ZERO.as_chunks().0).zip(pairs.as_chunks_mut().0) {
             let above = u64::from_le_bytes(*eight) ^ u64::from_le_bytes(*zero);
             let room = u64::from_le_bytes(zero.map(|byte| if byte == b'0' { 127 - 9 } else { 127 }));
             // No carry between two bytes but from one that is wrong itself.
             wrong |= (above.wrapping_add(room) | above) & u64::from_ne_bytes([0x80; 8]);
-            *place = above.to_le_bytes();
+            // Each byte becomes the number that two digits make of which it was the first: at most 99, so again no carry.
+            *place = above.wrapping_mul(10).wrapping_add(above >> 8).to_le_bytes();
         }
-        let two = |at: usize| u32::from(digits[at]) * 10 + u32::from(digits[at + 1]);
+        // No pair that is asked for goes over the end of eight bytes.
+        let two = |at: usize| u32::from(pairs[at]);
         let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
         let (hour, minute, second) = (two(11), two(14), two(17));
-        let ms = u32::from(digits[20]) * 100 + two(21);
-        let mut right = wrong == 0;
-        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-        let days = match month {
-            2 => 28 + u32::from(leap),
-            4 | 6 | 9 | 11 => 30,
-            _ => 31,
-        };
-        right &= (1..=12).contains(&month) && (1..=days).contains(&day) && hour < 24 && minute < 60 && second < 60;
-        if !right {
+        let ms = two(20) * 10 + two(21) % 10;
+        let right = wrong == 0 && (1..=12).contains(&month) && day != 0 && hour < 24 && minute < 60 && second < 60;
+        // Every month has 28 days.
+        if !right || day > 28 && day > days_of_month(year, month) {
             return None;
         }
         // Years that begin in March end with the leap day: then the months before one have 153 days in five, and the
@@ -117,6 +113,15 @@ impl Timestamp {
         let days = years * 365 + years / 4 - years / 100 + years / 400 + (months * 153 + 2) / 5 + day - 1;
         let minutes = (i64::from(days) - DAYS_BEFORE_1970) * 1_440 + i64::from(hour * 60 + minute);
         Self::from_unix_ms(minutes * 60_000 + i64::from(second * 1_000 + ms))
+    }
+}
+
+fn days_of_month(year: u32, month: u32) -> u32 {
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        2 => 28 + u32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
     }
 }
 

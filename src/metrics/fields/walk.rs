@@ -30,9 +30,7 @@ impl<'l> Walk<'l> {
         walk.expect(b"{\"execution_id\":\"")?;
         let execution_id = walk.uuid()?;
         walk.expect(b"\",\"skill_name\":\"")?;
-        let skill_name = walk.text()?;
-        walk.expect(b",\"skill_version\":\"")?;
-        let skill_version = walk.text()?;
+        let (skill_name, skill_version) = walk.two_texts(b",\"skill_version\":\"")?;
         walk.pass(b",\"orchestrator_version\":")?;
         walk.expect(b",\"timestamp_start\":\"")?;
         let timestamp_start = walk.timestamp()?;
@@ -44,42 +42,60 @@ impl<'l> Walk<'l> {
                 Some(walk.timestamp()?)
             }
         };
-        walk.pass(b",\"operator\":")?;
-        walk.expect(b",\"environment\":\"")?;
-        let environment = walk.environment()?;
-        walk.expect(b",\"execution_succeeded\":")?;
-        let execution_succeeded = walk.flag()?;
-        walk.expect(b",\"execution_failed\":")?;
-        let execution_failed = walk.flag()?;
-        // What most records do not know is passed over together.
-        if walk.expect(b",\"error_category\":null,\"error_code\":null,\"error_reason\":null").is_none() {
-            walk.pass(b",\"error_category\":")?;
-            walk.pass(b",\"error_code\":")?;
-            walk.pass(b",\"error_reason\":")?;
-        }
+        let environment = match walk.expect(b",\"operator\":\"human\",\"environment\":\"prod\"") {
+            Some(()) => Cow::Borrowed("prod"),
+            None => {
+                walk.pass(b",\"operator\":")?;
+                walk.expect(b",\"environment\":\"")?;
+                walk.text()?
+            }
+        };
+        let succeeded = walk.expect(
+            b",\"execution_succeeded\":true,\"execution_failed\":false,\"error_category\":null,\"error_code\":null,\"error_reason\":null",
+        );
+        let (execution_succeeded, execution_failed) = match succeeded {
+            Some(()) => (Some(true), Some(false)),
+            None => {
+                walk.expect(b",\"execution_succeeded\":")?;
+                let succeeded = walk.flag()?;
+                walk.expect(b",\"execution_failed\":")?;
+                let failed = walk.flag()?;
+                walk.pass(b",\"error_category\":")?;
+                walk.pass(b",\"error_code\":")?;
+                walk.pass(b",\"error_reason\":")?;
+                (succeeded, failed)
+            }
+        };
         walk.expect(b",\"total_latency_ms\":")?;
         let total_latency_ms = walk.count()?;
-        walk.pass(b",\"wall_clock_time_ms\":")?;
+        walk.pass_number(b",\"wall_clock_time_ms\":")?;
         walk.expect(b",\"tokens_used\":")?;
         let tokens_used = walk.count()?;
-        walk.pass(b",\"tokens_input\":")?;
-        walk.pass(b",\"tokens_output\":")?;
+        walk.pass_number(b",\"tokens_input\":")?;
+        walk.pass_number(b",\"tokens_output\":")?;
         walk.expect(b",\"cost_usd\":")?;
         let cost_usd = walk.usd()?;
         walk.pass(b",\"cost_tier\":")?;
-        if walk.expect(b",\"free_tier_quota_remaining\":null,\"free_tier_quota_pct_used\":null").is_none() {
+        let unmeasured = walk
+            .expect(b",\"free_tier_quota_remaining\":null,\"free_tier_quota_pct_used\":null,\"output_correct\":null");
+        if unmeasured.is_none() {
             walk.pass(b",\"free_tier_quota_remaining\":")?;
             walk.pass(b",\"free_tier_quota_pct_used\":")?;
+            walk.pass(b",\"output_correct\":")?;
         }
-        walk.pass(b",\"output_correct\":")?;
-        walk.pass(b",\"confidence_score\":")?;
-        walk.pass(b",\"decision_made\":")?;
-        if walk.expect(b",\"input_hash\":null,\"output_hash\":null").is_none() {
+        walk.pass_number(b",\"confidence_score\":")?;
+        let undescribed = walk.expect(
+            b",\"decision_made\":null,\"input_hash\":null,\"output_hash\":null,\"skill_path_in_dag\":null,\"tags\":{}",
+        );
+        if undescribed.is_none() {
+            walk.pass(b",\"decision_made\":")?;
             walk.pass(b",\"input_hash\":")?;
             walk.pass(b",\"output_hash\":")?;
+            walk.pass(b",\"skill_path_in_dag\":")?;
+            walk.pass(b",\"tags\":")?;
         }
-        walk.pass(b",\"skill_path_in_dag\":")?;
-        walk.pass(b",\"tags\":")?;
+        // Of most records.
+        let _ = walk.expect(b",\"status\":\"success\"");
         let mut model = None;
         while !walk.rest.starts_with(b"}") && !walk.rest.starts_with(b",\"seq\":") {
             walk.expect(b",\"")?;
@@ -106,11 +122,14 @@ impl<'l> Walk<'l> {
         Some((fields, bytes.len() - walk.rest.len()))
     }
 
-    /// Of a length that is known to the compiler, so that it compares several bytes at once.
+    /// Of a length that is known to the compiler, and in pieces that fit a register: to compare more at once, it would call
+    /// a function.
     #[inline(always)]
     fn expect<const N: usize>(&mut self, bytes: &[u8; N]) -> Option<()> {
         let (begin, rest) = self.rest.split_first_chunk::<N>()?;
-        if begin != bytes {
+        let ((pieces, last), (pieces_expected, last_expected)) = (begin.as_chunks::<16>(), bytes.as_chunks());
+        let same = pieces.iter().zip(pieces_expected).fold(last == last_expected, |all, (a, b)| all & (a == b));
+        if !same {
             return None;
         }
         self.rest = rest;
@@ -122,6 +141,25 @@ impl<'l> Walk<'l> {
     fn pass<const N: usize>(&mut self, key: &[u8; N]) -> Option<()> {
         self.expect(key)?;
         if self.null() { Some(()) } else { self.value(0) }
+    }
+
+    /// A key, and any value: quickly where it is a whole number, or one below 1, of a few digits.
+    #[inline(always)]
+    fn pass_number<const N: usize>(&mut self, key: &[u8; N]) -> Option<()> {
+        self.expect(key)?;
+        if self.null() {
+            return Some(());
+        }
+        let (fraction, digits) = match self.rest.strip_prefix(b"0.") {
+            Some(decimals) => (true, decimals),
+            None => (false, self.rest),
+        };
+        let count = digits.first_chunk().map_or(0, |eight| leading_digits(*eight).1);
+        match digits.split_at_checked(count as usize) {
+            Some(([first, ..], rest @ [b',', ..])) if fraction || *first != b'0' => self.rest = rest,
+            _ => self.value(0)?,
+        }
+        Some(())
     }
 
     #[inline(always)]
@@ -140,11 +178,27 @@ impl<'l> Walk<'l> {
         }
     }
 
+    /// As it is written: in lower case, with hyphens.
     #[inline(always)]
     fn uuid(&mut self) -> Option<Uuid> {
-        let (text, rest) = self.rest.split_at_checked(36)?;
+        let (text, rest) = self.rest.split_first_chunk::<36>()?;
+        let mut digits = [0; 32];
+        let mut hyphens = true;
+        // Where each part begins in the text, and its digits among all.
+        for (at, place) in [(0, 0..8), (9, 8..12), (14, 12..16), (19, 16..20), (24, 20..32)] {
+            hyphens &= at == 0 || text[at - 1] == b'-';
+            let len = place.len();
+            digits[place].copy_from_slice(&text[at..at + len]);
+        }
+        // Every digit is looked at, so that the compiler can look at many at once.
+        let hex = digits.iter().fold(true, |all, digit| all & matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        let values = digits.map(|digit| (digit & 0x0f) + if digit > b'9' { 9 } else { 0 });
+        let mut bytes = [0; 16];
+        for (byte, [high, low]) in bytes.iter_mut().zip(values.as_chunks().0) {
+            *byte = high << 4 | low;
+        }
         self.rest = rest;
-        Uuid::try_parse_ascii(text).ok()
+        (hyphens && hex).then(|| Uuid::from_bytes(bytes))
     }
 
     /// What stands after a quote, up to the next and beyond it: as it is, so without escapes; of ASCII alone.
@@ -160,10 +214,16 @@ impl<'l> Walk<'l> {
         std::str::from_utf8(self.plain()?).ok().map(Cow::Borrowed)
     }
 
-    /// As [`text`](Self::text); that of nearly all records is known.
+    /// Two texts and what stands between them, made sure of together.
     #[inline(always)]
-    fn environment(&mut self) -> Option<Cow<'l, str>> {
-        if self.expect(b"prod\"").is_some() { Some(Cow::Borrowed("prod")) } else { self.text() }
+    fn two_texts<const N: usize>(&mut self, between: &[u8; N]) -> Option<(Cow<'l, str>, Cow<'l, str>)> {
+        let whole = self.rest;
+        let first = self.plain()?.len();
+        self.expect(between)?;
+        let second = first + 1 + N;
+        let end = second + self.plain()?.len();
+        let text = std::str::from_utf8(whole.get(..end)?).ok()?;
+        Some((Cow::Borrowed(text.get(..first)?), Cow::Borrowed(text.get(second..)?)))
     }
 
     /// After its quote, up to its value.
@@ -286,11 +346,17 @@ impl<'l> Walk<'l> {
             return Some(None);
         }
         loop {
-            self.expect(b"\"")?;
-            match (self.key()?, &name) {
-                (b"name", Some(_)) => return None,
-                (b"name", None) => name = Some(self.optional_text()?),
-                _ => self.value(1)?,
+            if self.expect(b"\"name\":").is_some() {
+                let again = name.replace(self.optional_text()?).is_some();
+                if again {
+                    return None;
+                }
+            } else if self.expect(b"\"provider\":").is_some() {
+                self.value(1)?;
+            } else {
+                self.expect(b"\"")?;
+                self.key()?;
+                self.value(1)?;
             }
             if self.expect(b"}").is_some() {
                 return Some(name.flatten());
@@ -300,11 +366,10 @@ impl<'l> Walk<'l> {
     }
 
     fn optional_text(&mut self) -> Option<Option<Cow<'l, str>>> {
-        if self.null() {
-            return Some(None);
+        match self.expect(b"\"") {
+            Some(()) => self.text().map(Some),
+            None => self.null().then_some(None),
         }
-        self.expect(b"\"")?;
-        self.text().map(Some)
     }
 
     /// A string that is not asked for. `serde_json` too looks no closer at one than this: four hex digits after `\u` will do.
