@@ -379,6 +379,14 @@ fn a_file_of_ones_own_wins_row_by_row() {
         assert_eq!(row(provider, name), is("9", "azure", true), "{name}");
     }
     assert_eq!(row("azure", "gpt-4.1"), is("2", "openai", false));
+    // One's own price of OpenAI's holds at Azure too, where Azure has none: its standard price, whatever the variant.
+    let batch = r#"{"version": "own 2", "as_of": "2026-11-19", "source": "our contract", "models": [
+        {"model": "gpt-4.1", "provider": "openai", "prices": [{"input": "3", "output": "6"}],
+         "variants": [{"when": {"processing": "batch"}, "prices": [{"input": "1", "output": "2"}]}]}]}"#;
+    let prices_of_batches = PriceTable::from_json(batch).unwrap().or(bundled());
+    let call = Call::new("gpt-4.1", Usage::new(1_000_000, 0)).variant("processing", "batch");
+    let cost = |call: &Call| prices_of_batches.cost_of(call, day("2026-11-20")).unwrap().usd.to_string();
+    assert_eq!((cost(&call), cost(&call.clone().provider("azure"))), ("1".to_owned(), "3".to_owned()));
     let files: Vec<_> = prices.files().map(|file| file.version).collect();
     assert_eq!(files, ["own 1", "runledger 2026-11-20", "genai-prices 0.2.3"]);
 }

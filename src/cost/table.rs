@@ -320,13 +320,11 @@ impl PriceTable {
             if by_own_name && below.iter().any(|below| matches!(below.find(&name, None), Found::Row(_))) {
                 continue;
             }
-            let sold_by = provider.as_deref().unwrap_or(&found.row.provider);
             let mut above = self.layers[..place].iter();
             let own = above.find_map(|layer| {
-                let row = layer
-                    .has(sold_by, &found.row.model)
-                    .or_else(|| layer.has(&found.row.provider, &found.row.model))?;
-                Some(Match { layer, row, at_home: true })
+                let of = |provider: &str| layer.has(provider, &found.row.model);
+                let sold = provider.as_deref().and_then(of).map(|row| layer.found(row));
+                sold.or_else(|| Some(Match { layer, row: of(&found.row.provider)?, at_home: found.at_home }))
             });
             return Ok(own.unwrap_or(Match { layer, ..found }));
         }
