@@ -279,6 +279,12 @@ fn costs<'s>(sums: impl Iterator<Item = &'s Sum>) -> Option<Usd> {
     known.fold(None, |so_far: Option<Usd>, cost| so_far.unwrap_or(Usd::ZERO).checked_add(cost))
 }
 
+fn discrepancies(records: &[ExecutionMetrics]) -> Discrepancies {
+    let mut found = Discrepancies::default();
+    records.iter().for_each(|record| found.add(record).unwrap());
+    found
+}
+
 proptest! {
     #[test]
     fn the_order_of_the_records_changes_nothing(
@@ -287,12 +293,22 @@ proptest! {
         for by in By::ALL {
             prop_assert_eq!(report(by, &records), report(by, &shuffled));
         }
-        let discrepancies = |records: &[ExecutionMetrics]| {
-            let mut found = Discrepancies::default();
-            records.iter().for_each(|record| found.add(record).unwrap());
-            found
-        };
         prop_assert_eq!(discrepancies(&records), discrepancies(&shuffled));
+    }
+
+    #[test]
+    fn parts_are_merged_to_what_the_whole_gives(
+        (records, cut) in vec(any_record(), 0..12).prop_flat_map(|r| (0..=r.len(), Just(r)).prop_map(|(cut, r)| (r, cut))),
+    ) {
+        let (first, second) = records.split_at(cut);
+        for by in By::ALL {
+            let mut merged = report(by, first);
+            merged.merge(report(by, second)).unwrap();
+            prop_assert_eq!(merged, report(by, &records));
+        }
+        let mut merged = discrepancies(first);
+        merged.merge(discrepancies(second)).unwrap();
+        prop_assert_eq!(merged, discrepancies(&records));
     }
 
     #[test]

@@ -68,6 +68,16 @@ impl Discrepancies {
         self.skills.entry(record.skill_name.clone()).or_default().add(record)
     }
 
+    /// Takes in what was found elsewhere: the result is that of one value which all executions were added to.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn merge(&mut self, other: Self) -> Result<()> {
+        self.totals.merge(other.totals)?;
+        other.models.into_iter().try_for_each(|(name, sums)| self.models.entry(name).or_default().merge(sums))?;
+        other.skills.into_iter().try_for_each(|(name, sums)| self.skills.entry(name).or_default().merge(sums))
+    }
+
     /// By model, in the order of their names; `None`: unknown, or several in one execution.
     pub fn models(&self) -> impl Iterator<Item = (Option<&str>, &Discrepancy)> {
         self.models.iter().map(|(name, sums)| (name.as_deref(), sums))
@@ -122,14 +132,28 @@ impl Discrepancy {
             (None, Some(_)) => self.actual_only += 1,
             (Some(estimated), Some(actual)) => {
                 self.compared += 1;
-                self.estimated = Some(sum(self.estimated, estimated)?);
-                self.actual = Some(sum(self.actual, actual)?);
+                self.estimated = sum(self.estimated, Some(estimated))?;
+                self.actual = sum(self.actual, Some(actual))?;
                 let amount = actual.checked_sub(estimated).ok_or_else(overflow)?;
                 let excess = Excess { execution_id: record.execution_id, amount };
-                let of_both = self.largest_excess.into_iter().chain((amount > Usd::ZERO).then_some(excess));
-                self.largest_excess = of_both.max_by_key(|excess| (excess.amount, Reverse(excess.execution_id)));
+                self.exceed((amount > Usd::ZERO).then_some(excess));
             }
         }
+        Ok(())
+    }
+
+    fn exceed(&mut self, excess: Option<Excess>) {
+        let of_both = self.largest_excess.into_iter().chain(excess);
+        self.largest_excess = of_both.max_by_key(|excess| (excess.amount, Reverse(excess.execution_id)));
+    }
+
+    fn merge(&mut self, other: Self) -> Result<()> {
+        self.compared += other.compared;
+        self.estimate_only += other.estimate_only;
+        self.actual_only += other.actual_only;
+        self.estimated = sum(self.estimated, other.estimated)?;
+        self.actual = sum(self.actual, other.actual)?;
+        self.exceed(other.largest_excess);
         Ok(())
     }
 

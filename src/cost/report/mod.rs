@@ -97,6 +97,14 @@ impl Count {
         }
         self.unknown += u64::from(unknown);
     }
+
+    fn merge(&mut self, other: Self) {
+        self.known = match (self.known, other.known) {
+            (Some(mine), Some(others)) => Some(mine + others),
+            (mine, others) => mine.or(others),
+        };
+        self.unknown += other.unknown;
+    }
 }
 
 /// What executions took and cost together, over what is known, with a count of what is not.
@@ -128,7 +136,7 @@ impl Sum {
     fn add(&mut self, models: &[Part<'_>], cached: Option<Cached>) -> Result<()> {
         self.executions += 1;
         for cost in models.iter().filter_map(|part| part.cost) {
-            self.cost = Some(sum(self.cost, cost)?);
+            self.cost = sum(self.cost, Some(cost))?;
         }
         self.unpriced += u64::from(models.iter().any(|part| part.cost.is_none()));
 
@@ -150,11 +158,26 @@ impl Sum {
         }
         Ok(())
     }
+
+    fn merge(&mut self, other: Self) -> Result<()> {
+        self.executions += other.executions;
+        self.cost = sum(self.cost, other.cost)?;
+        self.unpriced += other.unpriced;
+        self.input_uncached.merge(other.input_uncached);
+        self.output.merge(other.output);
+        self.cache_write.merge(other.cache_write);
+        self.cache_read.merge(other.cache_read);
+        self.total.merge(other.total);
+        Ok(())
+    }
 }
 
-/// The sum of what is known so far and one more.
-fn sum(so_far: Option<Usd>, one: Usd) -> Result<Usd> {
-    so_far.unwrap_or(Usd::ZERO).checked_add(one).ok_or_else(overflow)
+/// The sum of what is known.
+fn sum(one: Option<Usd>, other: Option<Usd>) -> Result<Option<Usd>> {
+    match (one, other) {
+        (Some(one), Some(other)) => one.checked_add(other).ok_or_else(overflow).map(Some),
+        (one, other) => Ok(one.or(other)),
+    }
 }
 
 fn overflow() -> Error {
@@ -177,6 +200,11 @@ impl Group {
     fn add(&mut self, models: &[Part<'_>], cached: Option<Cached>) -> Result<()> {
         self.sum.add(models, cached)?;
         each(models).try_for_each(|(model, part)| self.models.entry(model).or_default().add(part, None))
+    }
+
+    fn merge(&mut self, other: Self) -> Result<()> {
+        self.sum.merge(other.sum)?;
+        other.models.into_iter().try_for_each(|(model, sum)| self.models.entry(model).or_default().merge(sum))
     }
 }
 
@@ -271,6 +299,17 @@ impl<Z: TimeZone> Report<Z> {
             By::Agent => record.run.agent_name.clone(),
         };
         self.groups.entry(name).or_default().add(&models, cached)
+    }
+
+    /// Takes in what another report summed up, by the same and in the same zone: the result is that of one report which
+    /// all executions were added to.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn merge(&mut self, other: Self) -> Result<()> {
+        self.without_model += other.without_model;
+        self.totals.merge(other.totals)?;
+        other.groups.into_iter().try_for_each(|(name, group)| self.groups.entry(name).or_default().merge(group))
     }
 }
 
