@@ -93,6 +93,7 @@ struct Readme;
 
 pub mod baseline;
 pub mod cost;
+pub mod export;
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 pub mod journal;

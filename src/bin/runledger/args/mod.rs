@@ -3,6 +3,7 @@
 mod baseline;
 mod compare;
 mod cost;
+mod export;
 mod head;
 mod list;
 mod period;
@@ -19,6 +20,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use baseline::{Baseline, BaselineCommand, BaselineFreeze, BaselineStability};
 pub(crate) use compare::Compare;
 pub(crate) use cost::{Cost, CostCommand, CostExplain, Discrepancy};
+pub(crate) use export::{Export, ExportWorkflow};
 pub(crate) use head::Head;
 pub(crate) use list::List;
 pub(crate) use period::{Period, Window};
@@ -81,4 +83,6 @@ pub(crate) enum Command {
     Quota(Quota),
     Baseline(Baseline),
     Compare(Compare),
+    #[command(subcommand)]
+    Export(Export),
 }
