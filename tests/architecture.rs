@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Each top-level module and what it may import. Later rows stand on earlier ones, so no two import each other.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("error", &[]),
     ("digest", &[]),
     ("metrics", &["error", "digest"]),
@@ -18,6 +18,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ("quota", &["error", "metrics", "cost", "journal"]),
     ("baseline", &["error", "metrics", "cost"]),
     ("export", &["error", "digest", "metrics"]),
+    ("runlog", &["error", "metrics"]),
     ("ledger", &["error", "digest", "metrics", "cost", "journal", "quota", "baseline"]),
 ];
 

@@ -259,6 +259,15 @@ impl Journal {
         self.writer.get().map_or(Cursor::START, Writer::seen_end)
     }
 
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Does `work` while neither a thread nor a process appends.
+    pub(crate) fn under_lock<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.writer()?.under_lock(work)
+    }
+
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }

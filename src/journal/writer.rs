@@ -91,6 +91,12 @@ impl Writer {
     pub(super) fn end(&self) -> Result<Mark> {
         self.tail().end()
     }
+
+    /// Does `work` while nobody appends.
+    pub(super) fn under_lock<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let _locked = self.tail().lock()?;
+        work()
+    }
 }
 
 impl Drop for Writer {
