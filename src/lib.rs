@@ -66,7 +66,8 @@
 //! # Modules
 //!
 //! [`metrics`] is what is recorded; [`journal`] how bytes become durable lines; [`cost`], [`quota`] and [`baseline`] what
-//! it cost, what is left, what is normal; [`ledger`] puts them together. Imports point one way.
+//! it cost, what is left, what is normal; [`ledger`] puts them together. [`export`] writes records for other programs, and
+//! [`runlog::retention`] says what is kept. Imports point one way.
 //!
 //! # Features
 //!

@@ -22,6 +22,8 @@ mod price_table;
 mod prices;
 mod quota;
 mod records;
+mod retention;
+mod run_logs;
 mod short;
 mod show;
 mod stability;
@@ -66,6 +68,7 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Baseline(args) => baseline::run(args, global, out),
         Command::Compare(args) => compare::run(args, global, out),
         Command::Export(args) => export::run(args, global, out),
+        Command::Retention(args) => retention::run(args, global, out),
     }?;
     out.flush()?;
     Ok(code)

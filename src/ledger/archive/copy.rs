@@ -19,8 +19,18 @@ pub(super) struct Content {
 /// returns, the copy is whole and durable and was read back.
 pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<Content> {
     let original = content(storage, from)?;
-    let examined = storage.stat(to).map_err(|source| Error::io("examine the archive", to, source))?;
-    if examined.is_none() {
+    let id = |path: &Path| {
+        let stat = storage.stat(path).map_err(|source| Error::io("examine the archive", path, source))?;
+        Ok(stat.map(|stat| stat.id))
+    };
+    let there = id(to)?;
+    if there.is_some() && there == id(from)? {
+        // To be removed in its place later, it would be gone in both.
+        return Err(Error::new(ErrorKind::Unsuitable, "copy to the archive")
+            .path(to)
+            .detail("it is the file itself; choose another directory"));
+    }
+    if there.is_none() {
         let new = to.with_extension("new");
         write(storage, from, &new).map_err(|source| Error::io("copy to the archive", &new, source))?;
         same(&content(storage, &new)?, &original, &new)?;

@@ -17,13 +17,16 @@
 //! the first one on, without a gap.
 
 mod header;
+mod marks;
 mod policy;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::Serialize;
 
 pub use header::LogHeader;
+pub use marks::RunMarks;
 pub use policy::{FailedRuns, Policy};
 
 use crate::metrics::Timestamp;
@@ -125,6 +128,15 @@ pub enum Subject {
         /// Its name.
         name: String,
     },
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Segment { number } => write!(f, "segment {number}"),
+            Self::RunLog { name } => f.write_str(name),
+        }
+    }
 }
 
 /// What becomes of one thing, and why.
@@ -238,8 +250,8 @@ impl Age {
     }
 }
 
-impl std::fmt::Display for Age {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.div_euclid(DAY_MS) {
             1 => f.write_str("1 day"),
             days => write!(f, "{days} days"),

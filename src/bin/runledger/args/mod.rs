@@ -10,6 +10,7 @@ mod period;
 mod price;
 mod prices;
 mod quota;
+mod retention;
 mod show;
 mod verify;
 
@@ -27,6 +28,7 @@ pub(crate) use period::{Period, Window};
 pub(crate) use price::Price;
 pub(crate) use prices::{PriceSource, Prices, PricesCheck, PricesImport};
 pub(crate) use quota::Quota;
+pub(crate) use retention::{Retention, RetentionScope};
 pub(crate) use show::Show;
 pub(crate) use verify::Verify;
 
@@ -85,4 +87,6 @@ pub(crate) enum Command {
     Compare(Compare),
     #[command(subcommand)]
     Export(Export),
+    #[command(subcommand)]
+    Retention(Retention),
 }
