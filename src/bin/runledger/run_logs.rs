@@ -18,6 +18,9 @@ pub(crate) struct RunLogs {
     pub(crate) open: BTreeSet<String>,
 }
 
+/// The header of a run log, or why a file has none.
+type Header = Result<LogHeader, String>;
+
 /// Reads the run logs in `directory`, and what the records say of their runs: those of the ledger, whose sealed segments are
 /// given, and of its archive.
 pub(crate) fn read(
@@ -68,7 +71,7 @@ pub(crate) fn read(
 }
 
 /// Each name in the directory, and the header of the run log that it is; or why it is none.
-fn headers(directory: &Path) -> Result<Vec<(String, Result<LogHeader, String>)>, Failure> {
+fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
     let failed = |source| Failure::File { operation: "list the run logs", path: directory.to_owned(), source };
     let entries = std::fs::read_dir(directory).map_err(failed)?;
     let header = |entry: io::Result<std::fs::DirEntry>| {
@@ -83,7 +86,7 @@ fn headers(directory: &Path) -> Result<Vec<(String, Result<LogHeader, String>)>,
     entries.map(header).collect()
 }
 
-fn header(name: &str, entry: &std::fs::DirEntry) -> Result<LogHeader, String> {
+fn header(name: &str, entry: &std::fs::DirEntry) -> Header {
     // A link is not followed: what it leads to is not ours.
     if !entry.file_type().is_ok_and(|file_type| file_type.is_file()) {
         return Err("it is no regular file".to_owned());
