@@ -15,7 +15,7 @@ use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk};
 use runledger::journal::storage::{Access, Stat, Storage, StorageFile};
 use runledger::ledger::{FaultKind, sealed_segments};
 use runledger::{
-    Answer, ErrorKind, ExecutionMetrics, Ledger, Options, Records, Scan, Skill, Timestamp, Uuid, hash_file, verify,
+    Answer, ErrorKind, ExecutionMetrics, Ledger, Options, Records, Scan, Timestamp, Uuid, hash_file, verify,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -272,12 +272,13 @@ fn the_age_of_a_segment_with_a_line_that_is_no_record_is_unknown() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.jsonl");
     let mut options = runledger::journal::Options::new(Arc::new(|| 0));
-    options.rotate_bytes = Some(1);
+    let json = record(1).to_json().unwrap();
+    // A segment is full with a record and another line.
+    options.rotate_bytes = Some(json.len() as u64 + 300);
     let journal = runledger::journal::Journal::open(&path, options).unwrap();
-    for line in [record(1).to_json().unwrap(), "{\"other\":1}".to_owned(), record(2).to_json().unwrap()] {
+    for line in [&*json, &json, &json, "{\"other\":1}", &json, &json, &json] {
         journal.append(line.as_bytes()).unwrap();
     }
-    journal.append(b"{}").unwrap();
     let latest: Vec<_> = sealed_segments(&path).unwrap().into_iter().map(|segment| segment.latest).collect();
     // The last one stays, and is not read.
     assert_eq!(latest, [Some(time("2026-02-14T01:00:05Z")), None, None]);
@@ -528,12 +529,16 @@ fn files_are_kept_or_deleted_and_the_events_have_their_hash_and_the_reason() {
         ]
     );
 
+    // One that is copied in several pieces.
+    let large: Vec<u8> = (0..700_001u32).map(|at| at.to_le_bytes()[1]).collect();
+    fs::write(&routine, &large).unwrap();
+    assert_eq!(fs::read(ledger.archive_file(&routine, place.archive(), "r").unwrap()).unwrap(), large);
+
     // Another file of that name in the archive is not replaced, and a link is not followed.
     fs::write(&kept, "another").unwrap();
     assert_eq!(ledger.archive_file(&kept, to.parent().unwrap(), "r").unwrap_err().kind(), ErrorKind::Unsuitable);
     std::os::unix::fs::symlink(&kept, &routine).unwrap();
     assert_eq!(ledger.delete_file(&routine, "r").unwrap_err().kind(), ErrorKind::Unsuitable);
     assert!(kept.exists() && routine.is_symlink());
-    assert_eq!(place.events().len(), 2);
-    drop(ledger.begin(Skill::new("s", "1")));
+    assert_eq!(place.events().len(), 3);
 }
