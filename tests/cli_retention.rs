@@ -214,6 +214,12 @@ fn a_run_whose_records_were_archived_keeps_its_mark() {
     fs::rename(&logs, place.path("aside")).unwrap();
     place.run(["retention", "apply"]).answer(0);
     fs::rename(place.path("aside"), &logs).unwrap();
+    // What is left of these runs here does not say all.
+    let ledger = open(&place);
+    for (id, run) in [(10, "routine"), (11, "improved")] {
+        assert!(matches!(ledger.append(&execution(id, 0, run)).unwrap(), runledger::Answer::Durable { .. }));
+    }
+    drop(ledger);
     let action = |args: &[&str], days, run| {
         let args = [&["retention", "plan"][..], args].concat();
         let plan = place.run(args).answer(0);

@@ -60,18 +60,23 @@ impl LogHeader {
 
 /// `2026-01-03 14:30`
 fn minute(text: &str) -> Option<Timestamp> {
-    let digits = |byte: u8| if byte.is_ascii_digit() { b'0' } else { byte };
-    let form: Vec<_> = text.bytes().map(digits).collect();
-    if form != b"0000-00-00 00:00" {
-        return None;
-    }
-    format!("{}:00Z", text.replace(' ', "T")).parse().ok()
+    has_form(text, "0000-00-00 00:00").then(|| format!("{}:00Z", text.replace(' ', "T")).parse().ok())?
 }
 
 /// When the run began whose log has this name.
 fn started_by(name: &str) -> Option<Timestamp> {
-    let (mode, number) = name.strip_suffix(".md")?.get(17..)?.rsplit_once('-')?;
-    let (date, time) = name.get(..17)?.strip_suffix('_')?.split_once('_')?;
-    let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
-    (is_number && !mode.is_empty()).then(|| minute(&format!("{date} {}", time.replace('-', ":"))))?
+    let (rest, number) = name.strip_suffix(".md")?.rsplit_once('-')?;
+    let (started, mode) = rest.split_at_checked("YYYY-MM-DD_HH-MM_".len())?;
+    let named = has_form(started, "0000-00-00_00-00_") && has_form(number, &"0".repeat(number.len()));
+    if !named || number.is_empty() || mode.is_empty() {
+        return None;
+    }
+    let (date, time) = started.strip_suffix('_')?.split_once('_')?;
+    minute(&format!("{date} {}", time.replace('-', ":")))
+}
+
+/// Whether the text is `form` with any digits for its zeros.
+fn has_form(text: &str, form: &str) -> bool {
+    let zero = |byte: u8| if byte.is_ascii_digit() { b'0' } else { byte };
+    text.bytes().map(zero).eq(form.bytes())
 }

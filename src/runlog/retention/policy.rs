@@ -51,11 +51,13 @@ impl Policy {
     /// # Errors
     /// [`ErrorKind::Malformed`] when it is no such object, or has another member; as [`validate`](Self::validate).
     pub fn from_json(json: &str) -> Result<Self> {
-        let policy: Self = serde_json::from_str(json).map_err(|source| {
-            Error::new(ErrorKind::Malformed, "read a retention policy")
-                .source(source)
-                .detail("expected an object such as {\"min_days\": 30, \"failed\": \"keep\"}")
-        })?;
+        let malformed = Error::new(ErrorKind::Malformed, "read a retention policy")
+            .detail("expected an object such as {\"min_days\": 30, \"failed\": \"keep\"}");
+        if !json.trim_start().starts_with('{') {
+            // An array would be read as the values of the members.
+            return Err(malformed);
+        }
+        let policy: Self = serde_json::from_str(json).map_err(|source| malformed.source(source))?;
         policy.validate()?;
         Ok(policy)
     }
