@@ -309,9 +309,56 @@ fn another_thing_in_the_archives_place_is_refused_and_nothing_leaves_the_ledger(
     assert!(found.starts_with("expected ") && found.ends_with("; move away what stands there"), "{found}");
     assert_eq!(fs::read_to_string(taken.join("000001.jsonl")).unwrap(), "mine");
 
+    let lawless = place.path("lawless");
+    fs::create_dir(&lawless).unwrap();
+    fs::set_permissions(&lawless, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(refused(&lawless).starts_with("every user may replace the files in this directory"));
+
     ledger.archive_segments(1, place.archive()).unwrap();
     fs::write(place.archived(), "").unwrap();
-    assert!(refused(&place.archive()).starts_with("expected segments alone, found an active one"));
+    assert!(refused(&place.archive()).starts_with("expected sealed segments alone, found an active one"));
+}
+
+/// Two archive and two append at the same time: no record is lost or twice there, and both chains hold.
+#[test]
+fn archiving_goes_on_beside_writers_and_other_archivers() {
+    const EACH: u64 = 60;
+    let place = Place::new();
+    std::thread::scope(|scope| {
+        for writer in 0..2 {
+            let ledger = place.open();
+            scope.spawn(move || {
+                for number in 0..EACH {
+                    let answer = ledger.append(&record(100 + writer * EACH + number)).unwrap();
+                    assert!(matches!(answer, Answer::Durable { .. }), "{answer:?}");
+                }
+            });
+            let ledger = place.open();
+            let archive = place.archive();
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    let segments = ledger.sealed_segments();
+                    // The other one may have moved one of them in the midst of the look.
+                    let Ok(segments) = segments else { continue };
+                    let movable = segments.iter().take_while(|segment| segment.stays.is_none()).last();
+                    let Some(last) = movable.map(|segment| segment.number) else { continue };
+                    match ledger.archive_segments(last, &archive) {
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::Timeout, "{error}"),
+                        Ok(moved) => assert!(moved.len() <= last as usize),
+                    }
+                }
+            });
+        }
+    });
+    let mut found = numbers(Records::open(place.archived()).unwrap());
+    assert!(found.len() >= 6, "{found:?}");
+    found.extend(numbers(Records::open(place.ledger()).unwrap()));
+    found.sort_unstable();
+    assert_eq!(found, (1..=9).chain(100..100 + 2 * EACH).collect::<Vec<_>>());
+    for ledger in [place.ledger(), place.archived()] {
+        let verified = verify(&ledger, &[]).unwrap();
+        assert!(verified.is_clean(), "{:?}", verified.faults);
+    }
 }
 
 /// Whoever reads meanwhile gives each record that is left once, and does not stop before the end.
@@ -488,6 +535,45 @@ fn a_file_is_deleted_only_after_that_was_told() {
     disk.inject_lasting(|_, op, path| op == Op::Append && path.ends_with("events.jsonl"), Fault::Os(28));
     assert_eq!(ledger.delete_file("/run-logs.md", "r").unwrap_err().kind(), ErrorKind::Io);
     assert!(disk.stat(Path::new("/run-logs.md")).unwrap().is_some());
+}
+
+/// A file that is archived is whole in its place or in the archive after a crash at any call.
+#[test]
+fn row_32_a_crash_at_any_call_of_archiving_a_file_loses_nothing() {
+    const TEXT: &[u8] = b"# Run Log";
+    let disk = SimulatedDisk::new();
+    let ledger = on(&disk, PATH);
+    let made = disk.open(Path::new("/a.md"), Access::AppendNew).unwrap();
+    made.append(TEXT).unwrap();
+    made.sync().unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    let begun = disk.calls().len();
+    ledger.archive_file("/a.md", "/archive/run-logs", "an improvement").unwrap();
+    let text = |disk: &SimulatedDisk, path: &str| {
+        let file = disk.open(Path::new(path), Access::Read).ok()?;
+        let mut bytes = vec![0; file.length().unwrap() as usize];
+        file.read_at(&mut bytes, 0).unwrap();
+        Some(bytes)
+    };
+    let mut archived = 0;
+    for calls in begun..=disk.calls().len() {
+        for loss in [Loss::Nothing, Loss::Unsynced, Loss::Random(1)] {
+            let after = disk.crash_after(calls, loss);
+            let (here, there) = (text(&after, "/a.md"), text(&after, "/archive/run-logs/a.md"));
+            assert!(
+                [&here, &there].iter().all(|text| text.as_ref().is_none_or(|text| text == TEXT)),
+                "call {calls}, {loss:?}"
+            );
+            assert!(here.is_some() || there.is_some(), "call {calls}, {loss:?}");
+            archived += usize::from(here.is_none());
+            if here.is_some() {
+                on(&after, PATH).archive_file("/a.md", "/archive/run-logs", "an improvement").unwrap();
+                assert!(text(&after, "/a.md").is_none());
+                assert_eq!(text(&after, "/archive/run-logs/a.md").as_deref(), Some(TEXT));
+            }
+        }
+    }
+    assert!(archived > 0);
 }
 
 #[test]

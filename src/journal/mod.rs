@@ -17,7 +17,7 @@ pub(crate) mod per_process;
 pub(crate) mod platform;
 mod primitives;
 pub(crate) mod reader;
-mod recovery;
+pub(crate) mod recovery;
 pub(crate) mod segment;
 #[cfg(feature = "simulation")]
 pub mod simulated;

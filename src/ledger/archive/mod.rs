@@ -22,7 +22,7 @@ use crate::journal::lock::LockFile;
 use crate::journal::reader::Splitter;
 use crate::journal::segment::Layout;
 use crate::journal::storage::{Access, Disk, Storage};
-use crate::journal::{identity, make_directory};
+use crate::journal::{identity, make_directory, recovery};
 use crate::metrics::{Fields, Timestamp};
 
 /// A sealed segment of a ledger.
@@ -150,8 +150,8 @@ impl Ledger {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`], with nothing written, when one of them [has to stay](SealedSegment::stays);
-    /// [`ErrorKind::Unsuitable`] when another ledger or another file stands in the archive's place, or something was appended to
-    /// the archive; [`ErrorKind::Timeout`] when another process archives, or keeps the ledger's lock;
+    /// [`ErrorKind::Unsuitable`] when another ledger or another file stands in the archive's place, the archive was opened to
+    /// write, or every user may replace its files; [`ErrorKind::Timeout`] when another process archives, or keeps the ledger's lock;
     /// [`ErrorKind::Io`] when a disk refuses. What was moved before an error stays moved, and is whole.
     pub fn archive_segments(&self, last: u64, directory: impl AsRef<Path>) -> Result<Vec<SealedSegment>> {
         let (options, layout) = (&self.shared.options.journal, self.shared.journal.layout());
@@ -192,6 +192,7 @@ impl Ledger {
             |detail: &str| Error::new(ErrorKind::Unsuitable, "open the archive").path(archive.active()).detail(detail);
         let examine = |path: &Path| storage.stat(path).map_err(|source| Error::io("examine the archive", path, source));
         make_directory(storage, archive.machinery())?;
+        recovery::check_directories(storage, &archive)?;
         // With the dot, what a symbolic link leads to.
         let id = |layout: &Layout| Ok(examine(&layout.machinery().join("."))?.map(|stat| stat.id));
         if id(&archive)? == id(layout)? {
@@ -199,7 +200,7 @@ impl Ledger {
         }
         if examine(archive.active())?.is_some() {
             return Err(unsuitable(
-                "expected segments alone, found an active one: something was appended to the archive; \
+                "expected sealed segments alone, found an active one: the archive was opened to write; \
                  choose another directory",
             ));
         }

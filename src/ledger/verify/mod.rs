@@ -105,7 +105,7 @@ pub struct Verification {
     pub lines: u64,
     /// How many bytes were read.
     pub bytes: u64,
-    /// How many segments, the active one included, and those that were archived not.
+    /// How many segments, the active one included; those that were archived do not count.
     pub segments: u64,
     /// What was moved to an archive; `None`: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
