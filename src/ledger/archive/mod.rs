@@ -50,8 +50,7 @@ pub struct SealedSegment {
 /// it a recovery knows the next line's number.
 ///
 /// # Errors
-/// As [`Records::open`](super::Records::open); [`ErrorKind::Malformed`] when `events.jsonl` does not say where an archived
-/// part ended.
+/// As [`Records::open`](super::Records::open); [`ErrorKind::Io`] also when a segment is moved away at this moment.
 pub fn sealed_segments(path: impl AsRef<Path>) -> Result<Vec<SealedSegment>> {
     sealed_on(&Disk, &readable(path.as_ref())?)
 }
