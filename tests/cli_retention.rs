@@ -179,7 +179,7 @@ fn apply_does_what_the_plan_says_and_tells_it_in_the_events() {
         events.iter().filter_map(|event| event["event"].as_str()).filter(|name| *name != "rotated").collect();
     assert_eq!(sorted(&names.join("\n")), ["archived", "archived", "file_archived", "file_deleted"]);
     let deleted = events.iter().find(|event| event["event"] == "file_deleted").unwrap();
-    assert_eq!(deleted["path"], format!("logs/run-logs/{}", log_name(45, "routine")));
+    assert_eq!(deleted["path"], log("logs/run-logs", 45, "routine").to_str().unwrap());
     assert_eq!(deleted["reason"], "45 days old, and a routine success");
 
     // Done again there is nothing left to do.
@@ -231,6 +231,23 @@ fn a_run_whose_records_were_archived_keeps_its_mark() {
     assert_eq!(action(&[], 40, "broken"), "keep");
     assert_eq!(action(&["--archive", "elsewhere"], 45, "improved"), "keep");
     assert_eq!(action(&["--archive", "elsewhere"], 45, "routine"), "keep");
+}
+
+/// A line that cannot be read may have been the mark.
+#[test]
+fn beside_a_line_that_is_no_record_no_success_is_called_routine() {
+    let place = place();
+    let last = fs::read_to_string(place.ledger()).unwrap();
+    fs::write(place.ledger(), format!("no record\n{last}")).unwrap();
+    let plan = place.run(["retention", "plan"]);
+    assert_eq!(plan.code, Some(0));
+    assert!(plan.stderr.contains("lines that are no records, passed over: 1\n"), "{}", plan.stderr);
+    let end = plan.stdout.lines().last().unwrap();
+    assert_eq!(end, "to keep 10, to archive 3, to delete 0; nothing was changed");
+    let routine = plan.stdout.lines().find(|line| line.contains(&log_name(45, "routine"))).unwrap();
+    assert!(
+        routine.ends_with("unknown: not all records of its run are at hand, and one may mark it as an improvement")
+    );
 }
 
 #[test]

@@ -32,27 +32,8 @@ pub(crate) fn read(
     let headers = headers(directory)?;
     let runs = headers.iter().filter_map(|(_, header)| header.as_ref().ok()?.run.clone());
     let mut marks = RunMarks::of(runs);
-    let mut complete = true;
-    if headers.iter().any(|(_, header)| header.is_ok()) {
-        let mut add = |global: &Global| {
-            records::each(global, |record| {
-                marks.add(&record);
-                Ok(())
-            })
-        };
-        add(global)?;
-        let archive = Global { ledger: archive.join(global.ledger.file_name().unwrap_or_default()), json: global.json };
-        let archived = match sealed_segments(&archive.ledger) {
-            Ok(archived) => {
-                add(&archive)?;
-                archived
-            }
-            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Vec::new(),
-            Err(error) => return Err(error.into()),
-        };
-        let first = segments.first().map_or(1, |segment| segment.number);
-        complete = (1..first).all(|number| archived.iter().any(|segment| segment.number == number));
-    }
+    let is_log = headers.iter().any(|(_, header)| header.is_ok());
+    let complete = is_log && add_records(&mut marks, segments, archive, global)?;
     let mut logs = RunLogs::default();
     for (name, header) in headers {
         if let Ok(header) = &header {
@@ -68,6 +49,35 @@ pub(crate) fn read(
         logs.files.push(LogFile::new(name, facts));
     }
     Ok(logs)
+}
+
+/// Adds the records of the ledger and of its archive. Whether those are all that there ever were: no segment is anywhere
+/// else, and every line is a record.
+fn add_records(
+    marks: &mut RunMarks,
+    segments: &[SealedSegment],
+    archive: &Path,
+    global: &Global,
+) -> Result<bool, Failure> {
+    let mut add = |global: &Global| {
+        records::each(global, |record| {
+            marks.add(&record);
+            Ok(())
+        })
+    };
+    let archive = Global { ledger: archive.join(global.ledger.file_name().unwrap_or_default()), json: global.json };
+    let mut malformed = add(global)?;
+    let archived = match sealed_segments(&archive.ledger) {
+        Ok(archived) => {
+            malformed += add(&archive)?;
+            archived
+        }
+        Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let first = segments.first().map_or(1, |segment| segment.number);
+    let has = |number| archived.iter().any(|segment| segment.number == number);
+    Ok(malformed == 0 && (1..first).all(has))
 }
 
 /// Each name in the directory, and the header of the run log that it is; or why it is none.

@@ -186,7 +186,7 @@ impl Ledger {
     fn open_archive(&self, directory: &Path, first: u64) -> Result<Layout> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         let name = layout.active().file_name().unwrap_or_default();
-        let archive = Layout::new(&std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned()).join(name));
+        let archive = Layout::new(&file::absolute(directory).join(name));
         let unsuitable =
             |detail: &str| Error::new(ErrorKind::Unsuitable, "open the archive").path(archive.active()).detail(detail);
         let examine = |path: &Path| storage.stat(path).map_err(|source| Error::io("examine the archive", path, source));
