@@ -56,6 +56,11 @@ impl Layout {
         self.machinery.join("sweep")
     }
 
+    /// Held while segments are moved to an archive.
+    pub(crate) fn archive_lock(&self) -> PathBuf {
+        self.machinery.join("archiving")
+    }
+
     pub(crate) fn inflight(&self) -> PathBuf {
         self.machinery.join("inflight")
     }
@@ -68,7 +73,7 @@ impl Layout {
         self.machinery.join("quarantine")
     }
 
-    pub(super) fn sealed(&self) -> PathBuf {
+    pub(crate) fn sealed(&self) -> PathBuf {
         self.machinery.join("sealed")
     }
 
