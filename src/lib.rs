@@ -107,7 +107,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use journal::{Durability, Head};
 pub use ledger::{
     Answer, BaselineJournal, Done, Execution, FrozenWeeks, Ledger, Options, Recorded, Records, Scan, Skill,
-    Verification, hash_file, log_execution_metrics, verify,
+    Verification, hash_file, log_execution_metrics, refresh_baselines, verify,
 };
 pub use metrics::{ExecutionMetrics, Timestamp, Usage, Usd};
 pub use quota::{Grant, Quota, QuotaStatus};

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{ExecutionMetrics, Fields};
 
 /// The form of [`Accumulator::to_bytes`].
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// How many different latencies a group of frozen baselines may have and still be exact, so that the baselines of hundreds
 /// of skills fit a line.

@@ -1,6 +1,10 @@
-//! The compact form of what is accumulated: bytes, lengths before what they measure, numbers in LEB128.
+//! The compact form of what is accumulated: bytes, lengths before what they measure, numbers in LEB128, and in words of one
+//! width where there are many of them.
 
 use crate::error::{Error, ErrorKind, Result};
+
+/// How many numbers of a row have one width, so that a few large ones do not make all of them wide.
+pub(super) const RUN_LEN: usize = 256;
 
 #[derive(Debug, Default)]
 pub(super) struct Writer(Vec<u8>);
@@ -31,6 +35,15 @@ impl Writer {
     pub(super) fn text(&mut self, text: &str) {
         self.number(text.len() as u128);
         self.0.extend_from_slice(text.as_bytes());
+    }
+
+    /// Numbers of a row, in words that hold the largest of them: 0, 1, 2, 4 or 8 bytes, which is told first. The lowest
+    /// byte comes first. Such are read several times faster than those of a width each.
+    pub(super) fn run(&mut self, numbers: impl Iterator<Item = u64> + Clone) {
+        let bytes = numbers.clone().max().map_or(0, |most| (u64::BITS - most.leading_zeros()).div_ceil(8));
+        let width = if bytes == 0 { 0 } else { bytes.next_power_of_two() };
+        self.byte(width as u8);
+        numbers.for_each(|number| self.0.extend_from_slice(&number.to_le_bytes()[..width as usize]));
     }
 }
 
@@ -89,18 +102,6 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// A number of at most 64 digits, fast where it is below 128, as most are of which there are many.
-    #[inline]
-    pub(super) fn small(&mut self) -> Result<u64> {
-        match self.rest {
-            [byte @ 0..0x80, rest @ ..] => {
-                self.rest = rest;
-                Ok(u64::from(*byte))
-            }
-            _ => self.at_most(u64::MAX),
-        }
-    }
-
     pub(super) fn signed(&mut self) -> Result<i128> {
         let number = self.number()?;
         Ok((number >> 1) as i128 ^ -((number & 1) as i128))
@@ -118,6 +119,26 @@ impl<'b> Reader<'b> {
         let Some((text, rest)) = self.rest.split_at_checked(length) else { return Err(self.malformed()) };
         self.rest = rest;
         std::str::from_utf8(text).map_err(|source| self.malformed().source(source))
+    }
+
+    /// As many numbers of a row as there is room for.
+    pub(super) fn run(&mut self, numbers: &mut [u64]) -> Result<()> {
+        match self.byte()? {
+            0 => numbers.fill(0),
+            1 => self.words(numbers, |&[byte]: &[u8; 1]| byte.into())?,
+            2 => self.words(numbers, |word| u16::from_le_bytes(*word).into())?,
+            4 => self.words(numbers, |word| u32::from_le_bytes(*word).into())?,
+            8 => self.words(numbers, |word| u64::from_le_bytes(*word))?,
+            _ => return Err(self.malformed()),
+        }
+        Ok(())
+    }
+
+    fn words<const N: usize>(&mut self, numbers: &mut [u64], number: impl Fn(&[u8; N]) -> u64) -> Result<()> {
+        let Some((words, rest)) = self.rest.split_at_checked(N * numbers.len()) else { return Err(self.malformed()) };
+        self.rest = rest;
+        words.as_chunks().0.iter().zip(numbers).for_each(|(word, into)| *into = number(word));
+        Ok(())
     }
 }
 
@@ -140,6 +161,33 @@ mod tests {
             prop_assert_eq!((reader.signed().unwrap(), reader.text().unwrap()), (signed, text.as_str()));
             prop_assert!(reader.is_empty());
             prop_assert!(reader.byte().is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn runs_are_read_back_in_words_of_the_least_width(digits in 0..=64_u32, seeds in prop::collection::vec(any::<u64>(), 0..300)) {
+            let numbers: Vec<u64> = seeds.iter().map(|seed| seed & 1_u64.checked_shl(digits).unwrap_or(0).wrapping_sub(1)).collect();
+            let mut out = Writer::default();
+            out.run(numbers.iter().copied());
+            let bytes = out.into_bytes();
+            let width = usize::from(bytes[0]);
+            prop_assert_eq!(bytes.len(), 1 + width * numbers.len());
+            prop_assert!(width <= 8 && (width <= 1 || numbers.iter().any(|number| number >> (width * 4) > 0)));
+            let mut read = vec![1; numbers.len()];
+            let mut reader = Reader::new(&bytes);
+            reader.run(&mut read).unwrap();
+            prop_assert_eq!(read, numbers);
+            prop_assert!(reader.is_empty());
+        }
+    }
+
+    #[test]
+    fn runs_of_other_widths_and_cut_ones_are_malformed() {
+        let read = |bytes: &[u8]| Reader::new(bytes).run(&mut [0; 2]);
+        assert!(read(&[2, 1, 0, 2, 0]).is_ok());
+        for bad in [&[][..], &[1, 1], &[2, 1, 0, 2], &[3, 1, 0, 0, 2, 0, 0], &[16, 0]] {
+            assert!(read(bad).is_err(), "{bad:?}");
         }
     }
 

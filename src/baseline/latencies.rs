@@ -1,7 +1,7 @@
 //! Latencies, counted.
 
 use super::Precision;
-use super::bytes::{Reader, Writer};
+use super::bytes::{RUN_LEN, Reader, Writer};
 use crate::error::Result;
 
 /// How many values are collected before they are sorted into the counts, so that each costs little of a merge.
@@ -142,14 +142,17 @@ impl Latencies {
         })
     }
 
+    /// By runs, how far each value is from the one before, and how often it occurs.
     pub(super) fn write(&self, out: &mut Writer) {
         out.byte(self.bounded.into());
         out.number(self.counts.len() as u128);
         let mut next = 0;
-        for &Counted { place, count } in &self.counts {
-            out.number((u64::from(place) - next).into());
-            out.number(count.into());
-            next = u64::from(place) + 1;
+        for run in self.counts.chunks(RUN_LEN) {
+            let places = run.iter().map(|counted| u64::from(counted.place));
+            let before = std::iter::once(next).chain(places.clone().map(|place| place + 1));
+            out.run(places.clone().zip(before).map(|(place, next)| place - next));
+            out.run(run.iter().map(|counted| counted.count));
+            next = places.last().map_or(next, |last| last + 1);
         }
     }
 
@@ -162,19 +165,25 @@ impl Latencies {
         };
         let len: usize = from.at_most(most as u64)?;
         let mut counts: Vec<Counted> = Vec::with_capacity(len);
-        let (mut next, mut missing) = (0_u64, values);
-        for _ in 0..len {
-            let (distance, count) = (from.small()?, from.small()?);
-            // None twice, and none that does not occur.
-            let place = next.checked_add(distance).filter(|place| *place <= last_place.into());
-            let rest = missing.checked_sub(count).filter(|_| count > 0);
-            let (Some(place), Some(rest)) = (place, rest) else { return Err(from.malformed()) };
-            counts.push(Counted { place: place as u32, count });
-            (next, missing) = (place + 1, rest);
+        let (mut next, mut counted) = (0_u64, 0_u64);
+        while counts.len() < len {
+            let run = RUN_LEN.min(len - counts.len());
+            let (mut distances, mut often) = ([0; RUN_LEN], [0; RUN_LEN]);
+            from.run(&mut distances[..run])?;
+            from.run(&mut often[..run])?;
+            for (distance, count) in distances[..run].iter().zip(&often[..run]) {
+                let place = next.saturating_add(*distance);
+                counts.push(Counted { place: place as u32, count: *count });
+                (next, counted) = (place.saturating_add(1), counted.saturating_add(*count));
+            }
+            // None is cut off, and none that does not occur.
+            if next > u64::from(last_place) + 1 || often[..run].contains(&0) {
+                return Err(from.malformed());
+            }
         }
-        match missing {
-            0 => Ok(Self { counts, bounded, ..Self::default() }),
-            _ => Err(from.malformed()),
+        match counted == values {
+            true => Ok(Self { counts, bounded, ..Self::default() }),
+            false => Err(from.malformed()),
         }
     }
 }

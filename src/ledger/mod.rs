@@ -1,6 +1,7 @@
 //! The ledger: records of executions, durable in a journal.
 
 mod answer;
+mod checkpoint;
 mod clock;
 mod deadline;
 mod execution;
@@ -22,6 +23,7 @@ use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
 pub use answer::{Answer, Recorded};
+pub use checkpoint::{Refreshed, refresh_baselines};
 pub use execution::{Done, Execution, Skill};
 pub use frozen::{BaselineJournal, FrozenWeeks};
 pub use options::Options;
