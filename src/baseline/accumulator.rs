@@ -102,7 +102,7 @@ impl Accumulator {
 
     /// The baselines of everything that was collected.
     pub fn finish(mut self) -> Baselines {
-        self.settle();
+        self.samples.values_mut().for_each(|sample| sample.latencies.sort());
         let groups = self.samples.iter().map(|(key, sample)| (key.clone(), sample.baseline())).collect();
         Baselines { groups, skipped: self.skipped }
     }

@@ -3,9 +3,6 @@
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How many numbers of a row have one width, so that a few large ones do not make all of them wide.
-pub(super) const RUN_LEN: usize = 256;
-
 #[derive(Debug, Default)]
 pub(super) struct Writer(Vec<u8>);
 
@@ -37,9 +34,17 @@ impl Writer {
         self.0.extend_from_slice(text.as_bytes());
     }
 
-    /// Numbers of a row, in words that hold the largest of them: 0, 1, 2, 4 or 8 bytes, which is told first. The lowest
-    /// byte comes first. Such are read several times faster than those of a width each.
-    pub(super) fn run(&mut self, numbers: impl Iterator<Item = u64> + Clone) {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Numbers in words that hold the largest of them: 0, 1, 2, 4 or 8 bytes, which is told first. The lowest byte of a
+    /// word comes first.
+    pub(super) fn words(&mut self, numbers: impl Iterator<Item = u64> + Clone) {
         let bytes = numbers.clone().max().map_or(0, |most| (u64::BITS - most.leading_zeros()).div_ceil(8));
         let width = if bytes == 0 { 0 } else { bytes.next_power_of_two() };
         self.byte(width as u8);
@@ -47,7 +52,47 @@ impl Writer {
     }
 }
 
-#[derive(Debug)]
+/// Numbers in words of one width.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Words<'b> {
+    bytes: &'b [u8],
+    /// In bytes.
+    width: usize,
+    len: usize,
+}
+
+impl Words<'_> {
+    #[inline]
+    pub(super) fn each(&self, mut take: impl FnMut(u64)) {
+        let bytes = self.bytes;
+        match self.width {
+            1 => bytes.iter().for_each(|byte| take((*byte).into())),
+            2 => bytes.as_chunks().0.iter().for_each(|word| take(u16::from_le_bytes(*word).into())),
+            4 => bytes.as_chunks().0.iter().for_each(|word| take(u32::from_le_bytes(*word).into())),
+            8 => bytes.as_chunks().0.iter().for_each(|word| take(u64::from_le_bytes(*word))),
+            _ => (0..self.len).for_each(|_| take(0)),
+        }
+    }
+
+    /// At most `u64::MAX`.
+    pub(super) fn sum(&self) -> u64 {
+        let (mut sum, wide) = (0_u64, self.width == 8);
+        match wide {
+            true => self.each(|number| sum = sum.saturating_add(number)),
+            // As many as there are of them, they do not reach the end of the range; and many are added at once.
+            false => self.each(|number| sum = sum.wrapping_add(number)),
+        }
+        sum
+    }
+
+    pub(super) fn has_zero(&self) -> bool {
+        let mut zero = false;
+        self.each(|number| zero |= number == 0);
+        zero
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'b> {
     rest: &'b [u8],
     length: usize,
@@ -121,24 +166,19 @@ impl<'b> Reader<'b> {
         std::str::from_utf8(text).map_err(|source| self.malformed().source(source))
     }
 
-    /// As many numbers of a row as there is room for.
-    pub(super) fn run(&mut self, numbers: &mut [u64]) -> Result<()> {
-        match self.byte()? {
-            0 => numbers.fill(0),
-            1 => self.words(numbers, |&[byte]: &[u8; 1]| byte.into())?,
-            2 => self.words(numbers, |word| u16::from_le_bytes(*word).into())?,
-            4 => self.words(numbers, |word| u32::from_le_bytes(*word).into())?,
-            8 => self.words(numbers, |word| u64::from_le_bytes(*word))?,
+    pub(super) fn words(&mut self, len: usize) -> Result<Words<'b>> {
+        let width = match self.byte()? {
+            width @ (0 | 1 | 2 | 4 | 8) => usize::from(width),
             _ => return Err(self.malformed()),
-        }
-        Ok(())
+        };
+        let Some((bytes, rest)) = self.rest.split_at_checked(width * len) else { return Err(self.malformed()) };
+        self.rest = rest;
+        Ok(Words { bytes, width, len })
     }
 
-    fn words<const N: usize>(&mut self, numbers: &mut [u64], number: impl Fn(&[u8; N]) -> u64) -> Result<()> {
-        let Some((words, rest)) = self.rest.split_at_checked(N * numbers.len()) else { return Err(self.malformed()) };
-        self.rest = rest;
-        words.as_chunks().0.iter().zip(numbers).for_each(|(word, into)| *into = number(word));
-        Ok(())
+    /// What a later state of this reader has read since.
+    pub(super) fn bytes_until(&self, later: &Self) -> &'b [u8] {
+        &self.rest[..self.rest.len() - later.rest.len()]
     }
 }
 
@@ -166,28 +206,31 @@ mod tests {
 
     proptest! {
         #[test]
-        fn runs_are_read_back_in_words_of_the_least_width(digits in 0..=64_u32, seeds in prop::collection::vec(any::<u64>(), 0..300)) {
-            let numbers: Vec<u64> = seeds.iter().map(|seed| seed & 1_u64.checked_shl(digits).unwrap_or(0).wrapping_sub(1)).collect();
+        fn words_of_the_least_width_are_read_back(digits in 0..=64_u32, seeds in prop::collection::vec(any::<u64>(), 0..300)) {
+            let mask = 1_u64.checked_shl(digits).unwrap_or(0).wrapping_sub(1);
+            let numbers: Vec<u64> = seeds.iter().map(|seed| seed & mask).collect();
             let mut out = Writer::default();
-            out.run(numbers.iter().copied());
+            out.words(numbers.iter().copied());
             let bytes = out.into_bytes();
             let width = usize::from(bytes[0]);
             prop_assert_eq!(bytes.len(), 1 + width * numbers.len());
-            prop_assert!(width <= 8 && (width <= 1 || numbers.iter().any(|number| number >> (width * 4) > 0)));
-            let mut read = vec![1; numbers.len()];
+            prop_assert!(width == 0 || numbers.iter().any(|number| number >> (width / 2 * 8) > 0), "{}", width);
             let mut reader = Reader::new(&bytes);
-            reader.run(&mut read).unwrap();
-            prop_assert_eq!(read, numbers);
+            let words = reader.words(numbers.len()).unwrap();
             prop_assert!(reader.is_empty());
+            let mut read = Vec::new();
+            words.each(|number| read.push(number));
+            prop_assert_eq!(words.has_zero(), numbers.contains(&0));
+            prop_assert_eq!(words.sum(), numbers.iter().fold(0, |sum: u64, number| sum.saturating_add(*number)));
+            prop_assert_eq!(read, numbers);
         }
     }
 
     #[test]
-    fn runs_of_other_widths_and_cut_ones_are_malformed() {
-        let read = |bytes: &[u8]| Reader::new(bytes).run(&mut [0; 2]);
-        assert!(read(&[2, 1, 0, 2, 0]).is_ok());
+    fn words_of_other_widths_and_cut_ones_are_malformed() {
+        assert!(Reader::new(&[2, 1, 0, 2, 0]).words(2).is_ok());
         for bad in [&[][..], &[1, 1], &[2, 1, 0, 2], &[3, 1, 0, 0, 2, 0, 0], &[16, 0]] {
-            assert!(read(bad).is_err(), "{bad:?}");
+            assert!(Reader::new(bad).words(2).is_err(), "{bad:?}");
         }
     }
 

@@ -21,6 +21,7 @@ mod accumulator;
 mod by;
 mod bytes;
 mod compare;
+mod counts;
 mod freeze;
 mod inference;
 mod latencies;

@@ -1,0 +1,144 @@
+//! Numbers and how often each occurs, in few bytes.
+
+use super::bytes::{Reader, Words, Writer};
+use crate::error::Result;
+
+/// How many numbers have words of one width, so that a few large ones do not make all of them wide.
+const RUN_LEN: usize = 256;
+
+/// A number, or that of a bucket, and how often it occurs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) place: u32,
+    pub(super) count: u64,
+}
+
+/// Numbers in ascending order, none twice, and how often each occurs: 1 to 3 bytes each, as a rule.
+///
+/// They stay in the form in which they are written, in runs of which each says what its numbers come to: so what was
+/// written is read, and a rank found, without a look at most of the numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Of each run the distances of its numbers from the one before, and how often they occur.
+    bytes: Vec<u8>,
+    runs: Vec<Run>,
+    len: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Run {
+    /// Where it begins in the bytes.
+    start: usize,
+    len: usize,
+    /// From where the first distance is.
+    from: u64,
+    last: u32,
+    /// How many values its numbers stand for.
+    values: u64,
+}
+
+impl Counts {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Of numbers in ascending order, none twice.
+    pub(super) fn of(sorted: impl Iterator<Item = Counted>) -> Self {
+        let (mut counts, mut out) = (Self::default(), Writer::default());
+        let (mut run, mut from) = (Vec::with_capacity(RUN_LEN), 0);
+        let mut sorted = sorted.peekable();
+        while sorted.peek().is_some() {
+            run.clear();
+            run.extend(sorted.by_ref().take(RUN_LEN));
+            let places = run.iter().map(|counted: &Counted| u64::from(counted.place));
+            let before = std::iter::once(from).chain(places.clone().map(|place| place + 1));
+            let start = out.len();
+            out.words(places.zip(before).map(|(place, before)| place - before));
+            out.words(run.iter().map(|counted| counted.count));
+            let last = run.last().map_or(0, |last| last.place);
+            let values = run.iter().map(|counted| counted.count).sum();
+            counts.runs.push(Run { start, len: run.len(), from, last, values });
+            counts.len += run.len();
+            from = u64::from(last) + 1;
+        }
+        counts.bytes = out.into_bytes();
+        counts
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Counted> + Clone {
+        self.runs.iter().flat_map(|run| self.counted(run).into_iter().take(run.len))
+    }
+
+    /// The numbers of a run, and nothing behind them.
+    fn counted(&self, run: &Run) -> [Counted; RUN_LEN] {
+        let mut all = [Counted::default(); RUN_LEN];
+        // They were looked at when the run was made.
+        if let Ok((distances, counts)) = words(&mut Reader::new(&self.bytes[run.start..]), run.len) {
+            let (mut at, mut next) = (0, run.from);
+            distances.each(|distance| {
+                all[at].place = (next + distance) as u32;
+                (at, next) = (at + 1, next + distance + 1);
+            });
+            at = 0;
+            counts.each(|count| {
+                all[at].count = count;
+                at += 1;
+            });
+        }
+        all
+    }
+
+    /// The number at that rank, from 0 on, among those counted here and the `others`, which ascend.
+    pub(super) fn at_rank(&self, rank: u64, others: &[u32]) -> Option<u32> {
+        // How many are passed: counted here, and others.
+        let (mut passed, mut begun) = (0, 0);
+        for run in &self.runs {
+            let end = others.partition_point(|other| *other <= run.last);
+            if rank < passed + run.values + end as u64 {
+                for Counted { place, count } in self.counted(run).into_iter().take(run.len) {
+                    begun += others[begun..].iter().take_while(|other| **other < place).count();
+                    if rank < passed + begun as u64 {
+                        break;
+                    }
+                    let same = others[begun..].iter().take_while(|other| **other == place).count();
+                    passed += count;
+                    if rank < passed + (begun + same) as u64 {
+                        return Some(place);
+                    }
+                }
+                break;
+            }
+            (passed, begun) = (passed + run.values, end);
+        }
+        others.get(usize::try_from(rank.checked_sub(passed)?).ok()?).copied()
+    }
+
+    pub(super) fn write(&self, out: &mut Writer) {
+        out.number(self.len as u128);
+        out.extend(&self.bytes);
+    }
+
+    /// At most `len_max` numbers, none beyond `last_max`, of so many values.
+    pub(super) fn read(from: &mut Reader<'_>, len_max: usize, last_max: u32, values: u64) -> Result<Self> {
+        let len: usize = from.at_most(len_max as u64)?;
+        let (mut counts, begin, mut next, mut missing) = (Self { len, ..Self::default() }, *from, 0, values);
+        for at in (0..len).step_by(RUN_LEN) {
+            let run_len = RUN_LEN.min(len - at);
+            let start = begin.bytes_until(from).len();
+            let (distances, often) = words(from, run_len)?;
+            // None twice, none that does not occur, and no more than there are.
+            let last = distances.sum().saturating_add(next + run_len as u64 - 1);
+            let rest = missing.checked_sub(often.sum()).filter(|_| !often.has_zero() && last <= last_max.into());
+            let Some(rest) = rest else { return Err(from.malformed()) };
+            counts.runs.push(Run { start, len: run_len, from: next, last: last as u32, values: missing - rest });
+            (next, missing) = (last + 1, rest);
+        }
+        counts.bytes = begin.bytes_until(from).to_vec();
+        if missing == 0 { Ok(counts) } else { Err(from.malformed()) }
+    }
+}
+
+/// The two rows of a run.
+fn words<'b>(from: &mut Reader<'b>, len: usize) -> Result<(Words<'b>, Words<'b>)> {
+    Ok((from.words(len)?, from.words(len)?))
+}
