@@ -44,11 +44,20 @@ impl Writer {
 
     /// Numbers in words that hold the largest of them: 0, 1, 2, 4 or 8 bytes, which is told first. The lowest byte of a
     /// word comes first.
-    pub(super) fn words(&mut self, numbers: impl Iterator<Item = u64> + Clone) {
-        let bytes = numbers.clone().max().map_or(0, |most| (u64::BITS - most.leading_zeros()).div_ceil(8));
-        let width = if bytes == 0 { 0 } else { bytes.next_power_of_two() };
-        self.byte(width as u8);
-        numbers.for_each(|number| self.0.extend_from_slice(&number.to_le_bytes()[..width as usize]));
+    pub(super) fn words(&mut self, numbers: &[u64]) {
+        let most = numbers.iter().fold(0, |all, number| all | number);
+        match (u64::BITS - most.leading_zeros()).div_ceil(8) {
+            0 => self.byte(0),
+            1 => self.put(numbers, |number| [number as u8]),
+            2 => self.put(numbers, |number| (number as u16).to_le_bytes()),
+            3 | 4 => self.put(numbers, |number| (number as u32).to_le_bytes()),
+            _ => self.put(numbers, u64::to_le_bytes),
+        }
+    }
+
+    fn put<const N: usize>(&mut self, numbers: &[u64], word: impl Fn(u64) -> [u8; N]) {
+        self.byte(N as u8);
+        numbers.iter().for_each(|number| self.0.extend_from_slice(&word(*number)));
     }
 }
 
@@ -62,34 +71,40 @@ pub(super) struct Words<'b> {
 }
 
 impl Words<'_> {
-    #[inline]
-    pub(super) fn each(&self, mut take: impl FnMut(u64)) {
+    /// As many of them as there is room for.
+    pub(super) fn copy_to(&self, numbers: &mut [u64]) {
         let bytes = self.bytes;
         match self.width {
-            1 => bytes.iter().for_each(|byte| take((*byte).into())),
-            2 => bytes.as_chunks().0.iter().for_each(|word| take(u16::from_le_bytes(*word).into())),
-            4 => bytes.as_chunks().0.iter().for_each(|word| take(u32::from_le_bytes(*word).into())),
-            8 => bytes.as_chunks().0.iter().for_each(|word| take(u64::from_le_bytes(*word))),
-            _ => (0..self.len).for_each(|_| take(0)),
+            1 => copy(bytes, numbers, |byte: &[u8; 1]| byte[0].into()),
+            2 => copy(bytes, numbers, |word| u16::from_le_bytes(*word).into()),
+            4 => copy(bytes, numbers, |word| u32::from_le_bytes(*word).into()),
+            8 => copy(bytes, numbers, |word| u64::from_le_bytes(*word)),
+            _ => numbers.fill(0),
         }
     }
 
     /// At most `u64::MAX`.
     pub(super) fn sum(&self) -> u64 {
-        let (mut sum, wide) = (0_u64, self.width == 8);
-        match wide {
-            true => self.each(|number| sum = sum.saturating_add(number)),
-            // As many as there are of them, they do not reach the end of the range; and many are added at once.
-            false => self.each(|number| sum = sum.wrapping_add(number)),
+        let bytes = self.bytes;
+        match self.width {
+            1 => bytes.iter().map(|byte| u64::from(*byte)).sum(),
+            2 => bytes.as_chunks().0.iter().map(|word| u64::from(u16::from_le_bytes(*word))).sum(),
+            4 => bytes.as_chunks().0.iter().map(|word| u64::from(u32::from_le_bytes(*word))).sum(),
+            _ => bytes.as_chunks().0.iter().fold(0, |sum, word| sum.saturating_add(u64::from_le_bytes(*word))),
         }
-        sum
     }
 
     pub(super) fn has_zero(&self) -> bool {
-        let mut zero = false;
-        self.each(|number| zero |= number == 0);
-        zero
+        match self.width {
+            0 => self.len > 0,
+            1 => self.bytes.contains(&0),
+            width => self.bytes.chunks(width).any(|word| word.iter().all(|byte| *byte == 0)),
+        }
     }
+}
+
+fn copy<const N: usize>(bytes: &[u8], numbers: &mut [u64], number: impl Fn(&[u8; N]) -> u64) {
+    bytes.as_chunks().0.iter().zip(numbers).for_each(|(word, into)| *into = number(word));
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -210,7 +225,7 @@ mod tests {
             let mask = 1_u64.checked_shl(digits).unwrap_or(0).wrapping_sub(1);
             let numbers: Vec<u64> = seeds.iter().map(|seed| seed & mask).collect();
             let mut out = Writer::default();
-            out.words(numbers.iter().copied());
+            out.words(&numbers);
             let bytes = out.into_bytes();
             let width = usize::from(bytes[0]);
             prop_assert_eq!(bytes.len(), 1 + width * numbers.len());
@@ -218,8 +233,8 @@ mod tests {
             let mut reader = Reader::new(&bytes);
             let words = reader.words(numbers.len()).unwrap();
             prop_assert!(reader.is_empty());
-            let mut read = Vec::new();
-            words.each(|number| read.push(number));
+            let mut read = vec![1; numbers.len()];
+            words.copy_to(&mut read);
             prop_assert_eq!(words.has_zero(), numbers.contains(&0));
             prop_assert_eq!(words.sum(), numbers.iter().fold(0, |sum: u64, number| sum.saturating_add(*number)));
             prop_assert_eq!(read, numbers);

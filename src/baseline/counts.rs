@@ -42,50 +42,45 @@ impl Counts {
         self.len
     }
 
-    /// Of numbers in ascending order, none twice.
+    /// Of numbers in ascending order; what stands for the same one is counted together.
     pub(super) fn of(sorted: impl Iterator<Item = Counted>) -> Self {
-        let (mut counts, mut out) = (Self::default(), Writer::default());
-        let (mut run, mut from) = (Vec::with_capacity(RUN_LEN), 0);
-        let mut sorted = sorted.peekable();
-        while sorted.peek().is_some() {
-            run.clear();
-            run.extend(sorted.by_ref().take(RUN_LEN));
-            let places = run.iter().map(|counted: &Counted| u64::from(counted.place));
-            let before = std::iter::once(from).chain(places.clone().map(|place| place + 1));
-            let start = out.len();
-            out.words(places.zip(before).map(|(place, before)| place - before));
-            out.words(run.iter().map(|counted| counted.count));
-            let last = run.last().map_or(0, |last| last.place);
-            let values = run.iter().map(|counted| counted.count).sum();
-            counts.runs.push(Run { start, len: run.len(), from, last, values });
-            counts.len += run.len();
-            from = u64::from(last) + 1;
+        let mut making = Making::default();
+        sorted.for_each(|counted| making.push(counted));
+        making.finish()
+    }
+
+    /// With `others`, in ascending order.
+    pub(super) fn and(&self, others: impl Iterator<Item = Counted>) -> Self {
+        let (mut making, mut others) = (Making::default(), others.peekable());
+        for counted in self.runs.iter().flat_map(|run| self.counted(run)) {
+            while let Some(other) = others.next_if(|other| other.place <= counted.place) {
+                making.push(other);
+            }
+            making.push(counted);
         }
-        counts.bytes = out.into_bytes();
-        counts
+        others.for_each(|other| making.push(other));
+        making.finish()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Counted> + Clone {
-        self.runs.iter().flat_map(|run| self.counted(run).into_iter().take(run.len))
+        self.runs.iter().flat_map(|run| self.counted(run))
     }
 
-    /// The numbers of a run, and nothing behind them.
-    fn counted(&self, run: &Run) -> [Counted; RUN_LEN] {
-        let mut all = [Counted::default(); RUN_LEN];
+    /// The numbers of a run.
+    fn counted(&self, run: &Run) -> impl Iterator<Item = Counted> + Clone {
+        let (mut places, mut counts) = ([0; RUN_LEN], [0; RUN_LEN]);
         // They were looked at when the run was made.
-        if let Ok((distances, counts)) = words(&mut Reader::new(&self.bytes[run.start..]), run.len) {
-            let (mut at, mut next) = (0, run.from);
-            distances.each(|distance| {
-                all[at].place = (next + distance) as u32;
-                (at, next) = (at + 1, next + distance + 1);
-            });
-            at = 0;
-            counts.each(|count| {
-                all[at].count = count;
-                at += 1;
-            });
+        if let Ok((distances, often)) = words(&mut Reader::new(&self.bytes[run.start..]), run.len) {
+            distances.copy_to(&mut places);
+            often.copy_to(&mut counts);
         }
-        all
+        let mut next = run.from;
+        let counted = places.into_iter().zip(counts).take(run.len);
+        counted.map(move |(distance, count)| {
+            let place = next + distance;
+            next = place + 1;
+            Counted { place: place as u32, count }
+        })
     }
 
     /// The number at that rank, from 0 on, among those counted here and the `others`, which ascend.
@@ -95,7 +90,7 @@ impl Counts {
         for run in &self.runs {
             let end = others.partition_point(|other| *other <= run.last);
             if rank < passed + run.values + end as u64 {
-                for Counted { place, count } in self.counted(run).into_iter().take(run.len) {
+                for Counted { place, count } in self.counted(run) {
                     begun += others[begun..].iter().take_while(|other| **other < place).count();
                     if rank < passed + begun as u64 {
                         break;
@@ -135,6 +130,62 @@ impl Counts {
         }
         counts.bytes = begin.bytes_until(from).to_vec();
         if missing == 0 { Ok(counts) } else { Err(from.malformed()) }
+    }
+}
+
+/// Counts that are being made, and their last run.
+#[derive(Debug)]
+struct Making {
+    runs: Vec<Run>,
+    out: Writer,
+    places: [u64; RUN_LEN],
+    counts: [u64; RUN_LEN],
+    len: usize,
+    from: u64,
+}
+
+impl Default for Making {
+    fn default() -> Self {
+        let (places, counts) = ([0; RUN_LEN], [0; RUN_LEN]);
+        Self { runs: Vec::new(), out: Writer::default(), places, counts, len: 0, from: 0 }
+    }
+}
+
+impl Making {
+    #[inline]
+    fn push(&mut self, Counted { place, count }: Counted) {
+        let place = place.into();
+        if self.len > 0 && self.places[self.len - 1] == place {
+            self.counts[self.len - 1] += count;
+            return;
+        }
+        if self.len == RUN_LEN {
+            self.end_run();
+        }
+        (self.places[self.len], self.counts[self.len]) = (place, count);
+        self.len += 1;
+    }
+
+    fn end_run(&mut self) {
+        let (places, counts) = (&mut self.places[..self.len], &self.counts[..self.len]);
+        let Some(&last) = places.last() else { return };
+        let (start, from) = (self.out.len(), self.from);
+        for place in &mut *places {
+            let next = *place + 1;
+            *place -= self.from;
+            self.from = next;
+        }
+        self.out.words(places);
+        self.out.words(counts);
+        let (len, last, values) = (self.len, last as u32, counts.iter().sum());
+        self.runs.push(Run { start, len, from, last, values });
+        self.len = 0;
+    }
+
+    fn finish(mut self) -> Counts {
+        self.end_run();
+        let len = self.runs.iter().map(|run| run.len).sum();
+        Counts { bytes: self.out.into_bytes(), runs: self.runs, len }
     }
 }
 

@@ -1,7 +1,5 @@
 //! Latencies, counted.
 
-use std::iter::Peekable;
-
 use super::Precision;
 use super::bytes::{Reader, Writer};
 use super::counts::{Counted, Counts};
@@ -33,7 +31,7 @@ pub(super) struct Latencies {
     /// By value, or by bucket if `bounded`.
     counts: Counts,
     recent: Vec<u32>,
-    /// How often each of the lowest occurred recently; empty at first.
+    /// How often each of the lowest occurred recently; empty until there are many.
     low: Vec<u32>,
     bounded: bool,
 }
@@ -73,7 +71,7 @@ impl Latencies {
             self.bound();
             other.bound();
         }
-        self.counts = Counts::of(merged(self.counts.iter(), other.counts.iter()));
+        self.counts = self.counts.and(other.counts.iter());
         self.keep_limit();
     }
 
@@ -93,9 +91,10 @@ impl Latencies {
         let runs = self.recent.chunk_by(|a, b| a == b).map(|run| Counted { place: run[0], count: run.len() as u64 });
         let low = (0..).zip(&self.low).filter(|(_, count)| **count > 0);
         let low = low.map(|(place, &count)| Counted { place, count: count.into() });
-        self.counts = Counts::of(merged(self.counts.iter(), merged(low, runs)));
+        // None of the lowest is among the recent ones.
+        self.counts = self.counts.and(low.chain(runs));
         self.recent.clear();
-        self.low.fill(0);
+        self.low.clear();
         self.keep_limit();
     }
 
@@ -117,7 +116,7 @@ impl Latencies {
         }
         let buckets = self.counts.iter().map(|Counted { place, count }| Counted { place: bucket(place.into()), count });
         // A bucket's number grows with its values, so those of one bucket stand together.
-        self.counts = Counts::of(merged(buckets, std::iter::empty()));
+        self.counts = Counts::of(buckets);
         self.bounded = true;
     }
 
@@ -163,23 +162,6 @@ impl Latencies {
         };
         Ok(Self { counts: Counts::read(from, len_max, last_max, values)?, bounded, ..Self::default() })
     }
-}
-
-/// The counts of both, which are sorted; what has the same place is counted together.
-fn merged(a: impl Iterator<Item = Counted>, b: impl Iterator<Item = Counted>) -> impl Iterator<Item = Counted> {
-    let (mut a, mut b) = (a.peekable(), b.peekable());
-    std::iter::from_fn(move || {
-        let place = match (a.peek(), b.peek()) {
-            (Some(a), Some(b)) => a.place.min(b.place),
-            (a, b) => a.or(b)?.place,
-        };
-        Some(Counted { place, count: taken(&mut a, place) + taken(&mut b, place) })
-    })
-}
-
-/// How often the place occurs that comes next.
-fn taken(counts: &mut Peekable<impl Iterator<Item = Counted>>, place: u32) -> u64 {
-    std::iter::from_fn(|| counts.next_if(|next| next.place == place)).map(|counted| counted.count).sum()
 }
 
 /// The number of the bucket of a value: those below 256 have one each.

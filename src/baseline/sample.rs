@@ -70,7 +70,8 @@ impl Sample {
     /// The baseline; the latencies must be [sorted](Latencies::sort).
     pub(super) fn baseline(&self) -> Baseline {
         let ended = self.succeeded + self.failed;
-        let [p50, p95, p99] = stats::percentiles(|rank| self.latencies.doubled_at(rank), self.latency_ms.count(), [50, 95, 99]);
+        let [p50, p95, p99] =
+            stats::percentiles(|rank| self.latencies.doubled_at(rank), self.latency_ms.count(), [50, 95, 99]);
         Baseline {
             sample_size: self.executions,
             period: self.period,

@@ -242,7 +242,8 @@ impl SkippedLines {
         let mut skipped = Skipped::default();
         skipped.add_unnamed(self.count.saturating_sub(self.first.len() as u64));
         for line in self.first {
-            let error = Error::new(ErrorKind::Malformed, line.operation).path(&path(line.segment)).at(line.line, line.byte);
+            let error =
+                Error::new(ErrorKind::Malformed, line.operation).path(&path(line.segment)).at(line.line, line.byte);
             let error = line.details.into_iter().fold(error, Error::detail);
             skipped.add(match line.source {
                 Some(source) => error.source(SourceText(source)),

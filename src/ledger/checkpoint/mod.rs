@@ -86,10 +86,8 @@ fn refresh(storage: &Arc<dyn Storage>, layout: &Layout, by: By, bytes_min: u64) 
     let ledger = identity::read(&**storage, layout).map_err(&mut noted).ok().flatten();
     let file = ledger.map(|ledger| CheckpointFile { storage: &**storage, layout, ledger, by });
     let kept = file.as_ref().and_then(|file| file.read().map_err(&mut noted).ok().flatten());
-    let mut checkpoint = kept.unwrap_or_else(|| Checkpoint {
-        progress: Progress::at(Cursor::START),
-        accumulator: Accumulator::by(by),
-    });
+    let mut checkpoint =
+        kept.unwrap_or_else(|| Checkpoint { progress: Progress::at(Cursor::START), accumulator: Accumulator::by(by) });
     let Checkpoint { progress, accumulator } = &mut checkpoint;
     let init = || Accumulator::by(by);
     let scan = Scan::new(Arc::clone(storage), layout.clone());

@@ -154,7 +154,11 @@ impl Scan {
         take: impl Fn(&mut A, &Fields<'_>) + Sync,
         merge: impl FnMut(&mut A, A) + Send,
     ) -> Result<()> {
-        self.go_on_in((BLOCK_BYTES, SHARING), so_far, init, take, merge)
+        let short = so_far.0.cursor != Cursor::START;
+        // What was appended since is shared out too, even if it is little.
+        let blocks =
+            if short { (BLOCK_BYTES / 4, Sharing { blocks_alone: 4, ..SHARING }) } else { (BLOCK_BYTES, SHARING) };
+        self.go_on_in(blocks, so_far, init, take, merge)
     }
 
     fn fold_in<A: Send>(
