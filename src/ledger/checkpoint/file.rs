@@ -20,7 +20,7 @@ use crate::ledger::scan::Progress;
 
 /// What a checkpoint begins with. What a record is and how it is counted may be another thing in another version, so it
 /// believes none but its own.
-const BEGINNING: &str = concat!("runledger ", env!("CARGO_PKG_VERSION"), ", checkpoint of form 1\n");
+pub(super) const BEGINNING: &str = concat!("runledger ", env!("CARGO_PKG_VERSION"), ", checkpoint of form 1\n");
 
 const READ: &str = "use a checkpoint";
 const EXAMINE: &str = "examine a segment for a checkpoint";
