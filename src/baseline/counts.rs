@@ -193,3 +193,75 @@ impl Making {
 fn words<'b>(from: &mut Reader<'b>, len: usize) -> Result<(Words<'b>, Words<'b>)> {
     Ok((from.words(len)?, from.words(len)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Close to one another and far apart, over several runs.
+    fn numbers() -> impl Strategy<Value = Vec<u32>> {
+        vec(prop_oneof![6 => 0..700_u32, 2 => 0..100_000_u32, 1 => any::<u32>(), 1 => Just(u32::MAX)], 0..1500)
+    }
+
+    fn model(numbers: &[u32]) -> BTreeMap<u32, u64> {
+        let mut model = BTreeMap::new();
+        numbers.iter().for_each(|number| *model.entry(*number).or_default() += 1);
+        model
+    }
+
+    fn counted(model: &BTreeMap<u32, u64>) -> impl Iterator<Item = Counted> {
+        model.iter().map(|(&place, &count)| Counted { place, count })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+        #[test]
+        fn they_are_those_of_a_map(mut a in numbers(), b in numbers(), often in 1..1_u64 << 40) {
+            let mut of_a = model(&a);
+            let first = Counts::of(counted(&of_a));
+            prop_assert!(first.iter().eq(counted(&of_a)));
+
+            let mut others = b.clone();
+            others.sort_unstable();
+            let mut all = [&a[..], &b].concat();
+            all.sort_unstable();
+            for (rank, number) in all.iter().enumerate() {
+                prop_assert_eq!(first.at_rank(rank as u64, &others), Some(*number), "{}", rank);
+            }
+            prop_assert_eq!(first.at_rank(all.len() as u64, &others), None);
+
+            let both = first.and(counted(&model(&b)));
+            prop_assert_eq!(&both, &Counts::of(counted(&model(&all))));
+            prop_assert_eq!(both.len(), model(&all).len());
+
+            // Numbers that come often too.
+            a.truncate(3);
+            a.iter().for_each(|number| *of_a.entry(*number).or_default() += often);
+            let written = Counts::of(counted(&of_a));
+            let (mut out, values) = (Writer::default(), of_a.values().sum());
+            written.write(&mut out);
+            let bytes = out.into_bytes();
+            let (len, last) = (of_a.len(), of_a.keys().last().copied().unwrap_or(0));
+            let read = |len, last, values| Counts::read(&mut Reader::new(&bytes), len, last, values);
+            prop_assert_eq!(&read(len, last, values).unwrap(), &written);
+            prop_assert!(read(len, last, values + 1).is_err());
+            if len > 0 {
+                prop_assert!(read(len - 1, last, values).is_err() && read(len, last, values - 1).is_err());
+                prop_assert!(last == 0 || read(len, last - 1, values).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_for_the_same_number_is_counted_together() {
+        let number = |number: u32| Counted { place: number / 3, count: 2 };
+        // Over the ends of runs too.
+        let counts = Counts::of((0..3000).map(number));
+        assert!(counts.iter().eq((0..1000).map(|place| Counted { place, count: 6 })));
+    }
+}

@@ -1,5 +1,5 @@
 //! The file of a checkpoint: a line that says which form it has, a line of JSON, the bytes of the accumulator, and the
-//! SHA-256 of all that.
+//! checksum of all that.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Checkpoint;
+use super::checksum::checksum;
 use crate::baseline::{Accumulator, By, Skipped};
-use crate::digest::{self, hash_bytes};
+use crate::digest::hash_bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Cursor;
 use crate::journal::line::{self, TRAILER_BYTES_MAX};
@@ -21,6 +22,9 @@ use crate::ledger::scan::Progress;
 /// What a checkpoint begins with. What a record is and how it is counted may be another thing in another version, so it
 /// believes none but its own.
 pub(super) const BEGINNING: &str = concat!("runledger ", env!("CARGO_PKG_VERSION"), ", checkpoint of form 1\n");
+
+/// More than ten thousand groups take.
+const BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 const READ: &str = "use a checkpoint";
 const EXAMINE: &str = "examine a segment for a checkpoint";
@@ -94,8 +98,8 @@ impl CheckpointFile<'_> {
         if !bytes.starts_with(BEGINNING.as_bytes()) {
             return Err(self.disbelieved("another version of runledger wrote it, or none"));
         }
-        let whole = bytes.split_last_chunk().filter(|(all, hash)| digest::hex(all) == **hash);
-        let content = whole.map(|(all, _)| &all[BEGINNING.len()..]).ok_or_else(damaged)?;
+        let whole = bytes.split_last_chunk().filter(|(all, sum)| checksum(all).to_le_bytes() == **sum);
+        let content = whole.and_then(|(all, _)| all.strip_prefix(BEGINNING.as_bytes())).ok_or_else(damaged)?;
         let end = content.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
         let (header, state) = (&content[..end], &content[end + 1..]);
         let header: Header = serde_json::from_slice(header).map_err(|_| damaged())?;
@@ -119,7 +123,8 @@ impl CheckpointFile<'_> {
 
     fn bytes(&self) -> io::Result<Vec<u8>> {
         let file = self.storage.open(&self.path(), Access::Read)?;
-        let mut bytes = vec![0; usize::try_from(file.length()?).unwrap_or(usize::MAX)];
+        // What is longer is none of ours; what is read of it, no checksum ends.
+        let mut bytes = vec![0; file.length()?.min(BYTES_MAX) as usize];
         let read = read_full_at(&*file, &mut bytes, 0)?;
         bytes.truncate(read);
         Ok(bytes)
@@ -189,10 +194,14 @@ impl CheckpointFile<'_> {
             serde_json::to_writer(&mut bytes, &header)?;
             bytes.push(b'\n');
             bytes.extend(state);
-            bytes.extend(digest::hex(&bytes));
+            bytes.extend(checksum(&bytes).to_le_bytes());
+            if bytes.len() as u64 > BYTES_MAX {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
             self.replace(&bytes)
         };
-        keep().map_err(|source| Error::io("keep a checkpoint", &self.path(), source))
+        let failed = |source| Error::io("keep a checkpoint", &self.path(), source);
+        keep().map_err(|source| failed(source).detail("what was read now is read again each time"))
     }
 
     /// Puts `bytes` in the place of what is there, unless another process is just about it.

@@ -9,6 +9,7 @@
 //! What the ledger says now decides whether a checkpoint is believed: see [`refresh_baselines`]. It is never synced. What a
 //! crash leaves of it, its checksum tells from a whole one, and the ledger still has every record.
 
+mod checksum;
 mod file;
 #[cfg(test)]
 mod tests;
@@ -25,9 +26,9 @@ use crate::journal::storage::{Disk, Storage};
 use crate::journal::{Cursor, identity};
 use file::CheckpointFile;
 
-/// How much must have been read for a checkpoint to be written. To read less again takes no longer than to write one, so
-/// a small ledger has none.
-const BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// How much must have been read for a checkpoint to be written: to read less again takes a few milliseconds at most. So a
+/// small ledger has none.
+const BYTES_MIN: u64 = 16 * 1024 * 1024;
 
 /// What [`refresh_baselines`] came to.
 #[derive(Debug, Clone)]
@@ -50,7 +51,7 @@ struct Checkpoint {
 /// an earlier call has read is not read again: it kept a checkpoint, one for each grouping, in the ledger's directory of
 /// machinery (`baseline-skill.checkpoint`).
 ///
-/// A checkpoint is written after 4 MiB of lines were read, and replaces the one before. It can be deleted at any time. It is
+/// A checkpoint is written after 16 MiB of lines were read, and replaces the one before. It can be deleted at any time. It is
 /// believed if it is whole, of this version of the crate, of this ledger, by its id, and if the ledger still has all that
 /// it was made of: the line at its end, by its hash in the chain, and each segment, by inode, and of sealed ones length and time
 /// of the last change. Else all records are read, [`notes`](Refreshed::notes) say why, and a new one takes its place. What

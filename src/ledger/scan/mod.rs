@@ -157,7 +157,7 @@ impl Scan {
         let short = so_far.0.cursor != Cursor::START;
         // What was appended since is shared out too, even if it is little.
         let blocks =
-            if short { (BLOCK_BYTES / 4, Sharing { blocks_alone: 4, ..SHARING }) } else { (BLOCK_BYTES, SHARING) };
+            if short { (BLOCK_BYTES / 4, Sharing { blocks_alone: 2, ..SHARING }) } else { (BLOCK_BYTES, SHARING) };
         self.go_on_in(blocks, so_far, init, take, merge)
     }
 
