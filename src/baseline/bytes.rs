@@ -87,8 +87,8 @@ impl Words<'_> {
     pub(super) fn sum(&self) -> u64 {
         let bytes = self.bytes;
         match self.width {
-            1 => bytes.iter().map(|byte| u64::from(*byte)).sum(),
-            2 => bytes.as_chunks().0.iter().map(|word| u64::from(u16::from_le_bytes(*word))).sum(),
+            1 => sum(bytes, |byte: &[u8; 1]| byte[0].into()),
+            2 => sum(bytes, |word| u16::from_le_bytes(*word).into()),
             4 => bytes.as_chunks().0.iter().map(|word| u64::from(u32::from_le_bytes(*word))).sum(),
             _ => bytes.as_chunks().0.iter().fold(0, |sum, word| sum.saturating_add(u64::from_le_bytes(*word))),
         }
@@ -101,6 +101,12 @@ impl Words<'_> {
             width => self.bytes.chunks(width).any(|word| word.iter().all(|byte| *byte == 0)),
         }
     }
+}
+
+/// Of words of which 2¹⁶ and more add up within 32 digits, so that many are added at once.
+fn sum<const N: usize>(bytes: &[u8], number: impl Fn(&[u8; N]) -> u32) -> u64 {
+    let sum_of = |words: &[[u8; N]]| u64::from(words.iter().map(&number).sum::<u32>());
+    bytes.as_chunks().0.chunks(1 << 16).map(sum_of).sum()
 }
 
 fn copy<const N: usize>(bytes: &[u8], numbers: &mut [u64], number: impl Fn(&[u8; N]) -> u64) {

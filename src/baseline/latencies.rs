@@ -135,9 +135,11 @@ impl Latencies {
         self.counts.iter().map(|Counted { place, count }| (self.doubled_value(place), count))
     }
 
-    /// Twice the value at that rank, from 0 on; `None`: there are fewer. What is recent must be [sorted](Self::sort).
-    pub(super) fn doubled_at(&self, rank: u64) -> Option<u128> {
-        self.counts.at_rank(rank, &self.recent).map(|place| self.doubled_value(place))
+    /// Twice the value at that rank, from 0 on, and twice the one after it, if there is one; `None`: there are fewer. What is
+    /// recent must be [sorted](Self::sort).
+    pub(super) fn doubled_at(&self, rank: u64) -> Option<(u128, u128)> {
+        let (place, next) = self.counts.at_rank(rank, &self.recent)?;
+        Some((self.doubled_value(place), self.doubled_value(next)))
     }
 
     fn doubled_value(&self, place: u32) -> u128 {

@@ -169,7 +169,7 @@ fn step() -> impl Strategy<Value = Step> {
 #[test]
 fn a_refresh_gives_what_a_pass_over_all_records_gives_however_the_ledger_grew() {
     let (used, named) = (Cell::new(0), Cell::new(0));
-    let config = Config { cases: 150, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 80, failure_persistence: None, ..Config::default() };
     let test = |steps: Vec<Step>| {
         let mut place = Place::new();
         for step in steps.into_iter().chain([Step::Append(1), Step::Refresh(By::Skill)]) {
@@ -191,14 +191,14 @@ fn a_refresh_gives_what_a_pass_over_all_records_gives_however_the_ledger_grew() 
         Ok(())
     };
     TestRunner::new(config).run(&vec(step(), 4..40), test).unwrap();
-    assert!(used.get() > 300 && named.get() > 100, "{} {}", used.get(), named.get());
+    assert!(used.get() > 150 && named.get() > 50, "{} {}", used.get(), named.get());
 }
 
 /// Lines that are missing, stand twice, are forked, torn or overwritten, in several segments.
 #[test]
 fn a_refresh_gives_what_a_pass_over_all_records_gives_of_a_damaged_ledger() {
     let used = Cell::new(0);
-    let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 100, failure_persistence: None, ..Config::default() };
     let cases = (vec(damage(), 0..5), vec((any::<Index>(), prop::bool::weighted(0.7)), 0..4), vec(1..6000_usize, 1..9));
     let test = |(damages, cuts, steps): (Vec<_>, Vec<_>, Vec<usize>)| {
         let bytes = damaged(&damages);
@@ -222,7 +222,7 @@ fn a_refresh_gives_what_a_pass_over_all_records_gives_of_a_damaged_ledger() {
         Ok(())
     };
     TestRunner::new(config).run(&cases, test).unwrap();
-    assert!(used.get() > 300, "{}", used.get());
+    assert!(used.get() > 100, "{}", used.get());
 }
 
 #[test]
@@ -312,14 +312,14 @@ fn a_damaged_checkpoint_is_noticed_and_made_again() {
     place.refresh();
     let whole = place.read(&place.checkpoint());
     let begin = file::BEGINNING.len();
-    for at in (0..whole.len()).step_by(13) {
+    for at in (0..whole.len()).step_by(37) {
         let mut bytes = whole.clone();
         bytes[at] ^= 1 << (at % 8);
         place.write(&place.checkpoint(), &bytes);
         let why = if at < begin { VERSION } else { DAMAGED };
         place.assert_rebuilt(ErrorKind::Stale, why);
     }
-    for len in (0..whole.len()).step_by(29) {
+    for len in (0..whole.len()).step_by(97) {
         place.write(&place.checkpoint(), &whole[..len]);
         place.assert_rebuilt(ErrorKind::Stale, if len < begin { VERSION } else { DAMAGED });
         // What a power cut may leave of a file that was never synced.
