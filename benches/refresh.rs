@@ -14,7 +14,7 @@ mod records;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::{Samples, arguments, machine, timed};
 use runledger::{Answer, Durability, Options, verify};
