@@ -55,6 +55,7 @@
 //! ```text
 //! logs/execution_metrics.jsonl       the active segment: {…record…,"seq":42,"prev":"<64 hex>","hash":"<64 hex>"}
 //! logs/execution_metrics.ledger/     ledger.json  lock  sweep  commit  sealed/  inflight/  spill/  quarantine/  events.jsonl
+//!                                    baseline-skill.checkpoint and the like, which can be deleted
 //! ```
 //!
 //! Any program that reads JSON lines reads the ledger at any moment, and anyone can check a line:

@@ -106,11 +106,10 @@ impl CheckpointFile<'_> {
         if header.ledger != self.ledger || header.by != self.by.name() {
             return Err(self.disbelieved("it is of another ledger, or another grouping"));
         }
-        if self.tie(header.end)? != Some(header.tie) {
+        let Some((_, segment)) = self.tie(header.end)?.filter(|(tie, _)| *tie == header.tie) else {
             return Err(self.disbelieved("the ledger is not what it was: it was cut, replaced or changed"));
-        }
+        };
         let accumulator = Accumulator::from_bytes(state).map_err(|_| damaged())?;
-        let segment = self.segment(header.end.segment)?;
         let progress = Progress {
             cursor: header.end,
             sequence: header.sequence,
@@ -138,24 +137,15 @@ impl CheckpointFile<'_> {
         Error::new(ErrorKind::Stale, READ).path(&self.path()).detail(format!("{why}; all records were read instead"))
     }
 
-    /// The file of a segment that is there, sealed or active.
-    fn segment(&self, number: u64) -> Result<PathBuf> {
-        let sealed = self.layout.sealed_segment(number);
-        match self.stat(&sealed)? {
-            Some(_) => Ok(sealed),
-            None => Ok(self.layout.active().to_owned()),
-        }
-    }
-
-    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
-        self.storage.stat(path).map_err(|source| Error::io(EXAMINE, path, source))
-    }
-
-    /// What ties a checkpoint to the ledger at that place, as it is now; `None`: no line of the chain ends there.
-    fn tie(&self, end: Cursor) -> Result<Option<Tie>> {
+    /// What ties a checkpoint to the ledger at that place, as it is now, and the file of the segment; `None`: no line of the
+    /// chain ends there.
+    fn tie(&self, end: Cursor) -> Result<Option<(Tie, PathBuf)>> {
         let mut sealed = self.layout.sealed_segments(self.storage)?;
-        sealed.retain(|number| *number < end.segment);
-        let path = self.segment(end.segment)?;
+        let path = match sealed.last() {
+            _ if sealed.contains(&end.segment) => self.layout.sealed_segment(end.segment),
+            last if last.map_or(1, |last| last + 1) == end.segment => self.layout.active().to_owned(),
+            _ => return Ok(None),
+        };
         let last = || -> io::Result<_> {
             let file = self.storage.open(&path, Access::Read)?;
             Ok(hash_before(&*file, end.offset)?.zip(Some(file.stat()?.id)))
@@ -166,19 +156,21 @@ impl CheckpointFile<'_> {
         };
         let Some((hash, id)) = last else { return Ok(None) };
         let mut segments = format!("{} {id:?}", end.segment);
+        sealed.retain(|number| *number < end.segment);
         for number in sealed {
-            let stat = self.stat(&self.layout.sealed_segment(number))?;
+            let path = self.layout.sealed_segment(number);
+            let stat = self.storage.stat(&path).map_err(|source| Error::io(EXAMINE, &path, source))?;
             let stat = stat.map(|Stat { id, len, changed, .. }| (id, len, changed));
             segments.push_str(&format!(" {number} {stat:?}"));
         }
-        Ok(Some(Tie { hash, segments: hash_bytes(segments) }))
+        Ok(Some((Tie { hash, segments: hash_bytes(segments) }, path)))
     }
 
     /// Keeps what was read, if it ends where it can be tied to the ledger.
     pub(super) fn write(&self, checkpoint: &mut Checkpoint) -> Result<()> {
         let Checkpoint { progress, accumulator } = checkpoint;
         let end = progress.end();
-        let Some(tie) = self.tie(end)? else { return Ok(()) };
+        let Some((tie, _)) = self.tie(end)? else { return Ok(()) };
         let header = Header {
             ledger: self.ledger,
             by: self.by.name().to_owned(),

@@ -237,7 +237,7 @@ fn a_ledger_that_was_cut_replaced_or_changed_is_read_anew() {
         place
     };
     let sealed = |place: &Place| place.layout.sealed_segment(1);
-    let changes: [(&str, &dyn Fn(&mut Place)); 9] = [
+    let changes: [(&str, &dyn Fn(&mut Place)); 10] = [
         ("cut", &|place| {
             let bytes = place.read(place.layout.active());
             let end = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
@@ -262,6 +262,7 @@ fn a_ledger_that_was_cut_replaced_or_changed_is_read_anew() {
             place.storage.rename(&other, place.layout.active()).unwrap();
         }),
         ("a sealed segment that is gone", &|place| place.storage.remove(&sealed(place)).unwrap()),
+        ("a segment that makes the active one another", &|place| place.write(&place.layout.sealed_segment(7), b"")),
         ("a sealed segment that was cut", &|place| place.write(&sealed(place), b"")),
         ("a sealed segment in which a byte was changed", &|place| {
             // Longer than the clock of a file system takes for a tick.
