@@ -29,8 +29,8 @@ fn append(place: &Place, ids: std::ops::Range<u64>, bytes: usize) {
             u128::from(id) + 1,
             ["publish", "search"][(id % 2) as usize],
             "2026-02-14T14:23:00Z",
-            (id % 5 > 0).then_some(id % 1000 * 3),
-            if id % 7 == 0 { Status::Failed } else { Status::Success },
+            (!id.is_multiple_of(5)).then_some(id % 1000 * 3),
+            if id.is_multiple_of(7) { Status::Failed } else { Status::Success },
         );
         record.timestamp_end = Some(record.timestamp_start);
         record.tags.insert("long".to_owned(), "x".repeat(bytes).into());

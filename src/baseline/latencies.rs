@@ -6,7 +6,7 @@ use super::counts::{Counted, Counts};
 use crate::error::Result;
 
 /// How many values are collected before they are sorted into the counts, so that each costs little of a merge.
-const RECENT_MAX: usize = 4 * 1024;
+const RECENT_MAX: usize = 16 * 1024;
 
 /// Below this, the values or buckets of a group that has had so many recent ones are counted in an array, where most of
 /// them fall: several times faster than by sorting.

@@ -79,9 +79,9 @@ impl Place {
             let start = Timestamp::from_unix_ms(1_770_000_000_000 + number as i64 * 40_000_000).unwrap();
             let mut record = ExecutionMetrics::new(uuid::Uuid::from_u128(number.into()), "publish", "1.0.0", start);
             record.skill_name = ["publish", "search\n|"][(number % 2) as usize].to_owned();
-            record.model.name = (number % 3 > 0).then(|| format!("model-{}", number % 3));
-            record.total_latency_ms = (number % 7 > 0).then_some(number * number);
-            record.execution_succeeded = Some(number % 5 > 0);
+            record.model.name = (!number.is_multiple_of(3)).then(|| format!("model-{}", number % 3));
+            record.total_latency_ms = (!number.is_multiple_of(7)).then_some(number * number);
+            record.execution_succeeded = Some(!number.is_multiple_of(5));
             self.append_line(&record.to_json().unwrap());
         }
     }
@@ -225,6 +225,8 @@ fn a_refresh_gives_what_a_pass_over_all_records_gives_of_a_damaged_ledger() {
     assert!(used.get() > 100, "{}", used.get());
 }
 
+type Change<'c> = &'c dyn Fn(&mut Place);
+
 #[test]
 fn a_ledger_that_was_cut_replaced_or_changed_is_read_anew() {
     let kept = || {
@@ -237,7 +239,7 @@ fn a_ledger_that_was_cut_replaced_or_changed_is_read_anew() {
         place
     };
     let sealed = |place: &Place| place.layout.sealed_segment(1);
-    let changes: [(&str, &dyn Fn(&mut Place)); 10] = [
+    let changes: [(&str, Change<'_>); 10] = [
         ("cut", &|place| {
             let bytes = place.read(place.layout.active());
             let end = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
@@ -281,7 +283,7 @@ fn a_ledger_that_was_cut_replaced_or_changed_is_read_anew() {
         ("the end of the chain has another number", &|place| {
             let bytes = String::from_utf8(place.read(place.layout.active())).unwrap();
             let other = bytes.replace("\"hash\":\"", "\"hash\":\"0").replace("0\"}", "\"}");
-            place.write(place.layout.active(), other[..bytes.len() - 1].as_bytes());
+            place.write(place.layout.active(), &other.as_bytes()[..bytes.len() - 1]);
             place.append(1);
         }),
     ];
