@@ -393,6 +393,15 @@ fn a_checkpoint_is_written_when_enough_was_read_and_not_before() {
 }
 
 #[test]
+fn one_that_is_not_believed_is_replaced_however_little_was_read() {
+    let place = Place::of(9);
+    place.write(&place.checkpoint(), b"something else");
+    assert_eq!(place.refresh_by(By::Skill, u64::MAX).notes.len(), 1);
+    assert_eq!(place.refresh_by(By::Skill, u64::MAX).notes.len(), 0);
+    assert!(place.file(By::Skill).read().unwrap().is_some());
+}
+
+#[test]
 fn what_a_dead_process_left_half_written_is_in_nobodys_way() {
     let place = Place::of(9);
     let new = place.checkpoint().with_extension("new");
