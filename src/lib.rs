@@ -55,6 +55,7 @@
 //! ```text
 //! logs/execution_metrics.jsonl       the active segment: {…record…,"seq":42,"prev":"<64 hex>","hash":"<64 hex>"}
 //! logs/execution_metrics.ledger/     ledger.json  lock  sweep  commit  sealed/  inflight/  spill/  quarantine/  events.jsonl
+//!                                    baseline-skill.checkpoint and the like, which can be deleted
 //! ```
 //!
 //! Any program that reads JSON lines reads the ledger at any moment, and anyone can check a line:
@@ -110,7 +111,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use journal::{Durability, Head};
 pub use ledger::{
     Answer, BaselineJournal, Done, Execution, FrozenWeeks, Ledger, Options, Recorded, Records, Scan, Skill,
-    Verification, hash_file, log_execution_metrics, verify,
+    Verification, hash_file, log_execution_metrics, refresh_baselines, verify,
 };
 pub use metrics::{ExecutionMetrics, Timestamp, Usage, Usd};
 pub use quota::{Grant, Quota, QuotaStatus};

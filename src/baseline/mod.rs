@@ -21,6 +21,7 @@ mod accumulator;
 mod by;
 mod bytes;
 mod compare;
+mod counts;
 mod freeze;
 mod inference;
 mod latencies;
@@ -131,7 +132,7 @@ impl Precision {
     /// How many different latencies a group may have, to the millisecond, and still be exact: 48 Ki, all those of a skill
     /// that never takes 49 seconds, and as a rule those of one whose median is 10 seconds.
     ///
-    /// They take 12 bytes each, so that 20 such groups in each of two threads take 26 MiB with all that belongs to them.
+    /// They take 2 or 3 bytes each as a rule, and 12 at most.
     pub const DISTINCT_MAX: usize = 48 * 1024;
 }
 

@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Malformed,
     /// The file was written by a newer version of this crate.
     Newer,
+    /// The file was derived from another that is not what it was, or by another version of this crate; it is made again.
+    Stale,
     /// No price table knows the model, or several providers have it; [`Error::details`] lists the nearest known names, or
     /// theirs.
     UnknownModel,
@@ -109,6 +111,10 @@ impl Error {
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    pub(crate) fn operation(&self) -> &str {
+        &self.0.operation
     }
 
     /// The path concerned, if any.

@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::line::{self, PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX, Trailer};
 use super::name::Seen;
 use super::segment::Layout;
@@ -184,7 +186,7 @@ impl Splitter {
 /// It does not say which lines were missing before it: a reader that goes on from here passes over a line that a segment
 /// had lost and the next one repeats, if its number is below `seq`. With a `seq` of 0 it gives every line after the
 /// place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// Number of the segment, from 1.
     pub segment: u64,
@@ -223,7 +225,7 @@ impl Line<'_> {
 
 /// Numbers of lines that were missing between two that were read. A segment that was left behind after a failed sync may
 /// have lost a line and kept a later one; the next segment begins with both.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Missing(VecDeque<RangeInclusive<u64>>);
 
 impl Missing {
@@ -262,7 +264,7 @@ impl Missing {
 }
 
 /// The numbers of the lines that were read, so that a line that a writer repeated in a new segment is given once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Sequence {
     /// The highest.
     seq: u64,

@@ -73,12 +73,22 @@ impl Layout {
         self.machinery.join("quarantine")
     }
 
+    /// What is kept of the baselines of a grouping.
+    pub(crate) fn baseline_checkpoint(&self, by: &str) -> PathBuf {
+        self.machinery.join(format!("baseline-{by}.checkpoint"))
+    }
+
     pub(crate) fn sealed(&self) -> PathBuf {
         self.machinery.join("sealed")
     }
 
     pub(crate) fn sealed_segment(&self, segment: u64) -> PathBuf {
         self.sealed().join(sealed_name(segment))
+    }
+
+    /// The number of the sealed segment at `path`.
+    pub(crate) fn number_of_sealed(&self, path: &Path) -> Option<u64> {
+        number_of(path.strip_prefix(self.sealed()).ok()?.to_str()?)
     }
 
     /// The numbers of the sealed segments, ascending. The active one's is the next after the last.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod archive;
+mod checkpoint;
 mod clock;
 mod deadline;
 mod execution;
@@ -24,6 +25,7 @@ use uuid::Uuid;
 
 pub use answer::{Answer, Recorded};
 pub use archive::{SealedSegment, sealed_segments};
+pub use checkpoint::{Refreshed, refresh_baselines};
 pub use execution::{Done, Execution, Skill};
 pub use frozen::{BaselineJournal, FrozenWeeks};
 pub use options::Options;

@@ -73,6 +73,7 @@ pub(crate) fn kind(error: &runledger::Error) -> &'static str {
         ErrorKind::Unsuitable => "unsuitable",
         ErrorKind::Malformed => "malformed",
         ErrorKind::Newer => "newer",
+        ErrorKind::Stale => "stale",
         ErrorKind::UnknownModel => "unknown_model",
         ErrorKind::Unpriced => "unpriced",
         ErrorKind::UnknownLimit => "unknown_limit",

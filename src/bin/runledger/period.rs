@@ -38,6 +38,11 @@ impl Period {
 }
 
 impl Window {
+    /// Whether it leaves no execution out.
+    pub(crate) fn is_all(&self) -> bool {
+        self.skill.is_none() && self.period.since.is_none() && self.period.until.is_none()
+    }
+
     /// Whether an execution of that skill which began then is in it.
     pub(crate) fn has(&self, skill_name: &str, start: Timestamp) -> bool {
         self.skill.as_ref().is_none_or(|skill| skill == skill_name) && self.period.contains(start)
