@@ -8,8 +8,10 @@ mod frozen;
 mod inflight;
 mod mutex;
 mod options;
+mod pending;
 mod records;
 mod scan;
+mod slots;
 mod spill;
 mod sweep;
 mod verify;
@@ -24,6 +26,7 @@ use uuid::Uuid;
 pub use answer::{Answer, Recorded};
 pub use execution::{Done, Execution, Skill};
 pub use frozen::{BaselineJournal, FrozenWeeks};
+pub use inflight::{InFlight, in_flight};
 pub use options::Options;
 pub use records::Records;
 pub use scan::{Scan, Scanned};
@@ -38,7 +41,7 @@ use crate::journal::{self, Durability, Head, Journal, make_directory};
 use crate::metrics::{Call, ExecutionMetrics, RunIds, Timestamp};
 use crate::quota::{self, Limits, Quota};
 use deadline::{Helpers, Missed};
-use inflight::{InFlight, Slot};
+use slots::{Slot, Slots};
 use spill::Spill;
 
 /// The longest record, in bytes of JSON: a line less what is put around a record in flight, spilled or swept.
@@ -69,7 +72,7 @@ pub struct Ledger {
 struct Shared {
     journal: Journal,
     options: Options,
-    inflight: InFlight,
+    slots: Slots,
     spill: Spill,
     lost: PerProcess<Lost>,
     /// Those who wait for the disk; `None`: each caller does so itself.
@@ -126,7 +129,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.catch_up();
         if self.spill.is_empty() {
-            self.inflight.close();
+            self.slots.close();
         }
     }
 }
@@ -155,8 +158,8 @@ impl Ledger {
         for directory in [layout.inflight(), layout.spill()] {
             make_directory(&*storage, &directory)?;
         }
-        let inflight = InFlight::open(Arc::clone(&storage), layout.clone(), options.sync_begin)?;
-        let stem = inflight.stem()?;
+        let slots = Slots::open(Arc::clone(&storage), layout.clone(), options.sync_begin)?;
+        let stem = slots.stem()?;
         // What cannot be swept now is left for the next opener: the ledger itself is whole.
         if let Err(error) = sweep::sweep(&journal, &options.journal, Some(stem)) {
             (options.journal.warn)(&error);
@@ -164,7 +167,7 @@ impl Ledger {
         let spill = Spill::new(storage, layout, stem);
         let helpers = options.deadline.map(Helpers::new);
         let lost = PerProcess::new(Lost::default());
-        Ok(Self { shared: Arc::new(Shared { journal, options, inflight, spill, lost, helpers }) })
+        Ok(Self { shared: Arc::new(Shared { journal, options, slots, spill, lost, helpers }) })
     }
 
     /// Begins an execution. It cannot fail: if the begin mark cannot be written, the execution's own answer says so.
@@ -195,9 +198,9 @@ impl Ledger {
     }
 
     fn mark(&self, record: &ExecutionMetrics) -> Result<Slot> {
-        let line = inflight::mark(self.shared.journal.seen_end(), record)?;
+        let line = slots::mark(self.shared.journal.seen_end(), record)?;
         // A mark that comes too late is good all the same: a sweep passes it over if the execution has a record by then.
-        self.in_time(move |ledger| ledger.shared.inflight.begin(&line), |_, _| ())
+        self.in_time(move |ledger| ledger.shared.slots.begin(&line), |_, _| ())
             .unwrap_or_else(|missed| Err(self.missed("mark an execution as begun", missed)))
     }
 
@@ -255,7 +258,7 @@ impl Ledger {
         let store = move |ledger: &Self| {
             let answer = ledger.store(json.as_bytes());
             if let Some(slot) = mark.filter(|_| !matches!(answer, Answer::Lost(_)))
-                && let Err(error) = ledger.shared.inflight.end(&slot)
+                && let Err(error) = ledger.shared.slots.end(&slot)
             {
                 ledger.shared.warn(&error);
             }
@@ -285,15 +288,13 @@ impl Ledger {
                     Durability::Flushed => Answer::Flushed { seq: appended.seq },
                 }
             }
-            Err(error) => {
-                match self.shared.inflight.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
-                    Ok(()) => {
-                        self.shared.tell(&Event::Spilled { records: 1, error: error.with_source() });
-                        Answer::Spilled(error)
-                    }
-                    Err(_) => self.lose(error),
+            Err(error) => match self.shared.slots.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
+                Ok(()) => {
+                    self.shared.tell(&Event::Spilled { records: 1, error: error.with_source() });
+                    Answer::Spilled(error)
                 }
-            }
+                Err(_) => self.lose(error),
+            },
         }
     }
 
