@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::detached::State;
 use super::pending::{Pending, without_record};
 use super::records::readable;
-use super::{slots, spill};
+use super::{detached, slots, spill};
 use crate::error::Result;
 use crate::journal::Lines;
 use crate::journal::segment::Layout;
@@ -56,25 +57,28 @@ impl InFlight {
 /// assert_eq!((begun[0].record.execution_id, begun[0].owner_alive), (run.id(), Some(true)));
 /// run.succeed().warn();
 /// assert_eq!(in_flight(&path)?, []);
-/// # Ok::<(), runledger::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn in_flight(path: impl AsRef<Path>) -> Result<Vec<InFlight>> {
     let layout = readable(path.as_ref())?;
-    let (mut pending, mut spilled) = (Vec::new(), HashSet::new());
+    let mut pending = Vec::new();
     for file in slots::all(&Disk, &layout)? {
-        // The record of such a one stands beside the ledger.
-        let records = spill::read(&Disk, &layout, &file.stem)?.records;
-        spilled.extend(records.iter().map(|pending| pending.record.execution_id));
         pending.extend(file.marks.into_iter().map(|mark| (mark, Some(file.alive))));
     }
-    // The ledger is read after the marks: a record is there before its mark is taken away.
+    let mut found = Vec::new();
+    for State { record, since } in detached::all(&Disk, &layout)? {
+        match since {
+            Some(since) => pending.push((Pending { since, record }, None)),
+            None => found.push(InFlight { record, owner_alive: None }),
+        }
+    }
+    // A record is in the spill or the ledger before its mark is taken away, and in the ledger before it leaves the spill.
+    let spilled: HashSet<_> = spill::all(&Disk, &layout)?.iter().map(|pending| pending.record.execution_id).collect();
     let missing = missing(&layout, &pending)?;
-    let mut found: Vec<_> = pending
-        .into_iter()
-        .map(|(Pending { record, .. }, owner_alive)| InFlight { record, owner_alive })
-        .filter(|InFlight { record, .. }| missing.contains(&record.execution_id))
-        .filter(|InFlight { record, .. }| !spilled.contains(&record.execution_id))
-        .collect();
+    let begun = pending.into_iter().map(|(Pending { record, .. }, owner_alive)| InFlight { record, owner_alive });
+    found.extend(begun.filter(|InFlight { record, .. }| {
+        missing.contains(&record.execution_id) && !spilled.contains(&record.execution_id)
+    }));
     found.sort_by_key(|InFlight { record, .. }| (record.timestamp_start, record.execution_id));
     Ok(found)
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod clock;
 mod deadline;
+mod detached;
 mod execution;
 mod frozen;
 mod inflight;
@@ -23,7 +24,7 @@ use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
-pub use answer::{Answer, Recorded};
+pub use answer::{Answer, Completed, Recorded};
 pub use execution::{Done, Execution, Skill};
 pub use frozen::{BaselineJournal, FrozenWeeks};
 pub use inflight::{InFlight, in_flight};
@@ -176,6 +177,13 @@ impl Ledger {
     }
 
     fn begin_within(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> Execution {
+        let record = self.new_record(skill, parent);
+        let mark = self.mark(&record);
+        Execution::begin(self.clone(), record, mark)
+    }
+
+    /// What is known of an execution when it begins.
+    fn new_record(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> ExecutionMetrics {
         let options = &self.shared.options;
         let now = self.now();
         let mut record = ExecutionMetrics::new(new_id(now), skill.name, skill.version, now);
@@ -193,8 +201,7 @@ impl Ledger {
         if let Some(parent) = parent {
             record.run.parent_execution_id = Some(parent.execution_id);
         }
-        let mark = self.mark(&record);
-        Execution::begin(self.clone(), record, mark)
+        record
     }
 
     fn mark(&self, record: &ExecutionMetrics) -> Result<Slot> {
@@ -279,21 +286,26 @@ impl Ledger {
     }
 
     fn store(&self, json: &[u8]) -> Answer {
+        self.store_or_spill(json).unwrap_or_else(|error| self.lose(error))
+    }
+
+    /// As [`store`](Self::store), of a record that is not lost if both refuse it.
+    fn store_or_spill(&self, json: &[u8]) -> Result<Answer> {
         let since = self.shared.journal.seen_end();
         match self.shared.journal.append(json) {
             Ok(appended) => {
                 self.shared.catch_up();
-                match appended.durability {
+                Ok(match appended.durability {
                     Durability::Synced => Answer::Durable { seq: appended.seq },
                     Durability::Flushed => Answer::Flushed { seq: appended.seq },
-                }
+                })
             }
             Err(error) => match self.shared.slots.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
                 Ok(()) => {
                     self.shared.tell(&Event::Spilled { records: 1, error: error.with_source() });
-                    Answer::Spilled(error)
+                    Ok(Answer::Spilled(error))
                 }
-                Err(_) => self.lose(error),
+                Err(_) => Err(error),
             },
         }
     }

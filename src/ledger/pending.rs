@@ -1,11 +1,16 @@
 //! Records that are to come into the ledger, as they stand in files beside it.
 
 use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::error::Result;
+use crate::journal::line::{self, Link};
+use crate::journal::reader::Splitter;
+use crate::journal::storage::{StorageFile, append_all};
 use crate::journal::{Cursor, Lines};
 use crate::metrics::ExecutionMetrics;
 
@@ -38,6 +43,41 @@ impl Pending {
         // After a power cut numbers are given again, so no line after the place is passed over by its number.
         Some(Self { since: Cursor { segment, offset, lines: 0, seq: 0 }, record })
     }
+}
+
+/// Appends a record, given as JSON, and syncs it.
+pub(super) fn append(file: &dyn StorageFile, since: Cursor, record: &[u8]) -> io::Result<()> {
+    // Begun with a line feed, so that what a failed write left before it is a line of its own, which is no record.
+    let mut line = vec![b'\n'];
+    line::seal(&Pending::to_json(since, record), &Link::START, &mut line);
+    let before = file.length()?;
+    // On a full disk a part of a record would take the room of the next one. If it stays, it is a line of its own.
+    append_all(file, &line).and_then(|()| file.sync()).inspect_err(|_| _ = file.truncate(before))
+}
+
+/// What stands in a file of such records.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    pub(super) records: Vec<Pending>,
+    /// Whether it holds anything else: what a failed write left, or a record that was damaged since.
+    pub(super) rest: bool,
+}
+
+/// Reads what [`append`] wrote.
+pub(super) fn read(file: Arc<dyn StorageFile>) -> io::Result<Stored> {
+    let mut stored = Stored::default();
+    let mut lines = Splitter::new(file, 0);
+    while let Some(piece) = lines.next_piece()? {
+        let line = lines.bytes(piece);
+        match line::check(line).and_then(|_| Pending::from_json(line)) {
+            Some(record) if !piece.unfinished => stored.records.push(record),
+            _ => stored.rest |= !line.is_empty(),
+        }
+        if piece.unfinished {
+            break;
+        }
+    }
+    Ok(stored)
 }
 
 #[derive(Deserialize)]

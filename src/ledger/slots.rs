@@ -23,6 +23,8 @@ use crate::journal::{Cursor, PAYLOAD_BYTES_MAX, segment::Layout};
 use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
 
 const SLOT_BYTES: usize = 1024;
+/// How the names of these files end.
+const END: &str = ".slots";
 
 /// Who owns an in-flight file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,7 +221,7 @@ impl Slots {
 }
 
 fn path(layout: &Layout, stem: Uuid) -> PathBuf {
-    layout.inflight().join(format!("{stem}.slots"))
+    layout.inflight().join(format!("{stem}{END}"))
 }
 
 impl State {
@@ -277,16 +279,18 @@ pub(super) struct Left {
 /// The in-flight files of processes that are dead.
 pub(super) fn left_behind(storage: &dyn Storage, layout: &Layout, own: Option<Uuid>) -> Result<Vec<Left>> {
     let own = own.map(|own| own.to_string());
-    each_file(storage, layout, |path, stem| match own.as_deref() == Some(stem) {
+    each_file(storage, layout, END, |path, stem| match own.as_deref() == Some(stem) {
         true => Ok(None),
         false => examine(storage, path, stem),
     })
 }
 
-/// What `look` makes of each in-flight file, given its path and the stem of its name. One that is gone by then was swept.
-fn each_file<T>(
+/// What `look` makes of each in-flight file whose name has that `end`, given its path and the rest of its name. One that
+/// is gone by then was swept or completed.
+pub(super) fn each_file<T>(
     storage: &dyn Storage,
     layout: &Layout,
+    end: &str,
     mut look: impl FnMut(&Path, &str) -> io::Result<Option<T>>,
 ) -> Result<Vec<T>> {
     let directory = layout.inflight();
@@ -295,7 +299,7 @@ fn each_file<T>(
         .map_err(|source| Error::io("list the files of begun executions", &directory, source))?;
     let mut found = Vec::new();
     for name in names {
-        let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".slots")) else { continue };
+        let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(end)) else { continue };
         let path = directory.join(&name);
         match look(&path, stem) {
             Ok(one) => found.extend(one),
@@ -325,7 +329,6 @@ fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<
 /// What stands in the in-flight file of one process, dead or alive.
 #[derive(Debug)]
 pub(super) struct Begun {
-    pub(super) stem: String,
     /// Whether its process lives.
     pub(super) alive: bool,
     pub(super) marks: Vec<Pending>,
@@ -333,11 +336,11 @@ pub(super) struct Begun {
 
 /// The in-flight files of all processes, which are left as they are.
 pub(super) fn all(storage: &dyn Storage, layout: &Layout) -> Result<Vec<Begun>> {
-    each_file(storage, layout, |path, stem| {
+    each_file(storage, layout, END, |path, _| {
         let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::Read)?);
         let Some(owner) = read_owner(&*file)? else { return Ok(None) };
         let alive = owner.death(Locked::try_share(&file)?.is_some()).is_none();
-        Ok(Some(Begun { stem: stem.to_owned(), alive, marks: read_marks(&*file)? }))
+        Ok(Some(Begun { alive, marks: read_marks(&*file)? }))
     })
 }
 
