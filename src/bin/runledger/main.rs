@@ -2,28 +2,35 @@
 //!
 //! A command is one file with a `run` of its own; its arguments stand in `args/`, under the same name, and [`run`] names it.
 
+mod answer;
 mod args;
 mod baseline;
 mod clock;
 mod compare;
+mod complete;
 mod cost;
 mod discrepancy;
+mod environment;
 mod exit_code;
 mod explain;
 mod failure;
 mod freeze;
 mod head;
 mod list;
+mod open;
 mod output;
 mod period;
 mod price;
 mod price_table;
 mod prices;
+mod progress;
 mod quota;
 mod records;
+mod run;
 mod short;
 mod show;
 mod stability;
+mod start;
 mod table;
 mod verify;
 mod zone;
@@ -63,6 +70,11 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Quota(args) => quota::run(args, global, out),
         Command::Baseline(args) => baseline::run(args, global, out),
         Command::Compare(args) => compare::run(args, global, out),
+        Command::Start(args) => start::run(args, global, out),
+        Command::Progress(args) => progress::run(args, global, out),
+        Command::Complete(args) => complete::run(args, global, out),
+        Command::Open(_) => open::run(global, out),
+        Command::Run(args) => run::run(args, global),
     }?;
     out.flush()?;
     Ok(code)

@@ -2,14 +2,20 @@
 
 mod baseline;
 mod compare;
+mod complete;
 mod cost;
 mod head;
 mod list;
+mod metadata;
+mod open;
 mod period;
 mod price;
 mod prices;
+mod progress;
 mod quota;
+mod run;
 mod show;
+mod start;
 mod verify;
 
 use std::path::PathBuf;
@@ -18,14 +24,19 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use baseline::{Baseline, BaselineCommand, BaselineFreeze, BaselineStability};
 pub(crate) use compare::Compare;
+pub(crate) use complete::{Complete, Outcome};
 pub(crate) use cost::{Cost, CostCommand, CostExplain, Discrepancy};
 pub(crate) use head::Head;
 pub(crate) use list::List;
+pub(crate) use open::Open;
 pub(crate) use period::{Period, Window};
 pub(crate) use price::Price;
 pub(crate) use prices::{PriceSource, Prices, PricesCheck, PricesImport};
+pub(crate) use progress::Progress;
 pub(crate) use quota::Quota;
+pub(crate) use run::Run;
 pub(crate) use show::Show;
+pub(crate) use start::Start;
 pub(crate) use verify::Verify;
 
 const EXIT_CODES: &str = "\
@@ -52,8 +63,27 @@ pub(crate) struct Args {
 impl Args {
     /// Ends the process when the arguments are wrong, with code 2, or ask for help.
     pub(crate) fn from_command_line() -> Self {
-        Self::parse()
+        Self::try_parse().unwrap_or_else(|error| {
+            let text = error.render().to_string();
+            if error.use_stderr() && answers_in_json(std::env::args().skip(1)) {
+                crate::answer::usage(text.trim_start_matches("error: "));
+            }
+            error.exit()
+        })
     }
+}
+
+/// Whether the arguments, which are wrong, name a command that answers in JSON always.
+fn answers_in_json(mut args: impl Iterator<Item = String>) -> bool {
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "start" | "progress" | "complete" => return true,
+            "--ledger" => _ = args.next(),
+            option if option.starts_with('-') => {}
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// What every command takes.
@@ -81,4 +111,9 @@ pub(crate) enum Command {
     Quota(Quota),
     Baseline(Baseline),
     Compare(Compare),
+    Start(Start),
+    Progress(Progress),
+    Complete(Complete),
+    Open(Open),
+    Run(Run),
 }
