@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk, When};
+use runledger::journal::storage::Storage;
 use runledger::metrics::Status;
 use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, Options, Skill, Uuid};
 
@@ -155,6 +156,11 @@ fn the_disk_fails_at_every_operation() {
                 disk.lift_faults();
                 drop(ledger);
                 refused[step] += usize::from(done.is_err());
+                if id.is_none() {
+                    let files = disk.list(&Path::new(PATH).with_extension("ledger").join("inflight")).unwrap();
+                    let of_starts = files.iter().filter(|name| name.to_str().unwrap().ends_with(".jsonl")).count();
+                    assert_eq!(of_starts, 0, "{at}: in flight, and nobody knows its id");
+                }
                 match id.and_then(|id| complete_once_more(&disk, id, &at)) {
                     None => assert!(step == 0 && done.is_err(), "{at}"),
                     Some(record) if done.is_ok() => {

@@ -7,7 +7,7 @@
 //! nobody needs to search it; and once it has one, its cursor says from where on.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -134,16 +134,18 @@ impl Ledger {
         let options = &self.shared.options.journal;
         let path = path(self.shared.journal.layout(), id);
         let failed = |source| Error::io(operation, &path, source);
-        let taken = take(&options.storage, &path, options.lock_deadline).map_err(failed)?;
-        let (file, lock) = match taken {
-            Taken::Locked(file, lock) => (file, lock),
-            Taken::Held => return Err(held_for(options.lock_deadline, &path)),
-            Taken::Gone => return Err(self.not_in_flight(id, operation)?),
+        let file: Arc<dyn StorageFile> = match options.storage.open(&path, Access::Append) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(self.not_in_flight(id, operation)?),
+            opened => Arc::from(opened.map_err(failed)?),
         };
+        let Some(lock) = Locked::take(&file, options.lock_deadline).map_err(failed)? else {
+            return Err(held_for(options.lock_deadline, &path));
+        };
+        // If whoever had the lock has completed it and removed the file, that says so too.
         let Some(state) = State::read(Arc::clone(&file)).map_err(failed)? else {
             return Err(self.not_in_flight(id, operation)?);
         };
-        let detached = Detached { path, file, record: state.record, since: state.since, _lock: lock };
+        let detached = Detached { path, file, record: state.record, _lock: lock };
         if let Some(since) = state.since
             && let Some(record) = self.record_of(id, since)?
         {
@@ -222,15 +224,13 @@ struct Detached {
     path: PathBuf,
     file: Arc<dyn StorageFile>,
     record: ExecutionMetrics,
-    since: Option<Cursor>,
     _lock: Locked,
 }
 
 impl Detached {
     /// Writes what the execution's record is now, synced.
     fn append(&self, ledger: &Ledger, json: &str, operation: &str) -> Result<()> {
-        // Where a record may stand that a completer left behind: still after that.
-        let since = self.since.unwrap_or_else(|| ledger.shared.journal.seen_end());
+        let since = ledger.shared.journal.seen_end();
         pending::append(&*self.file, since, json.as_bytes()).map_err(|source| Error::io(operation, &self.path, source))
     }
 
@@ -239,28 +239,6 @@ impl Detached {
         unless_missing(storage.remove(&self.path))
             .map_err(|source| Error::io("remove the file of a completed execution", &self.path, source))
     }
-}
-
-/// What came of the wish to change a file.
-enum Taken {
-    Locked(Arc<dyn StorageFile>, Locked),
-    /// Another has its lock.
-    Held,
-    /// It is not there, or not any more.
-    Gone,
-}
-
-fn take(storage: &Arc<dyn Storage>, path: &Path, deadline: std::time::Duration) -> io::Result<Taken> {
-    let file: Arc<dyn StorageFile> = match storage.open(path, Access::Append) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Taken::Gone),
-        opened => Arc::from(opened?),
-    };
-    let Some(lock) = Locked::take(&file, deadline)? else { return Ok(Taken::Held) };
-    // Whoever had the lock may have completed the execution. A name is never given twice.
-    Ok(match storage.stat(path)? {
-        Some(_) => Taken::Locked(file, lock),
-        None => Taken::Gone,
-    })
 }
 
 /// What the file of an execution says.

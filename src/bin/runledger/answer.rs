@@ -45,11 +45,11 @@ fn write(out: &mut impl Write, answer: &impl Serialize, one_line: bool) -> io::R
 }
 
 /// The refusal of wrong arguments, beside what stderr has for people.
-pub(crate) fn usage(text: &str) {
+pub(crate) fn usage(text: &str, one_line: bool) {
     let error = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
     let refusal = Refusal { success: false, execution_id: None, error: &error, kind: "usage" };
     // With stdout closed there is nobody left to tell.
-    let _ = output::json_line(&mut io::stdout(), &refusal);
+    let _ = write(&mut io::stdout(), &refusal, one_line);
 }
 
 /// The time to the second: `2026-02-14T14:23:00Z`.

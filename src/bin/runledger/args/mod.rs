@@ -18,9 +18,12 @@ mod show;
 mod start;
 mod verify;
 
+use std::env;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+
+use crate::answer;
 
 pub(crate) use baseline::{Baseline, BaselineCommand, BaselineFreeze, BaselineStability};
 pub(crate) use compare::Compare;
@@ -64,9 +67,10 @@ impl Args {
     /// Ends the process when the arguments are wrong, with code 2, or ask for help.
     pub(crate) fn from_command_line() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
-            let text = error.render().to_string();
-            if error.use_stderr() && answers_in_json(std::env::args().skip(1)) {
-                crate::answer::usage(text.trim_start_matches("error: "));
+            let args: Vec<_> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+            if error.use_stderr() && answers_in_json(&args) {
+                let text = error.render().to_string();
+                answer::usage(text.trim_start_matches("error: "), args.iter().any(|arg| arg == "--json"));
             }
             error.exit()
         })
@@ -74,7 +78,8 @@ impl Args {
 }
 
 /// Whether the arguments, which are wrong, name a command that answers in JSON always.
-fn answers_in_json(mut args: impl Iterator<Item = String>) -> bool {
+fn answers_in_json(args: &[String]) -> bool {
+    let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "start" | "progress" | "complete" => return true,
