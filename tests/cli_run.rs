@@ -8,7 +8,7 @@ mod commands;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -202,6 +202,36 @@ fn a_terminal_is_a_pipe_where_it_is_hashed() {
     assert_eq!(the_record(&place).output_hash, Some(hash_bytes("ttynotty")));
 }
 
+/// The keys of a terminal send their signal to the command as well: it must not come twice, which many take for "at once".
+#[test]
+fn a_key_of_the_terminal_reaches_the_command_once() {
+    let untested = "what the keys of a terminal do";
+    if !has_tool("script", untested) || !has_tool("perl", untested) {
+        return;
+    }
+    let place = Place::empty();
+    // Not a shell, which counts two that come together as one.
+    let each = "$| = 1; $n = 0; $SIG{INT} = sub { $n++ }; print \"ready\\n\"; \
+                select(undef, undef, undef, 0.01) until -e 'go'; print \"$n\\n\"; exit 4";
+    std::fs::write(place.path("job"), each).unwrap();
+    let mut script = Command::new("script");
+    script.current_dir(place.path("")).env_remove("RUNLEDGER_PATH");
+    script.args(["-qec", &format!("{RUNLEDGER} run --skill job -- perl job"), "/dev/null"]);
+    let mut script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(script.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\r\n");
+    let mut keys = script.stdin.take().unwrap();
+    keys.write_all(b"\x03").unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    std::fs::write(place.path("go"), "").unwrap();
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert_eq!((rest.replace("^C", "").as_str(), script.wait().unwrap().code()), ("1\r\n", Some(4)));
+    assert_eq!((the_record(&place).status, the_record(&place).error_code), (Some(Status::Cancelled), Some(4)));
+}
+
 /// Starts a script as a command under `wrapper`, and waits until it says that it is there.
 fn ready(place: &Place, wrapper: &[&str], script: &str) -> Child {
     let words: Vec<&str> = [wrapper, &[RUNLEDGER, "run", "--skill", "job", "--", "sh", "-c", script]].concat();
@@ -388,5 +418,5 @@ fn without_a_command_nothing_is_recorded() {
         let complaint = place.run(args).complaint(2);
         assert!(complaint.starts_with("error: the following required arguments were not provided:"), "{complaint}");
     }
-    assert_eq!(place.files(), [Path::new(""); 0]);
+    assert_eq!(place.files(), Vec::<PathBuf>::new());
 }

@@ -104,7 +104,8 @@ pub struct ExecutionMetrics {
     /// The sum of the steps' times, in milliseconds by the monotonic clock.
     #[serde(default)]
     pub total_latency_ms: Option<u64>,
-    /// The time from begin to end, in milliseconds by the monotonic clock.
+    /// The time from begin to end, in milliseconds by the monotonic clock; by the wall clock if one process started it and
+    /// another completed it.
     #[serde(default)]
     pub wall_clock_time_ms: Option<u64>,
 

@@ -9,7 +9,7 @@ use super::metadata::object;
 /// Complete an execution that `start` has begun
 ///
 /// Its record goes to the ledger, once, however often this is called. The answer is JSON, on one line with --json; one with
-/// \"success\": false says why nothing was completed. The duration is null if the clock was set back to before the start.
+/// "success": false says why nothing was completed. The duration is null if the clock was set back to before the start.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: it did what it should
   runledger complete --execution-id \"$id\" --status success --quality-score 0.95

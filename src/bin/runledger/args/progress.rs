@@ -7,7 +7,7 @@ use super::metadata::object;
 
 /// Say how far an execution is that `start` has begun
 ///
-/// The last mark stands in the record. The answer is JSON, on one line with --json; one with \"success\": false says why
+/// The last mark stands in the record. The answer is JSON, on one line with --json; one with "success": false says why
 /// nothing was marked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: half of it is done

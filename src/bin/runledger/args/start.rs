@@ -8,7 +8,7 @@ use super::metadata::object;
 ///
 /// It is in flight until `complete` ends it, whatever becomes of this process and of others. The answer is JSON, on one
 /// line with --json; its execution_id is what `progress` and `complete` take. If it could not be started, the answer has
-/// \"success\": false and says why in \"error\".
+/// "success": false and says why in "error".
 ///
 /// Within `runledger run` it belongs to that execution.
 #[derive(Debug, clap::Args)]

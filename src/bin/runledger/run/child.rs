@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{self, Command, ExitStatus, Stdio};
+use std::process::{self, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -27,23 +27,37 @@ const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 pub(super) struct Child {
     child: process::Child,
     forwarding: Option<Forwarding>,
-    stdout: Option<Passing<Option<String>>>,
-    stderr: Option<Passing<()>>,
+    /// Gives the hash.
+    stdout: Option<JoinHandle<Option<String>>>,
+    stderr: Option<Stderr>,
+}
+
+/// The command's stderr on its way.
+struct Stderr {
+    thread: JoinHandle<()>,
+    /// Says that there is no more.
+    end: Receiver<()>,
     last_line: LastLine,
 }
 
-/// An output that is passed on, and what comes of it at its end.
-struct Passing<T> {
-    thread: JoinHandle<()>,
-    end: Receiver<T>,
-}
-
-impl<T: Send + 'static> Passing<T> {
-    fn begin(pass_on: impl FnOnce() -> T + Send + 'static) -> Self {
+impl Stderr {
+    fn pass_on(from: ChildStderr, to: File) -> Self {
         let (sender, end) = mpsc::channel();
-        // Nobody may be waiting any more.
-        let thread = thread::spawn(move || _ = sender.send(pass_on()));
-        Self { thread, end }
+        let last_line = LastLine::default();
+        let line = last_line.clone();
+        let thread = thread::spawn(move || {
+            Tee::new(from, to, move |bytes| line.add(bytes)).pass_on();
+            // Nobody may be waiting any more.
+            let _ = sender.send(());
+        });
+        Self { thread, end, last_line }
+    }
+
+    /// The last line that the command wrote, which has ended.
+    fn last_line(&self) -> Option<String> {
+        // What has come by then is what there is.
+        let _ = self.end.recv_timeout(LAST_WORDS_MAX);
+        self.last_line.text()
     }
 }
 
@@ -62,15 +76,11 @@ impl Child {
             .inspect_err(|error| output::warning(&format!("signals are not passed on: {error}"), "io", global))
             .ok();
         let mut child = command.spawn()?;
-        let last_line = LastLine::default();
-        let hashed =
-            child.stdout.take().map(|from| Passing::begin(move || hash_reader(Tee::new(from, stdout, |_| ())).ok()));
-        let read = child.stderr.take().map(|from| {
-            let line = last_line.clone();
-            Passing::begin(move || Tee::new(from, stderr, move |bytes| line.add(bytes)).pass_on())
-        });
+        let hash = |from| thread::spawn(move || hash_reader(Tee::new(from, stdout, |_| ())).ok());
+        let (stdout, stderr) =
+            (child.stdout.take().map(hash), child.stderr.take().map(|from| Stderr::pass_on(from, stderr)));
         let forwarding = signals.map(|signals| signals.forward_to(&child));
-        Ok(Self { child, forwarding, stdout: hashed, stderr: read, last_line })
+        Ok(Self { child, forwarding, stdout, stderr })
     }
 
     /// Waits for the command's end.
@@ -86,15 +96,10 @@ impl Child {
             forwarding.stop();
         }
         let status = self.child.wait();
-        let output_hash =
-            self.stdout.as_ref().and_then(|stdout| stdout.end.recv_timeout(LAST_WORDS_MAX).ok().flatten());
-        if let Some(stderr) = &self.stderr {
-            // What has been read by then is what there is.
-            let _ = stderr.end.recv_timeout(LAST_WORDS_MAX);
-        }
-        let threads =
-            self.stdout.into_iter().map(|out| out.thread).chain(self.stderr.into_iter().map(|err| err.thread));
-        Ended { status, given_up, last_line: self.last_line.text(), output_hash, threads: threads.collect() }
+        let last_line = self.stderr.as_ref().and_then(Stderr::last_line);
+        // It was asked for, so the execution has not ended before its output has.
+        let output_hash = self.stdout.and_then(|stdout| stdout.join().ok().flatten());
+        Ended { status, given_up, last_line, output_hash, stderr: self.stderr.map(|stderr| stderr.thread) }
     }
 }
 
@@ -110,7 +115,7 @@ pub(super) struct Ended {
     given_up: bool,
     last_line: Option<String>,
     pub(super) output_hash: Option<String>,
-    threads: Vec<JoinHandle<()>>,
+    stderr: Option<JoinHandle<()>>,
 }
 
 impl Ended {
@@ -142,11 +147,9 @@ impl Ended {
         Some(self.last_line.clone().unwrap_or_else(exit))
     }
 
-    /// Waits until what the command has left running closes its outputs, which would break if this process went.
+    /// Waits until what the command has left running closes its stderr, which would break if this process went.
     pub(super) fn pass_on_the_rest(self) {
-        for thread in self.threads {
-            // One that panicked has nothing more to pass on.
-            let _ = thread.join();
-        }
+        // A thread that panicked has nothing more to pass on.
+        let _ = self.stderr.map(JoinHandle::join);
     }
 }
