@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use children::has_tool;
 use children::place::until;
+use children::strace::can_trace;
 use commands::{Output, Place, command, output};
 use runledger::metrics::{CostSource, CostTier, ErrorCategory, Status};
 use runledger::{ExecutionMetrics, Ledger, Records, hash_bytes, in_flight};
@@ -203,33 +204,30 @@ fn a_terminal_is_a_pipe_where_it_is_hashed() {
 }
 
 /// The keys of a terminal send their signal to the command as well: it must not come twice, which many take for "at once".
+/// Two that come together count as one, so it is strace that says whether a second one was sent.
 #[test]
 fn a_key_of_the_terminal_reaches_the_command_once() {
-    let untested = "what the keys of a terminal do";
-    if !has_tool("script", untested) || !has_tool("perl", untested) {
+    if !has_tool("script", "what the keys of a terminal do") || !can_trace() {
         return;
     }
     let place = Place::empty();
-    // Not a shell, which counts two that come together as one.
-    let each = "$| = 1; $n = 0; $SIG{INT} = sub { $n++ }; print \"ready\\n\"; \
-                select(undef, undef, undef, 0.01) until -e 'go'; print \"$n\\n\"; exit 4";
+    let each = "n=0; trap 'n=$((n+1))' INT; echo ready; until [ $n -gt 0 ]; do sleep 0.01; done; echo $n; exit 4";
     std::fs::write(place.path("job"), each).unwrap();
+    let traced = format!("strace -f -qq -o calls -e trace=kill {RUNLEDGER} run --skill job -- sh job");
     let mut script = Command::new("script");
-    script.current_dir(place.path("")).env_remove("RUNLEDGER_PATH");
-    script.args(["-qec", &format!("{RUNLEDGER} run --skill job -- perl job"), "/dev/null"]);
+    script.current_dir(place.path("")).env_remove("RUNLEDGER_PATH").args(["-qec", &traced, "/dev/null"]);
     let mut script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(script.stdout.take().unwrap());
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
     assert_eq!(line, "ready\r\n");
-    let mut keys = script.stdin.take().unwrap();
-    keys.write_all(b"\x03").unwrap();
-    std::thread::sleep(Duration::from_millis(200));
-    std::fs::write(place.path("go"), "").unwrap();
+    script.stdin.take().unwrap().write_all(b"\x03").unwrap();
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();
     assert_eq!((rest.replace("^C", "").as_str(), script.wait().unwrap().code()), ("1\r\n", Some(4)));
     assert_eq!((the_record(&place).status, the_record(&place).error_code), (Some(Status::Cancelled), Some(4)));
+    let calls = std::fs::read_to_string(place.path("calls")).unwrap();
+    assert!(calls.contains("SIGINT") && !calls.contains("kill("), "{calls}");
 }
 
 /// Starts a script as a command under `wrapper`, and waits until it says that it is there.
