@@ -139,7 +139,7 @@ fn power_cut_at_every_call_of_the_completion_after_a_power_cut() {
 fn the_disk_fails_at_every_operation() {
     let mut refused = [0; 3];
     for fault in [EIO, ENOSPC] {
-        for step in 0..3 {
+        for (step, refused) in refused.iter_mut().enumerate() {
             for place in 0.. {
                 let (disk, at) = (disk(), format!("step {step}, {fault:?} at {place}"));
                 let given = (step > 0).then(|| start(&open(&disk)).unwrap());
@@ -155,7 +155,7 @@ fn the_disk_fails_at_every_operation() {
                 let was_last = disk.operations() <= before + place;
                 disk.lift_faults();
                 drop(ledger);
-                refused[step] += usize::from(done.is_err());
+                *refused += usize::from(done.is_err());
                 if id.is_none() {
                     let files = disk.list(&Path::new(PATH).with_extension("ledger").join("inflight")).unwrap();
                     let of_starts = files.iter().filter(|name| name.to_str().unwrap().ends_with(".jsonl")).count();

@@ -107,7 +107,8 @@ impl Ledger {
     /// the end is the start.
     ///
     /// However many try, and wherever one of them is killed, the execution has one record in the end. One that was killed
-    /// has completed it or not; who tries again is told.
+    /// has completed it or not; who tries again is told. But with [`Durability::Flushed`](crate::Durability::Flushed) a power
+    /// cut right after may take the record, and then the execution has none.
     ///
     /// # Errors
     /// With nothing changed, as [`progress`](Self::progress). [`ErrorKind::Io`] and [`ErrorKind::Timeout`] also when

@@ -1,4 +1,4 @@
-//! `runledger`: asks a ledger what ran, what it cost, what quota is left, and what is normal.
+//! `runledger`: records executions in a ledger, and asks it what ran, what it cost, what quota is left, and what is normal.
 //!
 //! A command is one file with a `run` of its own; its arguments stand in `args/`, under the same name, and [`run`] names it.
 

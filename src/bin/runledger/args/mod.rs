@@ -52,7 +52,7 @@ Answers go to stdout. Errors and warnings go to stderr, one line each, and with 
 arguments are answered with clap's own text.
 An unknown value is `-` in a table and null in JSON, never 0.";
 
-/// Asks a ledger of skill executions what ran, what it cost, what quota is left, and what is normal.
+/// Records skill executions in a ledger, and asks it what ran, what it cost, what quota is left, what is normal.
 #[derive(Debug, Parser)]
 #[command(name = "runledger", version, color = clap::ColorChoice::Never, max_term_width = 100)]
 #[command(after_help = EXIT_CODES)]
