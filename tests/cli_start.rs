@@ -334,7 +334,7 @@ fn open_lists_what_is_in_flight() {
     assert_eq!(place.run(["open", "--json"]).answer(0), "");
 
     let first = started(&place);
-    progress(&place, &first, &["--stage", "gathering\u{1b}[2J", "--percent", "33.4"]).answer(0);
+    progress(&place, &first, &["--stage", "gathering\u{1b}[2J", "--percent", "33.9"]).answer(0);
     let run = ledger.begin(Skill::new("publish", "1.0.0"));
     let second = run.id();
     let table = place.run(["open"]).answer(0);

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
+mod tree;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use runledger::{
     verify,
 };
 use tempfile::TempDir;
+use tree::in_memory;
 
 const START: &str = "2025-10-20T18:38:44.250Z";
 
@@ -23,7 +26,7 @@ struct Place(TempDir);
 
 impl Place {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(in_memory())
     }
 
     fn path(&self) -> PathBuf {

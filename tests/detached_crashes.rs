@@ -105,7 +105,7 @@ fn power_cut_at_every_call() {
     let used = used();
     let mut ends = [0; 3];
     for calls in used.begun..=used.disk.calls().len() {
-        for loss in used.disk.losses(calls, 8, calls as u64) {
+        for loss in used.disk.losses(calls, 4, calls as u64) {
             let at = format!("after {calls} calls, {loss:?}");
             let record = complete_once_more(&used.disk.crash_after(calls, loss), used.id, &at);
             used.check(calls, record.as_ref(), &at);
@@ -120,16 +120,14 @@ fn power_cut_at_every_call() {
 fn power_cut_at_every_call_of_the_completion_after_a_power_cut() {
     let used = used();
     for first in used.marked..=used.completed {
-        for loss in [Loss::Nothing, Loss::Unsynced] {
-            let once = used.disk.crash_after(first, loss);
-            let _ = open(&once).complete(used.id, Status::Failed, |_| ());
-            for second in 0..=once.calls().len() {
-                let loss = if second % 2 == 0 { Loss::Unsynced } else { Loss::Random(second as u64) };
-                let at = format!("after {first} calls, then {second}, {loss:?}");
-                let record = complete_once_more(&once.crash_after(second, loss), used.id, &at);
-                assert!(record.is_some(), "{at}");
-                used.check(first, record.as_ref(), &at);
-            }
+        let once = used.disk.crash_after(first, if first % 2 == 0 { Loss::Unsynced } else { Loss::Nothing });
+        let _ = open(&once).complete(used.id, Status::Failed, |_| ());
+        for second in 0..=once.calls().len() {
+            let loss = if second % 2 == 0 { Loss::Unsynced } else { Loss::Random(second as u64) };
+            let at = format!("after {first} calls, then {second}, {loss:?}");
+            let record = complete_once_more(&once.crash_after(second, loss), used.id, &at);
+            assert!(record.is_some(), "{at}");
+            used.check(first, record.as_ref(), &at);
         }
     }
 }

@@ -30,7 +30,8 @@ pub(crate) fn give<A: Serialize>(
         Ok(answer) => write(out, &answer, global.json)?,
         Err(failure) => {
             let (error, kind) = (failure::text(&failure), failure.kind());
-            write(out, &Refusal { success: false, execution_id: id, error: &error, kind }, global.json)?;
+            // The exit code says it as well, to whoever has closed stdout.
+            let _ = write(out, &Refusal { success: false, execution_id: id, error: &error, kind }, global.json);
             return Err(failure);
         }
     }

@@ -54,7 +54,7 @@ fn cells(begun: &InFlight, now: Timestamp) -> [String; 6] {
         record.execution_id.to_string(),
         record.skill_name.clone(),
         cell(progress.map(|progress| progress.stage.as_str())),
-        cell(progress.and_then(|progress| progress.percent).map(|percent| percent.round())),
+        cell(progress.and_then(|progress| progress.percent).map(|percent| percent as u64)),
         cell(begun.age_ms(now).map(age)),
         owner.to_owned(),
     ]
