@@ -297,7 +297,7 @@ fn a_signal_that_was_ignored_stays_so() {
 #[test]
 fn when_this_process_is_killed_the_execution_was_interrupted() {
     let place = Place::empty();
-    let mut child = ready(&place, &[], "echo ready; exec sleep 5");
+    let mut child = ready(&place, &[], "echo ready; exec sleep 30");
     let begun = in_flight(place.ledger()).unwrap();
     assert_eq!((begun.len(), begun[0].owner_alive), (1, Some(true)));
     child.kill().unwrap();
@@ -319,6 +319,16 @@ fn a_ledger_that_fails_keeps_no_command_from_running() {
         place.ledger().display()
     );
     assert_eq!(run(&place, &[], "echo out; exit 5"), told(5, "out\n", &warning));
+    // So too with nobody there to read the warning.
+    let mut command = command();
+    command.current_dir(place.path("")).args(["run", "--skill", "job", "--", "sh", "-c", "exit 5"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+    let json = run(&place, &["--json"], "exit 5").stderr;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["warning"].as_str(), warning.strip_prefix("runledger: warning: ").map(str::trim_end));
+
     // A name that no record can have: it is recorded all the same, as far as it can be.
     let place = Place::empty();
     let output = place.run(["run", "--skill", "", "--", "sh", "-c", "exit 6"]);

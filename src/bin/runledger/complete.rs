@@ -3,14 +3,14 @@
 use std::io::Write;
 
 use runledger::metrics::{ErrorCategory, Status};
-use runledger::{Answer, ExecutionMetrics, Ledger, Uuid};
+use runledger::{ExecutionMetrics, Uuid};
 use serde::Serialize;
 
 use crate::answer::{self, seconds};
 use crate::args::{Complete, Global, Outcome};
 use crate::exit_code::ExitCode;
-use crate::failure::{self, Failure};
-use crate::output;
+use crate::failure::Failure;
+use crate::ledger;
 
 #[derive(Serialize)]
 struct Completed {
@@ -31,11 +31,9 @@ fn complete(args: &Complete, global: &Global) -> Result<Completed, Failure> {
     if args.status == Outcome::Success && args.error_message.is_some() {
         return Err(Failure::MessageOfSuccess);
     }
-    let ledger = Ledger::open(&global.ledger)?;
-    let completed = ledger.complete(args.execution_id, args.status.in_a_record(), |record| fill(record, args))?;
-    if let Answer::Spilled(error) = &completed.answer {
-        output::warning(&format!("the record was spilled: {}", failure::text(error)), failure::kind(error), global);
-    }
+    let completed =
+        ledger::open(global)?.complete(args.execution_id, args.status.in_a_record(), |record| fill(record, args))?;
+    ledger::warn_of_answer(&completed.answer, global);
     let record = completed.record;
     Ok(Completed {
         success: true,

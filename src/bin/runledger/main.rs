@@ -16,6 +16,7 @@ mod explain;
 mod failure;
 mod freeze;
 mod head;
+mod ledger;
 mod list;
 mod open;
 mod output;

@@ -2,13 +2,14 @@
 
 use std::io::Write;
 
-use runledger::{Ledger, Uuid, metrics};
+use runledger::{Uuid, metrics};
 use serde::Serialize;
 
 use crate::answer::{self, seconds};
 use crate::args::{Global, Progress};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::ledger;
 
 #[derive(Serialize)]
 struct Marked<'a> {
@@ -39,7 +40,7 @@ pub(crate) fn run(args: &Progress, global: &Global, out: &mut impl Write) -> Res
 }
 
 fn progress<'a>(args: &'a Progress, global: &Global) -> Result<Marked<'a>, Failure> {
-    let ledger = Ledger::open(&global.ledger)?;
+    let ledger = ledger::open(global)?;
     let metadata = args.metadata.clone().unwrap_or_default();
     let record =
         ledger.progress(args.execution_id, &args.stage, args.percent, |record| record.tags.extend(metadata))?;

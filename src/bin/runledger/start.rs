@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use runledger::{Ledger, Skill, Uuid};
+use runledger::{Skill, Uuid};
 use serde::Serialize;
 
 use crate::answer::{self, seconds};
@@ -10,6 +10,7 @@ use crate::args::{Global, Start};
 use crate::environment::{self, UNKNOWN_VERSION};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::ledger;
 
 #[derive(Serialize)]
 struct Started {
@@ -30,8 +31,8 @@ fn start(args: &Start, global: &Global) -> Result<Started, Failure> {
     ids.description.clone_from(&args.description);
     ids.session_id.clone_from(&args.session_id);
     let skill = Skill::new(&args.agent, UNKNOWN_VERSION).run(ids);
-    let ledger = Ledger::open(&global.ledger)?;
-    let record = ledger.start(skill, |record| record.tags.extend(args.metadata.clone().unwrap_or_default()))?;
+    let record =
+        ledger::open(global)?.start(skill, |record| record.tags.extend(args.metadata.clone().unwrap_or_default()))?;
     Ok(Started {
         success: true,
         execution_id: record.execution_id,

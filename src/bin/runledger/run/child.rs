@@ -13,6 +13,7 @@ use runledger::hash_reader;
 use runledger::metrics::Status;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
+use super::Outcome;
 use super::signals::{Forwarding, Signals};
 use super::tee::{LastLine, Tee};
 use crate::args::Global;
@@ -99,7 +100,8 @@ impl Child {
         let last_line = self.stderr.as_ref().and_then(Stderr::last_line);
         // It was asked for, so the execution has not ended before its output has.
         let output_hash = self.stdout.and_then(|stdout| stdout.join().ok().flatten());
-        Ended { status, given_up, last_line, output_hash, stderr: self.stderr.map(|stderr| stderr.thread) }
+        let outcome = outcome(status, given_up, last_line, output_hash);
+        Ended { outcome, rest: Rest(self.stderr.map(|stderr| stderr.thread)) }
     }
 }
 
@@ -108,48 +110,46 @@ fn file(stream: impl AsFd) -> io::Result<File> {
     Ok(stream.as_fd().try_clone_to_owned()?.into())
 }
 
-/// How the command ended.
+/// A command that has ended.
 pub(super) struct Ended {
-    status: io::Result<ExitStatus>,
-    /// Whether this process was asked to end while the command ran.
-    given_up: bool,
-    last_line: Option<String>,
-    pub(super) output_hash: Option<String>,
-    stderr: Option<JoinHandle<()>>,
+    pub(super) outcome: Outcome,
+    pub(super) rest: Rest,
 }
 
-impl Ended {
-    pub(super) fn exit_code(&self) -> ExitCode {
-        let Ok(status) = &self.status else { return ExitCode::CouldNot };
-        let code = status.code().or_else(|| Some(128 + status.signal()?));
-        code.and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::CouldNot, ExitCode::Command)
-    }
+/// What the command has left running may still write to its stderr.
+pub(super) struct Rest(Option<JoinHandle<()>>);
 
-    pub(super) fn status(&self) -> Status {
-        match self.exit_code() {
-            ExitCode::Command(0) => Status::Success,
-            _ if self.given_up => Status::Cancelled,
-            _ => Status::Failed,
-        }
-    }
-
-    /// Why it did not succeed.
-    pub(super) fn error_reason(&self) -> Option<String> {
-        let status = match &self.status {
-            Ok(status) if status.success() => return None,
-            Ok(status) => status,
-            Err(error) => return Some(format!("wait for the command: {error}")),
-        };
-        let exit = || match status.signal() {
-            Some(signal) => format!("ended by signal {signal}"),
-            None => format!("exit code {}", self.exit_code().code()),
-        };
-        Some(self.last_line.clone().unwrap_or_else(exit))
-    }
-
-    /// Waits until what the command has left running closes its stderr, which would break if this process went.
-    pub(super) fn pass_on_the_rest(self) {
+impl Rest {
+    /// Waits until that is closed: it would break if this process went.
+    pub(super) fn pass_on(self) {
         // A thread that panicked has nothing more to pass on.
-        let _ = self.stderr.map(JoinHandle::join);
+        let _ = self.0.map(JoinHandle::join);
     }
+}
+
+/// `given_up`: this process was asked to end while the command ran.
+fn outcome(
+    status: io::Result<ExitStatus>,
+    given_up: bool,
+    last_line: Option<String>,
+    output_hash: Option<String>,
+) -> Outcome {
+    let (code, without_line) = match &status {
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => (code, format!("exit code {code}")),
+            (None, signal) => {
+                let signal = signal.unwrap_or_default();
+                (128 + signal, format!("ended by signal {signal}"))
+            }
+        },
+        Err(error) => (ExitCode::CouldNot.code().into(), format!("wait for the command: {error}")),
+    };
+    let status = match code {
+        0 => Status::Success,
+        _ if given_up => Status::Cancelled,
+        _ => Status::Failed,
+    };
+    let error_reason = (code != 0).then(|| last_line.unwrap_or(without_line));
+    // Unix has no other codes than those of a byte, and fewer signals than 128.
+    Outcome { status, code: ExitCode::Command(code as u8), error_reason, output_hash }
 }

@@ -6,15 +6,15 @@ mod tee;
 
 use std::process::Command;
 
+use runledger::Skill;
 use runledger::ledger::Execution;
 use runledger::metrics::{CostSource, CostTier, ErrorCategory, RunIds, Status};
-use runledger::{Ledger, Skill};
 
 use crate::args::{Global, Run};
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
-use crate::{clock, environment, output};
-use child::Child;
+use crate::{clock, environment, ledger};
+use child::{Child, Ended};
 
 pub(crate) fn run(args: &Run, global: &Global) -> Result<ExitCode, Failure> {
     let mut ids = environment::run_ids(global);
@@ -30,26 +30,32 @@ pub(crate) fn run(args: &Run, global: &Global) -> Result<ExitCode, Failure> {
         Ok(child) => child,
         Err(source) => {
             let failure = Failure::Command { program: program.clone(), source };
-            let reason = failure::text(&failure);
-            finish(execution, Status::Failed, failure.exit_code(), Some(reason), None);
+            let error_reason = Some(failure::text(&failure));
+            let code = failure.exit_code();
+            finish(execution, Outcome { status: Status::Failed, code, error_reason, output_hash: None }, global);
             return Err(failure);
         }
     };
-    let ended = child.wait();
-    let (code, output_hash) = (ended.exit_code(), ended.output_hash.clone());
-    finish(execution, ended.status(), code, ended.error_reason(), output_hash);
-    ended.pass_on_the_rest();
+    let Ended { outcome, rest } = child.wait();
+    let code = outcome.code;
+    finish(execution, outcome, global);
+    rest.pass_on();
     Ok(code)
+}
+
+/// How the command ended, for the record.
+struct Outcome {
+    status: Status,
+    code: ExitCode,
+    /// Why it did not succeed.
+    error_reason: Option<String>,
+    output_hash: Option<String>,
 }
 
 /// The execution; `None` if the ledger cannot be opened, which must not keep the command from running.
 fn begin(args: &Run, ids: &RunIds, global: &Global) -> Option<Execution> {
-    let ledger = Ledger::open(&global.ledger)
-        .inspect_err(|error| {
-            let text = format!("the command is not recorded: {}", failure::text(error));
-            output::warning(&text, failure::kind(error), global);
-        })
-        .ok()?;
+    let ledger =
+        ledger::open(global).inspect_err(|error| ledger::warn("the command is not recorded", error, global)).ok()?;
     let mut execution = ledger.begin(Skill::new(&args.skill, &args.skill_version).run(ids.clone()));
     if let Some(model) = &args.model {
         let record = execution.record();
@@ -59,22 +65,16 @@ fn begin(args: &Run, ids: &RunIds, global: &Global) -> Option<Execution> {
     Some(execution)
 }
 
-fn finish(
-    execution: Option<Execution>,
-    status: Status,
-    code: ExitCode,
-    error_reason: Option<String>,
-    output_hash: Option<String>,
-) {
+fn finish(execution: Option<Execution>, outcome: Outcome, global: &Global) {
     let Some(mut execution) = execution else { return };
     let record = execution.record();
-    record.output_hash = output_hash;
-    if status != Status::Success {
-        record.error_code = Some(code.code().into());
+    record.output_hash = outcome.output_hash;
+    if outcome.status != Status::Success {
+        record.error_code = Some(outcome.code.code().into());
         record.error_category = Some(ErrorCategory::Unknown);
     }
-    if let Some(reason) = error_reason {
+    if let Some(reason) = outcome.error_reason {
         record.set_error_reason(reason);
     }
-    execution.finish(status).warn();
+    ledger::warn_of(&execution.finish(outcome.status), global);
 }
