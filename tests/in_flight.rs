@@ -34,6 +34,8 @@ fn whose_owner_lives_is_dead_or_is_not_needed() {
 
     let ledger = place.open();
     let own = ledger.begin(skill());
+    // The order is that of milliseconds.
+    std::thread::sleep(std::time::Duration::from_millis(2));
     let started = ledger.start(Skill::new("research", "1.0.0"), |_| ()).unwrap().execution_id;
     assert_eq!(found(&place), [(of_other, Some(true)), (own.id(), Some(true)), (started, None)]);
 
