@@ -36,6 +36,10 @@ pub enum ErrorKind {
     Unpriced,
     /// No limit is known under that name; [`Error::details`] lists the known names.
     UnknownLimit,
+    /// No execution of that id waits to be completed, and none has.
+    UnknownExecution,
+    /// The execution has its record already; [`Error::details`] says how it ended. Nothing was changed.
+    Ended,
     /// A sum or product left the range of its type.
     Overflow,
     /// A thread that worked for the caller panicked. If it wrote records, whether this one was written is unknown.

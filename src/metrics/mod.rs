@@ -19,6 +19,7 @@ mod meter;
 mod money;
 mod status;
 mod timestamp;
+mod traceparent;
 mod usage;
 mod validate;
 mod vendor;
@@ -104,7 +105,8 @@ pub struct ExecutionMetrics {
     /// The sum of the steps' times, in milliseconds by the monotonic clock.
     #[serde(default)]
     pub total_latency_ms: Option<u64>,
-    /// The time from begin to end, in milliseconds by the monotonic clock.
+    /// The time from begin to end, in milliseconds by the monotonic clock; by the wall clock if one process started it and
+    /// another completed it.
     #[serde(default)]
     pub wall_clock_time_ms: Option<u64>,
 

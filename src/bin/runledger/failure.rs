@@ -35,6 +35,10 @@ pub(crate) enum Failure {
     Faulty(u64),
     #[error("no baselines are frozen {of}: `runledger baseline freeze` does so: {}", path.display())]
     NotFrozen { of: String, path: PathBuf },
+    #[error("--error-message says what went wrong: it takes --status error or cancelled")]
+    MessageOfSuccess,
+    #[error("run the command: {}", program.display())]
+    Command { program: std::ffi::OsString, source: io::Error },
     #[error("write the baselines: {}: this is the ledger", .0.display())]
     IsLedger(PathBuf),
 }
@@ -47,8 +51,9 @@ impl Failure {
             Self::Prices { source, .. } | Self::Limits { source, .. } | Self::RetentionPolicy { source, .. } => {
                 kind(source)
             }
-            Self::Output(_) | Self::Input(_) | Self::File { .. } => "io",
+            Self::Output(_) | Self::Input(_) | Self::File { .. } | Self::Command { .. } => "io",
             Self::Head { .. } => "malformed",
+            Self::MessageOfSuccess => "usage",
             Self::Absent(_) | Self::NotFrozen { .. } => "absent",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Faulty(_) => "faulty",
@@ -59,6 +64,10 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Absent(_) | Self::Faulty(_) => ExitCode::No,
+            Self::Library(error) if matches!(error.kind(), ErrorKind::UnknownExecution | ErrorKind::Ended) => {
+                ExitCode::No
+            }
+            Self::Command { source, .. } => ExitCode::of_not_run(source),
             _ => ExitCode::CouldNot,
         }
     }
@@ -77,6 +86,8 @@ pub(crate) fn kind(error: &runledger::Error) -> &'static str {
         ErrorKind::UnknownModel => "unknown_model",
         ErrorKind::Unpriced => "unpriced",
         ErrorKind::UnknownLimit => "unknown_limit",
+        ErrorKind::UnknownExecution => "unknown_execution",
+        ErrorKind::Ended => "ended",
         ErrorKind::Overflow => "overflow",
         ErrorKind::Abandoned => "abandoned",
         _ => "other",
