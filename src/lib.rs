@@ -110,8 +110,8 @@ pub use digest::{hash_bytes, hash_reader};
 pub use error::{Error, ErrorKind, Result};
 pub use journal::{Durability, Head};
 pub use ledger::{
-    Answer, BaselineJournal, Done, Execution, FrozenWeeks, Ledger, Options, Recorded, Records, Scan, Skill,
-    Verification, hash_file, log_execution_metrics, refresh_baselines, verify,
+    Answer, BaselineJournal, Done, Execution, FrozenWeeks, InFlight, Ledger, Options, Recorded, Records, Scan, Skill,
+    Verification, hash_file, in_flight, log_execution_metrics, refresh_baselines, verify,
 };
 pub use metrics::{ExecutionMetrics, Timestamp, Usage, Usd};
 pub use quota::{Grant, Quota, QuotaStatus};

@@ -60,6 +60,11 @@ impl Locked {
     pub(crate) fn try_take(file: &Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
         Ok(uninterrupted(|| file.try_lock())?.then(|| Self(Arc::clone(file))))
     }
+
+    /// Takes a share of the lock of `file`, if nobody else has it alone.
+    pub(crate) fn try_share(file: &Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
+        Ok(uninterrupted(|| file.try_lock_shared())?.then(|| Self(Arc::clone(file))))
+    }
 }
 
 impl Drop for Locked {

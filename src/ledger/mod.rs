@@ -10,8 +10,10 @@ mod frozen;
 mod inflight;
 mod mutex;
 mod options;
+mod pending;
 mod records;
 mod scan;
+mod slots;
 mod spill;
 mod sweep;
 mod verify;
@@ -28,6 +30,7 @@ pub use archive::{SealedSegment, sealed_segments};
 pub use checkpoint::{Refreshed, refresh_baselines};
 pub use execution::{Done, Execution, Skill};
 pub use frozen::{BaselineJournal, FrozenWeeks};
+pub use inflight::{InFlight, in_flight};
 pub use options::Options;
 pub use records::Records;
 pub use scan::{Scan, Scanned};
@@ -42,7 +45,7 @@ use crate::journal::{self, Durability, Head, Journal, make_directory};
 use crate::metrics::{Call, ExecutionMetrics, RunIds, Timestamp};
 use crate::quota::{self, Limits, Quota};
 use deadline::{Helpers, Missed};
-use inflight::{InFlight, Slot};
+use slots::{Slot, Slots};
 use spill::Spill;
 
 /// The longest record, in bytes of JSON: a line less what is put around a record in flight, spilled or swept.
@@ -73,7 +76,7 @@ pub struct Ledger {
 struct Shared {
     journal: Journal,
     options: Options,
-    inflight: InFlight,
+    slots: Slots,
     spill: Spill,
     lost: PerProcess<Lost>,
     /// Those who wait for the disk; `None`: each caller does so itself.
@@ -130,7 +133,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.catch_up();
         if self.spill.is_empty() {
-            self.inflight.close();
+            self.slots.close();
         }
     }
 }
@@ -159,8 +162,8 @@ impl Ledger {
         for directory in [layout.inflight(), layout.spill()] {
             make_directory(&*storage, &directory)?;
         }
-        let inflight = InFlight::open(Arc::clone(&storage), layout.clone(), options.sync_begin)?;
-        let stem = inflight.stem()?;
+        let slots = Slots::open(Arc::clone(&storage), layout.clone(), options.sync_begin)?;
+        let stem = slots.stem()?;
         // What cannot be swept now is left for the next opener: the ledger itself is whole.
         if let Err(error) = sweep::sweep(&journal, &options.journal, Some(stem)) {
             (options.journal.warn)(&error);
@@ -168,7 +171,7 @@ impl Ledger {
         let spill = Spill::new(storage, layout, stem);
         let helpers = options.deadline.map(Helpers::new);
         let lost = PerProcess::new(Lost::default());
-        Ok(Self { shared: Arc::new(Shared { journal, options, inflight, spill, lost, helpers }) })
+        Ok(Self { shared: Arc::new(Shared { journal, options, slots, spill, lost, helpers }) })
     }
 
     /// Begins an execution. It cannot fail: if the begin mark cannot be written, the execution's own answer says so.
@@ -199,9 +202,9 @@ impl Ledger {
     }
 
     fn mark(&self, record: &ExecutionMetrics) -> Result<Slot> {
-        let line = inflight::mark(self.shared.journal.seen_end(), record)?;
+        let line = slots::mark(self.shared.journal.seen_end(), record)?;
         // A mark that comes too late is good all the same: a sweep passes it over if the execution has a record by then.
-        self.in_time(move |ledger| ledger.shared.inflight.begin(&line), |_, _| ())
+        self.in_time(move |ledger| ledger.shared.slots.begin(&line), |_, _| ())
             .unwrap_or_else(|missed| Err(self.missed("mark an execution as begun", missed)))
     }
 
@@ -259,7 +262,7 @@ impl Ledger {
         let store = move |ledger: &Self| {
             let answer = ledger.store(json.as_bytes());
             if let Some(slot) = mark.filter(|_| !matches!(answer, Answer::Lost(_)))
-                && let Err(error) = ledger.shared.inflight.end(&slot)
+                && let Err(error) = ledger.shared.slots.end(&slot)
             {
                 ledger.shared.warn(&error);
             }
@@ -289,15 +292,13 @@ impl Ledger {
                     Durability::Flushed => Answer::Flushed { seq: appended.seq },
                 }
             }
-            Err(error) => {
-                match self.shared.inflight.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
-                    Ok(()) => {
-                        self.shared.tell(&Event::Spilled { records: 1, error: error.with_source() });
-                        Answer::Spilled(error)
-                    }
-                    Err(_) => self.lose(error),
+            Err(error) => match self.shared.slots.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
+                Ok(()) => {
+                    self.shared.tell(&Event::Spilled { records: 1, error: error.with_source() });
+                    Answer::Spilled(error)
                 }
-            }
+                Err(_) => self.lose(error),
+            },
         }
     }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
-use super::inflight::Pending;
 use super::mutex::{lock, try_lock};
+use super::pending::Pending;
 use crate::error::{Error, Result};
 use crate::journal::per_process::PerProcess;
 use crate::journal::reader::Splitter;
