@@ -8,15 +8,18 @@ mod clock;
 mod compare;
 mod cost;
 mod discrepancy;
+mod escalate;
 mod exit_code;
 mod explain;
 mod export;
 mod failure;
 mod freeze;
+mod gate;
 mod head;
 mod list;
 mod output;
 mod period;
+mod policy;
 mod price;
 mod price_table;
 mod prices;
@@ -69,6 +72,9 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Compare(args) => compare::run(args, global, out),
         Command::Export(args) => export::run(args, global, out),
         Command::Retention(args) => retention::run(args, global, out),
+        Command::Gate(args) => gate::run(args, global, out),
+        Command::Escalate(args) => escalate::run(args, global, out),
+        Command::Policy(args) => policy::run(args, out),
     }?;
     out.flush()?;
     Ok(code)
