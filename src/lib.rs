@@ -69,7 +69,8 @@
 //! # Modules
 //!
 //! [`metrics`] is what is recorded; [`journal`] how bytes become durable lines; [`cost`], [`quota`] and [`baseline`] what
-//! it cost, what is left, what is normal; [`ledger`] puts them together. [`export`] writes records for other programs, and
+//! it cost, what is left, what is normal; [`governance`] whether a run was logged as it should be, and who must hear of
+//! what the log shows; [`ledger`] puts them together. [`export`] writes records for other programs, and
 //! [`runlog::retention`] says what is kept. Imports point one way.
 //!
 //! # Features
@@ -98,6 +99,7 @@ struct Readme;
 pub mod baseline;
 pub mod cost;
 pub mod export;
+pub mod governance;
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 pub mod journal;

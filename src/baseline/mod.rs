@@ -35,10 +35,13 @@ mod stats;
 pub use crate::error::Skipped;
 pub use accumulator::Accumulator;
 pub use by::By;
+pub(crate) use compare::significant;
 pub use compare::{Comparison, Metric, SkillComparison, Test, Verdict};
 pub use freeze::{ComputedFrom, FrozenBaselines, week_start};
+pub(crate) use inference::{Proportion, Spread, chi_squared, holm, is_exact, paired, two_proportions};
 pub use latest::Latest;
 pub use stability::{Change, SkillChanges, Stability, StabilityReport, WeekChanges, Weekly};
+pub(crate) use stats::Moments;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -39,7 +39,7 @@ pub(super) fn percentiles<const N: usize>(
 /// Sums whose squares pass 2¹²⁸ − 1 are out of range, and mean and deviation unknown: for a million costs that is at a
 /// root mean square of 18,446 USD each, for a million latencies at 584 thousand years each.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moments {
+pub(crate) struct Moments {
     count: u64,
     /// `None`: out of range.
     sums: Option<Sums>,
@@ -58,7 +58,7 @@ impl Default for Moments {
 }
 
 impl Moments {
-    pub(super) fn add(&mut self, value: i128) {
+    pub(crate) fn add(&mut self, value: i128) {
         self.count += 1;
         let magnitude = value.unsigned_abs();
         let squares = match u64::try_from(magnitude) {
@@ -74,12 +74,12 @@ impl Moments {
         self.sums = self.sums.zip(other.sums).and_then(|(a, b)| a.plus(b));
     }
 
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
     /// Mean and sample variance as nearly as `f64` has them; `None` for fewer than two values or out of range.
-    pub(super) fn mean_and_variance(&self) -> Option<(f64, f64)> {
+    pub(crate) fn mean_and_variance(&self) -> Option<(f64, f64)> {
         Some((self.sums?.values as f64 / self.count as f64, self.variance()?))
     }
 

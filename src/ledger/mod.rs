@@ -9,6 +9,7 @@ mod detached;
 mod execution;
 mod frozen;
 mod inflight;
+mod kinds;
 mod mutex;
 mod options;
 mod pending;
@@ -32,6 +33,7 @@ pub use checkpoint::{Refreshed, refresh_baselines};
 pub use execution::{Done, Execution, Skill};
 pub use frozen::{BaselineJournal, FrozenWeeks};
 pub use inflight::{InFlight, in_flight};
+pub use kinds::{Attempt, QcResult, Routing};
 pub use options::Options;
 pub use records::Records;
 pub use scan::{Scan, Scanned};
@@ -469,6 +471,10 @@ fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
     bare.total_latency_ms = record.total_latency_ms;
     bare.wall_clock_time_ms = record.wall_clock_time_ms;
     bare.kind = record.kind.clone();
+    // No text is impossible here, and without them the run would miss its execution.
+    bare.run.run_id.clone_from(&record.run.run_id);
+    bare.run.parent_run_id.clone_from(&record.run.parent_run_id);
+    bare.run.parent_execution_id = record.run.parent_execution_id;
     bare.status.clone_from(&record.status);
     bare.execution_succeeded = record.execution_succeeded;
     bare.execution_failed = record.execution_failed;

@@ -27,6 +27,10 @@ pub(crate) enum Failure {
     Limits { path: PathBuf, source: runledger::Error },
     #[error("read the retention policy: {}", path.display())]
     RetentionPolicy { path: PathBuf, source: runledger::Error },
+    #[error("read a policy: {}", path.display())]
+    Policy { path: PathBuf, source: runledger::Error },
+    #[error("read what is expected: {}", path.display())]
+    Expected { path: PathBuf, source: runledger::Error },
     #[error("no execution has the id {0}")]
     Absent(String),
     #[error("several executions have an id that begins with {prefix}, such as {first} and {second}")]
@@ -48,9 +52,11 @@ impl Failure {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Library(error) => kind(error),
-            Self::Prices { source, .. } | Self::Limits { source, .. } | Self::RetentionPolicy { source, .. } => {
-                kind(source)
-            }
+            Self::Prices { source, .. }
+            | Self::Limits { source, .. }
+            | Self::RetentionPolicy { source, .. }
+            | Self::Policy { source, .. }
+            | Self::Expected { source, .. } => kind(source),
             Self::Output(_) | Self::Input(_) | Self::File { .. } | Self::Command { .. } => "io",
             Self::Head { .. } => "malformed",
             Self::MessageOfSuccess => "usage",

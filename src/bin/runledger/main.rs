@@ -11,17 +11,20 @@ mod complete;
 mod cost;
 mod discrepancy;
 mod environment;
+mod escalate;
 mod exit_code;
 mod explain;
 mod export;
 mod failure;
 mod freeze;
+mod gate;
 mod head;
 mod ledger;
 mod list;
 mod open;
 mod output;
 mod period;
+mod policy;
 mod price;
 mod price_table;
 mod prices;
@@ -82,6 +85,9 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Complete(args) => complete::run(args, global, out),
         Command::Open(_) => open::run(global, out),
         Command::Run(args) => run::run(args, global),
+        Command::Gate(args) => gate::run(args, global, out),
+        Command::Escalate(args) => escalate::run(args, global, out),
+        Command::Policy(args) => policy::run(args, out),
     }?;
     out.flush()?;
     Ok(code)

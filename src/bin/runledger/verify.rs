@@ -63,7 +63,7 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     }
     writeln!(out, "faults    {}", found.fault_count)?;
     for fault in &found.faults {
-        write_fault(fault, out)?;
+        writeln!(out, "  {}", printable(&text(fault)))?;
     }
     let unlisted = found.fault_count.saturating_sub(found.faults.len() as u64);
     if unlisted > 0 {
@@ -72,11 +72,9 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write_fault(fault: &Fault, out: &mut impl Write) -> Result<(), Failure> {
-    write!(out, "  {}: {}: ", fault.kind, printable(&fault.path.display().to_string()))?;
-    if fault.line > 0 {
-        write!(out, "line {} (byte {}): ", fault.line, fault.byte)?;
-    }
-    writeln!(out, "seq {}: {}", cell(fault.seq), printable(&fault.found))?;
-    Ok(())
+/// What is wrong, and where.
+pub(crate) fn text(fault: &Fault) -> String {
+    let Fault { kind, path, line, byte, seq, found, .. } = fault;
+    let place = if *line > 0 { format!("line {line} (byte {byte}): ") } else { String::new() };
+    format!("{kind}: {}: {place}seq {}: {found}", path.display(), cell(*seq))
 }

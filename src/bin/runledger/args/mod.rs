@@ -4,12 +4,15 @@ mod baseline;
 mod compare;
 mod complete;
 mod cost;
+mod escalate;
 mod export;
+mod gate;
 mod head;
 mod list;
 mod metadata;
 mod open;
 mod period;
+mod policy;
 mod price;
 mod prices;
 mod progress;
@@ -31,11 +34,14 @@ pub(crate) use baseline::{Baseline, BaselineCommand, BaselineFreeze, BaselineSta
 pub(crate) use compare::Compare;
 pub(crate) use complete::{Complete, Outcome};
 pub(crate) use cost::{Cost, CostCommand, CostExplain, Discrepancy};
+pub(crate) use escalate::Escalate;
 pub(crate) use export::{Export, ExportWorkflow};
+pub(crate) use gate::Gate;
 pub(crate) use head::Head;
 pub(crate) use list::List;
 pub(crate) use open::Open;
 pub(crate) use period::{Period, Window};
+pub(crate) use policy::Policy;
 pub(crate) use price::Price;
 pub(crate) use prices::{PriceSource, Prices, PricesCheck, PricesImport};
 pub(crate) use progress::Progress;
@@ -49,7 +55,8 @@ pub(crate) use verify::Verify;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; the answer is yes
-  1  done; the answer is no: a fault or a regression was found, or no execution has the id
+  1  done; the answer is no: a fault or a regression was found, a run fails its gate, somebody must be told, or no
+     execution has the id
   2  it could not be done; stderr says why
 
 Answers go to stdout. Errors and warnings go to stderr, one line each, and with --json as one object each; only wrong
@@ -129,4 +136,7 @@ pub(crate) enum Command {
     Complete(Complete),
     Open(Open),
     Run(Run),
+    Gate(Gate),
+    Escalate(Escalate),
+    Policy(Policy),
 }
