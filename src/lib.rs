@@ -71,7 +71,7 @@
 //!
 //! # Features
 //!
-//! - `cli`: the `runledger` command (clap, and chrono-tz for its time zones).
+//! - `cli`: the `runledger` command (clap and clap_complete, and chrono-tz for its time zones).
 //! - `simulation`: `journal::simulated`, a disk that replays every state a crash can leave, for your own tests.
 //!
 //! # Platforms

@@ -6,8 +6,10 @@ mod args;
 mod baseline;
 mod clock;
 mod compare;
+mod completions;
 mod cost;
 mod discrepancy;
+mod doctor;
 mod exit_code;
 mod explain;
 mod export;
@@ -17,6 +19,7 @@ mod head;
 mod list;
 mod output;
 mod period;
+mod pipe;
 mod price;
 mod price_table;
 mod prices;
@@ -28,6 +31,7 @@ mod short;
 mod show;
 mod stability;
 mod table;
+mod tail;
 mod verify;
 mod workflow;
 mod zone;
@@ -57,8 +61,10 @@ fn main() -> ExitCode {
 fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let global = &args.global;
     let code = match &args.command {
+        Command::Pipe(_) => pipe::run(global, out),
         Command::List(args) => list::run(args, global, out),
         Command::Show(args) => show::run(args, global, out),
+        Command::Tail(args) => tail::run(args, global, out),
         Command::Verify(args) => verify::run(args, global, out),
         Command::Head(_) => head::run(global, out),
         Command::Cost(args) => cost::run(args, global, out),
@@ -69,6 +75,8 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Compare(args) => compare::run(args, global, out),
         Command::Export(args) => export::run(args, global, out),
         Command::Retention(args) => retention::run(args, global, out),
+        Command::Doctor(_) => doctor::run(global, out),
+        Command::Completions(args) => completions::run(args, out),
     }?;
     out.flush()?;
     Ok(code)

@@ -2,16 +2,20 @@
 
 mod baseline;
 mod compare;
+mod completions;
 mod cost;
+mod doctor;
 mod export;
 mod head;
 mod list;
 mod period;
+mod pipe;
 mod price;
 mod prices;
 mod quota;
 mod retention;
 mod show;
+mod tail;
 mod verify;
 
 use std::path::PathBuf;
@@ -20,27 +24,31 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use baseline::{Baseline, BaselineCommand, BaselineFreeze, BaselineStability};
 pub(crate) use compare::Compare;
+pub(crate) use completions::Completions;
 pub(crate) use cost::{Cost, CostCommand, CostExplain, Discrepancy};
+pub(crate) use doctor::Doctor;
 pub(crate) use export::{Export, ExportWorkflow};
 pub(crate) use head::Head;
 pub(crate) use list::List;
 pub(crate) use period::{Period, Window};
+pub(crate) use pipe::Pipe;
 pub(crate) use price::Price;
 pub(crate) use prices::{PriceSource, Prices, PricesCheck, PricesImport};
 pub(crate) use quota::Quota;
 pub(crate) use retention::{Retention, RetentionScope};
 pub(crate) use show::Show;
+pub(crate) use tail::Tail;
 pub(crate) use verify::Verify;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; the answer is yes
-  1  done; the answer is no: a fault or a regression was found, or no execution has the id
+  1  done; the answer is no: a fault or a regression was found, no execution has the id, …
   2  it could not be done; stderr says why
 
-Answers go to stdout. Errors and warnings go to stderr, one line each, and with --json as one object each; only wrong
-arguments are answered with clap's own text.
-An unknown value is `-` in a table and null in JSON, never 0.";
+Answers go to stdout. Errors and warnings go to stderr, one line each, and with --json as one object each; \
+only wrong arguments are answered with clap's own text. An unknown value is `-` in a table and null in JSON, never 0. \
+There are no colours.";
 
 /// Asks a ledger of skill executions what ran, what it cost, what quota is left, and what is normal.
 #[derive(Debug, Parser)]
@@ -61,7 +69,7 @@ impl Args {
 }
 
 /// What every command takes.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Global {
     /// The ledger
     #[arg(long, global = true, value_name = "PATH", env = "RUNLEDGER_PATH", hide_env_values = true)]
@@ -74,8 +82,10 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Pipe(Pipe),
     List(List),
     Show(Show),
+    Tail(Tail),
     Verify(Verify),
     Head(Head),
     Cost(Cost),
@@ -89,4 +99,6 @@ pub(crate) enum Command {
     Export(Export),
     #[command(subcommand)]
     Retention(Retention),
+    Doctor(Doctor),
+    Completions(Completions),
 }
