@@ -75,7 +75,8 @@
 //!
 //! # Features
 //!
-//! - `cli`: the `runledger` command (clap; chrono-tz for its time zones; rustix and signal-hook to pass signals on).
+//! - `cli`: the `runledger` command (clap and clap_complete; chrono-tz for its time zones; rustix and signal-hook to pass
+//!   signals on).
 //! - `simulation`: `journal::simulated`, a disk that replays every state a crash can leave, for your own tests.
 //!
 //! # Platforms

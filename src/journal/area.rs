@@ -72,6 +72,16 @@ impl Header {
     }
 }
 
+/// Writes every block of a new area, synced.
+pub(super) fn prewrite(file: &dyn StorageFile) -> io::Result<()> {
+    // Page by page: one large write is cached in large folios, and each small write into such a one walks all its blocks.
+    let page = [0; HEADER_BYTES as usize];
+    for at in (0..HEADER_BYTES + AREA_BYTES).step_by(page.len()) {
+        write_all_at(file, &page, at)?;
+    }
+    file.sync()
+}
+
 /// An open commit area.
 #[derive(Debug)]
 pub(super) struct Area {
@@ -107,13 +117,7 @@ impl Area {
         unless_missing(storage.remove(&new))?;
         let file: Arc<dyn StorageFile> = Arc::from(storage.open(&new, Access::WriteNew)?);
         let make = || -> io::Result<Self> {
-            // Page by page: one large write is cached in large folios, and each small write into such a one walks all
-            // its blocks.
-            let page = [0; HEADER_BYTES as usize];
-            for at in (0..HEADER_BYTES + AREA_BYTES).step_by(page.len()) {
-                write_all_at(&*file, &page, at)?;
-            }
-            file.sync()?;
+            prewrite(&*file)?;
             storage.rename(&new, &path)?;
             storage.sync_dir(layout.machinery())?;
             Self::from_file(Arc::clone(&file))

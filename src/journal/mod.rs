@@ -10,12 +10,14 @@ pub(crate) mod blocks;
 pub(crate) mod events;
 mod group;
 pub(crate) mod identity;
+pub(crate) mod last;
 pub(crate) mod line;
 pub(crate) mod lock;
 mod name;
 pub(crate) mod per_process;
 pub(crate) mod platform;
 mod primitives;
+pub(crate) mod probe;
 pub(crate) mod reader;
 pub(crate) mod recovery;
 pub(crate) mod segment;
@@ -66,6 +68,9 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 /// Takes what went wrong and could not be answered to a caller.
 pub type Warn = Arc<dyn Fn(&Error) + Send + Sync>;
 
+/// From which length on a segment is sealed, unless the options say otherwise.
+pub(crate) const ROTATE_BYTES: u64 = 256 * 1024 * 1024;
+
 /// How a journal is opened.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -93,7 +98,7 @@ impl Options {
     pub fn new(clock: Clock) -> Self {
         Self {
             durability: Durability::Synced,
-            rotate_bytes: Some(256 * 1024 * 1024),
+            rotate_bytes: Some(ROTATE_BYTES),
             rotate_daily: false,
             lock_deadline: Duration::from_secs(1),
             allow_network: false,
@@ -102,6 +107,18 @@ impl Options {
             warn: Arc::new(|error| eprintln!("runledger: warning: {}", error.with_source())),
         }
     }
+}
+
+/// Refuses a place where no journal can stand, whatever the file system; nothing is made.
+pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+    recovery::check_directories(storage, layout)?;
+    recovery::check_active(storage, layout)?;
+    if layout.machinery() == layout.active() {
+        return Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
+            .path(layout.active())
+            .detail("expected the name of a file such as x.jsonl, whose machinery can stand beside it in x.ledger"));
+    }
+    identity::refuse_foreign(storage, layout)
 }
 
 /// Makes a directory with its parents, and makes each that was not there durable in the one that holds it.
@@ -197,7 +214,8 @@ impl Journal {
         let path = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned());
         let layout = Layout::new(&path);
         let storage = Arc::clone(&options.storage);
-        if let Some(file_system) = platform::network_file_system(layout.active())
+        if let Some(file_system) = platform::file_system(layout.active())
+            && platform::is_network(&file_system)
             && !options.allow_network
         {
             return Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(layout.active()).detail(format!(
@@ -205,14 +223,7 @@ impl Journal {
                  choose a local disk, or allow it in the options"
             )));
         }
-        recovery::check_directories(&*storage, &layout)?;
-        recovery::check_active(&*storage, &layout)?;
-        if layout.machinery() == layout.active() {
-            return Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(layout.active()).detail(
-                "expected the name of a file such as x.jsonl, whose machinery can stand beside it in x.ledger",
-            ));
-        }
-        identity::refuse_foreign(&*storage, &layout)?;
+        check_place(&*storage, &layout)?;
         for directory in [layout.machinery().to_owned(), layout.sealed(), layout.quarantine()] {
             make_directory(&*storage, &directory)?;
         }
@@ -239,8 +250,17 @@ impl Journal {
     /// [`ErrorKind::Io`] when it could not be written or synced;
     /// [`ErrorKind::Abandoned`] when the thread that wrote for this one panicked.
     pub fn append(&self, payload: &[u8]) -> Result<Appended> {
-        line::check_payload(payload)?;
-        self.writer()?.append(payload)
+        self.append_all(&[payload])
+    }
+
+    /// Appends `payloads`, at least one, as lines one after the other, and says where the first of them went. An error is
+    /// one for all of them.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub(crate) fn append_all(&self, payloads: &[&[u8]]) -> Result<Appended> {
+        payloads.iter().try_for_each(|payload| line::check_payload(payload))?;
+        self.writer()?.append(payloads)
     }
 
     /// The lines from the first on.

@@ -46,19 +46,24 @@ pub(crate) fn knows_processes() -> bool {
 }
 
 /// The longest file that this process may write (`ulimit -f`), as it was when this was first asked; `None`: any.
-pub(super) fn file_bytes_max() -> Option<u64> {
+pub(crate) fn file_bytes_max() -> Option<u64> {
     static FILE_BYTES_MAX: LazyLock<Option<u64>> =
-        LazyLock::new(|| file_bytes_limit(&read_system_text("/proc/self/limits")?));
+        LazyLock::new(|| limit(&read_system_text("/proc/self/limits")?, "Max file size"));
     *FILE_BYTES_MAX
 }
 
-/// The soft limit in `/proc/self/limits`, which is a number or "unlimited".
-fn file_bytes_limit(limits: &str) -> Option<u64> {
-    limits.lines().find_map(|line| line.strip_prefix("Max file size"))?.split_ascii_whitespace().next()?.parse().ok()
+/// How many files this process may have open (`ulimit -n`); `None`: any, or not known.
+pub(crate) fn open_files_max() -> Option<u64> {
+    limit(&read_system_text("/proc/self/limits")?, "Max open files")
 }
 
-/// The type of the file system that holds `path`, if it is one whose locks and syncs reach over a network.
-pub(crate) fn network_file_system(path: &Path) -> Option<String> {
+/// A soft limit in `/proc/self/limits`, which is a number or "unlimited".
+fn limit(limits: &str, name: &str) -> Option<u64> {
+    limits.lines().find_map(|line| line.strip_prefix(name))?.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// The type of the file system that holds `path`, or will hold it.
+pub(crate) fn file_system(path: &Path) -> Option<String> {
     let path = path.ancestors().find_map(canonical).or_else(|| canonical(Path::new(".")))?;
     let mounts = read_system_text("/proc/self/mountinfo")?;
     let file_system = mounts
@@ -67,9 +72,14 @@ pub(crate) fn network_file_system(path: &Path) -> Option<String> {
         .filter(|(point, _)| path.starts_with(point))
         .max_by_key(|(point, _)| point.len())?
         .1;
+    Some(file_system.to_owned())
+}
+
+/// Whether locks and syncs of such a file system reach over a network.
+pub(crate) fn is_network(file_system: &str) -> bool {
     const NETWORK: [&str; 12] =
         ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "fuse.sshfs", "fuse.glusterfs", "afs", "lustre", "gpfs"];
-    NETWORK.contains(&file_system).then(|| file_system.to_owned())
+    NETWORK.contains(&file_system)
 }
 
 /// Mount point and type of one line of mountinfo: the fifth field, and the one after the separator ` - `.
@@ -94,21 +104,24 @@ mod tests {
     }
 
     #[test]
-    fn a_file_size_limit_is_a_number_or_none() {
+    fn a_limit_is_a_number_or_none() {
         let limits = |soft| {
             format!(
                 "Limit  Soft Limit  Hard Limit  Units\nMax file size  {soft}  9  bytes\nMax data size  7  8  bytes\n"
             )
         };
-        assert_eq!(file_bytes_limit(&limits("4096")), Some(4096));
-        assert_eq!(file_bytes_limit(&limits("unlimited")), None);
-        assert_eq!(file_bytes_limit(""), None);
+        assert_eq!(limit(&limits("4096"), "Max file size"), Some(4096));
+        assert_eq!(limit(&limits("4096"), "Max data size"), Some(7));
+        assert_eq!(limit(&limits("unlimited"), "Max file size"), None);
+        assert_eq!(limit("", "Max file size"), None);
     }
 
     #[test]
     fn mount_points_are_unescaped() {
         let line = r"36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 - nfs4 server:/export rw";
         assert_eq!(mount(line), Some(("/mnt 2".to_owned(), "nfs4")));
-        assert_eq!(network_file_system(Path::new("/proc/self")), None);
+        assert!(is_network("nfs4"));
+        assert_eq!(file_system(Path::new("/proc/self/no such file")).as_deref(), Some("proc"));
+        assert!(!is_network("proc"));
     }
 }

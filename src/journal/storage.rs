@@ -332,6 +332,15 @@ fn stat(metadata: &fs::Metadata) -> Stat {
     }
 }
 
+/// The permission bits of what stands at `path`, or where a symbolic link there leads to; `None` if nothing does.
+pub(crate) fn mode(path: &Path) -> io::Result<Option<u32>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(std::os::unix::fs::MetadataExt::mode(&metadata) & 0o7777)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The text of a small file of the operating system, such as those under `/proc`; `None` if it cannot be read.
 pub(super) fn read_system_text(path: &str) -> Option<String> {
     fs::read_to_string(path).ok()

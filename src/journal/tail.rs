@@ -68,6 +68,10 @@ impl Payloads {
         self.ends.push(self.bytes.len());
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.ends.len()
+    }
+
     fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
@@ -245,7 +249,7 @@ impl Tail {
     fn write(&mut self, payloads: &Payloads) -> Result<bool> {
         self.buffer.clear();
         let mut link = self.end.link;
-        if link.seq.checked_add(payloads.ends.len() as u64).is_none() {
+        if link.seq.checked_add(payloads.count() as u64).is_none() {
             // Nobody writes so many lines; a line that says so was made by hand.
             return Err(Error::new(ErrorKind::Overflow, "append to the ledger")
                 .path(self.layout.active())

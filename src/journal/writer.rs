@@ -42,10 +42,16 @@ impl Writer {
         }
     }
 
-    pub(super) fn append(&self, payload: &[u8]) -> Result<Appended> {
-        let (index, outcome) = self.group.join(|payloads| payloads.push(payload), |forming| self.write(forming));
+    /// The lines stand one after the other; where the first of them is.
+    pub(super) fn append(&self, payloads: &[&[u8]]) -> Result<Appended> {
+        let mut place = 0;
+        let add = |batch: &mut Payloads| {
+            place = batch.count();
+            payloads.iter().for_each(|payload| batch.push(payload));
+        };
+        let (_, outcome) = self.group.join(add, |forming| self.write(forming));
         let before = outcome.unwrap_or_else(|Abandoned| Err(abandoned()))?;
-        Ok(Appended { seq: before.link.seq + 1 + index as u64, durability: self.durability })
+        Ok(Appended { seq: before.link.seq + 1 + place as u64, durability: self.durability })
     }
 
     /// Writes and syncs the batch, which is closed once the tail is to be had: until then it grows.

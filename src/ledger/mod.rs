@@ -1,11 +1,13 @@
 //! The ledger: records of executions, durable in a journal.
 
 mod answer;
+mod append_all;
 mod archive;
 mod checkpoint;
 mod clock;
 mod deadline;
 mod detached;
+mod doctor;
 mod execution;
 mod frozen;
 mod inflight;
@@ -30,6 +32,7 @@ use uuid::Uuid;
 pub use answer::{Answer, Completed, Recorded};
 pub use archive::{SealedSegment, sealed_segments};
 pub use checkpoint::{Refreshed, refresh_baselines};
+pub use doctor::{Check, Level, examine};
 pub use execution::{Done, Execution, Skill};
 pub use frozen::{BaselineJournal, FrozenWeeks};
 pub use inflight::{InFlight, in_flight};
@@ -44,7 +47,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Event};
 use crate::journal::per_process::PerProcess;
 use crate::journal::storage::open_to_read;
-use crate::journal::{self, Durability, Head, Journal, make_directory};
+use crate::journal::{self, Cursor, Durability, Head, Journal, make_directory};
 use crate::metrics::{Call, ExecutionMetrics, RunIds, Timestamp};
 use crate::quota::{self, Limits, Quota};
 use deadline::{Helpers, Missed};
@@ -277,18 +280,23 @@ impl Ledger {
             }
             answer
         };
-        let stored = self.in_time(store, |ledger, answer| {
-            if let Answer::Spilled(error) | Answer::Lost(error) = answer {
-                ledger.shared.warn(&error);
-            }
-        });
-        stored.unwrap_or_else(|missed| {
-            let error = self.missed("append to the ledger", missed);
-            match missed {
-                Missed::Begun => Answer::Late(error),
-                Missed::NotBegun => self.lose(error),
-            }
-        })
+        let stored = self.in_time(store, |ledger, answer| ledger.warn_of_late(&answer));
+        stored.unwrap_or_else(|missed| self.too_late(missed))
+    }
+
+    /// What became of a record whose caller was answered before.
+    fn warn_of_late(&self, answer: &Answer) {
+        if let Answer::Spilled(error) | Answer::Lost(error) = answer {
+            self.shared.warn(error);
+        }
+    }
+
+    fn too_late(&self, missed: Missed) -> Answer {
+        let error = self.missed("append to the ledger", missed);
+        match missed {
+            Missed::Begun => Answer::Late(error),
+            Missed::NotBegun => self.lose(error),
+        }
     }
 
     fn store(&self, json: &[u8]) -> Answer {
@@ -301,18 +309,20 @@ impl Ledger {
         match self.shared.journal.append(json) {
             Ok(appended) => {
                 self.shared.catch_up();
-                Ok(match appended.durability {
-                    Durability::Synced => Answer::Durable { seq: appended.seq },
-                    Durability::Flushed => Answer::Flushed { seq: appended.seq },
-                })
+                Ok(stored(appended.durability, appended.seq))
             }
-            Err(error) => match self.shared.slots.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
-                Ok(()) => {
-                    self.shared.tell(&Event::Spilled { records: 1, error: error.with_source() });
-                    Ok(Answer::Spilled(error))
-                }
-                Err(_) => Err(error),
-            },
+            Err(error) => self.spill(since, json, error),
+        }
+    }
+
+    /// Keeps a record that the journal refused; gives back why, if it cannot.
+    fn spill(&self, since: Cursor, json: &[u8], error: Error) -> Result<Answer> {
+        match self.shared.slots.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
+            Ok(()) => {
+                self.shared.tell(&Event::Spilled { records: 1, error: error.with_source() });
+                Ok(Answer::Spilled(error))
+            }
+            Err(_) => Err(error),
         }
     }
 
@@ -410,6 +420,14 @@ impl Ledger {
         for error in recorded.unmarked.iter().chain(&recorded.refused) {
             self.shared.warn(error);
         }
+    }
+}
+
+/// The answer to a record that is in the ledger.
+fn stored(durability: Durability, seq: u64) -> Answer {
+    match durability {
+        Durability::Synced => Answer::Durable { seq },
+        Durability::Flushed => Answer::Flushed { seq },
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::last::before_last;
 use crate::journal::segment::Layout;
 use crate::journal::storage::{Disk, FileType, Stat, Storage};
 use crate::journal::{Line, Lines};
@@ -14,6 +15,8 @@ use crate::metrics::ExecutionMetrics;
 /// A line that is no record is an [`ErrorKind::Malformed`] with its path, line and byte; the next call goes on after it.
 /// Any other error ends the iteration. Holds one line at a time, takes no lock and disturbs no writer; a line that is
 /// still being written is not given.
+///
+/// When it has given all, it can be asked again later: it goes on with what was appended since, in later segments too.
 #[derive(Debug)]
 pub struct Records {
     lines: Lines,
@@ -29,6 +32,34 @@ impl Records {
     /// [`ErrorKind::Unsuitable`] when a directory, a FIFO or a device stands there.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Ok(Self::new(Lines::from_start(Arc::new(Disk), readable(path.as_ref())?)))
+    }
+
+    /// As [`open`](Self::open), from the last `count` lines on that are not empty. However large the ledger is, only the
+    /// segments that hold them are read.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`ErrorKind::Io`] when a segment cannot be read.
+    ///
+    /// ```
+    /// use runledger::{Ledger, Records, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(&path)?;
+    /// let record = |name: &str| assert!(ledger.begin(Skill::new(name, "1.0.0")).succeed().is_durable());
+    /// ["first", "second", "third"].map(record);
+    ///
+    /// let mut last = Records::open_last(&path, 2)?;
+    /// let mut names = || last.by_ref().map(|record| Ok(record?.skill_name)).collect::<runledger::Result<Vec<_>>>();
+    /// assert_eq!(names()?, ["second", "third"]);
+    /// record("fourth");
+    /// assert_eq!(names()?, ["fourth"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open_last(path: impl AsRef<Path>, count: usize) -> Result<Self> {
+        let layout = readable(path.as_ref())?;
+        let cursor = before_last(&Disk, &layout, count)?;
+        Ok(Self::new(Lines::resume(Arc::new(Disk), layout, cursor)))
     }
 
     pub(super) fn new(lines: Lines) -> Self {

@@ -4,8 +4,11 @@
 #![allow(dead_code, reason = "each test takes the parts that it needs")]
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use runledger::metrics::{CostTier, ErrorCategory, LlmCall, Status};
 use runledger::{Answer, ExecutionMetrics, Options, Timestamp, Usage, Usd, Uuid};
@@ -161,4 +164,39 @@ pub(crate) fn usd(text: &str) -> Usd {
 
 pub(crate) fn lines(records: &[ExecutionMetrics]) -> String {
     records.iter().map(|record| record.to_json().unwrap() + "\n").collect()
+}
+
+/// A call that goes on beside the test. It ends with the test, and after a minute: then the test fails and does not hang.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    _test: mpsc::Sender<()>,
+}
+
+impl Running {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (_test, ended) = mpsc::channel::<()>();
+        let pid = child.id().to_string();
+        std::thread::spawn(move || {
+            if ended.recv_timeout(Duration::from_secs(60)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+            }
+        });
+        Self { child, _test }
+    }
+
+    /// Its end: the code, and what it said on stderr.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        let mut stderr = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        (self.child.wait().unwrap().code(), stderr)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Ended already, in most tests that pass.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use runledger::journal::storage::{Access, Disk, Stat, Storage, StorageFile};
 
@@ -31,6 +32,17 @@ impl HookedDisk {
     pub(crate) fn new(hook: impl Fn(Op, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self(Arc::new(hook))
     }
+}
+
+/// A disk that is full for one file, for as long as it is told to be.
+pub(crate) fn full_for(path: PathBuf) -> (HookedDisk, Arc<AtomicBool>) {
+    let full = Arc::new(AtomicBool::new(false));
+    let refuses = Arc::clone(&full);
+    let disk = HookedDisk::new(move |op, at| match op == Op::Other && at == path && refuses.load(Ordering::Relaxed) {
+        true => Err(io::ErrorKind::StorageFull.into()),
+        false => Ok(()),
+    });
+    (disk, full)
 }
 
 impl fmt::Debug for HookedDisk {

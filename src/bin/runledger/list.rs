@@ -11,7 +11,19 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output;
 use crate::records;
+use crate::short;
 use crate::table::{Column, Table, cell, minutes};
+
+/// The columns of a table of executions: what [`cells`] gives, and the id.
+pub(crate) const COLUMNS: [Column; 7] = [
+    Column::Text("start (UTC)"),
+    Column::Name("skill"),
+    Column::Text("status"),
+    Column::Number("ms"),
+    Column::Number("tokens"),
+    Column::Number("usd"),
+    Column::Text("id"),
+];
 
 pub(crate) fn run(args: &List, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     match global.json {
@@ -50,15 +62,7 @@ fn table(args: &List, global: &Global, out: &mut impl Write) -> Result<(), Failu
     })?;
     ids.sort_unstable();
     ids.dedup();
-    let mut table = Table::new([
-        Column::Text("start (UTC)"),
-        Column::Name("skill"),
-        Column::Text("status"),
-        Column::Number("ms"),
-        Column::Number("tokens"),
-        Column::Number("usd"),
-        Column::Text("id"),
-    ]);
+    let mut table = Table::new(COLUMNS);
     for (id, [start, skill, status, latency, tokens, cost]) in last.items {
         table.row([start, skill, status, latency, tokens, cost, shortest(id, &ids)]);
     }
@@ -92,14 +96,15 @@ impl<T> Last<T> {
     }
 }
 
-fn cells(record: &ExecutionMetrics) -> [String; 6] {
+/// The cells of a row without its last, the id.
+pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 6] {
     [
         minutes(record.timestamp_start),
         record.skill_name.clone(),
         cell(status(record)),
-        cell(record.total_latency_ms),
-        cell(record.tokens_used),
-        cell(record.cost_usd),
+        cell(record.total_latency_ms.map(|ms| short::count(ms.into()))),
+        cell(record.tokens_used.map(|tokens| short::count(tokens.into()))),
+        cell(record.cost_usd.map(short::usd)),
     ]
 }
 
@@ -119,11 +124,14 @@ fn shortest(id: Uuid, ids: &[u128]) -> String {
     let (before, after) = (ids.partition_point(|&other| other < value), ids.partition_point(|&other| other <= value));
     let neighbours = [before.checked_sub(1).and_then(|at| ids.get(at)), ids.get(after)];
     let shared = neighbours.into_iter().flatten().map(|other| (other ^ value).leading_zeros() / 4).max();
-    let digits = shared.map_or(8, |shared| shared as usize + 1).max(8);
-    let text = id.to_string();
+    beginning(id, shared.map_or(8, |shared| shared as usize + 1).max(8))
+}
+
+/// The first `digits` digits of `id`, with its hyphens.
+pub(crate) fn beginning(id: Uuid, digits: usize) -> String {
     // Hyphens stand after 8, 12, 16 and 20 digits.
     let hyphens = [8, 12, 16, 20].into_iter().filter(|&at| digits > at).count();
-    text.chars().take(digits + hyphens).collect()
+    id.to_string().chars().take(digits + hyphens).collect()
 }
 
 #[cfg(test)]

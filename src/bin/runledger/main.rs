@@ -8,8 +8,10 @@ mod baseline;
 mod clock;
 mod compare;
 mod complete;
+mod completions;
 mod cost;
 mod discrepancy;
+mod doctor;
 mod environment;
 mod escalate;
 mod exit_code;
@@ -24,6 +26,7 @@ mod list;
 mod open;
 mod output;
 mod period;
+mod pipe;
 mod policy;
 mod price;
 mod price_table;
@@ -39,6 +42,7 @@ mod show;
 mod stability;
 mod start;
 mod table;
+mod tail;
 mod verify;
 mod workflow;
 mod zone;
@@ -68,8 +72,10 @@ fn main() -> ExitCode {
 fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let global = &args.global;
     let code = match &args.command {
+        Command::Pipe(_) => pipe::run(global, out),
         Command::List(args) => list::run(args, global, out),
         Command::Show(args) => show::run(args, global, out),
+        Command::Tail(args) => tail::run(args, global, out),
         Command::Verify(args) => verify::run(args, global, out),
         Command::Head(_) => head::run(global, out),
         Command::Cost(args) => cost::run(args, global, out),
@@ -88,6 +94,8 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Gate(args) => gate::run(args, global, out),
         Command::Escalate(args) => escalate::run(args, global, out),
         Command::Policy(args) => policy::run(args, out),
+        Command::Doctor(_) => doctor::run(global, out),
+        Command::Completions(args) => completions::run(args, out),
     }?;
     out.flush()?;
     Ok(code)

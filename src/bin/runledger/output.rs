@@ -30,29 +30,25 @@ pub(crate) fn failure(failure: &Failure, global: &Global) {
     {
         text.push_str("; --ledger PATH or RUNLEDGER_PATH names another ledger");
     }
-    match global.json {
-        true => to_stderr(&json!({"error": text, "kind": failure.kind()}).to_string()),
-        false => to_stderr(&format!("runledger: {}", table::printable(&text))),
-    }
+    tell("error", "", &text, failure.kind(), global);
 }
 
 /// Says on stderr what does not keep the command from its answer.
 pub(crate) fn warning(text: &str, kind: &str, global: &Global) {
-    match global.json {
-        true => to_stderr(&json!({"warning": text, "kind": kind}).to_string()),
-        false => to_stderr(&format!("runledger: warning: {}", table::printable(text))),
-    }
+    tell("warning", "warning: ", text, kind, global);
 }
 
 /// Says on stderr what was done, beside an answer on stdout that is a file's content.
 pub(crate) fn note(text: &str, kind: &str, global: &Global) {
-    match global.json {
-        true => to_stderr(&json!({"note": text, "kind": kind}).to_string()),
-        false => to_stderr(&format!("runledger: {}", table::printable(text))),
-    }
+    tell("note", "", text, kind, global);
 }
 
-fn to_stderr(line: &str) {
+/// Writes a line to stderr: an object with `text` under `key`, or for people `text` behind `mark`.
+fn tell(key: &str, mark: &str, text: &str, kind: &str, global: &Global) {
+    let line = match global.json {
+        true => json!({key: text, "kind": kind}).to_string(),
+        false => format!("runledger: {mark}{}", table::printable(text)),
+    };
     // With stderr closed there is nobody left to tell.
     let _ = writeln!(io::stderr(), "{line}");
 }

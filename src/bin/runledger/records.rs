@@ -9,12 +9,18 @@ use crate::output;
 
 /// Gives each record of the ledger to `take`, in order. A line that is no record is passed over, and stderr names it;
 /// returns how many there are.
-pub(crate) fn each(
+pub(crate) fn each(global: &Global, take: impl FnMut(ExecutionMetrics) -> Result<(), Failure>) -> Result<u64, Failure> {
+    each_of(&mut Records::open(&global.ledger)?, global, take)
+}
+
+/// As [`each`], for those that `records` gives from now on.
+pub(crate) fn each_of(
+    records: &mut Records,
     global: &Global,
     mut take: impl FnMut(ExecutionMetrics) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let mut malformed = 0;
-    for record in Records::open(&global.ledger)? {
+    for record in records {
         match record {
             Ok(record) => take(record)?,
             Err(error) if error.kind() == ErrorKind::Malformed => {

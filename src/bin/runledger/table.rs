@@ -35,23 +35,33 @@ impl Column {
 #[derive(Debug)]
 pub(crate) struct Table<const N: usize> {
     columns: [Column; N],
+    /// How wide the widest cell of each column is, its heading's included.
+    widest: [usize; N],
+    /// What was not written yet, the headings first.
     rows: Vec<[String; N]>,
 }
 
 impl<const N: usize> Table<N> {
     pub(crate) fn new(columns: [Column; N]) -> Self {
-        Self { columns, rows: Vec::new() }
+        let mut table = Self { columns, widest: [0; N], rows: Vec::new() };
+        table.row(columns.map(|column| column.heading().to_owned()));
+        table
     }
 
     pub(crate) fn row(&mut self, cells: [String; N]) {
-        self.rows.push(cells.map(|cell| printable(&cell).into_owned()));
+        let cells = cells.map(|cell| printable(&cell).into_owned());
+        for (widest, cell) in self.widest.iter_mut().zip(&cells) {
+            *widest = width(cell).max(*widest);
+        }
+        self.rows.push(cells);
     }
 
-    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let headings = self.columns.map(|column| column.heading().to_owned());
-        let (widths, gap) = self.widths(&headings);
-        for row in std::iter::once(&headings).chain(&self.rows) {
-            let cells = self.columns.iter().zip(row).zip(widths);
+    /// Writes the rows that were not written yet. A table that is written bit by bit gets wider with its cells and never
+    /// narrower.
+    pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
+        let (widths, gap) = self.widths();
+        for row in self.rows.drain(..) {
+            let cells = self.columns.iter().zip(&row).zip(widths);
             let cells: Vec<_> = cells.map(|((column, cell), width)| pad(*column, cell, width)).collect();
             writeln!(out, "{}", cells.join(&" ".repeat(gap)).trim_end())?;
         }
@@ -59,13 +69,8 @@ impl<const N: usize> Table<N> {
     }
 
     /// The width of each column, and the gap between them.
-    fn widths(&self, headings: &[String; N]) -> ([usize; N], usize) {
-        let mut widths = headings.each_ref().map(|heading| width(heading));
-        for row in &self.rows {
-            for (widest, cell) in widths.iter_mut().zip(row) {
-                *widest = width(cell).max(*widest);
-            }
-        }
+    fn widths(&self) -> ([usize; N], usize) {
+        let mut widths = self.widest;
         let total = |gap: usize| widths.iter().sum::<usize>() + gap * N.saturating_sub(1);
         if total(GAP) <= COLUMNS_MAX {
             return (widths, GAP);
@@ -125,7 +130,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    fn text(table: &Table<2>) -> String {
+    fn text(table: &mut Table<2>) -> String {
         let mut out = Vec::new();
         table.write(&mut out).unwrap();
         String::from_utf8(out).unwrap()
@@ -136,17 +141,17 @@ mod tests {
         let mut table = Table::new([Column::Text("skill"), Column::Number("ms")]);
         table.row(["über".to_owned(), cell(Some(1200))]);
         table.row(["a\nb\u{1b}[2J".to_owned(), cell(None::<u64>)]);
-        assert_eq!(text(&table), "skill            ms\nüber           1200\na\\nb\\u{1b}[2J     -\n");
+        assert_eq!(text(&mut table), "skill            ms\nüber           1200\na\\nb\\u{1b}[2J     -\n");
     }
 
     #[test]
     fn only_names_are_cut_and_not_below_their_least_width() {
         let mut table = Table::new([Column::Name("skill"), Column::Text("id")]);
         table.row(["ä".repeat(60), "1".repeat(36)]);
-        assert_eq!(text(&table).lines().last(), Some(format!("{}… {}", "ä".repeat(42), "1".repeat(36)).as_str()));
+        assert_eq!(text(&mut table).lines().last(), Some(format!("{}… {}", "ä".repeat(42), "1".repeat(36)).as_str()));
         assert_eq!(cut("git-push-autonomous@1.2.0", 15), "git-push…@1.2.0");
         assert_eq!(cut("a@git-push-autonomous", 15), "a@git-push-aut…");
         table.row(["short".to_owned(), "2".repeat(90)]);
-        assert_eq!(text(&table).lines().last(), Some(format!("{:10} {}", "short", "2".repeat(90)).as_str()));
+        assert_eq!(text(&mut table).lines().last(), Some(format!("{:10} {}", "short", "2".repeat(90)).as_str()));
     }
 }

@@ -5,8 +5,9 @@ use runledger::metrics::Status;
 
 /// List executions, the newest last
 ///
-/// Times are UTC. An id is cut to what tells it from all others; `show` takes it so. With --json, each line is a whole
-/// record.
+/// Times are UTC. An id is cut to what tells it from all others; `show` takes it so. Numbers are rounded: counts from
+/// 10,000 on to three digits, amounts to the cent from 1 on and to a hundredth of it below. With --json, each line is a
+/// whole record.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: the last failures of one skill
   runledger list --skill blog-publish --status failed --limit 5")]

@@ -3,7 +3,9 @@
 mod baseline;
 mod compare;
 mod complete;
+mod completions;
 mod cost;
+mod doctor;
 mod escalate;
 mod export;
 mod gate;
@@ -12,6 +14,7 @@ mod list;
 mod metadata;
 mod open;
 mod period;
+mod pipe;
 mod policy;
 mod price;
 mod prices;
@@ -21,6 +24,7 @@ mod retention;
 mod run;
 mod show;
 mod start;
+mod tail;
 mod verify;
 
 use std::env;
@@ -33,7 +37,9 @@ use crate::answer;
 pub(crate) use baseline::{Baseline, BaselineCommand, BaselineFreeze, BaselineStability};
 pub(crate) use compare::Compare;
 pub(crate) use complete::{Complete, Outcome};
+pub(crate) use completions::Completions;
 pub(crate) use cost::{Cost, CostCommand, CostExplain, Discrepancy};
+pub(crate) use doctor::Doctor;
 pub(crate) use escalate::Escalate;
 pub(crate) use export::{Export, ExportWorkflow};
 pub(crate) use gate::Gate;
@@ -41,6 +47,7 @@ pub(crate) use head::Head;
 pub(crate) use list::List;
 pub(crate) use open::Open;
 pub(crate) use period::{Period, Window};
+pub(crate) use pipe::Pipe;
 pub(crate) use policy::Policy;
 pub(crate) use price::Price;
 pub(crate) use prices::{PriceSource, Prices, PricesCheck, PricesImport};
@@ -50,18 +57,18 @@ pub(crate) use retention::{Retention, RetentionScope};
 pub(crate) use run::Run;
 pub(crate) use show::Show;
 pub(crate) use start::Start;
+pub(crate) use tail::Tail;
 pub(crate) use verify::Verify;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; the answer is yes
-  1  done; the answer is no: a fault or a regression was found, a run fails its gate, somebody must be told, or no
-     execution has the id
+  1  done; the answer is no: a fault or a regression was found, a run fails its gate, no execution has the id, …
   2  it could not be done; stderr says why
 
-Answers go to stdout. Errors and warnings go to stderr, one line each, and with --json as one object each; only wrong
-arguments are answered with clap's own text.
-An unknown value is `-` in a table and null in JSON, never 0.";
+Answers go to stdout. Errors and warnings go to stderr, one line each, and with --json as one object each; \
+only wrong arguments are answered with clap's own text. An unknown value is `-` in a table and null in JSON, never 0. \
+There are no colours.";
 
 /// Records skill executions in a ledger, and asks it what ran, what it cost, what quota is left, what is normal.
 #[derive(Debug, Parser)]
@@ -116,8 +123,10 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Pipe(Pipe),
     List(List),
     Show(Show),
+    Tail(Tail),
     Verify(Verify),
     Head(Head),
     Cost(Cost),
@@ -139,4 +148,6 @@ pub(crate) enum Command {
     Gate(Gate),
     Escalate(Escalate),
     Policy(Policy),
+    Doctor(Doctor),
+    Completions(Completions),
 }

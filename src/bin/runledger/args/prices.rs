@@ -32,9 +32,9 @@ pub(crate) enum Prices {
 /// The table goes to stdout, or to a new file. stderr says how many models it has, how many prices were rounded to whole
 /// pico-dollars, and what was left out and why. Nothing is fetched: the file must be here.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: the prices of genai-prices, as they were on a day
-  runledger prices import data.json --from genai-prices --table-version 'genai-prices 0.2.3' \
-    --as-of 2026-11-20 --out prices.json")]
+#[command(after_help = r"Example: the prices of genai-prices, as they were on a day
+  runledger prices import data.json --from genai-prices --as-of 2026-11-20 \
+    --table-version 'genai-prices 0.2.3' --out prices.json")]
 pub(crate) struct PricesImport {
     /// The other project's file
     pub(crate) file: PathBuf,

@@ -1,0 +1,45 @@
+//! `runledger tail`
+
+use std::io::Write;
+use std::thread::sleep;
+use std::time::Duration;
+
+use runledger::Records;
+
+use crate::args::{Global, Tail};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::list::{COLUMNS, beginning, cells};
+use crate::output;
+use crate::records;
+use crate::table::Table;
+
+/// People do not see the difference, and a look at a ledger that has not changed costs a few system calls.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The milliseconds of a version 7 id.
+const ID_DIGITS: usize = 12;
+
+pub(crate) fn run(args: &Tail, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let mut last = Records::open_last(&global.ledger, args.lines)?;
+    let mut table = Table::new(COLUMNS);
+    loop {
+        records::each_of(&mut last, global, |record| {
+            match global.json {
+                true => output::json_line(out, &record)?,
+                false => {
+                    let [start, skill, status, latency, tokens, cost] = cells(&record);
+                    table.row([start, skill, status, latency, tokens, cost, beginning(record.execution_id, ID_DIGITS)]);
+                }
+            }
+            Ok(())
+        })?;
+        if !global.json {
+            table.write(out)?;
+        }
+        if !args.follow {
+            return Ok(ExitCode::Yes);
+        }
+        out.flush()?;
+        sleep(PAUSE);
+    }
+}

@@ -1,0 +1,113 @@
+//! Whether a ledger is safe at its place, and well.
+
+mod place;
+mod state;
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::clock;
+use crate::error::Error;
+use crate::journal::segment::Layout;
+
+/// How good what was found is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// The ledger works, and somebody should look at this.
+    Warning,
+    /// A ledger cannot be kept here, or does not hold what it promises.
+    Fault,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Fault => "fault",
+        })
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Check {
+    /// What was looked at, such as `file system`.
+    pub name: &'static str,
+    /// How good it is.
+    pub level: Level,
+    /// What was found.
+    pub found: String,
+    /// What to do; `None`: nothing, or `found` says it.
+    pub advice: Option<String>,
+}
+
+impl Check {
+    fn new(name: &'static str, level: Level, found: impl Into<String>, advice: Option<&str>) -> Self {
+        Self { name, level, found: found.into(), advice: advice.map(str::to_owned) }
+    }
+
+    fn ok(name: &'static str, found: impl Into<String>) -> Self {
+        Self::new(name, Level::Ok, found, None)
+    }
+
+    fn warning(name: &'static str, found: impl Into<String>, advice: &str) -> Self {
+        Self::new(name, Level::Warning, found, Some(advice))
+    }
+
+    fn fault(name: &'static str, found: impl Into<String>, advice: &str) -> Self {
+        Self::new(name, Level::Fault, found, Some(advice))
+    }
+
+    /// What kept the look away.
+    fn failed(name: &'static str, level: Level, error: &Error) -> Self {
+        Self::new(name, level, error.with_source(), None)
+    }
+}
+
+/// Looks at the place of the ledger whose active segment is `path`, and at the ledger if there is one: the file system,
+/// the permissions, the lock, the time that syncs take, free space, the process's limits, the clock, the bundled prices;
+/// the end of the ledger, what waits to be mended or brought back, and what it did to itself in the last week.
+///
+/// A ledger's own files are read only, and its lines are not verified: [`verify`](super::verify) does that. To measure
+/// syncs, two files of a name of their own are made in the ledger's directory, or the nearest one above it that is there,
+/// and removed again. That takes at most a few seconds.
+///
+/// ```
+/// use runledger::ledger::{Level, examine};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("execution_metrics.jsonl");
+/// let checks = examine(&path);
+/// let lock = checks.iter().find(|check| check.name == "lock").ok_or("not looked at")?;
+/// assert_eq!((lock.level, lock.found.as_str()), (Level::Ok, "keeps others out"));
+/// assert_eq!(std::fs::read_dir(&directory)?.count(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn examine(path: impl AsRef<Path>) -> Vec<Check> {
+    let path = path.as_ref();
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (layout, now) = (Layout::new(&path), clock::now());
+    let mut checks = place::checks(&layout, now);
+    checks.extend(state::checks(&layout, now));
+    checks
+}
+
+/// A number of bytes for people.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let (mut amount, mut unit) = (bytes as f64, "bytes");
+    for larger in UNITS {
+        if amount < 1024.0 {
+            break;
+        }
+        (amount, unit) = (amount / 1024.0, larger);
+    }
+    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{amount:.1} {unit}") }
+}

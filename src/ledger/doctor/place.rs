@@ -1,0 +1,194 @@
+//! What surrounds a ledger: the file system, the disk, the process, the clock, the prices.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Check, Level, size};
+use crate::cost::PriceTable;
+use crate::error::Error;
+use crate::journal::lock::free_bytes;
+use crate::journal::platform::{file_bytes_max, file_system, is_network, open_files_max};
+use crate::journal::probe::{Probe, probe};
+use crate::journal::segment::Layout;
+use crate::journal::storage::{Disk, Storage, mode};
+use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES, check_place};
+use crate::ledger::new_id;
+use crate::metrics::Timestamp;
+
+/// Every record waits so long at least.
+const SYNC_SLOW_US: u128 = 20_000;
+/// No disk is as fast.
+const SYNC_IMPOSSIBLE_US: u128 = 5;
+/// A ledger has some ten files open, a scan of many segments a few more, and the rest is the program's.
+const OPEN_FILES_MIN: u64 = 64;
+/// Before this version was made.
+const CLOCK_MIN: &str = "2026-01-01T00:00:00.000Z";
+const PRICES_DAYS_MAX: i64 = 30;
+const DAY_MS: i64 = 86_400_000;
+
+pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
+    let directory = layout.active().ancestors().skip(1).find(|directory| matches!(Disk.stat(directory), Ok(Some(_))));
+    let directory = directory.unwrap_or(Path::new("."));
+    let mut checks = vec![of_file_system(directory), of_place(layout, directory), of_permissions(layout)];
+    match probe(&Disk, directory, &format!(".runledger-doctor-{}", new_id(now))) {
+        Ok(found) => checks.extend(of_probe(found)),
+        Err(source) => {
+            let error = Error::io("try out a file", directory, source);
+            checks.push(Check::new("files", Level::Fault, error.with_source(), Some("make the directory writable")));
+        }
+    }
+    checks.extend([of_space(directory), of_file_length(), of_open_files(), of_clock(now), of_prices(now)]);
+    checks
+}
+
+fn of_file_system(directory: &Path) -> Check {
+    const NAME: &str = "file system";
+    match file_system(directory) {
+        None => Check::warning(NAME, "not known", "make sure that it is on a local disk"),
+        Some(network) if is_network(&network) => Check::fault(
+            NAME,
+            format!("{network}, over a network, where locks and syncs cannot be trusted"),
+            "choose a local disk",
+        ),
+        Some(memory) if matches!(memory.as_str(), "tmpfs" | "ramfs") => {
+            Check::warning(NAME, format!("{memory}, in memory: gone with the next restart"), "choose a disk")
+        }
+        Some(overlay) if overlay == "overlay" => {
+            Check::warning(NAME, "overlay, of a container: gone with it", "choose a volume that outlives the container")
+        }
+        Some(other) => Check::ok(NAME, other),
+    }
+}
+
+fn of_place(layout: &Layout, directory: &Path) -> Check {
+    match check_place(&Disk, layout) {
+        Ok(()) if layout.active().parent() == Some(directory) => Check::ok("place", directory.display().to_string()),
+        Ok(()) => Check::ok("place", format!("to be made below {}", directory.display())),
+        Err(error) => Check::failed("place", Level::Fault, &error),
+    }
+}
+
+/// The ledger makes its files for its own user alone; somebody may have changed that.
+fn of_permissions(layout: &Layout) -> Check {
+    const NAME: &str = "permissions";
+    let mut open = Vec::new();
+    for path in [layout.active(), layout.machinery()] {
+        match mode(path) {
+            Ok(Some(mode)) if mode & 0o077 != 0 => open.push(format!("{} (mode {mode:04o})", path.display())),
+            Ok(_) => {}
+            Err(source) => return Check::failed(NAME, Level::Warning, &Error::io("examine the ledger", path, source)),
+        }
+    }
+    match open.is_empty() {
+        true => Check::ok(NAME, "its own user's alone"),
+        false => Check::warning(
+            NAME,
+            format!("others have rights to {}", open.join(" and ")),
+            "take them away: chmod -R go=",
+        ),
+    }
+}
+
+fn of_probe(found: Probe) -> [Check; 3] {
+    let lock = match found.lock_holds {
+        Ok(true) => Check::ok("lock", "keeps others out"),
+        Ok(false) => Check::fault("lock", "does not keep others out", "choose another file system"),
+        Err(error) => Check::fault("lock", format!("does not work: {error}"), "choose another file system"),
+    };
+    let area = match &found.overwrites {
+        Ok(_) => Check::ok("commit area", "can be made"),
+        Err(error) => Check::fault("commit area", format!("cannot be made: {error}"), "make room, or raise the limits"),
+    };
+    [lock, area, of_syncs(&found.overwrites, &found.appends)]
+}
+
+fn of_syncs(overwrites: &io::Result<Vec<Duration>>, appends: &io::Result<Vec<Duration>>) -> Check {
+    const NAME: &str = "sync";
+    let (overwrites, appends) = match (overwrites, appends) {
+        (Ok(overwrites), Ok(appends)) => (overwrites, appends),
+        (Err(error), _) | (_, Err(error)) => {
+            return Check::fault(NAME, format!("cannot be measured: {error}"), "choose another disk");
+        }
+    };
+    let found = format!("overwrite {}; append {}", times(overwrites), times(appends));
+    match median(overwrites).as_micros() {
+        SYNC_SLOW_US.. => Check::warning(NAME, found, "each record waits so long: choose a faster disk"),
+        ..SYNC_IMPOSSIBLE_US => {
+            Check::warning(NAME, found, "too fast for a disk: make sure that syncs are not switched off")
+        }
+        _ => Check::ok(NAME, found),
+    }
+}
+
+/// Of times in ascending order the one in the middle, the later of two.
+fn median(times: &[Duration]) -> Duration {
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+fn times(times: &[Duration]) -> String {
+    // Nearest rank.
+    let p99 = times.get((times.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default();
+    format!("p50 {} µs, p99 {} µs of {}", median(times).as_micros(), p99.as_micros(), times.len())
+}
+
+fn of_space(directory: &Path) -> Check {
+    const NAME: &str = "space";
+    match free_bytes(directory) {
+        Ok(free) if free >= ROTATE_BYTES => Check::ok(NAME, format!("{} free", size(free))),
+        Ok(free) => Check::warning(
+            NAME,
+            format!("{} free, less than the {} of a segment", size(free), size(ROTATE_BYTES)),
+            "make room: on a full disk records are spilled or lost",
+        ),
+        Err(source) => Check::failed(NAME, Level::Warning, &Error::io("ask for the free space", directory, source)),
+    }
+}
+
+/// A segment ends before it reaches the limit; a single record that does not fit is refused.
+fn of_file_length() -> Check {
+    const NAME: &str = "file length";
+    match file_bytes_max() {
+        None => Check::ok(NAME, "not limited"),
+        Some(limit) if limit >= 2 * PAYLOAD_BYTES_MAX as u64 => Check::ok(NAME, format!("at most {}", size(limit))),
+        Some(limit) => Check::warning(
+            NAME,
+            format!("at most {}: larger records are lost", size(limit)),
+            "raise it with `ulimit -f`",
+        ),
+    }
+}
+
+fn of_open_files() -> Check {
+    const NAME: &str = "open files";
+    match open_files_max() {
+        None => Check::ok(NAME, "not limited"),
+        Some(limit) if limit >= OPEN_FILES_MIN => Check::ok(NAME, format!("at most {limit}")),
+        Some(limit) => Check::warning(NAME, format!("at most {limit}"), "raise it with `ulimit -n`"),
+    }
+}
+
+fn of_clock(now: Timestamp) -> Check {
+    match now.to_string() {
+        told if told.as_str() < CLOCK_MIN => Check::warning("clock", told, "set it: ids, quotas and rotation go by it"),
+        told => Check::ok("clock", told),
+    }
+}
+
+fn of_prices(now: Timestamp) -> Check {
+    const NAME: &str = "prices";
+    let prices = match PriceTable::bundled() {
+        Ok(prices) => prices,
+        Err(error) => return Check::failed(NAME, Level::Warning, &error),
+    };
+    let oldest = prices.files().map(|file| file.as_of).min().unwrap_or(now);
+    let days = now.unix_ms().saturating_sub(oldest.unix_ms()).div_euclid(DAY_MS);
+    match days {
+        PRICES_DAYS_MAX.. => Check::warning(
+            NAME,
+            format!("{days} days old"),
+            "update runledger, or import a newer table with `runledger prices import`",
+        ),
+        _ => Check::ok(NAME, format!("{days} days old")),
+    }
+}

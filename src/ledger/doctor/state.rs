@@ -1,0 +1,179 @@
+//! What a ledger's own files tell without a line being verified.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::{Check, Level};
+use crate::error::{Error, Result};
+use crate::journal::last::before_last;
+use crate::journal::reader::Splitter;
+use crate::journal::segment::Layout;
+use crate::journal::storage::{Access, Disk, Storage};
+use crate::journal::{Lines, line};
+use crate::ledger::{records, slots, spill};
+use crate::metrics::{ExecutionMetrics, Timestamp};
+
+/// The clocks of two machines differ by no more.
+const CLOCK_TOLERANCE_MS: i64 = 60_000;
+/// What is older has been seen, or nobody looks.
+const EVENTS_MS: i64 = 7 * 86_400_000;
+/// What becomes of records and segments that the ledger could not keep as it should.
+const EVENTS_OF_NOTE: [&str; 4] = ["damaged", "abandoned", "spilled", "lost"];
+
+pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
+    if let Err(error) = records::readable(layout.active()) {
+        return match error.io_kind() {
+            Some(std::io::ErrorKind::NotFound) => vec![Check::ok("ledger", "none yet: the first record makes it")],
+            _ => vec![Check::failed("ledger", Level::Fault, &error)],
+        };
+    }
+    let look = |name, look: fn(&Layout, Timestamp) -> Result<Check>| {
+        look(layout, now).unwrap_or_else(|error| Check::failed(name, Level::Warning, &error))
+    };
+    vec![
+        look("ledger", of_rights),
+        look("end", of_end),
+        look("spill", of_spill),
+        look("quarantine", of_quarantine),
+        look("in flight", of_in_flight),
+        look("events", of_events),
+    ]
+}
+
+/// Opening for an append changes nothing.
+fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
+    let path = layout.active();
+    Ok(match Disk.open(path, Access::Append) {
+        Ok(_) => Check::ok("ledger", path.display().to_string()),
+        Err(error) => Check::fault(
+            "ledger",
+            Error::io("open the ledger", path, error).with_source(),
+            "give this user the right to write to it, or be the user who has it",
+        ),
+    })
+}
+
+/// Whether the last line is whole, and no later than now.
+fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
+    const NAME: &str = "end";
+    let storage: Arc<dyn Storage> = Arc::new(Disk);
+    let mut lines = Lines::resume(Arc::clone(&storage), layout.clone(), before_last(&Disk, layout, 1)?);
+    let mut last = None;
+    while let Some(line) = lines.next_line()? {
+        if !line.bytes.is_empty() {
+            let record = std::str::from_utf8(line.bytes).ok().and_then(|text| ExecutionMetrics::from_json(text).ok());
+            last = Some((line::check(line.bytes).and(line.seq), record));
+        }
+    }
+    let path = layout.active();
+    let len = storage.stat(path).map_err(|source| Error::io("examine the ledger", path, source))?.map(|stat| stat.len);
+    let unended = len.map_or(0, |len| len.saturating_sub(lines.cursor().offset));
+    Ok(match last {
+        _ if unended > 0 => Check::warning(
+            NAME,
+            format!("{unended} bytes after the last line"),
+            "a writer is at them; or a crash left them, and the next opening mends it",
+        ),
+        None => Check::ok(NAME, "no line yet"),
+        Some((None, _)) => {
+            Check::warning(NAME, "the last line has no valid hash", "`runledger verify` says what happened")
+        }
+        Some((Some(seq), record)) => {
+            let begun = record.map_or(now, |record| record.timestamp_start);
+            match begun.unix_ms().saturating_sub(now.unix_ms()) > CLOCK_TOLERANCE_MS {
+                true => Check::warning(
+                    NAME,
+                    format!("line {seq}, whose execution began at {begun}, after now"),
+                    "see which clock is wrong, this one or that of who recorded it",
+                ),
+                false => Check::ok(NAME, format!("line {seq}, whole")),
+            }
+        }
+    })
+}
+
+fn of_spill(layout: &Layout, _: Timestamp) -> Result<Check> {
+    let mut records = 0;
+    for name in names(&layout.spill())? {
+        if let Some(stem) = name.strip_suffix(".jsonl") {
+            records += spill::read(&Disk, layout, stem)?.records.len();
+        }
+    }
+    Ok(match records {
+        0 => Check::ok("spill", "empty"),
+        _ => Check::warning(
+            "spill",
+            format!("records that the ledger could not take: {records}"),
+            "see `events.jsonl` for why; the next opening brings them back",
+        ),
+    })
+}
+
+fn of_quarantine(layout: &Layout, _: Timestamp) -> Result<Check> {
+    let directory = layout.quarantine();
+    Ok(match names(&directory)?.len() {
+        0 => Check::ok("quarantine", "empty"),
+        files => Check::warning(
+            "quarantine",
+            format!("files in {}: {files}", directory.display()),
+            "bytes that nobody was promised: look at them, then move them away",
+        ),
+    })
+}
+
+fn of_in_flight(layout: &Layout, _: Timestamp) -> Result<Check> {
+    let left = slots::left_behind(&Disk, layout, None)?;
+    Ok(match left.iter().map(|left| left.marks.len()).sum::<usize>() {
+        0 => Check::ok("in flight", "none of a dead process"),
+        dead => Check::warning(
+            "in flight",
+            format!("executions that a dead process began: {dead}"),
+            "the next opening records them as interrupted",
+        ),
+    })
+}
+
+/// What the ledger did to itself.
+#[derive(Deserialize)]
+struct Told {
+    at: Timestamp,
+    event: String,
+}
+
+fn of_events(layout: &Layout, now: Timestamp) -> Result<Check> {
+    let path = layout.events();
+    let failed = |source| Error::io("read the events", &path, source);
+    let file = match Disk.open(&path, Access::Read) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Check::ok("events", "none")),
+        opened => opened.map_err(failed)?,
+    };
+    let mut lines = Splitter::new(file.into(), 0);
+    let mut of_note: BTreeMap<String, u64> = BTreeMap::new();
+    while let Some(piece) = lines.next_piece().map_err(failed)? {
+        if piece.unfinished {
+            break;
+        }
+        // A line that a failed write left is none.
+        let Ok(Told { at, event }) = serde_json::from_slice(lines.bytes(piece)) else { continue };
+        if now.unix_ms().saturating_sub(at.unix_ms()) <= EVENTS_MS && EVENTS_OF_NOTE.contains(&event.as_str()) {
+            *of_note.entry(event).or_default() += 1;
+        }
+    }
+    let counts: Vec<_> = of_note.iter().map(|(event, times)| format!("{event} {times}")).collect();
+    Ok(match counts.is_empty() {
+        true => Check::ok("events", "none of note in the last 7 days"),
+        false => Check::warning(
+            "events",
+            format!("in the last 7 days: {}", counts.join(", ")),
+            "`events.jsonl` says when, and why",
+        ),
+    })
+}
+
+fn names(directory: &Path) -> Result<Vec<String>> {
+    let names = Disk.list(directory).map_err(|source| Error::io("list the files", directory, source))?;
+    Ok(names.into_iter().map(|name| name.to_string_lossy().into_owned()).collect())
+}

@@ -1,0 +1,228 @@
+//! What holds for every command, found by the help of each: its examples work, it takes `--ledger` and `RUNLEDGER_PATH`
+//! and `--json`, it never writes an escape sequence, and it ends in silence when nobody reads it.
+#![cfg(all(feature = "cli", target_os = "linux"))]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
+
+mod commands;
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use commands::{Output, Place, command, output};
+use serde_json::Value;
+
+/// What answers with another program's text, whatever is asked.
+const NOT_IN_JSON: [&str; 1] = ["completions"];
+
+/// Before an example runs: what a call of the command in it becomes.
+const AS_IT_IS: &str = "";
+/// Its answer goes to a file too, and is asked for in JSON.
+const IN_JSON: &str = r#"
+runledger() {
+    case " $* " in *" --json "*) ;; *) set -- --json "$@" ;; esac
+    command runledger "$@" | tee -a answers
+}
+"#;
+/// Its answer goes to a pipe that nobody reads, and its exit code to a file.
+const UNREAD: &str = r#"
+exec 3>&1 >/dev/null
+runledger() { command runledger "$@" >&3; echo $? >> codes; }
+"#;
+
+/// A command, with the examples of its help: each a piece of shell.
+struct Documented {
+    name: String,
+    help: String,
+    examples: Vec<String>,
+}
+
+/// Every command that the help names, and those below it.
+fn documented() -> Vec<Documented> {
+    fn collect(name: &str, found: &mut Vec<Documented>) {
+        let help = output(command().args(name.split_whitespace()).arg("--help")).answer(0);
+        for command in section(&help, "Commands:").filter_map(|line| line.strip_prefix("  ")) {
+            let word = command.split(' ').next().unwrap();
+            if !matches!(word, "" | "help") {
+                collect(format!("{name} {word}").trim_start(), found);
+            }
+        }
+        // One that only has others below it does nothing of its own.
+        let usage = help.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap();
+        if !usage.ends_with("<COMMAND>") {
+            found.push(Documented { name: name.to_owned(), examples: examples(&help), help });
+        }
+    }
+    let mut found = Vec::new();
+    collect("", &mut found);
+    assert!(found.len() > 15, "{}", found.len());
+    found
+}
+
+/// The lines below a heading, up to a blank one.
+fn section<'h>(help: &'h str, heading: &str) -> impl Iterator<Item = &'h str> {
+    help.lines().skip_while(move |line| *line != heading).skip(1).take_while(|line| !line.is_empty())
+}
+
+/// What stands indented below each line that begins with `Example: `.
+fn examples(help: &str) -> Vec<String> {
+    let below = help.split("\nExample: ").skip(1).map(|text| {
+        let script = text.lines().skip(1).map_while(|line| line.strip_prefix("  "));
+        script.map(|line| format!("{line}\n")).collect::<String>()
+    });
+    below.collect()
+}
+
+/// A ledger, and the files that the examples name: a copy of one that is made once.
+fn place() -> Place {
+    static MADE: LazyLock<Place> = LazyLock::new(make);
+    let place = Place::empty();
+    for path in MADE.files() {
+        let copy = place.path(path.strip_prefix(MADE.directory.path()).unwrap().to_str().unwrap());
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        std::fs::copy(path, copy).unwrap();
+    }
+    std::fs::create_dir(place.path("elsewhere")).unwrap();
+    place
+}
+
+fn make() -> Place {
+    let place = Place::new();
+    let head = place.run(["head", "--json"]).answer(0);
+    std::fs::write(place.path("heads.jsonl"), head).unwrap();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/genai-prices-0.2.3-cut.json");
+    std::fs::copy(data, place.path("data.json")).unwrap();
+    let limit = r#"{"api": "anthropic", "limit": 25.50, "unit": "usd", "period": "day", "source": "us", "as_of": "2026-03-01"}"#;
+    std::fs::write(place.path("limits.json"), format!("[{limit}]")).unwrap();
+    std::fs::write(place.path("retention.json"), r#"{"min_days": 60}"#).unwrap();
+    place.run(["baseline", "freeze"]).answer(0);
+    place
+}
+
+/// Runs an example in the place, behind `before`. One that would follow for ever is ended after a while.
+fn run(place: &Place, before: &str, example: &str, stdout: impl Into<Stdio>) -> Output {
+    let script = format!("{before}\n{}", example.replace("/mnt/", ""));
+    let mut bash = Command::new("timeout");
+    let seconds = if follows(example) { "1" } else { "60" };
+    bash.args([seconds, "bash", "-o", "pipefail", "-c", &script]).current_dir(place.directory.path());
+    let directory = Path::new(env!("CARGO_BIN_EXE_runledger")).parent().unwrap();
+    bash.env("PATH", format!("{}:{}", directory.display(), std::env::var("PATH").unwrap()));
+    bash.env("CLICOLOR_FORCE", "1").env("COLORTERM", "truecolor").env("TERM", "xterm-256color");
+    bash.env_remove("RUNLEDGER_PATH").env_remove("RUNLEDGER_PRICES");
+    let ended = bash.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+    let ended = ended.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = ended.status.code().filter(|&code| code != 124 || !follows(example));
+    Output { code: code.or(Some(0)), stdout: text(ended.stdout), stderr: text(ended.stderr) }
+}
+
+fn follows(example: &str) -> bool {
+    example.split_whitespace().any(|word| matches!(word, "-f" | "--follow"))
+}
+
+/// As [`run`]; the answer is yes or no.
+fn run_well(place: &Place, before: &str, example: &str) -> Output {
+    let output = run(place, before, example, Stdio::piped());
+    assert!(matches!(output.code, Some(0 | 1)), "{example}: {output:?}");
+    output
+}
+
+#[test]
+fn every_command_has_an_example_that_works() {
+    for Documented { name, help, examples } in documented() {
+        assert!(!examples.is_empty(), "{name}: {help}");
+        for example in examples {
+            assert!(example.contains(&format!("runledger {name}")), "{name}: {example}");
+            let output = run_well(&place(), AS_IT_IS, &example);
+            assert!(!output.stderr.contains("error"), "{example}: {output:?}");
+        }
+    }
+}
+
+#[test]
+fn every_command_takes_the_ledger_from_an_argument_or_the_environment() {
+    for Documented { name, help, .. } in documented() {
+        let options = help.split_once("\nOptions:\n").unwrap().1;
+        for option in ["--ledger <PATH>", "[env: RUNLEDGER_PATH]", "[default: logs/execution_metrics.jsonl]", "--json"]
+        {
+            assert!(options.contains(option), "{name}: {help}");
+        }
+    }
+    for command in documented() {
+        let (place, moved) = (place(), "export RUNLEDGER_PATH=elsewhere/execution_metrics.jsonl");
+        for name in ["execution_metrics.jsonl", "execution_metrics.ledger", "baselines.jsonl", "baselines.ledger"] {
+            std::fs::rename(place.path("logs").join(name), place.path("elsewhere").join(name)).unwrap();
+        }
+        for example in command.examples {
+            run_well(&place, moved, &example);
+            assert!(!place.ledger().exists(), "{example}");
+        }
+    }
+}
+
+#[test]
+fn every_command_answers_in_json() {
+    for command in documented().iter().filter(|command| !NOT_IN_JSON.contains(&command.name.as_str())) {
+        for example in &command.examples {
+            let place = place();
+            run_well(&place, IN_JSON, example);
+            let answers = std::fs::read_to_string(place.path("answers")).unwrap();
+            for value in serde_json::Deserializer::from_str(&answers).into_iter::<Value>() {
+                let value = value.unwrap_or_else(|error| panic!("{example}: {error}: {answers}"));
+                assert!(value.is_object() || value.is_array(), "{example}: {value}");
+            }
+        }
+    }
+}
+
+/// `runledger … | head -0`
+#[test]
+fn every_command_ends_in_silence_when_nobody_reads_it() {
+    for Documented { name, examples, .. } in documented() {
+        for example in examples {
+            let (place, script) = (place(), format!("runledger {name} --help\n{example}"));
+            let (reader, unread) = std::io::pipe().unwrap();
+            drop(reader);
+            let output = run(&place, UNREAD, &script, unread);
+            let complaint =
+                output.stderr.lines().find(|line| line.contains("write the output") || line.contains("panic"));
+            assert_eq!(complaint, None, "{script}");
+            let codes = std::fs::read_to_string(place.path("codes")).unwrap();
+            let silent = codes.lines().count() > 1 && codes.lines().all(|code| code == "0");
+            assert!(silent, "{script}: {codes:?}: {}", output.stderr);
+        }
+    }
+}
+
+/// On a terminal, where colours are asked for: help, complaints and answers.
+#[test]
+fn no_command_writes_an_escape_sequence() {
+    for Documented { name, examples, .. } in documented() {
+        for example in examples {
+            let place = place();
+            // jq has colours of its own.
+            let example = example.replace("jq ", "jq -M ");
+            let script = format!("runledger {name} --help\nrunledger {name} --no-such-option\n{example}");
+            std::fs::write(place.path("script"), &script).unwrap();
+            let on_terminal = if follows(&example) { "timeout 1 bash script" } else { "bash script" };
+            let output = run(&place, AS_IT_IS, &format!("script -q -c '{on_terminal}' typescript"), Stdio::null());
+            assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{script}");
+            let written = std::fs::read_to_string(place.path("typescript")).unwrap();
+            assert!(written.contains("--ledger <PATH>") && written.contains("error: unexpected argument"), "{written}");
+            assert!(!written.contains('\u{1b}'), "{script}: {written:?}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_to_a_full_disk_is_no_answer() {
+    for name in ["list", "tail", "verify", "head", "cost", "quota", "baseline", "doctor", "completions bash"] {
+        let place = place();
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut command = command();
+        command.current_dir(place.directory.path()).args(name.split(' ')).stdout(full);
+        let complaint = output(&mut command).complaint(2);
+        assert_eq!(complaint, "runledger: write the output: No space left on device (os error 28)\n", "{name}");
+    }
+}
