@@ -96,6 +96,7 @@ struct Readme;
 pub mod baseline;
 pub mod cost;
 pub mod export;
+pub mod governance;
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 pub mod journal;

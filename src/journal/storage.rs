@@ -69,6 +69,8 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
     /// Renames a file, replacing what stands at `to`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file a second name in its directory; fails, and changes nothing, if something stands at `to`.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals in `directory` durable.
@@ -241,6 +243,10 @@ impl Storage for Disk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -19,6 +19,7 @@ mod meter;
 mod money;
 mod status;
 mod timestamp;
+mod told;
 mod usage;
 mod validate;
 mod vendor;

@@ -7,6 +7,7 @@ mod baseline;
 mod clock;
 mod compare;
 mod cost;
+mod csv;
 mod discrepancy;
 mod exit_code;
 mod explain;
@@ -15,6 +16,7 @@ mod failure;
 mod freeze;
 mod head;
 mod list;
+mod metrics;
 mod output;
 mod period;
 mod price;
@@ -68,6 +70,7 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Baseline(args) => baseline::run(args, global, out),
         Command::Compare(args) => compare::run(args, global, out),
         Command::Export(args) => export::run(args, global, out),
+        Command::Metrics(args) => metrics::run(args, global, out),
         Command::Retention(args) => retention::run(args, global, out),
     }?;
     out.flush()?;

@@ -6,6 +6,7 @@ mod cost;
 mod export;
 mod head;
 mod list;
+mod metrics;
 mod period;
 mod price;
 mod prices;
@@ -21,10 +22,11 @@ use clap::{Parser, Subcommand};
 pub(crate) use baseline::{Baseline, BaselineCommand, BaselineFreeze, BaselineStability};
 pub(crate) use compare::Compare;
 pub(crate) use cost::{Cost, CostCommand, CostExplain, Discrepancy};
-pub(crate) use export::{Export, ExportWorkflow};
+pub(crate) use export::{Export, ExportCsv, ExportWorkflow};
 pub(crate) use head::Head;
 pub(crate) use list::List;
-pub(crate) use period::{Period, Window};
+pub(crate) use metrics::Metrics;
+pub(crate) use period::{Period, Selection, Window};
 pub(crate) use price::Price;
 pub(crate) use prices::{PriceSource, Prices, PricesCheck, PricesImport};
 pub(crate) use quota::Quota;
@@ -87,6 +89,7 @@ pub(crate) enum Command {
     Compare(Compare),
     #[command(subcommand)]
     Export(Export),
+    Metrics(Metrics),
     #[command(subcommand)]
     Retention(Retention),
 }

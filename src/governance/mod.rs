@@ -1,0 +1,3 @@
+//! What the records of a production say about it.
+
+pub mod derived;
