@@ -384,7 +384,9 @@ fn no_command_changes_anything() {
         "cost discrepancy",
         "quota",
         "baseline",
+        "export csv",
         "export workflow",
+        "metrics",
         "retention plan",
     ] {
         assert!(matches!(place.run(command.split(' ')).code, Some(0 | 1)), "{command}");

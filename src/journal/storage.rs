@@ -69,12 +69,15 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
     /// Renames a file, replacing what stands at `to`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Gives a file a second name in its directory; fails, and changes nothing, if something stands at `to`.
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals in `directory` durable.
     fn sync_dir(&self, directory: &Path) -> io::Result<()>;
+    /// Gives a file a second name in its directory; fails, and changes nothing, if something stands at `to`. Only exports
+    /// need it: a disk may have no such names.
+    fn link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// The longest that a write may make a file; `None`: no limit is known.
     fn file_bytes_max(&self) -> Option<u64> {
         None

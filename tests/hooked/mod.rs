@@ -66,11 +66,6 @@ impl Storage for HookedDisk {
         Disk.rename(from, to)
     }
 
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        (self.0)(Op::Other, from)?;
-        Disk.link(from, to)
-    }
-
     fn remove(&self, path: &Path) -> io::Result<()> {
         (self.0)(Op::Other, path)?;
         Disk.remove(path)

@@ -80,13 +80,15 @@ fn shots(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> 
     }
     row(Some("all"), &derived.shots, String::new());
     table.write(out)?;
-    if derived.without_shot > 0 {
-        writeln!(out, "without shot: {}", derived.without_shot)?;
+    for (what, count) in [("unknown outcome", derived.shots.outcomes.unknown), ("without shot", derived.without_shot)] {
+        if count > 0 {
+            writeln!(out, "{what}: {count}")?;
+        }
     }
     Ok(())
 }
 
-/// Three digits and more: `0.25`, `12.50`, `12.3k`.
+/// With two decimals below 10,000: `0.25`, `12.50`, `12.3k`.
 fn average(average: f64) -> String {
     if average < 10_000.0 { format!("{average:.2}") } else { short::count(average as u128) }
 }
