@@ -8,7 +8,7 @@ use crate::journal::simulated::{Fault, Op, SimulatedDisk, When};
 use crate::journal::storage::read_full_at;
 
 /// More than a buffer, so that it takes several writes.
-const CONTENT: [u8; 150_000] = [b'x'; 150_000];
+static CONTENT: [u8; 150_000] = [b'x'; 150_000];
 
 fn create_on(disk: &SimulatedDisk) -> Result<PathBuf> {
     let (path, ()) = create(disk, Path::new("logs"), &LOG, |out| {
