@@ -244,7 +244,7 @@ fn a_directory_that_cannot_be_written_is_refused() {
     }
     let error = Ledger::open(closed.join("metrics.jsonl")).unwrap_err();
     assert_eq!((error.kind(), error.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::PermissionDenied)));
-    assert_eq!(place.text(&error), "make the ledger's directory: /closed/metrics.ledger");
+    assert_eq!(place.text(&error), "make a directory: /closed/metrics.ledger");
 }
 
 #[test]

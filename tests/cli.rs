@@ -385,7 +385,9 @@ fn no_command_changes_anything() {
         "cost discrepancy",
         "quota",
         "baseline",
+        "export csv",
         "export workflow",
+        "metrics",
         "retention plan",
         "doctor",
     ] {

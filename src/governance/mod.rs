@@ -2,8 +2,9 @@
 //!
 //! [`Gate::judge`] says PASS or FAIL for one run, with every reason and the records it concerns. [`Escalations`] says who is
 //! to be told of a window of time, why, on what evidence and by which statistic. Both go by a [`Policy`], whose defaults are
-//! documented value by value.
+//! documented value by value. [`derived`] has the figures that the records of a production give.
 
+pub mod derived;
 mod escalation;
 mod expected;
 mod field;

@@ -14,6 +14,7 @@ pub(crate) mod last;
 pub(crate) mod line;
 pub(crate) mod lock;
 mod name;
+pub(crate) mod numbered;
 pub(crate) mod per_process;
 pub(crate) mod platform;
 mod primitives;
@@ -123,7 +124,7 @@ pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<()> 
 
 /// Makes a directory with its parents, and makes each that was not there durable in the one that holds it.
 pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<()> {
-    let failed = |source| Error::io("make the ledger's directory", directory, source);
+    let failed = |source| Error::io("make a directory", directory, source);
     let mut missing = Vec::new();
     for ancestor in directory.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
         if storage.stat(ancestor).map_err(failed)?.is_some() {

@@ -73,6 +73,11 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals in `directory` durable.
     fn sync_dir(&self, directory: &Path) -> io::Result<()>;
+    /// Gives a file a second name in its directory; fails, and changes nothing, if something stands at `to`. Only exports
+    /// need it: a disk may have no such names.
+    fn link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// The longest that a write may make a file; `None`: no limit is known.
     fn file_bytes_max(&self) -> Option<u64> {
         None
@@ -241,6 +246,10 @@ impl Storage for Disk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

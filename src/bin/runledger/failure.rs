@@ -79,6 +79,14 @@ impl Failure {
     }
 }
 
+/// Tells a reader of the output who has enough of it from a ledger that cannot be read.
+pub(crate) fn to_output(error: runledger::Error) -> Failure {
+    match error.io_kind() {
+        Some(kind @ io::ErrorKind::BrokenPipe) => Failure::Output(kind.into()),
+        _ => error.into(),
+    }
+}
+
 /// The kind of a library's error, as programs read it.
 pub(crate) fn kind(error: &runledger::Error) -> &'static str {
     match error.kind() {

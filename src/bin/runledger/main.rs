@@ -10,6 +10,7 @@ mod compare;
 mod complete;
 mod completions;
 mod cost;
+mod csv;
 mod discrepancy;
 mod doctor;
 mod environment;
@@ -23,6 +24,7 @@ mod gate;
 mod head;
 mod ledger;
 mod list;
+mod metrics;
 mod open;
 mod output;
 mod period;
@@ -85,6 +87,7 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Baseline(args) => baseline::run(args, global, out),
         Command::Compare(args) => compare::run(args, global, out),
         Command::Export(args) => export::run(args, global, out),
+        Command::Metrics(args) => metrics::run(args, global, out),
         Command::Retention(args) => retention::run(args, global, out),
         Command::Start(args) => start::run(args, global, out),
         Command::Progress(args) => progress::run(args, global, out),

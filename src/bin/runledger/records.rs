@@ -3,7 +3,7 @@
 use runledger::baseline::Skipped;
 use runledger::{Error, ErrorKind, ExecutionMetrics, Records};
 
-use crate::args::Global;
+use crate::args::{Global, Selection};
 use crate::failure::{self, Failure};
 use crate::output;
 
@@ -34,6 +34,15 @@ pub(crate) fn each_of(
     }
     count(malformed, global);
     Ok(malformed)
+}
+
+/// The records of the ledger that are meant, and the lines that are no records.
+pub(crate) fn selected(
+    selection: &Selection,
+    global: &Global,
+) -> Result<impl Iterator<Item = runledger::Result<ExecutionMetrics>>, Failure> {
+    let meant = |record: &runledger::Result<_>| record.as_ref().map_or(true, |record| selection.has(record));
+    Ok(Records::open(&global.ledger)?.filter(meant))
 }
 
 /// Refuses a path at which something else than a file stands; where nothing stands, it is for the command to say.

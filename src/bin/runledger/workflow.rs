@@ -1,16 +1,16 @@
 //! `runledger export workflow`
 
 use std::fs::OpenOptions;
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use runledger::ExecutionMetrics;
 use runledger::export::workflow::{self, Written};
-use runledger::{ExecutionMetrics, Records};
 
 use crate::args::{ExportWorkflow, Global};
 use crate::exit_code::ExitCode;
-use crate::failure::Failure;
+use crate::failure::{Failure, to_output};
 use crate::output;
 use crate::records;
 
@@ -20,22 +20,13 @@ pub(crate) fn run(args: &ExportWorkflow, global: &Global, out: &mut impl Write) 
         return Ok(ExitCode::Yes);
     }
     // Where there is no ledger, no file is made.
-    let records = Records::open(&global.ledger)?.filter(|record| match record {
-        Ok(record) => args.wants(record),
-        Err(_) => true,
-    });
+    let records = records::selected(&args.selection, global)?;
     let written = match &args.out {
         Some(path) => to_file(path, records)?,
         None => workflow::write(records, out).map_err(to_output)?,
     };
     tell(&written, global);
     Ok(ExitCode::Yes)
-}
-
-impl ExportWorkflow {
-    fn wants(&self, record: &ExecutionMetrics) -> bool {
-        self.run.as_ref().is_none_or(|run| record.run.run_id.as_ref() == Some(run)) && self.period.has(record)
-    }
 }
 
 fn to_file(
@@ -47,14 +38,6 @@ fn to_file(
     let written = workflow::write(records, BufWriter::new(&file))?;
     file.sync_all().map_err(failed)?;
     Ok(written)
-}
-
-/// Tells a reader of the output who has enough of it from a ledger that cannot be read.
-fn to_output(error: runledger::Error) -> Failure {
-    match error.io_kind() {
-        Some(kind @ io::ErrorKind::BrokenPipe) => Failure::Output(kind.into()),
-        _ => error.into(),
-    }
 }
 
 /// Says on stderr what the events do not say.

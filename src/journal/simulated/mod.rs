@@ -43,7 +43,7 @@
 //!    and maybe on the disk. No later sync writes them, unless they are written again. The length is not given up: the
 //!    next successful sync makes it durable. (ext4 and XFS; see Rebello et al., "Can Applications Recover from fsync
 //!    Failures?", 2020.) A sync that a signal interrupts loses nothing.
-//! 8. **Names.** Creating, renaming and removing change a directory; a power cut leaves any prefix of its changes since
+//! 8. **Names.** Creating, renaming, linking and removing change a directory; a power cut leaves any prefix of its changes since
 //!    its last successful [`sync_dir`](Storage::sync_dir), of each directory independently. A file replaced by a rename
 //!    is there before or after it, never missing. A new directory is such a change of the directory above, and without
 //!    it everything within is lost.
@@ -60,7 +60,7 @@
 //! Not modelled: a medium that lies about flushing or loses what is at rest; a directory that is itself torn, as ext4
 //! without a journal may leave it, with a file under no name; old blocks of other files showing in a new page, as ext4
 //! with `data=writeback` or without a journal may leave them; the cache dropping a page after a failed sync; inode
-//! numbers used again; removing or renaming directories, links, permissions.
+//! numbers used again; removing or renaming directories, links between directories, symbolic links, permissions.
 
 mod choices;
 mod directory;
@@ -125,6 +125,8 @@ pub enum Op {
     Truncate,
     /// [`Storage::rename`].
     Rename,
+    /// [`Storage::link`].
+    Link,
     /// [`Storage::remove`].
     Remove,
     /// [`StorageFile::sync`].
@@ -340,6 +342,10 @@ impl Storage for SimulatedDisk {
         self.state().rename(from, to)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.state().link(from, to)
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.state().remove(path)
     }
@@ -428,6 +434,7 @@ impl fmt::Display for Op {
             Self::WriteAt => "write_at",
             Self::Truncate => "truncate",
             Self::Rename => "rename",
+            Self::Link => "link",
             Self::Remove => "remove",
             Self::Sync => "sync",
             Self::SyncDir => "sync_dir",

@@ -235,6 +235,16 @@ impl State {
         self.change(target, EntryChange { serial, unset: None, set, moved_to: None })
     }
 
+    pub(super) fn link(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let node = Node::File(self.find_file(from)?);
+        if self.find(to)?.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let (directory, name) = self.place(to)?;
+        self.call(Op::Link, from, &format!("to {}", to.display()), None)?;
+        self.change(directory, EntryChange { set: Some((name, node)), ..EntryChange::default() })
+    }
+
     pub(super) fn remove(&mut self, path: &Path) -> io::Result<()> {
         self.find_file(path)?;
         let (directory, name) = self.place(path)?;

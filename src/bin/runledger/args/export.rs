@@ -3,13 +3,41 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
 
-use super::period::Period;
+use super::period::Selection;
 
 /// Write the records in the form that another program takes
 #[derive(Debug, Subcommand)]
 pub(crate) enum Export {
+    Csv(ExportCsv),
     Workflow(ExportWorkflow),
+}
+
+/// Write a run log, one row an execution, as RUN_LOG_v###.csv
+///
+/// It gets the next free number; none is ever overwritten, and only a whole one gets its name. The columns are run_id,
+/// parent_run_id, timestamp, skill_name, scene_id, shot_id, model_used, tier, estimated_cost, actual_cost, duration_s,
+/// outcome, regen_count, artifact_output and notes. What is unknown is an empty cell.
+///
+/// Where a spreadsheet could take a text for a formula, a ' stands before it: the documentation of the library, module
+/// `export::csv`, says where, and what each column holds.
+///
+/// The path of the file goes to stdout, how many rows it has to stderr. With --json, stdout has both.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: the executions of one run, for a spreadsheet
+  runledger export csv --run run-7 --dir ~/reports
+Example: what DuckDB makes of last week's
+  runledger export csv --since 7d --out - | duckdb -c \"SUMMARIZE FROM read_csv('/dev/stdin')\"")]
+pub(crate) struct ExportCsv {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// The directory for the file, made if it is not there; that of the ledger if it is not told
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Write to stdout, and make no file
+    #[arg(long, value_name = "-", value_parser = PossibleValuesParser::new(["-"]), conflicts_with = "dir")]
+    pub(crate) out: Option<String>,
 }
 
 /// Write workflow events: one JSON object for each execution, one a line
@@ -26,11 +54,8 @@ pub(crate) enum Export {
 Example: hold events against the schema
   runledger export workflow --schema > workflow.schema.json")]
 pub(crate) struct ExportWorkflow {
-    /// Only this run, by its run_id
-    #[arg(long, value_name = "ID")]
-    pub(crate) run: Option<String>,
     #[command(flatten)]
-    pub(crate) period: Period,
+    pub(crate) selection: Selection,
     /// Write them to this new file instead of stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

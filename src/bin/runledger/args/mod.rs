@@ -12,6 +12,7 @@ mod gate;
 mod head;
 mod list;
 mod metadata;
+mod metrics;
 mod open;
 mod period;
 mod pipe;
@@ -41,12 +42,13 @@ pub(crate) use completions::Completions;
 pub(crate) use cost::{Cost, CostCommand, CostExplain, Discrepancy};
 pub(crate) use doctor::Doctor;
 pub(crate) use escalate::Escalate;
-pub(crate) use export::{Export, ExportWorkflow};
+pub(crate) use export::{Export, ExportCsv, ExportWorkflow};
 pub(crate) use gate::Gate;
 pub(crate) use head::Head;
 pub(crate) use list::List;
+pub(crate) use metrics::Metrics;
 pub(crate) use open::Open;
-pub(crate) use period::{Period, Window};
+pub(crate) use period::{Period, Selection, Window};
 pub(crate) use pipe::Pipe;
 pub(crate) use policy::Policy;
 pub(crate) use price::Price;
@@ -138,6 +140,7 @@ pub(crate) enum Command {
     Compare(Compare),
     #[command(subcommand)]
     Export(Export),
+    Metrics(Metrics),
     #[command(subcommand)]
     Retention(Retention),
     Start(Start),

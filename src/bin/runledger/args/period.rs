@@ -27,3 +27,13 @@ pub(crate) struct Window {
     #[command(flatten)]
     pub(crate) period: Period,
 }
+
+/// Which executions are meant, by their run and the time they began.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Selection {
+    /// Only this run, by its run_id
+    #[arg(long, value_name = "ID")]
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) period: Period,
+}

@@ -20,7 +20,7 @@ fn a_fault_hits_the_call_it_is_meant_for_once() {
 fn a_failed_call_changes_nothing() {
     let (disk, file) = disk_with(b"old");
     let fail = |op| disk.inject(When::Next(op), Fault::Os(5));
-    let ops = [Op::Create, Op::WriteAt, Op::Truncate, Op::Rename, Op::Remove, Op::SyncDir, Op::CreateDir];
+    let ops = [Op::Create, Op::WriteAt, Op::Truncate, Op::Rename, Op::Link, Op::Remove, Op::SyncDir, Op::CreateDir];
     ops.into_iter().for_each(fail);
     let before = disk.calls().len();
     let errors = [
@@ -28,6 +28,7 @@ fn a_failed_call_changes_nothing() {
         file.write_at(b"new", 0).map(drop),
         file.truncate(0),
         disk.rename(Path::new("a"), Path::new("c")),
+        disk.link(Path::new("a"), Path::new("c")),
         disk.remove(Path::new("a")),
         disk.sync_dir(Path::new("/")),
         disk.create_dir(Path::new("d")),

@@ -42,6 +42,16 @@ fn a_replacement_is_old_or_new_until_the_directory_is_synced() {
 }
 
 #[test]
+fn a_second_name_is_the_same_file_and_goes_its_own_way() {
+    let (disk, _) = disk_with(b"x");
+    disk.link(Path::new("a"), Path::new("b")).unwrap();
+    assert_eq!(disk.link(Path::new("a"), Path::new("b")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    disk.remove(Path::new("a")).unwrap();
+    assert_names(&disk, "/", &[&["a"], &["a", "b"], &["b"]]);
+    assert_eq!(read(&disk, "b").unwrap(), b"x");
+}
+
+#[test]
 fn a_removed_file_can_come_back_with_its_bytes() {
     let (disk, file) = disk_with(b"x");
     drop(file);

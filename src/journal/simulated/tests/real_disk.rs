@@ -12,6 +12,7 @@ enum Step {
     List(&'static str),
     Stat(&'static str),
     Rename(&'static str, &'static str),
+    Link(&'static str, &'static str),
     Remove(&'static str),
     SyncDir(&'static str),
     Append(usize, Vec<u8>),
@@ -47,6 +48,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => directory().prop_map(Step::List),
         1 => path().prop_map(Step::Stat),
         1 => (path(), path()).prop_map(|(from, to)| Step::Rename(from, to)),
+        1 => (path(), path()).prop_map(|(from, to)| Step::Link(from, to)),
         1 => path().prop_map(Step::Remove),
         1 => directory().prop_map(Step::SyncDir),
         2 => (file(), bytes()).prop_map(|(file, bytes)| Step::Append(file, bytes)),
@@ -95,6 +97,7 @@ impl Side {
             }
             Step::Stat(path) => Ok(self.disk.stat(&at(path))?.map_or_else(String::new, described)),
             Step::Rename(from, to) => self.disk.rename(&at(from), &at(to)).map(done),
+            Step::Link(from, to) => self.disk.link(&at(from), &at(to)).map(done),
             Step::Remove(path) => self.disk.remove(&at(path)).map(done),
             Step::SyncDir(path) => self.disk.sync_dir(&at(path)).map(done),
             Step::Close(file) if file < self.files.len() => {
@@ -148,7 +151,7 @@ fn not_modelled(side: &Side, step: &Step) -> bool {
     let is_directory = |path: &str| side.root.join(path).is_dir();
     match *step {
         Step::Open(path, _) | Step::Remove(path) => is_directory(path),
-        Step::Rename(from, to) => is_directory(from) || is_directory(to),
+        Step::Rename(from, to) | Step::Link(from, to) => is_directory(from) || is_directory(to),
         Step::SyncDir(path) => side.root.join(path).is_file(),
         _ => false,
     }

@@ -1,0 +1,128 @@
+//! What the metrics are made of, record by record.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::shots::ShotMap;
+use super::{Counted, DerivedMetrics, ModelOutcomes, Outcomes, SceneCost, Tally};
+use crate::cost::{By, Report};
+use crate::error::{Result, Skipped};
+use crate::metrics::{ExecutionMetrics, QcOutcome};
+
+pub(super) struct Accumulator {
+    executions: u64,
+    shots: ShotMap,
+    drift: Counts,
+    scenes: Report,
+    tiers: Counts,
+    models: BTreeMap<Option<String>, Outcomes>,
+    qc_violations: Counts,
+    pub(super) skipped: Skipped,
+}
+
+impl Accumulator {
+    pub(super) fn new() -> Self {
+        Self {
+            executions: 0,
+            shots: ShotMap::default(),
+            drift: Counts::default(),
+            scenes: Report::new(By::Scene),
+            tiers: Counts::default(),
+            models: BTreeMap::new(),
+            qc_violations: Counts::default(),
+            skipped: Skipped::default(),
+        }
+    }
+
+    pub(super) fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
+        let outcome = record.outcome();
+        let production = &record.production;
+        self.executions += 1;
+        self.shots.add(production, outcome.as_ref());
+        self.drift.add(production.drift_category.as_deref());
+        self.scenes.add(record)?;
+        if record.used_model() {
+            self.tiers.add(record.tier());
+            self.models.entry(record.model.name.clone()).or_default().add(outcome.as_ref());
+        }
+        for violation in &production.qc_violations {
+            self.qc_violations.add(Some(violation));
+        }
+        let objected = matches!(&outcome, Some(outcome) if [QcOutcome::Fail, QcOutcome::Fix].contains(outcome));
+        if objected && production.qc_violations.is_empty() {
+            self.qc_violations.add(None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> DerivedMetrics {
+        let scene = |(scene_id, group): (Option<&str>, &crate::cost::Group)| SceneCost {
+            scene_id: scene_id.map(str::to_owned),
+            executions: group.sum.executions,
+            cost_usd: group.sum.cost,
+            unpriced: group.sum.unpriced,
+        };
+        let model = |(model, outcomes): (_, Outcomes)| ModelOutcomes { model, outcomes: outcomes.with_rate() };
+        let (shots, shot_types) = self.shots.measure();
+        DerivedMetrics {
+            executions: self.executions,
+            shots,
+            without_shot: self.shots.without_shot(),
+            drift: self.drift.finish(),
+            scenes: self.scenes.groups().map(scene).collect(),
+            tiers: self.tiers.finish(),
+            models: self.models.into_iter().map(model).collect(),
+            qc_violations: self.qc_violations.finish(),
+            shot_types,
+            skipped: self.skipped,
+        }
+    }
+}
+
+impl Outcomes {
+    pub(super) fn add(&mut self, outcome: Option<&QcOutcome>) {
+        match outcome {
+            Some(outcome) => {
+                self.known += 1;
+                self.failed += u64::from(*outcome == QcOutcome::Fail);
+            }
+            None => self.unknown += 1,
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.known += other.known;
+        self.failed += other.failed;
+        self.unknown += other.unknown;
+    }
+
+    pub(super) fn with_rate(self) -> Self {
+        let failure_rate = (self.known > 0).then(|| self.failed as f64 / self.known as f64);
+        Self { failure_rate, ..self }
+    }
+}
+
+/// A [`Tally`] that grows.
+#[derive(Default)]
+struct Counts {
+    by_name: BTreeMap<String, u64>,
+    untold: u64,
+}
+
+impl Counts {
+    fn add(&mut self, name: Option<&str>) {
+        match name {
+            Some(name) => *self.by_name.entry(name.to_owned()).or_default() += 1,
+            None => self.untold += 1,
+        }
+    }
+
+    fn finish(self) -> Tally {
+        let total: u64 = self.by_name.values().sum();
+        let counted = |(name, count)| Counted { name, count, share: count as f64 / total as f64 };
+        let mut counts: Vec<_> = self.by_name.into_iter().map(counted).collect();
+        // Stable: those that are equally frequent stay in the order of their names.
+        counts.sort_by_key(|counted| Reverse(counted.count));
+        Tally { counts, untold: self.untold }
+    }
+}

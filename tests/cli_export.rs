@@ -1,0 +1,134 @@
+//! `runledger export csv` writes run logs of a ledger: whole, numbered, none overwritten, and says what they lack.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
+
+mod commands;
+mod production;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Stdio;
+
+use commands::{Output, Place, command, lines};
+use production::{execution, production};
+use serde_json::json;
+
+const HEADER: &str = "run_id,parent_run_id,timestamp,skill_name,scene_id,shot_id,model_used,tier,estimated_cost,\
+                      actual_cost,duration_s,outcome,regen_count,artifact_output,notes\r\n";
+
+/// Three executions of two runs, an hour apart.
+fn place() -> Place {
+    let mut of_another = execution(3, 120);
+    of_another.run.run_id = Some("run-2".into());
+    Place::with(&[execution(1, 0), execution(2, 60), of_another])
+}
+
+fn row(run: &str, time: &str) -> String {
+    format!("{run},,2026-11-20T{time}:00.000Z,draw,,,,,,,1.500,PASS,,,\r\n")
+}
+
+fn told(stdout: &str, stderr: &str) -> Output {
+    Output { code: Some(0), stdout: stdout.to_owned(), stderr: stderr.to_owned() }
+}
+
+#[test]
+fn a_run_log_stands_beside_the_ledger_unless_a_directory_is_named() {
+    let place = place();
+    let whole = format!("{HEADER}{}{}{}", row("run-1", "12:00"), row("run-1", "13:00"), row("run-2", "14:00"));
+    let rows = "runledger: rows: 3\n";
+    assert_eq!(place.run(["export", "csv"]), told("logs/RUN_LOG_v001.csv\n", rows));
+    assert_eq!(place.run(["export", "csv"]), told("logs/RUN_LOG_v002.csv\n", rows));
+    assert_eq!(place.run(["export", "csv", "--dir", "a/b"]), told("a/b/RUN_LOG_v001.csv\n", rows));
+    for path in ["logs/RUN_LOG_v001.csv", "logs/RUN_LOG_v002.csv", "a/b/RUN_LOG_v001.csv"] {
+        assert_eq!(fs::read_to_string(place.path(path)).unwrap(), whole);
+    }
+    // The ledger is read, and nothing else of it touched.
+    assert_eq!(place.run(["verify"]).code, Some(0));
+}
+
+#[test]
+fn a_ledger_in_the_working_directory_has_its_run_logs_there() {
+    let place = Place::empty();
+    fs::write(place.path("here.jsonl"), lines(&[execution(1, 0)])).unwrap();
+    let found = place.run(["export", "csv", "--ledger", "here.jsonl"]);
+    assert_eq!(found, told("RUN_LOG_v001.csv\n", "runledger: rows: 1\n"));
+}
+
+#[test]
+fn a_run_and_a_time_choose_the_rows() {
+    let place = place();
+    let chosen = |args: &str| {
+        let args = ["export", "csv", "--out", "-"].into_iter().chain(args.split_whitespace());
+        let Output { code, stdout, stderr } = place.run(args);
+        let rows = stdout.strip_prefix(HEADER).unwrap();
+        assert_eq!((code, stderr), (Some(0), format!("runledger: rows: {}\n", rows.lines().count())));
+        rows.to_owned()
+    };
+    assert_eq!(chosen("--run run-2"), row("run-2", "14:00"));
+    assert_eq!(chosen("--run run"), "");
+    assert_eq!(chosen("--since 2026-11-20T13:00:00Z --until 2026-11-20T14:00:00Z"), row("run-1", "13:00"));
+    assert_eq!(chosen("--run run-1 --since 2026-11-20T13:00:00Z"), row("run-1", "13:00"));
+    assert_eq!(chosen("--until 2026-11-19"), "");
+    assert_eq!(fs::read_dir(place.path("logs")).unwrap().count(), 2, "a file was made");
+}
+
+#[test]
+fn in_json_the_answer_has_the_path_the_rows_and_the_lines_that_are_no_records() {
+    let place = place().with_a_foreign_line();
+    let Output { code, stdout, stderr } = place.run(["export", "csv", "--json"]);
+    let expected = json!({"path": "logs/RUN_LOG_v001.csv", "rows": 3, "malformed_lines": 1});
+    assert_eq!((code, serde_json::from_str(&stdout).ok()), (Some(0), Some(expected)));
+    let warnings: Vec<_> = stderr.lines().collect();
+    assert!(warnings.len() == 2 && warnings[0].contains("line 3"), "{stderr}");
+
+    let Output { stdout, stderr, .. } = place.run(["export", "csv", "--out", "-", "--json"]);
+    assert!(
+        stdout.starts_with(HEADER) && stderr.ends_with("{\"kind\":\"written\",\"note\":\"rows: 3\"}\n"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn processes_that_export_at_once_get_each_its_own_number() {
+    let place = Place::with(&production());
+    let spawn = |_| {
+        let mut command = command();
+        command.current_dir(place.directory.path()).args(["export", "csv", "--dir", "out"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let children: Vec<_> = (0..16).map(spawn).collect();
+    let paths = children.into_iter().map(|child| {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    });
+    let paths: BTreeSet<_> = paths.collect();
+    let expected = (1..=16).map(|number| format!("out/RUN_LOG_v{number:03}.csv")).collect();
+    assert_eq!(paths, expected);
+    let texts: BTreeSet<_> = paths.iter().map(|path| fs::read_to_string(place.path(path)).unwrap()).collect();
+    assert_eq!(texts.len(), 1);
+    assert_eq!(texts.first().unwrap().lines().count(), 1 + production().len());
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_before_anything_is_written() {
+    let place = Place::empty();
+    let complaint = place.run(["export", "csv", "--dir", "out"]).complaint(2);
+    assert!(complaint.contains("open a ledger to read: logs/execution_metrics.jsonl"), "{complaint}");
+    assert!(place.run(["export", "csv", "--out", "file.csv"]).complaint(2).contains("possible values: -"));
+    assert!(place.run(["export", "csv", "--out", "-", "--dir", "."]).complaint(2).contains("cannot be used with"));
+    assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_it_quietly() {
+    let place = Place::empty();
+    fs::create_dir(place.path("logs")).unwrap();
+    fs::write(place.ledger(), lines(&production()).repeat(200)).unwrap();
+    let mut command = command();
+    command.current_dir(place.directory.path()).args(["export", "csv", "--out", "-"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
