@@ -99,6 +99,7 @@ pub mod journal;
 pub mod ledger;
 pub mod metrics;
 pub mod quota;
+pub mod runlog;
 
 pub use baseline::{Baseline, Baselines};
 pub use cost::{Cost, PriceTable};

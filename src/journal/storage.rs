@@ -174,6 +174,40 @@ pub(crate) fn open_or_make(
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
+/// Makes a file with `bytes` in it, where nothing may stand; durable when it returns, and gone if it fails.
+pub(crate) fn create_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = storage.open(path, Access::AppendNew)?;
+    let filled = append_all(&*file, bytes).and_then(|()| file.sync());
+    if let Err(error) = filled.and_then(|()| storage.sync_dir(path.parent().unwrap_or(Path::new("")))) {
+        // What is left of it is no worse than what a crash leaves.
+        let _ = storage.remove(path);
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Makes `bytes` the content of a file, whole or not at all, whatever it held; durable when it returns. One caller at a
+/// time.
+pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    unless_missing(storage.remove(&new))?;
+    create_new(storage, &new, bytes)?;
+    storage.rename(&new, path)?;
+    storage.sync_dir(path.parent().unwrap_or(Path::new("")))
+}
+
+/// What a file holds; `None` if no regular file stands there.
+pub(crate) fn content(storage: &dyn Storage, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    if storage.stat(path)?.is_none_or(|there| there.file_type != FileType::File) {
+        return Ok(None);
+    }
+    let file = storage.open(path, Access::Read)?;
+    let mut bytes = vec![0; usize::try_from(file.length()?).map_err(io::Error::other)?];
+    let read = read_full_at(&*file, &mut bytes, 0)?;
+    bytes.truncate(read);
+    Ok(Some(bytes))
+}
+
 /// Fills as much of `buffer` as the file has from `offset` on, and says how much that was.
 pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::segment::Layout;
-use crate::journal::storage::{Disk, FileType, Stat, Storage};
+use crate::journal::storage::Disk;
 use crate::journal::{Line, Lines};
 use crate::metrics::ExecutionMetrics;
 
@@ -28,28 +28,11 @@ impl Records {
     /// [`ErrorKind::Io`] when there is no file at `path` and no ledger either, or it cannot be read;
     /// [`ErrorKind::Unsuitable`] when a directory, a FIFO or a device stands there.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self::new(Lines::from_start(Arc::new(Disk), readable(path.as_ref())?)))
+        Ok(Self::new(Lines::from_start(Arc::new(Disk), Layout::to_read(path.as_ref())?)))
     }
 
     pub(super) fn new(lines: Lines) -> Self {
         Self { lines, failed: false }
-    }
-}
-
-/// The layout of the ledger whose active segment is `path`, if it can be read.
-pub(super) fn readable(path: &Path) -> Result<Layout> {
-    let layout = Layout::new(path);
-    let there = Disk.stat(layout.active()).and_then(|active| Ok(active.or(Disk.stat(&layout.identity())?)));
-    match there {
-        // Opening a FIFO would wait for a writer.
-        Ok(Some(Stat { file_type: FileType::Directory | FileType::Special, .. })) => {
-            Err(Error::new(ErrorKind::Unsuitable, "open a ledger to read")
-                .path(layout.active())
-                .detail("expected a regular file, found a directory, a FIFO or a device"))
-        }
-        Ok(Some(_)) => Ok(layout),
-        Ok(None) => Err(Error::io("open a ledger to read", layout.active(), std::io::ErrorKind::NotFound.into())),
-        Err(source) => Err(Error::io("open a ledger to read", layout.active(), source)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What one execution took of each model that it used.
 
-use crate::metrics::{ExecutionMetrics, LlmCall, Model, UsageParts, Usd};
+use crate::metrics::{ExecutionMetrics, LlmCall, UsageParts, Usd};
 
 /// What one execution took of one model. `None` is unknown: if it is of one call, it is of all of them together.
 #[derive(Debug, Clone, Copy)]
@@ -46,10 +46,10 @@ pub(super) struct Parts<'r> {
 impl<'r> Parts<'r> {
     /// `None`: the execution used no model.
     pub(super) fn of(record: &'r ExecutionMetrics) -> Option<Self> {
-        let by_model = by_model(&record.trace.llm_calls);
-        if by_model.is_empty() && !used_model(record) {
+        if !record.used_model() {
             return None;
         }
+        let by_model = by_model(&record.trace.llm_calls);
         let models = match by_model.as_slice() {
             [_, _, ..] if adds_up(&by_model, record) => by_model,
             // Which model took how much of the whole is not told.
@@ -115,14 +115,6 @@ fn adds_up(parts: &[Part<'_>], record: &ExecutionMetrics) -> bool {
             && not_other(cached.read, summed.cached.read)
             && not_other(cached.write, summed.cached.write)
     })
-}
-
-fn used_model(record: &ExecutionMetrics) -> bool {
-    let counts = [record.tokens_used, record.tokens_input, record.tokens_output];
-    counts.iter().any(Option::is_some)
-        || record.cost_usd.is_some()
-        || record.cost_tier.is_some()
-        || record.model != Model::default()
 }
 
 fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
