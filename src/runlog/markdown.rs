@@ -84,6 +84,10 @@ impl RunLog {
         field(out, "Conversations Processed", Some(count(self.conversations_processed.map(u128::from))))?;
         field(out, "Messages Sent", Some(count(self.messages_sent.map(u128::from))))?;
         list(out, "Changes Made", self.changes_made.as_deref())?;
+        if self.changes_made.as_ref().is_some_and(|items| !items.is_empty()) {
+            // Else the next line would belong to the last item.
+            writeln!(out)?;
+        }
         list(out, "Issues to Address", self.issues_to_address.as_deref())
     }
 

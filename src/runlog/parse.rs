@@ -47,6 +47,9 @@ impl RunLog {
         let conversations_processed = lines.field("Conversations Processed", whole)?;
         let messages_sent = lines.field("Messages Sent", whole)?;
         let changes_made = lines.list("Changes Made")?;
+        if changes_made.as_ref().is_some_and(|items| !items.is_empty()) {
+            lines.exactly("")?;
+        }
         let issues_to_address = lines.list("Issues to Address")?;
         lines.section()?;
         lines.exactly(TOKEN_USAGE)?;

@@ -22,7 +22,7 @@ const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "
 /// | a URL | `<url>` |
 /// | a path: with `/`, `./`, `../`, `~/`, `C:\` or `\\` in front, with two slashes, or with one and an extension | `<path>` |
 /// | a date, with a time behind it or without | `<time>` |
-/// | a UUID, seven hex digits or more, `0x…`, an e-mail address, letters mixed with digits after `-`, `_`, `#` or `:` (`conv-abc123`), eight of them or more anywhere | `<id>` |
+/// | a UUID, seven hex digits or more, `0x…`, an e-mail address, letters with digits after `-`, `_`, `#` or `:` (`conv-abc123`), eight or more anywhere if digits stand before letters | `<id>` |
 /// | any other digits, `1,024`, `-3.5`, `10:30:00`, those of `250ms` and `worker3` | `<n>` |
 ///
 /// Kept are a short code of capitals and digits (`E0308`), and what comes after `http`, `status`, `code`, `error`, `errno`,
@@ -191,7 +191,9 @@ fn segment(segment: &str, before: Option<char>) -> String {
         () if digits == segment.len() => NUMBER.to_owned(),
         () if hex => ID.to_owned(),
         () if unit => format!("{NUMBER}{letters}"),
-        () if segment.chars().count() >= 8 || before.is_some_and(|c| "-_#:".contains(c)) => ID.to_owned(),
+        () if (segment.len() >= 8 && alternates(segment)) || before.is_some_and(|c| "-_#:".contains(c)) => {
+            ID.to_owned()
+        }
         () => {
             let mut text = String::new();
             for c in segment.chars() {
@@ -204,6 +206,11 @@ fn segment(segment: &str, before: Option<char>) -> String {
             text
         }
     }
+}
+
+/// Whether letters and digits change more often than from letters to digits behind them, as in `worker12`.
+fn alternates(segment: &str) -> bool {
+    segment.trim_end_matches(|c: char| c.is_ascii_digit()).contains(|c: char| c.is_ascii_digit())
 }
 
 fn is_path(word: &str) -> bool {
