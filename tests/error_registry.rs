@@ -144,7 +144,7 @@ fn messages_that_differ_in_values_alone_have_one_signature() {
         ),
         ("<id> is not allowed", vec!["maria@example.com is not allowed", "jo.doe@mail.example.org is not allowed"]),
         (
-            "memory limit of <n>mb exceeded: <n>% used",
+            "memory limit of <n>mb exceeded: <n> used",
             vec!["memory limit of 512MB exceeded: 101.5% used", "memory limit of 1,024MB exceeded: 100% used"],
         ),
         ("can't reach the model <text>", vec!["Can't reach the model `o3`", "can't reach the model `gpt-4.1`"]),
@@ -276,7 +276,7 @@ fn the_severity_is_by_the_rule_until_a_person_says_otherwise() {
     killed.set_status(Status::Interrupted);
     fixture.export("r-1", &[went_on, failed(2, "ended it"), panicked, killed]);
     let severities = || -> Vec<_> {
-        fixture.open().errors().unwrap().iter().map(|e| format!("{} {}", e.message, e.severity())).collect()
+        fixture.open().errors().unwrap().iter().map(|e| format!("{} {}", e.message, e.severity)).collect()
     };
     let by_rule =
         ["mended LOW", "not mended MEDIUM", "ended it HIGH", "out of bounds CRITICAL", "its process died CRITICAL"];
@@ -284,8 +284,8 @@ fn the_severity_is_by_the_rule_until_a_person_says_otherwise() {
     // The worst counts.
     fixture.export("r-2", &[failed(5, "mended")]);
     assert_eq!(severities()[0], "mended HIGH");
-    let rated = fixture.open().rate(id("ERR-001"), Severity::Low).unwrap();
-    assert_eq!((rated.severity(), rated.ruled, rated.rated), (Severity::Low, Severity::High, Some(Severity::Low)));
+    let rated = fixture.open().set_severity(id("ERR-001"), Severity::Low).unwrap();
+    assert_eq!((rated.severity, rated.severity_by_rule, rated.severity_is_set), (Severity::Low, Severity::High, true));
     fixture.export("r-3", &[failed(6, "mended")]);
     assert_eq!(severities()[0], "mended LOW");
     assert!(fixture.rendered().contains("| **Severity** | LOW (by the rule HIGH) |"));
@@ -325,8 +325,11 @@ fn what_cannot_be_done_is_refused_with_nothing_written() {
     fixture.export("r-1", &[failed(1, "refused")]);
     let (registry, before) = (fixture.open(), fixture.journal());
     let journal = fixture.logs().join("error-registry.jsonl");
-    let unknown = registry.rate(id("ERR-002"), Severity::Low).unwrap_err();
-    assert_eq!(unknown.to_string(), format!("rate ERR-002: {}: no error has that number", journal.display()));
+    let unknown = registry.set_severity(id("ERR-002"), Severity::Low).unwrap_err();
+    assert_eq!(
+        unknown.to_string(),
+        format!("set the severity of ERR-002: {}: no error has that number", journal.display())
+    );
     let open = registry.reopen(id("ERR-001")).unwrap_err();
     assert_eq!(open.to_string(), "reopen ERR-001: expected a resolved error, found one that is OPEN");
     let empty = registry.resolve(id("ERR-001"), " \n").unwrap_err();
@@ -441,7 +444,7 @@ fn the_rendered_registry_is_whole_and_nothing_in_it_is_markup() {
     fixture.export("r-1", &[nasty]);
     fixture.export("r-2", &[other, failed(3, "timed out after 31 s")]);
     fixture.open().resolve(id("ERR-002"), "waits longer | `lock_deadline`").unwrap();
-    fixture.open().rate(id("ERR-001"), Severity::Critical).unwrap();
+    fixture.open().set_severity(id("ERR-001"), Severity::Critical).unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/runlog/error-registry.md");
     if std::env::var_os("RUNLEDGER_TEST_GOLDEN").is_some() {
         std::fs::write(&path, fixture.rendered()).unwrap();

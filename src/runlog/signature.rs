@@ -51,12 +51,22 @@ pub fn signature(message: &str) -> String {
             found.separator(rest[0]);
             at += 1;
         } else {
-            let len = rest.iter().position(|c| is_separator(*c) || is_quote(*c)).unwrap_or(rest.len()).max(1);
-            found.word(&rest[..len].iter().collect::<String>());
-            at += len;
+            let word = word(rest);
+            at += word.chars().count();
+            found.word(&word);
         }
     }
     short(collapsed(&found.text.to_lowercase()))
+}
+
+/// The word that `rest` begins with; to a URL belong some separators too.
+fn word(rest: &[char]) -> String {
+    let until = |ends: fn(char) -> bool| -> String {
+        let len = rest.iter().skip(1).position(|c| ends(*c) || is_quote(*c)).map_or(rest.len(), |at| at + 1);
+        rest[..len].iter().collect()
+    };
+    let word = until(is_separator);
+    if word.contains("://") { until(|c| is_separator(c) && !",;|=!?".contains(c)) } else { word }
 }
 
 fn is_separator(c: char) -> bool {

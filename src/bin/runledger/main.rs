@@ -8,12 +8,15 @@ mod clock;
 mod compare;
 mod cost;
 mod discrepancy;
+mod errors;
 mod exit_code;
 mod explain;
+mod export;
 mod failure;
 mod freeze;
 mod head;
 mod list;
+mod markdown;
 mod output;
 mod period;
 mod price;
@@ -63,6 +66,8 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Quota(args) => quota::run(args, global, out),
         Command::Baseline(args) => baseline::run(args, global, out),
         Command::Compare(args) => compare::run(args, global, out),
+        Command::Export(command) => export::run(command, global, out),
+        Command::Errors(args) => errors::run(args, global, out),
     }?;
     out.flush()?;
     Ok(code)

@@ -44,7 +44,7 @@ impl Serialize for ErrorId {
 
 /// How bad an error is.
 ///
-/// The rule, by what a record knows, where no person [says otherwise](super::ErrorRegistry::rate); of several times, the
+/// The rule, by what a record knows, where no person [says otherwise](super::ErrorRegistry::set_severity); of several times, the
 /// worst counts:
 ///
 /// | the error | severity |
@@ -79,6 +79,20 @@ impl Severity {
             Self::High => "HIGH",
             Self::Critical => "CRITICAL",
         }
+    }
+}
+
+impl FromStr for Severity {
+    type Err = Error;
+
+    /// # Errors
+    /// [`ErrorKind::Malformed`] when it is none of their [texts](Self::as_str).
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|severity| severity.as_str() == text).ok_or_else(|| {
+            let all = Self::ALL.map(Self::as_str).join(", ");
+            Error::new(ErrorKind::Malformed, "read a severity")
+                .detail(format!("expected one of {all}, found {}", shortened(text)))
+        })
     }
 }
 
@@ -135,10 +149,12 @@ pub struct RegisteredError {
     pub message: String,
     /// What was being done then, cut likewise; `None`: nobody told.
     pub context: Option<String>,
+    /// How bad it is: by the word of a person, or else by the rule.
+    pub severity: Severity,
     /// How bad it is by the rule.
-    pub ruled: Severity,
-    /// How bad it is by the word of a person, which counts; `None`: nobody said.
-    pub rated: Option<Severity>,
+    pub severity_by_rule: Severity,
+    /// Whether a person said how bad it is.
+    pub severity_is_set: bool,
     /// Whether it is mended.
     pub status: ErrorStatus,
     /// How often it was met.
@@ -157,11 +173,4 @@ pub struct RegisteredError {
     pub runs: Vec<String>,
     /// The names of these runs' logs, in the registry's directory.
     pub run_logs: Vec<String>,
-}
-
-impl RegisteredError {
-    /// How bad it is: by the word of a person, or else by the rule.
-    pub fn severity(&self) -> Severity {
-        self.rated.unwrap_or(self.ruled)
-    }
 }

@@ -32,7 +32,9 @@ impl Fold {
                     error.status = ErrorStatus::Reopened;
                 }
             }),
-            Event::Rated { number, severity } => self.change(number, |error| error.rated = Some(severity)),
+            Event::Rated { number, severity } => {
+                self.change(number, |error| (error.severity, error.severity_is_set) = (severity, true));
+            }
         }
     }
 
@@ -52,8 +54,9 @@ impl Fold {
             signature: met.signature.clone(),
             message: met.message.clone(),
             context: met.context.clone(),
-            ruled: met.severity,
-            rated: None,
+            severity: met.severity,
+            severity_by_rule: met.severity,
+            severity_is_set: false,
             status: ErrorStatus::Open,
             count: 0,
             first_seen: first,
@@ -65,7 +68,10 @@ impl Fold {
             run_logs: Vec::new(),
         });
         for one in &new {
-            error.ruled = error.ruled.max(met.severity);
+            error.severity_by_rule = error.severity_by_rule.max(met.severity);
+            if !error.severity_is_set {
+                error.severity = error.severity_by_rule;
+            }
             let counted = self.counts.entry((number, one.execution_id)).or_default();
             error.count = error.count.saturating_add(one.count.saturating_sub(*counted));
             *counted = one.count.max(*counted);

@@ -29,9 +29,9 @@ impl RegisteredError {
         writeln!(out, "| Field | Value |\n|-------|-------|")?;
         let mut row = |name: &str, value: &str| writeln!(out, "| **{name}** | {value} |");
         row("Status", self.status.as_str())?;
-        match self.rated {
-            Some(rated) => row("Severity", &format!("{rated} (by the rule {})", self.ruled))?,
-            None => row("Severity", self.ruled.as_str())?,
+        match self.severity_is_set {
+            true => row("Severity", &format!("{} (by the rule {})", self.severity, self.severity_by_rule))?,
+            false => row("Severity", self.severity.as_str())?,
         }
         row("Count", &self.count.to_string())?;
         row("First Seen", &minute::text(self.first_seen))?;

@@ -50,7 +50,7 @@ const CHARS_MAX: usize = 500;
 ///
 /// let error = &registry.errors()?[0];
 /// assert_eq!((error.id.to_string().as_str(), error.count), ("ERR-001", 1));
-/// assert_eq!((error.severity(), error.status), (Severity::High, ErrorStatus::Open));
+/// assert_eq!((error.severity, error.status), (Severity::High, ErrorStatus::Open));
 /// assert_eq!(error.run_logs, ["2026-02-14_11-00_publish-1.md"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -80,7 +80,11 @@ impl ErrorRegistry {
     /// # Errors
     /// [`ErrorKind::Io`] when there is none, or it cannot be read; as [`errors`](Self::errors).
     pub fn read(directory: impl AsRef<Path>, warn: &journal::Warn) -> Result<Vec<RegisteredError>> {
-        let layout = Layout::to_read(&journal_in(directory.as_ref()))?;
+        let path = journal_in(directory.as_ref());
+        let layout = Layout::to_read(&path).map_err(|error| match error.io_kind() {
+            Some(kind) => Error::io("read the error registry", &path, kind.into()),
+            None => error,
+        })?;
         Ok(folded(Lines::from_start(Arc::new(Disk), layout), warn)?.into_errors())
     }
 
@@ -169,8 +173,8 @@ impl ErrorRegistry {
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
-    pub fn rate(&self, id: ErrorId, severity: Severity) -> Result<RegisteredError> {
-        self.change(&format!("rate {id}"), id, Event::Rated { number: id.0, severity })
+    pub fn set_severity(&self, id: ErrorId, severity: Severity) -> Result<RegisteredError> {
+        self.change(&format!("set the severity of {id}"), id, Event::Rated { number: id.0, severity })
     }
 
     fn change(&self, operation: &str, id: ErrorId, event: Event) -> Result<RegisteredError> {

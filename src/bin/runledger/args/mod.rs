@@ -3,6 +3,8 @@
 mod baseline;
 mod compare;
 mod cost;
+mod errors;
+mod export;
 mod head;
 mod list;
 mod period;
@@ -19,6 +21,8 @@ use clap::{Parser, Subcommand};
 pub(crate) use baseline::{Baseline, BaselineCommand, BaselineFreeze, BaselineStability};
 pub(crate) use compare::Compare;
 pub(crate) use cost::{Cost, CostCommand, CostExplain, Discrepancy};
+pub(crate) use errors::{Errors, ErrorsCommand};
+pub(crate) use export::{Export, ExportMarkdown, RunLogs};
 pub(crate) use head::Head;
 pub(crate) use list::List;
 pub(crate) use period::{Period, Window};
@@ -81,4 +85,7 @@ pub(crate) enum Command {
     Quota(Quota),
     Baseline(Baseline),
     Compare(Compare),
+    #[command(subcommand)]
+    Export(Export),
+    Errors(Errors),
 }
