@@ -7,7 +7,7 @@ mod commands;
 
 use std::path::Path;
 
-use commands::{Place, record};
+use commands::{Place, command, output, record};
 use runledger::ExecutionMetrics;
 use runledger::metrics::{Status, TracedError};
 use runledger::runlog::RunLog;
@@ -163,5 +163,15 @@ fn what_is_not_there_is_answered_so_and_makes_nothing() {
         let output = place.run(wrong.split(' '));
         assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{wrong}");
         assert!(output.stderr.contains("Usage:") || output.stderr.contains("error:"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn each_command_has_help_with_an_example() {
+    for name in ["export markdown", "errors"] {
+        let help = output(command().args(name.split(' ').chain(["--help"]))).answer(0);
+        let example = help.split_once("\nExample: ").map(|(_, example)| example.lines().nth(1).unwrap_or_default());
+        assert!(example.is_some_and(|line| line.starts_with(&format!("  runledger {name} "))), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
     }
 }
