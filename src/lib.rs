@@ -31,6 +31,7 @@
 //! - **Usage** is the tokens that a model used, a **price** turns it into a **cost**; a **quota** is what an API allows in
 //!   a **window** of time, and a **reservation** holds some of it before a call; a **baseline** is what is normal for a
 //!   skill.
+//! - A **run log** is the Markdown of one run; the **error registry** numbers the errors that runs met.
 //!
 //! # Guarantees
 //!
@@ -66,7 +67,8 @@
 //! # Modules
 //!
 //! [`metrics`] is what is recorded; [`journal`] how bytes become durable lines; [`cost`], [`quota`] and [`baseline`] what
-//! it cost, what is left, what is normal; [`ledger`] puts them together. Imports point one way.
+//! it cost, what is left, what is normal; [`ledger`] puts them together; [`runlog`] is what people read of a run. Imports
+//! point one way.
 //!
 //! # Features
 //!

@@ -5,8 +5,6 @@
 
 mod commands;
 
-use std::path::Path;
-
 use commands::{Place, command, output, record};
 use runledger::ExecutionMetrics;
 use runledger::metrics::{Status, TracedError};
@@ -45,11 +43,7 @@ ERR-002 HIGH     OPEN       1 2026-02-14 14:24 timed out after 30 s\\n| at `publ
 "
     );
     let text = std::fs::read_to_string(place.path(LOG)).unwrap();
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/runlog/nightly.md");
-    if std::env::var_os("RUNLEDGER_TEST_GOLDEN").is_some() {
-        std::fs::write(&golden, &text).unwrap();
-    }
-    assert_eq!(text, std::fs::read_to_string(golden).unwrap());
+    assert_eq!(text, include_str!("data/runlog/nightly.md"));
     assert_eq!(RunLog::parse(&text).unwrap().run, "r-1");
 
     let json = |args: &str| place.run(args.split(' ')).json();

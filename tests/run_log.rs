@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
-use std::path::Path;
-
 use proptest::prelude::*;
 use runledger::metrics::{Call, Decision, Feedback, Kind, LlmCall, Status, Step, TracedError};
 use runledger::runlog::{LogName, LogStatus, PriceBasis, Run, RunLog};
@@ -35,15 +33,6 @@ fn priced(mut record: ExecutionMetrics, model: &str, usage: Usage) -> ExecutionM
 
 fn log(records: impl IntoIterator<Item = ExecutionMetrics>) -> RunLog {
     RunLog::new(&Run::new("r-1", records).unwrap(), prices()).unwrap()
-}
-
-/// The text is a file under `tests/data/runlog`, whole.
-fn assert_golden(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/runlog").join(name);
-    if std::env::var_os("RUNLEDGER_TEST_GOLDEN").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    assert_eq!(text, std::fs::read_to_string(path).unwrap());
 }
 
 /// The run of the seed's examples: its steps, its decision, its error.
@@ -78,7 +67,7 @@ fn review() -> ExecutionMetrics {
 #[test]
 fn the_log_has_the_form_of_the_seed() {
     let log = log([review()]);
-    assert_golden("review.md", &log.to_markdown());
+    assert_eq!(log.to_markdown(), include_str!("data/runlog/review.md"));
     assert_eq!(RunLog::parse(&log.to_markdown()).unwrap(), log);
 }
 
@@ -97,6 +86,8 @@ fn pipeline() -> Vec<ExecutionMetrics> {
     let draw = priced(draw, "gpt-4", Usage::new(1_000, 500));
     let mut check = record(4, "check", "2026-02-15T00:01:00Z", Status::Success);
     check.production.artifact = Some("scene7_v2.png".into());
+    check.production.outcome = Some("FAIL".into());
+    check.production.qc_violations = vec!["hands".into(), "a | b".into()];
     let mut calls = [LlmCall::new(1, "llama-9"), LlmCall::new(2, "o3"), LlmCall::new(3, "o3")];
     (calls[1].cost_usd, calls[2].cost_usd) = (Some("0.5".parse().unwrap()), Some("0.25".parse().unwrap()));
     for call in &mut calls[1..] {
@@ -114,14 +105,14 @@ fn pipeline() -> Vec<ExecutionMetrics> {
 #[test]
 fn a_run_of_several_executions_is_one_log() {
     let log = log(pipeline());
-    assert_golden("pipeline.md", &log.to_markdown());
+    assert_eq!(log.to_markdown(), include_str!("data/runlog/pipeline.md"));
     assert_eq!(RunLog::parse(&log.to_markdown()).unwrap(), log);
 }
 
 #[test]
 fn what_nobody_told_is_not_zero() {
     let log = log([record(1, "s", "2026-02-14T12:00:00Z", Status::Success)]);
-    assert_golden("unknown.md", &log.to_markdown());
+    assert_eq!(log.to_markdown(), include_str!("data/runlog/unknown.md"));
     assert_eq!((log.conversations_processed, log.cost, log.tokens_total.known), (None, None, None));
     assert_eq!(RunLog::parse(&log.to_markdown()).unwrap(), log);
 }

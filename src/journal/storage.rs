@@ -196,16 +196,15 @@ pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::R
     storage.sync_dir(path.parent().unwrap_or(Path::new("")))
 }
 
-/// What a file holds; `None` if no regular file stands there.
-pub(crate) fn content(storage: &dyn Storage, path: &Path) -> io::Result<Option<Vec<u8>>> {
-    if storage.stat(path)?.is_none_or(|there| there.file_type != FileType::File) {
-        return Ok(None);
+/// Whether a regular file stands there that begins with `bytes`. No more of it is read.
+pub(crate) fn begins_with(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let is_file = |there: Stat| there.file_type == FileType::File && there.len >= bytes.len() as u64;
+    if !storage.stat(path)?.is_some_and(is_file) {
+        return Ok(false);
     }
-    let file = storage.open(path, Access::Read)?;
-    let mut bytes = vec![0; usize::try_from(file.length()?).map_err(io::Error::other)?];
-    let read = read_full_at(&*file, &mut bytes, 0)?;
-    bytes.truncate(read);
-    Ok(Some(bytes))
+    let mut found = vec![0; bytes.len()];
+    let read = read_full_at(&*storage.open(path, Access::Read)?, &mut found, 0)?;
+    Ok(found[..read] == *bytes)
 }
 
 /// Fills as much of `buffer` as the file has from `offset` on, and says how much that was.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{ErrorRegistry, LogName, Run, RunLog};
 use crate::cost::PriceTable;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::storage::{content, create_new};
+use crate::journal::storage::{begins_with, create_new};
 
 /// A run log that stands in the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +26,10 @@ impl ErrorRegistry {
     /// Registers the errors of `run`, writes its log with their numbers to a new file in the directory, links it to the
     /// errors, and makes `error-registry.md` anew. What a call's price was is looked up in `prices`.
     ///
-    /// The file has the next free number; none is overwritten. Where one of that minute and mode says the same already, no
-    /// other is written: exporting a run again changes nothing, and completes what a process that died has left undone. At
-    /// worst such a process leaves a log that is cut off, which nothing is linked to.
+    /// The file has the next free number of its minute and mode, or skill where no mode is told; none is overwritten. Where
+    /// one says the same already, whatever somebody added behind, no other is written: exporting a run again changes
+    /// nothing, and completes what a process that died has left undone. At worst such a process leaves a log that is cut
+    /// off, which nothing is linked to.
     ///
     /// # Errors
     /// As [`RunLog::new`], [`register`](Self::register) and [`render`](Self::render), what they refuse with nothing
@@ -59,8 +60,8 @@ impl ErrorRegistry {
             }
             last = name.number().max(last);
             let path = directory.join(name.to_string());
-            let found = content(storage, &path).map_err(|source| Error::io("read a run log", &path, source))?;
-            if found.is_some_and(|found| found == text.as_bytes()) {
+            let there = begins_with(storage, &path, text.as_bytes());
+            if there.map_err(|source| Error::io("read a run log", &path, source))? {
                 return Ok((name, false));
             }
         }

@@ -40,7 +40,24 @@ impl LogStatus {
 ///
 /// [`new`](Self::new) finds them in the run's records, [`to_markdown`](Self::to_markdown) writes them, and
 /// [`parse`](Self::parse) reads the same facts back. Only an optional text that is empty reads back as `None`, and a
-/// `duration_ms` of a step, which has no place in a log, is not written.
+/// `duration_ms` of a step, which has no place in a log, is not written. What became of an error later, the registry says.
+///
+/// ```
+/// use runledger::runlog::{Run, RunLog};
+/// use runledger::{ExecutionMetrics, PriceTable, Usage, Uuid};
+///
+/// let (prices, at) = (PriceTable::bundled()?, "2026-11-20T12:00:00Z".parse()?);
+/// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "review", "1.0.0", at);
+/// record.set_usage("claude-opus-4-5", &Usage::new(10_000, 500));
+/// prices.cost("claude-opus-4-5", &Usage::new(10_000, 500), at)?.fill(&mut record);
+///
+/// let log = RunLog::new(&Run::new("run-1", [record])?, prices)?;
+/// let text = log.to_markdown();
+/// assert!(text.contains("| Total Tokens | 10,500 |\n| Estimated Cost | $0.0625 |\n"));
+/// assert!(text.ends_with("*Cost calculated at: Input $5/1M, Output $25/1M (claude-opus-4-5)*\n"));
+/// assert_eq!(RunLog::parse(&text)?, log);
+/// # Ok::<(), runledger::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunLog {
@@ -227,12 +244,20 @@ fn models(execution: &ExecutionMetrics) -> Option<String> {
     }
 }
 
-/// How the execution ended, and what it made.
+/// How the execution ended, what it made, and what quality control found.
 fn result(execution: &ExecutionMetrics) -> Option<String> {
     let told = execution.execution_succeeded.map(|yes| if yes { Status::Success } else { Status::Failed });
     let status = execution.status.clone().or(told)?;
     let mut result = status.to_string();
-    for (before, text) in [(": ", &execution.error_reason), (", made ", &execution.production.artifact)] {
+    let production = &execution.production;
+    let outcome = production.outcome.as_ref().map(ToString::to_string);
+    let violations = (!production.qc_violations.is_empty()).then(|| production.qc_violations.join(", "));
+    for (before, text) in [
+        (": ", &execution.error_reason),
+        (", made ", &production.artifact),
+        (", quality control ", &outcome),
+        (", violations ", &violations),
+    ] {
         if let Some(text) = text {
             result.extend([before, text]);
         }

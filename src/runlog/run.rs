@@ -15,7 +15,7 @@ pub struct Run {
 
 /// One error that a run met.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Met<'r> {
+pub(super) struct Occurrence<'r> {
     pub(super) execution: &'r ExecutionMetrics,
     /// What is known of it, without a number.
     pub(super) error: TracedError,
@@ -58,7 +58,7 @@ impl Run {
     }
 
     /// The errors that it met, in order of time.
-    pub(super) fn errors(&self) -> Vec<Met<'_>> {
+    pub(super) fn errors(&self) -> Vec<Occurrence<'_>> {
         let mut errors: Vec<_> = self.executions.iter().flat_map(errors_of).collect();
         errors.sort_by_key(|met| met.error.time);
         errors
@@ -66,15 +66,15 @@ impl Run {
 }
 
 /// The errors of one execution: those of its trace, and the one that it ended with unless it is one of them.
-fn errors_of(execution: &ExecutionMetrics) -> impl Iterator<Item = Met<'_>> {
+fn errors_of(execution: &ExecutionMetrics) -> impl Iterator<Item = Occurrence<'_>> {
     let last = last_error(execution);
     let is_last = move |error: &TracedError| last.as_ref().is_some_and(|last| is_same(&last.error, &error.error));
     let last = last_error(execution).filter(|_| !execution.trace.errors.iter().any(&is_last));
-    let ended = |error| Met { execution, error, severity: severity(execution, true, false) };
+    let ended = |error| Occurrence { execution, error, severity: severity(execution, true, false) };
     let traced = move |error: &TracedError| {
         let severity = severity(execution, is_last(error), error.resolution.is_some());
         let context = error.context.clone().or_else(|| Some(execution.skill_name.clone()));
-        Met { execution, error: TracedError { context, registry_id: None, ..error.clone() }, severity }
+        Occurrence { execution, error: TracedError { context, registry_id: None, ..error.clone() }, severity }
     };
     execution.trace.errors.iter().map(traced).chain(last.map(ended))
 }

@@ -1,12 +1,11 @@
 //! The registry as Markdown.
 
 use std::fmt::{self, Write};
-use std::io;
 
 use super::{ErrorRegistry, ErrorStatus, RegisteredError};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::lock::LockFile;
-use crate::journal::storage::{FileType, content, replace};
+use crate::journal::storage::{begins_with, replace};
 use crate::runlog::minute;
 use crate::runlog::text::{UNKNOWN, code, escape, or_unknown};
 
@@ -72,13 +71,8 @@ impl ErrorRegistry {
     /// Refuses to replace what was not made here.
     pub(in crate::runlog) fn check_rendered(&self) -> Result<()> {
         let path = self.directory.join(NAME);
-        let look = || -> io::Result<bool> {
-            Ok(match self.options.storage.stat(&path)? {
-                None => true,
-                Some(there) if there.file_type != FileType::File => false,
-                Some(_) => content(&*self.options.storage, &path)?.is_none_or(|text| text.starts_with(HEAD.as_bytes())),
-            })
-        };
+        let storage = &*self.options.storage;
+        let look = || Ok(storage.stat(&path)?.is_none() || begins_with(storage, &path, HEAD.as_bytes())?);
         match look().map_err(|source| Error::io("read the error registry", &path, source))? {
             true => Ok(()),
             false => Err(Error::new(ErrorKind::Unsuitable, "write the error registry").path(&path).detail(

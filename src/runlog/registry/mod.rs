@@ -232,7 +232,7 @@ fn folded(mut lines: Lines, warn: &journal::Warn) -> Result<Fold> {
 }
 
 /// The errors of a run, those of one signature together, in the order in which they were met first.
-fn by_signature(run: &Run, errors: &[super::run::Met<'_>], signatures: &[String]) -> Vec<Met> {
+fn by_signature(run: &Run, errors: &[super::run::Occurrence<'_>], signatures: &[String]) -> Vec<Met> {
     let mut all: Vec<Met> = Vec::new();
     for (met, signature) in errors.iter().zip(signatures) {
         let place = all.iter().position(|other| other.signature == *signature).unwrap_or_else(|| {
