@@ -8,6 +8,7 @@ mod children;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use runledger::journal::Options;
 use runledger::metrics::{Status, TracedError};
@@ -17,6 +18,7 @@ use runledger::runlog::{
 use runledger::{ErrorKind, ExecutionMetrics, PriceTable, Timestamp, Uuid};
 
 use children::clock::{FakeClock, MINUTE_MS};
+use children::place::PATIENCE;
 
 /// A directory of run logs at noon.
 struct Fixture {
@@ -194,6 +196,10 @@ fn a_long_message_counts_to_its_end_and_its_signature_is_short() {
     assert_eq!(long("a").chars().count(), 500);
     assert_ne!(long("a"), long("b"));
     assert_eq!(long("7"), long("8"));
+    // In time that grows with its length, whatever nobody closes.
+    let begun = Instant::now();
+    assert_eq!(signature(&" \"a\"a".repeat(20_000)).chars().count(), 500);
+    assert!(begun.elapsed() < PATIENCE);
 }
 
 proptest::proptest! {

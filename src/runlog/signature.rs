@@ -2,6 +2,8 @@
 
 /// A longer signature ends in a hash of the whole.
 const CHARS_MAX: usize = 500;
+/// A longer quotation is none, so that quotes that nobody closes cost no more than this each.
+const QUOTED_CHARS_MAX: usize = 300;
 
 const TEXT: &str = "<text>";
 const NUMBER: &str = "<n>";
@@ -18,7 +20,7 @@ const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "
 ///
 /// | what | becomes |
 /// |---|---|
-/// | what stands in quotes, or in backticks | `<text>` |
+/// | what stands in quotes, or in backticks, up to 299 characters | `<text>` |
 /// | a URL | `<url>` |
 /// | a path: with `/`, `./`, `../`, `~/`, `C:\` or `\\` in front, with two slashes, or with one and an extension | `<path>` |
 /// | a date, with a time behind it or without | `<time>` |
@@ -90,7 +92,7 @@ fn closing(opening: char) -> Option<char> {
 /// How long the quotation is that `rest` begins with, quotes included. An apostrophe in a word is none.
 fn quoted(rest: &[char], before: Option<char>) -> Option<usize> {
     let closing = closing(*rest.first()?).filter(|_| !before.is_some_and(char::is_alphanumeric))?;
-    let line = rest[1..].iter().take_while(|c| **c != '\n');
+    let line = rest[1..].iter().take(QUOTED_CHARS_MAX).take_while(|c| **c != '\n');
     let ends = |at: usize| !rest.get(at + 2).is_some_and(|c| c.is_alphanumeric());
     line.enumerate().find(|(at, c)| **c == closing && ends(*at)).map(|(at, _)| at + 2)
 }
