@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use runledger::journal::Options;
+use runledger::journal::{Journal, Options, Warn};
 use runledger::metrics::{Status, TracedError};
 use runledger::runlog::{
     ErrorId, ErrorRegistry, ErrorStatus, Exported, RegisteredError, Run, RunLog, Severity, signature,
@@ -224,6 +224,22 @@ fn a_new_error_gets_the_next_number_and_a_known_one_is_counted() {
     let numbers: Vec<_> = second.log.errors.iter().map(|e| e.registry_id.as_deref().unwrap()).collect();
     assert_eq!(numbers, ["ERR-002", "ERR-003", "ERR-001"]);
     assert_eq!(fixture.told(), ["ERR-001 2 OPEN", "ERR-002 2 OPEN", "ERR-003 1 OPEN"]);
+}
+
+#[test]
+fn of_two_errors_that_were_given_one_number_at_the_same_time_the_second_gets_the_next() {
+    let fixture = Fixture::new();
+    fixture.export("r-1", &[failed(1, "refused")]);
+    // As a process writes that had read the journal before that line was in it.
+    let line = fixture.journal().lines().next().unwrap().to_owned();
+    let payload = line[..line.find(",\"seq\"").unwrap()].replace("refused", "no route") + "}";
+    let journal = Journal::open(fixture.logs().join("error-registry.jsonl"), fixture.clock.options().journal).unwrap();
+    journal.append(payload.as_bytes()).unwrap();
+    let told =
+        || fixture.open().errors().unwrap().iter().map(|e| format!("{} {}", e.id, e.message)).collect::<Vec<_>>();
+    assert_eq!(told(), ["ERR-001 refused", "ERR-002 no route"]);
+    fixture.export("r-2", &[failed(2, "no such host"), failed(3, "no route")]);
+    assert_eq!(told(), ["ERR-001 refused", "ERR-002 no route", "ERR-003 no such host"]);
 }
 
 #[test]
@@ -470,11 +486,8 @@ fn a_damaged_line_is_warned_of_and_the_other_errors_keep_their_numbers() {
     let damaged = fixture.journal().replacen("\"message\":\"one\"", "\"message\":\"won\"", 1);
     std::fs::write(fixture.logs().join("error-registry.jsonl"), damaged).unwrap();
     let warnings = Arc::clone(&fixture.warned);
-    let errors = ErrorRegistry::read(fixture.logs(), &{
-        let warn: runledger::journal::Warn = Arc::new(move |error| warnings.lock().unwrap().push(error.to_string()));
-        warn
-    })
-    .unwrap();
+    let warn: Warn = Arc::new(move |error| warnings.lock().unwrap().push(error.to_string()));
+    let errors = ErrorRegistry::read(fixture.logs(), &warn).unwrap();
     let told: Vec<_> = errors.iter().map(|error| format!("{} {}", error.id, error.message)).collect();
     assert_eq!(told, ["ERR-002 two", "ERR-003 three"]);
     let [warning] = &fixture.warned.lock().unwrap()[..] else { panic!() };
@@ -485,7 +498,7 @@ fn a_damaged_line_is_warned_of_and_the_other_errors_keep_their_numbers() {
 #[test]
 fn reading_makes_nothing() {
     let fixture = Fixture::new();
-    let warn: runledger::journal::Warn = Arc::new(|_| {});
+    let warn: Warn = Arc::new(|_| {});
     let error = ErrorRegistry::read(fixture.logs(), &warn).unwrap_err();
     assert_eq!(error.io_kind(), Some(std::io::ErrorKind::NotFound));
     assert!(!fixture.logs().exists());
@@ -494,9 +507,7 @@ fn reading_makes_nothing() {
 #[test]
 fn a_line_of_a_newer_version_is_named_and_not_passed_over() {
     let fixture = Fixture::new();
-    let journal =
-        runledger::journal::Journal::open(fixture.logs().join("error-registry.jsonl"), fixture.clock.options().journal)
-            .unwrap();
+    let journal = Journal::open(fixture.logs().join("error-registry.jsonl"), fixture.clock.options().journal).unwrap();
     journal.append(br#"{"at":"2026-02-14T12:00:00.000Z","event":{"merged":{"into":1}}}"#).unwrap();
     let error = fixture.open().errors().unwrap_err();
     assert_eq!((error.kind(), error.line()), (ErrorKind::Malformed, Some(1)));

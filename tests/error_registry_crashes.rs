@@ -67,8 +67,10 @@ fn check(disk: &SimulatedDisk, registry: &ErrorRegistry, exported: &[Exported], 
             let error = errors.iter().find(|error| Some(error.id.to_string()) == met.registry_id).unwrap();
             assert!(error.run_logs.contains(&name.to_string()), "{at}: {name}");
         }
+        assert!(read(disk, "error-registry.md").contains(&format!("| **Run Log** | `{name}` |")), "{at}: {name}");
     }
     if resolved {
+        assert!(read(disk, "error-registry.md").contains("| **Status** | RESOLVED |"), "{at}");
         assert_eq!(errors[0].status, ErrorStatus::Resolved, "{at}");
     }
 }

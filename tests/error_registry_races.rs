@@ -22,7 +22,7 @@ use children::{Random, Report, report, seed, task};
 const PROCESSES: u64 = 6;
 const RUNS: u64 = 12;
 const KILLS_MAX: u64 = 10;
-/// Fewer than there are runs, so that most errors are met by several processes, at first at the same time.
+/// Fewer than there are runs, so that each is met by all processes.
 const ERRORS: u64 = 8;
 
 fn open(directory: &Path) -> ErrorRegistry {
@@ -36,7 +36,7 @@ fn word(number: u64) -> String {
     ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"][number as usize].to_owned()
 }
 
-/// A run of two executions; which errors they met depends on its number alone.
+/// A run of two executions. At the same time, different processes meet different errors.
 fn run(process: u64, number: u64) -> Run {
     let execution = |which: u64| {
         let id = u128::from(process) << 64 | u128::from(number) << 8 | u128::from(which);
@@ -44,7 +44,10 @@ fn run(process: u64, number: u64) -> Run {
         let mut record = ExecutionMetrics::new(Uuid::from_u128(id), "publish", "1", start);
         record.timestamp_end = Some(start.plus_ms(which));
         record.set_status(Status::Failed);
-        record.set_error_reason(format!("{} is down after {number} tries", word((number + which * 3) % ERRORS)));
+        record.set_error_reason(format!(
+            "{} is down after {number} tries",
+            word((process + number + which * 3) % ERRORS)
+        ));
         record
     };
     Run::new(format!("r-{process}-{number}"), [execution(0), execution(1)]).unwrap()
@@ -52,8 +55,8 @@ fn run(process: u64, number: u64) -> Run {
 
 fn export(directory: &Path, process: u64) {
     let report = Report::open(&directory.join(format!("report.{process}")));
-    until("go", || directory.join("go").exists());
     let registry = open(directory);
+    until("go", || directory.join("go").exists());
     for number in 0..RUNS {
         let exported = registry.export(&run(process, number), PriceTable::bundled().unwrap()).unwrap();
         let numbers = exported.log.errors.iter().map(|error| error.registry_id.clone().unwrap()).collect::<Vec<_>>();
