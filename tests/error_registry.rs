@@ -283,6 +283,23 @@ fn an_execution_that_goes_on_is_counted_for_what_is_new() {
 }
 
 #[test]
+fn an_error_that_very_many_executions_met_is_registered() {
+    let fixture = Fixture::new();
+    let records: Vec<_> = (0..4_500)
+        .map(|number| {
+            let mut record = failed(number, "refused");
+            record.skill_name = "\u{1}".repeat(600);
+            record
+        })
+        .collect();
+    let run = Run::new("r-1", records).unwrap();
+    assert_eq!(fixture.open().register(&run).unwrap().len(), 4_500);
+    assert_eq!(fixture.open().register(&run).unwrap().len(), 4_500);
+    assert_eq!(fixture.told(), ["ERR-001 4500 OPEN"]);
+    assert_eq!(fixture.journal().lines().count(), 2);
+}
+
+#[test]
 fn the_severity_is_by_the_rule_until_a_person_says_otherwise() {
     let fixture = Fixture::new();
     let traced = |text: &str, resolution: Option<&str>| {

@@ -28,8 +28,9 @@ const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "
 /// | any other digits, `1,024`, `-3.5`, `10:30:00`, those of `250ms` and `worker3` | `<n>` |
 ///
 /// Kept are a short code of capitals and digits (`E0308`), and what comes after `http`, `status`, `code`, `error`, `errno`,
-/// `exit`, `signal` or `type`, if it is a whole number or one quoted word: it tells errors apart. (Not after `error: `, where
-/// a count may stand.) Several values in a row are one. So two models, two hosts or two files by name alone, without a path and quotes, are two errors.
+/// `exit`, `signal` or `type`, if it is a whole number or one quoted word: it tells errors apart. (Not after `error: `,
+/// where a count may stand.) Several values in a row are one. What is a name without path and quotes stays: two hosts, or
+/// two files of one directory, are two errors.
 ///
 /// ```
 /// use runledger::runlog::signature;

@@ -167,7 +167,7 @@ pub struct RegisteredError {
     pub resolved_at: Option<Timestamp>,
     /// How it was mended, by what was said last; kept when it is open again.
     pub resolution: Option<String>,
-    /// The skills that met it, in the order of their registration.
+    /// The skills that met it, in the order of their registration, their names cut likewise.
     pub skills: Vec<String>,
     /// The runs that met it, likewise.
     pub runs: Vec<String>,

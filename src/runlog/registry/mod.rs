@@ -5,6 +5,7 @@ mod event;
 mod fold;
 mod markdown;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ pub use error::{ErrorId, ErrorStatus, RegisteredError, Severity};
 use self::event::{Event, In, Line, Met};
 use self::fold::Fold;
 use super::Run;
+use super::run::Occurrence;
 use super::signature::signature;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::segment::Layout;
@@ -20,8 +22,10 @@ use crate::journal::storage::Disk;
 use crate::journal::{self, Journal, Lines, line};
 use crate::metrics::{Timestamp, cut};
 
-/// The longest message and context that is kept, in characters.
+/// The longest message, context and name of a skill that is kept, in characters.
 const CHARS_MAX: usize = 500;
+/// As many executions stand in one line, so that it is not too long whatever their skills are called.
+const EXECUTIONS_MAX: usize = 4_000;
 
 /// The registry of a directory of run logs: every error has a number from `ERR-001` upward, without gaps, given once,
 /// also by several processes at a time. Cloning shares it.
@@ -117,7 +121,9 @@ impl ErrorRegistry {
             }
             let number = fold.id_of(&met.signature).map_or(next, |id| id.0);
             next += u64::from(number == next);
-            self.append(Event::Met(Met { number, ..met }))?;
+            for executions in met.executions.chunks(EXECUTIONS_MAX) {
+                self.append(Event::Met(Met { number, executions: executions.to_vec(), ..met.clone() }))?;
+            }
             written = true;
         }
         if written {
@@ -232,33 +238,34 @@ fn folded(mut lines: Lines, warn: &journal::Warn) -> Result<Fold> {
 }
 
 /// The errors of a run, those of one signature together, in the order in which they were met first.
-fn by_signature(run: &Run, errors: &[super::run::Occurrence<'_>], signatures: &[String]) -> Vec<Met> {
+fn by_signature(run: &Run, errors: &[Occurrence<'_>], signatures: &[String]) -> Vec<Met> {
     let mut all: Vec<Met> = Vec::new();
-    for (met, signature) in errors.iter().zip(signatures) {
-        let place = all.iter().position(|other| other.signature == *signature).unwrap_or_else(|| {
+    let (mut places, mut executions) = (HashMap::new(), HashMap::new());
+    for (occurrence, signature) in errors.iter().zip(signatures) {
+        let Occurrence { execution, error, severity } = occurrence;
+        let place = *places.entry(signature).or_insert(all.len());
+        if place == all.len() {
             all.push(Met {
                 number: 0,
                 signature: signature.clone(),
-                message: cut(met.error.error.clone(), CHARS_MAX),
-                context: met.error.context.clone().map(|context| cut(context, CHARS_MAX)),
+                message: cut(error.error.clone(), CHARS_MAX),
+                context: error.context.clone().map(|context| cut(context, CHARS_MAX)),
                 run: run.id().to_owned(),
-                severity: met.severity,
+                severity: *severity,
                 executions: Vec::new(),
             });
-            all.len() - 1
-        });
-        all[place].severity = all[place].severity.max(met.severity);
-        let (id, at) = (met.execution.execution_id, met.error.time);
-        match all[place].executions.iter_mut().find(|one| one.execution_id == id) {
+        }
+        let met = &mut all[place];
+        met.severity = met.severity.max(*severity);
+        let (execution_id, at) = (execution.execution_id, error.time);
+        let of_execution = *executions.entry((place, execution_id)).or_insert(met.executions.len());
+        match met.executions.get_mut(of_execution) {
             // They come in order of time.
             Some(one) => (one.count, one.last) = (one.count + 1, at),
-            None => all[place].executions.push(In {
-                execution_id: id,
-                skill: met.execution.skill_name.clone(),
-                count: 1,
-                first: at,
-                last: at,
-            }),
+            None => {
+                let skill = cut(execution.skill_name.clone(), CHARS_MAX);
+                met.executions.push(In { execution_id, skill, count: 1, first: at, last: at });
+            }
         }
     }
     all
