@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
 use proptest::prelude::*;
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use runledger::metrics::{Call, Decision, Feedback, Kind, LlmCall, Status, Step, TracedError};
 use runledger::runlog::{LogName, LogStatus, PriceBasis, Run, RunLog};
 use runledger::{ErrorKind, ExecutionMetrics, PriceTable, Timestamp, Usage, Usd, Uuid};
@@ -299,6 +300,54 @@ fn a_text_that_is_no_run_log_is_refused_with_its_line() {
     assert_eq!(RunLog::parse(&text.replace('\n', "\r\n")).unwrap(), RunLog::parse(&text).unwrap());
 }
 
+/// What a reader of Markdown sees.
+#[derive(Default)]
+struct Shown {
+    headings: Vec<String>,
+    /// Of all tables, without their heads.
+    rows: usize,
+    /// What no log of ours has in it: links, HTML, code blocks, quotations.
+    other: Vec<String>,
+}
+
+impl Shown {
+    fn of(markdown: &str) -> Self {
+        let mut shown = Self::default();
+        let mut heading = None;
+        let extensions = Options::ENABLE_TABLES
+            | Options::ENABLE_FOOTNOTES
+            | Options::ENABLE_STRIKETHROUGH
+            | Options::ENABLE_TASKLISTS
+            | Options::ENABLE_GFM;
+        for event in Parser::new_ext(markdown, extensions) {
+            match &event {
+                Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+                Event::End(TagEnd::Heading(_)) => {
+                    let text: Option<String> = heading.take();
+                    shown.headings.extend(text.map(|text| text.trim_end_matches(' ').to_owned()));
+                }
+                Event::Start(Tag::TableRow) => shown.rows += 1,
+                Event::InlineHtml(html) if **html == *"<br>" => heading.iter_mut().for_each(|text| text.push('\n')),
+                Event::Text(text) => heading.iter_mut().for_each(|heading| heading.push_str(text)),
+                Event::Code(_) if heading.is_none() => {}
+                Event::SoftBreak | Event::Rule | Event::End(_) => {}
+                Event::Start(
+                    Tag::Paragraph
+                    | Tag::Strong
+                    | Tag::Emphasis
+                    | Tag::List(None)
+                    | Tag::Item
+                    | Tag::Table(_)
+                    | Tag::TableHead
+                    | Tag::TableCell,
+                ) if heading.is_none() => {}
+                other => shown.other.push(format!("{other:?}")),
+            }
+        }
+        shown
+    }
+}
+
 /// Texts that would break a log if they could.
 fn nasty() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -397,6 +446,23 @@ proptest! {
         let text = log.to_markdown();
         prop_assert_eq!(RunLog::parse(&text).unwrap(), log);
         prop_assert!(!text.contains(|c: char| c != '\n' && c.is_control()));
+    }
+
+    #[test]
+    fn any_text_is_shown_as_it_is_and_is_no_markup(records in proptest::collection::vec(execution(), 1..3)) {
+        let log = RunLog::new(&Run::new("r-1", records).unwrap(), prices()).unwrap();
+        let shown = Shown::of(&log.to_markdown());
+        prop_assert_eq!(shown.other, [""; 0]);
+        prop_assert_eq!(shown.rows, log.errors.len() + 4);
+        let steps = log.steps.iter().zip(1..).map(|(step, number)| format!("Step {number}: {}", step.name));
+        let decisions = log.decisions.iter().map(|decision| format!("Decision: {}", decision.what));
+        let feedback = log.feedback.iter().map(|feedback| format!("Feedback: {}", feedback.feedback_type));
+        let ours = ["Errors Encountered", "Final Status", "Token Usage"].map(str::to_owned);
+        let title = [format!("Run Log: {}", log.title)].into_iter();
+        let expected = title.chain(steps).chain(decisions).chain(feedback).chain(ours);
+        // A NUL is shown as a replacement.
+        let expected: Vec<_> = expected.map(|text| text.replace('\0', "\u{fffd}").trim_end_matches(' ').to_owned()).collect();
+        prop_assert_eq!(shown.headings, expected);
     }
 
     #[test]

@@ -39,8 +39,8 @@ impl LogStatus {
 /// told.
 ///
 /// [`new`](Self::new) finds them in the run's records, [`to_markdown`](Self::to_markdown) writes them, and
-/// [`parse`](Self::parse) reads the same facts back. Only an optional text that is empty reads back as `None`, and a
-/// `duration_ms` of a step, which has no place in a log, is not written. What became of an error later, the registry says.
+/// [`parse`](Self::parse) reads the same facts back. Only an optional text or an item of a list that is empty, which tells
+/// nothing, is not written, and neither is the `duration_ms` of a step. What became of an error later, the registry says.
 ///
 /// ```
 /// use runledger::runlog::{Run, RunLog};
@@ -295,5 +295,5 @@ fn list(executions: &[ExecutionMetrics], tag: &str) -> Option<Vec<String>> {
         Value::Array(items) => items.iter().map(text).collect(),
         one => vec![text(one)],
     });
-    Some(items.collect())
+    Some(items.filter(|item| !item.is_empty()).collect())
 }

@@ -83,12 +83,12 @@ impl RunLog {
         field(out, "Completed", Some(if self.status == LogStatus::Completed { "Yes" } else { "No" }))?;
         field(out, "Conversations Processed", Some(count(self.conversations_processed.map(u128::from))))?;
         field(out, "Messages Sent", Some(count(self.messages_sent.map(u128::from))))?;
-        list(out, "Changes Made", self.changes_made.as_deref())?;
-        if self.changes_made.as_ref().is_some_and(|items| !items.is_empty()) {
+        if list(out, "Changes Made", self.changes_made.as_deref())? {
             // Else the next line would belong to the last item.
             writeln!(out)?;
         }
-        list(out, "Issues to Address", self.issues_to_address.as_deref())
+        list(out, "Issues to Address", self.issues_to_address.as_deref())?;
+        Ok(())
     }
 
     fn write_usage(&self, out: &mut String) -> fmt::Result {
@@ -169,15 +169,18 @@ fn numbered(error: &TracedError) -> String {
     }
 }
 
-fn list(out: &mut String, label: &str, items: Option<&[String]>) -> fmt::Result {
-    match items {
-        None => field(out, label, Some(UNKNOWN)),
-        Some([]) => field(out, label, Some(NONE)),
-        Some(items) => {
-            field(out, label, Some(""))?;
-            items.iter().try_for_each(|item| writeln!(out, "{}", format!("- {}", escape(item)).trim_end()))
-        }
-    }
+/// Writes the items that say something, and whether there are any.
+fn list(out: &mut String, label: &str, items: Option<&[String]>) -> Result<bool, fmt::Error> {
+    let Some(items) = items else {
+        field(out, label, Some(UNKNOWN))?;
+        return Ok(false);
+    };
+    // An empty one would make a heading of the line before.
+    let mut items = items.iter().filter(|item| !item.is_empty()).peekable();
+    let any = items.peek().is_some();
+    field(out, label, Some(if any { "" } else { NONE }))?;
+    items.try_for_each(|item| writeln!(out, "- {}", escape(item)))?;
+    Ok(any)
 }
 
 /// `1,234,567`

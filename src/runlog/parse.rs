@@ -196,7 +196,7 @@ impl<'t> Lines<'t> {
         }
         let mut items = Vec::new();
         while self.peek().starts_with('-') {
-            items.push(self.take("- and an item", |line| Some(unescape(after(line, "-")?)))?);
+            items.push(self.take("- and an item", |line| Some(unescape(line.strip_prefix("- ")?)))?);
         }
         Ok(Some(items))
     }

@@ -40,7 +40,8 @@ fn is_invisible(c: char) -> bool {
 
 fn is_markup(before: Option<char>, c: char, after: Option<char>) -> bool {
     let apart = |c: Option<char>| c.is_none_or(char::is_whitespace);
-    let in_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    // Of other letters some count as symbols in Markdown.
+    let in_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     match c {
         '\\' | '`' | '*' | '[' | '<' | '&' | '|' | '~' => true,
         '_' => !(in_word(before) && in_word(after)),
