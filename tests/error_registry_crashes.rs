@@ -101,7 +101,8 @@ fn a_crash_at_each_call_of_an_export() {
     let end = disk.calls().len();
     let mut states = 0;
     for calls in begin..=end {
-        for loss in [Loss::Nothing].into_iter().chain(disk.losses(calls, 2, calls as u64)) {
+        // All of what was not synced, none of it, and some.
+        for loss in [Loss::Nothing, Loss::Unsynced, Loss::Numbered(1 + calls as u64)] {
             let at = format!("after {calls} of {begin} to {end} calls, {loss:?}");
             let after = disk.crash_after(calls, loss);
             let told: Vec<_> = exported.iter().filter(|(_, by)| *by <= calls).map(|(it, _)| it.clone()).collect();
@@ -117,7 +118,10 @@ fn a_crash_at_each_call_of_an_export() {
 
 #[test]
 fn an_error_at_each_operation_of_an_export() {
-    let whole = SimulatedDisk::new();
+    let made = SimulatedDisk::new();
+    drop(open(&made).unwrap());
+    let again = || made.crash_after(usize::MAX, Loss::Nothing);
+    let whole = again();
     let registry = open(&whole).unwrap();
     let begin = whole.operations();
     runs().iter().for_each(|run| drop(export(&registry, run).unwrap()));
@@ -126,7 +130,7 @@ fn an_error_at_each_operation_of_an_export() {
     for operation in begin..end {
         let fault = if operation % 2 == 0 { EIO } else { ENOSPC };
         let at = format!("{fault:?} at operation {operation} of {begin} to {end}");
-        let disk = SimulatedDisk::new();
+        let disk = again();
         let registry = open(&disk).unwrap();
         disk.inject(When::Operation(operation), fault);
         let exported: Vec<_> = runs().iter().filter_map(|run| export(&registry, run).ok()).collect();
