@@ -27,7 +27,8 @@
 //! - The **journal** underneath makes bytes into durable lines: each carries its number (`seq`), its hash and the hash of
 //!   the line before, the **chain**. The **head** is the last line's number and hash.
 //! - A **begin mark** says that an execution is in flight; a **sweep** records the executions of dead processes as
-//!   interrupted. The **spill** keeps records that the ledger could not take.
+//!   interrupted. One that is **started** belongs to no process, until any **completes** it. The **spill** keeps records
+//!   that the ledger could not take.
 //! - **Usage** is the tokens that a model used, a **price** turns it into a **cost**; a **quota** is what an API allows in
 //!   a **window** of time, and a **reservation** holds some of it before a call; a **baseline** is what is normal for a
 //!   skill.
@@ -39,6 +40,7 @@
 //! |---|---|
 //! | an execution ends, fails, panics, is given up | one record, and the skill's own result untouched |
 //! | the process dies between begin and end | one record, *interrupted*, with the next open |
+//! | one process starts an execution, another completes it | one record, whoever else tries and whoever is killed |
 //! | `kill -9` at any moment | every acknowledged record is there; the next open finds a whole file |
 //! | a power cut at any moment | the same, with [`Durability::Synced`], as far as the disk does not lie about its cache |
 //! | the disk is full or broken | the record is [spilled](Answer::Spilled) or [lost](Answer::Lost), and the answer says so; nothing panics |
@@ -56,6 +58,7 @@
 //! ```text
 //! logs/execution_metrics.jsonl       the active segment: {…record…,"seq":42,"prev":"<64 hex>","hash":"<64 hex>"}
 //! logs/execution_metrics.ledger/     ledger.json  lock  sweep  commit  sealed/  inflight/  spill/  quarantine/  events.jsonl
+//!                                    baseline-skill.checkpoint and the like, which can be deleted
 //! ```
 //!
 //! Any program that reads JSON lines reads the ledger at any moment, and anyone can check a line:
@@ -67,12 +70,13 @@
 //! # Modules
 //!
 //! [`metrics`] is what is recorded; [`journal`] how bytes become durable lines; [`cost`], [`quota`] and [`baseline`] what
-//! it cost, what is left, what is normal; [`ledger`] puts them together; [`runlog`] is what people read of a run. Imports
-//! point one way.
+//! it cost, what is left, what is normal; [`governance`] whether a run was logged as it should be, and who must hear of
+//! what the log shows; [`ledger`] puts them together. [`export`] writes records for other programs,
+//! [`runlog`] what people read of a run, and says how long that is kept. Imports point one way.
 //!
 //! # Features
 //!
-//! - `cli`: the `runledger` command (clap, and chrono-tz for its time zones).
+//! - `cli`: the `runledger` command (clap; chrono-tz for its time zones; rustix and signal-hook to pass signals on).
 //! - `simulation`: `journal::simulated`, a disk that replays every state a crash can leave, for your own tests.
 //!
 //! # Platforms
@@ -95,6 +99,8 @@ struct Readme;
 
 pub mod baseline;
 pub mod cost;
+pub mod export;
+pub mod governance;
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 pub mod journal;
@@ -109,8 +115,8 @@ pub use digest::{hash_bytes, hash_reader};
 pub use error::{Error, ErrorKind, Result};
 pub use journal::{Durability, Head};
 pub use ledger::{
-    Answer, BaselineJournal, Done, Execution, FrozenWeeks, Ledger, Options, Recorded, Records, Scan, Skill,
-    Verification, hash_file, log_execution_metrics, verify,
+    Answer, BaselineJournal, Completed, Done, Execution, FrozenWeeks, InFlight, Ledger, Options, Recorded, Records,
+    Scan, Skill, Verification, hash_file, in_flight, log_execution_metrics, refresh_baselines, verify,
 };
 pub use metrics::{ExecutionMetrics, Timestamp, Usage, Usd};
 pub use quota::{Grant, Quota, QuotaStatus};

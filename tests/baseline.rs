@@ -380,8 +380,8 @@ fn bytes_that_are_none_are_refused() {
     }
     let kind = |bytes: &[u8]| Accumulator::from_bytes(bytes).unwrap_err().kind();
     assert_eq!(kind(&[&bytes[..], &[0]].concat()), ErrorKind::Malformed);
-    assert_eq!(kind(&[&[2], &bytes[1..]].concat()), ErrorKind::Newer);
-    assert_eq!(kind(&[&[0], &bytes[1..]].concat()), ErrorKind::Malformed);
+    assert_eq!(kind(&[&[3], &bytes[1..]].concat()), ErrorKind::Newer);
+    assert_eq!(kind(&[&[1], &bytes[1..]].concat()), ErrorKind::Malformed);
     // No group twice: one would take the other's place.
     ["a", "b"].into_iter().for_each(|skill| accumulator.add(&record(skill, START)));
     let twice: Vec<u8> = accumulator.to_bytes();

@@ -12,23 +12,26 @@ use std::time::{Duration, Instant};
 pub(crate) struct Arguments {
     pub(crate) seconds: Duration,
     pub(crate) directory: PathBuf,
+    pub(crate) records: Option<u64>,
 }
 
-/// Reads `--seconds S` and `--dir DIRECTORY`; the default directory is beside the executable, so on the disk that holds
+/// Reads `--seconds S`, `--dir DIRECTORY` and `--records N`, which not every benchmark heeds; the default directory is beside the executable, so on the disk that holds
 /// the build and not in memory.
 pub(crate) fn arguments() -> Arguments {
     let mut arguments = Arguments {
         seconds: Duration::from_secs(2),
         directory: std::env::current_exe().unwrap().parent().unwrap().join("bench-data"),
+        records: None,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--seconds" => arguments.seconds = Duration::from_secs_f64(words.next().unwrap().parse().unwrap()),
             "--dir" => arguments.directory = words.next().unwrap().into(),
+            "--records" => arguments.records = Some(words.next().unwrap().parse().unwrap()),
             // cargo's own.
             "--bench" => {}
-            other => panic!("unknown argument {other}; known: --seconds S, --dir DIRECTORY"),
+            other => panic!("unknown argument {other}; known: --seconds S, --dir DIRECTORY, --records N"),
         }
     }
     arguments

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{ExecutionMetrics, Fields};
 
 /// The form of [`Accumulator::to_bytes`].
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// How many different latencies a group of frozen baselines may have and still be exact, so that the baselines of hundreds
 /// of skills fit a line.
@@ -19,9 +19,9 @@ const FROZEN_DISTINCT_MAX: usize = 4096;
 /// Collects records, in any order, and yields the [`Baselines`] of them.
 ///
 /// Parts of a file can be collected apart, by several threads, and merged: the result is the same, byte for byte. Of a
-/// record only counts and sums are kept, and latencies are counted: at most 660 KiB a group, however many records there
-/// are, and 170 KiB once they are [bounded](super::Precision::Bounded). All cores collect the records of a ledger by
-/// [`Scan::fold`](crate::Scan::fold) with `Accumulator::new`, [`add_fields`](Self::add_fields) and [`merge`](Self::merge).
+/// record only counts and sums are kept, and latencies are counted: at most 680 KiB a group, however many records there
+/// are, and as a rule a third of that. All cores collect the records of a ledger by [`Scan::fold`](crate::Scan::fold) with
+/// `Accumulator::new`, [`add_fields`](Self::add_fields) and [`merge`](Self::merge).
 ///
 /// ```
 /// use runledger::baseline::Accumulator;
@@ -102,7 +102,7 @@ impl Accumulator {
 
     /// The baselines of everything that was collected.
     pub fn finish(mut self) -> Baselines {
-        self.settle();
+        self.samples.values_mut().for_each(|sample| sample.latencies.sort());
         let groups = self.samples.iter().map(|(key, sample)| (key.clone(), sample.baseline())).collect();
         Baselines { groups, skipped: self.skipped }
     }
@@ -129,7 +129,7 @@ impl Accumulator {
 
     /// All that was collected but the lines that were [skipped](Self::skip), to be read back and merged with what comes
     /// later. The same records give the same bytes, in whatever order they came: 2 or 3 bytes for each latency that
-    /// occurs, and about 100 a group besides.
+    /// occurs, as a rule, and about 100 a group besides.
     pub fn to_bytes(&mut self) -> Vec<u8> {
         self.settle();
         let mut out = Writer::default();

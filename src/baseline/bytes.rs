@@ -1,4 +1,5 @@
-//! The compact form of what is accumulated: bytes, lengths before what they measure, numbers in LEB128.
+//! The compact form of what is accumulated: bytes, lengths before what they measure, numbers in LEB128, and in words of one
+//! width where there are many of them.
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -32,9 +33,87 @@ impl Writer {
         self.number(text.len() as u128);
         self.0.extend_from_slice(text.as_bytes());
     }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Numbers in words that hold the largest of them: 0, 1, 2, 4 or 8 bytes, which is told first. The lowest byte of a
+    /// word comes first.
+    pub(super) fn words(&mut self, numbers: &[u64]) {
+        let most = numbers.iter().fold(0, |all, number| all | number);
+        match (u64::BITS - most.leading_zeros()).div_ceil(8) {
+            0 => self.byte(0),
+            1 => self.put(numbers, |number| [number as u8]),
+            2 => self.put(numbers, |number| (number as u16).to_le_bytes()),
+            3 | 4 => self.put(numbers, |number| (number as u32).to_le_bytes()),
+            _ => self.put(numbers, u64::to_le_bytes),
+        }
+    }
+
+    fn put<const N: usize>(&mut self, numbers: &[u64], word: impl Fn(u64) -> [u8; N]) {
+        self.byte(N as u8);
+        numbers.iter().for_each(|number| self.0.extend_from_slice(&word(*number)));
+    }
 }
 
-#[derive(Debug)]
+/// Numbers in words of one width.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Words<'b> {
+    bytes: &'b [u8],
+    /// In bytes.
+    width: usize,
+    len: usize,
+}
+
+impl Words<'_> {
+    /// As many of them as there is room for.
+    pub(super) fn copy_to(&self, numbers: &mut [u64]) {
+        let bytes = self.bytes;
+        match self.width {
+            1 => copy(bytes, numbers, |byte: &[u8; 1]| byte[0].into()),
+            2 => copy(bytes, numbers, |word| u16::from_le_bytes(*word).into()),
+            4 => copy(bytes, numbers, |word| u32::from_le_bytes(*word).into()),
+            8 => copy(bytes, numbers, |word| u64::from_le_bytes(*word)),
+            _ => numbers.fill(0),
+        }
+    }
+
+    /// At most `u64::MAX`.
+    pub(super) fn sum(&self) -> u64 {
+        let bytes = self.bytes;
+        match self.width {
+            1 => sum(bytes, |byte: &[u8; 1]| byte[0].into()),
+            2 => sum(bytes, |word| u16::from_le_bytes(*word).into()),
+            4 => bytes.as_chunks().0.iter().map(|word| u64::from(u32::from_le_bytes(*word))).sum(),
+            _ => bytes.as_chunks().0.iter().fold(0, |sum, word| sum.saturating_add(u64::from_le_bytes(*word))),
+        }
+    }
+
+    pub(super) fn has_zero(&self) -> bool {
+        match self.width {
+            0 => self.len > 0,
+            1 => self.bytes.contains(&0),
+            width => self.bytes.chunks(width).any(|word| word.iter().all(|byte| *byte == 0)),
+        }
+    }
+}
+
+/// Of words of which 2¹⁶ and more add up within 32 digits, so that many are added at once.
+fn sum<const N: usize>(bytes: &[u8], number: impl Fn(&[u8; N]) -> u32) -> u64 {
+    let sum_of = |words: &[[u8; N]]| u64::from(words.iter().map(&number).sum::<u32>());
+    bytes.as_chunks().0.chunks(1 << 16).map(sum_of).sum()
+}
+
+fn copy<const N: usize>(bytes: &[u8], numbers: &mut [u64], number: impl Fn(&[u8; N]) -> u64) {
+    bytes.as_chunks().0.iter().zip(numbers).for_each(|(word, into)| *into = number(word));
+}
+
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'b> {
     rest: &'b [u8],
     length: usize,
@@ -89,18 +168,6 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// A number of at most 64 digits, fast where it is below 128, as most are of which there are many.
-    #[inline]
-    pub(super) fn small(&mut self) -> Result<u64> {
-        match self.rest {
-            [byte @ 0..0x80, rest @ ..] => {
-                self.rest = rest;
-                Ok(u64::from(*byte))
-            }
-            _ => self.at_most(u64::MAX),
-        }
-    }
-
     pub(super) fn signed(&mut self) -> Result<i128> {
         let number = self.number()?;
         Ok((number >> 1) as i128 ^ -((number & 1) as i128))
@@ -118,6 +185,21 @@ impl<'b> Reader<'b> {
         let Some((text, rest)) = self.rest.split_at_checked(length) else { return Err(self.malformed()) };
         self.rest = rest;
         std::str::from_utf8(text).map_err(|source| self.malformed().source(source))
+    }
+
+    pub(super) fn words(&mut self, len: usize) -> Result<Words<'b>> {
+        let width = match self.byte()? {
+            width @ (0 | 1 | 2 | 4 | 8) => usize::from(width),
+            _ => return Err(self.malformed()),
+        };
+        let Some((bytes, rest)) = self.rest.split_at_checked(width * len) else { return Err(self.malformed()) };
+        self.rest = rest;
+        Ok(Words { bytes, width, len })
+    }
+
+    /// What a later state of this reader has read since.
+    pub(super) fn bytes_until(&self, later: &Self) -> &'b [u8] {
+        &self.rest[..self.rest.len() - later.rest.len()]
     }
 }
 
@@ -140,6 +222,36 @@ mod tests {
             prop_assert_eq!((reader.signed().unwrap(), reader.text().unwrap()), (signed, text.as_str()));
             prop_assert!(reader.is_empty());
             prop_assert!(reader.byte().is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn words_of_the_least_width_are_read_back(digits in 0..=64_u32, seeds in prop::collection::vec(any::<u64>(), 0..300)) {
+            let mask = 1_u64.checked_shl(digits).unwrap_or(0).wrapping_sub(1);
+            let numbers: Vec<u64> = seeds.iter().map(|seed| seed & mask).collect();
+            let mut out = Writer::default();
+            out.words(&numbers);
+            let bytes = out.into_bytes();
+            let width = usize::from(bytes[0]);
+            prop_assert_eq!(bytes.len(), 1 + width * numbers.len());
+            prop_assert!(width == 0 || numbers.iter().any(|number| number >> (width / 2 * 8) > 0), "{}", width);
+            let mut reader = Reader::new(&bytes);
+            let words = reader.words(numbers.len()).unwrap();
+            prop_assert!(reader.is_empty());
+            let mut read = vec![1; numbers.len()];
+            words.copy_to(&mut read);
+            prop_assert_eq!(words.has_zero(), numbers.contains(&0));
+            prop_assert_eq!(words.sum(), numbers.iter().fold(0, |sum: u64, number| sum.saturating_add(*number)));
+            prop_assert_eq!(read, numbers);
+        }
+    }
+
+    #[test]
+    fn words_of_other_widths_and_cut_ones_are_malformed() {
+        assert!(Reader::new(&[2, 1, 0, 2, 0]).words(2).is_ok());
+        for bad in [&[][..], &[1, 1], &[2, 1, 0, 2], &[3, 1, 0, 0, 2, 0, 0], &[16, 0]] {
+            assert!(Reader::new(bad).words(2).is_err(), "{bad:?}");
         }
     }
 

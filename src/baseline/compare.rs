@@ -295,6 +295,6 @@ fn dollars(usd: Usd) -> f64 {
 }
 
 /// The number with 9 digits, so that machines whose last digits differ write the same.
-fn significant(number: f64) -> f64 {
+pub(crate) fn significant(number: f64) -> f64 {
     format!("{number:.8e}").parse().unwrap_or(number)
 }

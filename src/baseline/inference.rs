@@ -1,6 +1,6 @@
 //! Tests of whether two samples differ, and by how much. Pure formulas; [`compare`](super::compare) says what they mean.
 
-use super::special::{normal_two_sided, student_quantile, student_two_sided};
+use super::special::{chi_squared_tail, normal_two_sided, student_quantile, student_two_sided};
 
 /// The probability of a false alarm; each interval has the remaining confidence, 99 %.
 pub(super) const ALPHA: f64 = 0.01;
@@ -12,20 +12,20 @@ const EXPECTED_MIN: f64 = 5.0;
 
 /// What a test found.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// How much more the second sample has.
-    pub(super) delta: f64,
+    pub(crate) delta: f64,
     /// Where the true difference is, with confidence 1 − `ALPHA`.
-    pub(super) interval: [f64; 2],
+    pub(crate) interval: [f64; 2],
     /// The probability of a difference at least as large, if there is none in truth.
-    pub(super) p_value: f64,
+    pub(crate) p_value: f64,
 }
 
 /// Some of all.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Proportion {
-    pub(super) part: u64,
-    pub(super) whole: u64,
+pub(crate) struct Proportion {
+    pub(crate) part: u64,
+    pub(crate) whole: u64,
 }
 
 impl Proportion {
@@ -35,7 +35,7 @@ impl Proportion {
 
     /// Wilson's interval ("Probable Inference, the Law of Succession, and Statistical Inference", Journal of the American
     /// Statistical Association 22 (1927), 209–212).
-    fn interval(self) -> [f64; 2] {
+    pub(crate) fn interval(self) -> [f64; 2] {
         let (n, p, square) = (self.whole as f64, self.share(), Z * Z);
         let middle = p + square / (2.0 * n);
         let half = Z * (p * (1.0 - p) / n + square / (4.0 * n * n)).sqrt();
@@ -44,7 +44,7 @@ impl Proportion {
 }
 
 /// Whether [`two_proportions`] is exact, since too few are expected in some cell for an approximation.
-pub(super) fn is_exact(a: Proportion, b: Proportion) -> bool {
+pub(crate) fn is_exact(a: Proportion, b: Proportion) -> bool {
     let part = a.part as f64 + b.part as f64;
     let whole = a.whole as f64 + b.whole as f64;
     let rarer = part.min(whole - part);
@@ -55,7 +55,7 @@ pub(super) fn is_exact(a: Proportion, b: Proportion) -> bool {
 /// Proportions", third edition (2003), chapter 3, without the correction for continuity), or [Fisher's](fisher) where it
 /// [must be exact](is_exact). The interval is Newcombe's, from two of Wilson's ("Interval Estimation for the Difference
 /// Between Independent Proportions", Statistics in Medicine 17 (1998), 873–890, method 10). Neither may be empty.
-pub(super) fn two_proportions(a: Proportion, b: Proportion) -> Found {
+pub(crate) fn two_proportions(a: Proportion, b: Proportion) -> Found {
     let (share_a, share_b) = (a.share(), b.share());
     let ([low_a, high_a], [low_b, high_b]) = (a.interval(), b.interval());
     let delta = share_b - share_a;
@@ -102,10 +102,10 @@ fn fisher(a: Proportion, b: Proportion) -> f64 {
 
 /// How many values a sample has, their mean, and their sample variance.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Spread {
-    pub(super) count: u64,
-    pub(super) mean: f64,
-    pub(super) variance: f64,
+pub(crate) struct Spread {
+    pub(crate) count: u64,
+    pub(crate) mean: f64,
+    pub(crate) variance: f64,
 }
 
 /// Welch's t-test and interval for the difference of two means, whose variances may differ (Welch, "The Generalization of
@@ -126,6 +126,53 @@ pub(super) fn welch(a: Spread, b: Spread) -> Found {
     let half = student_quantile(ALPHA, degrees) * square.sqrt();
     let p_value = student_two_sided(delta / square.sqrt(), degrees);
     Found { delta, interval: [delta - half, delta + half], p_value }
+}
+
+/// Student's t-test and interval for the mean of differences between paired values ("The Probable Error of a Mean",
+/// Biometrika 6 (1908), 1–25), of which there must be two. Differences that do not vary are 0 for certain or not at all.
+pub(crate) fn paired(differences: Spread) -> Found {
+    let Spread { count, mean: delta, variance } = differences;
+    let error = (variance / count as f64).sqrt();
+    if error == 0.0 {
+        return Found { delta, interval: [delta; 2], p_value: if delta == 0.0 { 1.0 } else { 0.0 } };
+    }
+    let degrees = count as f64 - 1.0;
+    let half = student_quantile(ALPHA, degrees) * error;
+    Found { delta, interval: [delta - half, delta + half], p_value: student_two_sided(delta / error, degrees) }
+}
+
+/// How far the shares of several groups are from being one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Associated {
+    pub(crate) chi_squared: f64,
+    pub(crate) degrees: u64,
+    pub(crate) p_value: f64,
+    /// 0 where all shares are the same, 1 where the group tells the part.
+    pub(crate) cramers_v: f64,
+}
+
+/// Pearson's test of association between groups and what is part of them (Philosophical Magazine 50 (1900), 157–175), and
+/// how strong it is (Cramér, "Mathematical Methods of Statistics" (1946), section 21.9), without a correction for
+/// continuity. `None` where fewer than 5 are expected in any cell, and so for fewer than two groups that hold something or
+/// where all or none are parts: the approximation is not to be trusted there.
+pub(crate) fn chi_squared(groups: &[Proportion]) -> Option<Associated> {
+    let (part, whole) =
+        groups.iter().fold((0.0, 0.0), |(part, whole), group| (part + group.part as f64, whole + group.whole as f64));
+    let degrees = (groups.len() as u64).checked_sub(1).filter(|&degrees| degrees > 0)?;
+    let mut chi_squared = 0.0;
+    for group in groups {
+        let of_all = group.whole as f64 / whole;
+        for (found, expected) in
+            [(group.part as f64, part * of_all), ((group.whole - group.part) as f64, (whole - part) * of_all)]
+        {
+            if expected.is_nan() || expected < EXPECTED_MIN {
+                return None;
+            }
+            chi_squared += (found - expected) * (found - expected) / expected;
+        }
+    }
+    let p_value = chi_squared_tail(chi_squared, degrees);
+    Some(Associated { chi_squared, degrees, p_value, cramers_v: (chi_squared / whole).sqrt() })
 }
 
 /// Values in ascending order, none twice, each with how often it occurs.
@@ -211,7 +258,7 @@ fn pairs_within(a: &Counts, b: &Counts, difference: i128) -> u128 {
 /// The p-values for asking all questions at once, in the same order: with them, the probability of even one false alarm
 /// is what it was for a single question (Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian
 /// Journal of Statistics 6 (1979), 65–70).
-pub(super) fn holm(p_values: &[f64]) -> Vec<f64> {
+pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
     let mut adjusted = vec![0.0; p_values.len()];

@@ -2,10 +2,11 @@
 
 use super::Precision;
 use super::bytes::{Reader, Writer};
+use super::counts::{Counted, Counts};
 use crate::error::Result;
 
 /// How many values are collected before they are sorted into the counts, so that each costs little of a merge.
-const RECENT_MAX: usize = 4 * 1024;
+const RECENT_MAX: usize = 16 * 1024;
 
 /// Below this, the values or buckets of a group that has had so many recent ones are counted in an array, where most of
 /// them fall: several times faster than by sorting.
@@ -15,14 +16,6 @@ const LOW: usize = 16 * 1024;
 const DIGITS: u32 = 7;
 /// The buckets of values with one and the same highest binary digit.
 const BUCKETS_PER_OCTAVE: u64 = 1 << DIGITS;
-
-/// A value, or the number of a bucket, and how often it occurs. Packed: 12 bytes, of which there may be many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C, packed(4))]
-struct Counted {
-    place: u32,
-    count: u64,
-}
 
 /// How often each value occurs, in ascending order, and what has not been sorted into that yet.
 ///
@@ -35,10 +28,10 @@ struct Counted {
 /// what all of them burst is noticed with the last merge. So neither order nor split changes anything.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latencies {
-    /// Sorted by value, or by bucket if `bounded`; none twice.
-    counts: Vec<Counted>,
+    /// By value, or by bucket if `bounded`.
+    counts: Counts,
     recent: Vec<u32>,
-    /// How often each of the lowest occurred recently; empty at first.
+    /// How often each of the lowest occurred recently; empty until there are many.
     low: Vec<u32>,
     bounded: bool,
 }
@@ -69,7 +62,7 @@ impl Latencies {
 
     pub(super) fn merge(&mut self, mut other: Self) {
         // A few values, as of a small part of a ledger: they are not worth a pass over all counts.
-        if !other.bounded && other.counts.is_empty() && other.low.is_empty() {
+        if !other.bounded && other.counts.len() == 0 && other.low.is_empty() {
             return other.recent.into_iter().for_each(|value| self.add(value.into()));
         }
         self.settle();
@@ -78,19 +71,30 @@ impl Latencies {
             self.bound();
             other.bound();
         }
-        self.counts = merged(std::mem::take(&mut self.counts), other.counts);
+        self.counts = self.counts.and(other.counts.iter());
         self.keep_limit();
+    }
+
+    /// Sorts what is recent, so that [ranks](Self::doubled_at) can be found; into the counts, where those may burst their
+    /// limit with it.
+    pub(super) fn sort(&mut self) {
+        let few = self.low.is_empty() && self.counts.len() + self.recent.len() <= Precision::DISTINCT_MAX;
+        if few { self.recent.sort_unstable() } else { self.settle() }
     }
 
     /// Sorts what is recent into the counts.
     pub(super) fn settle(&mut self) {
-        let low = (0..).zip(&mut self.low).filter(|(_, count)| **count > 0);
-        let low = low.map(|(place, count)| Counted { place, count: std::mem::take(count).into() });
-        self.counts = merged(std::mem::take(&mut self.counts), low);
+        if self.recent.is_empty() && self.low.is_empty() {
+            return;
+        }
         self.recent.sort_unstable();
         let runs = self.recent.chunk_by(|a, b| a == b).map(|run| Counted { place: run[0], count: run.len() as u64 });
-        self.counts = merged(std::mem::take(&mut self.counts), runs);
+        let low = (0..).zip(&self.low).filter(|(_, count)| **count > 0);
+        let low = low.map(|(place, &count)| Counted { place, count: count.into() });
+        // None of the lowest is among the recent ones.
+        self.counts = self.counts.and(low.chain(runs));
         self.recent.clear();
+        self.low.clear();
         self.keep_limit();
     }
 
@@ -110,16 +114,9 @@ impl Latencies {
         if self.bounded {
             return;
         }
-        self.counts.iter_mut().for_each(|counted| counted.place = bucket(counted.place.into()));
+        let buckets = self.counts.iter().map(|Counted { place, count }| Counted { place: bucket(place.into()), count });
         // A bucket's number grows with its values, so those of one bucket stand together.
-        self.counts.dedup_by(|next, kept| {
-            let same = next.place == kept.place;
-            if same {
-                kept.count += next.count;
-            }
-            same
-        });
-        self.counts.shrink_to_fit();
+        self.counts = Counts::of(buckets);
         self.bounded = true;
     }
 
@@ -135,82 +132,38 @@ impl Latencies {
     /// Twice each value in milliseconds, since the middle of a bucket may lie between two, and how often it occurs;
     /// ascending. What is recent must be [settled](Self::settle).
     pub(super) fn doubled(&self) -> impl Iterator<Item = (u128, u64)> + Clone {
-        let bounded = self.bounded;
-        self.counts.iter().map(move |&Counted { place, count }| match bounded {
-            true => (doubled_middle(place), count),
-            false => (2 * u128::from(place), count),
-        })
+        self.counts.iter().map(|Counted { place, count }| (self.doubled_value(place), count))
     }
 
+    /// Twice the value at that rank, from 0 on, and twice the one after it, if there is one; `None`: there are fewer. What is
+    /// recent must be [sorted](Self::sort).
+    pub(super) fn doubled_at(&self, rank: u64) -> Option<(u128, u128)> {
+        let (place, next) = self.counts.at_rank(rank, &self.recent)?;
+        Some((self.doubled_value(place), self.doubled_value(next)))
+    }
+
+    fn doubled_value(&self, place: u32) -> u128 {
+        match self.bounded {
+            true => doubled_middle(place),
+            false => 2 * u128::from(place),
+        }
+    }
+
+    /// What is recent must be [settled](Self::settle).
     pub(super) fn write(&self, out: &mut Writer) {
         out.byte(self.bounded.into());
-        out.number(self.counts.len() as u128);
-        let mut next = 0;
-        for &Counted { place, count } in &self.counts {
-            out.number((u64::from(place) - next).into());
-            out.number(count.into());
-            next = u64::from(place) + 1;
-        }
+        self.counts.write(out);
     }
 
     /// Of `values` latencies.
     pub(super) fn read(from: &mut Reader<'_>, values: u64) -> Result<Self> {
         let bounded = from.flag()?;
-        let (most, last_place) = match bounded {
+        let (len_max, last_max) = match bounded {
             true => (bucket(u64::MAX) as usize + 1, bucket(u64::MAX)),
             false => (Precision::DISTINCT_MAX, u32::MAX),
         };
-        let len: usize = from.at_most(most as u64)?;
-        let mut counts: Vec<Counted> = Vec::with_capacity(len);
-        let (mut next, mut missing) = (0_u64, values);
-        for _ in 0..len {
-            let (distance, count) = (from.small()?, from.small()?);
-            // None twice, and none that does not occur.
-            let place = next.checked_add(distance).filter(|place| *place <= last_place.into());
-            let rest = missing.checked_sub(count).filter(|_| count > 0);
-            let (Some(place), Some(rest)) = (place, rest) else { return Err(from.malformed()) };
-            counts.push(Counted { place: place as u32, count });
-            (next, missing) = (place + 1, rest);
-        }
-        match missing {
-            0 => Ok(Self { counts, bounded, ..Self::default() }),
-            _ => Err(from.malformed()),
-        }
+        Ok(Self { counts: Counts::read(from, len_max, last_max, values)?, bounded, ..Self::default() })
     }
-}
-
-/// The counts of both; each is sorted and has no place twice.
-fn merged(a: Vec<Counted>, b: impl IntoIterator<Item = Counted>) -> Vec<Counted> {
-    let mut b = b.into_iter().peekable();
-    if b.peek().is_none() {
-        return a;
-    }
-    let mut a = &a[..];
-    let mut merged = Vec::with_capacity(a.len());
-    for mut counted in b {
-        // Those of `a` that come before are copied together, since a few values often come to many.
-        let (before, rest) = a.split_at(before(a, counted.place));
-        merged.extend_from_slice(before);
-        a = rest;
-        if let Some((same, rest)) = a.split_first().filter(|(first, _)| first.place == counted.place) {
-            counted.count += same.count;
-            a = rest;
-        }
-        merged.push(counted);
-    }
-    merged.extend_from_slice(a);
-    merged.shrink_to_fit();
-    merged
-}
-
-/// How many are before the place: by steps that double, and by halves from there.
-fn before(counts: &[Counted], place: u32) -> usize {
-    let mut step = 1;
-    while counts.get(step - 1).is_some_and(|counted| counted.place < place) {
-        step *= 2;
-    }
-    let (passed, end) = (step / 2, step.min(counts.len()));
-    passed + counts[passed..end].partition_point(|counted| counted.place < place)
 }
 
 /// The number of the bucket of a value: those below 256 have one each.

@@ -21,6 +21,7 @@ mod accumulator;
 mod by;
 mod bytes;
 mod compare;
+mod counts;
 mod freeze;
 mod inference;
 mod latencies;
@@ -34,10 +35,13 @@ mod stats;
 pub use crate::error::Skipped;
 pub use accumulator::Accumulator;
 pub use by::By;
+pub(crate) use compare::significant;
 pub use compare::{Comparison, Metric, SkillComparison, Test, Verdict};
 pub use freeze::{ComputedFrom, FrozenBaselines, week_start};
+pub(crate) use inference::{Proportion, Spread, chi_squared, holm, is_exact, paired, two_proportions};
 pub use latest::Latest;
 pub use stability::{Change, SkillChanges, Stability, StabilityReport, WeekChanges, Weekly};
+pub(crate) use stats::Moments;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -131,7 +135,7 @@ impl Precision {
     /// How many different latencies a group may have, to the millisecond, and still be exact: 48 Ki, all those of a skill
     /// that never takes 49 seconds, and as a rule those of one whose median is 10 seconds.
     ///
-    /// They take 12 bytes each, so that 20 such groups in each of two threads take 26 MiB with all that belongs to them.
+    /// They take 2 or 3 bytes each as a rule, and 12 at most.
     pub const DISTINCT_MAX: usize = 48 * 1024;
 }
 

@@ -67,10 +67,11 @@ impl Sample {
         self.tokens.merge(&other.tokens);
     }
 
-    /// The baseline; the latencies must be settled.
+    /// The baseline; the latencies must be [sorted](Latencies::sort).
     pub(super) fn baseline(&self) -> Baseline {
         let ended = self.succeeded + self.failed;
-        let [p50, p95, p99] = stats::percentiles(self.latencies.doubled(), self.latency_ms.count(), [50, 95, 99]);
+        let [p50, p95, p99] =
+            stats::percentiles(|rank| self.latencies.doubled_at(rank), self.latency_ms.count(), [50, 95, 99]);
         Baseline {
             sample_size: self.executions,
             period: self.period,

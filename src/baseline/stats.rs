@@ -6,8 +6,8 @@ use crate::error::Result;
 /// How many parts of an index [`percentile`] knows: hundredths.
 const HUNDRED: u128 = 100;
 
-/// The percentiles, 0–100 and ascending, of `count` values that are given doubled, ascending, each with how often it
-/// occurs; `None` when there are none.
+/// The percentiles, 0–100, of `count` values that are given by their ranks, from 0 on, and doubled, each with the one after
+/// it, or again if it is the last; `None` when there are none.
 ///
 /// Definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50 (1996),
 /// 361–365: with `h = (n − 1) · percent / 100` and values counted from 0, `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`.
@@ -17,38 +17,17 @@ const HUNDRED: u128 = 100;
 /// Where the values are the middles of buckets, each off by less than one part in 256 of the value it stands for, so is
 /// what lies between two of them.
 pub(super) fn percentiles<const N: usize>(
-    doubled: impl Iterator<Item = (u128, u64)> + Clone,
+    doubled_at: impl Fn(u64) -> Option<(u128, u128)>,
     count: u64,
     percents: [u8; N],
 ) -> [Option<f64>; N] {
-    let mut ranked = Ranked { values: doubled, value: 0, passed: 0 };
     percents.map(|percent| {
         let place = u128::from(count.checked_sub(1)?) * u128::from(percent);
         let index = (place / HUNDRED) as u64;
-        let low = ranked.at(index)?;
-        let high = ranked.clone().at(index + 1).unwrap_or(low);
+        let (low, high) = doubled_at(index)?;
         let two_hundredths = low * HUNDRED + place % HUNDRED * (high - low);
         Some(two_hundredths as f64 / (2 * HUNDRED) as f64)
     })
-}
-
-/// Walks through values by their ranks, which must not descend.
-#[derive(Clone)]
-struct Ranked<I> {
-    values: I,
-    value: u128,
-    passed: u64,
-}
-
-impl<I: Iterator<Item = (u128, u64)>> Ranked<I> {
-    fn at(&mut self, index: u64) -> Option<u128> {
-        while self.passed <= index {
-            let (value, count) = self.values.next()?;
-            self.value = value;
-            self.passed += count;
-        }
-        Some(self.value)
-    }
 }
 
 /// Count, sum and sum of squares of integers: enough for mean and standard deviation.
@@ -60,7 +39,7 @@ impl<I: Iterator<Item = (u128, u64)>> Ranked<I> {
 /// Sums whose squares pass 2¹²⁸ − 1 are out of range, and mean and deviation unknown: for a million costs that is at a
 /// root mean square of 18,446 USD each, for a million latencies at 584 thousand years each.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moments {
+pub(crate) struct Moments {
     count: u64,
     /// `None`: out of range.
     sums: Option<Sums>,
@@ -79,7 +58,7 @@ impl Default for Moments {
 }
 
 impl Moments {
-    pub(super) fn add(&mut self, value: i128) {
+    pub(crate) fn add(&mut self, value: i128) {
         self.count += 1;
         let magnitude = value.unsigned_abs();
         let squares = match u64::try_from(magnitude) {
@@ -95,12 +74,12 @@ impl Moments {
         self.sums = self.sums.zip(other.sums).and_then(|(a, b)| a.plus(b));
     }
 
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
     /// Mean and sample variance as nearly as `f64` has them; `None` for fewer than two values or out of range.
-    pub(super) fn mean_and_variance(&self) -> Option<(f64, f64)> {
+    pub(crate) fn mean_and_variance(&self) -> Option<(f64, f64)> {
         Some((self.sums?.values as f64 / self.count as f64, self.variance()?))
     }
 
@@ -216,13 +195,18 @@ mod tests {
     #[test]
     fn a_percentile_needs_values_and_lies_between_them() {
         let of = |values: &[u64]| {
-            let doubled = values.iter().map(|&value| (2 * u128::from(value), 1));
-            percentiles(doubled, values.len() as u64, [0, 50, 100])
+            let doubled = |rank: u64| values.get(rank as usize).map(|&value| 2 * u128::from(value));
+            percentiles(
+                |rank| Some((doubled(rank)?, doubled(rank + 1).or(doubled(rank))?)),
+                values.len() as u64,
+                [0, 50, 100],
+            )
         };
         assert_eq!(of(&[]), [None; 3]);
         assert_eq!(of(&[1, 2]), [1.0, 1.5, 2.0].map(Some));
         assert_eq!(of(&[0, u64::MAX]), [0.0, 9_223_372_036_854_775_807.5, u64::MAX as f64].map(Some));
-        assert_eq!(percentiles([(2, 3), (40, 1)].into_iter(), 4, [0, 50, 99]), [1.0, 1.0, 19.43].map(Some));
+        let pairs = [(2, 2), (2, 2), (2, 40), (40, 40)];
+        assert_eq!(percentiles(|rank| pairs.get(rank as usize).copied(), 4, [0, 50, 99]), [1.0, 1.0, 19.43].map(Some));
     }
 
     #[test]

@@ -89,6 +89,7 @@ mod report;
 mod row;
 mod table;
 
+pub(crate) use pattern::Pattern;
 pub use price::CostPart;
 pub use report::{By, Count, Discrepancies, Discrepancy, Excess, Group, Report, Sum};
 pub use table::{Cost, PriceFile, PriceTable};

@@ -3,21 +3,21 @@
 /// A pattern: `*` stands for any text, `#` for one digit, `?` for one character; anything else for itself, in lower
 /// case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub(crate) struct Pattern {
     text: String,
     /// How many bytes of it stand for themselves, up to the first that does not. Most patterns differ from a name there.
     plain: usize,
 }
 
 impl Pattern {
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let text = text.to_lowercase();
         let plain = text.find(['*', '#', '?']).unwrap_or(text.len());
         Self { text, plain }
     }
 
     /// Whether `name`, which is in lower case, is one of those that it stands for.
-    pub(super) fn matches(&self, name: &str) -> bool {
+    pub(crate) fn matches(&self, name: &str) -> bool {
         let (plain, pattern) = self.text.as_bytes().split_at(self.plain);
         let Some(name) = name.as_bytes().strip_prefix(plain) else { return false };
         let (mut p, mut n) = (0, 0);

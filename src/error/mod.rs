@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Malformed,
     /// The file was written by a newer version of this crate.
     Newer,
+    /// The file was derived from another that is not what it was, or by another version of this crate; it is made again.
+    Stale,
     /// No price table knows the model, or several providers have it; [`Error::details`] lists the nearest known names, or
     /// theirs.
     UnknownModel,
@@ -34,6 +36,10 @@ pub enum ErrorKind {
     Unpriced,
     /// No limit is known under that name; [`Error::details`] lists the known names.
     UnknownLimit,
+    /// No execution of that id waits to be completed, and none has.
+    UnknownExecution,
+    /// The execution has its record already; [`Error::details`] says how it ended. Nothing was changed.
+    Ended,
     /// A sum or product left the range of its type.
     Overflow,
     /// A thread that worked for the caller panicked. If it wrote records, whether this one was written is unknown.
@@ -109,6 +115,10 @@ impl Error {
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    pub(crate) fn operation(&self) -> &str {
+        &self.0.operation
     }
 
     /// The path concerned, if any.

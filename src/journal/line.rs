@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The longest trailer: `,"seq":` with 20 digits, `prev`, `hash`, brace and line feed.
-pub(super) const TRAILER_BYTES_MAX: usize = SEQ.len() + 20 + PREV.len() + 64 + HASH.len() + 1 + 64 + END.len() + 1;
+pub(crate) const TRAILER_BYTES_MAX: usize = SEQ.len() + 20 + PREV.len() + 64 + HASH.len() + 1 + 64 + END.len() + 1;
 
 const SEQ: &[u8] = b",\"seq\":";
 const PREV: &[u8] = b",\"prev\":\"";

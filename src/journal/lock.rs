@@ -60,6 +60,30 @@ impl Locked {
     pub(crate) fn try_take(file: &Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
         Ok(uninterrupted(|| file.try_lock())?.then(|| Self(Arc::clone(file))))
     }
+
+    /// Takes the lock of `file`, waiting for at most `deadline`; `None`: others had it all the time.
+    ///
+    /// It polls: a waiting `flock` can be given up only through a signal, which a library must not send. A holder keeps
+    /// the lock for two writes into the page cache, most of the time, so the first pauses are short.
+    pub(crate) fn take(file: &Arc<dyn StorageFile>, deadline: Duration) -> io::Result<Option<Self>> {
+        let begin = Instant::now();
+        let mut pause = Duration::from_micros(10);
+        loop {
+            if let Some(locked) = Self::try_take(file)? {
+                return Ok(Some(locked));
+            }
+            if begin.elapsed() >= deadline {
+                return Ok(None);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Takes a share of the lock of `file`, if nobody else has it alone.
+    pub(crate) fn try_share(file: &Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
+        Ok(uninterrupted(|| file.try_lock_shared())?.then(|| Self(Arc::clone(file))))
+    }
 }
 
 impl Drop for Locked {
@@ -79,29 +103,20 @@ impl LockFile {
     }
 
     /// Takes the lock, waiting for at most `deadline`.
-    ///
-    /// It polls: a waiting `flock` can be given up only through a signal, which a library must not send. A holder keeps
-    /// the lock for two writes into the page cache, most of the time, so the first pauses are short.
     pub(crate) fn acquire(&mut self, deadline: Duration) -> Result<Locked> {
         let failed = |path: &PathBuf, source| Error::io("take the lock", path, source);
         let begin = Instant::now();
-        let mut pause = Duration::from_micros(10);
         loop {
-            if let Some(locked) = Locked::try_take(&self.file).map_err(|e| failed(&self.path, e))? {
-                if self.is_still_there().map_err(|e| failed(&self.path, e))? {
-                    return Ok(locked);
-                }
-                // Deleted or replaced: others lock the file that stands there now.
-                drop(locked);
-                *self = Self::open(Arc::clone(&self.storage), self.path.clone())?;
-            } else if begin.elapsed() >= deadline {
-                return Err(Error::new(ErrorKind::Timeout, "take the lock")
-                    .path(&self.path)
-                    .detail(format!("another process has held it for more than {} ms", deadline.as_millis())));
-            } else {
-                std::thread::sleep(pause);
-                pause = (pause * 2).min(PAUSE_MAX);
+            let left = deadline.saturating_sub(begin.elapsed());
+            let Some(locked) = Locked::take(&self.file, left).map_err(|e| failed(&self.path, e))? else {
+                return Err(held_for(deadline, &self.path));
+            };
+            if self.is_still_there().map_err(|e| failed(&self.path, e))? {
+                return Ok(locked);
             }
+            // Deleted or replaced: others lock the file that stands there now.
+            drop(locked);
+            *self = Self::open(Arc::clone(&self.storage), self.path.clone())?;
         }
     }
 
@@ -115,6 +130,13 @@ impl LockFile {
     pub(super) fn directory_seen(&self) -> Seen {
         self.seen
     }
+}
+
+/// The error of a lock that was not to be had in time.
+pub(crate) fn held_for(deadline: Duration, path: &Path) -> Error {
+    Error::new(ErrorKind::Timeout, "take the lock")
+        .path(path)
+        .detail(format!("another process has held it for more than {} ms", deadline.as_millis()))
 }
 
 fn open(storage: &dyn Storage, path: &Path) -> io::Result<Arc<dyn StorageFile>> {

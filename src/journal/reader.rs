@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::line::{self, PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX, Trailer};
 use super::name::Seen;
 use super::segment::Layout;
@@ -184,7 +186,7 @@ impl Splitter {
 /// It does not say which lines were missing before it: a reader that goes on from here passes over a line that a segment
 /// had lost and the next one repeats, if its number is below `seq`. With a `seq` of 0 it gives every line after the
 /// place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// Number of the segment, from 1.
     pub segment: u64,
@@ -223,7 +225,7 @@ impl Line<'_> {
 
 /// Numbers of lines that were missing between two that were read. A segment that was left behind after a failed sync may
 /// have lost a line and kept a later one; the next segment begins with both.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Missing(VecDeque<RangeInclusive<u64>>);
 
 impl Missing {
@@ -262,7 +264,7 @@ impl Missing {
 }
 
 /// The numbers of the lines that were read, so that a line that a writer repeated in a new segment is given once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Sequence {
     /// The highest.
     seq: u64,
@@ -466,6 +468,8 @@ impl Lines {
                 let path = self.layout.sealed_segment(segment);
                 match self.open_file(&path)? {
                     Some(file) => (segment, file, path, true),
+                    // Moved to an archive since it was listed: the next one comes after it.
+                    None if self.is_gone(&path)? => return self.open_segment(),
                     None => return Ok(false),
                 }
             }
@@ -482,6 +486,11 @@ impl Lines {
         let splitter = Splitter::new(file, self.cursor.offset);
         self.open = Some(Open { splitter, path, id, sealed: is_sealed, seen: Seen::default() });
         Ok(true)
+    }
+
+    fn is_gone(&self, path: &Path) -> Result<bool> {
+        let there = self.storage.stat(path).map_err(|source| Error::io("look for a segment", path, source))?;
+        Ok(there.is_none())
     }
 
     fn open_file(&self, path: &Path) -> Result<Option<Arc<dyn StorageFile>>> {

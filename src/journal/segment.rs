@@ -73,6 +73,11 @@ impl Layout {
         self.machinery.join("sweep")
     }
 
+    /// Held while segments are moved to an archive.
+    pub(crate) fn archive_lock(&self) -> PathBuf {
+        self.machinery.join("archiving")
+    }
+
     pub(crate) fn inflight(&self) -> PathBuf {
         self.machinery.join("inflight")
     }
@@ -85,12 +90,22 @@ impl Layout {
         self.machinery.join("quarantine")
     }
 
-    pub(super) fn sealed(&self) -> PathBuf {
+    /// What is kept of the baselines of a grouping.
+    pub(crate) fn baseline_checkpoint(&self, by: &str) -> PathBuf {
+        self.machinery.join(format!("baseline-{by}.checkpoint"))
+    }
+
+    pub(crate) fn sealed(&self) -> PathBuf {
         self.machinery.join("sealed")
     }
 
     pub(crate) fn sealed_segment(&self, segment: u64) -> PathBuf {
         self.sealed().join(sealed_name(segment))
+    }
+
+    /// The number of the sealed segment at `path`.
+    pub(crate) fn number_of_sealed(&self, path: &Path) -> Option<u64> {
+        number_of(path.strip_prefix(self.sealed()).ok()?.to_str()?)
     }
 
     /// The numbers of the sealed segments, ascending. The active one's is the next after the last.

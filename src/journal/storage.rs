@@ -50,7 +50,8 @@ pub struct Stat {
     pub len: u64,
     /// How many names the file has.
     pub links: u64,
-    /// Of a directory: when a name in it last changed. Only equality means something. Of a file: nothing.
+    /// When the names in a directory, or the bytes of a file, last changed. Only equality means something; a disk that
+    /// does not tell of files has the same for all.
     pub changed: (i64, i64),
     /// Of a directory: whether every user may remove and replace the names in it, others' too.
     pub lawless: bool,

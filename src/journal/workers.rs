@@ -51,17 +51,18 @@ pub(crate) fn in_order<R: Send>(
     work: impl Fn(&Block, &mut Vec<u8>) -> Result<R> + Sync,
     join: impl FnMut(&Block, R) -> Result<()> + Send,
 ) -> Result<()> {
-    let threads = sharing.threads();
-    let shared = Shared {
+    let mut shared = Shared {
         blocks: Mutex::new((blocks, 0)),
         joining: Mutex::new(Joining { joined: 0, waiting: VecDeque::new(), join, failed: None }),
         progress: Condvar::new(),
-        ahead_max: AHEAD_MAX * (threads as u64 + 1),
+        ahead_max: AHEAD_MAX,
         work,
     };
     let mut buffer = Vec::new();
     shared.work_through(&mut buffer, sharing.blocks_alone);
-    let threads = if lock(&shared.blocks).1 < sharing.blocks_alone { 0 } else { threads };
+    // How many cores there are takes longer to tell than a short tail to read.
+    let threads = if lock(&shared.blocks).1 < sharing.blocks_alone { 0 } else { sharing.threads() };
+    shared.ahead_max *= threads as u64 + 1;
     thread::scope(|scope| {
         let start = |_| {
             let run = || shared.work_through(&mut Vec::new(), u64::MAX);

@@ -1,6 +1,7 @@
 //! What came of recording an execution.
 
 use crate::error::Error;
+use crate::metrics::ExecutionMetrics;
 
 /// Where a record went.
 ///
@@ -46,6 +47,17 @@ pub struct Recorded {
     pub unmarked: Option<Error>,
     /// Why fields of the record were left out: they were impossible. `None`: it is whole.
     pub refused: Option<Error>,
+}
+
+/// What came of [`Ledger::complete`](crate::Ledger::complete).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+#[must_use = "the record may have been spilled"]
+pub struct Completed {
+    /// The execution's record.
+    pub record: ExecutionMetrics,
+    /// Where it went: never [`Answer::Lost`], which is an error there, nor [`Answer::Late`].
+    pub answer: Answer,
 }
 
 impl Recorded {

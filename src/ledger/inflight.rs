@@ -1,370 +1,89 @@
-//! Executions that have begun and not ended: one file per process, locked by it for life.
-//!
-//! The file is a row of slots. The first says who the process is; each other one is free or holds a mark: a sealed line
-//! with the record as it was at the beginning, and where the ledger ended then. A mark that does not fit takes several
-//! slots in a row. Marks check themselves, so a torn one is no mark: its `begin` never returned.
+//! Reading what has begun and not ended.
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::mutex::lock;
-use crate::error::{Error, ErrorKind, Result};
-use crate::journal::line::{self, Link};
-use crate::journal::lock::Locked;
-use crate::journal::per_process::PerProcess;
-use crate::journal::platform;
-use crate::journal::storage::{Access, Storage, StorageFile, read_full_at, write_all_at};
-use crate::journal::{Cursor, PAYLOAD_BYTES_MAX, segment::Layout};
-use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
+use super::detached::State;
+use super::pending::{Pending, without_record};
+use super::{detached, slots, spill};
+use crate::error::Result;
+use crate::journal::Lines;
+use crate::journal::segment::Layout;
+use crate::journal::storage::Disk;
+use crate::metrics::{ExecutionMetrics, Timestamp};
 
-const SLOT_BYTES: usize = 1024;
-
-/// Who owns an in-flight file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Owner {
-    pub(super) pid: u32,
-    start: Option<u64>,
-    boot: Option<String>,
-    namespace: Option<String>,
-}
-
-/// Why an owner is known to be dead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Death {
-    Ended,
-    Restart,
-}
-
-impl Owner {
-    fn this_process() -> Self {
-        let pid = std::process::id();
-        Self {
-            pid,
-            start: if platform::knows_processes() { platform::process_start(pid) } else { None },
-            boot: platform::boot_id(),
-            namespace: platform::namespaces(),
-        }
-    }
-
-    /// Whether this process is dead, given whether its lock could be had. A forked child keeps a dead parent's lock, so
-    /// within one pid namespace a missing process is enough. From another namespace only the lock tells, and of another
-    /// start of the machine too: none survives its end, so whoever has it runs on another machine, or again.
-    fn death(&self, lock_free: bool) -> Option<Death> {
-        let boot = platform::boot_id();
-        if lock_free {
-            let restarted = self.boot.is_some() && boot.is_some() && self.boot != boot;
-            return Some(if restarted { Death::Restart } else { Death::Ended });
-        }
-        let comparable = self.boot == boot && self.namespace.is_some() && self.namespace == platform::namespaces();
-        let gone = comparable
-            && self.start.is_some()
-            && platform::knows_processes()
-            && platform::process_start(self.pid) != self.start;
-        gone.then_some(Death::Ended)
-    }
-}
-
-/// A record, and an end of the ledger before it: if the record is in the ledger, it stands after that.
-#[derive(Debug, Clone)]
-pub(super) struct Pending {
-    pub(super) since: Cursor,
-    pub(super) record: ExecutionMetrics,
-}
-
-#[derive(Deserialize)]
-struct StoredPending {
-    segment: u64,
-    offset: u64,
-    record: ExecutionMetrics,
-}
-
-impl Pending {
-    /// The JSON object that stores a record, given as JSON, with its cursor.
-    pub(super) fn to_json(since: Cursor, record: &[u8]) -> Vec<u8> {
-        let Cursor { segment, offset, .. } = since;
-        let mut json = format!("{{\"segment\":{segment},\"offset\":{offset},\"record\":").into_bytes();
-        json.extend_from_slice(record);
-        json.push(b'}');
-        json
-    }
-
-    pub(super) fn from_json(json: &[u8]) -> Option<Self> {
-        let StoredPending { segment, offset, record } = serde_json::from_slice(json).ok()?;
-        // After a power cut numbers are given again, so no line after the place is passed over by its number.
-        Some(Self { since: Cursor { segment, offset, lines: 0, seq: 0 }, record })
-    }
-}
-
-/// A begin mark: reads back as a [`Pending`] whose record has all other fields unknown or at their default.
-#[derive(Serialize)]
-struct Mark<'r> {
-    segment: u64,
-    offset: u64,
-    record: Begun<'r>,
-}
-
-/// What [`Ledger::begin`](super::Ledger::begin) knows.
-#[derive(Serialize)]
-struct Begun<'r> {
-    execution_id: Uuid,
-    skill_name: &'r str,
-    skill_version: &'r str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    orchestrator_version: Option<&'r str>,
-    timestamp_start: Timestamp,
-    operator: &'r str,
-    environment: &'r Environment,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    skill_path_in_dag: Option<&'r str>,
-    kind: &'r Kind,
-    run: &'r RunIds,
-}
-
-/// The sealed line that marks `record` as begun after `since`.
-pub(super) fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
-    let begun = Begun {
-        execution_id: record.execution_id,
-        skill_name: &record.skill_name,
-        skill_version: &record.skill_version,
-        orchestrator_version: record.orchestrator_version.as_deref(),
-        timestamp_start: record.timestamp_start,
-        operator: &record.operator,
-        environment: &record.environment,
-        skill_path_in_dag: record.skill_path_in_dag.as_deref(),
-        kind: &record.kind,
-        run: &record.run,
-    };
-    let mark = Mark { segment: since.segment, offset: since.offset, record: begun };
-    let mut line = Vec::with_capacity(SLOT_BYTES);
-    serde_json::to_writer(&mut line, &mark)
-        .map_err(|source| Error::new(ErrorKind::Invalid, "mark an execution as begun").source(source))?;
-    line::seal_from(0, &Link::START, &mut line);
-    if line.len() > PAYLOAD_BYTES_MAX {
-        return Err(Error::new(ErrorKind::Invalid, "mark an execution as begun")
-            .detail(format!("{} bytes, more than the limit of {PAYLOAD_BYTES_MAX}", line.len())));
-    }
-    Ok(line)
-}
-
-/// The in-flight file of this process.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    storage: Arc<dyn Storage>,
-    layout: Layout,
-    sync: bool,
-    state: PerProcess<Mutex<State>>,
-}
-
-#[derive(Debug)]
-struct State {
-    stem: Uuid,
-    file: Arc<dyn StorageFile>,
-    free: Vec<u64>,
-    /// The first slot that was never used.
-    unused: u64,
-}
-
-/// Where a mark stands.
-#[derive(Debug, Clone)]
-pub(super) struct Slot {
-    file: Arc<dyn StorageFile>,
-    /// The process that made the mark.
-    pub(super) process: u32,
-    first: u64,
-    count: u64,
-}
-
-/// A mark's place is known by its slot; the chain's fields are used for their hash alone.
-fn seal(payload: &[u8]) -> Vec<u8> {
-    let mut line = Vec::with_capacity(payload.len() + 256);
-    line::seal(payload, &Link::START, &mut line);
-    line
+/// An execution that has begun and has no record in the ledger yet.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct InFlight {
+    /// What is known of it: when it began and what it belongs to; its last progress mark, if it made one. It has no end and
+    /// no outcome.
+    pub record: ExecutionMetrics,
+    /// Whether the process lives that is to end it. If it does not, whoever opens the ledger next records the execution as
+    /// interrupted. `None`: it needs no process of its own, any may complete it.
+    pub owner_alive: Option<bool>,
 }
 
 impl InFlight {
-    pub(super) fn open(storage: Arc<dyn Storage>, layout: Layout, sync: bool) -> Result<Self> {
-        let state = PerProcess::new(Mutex::new(State::create(&*storage, &layout, sync)?));
-        Ok(Self { storage, layout, sync, state })
-    }
-
-    /// The name that the files of this process have.
-    pub(super) fn stem(&self) -> Result<Uuid> {
-        Ok(self.own_state()?.stem)
-    }
-
-    /// The state of this process's file; a forked child makes its own first.
-    fn own_state(&self) -> Result<MutexGuard<'_, State>> {
-        let make = || State::create(&*self.storage, &self.layout, self.sync).map(Mutex::new);
-        Ok(lock(self.state.get_or_make(make)?))
-    }
-
-    /// Marks an execution as begun, by the line that [`mark`] made. It is in the page cache, or synced if the options ask
-    /// for it.
-    pub(super) fn begin(&self, line: &[u8]) -> Result<Slot> {
-        let count = line.len().div_ceil(SLOT_BYTES) as u64;
-        let mut state = self.own_state()?;
-        let first = match state.free.pop() {
-            Some(slot) if count == 1 => slot,
-            popped => {
-                state.free.extend(popped);
-                let first = state.unused;
-                state.unused += count;
-                first
-            }
-        };
-        let slot = Slot { file: Arc::clone(&state.file), process: std::process::id(), first, count };
-        let stem = state.stem;
-        drop(state);
-        write_all_at(&*slot.file, line, first * SLOT_BYTES as u64)
-            .and_then(|()| if self.sync { slot.file.sync() } else { Ok(()) })
-            .map_err(|source| Error::io("mark an execution as begun", &path(&self.layout, stem), source))?;
-        Ok(slot)
-    }
-
-    /// Takes the mark of an execution away whose record stands elsewhere now. If that fails, a sweep finds the record
-    /// in the ledger and passes the mark over.
-    pub(super) fn end(&self, slot: &Slot) -> Result<()> {
-        let Some(state) = self.state.get().filter(|_| slot.process == std::process::id()) else { return Ok(()) };
-        let mut state = lock(state);
-        write_all_at(&*slot.file, b" ", slot.first * SLOT_BYTES as u64)
-            .map_err(|source| Error::io("mark an execution as ended", &path(&self.layout, state.stem), source))?;
-        state.free.extend(slot.first..slot.first + slot.count);
-        Ok(())
-    }
-
-    /// Removes the file, which holds no mark any more.
-    pub(super) fn close(&self) {
-        let Some(state) = self.state.get() else { return };
-        let state = lock(state);
-        let all_free = state.free.len() as u64 + 1 == state.unused;
-        if all_free {
-            // A file that stays is swept by the next opener.
-            let _ = self.storage.remove(&path(&self.layout, state.stem));
-        }
+    /// How long it has been in flight at `now`, in milliseconds; `None` if it began after that, by a clock that was set
+    /// back since.
+    pub fn age_ms(&self, now: Timestamp) -> Option<u64> {
+        now.unix_ms().checked_sub(self.record.timestamp_start.unix_ms())?.try_into().ok()
     }
 }
 
-fn path(layout: &Layout, stem: Uuid) -> PathBuf {
-    layout.inflight().join(format!("{stem}.slots"))
-}
-
-impl State {
-    /// Makes the file and locks it. A sweeper may come between the two and take the file for a dead process's: then it
-    /// is left to the sweeper, and another made under another name.
-    fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
-        const TRIES: usize = 16;
-        for _ in 0..TRIES {
-            let stem = super::new_id(super::clock::now());
-            let path = path(layout, stem);
-            let made = Self::make(storage, layout, &path, sync)
-                .map_err(|source| Error::io("make the file of begun executions", &path, source))?;
-            if let Some(file) = made {
-                return Ok(Self { stem, file, free: Vec::new(), unused: 1 });
-            }
-        }
-        Err(Error::new(ErrorKind::Timeout, "make the file of begun executions")
-            .path(&layout.inflight())
-            .detail(format!("others took {TRIES} new files before they could be locked")))
+/// The executions in flight in the ledger whose active segment is `path`, the oldest first.
+///
+/// Nothing is opened for writing: nothing is created, recovered or swept, and no writer is disturbed. One that ends
+/// meanwhile may be given or not.
+///
+/// # Errors
+/// As [`Records::open`](crate::Records::open); [`ErrorKind::Io`](crate::ErrorKind::Io) when a file of begun executions, or
+/// the ledger from the oldest of them on, cannot be read.
+///
+/// ```
+/// use runledger::{Ledger, Skill, in_flight};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("execution_metrics.jsonl");
+/// let ledger = Ledger::open(&path)?;
+/// let run = ledger.begin(Skill::new("publish", "1.0.0"));
+/// let begun = in_flight(&path)?;
+/// assert_eq!(begun.len(), 1);
+/// assert_eq!((begun[0].record.execution_id, begun[0].owner_alive), (run.id(), Some(true)));
+/// run.succeed().warn();
+/// assert_eq!(in_flight(&path)?, []);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn in_flight(path: impl AsRef<Path>) -> Result<Vec<InFlight>> {
+    let layout = Layout::to_read(path.as_ref())?;
+    let mut pending = Vec::new();
+    for file in slots::all(&Disk, &layout)? {
+        pending.extend(file.marks.into_iter().map(|mark| (mark, Some(file.alive))));
     }
-
-    /// The file, locked and with its owner; `None` if a sweeper has come first.
-    fn make(
-        storage: &dyn Storage,
-        layout: &Layout,
-        path: &Path,
-        sync: bool,
-    ) -> io::Result<Option<Arc<dyn StorageFile>>> {
-        let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::WriteNew)?);
-        if !file.try_lock()? || storage.stat(path)?.is_none() {
-            return Ok(None);
-        }
-        let owner = serde_json::to_vec(&Owner::this_process())?;
-        write_all_at(&*file, &seal(&owner), 0)?;
-        if sync {
-            file.sync()?;
-            storage.sync_dir(&layout.inflight())?;
-        }
-        Ok(Some(file))
-    }
-}
-
-/// What a dead process left.
-#[derive(Debug)]
-pub(super) struct Left {
-    pub(super) path: PathBuf,
-    pub(super) stem: String,
-    /// Pid and cause; `None` if the file was not even begun.
-    pub(super) death: Option<(u32, Death)>,
-    pub(super) marks: Vec<Pending>,
-    /// The file's lock, if it could be had, until the sweep is done.
-    _lock: Option<Locked>,
-}
-
-/// The in-flight files of processes that are dead.
-pub(super) fn left_behind(storage: &dyn Storage, layout: &Layout, own: Option<Uuid>) -> Result<Vec<Left>> {
-    let directory = layout.inflight();
-    let names = storage
-        .list(&directory)
-        .map_err(|source| Error::io("list the files of begun executions", &directory, source))?;
-    let mut left = Vec::new();
-    for name in names {
-        let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".slots")) else { continue };
-        if own.is_some_and(|own| own.to_string() == stem) {
-            continue;
-        }
-        let path = directory.join(&name);
-        match examine(storage, &path, stem) {
-            Ok(found) => left.extend(found),
-            // Swept by another opener since it was listed.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::io("read the file of begun executions", &path, error)),
+    let mut found = Vec::new();
+    for State { record, since } in detached::all(&Disk, &layout)? {
+        match since {
+            Some(since) => pending.push((Pending { since, record }, None)),
+            None => found.push(InFlight { record, owner_alive: None }),
         }
     }
-    Ok(left)
+    // A record is in the spill or the ledger before its mark is taken away, and in the ledger before it leaves the spill.
+    let spilled: HashSet<_> = spill::all(&Disk, &layout)?.iter().map(|pending| pending.record.execution_id).collect();
+    let missing = missing(&layout, &pending)?;
+    let begun = pending.into_iter().map(|(Pending { record, .. }, owner_alive)| InFlight { record, owner_alive });
+    found.extend(begun.filter(|InFlight { record, .. }| {
+        missing.contains(&record.execution_id) && !spilled.contains(&record.execution_id)
+    }));
+    found.sort_by_key(|InFlight { record, .. }| (record.timestamp_start, record.execution_id));
+    Ok(found)
 }
 
-fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<Left>> {
-    let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::Write)?);
-    let lock = Locked::try_take(&file)?;
-    let mut bytes = vec![0; SLOT_BYTES];
-    let read = read_full_at(&*file, &mut bytes, 0)?;
-    let owner = payload_at(&bytes[..read], 0).and_then(|payload| serde_json::from_slice::<Owner>(&payload).ok());
-    let death = match &owner {
-        Some(owner) => match owner.death(lock.is_some()) {
-            Some(death) => Some((owner.pid, death)),
-            None => return Ok(None),
-        },
-        // Not begun: its process died before it wrote who it is, or has not come to it yet.
-        None if lock.is_none() => return Ok(None),
-        None => None,
-    };
-    bytes.resize(file.length()? as usize, 0);
-    let read = read_full_at(&*file, &mut bytes, 0)?;
-    bytes.truncate(read);
-    let mut marks = Vec::new();
-    let mut at = SLOT_BYTES;
-    while at < bytes.len() {
-        let mut taken = 1;
-        if let Some(payload) = payload_at(&bytes, at)
-            && let Some(mark) = Pending::from_json(&payload)
-        {
-            marks.push(mark);
-            taken = seal(&payload).len().div_ceil(SLOT_BYTES);
-        }
-        at += taken * SLOT_BYTES;
-    }
-    Ok(Some(Left { path: path.to_owned(), stem: stem.to_owned(), death, marks, _lock: lock }))
-}
-
-/// The payload of the sealed line that begins at `at`, if one does.
-fn payload_at(bytes: &[u8], at: usize) -> Option<Vec<u8>> {
-    let rest = bytes.get(at..).filter(|rest| rest.starts_with(b"{"))?;
-    let end = rest.iter().position(|&byte| byte == b'\n')?;
-    let line = &rest[..end];
-    let trailer = line::check(line)?;
-    Some([&line[..trailer.payload_end], b"}"].concat())
+/// The executions of `pending` that have no record in the ledger.
+fn missing(layout: &Layout, pending: &[(Pending, Option<bool>)]) -> Result<HashSet<Uuid>> {
+    let lines = |since| Lines::resume(Arc::new(Disk), layout.clone(), since);
+    without_record(pending.iter().map(|(pending, _)| pending), lines)
 }

@@ -1,15 +1,21 @@
 //! The ledger: records of executions, durable in a journal.
 
 mod answer;
+mod archive;
+mod checkpoint;
 mod clock;
 mod deadline;
+mod detached;
 mod execution;
 mod frozen;
 mod inflight;
+mod kinds;
 mod mutex;
 mod options;
+mod pending;
 mod records;
 mod scan;
+mod slots;
 mod spill;
 mod sweep;
 mod verify;
@@ -21,13 +27,17 @@ use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
-pub use answer::{Answer, Recorded};
+pub use answer::{Answer, Completed, Recorded};
+pub use archive::{SealedSegment, sealed_segments};
+pub use checkpoint::{Refreshed, refresh_baselines};
 pub use execution::{Done, Execution, Skill};
 pub use frozen::{BaselineJournal, FrozenWeeks};
+pub use inflight::{InFlight, in_flight};
+pub use kinds::{Attempt, QcResult, Routing};
 pub use options::Options;
 pub use records::Records;
 pub use scan::{Scan, Scanned};
-pub use verify::{Fault, FaultKind, Verification, verify};
+pub use verify::{ArchivedLines, Fault, FaultKind, Verification, verify};
 
 use crate::cost::{Cost, PriceTable};
 use crate::error::{Error, ErrorKind, Result};
@@ -38,7 +48,7 @@ use crate::journal::{self, Durability, Head, Journal, make_directory};
 use crate::metrics::{Call, ExecutionMetrics, RunIds, Timestamp};
 use crate::quota::{self, Limits, Quota};
 use deadline::{Helpers, Missed};
-use inflight::{InFlight, Slot};
+use slots::{Slot, Slots};
 use spill::Spill;
 
 /// The longest record, in bytes of JSON: a line less what is put around a record in flight, spilled or swept.
@@ -69,7 +79,7 @@ pub struct Ledger {
 struct Shared {
     journal: Journal,
     options: Options,
-    inflight: InFlight,
+    slots: Slots,
     spill: Spill,
     lost: PerProcess<Lost>,
     /// Those who wait for the disk; `None`: each caller does so itself.
@@ -126,7 +136,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.catch_up();
         if self.spill.is_empty() {
-            self.inflight.close();
+            self.slots.close();
         }
     }
 }
@@ -155,8 +165,8 @@ impl Ledger {
         for directory in [layout.inflight(), layout.spill()] {
             make_directory(&*storage, &directory)?;
         }
-        let inflight = InFlight::open(Arc::clone(&storage), layout.clone(), options.sync_begin)?;
-        let stem = inflight.stem()?;
+        let slots = Slots::open(Arc::clone(&storage), layout.clone(), options.sync_begin)?;
+        let stem = slots.stem()?;
         // What cannot be swept now is left for the next opener: the ledger itself is whole.
         if let Err(error) = sweep::sweep(&journal, &options.journal, Some(stem)) {
             (options.journal.warn)(&error);
@@ -164,7 +174,7 @@ impl Ledger {
         let spill = Spill::new(storage, layout, stem);
         let helpers = options.deadline.map(Helpers::new);
         let lost = PerProcess::new(Lost::default());
-        Ok(Self { shared: Arc::new(Shared { journal, options, inflight, spill, lost, helpers }) })
+        Ok(Self { shared: Arc::new(Shared { journal, options, slots, spill, lost, helpers }) })
     }
 
     /// Begins an execution. It cannot fail: if the begin mark cannot be written, the execution's own answer says so.
@@ -173,6 +183,13 @@ impl Ledger {
     }
 
     fn begin_within(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> Execution {
+        let record = self.new_record(skill, parent);
+        let mark = self.mark(&record);
+        Execution::begin(self.clone(), record, mark)
+    }
+
+    /// What is known of an execution when it begins.
+    fn new_record(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> ExecutionMetrics {
         let options = &self.shared.options;
         let now = self.now();
         let mut record = ExecutionMetrics::new(new_id(now), skill.name, skill.version, now);
@@ -190,14 +207,13 @@ impl Ledger {
         if let Some(parent) = parent {
             record.run.parent_execution_id = Some(parent.execution_id);
         }
-        let mark = self.mark(&record);
-        Execution::begin(self.clone(), record, mark)
+        record
     }
 
     fn mark(&self, record: &ExecutionMetrics) -> Result<Slot> {
-        let line = inflight::mark(self.shared.journal.seen_end(), record)?;
+        let line = slots::mark(self.shared.journal.seen_end(), record)?;
         // A mark that comes too late is good all the same: a sweep passes it over if the execution has a record by then.
-        self.in_time(move |ledger| ledger.shared.inflight.begin(&line), |_, _| ())
+        self.in_time(move |ledger| ledger.shared.slots.begin(&line), |_, _| ())
             .unwrap_or_else(|missed| Err(self.missed("mark an execution as begun", missed)))
     }
 
@@ -255,7 +271,7 @@ impl Ledger {
         let store = move |ledger: &Self| {
             let answer = ledger.store(json.as_bytes());
             if let Some(slot) = mark.filter(|_| !matches!(answer, Answer::Lost(_)))
-                && let Err(error) = ledger.shared.inflight.end(&slot)
+                && let Err(error) = ledger.shared.slots.end(&slot)
             {
                 ledger.shared.warn(&error);
             }
@@ -276,24 +292,27 @@ impl Ledger {
     }
 
     fn store(&self, json: &[u8]) -> Answer {
+        self.store_or_spill(json).unwrap_or_else(|error| self.lose(error))
+    }
+
+    /// As [`store`](Self::store), of a record that is not lost if both refuse it.
+    fn store_or_spill(&self, json: &[u8]) -> Result<Answer> {
         let since = self.shared.journal.seen_end();
         match self.shared.journal.append(json) {
             Ok(appended) => {
                 self.shared.catch_up();
-                match appended.durability {
+                Ok(match appended.durability {
                     Durability::Synced => Answer::Durable { seq: appended.seq },
                     Durability::Flushed => Answer::Flushed { seq: appended.seq },
-                }
+                })
             }
-            Err(error) => {
-                match self.shared.inflight.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
-                    Ok(()) => {
-                        self.shared.tell(&Event::Spilled { records: 1, error: error.with_source() });
-                        Answer::Spilled(error)
-                    }
-                    Err(_) => self.lose(error),
+            Err(error) => match self.shared.slots.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
+                Ok(()) => {
+                    self.shared.tell(&Event::Spilled { records: 1, error: error.with_source() });
+                    Ok(Answer::Spilled(error))
                 }
-            }
+                Err(_) => Err(error),
+            },
         }
     }
 
@@ -452,6 +471,10 @@ fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
     bare.total_latency_ms = record.total_latency_ms;
     bare.wall_clock_time_ms = record.wall_clock_time_ms;
     bare.kind = record.kind.clone();
+    // No text is impossible here, and without them the run would miss its execution.
+    bare.run.run_id.clone_from(&record.run.run_id);
+    bare.run.parent_run_id.clone_from(&record.run.parent_run_id);
+    bare.run.parent_execution_id = record.run.parent_execution_id;
     bare.status.clone_from(&record.status);
     bare.execution_succeeded = record.execution_succeeded;
     bare.execution_failed = record.execution_failed;

@@ -100,7 +100,7 @@ impl Options {
     /// these calls, at most 64 at a time, and the callers wait for them: a call that has waited so long is answered as
     /// [late](crate::Answer::Late), or as [lost](crate::Answer::Lost) if all the threads are stuck already. So a disk that
     /// never answers costs 64 threads with a record each, and every call the deadline. The price is two changes of
-    /// threads a call, which `benches/overhead.rs` measures. Opening, reading, quotas, and dropping the ledger do wait.
+    /// threads a call, which `benches/overhead.rs` measures. Opening, reading, quotas, started executions, and dropping the ledger do wait.
     #[must_use]
     pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadline = deadline;

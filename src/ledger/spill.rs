@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
-use super::inflight::Pending;
 use super::mutex::{lock, try_lock};
+use super::pending::{self, Pending, Stored};
 use crate::error::{Error, Result};
+use crate::journal::Cursor;
 use crate::journal::per_process::PerProcess;
-use crate::journal::reader::Splitter;
 use crate::journal::segment::Layout;
-use crate::journal::storage::{Access, Storage, append_all, open_or_make, unless_missing};
-use crate::journal::{Cursor, line, line::Link};
+use crate::journal::storage::{Access, Storage, open_or_make, unless_missing};
 
 /// The spill of this process.
 #[derive(Debug)]
@@ -38,17 +37,12 @@ impl Spill {
 
     /// Keeps a record, synced, in the spill that belongs to the in-flight file `stem`.
     pub(super) fn keep(&self, stem: Uuid, since: Cursor, record: &[u8]) -> Result<()> {
-        // Begun with a line feed, so that what a failed write left before it is a line of its own, which is no record.
-        let mut line = vec![b'\n'];
-        line::seal(&Pending::to_json(since, record), &Link::START, &mut line);
         let kept = self.kept.get_or_make(|| Ok(Mutex::new(Kept { stem, records: 0 })))?;
         let mut kept = lock(kept);
         let path = path(&self.layout, &stem.to_string());
         let write = || -> io::Result<()> {
             let file = open_or_make(&*self.storage, &path, Access::Append, Access::AppendNew)?;
-            let before = file.length()?;
-            // On a full disk a part of a record would take the room of the next one. If it stays, it is a line of its own.
-            append_all(&*file, &line).and_then(|()| file.sync()).inspect_err(|_| _ = file.truncate(before))?;
+            pending::append(&*file, since, record)?;
             self.storage.sync_dir(&self.layout.spill())?;
             // Whoever sweeps after a power cut finds the spill by the name of the in-flight file.
             self.storage.sync_dir(&self.layout.inflight())
@@ -79,39 +73,29 @@ impl Spill {
     }
 }
 
-/// What a spill file holds.
-#[derive(Debug, Default)]
-pub(super) struct Spilled {
-    pub(super) records: Vec<Pending>,
-    /// Whether it holds anything else: what a failed write left, or a record that was damaged since.
-    pub(super) rest: bool,
-}
-
 fn path(layout: &Layout, stem: &str) -> PathBuf {
     layout.spill().join(format!("{stem}.jsonl"))
 }
 
 /// The spill file `stem`; nothing if there is none.
-pub(super) fn read(storage: &dyn Storage, layout: &Layout, stem: &str) -> Result<Spilled> {
+pub(super) fn read(storage: &dyn Storage, layout: &Layout, stem: &str) -> Result<Stored> {
     let path = path(layout, stem);
-    let failed = |source| Error::io("read the spill", &path, source);
-    let mut spilled = Spilled::default();
-    let file = match storage.open(&path, Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(spilled),
-        opened => opened.map_err(failed)?,
+    let stored = match storage.open(&path, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Stored::default()),
+        opened => opened.and_then(|file| pending::read(Arc::from(file))),
     };
-    let mut lines = Splitter::new(Arc::from(file), 0);
-    while let Some(piece) = lines.next_piece().map_err(failed)? {
-        let line = lines.bytes(piece);
-        match line::check(line).and_then(|_| Pending::from_json(line)) {
-            Some(record) if !piece.unfinished => spilled.records.push(record),
-            _ => spilled.rest |= !line.is_empty(),
-        }
-        if piece.unfinished {
-            break;
-        }
+    stored.map_err(|source| Error::io("read the spill", &path, source))
+}
+
+/// What stands in the spills of all processes.
+pub(super) fn all(storage: &dyn Storage, layout: &Layout) -> Result<Vec<Pending>> {
+    let directory = layout.spill();
+    let names = storage.list(&directory).map_err(|source| Error::io("list the spills", &directory, source))?;
+    let mut all = Vec::new();
+    for stem in names.iter().filter_map(|name| name.to_str()?.strip_suffix(".jsonl")) {
+        all.extend(read(storage, layout, stem)?.records);
     }
-    Ok(spilled)
+    Ok(all)
 }
 
 /// Removes the spill file `stem`, whose records stand in the ledger now. One with a `rest` is kept in quarantine.

@@ -1,17 +1,15 @@
 //! Recording what dead processes could not: their begun executions as interrupted, and their spilled records.
 
-use std::collections::HashSet;
-
-use serde::Deserialize;
 use uuid::Uuid;
 
-use super::inflight::{self, Death, Left, Pending};
+use super::pending::{Pending, without_record};
+use super::slots::{self, Death, Left};
 use super::spill;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Event};
 use crate::journal::lock::LockFile;
 use crate::journal::storage::unless_missing;
-use crate::journal::{Cursor, Journal, Options};
+use crate::journal::{Journal, Options};
 use crate::metrics::{ExecutionMetrics, Status};
 
 /// Sweeps the files of dead processes. Any number of openers may do so at once, and each may die at it: a record is
@@ -19,7 +17,7 @@ use crate::metrics::{ExecutionMetrics, Status};
 pub(super) fn sweep(journal: &Journal, options: &Options, own: Option<Uuid>) -> Result<()> {
     let layout = journal.layout();
     let storage = &options.storage;
-    if inflight::left_behind(&**storage, layout, own)?.is_empty() {
+    if slots::left_behind(&**storage, layout, own)?.is_empty() {
         return Ok(());
     }
     let mut lock = LockFile::open(storage.clone(), layout.sweep_lock())?;
@@ -28,7 +26,7 @@ pub(super) fn sweep(journal: &Journal, options: &Options, own: Option<Uuid>) -> 
         Err(error) if error.kind() == ErrorKind::Timeout => return Ok(()),
         locked => locked?,
     };
-    let left = inflight::left_behind(&**storage, layout, own)?;
+    let left = slots::left_behind(&**storage, layout, own)?;
     let mut swept = 0;
     for left in left {
         let spilled = spill::read(&**storage, layout, &left.stem)?;
@@ -59,22 +57,9 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
     })
 }
 
-#[derive(Deserialize)]
-struct Id {
-    execution_id: Uuid,
-}
-
 /// Appends those of `pending` whose execution has no record in the ledger yet, and says how many that were.
 pub(super) fn append_missing(journal: &Journal, pending: Vec<Pending>) -> Result<u64> {
-    let order = |cursor: &Cursor| (cursor.segment, cursor.offset);
-    let Some(since) = pending.iter().map(|pending| pending.since).min_by_key(order) else { return Ok(0) };
-    let mut missing: HashSet<Uuid> = pending.iter().map(|pending| pending.record.execution_id).collect();
-    let mut lines = journal.lines_from(since);
-    while let Some(line) = lines.next_line()? {
-        if let Ok(Id { execution_id }) = serde_json::from_slice(line.bytes) {
-            missing.remove(&execution_id);
-        }
-    }
+    let mut missing = without_record(pending.iter(), |since| journal.lines_from(since))?;
     let mut appended = 0;
     for Pending { record, .. } in pending {
         if missing.remove(&record.execution_id) {

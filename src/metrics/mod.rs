@@ -19,6 +19,8 @@ mod meter;
 mod money;
 mod status;
 mod timestamp;
+mod told;
+mod traceparent;
 mod usage;
 mod validate;
 mod vendor;
@@ -31,6 +33,7 @@ pub use groups::{
 };
 pub use meter::Meter;
 pub use money::Usd;
+pub(crate) use status::outcome;
 pub use status::{CostTier, Environment, ErrorCategory, Kind, Status};
 pub use timestamp::Timestamp;
 pub use usage::{Usage, UsageParts};
@@ -103,7 +106,8 @@ pub struct ExecutionMetrics {
     /// The sum of the steps' times, in milliseconds by the monotonic clock.
     #[serde(default)]
     pub total_latency_ms: Option<u64>,
-    /// The time from begin to end, in milliseconds by the monotonic clock.
+    /// The time from begin to end, in milliseconds by the monotonic clock; by the wall clock if one process started it and
+    /// another completed it.
     #[serde(default)]
     pub wall_clock_time_ms: Option<u64>,
 
@@ -289,14 +293,5 @@ impl ExecutionMetrics {
     /// The token usage, if both input and output are known.
     pub fn usage(&self) -> Option<Usage> {
         Some(Usage { input: self.tokens_input?, output: self.tokens_output?, parts: self.model.parts })
-    }
-
-    /// Whether a model was used, as far as the record tells.
-    pub(crate) fn used_model(&self) -> bool {
-        [self.tokens_used, self.tokens_input, self.tokens_output].iter().any(Option::is_some)
-            || self.cost_usd.is_some()
-            || self.cost_tier.is_some()
-            || self.model != Model::default()
-            || !self.trace.llm_calls.is_empty()
     }
 }

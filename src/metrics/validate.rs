@@ -185,7 +185,7 @@ impl ExecutionMetrics {
         }
         for (field, id, digits) in [("run.trace_id", &self.run.trace_id, 32), ("run.span_id", &self.run.span_id, 16)] {
             if let Some(id) = id
-                && (!is_lower_hex(id, digits) || id.bytes().all(|digit| digit == b'0'))
+                && !is_trace_id(id, digits)
             {
                 faults.add(field, format_args!("{digits} lower-case hex digits, not all zeros"), shortened(id));
             }
@@ -245,6 +245,11 @@ fn or_null(value: Option<bool>) -> &'static str {
 
 fn is_lower_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether it is an id of W3C Trace Context.
+pub(super) fn is_trace_id(id: &str, digits: usize) -> bool {
+    is_lower_hex(id, digits) && id.bytes().any(|digit| digit != b'0')
 }
 
 /// The text in quotes, its end left out if it is long, so that no fault repeats a whole prompt.

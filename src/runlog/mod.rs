@@ -1,4 +1,5 @@
-//! The views of training runs that people read: Markdown run logs, and the registry of the errors that they met.
+//! The views of runs that people read: Markdown run logs, and the registry of the errors that they met; and how long they
+//! are kept.
 //!
 //! A [`Run`] is what a ledger recorded of one run. Its [`RunLog`] has the facts of its log, whose Markdown reads back to
 //! the same facts. The [`ErrorRegistry`] of a directory of run logs gives each error its number, and
@@ -12,6 +13,7 @@ mod name;
 mod parse;
 mod prices;
 mod registry;
+pub mod retention;
 mod run;
 mod signature;
 mod text;

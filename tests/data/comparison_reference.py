@@ -70,3 +70,25 @@ for first, second in [("latency", "latency"), ("latency", "slower"), ("slower", 
 
 for p in [[0.01], [0.04, 0.001, 0.03, 0.2], [0.5, 0.6, 0.9], random.uniform(0, 0.2, 12).tolist() + [1.0]]:
     line(test="holm", p=p, expected=multitest.multipletests(p, method="holm")[1].tolist())
+
+for n in [2, 3, 10, 30, 400]:
+    for shift in [0, 40, -300]:
+        differences = numpy.array([int(value) for value in random.normal(shift, 120, n)])
+        test = stats.ttest_1samp(differences, 0)
+        interval = test.confidence_interval(1 - ALPHA)
+        line(test="paired", differences=differences.tolist(),
+             expected=found(differences.mean(), (interval.low, interval.high), test.pvalue))
+
+for groups in [
+    [(30, 100), (12, 100)], [(30, 100), (30, 100)], [(5, 50), (40, 60), (20, 200)], [(10, 40), (9, 40), (11, 40), (30, 40)],
+    [(1_000, 100_000), (1_200, 100_000), (5, 500)], [(5, 10), (5, 10)], [(150, 300), (10, 300), (20, 30), (400, 900), (5, 20)],
+    [(4, 10), (5, 10)], [(1, 100), (2, 100)], [(0, 40), (0, 40)], [(40, 40), (40, 40)], [(20, 40)], [(20, 40), (0, 0)],
+]:
+    table = numpy.array([[part, n - part] for part, n in groups])
+    expected = table.sum(0)[None, :] * table.sum(1)[:, None] / table.sum()
+    result = None
+    if len(groups) > 1 and expected.min() >= 5:
+        test = stats.chi2_contingency(table, correction=False)
+        result = {"chi_squared": float(test.statistic), "degrees": int(test.dof), "p": float(test.pvalue),
+                  "cramers_v": float(stats.contingency.association(table, method="cramer"))}
+    line(test="chi_squared", groups=groups, expected=result)

@@ -1,4 +1,4 @@
-"""Prints tails_reference.jsonl: tails of the normal and of Student's distribution, by scipy.
+"""Prints tails_reference.jsonl: tails of the normal distribution, of Student's and of that of χ², by scipy.
 
 python tails_reference.py > tails_reference.jsonl   (Python 3.11, scipy 1.17)
 """
@@ -25,3 +25,7 @@ for degrees in DEGREES:
             line(function="student", t=t, degrees=degrees, p=p)
     for p in [0.5, 0.05, 0.01, 0.001]:
         line(function="student_quantile", p=p, degrees=degrees, t=float(stats.t.isf(p / 2, degrees)))
+
+for degrees in [1, 2, 3, 4, 5, 6, 7, 10, 15, 30, 99, 100]:
+    for x in [0, 1e-6, 0.01, 0.5, 1, 2, 3.84, 5, 6.63, 8.9, 9.1, 20, 50, 123.4, 400, 1200]:
+        line(function="chi_squared", x=x, degrees=degrees, p=float(special.gammaincc(degrees / 2, x / 2)))

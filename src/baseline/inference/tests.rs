@@ -19,6 +19,16 @@ enum Reference {
     Proportions { a: [u64; 2], b: [u64; 2], exact: bool, expected: Expected },
     Samples { a: Vec<u64>, b: Vec<u64>, welch: Expected, mann_whitney: Expected },
     Holm { p: Vec<f64>, expected: Vec<f64> },
+    Paired { differences: Vec<i64>, expected: Expected },
+    ChiSquared { groups: Vec<[u64; 2]>, expected: Option<ExpectedAssociation> },
+}
+
+#[derive(Debug, Deserialize)]
+struct ExpectedAssociation {
+    chi_squared: f64,
+    degrees: u64,
+    p: f64,
+    cramers_v: f64,
 }
 
 /// As a share of the expected value; and of the scale, where that is 0.
@@ -39,7 +49,7 @@ fn counts(values: &[u64]) -> Vec<(u128, u64)> {
     sorted.chunk_by(|a, b| a == b).map(|run| (run[0].into(), run.len() as u64)).collect()
 }
 
-fn spread(values: &[u64]) -> Spread {
+fn spread<T: Copy + Into<i128>>(values: &[T]) -> Spread {
     let mut moments = crate::baseline::stats::Moments::default();
     values.iter().for_each(|&value| moments.add(value.into()));
     let (mean, variance) = moments.mean_and_variance().unwrap();
@@ -49,7 +59,7 @@ fn spread(values: &[u64]) -> Spread {
 #[test]
 fn tests_and_intervals_agree_with_scipy_and_statsmodels() {
     let lines = include_str!("../../../tests/data/comparison_reference.jsonl");
-    let mut kinds = [0; 4];
+    let mut kinds = [0; 6];
     for (number, line) in lines.lines().enumerate() {
         let case = format!("line {}", number + 1);
         match serde_json::from_str(line).unwrap() {
@@ -72,9 +82,27 @@ fn tests_and_intervals_agree_with_scipy_and_statsmodels() {
                 );
                 kinds[3] += 1;
             }
+            Reference::Paired { differences, expected } => {
+                let spread = spread(&differences);
+                check(paired(spread), &expected, spread.variance.sqrt(), &case);
+                kinds[4] += 1;
+            }
+            Reference::ChiSquared { groups, expected } => {
+                let groups: Vec<_> = groups.iter().map(|&[part, whole]| Proportion { part, whole }).collect();
+                let found = chi_squared(&groups);
+                assert_eq!(found.is_some(), expected.is_some(), "{case}: {found:?}");
+                if let (Some(found), Some(expected)) = (found, expected) {
+                    assert_eq!(found.degrees, expected.degrees, "{case}");
+                    let whole = groups.iter().map(|group| group.whole as f64).sum();
+                    assert!(agree(found.chi_squared, expected.chi_squared, whole), "{case}: {found:?}");
+                    assert!(agree(found.p_value, expected.p, 1.0), "{case}: {found:?}, not {expected:?}");
+                    assert!(agree(found.cramers_v, expected.cramers_v, 1.0), "{case}: {found:?}");
+                }
+                kinds[5] += 1;
+            }
         }
     }
-    assert_eq!(kinds, [16, 10, 18, 4]);
+    assert_eq!(kinds, [16, 10, 18, 4, 15, 13]);
 }
 
 #[test]
@@ -85,9 +113,12 @@ fn the_quantile_is_that_of_alpha() {
 #[test]
 fn what_does_not_vary_differs_for_certain_or_not_at_all() {
     let constant = |mean| Spread { count: 30, mean, variance: 0.0 };
+    assert_eq!(paired(constant(0.0)).p_value, 1.0);
+    assert_eq!(paired(constant(2.0)), Found { delta: 2.0, interval: [2.0; 2], p_value: 0.0 });
     assert_eq!(welch(constant(2.0), constant(2.0)), Found { delta: 0.0, interval: [0.0; 2], p_value: 1.0 });
     assert_eq!(welch(constant(2.0), constant(5.0)), Found { delta: 3.0, interval: [3.0; 2], p_value: 0.0 });
     assert_eq!(mann_whitney(&[(7, 40)], &[(7, 30)]), Found { delta: 0.0, interval: [0.0; 2], p_value: 1.0 });
+    assert_eq!(chi_squared(&[Proportion { part: 0, whole: 0 }; 2]), None);
     let all = Proportion { part: 40, whole: 40 };
     assert_eq!(two_proportions(all, all).p_value, 1.0);
 }

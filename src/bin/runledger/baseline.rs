@@ -5,12 +5,13 @@ use std::path::Path;
 
 use runledger::baseline::{Accumulator, By, Latest, Precision};
 use runledger::metrics::Fields;
-use runledger::{Baselines, Scan};
+use runledger::{Baselines, Scan, refresh_baselines};
 
 use crate::args::{Baseline, BaselineCommand, Global, Window};
 use crate::exit_code::ExitCode;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::freeze;
+use crate::output;
 use crate::records;
 use crate::stability;
 use crate::table::{Column, Table, cell, printable};
@@ -21,19 +22,27 @@ pub(crate) fn run(args: &Baseline, global: &Global, out: &mut impl Write) -> Res
         Some(BaselineCommand::Stability(args)) => return stability::run(args, global, out),
         None => {}
     }
-    let accumulator = match args.last {
-        Some(most) => {
-            fold(&args.window, global, || Latest::new(args.by, most), Latest::add_fields, Latest::merge)?.accumulate()
-        }
-        None => collect(args.by, &args.window, global)?,
+    let baselines = match args.last {
+        Some(most) => fold(&args.window, global, || Latest::new(args.by, most), Latest::add_fields, Latest::merge)?
+            .accumulate()
+            .finish(),
+        None if args.window.is_all() => refresh(args.by, global)?,
+        None => collect(args.by, &args.window, global)?.finish(),
     };
-    let baselines = accumulator.finish();
     match &args.out {
         Some(path) => save(&baselines, path, &global.ledger)?,
         None if global.json => writeln!(out, "{}", baselines.to_json()?)?,
         None => table(args.by.name(), &baselines, out)?,
     }
     Ok(ExitCode::Yes)
+}
+
+/// All executions, as far as they were not read before.
+fn refresh(by: By, global: &Global) -> Result<Baselines, Failure> {
+    let refreshed = refresh_baselines(&global.ledger, by)?;
+    refreshed.notes.iter().for_each(|note| output::note(&failure::text(note), failure::kind(note), global));
+    records::warn_of(refreshed.baselines.skipped(), global);
+    Ok(refreshed.baselines)
 }
 
 /// The executions of the window.

@@ -1,4 +1,4 @@
-//! `runledger export` and its commands
+//! `runledger export`
 
 use std::io::Write;
 
@@ -6,9 +6,11 @@ use crate::args::{Export, Global};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::markdown;
+use crate::workflow;
 
-pub(crate) fn run(command: &Export, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    match command {
+pub(crate) fn run(args: &Export, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    match args {
         Export::Markdown(args) => markdown::run(args, global, out),
+        Export::Workflow(args) => workflow::run(args, global, out),
     }
 }

@@ -25,6 +25,12 @@ pub(crate) enum Failure {
     Prices { path: PathBuf, source: runledger::Error },
     #[error("read the limits: {}", path.display())]
     Limits { path: PathBuf, source: runledger::Error },
+    #[error("read the retention policy: {}", path.display())]
+    RetentionPolicy { path: PathBuf, source: runledger::Error },
+    #[error("read a policy: {}", path.display())]
+    Policy { path: PathBuf, source: runledger::Error },
+    #[error("read what is expected: {}", path.display())]
+    Expected { path: PathBuf, source: runledger::Error },
     #[error("no execution has the id {0}")]
     Absent(String),
     #[error("no execution belongs to the run {0:?}")]
@@ -37,6 +43,10 @@ pub(crate) enum Failure {
     Faulty(u64),
     #[error("no baselines are frozen {of}: `runledger baseline freeze` does so: {}", path.display())]
     NotFrozen { of: String, path: PathBuf },
+    #[error("--error-message says what went wrong: it takes --status error or cancelled")]
+    MessageOfSuccess,
+    #[error("run the command: {}", program.display())]
+    Command { program: std::ffi::OsString, source: io::Error },
     #[error("write the baselines: {}: this is the ledger", .0.display())]
     IsLedger(PathBuf),
 }
@@ -46,10 +56,15 @@ impl Failure {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Library(error) => kind(error),
-            Self::Prices { source, .. } | Self::Limits { source, .. } => kind(source),
-            Self::Output(_) | Self::Input(_) | Self::File { .. } => "io",
+            Self::Prices { source, .. }
+            | Self::Limits { source, .. }
+            | Self::RetentionPolicy { source, .. }
+            | Self::Policy { source, .. }
+            | Self::Expected { source, .. } => kind(source),
+            Self::Output(_) | Self::Input(_) | Self::File { .. } | Self::Command { .. } => "io",
             Self::Head { .. } => "malformed",
             Self::Absent(_) | Self::NoRun(_) | Self::NoError(_) | Self::NotFrozen { .. } => "absent",
+            Self::MessageOfSuccess => "usage",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Faulty(_) => "faulty",
             Self::IsLedger(_) => "unsuitable",
@@ -59,6 +74,10 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Absent(_) | Self::NoRun(_) | Self::NoError(_) | Self::Faulty(_) => ExitCode::No,
+            Self::Library(error) if matches!(error.kind(), ErrorKind::UnknownExecution | ErrorKind::Ended) => {
+                ExitCode::No
+            }
+            Self::Command { source, .. } => ExitCode::of_not_run(source),
             _ => ExitCode::CouldNot,
         }
     }
@@ -73,9 +92,12 @@ pub(crate) fn kind(error: &runledger::Error) -> &'static str {
         ErrorKind::Unsuitable => "unsuitable",
         ErrorKind::Malformed => "malformed",
         ErrorKind::Newer => "newer",
+        ErrorKind::Stale => "stale",
         ErrorKind::UnknownModel => "unknown_model",
         ErrorKind::Unpriced => "unpriced",
         ErrorKind::UnknownLimit => "unknown_limit",
+        ErrorKind::UnknownExecution => "unknown_execution",
+        ErrorKind::Ended => "ended",
         ErrorKind::Overflow => "overflow",
         ErrorKind::Abandoned => "abandoned",
         _ => "other",

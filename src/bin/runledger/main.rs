@@ -1,34 +1,48 @@
-//! `runledger`: asks a ledger what ran, what it cost, what quota is left, and what is normal.
+//! `runledger`: records executions in a ledger, and asks it what ran, what it cost, what quota is left, and what is normal.
 //!
 //! A command is one file with a `run` of its own; its arguments stand in `args/`, under the same name, and [`run`] names it.
 
+mod answer;
 mod args;
 mod baseline;
 mod clock;
 mod compare;
+mod complete;
 mod cost;
 mod discrepancy;
+mod environment;
 mod errors;
+mod escalate;
 mod exit_code;
 mod explain;
 mod export;
 mod failure;
 mod freeze;
+mod gate;
 mod head;
+mod ledger;
 mod list;
 mod markdown;
+mod open;
 mod output;
 mod period;
+mod policy;
 mod price;
 mod price_table;
 mod prices;
+mod progress;
 mod quota;
 mod records;
+mod retention;
+mod run;
+mod run_logs;
 mod short;
 mod show;
 mod stability;
+mod start;
 mod table;
 mod verify;
+mod workflow;
 mod zone;
 
 use std::io::{self, BufWriter, Write};
@@ -66,8 +80,17 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Quota(args) => quota::run(args, global, out),
         Command::Baseline(args) => baseline::run(args, global, out),
         Command::Compare(args) => compare::run(args, global, out),
-        Command::Export(command) => export::run(command, global, out),
         Command::Errors(args) => errors::run(args, global, out),
+        Command::Export(args) => export::run(args, global, out),
+        Command::Retention(args) => retention::run(args, global, out),
+        Command::Start(args) => start::run(args, global, out),
+        Command::Progress(args) => progress::run(args, global, out),
+        Command::Complete(args) => complete::run(args, global, out),
+        Command::Open(_) => open::run(global, out),
+        Command::Run(args) => run::run(args, global),
+        Command::Gate(args) => gate::run(args, global, out),
+        Command::Escalate(args) => escalate::run(args, global, out),
+        Command::Policy(args) => policy::run(args, out),
     }?;
     out.flush()?;
     Ok(code)

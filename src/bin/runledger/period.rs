@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime};
 use runledger::baseline::week_start;
 use runledger::{ExecutionMetrics, Timestamp};
 
@@ -16,6 +16,26 @@ pub(crate) enum Bound {
     /// beginning, which a change of the clocks may leave out or repeat.
     Date(NaiveDate),
     Time(Timestamp),
+}
+
+impl Bound {
+    /// The moment, or the first one of the day in UTC.
+    pub(crate) fn begin(self) -> Timestamp {
+        match self {
+            // A year of four digits is one that a time can have.
+            Self::Date(date) => date.and_time(NaiveTime::MIN).and_utc().try_into().unwrap_or(Timestamp::UNIX_EPOCH),
+            Self::Time(time) => time,
+        }
+    }
+
+    /// The moment, or the first one of the day after in UTC.
+    pub(crate) fn end(self) -> Timestamp {
+        const DAY_MS: u64 = 86_400_000;
+        match self {
+            Self::Date(_) => self.begin().plus_ms(DAY_MS),
+            Self::Time(time) => time,
+        }
+    }
 }
 
 impl Period {
@@ -38,6 +58,11 @@ impl Period {
 }
 
 impl Window {
+    /// Whether it leaves no execution out.
+    pub(crate) fn is_all(&self) -> bool {
+        self.skill.is_none() && self.period.since.is_none() && self.period.until.is_none()
+    }
+
     /// Whether an execution of that skill which began then is in it.
     pub(crate) fn has(&self, skill_name: &str, start: Timestamp) -> bool {
         self.skill.as_ref().is_none_or(|skill| skill == skill_name) && self.period.contains(start)
@@ -117,6 +142,19 @@ mod tests {
         }
         for text in ["99999999d", "9223372036854775807h", "99999999999999999999h"] {
             assert_eq!(parse(text, now), Err("that is before the year 0".to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_in_utc_is_from_midnight_to_midnight() {
+        for (text, begin, end) in [
+            ("2026-11-20", "2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z"),
+            ("0000-01-01", "0000-01-01T00:00:00Z", "0000-01-02T00:00:00Z"),
+            ("9999-12-31", "9999-12-31T00:00:00Z", "9999-12-31T23:59:59.999Z"),
+            ("2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z"),
+        ] {
+            let bound = parse(text, 0).unwrap();
+            assert_eq!((bound.begin(), bound.end()), (time(begin), time(end)), "{text}");
         }
     }
 

@@ -48,6 +48,13 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
         0 => writeln!(out, "head      {}", cell(None::<u64>))?,
         seq => writeln!(out, "head      {seq} {}", found.head.hash)?,
     }
+    if let Some(archived) = &found.archived {
+        let (next, to) = (archived.seq.saturating_add(1), printable(&archived.to));
+        writeln!(out, "starts    seq {next} (no fault: the lines before it are in {to})")?;
+        if archived.heads > 0 {
+            writeln!(out, "heads     {} of lines before it: to be held against the archive", archived.heads)?;
+        }
+    }
     if found.repeated > 0 {
         writeln!(out, "repeated  {} (no fault: a segment was begun anew)", found.repeated)?;
     }
@@ -56,7 +63,7 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     }
     writeln!(out, "faults    {}", found.fault_count)?;
     for fault in &found.faults {
-        write_fault(fault, out)?;
+        writeln!(out, "  {}", printable(&text(fault)))?;
     }
     let unlisted = found.fault_count.saturating_sub(found.faults.len() as u64);
     if unlisted > 0 {
@@ -65,11 +72,9 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write_fault(fault: &Fault, out: &mut impl Write) -> Result<(), Failure> {
-    write!(out, "  {}: {}: ", fault.kind, printable(&fault.path.display().to_string()))?;
-    if fault.line > 0 {
-        write!(out, "line {} (byte {}): ", fault.line, fault.byte)?;
-    }
-    writeln!(out, "seq {}: {}", cell(fault.seq), printable(&fault.found))?;
-    Ok(())
+/// What is wrong, and where.
+pub(crate) fn text(fault: &Fault) -> String {
+    let Fault { kind, path, line, byte, seq, found, .. } = fault;
+    let place = if *line > 0 { format!("line {line} (byte {byte}): ") } else { String::new() };
+    format!("{kind}: {}: {place}seq {}: {found}", path.display(), cell(*seq))
 }

@@ -1,6 +1,6 @@
 //! What one execution took of each model that it used.
 
-use crate::metrics::{ExecutionMetrics, LlmCall, UsageParts, Usd};
+use crate::metrics::{ExecutionMetrics, Kind, LlmCall, UsageParts, Usd};
 
 /// What one execution took of one model. `None` is unknown: if it is of one call, it is of all of them together.
 #[derive(Debug, Clone, Copy)]
@@ -46,16 +46,18 @@ pub(super) struct Parts<'r> {
 impl<'r> Parts<'r> {
     /// `None`: the execution used no model.
     pub(super) fn of(record: &'r ExecutionMetrics) -> Option<Self> {
-        if !record.used_model() {
+        let by_model = by_model(&record.trace.llm_calls);
+        if by_model.is_empty() && !record.used_model() {
             return None;
         }
-        let by_model = by_model(&record.trace.llm_calls);
+        // A routing decision names the model that it chose, and not the one that it used.
+        let named = record.model.name.as_deref().filter(|_| record.kind != Kind::ModelRouting);
         let models = match by_model.as_slice() {
             [_, _, ..] if adds_up(&by_model, record) => by_model,
             // Which model took how much of the whole is not told.
             [_, _, ..] => vec![whole(None, record)],
-            [one] => vec![whole(record.model.name.as_deref().or(one.model), record)],
-            [] => vec![whole(record.model.name.as_deref(), record)],
+            [one] => vec![whole(named.or(one.model), record)],
+            [] => vec![whole(named, record)],
         };
         let (told, nothing) = (Cached::of(&record.model.parts), Cached::default());
         let of_all_alone = told != nothing && models.iter().all(|part| part.cached == nothing);
@@ -159,6 +161,17 @@ mod tests {
         let mut cut_off = record();
         cut_off.model.name = Some("gpt-4".to_owned());
         assert_eq!(told(&cut_off), ["gpt-4 -+-=- -"]);
+    }
+
+    #[test]
+    fn what_a_router_chose_is_not_what_it_used() {
+        let mut routing = record();
+        (routing.kind, routing.model.name) = (Kind::ModelRouting, Some("gpt-4".to_owned()));
+        assert!(told(&routing).is_empty());
+        routing.cost_usd = Some(Usd::ZERO);
+        assert_eq!(told(&routing), ["- -+-=- 0"]);
+        routing.trace.llm_calls = vec![call("a", 3, None)];
+        assert_eq!(told(&routing), ["a -+-=- 0"]);
     }
 
     #[test]

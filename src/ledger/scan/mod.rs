@@ -33,6 +33,8 @@ use crate::metrics::Fields;
 /// Large enough that the merging costs nothing, small enough that many threads find work in a small ledger.
 const BLOCK_BYTES: u64 = 1024 * 1024;
 
+const SHARING: Sharing = Sharing { blocks_alone: 2, threads: None };
+
 /// A pass over the records of a ledger: [`fold`](Self::fold).
 ///
 /// It sees the records that [`Records`](crate::Records) gives, and passes over the same lines, but one thing: of a record
@@ -73,6 +75,20 @@ pub struct Scanned<A> {
     pub skipped: Skipped,
     /// Where the next line will begin, to go on there: [`Scan::after`].
     pub end: Cursor,
+}
+
+/// How far a pass has come, and what it passed over: all that a later one must know to give what a single one would.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// Where the next line will begin, without the sequence number.
+    pub(super) cursor: Cursor,
+    pub(super) sequence: Sequence,
+    /// How many were passed, of all segments.
+    pub(super) bytes: u64,
+    /// Lines that are no records, in the segments before this one.
+    pub(super) skipped_before: Skipped,
+    /// In this one. Apart, since it is named after another path once it is sealed, and so in another order.
+    pub(super) skipped: Skipped,
 }
 
 /// What a thread made of a block.
@@ -126,7 +142,22 @@ impl Scan {
         take: impl Fn(&mut A, &Fields<'_>) + Sync,
         merge: impl FnMut(&mut A, A) + Send,
     ) -> Result<Scanned<A>> {
-        self.fold_in(BLOCK_BYTES, Sharing { blocks_alone: 2, threads: None }, init, take, merge)
+        self.fold_in(BLOCK_BYTES, SHARING, init, take, merge)
+    }
+
+    /// As [`fold`](Self::fold), from what an earlier pass came to.
+    pub(super) fn go_on<A: Send>(
+        &self,
+        so_far: (&mut Progress, &mut A),
+        init: impl Fn() -> A + Sync,
+        take: impl Fn(&mut A, &Fields<'_>) + Sync,
+        merge: impl FnMut(&mut A, A) + Send,
+    ) -> Result<()> {
+        let short = so_far.0.cursor != Cursor::START;
+        // What was appended since is shared out too, even if it is little.
+        let blocks =
+            if short { (BLOCK_BYTES / 4, Sharing { blocks_alone: 2, ..SHARING }) } else { (BLOCK_BYTES, SHARING) };
+        self.go_on_in(blocks, so_far, init, take, merge)
     }
 
     fn fold_in<A: Send>(
@@ -135,13 +166,27 @@ impl Scan {
         sharing: Sharing,
         init: impl Fn() -> A + Sync,
         take: impl Fn(&mut A, &Fields<'_>) + Sync,
-        mut merge: impl FnMut(&mut A, A) + Send,
+        merge: impl FnMut(&mut A, A) + Send,
     ) -> Result<Scanned<A>> {
-        let mut scanned = Scanned { value: init(), skipped: Skipped::default(), end: self.start };
-        let blocks = match Blocks::after(&*self.storage, &self.layout, self.start, block_bytes) {
+        let mut progress = Progress::at(self.start);
+        let mut value = init();
+        self.go_on_in((block_bytes, sharing), (&mut progress, &mut value), init, take, merge)?;
+        let end = progress.end();
+        Ok(Scanned { value, skipped: progress.into_skipped(), end })
+    }
+
+    fn go_on_in<A: Send>(
+        &self,
+        (block_bytes, sharing): (u64, Sharing),
+        (progress, value): (&mut Progress, &mut A),
+        init: impl Fn() -> A + Sync,
+        take: impl Fn(&mut A, &Fields<'_>) + Sync,
+        mut merge: impl FnMut(&mut A, A) + Send,
+    ) -> Result<()> {
+        let blocks = match Blocks::after(&*self.storage, &self.layout, progress.end(), block_bytes) {
             Ok(blocks) => blocks,
             // A ledger that has lost its only segment has no records.
-            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(scanned),
+            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(()),
             Err(error) => return Err(error),
         };
         let active = blocks.active_number();
@@ -152,9 +197,9 @@ impl Scan {
             Ok((reading.part, reading.numbers))
         };
         let work = |block: &Block, buffer: &mut Vec<u8>| read(block, buffer, Numbers::default());
-        let (mut sequence, mut buffer) = (Sequence::after(self.start.seq), Vec::new());
+        let mut buffer = Vec::new();
         let join = |block: &Block, (mut part, numbers): (Part<A>, Numbers)| {
-            sequence = match numbers.come_after(std::mem::take(&mut sequence)) {
+            progress.sequence = match numbers.come_after(std::mem::take(&mut progress.sequence)) {
                 Ok(all) => all,
                 Err(before) => {
                     let (again, numbers) = read(block, &mut buffer, Numbers::after(before))?;
@@ -162,29 +207,50 @@ impl Scan {
                     numbers.sequence
                 }
             };
-            scanned.end.seq = sequence.seq();
-            scanned.add(block, part, &mut merge);
+            progress.pass(block, &mut part);
+            merge(value, part.value);
             Ok(())
         };
-        in_order(blocks, sharing, work, join)?;
-        Ok(scanned)
+        in_order(blocks, sharing, work, join)
     }
 }
 
-impl<A> Scanned<A> {
-    /// Takes in what a block came to.
-    fn add(&mut self, block: &Block, part: Part<A>, merge: &mut impl FnMut(&mut A, A)) {
+impl Progress {
+    pub(super) fn at(cursor: Cursor) -> Self {
+        Self {
+            cursor,
+            sequence: Sequence::after(cursor.seq),
+            bytes: 0,
+            skipped_before: Skipped::default(),
+            skipped: Skipped::default(),
+        }
+    }
+
+    pub(super) fn end(&self) -> Cursor {
+        Cursor { seq: self.sequence.seq(), ..self.cursor }
+    }
+
+    pub(super) fn into_skipped(mut self) -> Skipped {
+        self.skipped_before.merge(self.skipped);
+        self.skipped_before
+    }
+
+    /// Takes in what a block came to, but its value.
+    fn pass<A>(&mut self, block: &Block, part: &mut Part<A>) {
+        let place = &mut self.cursor;
         if block.start() == 0 {
-            self.end = Cursor { segment: block.segment, offset: 0, lines: 0, ..self.end };
+            *place = Cursor { segment: block.segment, ..Cursor::START };
+            self.skipped_before.merge(std::mem::take(&mut self.skipped));
         }
         let unnamed = part.skipped - part.errors.len() as u64;
-        for (line, byte, error) in part.errors {
-            self.skipped.add(error.path(block.path()).at(self.end.lines + line, byte));
+        for (line, byte, error) in part.errors.drain(..) {
+            self.skipped.add(error.path(block.path()).at(place.lines + line, byte));
         }
         self.skipped.add_unnamed(unnamed);
-        self.end.lines += part.lines;
-        self.end.offset = part.end.unwrap_or(self.end.offset);
-        merge(&mut self.value, part.value);
+        place.lines += part.lines;
+        let end = part.end.unwrap_or(place.offset);
+        self.bytes += end - place.offset;
+        place.offset = end;
     }
 }
 

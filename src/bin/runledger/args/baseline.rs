@@ -13,7 +13,9 @@ use crate::period::Week;
 /// Compute what is normal, for each skill
 ///
 /// Latencies are percentiles of `total_latency_ms`: exact up to 49,152 different ones a skill, and within 0.4 % beyond,
-/// which `latency_precision` tells. The same records give the same bytes of JSON.
+/// which `latency_precision` tells. The same records give the same bytes of JSON. Without a window, what an earlier call has
+/// read is not read again: a long ledger keeps it in `baseline-skill.checkpoint` and the like among its machinery, which can
+/// be deleted at any time.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Example: keep the baselines of the last 30 days

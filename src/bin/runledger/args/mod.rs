@@ -2,47 +2,70 @@
 
 mod baseline;
 mod compare;
+mod complete;
 mod cost;
 mod errors;
+mod escalate;
 mod export;
+mod gate;
 mod head;
 mod list;
+mod metadata;
+mod open;
 mod period;
+mod policy;
 mod price;
 mod prices;
+mod progress;
 mod quota;
+mod retention;
+mod run;
 mod show;
+mod start;
 mod verify;
 
+use std::env;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::answer;
+
 pub(crate) use baseline::{Baseline, BaselineCommand, BaselineFreeze, BaselineStability};
 pub(crate) use compare::Compare;
+pub(crate) use complete::{Complete, Outcome};
 pub(crate) use cost::{Cost, CostCommand, CostExplain, Discrepancy};
 pub(crate) use errors::{Errors, ErrorsCommand};
-pub(crate) use export::{Export, ExportMarkdown, RunLogs};
+pub(crate) use escalate::Escalate;
+pub(crate) use export::{Export, ExportMarkdown, ExportWorkflow, RunLogs};
+pub(crate) use gate::Gate;
 pub(crate) use head::Head;
 pub(crate) use list::List;
+pub(crate) use open::Open;
 pub(crate) use period::{Period, Window};
+pub(crate) use policy::Policy;
 pub(crate) use price::Price;
 pub(crate) use prices::{PriceSource, Prices, PricesCheck, PricesImport};
+pub(crate) use progress::Progress;
 pub(crate) use quota::Quota;
+pub(crate) use retention::{Retention, RetentionScope};
+pub(crate) use run::Run;
 pub(crate) use show::Show;
+pub(crate) use start::Start;
 pub(crate) use verify::Verify;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; the answer is yes
-  1  done; the answer is no: a fault or a regression was found, or no execution has the id
+  1  done; the answer is no: a fault or a regression was found, a run fails its gate, somebody must be told, or no
+     execution has the id
   2  it could not be done; stderr says why
 
 Answers go to stdout. Errors and warnings go to stderr, one line each, and with --json as one object each; only wrong
 arguments are answered with clap's own text.
 An unknown value is `-` in a table and null in JSON, never 0.";
 
-/// Asks a ledger of skill executions what ran, what it cost, what quota is left, and what is normal.
+/// Records skill executions in a ledger, and asks it what ran, what it cost, what quota is left, what is normal.
 #[derive(Debug, Parser)]
 #[command(name = "runledger", version, color = clap::ColorChoice::Never, max_term_width = 100)]
 #[command(after_help = EXIT_CODES)]
@@ -56,12 +79,33 @@ pub(crate) struct Args {
 impl Args {
     /// Ends the process when the arguments are wrong, with code 2, or ask for help.
     pub(crate) fn from_command_line() -> Self {
-        Self::parse()
+        Self::try_parse().unwrap_or_else(|error| {
+            let args: Vec<_> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+            if error.use_stderr() && answers_in_json(&args) {
+                let text = error.render().to_string();
+                answer::usage(text.trim_start_matches("error: "), args.iter().any(|arg| arg == "--json"));
+            }
+            error.exit()
+        })
     }
 }
 
+/// Whether the arguments, which are wrong, name a command that answers in JSON always.
+fn answers_in_json(args: &[String]) -> bool {
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "start" | "progress" | "complete" => return true,
+            "--ledger" => _ = args.next(),
+            option if option.starts_with('-') => {}
+            _ => return false,
+        }
+    }
+    false
+}
+
 /// What every command takes.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Global {
     /// The ledger
     #[arg(long, global = true, value_name = "PATH", env = "RUNLEDGER_PATH", hide_env_values = true)]
@@ -88,4 +132,14 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Export(Export),
     Errors(Errors),
+    #[command(subcommand)]
+    Retention(Retention),
+    Start(Start),
+    Progress(Progress),
+    Complete(Complete),
+    Open(Open),
+    Run(Run),
+    Gate(Gate),
+    Escalate(Escalate),
+    Policy(Policy),
 }

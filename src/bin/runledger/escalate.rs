@@ -1,0 +1,111 @@
+//! `runledger escalate`
+
+use std::io::Write;
+
+use runledger::baseline::{Test, week_start};
+use runledger::governance::{Escalation, EscalationReport, Escalations, Evidence, ShareTest, Statistic};
+use runledger::metrics::Status;
+use runledger::{Timestamp, in_flight};
+use serde::Serialize;
+
+use crate::args::{Escalate, Global};
+use crate::clock;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::output;
+use crate::period::Bound;
+use crate::policy;
+use crate::records;
+use crate::short;
+
+pub(crate) fn run(args: &Escalate, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let policy = policy::read(args.policy.as_deref())?.escalation;
+    let now = Timestamp::from_unix_ms(clock::unix_ms()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let since = args.since.map_or_else(|| week_start(now), Bound::begin);
+    let mut escalations = Escalations::new(policy, since, args.until.map(Bound::end))?;
+
+    let malformed_lines = records::each(global, |record| Ok(escalations.add(&record)?))?;
+    // After the records: what ended in between is told of the next time, and is not overdue.
+    for mut begun in in_flight(&global.ledger)? {
+        if begun.owner_alive == Some(false) {
+            // As whoever opens the ledger next will record it.
+            begun.record.set_status(Status::Interrupted);
+            escalations.add(&begun.record)?;
+        } else {
+            escalations.add_in_flight(&begun.record, now);
+        }
+    }
+    let report = escalations.finish();
+    match global.json {
+        true => output::json_line(out, &Answer { report: &report, malformed_lines })?,
+        false => write(&report, out)?,
+    }
+    Ok(if report.escalations.is_empty() { ExitCode::Yes } else { ExitCode::No })
+}
+
+#[derive(Serialize)]
+struct Answer<'r> {
+    #[serde(flatten)]
+    report: &'r EscalationReport,
+    malformed_lines: u64,
+}
+
+fn write(report: &EscalationReport, out: &mut impl Write) -> Result<(), Failure> {
+    let until = report.until.map_or_else(|| "now".to_owned(), |until| until.to_string());
+    let counts = [("executions", report.executions), ("escalations", report.escalations.len() as u64)];
+    let counts = counts.map(|(what, count)| format!("{what} {}", short::count(count.into())));
+    writeln!(out, "{} to {until}: {}", report.since, counts.join(", "))?;
+    for escalation in &report.escalations {
+        write_escalation(escalation, out)?;
+    }
+    for unjudged in &report.unjudged {
+        writeln!(out, "not judged: {unjudged}")?;
+    }
+    Ok(())
+}
+
+fn write_escalation(escalation: &Escalation, out: &mut impl Write) -> Result<(), Failure> {
+    writeln!(out, "{escalation}")?;
+    writeln!(out, "  {}", text(&escalation.statistic))?;
+    let Evidence { count, executions, .. } = &escalation.evidence;
+    for execution in executions {
+        writeln!(out, "  {execution}")?;
+    }
+    let unnamed = count.saturating_sub(executions.len() as u64);
+    if unnamed > 0 {
+        writeln!(out, "  and {unnamed} more")?;
+    }
+    Ok(())
+}
+
+fn text(statistic: &Statistic) -> String {
+    match statistic {
+        Statistic::Share { interval, .. } => format!("99 % interval {}", percents(*interval)),
+        Statistic::Shares(ShareTest { test, interval, p_adjusted, association, .. }) => {
+            let name = if *test == Test::FisherExact { "Fisher's exact test" } else { "two-proportion z-test" };
+            let difference = format!("difference {}, {}", percents(*interval), p(*p_adjusted));
+            let association = association.map_or_else(String::new, |found| {
+                let (chi, degrees) = (found.chi_squared, found.degrees);
+                format!(
+                    "; all tiers: χ² {chi:.2}, df {degrees}, {}, Cramér's V {:.2}",
+                    p(found.p_value),
+                    found.cramers_v
+                )
+            });
+            format!("{name}: {difference}{association}")
+        }
+        Statistic::Costs { interval_usd: Some([low, high]), p_value: Some(p_value), .. } => {
+            format!("paired t-test: {low:+.4} … {high:+.4} USD an execution, {}", p(*p_value))
+        }
+        _ => "no test: fewer than two executions, or costs out of its range".to_owned(),
+    }
+}
+
+fn percents(interval: [f64; 2]) -> String {
+    let [low, high] = interval.map(short::percent);
+    format!("{low} … {high}")
+}
+
+fn p(p_value: f64) -> String {
+    if p_value < 0.0001 { "p < 0.0001".to_owned() } else { format!("p = {p_value:.4}") }
+}

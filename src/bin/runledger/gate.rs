@@ -1,0 +1,56 @@
+//! `runledger gate`
+
+use std::io::Write;
+use std::path::Path;
+
+use runledger::governance::{Expectations, Gate, GateReport, GateVerdict};
+use runledger::{ExecutionMetrics, Records, in_flight};
+
+use crate::args::{self, Global};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::output;
+use crate::policy;
+use crate::short;
+use crate::table::printable;
+use crate::verify;
+
+pub(crate) fn run(args: &args::Gate, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let gate = Gate::new(&args.run_id)
+        .policy(policy::read(args.policy.as_deref())?.gate)
+        .expected(expected(args.expect.as_deref())?);
+    // Before the records: what ends in between has a record then.
+    let begun: Vec<ExecutionMetrics> = in_flight(&global.ledger)?.into_iter().map(|begun| begun.record).collect();
+    let found = runledger::verify(&global.ledger, &[])?;
+    let unlisted = found.fault_count.saturating_sub(found.faults.len() as u64);
+    let mut faults: Vec<String> = found.faults.iter().map(verify::text).collect();
+    if unlisted > 0 {
+        faults.push(format!("and {unlisted} more"));
+    }
+    let report = gate.judge(&begun, Records::open(&global.ledger)?, faults)?;
+    match global.json {
+        true => output::json_line(out, &report)?,
+        false => write(&report, out)?,
+    }
+    Ok(if report.verdict == GateVerdict::Pass { ExitCode::Yes } else { ExitCode::No })
+}
+
+fn expected(path: Option<&Path>) -> Result<Expectations, Failure> {
+    let Some(path) = path else { return Ok(Expectations::default()) };
+    let text = policy::text("read what is expected", path)?;
+    Expectations::from_json(&text).map_err(|source| Failure::Expected { path: path.to_owned(), source })
+}
+
+fn write(report: &GateReport, out: &mut impl Write) -> Result<(), Failure> {
+    let GateReport { run_id, verdict, executions, in_flight, reasons, .. } = report;
+    let counts = [("executions", *executions), ("in flight", *in_flight), ("reasons", reasons.len() as u64)];
+    let counts = counts.map(|(what, count)| format!("{what} {}", short::count(count.into())));
+    writeln!(out, "{verdict} {}: {}", printable(run_id), counts.join(", "))?;
+    for reason in reasons {
+        writeln!(out, "{}", printable(&reason.to_string()))?;
+        for execution in &reason.executions {
+            writeln!(out, "  {execution}")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Models that a policy does not allow where they were used.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::results::Counts;
+use crate::cost::Pattern;
+use crate::governance::{AllowedModels, field};
+use crate::metrics::{ExecutionMetrics, Kind, shortened};
+
+/// The executions that a policy says something about, by skill.
+#[derive(Debug, Default)]
+pub(super) struct Misuse {
+    rules: Vec<Rule>,
+    pub(super) skills: BTreeMap<String, Misused>,
+}
+
+/// Of a skill.
+#[derive(Debug, Default)]
+pub(super) struct Misused {
+    pub(super) counts: Counts,
+    /// What it used that is not allowed, quoted: models and tiers, at most `NAMES_MAX`.
+    pub(super) names: BTreeSet<String>,
+}
+
+const NAMES_MAX: usize = 5;
+
+#[derive(Debug)]
+struct Rule {
+    skills: Vec<Pattern>,
+    kinds: Vec<Kind>,
+    models: Vec<Pattern>,
+    tiers: Vec<Pattern>,
+}
+
+impl Misuse {
+    pub(super) fn new(allowed: &[AllowedModels]) -> Self {
+        let patterns = |texts: &[String]| texts.iter().map(|text| Pattern::new(text)).collect();
+        let rule = |allowed: &AllowedModels| Rule {
+            skills: patterns(&allowed.skills),
+            kinds: allowed.kinds.clone(),
+            models: patterns(&allowed.models),
+            tiers: patterns(&allowed.tiers),
+        };
+        Self { rules: allowed.iter().map(rule).collect(), skills: BTreeMap::new() }
+    }
+
+    pub(super) fn add(&mut self, record: &ExecutionMetrics) {
+        let models = models(record);
+        let tier = field::tier(record);
+        if models.is_empty() && tier.is_none() {
+            return;
+        }
+        let skill = record.skill_name.to_lowercase();
+        let about =
+            |rule: &&Rule| is_any(&rule.skills, &skill) && (rule.kinds.is_empty() || rule.kinds.contains(&record.kind));
+        let rules: Vec<&Rule> = self.rules.iter().filter(about).collect();
+        if rules.is_empty() {
+            return;
+        }
+        // What is not told is not known to be misused.
+        let forbidden = |patterns: fn(&Rule) -> &[Pattern], name: &&str| {
+            let name = name.to_lowercase();
+            !rules.iter().all(|rule| is_any(patterns(rule), &name))
+        };
+        let models = models.into_iter().filter(|model| forbidden(|rule| &rule.models, model));
+        let tiers = tier.into_iter().filter(|tier| forbidden(|rule| &rule.tiers, tier));
+        let names: Vec<String> = models.chain(tiers).map(shortened).collect();
+        let misused = self.skills.entry(record.skill_name.clone()).or_default();
+        misused.counts.add(record.execution_id, !names.is_empty());
+        for name in names {
+            if misused.names.len() < NAMES_MAX {
+                misused.names.insert(name);
+            }
+        }
+    }
+}
+
+/// Whether the name, which is in lower case, is like one of the patterns; if there are none, it is.
+fn is_any(patterns: &[Pattern], name: &str) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(name))
+}
+
+/// Every model that it names.
+fn models(record: &ExecutionMetrics) -> Vec<&str> {
+    let calls = record.trace.llm_calls.iter().map(|call| &call.model_name);
+    record.model.name.iter().chain(calls).map(String::as_str).collect()
+}

@@ -1,0 +1,187 @@
+//! Who must hear of what the log shows.
+
+mod judge;
+mod misuse;
+mod report;
+mod results;
+
+use std::collections::BTreeMap;
+
+pub use report::{
+    Association, Escalation, EscalationReport, Evidence, Recipient, Share, ShareTest, Statistic, Trigger, Unjudged,
+};
+
+use super::EscalationPolicy;
+use crate::baseline::{Moments, week_start};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::{ExecutionMetrics, Kind, Status, Timestamp, Usd};
+use misuse::Misuse;
+use results::{Counts, Results};
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// Collects the records of a window of time, by when they began, and says who must be told what:
+///
+/// | who | of what | when |
+/// |---|---|---|
+/// | a human | repeated missing logs | `missing_logs_min` executions were interrupted, or are in flight for longer than `in_flight_hours_max` |
+/// | | cost discrepancies | the costs of a skill are off from their estimates by more than `cost_relative_max` and by `cost_difference_usd_min` |
+/// | | model misuse | `misuse_min` executions of a skill used what `allowed_models` does not allow |
+/// | | QC failure rate spikes | a skill's quality controls accept less than in the reference |
+/// | the cost optimizer | drift correlated with a tier | what a tier's models made drifts more often than what all others made |
+/// | the model router | models that underperform | a model's executions fail, or what they made is not accepted, more often than those of the skill's other models |
+///
+/// The last three are tested, two shares at a time, by a z-test or where few are expected by Fisher's exact test: the
+/// difference must be at least `share_difference_min`, and its probability, adjusted by Holm's method for all the tests of
+/// the trigger, at most `alpha`. With fewer than `samples_min` on either side nothing is judged, and the report says so.
+/// Costs are exact sums, which need no test; a paired t-test says whether they are off on one side.
+///
+/// **The reference** are the quality controls of `reference_days` days before the week in which the window begins. It
+/// stands still for a week, as [frozen baselines](crate::baseline::FrozenBaselines) do; those themselves only know whether
+/// a control ran to its end, not what it found.
+///
+/// **Drift and acceptance** are told by quality controls, tiers and models by what made the artifact: both are brought
+/// together by `run_id` and `production.artifact`, and the last control of an artifact counts. FIX is not accepted. A
+/// record that tells the outcome or the drift of what it made itself is taken at its word. Artifacts that were not
+/// controlled are in no test; what used several models is in none of models, and what was cancelled says nothing of its
+/// model.
+///
+/// ```
+/// use runledger::governance::{EscalationPolicy, Escalations, Trigger};
+/// use runledger::metrics::Status;
+/// use runledger::{ExecutionMetrics, Uuid};
+///
+/// let mut escalations = Escalations::new(EscalationPolicy::default(), "2026-11-16T00:00:00Z".parse()?, None)?;
+/// for id in 1..=3 {
+///     let mut record = ExecutionMetrics::new(Uuid::from_u128(id), "draw", "1.0.0", "2026-11-18T12:00:00Z".parse()?);
+///     record.set_status(Status::Interrupted);
+///     escalations.add(&record)?;
+/// }
+/// let report = escalations.finish();
+/// assert_eq!(report.escalations[0].trigger, Trigger::RepeatedMissingLogs);
+/// assert_eq!(report.escalations[0].why, "3 of 3 executions have no end: 3 interrupted, 0 in flight for over 24 h");
+/// assert_eq!(report.reference_until.to_string(), "2026-11-16T00:00:00.000Z");
+/// # Ok::<(), runledger::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Escalations {
+    policy: EscalationPolicy,
+    since: Timestamp,
+    until: Option<Timestamp>,
+    reference: [Timestamp; 2],
+    executions: u64,
+    interrupted: u64,
+    overdue: u64,
+    /// Executions that have no end.
+    endless: Evidence,
+    costs: BTreeMap<String, Costs>,
+    misuse: Misuse,
+    /// By skill, the quality controls of the reference and of the window.
+    controls: BTreeMap<String, [Counts; 2]>,
+    results: Results,
+}
+
+/// The executions of a skill that have both an estimate and a cost.
+#[derive(Debug)]
+struct Costs {
+    estimated: Usd,
+    actual: Usd,
+    /// Of cost less estimate, in pico-dollars.
+    differences: Moments,
+    /// Those that are off by more than the policy allows.
+    off: Counts,
+}
+
+impl Escalations {
+    /// An empty window from `since` on, to `until` if it ends.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] with an entry for each value of the policy that cannot be.
+    pub fn new(policy: EscalationPolicy, since: Timestamp, until: Option<Timestamp>) -> Result<Self> {
+        policy.validate()?;
+        let reference_until = week_start(since);
+        let span_ms = policy.reference_days as i64 * 24 * HOUR_MS;
+        // Before the year 0 there is nothing.
+        let reference_since = Timestamp::from_unix_ms(reference_until.unix_ms() - span_ms).unwrap_or(reference_until);
+        Ok(Self {
+            since,
+            until,
+            reference: [reference_since, reference_until],
+            executions: 0,
+            interrupted: 0,
+            overdue: 0,
+            endless: Evidence::default(),
+            costs: BTreeMap::new(),
+            misuse: Misuse::new(&policy.allowed_models),
+            controls: BTreeMap::new(),
+            results: Results::default(),
+            policy,
+        })
+    }
+
+    /// Adds a record of the ledger, of whatever time; each execution once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Overflow`] when a sum of costs leaves the range of [`Usd`]; what was added is then of no use.
+    pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
+        if self.has(record) {
+            self.executions += 1;
+            if record.status == Some(Status::Interrupted) {
+                self.interrupted += 1;
+                self.endless.add(record.execution_id);
+            }
+            self.add_control(record, 1);
+            self.results.add(record);
+            self.misuse.add(record);
+            self.add_cost(record)?;
+        } else if (self.reference[0]..self.reference[1]).contains(&record.timestamp_start) {
+            self.add_control(record, 0);
+        }
+        Ok(())
+    }
+
+    /// Adds an execution that is in flight at `now`, has no record, and began at whatever time.
+    pub fn add_in_flight(&mut self, begun: &ExecutionMetrics, now: Timestamp) {
+        let age_ms = now.unix_ms() - begun.timestamp_start.unix_ms();
+        let longest_ms = i128::from(self.policy.in_flight_hours_max) * i128::from(HOUR_MS);
+        if self.has(begun) && i128::from(age_ms) > longest_ms {
+            self.overdue += 1;
+            self.endless.add(begun.execution_id);
+        }
+    }
+
+    fn has(&self, record: &ExecutionMetrics) -> bool {
+        let start = record.timestamp_start;
+        start >= self.since && self.until.is_none_or(|until| start < until)
+    }
+
+    fn add_control(&mut self, record: &ExecutionMetrics, side: usize) {
+        let accepted = results::accepted(record.production.outcome.as_ref());
+        if let (Kind::Qc, Some(accepted)) = (&record.kind, accepted) {
+            self.controls.entry(record.skill_name.clone()).or_default()[side].add(record.execution_id, !accepted);
+        }
+    }
+
+    fn add_cost(&mut self, record: &ExecutionMetrics) -> Result<()> {
+        let (Some(estimated), Some(actual)) = (record.cost.estimated_usd, record.cost_usd) else { return Ok(()) };
+        let overflow = || Error::new(ErrorKind::Overflow, "add up costs and estimates");
+        let difference = actual.checked_sub(estimated).ok_or_else(overflow)?;
+        let costs = self.costs.entry(record.skill_name.clone()).or_insert_with(|| Costs {
+            estimated: Usd::ZERO,
+            actual: Usd::ZERO,
+            differences: Moments::default(),
+            off: Counts::default(),
+        });
+        costs.estimated = costs.estimated.checked_add(estimated).ok_or_else(overflow)?;
+        costs.actual = costs.actual.checked_add(actual).ok_or_else(overflow)?;
+        costs.differences.add(difference.pico());
+        let most = estimated.pico() as f64 * self.policy.cost_relative_max;
+        costs.off.add(record.execution_id, difference.pico().unsigned_abs() as f64 > most);
+        Ok(())
+    }
+
+    /// Who must be told what.
+    pub fn finish(self) -> EscalationReport {
+        judge::judge(self)
+    }
+}

@@ -1,0 +1,136 @@
+//! What became of what models made: their executions, and the quality controls of their artifacts.
+
+use std::collections::{BTreeMap, HashMap};
+
+use uuid::Uuid;
+
+use super::report::Evidence;
+use crate::governance::field;
+use crate::metrics::{ExecutionMetrics, Kind, QcOutcome, Status, outcome};
+
+/// An artifact, by its run and its name.
+type Artifact = (Option<String>, String);
+
+/// An execution that used one model.
+#[derive(Debug)]
+struct Made {
+    id: Uuid,
+    skill: String,
+    /// `None`: no model is named, or several are.
+    model: Option<String>,
+    tier: Option<String>,
+    /// `None`: nobody can tell, or it was given up.
+    succeeded: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Control {
+    accepted: Option<bool>,
+    drifted: bool,
+}
+
+impl Control {
+    /// `None`: the record tells nothing of a quality control.
+    fn of(record: &ExecutionMetrics) -> Option<Self> {
+        let production = &record.production;
+        let drifted = field::told(&production.drift_category);
+        if production.outcome.is_none() && !drifted {
+            return None;
+        }
+        Some(Self { accepted: accepted(production.outcome.as_ref()), drifted })
+    }
+}
+
+/// Whether quality control accepted it: what is to be mended was not.
+pub(super) fn accepted(outcome: Option<&QcOutcome>) -> Option<bool> {
+    match outcome? {
+        QcOutcome::Pass => Some(true),
+        QcOutcome::Fail | QcOutcome::Fix => Some(false),
+        QcOutcome::Other(_) => None,
+    }
+}
+
+/// How many, and which of them are bad.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) whole: u64,
+    pub(super) bad: Evidence,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, id: Uuid, bad: bool) {
+        self.whole += 1;
+        if bad {
+            self.bad.add(id);
+        }
+    }
+}
+
+/// The executions of a window that used a model, and the quality controls of their artifacts.
+#[derive(Debug, Default)]
+pub(super) struct Results {
+    /// By tier, what was controlled, and what of it drifted.
+    pub(super) drift: BTreeMap<String, Counts>,
+    /// By skill and model, what is known to have succeeded or not; of those, what failed or was not accepted.
+    pub(super) failures: BTreeMap<String, BTreeMap<String, Counts>>,
+    /// What may yet be controlled.
+    made: Vec<(Made, Artifact)>,
+    /// The last control of each artifact.
+    controls: HashMap<Artifact, Control>,
+}
+
+impl Results {
+    pub(super) fn add(&mut self, record: &ExecutionMetrics) {
+        let name = record.production.artifact.as_ref();
+        let artifact = name.map(|name| (record.run.run_id.clone(), name.clone()));
+        let control = Control::of(record);
+        if record.kind == Kind::Qc {
+            if let (Some(artifact), Some(control)) = (artifact, control) {
+                self.controls.insert(artifact, control);
+            }
+        } else if record.used_model() {
+            let made = Made {
+                id: record.execution_id,
+                skill: record.skill_name.clone(),
+                model: one_model(record),
+                tier: field::tier(record).map(str::to_owned),
+                succeeded: outcome(record.execution_succeeded, record.execution_failed)
+                    .filter(|_| record.status != Some(Status::Cancelled)),
+            };
+            match artifact {
+                Some(artifact) if control.is_none() => self.made.push((made, artifact)),
+                _ => self.count(made, control),
+            }
+        }
+    }
+
+    /// Counts what waited for its control: there will be no more.
+    pub(super) fn settle(&mut self) {
+        for (made, artifact) in std::mem::take(&mut self.made) {
+            let control = self.controls.get(&artifact).copied();
+            self.count(made, control);
+        }
+    }
+
+    fn count(&mut self, made: Made, control: Option<Control>) {
+        let Made { id, skill, model, tier, succeeded } = made;
+        if let (Some(tier), Some(control)) = (tier, control) {
+            self.drift.entry(tier).or_default().add(id, control.drifted);
+        }
+        let accepted = control.and_then(|control| control.accepted);
+        let good = succeeded.map(|succeeded| succeeded && accepted != Some(false));
+        if let (Some(model), Some(good)) = (model, good) {
+            self.failures.entry(skill).or_default().entry(model).or_default().add(id, !good);
+        }
+    }
+}
+
+/// The model that was used, if it is one.
+fn one_model(record: &ExecutionMetrics) -> Option<String> {
+    let calls = &record.trace.llm_calls;
+    let Some(first) = calls.first() else {
+        // A routing decision names the one that it chose.
+        return record.model.name.clone().filter(|_| record.kind != Kind::ModelRouting);
+    };
+    calls.iter().all(|call| call.model_name == first.model_name).then(|| first.model_name.clone())
+}

@@ -1,0 +1,205 @@
+//! What a record can be asked to hold.
+
+use serde::{Deserialize, Serialize};
+
+use super::Rule;
+use crate::metrics::{ExecutionMetrics, Kind, Status};
+
+/// Something that a [`Policy`](super::Policy) asks of a record, by the name of its column in a `RUN_LOG` where it has one.
+/// A text of nothing but white space is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Field {
+    /// `run.run_id`.
+    RunId,
+    /// What the execution was started by: `run.parent_execution_id` or `run.parent_run_id`.
+    Parent,
+    /// `model.name`, or a call that names its model; of a routing decision, the model that was chosen.
+    ModelUsed,
+    /// `model.tier`, or a `cost_tier` other than Unknown.
+    Tier,
+    /// What it cost: `cost_usd` or, while that is not known, the estimate. A cost of 0 is one.
+    Cost,
+    /// `cost.estimated_usd`.
+    EstimatedCost,
+    /// `cost_usd`.
+    ActualCost,
+    /// `production.scene_id`.
+    SceneId,
+    /// `production.shot_id`.
+    ShotId,
+    /// How long it took or what was made lasts: `production.duration_s`, `wall_clock_time_ms` or `total_latency_ms`.
+    DurationS,
+    /// How it ended: whether it succeeded; of a quality control PASS, FAIL or FIX.
+    Outcome,
+    /// `production.regen_count`. A count of 0 is one.
+    RegenCount,
+    /// `production.artifact` with its version: a `v` and a digit at the beginning of a word (`shot-004_v002.png`), something
+    /// behind an `@` or a `:` (`clip@7`), or in place of it the `output_hash`. Asked only of an execution that succeeded.
+    ArtifactOutput,
+    /// `decision_made`.
+    Decision,
+}
+
+impl Field {
+    /// All of them.
+    pub(super) const ALL: [Self; 14] = [
+        Self::RunId,
+        Self::Parent,
+        Self::ModelUsed,
+        Self::Tier,
+        Self::Cost,
+        Self::EstimatedCost,
+        Self::ActualCost,
+        Self::SceneId,
+        Self::ShotId,
+        Self::DurationS,
+        Self::Outcome,
+        Self::RegenCount,
+        Self::ArtifactOutput,
+        Self::Decision,
+    ];
+
+    /// Its name in a policy and in a reason.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::RunId => "run_id",
+            Self::Parent => "parent",
+            Self::ModelUsed => "model_used",
+            Self::Tier => "tier",
+            Self::Cost => "cost",
+            Self::EstimatedCost => "estimated_cost",
+            Self::ActualCost => "actual_cost",
+            Self::SceneId => "scene_id",
+            Self::ShotId => "shot_id",
+            Self::DurationS => "duration_s",
+            Self::Outcome => "outcome",
+            Self::RegenCount => "regen_count",
+            Self::ArtifactOutput => "artifact_output",
+            Self::Decision => "decision",
+        }
+    }
+
+    /// The rule that a record without it breaks.
+    pub(super) fn rule(self) -> Rule {
+        match self {
+            Self::Parent => Rule::MissingParent,
+            Self::Tier => Rule::TierUndocumented,
+            Self::Cost | Self::EstimatedCost | Self::ActualCost => Rule::CostNotRecorded,
+            Self::Outcome => Rule::InconsistentOutcome,
+            Self::RegenCount => Rule::RegenUntracked,
+            Self::ArtifactOutput => Rule::ArtifactVersionNotRecorded,
+            _ => Rule::MissingField,
+        }
+    }
+
+    /// What stands in the record in its place; `None`: it is there, or nobody asks for it.
+    pub(super) fn missing(self, record: &ExecutionMetrics) -> Option<String> {
+        let null = |there: bool, what: &str| (!there).then(|| what.to_owned());
+        let production = &record.production;
+        match self {
+            Self::RunId => null(told(&record.run.run_id), "run.run_id is null"),
+            Self::Parent => null(
+                record.run.parent_execution_id.is_some() || told(&record.run.parent_run_id),
+                "run.parent_execution_id and run.parent_run_id are null",
+            ),
+            Self::ModelUsed => {
+                null(told(&record.model.name) || !record.trace.llm_calls.is_empty(), "model.name is null")
+            }
+            Self::Tier => null(tier(record).is_some(), "neither model.tier nor cost_tier tells it"),
+            Self::Cost => null(
+                record.cost_usd.or(record.cost.estimated_usd).is_some(),
+                "cost_usd and cost.estimated_usd are null",
+            ),
+            Self::EstimatedCost => null(record.cost.estimated_usd.is_some(), "cost.estimated_usd is null"),
+            Self::ActualCost => null(record.cost_usd.is_some(), "cost_usd is null"),
+            Self::SceneId => null(told(&production.scene_id), "production.scene_id is null"),
+            Self::ShotId => null(told(&production.shot_id), "production.shot_id is null"),
+            Self::DurationS => {
+                let ms = record.wall_clock_time_ms.or(record.total_latency_ms);
+                null(ms.is_some() || production.duration_s.is_some(), "neither a duration nor a latency is told")
+            }
+            Self::Outcome => missing_outcome(record),
+            Self::RegenCount => null(production.regen_count.is_some(), "production.regen_count is null"),
+            Self::ArtifactOutput => missing_artifact(record),
+            Self::Decision => null(told(&record.decision_made), "decision_made is null"),
+        }
+    }
+}
+
+pub(super) fn told(text: &Option<String>) -> bool {
+    text.as_ref().is_some_and(|text| !text.trim().is_empty())
+}
+
+/// The tier of the model, if it is told.
+pub(super) fn tier(record: &ExecutionMetrics) -> Option<&str> {
+    record.tier().filter(|tier| !tier.trim().is_empty())
+}
+
+fn missing_outcome(record: &ExecutionMetrics) -> Option<String> {
+    // A quality control that failed has found nothing. What contradicts itself is told elsewhere.
+    let told = match record.kind {
+        Kind::Qc => record.execution_succeeded == Some(false),
+        _ => record.execution_succeeded.is_some(),
+    };
+    if told || record.outcome().is_some() {
+        return None;
+    }
+    let found = match (&record.kind, &record.status) {
+        (_, Some(Status::Paused)) => "it is paused and waits for a person",
+        (Kind::Qc, _) => "production.outcome is null",
+        _ => "execution_succeeded is null",
+    };
+    Some(found.to_owned())
+}
+
+fn missing_artifact(record: &ExecutionMetrics) -> Option<String> {
+    if record.execution_succeeded != Some(true) {
+        return None;
+    }
+    match record.production.artifact.as_deref().filter(|artifact| !artifact.trim().is_empty()) {
+        None => Some("production.artifact is null".to_owned()),
+        Some(artifact) if names_version(artifact) || record.output_hash.is_some() => None,
+        Some(_) => Some("production.artifact names no version, and output_hash is null".to_owned()),
+    }
+}
+
+fn names_version(artifact: &str) -> bool {
+    let mut before = None;
+    let mut rest = artifact.chars().peekable();
+    while let Some(c) = rest.next() {
+        let next = rest.peek().copied();
+        let begins_word = before.is_none_or(|before: char| !before.is_alphanumeric());
+        let numbered = matches!(c, 'v' | 'V') && begins_word && next.is_some_and(|next| next.is_ascii_digit());
+        // Of a URL, the slash behind the colon is no version.
+        let behind = matches!(c, '@' | ':') && next.is_some_and(char::is_alphanumeric);
+        if numbered || behind {
+            return true;
+        }
+        before = Some(c);
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_told_from_a_name() {
+        for versioned in ["shot-004_v002.png", "V3", "out/v1.2/clip.mp4", "clip@7", "image@sha256:ab", "clip:12"] {
+            assert!(names_version(versioned), "{versioned}");
+        }
+        for plain in ["", "shot-004.png", "rev2", "v", "version", "https://host/shot.png", "clip@", "über_v.png"] {
+            assert!(!names_version(plain), "{plain}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_policy_file() {
+        for field in Field::ALL {
+            assert_eq!(serde_json::to_string(&field).unwrap(), format!("\"{}\"", field.name()));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! One execution of the run.
+
+use uuid::Uuid;
+
+use super::report::{Reasons, Rule};
+use crate::digest::hash_bytes;
+use crate::governance::{Field, field};
+use crate::metrics::{ExecutionMetrics, Kind, QcOutcome, Status, shortened};
+
+/// What is kept of an execution, to be held against others.
+pub(super) struct Member {
+    pub(super) id: Uuid,
+    pub(super) skill: String,
+    pub(super) kind: Kind,
+    pub(super) succeeded: bool,
+    pub(super) tier: Option<String>,
+    pub(super) parent: Option<Uuid>,
+    pub(super) has_parent_run: bool,
+    /// The fields that the policy asks of it.
+    pub(super) required: Vec<Field>,
+    /// The fields that it holds.
+    pub(super) fields: Vec<Field>,
+    /// The hash of the whole record; `None`: it cannot be written.
+    pub(super) content: Option<String>,
+}
+
+impl Member {
+    pub(super) fn of(record: &ExecutionMetrics, required: Vec<Field>) -> Self {
+        Self {
+            id: record.execution_id,
+            skill: record.skill_name.clone(),
+            kind: record.kind.clone(),
+            succeeded: record.execution_succeeded == Some(true),
+            tier: field::tier(record).map(str::to_owned),
+            parent: record.run.parent_execution_id,
+            has_parent_run: field::told(&record.run.parent_run_id),
+            required,
+            fields: Field::ALL.into_iter().filter(|field| field.missing(record).is_none()).collect(),
+            content: record.to_json().ok().map(hash_bytes),
+        }
+    }
+}
+
+pub(super) fn check_times(record: &ExecutionMetrics, reasons: &mut Reasons) {
+    match record.timestamp_end {
+        None => reasons.of(record, Rule::MissingTimestamp, "timestamp_end is null".to_owned()),
+        Some(end) if end < record.timestamp_start => {
+            reasons.of(record, Rule::MissingTimestamp, "timestamp_end is before timestamp_start".to_owned());
+        }
+        Some(_) => {}
+    }
+}
+
+/// Whether what the record says of its outcome fits together.
+pub(super) fn check_outcome(record: &ExecutionMetrics, reasons: &mut Reasons) {
+    let (succeeded, failed) = (record.execution_succeeded, record.execution_failed);
+    let mut wrong = |found: &str| reasons.of(record, Rule::InconsistentOutcome, found.to_owned());
+    if failed != succeeded.map(|yes| !yes) {
+        wrong("execution_succeeded and execution_failed are not each other's inverse");
+    }
+    match &record.status {
+        None | Some(Status::Other(_)) => {}
+        Some(status) if status.succeeded() == succeeded => {}
+        Some(status) => wrong(&format!("execution_succeeded does not fit the status {status}")),
+    }
+    match &record.production.outcome {
+        Some(QcOutcome::Other(other)) => wrong(&format!("{} is none of PASS, FAIL, FIX", shortened(other))),
+        Some(QcOutcome::Pass) if succeeded == Some(false) => wrong("it failed, and its outcome is PASS"),
+        _ => {}
+    }
+}

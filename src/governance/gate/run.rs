@@ -1,0 +1,241 @@
+//! The executions of a run, held against the rules and against each other.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use uuid::Uuid;
+
+use super::Gate;
+use super::attempts::Attempts;
+use super::member::{self, Member};
+use super::report::{GateReport, GateVerdict, Reasons, Rule};
+
+use crate::governance::{Expected, Field};
+use crate::metrics::{ExecutionMetrics, Status, shortened};
+
+/// A run, as far as its records were seen.
+pub(super) struct Run<'g> {
+    gate: &'g Gate,
+    members: Vec<Member>,
+    /// The place of each in `members`.
+    places: HashMap<Uuid, usize>,
+    /// Executions of other runs, ended or in flight.
+    elsewhere: HashSet<Uuid>,
+    /// Executions that name no run, and their parents.
+    strays: Vec<(Uuid, Uuid, String)>,
+    /// Executions of the run that are in flight.
+    in_flight: HashSet<Uuid>,
+    attempts: Attempts,
+    /// Of each expectation, how many were found.
+    found: Vec<u64>,
+    reasons: Reasons,
+}
+
+impl<'g> Run<'g> {
+    pub(super) fn new(gate: &'g Gate) -> Self {
+        Self {
+            gate,
+            members: Vec::new(),
+            places: HashMap::new(),
+            elsewhere: HashSet::new(),
+            strays: Vec::new(),
+            in_flight: HashSet::new(),
+            attempts: Attempts::default(),
+            found: vec![0; gate.expected.iter().count()],
+            reasons: Reasons::default(),
+        }
+    }
+
+    pub(super) fn add(&mut self, record: &ExecutionMetrics) {
+        let id = record.execution_id;
+        if !self.has(record) {
+            self.elsewhere.insert(id);
+            return;
+        }
+        let required = self.gate.policy.required.of(record);
+        let member = Member::of(record, required);
+        if let Some(&place) = self.places.get(&id) {
+            // The same line twice, since a segment was begun anew, is one record.
+            if self.members[place].content != member.content {
+                self.reasons.of(record, Rule::Overwritten, "it has several records, which differ".to_owned());
+            }
+            return;
+        }
+        self.places.insert(id, self.members.len());
+        self.count(record);
+        self.check(record, &member.required);
+        self.members.push(member);
+    }
+
+    /// Whether the execution names the run. One that names none is kept in mind.
+    fn has(&mut self, record: &ExecutionMetrics) -> bool {
+        if let (None, Some(parent)) = (&record.run.run_id, record.run.parent_execution_id) {
+            self.strays.push((record.execution_id, parent, record.skill_name.clone()));
+        }
+        record.run.run_id.as_ref() == Some(&self.gate.run_id)
+    }
+
+    /// Adds a reason that is about the ledger or the run as a whole.
+    pub(super) fn wrong(&mut self, rule: Rule, found: String) {
+        self.reasons.add(rule, None, found, None);
+    }
+
+    /// Counts it where it is expected.
+    fn count(&mut self, record: &ExecutionMetrics) {
+        for (found, expected) in self.found.iter_mut().zip(self.gate.expected.iter()) {
+            *found += u64::from(is_expected(expected, record));
+        }
+    }
+
+    /// What the record says by itself.
+    fn check(&mut self, record: &ExecutionMetrics, required: &[Field]) {
+        let reasons = &mut self.reasons;
+        if record.status == Some(Status::Interrupted) {
+            reasons.of(record, Rule::MissingEntry, "begun and never ended: it was interrupted".to_owned());
+            return;
+        }
+        for field in required {
+            if let Some(found) = field.missing(record) {
+                reasons.of(record, field.rule(), format!("{}: {found}", field.name()));
+            }
+        }
+        member::check_times(record, reasons);
+        member::check_outcome(record, reasons);
+        if record.tags.contains_key("refused") {
+            let found = "fields of it were impossible and left out, see its tag refused";
+            reasons.of(record, Rule::MissingField, found.to_owned());
+        }
+        if self.gate.policy.attempts_numbered {
+            self.attempts.add(record);
+        }
+    }
+
+    /// Takes in what is in flight and has no record.
+    pub(super) fn begin(&mut self, begun: &[ExecutionMetrics]) {
+        for record in begun {
+            let id = record.execution_id;
+            if self.places.contains_key(&id) || self.elsewhere.contains(&id) {
+                continue;
+            }
+            if !self.has(record) {
+                self.elsewhere.insert(id);
+                continue;
+            }
+            self.count(record);
+            self.in_flight.insert(id);
+            let found = "begun and never ended: it is in flight";
+            self.reasons.of(record, Rule::MissingEntry, found.to_owned());
+        }
+    }
+
+    pub(super) fn judge(mut self) -> GateReport {
+        if self.members.is_empty() && self.in_flight.is_empty() {
+            self.wrong(Rule::MissingEntry, "the ledger has no execution of the run".to_owned());
+        }
+        self.judge_expected();
+        self.judge_parents();
+        self.judge_strays();
+        if self.gate.policy.even_across_tiers {
+            self.judge_tiers();
+        }
+        self.attempts.judge(&mut self.reasons);
+        let reasons = self.reasons.into_sorted();
+        GateReport {
+            run_id: self.gate.run_id.clone(),
+            verdict: if reasons.is_empty() { GateVerdict::Pass } else { GateVerdict::Fail },
+            executions: self.members.len() as u64,
+            in_flight: self.in_flight.len() as u64,
+            reasons,
+        }
+    }
+
+    fn judge_expected(&mut self) {
+        for (&found, expected) in self.found.iter().zip(self.gate.expected.iter()) {
+            if found < expected.count {
+                let text = format!("expected {expected}, found {found}");
+                self.reasons.add(Rule::MissingEntry, Some(&expected.skill), text, None);
+            }
+        }
+    }
+
+    /// Each parent must have a record, and one of another run must be told by its run.
+    fn judge_parents(&mut self) {
+        for member in &self.members {
+            if self.elsewhere.contains(&member.id) {
+                let found = "a record of another run has its id".to_owned();
+                self.reasons.add(Rule::Overwritten, Some(&member.skill), found, Some(member.id));
+            }
+            let Some(parent) = member.parent else { continue };
+            let (rule, found) = if parent == member.id {
+                (Rule::MissingParent, "it names itself as its parent".to_owned())
+            } else if self.places.contains_key(&parent) || self.in_flight.contains(&parent) {
+                continue;
+            } else if !self.elsewhere.contains(&parent) {
+                (Rule::MissingEntry, format!("its parent {parent} has no record"))
+            } else if !member.has_parent_run {
+                let found = format!("its parent {parent} is of another run, and parent_run_id is null");
+                (Rule::MissingParent, found)
+            } else {
+                continue;
+            };
+            self.reasons.add(rule, Some(&member.skill), found, Some(member.id));
+        }
+    }
+
+    /// An execution without a run whose parent is of this one: directly, or by other such ones.
+    fn judge_strays(&mut self) {
+        let mut family: HashSet<Uuid> = self.places.keys().copied().collect();
+        family.extend(&self.in_flight);
+        let mut strays = std::mem::take(&mut self.strays);
+        loop {
+            let (found, rest): (Vec<_>, Vec<_>) =
+                strays.into_iter().partition(|(_, parent, _)| family.contains(parent));
+            if found.is_empty() {
+                return;
+            }
+            for (id, _, skill) in found {
+                if family.insert(id) {
+                    let found = "its parent is of this run, and run_id is null".to_owned();
+                    self.reasons.add(Rule::MissingParent, Some(&skill), found, Some(id));
+                }
+            }
+            strays = rest;
+        }
+    }
+
+    /// Fields that a skill logs for one tier and never for another.
+    fn judge_tiers(&mut self) {
+        let mut skills: BTreeMap<(&str, &str), BTreeMap<&str, Vec<&Member>>> = BTreeMap::new();
+        for member in self.members.iter().filter(|member| member.succeeded) {
+            if let Some(tier) = &member.tier {
+                skills.entry((&member.skill, member.kind.as_str())).or_default().entry(tier).or_default().push(member);
+            }
+        }
+        for ((skill, _), tiers) in &skills {
+            // A cost is a cost, whether it is estimated or known.
+            let alike = |field: &Field| !matches!(field, Field::EstimatedCost | Field::ActualCost);
+            for field in Field::ALL.into_iter().filter(alike) {
+                let holds = |member: &&Member| member.fields.contains(&field);
+                let always = tiers.iter().find(|(_, members)| members.iter().all(holds));
+                let never = tiers.iter().filter(|(_, members)| !members.iter().any(holds));
+                let Some((with, _)) = always else { continue };
+                for (without, members) in never {
+                    // What is required is missed record by record.
+                    for member in members.iter().filter(|member| !member.required.contains(&field)) {
+                        let [with, without] = [with, without].map(|tier| shortened(tier));
+                        let name = field.name();
+                        let found = format!("{name} is recorded for the tier {with} and never for {without}");
+                        self.reasons.add(Rule::InconsistentAcrossTiers, Some(skill), found, Some(member.id));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn is_expected(expected: &Expected, record: &ExecutionMetrics) -> bool {
+    let same = |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
+    expected.skill == record.skill_name
+        && expected.kind.as_ref().is_none_or(|kind| *kind == record.kind)
+        && same(&expected.scene_id, &record.production.scene_id)
+        && same(&expected.shot_id, &record.production.shot_id)
+}

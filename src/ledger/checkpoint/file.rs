@@ -1,0 +1,256 @@
+//! The file of a checkpoint: a line that says which form it has, a line of JSON, the bytes of the accumulator, and the
+//! checksum of all that.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Checkpoint;
+use super::checksum::checksum;
+use crate::baseline::{Accumulator, By, Skipped};
+use crate::digest::hash_bytes;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::Cursor;
+use crate::journal::line::{self, TRAILER_BYTES_MAX};
+use crate::journal::reader::Sequence;
+use crate::journal::segment::Layout;
+use crate::journal::storage::{Access, Stat, Storage, StorageFile, open_or_make, read_full_at, write_all_at};
+use crate::ledger::scan::Progress;
+
+/// What a checkpoint begins with. What a record is and how it is counted may be another thing in another version, so it
+/// believes none but its own.
+pub(super) const BEGINNING: &str = concat!("runledger ", env!("CARGO_PKG_VERSION"), ", checkpoint of form 1\n");
+
+/// More than ten thousand groups take.
+const BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+const READ: &str = "use a checkpoint";
+const EXAMINE: &str = "examine a segment for a checkpoint";
+
+/// The checkpoint of one grouping.
+#[derive(Debug)]
+pub(super) struct CheckpointFile<'l> {
+    pub(super) storage: &'l dyn Storage,
+    pub(super) layout: &'l Layout,
+    /// The ledger's id.
+    pub(super) ledger: Uuid,
+    pub(super) by: By,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    ledger: Uuid,
+    by: String,
+    end: Cursor,
+    sequence: Sequence,
+    tie: Tie,
+    skipped_before: SkippedLines,
+    skipped: SkippedLines,
+}
+
+/// What ties a checkpoint to the ledger as it was.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Tie {
+    /// Of the line that ends at the checkpoint's end, in the chain.
+    hash: String,
+    /// Of number, inode, length and last change of each segment; of the one in which the checkpoint ends, of number and
+    /// inode.
+    segments: String,
+}
+
+/// Lines that are no records, without the paths: a segment is renamed when it is sealed, and the ledger may be named in
+/// another way.
+#[derive(Debug, Serialize, Deserialize)]
+struct SkippedLines {
+    count: u64,
+    first: Vec<SkippedLine>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SkippedLine {
+    segment: u64,
+    line: u64,
+    byte: u64,
+    operation: String,
+    details: Vec<String>,
+    source: Option<String>,
+}
+
+/// The text of an error that was read back.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct SourceText(String);
+
+impl CheckpointFile<'_> {
+    fn path(&self) -> PathBuf {
+        self.layout.baseline_checkpoint(self.by.name())
+    }
+
+    /// What is there, if it can be believed; `None`: nothing is.
+    pub(super) fn read(&self) -> Result<Option<Checkpoint>> {
+        let bytes = match self.bytes() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(|source| self.failed(source))?,
+        };
+        let damaged = || self.disbelieved("it is damaged");
+        if !bytes.starts_with(BEGINNING.as_bytes()) {
+            return Err(self.disbelieved("another version of runledger wrote it, or none"));
+        }
+        let whole = bytes.split_last_chunk().filter(|(all, sum)| checksum(all).to_le_bytes() == **sum);
+        let content = whole.and_then(|(all, _)| all.strip_prefix(BEGINNING.as_bytes())).ok_or_else(damaged)?;
+        let end = content.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
+        let (header, state) = (&content[..end], &content[end + 1..]);
+        let header: Header = serde_json::from_slice(header).map_err(|_| damaged())?;
+        if header.ledger != self.ledger || header.by != self.by.name() {
+            return Err(self.disbelieved("it is of another ledger, or another grouping"));
+        }
+        let Some((_, segment)) = self.tie(header.end)?.filter(|(tie, _)| *tie == header.tie) else {
+            return Err(self.disbelieved("the ledger is not what it was: it was cut, replaced or changed"));
+        };
+        let accumulator = Accumulator::from_bytes(state).map_err(|_| damaged())?;
+        let progress = Progress {
+            cursor: header.end,
+            sequence: header.sequence,
+            bytes: 0,
+            skipped_before: header.skipped_before.restored(|segment| self.layout.sealed_segment(segment)),
+            skipped: header.skipped.restored(|_| segment.clone()),
+        };
+        Ok(Some(Checkpoint { progress, accumulator }))
+    }
+
+    fn bytes(&self) -> io::Result<Vec<u8>> {
+        let file = self.storage.open(&self.path(), Access::Read)?;
+        // What is longer is none of ours; what is read of it, no checksum ends.
+        let mut bytes = vec![0; file.length()?.min(BYTES_MAX) as usize];
+        let read = read_full_at(&*file, &mut bytes, 0)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    fn failed(&self, source: io::Error) -> Error {
+        Error::io(READ, &self.path(), source).detail("all records were read instead")
+    }
+
+    fn disbelieved(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Stale, READ).path(&self.path()).detail(format!("{why}; all records were read instead"))
+    }
+
+    /// What ties a checkpoint to the ledger at that place, as it is now, and the file of the segment; `None`: no line of the
+    /// chain ends there.
+    fn tie(&self, end: Cursor) -> Result<Option<(Tie, PathBuf)>> {
+        let mut sealed = self.layout.sealed_segments(self.storage)?;
+        let path = match sealed.last() {
+            _ if sealed.contains(&end.segment) => self.layout.sealed_segment(end.segment),
+            last if last.map_or(1, |last| last + 1) == end.segment => self.layout.active().to_owned(),
+            _ => return Ok(None),
+        };
+        let last = || -> io::Result<_> {
+            let file = self.storage.open(&path, Access::Read)?;
+            Ok(hash_before(&*file, end.offset)?.zip(Some(file.stat()?.id)))
+        };
+        let last = match last() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            last => last.map_err(|source| Error::io(EXAMINE, &path, source))?,
+        };
+        let Some((hash, id)) = last else { return Ok(None) };
+        let mut segments = format!("{} {id:?}", end.segment);
+        sealed.retain(|number| *number < end.segment);
+        for number in sealed {
+            let path = self.layout.sealed_segment(number);
+            let stat = self.storage.stat(&path).map_err(|source| Error::io(EXAMINE, &path, source))?;
+            let stat = stat.map(|Stat { id, len, changed, .. }| (id, len, changed));
+            segments.push_str(&format!(" {number} {stat:?}"));
+        }
+        Ok(Some((Tie { hash, segments: hash_bytes(segments) }, path)))
+    }
+
+    /// Keeps what was read, if it ends where it can be tied to the ledger.
+    pub(super) fn write(&self, checkpoint: &mut Checkpoint) -> Result<()> {
+        let Checkpoint { progress, accumulator } = checkpoint;
+        let end = progress.end();
+        let Some((tie, _)) = self.tie(end)? else { return Ok(()) };
+        let header = Header {
+            ledger: self.ledger,
+            by: self.by.name().to_owned(),
+            end,
+            sequence: progress.sequence.clone(),
+            tie,
+            skipped_before: SkippedLines::of(&progress.skipped_before, |path| self.layout.number_of_sealed(path)),
+            skipped: SkippedLines::of(&progress.skipped, |_| Some(end.segment)),
+        };
+        let state = accumulator.to_bytes();
+        let keep = || {
+            let mut bytes = BEGINNING.as_bytes().to_vec();
+            serde_json::to_writer(&mut bytes, &header)?;
+            bytes.push(b'\n');
+            bytes.extend(state);
+            bytes.extend(checksum(&bytes).to_le_bytes());
+            if bytes.len() as u64 > BYTES_MAX {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            self.replace(&bytes)
+        };
+        let failed = |source| Error::io("keep a checkpoint", &self.path(), source);
+        keep().map_err(|source| failed(source).detail("what was read now is read again each time"))
+    }
+
+    /// Puts `bytes` in the place of what is there, unless another process is just about it.
+    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
+        let path = self.path();
+        let new = path.with_extension("new");
+        // A process that died may have left it.
+        let file = open_or_make(self.storage, &new, Access::Write, Access::WriteNew)?;
+        // Whoever has the lock of the file that has this name is alone with it. Another may have renamed it since it was opened.
+        let is_ours = file.try_lock()? && self.storage.stat(&new)?.map(|there| there.id) == Some(file.stat()?.id);
+        if !is_ours {
+            return Ok(());
+        }
+        file.truncate(0)?;
+        write_all_at(&*file, bytes, 0)?;
+        // Not synced: it can be made again.
+        self.storage.rename(&new, &path)
+    }
+}
+
+/// The hash in the chain of the line that ends before `offset`.
+fn hash_before(file: &dyn StorageFile, offset: u64) -> io::Result<Option<String>> {
+    let mut bytes = [0; TRAILER_BYTES_MAX];
+    let start = offset.saturating_sub(TRAILER_BYTES_MAX as u64);
+    let wanted = &mut bytes[..(offset - start) as usize];
+    let read = read_full_at(file, wanted, start)?;
+    let line = wanted.strip_suffix(b"\n").filter(|_| read == wanted.len());
+    Ok(line.and_then(line::trailer).map(|trailer| trailer.link.hash_str().to_owned()))
+}
+
+impl SkippedLines {
+    fn of(skipped: &Skipped, segment: impl Fn(&Path) -> Option<u64>) -> Self {
+        let line = |error: &Error| {
+            Some(SkippedLine {
+                segment: segment(error.file()?)?,
+                line: error.line()?,
+                byte: error.byte()?,
+                operation: error.operation().to_owned(),
+                details: error.details().to_vec(),
+                source: std::error::Error::source(error).map(ToString::to_string),
+            })
+        };
+        Self { count: skipped.count(), first: skipped.errors().iter().filter_map(line).collect() }
+    }
+
+    fn restored(self, path: impl Fn(u64) -> PathBuf) -> Skipped {
+        let mut skipped = Skipped::default();
+        skipped.add_unnamed(self.count.saturating_sub(self.first.len() as u64));
+        for line in self.first {
+            let error =
+                Error::new(ErrorKind::Malformed, line.operation).path(&path(line.segment)).at(line.line, line.byte);
+            let error = line.details.into_iter().fold(error, Error::detail);
+            skipped.add(match line.source {
+                Some(source) => error.source(SourceText(source)),
+                None => error,
+            });
+        }
+        skipped
+    }
+}

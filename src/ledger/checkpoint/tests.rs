@@ -1,0 +1,451 @@
+//! What a refresh gives is what a pass over all records gives, whatever was done to the ledger or the checkpoint between.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::test_runner::{Config, TestRunner};
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::journal::line::{Link, seal};
+use crate::journal::storage::{Access, append_all};
+use crate::ledger::verify::tests::{damage, damaged, segments};
+use crate::metrics::{ExecutionMetrics, Timestamp};
+
+/// A ledger that the tests write by themselves, from an empty one on.
+struct Place {
+    directory: tempfile::TempDir,
+    storage: Arc<dyn Storage>,
+    layout: Layout,
+    link: Link,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::new(&directory.path().join("log.jsonl"));
+        let place = Self { directory, storage: Arc::new(Disk), layout, link: Link::START };
+        place.storage.create_dir(place.layout.sealed_segment(1).parent().unwrap()).unwrap();
+        place.identify(1);
+        place.write(place.layout.active(), b"");
+        place
+    }
+
+    /// With some records.
+    fn of(records: u64) -> Self {
+        let mut place = Self::new();
+        place.append(records);
+        place
+    }
+
+    fn identify(&self, id: u128) {
+        let id = uuid::Uuid::from_u128(id);
+        let json = format!("{{\"format\":1,\"id\":\"{id}\",\"file\":\"log.jsonl\"}}");
+        self.write(&self.layout.identity(), json.as_bytes());
+    }
+
+    /// Puts `bytes` into the file, which keeps its inode.
+    fn write(&self, path: &Path, bytes: &[u8]) {
+        let file = self.storage.open(path, Access::Write);
+        let file = file.or_else(|_| self.storage.open(path, Access::WriteNew)).unwrap();
+        file.truncate(0).unwrap();
+        crate::journal::storage::write_all_at(&*file, bytes, 0).unwrap();
+    }
+
+    fn read(&self, path: &Path) -> Vec<u8> {
+        let file = self.storage.open(path, Access::Read).unwrap();
+        let mut bytes = vec![0; file.length().unwrap() as usize];
+        crate::journal::storage::read_full_at(&*file, &mut bytes, 0).unwrap();
+        bytes
+    }
+
+    /// As other programs do.
+    fn append_bytes(&self, bytes: &[u8]) {
+        append_all(&*self.storage.open(self.layout.active(), Access::Append).unwrap(), bytes).unwrap();
+    }
+
+    fn append_line(&mut self, payload: &str) {
+        let mut line = Vec::new();
+        self.link = seal(payload.as_bytes(), &self.link, &mut line);
+        self.append_bytes(&line);
+    }
+
+    fn append(&mut self, records: u64) {
+        for _ in 0..records {
+            let number = self.link.seq;
+            let start = Timestamp::from_unix_ms(1_770_000_000_000 + number as i64 * 40_000_000).unwrap();
+            let mut record = ExecutionMetrics::new(uuid::Uuid::from_u128(number.into()), "publish", "1.0.0", start);
+            record.skill_name = ["publish", "search\n|"][(number % 2) as usize].to_owned();
+            record.model.name = (!number.is_multiple_of(3)).then(|| format!("model-{}", number % 3));
+            record.total_latency_ms = (!number.is_multiple_of(7)).then_some(number * number);
+            record.execution_succeeded = Some(!number.is_multiple_of(5));
+            self.append_line(&record.to_json().unwrap());
+        }
+    }
+
+    fn rotate(&self) {
+        let sealed = self.layout.sealed_segments(&*self.storage).unwrap();
+        let path = self.layout.sealed_segment(sealed.last().map_or(1, |last| last + 1));
+        self.storage.rename(self.layout.active(), &path).unwrap();
+        self.write(self.layout.active(), b"");
+    }
+
+    fn checkpoint(&self) -> PathBuf {
+        self.layout.baseline_checkpoint("skill")
+    }
+
+    /// By skill; whatever was read is kept.
+    fn refresh(&self) -> Refreshed {
+        self.refresh_by(By::Skill, 0)
+    }
+
+    fn refresh_by(&self, by: By, bytes_min: u64) -> Refreshed {
+        refresh(&self.storage, &self.layout, by, bytes_min).unwrap()
+    }
+
+    fn file(&self, by: By) -> CheckpointFile<'_> {
+        let ledger = identity::read(&*self.storage, &self.layout).unwrap().unwrap();
+        CheckpointFile { storage: &*self.storage, layout: &self.layout, ledger, by }
+    }
+
+    /// All that a pass over all records tells.
+    fn full(&self, by: By) -> [String; 2] {
+        let scan = Scan::open(self.layout.active()).unwrap();
+        let mut scanned = scan.fold(|| Accumulator::by(by), Accumulator::add_fields, Accumulator::merge).unwrap();
+        scanned.value.skip_all(scanned.skipped);
+        told(&scanned.value.finish())
+    }
+
+    /// That there is something to note, which is this, and that all is right again with the next call.
+    fn assert_rebuilt(&self, kind: ErrorKind, why: &str) {
+        let refreshed = self.refresh();
+        assert_eq!(told(&refreshed.baselines), self.full(By::Skill), "{why}");
+        let [note] = &refreshed.notes[..] else { panic!("{why}: {:?}", refreshed.notes) };
+        let path = self.checkpoint();
+        let text = format!("use a checkpoint: {}: {why}; all records were read instead", path.display());
+        assert_eq!((note.kind(), note.to_string()), (kind, text));
+        let again = self.refresh();
+        assert_eq!(again.notes.len(), 0, "{why}: {:?}", again.notes);
+        assert_eq!(told(&again.baselines), self.full(By::Skill), "{why}");
+        assert!(self.file(By::Skill).read().unwrap().is_some(), "{why}");
+    }
+}
+
+/// The baselines, and what was passed over, to the last letter.
+fn told(baselines: &Baselines) -> [String; 2] {
+    let skipped = baselines.skipped();
+    let errors: Vec<_> = skipped.errors().iter().map(Error::with_source).collect();
+    [baselines.to_json().unwrap(), format!("{} {errors:#?}", skipped.count())]
+}
+
+const CHANGED: &str = "the ledger is not what it was: it was cut, replaced or changed";
+const DAMAGED: &str = "it is damaged";
+const OTHERS: &str = "it is of another ledger, or another grouping";
+const VERSION: &str = "another version of runledger wrote it, or none";
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append(u64),
+    Malformed,
+    /// A line of another program, whole or torn.
+    Foreign(&'static [u8]),
+    Rotate,
+    Refresh(By),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1..6_u64).prop_map(Step::Append),
+        2 => Just(Step::Malformed),
+        2 => select(vec![&b"no record\n"[..], b"{\"torn", b"\n", b"\0\0\0\n"]).prop_map(Step::Foreign),
+        2 => Just(Step::Rotate),
+        4 => select(vec![By::Skill, By::Model, By::Week]).prop_map(Step::Refresh),
+    ]
+}
+
+#[test]
+fn a_refresh_gives_what_a_pass_over_all_records_gives_however_the_ledger_grew() {
+    let (used, named) = (Cell::new(0), Cell::new(0));
+    let config = Config { cases: 80, failure_persistence: None, ..Config::default() };
+    let test = |steps: Vec<Step>| {
+        let mut place = Place::new();
+        for step in steps.into_iter().chain([Step::Append(1), Step::Refresh(By::Skill)]) {
+            match step {
+                Step::Append(records) => place.append(records),
+                Step::Malformed => (0..8).for_each(|_| place.append_line("{\"skill_name\":7}")),
+                Step::Foreign(bytes) => place.append_bytes(bytes),
+                Step::Rotate => place.rotate(),
+                Step::Refresh(by) => {
+                    used.set(used.get() + u32::from(place.file(by).read().unwrap().is_some()));
+                    let refreshed = place.refresh_by(by, 0);
+                    prop_assert_eq!(told(&refreshed.baselines), place.full(by));
+                    prop_assert_eq!(refreshed.notes.len(), 0);
+                    let errors = refreshed.baselines.skipped().errors().len();
+                    named.set(named.get() + u32::from(errors == crate::error::Skipped::ERRORS_MAX));
+                }
+            }
+        }
+        Ok(())
+    };
+    TestRunner::new(config).run(&vec(step(), 4..40), test).unwrap();
+    assert!(used.get() > 150 && named.get() > 50, "{} {}", used.get(), named.get());
+}
+
+/// Lines that are missing, stand twice, are forked, torn or overwritten, in several segments.
+#[test]
+fn a_refresh_gives_what_a_pass_over_all_records_gives_of_a_damaged_ledger() {
+    let used = Cell::new(0);
+    let config = Config { cases: 100, failure_persistence: None, ..Config::default() };
+    let cases = (vec(damage(), 0..5), vec((any::<Index>(), prop::bool::weighted(0.7)), 0..4), vec(1..6000_usize, 1..9));
+    let test = |(damages, cuts, steps): (Vec<_>, Vec<_>, Vec<usize>)| {
+        let bytes = damaged(&damages);
+        let place = Place::new();
+        let mut steps = steps.into_iter().cycle();
+        for (number, segment) in segments(&bytes, &cuts).into_iter().enumerate() {
+            if number > 0 {
+                place.rotate();
+            }
+            let mut left = segment;
+            while !left.is_empty() {
+                let (now, later) = left.split_at(left.len().min(steps.next().unwrap_or(1)));
+                place.append_bytes(now);
+                left = later;
+                used.set(used.get() + u32::from(place.file(By::Skill).read().unwrap().is_some()));
+                let refreshed = place.refresh();
+                prop_assert_eq!(told(&refreshed.baselines), place.full(By::Skill));
+                prop_assert_eq!(refreshed.notes.len(), 0);
+            }
+        }
+        Ok(())
+    };
+    TestRunner::new(config).run(&cases, test).unwrap();
+    assert!(used.get() > 100, "{}", used.get());
+}
+
+type Change<'c> = &'c dyn Fn(&mut Place);
+
+#[test]
+fn a_ledger_that_was_cut_replaced_or_changed_is_read_anew() {
+    let kept = || {
+        let mut place = Place::of(5);
+        place.rotate();
+        place.append(5);
+        place.rotate();
+        place.append(5);
+        assert_eq!(place.refresh().notes.len(), 0);
+        place
+    };
+    let sealed = |place: &Place| place.layout.sealed_segment(1);
+    let changes: [(&str, Change<'_>); 10] = [
+        ("cut", &|place| {
+            let bytes = place.read(place.layout.active());
+            let end = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
+            place.write(place.layout.active(), &bytes[..end + 1]);
+        }),
+        ("cut, and grown to the same length by other lines", &|place| {
+            let bytes = place.read(place.layout.active());
+            (place.link, _) = (Link::START, place.write(place.layout.active(), b""));
+            place.append(5);
+            let end = place.read(place.layout.active()).len();
+            place.append_bytes(&vec![b' '; bytes.len().saturating_sub(end + 1)]);
+            place.append(1);
+        }),
+        ("emptied, and grown again", &|place| {
+            place.write(place.layout.active(), b"");
+            place.append(3);
+        }),
+        ("another file with the same lines", &|place| {
+            let bytes = place.read(place.layout.active());
+            let other = place.directory.path().join("other");
+            place.write(&other, &bytes);
+            place.storage.rename(&other, place.layout.active()).unwrap();
+        }),
+        ("a sealed segment that is gone", &|place| place.storage.remove(&sealed(place)).unwrap()),
+        ("a segment that makes the active one another", &|place| place.write(&place.layout.sealed_segment(7), b"")),
+        ("a sealed segment that was cut", &|place| place.write(&sealed(place), b"")),
+        ("a sealed segment in which a byte was changed", &|place| {
+            // Longer than the clock of a file system takes for a tick.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            let mut bytes = place.read(&sealed(place));
+            let at = bytes.windows(7).position(|word| word == b"publish").unwrap();
+            bytes[at] = b'P';
+            place.write(&sealed(place), &bytes);
+        }),
+        ("a sealed segment that was replaced by an equal one", &|place| {
+            let bytes = place.read(&sealed(place));
+            let other = place.directory.path().join("other");
+            place.write(&other, &bytes);
+            place.storage.rename(&other, &sealed(place)).unwrap();
+        }),
+        ("the end of the chain has another number", &|place| {
+            let bytes = String::from_utf8(place.read(place.layout.active())).unwrap();
+            let other = bytes.replace("\"hash\":\"", "\"hash\":\"0").replace("0\"}", "\"}");
+            place.write(place.layout.active(), &other.as_bytes()[..bytes.len() - 1]);
+            place.append(1);
+        }),
+    ];
+    for (what, change) in changes {
+        let mut place = kept();
+        change(&mut place);
+        println!("{what}");
+        place.assert_rebuilt(ErrorKind::Stale, CHANGED);
+    }
+}
+
+/// What no look at the end of the ledger tells, and is for `verify` to find.
+#[test]
+fn an_edit_in_place_of_the_active_segment_comes_to_light_when_the_checkpoint_is_rebuilt() {
+    let place = Place::of(9);
+    let before = told(&place.refresh().baselines);
+    let text = String::from_utf8(place.read(place.layout.active())).unwrap();
+    place.write(place.layout.active(), text.replacen("publish", "PUBLISH", 1).as_bytes());
+    assert_ne!(place.full(By::Skill), before);
+    assert_eq!(told(&place.refresh().baselines), before, "only what is new is read");
+    assert!(!crate::verify(place.layout.active(), &[]).unwrap().is_clean());
+    place.storage.remove(&place.checkpoint()).unwrap();
+    assert_eq!(told(&place.refresh().baselines), place.full(By::Skill));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_noticed_and_made_again() {
+    let place = Place::of(30);
+    place.refresh();
+    let whole = place.read(&place.checkpoint());
+    let begin = file::BEGINNING.len();
+    for at in (0..whole.len()).step_by(37) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        place.write(&place.checkpoint(), &bytes);
+        let why = if at < begin { VERSION } else { DAMAGED };
+        place.assert_rebuilt(ErrorKind::Stale, why);
+    }
+    for len in (0..whole.len()).step_by(97) {
+        place.write(&place.checkpoint(), &whole[..len]);
+        place.assert_rebuilt(ErrorKind::Stale, if len < begin { VERSION } else { DAMAGED });
+        // What a power cut may leave of a file that was never synced.
+        let nuls = [&whole[..len], &vec![0; whole.len() - len]].concat();
+        place.write(&place.checkpoint(), &nuls);
+        place.assert_rebuilt(ErrorKind::Stale, if len < begin { VERSION } else { DAMAGED });
+    }
+    assert_eq!(place.read(&place.checkpoint()), whole, "the same ledger has the same checkpoint");
+}
+
+#[test]
+fn a_checkpoint_of_another_version_ledger_or_grouping_is_not_believed() {
+    let place = Place::of(9);
+    place.refresh();
+    let whole = place.read(&place.checkpoint());
+    let number = env!("CARGO_PKG_VERSION").as_bytes();
+    let at = whole.windows(number.len()).position(|word| word == number).unwrap();
+    place.write(&place.checkpoint(), &[&whole[..at], b"0.0.9", &whole[at + number.len()..]].concat());
+    place.assert_rebuilt(ErrorKind::Stale, VERSION);
+
+    // As if the ledger's directory of machinery had been copied from another.
+    place.identify(2);
+    place.assert_rebuilt(ErrorKind::Stale, OTHERS);
+
+    place.refresh_by(By::Model, 0);
+    place.write(&place.checkpoint(), &place.read(&place.layout.baseline_checkpoint("model")));
+    place.assert_rebuilt(ErrorKind::Stale, OTHERS);
+}
+
+#[test]
+fn plain_lines_of_another_writer_have_no_checkpoint() {
+    let place = Place::of(9);
+    place.storage.remove(&place.layout.identity()).unwrap();
+    let refreshed = place.refresh();
+    assert_eq!((told(&refreshed.baselines), refreshed.notes.len()), (place.full(By::Skill), 0));
+    assert!(place.storage.stat(&place.checkpoint()).unwrap().is_none());
+}
+
+/// Such a line has no hash that could be compared.
+#[test]
+fn no_checkpoint_ends_with_a_line_that_is_not_the_ledgers() {
+    let mut place = Place::of(9);
+    place.append_bytes(b"no record\n");
+    let refreshed = place.refresh();
+    assert_eq!((told(&refreshed.baselines), refreshed.notes.len()), (place.full(By::Skill), 0));
+    assert!(place.storage.stat(&place.checkpoint()).unwrap().is_none());
+    place.append(1);
+    place.refresh();
+    assert!(place.file(By::Skill).read().unwrap().is_some());
+}
+
+#[test]
+fn a_checkpoint_is_written_when_enough_was_read_and_not_before() {
+    let mut place = Place::of(9);
+    let bytes = place.read(place.layout.active()).len() as u64;
+    place.refresh_by(By::Skill, bytes + 1);
+    assert!(place.storage.stat(&place.checkpoint()).unwrap().is_none());
+    place.refresh_by(By::Skill, bytes);
+    let kept = place.read(&place.checkpoint());
+    place.append(8);
+    let refreshed = place.refresh_by(By::Skill, bytes);
+    assert_eq!(told(&refreshed.baselines), place.full(By::Skill));
+    assert_eq!(place.read(&place.checkpoint()), kept);
+    place.rotate();
+    place.append(8);
+    place.refresh_by(By::Skill, bytes);
+    assert_ne!(place.read(&place.checkpoint()), kept, "over both segments");
+}
+
+#[test]
+fn one_that_is_not_believed_is_replaced_however_little_was_read() {
+    let place = Place::of(9);
+    place.write(&place.checkpoint(), b"something else");
+    assert_eq!(place.refresh_by(By::Skill, u64::MAX).notes.len(), 1);
+    assert_eq!(place.refresh_by(By::Skill, u64::MAX).notes.len(), 0);
+    assert!(place.file(By::Skill).read().unwrap().is_some());
+}
+
+#[test]
+fn what_a_dead_process_left_half_written_is_in_nobodys_way() {
+    let place = Place::of(9);
+    let new = place.checkpoint().with_extension("new");
+    place.write(&new, &vec![b'x'; 100_000]);
+    assert_eq!(place.refresh().notes.len(), 0);
+    assert!(place.file(By::Skill).read().unwrap().is_some());
+    assert!(place.storage.stat(&new).unwrap().is_none());
+
+    // Of a living one it is left alone.
+    place.storage.remove(&place.checkpoint()).unwrap();
+    place.write(&new, b"half");
+    let file = place.storage.open(&new, Access::Write).unwrap();
+    assert!(file.try_lock().unwrap());
+    assert_eq!(place.refresh().notes.len(), 0);
+    assert_eq!(place.read(&new), b"half");
+    assert!(place.storage.stat(&place.checkpoint()).unwrap().is_none());
+}
+
+/// Each keeps what it has read, while the ledger grows and is rotated.
+#[test]
+fn many_at_once_do_each_other_no_harm() {
+    let mut place = Place::of(50);
+    let (storage, layout) = (Arc::clone(&place.storage), place.layout.clone());
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let refreshing: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut last = 0;
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        let refreshed = refresh(&storage, &layout, By::Environment, 0).unwrap();
+                        assert_eq!(refreshed.notes.len(), 0, "{:?}", refreshed.notes);
+                        let now = refreshed.baselines.get("prod").unwrap().sample_size;
+                        assert!(now >= last, "{now} after {last}");
+                        last = now;
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..300 {
+            place.append(3);
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        refreshing.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+    assert_eq!(told(&place.refresh_by(By::Environment, 0).baselines), place.full(By::Environment));
+}

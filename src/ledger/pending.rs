@@ -1,0 +1,105 @@
+//! Records that are to come into the ledger, as they stand in files beside it.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::journal::line::{self, Link};
+use crate::journal::reader::Splitter;
+use crate::journal::storage::{StorageFile, append_all};
+use crate::journal::{Cursor, Lines};
+use crate::metrics::ExecutionMetrics;
+
+/// A record, and an end of the ledger before it: if the record is in the ledger, it stands after that.
+#[derive(Debug, Clone)]
+pub(super) struct Pending {
+    pub(super) since: Cursor,
+    pub(super) record: ExecutionMetrics,
+}
+
+#[derive(Deserialize)]
+struct StoredPending {
+    segment: u64,
+    offset: u64,
+    record: ExecutionMetrics,
+}
+
+impl Pending {
+    /// The JSON object that stores a record, given as JSON, with its cursor.
+    pub(super) fn to_json(since: Cursor, record: &[u8]) -> Vec<u8> {
+        let Cursor { segment, offset, .. } = since;
+        let mut json = format!("{{\"segment\":{segment},\"offset\":{offset},\"record\":").into_bytes();
+        json.extend_from_slice(record);
+        json.push(b'}');
+        json
+    }
+
+    pub(super) fn from_json(json: &[u8]) -> Option<Self> {
+        let StoredPending { segment, offset, record } = serde_json::from_slice(json).ok()?;
+        // After a power cut numbers are given again, so no line after the place is passed over by its number.
+        Some(Self { since: Cursor { segment, offset, lines: 0, seq: 0 }, record })
+    }
+}
+
+/// Appends a record, given as JSON, and syncs it.
+pub(super) fn append(file: &dyn StorageFile, since: Cursor, record: &[u8]) -> io::Result<()> {
+    // Begun with a line feed, so that what a failed write left before it is a line of its own, which is no record.
+    let mut line = vec![b'\n'];
+    line::seal(&Pending::to_json(since, record), &Link::START, &mut line);
+    let before = file.length()?;
+    // On a full disk a part of a record would take the room of the next one. If it stays, it is a line of its own.
+    append_all(file, &line).and_then(|()| file.sync()).inspect_err(|_| _ = file.truncate(before))
+}
+
+/// What stands in a file of such records.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    pub(super) records: Vec<Pending>,
+    /// Whether it holds anything else: what a failed write left, or a record that was damaged since.
+    pub(super) rest: bool,
+}
+
+/// Reads what [`append`] wrote.
+pub(super) fn read(file: Arc<dyn StorageFile>) -> io::Result<Stored> {
+    let mut stored = Stored::default();
+    let mut lines = Splitter::new(file, 0);
+    while let Some(piece) = lines.next_piece()? {
+        let line = lines.bytes(piece);
+        match line::check(line).and_then(|_| Pending::from_json(line)) {
+            Some(record) if !piece.unfinished => stored.records.push(record),
+            _ => stored.rest |= !line.is_empty(),
+        }
+        if piece.unfinished {
+            break;
+        }
+    }
+    Ok(stored)
+}
+
+#[derive(Deserialize)]
+struct Id {
+    execution_id: Uuid,
+}
+
+/// The executions of `pending` that have no record in the ledger, whose lines `lines_from` reads.
+pub(super) fn without_record<'p>(
+    pending: impl Iterator<Item = &'p Pending> + Clone,
+    lines_from: impl FnOnce(Cursor) -> Lines,
+) -> Result<HashSet<Uuid>> {
+    let order = |cursor: &Cursor| (cursor.segment, cursor.offset);
+    let Some(since) = pending.clone().map(|pending| pending.since).min_by_key(order) else {
+        return Ok(HashSet::new());
+    };
+    let mut missing: HashSet<Uuid> = pending.map(|pending| pending.record.execution_id).collect();
+    let mut lines = lines_from(since);
+    while let Some(line) = lines.next_line()? {
+        if let Ok(Id { execution_id }) = serde_json::from_slice(line.bytes) {
+            missing.remove(&execution_id);
+        }
+    }
+    Ok(missing)
+}

@@ -1,0 +1,380 @@
+//! Executions that have begun and not ended: one file per process, locked by it for life.
+//!
+//! The file is a row of slots. The first says who the process is; each other one is free or holds a mark: a sealed line
+//! with the record as it was at the beginning, and where the ledger ended then. A mark that does not fit takes several
+//! slots in a row. Marks check themselves, so a torn one is no mark: its `begin` never returned.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::mutex::lock;
+use super::pending::Pending;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::line::{self, Link};
+use crate::journal::lock::Locked;
+use crate::journal::per_process::PerProcess;
+use crate::journal::platform;
+use crate::journal::storage::{Access, Storage, StorageFile, read_full_at, write_all_at};
+use crate::journal::{Cursor, PAYLOAD_BYTES_MAX, segment::Layout};
+use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
+
+const SLOT_BYTES: usize = 1024;
+/// How the names of these files end.
+const END: &str = ".slots";
+
+/// Who owns an in-flight file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Owner {
+    pub(super) pid: u32,
+    start: Option<u64>,
+    boot: Option<String>,
+    namespace: Option<String>,
+}
+
+/// Why an owner is known to be dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Death {
+    Ended,
+    Restart,
+}
+
+impl Owner {
+    fn this_process() -> Self {
+        let pid = std::process::id();
+        Self {
+            pid,
+            start: if platform::knows_processes() { platform::process_start(pid) } else { None },
+            boot: platform::boot_id(),
+            namespace: platform::namespaces(),
+        }
+    }
+
+    /// Whether this process is dead, given whether its lock could be had. A forked child keeps a dead parent's lock, so
+    /// within one pid namespace a missing process is enough. From another namespace only the lock tells, and of another
+    /// start of the machine too: none survives its end, so whoever has it runs on another machine, or again.
+    fn death(&self, lock_free: bool) -> Option<Death> {
+        let boot = platform::boot_id();
+        if lock_free {
+            let restarted = self.boot.is_some() && boot.is_some() && self.boot != boot;
+            return Some(if restarted { Death::Restart } else { Death::Ended });
+        }
+        let comparable = self.boot == boot && self.namespace.is_some() && self.namespace == platform::namespaces();
+        let gone = comparable
+            && self.start.is_some()
+            && platform::knows_processes()
+            && platform::process_start(self.pid) != self.start;
+        gone.then_some(Death::Ended)
+    }
+}
+
+/// A begin mark: reads back as a [`Pending`] whose record has all other fields unknown or at their default.
+#[derive(Serialize)]
+struct Mark<'r> {
+    segment: u64,
+    offset: u64,
+    record: MarkedRecord<'r>,
+}
+
+/// What [`Ledger::begin`](super::Ledger::begin) knows.
+#[derive(Serialize)]
+struct MarkedRecord<'r> {
+    execution_id: Uuid,
+    skill_name: &'r str,
+    skill_version: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orchestrator_version: Option<&'r str>,
+    timestamp_start: Timestamp,
+    operator: &'r str,
+    environment: &'r Environment,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skill_path_in_dag: Option<&'r str>,
+    kind: &'r Kind,
+    run: &'r RunIds,
+}
+
+/// The sealed line that marks `record` as begun after `since`.
+pub(super) fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
+    let begun = MarkedRecord {
+        execution_id: record.execution_id,
+        skill_name: &record.skill_name,
+        skill_version: &record.skill_version,
+        orchestrator_version: record.orchestrator_version.as_deref(),
+        timestamp_start: record.timestamp_start,
+        operator: &record.operator,
+        environment: &record.environment,
+        skill_path_in_dag: record.skill_path_in_dag.as_deref(),
+        kind: &record.kind,
+        run: &record.run,
+    };
+    let mark = Mark { segment: since.segment, offset: since.offset, record: begun };
+    let mut line = Vec::with_capacity(SLOT_BYTES);
+    serde_json::to_writer(&mut line, &mark)
+        .map_err(|source| Error::new(ErrorKind::Invalid, "mark an execution as begun").source(source))?;
+    line::seal_from(0, &Link::START, &mut line);
+    if line.len() > PAYLOAD_BYTES_MAX {
+        return Err(Error::new(ErrorKind::Invalid, "mark an execution as begun")
+            .detail(format!("{} bytes, more than the limit of {PAYLOAD_BYTES_MAX}", line.len())));
+    }
+    Ok(line)
+}
+
+/// The in-flight file of this process.
+#[derive(Debug)]
+pub(super) struct Slots {
+    storage: Arc<dyn Storage>,
+    layout: Layout,
+    sync: bool,
+    state: PerProcess<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    stem: Uuid,
+    file: Arc<dyn StorageFile>,
+    free: Vec<u64>,
+    /// The first slot that was never used.
+    unused: u64,
+}
+
+/// Where a mark stands.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    file: Arc<dyn StorageFile>,
+    /// The process that made the mark.
+    pub(super) process: u32,
+    first: u64,
+    count: u64,
+}
+
+/// A mark's place is known by its slot; the chain's fields are used for their hash alone.
+fn seal(payload: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(payload.len() + 256);
+    line::seal(payload, &Link::START, &mut line);
+    line
+}
+
+impl Slots {
+    pub(super) fn open(storage: Arc<dyn Storage>, layout: Layout, sync: bool) -> Result<Self> {
+        let state = PerProcess::new(Mutex::new(State::create(&*storage, &layout, sync)?));
+        Ok(Self { storage, layout, sync, state })
+    }
+
+    /// The name that the files of this process have.
+    pub(super) fn stem(&self) -> Result<Uuid> {
+        Ok(self.own_state()?.stem)
+    }
+
+    /// The state of this process's file; a forked child makes its own first.
+    fn own_state(&self) -> Result<MutexGuard<'_, State>> {
+        let make = || State::create(&*self.storage, &self.layout, self.sync).map(Mutex::new);
+        Ok(lock(self.state.get_or_make(make)?))
+    }
+
+    /// Marks an execution as begun, by the line that [`mark`] made. It is in the page cache, or synced if the options ask
+    /// for it.
+    pub(super) fn begin(&self, line: &[u8]) -> Result<Slot> {
+        let count = line.len().div_ceil(SLOT_BYTES) as u64;
+        let mut state = self.own_state()?;
+        let first = match state.free.pop() {
+            Some(slot) if count == 1 => slot,
+            popped => {
+                state.free.extend(popped);
+                let first = state.unused;
+                state.unused += count;
+                first
+            }
+        };
+        let slot = Slot { file: Arc::clone(&state.file), process: std::process::id(), first, count };
+        let stem = state.stem;
+        drop(state);
+        write_all_at(&*slot.file, line, first * SLOT_BYTES as u64)
+            .and_then(|()| if self.sync { slot.file.sync() } else { Ok(()) })
+            .map_err(|source| Error::io("mark an execution as begun", &path(&self.layout, stem), source))?;
+        Ok(slot)
+    }
+
+    /// Takes the mark of an execution away whose record stands elsewhere now. If that fails, a sweep finds the record
+    /// in the ledger and passes the mark over.
+    pub(super) fn end(&self, slot: &Slot) -> Result<()> {
+        let Some(state) = self.state.get().filter(|_| slot.process == std::process::id()) else { return Ok(()) };
+        let mut state = lock(state);
+        write_all_at(&*slot.file, b" ", slot.first * SLOT_BYTES as u64)
+            .map_err(|source| Error::io("mark an execution as ended", &path(&self.layout, state.stem), source))?;
+        state.free.extend(slot.first..slot.first + slot.count);
+        Ok(())
+    }
+
+    /// Removes the file, which holds no mark any more.
+    pub(super) fn close(&self) {
+        let Some(state) = self.state.get() else { return };
+        let state = lock(state);
+        let all_free = state.free.len() as u64 + 1 == state.unused;
+        if all_free {
+            // A file that stays is swept by the next opener.
+            let _ = self.storage.remove(&path(&self.layout, state.stem));
+        }
+    }
+}
+
+fn path(layout: &Layout, stem: Uuid) -> PathBuf {
+    layout.inflight().join(format!("{stem}{END}"))
+}
+
+impl State {
+    /// Makes the file and locks it. A sweeper may come between the two and take the file for a dead process's: then it
+    /// is left to the sweeper, and another made under another name.
+    fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
+        const TRIES: usize = 16;
+        for _ in 0..TRIES {
+            let stem = super::new_id(super::clock::now());
+            let path = path(layout, stem);
+            let made = Self::make(storage, layout, &path, sync)
+                .map_err(|source| Error::io("make the file of begun executions", &path, source))?;
+            if let Some(file) = made {
+                return Ok(Self { stem, file, free: Vec::new(), unused: 1 });
+            }
+        }
+        Err(Error::new(ErrorKind::Timeout, "make the file of begun executions")
+            .path(&layout.inflight())
+            .detail(format!("others took {TRIES} new files before they could be locked")))
+    }
+
+    /// The file, locked and with its owner; `None` if a sweeper has come first.
+    fn make(
+        storage: &dyn Storage,
+        layout: &Layout,
+        path: &Path,
+        sync: bool,
+    ) -> io::Result<Option<Arc<dyn StorageFile>>> {
+        let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::WriteNew)?);
+        if !file.try_lock()? || storage.stat(path)?.is_none() {
+            return Ok(None);
+        }
+        let owner = serde_json::to_vec(&Owner::this_process())?;
+        write_all_at(&*file, &seal(&owner), 0)?;
+        if sync {
+            file.sync()?;
+            storage.sync_dir(&layout.inflight())?;
+        }
+        Ok(Some(file))
+    }
+}
+
+/// What a dead process left.
+#[derive(Debug)]
+pub(super) struct Left {
+    pub(super) path: PathBuf,
+    pub(super) stem: String,
+    /// Pid and cause; `None` if the file was not even begun.
+    pub(super) death: Option<(u32, Death)>,
+    pub(super) marks: Vec<Pending>,
+    /// The file's lock, if it could be had, until the sweep is done.
+    _lock: Option<Locked>,
+}
+
+/// The in-flight files of processes that are dead.
+pub(super) fn left_behind(storage: &dyn Storage, layout: &Layout, own: Option<Uuid>) -> Result<Vec<Left>> {
+    let own = own.map(|own| own.to_string());
+    each_file(storage, layout, END, |path, stem| match own.as_deref() == Some(stem) {
+        true => Ok(None),
+        false => examine(storage, path, stem),
+    })
+}
+
+/// What `look` makes of each in-flight file whose name has that `end`, given its path and the rest of its name. One that
+/// is gone by then was swept or completed.
+pub(super) fn each_file<T>(
+    storage: &dyn Storage,
+    layout: &Layout,
+    end: &str,
+    mut look: impl FnMut(&Path, &str) -> io::Result<Option<T>>,
+) -> Result<Vec<T>> {
+    let directory = layout.inflight();
+    let names = storage
+        .list(&directory)
+        .map_err(|source| Error::io("list the files of begun executions", &directory, source))?;
+    let mut found = Vec::new();
+    for name in names {
+        let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(end)) else { continue };
+        let path = directory.join(&name);
+        match look(&path, stem) {
+            Ok(one) => found.extend(one),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("read the file of begun executions", &path, error)),
+        }
+    }
+    Ok(found)
+}
+
+fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<Left>> {
+    let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::Write)?);
+    let lock = Locked::try_take(&file)?;
+    let death = match read_owner(&*file)? {
+        Some(owner) => match owner.death(lock.is_some()) {
+            Some(death) => Some((owner.pid, death)),
+            None => return Ok(None),
+        },
+        // Not begun: its process died before it wrote who it is, or has not come to it yet.
+        None if lock.is_none() => return Ok(None),
+        None => None,
+    };
+    let marks = read_marks(&*file)?;
+    Ok(Some(Left { path: path.to_owned(), stem: stem.to_owned(), death, marks, _lock: lock }))
+}
+
+/// What stands in the in-flight file of one process, dead or alive.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// Whether its process lives.
+    pub(super) alive: bool,
+    pub(super) marks: Vec<Pending>,
+}
+
+/// The in-flight files of all processes, which are left as they are.
+pub(super) fn all(storage: &dyn Storage, layout: &Layout) -> Result<Vec<Begun>> {
+    each_file(storage, layout, END, |path, _| {
+        let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::Read)?);
+        let Some(owner) = read_owner(&*file)? else { return Ok(None) };
+        let alive = owner.death(Locked::try_share(&file)?.is_some()).is_none();
+        Ok(Some(Begun { alive, marks: read_marks(&*file)? }))
+    })
+}
+
+/// Who owns the file; `None` if it does not say yet.
+fn read_owner(file: &dyn StorageFile) -> io::Result<Option<Owner>> {
+    let mut bytes = vec![0; SLOT_BYTES];
+    let read = read_full_at(file, &mut bytes, 0)?;
+    Ok(payload_at(&bytes[..read], 0).and_then(|payload| serde_json::from_slice(&payload).ok()))
+}
+
+fn read_marks(file: &dyn StorageFile) -> io::Result<Vec<Pending>> {
+    let mut bytes = vec![0; file.length()? as usize];
+    let read = read_full_at(file, &mut bytes, 0)?;
+    bytes.truncate(read);
+    let mut marks = Vec::new();
+    let mut at = SLOT_BYTES;
+    while at < bytes.len() {
+        let mut taken = 1;
+        if let Some(payload) = payload_at(&bytes, at)
+            && let Some(mark) = Pending::from_json(&payload)
+        {
+            marks.push(mark);
+            taken = seal(&payload).len().div_ceil(SLOT_BYTES);
+        }
+        at += taken * SLOT_BYTES;
+    }
+    Ok(marks)
+}
+
+/// The payload of the sealed line that begins at `at`, if one does.
+fn payload_at(bytes: &[u8], at: usize) -> Option<Vec<u8>> {
+    let rest = bytes.get(at..).filter(|rest| rest.starts_with(b"{"))?;
+    let end = rest.iter().position(|&byte| byte == b'\n')?;
+    let line = &rest[..end];
+    let trailer = line::check(line)?;
+    Some([&line[..trailer.payload_end], b"}"].concat())
+}

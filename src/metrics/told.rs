@@ -1,0 +1,31 @@
+//! What a record tells, where more than one of its fields can.
+
+use super::{CostTier, ExecutionMetrics, Kind, Model, QcOutcome, outcome};
+
+impl ExecutionMetrics {
+    /// Whether a model was used: it has a cost or tokens, or is named. A routing decision and a budget check name the model
+    /// that they are about.
+    pub(crate) fn used_model(&self) -> bool {
+        let counts = [self.tokens_used, self.tokens_input, self.tokens_output];
+        let took = counts.iter().any(Option::is_some) || self.cost_usd.is_some() || !self.trace.llm_calls.is_empty();
+        let named = self.cost_tier.is_some() || self.model != Model::default();
+        took || named && !matches!(self.kind, Kind::ModelRouting | Kind::BudgetGate)
+    }
+
+    /// `production.outcome`; else PASS or FAIL, as the execution succeeded or failed. Of a quality control, which
+    /// succeeds whatever its verdict, only the verdict.
+    pub(crate) fn outcome(&self) -> Option<QcOutcome> {
+        let by_success = || match outcome(self.execution_succeeded, self.execution_failed)? {
+            _ if self.kind == Kind::Qc => None,
+            true => Some(QcOutcome::Pass),
+            false => Some(QcOutcome::Fail),
+        };
+        self.production.outcome.clone().or_else(by_success)
+    }
+
+    /// `model.tier`, the router's word; else `cost_tier`, unless that says that the price is unknown.
+    pub(crate) fn tier(&self) -> Option<&str> {
+        let by_price = || self.cost_tier.as_ref().filter(|tier| **tier != CostTier::Unknown).map(CostTier::as_str);
+        self.model.tier.as_deref().or_else(by_price)
+    }
+}
