@@ -32,6 +32,7 @@
 //! - **Usage** is the tokens that a model used, a **price** turns it into a **cost**; a **quota** is what an API allows in
 //!   a **window** of time, and a **reservation** holds some of it before a call; a **baseline** is what is normal for a
 //!   skill.
+//! - A **run log** is the Markdown of one run; the **error registry** numbers the errors that runs met.
 //!
 //! # Guarantees
 //!
@@ -70,8 +71,8 @@
 //!
 //! [`metrics`] is what is recorded; [`journal`] how bytes become durable lines; [`cost`], [`quota`] and [`baseline`] what
 //! it cost, what is left, what is normal; [`governance`] whether a run was logged as it should be, and who must hear of
-//! what the log shows; [`ledger`] puts them together. [`export`] writes records for other programs, and
-//! [`runlog::retention`] says what is kept. Imports point one way.
+//! what the log shows; [`ledger`] puts them together. [`export`] writes records for other programs,
+//! [`runlog`] what people read of a run, and says how long that is kept. Imports point one way.
 //!
 //! # Features
 //!

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::storage::Storage;
-use crate::error::{Error, Result};
+use super::storage::{Disk, FileType, Stat, Storage};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The paths of one journal: the active segment, and the directory of its machinery beside it.
 #[derive(Debug, Clone)]
@@ -16,6 +16,23 @@ impl Layout {
     /// The layout of the journal whose active segment is `active`: `x.jsonl` has its machinery in `x.ledger/`.
     pub(crate) fn new(active: &Path) -> Self {
         Self { active: active.to_owned(), machinery: active.with_extension("ledger") }
+    }
+
+    /// The layout of the journal whose active segment is `path`, if it can be read.
+    pub(crate) fn to_read(path: &Path) -> Result<Self> {
+        let layout = Self::new(path);
+        let there = Disk.stat(&layout.active).and_then(|active| Ok(active.or(Disk.stat(&layout.identity())?)));
+        match there {
+            // Opening a FIFO would wait for a writer.
+            Ok(Some(Stat { file_type: FileType::Directory | FileType::Special, .. })) => {
+                Err(Error::new(ErrorKind::Unsuitable, "open a ledger to read")
+                    .path(&layout.active)
+                    .detail("expected a regular file, found a directory, a FIFO or a device"))
+            }
+            Ok(Some(_)) => Ok(layout),
+            Ok(None) => Err(Error::io("open a ledger to read", &layout.active, std::io::ErrorKind::NotFound.into())),
+            Err(source) => Err(Error::io("open a ledger to read", &layout.active, source)),
+        }
     }
 
     pub(crate) fn active(&self) -> &Path {

@@ -180,6 +180,39 @@ pub(crate) fn open_or_make(
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
+/// Makes a file with `bytes` in it, where nothing may stand; durable when it returns, and gone if it fails.
+pub(crate) fn create_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = storage.open(path, Access::AppendNew)?;
+    let filled = append_all(&*file, bytes).and_then(|()| file.sync());
+    if let Err(error) = filled.and_then(|()| storage.sync_dir(path.parent().unwrap_or(Path::new("")))) {
+        // What is left of it is no worse than what a crash leaves.
+        let _ = storage.remove(path);
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Makes `bytes` the content of a file, whole or not at all, whatever it held; durable when it returns. One caller at a
+/// time.
+pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    unless_missing(storage.remove(&new))?;
+    create_new(storage, &new, bytes)?;
+    storage.rename(&new, path)?;
+    storage.sync_dir(path.parent().unwrap_or(Path::new("")))
+}
+
+/// Whether a regular file stands there that begins with `bytes`. No more of it is read.
+pub(crate) fn begins_with(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let is_file = |there: Stat| there.file_type == FileType::File && there.len >= bytes.len() as u64;
+    if !storage.stat(path)?.is_some_and(is_file) {
+        return Ok(false);
+    }
+    let mut found = vec![0; bytes.len()];
+    let read = read_full_at(&*storage.open(path, Access::Read)?, &mut found, 0)?;
+    Ok(found[..read] == *bytes)
+}
+
 /// Fills as much of `buffer` as the file has from `offset` on, and says how much that was.
 pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::records::readable;
 use crate::baseline::{Baselines, FrozenBaselines, week_start};
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::segment::Layout;
 use crate::journal::storage::Disk;
 use crate::journal::{self, Journal, Line, Lines, line};
 use crate::metrics::{ExecutionMetrics, Timestamp};
@@ -110,7 +110,7 @@ impl FrozenWeeks {
     /// # Errors
     /// As [`Records::open`](super::Records::open): [`ErrorKind::Io`] when nothing was frozen yet.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self::new(Lines::from_start(Arc::new(Disk), readable(path.as_ref())?)))
+        Ok(Self::new(Lines::from_start(Arc::new(Disk), Layout::to_read(path.as_ref())?)))
     }
 
     fn new(lines: Lines) -> Self {

@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use super::detached::State;
 use super::pending::{Pending, without_record};
-use super::records::readable;
 use super::{detached, slots, spill};
 use crate::error::Result;
 use crate::journal::Lines;
@@ -60,7 +59,7 @@ impl InFlight {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn in_flight(path: impl AsRef<Path>) -> Result<Vec<InFlight>> {
-    let layout = readable(path.as_ref())?;
+    let layout = Layout::to_read(path.as_ref())?;
     let mut pending = Vec::new();
     for file in slots::all(&Disk, &layout)? {
         pending.extend(file.marks.into_iter().map(|mark| (mark, Some(file.alive))));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::last::before_last;
 use crate::journal::segment::Layout;
-use crate::journal::storage::{Disk, FileType, Stat, Storage};
+use crate::journal::storage::Disk;
 use crate::journal::{Line, Lines};
 use crate::metrics::ExecutionMetrics;
 
@@ -31,7 +31,7 @@ impl Records {
     /// [`ErrorKind::Io`] when there is no file at `path` and no ledger either, or it cannot be read;
     /// [`ErrorKind::Unsuitable`] when a directory, a FIFO or a device stands there.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self::new(Lines::from_start(Arc::new(Disk), readable(path.as_ref())?)))
+        Ok(Self::new(Lines::from_start(Arc::new(Disk), Layout::to_read(path.as_ref())?)))
     }
 
     /// As [`open`](Self::open), from the last `count` lines on that are not empty. However large the ledger is, only the
@@ -57,30 +57,13 @@ impl Records {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open_last(path: impl AsRef<Path>, count: usize) -> Result<Self> {
-        let layout = readable(path.as_ref())?;
+        let layout = Layout::to_read(path.as_ref())?;
         let cursor = before_last(&Disk, &layout, count)?;
         Ok(Self::new(Lines::resume(Arc::new(Disk), layout, cursor)))
     }
 
     pub(super) fn new(lines: Lines) -> Self {
         Self { lines, failed: false }
-    }
-}
-
-/// The layout of the ledger whose active segment is `path`, if it can be read.
-pub(super) fn readable(path: &Path) -> Result<Layout> {
-    let layout = Layout::new(path);
-    let there = Disk.stat(layout.active()).and_then(|active| Ok(active.or(Disk.stat(&layout.identity())?)));
-    match there {
-        // Opening a FIFO would wait for a writer.
-        Ok(Some(Stat { file_type: FileType::Directory | FileType::Special, .. })) => {
-            Err(Error::new(ErrorKind::Unsuitable, "open a ledger to read")
-                .path(layout.active())
-                .detail("expected a regular file, found a directory, a FIFO or a device"))
-        }
-        Ok(Some(_)) => Ok(layout),
-        Ok(None) => Err(Error::io("open a ledger to read", layout.active(), std::io::ErrorKind::NotFound.into())),
-        Err(source) => Err(Error::io("open a ledger to read", layout.active(), source)),
     }
 }
 

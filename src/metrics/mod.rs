@@ -200,6 +200,17 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+/// The text with at most `chars_max` characters; a cut one ends in `…`.
+pub(crate) fn cut(mut text: String, chars_max: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(chars_max)
+        && let Some((last, _)) = text[..end].char_indices().next_back()
+    {
+        text.truncate(last);
+        text.push('…');
+    }
+    text
+}
+
 impl ExecutionMetrics {
     /// The longest `error_reason`, in characters (Unicode scalar values).
     pub const ERROR_REASON_CHARS_MAX: usize = 500;
@@ -266,14 +277,7 @@ impl ExecutionMetrics {
     /// Sets `error_reason`, cut to [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters on a character
     /// boundary; a cut one ends in `…`.
     pub fn set_error_reason(&mut self, reason: impl Into<String>) {
-        let mut reason = reason.into();
-        if let Some((end, _)) = reason.char_indices().nth(Self::ERROR_REASON_CHARS_MAX)
-            && let Some((last, _)) = reason[..end].char_indices().next_back()
-        {
-            reason.truncate(last);
-            reason.push('…');
-        }
-        self.error_reason = Some(reason);
+        self.error_reason = Some(cut(reason.into(), Self::ERROR_REASON_CHARS_MAX));
     }
 
     /// Records what a model used: its name, and the tokens as the top-level fields and the `model` group hold them.

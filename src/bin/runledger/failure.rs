@@ -33,6 +33,10 @@ pub(crate) enum Failure {
     Expected { path: PathBuf, source: runledger::Error },
     #[error("no execution has the id {0}")]
     Absent(String),
+    #[error("no execution belongs to the run {0:?}")]
+    NoRun(String),
+    #[error("no error has the number {0}")]
+    NoError(runledger::runlog::ErrorId),
     #[error("several executions have an id that begins with {prefix}, such as {first} and {second}")]
     Ambiguous { prefix: String, first: runledger::Uuid, second: runledger::Uuid },
     #[error("the ledger has faults ({0}), which `runledger verify` names: its head is not worth keeping")]
@@ -59,8 +63,8 @@ impl Failure {
             | Self::Expected { source, .. } => kind(source),
             Self::Output(_) | Self::Input(_) | Self::File { .. } | Self::Command { .. } => "io",
             Self::Head { .. } => "malformed",
+            Self::Absent(_) | Self::NoRun(_) | Self::NoError(_) | Self::NotFrozen { .. } => "absent",
             Self::MessageOfSuccess => "usage",
-            Self::Absent(_) | Self::NotFrozen { .. } => "absent",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Faulty(_) => "faulty",
             Self::IsLedger(_) => "unsuitable",
@@ -69,7 +73,7 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Absent(_) | Self::Faulty(_) => ExitCode::No,
+            Self::Absent(_) | Self::NoRun(_) | Self::NoError(_) | Self::Faulty(_) => ExitCode::No,
             Self::Library(error) if matches!(error.kind(), ErrorKind::UnknownExecution | ErrorKind::Ended) => {
                 ExitCode::No
             }

@@ -14,6 +14,7 @@ mod csv;
 mod discrepancy;
 mod doctor;
 mod environment;
+mod errors;
 mod escalate;
 mod exit_code;
 mod explain;
@@ -24,6 +25,7 @@ mod gate;
 mod head;
 mod ledger;
 mod list;
+mod markdown;
 mod metrics;
 mod open;
 mod output;
@@ -86,6 +88,7 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Quota(args) => quota::run(args, global, out),
         Command::Baseline(args) => baseline::run(args, global, out),
         Command::Compare(args) => compare::run(args, global, out),
+        Command::Errors(args) => errors::run(args, global, out),
         Command::Export(args) => export::run(args, global, out),
         Command::Metrics(args) => metrics::run(args, global, out),
         Command::Retention(args) => retention::run(args, global, out),

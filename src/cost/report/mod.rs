@@ -87,7 +87,7 @@ pub struct Count {
 
 impl Count {
     /// Adds the counts of one execution.
-    fn add(&mut self, counts: impl IntoIterator<Item = Option<u128>>) {
+    pub(crate) fn add(&mut self, counts: impl IntoIterator<Item = Option<u128>>) {
         let mut unknown = false;
         for count in counts {
             match count {

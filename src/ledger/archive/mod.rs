@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Ledger;
-use super::records::readable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Boundary, Event};
 use crate::journal::line::{self, Link};
@@ -52,7 +51,7 @@ pub struct SealedSegment {
 /// # Errors
 /// As [`Records::open`](super::Records::open); [`ErrorKind::Io`] also when a segment is moved away at this moment.
 pub fn sealed_segments(path: impl AsRef<Path>) -> Result<Vec<SealedSegment>> {
-    sealed_on(&Disk, &readable(path.as_ref())?)
+    sealed_on(&Disk, &Layout::to_read(path.as_ref())?)
 }
 
 fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment>> {

@@ -17,7 +17,6 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::records::readable;
 use super::scan::{Progress, Scan};
 use crate::baseline::{Accumulator, Baselines, By};
 use crate::error::{Error, Result};
@@ -78,7 +77,7 @@ struct Checkpoint {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn refresh_baselines(path: impl AsRef<Path>, by: By) -> Result<Refreshed> {
-    refresh(&(Arc::new(Disk) as Arc<dyn Storage>), &readable(path.as_ref())?, by, BYTES_MIN)
+    refresh(&(Arc::new(Disk) as Arc<dyn Storage>), &Layout::to_read(path.as_ref())?, by, BYTES_MIN)
 }
 
 fn refresh(storage: &Arc<dyn Storage>, layout: &Layout, by: By, bytes_min: u64) -> Result<Refreshed> {

@@ -13,7 +13,7 @@ use crate::journal::reader::Splitter;
 use crate::journal::segment::Layout;
 use crate::journal::storage::{Access, Disk, Storage};
 use crate::journal::{Lines, line};
-use crate::ledger::{records, slots, spill};
+use crate::ledger::{slots, spill};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// The clocks of two machines differ by no more.
@@ -24,7 +24,7 @@ const EVENTS_MS: i64 = 7 * 86_400_000;
 const EVENTS_OF_NOTE: [&str; 4] = ["damaged", "abandoned", "spilled", "lost"];
 
 pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
-    if let Err(error) = records::readable(layout.active()) {
+    if let Err(error) = Layout::to_read(layout.active()) {
         return match error.io_kind() {
             Some(std::io::ErrorKind::NotFound) => vec![Check::ok("ledger", "none yet: the first record makes it")],
             _ => vec![Check::failed("ledger", Level::Fault, &error)],

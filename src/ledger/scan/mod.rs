@@ -20,7 +20,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::records::readable;
 use crate::error::{Error, Result, Skipped};
 use crate::journal::Cursor;
 use crate::journal::blocks::{Block, Blocks, TakeLines};
@@ -111,7 +110,7 @@ impl Scan {
     /// # Errors
     /// As [`Records::open`](crate::Records::open).
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self::new(Arc::new(Disk), readable(path.as_ref())?))
+        Ok(Self::new(Arc::new(Disk), Layout::to_read(path.as_ref())?))
     }
 
     pub(super) fn new(storage: Arc<dyn Storage>, layout: Layout) -> Self {

@@ -6,6 +6,7 @@ mod complete;
 mod completions;
 mod cost;
 mod doctor;
+mod errors;
 mod escalate;
 mod export;
 mod gate;
@@ -41,8 +42,9 @@ pub(crate) use complete::{Complete, Outcome};
 pub(crate) use completions::Completions;
 pub(crate) use cost::{Cost, CostCommand, CostExplain, Discrepancy};
 pub(crate) use doctor::Doctor;
+pub(crate) use errors::{Errors, ErrorsCommand};
 pub(crate) use escalate::Escalate;
-pub(crate) use export::{Export, ExportCsv, ExportWorkflow};
+pub(crate) use export::{Export, ExportCsv, ExportMarkdown, ExportWorkflow, RunLogs};
 pub(crate) use gate::Gate;
 pub(crate) use head::Head;
 pub(crate) use list::List;
@@ -141,6 +143,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Export(Export),
     Metrics(Metrics),
+    Errors(Errors),
     #[command(subcommand)]
     Retention(Retention),
     Start(Start),

@@ -1,0 +1,70 @@
+//! `runledger export markdown`
+
+use std::collections::HashSet;
+use std::io::Write;
+
+use runledger::runlog::{ErrorId, Exported, Run};
+use serde::Serialize;
+
+use crate::args::{ExportMarkdown, Global};
+use crate::errors;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::output;
+use crate::price_table;
+use crate::records;
+use crate::show;
+use crate::table::printable;
+
+/// What was exported.
+#[derive(Serialize)]
+struct Answer<'e> {
+    path: &'e str,
+    written: bool,
+    errors: Vec<ErrorId>,
+}
+
+pub(crate) fn run(args: &ExportMarkdown, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let prices = price_table::read(args.own.prices.as_deref())?;
+    let run = find(args, global)?;
+    let registry = errors::open(&args.logs, global)?;
+    let Exported { name, written, log, .. } = registry.export(&run, &prices)?;
+    // As the directory was given.
+    let path = errors::directory(&args.logs, global).join(name.to_string());
+    let path = path.to_string_lossy();
+    let ids: HashSet<_> = log.errors.iter().filter_map(|error| error.registry_id.as_deref()).collect();
+    let mut met = registry.errors()?;
+    met.retain(|error| ids.contains(error.id.to_string().as_str()));
+    match global.json {
+        true => {
+            let errors = met.iter().map(|error| error.id).collect();
+            output::json_line(out, &Answer { path: &path, written, errors })?;
+        }
+        false => {
+            writeln!(out, "{}", printable(&path))?;
+            if !met.is_empty() {
+                errors::table(&met, out)?;
+            }
+        }
+    }
+    Ok(ExitCode::Yes)
+}
+
+fn find(args: &ExportMarkdown, global: &Global) -> Result<Run, Failure> {
+    if let Some(id) = &args.execution {
+        let record = show::find(id, global)?;
+        return Ok(Run::new(record.execution_id.to_string(), [record])?);
+    }
+    let id = args.run.as_deref().unwrap_or_default();
+    let mut found = Vec::new();
+    records::each(global, |record| {
+        if record.run.run_id.as_deref() == Some(id) {
+            found.push(record);
+        }
+        Ok(())
+    })?;
+    match found.is_empty() {
+        true => Err(Failure::NoRun(id.to_owned())),
+        false => Ok(Run::new(id, found)?),
+    }
+}

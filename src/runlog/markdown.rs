@@ -1,0 +1,218 @@
+//! A run log as Markdown.
+
+use std::fmt::{self, Display, Write};
+
+use super::text::{UNKNOWN, code, escape, or_unknown};
+use super::{LogStatus, RunLog, minute};
+use crate::cost::Count;
+use crate::metrics::{Decision, Feedback, Step, Timestamp, TracedError, Usd};
+
+pub(super) const TITLE: &str = "# Run Log:";
+pub(super) const STEP: &str = "## Step ";
+pub(super) const DECISION: &str = "## Decision:";
+pub(super) const FEEDBACK: &str = "## Feedback:";
+pub(super) const ERRORS: &str = "## Errors Encountered";
+pub(super) const ERRORS_HEAD: [&str; 2] =
+    ["| Time | Error | Context | Resolution |", "|------|-------|---------|------------|"];
+pub(super) const FINAL_STATUS: &str = "## Final Status";
+pub(super) const TOKEN_USAGE: &str = "## Token Usage";
+pub(super) const USAGE_HEAD: [&str; 2] = ["| Metric | Count |", "|--------|-------|"];
+pub(super) const RULE: &str = "---";
+/// How a decision is told from its reason.
+pub(super) const BECAUSE: &str = " - ";
+/// How an error reads that nobody has mended.
+pub(super) const PENDING: &str = "PENDING";
+/// How a list reads that has nothing in it.
+pub(super) const NONE: &str = "none";
+pub(super) const NO_MODEL: &str = "*No model was used, as far as the records tell*";
+
+impl RunLog {
+    /// The log as Markdown. Texts of the record are escaped, so that they are shown as they are and end nothing: a line
+    /// feed becomes `<br>`, a control character a numeric entity, markup gets a backslash.
+    ///
+    /// Times are UTC: `HH:MM` on the day on which the run began, with the date on others. An unknown count is `-`, an error
+    /// that nobody mended `PENDING`, and a sum over what is known says of how many executions it is not. A missing line of
+    /// a step or a decision is unknown too.
+    pub fn to_markdown(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, out: &mut String) -> fmt::Result {
+        heading(out, TITLE, &self.title)?;
+        field(out, "Started", Some(minute::text(self.started)))?;
+        field(out, "Mode", Some(or_unknown(self.mode.as_deref(), UNKNOWN)))?;
+        field(out, "Status", Some(self.status.as_str()))?;
+        field(out, "Run", Some(code(&self.run)))?;
+        for (step, number) in self.steps.iter().zip(1u64..) {
+            section(out)?;
+            write_step(out, number, step, self.started)?;
+        }
+        for decision in &self.decisions {
+            section(out)?;
+            write_decision(out, decision)?;
+        }
+        for feedback in &self.feedback {
+            section(out)?;
+            write_feedback(out, feedback, self.started)?;
+        }
+        section(out)?;
+        self.write_errors(out)?;
+        section(out)?;
+        self.write_final_status(out)?;
+        section(out)?;
+        self.write_usage(out)
+    }
+
+    fn write_errors(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "{ERRORS}\n{}", ERRORS_HEAD.join("\n"))?;
+        for error in &self.errors {
+            let TracedError { time, context, resolution, .. } = error;
+            let time = minute::text_after(self.started, *time);
+            let context = or_unknown(context.as_deref(), UNKNOWN);
+            let resolution = or_unknown(resolution.as_deref(), PENDING);
+            writeln!(out, "| {time} | {} | {context} | {resolution} |", numbered(error))?;
+        }
+        Ok(())
+    }
+
+    fn write_final_status(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "{FINAL_STATUS}")?;
+        field(out, "Completed", Some(if self.status == LogStatus::Completed { "Yes" } else { "No" }))?;
+        field(out, "Conversations Processed", Some(count(self.conversations_processed.map(u128::from))))?;
+        field(out, "Messages Sent", Some(count(self.messages_sent.map(u128::from))))?;
+        if list(out, "Changes Made", self.changes_made.as_deref())? {
+            // Else the next line would belong to the last item.
+            writeln!(out)?;
+        }
+        list(out, "Issues to Address", self.issues_to_address.as_deref())?;
+        Ok(())
+    }
+
+    fn write_usage(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "{TOKEN_USAGE}\n{}", USAGE_HEAD.join("\n"))?;
+        for (name, sum) in [
+            ("Input Tokens", self.tokens_input),
+            ("Output Tokens", self.tokens_output),
+            ("Total Tokens", self.tokens_total),
+        ] {
+            let Count { known, unknown } = sum;
+            writeln!(out, "| {name} | {}{} |", count(known), but(unknown))?;
+        }
+        let cost = self.cost.map_or_else(|| UNKNOWN.to_owned(), dollars);
+        writeln!(out, "| Estimated Cost | {cost}{} |", but(self.unpriced))?;
+        for price in &self.prices {
+            writeln!(out, "\n{}", price.to_markdown())?;
+        }
+        if self.prices.is_empty() {
+            writeln!(out, "\n{NO_MODEL}")?;
+        }
+        Ok(())
+    }
+}
+
+fn section(out: &mut String) -> fmt::Result {
+    writeln!(out, "\n{RULE}\n")
+}
+
+fn heading(out: &mut String, begin: impl Display, text: &str) -> fmt::Result {
+    writeln!(out, "{}", format!("{begin} {}", escape(text)).trim_end())
+}
+
+/// A line for a value that is known.
+fn field(out: &mut String, label: &str, value: Option<impl Display>) -> fmt::Result {
+    match value {
+        Some(value) => writeln!(out, "{}", format!("**{label}:** {value}").trim_end()),
+        None => Ok(()),
+    }
+}
+
+/// A line for a text that says something.
+fn text(out: &mut String, label: &str, value: Option<&String>) -> fmt::Result {
+    field(out, label, value.filter(|text| !text.is_empty()).map(|text| escape(text)))
+}
+
+fn write_step(out: &mut String, number: u64, step: &Step, started: Timestamp) -> fmt::Result {
+    heading(out, format_args!("{STEP}{number}:"), &step.name)?;
+    field(out, "Time", Some(minute::text_after(started, step.time)))?;
+    text(out, "Action", step.action.as_ref())?;
+    field(out, "API Call", step.api_call.as_deref().filter(|call| !call.is_empty()).map(code))?;
+    text(out, "Result", step.result.as_ref())?;
+    text(out, "Notes", step.notes.as_ref())
+}
+
+fn write_decision(out: &mut String, decision: &Decision) -> fmt::Result {
+    heading(out, DECISION, &decision.what)?;
+    text(out, "Trigger", decision.trigger.as_ref())?;
+    let reason = decision.reason.as_ref().filter(|reason| !reason.is_empty());
+    let reason = reason.map_or_else(String::new, |reason| format!("{BECAUSE}{}", escape(reason)));
+    field(out, "Decision", Some(escape(&decision.decision) + &reason))?;
+    text(out, "Confidence", decision.confidence.as_ref())
+}
+
+fn write_feedback(out: &mut String, feedback: &Feedback, started: Timestamp) -> fmt::Result {
+    heading(out, FEEDBACK, &feedback.feedback_type)?;
+    field(out, "Time", Some(minute::text_after(started, feedback.timestamp_utc)))?;
+    field(out, "Content", Some(escape(&feedback.content)))
+}
+
+/// The error, behind its number if it has one.
+fn numbered(error: &TracedError) -> String {
+    let text = escape(&error.error);
+    match &error.registry_id {
+        Some(id) => format!("{}: {text}", escape(id)),
+        // A message that begins as a number does is told from one.
+        None if text.starts_with("ERR-") => format!("&#69;{}", &text[1..]),
+        None => text,
+    }
+}
+
+/// Writes the items that say something, and whether there are any.
+fn list(out: &mut String, label: &str, items: Option<&[String]>) -> Result<bool, fmt::Error> {
+    let Some(items) = items else {
+        field(out, label, Some(UNKNOWN))?;
+        return Ok(false);
+    };
+    // An empty one would make a heading of the line before.
+    let mut items = items.iter().filter(|item| !item.is_empty()).peekable();
+    let any = items.peek().is_some();
+    field(out, label, Some(if any { "" } else { NONE }))?;
+    items.try_for_each(|item| writeln!(out, "- {}", escape(item)))?;
+    Ok(any)
+}
+
+/// `1,234,567`
+fn count(count: Option<u128>) -> String {
+    count.map_or_else(|| UNKNOWN.to_owned(), |count| grouped(&count.to_string()))
+}
+
+/// The digits with a comma before each third from the end.
+fn grouped(digits: &str) -> String {
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `$1,234.50`: exact, with two decimals at least.
+fn dollars(amount: Usd) -> String {
+    let digits = amount.to_string();
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |digits| ("-", digits));
+    let (whole, decimals) = digits.split_once('.').unwrap_or((digits, ""));
+    format!("{sign}${}.{decimals:0<2}", grouped(whole))
+}
+
+/// Of how many executions a sum does not know.
+fn but(unknown: u64) -> String {
+    match unknown {
+        0 => String::new(),
+        1 => " (unknown of 1 execution)".to_owned(),
+        _ => format!(" (unknown of {unknown} executions)"),
+    }
+}

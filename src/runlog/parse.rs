@@ -1,0 +1,259 @@
+//! Reading a run log back.
+
+use super::markdown::{
+    BECAUSE, DECISION, ERRORS, ERRORS_HEAD, FEEDBACK, FINAL_STATUS, NO_MODEL, NONE, PENDING, RULE, STEP, TITLE,
+    TOKEN_USAGE, USAGE_HEAD,
+};
+use super::text::{UNKNOWN, cells, uncode, unescape, unless_unknown};
+use super::{LogStatus, PriceLine, RunLog, minute};
+use crate::cost::Count;
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::{Decision, Feedback, Step, Timestamp, TracedError, Usd, shortened};
+
+impl RunLog {
+    /// Reads what [`to_markdown`](Self::to_markdown) wrote: the same facts.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Malformed`] with the line at which the text is something else, and what was expected there.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut lines = Lines::new(text);
+        let title = lines.heading(TITLE)?;
+        let started = lines.field("Started", minute::parse)?;
+        let mode = lines.field("Mode", |mode| Some(unless_unknown(mode, UNKNOWN)))?;
+        let status = lines.field("Status", |text| LogStatus::ALL.into_iter().find(|status| status.as_str() == text))?;
+        let run = lines.field("Run", |run| Some(uncode(run)))?;
+        let (mut steps, mut decisions, mut feedback) = (Vec::new(), Vec::new(), Vec::new());
+        loop {
+            lines.section()?;
+            if lines.peek().starts_with(STEP) {
+                steps.push(lines.step(steps.len() + 1, started)?);
+            } else if lines.peek().starts_with(DECISION) {
+                decisions.push(lines.decision()?);
+            } else if lines.peek().starts_with(FEEDBACK) {
+                feedback.push(lines.feedback(started)?);
+            } else {
+                break;
+            }
+        }
+        let errors = lines.errors(started)?;
+        lines.section()?;
+        lines.exactly(FINAL_STATUS)?;
+        let completed = if status == LogStatus::Completed { "Yes" } else { "No" };
+        lines.field("Completed", |text| (text == completed).then_some(()))?;
+        let whole = |text: &str| match count(text)? {
+            Some(known) => u64::try_from(known).ok().map(Some),
+            None => Some(None),
+        };
+        let conversations_processed = lines.field("Conversations Processed", whole)?;
+        let messages_sent = lines.field("Messages Sent", whole)?;
+        let changes_made = lines.list("Changes Made")?;
+        if changes_made.as_ref().is_some_and(|items| !items.is_empty()) {
+            lines.exactly("")?;
+        }
+        let issues_to_address = lines.list("Issues to Address")?;
+        lines.section()?;
+        lines.exactly(TOKEN_USAGE)?;
+        USAGE_HEAD.into_iter().try_for_each(|line| lines.exactly(line))?;
+        let tokens_input = lines.sum("Input Tokens", count)?;
+        let tokens_output = lines.sum("Output Tokens", count)?;
+        let tokens_total = lines.sum("Total Tokens", count)?;
+        let (cost, unpriced) = lines.sum("Estimated Cost", dollars)?;
+        let prices = lines.prices()?;
+        let sum = |(known, unknown)| Count { known, unknown };
+        Ok(Self {
+            run,
+            title,
+            started,
+            mode,
+            status,
+            steps,
+            decisions,
+            feedback,
+            errors,
+            conversations_processed,
+            messages_sent,
+            changes_made,
+            issues_to_address,
+            tokens_input: sum(tokens_input),
+            tokens_output: sum(tokens_output),
+            tokens_total: sum(tokens_total),
+            cost,
+            unpriced,
+            prices,
+        })
+    }
+}
+
+/// The lines that are still to be read.
+struct Lines<'t> {
+    rest: &'t str,
+    /// Of the first of them: its number from 1, and its first byte.
+    number: u64,
+    byte: u64,
+}
+
+impl<'t> Lines<'t> {
+    fn new(rest: &'t str) -> Self {
+        Self { rest, number: 1, byte: 0 }
+    }
+
+    /// The next line; an empty one at the end.
+    fn peek(&self) -> &'t str {
+        let line = self.rest.split('\n').next().unwrap_or_default();
+        line.strip_suffix('\r').unwrap_or(line)
+    }
+
+    fn pass(&mut self) {
+        let len = self.rest.find('\n').map_or(self.rest.len(), |at| at + 1);
+        self.rest = &self.rest[len..];
+        (self.number, self.byte) = (self.number + 1, self.byte + len as u64);
+    }
+
+    fn expected(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Malformed, "read a run log")
+            .at(self.number, self.byte)
+            .detail(format!("expected {what}, found {}", shortened(self.peek())))
+    }
+
+    /// Passes a line of which `take` makes something.
+    fn take<T>(&mut self, what: &str, take: impl FnOnce(&'t str) -> Option<T>) -> Result<T> {
+        let taken = take(self.peek()).ok_or_else(|| self.expected(what))?;
+        self.pass();
+        Ok(taken)
+    }
+
+    fn exactly(&mut self, line: &str) -> Result<()> {
+        self.take(line, |found| (found == line).then_some(()))
+    }
+
+    /// A rule between two blank lines.
+    fn section(&mut self) -> Result<()> {
+        ["", RULE, ""].into_iter().try_for_each(|line| self.exactly(line))
+    }
+
+    fn heading(&mut self, begin: &str) -> Result<String> {
+        self.take(begin, |line| Some(unescape(after(line, begin)?)))
+    }
+
+    fn field<T>(&mut self, label: &str, take: impl FnOnce(&'t str) -> Option<T>) -> Result<T> {
+        let begin = format!("**{label}:**");
+        self.take(&format!("{begin} and a value"), |line| take(after(line, &begin)?))
+    }
+
+    /// A field that may be missing.
+    fn text(&mut self, label: &str) -> Option<String> {
+        self.field(label, |text| Some(unescape(text))).ok()
+    }
+
+    fn time(&mut self, started: Timestamp) -> Result<Timestamp> {
+        self.field("Time", |text| minute::parse_after(started, text))
+    }
+
+    fn step(&mut self, number: usize, started: Timestamp) -> Result<Step> {
+        let mut step = Step::new(self.heading(&format!("{STEP}{number}:"))?, self.time(started)?);
+        step.action = self.text("Action");
+        step.api_call = self.field("API Call", |call| Some(uncode(call))).ok();
+        step.result = self.text("Result");
+        step.notes = self.text("Notes");
+        Ok(step)
+    }
+
+    fn decision(&mut self) -> Result<Decision> {
+        let what = self.heading(DECISION)?;
+        let trigger = self.text("Trigger");
+        let (decision, reason) = self.field("Decision", |text| {
+            Some(match text.split_once(BECAUSE) {
+                Some((decision, reason)) => (unescape(decision), Some(unescape(reason))),
+                None => (unescape(text), None),
+            })
+        })?;
+        let confidence = self.text("Confidence");
+        Ok(Decision { reason, trigger, confidence, ..Decision::new(what, decision) })
+    }
+
+    fn feedback(&mut self, started: Timestamp) -> Result<Feedback> {
+        let feedback_type = self.heading(FEEDBACK)?;
+        let time = self.time(started)?;
+        Ok(Feedback::new(feedback_type, self.field("Content", |text| Some(unescape(text)))?, time))
+    }
+
+    fn errors(&mut self, started: Timestamp) -> Result<Vec<TracedError>> {
+        self.exactly(ERRORS)?;
+        ERRORS_HEAD.into_iter().try_for_each(|line| self.exactly(line))?;
+        let mut errors = Vec::new();
+        while self.peek().starts_with('|') {
+            errors.push(self.take("| time | error | context | resolution |", |row| error(row, started))?);
+        }
+        Ok(errors)
+    }
+
+    fn list(&mut self, label: &str) -> Result<Option<Vec<String>>> {
+        match self.field(label, Some)? {
+            UNKNOWN => return Ok(None),
+            NONE => return Ok(Some(Vec::new())),
+            "" => {}
+            _ => return Err(self.expected("a list of it, none or -, in the line before")),
+        }
+        let mut items = Vec::new();
+        while self.peek().starts_with('-') {
+            items.push(self.take("- and an item", |line| Some(unescape(line.strip_prefix("- ")?)))?);
+        }
+        Ok(Some(items))
+    }
+
+    /// What is known, and of how many executions it is not.
+    fn sum<T>(&mut self, name: &str, known: fn(&str) -> Option<Option<T>>) -> Result<(Option<T>, u64)> {
+        self.take(&format!("| {name} | its sum |"), |row| {
+            let [found, sum] = cells(row)?[..] else { return None };
+            let (sum, unknown) = match sum.split_once(" (unknown of ") {
+                Some((sum, rest)) => (sum, rest.split_once(' ')?.0.parse().ok()?),
+                None => (sum, 0),
+            };
+            (found == name).then_some((known(sum)?, unknown))
+        })
+    }
+
+    /// The lines about prices, up to the end.
+    fn prices(&mut self) -> Result<Vec<PriceLine>> {
+        let mut prices = Vec::new();
+        while !self.rest.is_empty() {
+            self.exactly("")?;
+            match self.peek() {
+                NO_MODEL if prices.is_empty() => self.pass(),
+                _ => prices.push(self.take("a line about prices", PriceLine::parse)?),
+            }
+        }
+        Ok(prices)
+    }
+}
+
+/// What follows `begin`, and a blank behind it.
+fn after<'t>(line: &'t str, begin: &str) -> Option<&'t str> {
+    let rest = line.strip_prefix(begin)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix(' ') }
+}
+
+fn error(row: &str, started: Timestamp) -> Option<TracedError> {
+    let [time, error, context, resolution] = cells(row)?[..] else { return None };
+    let numbered = error.split_once(':').filter(|(id, _)| id.starts_with("ERR-"));
+    let (id, message) = numbered.map_or((None, error), |(id, message)| (Some(id), message.trim_start_matches(' ')));
+    Some(TracedError {
+        context: unless_unknown(context, UNKNOWN),
+        resolution: unless_unknown(resolution, PENDING),
+        registry_id: id.map(unescape),
+        ..TracedError::new(minute::parse_after(started, time)?, unescape(message))
+    })
+}
+
+/// A count with commas, or `-`.
+fn count(text: &str) -> Option<Option<u128>> {
+    if text == UNKNOWN { Some(None) } else { text.replace(',', "").parse().ok().map(Some) }
+}
+
+fn dollars(text: &str) -> Option<Option<Usd>> {
+    if text == UNKNOWN {
+        return Some(None);
+    }
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    format!("{sign}{}", digits.strip_prefix('$')?.replace(',', "")).parse().ok().map(Some)
+}

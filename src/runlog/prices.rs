@@ -1,0 +1,162 @@
+//! By which prices the cost of a run came about.
+
+use super::Run;
+use super::text::{escape, or_unknown, unescape, unless_unknown};
+use crate::cost::PriceTable;
+use crate::metrics::{Call, CostProvenance, CostSource, ExecutionMetrics, LlmCall, Meter, Timestamp, Usage, Usd};
+
+/// By which prices the calls of one model cost what they did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PriceLine {
+    /// The model, as the vendor names it; `None`: unknown.
+    pub model: Option<String>,
+    /// Where the cost comes from.
+    pub basis: PriceBasis,
+}
+
+/// Where a cost comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PriceBasis {
+    /// It was calculated at these prices, each for [`Meter::per`].
+    Prices(Vec<(Meter, Usd)>),
+    /// It was calculated by the price table of this version, which is not at hand.
+    NotAtHand(String),
+    /// The vendor reported it.
+    Reported,
+    /// A cost was recorded, and not where it comes from.
+    NotTold,
+    /// No price is known, so neither is the cost.
+    Unknown,
+}
+
+const CALCULATED: &str = "calculated at:";
+const BY_TABLE: [&str; 2] = ["calculated by the price table ", ", which is not at hand"];
+const REPORTED: &str = "reported by the vendor";
+const NOT_TOLD: &str = "as recorded: where it comes from is not told";
+const UNKNOWN: &str = "unknown: no price is known";
+const NO_MODEL: &str = "model unknown";
+
+/// The lines of a run, each once, in the order of its calls.
+pub(super) fn of_run(run: &Run, prices: &PriceTable) -> Vec<PriceLine> {
+    let mut lines = Vec::new();
+    for execution in run.executions().iter().filter(|execution| execution.used_model()) {
+        for call in calls(execution) {
+            let basis = basis(&call, prices, execution.timestamp_start);
+            let line = PriceLine { model: Some(call.model_name).filter(|name| !name.is_empty()), basis };
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    lines
+}
+
+/// The calls of an execution; of one that lists none, the whole as one call.
+fn calls(execution: &ExecutionMetrics) -> Vec<LlmCall> {
+    let mut calls = execution.trace.llm_calls.clone();
+    match &mut calls[..] {
+        [] => {
+            let mut whole = LlmCall::new(1, execution.model.name.clone().unwrap_or_default());
+            (whole.tokens_input, whole.tokens_output) = (execution.tokens_input, execution.tokens_output);
+            (whole.parts, whole.variant) = (execution.model.parts, execution.model.variant.clone());
+            (whole.provider, whole.cost_usd) = (execution.model.provider.clone(), execution.cost_usd);
+            whole.cost.clone_from(&execution.cost);
+            calls.push(whole);
+        }
+        // The only call: the record says where its cost comes from.
+        [only] if only.cost == CostProvenance::default() => only.cost.clone_from(&execution.cost),
+        _ => {}
+    }
+    calls
+}
+
+fn basis(call: &LlmCall, prices: &PriceTable, at: Timestamp) -> PriceBasis {
+    if call.cost_usd.is_none() {
+        return PriceBasis::Unknown;
+    }
+    if call.cost.source == Some(CostSource::Reported) {
+        return PriceBasis::Reported;
+    }
+    match &call.cost.table {
+        Some(table) => match rates(call, table, prices, at) {
+            Some(rates) => PriceBasis::Prices(rates),
+            None => PriceBasis::NotAtHand(table.clone()),
+        },
+        None => PriceBasis::NotTold,
+    }
+}
+
+/// What `table` asks for what `call` used, and for input and output in any case; `None` if `prices` is another table.
+fn rates(call: &LlmCall, table: &str, prices: &PriceTable, at: Timestamp) -> Option<Vec<(Meter, Usd)>> {
+    let mut usage = Usage::new(call.tokens_input?.max(1), call.tokens_output?.max(1));
+    usage.parts = call.parts;
+    let mut priced = Call::new(&call.model_name, usage);
+    (priced.provider, priced.variant) = (call.provider.clone(), call.variant.clone());
+    let cost = prices.cost_if_known(&priced, call.cost.at.unwrap_or(at))?;
+    (cost.table == table).then(|| cost.parts.iter().map(|part| (part.meter, part.price)).collect())
+}
+
+impl PriceLine {
+    /// `*Cost calculated at: Input $15/1M, Output $75/1M (claude-opus-4-5)*`
+    pub(super) fn to_markdown(&self) -> String {
+        let basis = match &self.basis {
+            PriceBasis::Prices(rates) => {
+                format!("{CALCULATED} {}", rates.iter().map(rate).collect::<Vec<_>>().join(", "))
+            }
+            // A bracket in its version does not begin the model.
+            PriceBasis::NotAtHand(table) => BY_TABLE.join(&escape(table).replace('(', "\\(")),
+            PriceBasis::Reported => REPORTED.to_owned(),
+            PriceBasis::NotTold => NOT_TOLD.to_owned(),
+            PriceBasis::Unknown => UNKNOWN.to_owned(),
+        };
+        format!("*Cost {basis} ({})*", or_unknown(self.model.as_deref(), NO_MODEL))
+    }
+
+    /// What [`to_markdown`](Self::to_markdown) wrote.
+    pub(super) fn parse(markdown: &str) -> Option<Self> {
+        let (basis, model) = markdown.strip_prefix("*Cost ")?.strip_suffix(")*")?.split_once(" (")?;
+        let basis = match basis {
+            REPORTED => PriceBasis::Reported,
+            NOT_TOLD => PriceBasis::NotTold,
+            UNKNOWN => PriceBasis::Unknown,
+            _ => match basis.strip_prefix(CALCULATED) {
+                Some(rates) => {
+                    let rates = rates.trim_start().split(", ").filter(|rate| !rate.is_empty());
+                    PriceBasis::Prices(rates.map(parse_rate).collect::<Option<_>>()?)
+                }
+                None => {
+                    let table = basis.strip_prefix(BY_TABLE[0])?.strip_suffix(BY_TABLE[1])?;
+                    PriceBasis::NotAtHand(unescape(table))
+                }
+            },
+        };
+        Some(Self { model: unless_unknown(model, NO_MODEL), basis })
+    }
+}
+
+/// `Input $15/1M`
+fn rate((meter, price): &(Meter, Usd)) -> String {
+    format!("{} ${price}/{}", label(*meter), per(*meter))
+}
+
+fn parse_rate(text: &str) -> Option<(Meter, Usd)> {
+    let (name, rest) = text.split_once(" $")?;
+    let meter = Meter::ALL.into_iter().find(|meter| label(*meter) == name)?;
+    Some((meter, rest.strip_suffix(per(meter))?.strip_suffix('/')?.parse().ok()?))
+}
+
+/// The meter's name for people: `Cache read`.
+fn label(meter: Meter) -> String {
+    let name = meter.name().replace('_', " ");
+    name[..1].to_uppercase() + &name[1..]
+}
+
+fn per(meter: Meter) -> &'static str {
+    match meter.per() {
+        1_000_000 => "1M",
+        1_000 => "1K",
+        _ => "1h",
+    }
+}

@@ -1,0 +1,278 @@
+//! What two messages of the same error have in common.
+
+/// A longer signature ends in a hash of the whole.
+const CHARS_MAX: usize = 500;
+/// A longer quotation is none, so that quotes that nobody closes cost no more than this each.
+const QUOTED_CHARS_MAX: usize = 300;
+
+const TEXT: &str = "<text>";
+const NUMBER: &str = "<n>";
+const ID: &str = "<id>";
+const TIME: &str = "<time>";
+const PATH: &str = "<path>";
+const URL: &str = "<url>";
+
+/// After these words a number, or a single quoted word, names the error itself: `status 429`, `os error 2`.
+const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "signal", "type"];
+
+/// The signature of an error's message: the same for two messages that differ only in values. In lower case, with one
+/// blank for any white space.
+///
+/// | what | becomes |
+/// |---|---|
+/// | what stands in quotes, or in backticks, up to 299 characters | `<text>` |
+/// | a URL | `<url>` |
+/// | a path: with `/`, `./`, `../`, `~/`, `C:\` or `\\` in front, with two slashes, or with one and an extension | `<path>` |
+/// | a date, with a time behind it or without | `<time>` |
+/// | a UUID, seven hex digits or more, `0x…`, an e-mail address, letters with digits after `-`, `_`, `#` or `:` (`conv-abc123`), eight or more anywhere if digits stand before letters | `<id>` |
+/// | any other digits, `1,024`, `-3.5`, `10:30:00`, those of `250ms` and `worker3` | `<n>` |
+///
+/// Kept are a short code of capitals and digits (`E0308`), and what comes after `http`, `status`, `code`, `error`, `errno`,
+/// `exit`, `signal` or `type`, if it is a whole number or one quoted word: it tells errors apart. (Not after `error: `,
+/// where a count may stand.) Several values in a row are one. What is a name without path and quotes stays: two hosts, or
+/// two files of one directory, are two errors.
+///
+/// ```
+/// use runledger::runlog::signature;
+///
+/// assert_eq!(
+///     signature("HTTP 429 for req_011CSHoEeqs5: retry in 12.5s at 2026-01-03T14:35:02Z"),
+///     "http 429 for req_<id>: retry in <n>s at <time>"
+/// );
+/// assert_eq!(signature("cannot open '/tmp/a b.json' (os error 2)"), "cannot open <text> (os error 2)");
+/// ```
+pub fn signature(message: &str) -> String {
+    let chars: Vec<char> = message.chars().collect();
+    let mut found = Found::default();
+    let mut at = 0;
+    while at < chars.len() {
+        let rest = &chars[at..];
+        if let Some(len) = quoted(rest, at.checked_sub(1).map(|before| chars[before])) {
+            found.quoted(&rest[1..len - 1].iter().collect::<String>());
+            at += len;
+        } else if is_separator(rest[0]) {
+            found.separator(rest[0]);
+            at += 1;
+        } else {
+            let word = word(rest);
+            at += word.chars().count();
+            found.word(&word);
+        }
+    }
+    short(collapsed(&found.text.to_lowercase()))
+}
+
+/// The word that `rest` begins with; to a URL belong some separators too.
+fn word(rest: &[char]) -> String {
+    let until = |ends: fn(char) -> bool| -> String {
+        let len = rest.iter().skip(1).position(|c| ends(*c) || is_quote(*c)).map_or(rest.len(), |at| at + 1);
+        rest[..len].iter().collect()
+    };
+    let word = until(is_separator);
+    if word.contains("://") { until(|c| is_separator(c) && !",;|=!?".contains(c)) } else { word }
+}
+
+fn is_separator(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || "()[]{}<>,;|=!?".contains(c)
+}
+
+fn is_quote(c: char) -> bool {
+    closing(c).is_some()
+}
+
+fn closing(opening: char) -> Option<char> {
+    match opening {
+        '"' | '\'' | '`' => Some(opening),
+        '“' => Some('”'),
+        '‘' => Some('’'),
+        '«' => Some('»'),
+        _ => None,
+    }
+}
+
+/// How long the quotation is that `rest` begins with, quotes included. An apostrophe in a word is none.
+fn quoted(rest: &[char], before: Option<char>) -> Option<usize> {
+    let closing = closing(*rest.first()?).filter(|_| !before.is_some_and(char::is_alphanumeric))?;
+    let line = rest[1..].iter().take(QUOTED_CHARS_MAX).take_while(|c| **c != '\n');
+    let ends = |at: usize| !rest.get(at + 2).is_some_and(|c| c.is_alphanumeric());
+    line.enumerate().find(|(at, c)| **c == closing && ends(*at)).map(|(at, _)| at + 2)
+}
+
+/// The signature so far, and what came before its end.
+#[derive(Default)]
+struct Found {
+    text: String,
+    /// The last word, and the separators after it.
+    word: String,
+    between: String,
+}
+
+impl Found {
+    /// Whether the next word names the error. `error: 5 files` does not: only a blank may stand there.
+    fn names_next(&self) -> bool {
+        let word = self.word.trim_end_matches([':', '.']).to_lowercase();
+        let colon = self.word.ends_with(':') || self.between.contains('=');
+        let naming = NAMING.contains(&word.as_str()) || word.starts_with("http/");
+        naming && !(colon && matches!(word.as_str(), "error" | "http" | "exit" | "signal"))
+    }
+
+    fn separator(&mut self, c: char) {
+        let c = if c.is_whitespace() || c.is_control() { ' ' } else { c };
+        self.between.push(c);
+        if c != ' ' || !self.text.ends_with(' ') {
+            self.text.push(c);
+        }
+    }
+
+    fn quoted(&mut self, content: &str) {
+        let one_word = !content.is_empty() && content.chars().all(|c| c.is_alphabetic() || c == '_');
+        self.text.push_str(if one_word && self.names_next() { content } else { TEXT });
+        self.next(content);
+    }
+
+    fn word(&mut self, word: &str) {
+        let body = word.trim_end_matches([':', '.', '\'', '"', '`', '…']);
+        let whole_number = !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_digit());
+        if body.is_empty() || (whole_number && self.names_next()) {
+            self.text.push_str(word);
+        } else {
+            self.text.push_str(&value(body));
+            self.text.push_str(&word[body.len()..]);
+        }
+        // A colon of its own behind a quoted key belongs to the key.
+        if body.is_empty() { self.word.push_str(word) } else { self.next(word) }
+    }
+
+    fn next(&mut self, word: &str) {
+        word.clone_into(&mut self.word);
+        self.between.clear();
+    }
+}
+
+/// What stands for a word in a signature.
+fn value(word: &str) -> String {
+    if word.contains("://") {
+        return URL.to_owned();
+    }
+    if is_path(word) {
+        return PATH.to_owned();
+    }
+    if is_date(word) {
+        return TIME.to_owned();
+    }
+    if word.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.')) {
+        return ID.to_owned();
+    }
+    if !word.contains(|c: char| c.is_ascii_digit()) {
+        return word.to_owned();
+    }
+    if word.bytes().all(|byte| byte.is_ascii_digit() || b".,:+-/%$#".contains(&byte)) {
+        return NUMBER.to_owned();
+    }
+    let is_code = word.len() <= 8 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    if is_code && word.starts_with(|c: char| c.is_ascii_uppercase()) {
+        return word.to_owned();
+    }
+    segments(word)
+}
+
+/// The word with what stands for each of its parts between `-`, `_`, `.`, `:`, `/`, `#`, `+`, `@` and `%`.
+fn segments(word: &str) -> String {
+    let mut text = String::new();
+    let (mut start, mut before) = (0, None);
+    for (at, c) in word.char_indices().chain([(word.len(), ' ')]) {
+        if at == word.len() || "-_.:/\\#+@%".contains(c) {
+            text.push_str(&segment(&word[start..at], before));
+            start = at + c.len_utf8();
+            if at < word.len() {
+                text.push(c);
+            }
+            before = Some(c);
+        }
+    }
+    text
+}
+
+fn segment(segment: &str, before: Option<char>) -> String {
+    let digits = segment.bytes().filter(u8::is_ascii_digit).count();
+    let letters = segment.trim_start_matches(|c: char| c.is_ascii_digit());
+    let unit = digits + letters.len() == segment.len() && letters.len() <= 3 && letters.len() < segment.len();
+    let hex = segment.strip_prefix("0x").map_or(segment.len() >= 7, |hex| !hex.is_empty())
+        && segment.trim_start_matches("0x").bytes().all(|byte| byte.is_ascii_hexdigit());
+    match () {
+        () if digits == 0 => segment.to_owned(),
+        () if digits == segment.len() => NUMBER.to_owned(),
+        () if hex => ID.to_owned(),
+        () if unit => format!("{NUMBER}{letters}"),
+        () if (segment.len() >= 8 && alternates(segment)) || before.is_some_and(|c| "-_#:".contains(c)) => {
+            ID.to_owned()
+        }
+        () => {
+            let mut text = String::new();
+            for c in segment.chars() {
+                match c.is_ascii_digit() {
+                    true if text.ends_with(NUMBER) => {}
+                    true => text.push_str(NUMBER),
+                    false => text.push(c),
+                }
+            }
+            text
+        }
+    }
+}
+
+/// Whether letters and digits change more often than from letters to digits behind them, as in `worker12`.
+fn alternates(segment: &str) -> bool {
+    segment.trim_end_matches(|c: char| c.is_ascii_digit()).contains(|c: char| c.is_ascii_digit())
+}
+
+fn is_path(word: &str) -> bool {
+    let drive = word.as_bytes();
+    let drive = drive.len() > 2 && drive[0].is_ascii_alphabetic() && drive[1] == b':' && b"/\\".contains(&drive[2]);
+    let begins =
+        ["/", "./", "../", "~/", "\\\\"].iter().any(|begin| word.len() > begin.len() && word.starts_with(begin));
+    let slashes = word.matches(['/', '\\']).count();
+    let last = word.rsplit(['/', '\\']).next().unwrap_or_default();
+    let extension = last.split_once('.').is_some_and(|(_, end)| end.starts_with(|c: char| c.is_ascii_alphabetic()));
+    let numbers = !word.contains(|c: char| c.is_alphabetic());
+    drive || begins || (!numbers && (slashes >= 2 || (slashes == 1 && extension)))
+}
+
+/// Whether it begins as `2026-01-03` does, with nothing or a time behind.
+fn is_date(word: &str) -> bool {
+    let form =
+        |text: &str| text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte }).collect::<Vec<_>>();
+    let Some((date, rest)) = word.split_at_checked(10) else { return false };
+    form(date) == b"0000-00-00" && (rest.is_empty() || rest.starts_with(['T', 't', '_']))
+}
+
+/// With one placeholder where several follow each other.
+fn collapsed(text: &str) -> String {
+    let mut text = text.trim().to_owned();
+    // A time behind its date; an id of several parts.
+    let mut rules = vec![(format!("{TIME} {NUMBER}"), TIME), (format!("{TIME},{NUMBER}"), TIME)];
+    for between in ["-", "_", ".", ":", "", "/"] {
+        for (one, other) in [(ID, ID), (ID, NUMBER), (NUMBER, ID)] {
+            rules.push((format!("{one}{between}{other}"), ID));
+        }
+    }
+    rules.push((format!("{NUMBER}.{NUMBER}"), NUMBER));
+    for one in [TEXT, NUMBER, ID, PATH, URL] {
+        rules.extend([", ", ",", " "].map(|between| (format!("{one}{between}{one}"), one)));
+    }
+    for (several, one) in rules {
+        while text.contains(&several) {
+            text = text.replace(&several, one);
+        }
+    }
+    text
+}
+
+fn short(signature: String) -> String {
+    if signature.chars().count() <= CHARS_MAX {
+        return signature;
+    }
+    let hash = crate::digest::hash_bytes(&signature);
+    let begin: String = signature.chars().take(CHARS_MAX - 17).collect();
+    format!("{begin}…{}", &hash[..16])
+}

@@ -1,0 +1,195 @@
+//! Text that others wrote, in Markdown: it stays where it is put, is shown as it is, and reads back as it was.
+//!
+//! A line feed becomes `<br>`. Control characters, U+2028 and U+2029, and white space at either end become numeric
+//! entities, `&#13;`. What would be markup gets a backslash: `` \ ` * [ < & | ~ `` anywhere, `_` at the edge of a word,
+//! `#` but in a word, `>` at the beginning, `+` and `-` that stand alone.
+
+use std::borrow::Cow;
+
+/// How a value that is unknown is written in a table.
+pub(super) const UNKNOWN: &str = "-";
+
+/// The text as Markdown on one line, also in a cell of a table. [`unescape`] gives it back.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut before = None;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let after = chars.peek().copied();
+        match c {
+            '\n' => escaped.push_str("<br>"),
+            _ if is_invisible(c) || (c.is_whitespace() && (before.is_none() || after.is_none())) => {
+                escaped.push_str(&entity(c));
+            }
+            _ => {
+                if is_markup(before, c, after) {
+                    escaped.push('\\');
+                }
+                escaped.push(c);
+            }
+        }
+        before = Some(c);
+    }
+    escaped
+}
+
+/// What would be shown as nothing, move a cursor, or end a line for some program.
+fn is_invisible(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+fn is_markup(before: Option<char>, c: char, after: Option<char>) -> bool {
+    let apart = |c: Option<char>| c.is_none_or(char::is_whitespace);
+    // Of other letters some count as symbols in Markdown.
+    let in_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    match c {
+        '\\' | '`' | '*' | '[' | '<' | '&' | '|' | '~' => true,
+        '_' => !(in_word(before) && in_word(after)),
+        '#' => !in_word(before),
+        '>' => before.is_none(),
+        '+' | '-' => apart(before) && apart(after),
+        _ => false,
+    }
+}
+
+fn entity(c: char) -> String {
+    format!("&#{};", u32::from(c))
+}
+
+/// The text that was escaped. Of what [`escape`] does not write, what is no escape is taken as it stands.
+pub(super) fn unescape(markdown: &str) -> String {
+    let mut text = String::with_capacity(markdown.len());
+    let mut rest = markdown;
+    while let Some(at) = rest.find(['\\', '<', '&']) {
+        text.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (c, len) = unit(rest);
+        text.push(c);
+        rest = &rest[len..];
+    }
+    text.push_str(rest);
+    text
+}
+
+/// The character that `rest`, which begins with one of `\`, `<` and `&`, begins with, and the bytes that it takes.
+fn unit(rest: &str) -> (char, usize) {
+    if rest.starts_with("<br>") {
+        return ('\n', 4);
+    }
+    let mut chars = rest.chars();
+    let first = chars.next().unwrap_or_default();
+    let second = chars.next().filter(char::is_ascii_punctuation);
+    let numeric = || {
+        let (digits, _) = rest.strip_prefix("&#")?.split_once(';')?;
+        Some((digits.parse().ok().and_then(char::from_u32)?, digits.len() + 3))
+    };
+    match second {
+        Some(second) if first == '\\' => (second, 2),
+        _ => numeric().unwrap_or((first, 1)),
+    }
+}
+
+/// A call as code, if it can stand so.
+pub(super) fn code(text: &str) -> String {
+    let plain = !text.is_empty() && text.trim() == text && !text.contains(|c| is_invisible(c) || c == '`');
+    if plain { format!("`{text}`") } else { escape(text) }
+}
+
+/// What [`code`] was given.
+pub(super) fn uncode(markdown: &str) -> String {
+    match markdown.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) {
+        Some(code) => code.to_owned(),
+        None => unescape(markdown),
+    }
+}
+
+/// A value, or `unknown` in its place. A value that has the same text is written otherwise.
+pub(super) fn or_unknown(value: Option<&str>, unknown: &'static str) -> Cow<'static, str> {
+    match value.map(escape) {
+        None => unknown.into(),
+        Some(escaped) if escaped == unknown => {
+            let mut chars = unknown.chars();
+            let first = chars.next().map(entity).unwrap_or_default();
+            (first + chars.as_str()).into()
+        }
+        Some(escaped) => escaped.into(),
+    }
+}
+
+/// What [`or_unknown`] was given.
+pub(super) fn unless_unknown(markdown: &str, unknown: &str) -> Option<String> {
+    (markdown != unknown).then(|| unescape(markdown))
+}
+
+/// The cells of a table's row, without the blanks around them; `None` if it is none.
+pub(super) fn cells(row: &str) -> Option<Vec<&str>> {
+    let row = row.strip_prefix('|')?;
+    let (mut cells, mut start, mut escaped) = (Vec::new(), 0, false);
+    for (at, c) in row.char_indices() {
+        if c == '|' && !escaped {
+            cells.push(row[start..at].trim_matches(' '));
+            start = at + 1;
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    row[start..].trim_matches(' ').is_empty().then_some(cells)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_be_markup_is_escaped_and_other_text_stands_as_it_is() {
+        for (text, markdown) in [
+            ("rules_engine -> executor, 5 > 3, C#, a-b - 2+2", r"rules_engine -> executor, 5 > 3, C#, a-b \- 2+2"),
+            ("a|b `c` **d** _e_ <b> &amp; ~f~ [g](h) \\", r"a\|b \`c\` \*\*d\*\* \_e\_ \<b> \&amp; \~f\~ \[g](h) \\"),
+            ("# heading ##", r"\# heading \#\#"),
+            ("- item", r"\- item"),
+            ("> quoted", r"\> quoted"),
+            ("one\ntwo\r\n", "one<br>two&#13;<br>"),
+            ("  \t", "&#32; &#9;"),
+            ("\u{1b}[2J\0\u{2028}", r"&#27;\[2J&#0;&#8232;"),
+        ] {
+            assert_eq!(escape(text), markdown);
+            assert_eq!(unescape(markdown), text);
+        }
+    }
+
+    #[test]
+    fn what_nobody_escaped_is_taken_as_it_stands() {
+        for text in ["C:\\dir é\\é", "a < b & c &# &#x; &#1114112; &#5", "\\"] {
+            assert_eq!(unescape(text), text);
+        }
+    }
+
+    #[test]
+    fn a_value_that_reads_as_unknown_is_told_from_it() {
+        assert_eq!(or_unknown(Some("PENDING"), "PENDING"), "&#80;ENDING");
+        assert_eq!(unless_unknown("&#80;ENDING", "PENDING").as_deref(), Some("PENDING"));
+        assert_eq!(unless_unknown("PENDING", "PENDING"), None);
+        // Escaped already, so that it is told apart without more.
+        assert_eq!(or_unknown(Some("-"), UNKNOWN), r"\-");
+    }
+
+    #[test]
+    fn cells_end_at_bars_that_are_not_escaped() {
+        assert_eq!(cells(r"| a\|b |  | c\\ |"), Some(vec![r"a\|b", "", r"c\\"]));
+        assert_eq!((cells("a |"), cells("| a | b")), (None, None));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_stays_on_its_line_and_in_its_cell_and_reads_back(text in r"([\PC]|[|`*_#<>&~\\\[\]! +\-\n\r\t\u{0}\u{85}\u{2028}]){0,40}") {
+            for markdown in [escape(&text), or_unknown(Some(&text), "PENDING").into_owned()] {
+                proptest::prop_assert_eq!(unescape(&markdown), text.as_str());
+                proptest::prop_assert!(!markdown.contains(is_invisible));
+                proptest::prop_assert_eq!(markdown.trim(), markdown.as_str());
+                let row = format!("| {markdown} | x |");
+                proptest::prop_assert_eq!(cells(&row), Some(vec![markdown.as_str(), "x"]));
+            }
+            proptest::prop_assert_eq!(uncode(&code(&text)), text.as_str());
+            proptest::prop_assert!(!escape(&text).contains(" - "));
+        }
+    }
+}
