@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 
-use super::period::Period;
 use super::period::Selection;
 use super::prices::OwnPrices;
 use crate::show::IdPrefix;
