@@ -11,7 +11,12 @@ pub(crate) type Hex = [u8; 64];
 
 /// The hash of `bytes`.
 pub(crate) fn hex(bytes: &[u8]) -> Hex {
-    encode(&Sha256::digest(bytes))
+    encode(&sha256(bytes))
+}
+
+/// The hash of `bytes`, as bytes.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 fn encode(digest: &[u8]) -> Hex {

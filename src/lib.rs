@@ -67,7 +67,8 @@
 //! # Modules
 //!
 //! [`metrics`] is what is recorded; [`journal`] how bytes become durable lines; [`cost`], [`quota`] and [`baseline`] what
-//! it cost, what is left, what is normal; [`ledger`] puts them together. Imports point one way.
+//! it cost, what is left, what is normal; [`ledger`] puts them together. [`export`] writes records for other programs, and
+//! [`runlog::retention`] says what is kept. Imports point one way.
 //!
 //! # Features
 //!
@@ -94,12 +95,14 @@ struct Readme;
 
 pub mod baseline;
 pub mod cost;
+pub mod export;
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 pub mod journal;
 pub mod ledger;
 pub mod metrics;
 pub mod quota;
+pub mod runlog;
 
 pub use baseline::{Baseline, Baselines};
 pub use cost::{Cost, PriceTable};

@@ -375,7 +375,18 @@ fn no_command_changes_anything() {
     let place = Place::new().with_a_foreign_line();
     let content = || place.files().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect::<Vec<_>>();
     let before = content();
-    for command in ["list", "show 019c5d2a-5", "verify", "head", "cost", "cost discrepancy", "quota", "baseline"] {
+    for command in [
+        "list",
+        "show 019c5d2a-5",
+        "verify",
+        "head",
+        "cost",
+        "cost discrepancy",
+        "quota",
+        "baseline",
+        "export workflow",
+        "retention plan",
+    ] {
         assert!(matches!(place.run(command.split(' ')).code, Some(0 | 1)), "{command}");
         assert!(before == content(), "{command}");
     }
@@ -440,7 +451,19 @@ fn wrong_arguments_are_named_and_nothing_is_done() {
 
 #[test]
 fn help_has_an_example_of_each_command_and_the_exit_codes_and_no_colour() {
-    for name in ["list", "show", "verify", "head", "cost", "cost discrepancy", "quota", "baseline"] {
+    for name in [
+        "list",
+        "show",
+        "verify",
+        "head",
+        "cost",
+        "cost discrepancy",
+        "quota",
+        "baseline",
+        "export workflow",
+        "retention plan",
+        "retention apply",
+    ] {
         let args = name.split(' ').chain(["--help"]);
         let help = output(command().env("CLICOLOR_FORCE", "1").args(args)).answer(0);
         let example = help.split_once("\nExample: ").map(|(_, example)| example.lines().nth(1).unwrap_or_default());

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-const ROWS: u32 = 31;
+const ROWS: u32 = 32;
 
 /// `file::test` by row.
 type Tests = BTreeMap<u32, BTreeSet<String>>;

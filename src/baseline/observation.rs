@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use super::{By, Period, week_start};
-use crate::metrics::{Fields, Timestamp, Usd};
+use crate::metrics::{Fields, Timestamp, Usd, outcome};
 
 /// What a baseline groups records by.
 #[derive(Debug, Clone, Copy)]
@@ -48,15 +48,6 @@ pub(super) fn of<'r>(record: &'r Fields<'_>) -> (Labels<'r>, Observation) {
         tokens: record.tokens_used,
     };
     (labels, observation)
-}
-
-/// Writers that set only one of the two fields are understood: the plan's own exception handler sets
-/// `execution_failed` alone.
-fn outcome(succeeded: Option<bool>, failed: Option<bool>) -> Option<bool> {
-    match (succeeded, failed) {
-        (Some(succeeded), Some(failed)) => (succeeded != failed).then_some(succeeded),
-        (succeeded, failed) => succeeded.or(failed.map(|failed| !failed)),
-    }
 }
 
 impl Observation {

@@ -167,6 +167,11 @@ impl<'j> Blocks<'j> {
         self.active_number
     }
 
+    /// Number of the first segment that is there.
+    pub(crate) fn first_number(&self) -> u64 {
+        self.sealed.front().copied().unwrap_or(self.active_number)
+    }
+
     /// The next block; `None` at the end of the journal. What is appended to a segment after its first block was given is
     /// in none.
     ///

@@ -3,8 +3,10 @@
 use std::io;
 
 use chrono::{DateTime, SecondsFormat};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::line::Link;
+use super::reader::Splitter;
 use super::segment::Layout;
 use super::storage::{Access, Storage, append_all, open_or_make, read_full_at};
 use crate::error::{Error, Result};
@@ -70,6 +72,102 @@ pub enum Event {
         /// How many.
         records: u64,
     },
+    /// A sealed segment stands in an archive, and is removed here.
+    Archived {
+        /// Number of the segment.
+        segment: u64,
+        /// Its length.
+        bytes: u64,
+        /// Number of its last line.
+        seq: u64,
+        /// Hash of its last line.
+        hash: String,
+        /// The active segment that the archive would have.
+        to: String,
+    },
+    /// A file about the ledger's executions stands in an archive, and is removed from its place.
+    FileArchived {
+        /// Its place.
+        path: String,
+        /// Its length.
+        bytes: u64,
+        /// SHA-256 of its content.
+        sha256: String,
+        /// Its place in the archive.
+        to: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file about the ledger's executions is deleted.
+    FileDeleted {
+        /// Its place.
+        path: String,
+        /// Its length.
+        bytes: u64,
+        /// SHA-256 of its content.
+        sha256: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Where the lines of an archive end.
+#[derive(Debug, Clone)]
+pub(crate) struct Boundary {
+    /// Number of the last archived segment.
+    pub(crate) segment: u64,
+    /// Its length.
+    pub(crate) bytes: u64,
+    /// Its last line.
+    pub(crate) link: Link,
+    /// The active segment that the archive would have.
+    pub(crate) to: String,
+}
+
+impl Boundary {
+    pub(crate) fn into_event(self) -> Event {
+        let Self { segment, bytes, link, to } = self;
+        Event::Archived { segment, bytes, seq: link.seq, hash: link.hash_str().to_owned(), to }
+    }
+}
+
+/// What was archived directly before segment `first`, or before what is missing there; `None`: nothing.
+pub(crate) fn archived_before(storage: &dyn Storage, layout: &Layout, first: u64) -> Result<Option<Boundary>> {
+    #[derive(Deserialize)]
+    struct Archived {
+        event: String,
+        segment: u64,
+        bytes: u64,
+        seq: u64,
+        hash: String,
+        to: String,
+    }
+    if first == 1 {
+        return Ok(None);
+    }
+    let path = layout.events();
+    let failed = |source| Error::io("read the ledger's events", &path, source);
+    let file = match storage.open(&path, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(failed)?,
+    };
+    let mut lines = Splitter::new(file.into(), 0);
+    let mut last: Option<Boundary> = None;
+    while let Some(piece) = lines.next_piece().map_err(failed)? {
+        // Other events have other fields; what a crash left of one is none.
+        if let Ok(Archived { event, segment, bytes, seq, hash, to }) = serde_json::from_slice(lines.bytes(piece))
+            && event == "archived"
+            && segment < first
+            && last.as_ref().is_none_or(|last| last.segment <= segment)
+            && let Ok(hash) = hash.into_bytes().try_into()
+        {
+            last = Some(Boundary { segment, bytes, link: Link { seq, hash }, to });
+        }
+        if piece.unfinished {
+            break;
+        }
+    }
+    Ok(last)
 }
 
 #[derive(Serialize)]

@@ -17,7 +17,7 @@ pub(crate) mod per_process;
 pub(crate) mod platform;
 mod primitives;
 pub(crate) mod reader;
-mod recovery;
+pub(crate) mod recovery;
 pub(crate) mod segment;
 #[cfg(feature = "simulation")]
 pub mod simulated;
@@ -257,6 +257,15 @@ impl Journal {
     /// between processes and does not wait for a sync; so a forked child that has not appended has seen only the start.
     pub(crate) fn seen_end(&self) -> Cursor {
         self.writer.get().map_or(Cursor::START, Writer::seen_end)
+    }
+
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Does `work` while neither a thread nor a process appends.
+    pub(crate) fn under_lock<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.writer()?.under_lock(work)
     }
 
     pub(crate) fn layout(&self) -> &Layout {

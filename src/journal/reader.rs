@@ -468,6 +468,8 @@ impl Lines {
                 let path = self.layout.sealed_segment(segment);
                 match self.open_file(&path)? {
                     Some(file) => (segment, file, path, true),
+                    // Moved to an archive since it was listed: the next one comes after it.
+                    None if self.is_gone(&path)? => return self.open_segment(),
                     None => return Ok(false),
                 }
             }
@@ -484,6 +486,11 @@ impl Lines {
         let splitter = Splitter::new(file, self.cursor.offset);
         self.open = Some(Open { splitter, path, id, sealed: is_sealed, seen: Seen::default() });
         Ok(true)
+    }
+
+    fn is_gone(&self, path: &Path) -> Result<bool> {
+        let there = self.storage.stat(path).map_err(|source| Error::io("look for a segment", path, source))?;
+        Ok(there.is_none())
     }
 
     fn open_file(&self, path: &Path) -> Result<Option<Arc<dyn StorageFile>>> {

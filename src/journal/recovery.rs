@@ -50,7 +50,7 @@ pub(super) fn check_active(storage: &dyn Storage, layout: &Layout) -> Result<()>
 }
 
 /// Refuses directories in which any user could put another file in the place of the ledger's.
-pub(super) fn check_directories(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+pub(crate) fn check_directories(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     for directory in [layout.parent(), layout.machinery()] {
         // With the dot, what a symbolic link leads to.
         let stat = storage.stat(&directory.join("."));

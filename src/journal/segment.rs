@@ -56,6 +56,11 @@ impl Layout {
         self.machinery.join("sweep")
     }
 
+    /// Held while segments are moved to an archive.
+    pub(crate) fn archive_lock(&self) -> PathBuf {
+        self.machinery.join("archiving")
+    }
+
     pub(crate) fn inflight(&self) -> PathBuf {
         self.machinery.join("inflight")
     }
@@ -73,7 +78,7 @@ impl Layout {
         self.machinery.join(format!("baseline-{by}.checkpoint"))
     }
 
-    pub(super) fn sealed(&self) -> PathBuf {
+    pub(crate) fn sealed(&self) -> PathBuf {
         self.machinery.join("sealed")
     }
 

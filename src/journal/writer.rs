@@ -91,6 +91,14 @@ impl Writer {
     pub(super) fn end(&self) -> Result<Mark> {
         self.tail().end()
     }
+
+    /// Does `work` while nobody appends.
+    pub(super) fn under_lock<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        // The lock keeps other processes out, and the tail the other threads, who have the same lock.
+        let mut tail = self.tail();
+        let _locked = tail.lock()?;
+        work()
+    }
 }
 
 impl Drop for Writer {
@@ -98,5 +106,39 @@ impl Drop for Writer {
         if self.process == std::process::id() {
             self.tail().close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use crate::journal::{Journal, Options};
+
+    /// Neither a thread that shares the journal nor one with a handle of its own.
+    #[test]
+    fn nobody_appends_while_work_is_done_under_the_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || {
+            let mut options = Options::new(Arc::new(|| 0));
+            options.lock_deadline = Duration::from_secs(60);
+            Journal::open(directory.path().join("log.jsonl"), options).unwrap()
+        };
+        let (journal, other) = (open(), open());
+        let appended = journal
+            .under_lock(|| {
+                let appends: Vec<_> = [journal.clone(), other]
+                    .into_iter()
+                    .map(|journal| std::thread::spawn(move || journal.append(b"{}").map(|appended| appended.seq)))
+                    .collect();
+                std::thread::sleep(Duration::from_millis(100));
+                assert!(appends.iter().all(|append| !append.is_finished()));
+                Ok(appends)
+            })
+            .unwrap();
+        let mut numbers: Vec<_> = appended.into_iter().map(|append| append.join().unwrap().unwrap()).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2]);
     }
 }

@@ -1,6 +1,7 @@
 //! The ledger: records of executions, durable in a journal.
 
 mod answer;
+mod archive;
 mod checkpoint;
 mod clock;
 mod deadline;
@@ -23,13 +24,14 @@ use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
 pub use answer::{Answer, Recorded};
+pub use archive::{SealedSegment, sealed_segments};
 pub use checkpoint::{Refreshed, refresh_baselines};
 pub use execution::{Done, Execution, Skill};
 pub use frozen::{BaselineJournal, FrozenWeeks};
 pub use options::Options;
 pub use records::Records;
 pub use scan::{Scan, Scanned};
-pub use verify::{Fault, FaultKind, Verification, verify};
+pub use verify::{ArchivedLines, Fault, FaultKind, Verification, verify};
 
 use crate::cost::{Cost, PriceTable};
 use crate::error::{Error, ErrorKind, Result};

@@ -31,6 +31,7 @@ pub use groups::{
 };
 pub use meter::Meter;
 pub use money::Usd;
+pub(crate) use status::outcome;
 pub use status::{CostTier, Environment, ErrorCategory, Kind, Status};
 pub use timestamp::Timestamp;
 pub use usage::{Usage, UsageParts};

@@ -98,6 +98,16 @@ impl Status {
     }
 }
 
+/// Whether an execution succeeded, by `execution_succeeded` and `execution_failed`; `None` when they do not say, or contradict
+/// each other. Writers that set only one of the two fields are understood: the plan's own exception handler sets
+/// `execution_failed` alone.
+pub(crate) fn outcome(succeeded: Option<bool>, failed: Option<bool>) -> Option<bool> {
+    match (succeeded, failed) {
+        (Some(succeeded), Some(failed)) => (succeeded != failed).then_some(succeeded),
+        (succeeded, failed) => succeeded.or(failed.map(|failed| !failed)),
+    }
+}
+
 open_enum! {
     /// What sort of error ended an execution.
     ErrorCategory {

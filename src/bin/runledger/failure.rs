@@ -25,6 +25,8 @@ pub(crate) enum Failure {
     Prices { path: PathBuf, source: runledger::Error },
     #[error("read the limits: {}", path.display())]
     Limits { path: PathBuf, source: runledger::Error },
+    #[error("read the retention policy: {}", path.display())]
+    RetentionPolicy { path: PathBuf, source: runledger::Error },
     #[error("no execution has the id {0}")]
     Absent(String),
     #[error("several executions have an id that begins with {prefix}, such as {first} and {second}")]
@@ -42,7 +44,9 @@ impl Failure {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Library(error) => kind(error),
-            Self::Prices { source, .. } | Self::Limits { source, .. } => kind(source),
+            Self::Prices { source, .. } | Self::Limits { source, .. } | Self::RetentionPolicy { source, .. } => {
+                kind(source)
+            }
             Self::Output(_) | Self::Input(_) | Self::File { .. } => "io",
             Self::Head { .. } => "malformed",
             Self::Absent(_) | Self::NotFrozen { .. } => "absent",

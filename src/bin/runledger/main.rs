@@ -10,6 +10,7 @@ mod cost;
 mod discrepancy;
 mod exit_code;
 mod explain;
+mod export;
 mod failure;
 mod freeze;
 mod head;
@@ -21,11 +22,14 @@ mod price_table;
 mod prices;
 mod quota;
 mod records;
+mod retention;
+mod run_logs;
 mod short;
 mod show;
 mod stability;
 mod table;
 mod verify;
+mod workflow;
 mod zone;
 
 use std::io::{self, BufWriter, Write};
@@ -63,6 +67,8 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Quota(args) => quota::run(args, global, out),
         Command::Baseline(args) => baseline::run(args, global, out),
         Command::Compare(args) => compare::run(args, global, out),
+        Command::Export(args) => export::run(args, global, out),
+        Command::Retention(args) => retention::run(args, global, out),
     }?;
     out.flush()?;
     Ok(code)

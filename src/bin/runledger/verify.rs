@@ -48,6 +48,13 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
         0 => writeln!(out, "head      {}", cell(None::<u64>))?,
         seq => writeln!(out, "head      {seq} {}", found.head.hash)?,
     }
+    if let Some(archived) = &found.archived {
+        let (next, to) = (archived.seq.saturating_add(1), printable(&archived.to));
+        writeln!(out, "starts    seq {next} (no fault: the lines before it are in {to})")?;
+        if archived.heads > 0 {
+            writeln!(out, "heads     {} of lines before it: to be held against the archive", archived.heads)?;
+        }
+    }
     if found.repeated > 0 {
         writeln!(out, "repeated  {} (no fault: a segment was begun anew)", found.repeated)?;
     }

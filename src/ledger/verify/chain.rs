@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 use super::check::{Checked, Verdict};
-use super::{Fault, FaultKind, Verification};
+use super::{ArchivedLines, Fault, FaultKind, Verification};
 use crate::journal::Head;
 use crate::journal::blocks::Block;
+use crate::journal::events::Boundary;
 use crate::journal::line::{Link, Trailer};
 use crate::journal::reader::Missing;
 use crate::journal::segment::Layout;
@@ -74,6 +75,7 @@ impl Chain {
             lines: 0,
             bytes: 0,
             segments: active,
+            archived: None,
             repeated: 0,
             in_progress_bytes: 0,
             head: Head { ledger, seq: 0, hash: String::new(), segment: active, bytes: 0 },
@@ -97,6 +99,23 @@ impl Chain {
             foreign,
             found,
         }
+    }
+
+    /// Expects the line after the last archived one as the first.
+    pub(super) fn begin_after(&mut self, archived: Boundary) {
+        let link = archived.link;
+        (self.last, self.path) = (link, self.layout.events());
+        let heads = self.heads_of(link.seq);
+        let unseen = std::mem::take(&mut self.passed).len() as u64;
+        self.hold_against(link, &heads, Place { line: 0, byte: 0 });
+        self.found.segments = self.active.saturating_sub(archived.segment);
+        self.found.archived = Some(ArchivedLines {
+            segment: archived.segment,
+            seq: link.seq,
+            hash: link.hash_str().to_owned(),
+            to: archived.to,
+            heads: unseen,
+        });
     }
 
     /// Takes the next block and what was found in it.
@@ -242,6 +261,10 @@ impl Chain {
             self.recent.pop_front();
         }
         self.recent.push_back(link);
+        self.hold_against(link, heads, place);
+    }
+
+    fn hold_against(&mut self, link: Link, heads: &[Head], place: Place) {
         for head in heads.iter().filter(|head| head.hash != link.hash_str()) {
             let found = format!("expected the line of a kept head, with hash {}", head.hash);
             self.fault(FaultKind::Replaced, place, Some(link.seq), found);

@@ -19,7 +19,7 @@ use crate::journal::blocks::Blocks;
 use crate::journal::segment::Layout;
 use crate::journal::storage::{Disk, Storage};
 use crate::journal::workers::{Sharing, in_order};
-use crate::journal::{Head, identity};
+use crate::journal::{Head, events, identity};
 use chain::Chain;
 use check::Checked;
 
@@ -80,6 +80,23 @@ pub struct Fault {
     pub found: String,
 }
 
+/// The beginning of a ledger, which was moved to an archive: its last line, to which the first line here is chained. No
+/// fault. The archive is verified as a ledger of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ArchivedLines {
+    /// Number of the last archived segment.
+    pub segment: u64,
+    /// Number of the last archived line.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: String,
+    /// The path under which the archive is read, as the ledger's events have it.
+    pub to: String,
+    /// How many of the kept heads are of lines before that one: only the archive can be held against them.
+    pub heads: u64,
+}
+
 /// What a verification found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -88,8 +105,11 @@ pub struct Verification {
     pub lines: u64,
     /// How many bytes were read.
     pub bytes: u64,
-    /// How many segments, the active one included.
+    /// How many segments, the active one included; those that were archived do not count.
     pub segments: u64,
+    /// What was moved to an archive; `None`: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived: Option<ArchivedLines>,
     /// Lines that were repeated at the beginning of a segment, because the one before could not be synced. No fault.
     pub repeated: u64,
     /// Bytes at the end of the active segment that a writer has not finished. No fault.
@@ -157,6 +177,9 @@ fn verify_in(
     })?;
     let blocks = Blocks::of(disk, layout, block_bytes)?;
     let mut chain = Chain::new(id, layout, blocks.active_number(), heads);
+    if let Some(archived) = events::archived_before(disk, layout, blocks.first_number())? {
+        chain.begin_after(archived);
+    }
     in_order(blocks, sharing, Checked::of, |block, checked| {
         chain.block(block, checked);
         Ok(())

@@ -3,12 +3,14 @@
 mod baseline;
 mod compare;
 mod cost;
+mod export;
 mod head;
 mod list;
 mod period;
 mod price;
 mod prices;
 mod quota;
+mod retention;
 mod show;
 mod verify;
 
@@ -19,12 +21,14 @@ use clap::{Parser, Subcommand};
 pub(crate) use baseline::{Baseline, BaselineCommand, BaselineFreeze, BaselineStability};
 pub(crate) use compare::Compare;
 pub(crate) use cost::{Cost, CostCommand, CostExplain, Discrepancy};
+pub(crate) use export::{Export, ExportWorkflow};
 pub(crate) use head::Head;
 pub(crate) use list::List;
 pub(crate) use period::{Period, Window};
 pub(crate) use price::Price;
 pub(crate) use prices::{PriceSource, Prices, PricesCheck, PricesImport};
 pub(crate) use quota::Quota;
+pub(crate) use retention::{Retention, RetentionScope};
 pub(crate) use show::Show;
 pub(crate) use verify::Verify;
 
@@ -81,4 +85,8 @@ pub(crate) enum Command {
     Quota(Quota),
     Baseline(Baseline),
     Compare(Compare),
+    #[command(subcommand)]
+    Export(Export),
+    #[command(subcommand)]
+    Retention(Retention),
 }

@@ -1,0 +1,241 @@
+//! Workflow events: one JSON object for each execution, as JSON lines.
+//!
+//! [`SCHEMA`] says what each member is, which values of a record become it, and where `null` stands for what is unknown.
+//! In short:
+//!
+//! | member | comes from |
+//! |---|---|
+//! | `event_id` | `execution_id` |
+//! | `workflow_run_id` | `run.run_id`: as it is if it is a UUID, else the UUID that its name [stands for](run_uuid) |
+//! | `task_id`, `task_description` | `run.task_id`, `run.description` |
+//! | `agent_name` | `run.agent_name`; where none is told, `skill_name` |
+//! | `timestamps` | start, end, and the time between by the monotonic clock; where that is unknown, by the two times |
+//! | `status` | success: `Success`; failed, cancelled, panicked, interrupted: `Failed`; paused: `HIL-Paused` |
+//! | `cost_data` | amounts and tokens under the names that they have in the record |
+//! | `llm_trace` | `trace.llm_calls`, in the order of their numbers; a prompt or completion that was not stored is `null` |
+//! | `human_feedback` | `trace.human_feedback`, which only an execution that was paused has; else the member is absent |
+
+use std::io;
+
+use serde::Serialize;
+use uuid::{Builder, Uuid, uuid};
+
+use crate::digest;
+use crate::error::{Error, ErrorKind, Result, Skipped};
+use crate::metrics::{CostSource, CostTier, ExecutionMetrics, Feedback, LlmCall, Status, Timestamp, Usd, outcome};
+
+/// The JSON Schema (2020-12) of an event.
+///
+/// ```
+/// let schema: serde_json::Value = serde_json::from_str(runledger::export::workflow::SCHEMA)?;
+/// assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub const SCHEMA: &str = include_str!("workflow.schema.json");
+
+/// What the names of runs are hashed with, so that no other program's UUIDs are met by chance.
+const RUN_NAMES: Uuid = uuid!("5f0c1d3e-8a52-4b7e-9c64-2d1f6a7b8e90");
+
+/// The workflow event of one execution. Serialises to the object of [`SCHEMA`].
+///
+/// ```
+/// use runledger::export::workflow::WorkflowEvent;
+/// use runledger::{ExecutionMetrics, Uuid, metrics::Status};
+///
+/// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "implement", "1.0.0", "2026-02-14T14:23:00Z".parse()?);
+/// record.set_status(Status::Cancelled);
+/// let event = serde_json::to_value(WorkflowEvent::of(&record))?;
+/// assert_eq!((&event["status"], &event["agent_name"]), (&"Failed".into(), &"implement".into()));
+/// assert!(event["task_id"].is_null() && event.get("human_feedback").is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Serialize)]
+pub struct WorkflowEvent<'r> {
+    event_id: Uuid,
+    workflow_run_id: Option<Uuid>,
+    task_id: Option<&'r str>,
+    task_description: Option<&'r str>,
+    agent_name: &'r str,
+    timestamps: Timestamps,
+    status: Option<&'static str>,
+    cost_data: CostData<'r>,
+    llm_trace: Vec<TracedCall<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    human_feedback: Option<&'r Feedback>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Timestamps {
+    start_time_utc: Timestamp,
+    end_time_utc: Option<Timestamp>,
+    duration_seconds: Option<f64>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct CostData<'r> {
+    cost_usd: Option<Usd>,
+    source: Option<&'r CostSource>,
+    estimated_usd: Option<Usd>,
+    cost_tier: Option<&'r CostTier>,
+    tokens_input: Option<u64>,
+    tokens_output: Option<u64>,
+    tokens_used: Option<u64>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct TracedCall<'r> {
+    call_sequence: u64,
+    model_name: &'r str,
+    prompt: Option<&'r str>,
+    completion: Option<&'r str>,
+}
+
+impl<'r> WorkflowEvent<'r> {
+    /// The event of an execution.
+    pub fn of(record: &'r ExecutionMetrics) -> Self {
+        let run = &record.run;
+        Self {
+            event_id: record.execution_id,
+            workflow_run_id: run.run_id.as_deref().map(run_uuid),
+            task_id: run.task_id.as_deref(),
+            task_description: run.description.as_deref(),
+            agent_name: run.agent_name.as_deref().unwrap_or(&record.skill_name),
+            timestamps: Timestamps {
+                start_time_utc: record.timestamp_start,
+                end_time_utc: record.timestamp_end,
+                duration_seconds: duration_ms(record).map(|ms| ms as f64 / 1000.0),
+            },
+            status: status(record),
+            cost_data: CostData {
+                cost_usd: record.cost_usd,
+                source: record.cost.source.as_ref(),
+                estimated_usd: record.cost.estimated_usd,
+                cost_tier: record.cost_tier.as_ref(),
+                tokens_input: record.tokens_input,
+                tokens_output: record.tokens_output,
+                tokens_used: record.tokens_used,
+            },
+            llm_trace: llm_trace(&record.trace.llm_calls),
+            human_feedback: record.trace.human_feedback.as_ref(),
+        }
+    }
+}
+
+/// In the order of their numbers, which is that of the list in every record that is valid.
+fn llm_trace(calls: &[LlmCall]) -> Vec<TracedCall<'_>> {
+    let mut traced: Vec<_> = calls
+        .iter()
+        .map(|call| TracedCall {
+            call_sequence: call.call_sequence,
+            model_name: &call.model_name,
+            prompt: call.prompt.as_deref(),
+            completion: call.completion.as_deref(),
+        })
+        .collect();
+    traced.sort_by_key(|call| call.call_sequence);
+    traced
+}
+
+/// How long it took, in milliseconds.
+fn duration_ms(record: &ExecutionMetrics) -> Option<u64> {
+    let between = || record.timestamp_end?.unix_ms().checked_sub(record.timestamp_start.unix_ms())?.try_into().ok();
+    record.wall_clock_time_ms.or_else(between)
+}
+
+/// How the task ended; `None` when the record does not say, or only in a newer writer's word.
+fn status(record: &ExecutionMetrics) -> Option<&'static str> {
+    // By the text, since `Other("paused")` is `Paused`.
+    let succeeded = match record.status.as_ref().map(|status| Status::from(status.as_str())) {
+        Some(Status::Paused) => return Some("HIL-Paused"),
+        // Nobody saw it succeed, and nobody will.
+        Some(Status::Interrupted) => false,
+        Some(Status::Other(_)) | None => outcome(record.execution_succeeded, record.execution_failed)?,
+        Some(status) => status.succeeded()?,
+    };
+    Some(if succeeded { "Success" } else { "Failed" })
+}
+
+/// The UUID of the run with this name, the same for all its executions: the name itself if it is a UUID; else one of
+/// version 8, the beginning of the SHA-256 of a constant and the name, as in
+/// [RFC 9562, appendix B.2](https://www.rfc-editor.org/rfc/rfc9562#appendix-B.2).
+///
+/// ```
+/// use runledger::export::workflow::run_uuid;
+///
+/// let uuid = "0194f3a5-6c1e-7d2b-8a4f-1b2c3d4e5f60";
+/// assert_eq!(run_uuid(uuid).to_string(), uuid);
+/// assert_eq!(run_uuid("nightly-7").to_string(), "39031ca1-4a24-838e-aeb7-d0bc0af82625");
+/// ```
+pub fn run_uuid(run_id: &str) -> Uuid {
+    Uuid::try_parse(run_id).unwrap_or_else(|_| hashed(&RUN_NAMES, run_id))
+}
+
+fn hashed(namespace: &Uuid, name: &str) -> Uuid {
+    let hash = digest::sha256(&[namespace.as_bytes(), name.as_bytes()].concat());
+    Builder::from_custom_bytes(std::array::from_fn(|at| hash[at])).into_uuid()
+}
+
+/// What was written.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Written {
+    /// How many events.
+    pub events: u64,
+    /// How many of them are of no run.
+    pub without_run: u64,
+    /// How many of them are of a run whose id is no UUID, so that theirs is [made of it](run_uuid).
+    pub run_named: u64,
+    /// How many of them do not say how they ended.
+    pub without_status: u64,
+    /// The lines that are no records, of which there is no event.
+    pub skipped: Skipped,
+}
+
+/// Writes the event of each record as a line of JSON, in the order in which the records come, and holds one at a time.
+///
+/// A record that stands in a ledger twice, under one `execution_id`, is two lines with one `event_id`. An item that is an
+/// error of [`ErrorKind::Malformed`], a line that is no record, is passed over and counted.
+///
+/// # Errors
+/// The first error of any other kind, among the records or of `out`: [`ErrorKind::Io`].
+pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut out: impl io::Write) -> Result<Written> {
+    let mut written = Written::default();
+    for record in records {
+        match record {
+            Ok(record) => written.add(&record, &mut out)?,
+            Err(error) if error.kind() == ErrorKind::Malformed => written.skipped.add(error),
+            Err(error) => return Err(error),
+        }
+    }
+    out.flush().map_err(failed)?;
+    Ok(written)
+}
+
+fn failed(source: io::Error) -> Error {
+    Error::new(ErrorKind::Io, "write workflow events").source(source)
+}
+
+impl Written {
+    fn add(&mut self, record: &ExecutionMetrics, out: &mut impl io::Write) -> Result<()> {
+        let event = WorkflowEvent::of(record);
+        serde_json::to_writer(&mut *out, &event).map_err(|error| failed(error.into()))?;
+        out.write_all(b"\n").map_err(failed)?;
+        self.events += 1;
+        self.without_run += u64::from(record.run.run_id.is_none());
+        self.run_named += u64::from(record.run.run_id.as_deref().is_some_and(|id| Uuid::try_parse(id).is_err()));
+        self.without_status += u64::from(event.status.is_none());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of RFC 9562, appendix B.2.
+    #[test]
+    fn a_name_is_hashed_as_the_rfc_does() {
+        let uuid = hashed(&Uuid::NAMESPACE_DNS, "www.example.com");
+        assert_eq!(uuid.to_string(), "5c146b14-3c52-8afd-938a-375d0df1fbf6");
+    }
+}

@@ -1,0 +1,97 @@
+//! Copying a file to where it is to be kept.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::digest::hash_reader;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::storage::{Access, FileType, Storage, StorageFile, read_full_at, unless_missing, write_all_at};
+
+/// What a file held, read once.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) bytes: u64,
+    /// SHA-256, 64 lower-case hex digits.
+    pub(super) hash: String,
+}
+
+/// Copies a file, which must be a regular one, under a name that is free or has the same content already. When it
+/// returns, the copy is whole and durable and was read back.
+pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<Content> {
+    let original = content(storage, from)?;
+    let id = |path: &Path| {
+        let stat = storage.stat(path).map_err(|source| Error::io("examine the archive", path, source))?;
+        Ok(stat.map(|stat| stat.id))
+    };
+    let there = id(to)?;
+    if there.is_some() && there == id(from)? {
+        // To be removed in its place later, it would be gone in both.
+        return Err(Error::new(ErrorKind::Unsuitable, "copy to the archive")
+            .path(to)
+            .detail("it is the file itself; choose another directory"));
+    }
+    if there.is_none() {
+        let new = to.with_extension("new");
+        write(storage, from, &new).map_err(|source| Error::io("copy to the archive", &new, source))?;
+        same(&content(storage, &new)?, &original, &new)?;
+        storage.rename(&new, to).map_err(|source| Error::io("name a copy in the archive", to, source))?;
+    }
+    // What stands there may be what a crash left of an earlier call.
+    same(&content(storage, to)?, &original, to)?;
+    let parent = to.parent().unwrap_or(Path::new(""));
+    storage.sync_dir(parent).map_err(|source| Error::io("sync the archive", parent, source))?;
+    Ok(original)
+}
+
+fn same(copy: &Content, original: &Content, path: &Path) -> Result<()> {
+    match copy == original {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Unsuitable, "verify a copy in the archive").path(path).detail(format!(
+            "expected {} bytes with the hash {}, found {} with {}; move away what stands there",
+            original.bytes, original.hash, copy.bytes, copy.hash
+        ))),
+    }
+}
+
+/// What a regular file holds.
+pub(super) fn content(storage: &dyn Storage, path: &Path) -> Result<Content> {
+    let failed = |source| Error::io("read a file to be kept or deleted", path, source);
+    let stat = storage.stat(path).map_err(failed)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+    if stat.file_type != FileType::File {
+        return Err(Error::new(ErrorKind::Unsuitable, "read a file to be kept or deleted")
+            .path(path)
+            .detail("expected a regular file, found another thing"));
+    }
+    let file = storage.open(path, Access::Read).map_err(failed)?;
+    let mut reader = Reader { file: &*file, offset: 0 };
+    let hash = hash_reader(&mut reader).map_err(failed)?;
+    Ok(Content { bytes: reader.offset, hash })
+}
+
+fn write(storage: &dyn Storage, from: &Path, new: &Path) -> io::Result<()> {
+    unless_missing(storage.remove(new))?;
+    let (from, to) = (storage.open(from, Access::Read)?, storage.open(new, Access::WriteNew)?);
+    let (mut buffer, mut offset) = (vec![0; 256 * 1024], 0);
+    loop {
+        let read = read_full_at(&*from, &mut buffer, offset)?;
+        if read == 0 {
+            return to.sync();
+        }
+        write_all_at(&*to, &buffer[..read], offset)?;
+        offset += read as u64;
+    }
+}
+
+/// Reads a file from its start.
+struct Reader<'f> {
+    file: &'f dyn StorageFile,
+    offset: u64,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}

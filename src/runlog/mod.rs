@@ -1,0 +1,3 @@
+//! The views of runs that people read, and how long they are kept.
+
+pub mod retention;
