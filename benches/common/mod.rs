@@ -15,8 +15,8 @@ pub(crate) struct Arguments {
     pub(crate) records: Option<u64>,
 }
 
-/// Reads `--seconds S`, `--dir DIRECTORY` and `--records N`, which not every benchmark heeds; the default directory is beside the executable, so on the disk that holds
-/// the build and not in memory.
+/// Reads `--seconds S`, `--dir DIRECTORY` and `--records N`, which not every benchmark heeds; the default directory is
+/// beside the executable, so on the disk that holds the build and not in memory.
 pub(crate) fn arguments() -> Arguments {
     let mut arguments = Arguments {
         seconds: Duration::from_secs(2),

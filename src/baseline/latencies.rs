@@ -225,6 +225,22 @@ mod tests {
         assert_eq!(of(&[1 << 32]).precision(), Precision::Bounded);
     }
 
+    #[test]
+    fn one_value_too_many_is_noticed_where_ranks_are_found() {
+        let most = Precision::DISTINCT_MAX as u64;
+        for (another, precision) in [(7, Precision::Exact), (most, Precision::Bounded)] {
+            let mut latencies = of(&(0..most).collect::<Vec<_>>());
+            assert!(latencies.low.is_empty());
+            latencies.add(another);
+            latencies.sort();
+            assert_eq!(latencies.precision(), precision);
+            let whole = of(&(0..most).chain([another]).collect::<Vec<_>>());
+            for rank in [0, 7, 8, most - 1, most, most + 1] {
+                assert_eq!(latencies.doubled_at(rank), whole.doubled_at(rank), "{rank}");
+            }
+        }
+    }
+
     /// Two halves that are exact each, and together are not.
     #[test]
     fn a_merge_that_bursts_the_limit_is_bounded() {

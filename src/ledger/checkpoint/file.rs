@@ -202,7 +202,8 @@ impl CheckpointFile<'_> {
         let new = path.with_extension("new");
         // A process that died may have left it.
         let file = open_or_make(self.storage, &new, Access::Write, Access::WriteNew)?;
-        // Whoever has the lock of the file that has this name is alone with it. Another may have renamed it since it was opened.
+        // Whoever has the lock of the file that has this name is alone with it. Since it was opened, another may have
+        // renamed it.
         let is_ours = file.try_lock()? && self.storage.stat(&new)?.map(|there| there.id) == Some(file.stat()?.id);
         if !is_ours {
             return Ok(());

@@ -50,15 +50,15 @@ struct Checkpoint {
 /// an earlier call has read is not read again: it kept a checkpoint, one for each grouping, in the ledger's directory of
 /// machinery (`baseline-skill.checkpoint`).
 ///
-/// A checkpoint is written after 16 MiB of lines were read, and replaces the one before. It can be deleted at any time. It is
-/// believed if it is whole, of this version of the crate, of this ledger, by its id, and if the ledger still has all that
-/// it was made of: the line at its end, by its hash in the chain, and each segment, by inode, and of sealed ones length and time
-/// of the last change. Else all records are read, [`notes`](Refreshed::notes) say why, and a new one takes its place. What
-/// is left is an edit in place, within the active segment and before that line: it comes to light when the checkpoint is
-/// rebuilt, and [`verify`](crate::verify) finds it.
+/// A checkpoint is written after 16 MiB of lines were read, and replaces the one before. It can be deleted at any time. It
+/// is believed if it is whole, of this version of the crate, of this ledger by its id, and if the ledger still has all that
+/// it was made of: the line at its end, by its hash in the chain, and each segment, by its inode, and if it is sealed by
+/// its length and the time of its last change. Else all records are read, [`notes`](Refreshed::notes) say why, and a new
+/// one takes its place. What escapes that is an edit in place in the active segment, before the checkpoint's end:
+/// [`verify`](crate::verify) finds it, and baselines know it once a checkpoint does not fit or is deleted.
 ///
 /// The ledger's lines are only read, and no writer is disturbed. Calls at the same time do each other no harm. Where no
-/// checkpoint can be written, a note says so, and each call reads all records. Plain JSON lines written by others have no
+/// checkpoint can be written, a note says so, and each call reads the same again. Plain JSON lines written by others have no
 /// machinery and no chain, and so no checkpoint; nor is one made where the last line is not one of the ledger's.
 ///
 /// # Errors
