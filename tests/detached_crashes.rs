@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk, When};
+use runledger::journal::simulated::{Call, Fault, Loss, Op, SimulatedDisk, When};
 use runledger::journal::storage::Storage;
 use runledger::metrics::Status;
 use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, Options, Skill, Uuid};
@@ -206,4 +206,22 @@ fn a_completion_that_nothing_takes_is_an_error_and_can_be_repeated() {
     let done = ledger.complete(id, Status::Failed, |_| ()).unwrap();
     assert_eq!(done.record.status, Some(Status::Failed));
     assert_eq!(records_of(&ledger, id), [done.record]);
+}
+
+/// Whoever completes an execution once more finds its record in the ledger: that is not moved away before.
+#[test]
+fn a_segment_that_may_hold_the_record_is_not_archived() {
+    let used = used();
+    let removed = |call: &Call| call.op == Op::Remove && call.path.extension().is_some_and(|end| end == "jsonl");
+    let before = used.disk.calls().iter().position(removed).unwrap();
+    let disk = used.disk.crash_after(before, Loss::Nothing);
+    let ledger = Options::new().storage(Arc::new(disk.clone())).rotate_bytes(Some(1)).open(PATH).unwrap();
+    (0..3).for_each(|_| assert!(ledger.begin(Skill::new("after", "1.0.0")).succeed().is_durable()));
+    let stays = || ledger.sealed_segments().unwrap().into_iter().map(|segment| segment.stays).collect::<Vec<_>>();
+    let why = format!("it may hold the record of {}, whose completion was cut short: complete it once more", used.id);
+    assert_eq!(stays().first(), Some(&Some(why)));
+    assert!(stays().iter().all(Option::is_some), "{:?}", stays());
+    assert_eq!(ledger.complete(used.id, Status::Failed, |_| ()).unwrap_err().kind(), ErrorKind::Ended);
+    assert_eq!(stays().first(), Some(&None));
+    assert_eq!(records_of(&ledger, used.id).len(), 1);
 }

@@ -13,7 +13,7 @@ mod file;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Ledger;
+use super::{Ledger, detached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Boundary, Event};
 use crate::journal::line::{self, Link};
@@ -60,15 +60,23 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
     let mut before = archived.map_or(Link::START, |archived| archived.link);
     let mut segments: Vec<SealedSegment> = Vec::new();
     let mut blocked = None;
+    // Whoever completes such a one looks for its record from there on.
+    let unsettled = detached::all(storage, layout)?.into_iter();
+    let unsettled: Vec<_> =
+        unsettled.filter_map(|state| Some((state.since?.segment, state.record.execution_id))).collect();
     for (at, &number) in numbers.iter().enumerate() {
         let path = layout.sealed_segment(number);
         let stat = storage.stat(&path).map_err(|source| Error::io("examine a segment", &path, source))?;
         let bytes = stat.map_or(0, |stat| stat.len);
         let (mut latest, mut end) = (None, before);
-        let stays = match (&blocked, numbers.get(at + 1)) {
-            (Some(first), _) => Some(format!("segment {first} before it stays")),
-            (None, None) => Some("it is the last sealed one, which tells the number of the next line".to_owned()),
-            (None, Some(&next)) => {
+        let unsettled = unsettled.iter().find(|(since, _)| *since <= number).map(|(_, id)| {
+            format!("it may hold the record of {id}, whose completion was cut short: complete it once more")
+        });
+        let stays = match (&blocked, unsettled, numbers.get(at + 1)) {
+            (Some(first), ..) => Some(format!("segment {first} before it stays")),
+            (None, Some(unsettled), _) => Some(unsettled),
+            (None, None, None) => Some("it is the last sealed one, which tells the number of the next line".to_owned()),
+            (None, None, Some(&next)) => {
                 let walked = walk(storage, &path, before, u64::MAX)?;
                 (latest, end) = (walked.latest, walked.end);
                 match walked.fault {
