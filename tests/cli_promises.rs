@@ -6,6 +6,7 @@
 mod commands;
 
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
@@ -14,7 +15,15 @@ use commands::{Output, Place, command, output};
 use serde_json::Value;
 
 /// What answers with another program's text, whatever is asked.
-const NOT_IN_JSON: [&str; 1] = ["completions"];
+const NOT_IN_JSON: [&str; 2] = ["completions", "export csv"];
+
+/// What the examples name and nobody has here: programs that take what they are given, and an execution in flight.
+const NAMED: &str = r#"
+duckdb() { cat > /dev/null; }
+notify() { :; }
+publish() { :; }
+id=$(command runledger start --agent agent-research | jq -r .execution_id)
+"#;
 
 /// Before an example runs: what a call of the command in it becomes.
 const AS_IT_IS: &str = "";
@@ -83,7 +92,9 @@ fn place() -> Place {
         std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
         std::fs::copy(path, copy).unwrap();
     }
-    std::fs::create_dir(place.path("elsewhere")).unwrap();
+    for directory in ["elsewhere", "reports"] {
+        std::fs::create_dir(place.path(directory)).unwrap();
+    }
     place
 }
 
@@ -96,19 +107,26 @@ fn make() -> Place {
     let limit = r#"{"api": "anthropic", "limit": 25.50, "unit": "usd", "period": "day", "source": "us", "as_of": "2026-03-01"}"#;
     std::fs::write(place.path("limits.json"), format!("[{limit}]")).unwrap();
     std::fs::write(place.path("retention.json"), r#"{"min_days": 60}"#).unwrap();
+    std::fs::write(place.path("expected.json"), r#"[{"skill": "blog-publish"}]"#).unwrap();
+    std::fs::write(place.path("policy.json"), place.run(["policy"]).answer(0)).unwrap();
+    std::fs::write(place.path("index.sh"), "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(place.path("index.sh"), PermissionsExt::from_mode(0o700)).unwrap();
     place.run(["baseline", "freeze"]).answer(0);
     place
 }
 
 /// Runs an example in the place, behind `before`. One that would follow for ever is ended after a while.
 fn run(place: &Place, before: &str, example: &str, stdout: impl Into<Stdio>) -> Output {
-    let script = format!("{before}\n{}", example.replace("/mnt/", ""));
+    let script = format!("{before}\n{NAMED}\n{}", example.replace("/mnt/", ""));
     let mut bash = Command::new("timeout");
     let seconds = if follows(example) { "1" } else { "60" };
     bash.args([seconds, "bash", "-o", "pipefail", "-c", &script]).current_dir(place.directory.path());
     let directory = Path::new(env!("CARGO_BIN_EXE_runledger")).parent().unwrap();
     bash.env("PATH", format!("{}:{}", directory.display(), std::env::var("PATH").unwrap()));
-    bash.env("CLICOLOR_FORCE", "1").env("COLORTERM", "truecolor").env("TERM", "xterm-256color");
+    bash.env("HOME", place.directory.path())
+        .env("CLICOLOR_FORCE", "1")
+        .env("COLORTERM", "truecolor")
+        .env("TERM", "xterm-256color");
     bash.env_remove("RUNLEDGER_PATH").env_remove("RUNLEDGER_PRICES");
     let ended = bash.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
     let ended = ended.unwrap();
@@ -204,7 +222,7 @@ fn no_command_writes_an_escape_sequence() {
             // jq has colours of its own.
             let example = example.replace("jq ", "jq -M ");
             let script = format!("runledger {name} --help\nrunledger {name} --no-such-option\n{example}");
-            std::fs::write(place.path("script"), &script).unwrap();
+            std::fs::write(place.path("script"), format!("{NAMED}\n{script}")).unwrap();
             let on_terminal = if follows(&example) { "timeout 1 bash script" } else { "bash script" };
             let output = run(&place, AS_IT_IS, &format!("script -q -c '{on_terminal}' typescript"), Stdio::null());
             assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{script}");

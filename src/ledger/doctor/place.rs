@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Check, Level, size};
 use crate::cost::PriceTable;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::journal::lock::free_bytes;
 use crate::journal::platform::{file_bytes_max, file_system, is_network, open_files_max};
 use crate::journal::probe::{Probe, probe};
@@ -30,7 +30,7 @@ const DAY_MS: i64 = 86_400_000;
 pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
     let directory = layout.active().ancestors().skip(1).find(|directory| matches!(Disk.stat(directory), Ok(Some(_))));
     let directory = directory.unwrap_or(Path::new("."));
-    let mut checks = vec![of_file_system(directory), of_place(layout, directory), of_permissions(layout)];
+    let mut checks = vec![of_file_system(file_system(directory)), of_place(layout, directory), of_permissions(layout)];
     match probe(&Disk, directory, &format!(".runledger-doctor-{}", new_id(now))) {
         Ok(found) => checks.extend(of_probe(found)),
         Err(source) => {
@@ -38,13 +38,14 @@ pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
             checks.push(Check::new("files", Level::Fault, error.with_source(), Some("make the directory writable")));
         }
     }
-    checks.extend([of_space(directory), of_file_length(), of_open_files(), of_clock(now), of_prices(now)]);
+    let free = free_bytes(directory).map_err(|source| Error::io("ask for the free space", directory, source));
+    checks.extend([of_space(free), of_file_length(), of_open_files(), of_clock(now), of_prices(now)]);
     checks
 }
 
-fn of_file_system(directory: &Path) -> Check {
+fn of_file_system(found: Option<String>) -> Check {
     const NAME: &str = "file system";
-    match file_system(directory) {
+    match found {
         None => Check::warning(NAME, "not known", "make sure that it is on a local disk"),
         Some(network) if is_network(&network) => Check::fault(
             NAME,
@@ -132,16 +133,16 @@ fn times(times: &[Duration]) -> String {
     format!("p50 {} µs, p99 {} µs of {}", median(times).as_micros(), p99.as_micros(), times.len())
 }
 
-fn of_space(directory: &Path) -> Check {
+fn of_space(free: Result<u64>) -> Check {
     const NAME: &str = "space";
-    match free_bytes(directory) {
+    match free {
         Ok(free) if free >= ROTATE_BYTES => Check::ok(NAME, format!("{} free", size(free))),
         Ok(free) => Check::warning(
             NAME,
             format!("{} free, less than the {} of a segment", size(free), size(ROTATE_BYTES)),
             "make room: on a full disk records are spilled or lost",
         ),
-        Err(source) => Check::failed(NAME, Level::Warning, &Error::io("ask for the free space", directory, source)),
+        Err(error) => Check::failed(NAME, Level::Warning, &error),
     }
 }
 
@@ -190,5 +191,56 @@ fn of_prices(now: Timestamp) -> Check {
             "update runledger, or import a newer table with `runledger prices import`",
         ),
         _ => Check::ok(NAME, format!("{days} days old")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Level and what was found.
+    fn told(check: Check) -> (Level, String) {
+        (check.level, check.found)
+    }
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_a_local_disk_that_stays_is_well() {
+        let level = |name: &str| of_file_system(Some(name.to_owned())).level;
+        let levels = ["nfs4", "cifs", "tmpfs", "overlay", "ext4", "xfs"].map(level);
+        assert_eq!(levels, [Level::Fault, Level::Fault, Level::Warning, Level::Warning, Level::Ok, Level::Ok]);
+        assert_eq!(told(of_file_system(None)), (Level::Warning, "not known".to_owned()));
+    }
+
+    #[test]
+    fn syncs_that_are_slow_or_too_fast_are_warned_of() {
+        let syncs =
+            |micros: [u64; 3]| of_syncs(&Ok(micros.map(Duration::from_micros).to_vec()), &Ok(vec![Duration::ZERO]));
+        let found = "overwrite p50 90 µs, p99 9000 µs of 3; append p50 0 µs, p99 0 µs of 1";
+        assert_eq!(told(syncs([80, 90, 9_000])), (Level::Ok, found.to_owned()));
+        let levels = [[1, 4, 90], [1, 5, 90], [1, 19_999, 20_000], [1, 20_000, 20_000]].map(|times| syncs(times).level);
+        assert_eq!(levels, [Level::Warning, Level::Ok, Level::Ok, Level::Warning]);
+        let failed = of_syncs(&Err(io::ErrorKind::StorageFull.into()), &Ok(Vec::new()));
+        assert_eq!(told(failed), (Level::Fault, "cannot be measured: no storage space".to_owned()));
+    }
+
+    #[test]
+    fn less_room_than_a_segment_takes_is_warned_of() {
+        assert_eq!(told(of_space(Ok(ROTATE_BYTES))), (Level::Ok, "256.0 MiB free".to_owned()));
+        let little = (Level::Warning, "1000 bytes free, less than the 256.0 MiB of a segment".to_owned());
+        assert_eq!(told(of_space(Ok(1000))), little);
+    }
+
+    #[test]
+    fn a_clock_before_this_version_and_old_prices_are_warned_of() {
+        assert_eq!(of_clock(time("2025-12-31T23:59:59.999Z")).level, Level::Warning);
+        assert_eq!(of_clock(time("2026-01-01T00:00:00Z")).level, Level::Ok);
+        let day = PriceTable::bundled().unwrap().files().map(|file| file.as_of).min().unwrap();
+        let after = |days: u64| told(of_prices(day.plus_ms(days * DAY_MS.unsigned_abs())));
+        assert_eq!(after(29), (Level::Ok, "29 days old".to_owned()));
+        assert_eq!(after(30), (Level::Warning, "30 days old".to_owned()));
     }
 }

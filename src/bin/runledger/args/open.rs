@@ -6,6 +6,6 @@
 /// execution as interrupted. `none`: it was begun by `start`, and stays in flight until `complete` ends it. Nothing is
 /// changed. With --json, each line is one execution.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: end what nobody is at any more
-  runledger complete --status cancelled --execution-id 019c5d2a-5a40-7000-8000-000000000001")]
+#[command(after_help = "Example: what nobody is at any more
+  runledger open --json | jq 'select(.owner_alive != true) | .record.execution_id'")]
 pub(crate) struct Open {}
