@@ -385,7 +385,7 @@ fn no_command_changes_anything() {
         "cost discrepancy",
         "quota",
         "baseline",
-        "export csv",
+        "export csv --out -",
         "export workflow",
         "metrics",
         "retention plan",
