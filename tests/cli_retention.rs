@@ -315,3 +315,27 @@ fn nothing_is_archived_onto_itself() {
     assert_eq!(error.details(), ["it is the file itself; choose another directory"]);
     assert_eq!(fs::read_to_string(&log).unwrap(), "kept");
 }
+
+/// An error that was resolved in the registry keeps its log no longer, whatever the log's text still says.
+#[test]
+fn what_is_open_the_registry_says() {
+    let place = Place::empty();
+    let ledger = open(&place);
+    let mut record = execution(1, 40, "mended");
+    record.trace.errors = vec![TracedError::new(record.timestamp_start, "timeout")];
+    assert!(matches!(ledger.append(&record).unwrap(), runledger::Answer::Durable { .. }));
+    drop(ledger);
+    place.run(["export", "markdown", "--run", "mended"]).answer(0);
+    let plan = || {
+        let plan = place.run(["retention", "plan", "--json"]).answer(0);
+        let items = plan.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let item =
+            items.filter(|item| item["name"].as_str().is_some_and(|name| name.ends_with("-1.md"))).next_back().unwrap();
+        (item["action"].as_str().unwrap().to_owned(), item["reason"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(plan(), ("keep".to_owned(), "linked to an error that is open".to_owned()));
+    place.run(["errors", "resolve", "ERR-001", "--resolution", "waits longer"]).answer(0);
+    assert_eq!(plan().0, "delete");
+    place.run(["errors", "reopen", "ERR-001"]).answer(0);
+    assert_eq!(plan().0, "keep");
+}

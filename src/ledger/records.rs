@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::Lines;
 use crate::journal::last::before_last;
 use crate::journal::segment::Layout;
 use crate::journal::storage::Disk;
-use crate::journal::{Line, Lines};
 use crate::metrics::ExecutionMetrics;
 
 /// The records of a ledger in the order in which they were appended, over all its segments.
@@ -77,7 +77,7 @@ impl Iterator for Records {
         loop {
             match self.lines.next_line() {
                 Ok(Some(line)) if line.bytes.is_empty() => {}
-                Ok(Some(line)) => return Some(parse(&line)),
+                Ok(Some(line)) => return Some(record(line.bytes).map_err(|error| line.locate(error))),
                 Ok(None) => return None,
                 Err(error) => {
                     self.failed = true;
@@ -88,9 +88,9 @@ impl Iterator for Records {
     }
 }
 
-fn parse(line: &Line<'_>) -> Result<ExecutionMetrics> {
-    match std::str::from_utf8(line.bytes) {
-        Ok(text) => ExecutionMetrics::from_json(text).map_err(|error| line.locate(error)),
-        Err(source) => Err(line.locate(Error::new(ErrorKind::Malformed, "read a record from JSON").source(source))),
-    }
+/// The record in a line.
+pub(super) fn record(line: &[u8]) -> Result<ExecutionMetrics> {
+    let text = std::str::from_utf8(line)
+        .map_err(|source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source))?;
+    ExecutionMetrics::from_json(text)
 }

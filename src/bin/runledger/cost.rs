@@ -21,23 +21,20 @@ pub(crate) fn run(args: &Cost, global: &Global, out: &mut impl Write) -> Result<
     match (&args.command, args.period.zone) {
         (Some(CostCommand::Discrepancy(args)), _) => discrepancy::run(args, global, out),
         (Some(CostCommand::Explain(args)), _) => explain::run(args, global, out),
-        (None, Zone::Named(zone)) => sum_up(Report::in_zone(args.by, zone), args, global, out),
-        (None, Zone::Fixed(zone)) => sum_up(Report::in_zone(args.by, zone), args, global, out),
+        (None, Zone::Named(zone)) => sum_up(zone, args, global, out),
+        (None, Zone::Fixed(zone)) => sum_up(zone, args, global, out),
     }
 }
 
-fn sum_up<Z: TimeZone>(
-    mut report: Report<Z>,
+fn sum_up<Z: TimeZone + Send + Sync>(
+    zone: Z,
     args: &Cost,
     global: &Global,
     out: &mut impl Write,
 ) -> Result<ExitCode, Failure> {
-    let malformed_lines = records::each(global, |record| {
-        if args.period.has(&record) {
-            report.add(&record)?;
-        }
-        Ok(())
-    })?;
+    let add = |report: &mut Report<Z>, record: &_| if args.period.has(record) { report.add(record) } else { Ok(()) };
+    let (report, malformed_lines) =
+        records::fold(global, || Report::in_zone(args.by, zone.clone()), add, Report::merge)?;
     match global.json {
         true => output::json_line(out, &Answer { report: &report, malformed_lines })?,
         false => table(&report, out)?,

@@ -14,13 +14,8 @@ use crate::short;
 use crate::table::{Column, Table, cell};
 
 pub(crate) fn run(args: &args::Discrepancy, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let mut found = Discrepancies::default();
-    let malformed_lines = records::each(global, |record| {
-        if args.period.has(&record) {
-            found.add(&record)?;
-        }
-        Ok(())
-    })?;
+    let add = |found: &mut Discrepancies, record: &_| if args.period.has(record) { found.add(record) } else { Ok(()) };
+    let (found, malformed_lines) = records::fold(global, Discrepancies::default, add, Discrepancies::merge)?;
     if global.json {
         output::json_line(out, &Answer { report: &found, malformed_lines })?;
         return Ok(ExitCode::Yes);

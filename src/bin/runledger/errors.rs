@@ -68,7 +68,7 @@ pub(crate) fn directory(logs: &RunLogs, global: &Global) -> PathBuf {
 }
 
 /// As the library warns by itself.
-fn warn() -> Warn {
+pub(crate) fn warn() -> Warn {
     Options::new(Arc::new(clock::unix_ms)).warn
 }
 

@@ -1,7 +1,7 @@
 //! Reading a ledger's records for a command.
 
 use runledger::baseline::Skipped;
-use runledger::{Error, ErrorKind, ExecutionMetrics, Records};
+use runledger::{Error, ErrorKind, ExecutionMetrics, Records, Scan};
 
 use crate::args::{Global, Selection};
 use crate::failure::{self, Failure};
@@ -43,6 +43,32 @@ pub(crate) fn selected(
 ) -> Result<impl Iterator<Item = runledger::Result<ExecutionMetrics>>, Failure> {
     let meant = |record: &runledger::Result<_>| record.as_ref().map_or(true, |record| selection.has(record));
     Ok(Records::open(&global.ledger)?.filter(meant))
+}
+
+/// Folds the records of the ledger on all cores. A line that is no record is passed over, and stderr names it; returns how
+/// many there are besides.
+pub(crate) fn fold<A: Send>(
+    global: &Global,
+    init: impl Fn() -> A + Sync,
+    take: impl Fn(&mut A, &ExecutionMetrics) -> runledger::Result<()> + Sync,
+    merge: impl Fn(&mut A, A) -> runledger::Result<()> + Sync,
+) -> Result<(A, u64), Failure> {
+    let scanned = Scan::open(&global.ledger)?.fold_records(
+        || Ok(init()),
+        |all, record| and_then(all, |all| take(all, record)),
+        |all, later| and_then(all, |all| merge(all, later?)),
+    )?;
+    warn_of(&scanned.skipped, global);
+    Ok((scanned.value?, scanned.skipped.count()))
+}
+
+/// Goes on with what has not failed.
+fn and_then<A>(all: &mut runledger::Result<A>, go_on: impl FnOnce(&mut A) -> runledger::Result<()>) {
+    if let Ok(value) = all
+        && let Err(error) = go_on(value)
+    {
+        *all = Err(error);
+    }
 }
 
 /// Refuses a path at which something else than a file stands; where nothing stands, it is for the command to say.

@@ -1,13 +1,15 @@
 //! The run logs in a directory, and what is known of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
 use runledger::ledger::{SealedSegment, sealed_segments};
+use runledger::runlog::ErrorRegistry;
 use runledger::runlog::retention::{LogFacts, LogFile, LogHeader, RunMarks};
 
 use crate::args::Global;
+use crate::errors;
 use crate::failure::Failure;
 use crate::records;
 
@@ -34,11 +36,12 @@ pub(crate) fn read(
     let mut marks = RunMarks::of(runs);
     let is_log = headers.iter().any(|(_, header)| header.is_ok());
     let complete = is_log && add_records(&mut marks, segments, archive, global)?;
+    let linked = linked(directory)?;
     let mut logs = RunLogs::default();
     for (name, header) in headers {
         if let Ok(header) = &header {
-            let unmended = header.run.as_ref().is_some_and(|run| marks.has_unmended_error(run));
-            if unmended || header.pending {
+            let unmended = || header.run.as_ref().is_some_and(|run| marks.has_unmended_error(run));
+            if linked.get(&name).copied().unwrap_or_else(|| unmended() || header.pending) {
                 logs.open.insert(name.clone());
             }
         }
@@ -49,6 +52,22 @@ pub(crate) fn read(
         logs.files.push(LogFile::new(name, facts));
     }
     Ok(logs)
+}
+
+/// The logs that the registry of errors links to one, and whether one of those is open. Of a log that it does not know, its
+/// text and the run's records tell.
+fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
+    let registered = match ErrorRegistry::read(directory, &errors::warn()) {
+        Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Vec::new(),
+        registered => registered?,
+    };
+    let mut linked = BTreeMap::new();
+    for error in registered {
+        for name in error.run_logs {
+            *linked.entry(name).or_default() |= error.status.is_open();
+        }
+    }
+    Ok(linked)
 }
 
 /// Adds the records of the ledger and of its archive. Whether those are all that there ever were: no segment is anywhere

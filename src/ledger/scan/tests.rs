@@ -54,9 +54,8 @@ fn by_records(layout: &Layout) -> Seen {
 fn scan(layout: &Layout, after: Cursor, block_bytes: u64, sharing: Sharing) -> (Seen, Cursor) {
     let scanned = Scan::new(Arc::new(Disk), layout.clone())
         .after(after)
-        .fold_in(
-            block_bytes,
-            sharing,
+        .fold_in::<Fields<'_>, _>(
+            (block_bytes, sharing),
             Vec::new,
             |records, fields| records.push((fields.execution_id, fields.skill_version.len())),
             |records, mut later| records.append(&mut later),
@@ -64,6 +63,18 @@ fn scan(layout: &Layout, after: Cursor, block_bytes: u64, sharing: Sharing) -> (
         .unwrap();
     let seen = Seen { records: scanned.value, skipped: scanned.skipped.count(), places: places(&scanned.skipped) };
     (seen, scanned.end)
+}
+
+fn scan_records(layout: &Layout, block_bytes: u64, sharing: Sharing) -> Seen {
+    let scanned = Scan::new(Arc::new(Disk), layout.clone())
+        .fold_in::<ExecutionMetrics, _>(
+            (block_bytes, sharing),
+            Vec::new,
+            |records, record| records.push((record.execution_id, record.skill_version.len())),
+            |records, mut later| records.append(&mut later),
+        )
+        .unwrap();
+    Seen { records: scanned.value, skipped: scanned.skipped.count(), places: places(&scanned.skipped) }
 }
 
 fn ways() -> impl Strategy<Value = Vec<(u64, u64, usize)>> {
@@ -97,6 +108,7 @@ fn a_pass_sees_what_records_sees_of_any_damaged_ledger() {
             let sharing = Sharing { blocks_alone, threads: Some(threads) };
             let (seen, _) = scan(&layout, Cursor::START, block_bytes, sharing);
             prop_assert_eq!(&seen, &expected, "blocks of {} bytes, {:?}", block_bytes, sharing);
+            prop_assert_eq!(&scan_records(&layout, block_bytes, sharing), &whole, "records, {} bytes", block_bytes);
         }
         Ok(())
     });
