@@ -17,13 +17,12 @@ use serde_json::Value;
 /// What answers with another program's text, whatever is asked.
 const NOT_IN_JSON: [&str; 2] = ["completions", "export csv"];
 
-/// What the examples name and nobody has here: programs that take what they are given, and an execution in flight.
-const NAMED: &str = r#"
-duckdb() { cat > /dev/null; }
-notify() { :; }
-publish() { :; }
-id=$(command runledger start --agent agent-research | jq -r .execution_id)
-"#;
+/// The script behind what it names and nobody has here: programs that take what they are given, an execution in flight.
+fn with_named(script: &str) -> String {
+    let id = "id=$(command runledger start --agent agent-research | jq -r .execution_id)";
+    let id = if script.contains("\"$id\"") { id } else { "" };
+    format!("duckdb() {{ cat > /dev/null; }}\nnotify() {{ :; }}\npublish() {{ :; }}\n{id}\n{script}")
+}
 
 /// Before an example runs: what a call of the command in it becomes.
 const AS_IT_IS: &str = "";
@@ -117,7 +116,7 @@ fn make() -> Place {
 
 /// Runs an example in the place, behind `before`. One that would follow for ever is ended after a while.
 fn run(place: &Place, before: &str, example: &str, stdout: impl Into<Stdio>) -> Output {
-    let script = format!("{before}\n{NAMED}\n{}", example.replace("/mnt/", ""));
+    let script = format!("{before}\n{}", with_named(&example.replace("/mnt/", "")));
     let mut bash = Command::new("timeout");
     let seconds = if follows(example) { "1" } else { "60" };
     bash.args([seconds, "bash", "-o", "pipefail", "-c", &script]).current_dir(place.directory.path());
@@ -222,7 +221,7 @@ fn no_command_writes_an_escape_sequence() {
             // jq has colours of its own.
             let example = example.replace("jq ", "jq -M ");
             let script = format!("runledger {name} --help\nrunledger {name} --no-such-option\n{example}");
-            std::fs::write(place.path("script"), format!("{NAMED}\n{script}")).unwrap();
+            std::fs::write(place.path("script"), with_named(&script)).unwrap();
             let on_terminal = if follows(&example) { "timeout 1 bash script" } else { "bash script" };
             let output = run(&place, AS_IT_IS, &format!("script -q -c '{on_terminal}' typescript"), Stdio::null());
             assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{script}");
