@@ -15,7 +15,7 @@ use commands::{Output, Place, command, output};
 use serde_json::Value;
 
 /// What answers with another program's text, whatever is asked.
-const NOT_IN_JSON: [&str; 2] = ["completions", "export csv"];
+const NOT_IN_JSON: [&str; 3] = ["completions", "export csv", "export markdown"];
 
 /// The script behind what it names and nobody has here: programs that take what they are given, an execution in flight.
 fn with_named(script: &str) -> String {
