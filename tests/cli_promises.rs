@@ -11,7 +11,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use commands::{Output, Place, command, output};
+use commands::{Output, Place, command, output, record, records};
+use runledger::metrics::Status;
 use serde_json::Value;
 
 /// What answers with another program's text, whatever is asked.
@@ -98,7 +99,15 @@ fn place() -> Place {
 }
 
 fn make() -> Place {
-    let place = Place::new();
+    let failed = ["the token is too old", "no such branch"].map(|reason| {
+        let mut failed = record(reason.len() as u128, "nightly", "2026-02-14T14:28:00Z", Some(1), Status::Failed);
+        failed.run.run_id = Some("nightly-2026-11-20".to_owned());
+        failed.set_error_reason(reason);
+        failed
+    });
+    let place = Place::with(&[&records()[..], &failed].concat());
+    place.run(["export", "markdown", "--run", "nightly-2026-11-20"]).answer(0);
+    place.run(["errors", "resolve", "ERR-002", "--resolution", "it was made"]).answer(0);
     let head = place.run(["head", "--json"]).answer(0);
     std::fs::write(place.path("heads.jsonl"), head).unwrap();
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/genai-prices-0.2.3-cut.json");
@@ -168,7 +177,9 @@ fn every_command_takes_the_ledger_from_an_argument_or_the_environment() {
     }
     for command in documented() {
         let (place, moved) = (place(), "export RUNLEDGER_PATH=elsewhere/execution_metrics.jsonl");
-        for name in ["execution_metrics.jsonl", "execution_metrics.ledger", "baselines.jsonl", "baselines.ledger"] {
+        for name in
+            ["execution_metrics.jsonl", "execution_metrics.ledger", "baselines.jsonl", "baselines.ledger", "run-logs"]
+        {
             std::fs::rename(place.path("logs").join(name), place.path("elsewhere").join(name)).unwrap();
         }
         for example in command.examples {
