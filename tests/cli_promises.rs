@@ -11,19 +11,19 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use commands::{Output, Place, command, output};
+use commands::{Output, Place, command, output, record, records};
+use runledger::metrics::Status;
 use serde_json::Value;
 
 /// What answers with another program's text, whatever is asked.
-const NOT_IN_JSON: [&str; 2] = ["completions", "export csv"];
+const NOT_IN_JSON: [&str; 3] = ["completions", "export csv", "export markdown"];
 
-/// What the examples name and nobody has here: programs that take what they are given, and an execution in flight.
-const NAMED: &str = r#"
-duckdb() { cat > /dev/null; }
-notify() { :; }
-publish() { :; }
-id=$(command runledger start --agent agent-research | jq -r .execution_id)
-"#;
+/// The script behind what it names and nobody has here: programs that take what they are given, an execution in flight.
+fn with_named(script: &str) -> String {
+    let id = "id=$(command runledger start --agent agent-research | jq -r .execution_id)";
+    let id = if script.contains("\"$id\"") { id } else { "" };
+    format!("duckdb() {{ cat > /dev/null; }}\nnotify() {{ :; }}\npublish() {{ :; }}\n{id}\n{script}")
+}
 
 /// Before an example runs: what a call of the command in it becomes.
 const AS_IT_IS: &str = "";
@@ -99,7 +99,15 @@ fn place() -> Place {
 }
 
 fn make() -> Place {
-    let place = Place::new();
+    let failed = ["the token is too old", "no such branch"].map(|reason| {
+        let mut failed = record(reason.len() as u128, "nightly", "2026-02-14T14:28:00Z", Some(1), Status::Failed);
+        failed.run.run_id = Some("nightly-2026-11-20".to_owned());
+        failed.set_error_reason(reason);
+        failed
+    });
+    let place = Place::with(&[&records()[..], &failed].concat());
+    place.run(["export", "markdown", "--run", "nightly-2026-11-20"]).answer(0);
+    place.run(["errors", "resolve", "ERR-002", "--resolution", "it was made"]).answer(0);
     let head = place.run(["head", "--json"]).answer(0);
     std::fs::write(place.path("heads.jsonl"), head).unwrap();
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/genai-prices-0.2.3-cut.json");
@@ -117,7 +125,7 @@ fn make() -> Place {
 
 /// Runs an example in the place, behind `before`. One that would follow for ever is ended after a while.
 fn run(place: &Place, before: &str, example: &str, stdout: impl Into<Stdio>) -> Output {
-    let script = format!("{before}\n{NAMED}\n{}", example.replace("/mnt/", ""));
+    let script = format!("{before}\n{}", with_named(&example.replace("/mnt/", "")));
     let mut bash = Command::new("timeout");
     let seconds = if follows(example) { "1" } else { "60" };
     bash.args([seconds, "bash", "-o", "pipefail", "-c", &script]).current_dir(place.directory.path());
@@ -169,7 +177,9 @@ fn every_command_takes_the_ledger_from_an_argument_or_the_environment() {
     }
     for command in documented() {
         let (place, moved) = (place(), "export RUNLEDGER_PATH=elsewhere/execution_metrics.jsonl");
-        for name in ["execution_metrics.jsonl", "execution_metrics.ledger", "baselines.jsonl", "baselines.ledger"] {
+        for name in
+            ["execution_metrics.jsonl", "execution_metrics.ledger", "baselines.jsonl", "baselines.ledger", "run-logs"]
+        {
             std::fs::rename(place.path("logs").join(name), place.path("elsewhere").join(name)).unwrap();
         }
         for example in command.examples {
@@ -222,7 +232,7 @@ fn no_command_writes_an_escape_sequence() {
             // jq has colours of its own.
             let example = example.replace("jq ", "jq -M ");
             let script = format!("runledger {name} --help\nrunledger {name} --no-such-option\n{example}");
-            std::fs::write(place.path("script"), format!("{NAMED}\n{script}")).unwrap();
+            std::fs::write(place.path("script"), with_named(&script)).unwrap();
             let on_terminal = if follows(&example) { "timeout 1 bash script" } else { "bash script" };
             let output = run(&place, AS_IT_IS, &format!("script -q -c '{on_terminal}' typescript"), Stdio::null());
             assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{script}");

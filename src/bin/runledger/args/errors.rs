@@ -25,13 +25,19 @@ pub(crate) struct Errors {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ErrorsCommand {
     /// List all errors; with --json, each line is one error
+    #[command(after_help = "Example: all of them
+  runledger errors list")]
     List,
     /// Show all that is known of an error, as Markdown or JSON
+    #[command(after_help = "Example: the first one
+  runledger errors show ERR-001")]
     Show {
         /// Its number, such as ERR-001
         id: ErrorId,
     },
     /// Say how an error was mended
+    #[command(after_help = "Example: it was mended
+  runledger errors resolve ERR-001 --resolution 'the token is renewed in time'")]
     Resolve {
         /// Its number, such as ERR-001
         id: ErrorId,
@@ -40,11 +46,15 @@ pub(crate) enum ErrorsCommand {
         resolution: String,
     },
     /// Say that a resolved error is not mended
+    #[command(after_help = "Example: it was met again
+  runledger errors reopen ERR-002")]
     Reopen {
         /// Its number, such as ERR-001
         id: ErrorId,
     },
     /// Say how bad an error is
+    #[command(after_help = "Example: nobody is stopped by it
+  runledger errors severity ERR-001 LOW")]
     Severity {
         /// Its number, such as ERR-001
         id: ErrorId,
@@ -53,6 +63,8 @@ pub(crate) enum ErrorsCommand {
         severity: Severity,
     },
     /// Make error-registry.md anew, after a process died before it could
+    #[command(after_help = "Example: the file was edited by hand
+  runledger errors render")]
     Render,
 }
 
