@@ -328,9 +328,8 @@ fn what_is_open_the_registry_says() {
     place.run(["export", "markdown", "--run", "mended"]).answer(0);
     let plan = || {
         let plan = place.run(["retention", "plan", "--json"]).answer(0);
-        let items = plan.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let item =
-            items.filter(|item| item["name"].as_str().is_some_and(|name| name.ends_with("-1.md"))).next_back().unwrap();
+        let mut items = plan.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let item = items.rfind(|item| item["name"].as_str().is_some_and(|name| name.ends_with("-1.md"))).unwrap();
         (item["action"].as_str().unwrap().to_owned(), item["reason"].as_str().unwrap().to_owned())
     };
     assert_eq!(plan(), ("keep".to_owned(), "linked to an error that is open".to_owned()));
