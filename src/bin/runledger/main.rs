@@ -24,6 +24,11 @@ mod list;
 mod open;
 mod output;
 mod period;
+#[cfg(feature = "postgres")]
+mod pg;
+#[cfg(not(feature = "postgres"))]
+#[path = "no_pg.rs"]
+mod pg;
 mod policy;
 mod price;
 mod price_table;
@@ -88,6 +93,7 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Gate(args) => gate::run(args, global, out),
         Command::Escalate(args) => escalate::run(args, global, out),
         Command::Policy(args) => policy::run(args, out),
+        Command::Pg(args) => pg::run(args, global, out),
     }?;
     out.flush()?;
     Ok(code)

@@ -12,6 +12,11 @@ mod list;
 mod metadata;
 mod open;
 mod period;
+#[cfg(feature = "postgres")]
+pub(crate) mod pg;
+#[cfg(not(feature = "postgres"))]
+#[path = "no_pg.rs"]
+mod pg;
 mod policy;
 mod price;
 mod prices;
@@ -41,6 +46,7 @@ pub(crate) use head::Head;
 pub(crate) use list::List;
 pub(crate) use open::Open;
 pub(crate) use period::{Period, Window};
+pub(crate) use pg::Pg;
 pub(crate) use policy::Policy;
 pub(crate) use price::Price;
 pub(crate) use prices::{PriceSource, Prices, PricesCheck, PricesImport};
@@ -139,4 +145,5 @@ pub(crate) enum Command {
     Gate(Gate),
     Escalate(Escalate),
     Policy(Policy),
+    Pg(Pg),
 }
