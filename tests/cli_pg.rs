@@ -82,10 +82,10 @@ fn started_executions_are_rows_in_progress_and_become_final() {
     assert_eq!(row(), [format!("{id}|agent-research|Research|s-1|in_progress|t")]);
     place.run(["progress", "--execution-id", &id, "--stage", "analyzing", "--percent", "50"]).answer(0);
     assert_eq!(run(&place, url, "ship").answer(0), "records      0\nin progress  1\nup to line   -\n");
-    assert_eq!(row(), [format!("{id}|agent-research|Research|s-1|in_progress|analyzing|50|t")]);
+    assert_eq!(row(), [format!("{id}|agent-research|Research|s-1|in_progress|analyzing|50.0|t")]);
     place.run(["complete", "--execution-id", &id, "--status", "success", "--quality-score", "0.95"]).answer(0);
     assert_eq!(run(&place, url, "ship").answer(0), "records      1\nin progress  0\nup to line   1\n");
-    assert_eq!(row(), [format!("{id}|agent-research|Research|s-1|success|analyzing|50|f|0.95")]);
+    assert_eq!(row(), [format!("{id}|agent-research|Research|s-1|success|analyzing|50.0|f|0.95")]);
 }
 
 #[test]
