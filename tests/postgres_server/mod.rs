@@ -204,6 +204,7 @@ fn shared() -> Option<MutexGuard<'static, Option<Server>>> {
 }
 
 /// A static is not dropped: a shell waits for the tests to end, then ends the server and removes its cluster.
+#[expect(clippy::zombie_processes, reason = "the shell outlives this process")]
 fn end_with_the_tests(server: &mut Server) {
     let postmaster = server.postmaster.as_ref().unwrap().id();
     let directory: &Path = server.directory.path();
