@@ -78,6 +78,7 @@
 //!
 //! - `cli`: the `runledger` command (clap and clap_complete; chrono-tz for its time zones; rustix and signal-hook to pass
 //!   signals on).
+//! - `postgres`: `sink::postgres`, which ships a ledger's records to PostgreSQL.
 //! - `simulation`: `journal::simulated`, a disk that replays every state a crash can leave, for your own tests.
 //!
 //! # Platforms
@@ -109,6 +110,8 @@ pub mod ledger;
 pub mod metrics;
 pub mod quota;
 pub mod runlog;
+#[cfg(feature = "postgres")]
+pub mod sink;
 
 pub use baseline::{Baseline, Baselines};
 pub use cost::{Cost, PriceTable};

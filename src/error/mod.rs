@@ -44,6 +44,10 @@ pub enum ErrorKind {
     Overflow,
     /// A thread that worked for the caller panicked. If it wrote records, whether this one was written is unknown.
     Abandoned,
+    /// A ledger does not contain any more what was copied of it: it was cut or rewritten.
+    Diverged,
+    /// A database could not be reached, refused something, or holds other tables than expected.
+    Database,
 }
 
 /// An error: the operation, the path and the position it concerns, and what was found there.

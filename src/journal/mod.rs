@@ -8,6 +8,7 @@
 mod area;
 pub(crate) mod blocks;
 pub(crate) mod events;
+mod follow;
 mod group;
 pub(crate) mod identity;
 pub(crate) mod last;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use events::Event;
+pub use follow::{Followed, Follower, Place};
 pub use line::PAYLOAD_BYTES_MAX;
 use per_process::PerProcess;
 pub use reader::{Cursor, Line, Lines};

@@ -108,6 +108,8 @@ pub(crate) fn kind(error: &runledger::Error) -> &'static str {
         ErrorKind::Ended => "ended",
         ErrorKind::Overflow => "overflow",
         ErrorKind::Abandoned => "abandoned",
+        ErrorKind::Diverged => "diverged",
+        ErrorKind::Database => "database",
         _ => "other",
     }
 }

@@ -30,6 +30,11 @@ mod metrics;
 mod open;
 mod output;
 mod period;
+#[cfg(feature = "postgres")]
+mod pg;
+#[cfg(not(feature = "postgres"))]
+#[path = "no_pg.rs"]
+mod pg;
 mod pipe;
 mod policy;
 mod price;
@@ -102,6 +107,7 @@ fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
         Command::Policy(args) => policy::run(args, out),
         Command::Doctor(_) => doctor::run(global, out),
         Command::Completions(args) => completions::run(args, out),
+        Command::Pg(args) => pg::run(args, global, out),
     }?;
     out.flush()?;
     Ok(code)

@@ -16,6 +16,11 @@ mod metadata;
 mod metrics;
 mod open;
 mod period;
+#[cfg(feature = "postgres")]
+pub(crate) mod pg;
+#[cfg(not(feature = "postgres"))]
+#[path = "no_pg.rs"]
+mod pg;
 mod pipe;
 mod policy;
 mod price;
@@ -51,6 +56,7 @@ pub(crate) use list::List;
 pub(crate) use metrics::Metrics;
 pub(crate) use open::Open;
 pub(crate) use period::{Period, Selection, Window};
+pub(crate) use pg::Pg;
 pub(crate) use pipe::Pipe;
 pub(crate) use policy::Policy;
 pub(crate) use price::Price;
@@ -156,4 +162,5 @@ pub(crate) enum Command {
     Policy(Policy),
     Doctor(Doctor),
     Completions(Completions),
+    Pg(Pg),
 }

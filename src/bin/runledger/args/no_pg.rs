@@ -1,0 +1,15 @@
+//! `runledger pg` of a build without PostgreSQL
+
+use std::convert::Infallible;
+
+/// Ship the ledger to PostgreSQL: not in this build
+#[derive(Debug, clap::Args)]
+pub(crate) struct Pg {
+    /// Refused
+    #[arg(value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, required = true, value_parser = refuse)]
+    _any: Vec<Infallible>,
+}
+
+fn refuse(_: &str) -> Result<Infallible, &'static str> {
+    Err("this runledger is without PostgreSQL: build it with the features cli and postgres")
+}

@@ -1,0 +1,305 @@
+//! Records in PostgreSQL: store and forward, so that a database that is away, slow, full or gone never meets an execution.
+//!
+//! [`Sink::ship`] copies a ledger's new records into the table `agent_execution_logs`, one row an execution. Which line of
+//! which ledger came last stands in the table `runledger_shipments`, and changes in the transaction that brings the rows:
+//! so each record is there once, whatever ends a shipper or the server in the middle, and however many shippers there are.
+//! Any number of ledgers share a database.
+//!
+//! # The row
+//!
+//! | column | what of the record |
+//! |---|---|
+//! | `execution_id` | `execution_id`, the primary key |
+//! | `correlation_id`, `session_id`, `agent_name` | of `run`; cut to 500 characters, the last one `…`, since an index has no room for more |
+//! | `user_prompt` | `run.description` |
+//! | `started_at`, `completed_at` | `timestamp_start` and `timestamp_end`, to the millisecond; `completed_at` is null while in progress |
+//! | `duration_ms` | `wall_clock_time_ms`; null also beyond 2⁶³ − 1, which stands in `metadata` |
+//! | `status` | `success`; `error` of failed, panicked and interrupted ones; `cancelled`; `in_progress` of those in flight and paused; null when nobody can tell |
+//! | `error_message` | `error_reason` |
+//! | `error_type` | `error_category`; without one `panicked` or `interrupted`, if it is that |
+//! | `quality_score` | `quality_score` |
+//! | `metadata` | everything else that is known, `run` as a whole and keys of newer writers too; money and counts are exact |
+//! | `ledger_id`, `ledger_seq` | the ledger and the line; `ledger_seq` is null while in flight |
+//!
+//! What is unknown is null, and absent in `metadata`. PostgreSQL takes no NUL in a text: `␀` (U+2400) stands for each, and
+//! `metadata.nul_replaced` says for how many; the ledger has the original.
+//!
+//! A row of the ledger is replaced only by a later line of the same ledger with the same `execution_id`; one in flight by
+//! any of the two. So a final row never becomes an older state.
+//!
+//! # A ledger that was cut or rewritten
+//!
+//! The next ship notices and refuses, with [`ErrorKind::Diverged`](crate::ErrorKind::Diverged) and both heads. A power cut does the same to a ledger
+//! whose records were read before they were durable. Once it is clear which one is right, `DELETE FROM
+//! agent_execution_logs WHERE ledger_id = …` and the same of `runledger_shipments` let the next ship copy all of it anew.
+
+mod client;
+mod row;
+mod schema;
+mod ship;
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::error::{Result, Skipped};
+use crate::journal::{Follower, Place, Warn};
+use crate::metrics::ExecutionMetrics;
+use client::{Client, Failed, Target};
+
+/// How long and how often a database is waited for.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// How long a connection may take to be made; 5 seconds by default.
+    pub connect_timeout: Duration,
+    /// How long the server may take for one statement, waiting for another shipper included; 30 seconds by default. What
+    /// takes longer is rolled back and tried again.
+    pub statement_timeout: Duration,
+    /// How long a database that is away or overcharged is tried again, from the first failure after something that
+    /// succeeded; `None`: for ever. 10 seconds by default.
+    ///
+    /// The pauses double from 100 ms to 10 s; each is cut by a random part of up to a half, so that many shippers do not
+    /// come back at the same time.
+    pub retry_for: Option<Duration>,
+    /// Takes each failure that is followed by another try; to stderr by default.
+    pub warn: Warn,
+}
+
+impl Options {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            retry_for: Some(Duration::from_secs(10)),
+            warn: Arc::new(|error| eprintln!("runledger: warning: {error}")),
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("retry_for", &self.retry_for)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one [`Sink::ship`] did.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Shipped {
+    /// How many records were copied from the ledger. If the connection broke while a batch was being committed, the
+    /// batch may be there and not be counted.
+    pub records: u64,
+    /// How many executions in flight were handed over.
+    pub in_progress: u64,
+    /// Lines of the ledger that are no records: passed over.
+    pub skipped: Skipped,
+    /// The last line that is in the database; `None`: there is none.
+    pub last: Option<Place>,
+}
+
+/// How far a database is behind a ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// The ledger's id.
+    pub ledger: uuid::Uuid,
+    /// The last line that was shipped; `None`: none was.
+    pub shipped: Option<Shipment>,
+    /// The last line of the ledger; `None`: it is empty.
+    pub head: Option<Shipment>,
+    /// How many lines of the ledger came after the last one that was shipped.
+    pub behind: u64,
+}
+
+/// A line of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Shipment {
+    /// Its sequence number.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: String,
+}
+
+impl From<&Place> for Shipment {
+    fn from(place: &Place) -> Self {
+        Self { seq: place.seq, hash: place.hash.clone() }
+    }
+}
+
+/// A PostgreSQL database that takes records.
+///
+/// ```no_run
+/// use runledger::journal::Follower;
+/// use runledger::sink::postgres::{Options, Sink};
+///
+/// let mut sink = Sink::new("postgres://agent:secret@localhost/observability", Options::new())?;
+/// sink.migrate()?;
+/// let mut ledger = Follower::open("logs/execution_metrics.jsonl")?;
+/// let shipped = sink.ship(&mut ledger, &[])?;
+/// println!("{} records", shipped.records);
+/// # Ok::<(), runledger::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Sink {
+    target: Target,
+    options: Options,
+    /// Kept from one call to the next.
+    client: Option<Client>,
+}
+
+impl Sink {
+    /// Of the database at `url`: `postgres://user:password@host:5432/database`, or words such as
+    /// `host=/var/run/postgresql dbname=observability`. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it is no such address. No error of a sink holds the password.
+    pub fn new(url: &str, options: Options) -> Result<Self> {
+        Ok(Self { target: Target::parse(url, &options)?, options, client: None })
+    }
+
+    /// Makes the tables and indexes that are not there yet, all or none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Database`](crate::ErrorKind::Database) when the database cannot be reached or refuses, and when a
+    /// table of one of the names has other columns, each of which is named; nothing is changed then.
+    pub fn migrate(&mut self) -> Result<()> {
+        self.retrying(schema::migrate)
+    }
+
+    /// Copies every record that the ledger has and the database has not, then the executions in flight, whose records are
+    /// partial. Batches of up to 5,000 records are each a transaction of their own.
+    ///
+    /// What may pass is tried again, see [`Options::retry_for`]. Another shipper of the same ledger is waited for, batch by
+    /// batch.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Diverged`](crate::ErrorKind::Diverged) when the ledger was cut or rewritten since the last ship;
+    /// [`ErrorKind::Database`](crate::ErrorKind::Database) when the database refuses or stays away, or its tables are not
+    /// [made](Self::migrate) or another program's; [`ErrorKind::Io`](crate::ErrorKind::Io) when the ledger cannot be read.
+    /// What was committed before an error stays, and the next ship goes on behind it.
+    pub fn ship(&mut self, ledger: &mut Follower, in_flight: &[ExecutionMetrics]) -> Result<Shipped> {
+        self.retrying(schema::check)?;
+        let mut shipped = Shipped::default();
+        // Looked at anew, since the ledger may have been rewritten behind this place.
+        let mut resumed = false;
+        loop {
+            let batch = self.retrying(|client| ship::batch(client, ledger, &mut resumed))?;
+            shipped.records += batch.records;
+            shipped.skipped.merge(batch.skipped);
+            if batch.is_last {
+                break;
+            }
+        }
+        shipped.in_progress = self.retrying(|client| ship::in_flight(client, ledger.id(), in_flight))?;
+        shipped.last = ledger.last().cloned();
+        Ok(shipped)
+    }
+
+    /// How far the database is behind the ledger. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`ship`](Self::ship).
+    pub fn status(&mut self, ledger: &mut Follower) -> Result<Status> {
+        let id = ledger.id();
+        let last = self.retrying(|client| {
+            schema::check(client)?;
+            ship::last(client, id)
+        })?;
+        ledger.resume(last.as_ref())?;
+        let shipped = last.as_ref().map_or(0, |last| last.seq);
+        let mut behind = 0;
+        while let Some(line) = ledger.next_line()? {
+            behind += u64::from(line.seq.is_some_and(|seq| seq > shipped));
+        }
+        let head = ledger.last().map(Shipment::from);
+        Ok(Status { ledger: id, shipped: last.as_ref().map(Shipment::from), head, behind })
+    }
+}
+
+impl Sink {
+    /// Does `work` on a connection, and again on a new one as long as what went wrong may pass and the time allows.
+    fn retrying<T>(&mut self, mut work: impl FnMut(&mut Client) -> Result<T, Failed>) -> Result<T> {
+        let mut pauses = Pauses::default();
+        let mut began: Option<Instant> = None;
+        loop {
+            let Failed { error, may_pass } = match self.once(&mut work) {
+                Ok(done) => return Ok(done),
+                Err(failed) => failed,
+            };
+            // Its transaction may be open still.
+            self.client = None;
+            let began = *began.get_or_insert_with(Instant::now);
+            let pause = pauses.next();
+            let in_time = self.options.retry_for.is_none_or(|limit| began.elapsed() + pause <= limit);
+            if !may_pass || !in_time {
+                return Err(error);
+            }
+            (self.options.warn)(&error);
+            std::thread::sleep(pause);
+        }
+    }
+
+    fn once<T>(&mut self, work: &mut impl FnMut(&mut Client) -> Result<T, Failed>) -> Result<T, Failed> {
+        let client = match &mut self.client {
+            Some(client) => client,
+            none => none.insert(self.target.connect(&self.options)?),
+        };
+        work(client)
+    }
+}
+
+/// The pauses between the tries.
+struct Pauses {
+    next: Duration,
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self { next: Duration::from_millis(100) }
+    }
+}
+
+impl Pauses {
+    const LONGEST: Duration = Duration::from_secs(10);
+
+    fn next(&mut self) -> Duration {
+        let whole = self.next;
+        self.next = (whole * 2).min(Self::LONGEST);
+        // The keys of a new hasher are random enough for this.
+        let random = RandomState::new().build_hasher().finish() % 1_000;
+        whole - whole / 2 * random as u32 / 1_000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_to_ten_seconds_less_a_random_part_of_up_to_a_half() {
+        let mut pauses = Pauses::default();
+        let whole = [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000];
+        for ms in whole.map(Duration::from_millis) {
+            let pause = pauses.next();
+            assert!(pause <= ms && pause > ms / 2, "{pause:?} of {ms:?}");
+        }
+        let many = (0..20).map(|_| Pauses::default().next());
+        assert!(many.collect::<std::collections::HashSet<_>>().len() > 1, "none is random");
+    }
+}

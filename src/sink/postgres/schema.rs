@@ -1,0 +1,102 @@
+//! The tables, and whether those that are there are ours.
+
+use super::client::{Client, Failed};
+use super::row::COLUMNS;
+use crate::error::{Error, ErrorKind};
+
+const SHIPMENTS: [(&str, &str); 7] = [
+    ("ledger_id", "uuid"),
+    ("seq", "bigint"),
+    ("hash", "text"),
+    ("segment", "bigint"),
+    ("byte", "bigint"),
+    ("line", "bigint"),
+    ("shipped_at", "timestamp with time zone"),
+];
+
+const LOGS: &str = "
+CREATE TABLE IF NOT EXISTS agent_execution_logs (
+    execution_id    uuid PRIMARY KEY,
+    correlation_id  text,
+    session_id      text,
+    agent_name      text,
+    user_prompt     text,
+    started_at      timestamptz NOT NULL,
+    completed_at    timestamptz,
+    duration_ms     bigint,
+    status          text CHECK (status IN ('in_progress', 'success', 'error', 'cancelled')),
+    error_message   text,
+    error_type      text,
+    quality_score   double precision,
+    metadata        jsonb NOT NULL,
+    ledger_id       uuid NOT NULL,
+    ledger_seq      bigint
+);
+CREATE TABLE IF NOT EXISTS runledger_shipments (
+    ledger_id   uuid PRIMARY KEY,
+    seq         bigint NOT NULL,
+    hash        text NOT NULL,
+    segment     bigint NOT NULL,
+    byte        bigint NOT NULL,
+    line        bigint NOT NULL,
+    shipped_at  timestamptz NOT NULL DEFAULT now()
+);";
+
+/// One for each question of the seed: by correlation, session, agent, status, time.
+const INDEXES: &str = "
+CREATE INDEX IF NOT EXISTS agent_execution_logs_correlation ON agent_execution_logs (correlation_id);
+CREATE INDEX IF NOT EXISTS agent_execution_logs_session ON agent_execution_logs (session_id);
+CREATE INDEX IF NOT EXISTS agent_execution_logs_agent ON agent_execution_logs (agent_name, started_at);
+CREATE INDEX IF NOT EXISTS agent_execution_logs_status ON agent_execution_logs (status, started_at);
+CREATE INDEX IF NOT EXISTS agent_execution_logs_started ON agent_execution_logs (started_at);
+COMMIT;";
+
+/// Makes what is not there, all or nothing.
+pub(super) fn migrate(client: &mut Client) -> Result<(), Failed> {
+    // Two that make one table at a time would get in each other's way, IF NOT EXISTS or not.
+    let lock = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('runledger migrate'));";
+    client.run("make the tables", &format!("{lock}{LOGS}"))?;
+    check(client)?;
+    client.run("make the indexes", INDEXES)
+}
+
+/// That both tables are there, with our columns.
+pub(super) fn check(client: &mut Client) -> Result<(), Failed> {
+    check_table(client, "agent_execution_logs", &COLUMNS)?;
+    check_table(client, "runledger_shipments", &SHIPMENTS)
+}
+
+fn check_table(client: &mut Client, table: &str, expected: &[(&str, &str)]) -> Result<(), Failed> {
+    let columns = client.rows(
+        "look at the tables",
+        "SELECT attname::text, format_type(atttypid, atttypmod), attnotnull AND NOT atthasdef AND attidentity = ''
+         FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        &[&table],
+    )?;
+    let columns: Vec<(String, String, bool)> = columns.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let operation = format!("look at the table {table}");
+    if columns.is_empty() {
+        let missing = Error::new(ErrorKind::Database, operation);
+        return Err(missing.detail("it is not there: `runledger pg migrate` makes it").into());
+    }
+    let mut found = Vec::new();
+    for (name, wanted) in expected {
+        match columns.iter().find(|(column, ..)| column == name) {
+            None => found.push(format!("expected a column {name}, found none")),
+            Some((_, kind, _)) if kind != wanted => {
+                found.push(format!("expected the column {name} to be {wanted}, found {kind}"));
+            }
+            Some(_) => {}
+        }
+    }
+    for (column, _, needed) in &columns {
+        if *needed && !expected.iter().any(|(name, _)| name == column) {
+            found.push(format!("the column {column} wants a value, and we have none for it"));
+        }
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    found.push("the table is another program's: give us another schema (search_path) or database".to_owned());
+    Err(found.into_iter().fold(Error::new(ErrorKind::Database, operation), Error::detail).into())
+}

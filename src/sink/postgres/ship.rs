@@ -1,0 +1,145 @@
+//! One transaction: the rows, and how far they reach.
+
+use uuid::Uuid;
+
+use super::client::{Client, Failed};
+use super::row::{self, COLUMNS};
+use crate::error::{Error, ErrorKind, Result, Skipped};
+use crate::journal::{Follower, Place};
+use crate::metrics::ExecutionMetrics;
+
+/// How many rows a transaction brings at most, and how many bytes of them before the last.
+const ROWS_MAX: u64 = 5_000;
+const BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What one transaction brought.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) records: u64,
+    pub(super) skipped: Skipped,
+    /// Whether the ledger had no more.
+    pub(super) is_last: bool,
+}
+
+/// Ships the next records. `resumed`: whether `ledger` stands behind the last shipment by our own word.
+pub(super) fn batch(client: &mut Client, ledger: &mut Follower, resumed: &mut bool) -> Result<Batch, Failed> {
+    let id = ledger.id();
+    let key = id.as_u64_pair();
+    // Released with the transaction, however that ends: the next shipper sees what this one committed.
+    client
+        .run("begin a shipment", &format!("BEGIN; SELECT pg_advisory_xact_lock({})", (key.0 ^ key.1).cast_signed()))?;
+    let last = last(client, id)?;
+    // Another shipper may have come between, or what was read before was rolled back.
+    if !*resumed || last.as_ref() != ledger.last() {
+        ledger.resume(last.as_ref())?;
+        *resumed = true;
+    }
+    let mut rows = Vec::new();
+    let batch = read(ledger, &mut rows)?;
+    if batch.records > 0 {
+        upsert(client, &rows, batch.records)?;
+    }
+    if let Some(reached) = ledger.last().filter(|reached| Some(*reached) != last.as_ref()) {
+        store(client, id, reached)?;
+    }
+    client.run("commit a shipment", "COMMIT")?;
+    Ok(batch)
+}
+
+/// Hands over what is in flight; returns how many that are.
+pub(super) fn in_flight(client: &mut Client, ledger: Uuid, records: &[ExecutionMetrics]) -> Result<u64, Failed> {
+    if records.is_empty() {
+        return Ok(0);
+    }
+    let mut rows = Vec::new();
+    for record in records {
+        row::push(&mut rows, &record.to_json()?, ledger, None)?;
+    }
+    let count = records.len() as u64;
+    client.run("begin a shipment", "BEGIN")?;
+    upsert(client, &rows, count)?;
+    client.run("commit a shipment", "COMMIT")?;
+    Ok(count)
+}
+
+/// The last line that was shipped.
+pub(super) fn last(client: &mut Client, ledger: Uuid) -> Result<Option<Place>, Failed> {
+    let sql = "SELECT seq, hash, segment, byte, line FROM runledger_shipments WHERE ledger_id = $1";
+    let rows = client.rows("read the last shipment", sql, &[&ledger])?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let number = |at: usize| row.get::<_, i64>(at).cast_unsigned();
+    Ok(Some(Place::new(number(0), row.get::<_, String>(1), number(2), number(3), number(4))))
+}
+
+fn store(client: &mut Client, ledger: Uuid, reached: &Place) -> Result<(), Failed> {
+    let sql =
+        "INSERT INTO runledger_shipments (ledger_id, seq, hash, segment, byte, line) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (ledger_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, segment = excluded.segment,
+            byte = excluded.byte, line = excluded.line, shipped_at = now()";
+    // Those that are larger are refused when they are read.
+    let [seq, segment, byte, line] = [reached.seq, reached.segment, reached.byte, reached.line].map(u64::cast_signed);
+    client.rows("store how far was shipped", sql, &[&ledger, &seq, &reached.hash, &segment, &byte, &line])?;
+    Ok(())
+}
+
+/// The rows of the next lines.
+fn read(ledger: &mut Follower, rows: &mut Vec<u8>) -> Result<Batch> {
+    let id = ledger.id();
+    let mut batch = Batch::default();
+    while batch.records < ROWS_MAX && rows.len() < BYTES_MAX {
+        let Some(followed) = ledger.next_line()? else {
+            batch.is_last = true;
+            break;
+        };
+        let line = &followed.line;
+        if line.bytes.is_empty() {
+            continue;
+        }
+        let pushed = match (followed.seq, std::str::from_utf8(line.bytes)) {
+            (Some(seq), Ok(json)) if i64::try_from(seq).is_ok() => row::push(rows, json, id, Some(seq)),
+            _ => Err(Error::new(ErrorKind::Malformed, "ship a record")
+                .detail("expected the line that was written, found another: its hash is wrong")),
+        };
+        match pushed {
+            Ok(()) => batch.records += 1,
+            Err(error) => batch.skipped.add(line.locate(error)),
+        }
+    }
+    Ok(batch)
+}
+
+/// Brings the rows into the table, by way of one that nobody else sees and that ends with the transaction.
+fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
+    let names = COLUMNS.map(|(name, _)| name).join(", ");
+    client.run(
+        "stage the rows",
+        &format!(
+            "CREATE TEMPORARY TABLE runledger_staging ON COMMIT DROP AS SELECT {names} FROM agent_execution_logs \
+             WITH NO DATA"
+        ),
+    )?;
+    let staged = client.copy("stage the rows", &format!("COPY runledger_staging ({names}) FROM STDIN"), rows)?;
+    if staged != count {
+        return Err(Error::new(ErrorKind::Database, "stage the rows")
+            .detail(format!("expected the server to take {count}, it took {staged}"))
+            .into());
+    }
+    let set = COLUMNS[1..].iter().map(|(name, _)| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ");
+    // Of an execution with several lines the last one counts. Sorted, so that two ledgers' shippers lock the rows that
+    // they share in one order.
+    client.run(
+        "insert the rows",
+        &format!(
+            "INSERT INTO agent_execution_logs AS kept ({names})
+             SELECT DISTINCT ON (execution_id) {names} FROM runledger_staging
+             ORDER BY execution_id, ledger_seq DESC NULLS LAST
+             ON CONFLICT (execution_id) DO UPDATE SET {set}
+             WHERE CASE
+                 WHEN kept.ledger_seq IS NOT NULL
+                     THEN kept.ledger_id = excluded.ledger_id AND kept.ledger_seq < excluded.ledger_seq
+                 WHEN excluded.ledger_seq IS NOT NULL THEN true
+                 ELSE kept.metadata IS DISTINCT FROM excluded.metadata
+             END"
+        ),
+    )
+}
