@@ -53,7 +53,8 @@ fn documented() -> Vec<Documented> {
         let help = output(command().args(name.split_whitespace()).arg("--help")).answer(0);
         for command in section(&help, "Commands:").filter_map(|line| line.strip_prefix("  ")) {
             let word = command.split(' ').next().unwrap();
-            if !matches!(word, "" | "help") {
+            // Those of `pg` need a server: `cli_pg` has them.
+            if !matches!(word, "" | "help" | "pg") {
                 collect(format!("{name} {word}").trim_start(), found);
             }
         }

@@ -4,6 +4,7 @@
 
 mod answer;
 mod args;
+mod bar;
 mod baseline;
 mod clock;
 mod compare;
@@ -59,12 +60,14 @@ mod zone;
 use std::io::{self, BufWriter, Write};
 
 use args::{Args, Command};
+use bar::{AfterBar, Bar};
 use exit_code::ExitCode;
 use failure::Failure;
 
 fn main() -> ExitCode {
     let args = Args::from_command_line();
-    let mut out = BufWriter::new(io::stdout().lock());
+    let bar = if args.command.reads_all() { Bar::over(&args.global.ledger) } else { None };
+    let mut out = AfterBar { bar, out: BufWriter::new(io::stdout().lock()) };
     match run(&args, &mut out) {
         Ok(code) => code,
         // Whoever read the output has enough of it.

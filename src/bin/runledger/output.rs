@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::args::Global;
+use crate::bar;
 use crate::failure::{self, Failure};
 use crate::table;
 
@@ -49,6 +50,7 @@ fn tell(key: &str, mark: &str, text: &str, kind: &str, global: &Global) {
         true => json!({key: text, "kind": kind}).to_string(),
         false => format!("runledger: {mark}{}", table::printable(text)),
     };
+    bar::clear();
     // With stderr closed there is nobody left to tell.
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -164,3 +164,24 @@ pub(crate) enum Command {
     Completions(Completions),
     Pg(Pg),
 }
+
+impl Command {
+    /// Whether it may read the whole ledger before it answers.
+    pub(crate) fn reads_all(&self) -> bool {
+        matches!(
+            self,
+            Self::List(_)
+                | Self::Show(_)
+                | Self::Verify(_)
+                | Self::Head(_)
+                | Self::Cost(_)
+                | Self::Baseline(_)
+                | Self::Compare(_)
+                | Self::Export(_)
+                | Self::Metrics(_)
+                | Self::Retention(_)
+                | Self::Gate(_)
+                | Self::Escalate(_)
+        )
+    }
+}

@@ -41,7 +41,7 @@ pub(crate) struct Database {
 ///
 /// All or none. A table agent_execution_logs of another program is left alone; stderr says how it differs.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Example: in a database that is there
   DATABASE_URL=postgres://agent:secret@localhost/observability runledger pg migrate")]
 pub(crate) struct PgMigrate {
     #[command(flatten)]

@@ -1,0 +1,132 @@
+//! How far a long reading command has come, on a terminal.
+//!
+//! The kernel counts what this process reads, and the ledger's files say how much there is: so no command need tell, and
+//! where the kernel does not count, there is no bar. It goes away when the answer begins.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+/// A command that is done by then shows none.
+const FIRST: Duration = Duration::from_secs(1);
+const NEXT: Duration = Duration::from_millis(100);
+const CELLS: u64 = 40;
+
+/// How wide the bar is that stands on the terminal.
+static DRAWN: Mutex<usize> = Mutex::new(0);
+
+/// Draws until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Bar {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Bar {
+    /// The bar of a command that reads `ledger`; `None` where nobody would see it.
+    pub(crate) fn over(ledger: &Path) -> Option<Self> {
+        if !io::stderr().is_terminal() {
+            return None;
+        }
+        let ledger = ledger.to_owned();
+        let (stop, stopped) = mpsc::channel();
+        let draw = move || {
+            let mut pause = FIRST;
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
+                pause = NEXT;
+                let Some(read) = bytes_read() else { return };
+                draw(&line(read, bytes_of(&ledger)));
+            }
+        };
+        let thread = Builder::new().spawn(draw).ok()?;
+        Some(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // It drew what it could.
+            let _ = thread.join();
+        }
+        clear();
+    }
+}
+
+/// Takes the bar away, before anything else is written to the terminal.
+pub(crate) fn clear() {
+    draw("");
+}
+
+fn draw(line: &str) {
+    let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if *drawn == 0 && line.is_empty() {
+        return;
+    }
+    let mut stderr = io::stderr();
+    // A terminal that is gone shows nothing.
+    let _ = write!(stderr, "\r{:drawn$}\r{line}", "", drawn = *drawn).and_then(|()| stderr.flush());
+    *drawn = line.len();
+}
+
+/// In ASCII, so that its bytes are its width.
+fn line(read: u64, of: u64) -> String {
+    let read = read.min(of);
+    let share = |parts: u64| (u128::from(read) * u128::from(parts) / u128::from(of.max(1))) as usize;
+    let done = "=".repeat(share(CELLS));
+    format!("[{done:cells$}] {} % of {:.1} GB", share(100), of as f64 / 1e9, cells = CELLS as usize)
+}
+
+/// How many bytes this process has read of all files; `None`: the kernel does not tell.
+fn bytes_read() -> Option<u64> {
+    let counts = fs::read_to_string("/proc/self/io").ok()?;
+    counts.lines().find_map(|line| line.strip_prefix("rchar: "))?.parse().ok()
+}
+
+/// How many bytes the ledger's segments have.
+fn bytes_of(ledger: &Path) -> u64 {
+    let sealed = fs::read_dir(ledger.with_extension("ledger").join("sealed"));
+    let sealed = sealed.into_iter().flatten().flatten().filter_map(|entry| entry.metadata().ok());
+    fs::metadata(ledger).into_iter().chain(sealed).map(|file| file.len()).sum()
+}
+
+/// Takes the bar away when the answer begins.
+#[derive(Debug)]
+pub(crate) struct AfterBar<W> {
+    pub(crate) bar: Option<Bar>,
+    pub(crate) out: W,
+}
+
+impl<W: Write> Write for AfterBar<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bar = None;
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.bar = None;
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+
+    #[test]
+    fn the_bar_is_as_long_as_the_share_that_was_read() {
+        assert_eq!(line(0, 2_700_000_000), format!("[{}] 0 % of 2.7 GB", " ".repeat(40)));
+        assert_eq!(
+            line(1_350_000_000, 2_700_000_000),
+            format!("[{}{}] 50 % of 2.7 GB", "=".repeat(20), " ".repeat(20))
+        );
+        // Other files are read too, and none of the ledger may be there.
+        assert_eq!(line(9, 5), format!("[{}] 100 % of 0.0 GB", "=".repeat(40)));
+        assert_eq!(line(9, 0), format!("[{}] 0 % of 0.0 GB", " ".repeat(40)));
+    }
+}
