@@ -97,7 +97,9 @@ def compare(log, runs, whole):
     columns = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
     sql = lambda text: "set threads = 2; " + text.format(log=log, columns=columns) + ";"
     duckdb = shutil.which("duckdb", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])
-    programs = {"runledger": [built("runledger"), "--ledger", log, "baseline", "--json"]}
+    # With a bound, all records are read, whatever a checkpoint has.
+    ours = [built("runledger"), "--ledger", log, "baseline", "--since", "1970-01-01", "--json"]
+    programs = {"runledger": ours}
     if duckdb:
         programs["DuckDB"] = [duckdb, "-csv", "-c", sql(BASELINES)]
     has_polars = subprocess.run([sys.executable, "-c", "import polars"], stderr=subprocess.DEVNULL).returncode == 0
