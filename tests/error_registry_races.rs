@@ -114,7 +114,7 @@ fn processes_and_their_deaths_leave_one_number_an_error_without_gaps() {
             names.insert(words[1].clone());
         }
     }
-    // One log a run, but for those that a killed process left without a link or cut off.
+    // One log a run, but for those that a killed process left without a link.
     let files = std::fs::read_dir(place.file("run-logs")).unwrap();
     let logs = files.filter(|file| file.as_ref().unwrap().file_name().to_str().unwrap().parse::<LogName>().is_ok());
     let logs = logs.count() as u64;

@@ -181,7 +181,7 @@ pub(crate) fn open_or_make(
 }
 
 /// Makes a file with `bytes` in it, where nothing may stand; durable when it returns, and gone if it fails.
-pub(crate) fn create_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn create_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = storage.open(path, Access::AppendNew)?;
     let filled = append_all(&*file, bytes).and_then(|()| file.sync());
     if let Err(error) = filled.and_then(|()| storage.sync_dir(path.parent().unwrap_or(Path::new("")))) {

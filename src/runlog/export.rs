@@ -1,12 +1,13 @@
 //! Writing a run's log.
 
-use std::io;
+use std::io::Write;
 use std::path::PathBuf;
 
 use super::{ErrorRegistry, LogName, Run, RunLog};
 use crate::cost::PriceTable;
-use crate::error::{Error, ErrorKind, Result};
-use crate::journal::storage::{begins_with, create_new};
+use crate::error::{Error, Result};
+use crate::journal::numbered::{self, Series};
+use crate::journal::storage::begins_with;
 
 /// A run log that stands in the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +29,12 @@ impl ErrorRegistry {
     ///
     /// The file has the next free number of its minute and mode, or skill where no mode is told; none is overwritten. Where
     /// one says the same already, whatever somebody added behind, no other is written: exporting a run again changes
-    /// nothing, and completes what a process that died has left undone. At worst such a process leaves a log that is cut
-    /// off, which nothing is linked to.
+    /// nothing, and completes what a process that died has left undone. At worst such a process leaves a part of a log, under
+    /// a name that is none of a log's.
     ///
     /// # Errors
     /// As [`RunLog::new`], [`register`](Self::register) and [`render`](Self::render), what they refuse with nothing
-    /// written; [`ErrorKind::Io`] when the disk refuses.
+    /// written; [`ErrorKind::Io`](crate::ErrorKind::Io) when the disk refuses.
     pub fn export(&self, run: &Run, prices: &PriceTable) -> Result<Exported> {
         let mut log = RunLog::new(run, prices)?;
         self.check_rendered()?;
@@ -52,32 +53,24 @@ impl ErrorRegistry {
     fn write_log(&self, log: &RunLog) -> Result<(LogName, bool)> {
         let (storage, directory) = (&*self.options.storage, &self.directory);
         let text = log.to_markdown();
-        let mut last = 0;
         let names = storage.list(directory).map_err(|source| Error::io("list the run logs", directory, source))?;
         for name in names.iter().filter_map(|name| name.to_str()?.parse::<LogName>().ok()) {
             if name != LogName::new(log.started, &log.title, name.number()) {
                 continue;
             }
-            last = name.number().max(last);
             let path = directory.join(name.to_string());
             let there = begins_with(storage, &path, text.as_bytes());
             if there.map_err(|source| Error::io("read a run log", &path, source))? {
                 return Ok((name, false));
             }
         }
-        let name = LogName::new(log.started, &log.title, last);
-        loop {
-            last = last.checked_add(1).ok_or_else(|| {
-                Error::new(ErrorKind::Overflow, "number a run log").path(&directory.join(name.to_string()))
-            })?;
-            let name = name.with_number(last);
-            let path = directory.join(name.to_string());
-            match create_new(storage, &path, text.as_bytes()) {
-                Ok(()) => return Ok((name, true)),
-                // Another process was first.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(Error::io("write a run log", &path, source)),
-            }
-        }
+        let series = LogName::new(log.started, &log.title, 1).series();
+        let write = |out: &mut dyn Write| {
+            out.write_all(text.as_bytes()).map_err(|source| Error::io("write a run log", directory, source))
+        };
+        let (path, ()) =
+            numbered::create(storage, directory, &Series { before: &series, digits: 1, after: ".md" }, write)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().parse()?;
+        Ok((name, true))
     }
 }

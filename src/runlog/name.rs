@@ -51,8 +51,10 @@ impl LogName {
         self.number
     }
 
-    pub(super) fn with_number(&self, number: u64) -> Self {
-        Self { number, ..self.clone() }
+    /// What stands before the number.
+    pub(super) fn series(&self) -> String {
+        let started = minute::text(self.started).replace(' ', "_").replace(':', "-");
+        format!("{started}_{}-", self.mode)
     }
 }
 
@@ -74,8 +76,7 @@ fn slug(mode: &str) -> String {
 
 impl fmt::Display for LogName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let started = minute::text(self.started).replace(' ', "_").replace(':', "-");
-        f.pad(&format!("{started}_{}-{}.md", self.mode, self.number))
+        f.pad(&format!("{}{}.md", self.series(), self.number))
     }
 }
 
