@@ -171,7 +171,9 @@ impl Splitter {
         (self.start, self.filled) = (0, kept.len());
         self.buffer.copy_within(kept, 0);
         let at = self.offset + self.filled as u64;
-        let wanted = self.end.saturating_sub(at).clamp(REST_BYTES, CHUNK_BYTES as u64) as usize;
+        // Of a long line as much again as is there, or it would be read in very many pieces.
+        let rest = REST_BYTES.max(self.filled as u64).min(CHUNK_BYTES as u64);
+        let wanted = self.end.saturating_sub(at).clamp(rest, CHUNK_BYTES as u64) as usize;
         if self.buffer.len() < self.filled + wanted {
             self.buffer.resize(self.filled + wanted, 0);
         }
