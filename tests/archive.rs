@@ -3,6 +3,8 @@
 #![cfg(feature = "simulation")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
+mod tree;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
@@ -19,6 +21,7 @@ use runledger::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
+use tree::{names, numbers};
 
 struct Place {
     directory: TempDir,
@@ -80,17 +83,6 @@ fn record(number: u64) -> ExecutionMetrics {
 fn append(ledger: &Ledger, number: u64) {
     let answer = ledger.append(&record(number)).unwrap();
     assert!(matches!(answer, Answer::Durable { seq } if seq == number), "record {number}: {answer:?}");
-}
-
-fn numbers(records: Records) -> Vec<u64> {
-    records.map(|record| record.unwrap().execution_id.as_u64_pair().1).collect()
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 #[test]

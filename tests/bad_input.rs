@@ -19,6 +19,7 @@ use runledger::{
     verify,
 };
 use tempfile::TempDir;
+use tree::names;
 
 struct Place {
     directory: TempDir,
@@ -63,13 +64,6 @@ fn in_time<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
     let (answer, answered) = mpsc::channel();
     std::thread::spawn(move || answer.send(call()));
     answered.recv_timeout(Duration::from_secs(10)).unwrap_or_else(|_| panic!("it hangs"))
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 // Paths that hold no ledger.

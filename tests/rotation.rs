@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
+mod tree;
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use runledger::ledger::{FaultKind, Verification};
 use runledger::{Answer, Baselines, ExecutionMetrics, Ledger, Options, Records, Timestamp, Uuid, hash_bytes, verify};
 use tempfile::TempDir;
+use tree::numbers;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -68,10 +71,6 @@ fn record(number: u64) -> ExecutionMetrics {
 fn append(ledger: &Ledger, number: u64) {
     let answer = ledger.append(&record(number)).unwrap();
     assert!(matches!(answer, Answer::Durable { seq } if seq == number), "record {number}: {answer:?}");
-}
-
-fn numbers(records: Records) -> Vec<u64> {
-    records.map(|record| record.unwrap().execution_id.as_u64_pair().1).collect()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::Run;
 use super::text::{escape, or_unknown, unescape, unless_unknown};
 use crate::cost::PriceTable;
-use crate::metrics::{Call, CostProvenance, CostSource, ExecutionMetrics, LlmCall, Meter, Timestamp, Usage, Usd};
+use crate::metrics::{CostSource, LlmCall, Meter, Timestamp, Usd};
 
 /// By which prices the calls of one model cost what they did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ const NO_MODEL: &str = "model unknown";
 pub(super) fn of_run(run: &Run, prices: &PriceTable) -> Vec<PriceLine> {
     let mut lines = Vec::new();
     for execution in run.executions().iter().filter(|execution| execution.used_model()) {
-        for call in calls(execution) {
+        for call in execution.calls() {
             let basis = basis(&call, prices, execution.timestamp_start);
             let line = PriceLine { model: Some(call.model_name).filter(|name| !name.is_empty()), basis };
             if !lines.contains(&line) {
@@ -51,25 +51,6 @@ pub(super) fn of_run(run: &Run, prices: &PriceTable) -> Vec<PriceLine> {
         }
     }
     lines
-}
-
-/// The calls of an execution; of one that lists none, the whole as one call.
-fn calls(execution: &ExecutionMetrics) -> Vec<LlmCall> {
-    let mut calls = execution.trace.llm_calls.clone();
-    match &mut calls[..] {
-        [] => {
-            let mut whole = LlmCall::new(1, execution.model.name.clone().unwrap_or_default());
-            (whole.tokens_input, whole.tokens_output) = (execution.tokens_input, execution.tokens_output);
-            (whole.parts, whole.variant) = (execution.model.parts, execution.model.variant.clone());
-            (whole.provider, whole.cost_usd) = (execution.model.provider.clone(), execution.cost_usd);
-            whole.cost.clone_from(&execution.cost);
-            calls.push(whole);
-        }
-        // The only call: the record says where its cost comes from.
-        [only] if only.cost == CostProvenance::default() => only.cost.clone_from(&execution.cost),
-        _ => {}
-    }
-    calls
 }
 
 fn basis(call: &LlmCall, prices: &PriceTable, at: Timestamp) -> PriceBasis {
@@ -90,11 +71,9 @@ fn basis(call: &LlmCall, prices: &PriceTable, at: Timestamp) -> PriceBasis {
 
 /// What `table` asks for what `call` used, and for input and output in any case; `None` if `prices` is another table.
 fn rates(call: &LlmCall, table: &str, prices: &PriceTable, at: Timestamp) -> Option<Vec<(Meter, Usd)>> {
-    let mut usage = Usage::new(call.tokens_input?.max(1), call.tokens_output?.max(1));
-    usage.parts = call.parts;
-    let mut priced = Call::new(&call.model_name, usage);
-    (priced.provider, priced.variant) = (call.provider.clone(), call.variant.clone());
-    let cost = prices.cost_if_known(&priced, call.cost.at.unwrap_or(at))?;
+    let mut call = call.call()?;
+    (call.usage.input, call.usage.output) = (call.usage.input.max(1), call.usage.output.max(1));
+    let cost = prices.cost_if_known(&call, at)?;
     (cost.table == table).then(|| cost.parts.iter().map(|part| (part.meter, part.price)).collect())
 }
 

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use runledger::{Answer, ExecutionMetrics, Head, Ledger, Options, Skill, Uuid};
+use runledger::{Answer, ExecutionMetrics, Head, Ledger, Options, Records, Skill, Uuid};
 use tempfile::TempDir;
 
 /// The active segment's name in a [`Tree`], and its path in a directory.
@@ -35,6 +35,19 @@ pub(crate) fn append(ledger: &Ledger, number: u128) -> u64 {
         Answer::Durable { seq } => seq,
         other => panic!("{other:?}"),
     }
+}
+
+/// The numbers of the records, as [`record`] takes them.
+pub(crate) fn numbers(records: Records) -> Vec<u64> {
+    records.map(|record| record.unwrap().execution_id.as_u64_pair().1).collect()
+}
+
+/// The names in a directory, in order.
+pub(crate) fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 /// Paths below a directory, and what the files there hold.

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use runledger::cost::CostPart;
-use runledger::metrics::{Call, CostProvenance, LlmCall, Meter};
-use runledger::{Cost, ExecutionMetrics, PriceTable, Timestamp, Usage, Usd};
+use runledger::metrics::{Call, Meter};
+use runledger::{Cost, PriceTable, Timestamp, Usage, Usd};
 use serde::Serialize;
 
 use crate::args::{CostExplain, Global};
@@ -130,13 +130,12 @@ struct Recorded<'p> {
 
 fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let record = show::find(id, global)?;
-    let calls = calls(&record);
-    if calls.is_empty() && !global.json {
+    let nameless = record.trace.llm_calls.is_empty() && record.model.name.is_none();
+    if nameless && !global.json {
         writeln!(out, "it used no model, as far as its record tells")?;
     }
-    for entry in calls {
-        let at = entry.cost.at.unwrap_or(record.timestamp_start);
-        let now = called(&entry).map(|call| prices.cost_of(&call, at));
+    for entry in if nameless { Vec::new() } else { record.calls() } {
+        let now = entry.call().map(|call| prices.cost_of(&call, record.timestamp_start));
         let (recorded_usd, source, from) = (entry.cost_usd, &entry.cost.source, &entry.cost.table);
         if global.json {
             let (now, error) = match now {
@@ -167,33 +166,4 @@ fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl
         }
     }
     Ok(ExitCode::Yes)
-}
-
-/// The calls of an execution; of one that lists none, the whole as one call.
-fn calls(record: &ExecutionMetrics) -> Vec<LlmCall> {
-    match &record.trace.llm_calls[..] {
-        [] => {}
-        // The only call: the record says where its cost comes from.
-        [only] if only.cost == CostProvenance::default() => {
-            let mut only = only.clone();
-            only.cost.clone_from(&record.cost);
-            return vec![only];
-        }
-        calls => return calls.to_vec(),
-    }
-    let Some(name) = &record.model.name else { return Vec::new() };
-    let mut whole = LlmCall::new(1, name);
-    (whole.tokens_input, whole.tokens_output) = (record.tokens_input, record.tokens_output);
-    (whole.parts, whole.variant) = (record.model.parts, record.model.variant.clone());
-    (whole.provider, whole.cost_usd, whole.cost) =
-        (record.model.provider.clone(), record.cost_usd, record.cost.clone());
-    vec![whole]
-}
-
-fn called(entry: &LlmCall) -> Option<Call> {
-    let mut usage = Usage::new(entry.tokens_input?, entry.tokens_output?);
-    usage.parts = entry.parts;
-    let mut call = Call::new(&entry.model_name, usage);
-    (call.provider, call.variant) = (entry.provider.clone(), entry.variant.clone());
-    Some(call)
 }
