@@ -96,6 +96,8 @@ pub(in crate::ledger) enum Damage {
     Cut(Index, Index),
     Nuls(Index, Index),
     Twice(Index, Index),
+    /// All bytes from there on are gone.
+    CutEnd(Index),
     /// A line is taken out, stands at another place too, or gets a sibling of the same number.
     CutLine(Index),
     LineTwice(Index, Index),
@@ -112,6 +114,7 @@ pub(in crate::ledger) fn damage() -> impl Strategy<Value = Damage> {
         (at(), at()).prop_map(|(from, to)| Damage::Cut(from, to)),
         (at(), at()).prop_map(|(from, to)| Damage::Nuls(from, to)),
         (at(), at()).prop_map(|(from, to)| Damage::Twice(from, to)),
+        at().prop_map(Damage::CutEnd),
         at().prop_map(Damage::CutLine),
         (at(), at()).prop_map(|(line, to)| Damage::LineTwice(line, to)),
         (at(), at()).prop_map(|(line, to)| Damage::Fork(line, to)),
@@ -183,6 +186,7 @@ pub(in crate::ledger) fn damaged(damages: &[Damage]) -> Vec<u8> {
                 let copy = bytes[stretch.clone()].to_vec();
                 bytes.splice(stretch.end..stretch.end, copy);
             }
+            Damage::CutEnd(at) => bytes.truncate(at.index(bytes.len() + 1)),
             Damage::Insert(at, junk) => {
                 let at = at.index(bytes.len() + 1);
                 bytes.splice(at..at, junk.iter().copied());
@@ -249,6 +253,7 @@ fn the_same_is_found_in_blocks_of_every_size_by_any_number_of_threads() {
             Ok(())
         })
         .unwrap();
+    // Each is in 6 of 100 cases at least: that 200 have none of one is seen once in 700,000 runs.
     let expected = ["duplicate", "edited", "fork", "gap", "missing", "replaced", "torn", "truncated"];
     assert_eq!(kinds.into_inner(), expected.map(str::to_owned).into());
 }
