@@ -1,9 +1,10 @@
-//! How fast `runledger baseline` is once it has a checkpoint: `cargo bench --bench refresh --features cli [-- --seconds 2
+//! How fast baselines are refreshed once there is a checkpoint: `cargo bench --bench refresh --features cli [-- --seconds 2
 //! --records 1000000 --dir DIRECTORY]`.
 //!
-//! Each figure is the time of a whole process, `runledger baseline --json` with its answer thrown away; between two of them
-//! the checkpoint is put back that the first one kept. The floor is `runledger --version`: a process that starts, reads its
-//! arguments and ends. The log is kept in the directory and grows by 1.1 % with each run.
+//! Each is measured twice: as a call of the library, `refresh_baselines`, and as a whole process, `runledger baseline
+//! --json` with its answer thrown away, whose floor is `runledger --version`: a process that starts, reads its arguments
+//! and ends. Between two of them the checkpoint is put back that the first one kept. The log is kept in the directory and
+//! grows by 1 % with each run.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -17,7 +18,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use common::{Samples, arguments, machine, timed};
-use runledger::{Answer, Durability, Options, verify};
+use runledger::baseline::By;
+use runledger::{Answer, Durability, Options, refresh_baselines, verify};
 
 fn main() {
     let arguments = arguments();
@@ -27,36 +29,43 @@ fn main() {
     let log = Log::at(&directory, wanted);
     println!("{}", machine(&directory));
     println!(
-        "{} records, {:.2} GB, from the page cache; whole processes, at least {} s a figure\n",
+        "{} records, {:.2} GB, from the page cache; at least {} s a figure\n",
         log.records(),
         fs::metadata(&log.path).unwrap().len() as f64 / 1e9,
         arguments.seconds.as_secs_f64()
     );
     println!("{:<36} {:>9} {:>9} {:>12}", "", "best, ms", "p50, ms", "full / p50");
-    let measure = |what: &str, before: &dyn Fn(), mut command: Command| {
+    let measure = |before: &dyn Fn(), run: &mut dyn FnMut()| {
         let (mut samples, begin) = (Samples::default(), Instant::now());
         while samples.nanoseconds().len() < 3 || begin.elapsed() < arguments.seconds {
             before();
-            timed(&mut samples, || assert!(command.status().unwrap().success(), "{what}"));
+            timed(&mut samples, &mut *run);
         }
         samples
     };
-    let floor = measure("floor", &|| (), log.version());
-    let full = measure("full", &|| _ = fs::remove_file(&log.checkpoint), log.baseline());
-    let print = |what: &str, samples: &Samples| {
+    let call = |before: &dyn Fn()| measure(before, &mut || _ = refresh_baselines(&log.path, By::Skill).unwrap());
+    let process =
+        |before: &dyn Fn(), mut command: Command| measure(before, &mut || assert!(command.status().unwrap().success()));
+    let print = |what: &str, samples: &Samples, full: &Samples| {
         let [best, p50] = [0.0, 0.5].map(|share| samples.percentile(share) / 1000.0);
         println!("{what:<36} {best:>9.2} {p50:>9.2} {:>12.1}", full.percentile(0.5) / 1000.0 / p50);
     };
-    print("floor: a process", &floor);
-    print("all records", &full);
+    let afresh = || _ = fs::remove_file(&log.checkpoint);
+    let full = [call(&afresh), process(&afresh, log.baseline())];
+    let floor = process(&|| (), log.version());
     let kept = fs::read(&log.checkpoint).unwrap();
     let put_back = || fs::write(&log.checkpoint, &kept).unwrap();
-    print("nothing new", &measure("nothing new", &put_back, log.baseline()));
+    let print_both = |what: &str, [called, ran]: &[Samples; 2]| {
+        print(&format!("{what}, called"), called, &full[0]);
+        print(&format!("{what}, a process"), ran, &full[1]);
+    };
+    print("floor: a process", &floor, &full[1]);
+    print_both("all records", &full);
     let mut grown = 0;
-    for (what, more) in [("1,000 new records", 1_000), ("1 % new records", wanted / 100)] {
-        log.append(more - grown);
-        grown = more;
-        print(what, &measure(what, &put_back, log.baseline()));
+    for (what, records) in [("nothing new", 0), ("1,000 new records", 1_000), ("1 % new records", wanted / 100)] {
+        log.append(records - grown);
+        grown = records;
+        print_both(what, &[call(&put_back), process(&put_back, log.baseline())]);
     }
     // A refresh answers what a pass over all records does.
     let answer = || log.baseline().stdout(Stdio::piped()).output().unwrap();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::bytes::{Reader, Writer};
+use super::names::NameHash;
 use super::observation::{self, Observation};
 use super::sample::Sample;
 use super::{Baselines, By, Skipped};
@@ -41,7 +42,7 @@ const FROZEN_DISTINCT_MAX: usize = 4096;
 pub struct Accumulator {
     by: By,
     /// By the group's name. Looked up for each record: a sorted map would compare four or five names.
-    samples: HashMap<String, Sample>,
+    samples: HashMap<String, Sample, NameHash>,
     skipped: Skipped,
 }
 
@@ -123,7 +124,7 @@ impl Accumulator {
         self
     }
 
-    pub(super) fn samples(&self) -> &HashMap<String, Sample> {
+    pub(super) fn samples(&self) -> &HashMap<String, Sample, NameHash> {
         &self.samples
     }
 
@@ -163,7 +164,7 @@ impl Accumulator {
         let by = from.text()?.parse()?;
         // Each group takes more than a byte.
         let groups: u64 = from.at_most(bytes.len() as u64)?;
-        let mut samples = HashMap::new();
+        let mut samples = HashMap::default();
         let mut last = None;
         for _ in 0..groups {
             let key = from.text()?;

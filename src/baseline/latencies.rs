@@ -46,6 +46,12 @@ impl Latencies {
             }
             (true, _) => bucket(value_ms),
         };
+        self.count(place);
+    }
+
+    /// Counts a value, or a bucket if they are counted in buckets.
+    #[inline]
+    fn count(&mut self, place: u32) {
         if let Some(count) = self.low.get_mut(place as usize) {
             *count += 1;
             if *count == u32::MAX {
@@ -63,7 +69,10 @@ impl Latencies {
     pub(super) fn merge(&mut self, mut other: Self) {
         // A few values, as of a small part of a ledger: they are not worth a pass over all counts.
         if !other.bounded && other.counts.len() == 0 && other.low.is_empty() {
-            return other.recent.into_iter().for_each(|value| self.add(value.into()));
+            for value in other.recent {
+                if self.bounded { self.add(value.into()) } else { self.count(value) }
+            }
+            return;
         }
         self.settle();
         other.settle();

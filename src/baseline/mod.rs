@@ -26,6 +26,7 @@ mod freeze;
 mod inference;
 mod latencies;
 mod latest;
+mod names;
 mod observation;
 mod sample;
 mod special;

@@ -114,6 +114,19 @@ impl Timestamp {
         let minutes = (i64::from(days) - DAYS_BEFORE_1970) * 1_440 + i64::from(hour * 60 + minute);
         Self::from_unix_ms(minutes * 60_000 + i64::from(second * 1_000 + ms))
     }
+
+    /// As [`from_written`](Self::from_written), of a text beside which another stands that was read already, as that of an
+    /// execution's end does beside its start: where they differ in seconds at most, only those are read.
+    pub(super) fn from_written_beside(text: &[u8; 24], (read, time): (&[u8; 24], Self)) -> Option<Self> {
+        let (minute, rest) = text.split_at(17);
+        let [a @ b'0'..=b'5', b, b'.', c, d, e, b'Z'] = *rest else { return Self::from_written(text) };
+        let digits = [b, c, d, e];
+        if minute != &read[..17] || !digits.iter().all(u8::is_ascii_digit) {
+            return Self::from_written(text);
+        }
+        let ms = digits.iter().fold(u32::from(a - b'0'), |ms, digit| ms * 10 + u32::from(digit - b'0'));
+        Some(Self { unix_ms: time.unix_ms - time.unix_ms.rem_euclid(60_000) + i64::from(ms) })
+    }
 }
 
 fn days_of_month(year: u32, month: u32) -> u32 {
@@ -211,6 +224,21 @@ mod tests {
             let expected = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
             let written = Timestamp::from_written(&text);
             proptest::prop_assert!(written.is_none() || written == expected, "{:?}", text);
+        }
+
+        /// With other seconds, and perhaps another byte somewhere.
+        #[test]
+        fn a_text_beside_another_is_read_as_it_is_alone(
+            read in RANGE_MS,
+            later_ms in 0..100_000_u64,
+            at in 0..24_usize,
+            byte in proptest::option::weighted(0.3, proptest::num::u8::ANY),
+        ) {
+            let read = Timestamp::from_unix_ms(read).unwrap();
+            let mut text = read.plus_ms(later_ms).text();
+            byte.into_iter().for_each(|byte| text[at] = byte);
+            let beside = Timestamp::from_written_beside(&text, (&read.text(), read));
+            proptest::prop_assert_eq!(beside, Timestamp::from_written(&text));
         }
     }
 

@@ -32,10 +32,11 @@ use crate::journal::storage::{Disk, Storage};
 use crate::journal::workers::{Sharing, in_order};
 use crate::metrics::{ExecutionMetrics, Fields};
 
-/// Large enough that the merging costs nothing, small enough that many threads find work in a small ledger.
-const BLOCK_BYTES: u64 = 1024 * 1024;
+/// Large enough that making a value for each block and merging it costs nothing.
+const WHOLE: (u64, Sharing) = (4 * 1024 * 1024, Sharing { blocks_alone: 1, threads: None });
 
-const SHARING: Sharing = Sharing { blocks_alone: 2, threads: None };
+/// For what was appended since, which is shared out too, even if it is little.
+const TAIL: (u64, Sharing) = (256 * 1024, Sharing { blocks_alone: 2, threads: None });
 
 /// A pass over the records of a ledger: [`fold`](Self::fold), [`fold_records`](Self::fold_records).
 ///
@@ -144,7 +145,7 @@ impl Scan {
         take: impl Fn(&mut A, &Fields<'_>) + Sync,
         merge: impl FnMut(&mut A, A) + Send,
     ) -> Result<Scanned<A>> {
-        self.fold_in::<Fields<'_>, _>((BLOCK_BYTES, SHARING), init, take, merge)
+        self.fold_in::<Fields<'_>, _>(WHOLE, init, take, merge)
     }
 
     /// Folds whole records, as [`fold`](Self::fold) does their fields, which takes some six times as long.
@@ -157,7 +158,7 @@ impl Scan {
         take: impl Fn(&mut A, &ExecutionMetrics) + Sync,
         merge: impl FnMut(&mut A, A) + Send,
     ) -> Result<Scanned<A>> {
-        self.fold_in::<ExecutionMetrics, _>((BLOCK_BYTES, SHARING), init, take, merge)
+        self.fold_in::<ExecutionMetrics, _>(WHOLE, init, take, merge)
     }
 
     /// As [`fold`](Self::fold), from what an earlier pass came to.
@@ -168,10 +169,7 @@ impl Scan {
         take: impl Fn(&mut A, &Fields<'_>) + Sync,
         merge: impl FnMut(&mut A, A) + Send,
     ) -> Result<()> {
-        let short = so_far.0.cursor != Cursor::START;
-        // What was appended since is shared out too, even if it is little.
-        let blocks =
-            if short { (BLOCK_BYTES / 4, Sharing { blocks_alone: 2, ..SHARING }) } else { (BLOCK_BYTES, SHARING) };
+        let blocks = if so_far.0.cursor == Cursor::START { WHOLE } else { TAIL };
         self.go_on_in::<Fields<'_>, _>(blocks, so_far, init, take, merge)
     }
 

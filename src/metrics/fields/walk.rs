@@ -33,13 +33,14 @@ impl<'l> Walk<'l> {
         let (skill_name, skill_version) = walk.two_texts(b",\"skill_version\":\"")?;
         walk.pass(b",\"orchestrator_version\":")?;
         walk.expect(b",\"timestamp_start\":\"")?;
-        let timestamp_start = walk.timestamp()?;
+        let start_text = walk.time()?;
+        let timestamp_start = Timestamp::from_written(start_text)?;
         walk.expect(b",\"timestamp_end\":")?;
         let timestamp_end = match walk.null() {
             true => None,
             false => {
                 walk.expect(b"\"")?;
-                Some(walk.timestamp()?)
+                Some(Timestamp::from_written_beside(walk.time()?, (start_text, timestamp_start))?)
             }
         };
         let environment = match walk.expect(b",\"operator\":\"human\",\"environment\":\"prod\"") {
@@ -105,6 +106,7 @@ impl<'l> Walk<'l> {
                 _ => walk.value(0)?,
             }
         }
+        let end = bytes.len() - walk.rest.len();
         let fields = Fields {
             execution_id,
             skill_name,
@@ -119,17 +121,14 @@ impl<'l> Walk<'l> {
             cost_usd,
             model_name: model.flatten(),
         };
-        Some((fields, bytes.len() - walk.rest.len()))
+        Some((fields, end))
     }
 
-    /// Of a length that is known to the compiler, and in pieces that fit a register: to compare more at once, it would call
-    /// a function.
+    /// Of a length that is known to the compiler.
     #[inline(always)]
     fn expect<const N: usize>(&mut self, bytes: &[u8; N]) -> Option<()> {
         let (begin, rest) = self.rest.split_first_chunk::<N>()?;
-        let ((pieces, last), (pieces_expected, last_expected)) = (begin.as_chunks::<16>(), bytes.as_chunks());
-        let same = pieces.iter().zip(pieces_expected).fold(last == last_expected, |all, (a, b)| all & (a == b));
-        if !same {
+        if !same(begin, bytes) {
             return None;
         }
         self.rest = rest;
@@ -234,12 +233,12 @@ impl<'l> Walk<'l> {
         Some(key)
     }
 
-    /// `2026-02-14T14:23:00.000Z` and the quote after it.
+    /// As long as `2026-02-14T14:23:00.000Z`, and the quote after it.
     #[inline(always)]
-    fn timestamp(&mut self) -> Option<Timestamp> {
-        let (text, rest) = self.rest.split_first_chunk::<25>()?;
-        self.rest = rest;
-        Timestamp::from_written(text.first_chunk()?).filter(|_| text[24] == b'"')
+    fn time(&mut self) -> Option<&'l [u8; 24]> {
+        let (text, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest.strip_prefix(b"\"")?;
+        Some(text)
     }
 
     /// A whole number of at most 19 digits, which 64 bits hold.
@@ -260,7 +259,7 @@ impl<'l> Walk<'l> {
         let mut pico = self.whole(7)? * 10u64.pow(12);
         if self.expect(b".").is_some() {
             let (decimals, places) = self.digits(12)?;
-            pico += decimals * 10u64.pow(12 - places);
+            pico += decimals * power_of_ten(12 - places);
         }
         Some(Some(Usd::from_pico(pico.into())))
     }
@@ -277,19 +276,19 @@ impl<'l> Walk<'l> {
     #[inline(always)]
     fn digits(&mut self, digits_max: u32) -> Option<(u64, u32)> {
         let (mut number, mut digits) = (0, 0);
-        while let Some(eight) = self.rest.first_chunk() {
-            let (value, count) = leading_digits(*eight);
-            if count == 0 || digits + count > digits_max {
-                break;
+        loop {
+            let (value, count) = leading_digits(*self.rest.first_chunk()?);
+            digits += count;
+            if digits > digits_max {
+                return None;
             }
-            (number, digits) = (number * 10u64.pow(count) + value, digits + count);
+            // Most numbers end within the first eight.
+            number = if number == 0 { value } else { number * power_of_ten(count) + value };
             self.rest = &self.rest[count as usize..];
+            if count < 8 {
+                return (digits > 0).then_some((number, digits));
+            }
         }
-        // At the end of what is there, or too many.
-        if matches!(self.rest, [b'0'..=b'9', ..]) {
-            return None;
-        }
-        (digits > 0).then_some((number, digits))
     }
 
     /// Any value of JSON.
@@ -441,6 +440,16 @@ impl<'l> Walk<'l> {
     }
 }
 
+/// In pieces that fit a register, the last of which may overlap the one before: to compare more at once, the compiler would
+/// call a function.
+#[inline(always)]
+fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
+    let (Some(last_a), Some(last_b)) = (a.last_chunk(), b.last_chunk()) else { return a == b };
+    let differ = |a: &[u8; 16], b: &[u8; 16]| u128::from_le_bytes(*a) ^ u128::from_le_bytes(*b);
+    let pieces = a.as_chunks().0.iter().zip(b.as_chunks().0);
+    pieces.fold(differ(last_a, last_b), |all, (a, b)| all | differ(a, b)) == 0
+}
+
 /// The number that the digits make which come first, and how many they are.
 #[inline(always)]
 fn leading_digits(eight: [u8; 8]) -> (u64, u32) {
@@ -458,6 +467,21 @@ fn leading_digits(eight: [u8; 8]) -> (u64, u32) {
     ((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff, count)
 }
 
+/// Looked up, since how many digits a number has differs from line to line, and a branch for each would be guessed wrong.
+#[inline(always)]
+fn power_of_ten(exponent: u32) -> u64 {
+    const POWERS: [u64; 16] = {
+        let mut powers = [1; 16];
+        let mut exponent = 1;
+        while exponent < 16 {
+            powers[exponent] = powers[exponent - 1] * 10;
+            exponent += 1;
+        }
+        powers
+    };
+    POWERS[exponent as usize % 16]
+}
+
 const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
 
 /// Where in `text`, from `start` on, the first byte is that a string cannot hold as it is (a quote, a backslash, a control
@@ -473,7 +497,9 @@ fn special(text: &[u8], start: usize) -> Option<usize> {
         // also makes the next byte too small, but that one stands above: the lowest that is found is one.
         let below = |bytes: u64, n: u64| bytes.wrapping_sub(ONES * n);
         let equal = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
-        let found = (below(eight, 0x20) | equal(b'"') | equal(b'\\') | eight) & HIGHS;
+        // With that digit turned over, the control characters stay below 0x20, and the quote becomes 0x20: no other does.
+        let control_or_quote = below(eight ^ (ONES * 0x02), 0x21);
+        let found = (control_or_quote | equal(b'\\') | eight) & HIGHS;
         if found != 0 {
             return Some(at + found.trailing_zeros() as usize / 8);
         }
