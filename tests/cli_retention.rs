@@ -88,7 +88,9 @@ fn place() -> Place {
     ] {
         log(&place, days, run, status);
     }
+    // The registry's own are no run logs.
     fs::write(place.path("logs/run-logs/error-registry.md"), "# Error Registry\n").unwrap();
+    fs::write(place.path("logs/run-logs/notes.md"), "# Notes\n").unwrap();
     fs::create_dir(place.path("logs/run-logs/z\u{1b}[2J")).unwrap();
     place
 }
@@ -333,6 +335,10 @@ fn what_is_open_the_registry_says() {
         (item["action"].as_str().unwrap().to_owned(), item["reason"].as_str().unwrap().to_owned())
     };
     assert_eq!(plan(), ("keep".to_owned(), "linked to an error that is open".to_owned()));
+    // Of the directory, that log alone: the registry's files are not looked at.
+    let items = place.run(["retention", "plan"]).answer(0);
+    assert_eq!(items.lines().count(), 2, "{items}");
+    assert_eq!(fs::read_dir(place.path("logs/run-logs")).unwrap().count(), 4);
     place.run(["errors", "resolve", "ERR-001", "--resolution", "waits longer"]).answer(0);
     assert_eq!(plan().0, "delete");
     place.run(["errors", "reopen", "ERR-001"]).answer(0);

@@ -99,7 +99,7 @@ fn add_records(
     Ok(malformed == 0 && (1..first).all(has))
 }
 
-/// Each name in the directory, and the header of the run log that it is; or why it is none.
+/// Each name in the directory but those of the registry, and the header of the run log that it is; or why it is none.
 fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
     let failed = |source| Failure::File { operation: "list the run logs", path: directory.to_owned(), source };
     let entries = std::fs::read_dir(directory).map_err(failed)?;
@@ -112,7 +112,7 @@ fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
         };
         Ok((name.to_string_lossy().into_owned(), header))
     };
-    entries.map(header).collect()
+    entries.map(header).filter(|found| !matches!(found, Ok((name, _)) if ErrorRegistry::owns(name))).collect()
 }
 
 fn header(name: &str, entry: &std::fs::DirEntry) -> Header {
