@@ -207,6 +207,20 @@ fn verify_says_where_the_ledger_begins_and_the_archive_verifies() {
     assert_eq!(place.run(["list"]).answer(0).lines().count(), 1 + 5);
 }
 
+/// A gate says that there are lines which it does not judge, and judges them in the archive.
+#[test]
+fn a_gate_says_what_of_the_ledger_is_in_an_archive() {
+    let place = place();
+    place.run(["retention", "apply"]).answer(0);
+    let archive = place.path("logs/archive/execution_metrics.jsonl");
+    let found = place.run(["gate", "--run", "young"]);
+    let note = format!("runledger: lines up to 4 are in an archive, and not judged: {}\n", archive.display());
+    assert_eq!((found.code, found.stderr), (Some(0), note));
+    assert_eq!(found.stdout, "PASS young: executions 2, in flight 0, spilled 0, reasons 0\n");
+    let there = ["gate", "--run", "routine", "--ledger"].map(AsRef::as_ref).into_iter().chain([archive.as_os_str()]);
+    assert_eq!(place.run(there).answer(0), "PASS routine: executions 1, in flight 0, spilled 0, reasons 0\n");
+}
+
 /// The mark of a run whose records were archived is found in the archive; without the archive it is unknown, and the log
 /// is kept.
 #[test]

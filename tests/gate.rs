@@ -537,7 +537,7 @@ fn data_structured() {
     assert_eq!(error.kind(), ErrorKind::Io);
 }
 
-/// "Append-only integrity maintained."
+/// "Append-only integrity maintained", "Logs are append-only."
 #[test]
 fn append_only_integrity_maintained() {
     let report = Gate::new(RUN).judge(&[], ok(run()), ["edited: log.jsonl: line 3", "and 7 more"]).unwrap();

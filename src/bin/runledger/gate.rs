@@ -29,6 +29,14 @@ pub(crate) fn run(args: &args::Gate, global: &Global, out: &mut impl Write) -> R
     if unlisted > 0 {
         faults.push(format!("and {unlisted} more"));
     }
+    if let Some(archived) = &found.archived {
+        let to = printable(&archived.to);
+        output::note(
+            &format!("lines up to {} are in an archive, and not judged: {to}", archived.seq),
+            "archived",
+            global,
+        );
+    }
     let report = gate.judge(&begun, Records::open(&global.ledger)?, faults)?;
     match global.json {
         true => output::json_line(out, &report)?,

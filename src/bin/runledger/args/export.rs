@@ -74,7 +74,7 @@ pub(crate) struct ExportWorkflow {
 /// number that it has; `runledger errors` tells what became of it. The answer is the log's path and the errors.
 ///
 /// A run of which an execution is in flight is In Progress, and has another log when it has ended. The runs that it started
-/// have logs of their own.
+/// have logs of their own. In memory are all records of the run, and of no other.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: the log of last night's run
   runledger export markdown --run nightly-2026-11-20")]
