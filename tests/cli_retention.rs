@@ -332,6 +332,30 @@ fn nothing_is_archived_onto_itself() {
     assert_eq!(fs::read_to_string(&log).unwrap(), "kept");
 }
 
+/// A log that was written while its run went on is as old news as the one that says how it ended.
+#[test]
+fn a_log_in_progress_goes_with_that_of_the_end() {
+    let place = place();
+    for (days, run, status) in
+        [(41, "routine", "In Progress"), (41, "failed", "In Progress"), (41, "failed", "Completed")]
+    {
+        let named = log_name(days, run);
+        log(&place, days, run, status);
+        let directory = place.path("logs/run-logs");
+        fs::rename(directory.join(&named), directory.join(named.replace("-1.md", &format!("-{}.md", status.len()))))
+            .unwrap();
+    }
+    let plan = place.run(["retention", "plan"]).answer(0);
+    let line = |days, run, status: &str| {
+        let name = log_name(days, run).replace("-1.md", &format!("-{}.md", status.len()));
+        let line = plan.lines().find(|line| line.contains(&name)).unwrap();
+        line.replace(&name, "LOG")
+    };
+    assert_eq!(line(41, "routine", "In Progress"), "delete   LOG: 41 days old, and a routine success");
+    assert_eq!(line(41, "failed", "In Progress"), "keep     LOG: its run failed");
+    assert_eq!(line(41, "failed", "Completed"), "delete   LOG: 41 days old, and a routine success");
+}
+
 /// An error that was resolved in the registry keeps its log no longer, whatever the log's text still says.
 #[test]
 fn what_is_open_the_registry_says() {

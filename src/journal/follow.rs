@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::identity;
 use super::line::{self, Link};
 use super::reader::{Cursor, Line, Lines};
 use super::segment::Layout;
 use super::storage::Disk;
+use super::{events, identity};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A line of a journal: which one it is, and where it stands, so that a follower can go on behind it.
@@ -174,6 +174,7 @@ impl Follower {
         if let Some(last) = &self.last
             && line.segment.saturating_sub(last.segment) > 1
             && link.seq.saturating_sub(last.seq) > 1
+            && events::is_archived_up_to(&Disk, &self.layout, line.segment)?
         {
             return Err(line.locate(Error::new(ErrorKind::Diverged, "follow the ledger")).detail(format!(
                 "lines {} to {} were moved away before they were copied; `events.jsonl` says to which archive",

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::events;
 use crate::journal::last::before_last;
 use crate::journal::segment::Layout;
 use crate::journal::storage::Disk;
@@ -90,8 +91,19 @@ impl Iterator for Records {
                     let before = self.last;
                     self.last = line.seq.map(|seq| (line.segment, seq)).or(before);
                     let Some(gone) = gone(before, &line) else { return Some(found) };
-                    self.next = Some(found);
-                    return Some(Err(gone));
+                    let segment = line.segment;
+                    let (storage, layout) = self.lines.source();
+                    return Some(match events::is_archived_up_to(storage, layout, segment) {
+                        Ok(false) => found,
+                        Ok(true) => {
+                            self.next = Some(found);
+                            Err(gone)
+                        }
+                        Err(error) => {
+                            self.failed = true;
+                            Err(error)
+                        }
+                    });
                 }
                 Ok(None) => return None,
                 Err(error) => {
@@ -103,7 +115,7 @@ impl Iterator for Records {
     }
 }
 
-/// The lines between the last one and this, if their segments are not there any more.
+/// The lines between the last one and this, if their segments are not there.
 fn gone(last: Option<(u64, u64)>, line: &Line<'_>) -> Option<Error> {
     let ((segment, last), seq) = (last?, line.seq?);
     let (first, next) = (last.checked_add(1)?, segment.checked_add(1)?);

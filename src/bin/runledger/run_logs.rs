@@ -1,6 +1,6 @@
 //! The run logs in a directory, and what is known of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 
@@ -37,6 +37,7 @@ pub(crate) fn read(
     let is_log = headers.iter().any(|(_, header)| header.is_ok());
     let complete = is_log && add_records(&mut marks, segments, archive, global)?;
     let linked = linked(directory)?;
+    let ended = ended(&headers);
     let mut logs = RunLogs::default();
     for (name, header) in headers {
         if let Ok(header) = &header {
@@ -46,12 +47,25 @@ pub(crate) fn read(
             }
         }
         let facts = header.map(|header| {
+            let succeeded = header.succeeded.or_else(|| ended.get(header.run.as_ref()?).copied());
             let improvement = header.run.and_then(|run| marks.improvement(&run)).filter(|&yes| yes || complete);
-            LogFacts::new(header.started, header.succeeded, improvement)
+            LogFacts::new(header.started, succeeded, improvement)
         });
         logs.files.push(LogFile::new(name, facts));
     }
     Ok(logs)
+}
+
+/// The runs of which a log says how they ended: success, if none says otherwise. A log that was written before is in
+/// progress for ever.
+fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
+    let mut ended = HashMap::new();
+    for header in headers.iter().filter_map(|(_, header)| header.as_ref().ok()) {
+        if let (Some(run), Some(succeeded)) = (&header.run, header.succeeded) {
+            *ended.entry(run.clone()).or_insert(true) &= succeeded;
+        }
+    }
+    ended
 }
 
 /// The logs that the registry of errors links to one, and whether one of those is open. Of a log that it does not know, its

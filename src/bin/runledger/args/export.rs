@@ -50,7 +50,8 @@ pub(crate) struct ExportCsv {
 /// workflow_run_id if it is a UUID; of another name a UUID is made, always the same. stderr says how many events are of
 /// no run, of a named run, or do not say how they ended.
 ///
-/// Prompts and completions are in the events if they were stored, so a new file is for its owner alone.
+/// Prompts and completions are in the events if they were stored, so a new file is for its owner alone. It is there whole
+/// or not at all; a process that dies may leave a FILE.part-PID for anybody to remove.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: the events of one run, in a file
   runledger export workflow --run nightly-7 --out events.jsonl
