@@ -13,6 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use runledger::journal::Follower;
 use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk};
 use runledger::journal::storage::{Access, Stat, Storage, StorageFile};
 use runledger::ledger::{FaultKind, sealed_segments};
@@ -361,8 +362,60 @@ fn row_32_a_reader_goes_on_after_what_was_moved() {
     let mut records = ledger.scan().unwrap();
     assert_eq!(records.next().unwrap().unwrap(), record(1));
     ledger.archive_segments(3, place.archive()).unwrap();
-    // The segment that it has open it reads to the end.
-    assert_eq!(numbers(records), [2, 7, 8, 9]);
+    // The segment that it has open it reads to the end. What it misses then it is told, once.
+    assert_eq!(records.next().unwrap().unwrap(), record(2));
+    let gone = records.next().unwrap().unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::Archived);
+    let path = place.sealed(4);
+    assert_eq!(
+        gone.to_string(),
+        format!(
+            "read on in the ledger: {}: lines 3 to 6 were moved away before they were read; \
+             `events.jsonl` says to which archive",
+            path.display()
+        )
+    );
+    assert_eq!(numbers(records), [7, 8, 9]);
+}
+
+/// One that had read all that was moved misses nothing, and neither does one that begins after it.
+#[test]
+fn row_32_a_reader_that_misses_nothing_is_told_nothing() {
+    let place = Place::new();
+    let ledger = place.open();
+    let mut records = ledger.scan().unwrap();
+    (1..=6).for_each(|number| assert_eq!(records.next().unwrap().unwrap(), record(number)));
+    ledger.archive_segments(3, place.archive()).unwrap();
+    (7..=9).for_each(|number| assert_eq!(records.next().unwrap().unwrap(), record(number)));
+    assert!(records.next().is_none());
+    (10..=14).for_each(|number| append(&ledger, number));
+    assert_eq!(numbers(records), [10, 11, 12, 13, 14]);
+    assert_eq!(numbers(Records::open(place.ledger()).unwrap()), (7..=14).collect::<Vec<_>>());
+}
+
+/// Who copies a ledger must not go on without what it did not copy.
+#[test]
+fn row_32_a_follower_does_not_go_on_after_what_was_moved() {
+    let place = Place::new();
+    let ledger = place.open();
+    let mut follower = Follower::open(place.ledger()).unwrap();
+    let mut next = || follower.next_line().map(|followed| followed.and_then(|followed| followed.seq));
+    assert_eq!(next().unwrap(), Some(1));
+    ledger.archive_segments(3, place.archive()).unwrap();
+    assert_eq!(next().unwrap(), Some(2));
+    let error = next().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Diverged);
+    let why = "lines 3 to 6 were moved away before they were copied; `events.jsonl` says to which archive";
+    assert!(error.to_string().ends_with(why), "{error}");
+
+    // One that had copied all that was moved goes on.
+    let place = Place::new();
+    let ledger = place.open();
+    let mut follower = Follower::open(place.ledger()).unwrap();
+    let mut next = || follower.next_line().map(|followed| followed.and_then(|followed| followed.seq)).unwrap();
+    (1..=6).for_each(|number| assert_eq!(next(), Some(number)));
+    ledger.archive_segments(3, place.archive()).unwrap();
+    (7..=9).for_each(|number| assert_eq!(next(), Some(number)));
 }
 
 /// A disk on which the first segment is moved away between the look at what there is and its opening.

@@ -8,9 +8,11 @@ mod production;
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Stdio;
+use std::time::Duration;
 
 use commands::{Output, Place, command, lines};
 use production::{execution, production};
+use runledger::{Answer, Options};
 use serde_json::json;
 
 const HEADER: &str = "run_id,parent_run_id,timestamp,skill_name,scene_id,shot_id,model_used,tier,estimated_cost,\
@@ -70,6 +72,37 @@ fn a_run_and_a_time_choose_the_rows() {
     assert_eq!(chosen("--run run-1 --since 2026-11-20T13:00:00Z"), row("run-1", "13:00"));
     assert_eq!(chosen("--until 2026-11-19"), "");
     assert_eq!(fs::read_dir(place.path("logs")).unwrap().count(), 2, "a file was made");
+}
+
+#[test]
+fn the_rows_of_child_runs_come_when_they_are_asked_for() {
+    let mut child = execution(9, 60);
+    (child.run.run_id, child.run.parent_run_id) = (Some("run-3".into()), Some("run-1".into()));
+    let place = Place::with(&[execution(1, 0), child]);
+    let rows = |args: &[&str]| place.run([&["export", "csv", "--out", "-", "--run", "run-1"], args].concat()).stdout;
+    assert_eq!(rows(&[]), HEADER.to_owned() + &row("run-1", "12:00"));
+    let with = HEADER.to_owned() + &row("run-1", "12:00") + &row("run-3,run-1", "13:00").replacen(",,", ",", 1);
+    assert_eq!(rows(&["--child-runs"]), with);
+}
+
+/// Another process keeps the ledger's lock: what waits beside the ledger has no row yet, and stderr says so.
+#[test]
+fn what_waits_in_the_spill_is_told_of() {
+    let place = Place::with(&[execution(1, 0)]);
+    let ledger =
+        Options::new().lock_deadline(Duration::from_millis(20)).on_warning(|_| {}).open(place.ledger()).unwrap();
+    let lock = fs::File::open(place.path("logs/execution_metrics.ledger/lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(matches!(ledger.append(&execution(2, 60)).unwrap(), Answer::Spilled(_)));
+    lock.unlock().unwrap();
+    let warning = "runledger: warning: records that wait in the spill, left out until the ledger has them: 1\n";
+    let rows = HEADER.to_owned() + &row("run-1", "12:00");
+    let export = || place.run(["export", "csv", "--out", "-"]);
+    assert_eq!(export(), told(&rows, &format!("{warning}runledger: rows: 1\n")));
+    let metrics = place.run(["metrics"]);
+    assert_eq!((metrics.code, metrics.stderr.as_str()), (Some(0), warning));
+    assert!(matches!(ledger.append(&execution(3, 120)).unwrap(), Answer::Durable { .. }));
+    assert_eq!(export().stderr, "runledger: rows: 3\n");
 }
 
 #[test]

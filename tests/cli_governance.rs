@@ -5,10 +5,12 @@
 
 mod commands;
 
+use std::time::Duration;
+
 use commands::{Output, Place, record, usd};
 use runledger::baseline::week_start;
 use runledger::metrics::{CostTier, Kind, QcOutcome, RunIds, Status};
-use runledger::{Execution, ExecutionMetrics, Ledger, Skill, Timestamp};
+use runledger::{Answer, Execution, ExecutionMetrics, Ledger, Options, Skill, Timestamp};
 
 fn of_run(id: u128, skill: &str, kind: Kind) -> ExecutionMetrics {
     let mut record = record(id, skill, "2026-11-18T12:00:00Z", Some(7000), Status::Success);
@@ -64,10 +66,12 @@ fn gate(place: &Place, args: &str) -> Output {
 #[test]
 fn a_run_that_was_logged_as_it_should_be_passes_with_0() {
     let place = Place::with(&run());
-    assert_eq!(gate(&place, "").answer(0), "PASS run-7: executions 4, in flight 0, reasons 0\n");
+    assert_eq!(gate(&place, "").answer(0), "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n");
     assert_eq!(
         gate(&place, "--json").answer(0),
-        r#"{"run_id":"run-7","verdict":"PASS","executions":4,"in_flight":0,"reasons":[]}"#.to_owned() + "\n"
+        r#"{"run_id":"run-7","verdict":"PASS","executions":4,"in_flight":0,"spilled":0,"child_runs":[],"reasons":[]}"#
+            .to_owned()
+            + "\n"
     );
 }
 
@@ -89,7 +93,7 @@ fn a_policy_file_says_what_is_asked() {
     assert_eq!(
         gate(&place, "--policy policy.json").answer(1),
         format!(
-            "FAIL run-7: executions 4, in flight 0, reasons 1\n\
+            "FAIL run-7: executions 4, in flight 0, spilled 0, reasons 1\n\
              missing field: \"pipeline\": scene_id: production.scene_id is null\n  {id}\n"
         )
     );
@@ -106,10 +110,74 @@ fn what_is_in_flight_fails_the_run() {
     let why = "missing log entry: \"upload\": begun and never ended: it is in flight";
     assert_eq!(
         gate(&place, "").answer(1),
-        format!("FAIL run-7: executions 4, in flight 1, reasons 1\n{why}\n  {}\n", begun.id())
+        format!("FAIL run-7: executions 4, in flight 1, spilled 0, reasons 1\n{why}\n  {}\n", begun.id())
     );
     assert!(begun.succeed().is_durable());
-    assert_eq!(gate(&place, "").answer(0), "PASS run-7: executions 5, in flight 0, reasons 0\n");
+    assert_eq!(gate(&place, "").answer(0), "PASS run-7: executions 5, in flight 0, spilled 0, reasons 0\n");
+}
+
+/// Another process keeps the ledger's lock for longer than a writer waits: its record waits beside the ledger. The gate
+/// finds it there, changes nothing, and passes once the ledger has it.
+#[test]
+fn what_waits_in_the_spill_fails_the_run() {
+    let mut records = run();
+    let last = records.pop().unwrap();
+    let place = Place::with(&records);
+    let ledger = Options::new().lock_deadline(Duration::from_millis(20)).open(place.ledger()).unwrap();
+    let lock = std::fs::File::open(place.path("logs/execution_metrics.ledger/lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(matches!(ledger.append(&last).unwrap(), Answer::Spilled(_)));
+    lock.unlock().unwrap();
+    let files = place.files();
+    let why = "missing log entry: \"pipeline\": its record waits in the spill, since the ledger could not take it";
+    let id = last.execution_id;
+    assert_eq!(
+        gate(&place, "").answer(1),
+        format!("FAIL run-7: executions 3, in flight 0, spilled 1, reasons 1\n{why}\n  {id}\n")
+    );
+    let json = gate(&place, "--json").answer(1);
+    assert!(json.contains(r#""executions":3,"in_flight":0,"spilled":1,"child_runs":[],"reasons":[{"#), "{json}");
+    assert_eq!(place.files(), files, "a gate changes nothing");
+    drop(ledger);
+    Ledger::open(place.ledger()).unwrap();
+    assert_eq!(gate(&place, "").answer(0), "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n");
+}
+
+#[test]
+fn what_the_ledger_lost_since_it_began_fails_the_run() {
+    let place = Place::with(&run());
+    let lost = |time: &str, records: u64| format!("{{\"at\":\"{time}\",\"event\":\"lost\",\"records\":{records}}}\n");
+    let events =
+        lost("2026-11-18T11:59:59.999Z", 4) + "torn\n{\"event\":\"lost\"}\n" + &lost("2026-11-18T12:00:01Z", 2);
+    std::fs::write(place.path("logs/execution_metrics.ledger/events.jsonl"), events).unwrap();
+    let why = "missing log entry: 2 records were lost, of this run or another, as the ledger said at 2026-11-18T12:00:01.000Z";
+    assert_eq!(
+        gate(&place, "").answer(1),
+        format!("FAIL run-7: executions 4, in flight 0, spilled 0, reasons 1\n{why}\n")
+    );
+}
+
+#[test]
+fn child_runs_are_named() {
+    let mut records = run();
+    for (id, name) in [(11, "run-7b"), (12, "run\n7a")] {
+        let mut child = of_run(id, "draw", Kind::Skill);
+        child.run.run_id = Some(name.to_owned());
+        child.run.parent_run_id = Some("run-7".to_owned());
+        records.push(child);
+    }
+    let place = Place::with(&records);
+    assert_eq!(
+        gate(&place, "").answer(0),
+        "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n\
+         child runs, each with a gate of its own: 2\n  run\\n7a\n  run-7b\n"
+    );
+    assert_eq!(
+        gate(&place, "--json").answer(0),
+        r#"{"run_id":"run-7","verdict":"PASS","executions":4,"in_flight":0,"spilled":0,"child_runs":["run\n7a","run-7b"],"reasons":[]}"#
+            .to_owned()
+            + "\n"
+    );
 }
 
 /// Append-only integrity: a record that was changed fails the run, and so does one of another run.
@@ -123,7 +191,7 @@ fn an_edited_ledger_fails_every_run() {
     let text = std::fs::read_to_string(place.ledger()).unwrap();
     std::fs::write(place.ledger(), text.replace("run-8", "run-9")).unwrap();
     let answer = gate(&place, "").answer(1);
-    let expected = "FAIL run-7: executions 4, in flight 0, reasons 1\n\
+    let expected = "FAIL run-7: executions 4, in flight 0, spilled 0, reasons 1\n\
                     broken integrity: edited: logs/execution_metrics.jsonl: line 5 ";
     assert!(answer.starts_with(expected), "{answer}");
 }
@@ -142,7 +210,7 @@ fn a_line_that_is_no_record_fails_the_run() {
 fn a_run_that_nobody_knows_fails() {
     let answer = Place::with(&run()).run(["gate", "--run", "run 8\n"]).answer(1);
     let why = "missing log entry: the ledger has no execution of the run";
-    assert_eq!(answer, format!("FAIL run 8\\n: executions 0, in flight 0, reasons 1\n{why}\n"));
+    assert_eq!(answer, format!("FAIL run 8\\n: executions 0, in flight 0, spilled 0, reasons 1\n{why}\n"));
 }
 
 /// What cannot be judged is neither: code 2, and nothing on stdout.
@@ -271,6 +339,24 @@ fn what_a_dead_process_was_to_end_has_no_end() {
     let expected = format!("escalations 1\nhuman: repeated missing logs: {why}\n  99 % interval 31.1% … 100.0%\n{ids}");
     assert!(told.ends_with(&expected), "{told}");
     assert_eq!(place.files(), files);
+}
+
+/// The losses of the window, as the ledger's events state them.
+#[test]
+fn what_was_lost_is_told_of() {
+    let place = Place::with(&run());
+    let lost = |day| format!("{{\"at\":\"2026-11-{day}T12:00:00.000Z\",\"event\":\"lost\",\"records\":3}}\n");
+    std::fs::write(place.path("logs/execution_metrics.ledger/events.jsonl"), lost("15") + &lost("18")).unwrap();
+    let escalate = |until| place.run(["escalate", "--since", "2026-11-16", "--until", until]);
+    assert_eq!(
+        escalate("2026-11-18").answer(1),
+        "2026-11-16T00:00:00.000Z to 2026-11-19T00:00:00.000Z: executions 4, escalations 1\n\
+         human: repeated missing logs: \
+         0 of 4 executions have no end: 0 interrupted, 0 in flight for over 24 h; records lost: 3\n  \
+         99 % interval 0.0% … 62.4%\n\
+         not judged: QC failure rate spikes \"qc-grader\": 1 and 0 are known; 30 of each are needed\n"
+    );
+    assert!(escalate("2026-11-17").answer(0).contains("escalations 0"));
 }
 
 #[test]

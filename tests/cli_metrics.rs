@@ -41,6 +41,32 @@ fn a_run_and_a_time_choose_the_executions() {
     assert_eq!(executions("--run run-1 --since 2026-11-20T12:30:00Z"), "executions: 1");
 }
 
+/// The runs that a run started come with it only when they are asked for, and then those that these started too; a circle
+/// of runs ends.
+#[test]
+fn child_runs_are_chosen_when_they_are_asked_for() {
+    let of = |id, run: &str, parent: Option<&str>| {
+        let mut record = execution(id, 0);
+        (record.run.run_id, record.run.parent_run_id) = (Some(run.into()), parent.map(Into::into));
+        record
+    };
+    // A child ends before what started it.
+    let place = place(&[
+        of(1, "grandchild", Some("child")),
+        of(2, "child", Some("run-1")),
+        of(3, "child", Some("run-1")),
+        of(4, "run-1", Some("grandchild")),
+        of(5, "other", Some("run-2")),
+        of(6, "run-2", None),
+    ]);
+    let executions = |args: &str| metrics(&place, args).lines().next().unwrap().to_owned();
+    assert_eq!(executions("--run run-1"), "executions: 1");
+    assert_eq!(executions("--run run-1 --child-runs"), "executions: 4");
+    assert_eq!(executions("--run run-2 --child-runs"), "executions: 2");
+    assert_eq!(executions("--run absent --child-runs"), "executions: 0");
+    assert!(place.run(["metrics", "--child-runs"]).complaint(2).contains("--run <ID>"));
+}
+
 #[test]
 fn of_nothing_everything_is_unknown() {
     let nothing = "\
@@ -67,7 +93,8 @@ qc violation  times  share
             r#"{"executions":0,"shots":{"shots":0,"regenerations_untold":0,"regenerations":null,"#,
             r#""average_regenerations":null,"outcomes":{"known":0,"failed":0,"failure_rate":null,"unknown":0}},"#,
             r#""without_shot":0,"drift":{"counts":[],"untold":0},"scenes":[],"tiers":{"counts":[],"untold":0},"#,
-            r#""models":[],"qc_violations":{"counts":[],"untold":0},"shot_types":[],"malformed_lines":0}"#,
+            r#""models":[],"controls_without_model":{"known":0,"failed":0,"failure_rate":null,"unknown":0},"#,
+            r#""qc_violations":{"counts":[],"untold":0},"shot_types":[],"malformed_lines":0}"#,
             "\n"
         )
     );

@@ -88,7 +88,9 @@ fn place() -> Place {
     ] {
         log(&place, days, run, status);
     }
+    // The registry's own are no run logs.
     fs::write(place.path("logs/run-logs/error-registry.md"), "# Error Registry\n").unwrap();
+    fs::write(place.path("logs/run-logs/notes.md"), "# Notes\n").unwrap();
     fs::create_dir(place.path("logs/run-logs/z\u{1b}[2J")).unwrap();
     place
 }
@@ -205,6 +207,20 @@ fn verify_says_where_the_ledger_begins_and_the_archive_verifies() {
     assert_eq!(place.run(["list"]).answer(0).lines().count(), 1 + 5);
 }
 
+/// A gate says that there are lines which it does not judge, and judges them in the archive.
+#[test]
+fn a_gate_says_what_of_the_ledger_is_in_an_archive() {
+    let place = place();
+    place.run(["retention", "apply"]).answer(0);
+    let archive = place.path("logs/archive/execution_metrics.jsonl");
+    let found = place.run(["gate", "--run", "young"]);
+    let note = format!("runledger: lines up to 4 are in an archive, and not judged: {}\n", archive.display());
+    assert_eq!((found.code, found.stderr), (Some(0), note));
+    assert_eq!(found.stdout, "PASS young: executions 2, in flight 0, spilled 0, reasons 0\n");
+    let there = ["gate", "--run", "routine", "--ledger"].map(AsRef::as_ref).into_iter().chain([archive.as_os_str()]);
+    assert_eq!(place.run(there).answer(0), "PASS routine: executions 1, in flight 0, spilled 0, reasons 0\n");
+}
+
 /// The mark of a run whose records were archived is found in the archive; without the archive it is unknown, and the log
 /// is kept.
 #[test]
@@ -316,6 +332,30 @@ fn nothing_is_archived_onto_itself() {
     assert_eq!(fs::read_to_string(&log).unwrap(), "kept");
 }
 
+/// A log that was written while its run went on is as old news as the one that says how it ended.
+#[test]
+fn a_log_in_progress_goes_with_that_of_the_end() {
+    let place = place();
+    for (days, run, status) in
+        [(41, "routine", "In Progress"), (41, "failed", "In Progress"), (41, "failed", "Completed")]
+    {
+        let named = log_name(days, run);
+        log(&place, days, run, status);
+        let directory = place.path("logs/run-logs");
+        fs::rename(directory.join(&named), directory.join(named.replace("-1.md", &format!("-{}.md", status.len()))))
+            .unwrap();
+    }
+    let plan = place.run(["retention", "plan"]).answer(0);
+    let line = |days, run, status: &str| {
+        let name = log_name(days, run).replace("-1.md", &format!("-{}.md", status.len()));
+        let line = plan.lines().find(|line| line.contains(&name)).unwrap();
+        line.replace(&name, "LOG")
+    };
+    assert_eq!(line(41, "routine", "In Progress"), "delete   LOG: 41 days old, and a routine success");
+    assert_eq!(line(41, "failed", "In Progress"), "keep     LOG: its run failed");
+    assert_eq!(line(41, "failed", "Completed"), "delete   LOG: 41 days old, and a routine success");
+}
+
 /// An error that was resolved in the registry keeps its log no longer, whatever the log's text still says.
 #[test]
 fn what_is_open_the_registry_says() {
@@ -333,6 +373,10 @@ fn what_is_open_the_registry_says() {
         (item["action"].as_str().unwrap().to_owned(), item["reason"].as_str().unwrap().to_owned())
     };
     assert_eq!(plan(), ("keep".to_owned(), "linked to an error that is open".to_owned()));
+    // Of the directory, that log alone: the registry's files are not looked at.
+    let items = place.run(["retention", "plan"]).answer(0);
+    assert_eq!(items.lines().count(), 2, "{items}");
+    assert_eq!(fs::read_dir(place.path("logs/run-logs")).unwrap().count(), 4);
     place.run(["errors", "resolve", "ERR-001", "--resolution", "waits longer"]).answer(0);
     assert_eq!(plan().0, "delete");
     place.run(["errors", "reopen", "ERR-001"]).answer(0);

@@ -5,10 +5,12 @@
 
 mod commands;
 
+use std::time::Duration;
+
 use commands::{Place, command, output, record};
-use runledger::ExecutionMetrics;
-use runledger::metrics::{Status, TracedError};
-use runledger::runlog::RunLog;
+use runledger::metrics::{RunIds, Status, TracedError};
+use runledger::runlog::{LogStatus, RunLog};
+use runledger::{Answer, ExecutionMetrics, Ledger, Options, Skill};
 use serde_json::{Value, json};
 
 /// Two runs, and an execution of none.
@@ -61,6 +63,61 @@ ERR-001 MEDIUM   OPEN       1 2026-02-14 14:23 lock is held
 ERR-002 CRITICAL OPEN       2 2026-02-14 14:24 timed out after 30 s\\n| at `publ…
 "
     );
+}
+
+/// A run of which something is in flight, or waits in the spill, is told as what it is, and again when it has ended.
+#[test]
+fn a_run_that_goes_on_is_in_progress() {
+    let place = Place::empty();
+    let ledger =
+        Options::new().lock_deadline(Duration::from_millis(20)).on_warning(|_| {}).open(place.ledger()).unwrap();
+    let mut ids = RunIds::default();
+    (ids.run_id, ids.mode) = (Some("r-1".to_owned()), Some("nightly".to_owned()));
+    let run = ledger.begin(Skill::new("pipeline", "1.0.0").run(ids));
+    let child = |skill: &str| {
+        // Steps are in the order of their milliseconds.
+        std::thread::sleep(Duration::from_millis(2));
+        run.run(Skill::new(skill, "1.0.0"), |_| Ok::<_, String>(()))
+    };
+    assert!(child("draw").record.is_durable());
+    let lock = std::fs::File::open(place.path("logs/execution_metrics.ledger/lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(matches!(child("grade").record.answer, Answer::Spilled(_)));
+    lock.unlock().unwrap();
+    let export = || {
+        let answer = place.run(["export", "markdown", "--run", "r-1", "--json"]).json();
+        let text = std::fs::read_to_string(place.path(answer["path"].as_str().unwrap())).unwrap();
+        (answer["written"].clone(), RunLog::parse(&text).unwrap())
+    };
+    let steps =
+        |log: &RunLog| log.steps.iter().map(|step| (step.name.clone(), step.result.clone())).collect::<Vec<_>>();
+    let success = || Some("success".to_owned());
+    let (written, log) = export();
+    assert_eq!((written, log.status), (json!(true), LogStatus::InProgress));
+    let all =
+        |last| vec![("pipeline".to_owned(), last), ("draw".to_owned(), success()), ("grade".to_owned(), success())];
+    assert_eq!(steps(&log), all(None));
+    assert_eq!(export().0, json!(false));
+    assert!(run.succeed().is_durable());
+    let (written, log) = export();
+    assert_eq!((written, log.status, steps(&log)), (json!(true), LogStatus::Completed, all(success())));
+}
+
+/// What a dead process was to end has failed, also before anybody has recorded that.
+#[test]
+fn a_run_whose_process_died_has_failed() {
+    let place = Place::empty();
+    let ledger = Ledger::open(place.ledger()).unwrap();
+    let mut ids = RunIds::default();
+    ids.run_id = Some("r-1".to_owned());
+    std::mem::forget(ledger.begin(Skill::new("pipeline", "1.0.0").run(ids)));
+    // A copy of the file that nobody has locked is that of a dead process.
+    let marks = place.files().into_iter().find(|path| path.extension().is_some_and(|it| it == "slots")).unwrap();
+    std::fs::copy(&marks, marks.with_file_name("00000000-0000-7000-8000-000000000000.slots")).unwrap();
+    std::fs::remove_file(&marks).unwrap();
+    let answer = place.run(["export", "markdown", "--run", "r-1", "--json"]).json();
+    let text = std::fs::read_to_string(place.path(answer["path"].as_str().unwrap())).unwrap();
+    assert_eq!(RunLog::parse(&text).unwrap().status, LogStatus::Failed);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 mod commands;
 
 use std::io::{BufRead, BufReader};
-use std::process::ChildStdout;
+use std::process::{ChildStdout, Command};
 
 use commands::{Place, Running, command, lines, record, records, usd};
 use runledger::metrics::Status;
@@ -167,4 +167,38 @@ fn it_ends_in_silence_when_nobody_reads_it() {
     drop(output);
     append(&ledger, &records[1]);
     assert_eq!(tail.end(), (Some(0), String::new()));
+}
+
+/// It is held up while lines that it has not read are moved to an archive: it says which, and goes on after them.
+#[test]
+fn what_was_archived_before_it_was_shown_is_told_of() {
+    let place = Place::empty();
+    let ledger = Options::new().rotate_bytes(Some(1_000)).open(place.ledger()).unwrap();
+    let number = |id: u128| record(id, "draw", "2026-02-14T14:23:00Z", Some(1), Status::Success);
+    append(&ledger, &number(1));
+    let (mut running, mut output) = follow(&place, &["--json"]);
+    let mut shown = || ExecutionMetrics::from_json(&line(&mut output)).unwrap().execution_id.as_u128() as u64;
+    assert_eq!(shown(), 1);
+    let pid = running.child.id().to_string();
+    let signal = |name: &str| assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    signal("-STOP");
+    (2..=20).for_each(|id| append(&ledger, &number(id)));
+    let last = ledger.sealed_segments().unwrap().into_iter().rfind(|segment| segment.stays.is_none()).unwrap();
+    ledger.archive_segments(last.number, place.path("archive")).unwrap();
+    signal("-CONT");
+    let mut found = vec![1];
+    while found.last() != Some(&20) {
+        found.push(shown());
+    }
+    running.child.kill().unwrap();
+    let stderr = running.end().1;
+    let gap = found.windows(2).find(|pair| pair[1] != pair[0] + 1).unwrap();
+    let why = format!(
+        "lines {} to {} were moved away before they were read; `events.jsonl` says to which archive\"}}\n",
+        gap[0] + 1,
+        gap[1] - 1
+    );
+    assert!(stderr.ends_with(&why) && stderr.lines().count() == 1, "{stderr}");
+    let missed = gap[1] - gap[0] - 1;
+    assert_eq!(found.len() as u64 + missed, 20, "{found:?}");
 }

@@ -72,8 +72,22 @@ fn events_go_to_a_new_file_of_their_owners_alone_and_never_over_another() {
 
     std::fs::write(&path, "kept").unwrap();
     let complaint = place.run(["export", "workflow", "--out", "events.jsonl"]).complaint(2);
-    assert_eq!(complaint, "runledger: write workflow events: events.jsonl: File exists (os error 17)\n");
+    assert_eq!(complaint, "runledger: write workflow events: events.jsonl: entity already exists\n");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
+}
+
+/// A segment that cannot be read ends the export: no half of a file is there to be taken for one.
+#[test]
+fn what_cannot_be_written_whole_is_not_there() {
+    let place = Place::with(&of_runs());
+    std::fs::create_dir(place.path("logs/execution_metrics.ledger/sealed/000001.jsonl")).unwrap();
+    let files = place.files();
+    let complaint = place.run(["export", "workflow", "--out", "events.jsonl"]).complaint(2);
+    assert!(
+        complaint.contains("open a segment to read: logs/execution_metrics.ledger/sealed/000001.jsonl"),
+        "{complaint}"
+    );
+    assert_eq!(place.files(), files);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 mod production;
 
 use production::{execution, generation, production, usd};
-use runledger::governance::derived::{DerivedMetrics, ShotType, Tally};
+use runledger::governance::derived::{DerivedMetrics, Outcomes, ShotType, Tally};
 use runledger::metrics::{Kind, QcOutcome, Status};
 use runledger::{Error, ErrorKind, ExecutionMetrics};
 
@@ -117,6 +117,71 @@ fn a_model_fails_by_its_outcome_or_else_by_its_execution() {
     // A quality control that could not be made has no verdict, nor has one that says none.
     assert_eq!(told(Status::Failed, None, Kind::Qc), (0, 1));
     assert_eq!(told(Status::Success, None, Kind::Qc), (0, 1));
+}
+
+/// As the calls of the log kinds leave them: the attempt says what made the artifact, and the control what it is worth.
+#[test]
+fn what_a_control_found_counts_to_the_model_that_made_the_artifact() {
+    let attempt = |id, model: &str, artifact: &str, status| {
+        let mut made = execution(id, id as u64);
+        made.kind = Kind::Generation;
+        made.set_status(status);
+        (made.model.name, made.production.artifact) = (Some(model.into()), Some(artifact.into()));
+        made
+    };
+    let control = |id, artifact: &str, outcome: Option<&str>| {
+        let mut control = execution(id, id as u64);
+        control.kind = Kind::Qc;
+        (control.production.artifact, control.production.outcome) =
+            (Some(artifact.into()), outcome.map(QcOutcome::from));
+        control
+    };
+    let told = |records: &[ExecutionMetrics]| {
+        let derived = derive(records);
+        let of = |outcomes: &Outcomes| (outcomes.known, outcomes.failed, outcomes.unknown);
+        let models: Vec<_> =
+            derived.models.iter().map(|model| (model.model.clone().unwrap(), of(&model.outcomes))).collect();
+        (models, of(&derived.controls_without_model))
+    };
+    let m = |counts| vec![("m".to_owned(), counts)];
+    let success = attempt(1, "m", "a_v1", Status::Success);
+    assert_eq!(told(std::slice::from_ref(&success)), (m((1, 0, 0)), (0, 0, 0)));
+    // The last control counts, in whatever order they are read; the attempt is one execution.
+    let controls =
+        [control(2, "a_v1", Some("FAIL")), control(3, "a_v1", Some("FIX")), control(4, "a_v1", Some("FAIL"))];
+    let mut all = vec![success.clone()];
+    all.extend(controls);
+    assert_eq!(told(&all), (m((1, 1, 0)), (0, 0, 0)));
+    all.reverse();
+    assert_eq!(told(&all), (m((1, 1, 0)), (0, 0, 0)));
+    assert_eq!(told(&all[1..]), (m((1, 0, 0)), (0, 0, 0)), "to be mended is not failed");
+    // A control that says nothing changes nothing, and one that passes mends no attempt that failed.
+    assert_eq!(told(&[success.clone(), control(2, "a_v1", None)]), (m((1, 0, 0)), (0, 0, 0)));
+    let failed = attempt(1, "m", "a_v1", Status::Failed);
+    assert_eq!(told(&[failed, control(2, "a_v1", Some("PASS"))]), (m((1, 1, 0)), (0, 0, 0)));
+    // What the attempt tells of itself it is taken at its word for.
+    let mut own = success.clone();
+    own.production.outcome = Some(QcOutcome::Pass);
+    assert_eq!(told(&[own, control(2, "a_v1", Some("FAIL"))]), (m((1, 0, 0)), (1, 1, 0)));
+
+    // Of another artifact, of the same name in another run, of none, and without a verdict: counted apart.
+    let mut elsewhere = control(2, "a_v1", Some("FAIL"));
+    elsewhere.run.run_id = Some("run-9".into());
+    let mut of_none = control(3, "", Some("PASS"));
+    of_none.production.artifact = None;
+    let rest = [success.clone(), elsewhere, of_none, control(4, "b_v1", None), control(5, "", Some("FAIL"))];
+    assert_eq!(told(&rest), (m((1, 0, 0)), (3, 2, 1)));
+
+    // One that names the model that it is about; and one that asked a model of its own, which has done its work.
+    let mut about = control(2, "a_v1", Some("FAIL"));
+    about.model.name = Some("m".into());
+    assert_eq!(told(&[success.clone(), about]), (m((2, 1, 0)), (0, 0, 0)));
+    let mut asked = control(2, "a_v1", Some("FAIL"));
+    (asked.model.name, asked.tokens_used) = (Some("judge".into()), Some(900));
+    let judge = |failed| ("judge".to_owned(), (1, failed, 0));
+    assert_eq!(told(&[success, asked.clone()]), (vec![judge(0), m((1, 1, 0)).remove(0)], (0, 0, 0)));
+    asked.set_status(Status::Failed);
+    assert_eq!(told(&[asked]), (vec![judge(1)], (1, 1, 0)));
 }
 
 #[test]

@@ -211,6 +211,7 @@ proptest::proptest! {
     }
 }
 
+/// "Assign next ERR-XXX number", "Set status = OPEN"; "Reference existing ERR-XXX in run log", "Don't create duplicate".
 #[test]
 fn a_new_error_gets_the_next_number_and_a_known_one_is_counted() {
     let fixture = Fixture::new();
@@ -299,6 +300,7 @@ fn an_error_that_very_many_executions_met_is_registered() {
     assert_eq!(fixture.journal().lines().count(), 2);
 }
 
+/// "Error Severity Guide": CRITICAL, HIGH, MEDIUM, LOW.
 #[test]
 fn the_severity_is_by_the_rule_until_a_person_says_otherwise() {
     let fixture = Fixture::new();
@@ -383,6 +385,7 @@ fn what_cannot_be_done_is_refused_with_nothing_written() {
     assert_eq!((id("ERR-0007").to_string(), id("err-12345").to_string()), ("ERR-007".into(), "ERR-12345".into()));
 }
 
+/// "Log in Run Log (Immediate)", "Add to Error Registry", "Link Run Log to Error".
 #[test]
 fn a_log_names_the_number_and_the_registry_names_the_log() {
     let fixture = Fixture::new();

@@ -123,6 +123,30 @@ fn what_is_in_flight_for_too_long_is_a_missing_log() {
     assert_eq!(numbers(&only(&report).evidence), (1, vec![1]));
 }
 
+/// What was lost is the most missing log of all: in the window, and as many as there must be.
+#[test]
+fn what_was_lost_is_a_missing_log() {
+    let report = |lost: &[(&str, u64)], interrupted: usize| {
+        let mut log = Log::default();
+        (0..interrupted).for_each(|_| log.push("draw", NOW, |record| record.set_status(Status::Interrupted)));
+        let (since, until) = (time("2026-11-16T00:00:00Z"), time("2026-11-20T00:00:00Z"));
+        let mut escalations = Escalations::new(EscalationPolicy::default(), since, Some(until)).unwrap();
+        log.0.iter().for_each(|record| escalations.add(record).unwrap());
+        lost.iter().for_each(|&(at, records)| escalations.add_lost(time(at), records));
+        escalations.finish()
+    };
+    assert_eq!(report(&[(NOW, 1), (NOW, 1), (BEFORE, 9), ("2026-11-20T00:00:00Z", 9)], 2).escalations, []);
+    let found = report(&[(NOW, 1), ("2026-11-16T00:00:00Z", 2)], 0);
+    let found = only(&found);
+    let none = "0 of 0 executions have no end: 0 interrupted, 0 in flight for over 24 h; records lost: 3";
+    assert_eq!((found.trigger, found.why.as_str()), (Trigger::RepeatedMissingLogs, none));
+    let Statistic::Share { found, interval } = found.statistic else { panic!() };
+    assert_eq!((found, interval), (share(0, 0), [0.0, 1.0]));
+    let found = report(&[(NOW, 1)], 3);
+    let both = "3 of 3 executions have no end: 3 interrupted, 0 in flight for over 24 h; records lost: 1";
+    assert_eq!(only(&found).why, both);
+}
+
 /// "Escalate to human review if: Cost discrepancies detected": too dear and too cheap, in sum and not for one.
 #[test]
 fn cost_discrepancies_detected() {
@@ -572,6 +596,10 @@ fn a_policy_that_cannot_be_is_refused_with_every_reason() {
         ),
         (r#"{"escalation": {"alpha": 0.1, "alpha": 0.2}}"#, "duplicate field `alpha` at line 1 column 37"),
         ("[", "EOF while parsing a list at line 1 column 1"),
+        ("[]", "policy: expected an object, found an array"),
+        (r#"{"gate": []}"#, "gate: expected an object, found an array"),
+        (r#"{"gate": {"required": []}}"#, "required: expected an object, found an array"),
+        (r#"{"escalation": [0.5]}"#, "escalation: expected an object, found an array"),
     ] {
         assert_eq!(refused(text), (ErrorKind::Malformed, format!("read a policy: {why}")), "{text}");
     }

@@ -263,6 +263,7 @@ fn create(directory: &Path) -> String {
     path.strip_prefix(directory).unwrap().to_str().unwrap().to_owned()
 }
 
+/// "No overwrite of prior logs."
 #[test]
 fn each_run_log_takes_the_next_number_and_overwrites_none() {
     let place = tempfile::tempdir().unwrap();

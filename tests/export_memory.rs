@@ -1,4 +1,5 @@
-//! Promise: an export of a million records holds one of them at a time, and no more of what it writes.
+//! Promise: an export of a million records holds one of them at a time, and no more of what it writes. A Markdown log is
+//! of one run, whose records it holds.
 
 #![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
@@ -8,19 +9,21 @@ use std::cell::Cell;
 use std::io::{self, Write};
 
 use production::execution;
-use runledger::export::csv;
+use runledger::export::{csv, workflow};
+use runledger::{ExecutionMetrics, Result};
 
 const RECORDS: u64 = 1_000_000;
 
-/// Counts rows, and refuses a write of more than one.
+/// Counts rows by how they end, and refuses a write of more than one.
 struct Rows<'c> {
     written: &'c Cell<u64>,
+    end: &'static [u8],
 }
 
 impl Write for Rows<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        assert!(bytes.len() < 1000 && bytes.ends_with(b"\r\n"), "more than a row at once");
-        self.written.set(self.written.get() + 1);
+        assert!(bytes.len() < 1000, "more than a row at once");
+        self.written.set(self.written.get() + u64::from(bytes.ends_with(self.end)));
         Ok(bytes.len())
     }
 
@@ -37,19 +40,26 @@ fn peak_kib() -> u64 {
     line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
 }
 
+/// A million records, each asked for when what came of all before it has been written.
+fn records(written: &Cell<u64>, before_the_first: u64) -> impl Iterator<Item = Result<ExecutionMetrics>> {
+    let record = execution(1, 0);
+    (0..RECORDS).map(move |at| {
+        assert_eq!(written.get(), at + before_the_first, "a row waits");
+        Ok(record.clone())
+    })
+}
+
 #[test]
 fn a_million_records_stream_in_constant_memory() {
-    let record = execution(1, 0);
-    let written = Cell::new(0);
-    let records = (0..RECORDS).map(|at| {
-        // The header, and each record before.
-        assert_eq!(written.get(), at + 1, "a row waits");
-        Ok(record.clone())
-    });
     #[cfg(target_os = "linux")]
     let before = peak_kib();
-    let rows = csv::write(records, Rows { written: &written }).unwrap().rows;
+    let written = Cell::new(0);
+    // The first row is the header.
+    let rows = csv::write(records(&written, 1), Rows { written: &written, end: b"\r\n" }).unwrap().rows;
     assert_eq!(rows, RECORDS);
+    written.set(0);
+    let events = workflow::write(records(&written, 0), Rows { written: &written, end: b"\n" }).unwrap().events;
+    assert_eq!(events, RECORDS);
     #[cfg(target_os = "linux")]
     assert!(peak_kib() - before < 4096, "{} KiB more", peak_kib() - before);
 }

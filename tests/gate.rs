@@ -320,6 +320,75 @@ fn what_was_in_flight_and_has_a_record_has_ended() {
     assert_eq!((reasons(&report), report.in_flight), (vec![], 0));
 }
 
+/// "Missing log entry for skill execution": the ledger refused the record, which waits beside it. It is there to be
+/// expected and to be a parent; in between it may have come into the ledger, or have been in flight.
+#[test]
+fn missing_log_entry_of_what_waits_in_the_spill() {
+    let mut records = run();
+    let pipeline = records.pop().unwrap();
+    let mut stray = record(8, "rename", Kind::Skill);
+    (stray.run.run_id, stray.run.parent_execution_id) = (None, Some(id(PIPELINE)));
+    let mut other = pipeline.clone();
+    (other.execution_id, other.run.run_id) = (id(70), Some("run-8".to_owned()));
+    let expected = Expectations::from_json(r#"[{"skill": "pipeline"}]"#).unwrap();
+    let spilled = vec![pipeline.clone(), stray, other, records[0].clone()];
+    let report = Gate::new(RUN).expected(expected).spilled(spilled).judge(&[pipeline], ok(records), [""; 0]).unwrap();
+    assert_eq!((report.executions, report.in_flight, report.spilled), (7, 0, 1));
+    assert_eq!(
+        reasons(&report),
+        [
+            r#"missing log entry: "pipeline": its record waits in the spill, since the ledger could not take it [9]"#,
+            r#"missing parent: "rename": its parent is of this run, and run_id is null [8]"#,
+        ]
+    );
+}
+
+/// "Missing log entry for skill execution": what was lost since the run began may have been of it; what was lost before
+/// was not.
+#[test]
+fn missing_log_entry_of_what_may_have_been_lost() {
+    let lost = |time: &str, records| (time.parse().unwrap(), records);
+    let gate = Gate::new(RUN).lost(vec![lost("2026-11-20T11:59:59.999Z", 5), lost("2026-11-20T12:00:00Z", 1)]);
+    let why = "missing log entry: 1 record was lost, of this run or another, as the ledger said at \
+               2026-11-20T12:00:00.000Z []";
+    assert_eq!(reasons(&gate.judge(&[], ok(run()), [""; 0]).unwrap()), [why]);
+    // A run that is in flight alone has begun too.
+    let mut begun = record(30, "upload", Kind::Skill);
+    begun.timestamp_start = "2026-11-20T11:00:00Z".parse().unwrap();
+    let found = gate.judge(&[begun], ok(run()), [""; 0]).unwrap();
+    assert!(reasons(&found)[1].contains("5 records were lost") && found.reasons.len() == 3, "{found:?}");
+    // Of a run without a trace, all may have been lost.
+    let report = Gate::new("run-8").lost(vec![lost("2026-11-20T12:00:00Z", 2)]).judge(&[], ok(run()), [""; 0]).unwrap();
+    assert_eq!(report.reasons.len(), 2, "{report:?}");
+}
+
+/// The runs that it started are named, whether they have ended or not, and their faults are their own.
+#[test]
+fn child_runs_are_named_and_have_gates_of_their_own() {
+    let of = |number, run: &str, parent: &str| {
+        let mut record = record(number, "draw", Kind::Skill);
+        record.cost_tier = Some(CostTier::Unknown);
+        record.run.run_id = Some(run.to_owned());
+        record.run.parent_run_id = Some(parent.to_owned());
+        record
+    };
+    let mut records = run();
+    records.extend([
+        of(40, "run-7b", RUN),
+        of(41, "run-7b", RUN),
+        of(42, "run-7c", "run-7b"),
+        of(43, "run-8", "run-6"),
+    ]);
+    let begun = [of(44, "run-7a", RUN)];
+    let report = Gate::new(RUN).judge(&begun, ok(records.clone()), [""; 0]).unwrap();
+    assert_eq!((reasons(&report), report.child_runs), (vec![], vec!["run-7a".to_owned(), "run-7b".to_owned()]));
+    let report = Gate::new("run-7b").judge(&begun, ok(records), [""; 0]).unwrap();
+    assert_eq!(
+        (report.verdict, report.executions, report.child_runs),
+        (GateVerdict::Fail, 2, vec!["run-7c".to_owned()])
+    );
+}
+
 /// "Missing log entry for skill execution": expected and absent, as often as is told.
 #[test]
 fn missing_log_entry_of_what_is_expected() {
@@ -468,7 +537,7 @@ fn data_structured() {
     assert_eq!(error.kind(), ErrorKind::Io);
 }
 
-/// "Append-only integrity maintained."
+/// "Append-only integrity maintained", "Logs are append-only."
 #[test]
 fn append_only_integrity_maintained() {
     let report = Gate::new(RUN).judge(&[], ok(run()), ["edited: log.jsonl: line 3", "and 7 more"]).unwrap();

@@ -72,6 +72,52 @@ fn the_log_has_the_form_of_the_seed() {
     assert_eq!(RunLog::parse(&log.to_markdown()).unwrap(), log);
 }
 
+/// The lines of the seed's "Always Log", each with where it stands in the log.
+#[test]
+fn what_is_always_to_be_logged_stands_in_the_log() {
+    let text = log([review()]).to_markdown();
+    for (line, stands) in [
+        (
+            "API calls made (tool name, key parameters)",
+            "**API Call:** `get_conversations_v2(seen=true, limit=25, offset=0)`\n",
+        ),
+        (
+            "API responses (summary, not full data unless error)",
+            "**Result:** 25 conversations returned, 3 with quality tags\n",
+        ),
+        ("Decisions made and why", "**Decision:** SKIP - Exclusion phrase \"cerré la vacante\" detected\n"),
+        ("Errors and how they were handled", " | Used correct wrapped JSON parsing from knowledge-base.md |\n"),
+        ("User interactions/clarifications", "**Content:** Go on.<br>But skip \\*archived\\* ones.\n"),
+        (
+            "Token usage (input, output, total, cost)",
+            "| Input Tokens | 1,234,567 |\n| Output Tokens | 45,678 |\n| Total Tokens | 1,280,245 |\n\
+             | Estimated Cost | $21.944355 |\n",
+        ),
+    ] {
+        assert!(text.contains(stands), "{line}");
+    }
+}
+
+/// The headings and labels of the seed's template, in its order.
+#[test]
+fn each_heading_of_the_template_stands_in_its_place() {
+    let text = log([review()]).to_markdown();
+    let mut rest = text.as_str();
+    for label in "\
+# Run Log: \n**Started:** \n**Mode:** \n**Status:** \n\n---\n\n## Step 1: \n**Time:** \n**Action:** \n**API Call:** \n\
+**Result:** \n**Notes:** \n\n---\n\n## Step 2: \n\n---\n\n## Errors Encountered\n| Time | Error | Context | Resolution |\n\
+|------|-------|---------|------------|\n\n---\n\n## Final Status\n**Completed:** \n**Conversations Processed:** \n\
+**Messages Sent:** \n**Changes Made:**\n**Issues to Address:** \n\n---\n\n## Token Usage\n| Metric | Count |\n\
+|--------|-------|\n| Input Tokens | \n| Output Tokens | \n| Total Tokens | \n| Estimated Cost | \n\
+*Cost calculated at: Input $15/1M, Output $75/1M ("
+        .lines()
+    {
+        let at = rest.find(label).unwrap_or_else(|| panic!("{label:?} stands nowhere behind what came before"));
+        assert!(label.is_empty() || at == 0 || rest[..at].ends_with('\n'), "{label:?} begins no line");
+        rest = &rest[at + label.len()..];
+    }
+}
+
 /// Failing, with children, two models, one without a price, one whose cost its vendor reported.
 fn pipeline() -> Vec<ExecutionMetrics> {
     let mut root = record(1, "pipeline", "2026-02-14T23:58:00Z", Status::Failed);

@@ -5,7 +5,6 @@
 
 mod common;
 
-use std::cell::Cell;
 use std::io;
 use std::sync::LazyLock;
 
@@ -390,30 +389,6 @@ fn an_output_that_refuses_is_an_error() {
         (error.to_string().as_str(), error.io_kind()),
         ("write workflow events", Some(io::ErrorKind::StorageFull))
     );
-}
-
-/// When a record is asked for, the events of all before it have been written: no more than one is held.
-#[test]
-fn a_million_records_stream() {
-    const RECORDS: u64 = 1_000_000;
-    struct Lines<'c>(&'c Cell<u64>);
-    impl io::Write for Lines<'_> {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.set(self.0.get() + u64::from(bytes == b"\n"));
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let lines = Cell::new(0);
-    let record = bare(1);
-    let records = (0..RECORDS).map(|number| {
-        assert_eq!(lines.get(), number);
-        Ok(record.clone())
-    });
-    assert_eq!(write(records, Lines(&lines)).unwrap().events, RECORDS);
-    assert_eq!(lines.get(), RECORDS);
 }
 
 #[test]

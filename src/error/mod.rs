@@ -46,6 +46,8 @@ pub enum ErrorKind {
     Abandoned,
     /// A ledger does not contain any more what was copied of it: it was cut or rewritten.
     Diverged,
+    /// Lines that were still to be read were moved to an archive; [`Error::details`] says which.
+    Archived,
     /// A database could not be reached, refused something, or holds other tables than expected.
     Database,
 }

@@ -1,6 +1,7 @@
 //! What is asked of a run, and what is worth telling whom.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Field;
 use crate::error::{Error, ErrorKind, Result};
@@ -120,7 +121,7 @@ pub struct EscalationPolicy {
     pub samples_min: u64,
     /// By how much a share must be off to be worth telling, however certain it is: 0.05, five points of a hundred.
     pub share_difference_min: f64,
-    /// How many executions without an end are repeated missing logs: 3.
+    /// How many executions without an end, or how many records that were lost, are repeated missing logs: 3.
     pub missing_logs_min: u64,
     /// How long an execution may be in flight before it counts as one without an end, in hours: 24.
     pub in_flight_hours_max: u64,
@@ -179,8 +180,17 @@ impl Policy {
     /// [`ErrorKind::Malformed`] for what is no JSON object of these keys, [`ErrorKind::Invalid`] with an entry for each
     /// value that cannot be.
     pub fn from_json(text: &str) -> Result<Self> {
-        let policy: Self = serde_json::from_str(text)
-            .map_err(|source| Error::new(ErrorKind::Malformed, "read a policy").source(source))?;
+        let malformed = || Error::new(ErrorKind::Malformed, "read a policy");
+        let policy: Self = serde_json::from_str(text).map_err(|source| malformed().source(source))?;
+        // An array would be read as the values of the members, an empty one as the default.
+        let shape: Value = serde_json::from_str(text).map_err(|source| malformed().source(source))?;
+        for (place, name) in
+            [("", "policy"), ("/gate", "gate"), ("/gate/required", "required"), ("/escalation", "escalation")]
+        {
+            if shape.pointer(place).is_some_and(Value::is_array) {
+                return Err(malformed().detail(format!("{name}: expected an object, found an array")));
+            }
+        }
         policy.escalation.validate()?;
         Ok(policy)
     }

@@ -170,6 +170,13 @@ pub(crate) fn archived_before(storage: &dyn Storage, layout: &Layout, first: u64
     Ok(last)
 }
 
+/// Whether lines that stood before segment `first` are in an archive, directly up to it. A hole that nobody told of is
+/// damage, for a verification to name.
+pub(crate) fn is_archived_up_to(storage: &dyn Storage, layout: &Layout, first: u64) -> Result<bool> {
+    let before = archived_before(storage, layout, first)?;
+    Ok(before.is_some_and(|before| before.segment.checked_add(1) == Some(first)))
+}
+
 #[derive(Serialize)]
 struct Entry<'e> {
     at: String,

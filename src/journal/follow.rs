@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::identity;
 use super::line::{self, Link};
 use super::reader::{Cursor, Line, Lines};
 use super::segment::Layout;
 use super::storage::Disk;
+use super::{events, identity};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A line of a journal: which one it is, and where it stands, so that a follower can go on behind it.
@@ -155,7 +155,8 @@ impl Follower {
     /// The next line, or `None` when all lines that were there have been given; later calls give those appended since.
     ///
     /// # Errors
-    /// [`ErrorKind::Diverged`] when the line follows another one than the one that was given before it;
+    /// [`ErrorKind::Diverged`] when the line follows another one than the one that was given before it, or lines between
+    /// them were archived meanwhile;
     /// [`ErrorKind::Io`] when a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Followed<'_>>> {
         let Some(line) = self.lines.next_line()? else { return Ok(None) };
@@ -168,6 +169,17 @@ impl Follower {
             return Err(line.locate(Error::new(ErrorKind::Diverged, "follow the ledger")).detail(format!(
                 "it was rewritten: copied up to line {} with hash {}, and line {} follows another one",
                 last.seq, last.hash, link.seq
+            )));
+        }
+        if let Some(last) = &self.last
+            && line.segment.saturating_sub(last.segment) > 1
+            && link.seq.saturating_sub(last.seq) > 1
+            && events::is_archived_up_to(&Disk, &self.layout, line.segment)?
+        {
+            return Err(line.locate(Error::new(ErrorKind::Diverged, "follow the ledger")).detail(format!(
+                "lines {} to {} were moved away before they were copied; `events.jsonl` says to which archive",
+                last.seq + 1,
+                link.seq - 1
             )));
         }
         if self.last.as_ref().is_none_or(|last| last.seq < link.seq) {

@@ -394,6 +394,11 @@ impl Lines {
         Self { storage, layout, open: None, cursor, sequence: Sequence::after(cursor.seq) }
     }
 
+    /// What it reads.
+    pub(crate) fn source(&self) -> (&dyn Storage, &Layout) {
+        (&*self.storage, &self.layout)
+    }
+
     /// Where the next line begins.
     pub fn cursor(&self) -> Cursor {
         Cursor { seq: self.sequence.seq, ..self.cursor }

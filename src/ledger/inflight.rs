@@ -1,4 +1,4 @@
-//! Reading what has begun and not ended.
+//! Reading what has begun and has no record in the ledger yet.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -73,7 +73,7 @@ pub fn in_flight(path: impl AsRef<Path>) -> Result<Vec<InFlight>> {
     }
     // A record is in the spill or the ledger before its mark is taken away, and in the ledger before it leaves the spill.
     let spilled: HashSet<_> = spill::all(&Disk, &layout)?.iter().map(|pending| pending.record.execution_id).collect();
-    let missing = missing(&layout, &pending)?;
+    let missing = missing(&layout, pending.iter().map(|(pending, _)| pending))?;
     let begun = pending.into_iter().map(|(Pending { record, .. }, owner_alive)| InFlight { record, owner_alive });
     found.extend(begun.filter(|InFlight { record, .. }| {
         missing.contains(&record.execution_id) && !spilled.contains(&record.execution_id)
@@ -82,8 +82,26 @@ pub fn in_flight(path: impl AsRef<Path>) -> Result<Vec<InFlight>> {
     Ok(found)
 }
 
+/// The records that the ledger whose active segment is `path` could not take, and does not have yet: they stand on stable
+/// storage beside it, and nothing that reads the ledger finds them. They come back with the next record that their process
+/// appends, or when the ledger is opened after its end.
+///
+/// Reads only, as [`in_flight`] does. An execution that is there or here at every moment is found by reading first what is
+/// in flight, then this, then the ledger.
+///
+/// # Errors
+/// As [`Records::open`](crate::Records::open); [`ErrorKind::Io`](crate::ErrorKind::Io) when the spill, or the ledger from
+/// the oldest of its records on, cannot be read.
+pub fn spilled(path: impl AsRef<Path>) -> Result<Vec<ExecutionMetrics>> {
+    let layout = Layout::to_read(path.as_ref())?;
+    let pending = spill::all(&Disk, &layout)?;
+    let missing = missing(&layout, pending.iter())?;
+    let mut records: Vec<_> = pending.into_iter().map(|pending| pending.record).collect();
+    records.retain(|record| missing.contains(&record.execution_id));
+    Ok(records)
+}
+
 /// The executions of `pending` that have no record in the ledger.
-fn missing(layout: &Layout, pending: &[(Pending, Option<bool>)]) -> Result<HashSet<Uuid>> {
-    let lines = |since| Lines::resume(Arc::new(Disk), layout.clone(), since);
-    without_record(pending.iter().map(|(pending, _)| pending), lines)
+fn missing<'p>(layout: &Layout, pending: impl Iterator<Item = &'p Pending> + Clone) -> Result<HashSet<Uuid>> {
+    without_record(pending, |since| Lines::resume(Arc::new(Disk), layout.clone(), since))
 }

@@ -4,16 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::Lines;
+use crate::journal::events;
 use crate::journal::last::before_last;
 use crate::journal::segment::Layout;
 use crate::journal::storage::Disk;
+use crate::journal::{Line, Lines};
 use crate::metrics::ExecutionMetrics;
 
 /// The records of a ledger in the order in which they were appended, over all its segments.
 ///
-/// A line that is no record is an [`ErrorKind::Malformed`] with its path, line and byte; the next call goes on after it.
-/// Any other error ends the iteration. Holds one line at a time, takes no lock and disturbs no writer; a line that is
+/// A line that is no record is an [`ErrorKind::Malformed`] with its path, line and byte; lines that were
+/// [archived](crate::Ledger::archive_segments) before they were given are an [`ErrorKind::Archived`] with their numbers. The
+/// next call goes on after them. Any other error ends the iteration. Holds one line at a time, takes no lock and disturbs no writer; a line that is
 /// still being written is not given.
 ///
 /// When it has given all, it can be asked again later: it goes on with what was appended since, in later segments too.
@@ -21,6 +23,10 @@ use crate::metrics::ExecutionMetrics;
 pub struct Records {
     lines: Lines,
     failed: bool,
+    /// Segment and number of the last line that has a number.
+    last: Option<(u64, u64)>,
+    /// What comes after lines that are gone.
+    next: Option<Result<ExecutionMetrics>>,
 }
 
 impl Records {
@@ -63,7 +69,7 @@ impl Records {
     }
 
     pub(super) fn new(lines: Lines) -> Self {
-        Self { lines, failed: false }
+        Self { lines, failed: false, last: None, next: None }
     }
 }
 
@@ -74,10 +80,31 @@ impl Iterator for Records {
         if self.failed {
             return None;
         }
+        if let Some(next) = self.next.take() {
+            return Some(next);
+        }
         loop {
             match self.lines.next_line() {
                 Ok(Some(line)) if line.bytes.is_empty() => {}
-                Ok(Some(line)) => return Some(record(line.bytes).map_err(|error| line.locate(error))),
+                Ok(Some(line)) => {
+                    let found = record(line.bytes).map_err(|error| line.locate(error));
+                    let before = self.last;
+                    self.last = line.seq.map(|seq| (line.segment, seq)).or(before);
+                    let Some(gone) = gone(before, &line) else { return Some(found) };
+                    let segment = line.segment;
+                    let (storage, layout) = self.lines.source();
+                    return Some(match events::is_archived_up_to(storage, layout, segment) {
+                        Ok(false) => found,
+                        Ok(true) => {
+                            self.next = Some(found);
+                            Err(gone)
+                        }
+                        Err(error) => {
+                            self.failed = true;
+                            Err(error)
+                        }
+                    });
+                }
                 Ok(None) => return None,
                 Err(error) => {
                     self.failed = true;
@@ -86,6 +113,18 @@ impl Iterator for Records {
             }
         }
     }
+}
+
+/// The lines between the last one and this, if their segments are not there.
+fn gone(last: Option<(u64, u64)>, line: &Line<'_>) -> Option<Error> {
+    let ((segment, last), seq) = (last?, line.seq?);
+    let (first, next) = (last.checked_add(1)?, segment.checked_add(1)?);
+    (line.segment > next && seq > first).then(|| {
+        Error::new(ErrorKind::Archived, "read on in the ledger").path(line.path).detail(format!(
+            "lines {first} to {} were moved away before they were read; `events.jsonl` says to which archive",
+            seq - 1
+        ))
+    })
 }
 
 /// The record in a line.

@@ -2,25 +2,38 @@
 
 use super::{Call, CostProvenance, CostTier, ExecutionMetrics, Kind, LlmCall, Model, QcOutcome, Usage, outcome};
 
+impl QcOutcome {
+    /// PASS or FAIL.
+    pub(crate) fn of_success(succeeded: bool) -> Self {
+        if succeeded { Self::Pass } else { Self::Fail }
+    }
+}
+
 impl ExecutionMetrics {
     /// Whether a model was used: it has a cost or tokens, or is named. A routing decision and a budget check name the model
     /// that they are about.
     pub(crate) fn used_model(&self) -> bool {
-        let counts = [self.tokens_used, self.tokens_input, self.tokens_output];
-        let took = counts.iter().any(Option::is_some) || self.cost_usd.is_some() || !self.trace.llm_calls.is_empty();
         let named = self.cost_tier.is_some() || self.model != Model::default();
-        took || named && !matches!(self.kind, Kind::ModelRouting | Kind::BudgetGate)
+        self.called_model() || named && !matches!(self.kind, Kind::ModelRouting | Kind::BudgetGate)
+    }
+
+    /// Whether it called a model itself: it has a cost or tokens. A quality control may only name the model that it is
+    /// about.
+    pub(crate) fn called_model(&self) -> bool {
+        let counts = [self.tokens_used, self.tokens_input, self.tokens_output];
+        counts.iter().any(Option::is_some) || self.cost_usd.is_some() || !self.trace.llm_calls.is_empty()
     }
 
     /// `production.outcome`; else PASS or FAIL, as the execution succeeded or failed. Of a quality control, which
     /// succeeds whatever its verdict, only the verdict.
     pub(crate) fn outcome(&self) -> Option<QcOutcome> {
-        let by_success = || match outcome(self.execution_succeeded, self.execution_failed)? {
-            _ if self.kind == Kind::Qc => None,
-            true => Some(QcOutcome::Pass),
-            false => Some(QcOutcome::Fail),
-        };
+        let by_success = || self.success().filter(|_| self.kind != Kind::Qc).map(QcOutcome::of_success);
         self.production.outcome.clone().or_else(by_success)
+    }
+
+    /// Whether the execution succeeded; `None` when the record does not say.
+    pub(crate) fn success(&self) -> Option<bool> {
+        outcome(self.execution_succeeded, self.execution_failed)
     }
 
     /// `model.tier`, the router's word; else `cost_tier`, unless that says that the price is unknown.

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use runledger::baseline::{Test, week_start};
 use runledger::governance::{Escalation, EscalationReport, Escalations, Evidence, ShareTest, Statistic};
+use runledger::ledger::losses;
 use runledger::metrics::Status;
 use runledger::{Timestamp, in_flight};
 use serde::Serialize;
@@ -35,6 +36,10 @@ pub(crate) fn run(args: &Escalate, global: &Global, out: &mut impl Write) -> Res
             escalations.add_in_flight(&begun.record, now);
         }
     }
+    for loss in losses(&global.ledger)? {
+        escalations.add_lost(loss.at, loss.records);
+    }
+    records::warn_of_spill(global)?;
     let report = escalations.finish();
     match global.json {
         true => output::json_line(out, &Answer { report: &report, malformed_lines })?,

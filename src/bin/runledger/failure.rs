@@ -109,6 +109,7 @@ pub(crate) fn kind(error: &runledger::Error) -> &'static str {
         ErrorKind::Overflow => "overflow",
         ErrorKind::Abandoned => "abandoned",
         ErrorKind::Diverged => "diverged",
+        ErrorKind::Archived => "archived",
         ErrorKind::Database => "database",
         _ => "other",
     }

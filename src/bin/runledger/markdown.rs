@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 use std::io::Write;
 
+use runledger::ledger::spilled;
+use runledger::metrics::Status;
 use runledger::runlog::{ErrorId, Exported, Run};
+use runledger::{ExecutionMetrics, InFlight, in_flight};
 use serde::Serialize;
 
 use crate::args::{ExportMarkdown, Global};
@@ -50,15 +53,26 @@ pub(crate) fn run(args: &ExportMarkdown, global: &Global, out: &mut impl Write) 
     Ok(ExitCode::Yes)
 }
 
+/// What a dead process was to end is as whoever opens the ledger next will record it.
+fn begun(InFlight { mut record, owner_alive, .. }: InFlight) -> ExecutionMetrics {
+    if owner_alive == Some(false) {
+        record.set_status(Status::Interrupted);
+    }
+    record
+}
+
 fn find(args: &ExportMarkdown, global: &Global) -> Result<Run, Failure> {
     if let Some(id) = &args.execution {
         let record = show::find(id, global)?;
         return Ok(Run::new(record.execution_id.to_string(), [record])?);
     }
     let id = args.run.as_deref().unwrap_or_default();
-    let mut found = Vec::new();
+    let of_run = |record: &ExecutionMetrics| record.run.run_id.as_deref() == Some(id);
+    // In this order: what ends in between is in the spill or has a record then, and the last that is found of it counts.
+    let mut found: Vec<_> = in_flight(&global.ledger)?.into_iter().map(begun).filter(of_run).collect();
+    found.extend(spilled(&global.ledger)?.into_iter().filter(of_run));
     records::each(global, |record| {
-        if record.run.run_id.as_deref() == Some(id) {
+        if of_run(&record) {
             found.push(record);
         }
         Ok(())

@@ -131,7 +131,12 @@ fn models(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure>
         let [known, failed, rate, unknown] = outcomes(&model.outcomes);
         table.row([cell(model.model.as_deref()), known, failed, rate, unknown]);
     }
-    Ok(table.write(out)?)
+    table.write(out)?;
+    let Outcomes { known, failed, unknown, .. } = derived.controls_without_model;
+    if known + unknown > 0 {
+        writeln!(out, "quality controls of no model: {}, failed {failed}", known + unknown)?;
+    }
+    Ok(())
 }
 
 fn outcomes(outcomes: &Outcomes) -> [String; 4] {

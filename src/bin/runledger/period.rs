@@ -6,7 +6,7 @@ use chrono::{NaiveDate, NaiveTime};
 use runledger::baseline::week_start;
 use runledger::{ExecutionMetrics, Timestamp};
 
-use crate::args::{Period, Selection, Window};
+use crate::args::{Period, Window};
 use crate::clock;
 
 /// One end of a period.
@@ -66,12 +66,6 @@ impl Window {
     /// Whether an execution of that skill which began then is in it.
     pub(crate) fn has(&self, skill_name: &str, start: Timestamp) -> bool {
         self.skill.as_ref().is_none_or(|skill| skill == skill_name) && self.period.contains(start)
-    }
-}
-
-impl Selection {
-    pub(crate) fn has(&self, record: &ExecutionMetrics) -> bool {
-        self.run.as_ref().is_none_or(|run| record.run.run_id.as_ref() == Some(run)) && self.period.has(record)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Reading a ledger's records for a command.
 
+use std::collections::{HashMap, HashSet};
+
 use runledger::baseline::Skipped;
+use runledger::ledger::spilled;
 use runledger::{Error, ErrorKind, ExecutionMetrics, Records, Scan};
 
 use crate::args::{Global, Selection};
@@ -36,13 +39,55 @@ pub(crate) fn each_of(
     Ok(malformed)
 }
 
-/// The records of the ledger that are meant, and the lines that are no records.
-pub(crate) fn selected(
-    selection: &Selection,
+/// The records of the ledger that are meant, and the lines that are no records. stderr tells of those that the ledger does
+/// not have yet.
+pub(crate) fn selected<'s>(
+    selection: &'s Selection,
     global: &Global,
-) -> Result<impl Iterator<Item = runledger::Result<ExecutionMetrics>>, Failure> {
-    let meant = |record: &runledger::Result<_>| record.as_ref().map_or(true, |record| selection.has(record));
-    Ok(Records::open(&global.ledger)?.filter(meant))
+) -> Result<impl Iterator<Item = runledger::Result<ExecutionMetrics>> + use<'s>, Failure> {
+    let runs = runs(selection, global)?;
+    warn_of_spill(global)?;
+    let of_run = move |record: &ExecutionMetrics| {
+        runs.as_ref().is_none_or(|runs| record.run.run_id.as_ref().is_some_and(|run| runs.contains(run)))
+    };
+    let meant = move |record: &ExecutionMetrics| of_run(record) && selection.period.has(record);
+    Ok(Records::open(&global.ledger)?.filter(move |record| record.as_ref().map_or(true, &meant)))
+}
+
+/// The run that is meant, and with its child runs all that descend from it; `None`: whatever run.
+fn runs(selection: &Selection, global: &Global) -> Result<Option<HashSet<String>>, Failure> {
+    let Some(run) = &selection.run else { return Ok(None) };
+    let mut runs = HashSet::from([run.clone()]);
+    if selection.child_runs {
+        let mut started: HashMap<String, HashSet<String>> = HashMap::new();
+        for record in Records::open(&global.ledger)? {
+            match record.map(|record| (record.run.parent_run_id, record.run.run_id)) {
+                Ok((Some(parent), Some(run))) => _ = started.entry(parent).or_default().insert(run),
+                // What is no record is told of when the records are read that are meant.
+                Err(error) if error.kind() != ErrorKind::Malformed => return Err(error.into()),
+                _ => {}
+            }
+        }
+        let mut parents = vec![run.clone()];
+        while let Some(parent) = parents.pop() {
+            for child in started.remove(&parent).unwrap_or_default() {
+                if runs.insert(child.clone()) {
+                    parents.push(child);
+                }
+            }
+        }
+    }
+    Ok(Some(runs))
+}
+
+/// Says of how many records there are that the ledger does not have yet.
+pub(crate) fn warn_of_spill(global: &Global) -> Result<(), Failure> {
+    let spilled = spilled(&global.ledger)?.len();
+    if spilled > 0 {
+        let text = format!("records that wait in the spill, left out until the ledger has them: {spilled}");
+        output::warning(&text, "spilled", global);
+    }
+    Ok(())
 }
 
 /// Folds the records of the ledger on all cores. A line that is no record is passed over, and stderr names it; returns how

@@ -1,6 +1,6 @@
 //! The run logs in a directory, and what is known of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 
@@ -37,6 +37,7 @@ pub(crate) fn read(
     let is_log = headers.iter().any(|(_, header)| header.is_ok());
     let complete = is_log && add_records(&mut marks, segments, archive, global)?;
     let linked = linked(directory)?;
+    let ended = ended(&headers);
     let mut logs = RunLogs::default();
     for (name, header) in headers {
         if let Ok(header) = &header {
@@ -46,12 +47,25 @@ pub(crate) fn read(
             }
         }
         let facts = header.map(|header| {
+            let succeeded = header.succeeded.or_else(|| ended.get(header.run.as_ref()?).copied());
             let improvement = header.run.and_then(|run| marks.improvement(&run)).filter(|&yes| yes || complete);
-            LogFacts::new(header.started, header.succeeded, improvement)
+            LogFacts::new(header.started, succeeded, improvement)
         });
         logs.files.push(LogFile::new(name, facts));
     }
     Ok(logs)
+}
+
+/// The runs of which a log says how they ended: success, if none says otherwise. A log that was written before is in
+/// progress for ever.
+fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
+    let mut ended = HashMap::new();
+    for header in headers.iter().filter_map(|(_, header)| header.as_ref().ok()) {
+        if let (Some(run), Some(succeeded)) = (&header.run, header.succeeded) {
+            *ended.entry(run.clone()).or_insert(true) &= succeeded;
+        }
+    }
+    ended
 }
 
 /// The logs that the registry of errors links to one, and whether one of those is open. Of a log that it does not know, its
@@ -99,7 +113,7 @@ fn add_records(
     Ok(malformed == 0 && (1..first).all(has))
 }
 
-/// Each name in the directory, and the header of the run log that it is; or why it is none.
+/// Each name in the directory but those of the registry, and the header of the run log that it is; or why it is none.
 fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
     let failed = |source| Failure::File { operation: "list the run logs", path: directory.to_owned(), source };
     let entries = std::fs::read_dir(directory).map_err(failed)?;
@@ -112,7 +126,7 @@ fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
         };
         Ok((name.to_string_lossy().into_owned(), header))
     };
-    entries.map(header).collect()
+    entries.map(header).filter(|found| !matches!(found, Ok((name, _)) if ErrorRegistry::owns(name))).collect()
 }
 
 fn header(name: &str, entry: &std::fs::DirEntry) -> Header {

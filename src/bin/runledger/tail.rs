@@ -4,7 +4,7 @@ use std::io::Write;
 use std::thread::sleep;
 use std::time::Duration;
 
-use runledger::Records;
+use runledger::{ErrorKind, Records};
 
 use crate::args::{Global, Tail};
 use crate::exit_code::ExitCode;
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Tail, global: &Global, out: &mut impl Write) -> Result<
     let mut last = Records::open_last(&global.ledger, args.lines)?;
     let mut table = Table::new(COLUMNS);
     loop {
-        records::each_of(&mut last, global, |record| {
+        let told = records::each_of(&mut last, global, |record| {
             match global.json {
                 true => output::json_line(out, &record)?,
                 false => {
@@ -32,9 +32,21 @@ pub(crate) fn run(args: &Tail, global: &Global, out: &mut impl Write) -> Result<
                 }
             }
             Ok(())
-        })?;
+        });
+        let behind = match told {
+            Ok(_) => false,
+            // What it missed is elsewhere, and what follows is not.
+            Err(Failure::Library(error)) if error.kind() == ErrorKind::Archived => {
+                records::name(&error, global);
+                true
+            }
+            Err(error) => return Err(error),
+        };
         if !global.json {
             table.write(out)?;
+        }
+        if behind {
+            continue;
         }
         if !args.follow {
             return Ok(ExitCode::Yes);

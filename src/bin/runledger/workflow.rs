@@ -1,7 +1,7 @@
 //! `runledger export workflow`
 
 use std::fs::OpenOptions;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -29,14 +29,33 @@ pub(crate) fn run(args: &ExportWorkflow, global: &Global, out: &mut impl Write) 
     Ok(ExitCode::Yes)
 }
 
+/// Writes them under another name first, so that the file is there whole or not at all, and never over another.
 fn to_file(
     path: &Path,
     records: impl Iterator<Item = runledger::Result<ExecutionMetrics>>,
 ) -> Result<Written, Failure> {
-    let failed = |source| Failure::File { operation: "write workflow events", path: path.to_owned(), source };
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-    let written = workflow::write(records, BufWriter::new(&file))?;
-    file.sync_all().map_err(failed)?;
+    let failed =
+        |path: &Path, source| Failure::File { operation: "write workflow events", path: path.to_owned(), source };
+    if path.symlink_metadata().is_ok() {
+        return Err(failed(path, io::ErrorKind::AlreadyExists.into()));
+    }
+    let mut part = path.as_os_str().to_owned();
+    part.push(format!(".part-{}", std::process::id()));
+    let part = Path::new(&part);
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part);
+    let file = file.map_err(|source| failed(part, source))?;
+    let write = || -> Result<Written, Failure> {
+        let written = workflow::write(records, BufWriter::new(&file))?;
+        file.sync_all().map_err(|source| failed(part, source))?;
+        // Fails where the name was taken meanwhile.
+        std::fs::hard_link(part, path).map_err(|source| failed(path, source))?;
+        Ok(written)
+    };
+    let written = write();
+    let removed = std::fs::remove_file(part).map_err(|source| failed(part, source));
+    // Why there is no file is worth more than why there is still a part.
+    let written = written?;
+    removed?;
     Ok(written)
 }
 

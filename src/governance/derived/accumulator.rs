@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use super::controls::Controls;
 use super::shots::ShotMap;
 use super::{Counted, DerivedMetrics, ModelOutcomes, Outcomes, SceneCost, Tally};
 use crate::cost::{By, Report};
 use crate::error::{Result, Skipped};
-use crate::metrics::{ExecutionMetrics, QcOutcome};
+use crate::metrics::{ExecutionMetrics, Kind, QcOutcome};
 
 pub(super) struct Accumulator {
     executions: u64,
@@ -16,6 +17,7 @@ pub(super) struct Accumulator {
     scenes: Report,
     tiers: Counts,
     models: BTreeMap<Option<String>, Outcomes>,
+    controls: Controls,
     qc_violations: Counts,
     pub(super) skipped: Skipped,
 }
@@ -29,6 +31,7 @@ impl Accumulator {
             scenes: Report::new(By::Scene),
             tiers: Counts::default(),
             models: BTreeMap::new(),
+            controls: Controls::default(),
             qc_violations: Counts::default(),
             skipped: Skipped::default(),
         }
@@ -43,8 +46,8 @@ impl Accumulator {
         self.scenes.add(record)?;
         if record.used_model() {
             self.tiers.add(record.tier());
-            self.models.entry(record.model.name.clone()).or_default().add(outcome.as_ref());
         }
+        self.add_to_model(record, outcome.as_ref());
         for violation in &production.qc_violations {
             self.qc_violations.add(Some(violation));
         }
@@ -55,7 +58,23 @@ impl Accumulator {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> DerivedMetrics {
+    fn add_to_model(&mut self, record: &ExecutionMetrics, outcome: Option<&QcOutcome>) {
+        let model = &record.model.name;
+        match (record.kind == Kind::Qc, record.used_model()) {
+            // What it found is not whether the model that it asked succeeded.
+            (true, true) if record.called_model() => {
+                count(&mut self.models, model, record.success().map(QcOutcome::of_success).as_ref());
+                self.controls.take(record);
+            }
+            (true, false) => self.controls.take(record),
+            (true, true) => count(&mut self.models, model, outcome),
+            (false, true) if !self.controls.take_made(record) => count(&mut self.models, model, outcome),
+            _ => {}
+        }
+    }
+
+    pub(super) fn finish(mut self) -> DerivedMetrics {
+        let controls_without_model = self.controls.settle(|model, outcome| count(&mut self.models, model, outcome));
         let scene = |(scene_id, group): (Option<&str>, &crate::cost::Group)| SceneCost {
             scene_id: scene_id.map(str::to_owned),
             executions: group.sum.executions,
@@ -72,11 +91,16 @@ impl Accumulator {
             scenes: self.scenes.groups().map(scene).collect(),
             tiers: self.tiers.finish(),
             models: self.models.into_iter().map(model).collect(),
+            controls_without_model,
             qc_violations: self.qc_violations.finish(),
             shot_types,
             skipped: self.skipped,
         }
     }
+}
+
+fn count(models: &mut BTreeMap<Option<String>, Outcomes>, model: &Option<String>, outcome: Option<&QcOutcome>) {
+    models.entry(model.clone()).or_default().add(outcome);
 }
 
 impl Outcomes {

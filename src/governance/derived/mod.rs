@@ -2,6 +2,7 @@
 //! risky types of shots.
 
 mod accumulator;
+mod controls;
 mod shots;
 
 use serde::Serialize;
@@ -53,9 +54,16 @@ pub struct DerivedMetrics {
     pub scenes: Vec<SceneCost>,
     /// How many executions used a model of each tier; untold: those that do not tell its tier.
     pub tiers: Tally,
-    /// How often each model failed, by name. What decides on a model counts only if it used one itself; a quality control
-    /// counts to the model that its record names.
+    /// How often each model failed, by name. What decides on a model counts only if it called one itself.
+    ///
+    /// A quality control that names a model, and called none, counts to that. Any other one decides over the execution that
+    /// made its artifact, if that succeeded and does not tell its own `production.outcome`: both are brought together by
+    /// `run_id` and `production.artifact`, and the last control of an artifact counts. The model that it called itself has
+    /// failed if the control did not come to its end, whatever it found.
     pub models: Vec<ModelOutcomes>,
+    /// What those quality controls found whose artifact no model is known to have made: it counts to none of
+    /// [`models`](Self::models).
+    pub controls_without_model: Outcomes,
     /// How often each of `qc_violations` was found; untold: the executions whose outcome is FAIL or FIX and that name none.
     pub qc_violations: Tally,
     /// The types of shots, by name, and which of them are risky.
@@ -72,8 +80,8 @@ impl DerivedMetrics {
     /// shots.
     pub const HIGH_RISK_TIMES_AVERAGE: f64 = 1.5;
 
-    /// The metrics of `records`, in one pass and in memory that grows with the names in them and the shots, not with the
-    /// records.
+    /// The metrics of `records`, in one pass and in memory that grows with the names in them, the shots and the artifacts,
+    /// not with the other records.
     ///
     /// An item that is an error of [`ErrorKind::Malformed`], a line that is no record, is passed over and counted in
     /// [`skipped`](Self::skipped).

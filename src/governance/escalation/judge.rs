@@ -56,14 +56,16 @@ struct Question {
 
 impl Judge<'_> {
     fn missing_logs(&mut self, all: &Escalations) {
-        let Escalations { interrupted, overdue, .. } = *all;
+        let Escalations { interrupted, overdue, lost, .. } = *all;
         let (part, whole) = (interrupted + overdue, all.executions + overdue);
-        if part < self.policy.missing_logs_min {
+        // An execution may be among both.
+        if part.max(lost) < self.policy.missing_logs_min {
             return;
         }
         let hours = self.policy.in_flight_hours_max;
+        let lost = if lost > 0 { format!("; records lost: {lost}") } else { String::new() };
         let why = format!(
-            "{part} of {whole} executions have no end: {interrupted} interrupted, {overdue} in flight for over {hours} h"
+            "{part} of {whole} executions have no end: {interrupted} interrupted, {overdue} in flight for over {hours} h{lost}"
         );
         self.tell(Trigger::RepeatedMissingLogs, None, why, share(part, whole), all.endless.clone());
     }
@@ -245,5 +247,7 @@ impl From<Share> for Proportion {
 
 fn share(part: u64, whole: u64) -> Statistic {
     let found = Share { part, whole };
-    Statistic::Share { found, interval: Proportion::from(found).interval().map(significant) }
+    // Of none nothing is known.
+    let interval = if whole == 0 { [0.0, 1.0] } else { Proportion::from(found).interval().map(significant) };
+    Statistic::Share { found, interval }
 }

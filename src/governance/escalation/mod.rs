@@ -24,7 +24,7 @@ const HOUR_MS: i64 = 3_600_000;
 ///
 /// | who | of what | when |
 /// |---|---|---|
-/// | a human | repeated missing logs | `missing_logs_min` executions were interrupted, or are in flight for longer than `in_flight_hours_max` |
+/// | a human | repeated missing logs | `missing_logs_min` executions were interrupted, or are in flight for longer than `in_flight_hours_max`; or as many records were lost |
 /// | | cost discrepancies | the costs of a skill are off from their estimates by more than `cost_relative_max` and by `cost_difference_usd_min` |
 /// | | model misuse | `misuse_min` executions of a skill used what `allowed_models` does not allow |
 /// | | QC failure rate spikes | a skill's quality controls accept less than in the reference |
@@ -72,6 +72,7 @@ pub struct Escalations {
     executions: u64,
     interrupted: u64,
     overdue: u64,
+    lost: u64,
     /// Executions that have no end.
     endless: Evidence,
     costs: BTreeMap<String, Costs>,
@@ -110,6 +111,7 @@ impl Escalations {
             executions: 0,
             interrupted: 0,
             overdue: 0,
+            lost: 0,
             endless: Evidence::default(),
             costs: BTreeMap::new(),
             misuse: Misuse::new(&policy.allowed_models),
@@ -150,9 +152,20 @@ impl Escalations {
         }
     }
 
+    /// Adds that the ledger [said](crate::ledger::losses) at `at` that it had lost so many records. Those of executions that
+    /// were marked as begun are added as interrupted or in flight besides.
+    pub fn add_lost(&mut self, at: Timestamp, records: u64) {
+        if self.contains(at) {
+            self.lost = self.lost.saturating_add(records);
+        }
+    }
+
     fn has(&self, record: &ExecutionMetrics) -> bool {
-        let start = record.timestamp_start;
-        start >= self.since && self.until.is_none_or(|until| start < until)
+        self.contains(record.timestamp_start)
+    }
+
+    fn contains(&self, time: Timestamp) -> bool {
+        time >= self.since && self.until.is_none_or(|until| time < until)
     }
 
     fn add_control(&mut self, record: &ExecutionMetrics, side: usize) {

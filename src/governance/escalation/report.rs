@@ -37,7 +37,7 @@ impl fmt::Display for Recipient {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Trigger {
-    /// Executions without an end: interrupted, or in flight for too long.
+    /// Executions without an end: interrupted, or in flight for too long; or records that were lost.
     RepeatedMissingLogs,
     /// A skill's costs are not what was estimated.
     CostDiscrepancy,

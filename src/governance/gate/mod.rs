@@ -11,7 +11,7 @@ pub use report::{GateReport, GateVerdict, Reason, Rule};
 
 use super::{Expectations, GatePolicy};
 use crate::error::{ErrorKind, Result, Skipped};
-use crate::metrics::ExecutionMetrics;
+use crate::metrics::{ExecutionMetrics, Timestamp};
 use run::Run;
 
 /// Judges one run: PASS, or FAIL with every reason.
@@ -40,12 +40,20 @@ pub struct Gate {
     run_id: String,
     policy: GatePolicy,
     expected: Expectations,
+    spilled: Vec<ExecutionMetrics>,
+    lost: Vec<(Timestamp, u64)>,
 }
 
 impl Gate {
     /// The gate for the run of that id, by the default policy, with nothing expected by name.
     pub fn new(run_id: impl Into<String>) -> Self {
-        Self { run_id: run_id.into(), policy: GatePolicy::default(), expected: Expectations::default() }
+        Self {
+            run_id: run_id.into(),
+            policy: GatePolicy::default(),
+            expected: Expectations::default(),
+            spilled: Vec::new(),
+            lost: Vec::new(),
+        }
     }
 
     /// Goes by another policy.
@@ -60,6 +68,20 @@ impl Gate {
         Self { expected, ..self }
     }
 
+    /// Takes in the [records that the ledger does not have yet](crate::ledger::spilled), of any run, read *before* its
+    /// records and after what is in flight. One of the run is a missing entry until the ledger has it.
+    #[must_use]
+    pub fn spilled(self, spilled: Vec<ExecutionMetrics>) -> Self {
+        Self { spilled, ..self }
+    }
+
+    /// Takes in [when](crate::ledger::losses) the ledger said that it had lost records, UTC, and how many. Nobody knows of
+    /// which runs they were: it is a missing entry of each run that had begun by then.
+    #[must_use]
+    pub fn lost(self, lost: Vec<(Timestamp, u64)>) -> Self {
+        Self { lost, ..self }
+    }
+
     /// Judges the run by all that there is:
     ///
     /// - `begun`: the executions in flight, of any run, read *before* the records, so that none can end unseen in between.
@@ -67,8 +89,9 @@ impl Gate {
     /// - `records`: the whole ledger, so that a parent is found whose run is another one.
     /// - `faults`: what [`verify`](crate::verify) found, each in words; none if the chain is whole.
     ///
-    /// An execution belongs to the run if it has its `run_id`, or has none and its parent belongs to the run. In
-    /// memory are a few hundred bytes of each execution of the run, the id of every other, and of those without a run their
+    /// An execution belongs to the run if it has its `run_id`, or has none and its parent belongs to the run. The runs that
+    /// it started, whose executions name it as their `parent_run_id`, are judged by gates of their own; the report names
+    /// them. In memory are a few hundred bytes of each execution of the run, the id of every other, and of those without a run their
     /// parents and skills.
     ///
     /// # Errors
@@ -89,7 +112,8 @@ impl Gate {
                 Err(error) => return Err(error),
             }
         }
-        run.begin(begun);
+        run.take_spilled(&self.spilled);
+        run.take_begun(begun);
         for fault in faults {
             run.wrong(Rule::BrokenIntegrity, fault.to_string());
         }

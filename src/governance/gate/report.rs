@@ -33,8 +33,8 @@ impl fmt::Display for GateVerdict {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Rule {
-    /// Every execution has a record: none was begun and never ended, none that is expected is absent, no attempt is left
-    /// out, every parent that is named is there.
+    /// Every execution has a record in the ledger: none was begun and never ended, none waits in the spill or may have been
+    /// lost, none that is expected is absent, no attempt is left out, every parent that is named is there.
     MissingEntry,
     /// Every record has its times, the end not before the start.
     MissingTimestamp,
@@ -120,6 +120,10 @@ pub struct GateReport {
     pub executions: u64,
     /// How many of its executions are in flight.
     pub in_flight: u64,
+    /// How many of its executions have a record that the ledger does not have yet.
+    pub spilled: u64,
+    /// The runs that it started, by name: each has a gate of its own.
+    pub child_runs: Vec<String>,
     /// Every reason for which it fails, by rule in the order of [`Rule`]; empty if it passes.
     pub reasons: Vec<Reason>,
 }

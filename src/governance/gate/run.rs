@@ -1,6 +1,6 @@
 //! The executions of a run, held against the rules and against each other.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use super::member::{self, Member};
 use super::report::{GateReport, GateVerdict, Reasons, Rule};
 
 use crate::governance::{Expected, Field};
-use crate::metrics::{ExecutionMetrics, Status, shortened};
+use crate::metrics::{ExecutionMetrics, Status, Timestamp, shortened};
 
 /// A run, as far as its records were seen.
 pub(super) struct Run<'g> {
@@ -24,6 +24,11 @@ pub(super) struct Run<'g> {
     strays: Vec<(Uuid, Uuid, String)>,
     /// Executions of the run that are in flight.
     in_flight: HashSet<Uuid>,
+    /// Executions of the run whose record the ledger does not have yet.
+    spilled: HashSet<Uuid>,
+    /// When the first of all of these began.
+    started: Option<Timestamp>,
+    child_runs: BTreeSet<String>,
     attempts: Attempts,
     /// Of each expectation, how many were found.
     found: Vec<u64>,
@@ -39,6 +44,9 @@ impl<'g> Run<'g> {
             elsewhere: HashSet::new(),
             strays: Vec::new(),
             in_flight: HashSet::new(),
+            spilled: HashSet::new(),
+            started: None,
+            child_runs: BTreeSet::new(),
             attempts: Attempts::default(),
             found: vec![0; gate.expected.iter().count()],
             reasons: Reasons::default(),
@@ -71,7 +79,18 @@ impl<'g> Run<'g> {
         if let (None, Some(parent)) = (&record.run.run_id, record.run.parent_execution_id) {
             self.strays.push((record.execution_id, parent, record.skill_name.clone()));
         }
-        record.run.run_id.as_ref() == Some(&self.gate.run_id)
+        let is_this = |run: &Option<String>| run.as_ref() == Some(&self.gate.run_id);
+        let of_run = is_this(&record.run.run_id);
+        if of_run {
+            let start = record.timestamp_start;
+            self.started = Some(self.started.map_or(start, |started| started.min(start)));
+        } else if is_this(&record.run.parent_run_id)
+            && let Some(child) = &record.run.run_id
+            && !self.child_runs.contains(child)
+        {
+            self.child_runs.insert(child.clone());
+        }
+        of_run
     }
 
     /// Adds a reason that is about the ledger or the run as a whole.
@@ -109,28 +128,47 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Takes in what is in flight and has no record.
-    pub(super) fn begin(&mut self, begun: &[ExecutionMetrics]) {
-        for record in begun {
-            let id = record.execution_id;
-            if self.places.contains_key(&id) || self.elsewhere.contains(&id) {
-                continue;
+    /// Takes in what the ledger does not have yet.
+    pub(super) fn take_spilled(&mut self, spilled: &[ExecutionMetrics]) {
+        for record in spilled {
+            if self.is_outside(record) {
+                self.spilled.insert(record.execution_id);
+                let found = "its record waits in the spill, since the ledger could not take it";
+                self.reasons.of(record, Rule::MissingEntry, found.to_owned());
             }
-            if !self.has(record) {
-                self.elsewhere.insert(id);
-                continue;
-            }
-            self.count(record);
-            self.in_flight.insert(id);
-            let found = "begun and never ended: it is in flight";
-            self.reasons.of(record, Rule::MissingEntry, found.to_owned());
         }
     }
 
+    /// Takes in what is in flight and has no record, neither in the ledger nor in the spill.
+    pub(super) fn take_begun(&mut self, begun: &[ExecutionMetrics]) {
+        for record in begun {
+            if self.is_outside(record) {
+                self.in_flight.insert(record.execution_id);
+                let found = "begun and never ended: it is in flight";
+                self.reasons.of(record, Rule::MissingEntry, found.to_owned());
+            }
+        }
+    }
+
+    /// Whether it is of the run and was not met before. It is counted where it is expected.
+    fn is_outside(&mut self, record: &ExecutionMetrics) -> bool {
+        let id = record.execution_id;
+        if self.places.contains_key(&id) || self.spilled.contains(&id) || self.elsewhere.contains(&id) {
+            return false;
+        }
+        if !self.has(record) {
+            self.elsewhere.insert(id);
+            return false;
+        }
+        self.count(record);
+        true
+    }
+
     pub(super) fn judge(mut self) -> GateReport {
-        if self.members.is_empty() && self.in_flight.is_empty() {
+        if self.started.is_none() {
             self.wrong(Rule::MissingEntry, "the ledger has no execution of the run".to_owned());
         }
+        self.judge_losses();
         self.judge_expected();
         self.judge_parents();
         self.judge_strays();
@@ -144,7 +182,22 @@ impl<'g> Run<'g> {
             verdict: if reasons.is_empty() { GateVerdict::Pass } else { GateVerdict::Fail },
             executions: self.members.len() as u64,
             in_flight: self.in_flight.len() as u64,
+            spilled: self.spilled.len() as u64,
+            child_runs: self.child_runs.into_iter().collect(),
             reasons,
+        }
+    }
+
+    /// What was lost since the run began may have been of it.
+    fn judge_losses(&mut self) {
+        for &(at, records) in &self.gate.lost {
+            if self.started.is_none_or(|started| at >= started) {
+                let records = if records == 1 { "1 record was".to_owned() } else { format!("{records} records were") };
+                self.wrong(
+                    Rule::MissingEntry,
+                    format!("{records} lost, of this run or another, as the ledger said at {at}"),
+                );
+            }
         }
     }
 
@@ -157,6 +210,11 @@ impl<'g> Run<'g> {
         }
     }
 
+    /// Whether it is an execution of the run, with a record or without.
+    fn is_member(&self, id: &Uuid) -> bool {
+        self.places.contains_key(id) || self.in_flight.contains(id) || self.spilled.contains(id)
+    }
+
     /// Each parent must have a record, and one of another run must be told by its run.
     fn judge_parents(&mut self) {
         for member in &self.members {
@@ -167,7 +225,7 @@ impl<'g> Run<'g> {
             let Some(parent) = member.parent else { continue };
             let (rule, found) = if parent == member.id {
                 (Rule::MissingParent, "it names itself as its parent".to_owned())
-            } else if self.places.contains_key(&parent) || self.in_flight.contains(&parent) {
+            } else if self.is_member(&parent) {
                 continue;
             } else if !self.elsewhere.contains(&parent) {
                 (Rule::MissingEntry, format!("its parent {parent} has no record"))
@@ -184,7 +242,7 @@ impl<'g> Run<'g> {
     /// An execution without a run whose parent is of this one: directly, or by other such ones.
     fn judge_strays(&mut self) {
         let mut family: HashSet<Uuid> = self.places.keys().copied().collect();
-        family.extend(&self.in_flight);
+        family.extend(self.in_flight.iter().chain(&self.spilled));
         let mut strays = std::mem::take(&mut self.strays);
         loop {
             let (found, rest): (Vec<_>, Vec<_>) =

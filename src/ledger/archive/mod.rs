@@ -149,8 +149,8 @@ impl Ledger {
     /// everything that reads a ledger reads, and which verifies; it must not be opened to write. [`Verification::archived`]
     /// says where what is left begins.
     ///
-    /// Appends go on meanwhile. A reader that was still before the end of a moved segment goes on after it; a
-    /// [`Scan`](super::Scan) or a verification that comes to one in that moment fails.
+    /// Appends go on meanwhile. [`Records`](super::Records) that were still before the end of a moved segment are told which
+    /// lines they miss, and go on after it; a [`Scan`](super::Scan) or a verification that comes to one in that moment fails.
     ///
     /// [`Verification::archived`]: super::Verification::archived
     ///

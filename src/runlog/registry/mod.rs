@@ -92,6 +92,12 @@ impl ErrorRegistry {
         Ok(folded(Lines::from_start(Arc::new(Disk), layout), warn)?.into_errors())
     }
 
+    /// Whether the file of this name in its directory is the registry's own: its journal, what belongs to that, and what is
+    /// made from it.
+    pub fn owns(name: &str) -> bool {
+        name.strip_prefix(FILES).is_some_and(|end| ["jsonl", "ledger", "md"].contains(&end))
+    }
+
     /// All errors, by number.
     ///
     /// # Errors
@@ -215,6 +221,9 @@ impl ErrorRegistry {
         folded(self.journal.lines(), &self.options.warn)
     }
 }
+
+/// What the registry's files begin with.
+const FILES: &str = "error-registry.";
 
 fn journal_in(directory: &Path) -> PathBuf {
     directory.join("error-registry.jsonl")

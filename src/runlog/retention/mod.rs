@@ -6,7 +6,7 @@
 //! 1. a file of which it is not known what it is: kept;
 //! 2. linked to an error that is open: kept, whatever its age;
 //! 3. younger than [`Policy::min_days`]: kept;
-//! 4. of a run that has not ended, as far as is known: kept;
+//! 4. of a run that has not ended, as far as its logs tell: kept;
 //! 5. of a run that led to an improvement: archived;
 //! 6. of a run that failed: kept, or archived if the policy says so;
 //! 7. of a run that succeeded: kept if it is not known whether it led to an improvement, else deleted.

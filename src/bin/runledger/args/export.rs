@@ -50,7 +50,8 @@ pub(crate) struct ExportCsv {
 /// workflow_run_id if it is a UUID; of another name a UUID is made, always the same. stderr says how many events are of
 /// no run, of a named run, or do not say how they ended.
 ///
-/// Prompts and completions are in the events if they were stored, so a new file is for its owner alone.
+/// Prompts and completions are in the events if they were stored, so a new file is for its owner alone. It is there whole
+/// or not at all; a process that dies may leave a FILE.part-PID for anybody to remove.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: the events of one run, in a file
   runledger export workflow --run nightly-7 --out events.jsonl
@@ -63,7 +64,7 @@ pub(crate) struct ExportWorkflow {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Give the JSON Schema (2020-12) of an event, and read no ledger
-    #[arg(long, conflicts_with_all = ["run", "since", "until", "out"])]
+    #[arg(long, conflicts_with_all = ["run", "child_runs", "since", "until", "out"])]
     pub(crate) schema: bool,
 }
 
@@ -72,6 +73,9 @@ pub(crate) struct ExportWorkflow {
 /// The log is a new file, YYYY-MM-DD_HH-MM_mode-N.md, in the directory of the run logs; none is overwritten, and none is
 /// written where an earlier one says the same. Each error of the run gets its number in that directory's registry, or the
 /// number that it has; `runledger errors` tells what became of it. The answer is the log's path and the errors.
+///
+/// A run of which an execution is in flight is In Progress, and has another log when it has ended. The runs that it started
+/// have logs of their own. In memory are all records of the run, and of no other.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: the log of last night's run
   runledger export markdown --run nightly-2026-11-20")]

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 /// Judge whether a run was logged as it should be: PASS, or FAIL with every reason
 ///
-/// An execution belongs to the run by its run_id. A run fails when an execution has no record (begun and never ended,
-/// expected and absent, an attempt or a parent without one), when a cost, a tier, an artifact with its version, a
+/// An execution belongs to the run by its run_id. The runs that it started, whose executions have it as their
+/// parent_run_id, are named, and each has a gate of its own. A run fails when an execution has no record in the ledger
+/// (begun and never ended, waiting in the spill, expected and absent, an attempt or a parent without one), when the ledger
+/// lost records after it began, of whatever run, when a cost, a tier, an artifact with its version, a
 /// regeneration count, an outcome, a time or a parent is not recorded where the policy asks for it, when a skill logs
 /// fields for one tier and never for another, when two records of one execution differ, when a line is no record, or when
 /// the chain of the ledger does not verify. Under each reason stand the executions it concerns. Nothing is changed.

@@ -9,8 +9,9 @@ use super::period::Selection;
 /// many executions do not tell something is counted beside it.
 ///
 /// A shot is a scene_id with a shot_id; of its executions, the highest regen_count counts. An execution failed if its
-/// outcome is FAIL, or if none is told and it ended with an error; a quality control without an outcome has none. A rate is
-/// over the executions whose outcome is known.
+/// outcome is FAIL, or if none is told and it ended with an error; a quality control without an outcome has none. What a
+/// control found counts to the model that it names without calling it, else to the model that made its artifact, in place
+/// of that execution's own success. A rate is over the executions whose outcome is known.
 ///
 /// The risk of a type of shots is high if its regenerations a shot, or its failure rate, are more than 1.5 times the
 /// average of all shots, told from at least 10 shots or executions. It is `-` where those are fewer.

@@ -31,9 +31,12 @@ pub(crate) struct Window {
 /// Which executions are meant, by their run and the time they began.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Selection {
-    /// Only this run, by its run_id
+    /// Only this run, by its run_id, without the runs that it started
     #[arg(long, value_name = "ID")]
     pub(crate) run: Option<String>,
+    /// The runs that it started as well, by their parent_run_id, and those that these started
+    #[arg(long, requires = "run")]
+    pub(crate) child_runs: bool,
     #[command(flatten)]
     pub(crate) period: Period,
 }

@@ -1,0 +1,74 @@
+//! What quality controls found of what models made, where they do not name the model.
+
+use std::collections::{BTreeMap, HashMap};
+
+use uuid::Uuid;
+
+use super::Outcomes;
+use crate::digest;
+use crate::metrics::{ExecutionMetrics, QcOutcome, Timestamp};
+
+/// An artifact, by the beginning of a hash of its run and its name: a production has very many, with long names.
+type Artifact = [u8; 16];
+
+/// The executions that await the control of their artifact, and the controls that do not name its model.
+#[derive(Default)]
+pub(super) struct Controls {
+    /// By model, what it made, and whether that execution succeeded.
+    made: BTreeMap<Option<String>, Vec<(Artifact, Option<bool>)>>,
+    /// The last control of each artifact that has a verdict.
+    last: HashMap<Artifact, (Timestamp, Uuid, QcOutcome)>,
+    /// Of the controls of each artifact, and of those that name none.
+    outcomes: HashMap<Option<Artifact>, Outcomes>,
+}
+
+impl Controls {
+    /// Takes an execution whose artifact may be controlled; false: it has none, or says itself what it is worth.
+    pub(super) fn take_made(&mut self, record: &ExecutionMetrics) -> bool {
+        let Some(artifact) = artifact(record).filter(|_| record.production.outcome.is_none()) else { return false };
+        let made = (artifact, record.success());
+        match self.made.get_mut(&record.model.name) {
+            Some(all) => all.push(made),
+            None => _ = self.made.insert(record.model.name.clone(), vec![made]),
+        }
+        true
+    }
+
+    /// Takes a control that does not name the model.
+    pub(super) fn take(&mut self, record: &ExecutionMetrics) {
+        let (artifact, outcome) = (artifact(record), record.outcome());
+        self.outcomes.entry(artifact).or_default().add(outcome.as_ref());
+        if let (Some(artifact), Some(outcome)) = (artifact, outcome) {
+            let this = (record.timestamp_start, record.execution_id, outcome);
+            match self.last.get_mut(&artifact) {
+                Some(last) if (last.0, last.1) > (this.0, this.1) => {}
+                Some(last) => *last = this,
+                None => _ = self.last.insert(artifact, this),
+            }
+        }
+    }
+
+    /// Gives each model and what became of what it made to `count`; returns what the controls found whose artifact no
+    /// model is known to have made.
+    pub(super) fn settle(mut self, mut count: impl FnMut(&Option<String>, Option<&QcOutcome>)) -> Outcomes {
+        for (model, made) in &self.made {
+            for (artifact, succeeded) in made {
+                let own = succeeded.map(QcOutcome::of_success);
+                let control = self.last.get(artifact).map(|(_, _, outcome)| outcome);
+                count(model, control.filter(|_| *succeeded != Some(false)).or(own.as_ref()));
+                self.outcomes.remove(&Some(*artifact));
+            }
+        }
+        let mut rest = Outcomes::default();
+        self.outcomes.into_values().for_each(|outcomes| rest.merge(outcomes));
+        rest.with_rate()
+    }
+}
+
+fn artifact(record: &ExecutionMetrics) -> Option<Artifact> {
+    let name = record.production.artifact.as_ref().filter(|name| !name.is_empty())?;
+    // No text has such a byte, so that one name does not go on in the other.
+    let run = record.run.run_id.as_ref().map_or(vec![], |run| [run.as_bytes(), b"\xff"].concat());
+    let hash = digest::sha256(&[run.as_slice(), name.as_bytes()].concat());
+    Some(std::array::from_fn(|at| hash[at]))
+}

@@ -1,0 +1,55 @@
+//! What a ledger says of the records that it lost.
+
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::journal::reader::Splitter;
+use crate::journal::segment::Layout;
+use crate::journal::storage::{Access, Disk, Storage};
+use crate::metrics::Timestamp;
+
+/// Records that were answered as [lost](crate::Answer::Lost), as `events.jsonl` states them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Loss {
+    /// When the ledger stated it, UTC: no earlier than they were lost.
+    pub at: Timestamp,
+    /// How many there were.
+    pub records: u64,
+}
+
+/// The losses of the ledger whose active segment is `path`, in the order in which they were stated. Which executions were
+/// lost nobody knows, but for those that were marked as begun: these are in flight, or recorded as interrupted.
+///
+/// # Errors
+/// As [`Records::open`](crate::Records::open); [`ErrorKind::Io`](crate::ErrorKind::Io) when the events cannot be read.
+pub fn losses(path: impl AsRef<Path>) -> Result<Vec<Loss>> {
+    #[derive(Deserialize)]
+    struct Lost {
+        event: String,
+        #[serde(flatten)]
+        loss: Loss,
+    }
+    let path = Layout::to_read(path.as_ref())?.events();
+    let failed = |source| Error::io("read the ledger's events", &path, source);
+    let file = match Disk.open(&path, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        opened => opened.map_err(failed)?,
+    };
+    let (mut lines, mut losses) = (Splitter::new(file.into(), 0), Vec::new());
+    while let Some(piece) = lines.next_piece().map_err(failed)? {
+        // Other events have other fields; what a failed write left is none.
+        if let Ok(Lost { event, loss }) = serde_json::from_slice(lines.bytes(piece))
+            && event == "lost"
+        {
+            losses.push(loss);
+        }
+        if piece.unfinished {
+            break;
+        }
+    }
+    Ok(losses)
+}
