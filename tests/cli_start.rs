@@ -341,9 +341,9 @@ fn open_lists_what_is_in_flight() {
     let ages: Vec<_> = table.lines().skip(1).map(|row| row.split_whitespace().rev().nth(1).unwrap()).collect();
     let [first_age, second_age] = ages[..] else { panic!("{table}") };
     let rows = [
-        "id                                   skill       stage            % age owner".to_owned(),
-        format!("{first} agent-rese… gathering\\u{{1b… 33 {first_age:>3} none"),
-        format!("{second} publish     -                - {second_age:>3} alive"),
+        "id                                   skill          stage            % age owner".to_owned(),
+        format!("{first} agent-research gathering\\u{{1b… 33 {first_age:>3} none"),
+        format!("{second} publish        -                - {second_age:>3} alive"),
     ];
     assert_eq!(table.lines().collect::<Vec<_>>(), rows);
     assert!([first_age, second_age].iter().all(|age| age.ends_with('s')), "{table}");
@@ -366,7 +366,7 @@ fn open_makes_no_ledger() {
     let place = Place::empty();
     assert_eq!(
         place.run(["open"]).complaint(2),
-        "runledger: open a ledger to read: logs/execution_metrics.jsonl: entity not found; \
+        "runledger: open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
          --ledger PATH or RUNLEDGER_PATH names another ledger\n"
     );
     assert_eq!(place.files(), Vec::<PathBuf>::new());

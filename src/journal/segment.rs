@@ -1,5 +1,6 @@
 //! Where the files of a journal stand.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::storage::{Disk, FileType, Stat, Storage};
@@ -30,7 +31,10 @@ impl Layout {
                     .detail("expected a regular file, found a directory, a FIFO or a device"))
             }
             Ok(Some(_)) => Ok(layout),
-            Ok(None) => Err(Error::io("open a ledger to read", &layout.active, std::io::ErrorKind::NotFound.into())),
+            Ok(None) => {
+                let absent = io::Error::new(io::ErrorKind::NotFound, "there is no such file");
+                Err(Error::io("open a ledger to read", &layout.active, absent))
+            }
             Err(source) => Err(Error::io("open a ledger to read", &layout.active, source)),
         }
     }
