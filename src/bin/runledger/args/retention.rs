@@ -15,6 +15,8 @@ use clap::Subcommand;
 /// The ledger's records are never deleted. Its sealed segments move to the archive whole, where they are a ledger of their
 /// own: `runledger verify --ledger ARCHIVE/execution_metrics.jsonl`. Each change is told in events.jsonl before it is done.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example: what would happen to which file, and why?
+  runledger retention plan")]
 pub(crate) enum Retention {
     Plan(RetentionPlan),
     Apply(RetentionApply),
