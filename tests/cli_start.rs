@@ -164,6 +164,9 @@ fn what_is_left_out_has_its_default() {
     let statuses: Vec<_> = records(&place).into_iter().map(|record| record.status.unwrap()).collect();
     assert_eq!(statuses, [Status::Success, Status::Cancelled]);
     assert_eq!(records(&place)[1].error_category, None);
+    // `--session-id "$session"` of a shell that knows none.
+    let started = place.run(["start", "--agent", "a", "--session-id", ""]).answer(0);
+    assert_eq!(field(&started, "session_id").parse::<Uuid>().unwrap().get_version_num(), 7, "{started}");
 }
 
 #[test]
@@ -238,6 +241,10 @@ fn wrong_arguments_are_answered_in_json_too() {
     usage(
         &["--ledger", "list", "progress", "--stage", "x"],
         "the following required arguments were not provided: --execution-id <UUID>",
+    );
+    usage(
+        &["progress", "--execution-id", id, "--stage", ""],
+        "a value is required for '--stage <NAME>' but none was supplied",
     );
     usage(
         &["complete", "--execution-id", id, "--status", "done"],

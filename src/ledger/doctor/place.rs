@@ -76,17 +76,18 @@ fn of_permissions(layout: &Layout) -> Check {
     let mut open = Vec::new();
     for path in [layout.active(), layout.machinery()] {
         match mode(path) {
-            Ok(Some(mode)) if mode & 0o077 != 0 => open.push(format!("{} (mode {mode:04o})", path.display())),
+            Ok(Some(mode)) if mode & 0o077 != 0 => open.push((path.display().to_string(), mode)),
             Ok(_) => {}
             Err(source) => return Check::failed(NAME, Level::Warning, &Error::io("examine the ledger", path, source)),
         }
     }
+    let listed = |one: fn(&(String, u32)) -> String, between| open.iter().map(one).collect::<Vec<_>>().join(between);
     match open.is_empty() {
         true => Check::ok(NAME, "its own user's alone"),
         false => Check::warning(
             NAME,
-            format!("others have rights to {}", open.join(" and ")),
-            "take them away: chmod -R go=",
+            format!("others have rights to {}", listed(|(path, mode)| format!("{path} (mode {mode:04o})"), " and ")),
+            &format!("take them away: chmod -R go= {}", listed(|(path, _)| format!("'{path}'"), " ")),
         ),
     }
 }
