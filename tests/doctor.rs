@@ -228,6 +228,15 @@ fn rights_that_others_have_are_warned_of() {
     );
 }
 
+/// Nobody is told to take the rights to a directory of theirs away.
+#[test]
+fn of_what_is_no_ledger_no_rights_are_taken_away() {
+    let place = Place::empty();
+    std::fs::create_dir_all(place.path()).unwrap();
+    chmod(&place.path(), 0o755);
+    place.assert("permissions", Level::Ok, "its own user's alone", "");
+}
+
 #[test]
 fn an_end_that_is_not_whole_is_warned_of() {
     let place = Place::empty();
