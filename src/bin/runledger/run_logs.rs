@@ -20,6 +20,9 @@ pub(crate) struct RunLogs {
     pub(crate) open: BTreeSet<String>,
 }
 
+/// What the registry of errors keeps among the run logs.
+const REGISTRY: [&str; 3] = ["error-registry.jsonl", "error-registry.ledger", "error-registry.md"];
+
 /// The header of a run log, or why a file has none.
 type Header = Result<LogHeader, String>;
 
@@ -116,6 +119,9 @@ fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
 }
 
 fn header(name: &str, entry: &std::fs::DirEntry) -> Header {
+    if REGISTRY.contains(&name) {
+        return Err("it is the registry of errors".to_owned());
+    }
     // A link is not followed: what it leads to is not ours.
     if !entry.file_type().is_ok_and(|file_type| file_type.is_file()) {
         return Err("it is no regular file".to_owned());

@@ -62,7 +62,7 @@ impl<const N: usize> Table<N> {
     /// Writes the rows that were not written yet. A table that is written bit by bit gets wider with its cells and never
     /// narrower.
     pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
-        self.write_within(Width::of_stdout(), out)
+        self.write_within(Width::of(io::stdout()), out)
     }
 
     fn write_within(&mut self, width: Width, out: &mut impl Write) -> io::Result<()> {
@@ -82,7 +82,7 @@ impl<const N: usize> Table<N> {
 
     /// The gap between two cells, and the lines of a row: how wide each cell in it is.
     fn layout(&self, width: Width) -> (usize, Vec<Vec<usize>>) {
-        let (Width::Screen(most) | Width::Lines(most)) = width;
+        let most = width.columns();
         if total(&self.widest, GAP) <= most {
             return (GAP, vec![self.widest.to_vec()]);
         }

@@ -1,6 +1,7 @@
 //! How wide a table may be.
 
-use std::{env, io};
+use std::env;
+use std::os::fd::AsFd;
 
 use rustix::termios::tcgetwinsize;
 
@@ -17,16 +18,21 @@ pub(crate) enum Width {
 }
 
 impl Width {
-    /// That of stdout. `COLUMNS` wins, as POSIX has it: `watch` and the like tell by it how wide their window is, and read
+    /// That of a stream. `COLUMNS` wins, as POSIX has it: `watch` and the like tell by it how wide their window is, and read
     /// from a pipe. Asked anew each time, since a window may be made wider.
-    pub(crate) fn of_stdout() -> Self {
-        let window = || tcgetwinsize(io::stdout()).map(|size| size.ws_col.into()).ok();
-        of(env::var("COLUMNS").ok().as_deref(), window)
+    pub(crate) fn of(stream: impl AsFd) -> Self {
+        let window = || tcgetwinsize(stream).map(|size| size.ws_col.into()).ok();
+        decide(env::var("COLUMNS").ok().as_deref(), window)
+    }
+
+    pub(crate) fn columns(self) -> usize {
+        let (Self::Screen(columns) | Self::Lines(columns)) = self;
+        columns
     }
 }
 
 /// A terminal that does not know its width says 0.
-fn of(variable: Option<&str>, window: impl FnOnce() -> Option<usize>) -> Width {
+fn decide(variable: Option<&str>, window: impl FnOnce() -> Option<usize>) -> Width {
     let told = variable.and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
     told.or_else(|| window().filter(|&columns| columns > 0)).map_or(Width::Lines(COLUMNS), Width::Screen)
 }
@@ -48,7 +54,7 @@ mod tests {
             (None, Some(0), Width::Lines(80)),
             (None, None, Width::Lines(80)),
         ] {
-            assert_eq!(of(variable, || window), width, "{variable:?} {window:?}");
+            assert_eq!(decide(variable, || window), width, "{variable:?} {window:?}");
         }
     }
 }
