@@ -6,7 +6,7 @@ mod commands;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use commands::{Place, command, lines, output, record, records};
 use runledger::metrics::Status;
@@ -461,6 +461,40 @@ fn help_has_the_exit_codes() {
     for code in ["  0  done; the answer is yes", "  1  done; the answer is no", "  2  it could not be done"] {
         assert!(help.contains(code), "{help}");
     }
+}
+
+/// It was opened anew for ever, since it is never the file that it leads to.
+#[test]
+fn a_symbolic_link_is_named_as_one() {
+    let place = Place::new();
+    std::os::unix::fs::symlink("logs/execution_metrics.jsonl", place.path("link.jsonl")).unwrap();
+    for command in
+        ["list", "tail", "show 019c", "open", "verify", "head", "cost", "baseline", "metrics", "gate --run r"]
+    {
+        let mut linked = Command::new("timeout");
+        linked.args(["20", env!("CARGO_BIN_EXE_runledger"), "--ledger", "link.jsonl"]).args(command.split(' '));
+        assert_eq!(
+            output(linked.current_dir(place.directory.path())).complaint(2),
+            "runledger: open a ledger to read: link.jsonl: expected a regular file, found a symbolic link; name the file \
+             that it leads to\n",
+            "{command}"
+        );
+    }
+}
+
+/// A variable that is empty is one that is not set.
+#[test]
+fn an_empty_variable_names_nothing() {
+    let place = Place::new();
+    let mut list = command();
+    list.current_dir(place.directory.path()).env("RUNLEDGER_PATH", "").env("RUNLEDGER_PRICES", "");
+    assert_eq!(output(list.args(["list", "--limit", "5"])), place.run(["list", "--limit", "5"]));
+    let mut explain = command();
+    explain.env("RUNLEDGER_PRICES", "").args(["cost", "explain", "gpt-4", "--at", "2026-11-20T12:00:00Z"]);
+    let without = place.run(["cost", "explain", "gpt-4", "--at", "2026-11-20T12:00:00Z"]);
+    assert_eq!(output(&mut explain), without);
+    let named = place.run(["--ledger", "", "list"]).complaint(2);
+    assert!(named.starts_with("error: a value is required for '--ledger <PATH>' but none was supplied"), "{named}");
 }
 
 /// Each command says so, instead of that there is no ledger.

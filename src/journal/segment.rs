@@ -23,12 +23,18 @@ impl Layout {
     pub(crate) fn to_read(path: &Path) -> Result<Self> {
         let layout = Self::new(path);
         let there = Disk.stat(&layout.active).and_then(|active| Ok(active.or(Disk.stat(&layout.identity())?)));
+        let unsuitable = |found: &str| {
+            let detail = format!("expected a regular file, found {found}");
+            Err(Error::new(ErrorKind::Unsuitable, "open a ledger to read").path(&layout.active).detail(detail))
+        };
         match there {
             // Opening a FIFO would wait for a writer.
             Ok(Some(Stat { file_type: FileType::Directory | FileType::Special, .. })) => {
-                Err(Error::new(ErrorKind::Unsuitable, "open a ledger to read")
-                    .path(&layout.active)
-                    .detail("expected a regular file, found a directory, a FIFO or a device"))
+                unsuitable("a directory, a FIFO or a device")
+            }
+            // A ledger's machinery stands beside the file that it leads to.
+            Ok(Some(Stat { file_type: FileType::Symlink, .. })) => {
+                unsuitable("a symbolic link; name the file that it leads to")
             }
             Ok(Some(_)) => Ok(layout),
             Ok(None) => {

@@ -37,7 +37,7 @@ mod verify;
 use std::env;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::answer;
 
@@ -103,7 +103,8 @@ pub(crate) struct Args {
 impl Args {
     /// Ends the process when the arguments are wrong, with code 2, or ask for help.
     pub(crate) fn from_command_line() -> Self {
-        Self::try_parse().unwrap_or_else(|error| {
+        let parsed = Self::command_as_set().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
+        parsed.unwrap_or_else(|error| {
             let args: Vec<_> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
             if error.use_stderr() && answers_in_json(&args) {
                 let text = error.render().to_string();
@@ -111,6 +112,18 @@ impl Args {
             }
             error.exit()
         })
+    }
+}
+
+impl Args {
+    /// The arguments, without the variables that are empty: those are not set.
+    fn command_as_set() -> clap::Command {
+        fn unset(command: clap::Command) -> clap::Command {
+            let is_empty = |arg: &clap::Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
+            let command = command.mut_args(|arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg });
+            command.mut_subcommands(unset)
+        }
+        unset(Self::command())
     }
 }
 
