@@ -113,9 +113,7 @@ impl Args {
             error.exit()
         })
     }
-}
 
-impl Args {
     /// The arguments, without the variables that are empty: those are not set.
     fn command_as_set() -> clap::Command {
         fn unset(command: clap::Command) -> clap::Command {
