@@ -6,7 +6,7 @@ mod commands;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use commands::{Place, command, lines, output, record, records};
 use runledger::metrics::Status;
@@ -18,7 +18,7 @@ start (UTC)      skill             status         ms tokens    usd id
 2026-02-14 14:23 git-push-autonom… success      3200   1500 0.0600 019c5d2a-5
 2026-02-14 14:24 blog-publish      failed      45.0k   3300 0.0345 019c5d2a-6b00
 2026-02-14 14:25 blog-publish      interrupted     -      -      - 019c5d2a-6b01
-2026-02-14 14:26 übersetzen-日本語    success         7      -      - 019c5d2b-0000
+2026-02-14 14:26 übersetzen-日本語 success         7      -      - 019c5d2b-0000
 2026-02-14 14:27 blog-publish      success       900     15      - 019c5d2b-0001
 ";
 
@@ -269,7 +269,7 @@ fn baseline_is_a_table_that_counts_the_unknown() {
 skill               runs success p50 ms p95 ms p99 ms   mean usd mean tokens
 blog-publish           3     0.5  22950  42795  44559 0.03450025      1657.5
 git-push-autonomous    1       1   3200   3200   3200       0.06        1500
-übersetzen-日本語         1       1      7      7      7          -           -
+übersetzen-日本語      1       1      7      7      7          -           -
 unknown of blog-publish: outcome 1, latency 1, cost 2, tokens 1
 unknown of übersetzen-日本語: cost 1, tokens 1
 "
@@ -299,7 +299,9 @@ fn baseline_does_not_write_over_the_ledger_nor_without_one() {
     );
     assert_eq!(std::fs::read(place.ledger()).unwrap(), before);
     std::fs::write(place.path("kept"), "kept").unwrap();
-    assert!(place.run(["baseline", "--ledger", "none", "--out", "kept"]).complaint(2).contains("entity not found"));
+    assert!(
+        place.run(["baseline", "--ledger", "none", "--out", "kept"]).complaint(2).contains("there is no such file")
+    );
     assert_eq!(std::fs::read_to_string(place.path("kept")).unwrap(), "kept");
     assert_eq!(
         place.run(["baseline", "--out", "none/b.json"]).complaint(2),
@@ -349,7 +351,7 @@ fn without_a_ledger_no_command_answers() {
     for command in ["list", "show 1", "cost", "cost discrepancy", "baseline"] {
         assert_eq!(
             place.run(command.split(' ')).complaint(2),
-            "runledger: open a ledger to read: logs/execution_metrics.jsonl: entity not found; \
+            "runledger: open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
              --ledger PATH or RUNLEDGER_PATH names another ledger\n"
         );
     }
@@ -367,7 +369,7 @@ fn the_ledger_is_named_by_the_environment_or_before_it_by_the_argument() {
     let mut environment = command();
     environment.current_dir(elsewhere.directory.path()).env("RUNLEDGER_PATH", place.ledger()).arg("list");
     assert_eq!(output(&mut environment).answer(0), LIST);
-    assert!(output(environment.args(["--ledger", "none"])).complaint(2).contains(": none: entity not found"));
+    assert!(output(environment.args(["--ledger", "none"])).complaint(2).contains(": none: there is no such file"));
 }
 
 #[test]
@@ -459,6 +461,40 @@ fn help_has_the_exit_codes() {
     for code in ["  0  done; the answer is yes", "  1  done; the answer is no", "  2  it could not be done"] {
         assert!(help.contains(code), "{help}");
     }
+}
+
+/// It was opened anew for ever, since it is never the file that it leads to.
+#[test]
+fn a_symbolic_link_is_named_as_one() {
+    let place = Place::new();
+    std::os::unix::fs::symlink("logs/execution_metrics.jsonl", place.path("link.jsonl")).unwrap();
+    for command in
+        ["list", "tail", "show 019c", "open", "verify", "head", "cost", "baseline", "metrics", "gate --run r"]
+    {
+        let mut linked = Command::new("timeout");
+        linked.args(["20", env!("CARGO_BIN_EXE_runledger"), "--ledger", "link.jsonl"]).args(command.split(' '));
+        assert_eq!(
+            output(linked.current_dir(place.directory.path())).complaint(2),
+            "runledger: open a ledger to read: link.jsonl: expected a regular file, found a symbolic link; name the file \
+             that it leads to\n",
+            "{command}"
+        );
+    }
+}
+
+/// A variable that is empty is one that is not set.
+#[test]
+fn an_empty_variable_names_nothing() {
+    let place = Place::new();
+    let mut list = command();
+    list.current_dir(place.directory.path()).env("RUNLEDGER_PATH", "").env("RUNLEDGER_PRICES", "");
+    assert_eq!(output(list.args(["list", "--limit", "5"])), place.run(["list", "--limit", "5"]));
+    let mut explain = command();
+    explain.env("RUNLEDGER_PRICES", "").args(["cost", "explain", "gpt-4", "--at", "2026-11-20T12:00:00Z"]);
+    let without = place.run(["cost", "explain", "gpt-4", "--at", "2026-11-20T12:00:00Z"]);
+    assert_eq!(output(&mut explain), without);
+    let named = place.run(["--ledger", "", "list"]).complaint(2);
+    assert!(named.starts_with("error: a value is required for '--ledger <PATH>' but none was supplied"), "{named}");
 }
 
 /// Each command says so, instead of that there is no ledger.

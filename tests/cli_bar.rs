@@ -19,8 +19,8 @@ fn place() -> Place {
     place
 }
 
-/// What `cost` writes to a terminal, or elsewhere, when each reading takes so long.
-fn cost(place: &Place, read_ms: u64, terminal: bool) -> Option<String> {
+/// What `cost` writes to a terminal of so many columns, or elsewhere, when each reading takes so long.
+fn cost(place: &Place, read_ms: u64, terminal: Option<u32>) -> Option<String> {
     let ledger = place.ledger();
     let command = format!(
         "strace -f -qq -o /dev/null -e inject=pread64:delay_enter={} {} --ledger {} cost",
@@ -29,8 +29,11 @@ fn cost(place: &Place, read_ms: u64, terminal: bool) -> Option<String> {
         ledger.display()
     );
     let output = match terminal {
-        true => Command::new("script").args(["-qec", &command, "/dev/null"]).output(),
-        false => Command::new("sh").args(["-c", &command]).output(),
+        Some(columns) => {
+            let line = format!("stty cols {columns} && exec {command}");
+            Command::new("script").env_remove("COLUMNS").args(["-qec", &line, "/dev/null"]).output()
+        }
+        None => Command::new("sh").args(["-c", &command]).output(),
     };
     let output = output.ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
@@ -39,7 +42,7 @@ fn cost(place: &Place, read_ms: u64, terminal: bool) -> Option<String> {
 #[test]
 fn a_long_command_shows_on_a_terminal_how_far_it_has_come() {
     let place = place();
-    let Some(long) = cost(&place, 250, true) else {
+    let Some(long) = cost(&place, 250, Some(80)) else {
         println!("NOT TESTED: script or strace is missing, or may not trace");
         return;
     };
@@ -52,8 +55,13 @@ fn a_long_command_shows_on_a_terminal_how_far_it_has_come() {
     assert!(bars.ends_with(&format!("\r{}\r", " ".repeat(drawn[drawn.len() - 1].len()))), "{long:?}");
     assert!(!answer.contains('[') && answer.contains("without model: 2000"), "{long:?}");
 
-    let short = cost(&place, 0, true).unwrap();
+    // A line that the terminal breaks would stay.
+    let narrow = cost(&place, 250, Some(30)).unwrap();
+    let drawn: Vec<_> = narrow.split('\r').filter(is_bar).collect();
+    assert!(drawn.len() > 3 && drawn.iter().all(|text| text.len() < 30), "{narrow:?}");
+
+    let short = cost(&place, 0, Some(80)).unwrap();
     assert!(!short.contains('['), "{short:?}");
-    let elsewhere = cost(&place, 250, false).unwrap();
+    let elsewhere = cost(&place, 250, None).unwrap();
     assert!(!elsewhere.contains('['), "{elsewhere:?}");
 }

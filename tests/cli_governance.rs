@@ -232,7 +232,7 @@ fn what_cannot_be_judged_ends_with_2() {
         ("--expect none.json", "read what is expected: none.json: No such file or directory (os error 2)"),
         (
             "--ledger none.jsonl",
-            "open a ledger to read: none.jsonl: entity not found; --ledger PATH or RUNLEDGER_PATH names another ledger",
+            "open a ledger to read: none.jsonl: there is no such file; --ledger PATH or RUNLEDGER_PATH names another ledger",
         ),
     ] {
         assert_eq!(gate(&place, args).complaint(2), format!("runledger: {complaint}\n"));

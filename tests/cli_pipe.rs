@@ -117,7 +117,7 @@ fn what_is_no_record_is_refused_with_its_reasons_and_its_line_and_nothing_is_wri
     let place = Place::empty();
     let id = Uuid::from_u128(7);
     let input = [
-        b"noise\n\n \t\n[]\n{}\n".to_vec(),
+        b"noise\n\n \t\n[]\n{}\n\"s\"\n".to_vec(),
         b"{\"skill_name\":\"a\xff\"}\n".to_vec(),
         format!("{{{SHORTEST},\"skill_name\":\"again\"}}\n").into_bytes(),
         format!("{{\"execution_id\":null,{SHORTEST}}}\n").into_bytes(),
@@ -132,12 +132,13 @@ fn what_is_no_record_is_refused_with_its_reasons_and_its_line_and_nothing_is_wri
             malformed(1, "read a record from JSON: expected ident at column 2"),
             malformed(4, "read a record from JSON: expected a JSON object, found a list"),
             malformed(5, "read a record from JSON: missing field `skill_name`"),
-            malformed(6, "invalid utf-8 sequence of 1 bytes from index 16"),
-            malformed(7, "read a record from JSON: duplicate field `skill_name` at column 130"),
-            malformed(8, "read a record from JSON: invalid type: null, expected a formatted UUID string at column 20"),
-            invalid(9, &["skill_name: expected a name, found \"\"", "confidence_score: expected 0 to 1, found 2"]),
+            malformed(6, "read a record from JSON: invalid type: string \"s\", expected a JSON object at column 3"),
+            malformed(7, "invalid utf-8 sequence of 1 bytes from index 16"),
+            malformed(8, "read a record from JSON: duplicate field `skill_name` at column 130"),
+            malformed(9, "read a record from JSON: invalid type: null, expected a formatted UUID string at column 20"),
+            invalid(10, &["skill_name: expected a name, found \"\"", "confidence_score: expected 0 to 1, found 2"]),
             invalid(
-                10,
+                11,
                 &[
                     "execution_succeeded, execution_failed: expected one true and one false, or both null, found null and true",
                     "execution_succeeded: expected true, as the status is success, found null",

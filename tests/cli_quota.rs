@@ -112,7 +112,7 @@ fn quota_tells_exactly_what_is_left_of_budgets_and_counts_what_is_unknown() {
     let amounts = r#""limit":25.5,"unit":"usd","period":"month","consumed":3.046875000001,"held":0.25,"remaining":22.203124999999,"#;
     assert!(json.contains(&format!("{amounts}\"unknown\":0,\"assumed\":1,")), "{json}");
     // Of the bundled limits nothing is known there.
-    assert!(place.run(["quota", "anthropic"]).complaint(2).contains("find the limit of \"anthropic\""));
+    assert!(place.run(["quota", "anthropic"]).complaint(2).contains("find the unknown limit \"anthropic\""));
     drop((hold, held));
 }
 
@@ -150,6 +150,6 @@ fn now() -> i64 {
 fn quota_of_an_unknown_api_names_the_known_ones() {
     assert_eq!(
         Place::empty().run(["quota", "openai"]).complaint(2),
-        "runledger: find the limit of \"openai\": github-rest; github-rest-unauthenticated; openai-free; openai-gpt4\n"
+        "runledger: find the unknown limit \"openai\", known names: github-rest; github-rest-unauthenticated; openai-free; openai-gpt4\n"
     );
 }

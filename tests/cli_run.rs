@@ -401,6 +401,15 @@ fn the_cost_of_a_model_stays_unknown() {
     assert!(costs.contains("gpt-4"), "{costs}");
 }
 
+/// `--model "$model"` of a shell that knows none.
+#[test]
+fn an_empty_name_is_none() {
+    let place = Place::empty();
+    assert_eq!(run(&place, &["--model", "", "--skill-version", ""], "true"), told(0, "", ""));
+    let record = the_record(&place);
+    assert_eq!((record.model.name, record.cost_tier, record.skill_version.as_str()), (None, None, "unknown"));
+}
+
 /// What the command leaves running keeps its stderr, and the record does not wait for it.
 #[test]
 fn the_record_is_there_when_the_command_ends() {

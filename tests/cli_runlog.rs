@@ -199,7 +199,7 @@ fn what_is_not_there_is_answered_so_and_makes_nothing() {
     assert_eq!(absent("export markdown --execution ffff"), "runledger: no execution has the id ffff\n");
     assert_eq!(
         place.run(["errors"]).complaint(2),
-        "runledger: read the error registry: logs/run-logs/error-registry.jsonl: entity not found\n"
+        "runledger: no errors are registered yet: `runledger export markdown` does so: logs/run-logs\n"
     );
     assert_eq!(place.files(), before);
     place.run(["export", "markdown", "--run", "r-1"]).answer(0);

@@ -164,6 +164,9 @@ fn what_is_left_out_has_its_default() {
     let statuses: Vec<_> = records(&place).into_iter().map(|record| record.status.unwrap()).collect();
     assert_eq!(statuses, [Status::Success, Status::Cancelled]);
     assert_eq!(records(&place)[1].error_category, None);
+    // `--session-id "$session"` of a shell that knows none.
+    let started = place.run(["start", "--agent", "a", "--session-id", ""]).answer(0);
+    assert_eq!(field(&started, "session_id").parse::<Uuid>().unwrap().get_version_num(), 7, "{started}");
 }
 
 #[test]
@@ -238,6 +241,10 @@ fn wrong_arguments_are_answered_in_json_too() {
     usage(
         &["--ledger", "list", "progress", "--stage", "x"],
         "the following required arguments were not provided: --execution-id <UUID>",
+    );
+    usage(
+        &["progress", "--execution-id", id, "--stage", ""],
+        "a value is required for '--stage <NAME>' but none was supplied",
     );
     usage(
         &["complete", "--execution-id", id, "--status", "done"],
@@ -341,9 +348,9 @@ fn open_lists_what_is_in_flight() {
     let ages: Vec<_> = table.lines().skip(1).map(|row| row.split_whitespace().rev().nth(1).unwrap()).collect();
     let [first_age, second_age] = ages[..] else { panic!("{table}") };
     let rows = [
-        "id                                   skill       stage            % age owner".to_owned(),
-        format!("{first} agent-rese… gathering\\u{{1b… 33 {first_age:>3} none"),
-        format!("{second} publish     -                - {second_age:>3} alive"),
+        "id                                   skill          stage            % age owner".to_owned(),
+        format!("{first} agent-research gathering\\u{{1b… 33 {first_age:>3} none"),
+        format!("{second} publish        -                - {second_age:>3} alive"),
     ];
     assert_eq!(table.lines().collect::<Vec<_>>(), rows);
     assert!([first_age, second_age].iter().all(|age| age.ends_with('s')), "{table}");
@@ -366,7 +373,7 @@ fn open_makes_no_ledger() {
     let place = Place::empty();
     assert_eq!(
         place.run(["open"]).complaint(2),
-        "runledger: open a ledger to read: logs/execution_metrics.jsonl: entity not found; \
+        "runledger: open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
          --ledger PATH or RUNLEDGER_PATH names another ledger\n"
     );
     assert_eq!(place.files(), Vec::<PathBuf>::new());

@@ -16,7 +16,7 @@ start (UTC)      skill             status         ms tokens    usd id
 2026-02-14 14:23 git-push-autonom… success      3200   1500 0.0600 019c5d2a-5a40
 2026-02-14 14:24 blog-publish      failed      45.0k   3300 0.0345 019c5d2a-6b00
 2026-02-14 14:25 blog-publish      interrupted     -      -      - 019c5d2a-6b01
-2026-02-14 14:26 übersetzen-日本語    success         7      -      - 019c5d2b-0000
+2026-02-14 14:26 übersetzen-日本語 success         7      -      - 019c5d2b-0000
 2026-02-14 14:27 blog-publish      success       900     15      - 019c5d2b-0001
 ";
 
@@ -44,9 +44,9 @@ fn the_last_ones_are_a_table_of_at_most_80_columns() {
     assert_eq!(place.run(["tail"]).answer(0), TAIL);
     assert_eq!(TAIL.lines().map(|line| line.chars().count()).max(), Some(80));
     let two = "\
-start (UTC)       skill           status    ms  tokens  usd  id
+start (UTC)       skill              status    ms  tokens  usd  id
 2026-02-14 14:26  übersetzen-日本語  success    7       -    -  019c5d2b-0000
-2026-02-14 14:27  blog-publish    success  900      15    -  019c5d2b-0001
+2026-02-14 14:27  blog-publish       success  900      15    -  019c5d2b-0001
 ";
     assert_eq!(place.run(["tail", "-n", "2"]).answer(0), two);
     assert_eq!(place.run(["tail", "-n", "0"]).answer(0), "start (UTC)  skill  status  ms  tokens  usd  id\n");
@@ -109,7 +109,7 @@ fn without_a_ledger_it_does_not_answer() {
     for args in [&["tail"][..], &["tail", "-f"]] {
         assert_eq!(
             Place::empty().run(args).complaint(2),
-            "runledger: open a ledger to read: logs/execution_metrics.jsonl: entity not found; \
+            "runledger: open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
              --ledger PATH or RUNLEDGER_PATH names another ledger\n"
         );
     }
@@ -135,12 +135,12 @@ fn its_table_goes_on_below_the_headings() {
     let (place, records) = (Place::with(&records()[3..4]), records());
     let ledger = Ledger::open(place.ledger()).unwrap();
     let (_tail, mut output) = follow(&place, &[]);
-    assert_eq!(line(&mut output), "start (UTC)       skill           status   ms  tokens  usd  id\n");
+    assert_eq!(line(&mut output), "start (UTC)       skill              status   ms  tokens  usd  id\n");
     assert_eq!(line(&mut output), "2026-02-14 14:26  übersetzen-日本語  success   7       -    -  019c5d2b-0000\n");
     append(&ledger, &records[4]);
-    assert_eq!(line(&mut output), "2026-02-14 14:27  blog-publish    success  900      15    -  019c5d2b-0001\n");
+    assert_eq!(line(&mut output), "2026-02-14 14:27  blog-publish       success  900      15    -  019c5d2b-0001\n");
     append(&ledger, &records[2]);
-    assert_eq!(line(&mut output), "2026-02-14 14:25  blog-publish    interrupted    -       -    -  019c5d2a-6b01\n");
+    assert_eq!(line(&mut output), "2026-02-14 14:25 blog-publish      interrupted   -      -   - 019c5d2a-6b01\n");
 }
 
 /// A writer that died in the midst of a line, and the next one, which cuts it off.
@@ -201,4 +201,16 @@ fn what_was_archived_before_it_was_shown_is_told_of() {
     assert!(stderr.ends_with(&why) && stderr.lines().count() == 1, "{stderr}");
     let missed = gap[1] - gap[0] - 1;
     assert_eq!(found.len() as u64 + missed, 20, "{found:?}");
+}
+
+/// `tail -f | head -1`, and no record comes any more.
+#[test]
+fn it_need_not_write_to_see_that_nobody_reads_it() {
+    let place = Place::with(&records()[..1]);
+    for args in [&[][..], &["--json"]] {
+        let (tail, mut output) = follow(&place, args);
+        line(&mut output);
+        drop(output);
+        assert_eq!(tail.end(), (Some(0), String::new()), "{args:?}");
+    }
 }

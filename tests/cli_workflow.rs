@@ -105,7 +105,7 @@ fn without_a_ledger_no_file_is_made() {
     let complaint = place.run(["export", "workflow", "--out", "events.jsonl"]).complaint(2);
     assert_eq!(
         complaint,
-        "runledger: open a ledger to read: logs/execution_metrics.jsonl: entity not found; \
+        "runledger: open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
          --ledger PATH or RUNLEDGER_PATH names another ledger\n"
     );
     assert!(!place.path("events.jsonl").exists());

@@ -52,7 +52,8 @@ impl Place {
     /// Level, what was found without the directory's name, and what to do.
     fn told(&self, name: &str) -> (Level, String, Option<String>) {
         let Check { level, found, advice, .. } = self.check(name);
-        (level, found.replace(self.directory.path().to_str().unwrap(), "~"), advice)
+        let shortened = |text: String| text.replace(self.directory.path().to_str().unwrap(), "~");
+        (level, shortened(found), advice.map(shortened))
     }
 
     fn assert(&self, name: &str, level: Level, found: &str, advice: &str) {
@@ -223,8 +224,17 @@ fn rights_that_others_have_are_warned_of() {
         "permissions",
         Level::Warning,
         "others have rights to ~/logs/l.jsonl (mode 0640) and ~/logs/l.ledger (mode 0755)",
-        "take them away: chmod -R go=",
+        "take them away: chmod -R go= '~/logs/l.jsonl' '~/logs/l.ledger'",
     );
+}
+
+/// Nobody is told to take the rights to a directory of theirs away.
+#[test]
+fn of_what_is_no_ledger_no_rights_are_taken_away() {
+    let place = Place::empty();
+    std::fs::create_dir_all(place.path()).unwrap();
+    chmod(&place.path(), 0o755);
+    place.assert("permissions", Level::Ok, "its own user's alone", "");
 }
 
 #[test]

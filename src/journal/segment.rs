@@ -1,5 +1,6 @@
 //! Where the files of a journal stand.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::storage::{Disk, FileType, Stat, Storage};
@@ -22,15 +23,24 @@ impl Layout {
     pub(crate) fn to_read(path: &Path) -> Result<Self> {
         let layout = Self::new(path);
         let there = Disk.stat(&layout.active).and_then(|active| Ok(active.or(Disk.stat(&layout.identity())?)));
+        let unsuitable = |found: &str| {
+            let detail = format!("expected a regular file, found {found}");
+            Err(Error::new(ErrorKind::Unsuitable, "open a ledger to read").path(&layout.active).detail(detail))
+        };
         match there {
             // Opening a FIFO would wait for a writer.
             Ok(Some(Stat { file_type: FileType::Directory | FileType::Special, .. })) => {
-                Err(Error::new(ErrorKind::Unsuitable, "open a ledger to read")
-                    .path(&layout.active)
-                    .detail("expected a regular file, found a directory, a FIFO or a device"))
+                unsuitable("a directory, a FIFO or a device")
+            }
+            // A ledger's machinery stands beside the file that it leads to.
+            Ok(Some(Stat { file_type: FileType::Symlink, .. })) => {
+                unsuitable("a symbolic link; name the file that it leads to")
             }
             Ok(Some(_)) => Ok(layout),
-            Ok(None) => Err(Error::io("open a ledger to read", &layout.active, std::io::ErrorKind::NotFound.into())),
+            Ok(None) => {
+                let absent = io::Error::new(io::ErrorKind::NotFound, "there is no such file");
+                Err(Error::io("open a ledger to read", &layout.active, absent))
+            }
             Err(source) => Err(Error::io("open a ledger to read", &layout.active, source)),
         }
     }

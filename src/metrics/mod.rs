@@ -60,6 +60,7 @@ use uuid::Uuid;
 /// # Ok::<(), runledger::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 #[non_exhaustive]
 pub struct ExecutionMetrics {
     // Identity.

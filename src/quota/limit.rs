@@ -156,7 +156,7 @@ impl Limits {
     pub(super) fn find<A: Amount>(&self, api: &str) -> Result<&Limit> {
         let operation = || format!("find the limit of {api:?}");
         let Some(limit) = self.get(api) else {
-            let unknown = Error::new(ErrorKind::UnknownLimit, operation());
+            let unknown = Error::new(ErrorKind::UnknownLimit, format!("find the unknown limit {api:?}, known names"));
             return Err(self.0.keys().fold(unknown, |error, known| error.detail(known)));
         };
         if !A::is_of(limit.unit) {

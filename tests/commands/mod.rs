@@ -42,7 +42,7 @@ impl Output {
 
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_runledger"));
-    command.env_remove("RUNLEDGER_PATH").env_remove("RUNLEDGER_PRICES").env_remove("NO_COLOR");
+    command.env_remove("RUNLEDGER_PATH").env_remove("RUNLEDGER_PRICES").env_remove("NO_COLOR").env_remove("COLUMNS");
     command.env_remove("RUNLEDGER_RUN_ID").env_remove("RUNLEDGER_PARENT_EXECUTION_ID").env_remove("TRACEPARENT");
     command
 }

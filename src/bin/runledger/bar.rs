@@ -11,10 +11,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use crate::width::Width;
+
 /// A command that is done by then shows none.
 const FIRST: Duration = Duration::from_secs(1);
 const NEXT: Duration = Duration::from_millis(100);
-const CELLS: u64 = 40;
+const CELLS_MAX: usize = 40;
+/// What stands beside the cells takes less.
+const BESIDE: usize = 25;
 
 /// How wide the bar is that stands on the terminal.
 static DRAWN: Mutex<usize> = Mutex::new(0);
@@ -39,7 +43,9 @@ impl Bar {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
                 pause = NEXT;
                 let Some(read) = bytes_read() else { return };
-                draw(&line(read, bytes_of(&ledger)));
+                // A line that the terminal breaks could not be taken away.
+                let cells = Width::of(io::stderr()).columns().saturating_sub(BESIDE).min(CELLS_MAX);
+                draw(&line(read, bytes_of(&ledger), cells));
             }
         };
         let thread = Builder::new().spawn(draw).ok()?;
@@ -75,11 +81,11 @@ fn draw(line: &str) {
 }
 
 /// In ASCII, so that its bytes are its width.
-fn line(read: u64, of: u64) -> String {
+fn line(read: u64, of: u64, cells: usize) -> String {
     let read = read.min(of);
-    let share = |parts: u64| (u128::from(read) * u128::from(parts) / u128::from(of.max(1))) as usize;
-    let done = "=".repeat(share(CELLS));
-    format!("[{done:cells$}] {} % of {:.1} GB", share(100), of as f64 / 1e9, cells = CELLS as usize)
+    let share = |parts: usize| (u128::from(read) * parts as u128 / u128::from(of.max(1))) as usize;
+    let done = "=".repeat(share(cells));
+    format!("[{done:cells$}] {} % of {:.1} GB", share(100), of as f64 / 1e9)
 }
 
 /// How many bytes this process has read of all files; `None`: the kernel does not tell.
@@ -120,13 +126,14 @@ mod tests {
 
     #[test]
     fn the_bar_is_as_long_as_the_share_that_was_read() {
-        assert_eq!(line(0, 2_700_000_000), format!("[{}] 0 % of 2.7 GB", " ".repeat(40)));
+        assert_eq!(line(0, 2_700_000_000, 40), format!("[{}] 0 % of 2.7 GB", " ".repeat(40)));
         assert_eq!(
-            line(1_350_000_000, 2_700_000_000),
+            line(1_350_000_000, 2_700_000_000, 40),
             format!("[{}{}] 50 % of 2.7 GB", "=".repeat(20), " ".repeat(20))
         );
+        assert_eq!(line(1_350_000_000, 2_700_000_000, 3), "[=  ] 50 % of 2.7 GB");
         // Other files are read too, and none of the ledger may be there.
-        assert_eq!(line(9, 5), format!("[{}] 100 % of 0.0 GB", "=".repeat(40)));
-        assert_eq!(line(9, 0), format!("[{}] 0 % of 0.0 GB", " ".repeat(40)));
+        assert_eq!(line(9, 5, 40), format!("[{}] 100 % of 0.0 GB", "=".repeat(40)));
+        assert_eq!(line(9, 0, 40), format!("[{}] 0 % of 0.0 GB", " ".repeat(40)));
     }
 }

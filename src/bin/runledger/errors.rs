@@ -1,7 +1,7 @@
 //! `runledger errors` and its commands
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use runledger::journal::{Options, Warn};
@@ -18,7 +18,7 @@ pub(crate) fn run(args: &Errors, global: &Global, out: &mut impl Write) -> Resul
     let logs = &args.logs;
     let command = args.command.as_ref().unwrap_or(&ErrorsCommand::List);
     // Where there is no registry, none is made.
-    let errors = ErrorRegistry::read(directory(logs, global), &warn())?;
+    let errors = read(&directory(logs, global))?;
     let known = |id: &ErrorId| errors.iter().find(|error| error.id == *id).ok_or(Failure::NoError(*id));
     let changed = match command {
         ErrorsCommand::List => {
@@ -57,6 +57,13 @@ pub(crate) fn run(args: &Errors, global: &Global, out: &mut impl Write) -> Resul
         false => table(std::slice::from_ref(&changed), out)?,
     }
     Ok(ExitCode::Yes)
+}
+
+fn read(directory: &Path) -> Result<Vec<RegisteredError>, Failure> {
+    ErrorRegistry::read(directory, &warn()).map_err(|error| match error.io_kind() {
+        Some(io::ErrorKind::NotFound) => Failure::NoRegistry(directory.to_owned()),
+        _ => error.into(),
+    })
 }
 
 pub(crate) fn open(logs: &RunLogs, global: &Global) -> Result<ErrorRegistry, Failure> {

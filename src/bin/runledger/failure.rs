@@ -43,6 +43,8 @@ pub(crate) enum Failure {
     Faulty(u64),
     #[error("no baselines are frozen {of}: `runledger baseline freeze` does so: {}", path.display())]
     NotFrozen { of: String, path: PathBuf },
+    #[error("no errors are registered yet: `runledger export markdown` does so: {}", .0.display())]
+    NoRegistry(PathBuf),
     #[error("--error-message says what went wrong: it takes --status error or cancelled")]
     MessageOfSuccess,
     #[error("run the command: {}", program.display())]
@@ -63,7 +65,9 @@ impl Failure {
             | Self::Expected { source, .. } => kind(source),
             Self::Output(_) | Self::Input(_) | Self::File { .. } | Self::Command { .. } => "io",
             Self::Head { .. } => "malformed",
-            Self::Absent(_) | Self::NoRun(_) | Self::NoError(_) | Self::NotFrozen { .. } => "absent",
+            Self::Absent(_) | Self::NoRun(_) | Self::NoError(_) | Self::NotFrozen { .. } | Self::NoRegistry(_) => {
+                "absent"
+            }
             Self::MessageOfSuccess => "usage",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Faulty(_) => "faulty",

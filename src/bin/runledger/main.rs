@@ -54,6 +54,7 @@ mod start;
 mod table;
 mod tail;
 mod verify;
+mod width;
 mod workflow;
 mod zone;
 

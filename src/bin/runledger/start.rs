@@ -29,7 +29,8 @@ fn start(args: &Start, global: &Global) -> Result<Started, Failure> {
     let mut ids = environment::run_ids(global);
     ids.agent_name = Some(args.agent.clone());
     ids.description.clone_from(&args.description);
-    ids.session_id.clone_from(&args.session_id);
+    // A shell's variable that is not set gives an empty one.
+    ids.session_id = args.session_id.clone().filter(|session| !session.is_empty());
     let skill = Skill::new(&args.agent, UNKNOWN_VERSION).run(ids);
     let record =
         ledger::open(global)?.start(skill, |record| record.tags.extend(args.metadata.clone().unwrap_or_default()))?;

@@ -1,14 +1,17 @@
-//! Plain tables of at most 80 columns.
+//! Plain tables, as wide as they may be.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::ops::Range;
 
 use runledger::Timestamp;
+use unicode_width::UnicodeWidthChar;
 
-const COLUMNS_MAX: usize = 80;
-/// What a name is cut to at most; a table that is still too wide stays so, since no other cell may be cut.
+use crate::width::Width;
+
+/// What a name is cut to at most; no other cell is cut.
 const NAME_COLUMNS_MIN: usize = 10;
-/// Columns between two cells; 1 where the table would be too wide.
+/// Columns between two cells; 1 where the table would be too wide. What goes on below stands so far in.
 const GAP: usize = 2;
 const UNKNOWN: &str = "-";
 
@@ -31,7 +34,7 @@ impl Column {
     }
 }
 
-/// A table with one line of headings. A character counts as one column wide.
+/// A table with one line of headings.
 #[derive(Debug)]
 pub(crate) struct Table<const N: usize> {
     columns: [Column; N],
@@ -59,42 +62,72 @@ impl<const N: usize> Table<N> {
     /// Writes the rows that were not written yet. A table that is written bit by bit gets wider with its cells and never
     /// narrower.
     pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
-        let (widths, gap) = self.widths();
+        self.write_within(Width::of(io::stdout()), out)
+    }
+
+    fn write_within(&mut self, width: Width, out: &mut impl Write) -> io::Result<()> {
+        let (gap, lines) = self.layout(width);
         for row in self.rows.drain(..) {
-            let cells = self.columns.iter().zip(&row).zip(widths);
-            let cells: Vec<_> = cells.map(|((column, cell), width)| pad(*column, cell, width)).collect();
-            writeln!(out, "{}", cells.join(&" ".repeat(gap)).trim_end())?;
+            let mut cells = self.columns.iter().zip(&row);
+            let mut indent = 0;
+            for widths in &lines {
+                let line = widths.iter().zip(&mut cells).map(|(&width, (column, cell))| pad(*column, cell, width));
+                let line = line.collect::<Vec<_>>().join(&" ".repeat(gap));
+                writeln!(out, "{:indent$}{}", "", line.trim_end())?;
+                indent = GAP;
+            }
         }
         Ok(())
     }
 
-    /// The width of each column, and the gap between them.
-    fn widths(&self) -> ([usize; N], usize) {
-        let mut widths = self.widest;
-        let total = |gap: usize| widths.iter().sum::<usize>() + gap * N.saturating_sub(1);
-        if total(GAP) <= COLUMNS_MAX {
-            return (widths, GAP);
+    /// The gap between two cells, and the lines of a row: how wide each cell in it is.
+    fn layout(&self, width: Width) -> (usize, Vec<Vec<usize>>) {
+        let most = width.columns();
+        if total(&self.widest, GAP) <= most {
+            return (GAP, vec![self.widest.to_vec()]);
         }
-        let excess = total(1).saturating_sub(COLUMNS_MAX);
-        for (width, column) in widths.iter_mut().zip(self.columns) {
-            if matches!(column, Column::Name(_)) {
-                *width = width.saturating_sub(excess).max(NAME_COLUMNS_MIN.min(*width));
+        let all = self.widths(0..N, most);
+        if total(&all, 1) <= most || matches!(width, Width::Lines(_)) {
+            return (1, vec![all]);
+        }
+        let (mut lines, mut start) = (Vec::new(), 0);
+        while start < N {
+            let room = if start == 0 { most } else { most.saturating_sub(GAP) };
+            let (mut end, mut line) = (start + 1, self.widths(start..start + 1, room));
+            while end < N && total(&self.widths(start..end + 1, room), 1) <= room {
+                end += 1;
+                line = self.widths(start..end, room);
             }
+            lines.push(line);
+            start = end;
         }
-        (widths, 1)
+        (1, lines)
+    }
+
+    /// How wide these columns are beside each other. Where the room does not do, their names are cut, the longest first.
+    fn widths(&self, columns: Range<usize>, room: usize) -> Vec<usize> {
+        let names_of = |most: usize| {
+            let columns = self.columns.iter().zip(self.widest).skip(columns.start).take(columns.len());
+            let widths = columns.map(|(column, widest)| match column {
+                Column::Name(_) => widest.min(most),
+                _ => widest,
+            });
+            widths.collect::<Vec<_>>()
+        };
+        let fitting = (NAME_COLUMNS_MIN..=room).rev().map(names_of).find(|widths| total(widths, 1) <= room);
+        fitting.unwrap_or_else(|| names_of(NAME_COLUMNS_MIN))
     }
 }
 
-fn width(text: &str) -> usize {
-    text.chars().count()
+/// How wide a line of such cells is.
+fn total(widths: &[usize], gap: usize) -> usize {
+    widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1)
 }
 
-fn pad(column: Column, cell: &str, width: usize) -> String {
-    match column {
-        Column::Name(_) => format!("{:width$}", cut(cell, width)),
-        Column::Text(_) => format!("{cell:width$}"),
-        Column::Number(_) => format!("{cell:>width$}"),
-    }
+fn pad(column: Column, cell: &str, columns: usize) -> String {
+    let cell = if let Column::Name(_) = column { cut(cell, columns) } else { cell.into() };
+    let blanks = " ".repeat(columns.saturating_sub(width(&cell)));
+    if let Column::Number(_) = column { blanks + &cell } else { cell.into_owned() + &blanks }
 }
 
 fn cut(text: &str, columns: usize) -> Cow<'_, str> {
@@ -104,7 +137,22 @@ fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     // Of `skill@version` the version stays, which may be all that tells two of them apart.
     let end = text.rfind('@').map_or("", |at| &text[at..]);
     let end = if width(end) + 2 <= columns { end } else { "" };
-    text.chars().take(columns.saturating_sub(1 + width(end))).chain(['…']).chain(end.chars()).collect()
+    let mut room = columns.saturating_sub(1 + width(end));
+    let beginning = text.chars().take_while(|c| {
+        let fits = columns_of(*c) <= room;
+        room = room.saturating_sub(columns_of(*c));
+        fits
+    });
+    beginning.chain(['…']).chain(end.chars()).collect()
+}
+
+/// How many columns of a terminal the text takes.
+fn width(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+fn columns_of(c: char) -> usize {
+    UnicodeWidthChar::width(c).unwrap_or_default()
 }
 
 /// The cell of a value that may be unknown.
@@ -117,22 +165,28 @@ pub(crate) fn minutes(time: Timestamp) -> String {
     time.to_string().replace('T', " ").chars().take(16).collect()
 }
 
-/// The text with its control characters escaped: a name in a ledger must not move the cursor of who reads it.
+/// The text with its control characters escaped: a name in a ledger must not move the cursor of who reads it, nor turn
+/// round what stands beside it.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+    if !text.contains(is_control) {
         return text.into();
     }
-    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let escape = |c: char| if is_control(c) { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escape).collect()
+}
+
+/// Those of Unicode too that begin a line or change the direction of writing.
+fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn text(table: &mut Table<2>) -> String {
+    fn text(table: &mut Table<2>, width: Width) -> String {
         let mut out = Vec::new();
-        table.write(&mut out).unwrap();
+        table.write_within(width, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -141,17 +195,68 @@ mod tests {
         let mut table = Table::new([Column::Text("skill"), Column::Number("ms")]);
         table.row(["über".to_owned(), cell(Some(1200))]);
         table.row(["a\nb\u{1b}[2J".to_owned(), cell(None::<u64>)]);
-        assert_eq!(text(&mut table), "skill            ms\nüber           1200\na\\nb\\u{1b}[2J     -\n");
+        table.row(["日本語".to_owned(), cell(Some(7))]);
+        table.row(["\u{202e}eg\u{2028}".to_owned(), cell(Some(8))]);
+        assert_eq!(
+            text(&mut table, Width::Lines(80)),
+            "skill                 ms\n\
+             über                1200\n\
+             a\\nb\\u{1b}[2J          -\n\
+             日本語                 7\n\
+             \\u{202e}eg\\u{2028}     8\n"
+        );
     }
 
     #[test]
     fn only_names_are_cut_and_not_below_their_least_width() {
         let mut table = Table::new([Column::Name("skill"), Column::Text("id")]);
-        table.row(["ä".repeat(60), "1".repeat(36)]);
-        assert_eq!(text(&mut table).lines().last(), Some(format!("{}… {}", "ä".repeat(42), "1".repeat(36)).as_str()));
+        let mut last = |cells: [String; 2], width| {
+            table.row(cells);
+            text(&mut table, width).lines().last().unwrap().to_owned()
+        };
+        let (long, id) = ("ä".repeat(60), "1".repeat(36));
+        assert_eq!(last([long.clone(), id.clone()], Width::Screen(98)), format!("{long}  {id}"));
+        assert_eq!(last([long.clone(), id.clone()], Width::Screen(97)), format!("{long} {id}"));
+        assert_eq!(last([long.clone(), id.clone()], Width::Lines(80)), format!("{}… {id}", "ä".repeat(42)));
+        assert_eq!(last(["日".repeat(30), id.clone()], Width::Lines(80)), format!("{}… {id}", "日".repeat(21)));
+        let wide = "2".repeat(90);
+        assert_eq!(last(["short".to_owned(), wide.clone()], Width::Lines(80)), format!("{:10} {wide}", "short"));
         assert_eq!(cut("git-push-autonomous@1.2.0", 15), "git-push…@1.2.0");
         assert_eq!(cut("a@git-push-autonomous", 15), "a@git-push-aut…");
-        table.row(["short".to_owned(), "2".repeat(90)]);
-        assert_eq!(text(&mut table).lines().last(), Some(format!("{:10} {}", "short", "2".repeat(90)).as_str()));
+    }
+
+    #[test]
+    fn the_longest_name_is_cut_first() {
+        let mut table = Table::new([Column::Name("skill"), Column::Name("stage")]);
+        table.row(["s".repeat(30), "t".repeat(12)]);
+        assert_eq!(
+            text(&mut table, Width::Screen(33)).lines().last(),
+            Some(format!("{}… {}", "s".repeat(19), "t".repeat(12)).as_str())
+        );
+    }
+
+    #[test]
+    fn what_a_screen_has_no_room_for_goes_on_below() {
+        let lines = |columns| {
+            let mut table =
+                Table::new([Column::Text("start"), Column::Name("skill"), Column::Number("ms"), Column::Text("id")]);
+            table.row(["2026-02-14", "git-push-autonomous", "3200", "019c5d2a-5a40"].map(str::to_owned));
+            let mut out = Vec::new();
+            table.write_within(columns, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            lines(Width::Screen(40)),
+            "start      skill        ms id\n2026-02-14 git-push-… 3200 019c5d2a-5a40\n"
+        );
+        assert_eq!(
+            lines(Width::Screen(39)),
+            "start      skill                 ms\n  id\n2026-02-14 git-push-autonomous 3200\n  019c5d2a-5a40\n"
+        );
+        assert_eq!(
+            lines(Width::Screen(1)),
+            "start\n  skill\n    ms\n  id\n2026-02-14\n  git-push-…\n  3200\n  019c5d2a-5a40\n"
+        );
+        assert_eq!(lines(Width::Lines(1)), lines(Width::Screen(40)));
     }
 }

@@ -1,10 +1,9 @@
 //! `runledger tail`
 
-use std::io::Write;
-use std::thread::sleep;
-use std::time::Duration;
+use std::io::{self, Write};
 
 use runledger::{ErrorKind, Records};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::args::{Global, Tail};
 use crate::exit_code::ExitCode;
@@ -15,7 +14,7 @@ use crate::records;
 use crate::table::Table;
 
 /// People do not see the difference, and a look at a ledger that has not changed costs a few system calls.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// The milliseconds of a version 7 id.
 const ID_DIGITS: usize = 12;
 
@@ -52,6 +51,17 @@ pub(crate) fn run(args: &Tail, global: &Global, out: &mut impl Write) -> Result<
             return Ok(ExitCode::Yes);
         }
         out.flush()?;
-        sleep(PAUSE);
+        if !is_read_after_a_pause() {
+            return Ok(ExitCode::Yes);
+        }
     }
+}
+
+/// Whether somebody reads the output still. Where nothing is recorded, no write would tell.
+fn is_read_after_a_pause() -> bool {
+    let stdout = io::stdout();
+    // No event is asked for, so only that its other end is closed cuts the pause short.
+    let mut output = [PollFd::new(&stdout, PollFlags::empty())];
+    // A signal that does not end this process only makes the pause shorter.
+    !matches!(poll(&mut output, Some(&PAUSE)), Ok(1..))
 }

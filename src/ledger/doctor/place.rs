@@ -11,7 +11,7 @@ use crate::journal::lock::free_bytes;
 use crate::journal::platform::{file_bytes_max, file_system, is_network, open_files_max};
 use crate::journal::probe::{Probe, probe};
 use crate::journal::segment::Layout;
-use crate::journal::storage::{Disk, Storage, mode};
+use crate::journal::storage::{Disk, FileType, Storage, mode};
 use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES, check_place};
 use crate::ledger::new_id;
 use crate::metrics::Timestamp;
@@ -70,13 +70,18 @@ fn of_place(layout: &Layout, directory: &Path) -> Check {
     }
 }
 
-/// The ledger makes its files for its own user alone; somebody may have changed that.
+/// The ledger makes its files for its own user alone; somebody may have changed that. What is no ledger has rights that are
+/// none of our business: nobody must be told to take those of `/tmp` away.
 fn of_permissions(layout: &Layout) -> Check {
     const NAME: &str = "permissions";
-    let mut open = Vec::new();
-    for path in [layout.active(), layout.machinery()] {
-        match mode(path) {
-            Ok(Some(mode)) if mode & 0o077 != 0 => open.push(format!("{} (mode {mode:04o})", path.display())),
+    let (mut open, mut paths) = (Vec::new(), String::new());
+    for (path, file_type) in [(layout.active(), FileType::File), (layout.machinery(), FileType::Directory)] {
+        let is_ours = Disk.stat(path).map(|stat| stat.is_some_and(|stat| stat.file_type == file_type));
+        match is_ours.and_then(|is_ours| if is_ours { mode(path) } else { Ok(None) }) {
+            Ok(Some(mode)) if mode & 0o077 != 0 => {
+                open.push(format!("{} (mode {mode:04o})", path.display()));
+                paths.push_str(&format!(" '{}'", path.display().to_string().replace('\'', r"'\''")));
+            }
             Ok(_) => {}
             Err(source) => return Check::failed(NAME, Level::Warning, &Error::io("examine the ledger", path, source)),
         }
@@ -86,7 +91,7 @@ fn of_permissions(layout: &Layout) -> Check {
         false => Check::warning(
             NAME,
             format!("others have rights to {}", open.join(" and ")),
-            "take them away: chmod -R go=",
+            &format!("take them away: chmod -R go={paths}"),
         ),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::metadata::object;
 
-/// Complete an execution that `start` has begun
+/// Complete an execution that `start` began
 ///
 /// Its record goes to the ledger, once, however often this is called. The answer is JSON, on one line with --json; one with
 /// "success": false says why nothing was completed. The duration is null if the clock was set back to before the start.
@@ -16,7 +16,7 @@ use super::metadata::object;
 
 Exits with 1 if no execution of that id is in flight.")]
 pub(crate) struct Complete {
-    /// What `start` answered
+    /// The execution_id that `start` answered with
     #[arg(long, value_name = "UUID")]
     pub(crate) execution_id: Uuid,
     /// How it ended

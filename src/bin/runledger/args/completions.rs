@@ -8,7 +8,9 @@ use super::Args;
 /// Give a script by which a shell completes the arguments of runledger
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: in ~/.bashrc
-  source <(runledger completions bash)")]
+  source <(runledger completions bash)
+Example: for fish
+  runledger completions fish > runledger.fish")]
 pub(crate) struct Completions {
     /// Which shell
     shell: Shell,

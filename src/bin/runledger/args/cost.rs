@@ -20,9 +20,9 @@ use crate::show::IdPrefix;
 /// `cache r` are what was. Below the table stands of how many executions each count is unknown, wholly or for one of
 /// their models.
 ///
-/// A table has at most 80 columns: a count from 10,000 on is rounded to three digits (12.3M), an amount in US dollars to
-/// the cent from 1 on, to a hundredth of it below, to three digits from a million on, each half to even. What that would
-/// make 0 and is not is `<0.0001`. --json has every digit.
+/// In a table a count from 10,000 on is rounded to three digits (12.3M), an amount in US dollars to the cent from 1 on,
+/// to a hundredth of it below, to three digits from a million on, each half to even. What that would make 0 and is not is
+/// `<0.0001`. --json has every digit.
 ///
 /// --json gives an object with the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or
 /// `agents`, and `totals`. The names are ccusage's where it has them: `daily`, `weekly`, `monthly`, `totals`, `date`,
@@ -34,7 +34,8 @@ use crate::show::IdPrefix;
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Example: what did each day of November cost in Zurich?
-  runledger cost --by day --since 2026-11-01 --until 2026-11-30 --zone Europe/Zurich")]
+  runledger cost --by day --since 2026-11-01 --until 2026-11-30 \\
+    --zone Europe/Zurich")]
 pub(crate) struct Cost {
     #[command(subcommand)]
     pub(crate) command: Option<CostCommand>,
@@ -75,7 +76,8 @@ pub(crate) struct Discrepancy {
 /// anew, call by call, at the time of the call and by today's table; what was recorded stands above.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: 33,000 tokens in, most of them from the cache
-  runledger cost explain claude-opus-4-5 --input 33000 --output 500 --part cache_read=30000
+  runledger cost explain claude-opus-4-5 --input 33000 --output 500 \\
+    --part cache_read=30000
 Example: why did this execution cost so much?
   runledger cost explain --execution 019c5d2a-5a40")]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["model", "execution"]))]

@@ -11,6 +11,8 @@ use crate::show::IdPrefix;
 
 /// Write the records in the form that another program takes
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example: all executions, for a spreadsheet
+  runledger export csv")]
 pub(crate) enum Export {
     Csv(ExportCsv),
     Markdown(ExportMarkdown),
@@ -31,15 +33,17 @@ pub(crate) enum Export {
 #[command(after_help = "Example: the executions of one run, for a spreadsheet
   runledger export csv --run run-7 --dir ~/reports
 Example: what DuckDB makes of last week's
-  runledger export csv --since 7d --out - | duckdb -c \"SUMMARIZE FROM read_csv('/dev/stdin')\"")]
+  runledger export csv --since 7d --out - |
+    duckdb -c \"SUMMARIZE FROM read_csv('/dev/stdin')\"")]
 pub(crate) struct ExportCsv {
     #[command(flatten)]
     pub(crate) selection: Selection,
     /// The directory for the file, made if it is not there; that of the ledger if it is not told
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
-    /// Write to stdout, and make no file
-    #[arg(long, value_name = "-", value_parser = PossibleValuesParser::new(["-"]), conflicts_with = "dir")]
+    /// With `-`: write to stdout, and make no file
+    #[arg(long, value_name = "-", value_parser = PossibleValuesParser::new(["-"]), hide_possible_values = true)]
+    #[arg(conflicts_with = "dir")]
     pub(crate) out: Option<String>,
 }
 

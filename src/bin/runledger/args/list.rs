@@ -15,13 +15,13 @@ pub(crate) struct List {
     /// Only this skill
     #[arg(long, value_name = "NAME")]
     pub(crate) skill: Option<String>,
-    /// Only executions that ended so
+    /// Only executions that ended like this
     #[arg(long, value_parser = status())]
     pub(crate) status: Option<Status>,
-    /// How many at most
+    /// How many at most: the last ones
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
-    /// All of them
+    /// However many there are
     #[arg(long, conflicts_with = "limit")]
     pub(crate) all: bool,
 }

@@ -37,7 +37,7 @@ mod verify;
 use std::env;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::answer;
 
@@ -70,20 +70,29 @@ pub(crate) use start::Start;
 pub(crate) use tail::Tail;
 pub(crate) use verify::Verify;
 
-const EXIT_CODES: &str = "\
+const ABOUT_ALL: &str = "\
+Example: record an execution, and look at it
+  runledger run --skill nightly-index -- sleep 0.1
+  runledger list
+
 Exit codes:
   0  done; the answer is yes
-  1  done; the answer is no: a fault or a regression was found, a run fails its gate, no execution has the id, …
+  1  done; the answer is no: a fault or a regression was found,
+     a run fails its gate, no execution has the id, …
   2  it could not be done; stderr says why
+`run` ends with the exit code of its command.
 
 Answers go to stdout. Errors and warnings go to stderr, one line each, and with --json as one object each; \
-only wrong arguments are answered with clap's own text. An unknown value is `-` in a table and null in JSON, never 0. \
-There are no colours.";
+only wrong arguments are answered with other text. An unknown value is `-` in a table and null in JSON, never 0. \
+There are no colours.
+
+A table is as wide as the terminal, or as COLUMNS says, and has 80 columns elsewhere. Where that does not do, names are \
+cut; on a terminal, columns that still find no room go on in a second line.";
 
 /// Records skill executions in a ledger, and asks it what ran, what it cost, what quota is left, what is normal.
 #[derive(Debug, Parser)]
 #[command(name = "runledger", version, color = clap::ColorChoice::Never, max_term_width = 100)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = ABOUT_ALL)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -94,7 +103,8 @@ pub(crate) struct Args {
 impl Args {
     /// Ends the process when the arguments are wrong, with code 2, or ask for help.
     pub(crate) fn from_command_line() -> Self {
-        Self::try_parse().unwrap_or_else(|error| {
+        let parsed = Self::command_as_set().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
+        parsed.unwrap_or_else(|error| {
             let args: Vec<_> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
             if error.use_stderr() && answers_in_json(&args) {
                 let text = error.render().to_string();
@@ -102,6 +112,16 @@ impl Args {
             }
             error.exit()
         })
+    }
+
+    /// The arguments, without the variables that are empty: those are not set.
+    fn command_as_set() -> clap::Command {
+        fn unset(command: clap::Command) -> clap::Command {
+            let is_empty = |arg: &clap::Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
+            let command = command.mut_args(|arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg });
+            command.mut_subcommands(unset)
+        }
+        unset(Self::command())
     }
 }
 
@@ -119,50 +139,62 @@ fn answers_in_json(args: &[String]) -> bool {
     false
 }
 
+/// Where the arguments of every command stand in a help.
+const BELOW_A_COMMANDS_OWN: usize = 900;
+
 /// What every command takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Global {
-    /// The ledger
+    /// The ledger's file; a command that records makes it
     #[arg(long, global = true, value_name = "PATH", env = "RUNLEDGER_PATH", hide_env_values = true)]
+    #[arg(display_order = BELOW_A_COMMANDS_OWN)]
     #[arg(default_value = "logs/execution_metrics.jsonl")]
     pub(crate) ledger: PathBuf,
-    /// Answer in JSON
-    #[arg(long, global = true)]
+    /// Answer in JSON; errors and warnings too
+    #[arg(long, global = true, display_order = BELOW_A_COMMANDS_OWN)]
     pub(crate) json: bool,
 }
 
+/// The commands, as the help lists them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    // What records, …
+    Run(Run),
+    Start(Start),
+    Progress(Progress),
+    Complete(Complete),
     Pipe(Pipe),
+    // … what ran, …
     List(List),
     Show(Show),
     Tail(Tail),
+    Open(Open),
+    // … whether that can be relied on, …
     Verify(Verify),
     Head(Head),
+    Doctor(Doctor),
+    // … what it cost and what is left, …
     Cost(Cost),
     Price(Price),
     #[command(subcommand)]
     Prices(Prices),
     Quota(Quota),
+    // … what is normal, …
     Baseline(Baseline),
     Compare(Compare),
-    #[command(subcommand)]
-    Export(Export),
+    // … what a production must know of itself, …
     Metrics(Metrics),
-    Errors(Errors),
-    #[command(subcommand)]
-    Retention(Retention),
-    Start(Start),
-    Progress(Progress),
-    Complete(Complete),
-    Open(Open),
-    Run(Run),
     Gate(Gate),
     Escalate(Escalate),
     Policy(Policy),
-    Doctor(Doctor),
-    Completions(Completions),
+    // … and where the records go.
+    #[command(subcommand)]
+    Export(Export),
+    Errors(Errors),
+    #[command(subcommand)]
+    Retention(Retention),
     Pg(Pg),
+    Completions(Completions),
 }
 
 impl Command {

@@ -7,5 +7,6 @@
 /// changed. With --json, each line is one execution.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: what nobody is at any more
-  runledger open --json | jq 'select(.owner_alive != true) | .record.execution_id'")]
+  runledger open --json |
+    jq 'select(.owner_alive != true) | .record.execution_id'")]
 pub(crate) struct Open {}

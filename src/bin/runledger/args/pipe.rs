@@ -19,11 +19,12 @@
 #[derive(Debug, clap::Args)]
 #[command(after_help = r#"Answers; seq is the number of the line in the ledger:
   {"execution_id": "019c…", "seq": 42, "answer": "durable"}
-  {"execution_id": null, "seq": null, "answer": "refused", "line": 7, "kind": …, "reasons": […]}
+  {"execution_id": null, "seq": null, "answer": "refused", "line": 7,
+   "kind": …, "reasons": […]}
   answer  durable, refused, spilled, lost
 
 Example: one record
-  echo '{"skill_name": "summarise", "skill_version": "1.2.0", "status": "success",
-    "timestamp_start": "2026-02-14T14:23:00Z", "timestamp_end": "2026-02-14T14:23:05Z"}' |
-    jq -c . | runledger pipe"#)]
+  echo '{"skill_name": "summarise", "skill_version": "1.2.0",
+    "status": "success", "timestamp_start": "2026-02-14T14:23:00Z",
+    "timestamp_end": "2026-02-14T14:23:05Z"}' | jq -c . | runledger pipe"#)]
 pub(crate) struct Pipe {}

@@ -22,6 +22,8 @@ pub(crate) struct OwnPrices {
 /// Dates, hours, tiers, variants and all other prices: see the documentation of the library, module `cost`.
 #[derive(Debug, Subcommand)]
 #[command(verbatim_doc_comment)]
+#[command(after_help = "Example: how old are they?
+  runledger prices check")]
 pub(crate) enum Prices {
     Import(PricesImport),
     Check(PricesCheck),
@@ -77,7 +79,7 @@ impl PriceSource {
 #[command(after_help = "Example: in a job that fails when prices are older than two weeks
   runledger prices check --max-age-days 14")]
 pub(crate) struct PricesCheck {
-    /// How old a table may be
+    /// How many days old a table may be
     #[arg(long, value_name = "DAYS", default_value = "30")]
     pub(crate) max_age_days: u32,
     #[command(flatten)]

@@ -19,8 +19,10 @@ The file is a JSON array with one object for each limit:
   ]
   unit        tokens, calls, usd
   period      minute, hour, day, week, month; they begin by the calendar, in UTC
-  thresholds  percents of the limit that are told once a period; [50, 80] if left out
-  unknown     what becomes of a call of unknown cost: \"deny\" (if left out), \"allow\", {\"assume\": AMOUNT}")]
+  thresholds  percents of the limit that are told once a period;
+              [50, 80] if left out
+  unknown     what becomes of a call of unknown cost: \"deny\" (if left out),
+              \"allow\", or {\"assume\": AMOUNT}")]
 pub(crate) struct Quota {
     /// Only this API
     pub(crate) api: Option<String>,

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 /// Run a command as an execution
 ///
-/// The command has this one's input, output and errors, and its exit code is this one's. Whether it can be recorded or
+/// The command has the input, the output and the errors of this one, which ends with its exit code. Whether it can be recorded or
 /// not, it runs; what goes wrong with the ledger is a warning on stderr. It has failed unless its exit code is 0. The last
 /// line that it wrote to stderr is the reason, unless stderr is a terminal: that is left to the command, and the exit code
 /// is the reason. What the command leaves running may write to stderr as long as it likes, and this one stays for it.
@@ -18,10 +18,13 @@ use std::ffi::OsString;
 #[command(after_help = "Example: a nightly job
   runledger run --skill nightly-index --skill-version 1.4.0 -- ./index.sh --all
 
-Exit codes: the command's; 128 + N if signal N ended it; 126 if it could not be run, 127 if there is
-none; 2 for wrong arguments.")]
+Exit codes:
+  the command's own
+  128 + N if signal N ended it
+  127 if there is no such command, 126 if it could not be run
+  2 for wrong arguments")]
 pub(crate) struct Run {
-    /// The skill
+    /// The skill that it is recorded as
     #[arg(long, value_name = "NAME")]
     pub(crate) skill: String,
     /// The skill's version

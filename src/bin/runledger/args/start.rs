@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::metadata::object;
 
-/// Start an execution that later calls complete
+/// Start an execution, which a later call of `complete` ends
 ///
 /// It is in flight until `complete` ends it, whatever becomes of this process and of others. The answer is JSON, on one
 /// line with --json; its execution_id is what `progress` and `complete` take. If it could not be started, the answer has
@@ -13,7 +13,8 @@ use super::metadata::object;
 /// Within `runledger run` it belongs to that execution.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: start an execution and keep its id
-  id=$(runledger start --agent agent-research --description 'Research skills' | jq -r .execution_id)")]
+  id=$(runledger start --agent agent-research --description 'Research skills' |
+    jq -r .execution_id)")]
 pub(crate) struct Start {
     /// The agent; the record's skill has its name too
     #[arg(long, value_name = "NAME")]
@@ -21,7 +22,7 @@ pub(crate) struct Start {
     /// The task in words
     #[arg(long, value_name = "TEXT")]
     pub(crate) description: Option<String>,
-    /// The session; if left out, an id of its own
+    /// The session; if left out or empty, an id of its own
     #[arg(long, value_name = "ID")]
     pub(crate) session_id: Option<String>,
     /// Anything else, as a JSON object: the record's tags

@@ -11,6 +11,7 @@ use runledger::ledger::Execution;
 use runledger::metrics::{CostSource, CostTier, ErrorCategory, RunIds, Status};
 
 use crate::args::{Global, Run};
+use crate::environment::UNKNOWN_VERSION;
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
 use crate::{clock, environment, ledger};
@@ -56,8 +57,10 @@ struct Outcome {
 fn begin(args: &Run, ids: &RunIds, global: &Global) -> Option<Execution> {
     let ledger =
         ledger::open(global).inspect_err(|error| ledger::warn("the command is not recorded", error, global)).ok()?;
-    let mut execution = ledger.begin(Skill::new(&args.skill, &args.skill_version).run(ids.clone()));
-    if let Some(model) = &args.model {
+    let version = if args.skill_version.is_empty() { UNKNOWN_VERSION } else { &args.skill_version };
+    let mut execution = ledger.begin(Skill::new(&args.skill, version).run(ids.clone()));
+    // A shell's variable that is not set gives an empty one.
+    if let Some(model) = args.model.as_ref().filter(|model| !model.is_empty()) {
         let record = execution.record();
         record.model.name = Some(model.clone());
         (record.cost_tier, record.cost.source) = (Some(CostTier::Unknown), Some(CostSource::Unknown));

@@ -1,0 +1,60 @@
+//! How wide a table may be.
+
+use std::env;
+use std::os::fd::AsFd;
+
+use rustix::termios::tcgetwinsize;
+
+/// What goes to a file or to another program is that wide.
+const COLUMNS: usize = 80;
+
+/// The columns that a table may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// Somebody looks at so many. A row that is wider goes on below.
+    Screen(usize),
+    /// A row stays one line, for the program that reads it.
+    Lines(usize),
+}
+
+impl Width {
+    /// That of a stream. `COLUMNS` wins, as POSIX has it: `watch` and the like tell by it how wide their window is, and read
+    /// from a pipe. Asked anew each time, since a window may be made wider.
+    pub(crate) fn of(stream: impl AsFd) -> Self {
+        let window = || tcgetwinsize(stream).map(|size| size.ws_col.into()).ok();
+        decide(env::var("COLUMNS").ok().as_deref(), window)
+    }
+
+    pub(crate) fn columns(self) -> usize {
+        let (Self::Screen(columns) | Self::Lines(columns)) = self;
+        columns
+    }
+}
+
+/// A terminal that does not know its width says 0.
+fn decide(variable: Option<&str>, window: impl FnOnce() -> Option<usize>) -> Width {
+    let told = variable.and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
+    told.or_else(|| window().filter(|&columns| columns > 0)).map_or(Width::Lines(COLUMNS), Width::Screen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variable_wins_over_the_window_and_neither_need_know() {
+        for (variable, window, width) in [
+            (Some("120"), Some(60), Width::Screen(120)),
+            (Some("120"), None, Width::Screen(120)),
+            (None, Some(60), Width::Screen(60)),
+            (Some(""), Some(60), Width::Screen(60)),
+            (Some("0"), Some(60), Width::Screen(60)),
+            (Some("-1"), Some(60), Width::Screen(60)),
+            (Some("wide"), None, Width::Lines(80)),
+            (None, Some(0), Width::Lines(80)),
+            (None, None, Width::Lines(80)),
+        ] {
+            assert_eq!(decide(variable, || window), width, "{variable:?} {window:?}");
+        }
+    }
+}
