@@ -6,7 +6,7 @@
 mod production;
 
 use production::{execution, generation, production, usd};
-use runledger::governance::derived::{DerivedMetrics, Outcomes, ShotType, Tally};
+use runledger::governance::derived::{Accumulator, DerivedMetrics, Outcomes, ShotType, Tally};
 use runledger::metrics::{Kind, QcOutcome, Status};
 use runledger::{Error, ErrorKind, ExecutionMetrics};
 
@@ -285,6 +285,32 @@ fn the_order_of_the_records_does_not_matter() {
     let forward = serde_json::to_string(&derive(&records)).unwrap();
     records.reverse();
     assert_eq!(serde_json::to_string(&derive(&records)).unwrap(), forward);
+}
+
+/// As several threads take them in, and merge what they have.
+#[test]
+fn a_log_in_parts_gives_what_it_gives_as_a_whole() {
+    let records = production();
+    let whole = serde_json::to_string(&derive(&records)).unwrap();
+    let of = |part: &[ExecutionMetrics]| {
+        let mut accumulator = Accumulator::new();
+        part.iter().for_each(|record| accumulator.add(record).unwrap());
+        accumulator
+    };
+    for first in 0..=records.len() {
+        for second in first..=records.len() {
+            let (a, b, c) = (of(&records[..first]), of(&records[first..second]), of(&records[second..]));
+            let mut all = a;
+            all.merge(b).unwrap();
+            all.merge(c).unwrap();
+            assert_eq!(serde_json::to_string(&all.finish()).unwrap(), whole, "{first} {second}");
+        }
+    }
+    let mut torn = Accumulator::new();
+    torn.skip(ExecutionMetrics::from_json("torn").unwrap_err());
+    let mut all = of(&records);
+    all.merge(torn).unwrap();
+    assert_eq!(all.finish().skipped().count(), 1);
 }
 
 #[test]

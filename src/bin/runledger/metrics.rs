@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use runledger::governance::derived::{DerivedMetrics, Outcomes, Shots, Tally};
+use runledger::governance::derived::{Accumulator, DerivedMetrics, Outcomes, Shots, Tally};
 use serde::Serialize;
 
 use crate::args::{Global, Metrics};
@@ -14,10 +14,12 @@ use crate::short;
 use crate::table::{Column, Table, cell};
 
 pub(crate) fn run(args: &Metrics, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let derived = DerivedMetrics::compute(records::selected(&args.selection, global)?)?;
-    records::warn_of(derived.skipped(), global);
+    let meant = records::meant(&args.selection, global)?;
+    let add = |all: &mut Accumulator, record: &_| if meant(record) { all.add(record) } else { Ok(()) };
+    let (all, malformed_lines) = records::fold(global, Accumulator::new, add, Accumulator::merge)?;
+    let derived = all.finish();
     match global.json {
-        true => output::json_line(out, &Answer { derived: &derived, malformed_lines: derived.skipped().count() })?,
+        true => output::json_line(out, &Answer { derived: &derived, malformed_lines })?,
         false => tables(&derived, out)?,
     }
     Ok(ExitCode::Yes)

@@ -45,13 +45,21 @@ pub(crate) fn selected<'s>(
     selection: &'s Selection,
     global: &Global,
 ) -> Result<impl Iterator<Item = runledger::Result<ExecutionMetrics>> + use<'s>, Failure> {
+    let meant = meant(selection, global)?;
+    Ok(Records::open(&global.ledger)?.filter(move |record| record.as_ref().map_or(true, &meant)))
+}
+
+/// Whether a record is meant. stderr tells of those that the ledger does not have yet.
+pub(crate) fn meant<'s>(
+    selection: &'s Selection,
+    global: &Global,
+) -> Result<impl Fn(&ExecutionMetrics) -> bool + Sync + use<'s>, Failure> {
     let runs = runs(selection, global)?;
     warn_of_spill(global)?;
     let of_run = move |record: &ExecutionMetrics| {
         runs.as_ref().is_none_or(|runs| record.run.run_id.as_ref().is_some_and(|run| runs.contains(run)))
     };
-    let meant = move |record: &ExecutionMetrics| of_run(record) && selection.period.has(record);
-    Ok(Records::open(&global.ledger)?.filter(move |record| record.as_ref().map_or(true, &meant)))
+    Ok(move |record: &ExecutionMetrics| of_run(record) && selection.period.has(record))
 }
 
 /// The run that is meant, and with its child runs all that descend from it; `None`: whatever run.

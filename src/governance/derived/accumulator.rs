@@ -7,10 +7,28 @@ use super::controls::Controls;
 use super::shots::ShotMap;
 use super::{Counted, DerivedMetrics, ModelOutcomes, Outcomes, SceneCost, Tally};
 use crate::cost::{By, Report};
-use crate::error::{Result, Skipped};
+use crate::error::{Error, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Kind, QcOutcome};
 
-pub(super) struct Accumulator {
+/// Takes records in, in the order of the ledger, and yields the [`DerivedMetrics`] of them.
+///
+/// Parts of a ledger can be taken in apart, by several threads, and merged: the result is the same. All cores take in the
+/// records of a ledger by [`Scan::fold_records`](crate::Scan::fold_records).
+///
+/// ```
+/// use runledger::governance::derived::Accumulator;
+/// use runledger::{ExecutionMetrics, Uuid};
+///
+/// let record = |id| ExecutionMetrics::new(Uuid::from_u128(id), "draw", "1.0.0", "2026-11-20T12:00:00Z".parse()?);
+/// let (mut first, mut second) = (Accumulator::new(), Accumulator::new());
+/// first.add(&record(1)?)?;
+/// second.add(&record(2)?)?;
+/// first.merge(second)?;
+/// assert_eq!(first.finish().executions, 2);
+/// # Ok::<(), runledger::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Accumulator {
     executions: u64,
     shots: ShotMap,
     drift: Counts,
@@ -19,11 +37,18 @@ pub(super) struct Accumulator {
     models: BTreeMap<Option<String>, Outcomes>,
     controls: Controls,
     qc_violations: Counts,
-    pub(super) skipped: Skipped,
+    skipped: Skipped,
+}
+
+impl Default for Accumulator {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Accumulator {
-    pub(super) fn new() -> Self {
+    /// An accumulator of no records.
+    pub fn new() -> Self {
         Self {
             executions: 0,
             shots: ShotMap::default(),
@@ -37,7 +62,11 @@ impl Accumulator {
         }
     }
 
-    pub(super) fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
+    /// Takes a record in.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) when a cost leaves the range of [`Usd`](crate::Usd).
+    pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         let outcome = record.outcome();
         let production = &record.production;
         self.executions += 1;
@@ -58,6 +87,31 @@ impl Accumulator {
         Ok(())
     }
 
+    /// Takes in what another accumulator has of the records that follow in the ledger.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn merge(&mut self, later: Self) -> Result<()> {
+        self.executions += later.executions;
+        self.shots.merge(later.shots);
+        self.drift.merge(later.drift);
+        self.scenes.merge(later.scenes)?;
+        self.tiers.merge(later.tiers);
+        for (model, outcomes) in later.models {
+            self.models.entry(model).or_default().merge(outcomes);
+        }
+        self.controls.merge(later.controls);
+        self.qc_violations.merge(later.qc_violations);
+        self.skipped.merge(later.skipped);
+        Ok(())
+    }
+
+    /// Counts a line that is no record, and keeps its error if it is among the first
+    /// [`Skipped::ERRORS_MAX`].
+    pub fn skip(&mut self, error: Error) {
+        self.skipped.add(error);
+    }
+
     fn add_to_model(&mut self, record: &ExecutionMetrics, outcome: Option<&QcOutcome>) {
         let model = &record.model.name;
         match (record.kind == Kind::Qc, record.used_model()) {
@@ -73,7 +127,8 @@ impl Accumulator {
         }
     }
 
-    pub(super) fn finish(mut self) -> DerivedMetrics {
+    /// The metrics of everything that was taken in.
+    pub fn finish(mut self) -> DerivedMetrics {
         let controls_without_model = self.controls.settle(|model, outcome| count(&mut self.models, model, outcome));
         let scene = |(scene_id, group): (Option<&str>, &crate::cost::Group)| SceneCost {
             scene_id: scene_id.map(str::to_owned),
@@ -127,7 +182,7 @@ impl Outcomes {
 }
 
 /// A [`Tally`] that grows.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Counts {
     by_name: BTreeMap<String, u64>,
     untold: u64,
@@ -139,6 +194,13 @@ impl Counts {
             Some(name) => *self.by_name.entry(name.to_owned()).or_default() += 1,
             None => self.untold += 1,
         }
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (name, count) in other.by_name {
+            *self.by_name.entry(name).or_default() += count;
+        }
+        self.untold += other.untold;
     }
 
     fn finish(self) -> Tally {

@@ -11,13 +11,16 @@ use crate::metrics::{ExecutionMetrics, QcOutcome, Timestamp};
 /// An artifact, by the beginning of a hash of its run and its name: a production has very many, with long names.
 type Artifact = [u8; 16];
 
+/// When a control began, which it was, and what it found.
+type Verdict = (Timestamp, Uuid, QcOutcome);
+
 /// The executions that await the control of their artifact, and the controls that do not name its model.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Controls {
     /// By model, what it made, and whether that execution succeeded.
     made: BTreeMap<Option<String>, Vec<(Artifact, Option<bool>)>>,
     /// The last control of each artifact that has a verdict.
-    last: HashMap<Artifact, (Timestamp, Uuid, QcOutcome)>,
+    last: HashMap<Artifact, Verdict>,
     /// Of the controls of each artifact, and of those that name none.
     outcomes: HashMap<Option<Artifact>, Outcomes>,
 }
@@ -39,12 +42,28 @@ impl Controls {
         let (artifact, outcome) = (artifact(record), record.outcome());
         self.outcomes.entry(artifact).or_default().add(outcome.as_ref());
         if let (Some(artifact), Some(outcome)) = (artifact, outcome) {
-            let this = (record.timestamp_start, record.execution_id, outcome);
-            match self.last.get_mut(&artifact) {
-                Some(last) if (last.0, last.1) > (this.0, this.1) => {}
-                Some(last) => *last = this,
-                None => _ = self.last.insert(artifact, this),
-            }
+            self.take_verdict(artifact, (record.timestamp_start, record.execution_id, outcome));
+        }
+    }
+
+    fn take_verdict(&mut self, artifact: Artifact, this: Verdict) {
+        match self.last.get_mut(&artifact) {
+            Some(last) if (last.0, last.1) > (this.0, this.1) => {}
+            Some(last) => *last = this,
+            None => _ = self.last.insert(artifact, this),
+        }
+    }
+
+    /// Takes in those of the executions that follow in the ledger.
+    pub(super) fn merge(&mut self, later: Self) {
+        for (model, made) in later.made {
+            self.made.entry(model).or_default().extend(made);
+        }
+        for (artifact, verdict) in later.last {
+            self.take_verdict(artifact, verdict);
+        }
+        for (artifact, outcomes) in later.outcomes {
+            self.outcomes.entry(artifact).or_default().merge(outcomes);
         }
     }
 

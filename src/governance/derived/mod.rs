@@ -7,7 +7,7 @@ mod shots;
 
 use serde::Serialize;
 
-use self::accumulator::Accumulator;
+pub use self::accumulator::Accumulator;
 pub use self::shots::{ShotType, Shots};
 use crate::error::{ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Usd};
@@ -93,7 +93,7 @@ impl DerivedMetrics {
         for record in records {
             match record {
                 Ok(record) => accumulator.add(&record)?,
-                Err(error) if error.kind() == ErrorKind::Malformed => accumulator.skipped.add(error),
+                Err(error) if error.kind() == ErrorKind::Malformed => accumulator.skip(error),
                 Err(error) => return Err(error),
             }
         }

@@ -57,14 +57,14 @@ impl ShotType {
 }
 
 /// What is known of each shot.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct ShotMap {
     /// By scene and shot.
     shots: BTreeMap<(Option<String>, String), Shot>,
     without_shot: u64,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Shot {
     shot_type: Option<String>,
     regenerations: Option<u64>,
@@ -84,6 +84,17 @@ impl ShotMap {
         }
         shot.regenerations = shot.regenerations.max(*regen_count);
         shot.outcomes.add(outcome);
+    }
+
+    /// Takes in those of the executions that follow in the ledger.
+    pub(super) fn merge(&mut self, later: Self) {
+        self.without_shot += later.without_shot;
+        for (shot, Shot { shot_type, regenerations, outcomes }) in later.shots {
+            let mine = self.shots.entry(shot).or_default();
+            mine.shot_type = mine.shot_type.take().or(shot_type);
+            mine.regenerations = mine.regenerations.max(regenerations);
+            mine.outcomes.merge(outcomes);
+        }
     }
 
     pub(super) fn without_shot(&self) -> u64 {
