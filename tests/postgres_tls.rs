@@ -158,10 +158,27 @@ fn a_certificate_of_an_authority_that_is_not_trusted_is_refused() {
         );
         let error = refused(&with(server, "localhost", &format!("sslmode={mode}"), Some("other.pem")));
         assert!(error.contains("certificate verify failed"), "{error}");
+        // Nor does the next host, which nobody listens at, hide it.
+        let more =
+            with(server, "localhost", &format!("sslmode={mode}"), None).replace("/postgres?", ",127.0.0.1:1/postgres?");
+        assert!(refused(&more).contains("certificate verify failed"), "{more}");
         let path = server.path("certificates/other.pem");
         let expected = format!("; expected a certificate for localhost of an authority in {}", path.display());
         assert!(error.contains(&expected), "{error}");
     }
+}
+
+/// Whom the system trusts, its own variable says.
+#[test]
+fn the_authorities_of_the_file_are_trusted_instead_of_the_systems() {
+    let Some(server) = SECURED.as_ref() else { return };
+    let migrate = |root| {
+        let url = with(server, "localhost", "sslmode=verify-full", root);
+        let trusted = server.path("certificates/ca.pem");
+        output(command().args(["pg", "migrate"]).env("DATABASE_URL", url).env("SSL_CERT_FILE", trusted))
+    };
+    assert_eq!(migrate(None).answer(0), "table  agent_execution_logs\ntable  runledger_shipments\n");
+    assert!(migrate(Some("other.pem")).complaint(2).contains("certificate verify failed"));
 }
 
 #[test]

@@ -76,9 +76,6 @@ impl Connector {
 /// What a connection that was not made failed at; `None`: not at TLS.
 pub(super) fn explained(connector: &Connector, failure: &Failure) -> Option<Failed> {
     use std::error::Error as _;
-    if failure.as_db_error().is_some() {
-        return None;
-    }
     let is_checked = connector.wanted.mode == Mode::Checked;
     let error = Error::new(ErrorKind::Database, CONNECT);
     let error = match &*connector.met() {
