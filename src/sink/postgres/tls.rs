@@ -26,6 +26,7 @@ pub(super) struct Connector {
     met: Arc<Mutex<Met>>,
 }
 
+/// The last of them that was reached: whether the next one can be does not matter then.
 enum Met {
     Nothing,
     /// This host; if it answers that it can, the handshake follows.
@@ -64,12 +65,8 @@ impl Connector {
         self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A refusal is the better answer than that another address of the host could not be reached.
     fn meets(&self, next: Met) {
-        let mut met = self.met();
-        if !matches!(*met, Met::Refusal(..)) {
-            *met = next;
-        }
+        *self.met() = next;
     }
 }
 
