@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use native_tls::{Certificate, TlsConnector};
+use native_tls::{Certificate, TlsConnector, TlsConnectorBuilder};
 use postgres_native_tls::TlsStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -21,7 +21,8 @@ pub(super) const IS_BUILT_IN: bool = true;
 /// Makes connections encrypted, and remembers what they met.
 #[derive(Clone)]
 pub(super) struct Connector {
-    library: TlsConnector,
+    /// Not made yet: to read the authorities of the system takes some 100 ms, and a server may be without TLS.
+    library: Arc<TlsConnectorBuilder>,
     wanted: Security,
     met: Arc<Mutex<Met>>,
 }
@@ -37,7 +38,6 @@ enum Met {
 }
 
 pub(super) fn connector(wanted: &Security) -> Result<Connector> {
-    let failed = |source: native_tls::Error| Error::new(ErrorKind::Database, "prepare TLS").source(source);
     let mut builder = TlsConnector::builder();
     // Whoever can forge a certificate can also say that the server has no TLS.
     builder.danger_accept_invalid_certs(wanted.mode != Mode::Checked);
@@ -56,8 +56,7 @@ pub(super) fn connector(wanted: &Security) -> Result<Connector> {
         }
         found.into_iter().for_each(|certificate| _ = builder.add_root_certificate(certificate));
     }
-    let library = builder.build().map_err(failed)?;
-    Ok(Connector { library, wanted: wanted.clone(), met: Arc::new(Mutex::new(Met::Nothing)) })
+    Ok(Connector { library: Arc::new(builder), wanted: wanted.clone(), met: Arc::new(Mutex::new(Met::Nothing)) })
 }
 
 impl Connector {
@@ -123,9 +122,12 @@ impl TlsConnect<Socket> for Handshake {
         connector.meets(Met::Handshake);
         let is_cut = Arc::new(AtomicBool::new(false));
         let watched = Watched { socket, is_cut: Arc::clone(&is_cut) };
-        let handshake = postgres_native_tls::TlsConnector::new(connector.library.clone(), &host).connect(watched);
         Box::pin(async move {
-            handshake.await.map_err(|error| {
+            let encrypted = match connector.library.build() {
+                Ok(library) => postgres_native_tls::TlsConnector::new(library, &host).connect(watched).await,
+                Err(error) => Err(error),
+            };
+            encrypted.map_err(|error| {
                 if !is_cut.load(Ordering::Relaxed) {
                     connector.meets(Met::Refusal(host, error.to_string()));
                 }
