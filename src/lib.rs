@@ -79,6 +79,7 @@
 //! - `cli`: the `runledger` command (clap and clap_complete; chrono-tz for its time zones; rustix and signal-hook to pass
 //!   signals on).
 //! - `postgres`: `sink::postgres`, which ships a ledger's records to PostgreSQL.
+//! - `postgres-tls`: TLS for its connections, by the platform's own library; on Linux the build needs OpenSSL's headers.
 //! - `simulation`: `journal::simulated`, a disk that replays every state a crash can leave, for your own tests.
 //!
 //! # Platforms

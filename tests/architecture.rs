@@ -26,13 +26,15 @@ const LAYERS: [(&str, &[&str]); 12] = [
 
 /// What the library names in one file only. The command below `bin/` is a program of its own: its user's files and its
 /// clock are its own too.
-const NAMED_ONCE: [(&str, &str); 6] = [
+const NAMED_ONCE: [(&str, &str); 8] = [
     ("fs2", "journal/lock.rs"),
     ("sha2", "digest.rs"),
     ("fs", "journal/storage.rs"),
     ("SystemTime", "ledger/clock.rs"),
     ("/proc", "journal/platform.rs"),
-    ("::postgres", "sink/postgres/client.rs"),
+    ("tokio_postgres", "sink/postgres/client.rs"),
+    ("native_tls", "sink/postgres/tls.rs"),
+    ("postgres_native_tls", "sink/postgres/tls.rs"),
 ];
 
 const CORE_DEPENDENCIES: [&str; 7] = ["chrono", "fs2", "serde", "serde_json", "sha2", "thiserror", "uuid"];

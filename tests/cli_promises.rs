@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use commands::{Output, Place, command, output, record, records};
+use commands::{Output, Place, command, examples, output, record, records, section};
 use runledger::metrics::Status;
 use serde_json::Value;
 
@@ -55,7 +55,7 @@ fn documented() -> Vec<Documented> {
         let (help, in_80_columns) = (help("100"), help("80"));
         for command in section(&help, "Commands:").filter_map(|line| line.strip_prefix("  ")) {
             let word = command.split(' ').next().unwrap();
-            // Those of `pg` need a server: `cli_pg` has them.
+            // Those of `pg` need a server: `cli_pg` runs them.
             if !matches!(word, "" | "help" | "pg") {
                 collect(format!("{name} {word}").trim_start(), found);
             }
@@ -67,20 +67,6 @@ fn documented() -> Vec<Documented> {
     collect("", &mut found);
     assert!(found.len() > 40, "{}", found.len());
     found
-}
-
-/// The lines below a heading, up to a blank one.
-fn section<'h>(help: &'h str, heading: &str) -> impl Iterator<Item = &'h str> {
-    help.lines().skip_while(move |line| *line != heading).skip(1).take_while(|line| !line.is_empty())
-}
-
-/// What stands indented below each line that begins with `Example: `.
-fn examples(help: &str) -> Vec<String> {
-    let below = help.split("\nExample: ").skip(1).map(|text| {
-        let script = text.lines().skip(1).map_while(|line| line.strip_prefix("  "));
-        script.map(|line| format!("{line}\n")).collect::<String>()
-    });
-    below.collect()
 }
 
 /// A ledger, and the files that the examples name: a copy of one that is made once.

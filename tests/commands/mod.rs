@@ -166,6 +166,20 @@ pub(crate) fn lines(records: &[ExecutionMetrics]) -> String {
     records.iter().map(|record| record.to_json().unwrap() + "\n").collect()
 }
 
+/// The lines below a heading, up to a blank one.
+pub(crate) fn section<'h>(help: &'h str, heading: &str) -> impl Iterator<Item = &'h str> {
+    help.lines().skip_while(move |line| *line != heading).skip(1).take_while(|line| !line.is_empty())
+}
+
+/// What stands indented below each line that begins with `Example: `.
+pub(crate) fn examples(help: &str) -> Vec<String> {
+    let below = help.split("\nExample: ").skip(1).map(|text| {
+        let script = text.lines().skip(1).map_while(|line| line.strip_prefix("  "));
+        script.map(|line| format!("{line}\n")).collect::<String>()
+    });
+    below.collect()
+}
+
 /// A call that goes on beside the test. It ends with the test, and after a minute: then the test fails and does not hang.
 pub(crate) struct Running {
     pub(crate) child: Child,

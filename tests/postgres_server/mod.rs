@@ -30,7 +30,7 @@ pub(crate) struct Server {
 }
 
 /// Says loudly that nothing was tested. `.ci/run` fails when it finds this in the output.
-fn not_tested(why: &str) {
+pub(crate) fn not_tested(why: &str) {
     use std::io::Write;
     // Past the capture of a test that passes.
     let _ = std::io::stdout().write_all(format!("NOT TESTED: PostgreSQL: {why}\n").as_bytes());
@@ -94,8 +94,16 @@ impl Server {
         Some(server)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// Gives a file to the user of whom the server runs, and to nobody else.
+    pub(crate) fn own(&self, path: &Path) {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
+        if let Some((uid, gid)) = self.user {
+            chown(path, Some(uid), Some(gid)).unwrap();
+        }
     }
 
     fn command(&self, name: &str) -> Command {
@@ -148,14 +156,44 @@ impl Server {
         }
     }
 
+    /// Sends a signal to the postmaster, then to all its children; STOP in that order lets no new one begin.
+    pub(crate) fn signal(&self, name: &str) {
+        let Some(postmaster) = self.postmaster.as_ref().map(Child::id) else { return };
+        signal(name, postmaster);
+        for entry in std::fs::read_dir("/proc").unwrap() {
+            let stat = std::fs::read_to_string(entry.unwrap().path().join("stat")).unwrap_or_default();
+            let parent = stat.rsplit_once(") ").and_then(|(_, fields)| fields.split(' ').nth(1)?.parse().ok());
+            if parent == Some(postmaster) {
+                signal(name, stat.split(' ').next().unwrap().parse().unwrap());
+            }
+        }
+    }
+
     /// The address of a database, with the password.
     pub(crate) fn url(&self, database: &str) -> String {
-        format!("postgres://tester:{PASSWORD_WRITTEN}@127.0.0.1:{}/{database}", self.port)
+        self.url_at("127.0.0.1", database)
     }
+
+    /// By way of the socket in the file system.
+    pub(crate) fn socket_url(&self, database: &str) -> String {
+        self.url_at(&self.directory.path().to_str().unwrap().replace('/', "%2F"), database)
+    }
+
+    pub(crate) fn url_at(&self, host: &str, database: &str) -> String {
+        format!("postgres://tester:{PASSWORD_WRITTEN}@{host}:{}/{database}", self.port)
+    }
+}
+
+/// Sends a signal to a process of the server, if it is there still.
+pub(crate) fn signal(name: &str, pid: u32) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null()).status();
+    sent.unwrap();
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // Who is stopped would never notice.
+        self.signal("CONT");
         self.kill();
     }
 }
@@ -196,7 +234,7 @@ fn shared() -> Option<MutexGuard<'static, Option<Server>>> {
     let mut shared = SHARED.lock().unwrap();
     if shared.is_none() {
         *shared = Server::start();
-        if let Some(server) = &mut *shared {
+        if let Some(server) = &*shared {
             end_with_the_tests(server);
         }
     }
@@ -205,7 +243,7 @@ fn shared() -> Option<MutexGuard<'static, Option<Server>>> {
 
 /// A static is not dropped: a shell waits for the tests to end, then ends the server and removes its cluster.
 #[expect(clippy::zombie_processes, reason = "the shell outlives this process")]
-fn end_with_the_tests(server: &mut Server) {
+pub(crate) fn end_with_the_tests(server: &Server) {
     let postmaster = server.postmaster.as_ref().unwrap().id();
     let directory: &Path = server.directory.path();
     let script = "while kill -0 \"$1\"; do sleep 0.2; done; kill -QUIT \"$2\"; sleep 1; rm -rf \"$3\"";

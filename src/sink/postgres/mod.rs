@@ -27,16 +27,38 @@
 //! A row of the ledger is replaced only by a later line of the same ledger with the same `execution_id`; one in flight by
 //! any of the two. So a final row never becomes an older state.
 //!
+//! # TLS
+//!
+//! With the feature `postgres-tls`, by the system's own library. `sslmode` in the address says when:
+//!
+//! | `sslmode` | |
+//! |---|---|
+//! | `disable` | never |
+//! | `prefer`, the default | when the server offers it, whatever its certificate: whoever could forge one could as well say that the server has no TLS |
+//! | `require`, `verify-full` | always, and the certificate must be valid for the host and of an authority that the system trusts; `require` is stricter than in libpq, which checks nothing |
+//!
+//! `sslrootcert=FILE` names the authorities that are trusted instead of the system's, in PEM, as in libpq; it goes with
+//! `require` or `verify-full`. Without the feature all three are refused, and `prefer` is as `disable`. The host is the one
+//! of the address, also when `hostaddr` says where that is. A Unix socket is never encrypted, whatever is said, as in
+//! libpq; among several hosts `require` passes sockets over. Other modes, client certificates and `sslnegotiation=direct`
+//! are not supported.
+//!
 //! # A ledger that was cut or rewritten
 //!
 //! The next ship notices and refuses, with [`ErrorKind::Diverged`](crate::ErrorKind::Diverged) and both heads. A power cut does the same to a ledger
 //! whose records were read before they were durable. Once it is clear which one is right, `DELETE FROM
 //! agent_execution_logs WHERE ledger_id = …` and the same of `runledger_shipments` let the next ship copy all of it anew.
 
+mod address;
 mod client;
 mod row;
 mod schema;
 mod ship;
+#[cfg(feature = "postgres-tls")]
+mod tls;
+#[cfg(not(feature = "postgres-tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -54,10 +76,12 @@ use client::{Client, Failed, Target};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// How long a connection may take to be made; 5 seconds by default.
+    /// How long each address of the server may take to accept a connection; 5 seconds by default. The whole, name, TLS
+    /// and password included, may take twice as long, and once more for each further host.
     pub connect_timeout: Duration,
     /// How long the server may take for one statement, waiting for another shipper included; 30 seconds by default. What
-    /// takes longer is rolled back and tried again.
+    /// takes longer is rolled back and tried again. A server that says nothing for 5 seconds more, as one that is stopped,
+    /// is given up.
     pub statement_timeout: Duration,
     /// How long a database that is away or overcharged is tried again, from the first failure after something that
     /// succeeded; `None`: for ever. 10 seconds by default.
@@ -142,7 +166,8 @@ impl From<&Place> for Shipment {
     }
 }
 
-/// A PostgreSQL database that takes records.
+/// A PostgreSQL database that takes records. It waits in the thread that calls it: in asynchronous code that is one for
+/// blocking work, such as tokio's `spawn_blocking`, since tokio panics elsewhere.
 ///
 /// ```no_run
 /// use runledger::journal::Follower;
@@ -165,10 +190,11 @@ pub struct Sink {
 
 impl Sink {
     /// Of the database at `url`: `postgres://user:password@host:5432/database`, or words such as
-    /// `host=/var/run/postgresql dbname=observability`. Nothing is connected to yet.
+    /// `host=/var/run/postgresql dbname=observability`; see [TLS](self#tls). Nothing is connected to yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it is no such address. No error of a sink holds the password.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it is no such address, or asks for TLS in a build without the
+    /// feature `postgres-tls`. No error of a sink holds the password.
     pub fn new(url: &str, options: Options) -> Result<Self> {
         Ok(Self { target: Target::parse(url, &options)?, options, client: None })
     }
@@ -190,7 +216,8 @@ impl Sink {
     ///
     /// # Errors
     /// [`ErrorKind::Diverged`](crate::ErrorKind::Diverged) when the ledger was cut or rewritten since the last ship;
-    /// [`ErrorKind::Database`](crate::ErrorKind::Database) when the database refuses or stays away, or its tables are not
+    /// [`ErrorKind::Database`](crate::ErrorKind::Database) when the database refuses or stays away, its certificate is
+    /// refused, or its tables are not
     /// [made](Self::migrate) or another program's; [`ErrorKind::Io`](crate::ErrorKind::Io) when the ledger cannot be read.
     /// What was committed before an error stays, and the next ship goes on behind it.
     pub fn ship(&mut self, ledger: &mut Follower, in_flight: &[ExecutionMetrics]) -> Result<Shipped> {

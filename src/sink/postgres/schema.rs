@@ -43,21 +43,23 @@ CREATE TABLE IF NOT EXISTS runledger_shipments (
 );";
 
 /// One for each question of the seed: by correlation, session, agent, status, time.
-const INDEXES: &str = "
-CREATE INDEX IF NOT EXISTS agent_execution_logs_correlation ON agent_execution_logs (correlation_id);
-CREATE INDEX IF NOT EXISTS agent_execution_logs_session ON agent_execution_logs (session_id);
-CREATE INDEX IF NOT EXISTS agent_execution_logs_agent ON agent_execution_logs (agent_name, started_at);
-CREATE INDEX IF NOT EXISTS agent_execution_logs_status ON agent_execution_logs (status, started_at);
-CREATE INDEX IF NOT EXISTS agent_execution_logs_started ON agent_execution_logs (started_at);
-COMMIT;";
+const INDEXES: [&str; 5] = [
+    "CREATE INDEX IF NOT EXISTS agent_execution_logs_correlation ON agent_execution_logs (correlation_id)",
+    "CREATE INDEX IF NOT EXISTS agent_execution_logs_session ON agent_execution_logs (session_id)",
+    "CREATE INDEX IF NOT EXISTS agent_execution_logs_agent ON agent_execution_logs (agent_name, started_at)",
+    "CREATE INDEX IF NOT EXISTS agent_execution_logs_status ON agent_execution_logs (status, started_at)",
+    "CREATE INDEX IF NOT EXISTS agent_execution_logs_started ON agent_execution_logs (started_at)",
+];
 
 /// Makes what is not there, all or nothing.
 pub(super) fn migrate(client: &mut Client) -> Result<(), Failed> {
     // Two that make one table at a time would get in each other's way, IF NOT EXISTS or not.
-    let lock = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('runledger migrate'));";
-    client.run("make the tables", &format!("{lock}{LOGS}"))?;
+    client.run("make the tables", "BEGIN; SELECT pg_advisory_xact_lock(hashtext('runledger migrate'))")?;
+    client.run("make the tables", LOGS)?;
     check(client)?;
-    client.run("make the indexes", INDEXES)
+    // One by one: each may take its time if there are many rows.
+    INDEXES.iter().try_for_each(|index| client.run("make the indexes", index))?;
+    client.run("make the indexes", "COMMIT")
 }
 
 /// That both tables are there, with our columns.

@@ -7,6 +7,11 @@ use clap::Subcommand;
 /// The ledger is the truth and the table agent_execution_logs follows it: a database that is away, slow or full never
 /// meets an execution, and what it missed arrives with the next ship. Each record is there once, however often a shipper
 /// or the server is killed. What the columns hold: see the documentation of the library, module `sink::postgres`.
+///
+/// sslmode at the end of the address (…/DATABASE?sslmode=require) says when a connection over TCP is encrypted: disable:
+/// never; prefer, the default: when the server offers it, whatever its certificate; require and verify-full: always, and
+/// the certificate must be for the host, of an authority that the system trusts or, with &sslrootcert=FILE, that is in the
+/// file (PEM). A runledger without the feature postgres-tls refuses the last three. Unix sockets are never encrypted.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Pg {
     #[command(subcommand)]
@@ -26,10 +31,10 @@ pub(crate) struct Database {
     /// postgres://USER:PASSWORD@HOST:PORT/DATABASE. Others see what stands on a command line: better in the environment
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub(crate) database_url: String,
-    /// How long a connection may take
+    /// How long each address of the server may take to accept a connection; the whole may take twice as long
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connect_timeout: u32,
-    /// How long the server may take for one statement
+    /// How long the server may take for one statement; when it says nothing for 5 seconds more, it is given up
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) statement_timeout: u32,
     /// How long a database that is away is tried again, in pauses that double up to 10 seconds; with --follow, for ever
