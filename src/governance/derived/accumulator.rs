@@ -19,10 +19,11 @@ use crate::metrics::{ExecutionMetrics, Kind, QcOutcome};
 /// use runledger::governance::derived::Accumulator;
 /// use runledger::{ExecutionMetrics, Uuid};
 ///
-/// let record = |id| ExecutionMetrics::new(Uuid::from_u128(id), "draw", "1.0.0", "2026-11-20T12:00:00Z".parse()?);
+/// let start = "2026-11-20T12:00:00Z".parse()?;
+/// let record = |id| ExecutionMetrics::new(Uuid::from_u128(id), "draw", "1.0.0", start);
 /// let (mut first, mut second) = (Accumulator::new(), Accumulator::new());
-/// first.add(&record(1)?)?;
-/// second.add(&record(2)?)?;
+/// first.add(&record(1))?;
+/// second.add(&record(2))?;
 /// first.merge(second)?;
 /// assert_eq!(first.finish().executions, 2);
 /// # Ok::<(), runledger::Error>(())
