@@ -68,6 +68,7 @@ impl Accumulator {
         self.observe(&labels.key(self.by), &observation);
     }
 
+    #[inline]
     pub(super) fn observe(&mut self, key: &str, observation: &Observation) {
         if let Some(sample) = self.samples.get_mut(key) {
             sample.add(observation);

@@ -37,6 +37,7 @@ pub(super) struct Latencies {
 }
 
 impl Latencies {
+    #[inline]
     pub(super) fn add(&mut self, value_ms: u64) {
         let place = match (self.bounded, u32::try_from(value_ms)) {
             (false, Ok(value)) => value,

@@ -43,11 +43,15 @@ impl NameHasher {
 
 impl Hasher for NameHasher {
     fn write(&mut self, name: &[u8]) {
-        for pair in name.chunks(16) {
-            let (a, b) = pair.split_at(pair.len().min(8));
-            self.mix(word(a), word(b));
+        // Over all digits: beside one letter more, one byte more must not stand for the same.
+        self.sum ^= (name.len() as u64).wrapping_mul(FACTOR);
+        for piece in name.chunks(16) {
+            // Eight bytes from either end, which may overlap: the length says how far.
+            match (piece.first_chunk(), piece.last_chunk()) {
+                (Some(first), Some(last)) => self.mix(u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+                _ => self.mix(piece.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
+            }
         }
-        self.mix(name.len() as u64, 0);
     }
 
     /// What ends a text, whose length was mixed in.
@@ -55,14 +59,6 @@ impl Hasher for NameHasher {
 
     fn finish(&self) -> u64 {
         self.sum
-    }
-}
-
-/// Of at most eight bytes.
-fn word(bytes: &[u8]) -> u64 {
-    match bytes.try_into() {
-        Ok(eight) => u64::from_le_bytes(eight),
-        Err(_) => bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)),
     }
 }
 

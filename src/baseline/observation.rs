@@ -30,6 +30,7 @@ pub(super) struct Observation {
     pub(super) tokens: Option<u64>,
 }
 
+#[inline]
 pub(super) fn of<'r>(record: &'r Fields<'_>) -> (Labels<'r>, Observation) {
     let labels = Labels {
         skill_name: &record.skill_name,
@@ -52,6 +53,7 @@ pub(super) fn of<'r>(record: &'r Fields<'_>) -> (Labels<'r>, Observation) {
 
 impl Observation {
     /// From the start to the end; an execution whose end nobody saw, or is before its start, covers its start alone.
+    #[inline]
     pub(super) fn period(&self) -> Period {
         Period { start: self.start, end: self.end.map_or(self.start, |end| end.max(self.start)) }
     }
@@ -59,6 +61,7 @@ impl Observation {
 
 impl<'r> Labels<'r> {
     /// The name of the group that the record belongs to.
+    #[inline]
     pub(super) fn key(&self, by: By) -> Cow<'r, str> {
         match by {
             By::Skill => self.skill_name.into(),

@@ -36,6 +36,7 @@ impl Sample {
         }
     }
 
+    #[inline]
     pub(super) fn add(&mut self, observation: &Observation) {
         self.period.extend(observation.period());
         self.executions += 1;

@@ -58,6 +58,7 @@ impl Default for Moments {
 }
 
 impl Moments {
+    #[inline]
     pub(crate) fn add(&mut self, value: i128) {
         self.count += 1;
         let magnitude = value.unsigned_abs();

@@ -86,18 +86,24 @@ impl<'l> Walk<'l> {
         }
         walk.pass_number(b",\"confidence_score\":")?;
         let undescribed = walk.expect(
-            b",\"decision_made\":null,\"input_hash\":null,\"output_hash\":null,\"skill_path_in_dag\":null,\"tags\":{}",
+            b",\"decision_made\":null,\"input_hash\":null,\"output_hash\":null,\"skill_path_in_dag\":null,\"tags\":",
         );
         if undescribed.is_none() {
             walk.pass(b",\"decision_made\":")?;
             walk.pass(b",\"input_hash\":")?;
             walk.pass(b",\"output_hash\":")?;
             walk.pass(b",\"skill_path_in_dag\":")?;
-            walk.pass(b",\"tags\":")?;
+            walk.expect(b",\"tags\":")?;
+        }
+        if walk.expect(b"{}").is_none() {
+            walk.value(0)?;
         }
         // Of most records.
         let _ = walk.expect(b",\"status\":\"success\"");
-        let mut model = None;
+        let mut model = match walk.expect(b",\"model\":") {
+            Some(()) => Some(walk.model_name()?),
+            None => None,
+        };
         while !walk.rest.starts_with(b"}") && !walk.rest.starts_with(b",\"seq\":") {
             walk.expect(b",\"")?;
             match walk.key()? {
