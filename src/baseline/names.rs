@@ -43,7 +43,7 @@ impl NameHasher {
 
 impl Hasher for NameHasher {
     fn write(&mut self, name: &[u8]) {
-        // Over all digits: beside one letter more, one byte more must not stand for the same.
+        // Spread over all digits, or one byte more and another letter could cancel each other.
         self.sum ^= (name.len() as u64).wrapping_mul(FACTOR);
         for piece in name.chunks(16) {
             // Eight bytes from either end, which may overlap: the length says how far.
