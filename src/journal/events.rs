@@ -1,6 +1,7 @@
 //! What the journal did to itself, in `events.jsonl`: one JSON object a line, `at` and `event` first.
 
 use std::io;
+use std::ops::RangeInclusive;
 
 use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
@@ -168,6 +169,12 @@ pub(crate) fn archived_before(storage: &dyn Storage, layout: &Layout, first: u64
         }
     }
     Ok(last)
+}
+
+/// The numbers of the lines that are missing between two, each told by its segment and its number, if whole segments are.
+pub(crate) fn missing_between(last: (u64, u64), next: (u64, u64)) -> Option<RangeInclusive<u64>> {
+    let apart = |a: u64, b: u64| b.saturating_sub(a) > 1;
+    (apart(last.0, next.0) && apart(last.1, next.1)).then(|| last.1 + 1..=next.1 - 1)
 }
 
 /// Whether lines that stood before segment `first` are in an archive, directly up to it. A hole that nobody told of is

@@ -172,14 +172,13 @@ impl Follower {
             )));
         }
         if let Some(last) = &self.last
-            && line.segment.saturating_sub(last.segment) > 1
-            && link.seq.saturating_sub(last.seq) > 1
+            && let Some(gone) = events::missing_between((last.segment, last.seq), (line.segment, link.seq))
             && events::is_archived_up_to(&Disk, &self.layout, line.segment)?
         {
             return Err(line.locate(Error::new(ErrorKind::Diverged, "follow the ledger")).detail(format!(
                 "lines {} to {} were moved away before they were copied; `events.jsonl` says to which archive",
-                last.seq + 1,
-                link.seq - 1
+                gone.start(),
+                gone.end()
             )));
         }
         if self.last.as_ref().is_none_or(|last| last.seq < link.seq) {

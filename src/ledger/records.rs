@@ -4,19 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::Lines;
 use crate::journal::events;
 use crate::journal::last::before_last;
 use crate::journal::segment::Layout;
 use crate::journal::storage::Disk;
-use crate::journal::{Line, Lines};
 use crate::metrics::ExecutionMetrics;
 
 /// The records of a ledger in the order in which they were appended, over all its segments.
 ///
 /// A line that is no record is an [`ErrorKind::Malformed`] with its path, line and byte; lines that were
 /// [archived](crate::Ledger::archive_segments) before they were given are an [`ErrorKind::Archived`] with their numbers. The
-/// next call goes on after them. Any other error ends the iteration. Holds one line at a time, takes no lock and disturbs no writer; a line that is
-/// still being written is not given.
+/// next call goes on after them. Any other error ends the iteration. Holds one line at a time, takes no lock and disturbs
+/// no writer; a line that is still being written is not given.
 ///
 /// When it has given all, it can be asked again later: it goes on with what was appended since, in later segments too.
 #[derive(Debug)]
@@ -90,8 +90,9 @@ impl Iterator for Records {
                     let found = record(line.bytes).map_err(|error| line.locate(error));
                     let before = self.last;
                     self.last = line.seq.map(|seq| (line.segment, seq)).or(before);
-                    let Some(gone) = gone(before, &line) else { return Some(found) };
-                    let segment = line.segment;
+                    let gone = before.zip(self.last).and_then(|(last, this)| events::missing_between(last, this));
+                    let Some(gone) = gone else { return Some(found) };
+                    let (segment, path) = (line.segment, line.path.to_owned());
                     let (storage, layout) = self.lines.source();
                     // Events that cannot be read tell of no archive: a hole that nothing explains is damage, for a
                     // verification to name, and keeps no reader from what follows.
@@ -99,7 +100,12 @@ impl Iterator for Records {
                         return Some(found);
                     }
                     self.next = Some(found);
-                    return Some(Err(gone));
+                    let error = Error::new(ErrorKind::Archived, "read on in the ledger").path(&path);
+                    return Some(Err(error.detail(format!(
+                        "lines {} to {} were moved away before they were read; `events.jsonl` says to which archive",
+                        gone.start(),
+                        gone.end()
+                    ))));
                 }
                 Ok(None) => return None,
                 Err(error) => {
@@ -109,18 +115,6 @@ impl Iterator for Records {
             }
         }
     }
-}
-
-/// The lines between the last one and this, if their segments are not there.
-fn gone(last: Option<(u64, u64)>, line: &Line<'_>) -> Option<Error> {
-    let ((segment, last), seq) = (last?, line.seq?);
-    let (first, next) = (last.checked_add(1)?, segment.checked_add(1)?);
-    (line.segment > next && seq > first).then(|| {
-        Error::new(ErrorKind::Archived, "read on in the ledger").path(line.path).detail(format!(
-            "lines {first} to {} were moved away before they were read; `events.jsonl` says to which archive",
-            seq - 1
-        ))
-    })
 }
 
 /// The record in a line.

@@ -91,8 +91,8 @@ impl Gate {
     ///
     /// An execution belongs to the run if it has its `run_id`, or has none and its parent belongs to the run. The runs that
     /// it started, whose executions name it as their `parent_run_id`, are judged by gates of their own; the report names
-    /// them. In memory are a few hundred bytes of each execution of the run, the id of every other, and of those without a run their
-    /// parents and skills.
+    /// them. In memory are a few hundred bytes of each execution of the run, the id of every other, and of those without a
+    /// run their parents and skills.
     ///
     /// # Errors
     /// The first error of `records` that is not of [`ErrorKind::Malformed`]: what could not be read may be anything. Lines

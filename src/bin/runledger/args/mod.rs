@@ -121,7 +121,11 @@ impl Args {
             let command = command.mut_args(|arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg });
             command.mut_subcommands(unset)
         }
-        unset(Self::command())
+        // As a rule none is, and the way through all arguments is long for each start.
+        match env::vars_os().any(|(_, value)| value.is_empty()) {
+            true => unset(Self::command()),
+            false => Self::command(),
+        }
     }
 }
 
