@@ -249,16 +249,18 @@ fn send(signal: &str, child: &Child) {
 #[test]
 fn signals_reach_the_command_and_cancel_the_execution() {
     let place = Place::empty();
+    // Under nohup, say, these tests themselves ignore a signal, and so would the command.
+    let wrapper = ["env", "--default-signal"];
     for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("QUIT", 3)] {
         // A command that handles it ends as it wants.
         let mut child =
-            ready(&place, &[], &format!("trap 'exit 7' {signal}; echo ready; while :; do sleep 0.01; done"));
+            ready(&place, &wrapper, &format!("trap 'exit 7' {signal}; echo ready; while :; do sleep 0.01; done"));
         send(&format!("-{signal}"), &child);
         assert_eq!(child.wait().unwrap().code(), Some(7), "{signal}");
         let record = records(&place).pop().unwrap();
         assert_eq!((record.status, record.error_code), (Some(Status::Cancelled), Some(7)), "{signal}");
 
-        let mut child = ready(&place, &[], "echo ready; exec sleep 60");
+        let mut child = ready(&place, &wrapper, "echo ready; exec sleep 60");
         send(&format!("-{signal}"), &child);
         assert_eq!(child.wait().unwrap().code(), Some(128 + number), "{signal}");
         let record = records(&place).pop().unwrap();
