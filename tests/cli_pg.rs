@@ -206,6 +206,19 @@ fn an_at_sign_in_the_password_that_is_not_written_as_40_is_refused() {
     }
 }
 
+/// Where no address is wanted, it is repeated without the password.
+#[test]
+fn an_address_in_the_wrong_place_keeps_its_password() {
+    for (args, expected) in [
+        (["pg", "status", &format!("postgres://u:{PASSWORD_WRITTEN}@h/x")], "'postgres://u:***@h/x'"),
+        (["pg", "ship", &format!("host=h password={SECRET}")], "'host=h password=***'"),
+    ] {
+        let complaint = output(command().env_remove("DATABASE_URL").args(args)).complaint(2);
+        assert!(complaint.starts_with(&format!("error: unexpected argument {expected} found\n")), "{complaint}");
+        assert!(!complaint.contains(SECRET) && !complaint.contains(PASSWORD_WRITTEN), "{complaint}");
+    }
+}
+
 #[test]
 fn no_failure_says_the_password() {
     let database = Database::new("secret");

@@ -106,9 +106,14 @@ impl Args {
         let parsed = Self::command_as_set().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
         parsed.unwrap_or_else(|error| {
             let args: Vec<_> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+            let full = error.render().to_string();
+            let text = without_secrets(&full, &args);
             if error.use_stderr() && answers_in_json(&args) {
-                let text = error.render().to_string();
                 answer::usage(text.trim_start_matches("error: "), args.iter().any(|arg| arg == "--json"));
+            }
+            if text != full {
+                eprint!("{text}");
+                std::process::exit(error.exit_code());
             }
             error.exit()
         })
@@ -127,6 +132,16 @@ impl Args {
             false => Self::command(),
         }
     }
+}
+
+/// The text without the passwords in the arguments that it repeats: the address of a database may stand where none is wanted.
+fn without_secrets(text: &str, args: &[String]) -> String {
+    let secret = |arg: &'_ String| -> Option<String> {
+        let in_url = || Some(arg.split_once("://")?.1.rsplit_once('@')?.0.split_once(':')?.1);
+        let secret = arg.split_once("password=").map(|(_, secret)| secret).or_else(in_url);
+        secret.filter(|secret| !secret.is_empty()).map(str::to_owned)
+    };
+    args.iter().filter_map(secret).fold(text.to_owned(), |text, secret| text.replace(&secret, "***"))
 }
 
 /// Whether the arguments, which are wrong, name a command that answers in JSON always.
