@@ -138,6 +138,23 @@ fn what_waits_in_the_spill_fails_the_run() {
     let json = gate(&place, "--json").answer(1);
     assert!(json.contains(r#""executions":3,"in_flight":0,"spilled":1,"child_runs":[],"reasons":[{"#), "{json}");
     assert_eq!(place.files(), files, "a gate changes nothing");
+    // Damaged, nobody can tell of which run the record is.
+    let spill = place.path("logs/execution_metrics.ledger/spill");
+    let spill = std::fs::read_dir(spill).unwrap().next().unwrap().unwrap().path();
+    let whole = std::fs::read(&spill).unwrap();
+    let mut damaged = whole.clone();
+    damaged[60] ^= 1;
+    std::fs::write(&spill, damaged).unwrap();
+    assert_eq!(
+        gate(&place, "").answer(1),
+        "FAIL run-7: executions 3, in flight 0, spilled 0, reasons 3\n\
+         missing log entry: \"shot-renderer\": its parent 00000000-0004-0000-0000-000000000004 has no record\n  \
+         00000000-0001-0000-0000-000000000001\n  00000000-0002-0000-0000-000000000002\n\
+         missing log entry: \"qc-grader\": its parent 00000000-0004-0000-0000-000000000004 has no record\n  \
+         00000000-0003-0000-0000-000000000003\n\
+         broken integrity: the spill holds what is no record: the rest of a write, or a damaged record\n"
+    );
+    std::fs::write(&spill, whole).unwrap();
     drop(ledger);
     Ledger::open(place.ledger()).unwrap();
     assert_eq!(gate(&place, "").answer(0), "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n");

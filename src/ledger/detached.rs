@@ -180,7 +180,7 @@ impl Ledger {
     fn record_of(&self, id: Uuid, since: Cursor) -> Result<Option<ExecutionMetrics>> {
         let storage = &*self.shared.options.journal.storage;
         // The spill first: what leaves it is in the ledger by then.
-        let mut spilled = spill::all(storage, self.shared.journal.layout())?.into_iter();
+        let mut spilled = spill::all(storage, self.shared.journal.layout())?.records.into_iter();
         if let Some(Pending { record, .. }) = spilled.find(|pending| pending.record.execution_id == id) {
             return Ok(Some(record));
         }

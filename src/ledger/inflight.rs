@@ -7,7 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::detached::State;
-use super::pending::{Pending, without_record};
+use super::pending::{Pending, Stored, without_record};
 use super::{detached, slots, spill};
 use crate::error::Result;
 use crate::journal::Lines;
@@ -72,7 +72,8 @@ pub fn in_flight(path: impl AsRef<Path>) -> Result<Vec<InFlight>> {
         }
     }
     // A record is in the spill or the ledger before its mark is taken away, and in the ledger before it leaves the spill.
-    let spilled: HashSet<_> = spill::all(&Disk, &layout)?.iter().map(|pending| pending.record.execution_id).collect();
+    let spilled = spill::all(&Disk, &layout)?.records;
+    let spilled: HashSet<_> = spilled.iter().map(|pending| pending.record.execution_id).collect();
     let missing = missing(&layout, pending.iter().map(|(pending, _)| pending))?;
     let begun = pending.into_iter().map(|(Pending { record, .. }, owner_alive)| InFlight { record, owner_alive });
     found.extend(begun.filter(|InFlight { record, .. }| {
@@ -80,6 +81,17 @@ pub fn in_flight(path: impl AsRef<Path>) -> Result<Vec<InFlight>> {
     }));
     found.sort_by_key(|InFlight { record, .. }| (record.timestamp_start, record.execution_id));
     Ok(found)
+}
+
+/// What stands in the spill of a ledger.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Spilled {
+    /// The records that the ledger does not have yet.
+    pub records: Vec<ExecutionMetrics>,
+    /// Whether something stands there that is no record: what a failed write left, or one that is just going on, or a
+    /// record that was damaged, and nobody can tell of which execution.
+    pub damaged: bool,
 }
 
 /// The records that the ledger whose active segment is `path` could not take, and does not have yet: they stand on stable
@@ -92,13 +104,13 @@ pub fn in_flight(path: impl AsRef<Path>) -> Result<Vec<InFlight>> {
 /// # Errors
 /// As [`Records::open`](crate::Records::open); [`ErrorKind::Io`](crate::ErrorKind::Io) when the spill, or the ledger from
 /// the oldest of its records on, cannot be read.
-pub fn spilled(path: impl AsRef<Path>) -> Result<Vec<ExecutionMetrics>> {
+pub fn spilled(path: impl AsRef<Path>) -> Result<Spilled> {
     let layout = Layout::to_read(path.as_ref())?;
-    let pending = spill::all(&Disk, &layout)?;
+    let Stored { records: pending, rest: damaged } = spill::all(&Disk, &layout)?;
     let missing = missing(&layout, pending.iter())?;
     let mut records: Vec<_> = pending.into_iter().map(|pending| pending.record).collect();
     records.retain(|record| missing.contains(&record.execution_id));
-    Ok(records)
+    Ok(Spilled { records, damaged })
 }
 
 /// The executions of `pending` that have no record in the ledger.

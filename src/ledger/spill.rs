@@ -88,12 +88,14 @@ pub(super) fn read(storage: &dyn Storage, layout: &Layout, stem: &str) -> Result
 }
 
 /// What stands in the spills of all processes.
-pub(super) fn all(storage: &dyn Storage, layout: &Layout) -> Result<Vec<Pending>> {
+pub(super) fn all(storage: &dyn Storage, layout: &Layout) -> Result<Stored> {
     let directory = layout.spill();
     let names = storage.list(&directory).map_err(|source| Error::io("list the spills", &directory, source))?;
-    let mut all = Vec::new();
+    let mut all = Stored::default();
     for stem in names.iter().filter_map(|name| name.to_str()?.strip_suffix(".jsonl")) {
-        all.extend(read(storage, layout, stem)?.records);
+        let Stored { records, rest } = read(storage, layout, stem)?;
+        all.records.extend(records);
+        all.rest |= rest;
     }
     Ok(all)
 }

@@ -12,6 +12,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output;
 use crate::policy;
+use crate::records;
 use crate::short;
 use crate::table::printable;
 use crate::verify;
@@ -22,12 +23,16 @@ pub(crate) fn run(args: &args::Gate, global: &Global, out: &mut impl Write) -> R
         .expected(expected(args.expect.as_deref())?);
     // In this order, and before the records: what ends in between is in the spill or has a record then.
     let begun: Vec<ExecutionMetrics> = in_flight(&global.ledger)?.into_iter().map(|begun| begun.record).collect();
-    let gate = gate.spilled(spilled(&global.ledger)?).lost(lost(global)?);
+    let spilled = spilled(&global.ledger)?;
+    let gate = gate.spilled(spilled.records).lost(lost(global)?);
     let found = runledger::verify(&global.ledger, &[])?;
     let unlisted = found.fault_count.saturating_sub(found.faults.len() as u64);
     let mut faults: Vec<String> = found.faults.iter().map(verify::text).collect();
     if unlisted > 0 {
         faults.push(format!("and {unlisted} more"));
+    }
+    if spilled.damaged {
+        faults.push(records::DAMAGED_SPILL.to_owned());
     }
     if let Some(archived) = &found.archived {
         let to = printable(&archived.to);

@@ -70,7 +70,7 @@ fn find(args: &ExportMarkdown, global: &Global) -> Result<Run, Failure> {
     let of_run = |record: &ExecutionMetrics| record.run.run_id.as_deref() == Some(id);
     // In this order: what ends in between is in the spill or has a record then, and the last that is found of it counts.
     let mut found: Vec<_> = in_flight(&global.ledger)?.into_iter().map(begun).filter(of_run).collect();
-    found.extend(spilled(&global.ledger)?.into_iter().filter(of_run));
+    found.extend(spilled(&global.ledger)?.records.into_iter().filter(of_run));
     records::each(global, |record| {
         if of_run(&record) {
             found.push(record);

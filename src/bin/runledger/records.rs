@@ -88,12 +88,19 @@ fn runs(selection: &Selection, global: &Global) -> Result<Option<HashSet<String>
     Ok(Some(runs))
 }
 
+/// What stands in the spill and is no record.
+pub(crate) const DAMAGED_SPILL: &str = "the spill holds what is no record: the rest of a write, or a damaged record";
+
 /// Says of how many records there are that the ledger does not have yet.
 pub(crate) fn warn_of_spill(global: &Global) -> Result<(), Failure> {
-    let spilled = spilled(&global.ledger)?.len();
-    if spilled > 0 {
-        let text = format!("records that wait in the spill, left out until the ledger has them: {spilled}");
+    let spilled = spilled(&global.ledger)?;
+    if !spilled.records.is_empty() {
+        let count = spilled.records.len();
+        let text = format!("records that wait in the spill, left out until the ledger has them: {count}");
         output::warning(&text, "spilled", global);
+    }
+    if spilled.damaged {
+        output::warning(DAMAGED_SPILL, "spilled", global);
     }
     Ok(())
 }
