@@ -174,15 +174,25 @@ fn a_reader_that_goes_ends_the_command() {
 }
 
 /// script(1) gives the command a terminal.
+fn script(place: &Place, line: &str) -> Command {
+    let mut script = Command::new("script");
+    // It runs the line in the user's shell. Some shells stay beside it, and a key of the terminal would end them too.
+    let line = format!("exec {line}");
+    script.current_dir(place.path("")).env_remove("RUNLEDGER_PATH").env("SHELL", "/bin/sh").args([
+        "-qec",
+        &line,
+        "/dev/null",
+    ]);
+    script
+}
+
 fn in_a_terminal(place: &Place, options: &str) -> Option<(Option<i32>, String)> {
     if !has_tool("script", "what a command finds in a terminal") {
         return None;
     }
     let each = "for fd in 0 1 2; do if [ -t $fd ]; then printf tty; else printf no; fi; done; echo oops >&2; exit 3";
     let line = format!("{RUNLEDGER} run --skill job {options} -- sh -c '{each}'");
-    let mut script = Command::new("script");
-    script.current_dir(place.path("")).env_remove("RUNLEDGER_PATH").args(["-qec", &line, "/dev/null"]);
-    let output = script.stdin(Stdio::null()).output().unwrap();
+    let output = script(place, &line).stdin(Stdio::null()).output().unwrap();
     Some((output.status.code(), String::from_utf8(output.stdout).unwrap()))
 }
 
@@ -214,9 +224,7 @@ fn a_key_of_the_terminal_reaches_the_command_once() {
     let each = "n=0; trap 'n=$((n+1))' INT; echo ready; until [ $n -gt 0 ]; do sleep 0.01; done; echo $n; exit 4";
     std::fs::write(place.path("job"), each).unwrap();
     let traced = format!("strace -f -qq -o calls -e trace=kill {RUNLEDGER} run --skill job -- sh job");
-    let mut script = Command::new("script");
-    script.current_dir(place.path("")).env_remove("RUNLEDGER_PATH").args(["-qec", &traced, "/dev/null"]);
-    let mut script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut script = script(&place, &traced).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(script.stdout.take().unwrap());
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
