@@ -173,11 +173,14 @@ fn a_reader_that_goes_ends_the_command() {
     }
 }
 
+/// Where these tests themselves ignore a signal, as under nohup, the command does not.
+const WITH_SIGNALS: [&str; 2] = ["env", "--default-signal"];
+
 /// script(1) gives the command a terminal.
 fn script(place: &Place, line: &str) -> Command {
     let mut script = Command::new("script");
     // It runs the line in the user's shell. Some shells stay beside it, and a key of the terminal would end them too.
-    let line = format!("exec {line}");
+    let line = format!("exec {} {line}", WITH_SIGNALS.join(" "));
     script.current_dir(place.path("")).env_remove("RUNLEDGER_PATH").env("SHELL", "/bin/sh").args([
         "-qec",
         &line,
@@ -257,18 +260,16 @@ fn send(signal: &str, child: &Child) {
 #[test]
 fn signals_reach_the_command_and_cancel_the_execution() {
     let place = Place::empty();
-    // Under nohup, say, these tests themselves ignore a signal, and so would the command.
-    let wrapper = ["env", "--default-signal"];
     for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("QUIT", 3)] {
         // A command that handles it ends as it wants.
         let mut child =
-            ready(&place, &wrapper, &format!("trap 'exit 7' {signal}; echo ready; while :; do sleep 0.01; done"));
+            ready(&place, &WITH_SIGNALS, &format!("trap 'exit 7' {signal}; echo ready; while :; do sleep 0.01; done"));
         send(&format!("-{signal}"), &child);
         assert_eq!(child.wait().unwrap().code(), Some(7), "{signal}");
         let record = records(&place).pop().unwrap();
         assert_eq!((record.status, record.error_code), (Some(Status::Cancelled), Some(7)), "{signal}");
 
-        let mut child = ready(&place, &wrapper, "echo ready; exec sleep 60");
+        let mut child = ready(&place, &WITH_SIGNALS, "echo ready; exec sleep 60");
         send(&format!("-{signal}"), &child);
         assert_eq!(child.wait().unwrap().code(), Some(128 + number), "{signal}");
         let record = records(&place).pop().unwrap();
@@ -281,8 +282,11 @@ fn signals_reach_the_command_and_cancel_the_execution() {
 #[test]
 fn a_signal_that_the_command_outlives_is_no_failure() {
     let place = Place::empty();
-    let mut child =
-        ready(&place, &[], "trap 'done=1' TERM; echo ready; until [ \"$done\" ]; do sleep 0.01; done; exit 0");
+    let mut child = ready(
+        &place,
+        &WITH_SIGNALS,
+        "trap 'done=1' TERM; echo ready; until [ \"$done\" ]; do sleep 0.01; done; exit 0",
+    );
     send("-TERM", &child);
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(the_record(&place).status, Some(Status::Success));
