@@ -180,7 +180,7 @@ fn each_outside_thing_is_named_in_one_place() {
     for (thing, place) in NAMED_ONCE {
         assert_eq!(named_in(thing), [place], "{thing}");
     }
-    for of_the_command in ["clap", "chrono_tz", "rustix", "signal_hook"] {
+    for of_the_command in ["clap", "jiff", "rustix", "signal_hook"] {
         assert_eq!(named_in(of_the_command), [""; 0]);
     }
     assert_eq!(named_in("now_v7"), [""; 0], "it reads the clock");

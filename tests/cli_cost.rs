@@ -180,24 +180,29 @@ fn days(place: &Place, args: &str) -> Vec<String> {
     rows.map(|row| row.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// In Havana, clocks go back on 2026-11-01 from 01:00 to 00:00, which is 05:00 UTC, and forward on 2026-03-08 from
-/// 00:00 to 01:00: that day begins at 01:00.
+/// In Havana, clocks went forward on 2025-03-09 from 00:00 to 01:00, so that day began at 01:00, and back on 2025-11-02
+/// from 01:00 to 00:00, which was 05:00 UTC.
 #[test]
 fn days_and_dates_are_those_of_the_zone() {
-    let mut records = november();
-    records.push(priced(5, "2026-03-08T04:59:59.999Z", "1"));
-    records.push(priced(6, "2026-03-08T05:00:00Z", "1"));
-    let place = place(&records);
-    assert_eq!(days(&place, ""), ["2026-03-08 2", "2026-11-01 2", "2026-11-02 1", "2026-12-01 1"]);
-    let havana = ["2026-03-07 1", "2026-03-08 1", "2026-10-31 1", "2026-11-01 1", "2026-11-02 1", "2026-11-30 1"];
+    let place = place(&[
+        priced(1, "2025-03-09T04:59:59.999Z", "1"),
+        priced(2, "2025-03-09T05:00:00Z", "1"),
+        priced(3, "2025-11-02T03:59:59.999Z", "1"),
+        priced(4, "2025-11-02T04:00:00Z", "1"),
+        priced(5, "2025-11-03T05:00:00Z", "1"),
+        priced(6, "2025-12-01T00:00:00Z", "1"),
+    ]);
+    assert_eq!(days(&place, ""), ["2025-03-09 2", "2025-11-02 2", "2025-11-03 1", "2025-12-01 1"]);
+    let havana = ["2025-03-08 1", "2025-03-09 1", "2025-11-01 1", "2025-11-02 1", "2025-11-03 1", "2025-11-30 1"];
     assert_eq!(days(&place, "--zone America/Havana"), havana);
+    assert_eq!(days(&place, "--zone america/havana"), havana);
     let days_in_havana = |args: &str| days(&place, &format!("--zone America/Havana {args}"));
-    assert_eq!(days_in_havana("--since 2026-03-08 --until 2026-03-08"), havana[1..2]);
-    assert_eq!(days_in_havana("--since 2026-10-31 --until 2026-11-01"), havana[2..4]);
-    assert_eq!(days_in_havana("--since 2026-11-02"), havana[4..]);
-    assert_eq!(days_in_havana("--until 2026-03-07"), havana[..1]);
-    assert_eq!(days(&place, "--zone -04:00 --since 2026-11-01"), ["2026-11-01 1", "2026-11-02 1", "2026-11-30 1"]);
-    assert_eq!(days(&place, "--zone +02:00 --until 2026-11-01"), ["2026-03-08 2", "2026-11-01 2"]);
+    assert_eq!(days_in_havana("--since 2025-03-09 --until 2025-03-09"), havana[1..2]);
+    assert_eq!(days_in_havana("--since 2025-11-01 --until 2025-11-02"), havana[2..4]);
+    assert_eq!(days_in_havana("--since 2025-11-03"), havana[4..]);
+    assert_eq!(days_in_havana("--until 2025-03-08"), havana[..1]);
+    assert_eq!(days(&place, "--zone -04:00 --since 2025-11-02"), ["2025-11-02 1", "2025-11-03 1", "2025-11-30 1"]);
+    assert_eq!(days(&place, "--zone +02:00 --until 2025-11-02"), ["2025-03-09 2", "2025-11-02 2"]);
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use chrono::TimeZone;
 use runledger::cost::{Count, Report, Sum};
 use serde::Serialize;
 
@@ -18,23 +17,17 @@ use crate::table::{Column, Table, cell};
 use crate::zone::Zone;
 
 pub(crate) fn run(args: &Cost, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    match (&args.command, args.period.zone) {
-        (Some(CostCommand::Discrepancy(args)), _) => discrepancy::run(args, global, out),
-        (Some(CostCommand::Explain(args)), _) => explain::run(args, global, out),
-        (None, Zone::Named(zone)) => sum_up(zone, args, global, out),
-        (None, Zone::Fixed(zone)) => sum_up(zone, args, global, out),
+    match &args.command {
+        Some(CostCommand::Discrepancy(args)) => discrepancy::run(args, global, out),
+        Some(CostCommand::Explain(args)) => explain::run(args, global, out),
+        None => sum_up(args, global, out),
     }
 }
 
-fn sum_up<Z: TimeZone + Send + Sync>(
-    zone: Z,
-    args: &Cost,
-    global: &Global,
-    out: &mut impl Write,
-) -> Result<ExitCode, Failure> {
-    let add = |report: &mut Report<Z>, record: &_| if args.period.has(record) { report.add(record) } else { Ok(()) };
-    let (report, malformed_lines) =
-        records::fold(global, || Report::in_zone(args.by, zone.clone()), add, Report::merge)?;
+fn sum_up(args: &Cost, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let report = || Report::in_zone(args.by, args.period.zone.clone());
+    let add = |report: &mut Report<Zone>, record: &_| if args.period.has(record) { report.add(record) } else { Ok(()) };
+    let (report, malformed_lines) = records::fold(global, report, add, Report::merge)?;
     match global.json {
         true => output::json_line(out, &Answer { report: &report, malformed_lines })?,
         false => table(&report, out)?,

@@ -1,45 +1,37 @@
-//! The time zone in which dates are meant; the only file that names chrono-tz.
+//! The time zone in which dates are meant; the only file that names jiff.
 
 use std::str::FromStr;
 
-use chrono::{FixedOffset, NaiveDate, TimeZone};
-use chrono_tz::Tz;
+use chrono::{FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset as _, TimeZone, Utc};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone as Rules};
 use runledger::Timestamp;
 
 /// A zone by its name, or an offset that never changes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Zone {
-    Named(Tz),
-    Fixed(FixedOffset),
-}
+#[derive(Debug, Clone)]
+pub(crate) struct Zone(Rules);
 
 impl Zone {
     /// The date there at that moment.
     pub(crate) fn date(&self, time: Timestamp) -> NaiveDate {
-        match self {
-            Self::Named(zone) => date(zone, time),
-            Self::Fixed(zone) => date(zone, time),
-        }
+        time.to_chrono().with_timezone(self).date_naive()
     }
-}
-
-fn date<Z: TimeZone>(zone: &Z, time: Timestamp) -> NaiveDate {
-    time.to_chrono().with_timezone(zone).date_naive()
 }
 
 impl FromStr for Zone {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let named = || text.parse().ok().map(Self::Named);
-        offset(text).map(Self::Fixed).or_else(named).ok_or_else(|| {
-            "expected an IANA name such as Europe/Zurich, its letters as there, or an offset such as +02:00".to_owned()
-        })
+        let named = || Rules::get(text).ok();
+        offset(text)
+            .map(Rules::fixed)
+            .or_else(named)
+            .map(Self)
+            .ok_or_else(|| "expected an IANA name such as Europe/Zurich, or an offset such as +02:00".to_owned())
     }
 }
 
 /// Reads `+02:00`.
-fn offset(text: &str) -> Option<FixedOffset> {
+fn offset(text: &str) -> Option<Offset> {
     let (sign, digits) = match text.as_bytes() {
         [b'+', digits @ ..] => (1, digits),
         [b'-', digits @ ..] => (-1, digits),
@@ -49,7 +41,48 @@ fn offset(text: &str) -> Option<FixedOffset> {
     let digit = |byte: &u8| char::from(*byte).to_digit(10).map(|digit| digit as i32);
     let (hours, minutes) = (10 * digit(h1)? + digit(h2)?, 10 * digit(m1)? + digit(m2)?);
     let within_a_day = hours < 24 && minutes < 60;
-    within_a_day.then(|| FixedOffset::east_opt(sign * (3600 * hours + 60 * minutes)))?
+    within_a_day.then(|| Offset::from_seconds(sign * (3600 * hours + 60 * minutes)).ok())?
+}
+
+/// As chrono has it, for the library's reports.
+impl TimeZone for Zone {
+    type Offset = FixedOffset;
+
+    fn from_offset(offset: &FixedOffset) -> Self {
+        Self(Rules::fixed(Offset::from_seconds(offset.local_minus_utc()).unwrap_or(Offset::UTC)))
+    }
+
+    fn offset_from_local_date(&self, date: &NaiveDate) -> MappedLocalTime<FixedOffset> {
+        self.offset_from_local_datetime(&date.and_time(NaiveTime::MIN))
+    }
+
+    fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<FixedOffset> {
+        // As if it were UTC: a zone's clocks are asked what moment it is when they show that.
+        let shown = Offset::UTC.to_datetime(moment(local));
+        match self.0.to_ambiguous_timestamp(shown).offset() {
+            AmbiguousOffset::Unambiguous { offset } => MappedLocalTime::Single(fixed(offset)),
+            AmbiguousOffset::Gap { .. } => MappedLocalTime::None,
+            AmbiguousOffset::Fold { before, after } => MappedLocalTime::Ambiguous(fixed(before), fixed(after)),
+        }
+    }
+
+    fn offset_from_utc_date(&self, date: &NaiveDate) -> FixedOffset {
+        self.offset_from_utc_datetime(&date.and_time(NaiveTime::MIN))
+    }
+
+    fn offset_from_utc_datetime(&self, utc: &NaiveDateTime) -> FixedOffset {
+        fixed(self.0.to_offset(moment(utc)))
+    }
+}
+
+/// To the second. jiff's last one is 26 hours before the last that a record can have: no clocks are set in between.
+fn moment(utc: &NaiveDateTime) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(utc.and_utc().timestamp()).unwrap_or(jiff::Timestamp::MAX)
+}
+
+fn fixed(offset: Offset) -> FixedOffset {
+    // Both know all offsets of less than a day, and no zone has another.
+    FixedOffset::east_opt(offset.seconds()).unwrap_or(Utc.fix())
 }
 
 #[cfg(test)]
@@ -59,7 +92,7 @@ mod tests {
     #[test]
     fn an_offset_has_hours_and_minutes() {
         for (text, seconds) in [("+02:00", 7200), ("-05:30", -19_800), ("+00:00", 0), ("+23:59", 86_340)] {
-            assert_eq!(offset(text).map(|offset| offset.local_minus_utc()), Some(seconds), "{text}");
+            assert_eq!(offset(text).map(Offset::seconds), Some(seconds), "{text}");
         }
         for text in ["", "+", "02:00", "+2:00", "+0200", "+02:00x", "+24:00", "+01:60", "+-1:00", "+0a:00", "−02:00"]
         {
@@ -76,5 +109,21 @@ mod tests {
         assert_eq!(on("-05:30", "2026-11-20T05:29:59.999Z"), "2026-11-19");
         assert_eq!(on("-05:30", "2026-11-20T05:30:00Z"), "2026-11-20");
         assert_eq!(on("-23:59", "0000-01-01T00:00:00Z"), "-0001-12-31");
+        // The last moment of all, which is beyond those that jiff knows.
+        assert_eq!(on("Europe/Zurich", "9999-12-31T22:59:59.999Z"), "9999-12-31");
+        assert_eq!(on("Europe/Zurich", "9999-12-31T23:59:59.999Z"), "+10000-01-01");
+    }
+
+    /// In Havana, clocks went forward on 2025-03-09 from 00:00 to 01:00 and back on 2025-11-02 from 01:00 to 00:00.
+    #[test]
+    fn chrono_finds_the_moments_of_a_local_time() {
+        let havana: Zone = "America/Havana".parse().unwrap();
+        let moments = |local: &str| havana.from_local_datetime(&local.parse().unwrap()).map(|time| time.to_rfc3339());
+        assert_eq!(moments("2025-03-09T00:30:00"), MappedLocalTime::None);
+        assert_eq!(moments("2025-03-09T01:00:00"), MappedLocalTime::Single("2025-03-09T01:00:00-04:00".to_owned()));
+        let [before, after] = ["2025-11-02T00:30:00-04:00", "2025-11-02T00:30:00-05:00"].map(str::to_owned);
+        assert_eq!(moments("2025-11-02T00:30:00"), MappedLocalTime::Ambiguous(before, after));
+        let day = "2025-11-03".parse().unwrap();
+        assert_eq!(havana.offset_from_local_date(&day).single(), Some(havana.offset_from_utc_date(&day)));
     }
 }
