@@ -317,8 +317,10 @@ impl Form for ExecutionMetrics {
 
 impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>)> TakeLines for Reading<'_, F, A, T> {
     fn line_ahead(&mut self, offset: u64, ahead: &[u8]) -> Option<usize> {
-        let (record, members) = F::ahead(ahead)?;
-        let rest = &ahead[members..];
+        let record = F::ahead(ahead);
+        // In place: it is large enough for copies to count.
+        let (record, members) = record.as_ref()?;
+        let rest = &ahead[*members..];
         // Without a number, as others write it.
         let plain = rest.starts_with(b"}\n").then_some((None, 2));
         let (seq, end) = plain.or_else(|| line::trailer_ahead(rest).map(|(seq, len)| (Some(seq), len)))?;
@@ -327,7 +329,7 @@ impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>)> TakeLines for Reading<'_, F, A, T> {
             return None;
         }
         (self.part.lines, self.part.end) = (self.part.lines + 1, Some(offset + len as u64));
-        (self.take)(&mut self.part.value, &record);
+        (self.take)(&mut self.part.value, record);
         Some(len)
     }
 
