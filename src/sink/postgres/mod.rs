@@ -63,14 +63,16 @@ mod tls;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
+use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::error::{Result, Skipped};
+use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::journal::{Follower, Place, Warn};
 use crate::metrics::ExecutionMetrics;
 use client::{Client, Failed, Target};
+use ship::{Batch, Outcome};
 
 /// How long and how often a database is waited for.
 #[derive(Clone)]
@@ -222,16 +224,24 @@ impl Sink {
     /// What was committed before an error stays, and the next ship goes on behind it.
     pub fn ship(&mut self, ledger: &mut Follower, in_flight: &[ExecutionMetrics]) -> Result<Shipped> {
         self.retrying(schema::check)?;
+        let id = ledger.id();
+        let last = self.retrying(|client| ship::last(client, id))?;
+        ledger.resume(last.as_ref())?;
         let mut shipped = Shipped::default();
-        // Looked at anew, since the ledger may have been rewritten behind this place.
-        let mut resumed = false;
+        let mut batch = Batch::read(ledger)?;
         loop {
-            let batch = self.retrying(|client| ship::batch(client, ledger, &mut resumed))?;
+            let (outcome, next) = self.commit(&batch, ledger);
+            if let Outcome::Moved(last) = outcome? {
+                ledger.resume(last.as_ref())?;
+                batch = Batch::read(ledger)?;
+                continue;
+            }
             shipped.records += batch.records;
             shipped.skipped.merge(batch.skipped);
             if batch.is_last {
                 break;
             }
+            batch = next.unwrap_or_else(|| Batch::read(ledger))?;
         }
         shipped.in_progress = self.retrying(|client| ship::in_flight(client, ledger.id(), in_flight))?;
         shipped.last = ledger.last().cloned();
@@ -260,6 +270,17 @@ impl Sink {
 }
 
 impl Sink {
+    /// Commits the batch, and reads the next one meanwhile, which takes about as long; `None`: nothing could, or there is
+    /// none.
+    fn commit(&mut self, batch: &Batch, ledger: &mut Follower) -> (Result<Outcome>, Option<Result<Batch>>) {
+        thread::scope(|scope| {
+            let reader = Builder::new().name("runledger".to_owned());
+            let reading = if batch.is_last { None } else { reader.spawn_scoped(scope, || Batch::read(ledger)).ok() };
+            let outcome = self.retrying(|client| batch.commit(client));
+            (outcome, reading.map(|reading| reading.join().unwrap_or_else(|_| Err(abandoned()))))
+        })
+    }
+
     /// Does `work` on a connection, and again on a new one as long as what went wrong may pass and the time allows.
     fn retrying<T>(&mut self, mut work: impl FnMut(&mut Client) -> Result<T, Failed>) -> Result<T> {
         let mut pauses = Pauses::default();
@@ -278,7 +299,7 @@ impl Sink {
                 return Err(error);
             }
             (self.options.warn)(&error);
-            std::thread::sleep(pause);
+            thread::sleep(pause);
         }
     }
 
@@ -289,6 +310,10 @@ impl Sink {
         };
         work(client)
     }
+}
+
+fn abandoned() -> Error {
+    Error::new(ErrorKind::Abandoned, "read the records to ship").detail("the thread that read them panicked")
 }
 
 /// The pauses between the tries.

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde_json::Value;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -35,9 +37,8 @@ pub(super) const INDEXED_CHARS_MAX: usize = 500;
 /// Keys of a line that have a column, or are the ledger's own.
 const LEFT_OUT: [&str; 6] = ["execution_id", "timestamp_start", "quality_score", "seq", "prev", "hash"];
 
-/// What PostgreSQL takes neither in a text nor in JSON, and what stands for it.
-const NUL: char = '\0';
-const SYMBOL_FOR_NUL: char = '\u{2400}';
+/// What stands for a NUL, which PostgreSQL takes neither in a text nor in JSON.
+const SYMBOL_FOR_NUL: &str = "\u{2400}";
 
 /// Appends the row of the record that `json` holds to `out`. `seq`: its line in `ledger`; `None`: it is in flight.
 ///
@@ -48,9 +49,9 @@ pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>
     let malformed = |source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source);
     // Keys that this version does not know are kept as they are, so they must be such as JSONB takes: no half of a
     // surrogate pair, no number beyond the floats.
-    serde_json::from_str::<Value>(json).map_err(malformed)?;
-    let mut rest: BTreeMap<String, &RawValue> = serde_json::from_str(json).map_err(malformed)?;
-    rest.retain(|key, value| !LEFT_OUT.contains(&key.as_str()) && value.get() != "null");
+    serde_json::from_str::<Readable>(json).map_err(malformed)?;
+    let mut rest: BTreeMap<Key<'_>, &RawValue> = serde_json::from_str(json).map_err(malformed)?;
+    rest.retain(|Key(key), value| !LEFT_OUT.contains(&&**key) && value.get() != "null");
     let rest = serde_json::to_string(&rest).map_err(malformed)?;
 
     let status = match seq {
@@ -76,6 +77,61 @@ pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>
     row.value(seq);
     row.end();
     Ok(())
+}
+
+/// A key, borrowed where nothing in it is escaped.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+struct Key<'j>(#[serde(borrow)] Cow<'j, str>);
+
+/// Any JSON whose texts and numbers can be read.
+struct Readable;
+
+impl<'de> Deserialize<'de> for Readable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Readable {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
 }
 
 /// What the seed calls it; `None`: nobody can tell.
@@ -146,52 +202,100 @@ impl Row<'_> {
     fn text(&mut self, text: Option<impl AsRef<str>>) {
         let Some(text) = text else { return self.value(None::<&str>) };
         self.begin();
-        for c in text.as_ref().chars() {
-            self.char(c);
-        }
+        self.escaped(text.as_ref());
     }
 
     /// A JSON object; how many NULs were replaced in the row so far and in it stands under a key of its own.
-    fn json(&mut self, json: &str) {
+    fn json(&mut self, mut json: &str) {
         self.begin();
-        let mut chars = json.chars();
-        while let Some(c) = chars.next() {
-            if c != '\\' {
-                self.char(c);
-                continue;
-            }
-            match chars.as_str().strip_prefix("u0000") {
+        while let Some((before, escape)) = json.find('\\').map(|at| json.split_at(at)) {
+            self.escaped(before);
+            json = match escape.strip_prefix("\\u0000") {
                 Some(after) => {
-                    chars = after.chars();
-                    self.char(NUL);
+                    self.nul();
+                    after
                 }
                 None => {
                     // The next character belongs to this one, and begins no escape.
-                    self.char(c);
-                    chars.next().into_iter().for_each(|escaped| self.char(escaped));
+                    let len = escape.chars().take(2).map(char::len_utf8).sum();
+                    let (escape, after) = escape.split_at(len);
+                    self.escaped(escape);
+                    after
                 }
-            }
+            };
         }
+        self.escaped(json);
         if self.nuls > 0 && self.out.pop_if(|last| *last == b'}').is_some() {
             self.out.extend_from_slice(format!(",\"nul_replaced\":{}}}", self.nuls).as_bytes());
         }
     }
 
-    fn char(&mut self, c: char) {
-        match c {
-            NUL => {
-                self.nuls += 1;
-                self.char(SYMBOL_FOR_NUL);
+    /// A text, or a part of one, as COPY wants it.
+    fn escaped(&mut self, mut text: &str) {
+        let is_special = |byte: u8| matches!(byte, b'\0' | b'\\' | b'\n' | b'\r' | b'\t');
+        while let Some(at) = text.bytes().position(is_special) {
+            let (before, rest) = text.split_at(at);
+            self.out.extend_from_slice(before.as_bytes());
+            let (special, after) = rest.split_at(1);
+            match special {
+                "\\" => self.out.extend_from_slice(b"\\\\"),
+                "\n" => self.out.extend_from_slice(b"\\n"),
+                "\r" => self.out.extend_from_slice(b"\\r"),
+                "\t" => self.out.extend_from_slice(b"\\t"),
+                _ => self.nul(),
             }
-            '\\' => self.out.extend_from_slice(b"\\\\"),
-            '\n' => self.out.extend_from_slice(b"\\n"),
-            '\r' => self.out.extend_from_slice(b"\\r"),
-            '\t' => self.out.extend_from_slice(b"\\t"),
-            c => self.out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            text = after;
         }
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    fn nul(&mut self) {
+        self.nuls += 1;
+        self.out.extend_from_slice(SYMBOL_FOR_NUL.as_bytes());
     }
 
     fn end(&mut self) {
         self.out.push(b'\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The row of a record with these members besides the least that it must have.
+    fn row(members: &str) -> Result<String> {
+        let json = format!(
+            r#"{{"execution_id":"{}","skill_name":"s","skill_version":"1","timestamp_start":"2026-02-14T14:23:00Z",{members}}}"#,
+            Uuid::nil()
+        );
+        let mut out = Vec::new();
+        let pushed = push(&mut out, &json, Uuid::nil(), Some(7));
+        assert_eq!(pushed.is_err(), out.is_empty());
+        pushed.map(|()| String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn what_copy_or_jsonb_would_take_for_something_else_is_escaped() {
+        // In a text its characters, in JSON its escapes: of those only that of NUL has to go.
+        let found = row(r#""error_reason":"a\tb\n\r\\ü\u0000","tags":{"\\u0000":"\u0000\"\\\\","ü":1e2}"#).unwrap();
+        let columns: Vec<_> = found.trim_end_matches('\n').split('\t').collect();
+        assert_eq!(columns.len(), COLUMNS.len());
+        assert_eq!(columns[9], r"a\tb\n\r\\ü␀");
+        assert_eq!(
+            columns[12],
+            r#"{"error_reason":"a\\tb\\n\\r\\\\ü␀","skill_name":"s","skill_version":"1","tags":{"\\\\u0000":"␀\\"\\\\\\\\","ü":1e2},"nul_replaced":3}"#
+        );
+        assert_eq!((columns[13], columns[14]), (Uuid::nil().to_string().as_str(), "7"));
+    }
+
+    #[test]
+    fn of_what_no_version_knows_only_that_is_refused_which_jsonb_does_not_take() {
+        for taken in [r#""new":[1.5e300,"\ud83d\ude00",{"a":null}]"#, r#""\ud83d\ude00":true"#] {
+            assert!(row(taken).is_ok(), "{taken}");
+        }
+        for refused in [r#""new":1e400"#, r#""new":["\ud83d"]"#, r#""\ud83d":1"#, r#""new":{"\ude00":1}"#] {
+            assert_eq!(row(refused).unwrap_err().kind(), ErrorKind::Malformed, "{refused}");
+        }
     }
 }

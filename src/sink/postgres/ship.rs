@@ -1,4 +1,4 @@
-//! One transaction: the rows, and how far they reach.
+//! What one transaction brings: rows, and how far they reach.
 
 use uuid::Uuid;
 
@@ -12,38 +12,88 @@ use crate::metrics::ExecutionMetrics;
 const ROWS_MAX: u64 = 5_000;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What one transaction brought.
-#[derive(Debug, Default)]
+/// The next lines of a ledger, as rows.
+#[derive(Debug)]
 pub(super) struct Batch {
+    ledger: Uuid,
+    rows: Vec<u8>,
     pub(super) records: u64,
     pub(super) skipped: Skipped,
     /// Whether the ledger had no more.
     pub(super) is_last: bool,
+    /// The last line before them, and the last of them.
+    begin: Option<Place>,
+    end: Option<Place>,
 }
 
-/// Ships the next records. `resumed`: whether `ledger` stands behind the last shipment by our own word.
-pub(super) fn batch(client: &mut Client, ledger: &mut Follower, resumed: &mut bool) -> Result<Batch, Failed> {
-    let id = ledger.id();
-    let key = id.as_u64_pair();
-    // Released with the transaction, however that ends: the next shipper sees what this one committed.
-    client
-        .run("begin a shipment", &format!("BEGIN; SELECT pg_advisory_xact_lock({})", (key.0 ^ key.1).cast_signed()))?;
-    let last = last(client, id)?;
-    // Another shipper may have come between, or what was read before was rolled back.
-    if !*resumed || last.as_ref() != ledger.last() {
-        ledger.resume(last.as_ref())?;
-        *resumed = true;
+/// What became of a batch.
+pub(super) enum Outcome {
+    Committed,
+    /// It begins elsewhere than behind the last line that was shipped, which is this: another shipper came between, or what
+    /// was taken for lost was committed.
+    Moved(Option<Place>),
+}
+
+impl Batch {
+    /// Reads the next lines.
+    pub(super) fn read(ledger: &mut Follower) -> Result<Self> {
+        let mut batch = Self {
+            ledger: ledger.id(),
+            rows: Vec::new(),
+            records: 0,
+            skipped: Skipped::default(),
+            is_last: false,
+            begin: ledger.last().cloned(),
+            end: None,
+        };
+        while batch.records < ROWS_MAX && batch.rows.len() < BYTES_MAX {
+            let Some(followed) = ledger.next_line()? else {
+                batch.is_last = true;
+                break;
+            };
+            let line = &followed.line;
+            if line.bytes.is_empty() {
+                continue;
+            }
+            let pushed = match (followed.seq, std::str::from_utf8(line.bytes)) {
+                (Some(seq), Ok(json)) if i64::try_from(seq).is_ok() => {
+                    row::push(&mut batch.rows, json, batch.ledger, Some(seq))
+                }
+                _ => Err(Error::new(ErrorKind::Malformed, "ship a record")
+                    .detail("expected the line that was written, found another: its hash is wrong")),
+            };
+            match pushed {
+                Ok(()) => batch.records += 1,
+                Err(error) => batch.skipped.add(line.locate(error)),
+            }
+        }
+        batch.end = ledger.last().cloned();
+        Ok(batch)
     }
-    let mut rows = Vec::new();
-    let batch = read(ledger, &mut rows)?;
-    if batch.records > 0 {
-        upsert(client, &rows, batch.records)?;
+
+    /// Ships it, in one transaction with how far it reaches.
+    pub(super) fn commit(&self, client: &mut Client) -> Result<Outcome, Failed> {
+        if self.records == 0 && self.begin == self.end {
+            return Ok(Outcome::Committed);
+        }
+        let key = self.ledger.as_u64_pair();
+        let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({})", (key.0 ^ key.1).cast_signed());
+        // Released with the transaction, however that ends: the next shipper sees what this one committed.
+        client.run("begin a shipment", &lock)?;
+        let last = last(client, self.ledger)?;
+        if last != self.begin {
+            client.run("end a shipment", "ROLLBACK")?;
+            return Ok(Outcome::Moved(last));
+        }
+        if self.records > 0 {
+            upsert(client, &self.rows, self.records)?;
+        }
+        if let Some(reached) = self.end.as_ref().filter(|_| self.begin != self.end) {
+            store(client, self.ledger, reached)?;
+        }
+        client.run("commit a shipment", "COMMIT")?;
+        Ok(Outcome::Committed)
     }
-    if let Some(reached) = ledger.last().filter(|reached| Some(*reached) != last.as_ref()) {
-        store(client, id, reached)?;
-    }
-    client.run("commit a shipment", "COMMIT")?;
-    Ok(batch)
 }
 
 /// Hands over what is in flight; returns how many that are.
@@ -80,32 +130,6 @@ fn store(client: &mut Client, ledger: Uuid, reached: &Place) -> Result<(), Faile
     let [seq, segment, byte, line] = [reached.seq, reached.segment, reached.byte, reached.line].map(u64::cast_signed);
     client.rows("store how far was shipped", sql, &[&ledger, &seq, &reached.hash, &segment, &byte, &line])?;
     Ok(())
-}
-
-/// The rows of the next lines.
-fn read(ledger: &mut Follower, rows: &mut Vec<u8>) -> Result<Batch> {
-    let id = ledger.id();
-    let mut batch = Batch::default();
-    while batch.records < ROWS_MAX && rows.len() < BYTES_MAX {
-        let Some(followed) = ledger.next_line()? else {
-            batch.is_last = true;
-            break;
-        };
-        let line = &followed.line;
-        if line.bytes.is_empty() {
-            continue;
-        }
-        let pushed = match (followed.seq, std::str::from_utf8(line.bytes)) {
-            (Some(seq), Ok(json)) if i64::try_from(seq).is_ok() => row::push(rows, json, id, Some(seq)),
-            _ => Err(Error::new(ErrorKind::Malformed, "ship a record")
-                .detail("expected the line that was written, found another: its hash is wrong")),
-        };
-        match pushed {
-            Ok(()) => batch.records += 1,
-            Err(error) => batch.skipped.add(line.locate(error)),
-        }
-    }
-    Ok(batch)
 }
 
 /// Brings the rows into the table, by way of one that nobody else sees and that ends with the transaction.
