@@ -56,6 +56,21 @@ fn a_ledger_in_the_working_directory_has_its_run_logs_there() {
     assert_eq!(found, told("RUN_LOG_v001.csv\n", "runledger: rows: 1\n"));
 }
 
+/// A mistyped run is not one in which nothing happened; one that did nothing in the time that is meant is.
+#[test]
+fn a_run_to_which_nothing_belongs_is_refused_and_nothing_written() {
+    let place = place();
+    for export in ["export csv", "export csv --child-runs", "export workflow --out w.jsonl", "metrics"] {
+        let found = place.run(export.split_whitespace().chain(["--run", "run"]));
+        assert_eq!(found.complaint(1), "runledger: no execution belongs to the run \"run\"\n", "{export}");
+    }
+    assert!(!place.path("logs/RUN_LOG_v001.csv").exists() && !place.path("w.jsonl").exists());
+    let found = place.run(["export", "csv", "--run", "run-1", "--until", "2026-11-19"]);
+    assert_eq!(found, told("logs/RUN_LOG_v001.csv\n", "runledger: rows: 0\n"));
+    let found = fs::read_to_string(place.path("logs/RUN_LOG_v001.csv")).unwrap();
+    assert_eq!(found, HEADER);
+}
+
 #[test]
 fn a_run_and_a_time_choose_the_rows() {
     let place = place();
@@ -67,7 +82,6 @@ fn a_run_and_a_time_choose_the_rows() {
         rows.to_owned()
     };
     assert_eq!(chosen("--run run-2"), row("run-2", "14:00"));
-    assert_eq!(chosen("--run run"), "");
     assert_eq!(chosen("--since 2026-11-20T13:00:00Z --until 2026-11-20T14:00:00Z"), row("run-1", "13:00"));
     assert_eq!(chosen("--run run-1 --since 2026-11-20T13:00:00Z"), row("run-1", "13:00"));
     assert_eq!(chosen("--until 2026-11-19"), "");

@@ -91,7 +91,12 @@ fn make() -> Place {
         failed.set_error_reason(reason);
         failed
     });
-    let place = Place::with(&[&records()[..], &failed].concat());
+    let of_runs = ["run-7", "nightly-7"].map(|run| {
+        let mut of_run = record(run.len() as u128, "nightly", "2026-02-14T14:29:00Z", Some(1), Status::Success);
+        of_run.run.run_id = Some(run.to_owned());
+        of_run
+    });
+    let place = Place::with(&[&records()[..], &failed, &of_runs].concat());
     place.run(["export", "markdown", "--run", "nightly-2026-11-20"]).answer(0);
     place.run(["errors", "resolve", "ERR-002", "--resolution", "it was made"]).answer(0);
     let head = place.run(["head", "--json"]).answer(0);

@@ -57,7 +57,6 @@ fn events_are_chosen_by_run_and_by_period() {
     assert_eq!(export("--run nightly-7"), events(&[records[0].clone(), records[2].clone()]));
     assert_eq!(export("--run nightly-7 --since 2026-02-12"), events(&records[2..3]));
     assert_eq!(export("--since 2026-02-12 --until 2026-02-13"), events(&records[1..3]));
-    assert_eq!(place.run(["export", "workflow", "--run", "absent"]).answer(0), "");
 }
 
 #[test]

@@ -54,15 +54,16 @@ pub(crate) fn meant<'s>(
     selection: &'s Selection,
     global: &Global,
 ) -> Result<impl Fn(&ExecutionMetrics) -> bool + Sync + use<'s>, Failure> {
-    let runs = runs(selection, global)?;
     warn_of_spill(global)?;
+    let runs = runs(selection, global)?;
     let of_run = move |record: &ExecutionMetrics| {
         runs.as_ref().is_none_or(|runs| record.run.run_id.as_ref().is_some_and(|run| runs.contains(run)))
     };
     Ok(move |record: &ExecutionMetrics| of_run(record) && selection.period.has(record))
 }
 
-/// The run that is meant, and with its child runs all that descend from it; `None`: whatever run.
+/// The run that is meant, and with its child runs all that descend from it; `None`: whatever run. That something belongs to
+/// it is made sure of, or a mistyped one would be taken for one in which nothing happened.
 fn runs(selection: &Selection, global: &Global) -> Result<Option<HashSet<String>>, Failure> {
     let Some(run) = &selection.run else { return Ok(None) };
     let mut runs = HashSet::from([run.clone()]);
@@ -85,7 +86,14 @@ fn runs(selection: &Selection, global: &Global) -> Result<Option<HashSet<String>
             }
         }
     }
-    Ok(Some(runs))
+    for record in Records::open(&global.ledger)? {
+        match record.map(|record| record.run.run_id) {
+            Ok(Some(run)) if runs.contains(&run) => return Ok(Some(runs)),
+            Err(error) if error.kind() != ErrorKind::Malformed => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Err(Failure::NoRun(run.clone()))
 }
 
 /// What stands in the spill and is no record.

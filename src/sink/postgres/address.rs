@@ -48,7 +48,7 @@ pub(super) fn refused(detail: &str) -> Error {
 pub(super) fn malformed() -> Error {
     refused(
         "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, with @ : / ? # and % in the password written as %40 %3A \
-         %2F %3F %23 and %25",
+         %2F %3F %23 and %25, or words such as host=HOST user=USER; a word that is not known is refused",
     )
 }
 
