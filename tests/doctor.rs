@@ -275,7 +275,7 @@ fn records_that_were_spilled_are_counted() {
     }
     let found = "records that the ledger could not take: 2";
     place.assert("spill", Level::Warning, found, "see `events.jsonl` for why; the next opening brings them back");
-    let advice = "`events.jsonl` says when, and why";
+    let advice = "`events.jsonl` says when, and why, but of lost records: only the answer to each said that";
     place.assert("events", Level::Warning, "in the last 7 days: spilled 2", advice);
 }
 
@@ -308,6 +308,6 @@ fn events_of_note_are_counted_for_a_week() {
     write(&[line(8, "lost"), line(0, "rotated"), line(0, "recovered")]);
     place.assert("events", Level::Ok, "none of note in the last 7 days", "");
     write(&[line(6, "lost"), "torn\n".to_owned(), line(0, "damaged"), line(1, "lost"), "{\"at\"".to_owned()]);
-    let advice = "`events.jsonl` says when, and why";
+    let advice = "`events.jsonl` says when, and why, but of lost records: only the answer to each said that";
     place.assert("events", Level::Warning, "in the last 7 days: damaged 1, lost 2", advice);
 }

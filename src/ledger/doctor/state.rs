@@ -168,7 +168,7 @@ fn of_events(layout: &Layout, now: Timestamp) -> Result<Check> {
         false => Check::warning(
             "events",
             format!("in the last 7 days: {}", counts.join(", ")),
-            "`events.jsonl` says when, and why",
+            "`events.jsonl` says when, and why, but of lost records: only the answer to each said that",
         ),
     })
 }
