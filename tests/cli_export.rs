@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use commands::{Output, Place, command, lines};
 use production::{execution, production};
-use runledger::{Answer, Options};
+use runledger::metrics::RunIds;
+use runledger::{Answer, Options, Skill};
 use serde_json::json;
 
 const HEADER: &str = "run_id,parent_run_id,timestamp,skill_name,scene_id,shot_id,model_used,tier,estimated_cost,\
@@ -54,6 +55,25 @@ fn a_ledger_in_the_working_directory_has_its_run_logs_there() {
     fs::write(place.path("here.jsonl"), lines(&[execution(1, 0)])).unwrap();
     let found = place.run(["export", "csv", "--ledger", "here.jsonl"]);
     assert_eq!(found, told("RUN_LOG_v001.csv\n", "runledger: rows: 1\n"));
+}
+
+/// Nor is a run mistyped of which no record can be read, or whose only execution is under way.
+#[test]
+fn why_nothing_of_a_run_is_there_is_said() {
+    let place = place();
+    fs::write(place.ledger(), lines(&[execution(1, 0)]) + "{\"run\":{\"run_id\":\"run-9\"}}\n").unwrap();
+    let complaint = place.run(["export", "csv", "--run", "run-9"]).complaint(1);
+    assert!(complaint.contains("line 2 (byte ") && complaint.contains("passed over: 1"), "{complaint}");
+    assert!(complaint.ends_with("runledger: no execution belongs to the run \"run-9\"\n"), "{complaint}");
+
+    let place = Place::empty();
+    let ledger = Options::new().open(place.ledger()).unwrap();
+    let mut run = RunIds::default();
+    run.run_id = Some("run-9".to_owned());
+    let execution = ledger.begin(Skill::new("draw", "1.0.0").run(run));
+    assert_eq!(place.run(["export", "csv", "--run", "run-9"]), told("logs/RUN_LOG_v001.csv\n", "runledger: rows: 0\n"));
+    assert!(matches!(execution.succeed().answer, Answer::Durable { .. }));
+    assert_eq!(place.run(["export", "csv", "--run", "run-9"]), told("logs/RUN_LOG_v002.csv\n", "runledger: rows: 1\n"));
 }
 
 /// A mistyped run is not one in which nothing happened; one that did nothing in the time that is meant is.

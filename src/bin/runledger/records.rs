@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use runledger::baseline::Skipped;
 use runledger::ledger::spilled;
-use runledger::{Error, ErrorKind, ExecutionMetrics, Records, Scan};
+use runledger::{Error, ErrorKind, ExecutionMetrics, Records, Scan, in_flight};
 
 use crate::args::{Global, Selection};
 use crate::failure::{self, Failure};
@@ -66,34 +66,60 @@ pub(crate) fn meant<'s>(
 /// it is made sure of, or a mistyped one would be taken for one in which nothing happened.
 fn runs(selection: &Selection, global: &Global) -> Result<Option<HashSet<String>>, Failure> {
     let Some(run) = &selection.run else { return Ok(None) };
+    let known = Scan::open(&global.ledger)?.fold_records(
+        Known::default,
+        |known, record| known.add(record, |id| selection.child_runs || id == run),
+        Known::merge,
+    )?;
+    let (Known { ids, mut started }, skipped) = (known.value, known.skipped);
     let mut runs = HashSet::from([run.clone()]);
-    if selection.child_runs {
-        let mut started: HashMap<String, HashSet<String>> = HashMap::new();
-        for record in Records::open(&global.ledger)? {
-            match record.map(|record| (record.run.parent_run_id, record.run.run_id)) {
-                Ok((Some(parent), Some(run))) => _ = started.entry(parent).or_default().insert(run),
-                // What is no record is told of when the records are read that are meant.
-                Err(error) if error.kind() != ErrorKind::Malformed => return Err(error.into()),
-                _ => {}
-            }
-        }
-        let mut parents = vec![run.clone()];
-        while let Some(parent) = parents.pop() {
-            for child in started.remove(&parent).unwrap_or_default() {
-                if runs.insert(child.clone()) {
-                    parents.push(child);
-                }
+    let mut parents = vec![run.clone()];
+    while let Some(parent) = parents.pop() {
+        for child in started.remove(&parent).unwrap_or_default() {
+            if selection.child_runs && runs.insert(child.clone()) {
+                parents.push(child);
             }
         }
     }
-    for record in Records::open(&global.ledger)? {
-        match record.map(|record| record.run.run_id) {
-            Ok(Some(run)) if runs.contains(&run) => return Ok(Some(runs)),
-            Err(error) if error.kind() != ErrorKind::Malformed => return Err(error.into()),
-            _ => {}
+    if ids.is_disjoint(&runs) && !is_under_way(&runs, global)? {
+        warn_of(&skipped, global);
+        return Err(Failure::NoRun(run.clone()));
+    }
+    Ok(Some(runs))
+}
+
+/// The runs that records tell of.
+#[derive(Default)]
+struct Known {
+    ids: HashSet<String>,
+    /// By the run that started them.
+    started: HashMap<String, HashSet<String>>,
+}
+
+impl Known {
+    fn add(&mut self, record: &ExecutionMetrics, is_of_use: impl Fn(&str) -> bool) {
+        let Some(id) = record.run.run_id.as_ref().filter(|id| is_of_use(id)) else { return };
+        if !self.ids.contains(id) {
+            self.ids.insert(id.clone());
+        }
+        if let Some(parent) = &record.run.parent_run_id {
+            self.started.entry(parent.clone()).or_default().insert(id.clone());
         }
     }
-    Err(Failure::NoRun(run.clone()))
+
+    fn merge(&mut self, later: Self) {
+        self.ids.extend(later.ids);
+        for (parent, children) in later.started {
+            self.started.entry(parent).or_default().extend(children);
+        }
+    }
+}
+
+/// Whether an execution of one of the runs is in flight, or waits in the spill.
+fn is_under_way(runs: &HashSet<String>, global: &Global) -> Result<bool, Failure> {
+    let in_flight = in_flight(&global.ledger)?.into_iter().map(|begun| begun.record);
+    let mut records = in_flight.chain(spilled(&global.ledger)?.records);
+    Ok(records.any(|record| record.run.run_id.is_some_and(|id| runs.contains(&id))))
 }
 
 /// What stands in the spill and is no record.

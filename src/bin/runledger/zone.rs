@@ -21,7 +21,9 @@ impl FromStr for Zone {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let named = || Rules::get(text).ok();
+        // Two of the names stand for a zone that nobody knows.
+        let is_known = |rules: &Rules| !rules.is_unknown() && rules.iana_name() != Some("Factory");
+        let named = || Rules::get(text).ok().filter(is_known);
         offset(text)
             .map(Rules::fixed)
             .or_else(named)
@@ -98,6 +100,14 @@ mod tests {
         {
             assert_eq!(offset(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_zone_that_nobody_knows_is_none() {
+        for name in ["Europe/Bern", "Etc/Unknown", "Factory", "factory", "", "+25:00"] {
+            assert!(name.parse::<Zone>().is_err(), "{name}");
+        }
+        assert!("europe/zurich".parse::<Zone>().is_ok());
     }
 
     /// Dates of moments, whatever the clocks do: no date is turned into a moment anywhere.

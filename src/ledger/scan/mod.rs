@@ -148,7 +148,7 @@ impl Scan {
         self.fold_in::<Fields<'_>, _>(WHOLE, init, take, merge)
     }
 
-    /// Folds whole records, as [`fold`](Self::fold) does their fields, which takes some six times as long.
+    /// Folds whole records, as [`fold`](Self::fold) does their fields, which takes some fifteen times as long.
     ///
     /// # Errors
     /// As [`fold`](Self::fold).

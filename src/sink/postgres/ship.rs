@@ -71,6 +71,11 @@ impl Batch {
         Ok(batch)
     }
 
+    /// Whether a shipment that reaches to `last` has all of it.
+    pub(super) fn is_behind(&self, last: Option<&Place>) -> bool {
+        self.end.as_ref().map(|end| end.seq) <= last.map(|last| last.seq)
+    }
+
     /// Ships it, in one transaction with how far it reaches.
     pub(super) fn commit(&self, client: &mut Client) -> Result<Outcome, Failed> {
         if self.records == 0 && self.begin == self.end {
