@@ -45,7 +45,7 @@
 //!
 //! # A ledger that was cut or rewritten
 //!
-//! The next ship notices and refuses, with [`ErrorKind::Diverged`](crate::ErrorKind::Diverged) and both heads. A power cut does the same to a ledger
+//! The next ship notices and refuses, with [`ErrorKind::Diverged`] and both heads. A power cut does the same to a ledger
 //! whose records were read before they were durable. Once it is clear which one is right, `DELETE FROM
 //! agent_execution_logs WHERE ledger_id = …` and the same of `runledger_shipments` let the next ship copy all of it anew.
 
@@ -195,7 +195,7 @@ impl Sink {
     /// `host=/var/run/postgresql dbname=observability`; see [TLS](self#tls). Nothing is connected to yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it is no such address, or asks for TLS in a build without the
+    /// [`ErrorKind::Invalid`] when it is no such address, or asks for TLS in a build without the
     /// feature `postgres-tls`. No error of a sink holds the password.
     pub fn new(url: &str, options: Options) -> Result<Self> {
         Ok(Self { target: Target::parse(url, &options)?, options, client: None })
@@ -204,7 +204,7 @@ impl Sink {
     /// Makes the tables and indexes that are not there yet, all or none.
     ///
     /// # Errors
-    /// [`ErrorKind::Database`](crate::ErrorKind::Database) when the database cannot be reached or refuses, and when a
+    /// [`ErrorKind::Database`] when the database cannot be reached or refuses, and when a
     /// table of one of the names has other columns, each of which is named; nothing is changed then.
     pub fn migrate(&mut self) -> Result<()> {
         self.retrying(schema::migrate)
@@ -218,11 +218,11 @@ impl Sink {
     /// batch.
     ///
     /// # Errors
-    /// [`ErrorKind::Diverged`](crate::ErrorKind::Diverged) when the ledger was cut or rewritten since the last ship;
-    /// [`ErrorKind::Database`](crate::ErrorKind::Database) when the database refuses or stays away, its certificate is
+    /// [`ErrorKind::Diverged`] when the ledger was cut or rewritten since the last ship;
+    /// [`ErrorKind::Database`] when the database refuses or stays away, its certificate is
     /// refused, or its tables are not
-    /// [made](Self::migrate) or another program's; [`ErrorKind::Io`](crate::ErrorKind::Io) when the ledger cannot be read;
-    /// [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) when the thread that read it panicked. What was committed before
+    /// [made](Self::migrate) or another program's; [`ErrorKind::Io`] when the ledger cannot be read;
+    /// [`ErrorKind::Abandoned`] when the thread that read it panicked. What was committed before
     /// an error stays, and the next ship goes on behind it.
     pub fn ship(&mut self, ledger: &mut Follower, in_flight: &[ExecutionMetrics]) -> Result<Shipped> {
         self.retrying(schema::check)?;
