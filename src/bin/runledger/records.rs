@@ -68,6 +68,7 @@ fn runs(selection: &Selection, global: &Global) -> Result<Option<HashSet<String>
     let Some(run) = &selection.run else { return Ok(None) };
     let known = Scan::open(&global.ledger)?.fold_records(
         Known::default,
+        // Without its child runs it alone is of use, which starts none of those that are then known.
         |known, record| known.add(record, |id| selection.child_runs || id == run),
         Known::merge,
     )?;
@@ -76,7 +77,7 @@ fn runs(selection: &Selection, global: &Global) -> Result<Option<HashSet<String>
     let mut parents = vec![run.clone()];
     while let Some(parent) = parents.pop() {
         for child in started.remove(&parent).unwrap_or_default() {
-            if selection.child_runs && runs.insert(child.clone()) {
+            if runs.insert(child.clone()) {
                 parents.push(child);
             }
         }

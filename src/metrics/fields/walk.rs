@@ -114,7 +114,7 @@ impl<'l> Walk<'l> {
                 _ => walk.value(0)?,
             }
         }
-        let end = bytes.len() - walk.rest.len();
+        let end = walk.place();
         let fields = Fields {
             execution_id,
             skill_name,
@@ -199,6 +199,7 @@ impl<'l> Walk<'l> {
         }
         // Every digit is looked at, so that the compiler can look at many at once.
         let hex = digits.iter().fold(true, |all, digit| all & matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        // Not by the array's `map`, which the compiler calls, and which then takes one digit at a time.
         let mut values = [0; 32];
         for (value, digit) in values.iter_mut().zip(digits) {
             *value = (digit & 0x0f) + if digit > b'9' { 9 } else { 0 };

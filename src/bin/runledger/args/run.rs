@@ -5,9 +5,10 @@ use std::ffi::OsString;
 /// Run a command as an execution
 ///
 /// The command has the input, the output and the errors of this one, which ends with its exit code. Whether it can be
-/// recorded or not, it runs; what goes wrong with the ledger is a warning on stderr. It has failed unless its exit code is 0. The last
-/// line that it wrote to stderr is the reason, unless stderr is a terminal: that is left to the command, and the exit code
-/// is the reason. What the command leaves running may write to stderr as long as it likes, and this one stays for it.
+/// recorded or not, it runs; what goes wrong with the ledger is a warning on stderr. It has failed unless its exit code
+/// is 0. The last line that it wrote to stderr is the reason, unless stderr is a terminal: that is left to the command,
+/// and the exit code is the reason. What the command leaves running may write to stderr as long as it likes, and this
+/// one stays for it.
 ///
 /// SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on to the command, unless they were ignored when this one was started. If
 /// it does not succeed then, it was cancelled.
