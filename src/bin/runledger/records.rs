@@ -66,13 +66,19 @@ pub(crate) fn meant<'s>(
 /// it is made sure of, or a mistyped one would be taken for one in which nothing happened.
 fn runs(selection: &Selection, global: &Global) -> Result<Option<HashSet<String>>, Failure> {
     let Some(run) = &selection.run else { return Ok(None) };
-    let known = Scan::open(&global.ledger)?.fold_records(
+    // Without its child runs it alone is of use, which starts none of those that are then known.
+    let is_of_use = |id: &str| selection.child_runs || id == run;
+    // In this order: what ends in between has a record then.
+    let mut known = Known::default();
+    let begun = in_flight(&global.ledger)?.into_iter().map(|begun| begun.record);
+    begun.chain(spilled(&global.ledger)?.records).for_each(|record| known.add(&record, is_of_use));
+    let scanned = Scan::open(&global.ledger)?.fold_records(
         Known::default,
-        // Without its child runs it alone is of use, which starts none of those that are then known.
-        |known, record| known.add(record, |id| selection.child_runs || id == run),
+        |known, record| known.add(record, is_of_use),
         Known::merge,
     )?;
-    let (Known { ids, mut started }, skipped) = (known.value, known.skipped);
+    known.merge(scanned.value);
+    let Known { ids, mut started } = known;
     let mut runs = HashSet::from([run.clone()]);
     let mut parents = vec![run.clone()];
     while let Some(parent) = parents.pop() {
@@ -82,14 +88,14 @@ fn runs(selection: &Selection, global: &Global) -> Result<Option<HashSet<String>
             }
         }
     }
-    if ids.is_disjoint(&runs) && !is_under_way(&runs, global)? {
-        warn_of(&skipped, global);
+    if ids.is_disjoint(&runs) {
+        warn_of(&scanned.skipped, global);
         return Err(Failure::NoRun(run.clone()));
     }
     Ok(Some(runs))
 }
 
-/// The runs that records tell of.
+/// The runs that records tell of, of executions under way too.
 #[derive(Default)]
 struct Known {
     ids: HashSet<String>,
@@ -114,13 +120,6 @@ impl Known {
             self.started.entry(parent).or_default().extend(children);
         }
     }
-}
-
-/// Whether an execution of one of the runs is in flight, or waits in the spill.
-fn is_under_way(runs: &HashSet<String>, global: &Global) -> Result<bool, Failure> {
-    let in_flight = in_flight(&global.ledger)?.into_iter().map(|begun| begun.record);
-    let mut records = in_flight.chain(spilled(&global.ledger)?.records);
-    Ok(records.any(|record| record.run.run_id.is_some_and(|id| runs.contains(&id))))
 }
 
 /// What stands in the spill and is no record.
