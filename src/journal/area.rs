@@ -110,6 +110,18 @@ impl Area {
         Ok(Some(area))
     }
 
+    /// Reads the header of the area without using it: needs no lock. Returns `None` if there is no area, or if its header
+    /// is not whole, as while another process writes it.
+    pub(super) fn peek(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Header>> {
+        let file = match storage.open(&layout.commit(), Access::Read) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let mut bytes = [0; HEADER_LINE_BYTES_MAX];
+        read_full_at(&*file, &mut bytes, 0)?;
+        Ok(Header::from_bytes(&bytes))
+    }
+
     /// Makes a new area with every block written, and puts it in the place of the old one.
     pub(super) fn create(storage: &dyn Storage, layout: &Layout) -> io::Result<Self> {
         let path = layout.commit();
@@ -132,6 +144,11 @@ impl Area {
         uninterrupted(|| file.try_lock_shared())?;
         let id = file.stat()?.id;
         Ok(Self { file: SyncFile::new(file), id, alone: true, header: None, seen: [0; HEADER_LINE_BYTES_MAX] })
+    }
+
+    /// Gives the shared lock up, and returns true if no other process uses the area.
+    pub(super) fn leave(&self) -> bool {
+        uninterrupted(|| self.file.try_lock()).unwrap_or(false)
     }
 
     /// Reads the header again, which another process may have changed, and returns it; `None` if it is not whole.

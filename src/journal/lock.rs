@@ -3,6 +3,8 @@
 //! On Rust 1.89 and later `File` has inherent methods of the same names, which would silently win over the trait's; so
 //! the trait is never imported, and each call is fully qualified.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,8 +45,16 @@ pub(crate) fn free_bytes(directory: &Path) -> io::Result<u64> {
     fs2::available_space(directory)
 }
 
-/// The longest pause between two tries: p99 of four processes of 16 threads was a fifth lower than with 1 ms.
-const PAUSE_MAX: Duration = Duration::from_micros(100);
+/// The first pause between two tries. A holder usually keeps the lock for two writes into the page cache.
+const PAUSE_MIN: Duration = Duration::from_micros(10);
+/// The longest pause in the first moments of a wait: with 1 ms, p99 of four processes of 16 threads was a fifth higher.
+const PAUSE_EAGER: Duration = Duration::from_micros(100);
+/// The longest pause of all, so that a lock that becomes free is not left free for long.
+const PAUSE_MAX: Duration = Duration::from_millis(25);
+/// A pause is at most this part of the time waited so far. So the tries of hundreds of processes that wait for one lock
+/// take a small part of the processors: with 100 µs for all of them they took nearly everything, and the holder got
+/// nothing done.
+const PAUSE_PART: u32 = 16;
 
 /// The file whose lock guards a journal's tail.
 #[derive(Debug)]
@@ -66,22 +76,23 @@ impl Locked {
         Ok(uninterrupted(|| file.try_lock())?.then(|| Self(Arc::clone(file))))
     }
 
-    /// Takes the lock of `file`, waiting for at most `deadline`; `None`: others had it all the time.
+    /// Takes the lock of `file`, waiting for at most `deadline`. Returns `None` if it was held at every try.
     ///
-    /// It polls: a waiting `flock` can be given up only through a signal, which a library must not send. A holder keeps
-    /// the lock for two writes into the page cache, most of the time, so the first pauses are short.
+    /// It polls: only a signal ends the wait of a blocked `flock`, and a library must not send one.
     pub(crate) fn take(file: &Arc<dyn StorageFile>, deadline: Duration) -> io::Result<Option<Self>> {
         let begin = Instant::now();
-        let mut pause = Duration::from_micros(10);
+        let mut pause = PAUSE_MIN;
         loop {
             if let Some(locked) = Self::try_take(file)? {
                 return Ok(Some(locked));
             }
-            if begin.elapsed() >= deadline {
+            let waited = begin.elapsed();
+            let left = deadline.saturating_sub(waited);
+            if left.is_zero() {
                 return Ok(None);
             }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(PAUSE_MAX);
+            std::thread::sleep(jittered(pause).min(left));
+            pause = (pause * 2).min(PAUSE_EAGER.max(waited / PAUSE_PART)).min(PAUSE_MAX);
         }
     }
 
@@ -109,7 +120,7 @@ impl LockFile {
 
     /// Takes the lock, waiting for at most `deadline`.
     pub(crate) fn acquire(&mut self, deadline: Duration) -> Result<Locked> {
-        let failed = |path: &PathBuf, source| Error::io("take the lock", path, source);
+        let failed = |path: &PathBuf, source| Error::io("acquire the lock", path, source);
         let begin = Instant::now();
         loop {
             let left = deadline.saturating_sub(begin.elapsed());
@@ -137,11 +148,19 @@ impl LockFile {
     }
 }
 
-/// The error of a lock that was not to be had in time.
+/// A pause of between half of `pause` and one and a half times as long, so that processes that began to wait at the same
+/// time do not try at the same times.
+fn jittered(pause: Duration) -> Duration {
+    // Each state hashes with random keys of its own.
+    let random = RandomState::new().build_hasher().finish() as u32;
+    pause.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX))
+}
+
+/// The error of a lock that could not be acquired in time.
 pub(crate) fn held_for(deadline: Duration, path: &Path) -> Error {
-    Error::new(ErrorKind::Timeout, "take the lock")
+    Error::new(ErrorKind::Timeout, "acquire the lock")
         .path(path)
-        .detail(format!("another process has held it for more than {} ms", deadline.as_millis()))
+        .detail(format!("held by others at every try for {} ms", deadline.as_millis()))
 }
 
 fn open(storage: &dyn Storage, path: &Path) -> io::Result<Arc<dyn StorageFile>> {

@@ -213,8 +213,23 @@ impl Journal {
     /// [`ErrorKind::Timeout`] when another process keeps the lock;
     /// [`ErrorKind::Io`] when the disk refuses.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+        Self::open_by(path.as_ref(), options, Tail::open)
+    }
+
+    /// Like [`open`](Self::open), but does not wait for the lock if the journal exists: the first append then recovers what
+    /// a crash left.
+    pub(crate) fn open_without_lock(path: &Path, options: Options) -> Result<Self> {
+        Self::open_by(path, options, |layout, options| {
+            match Tail::open_without_lock(layout.clone(), options.clone())? {
+                Some(tail) => Ok(tail),
+                None => Tail::open(layout, options),
+            }
+        })
+    }
+
+    fn open_by(path: &Path, options: Options, open: impl FnOnce(Layout, Options) -> Result<Tail>) -> Result<Self> {
         // Absolute, since the program may go to another directory.
-        let path = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned());
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let layout = Layout::new(&path);
         let storage = Arc::clone(&options.storage);
         if let Some(file_system) = platform::file_system(layout.active())
@@ -233,9 +248,14 @@ impl Journal {
         if identity::read(&*storage, &layout)?.is_none() {
             sync_ancestors(&*storage, &layout)?;
         }
-        let tail = Tail::open(layout.clone(), options.clone())?;
+        let tail = open(layout.clone(), options.clone())?;
         let id = tail.id;
         Ok(Self { writer: Arc::new(PerProcess::new(Writer::new(tail))), options, layout, id })
+    }
+
+    /// False if this process has neither recovered the journal nor appended to it yet.
+    pub(crate) fn is_recovered(&self) -> bool {
+        self.writer.get().is_some_and(Writer::is_recovered)
     }
 
     /// The writer of this process: a forked child opens the files anew.

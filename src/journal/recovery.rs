@@ -106,7 +106,6 @@ impl Tail {
         // The same file in another handle is not believed more than it was.
         self.file = if id == self.file_id { self.file.reopened(file) } else { SyncFile::new(file) };
         self.file_id = id;
-        self.sync_names()?;
         let sealed = self.layout.sealed_segments(&*self.storage)?;
         let segment = sealed.last().map_or(1, |last| last + 1);
         let len = self.active_len()?;
@@ -116,6 +115,10 @@ impl Tail {
         self.area_failed |= self.area.as_ref().is_some_and(|area| area.file().has_failed());
         // An area whose sync failed still says what it holds, but is not written again.
         self.area = area.filter(|_| !self.area_failed);
+        // A header is written only after all names that its segment needs have been synced.
+        if held.as_ref().is_none_or(|held| held.header.ledger != self.id || held.header.segment != segment) {
+            self.sync_names()?;
+        }
         match held.filter(|held| held.header.ledger == self.id) {
             Some(held) if held.header.segment == segment => self.recover_from_area(&held, len)?,
             Some(held) if held.header.segment + 1 == segment => self.recover_begun(&held, &sealed, len)?,

@@ -2,17 +2,20 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::Options;
 use super::area::Area;
 use super::events::{self, Event};
+use super::identity;
 use super::line::{self, Link, TRAILER_BYTES_MAX};
 use super::lock::{LockFile, Locked};
 use super::name::Seen;
+use super::recovery;
 use super::segment::Layout;
-use super::storage::{Storage, StorageFile, append_all, read_full_at};
+use super::storage::{Access, Storage, StorageFile, append_all, read_full_at};
 use super::sync::{SyncFile, Unsynced};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -49,6 +52,8 @@ pub(super) struct Tail {
     pub(super) durable: Mark,
     /// Set when the file was left in a state that `end` does not describe.
     pub(super) doubtful: bool,
+    /// Set when the last wait for the lock ended at its deadline.
+    pub(super) lock_missed: bool,
     /// Lines of the batch that is written; kept for its memory.
     buffer: Vec<u8>,
     /// Payloads of the batch before; kept for its memory.
@@ -86,14 +91,52 @@ impl Payloads {
 impl Tail {
     /// Opens the files, recovers what a crash left, and believes the end only after it is synced.
     pub(super) fn open(layout: Layout, options: Options) -> Result<Self> {
-        let storage = Arc::clone(&options.storage);
-        let mut lock = LockFile::open(Arc::clone(&storage), layout.lock())?;
+        let mut lock = LockFile::open(Arc::clone(&options.storage), layout.lock())?;
         let locked = lock.acquire(options.lock_deadline)?;
-        let id = super::identity::read_or_make(&*storage, &layout, (options.clock)())?;
-        let file = super::recovery::open_active(&*storage, &layout)?;
+        let id = identity::read_or_make(&*options.storage, &layout, (options.clock)())?;
+        let file = recovery::open_active(&*options.storage, &layout)?;
+        let mut tail = Self::unrecovered(layout, options, lock, id, file)?;
+        tail.recover()?;
+        drop(locked);
+        Ok(tail)
+    }
+
+    /// Opens the files of a journal that exists, without its lock: the first append recovers what a crash left. Returns
+    /// `None` if the journal has no identity or no active segment: then the lock is needed to make them.
+    ///
+    /// Until then the end is one that the journal had before: up to the commit area's base nothing is ever cut off.
+    pub(super) fn open_without_lock(layout: Layout, options: Options) -> Result<Option<Self>> {
+        let storage = Arc::clone(&options.storage);
+        let Some(id) = identity::read(&*storage, &layout)? else { return Ok(None) };
+        let file = match storage.open(layout.active(), Access::Append) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => Arc::from(opened.map_err(|source| Error::io("open the ledger", layout.active(), source))?),
+        };
+        let lock = LockFile::open(Arc::clone(&storage), layout.lock())?;
+        let mut tail = Self::unrecovered(layout, options, lock, id, file)?;
+        let area = Area::peek(&*storage, &tail.layout)
+            .map_err(|source| Error::io("read the commit area", &tail.layout.commit(), source))?;
+        tail.end = match area.filter(|header| header.ledger == id) {
+            Some(header) => Mark { segment: header.segment, len: header.base, link: Link::START },
+            None => {
+                let sealed = tail.layout.sealed_segments(&*storage)?;
+                Mark { segment: sealed.last().map_or(1, |last| last + 1), len: 0, link: Link::START }
+            }
+        };
+        Ok(Some(tail))
+    }
+
+    fn unrecovered(
+        layout: Layout,
+        options: Options,
+        lock: LockFile,
+        id: Uuid,
+        file: Arc<dyn StorageFile>,
+    ) -> Result<Self> {
+        let storage = Arc::clone(&options.storage);
         let file_id = stat_id(&*file, &layout)?;
         let start = Mark { segment: 1, len: 0, link: Link::START };
-        let mut tail = Self {
+        Ok(Self {
             storage,
             layout,
             id,
@@ -108,12 +151,10 @@ impl Tail {
             end: start,
             durable: start,
             doubtful: true,
+            lock_missed: false,
             buffer: Vec::new(),
             spare: Payloads::default(),
-        };
-        tail.recover()?;
-        drop(locked);
-        Ok(tail)
+        })
     }
 
     /// Empty payloads that have memory already.
@@ -159,7 +200,13 @@ impl Tail {
     }
 
     pub(super) fn lock(&mut self) -> Result<Locked> {
-        self.lock.acquire(self.options.lock_deadline)
+        self.lock_within(self.options.lock_deadline)
+    }
+
+    pub(super) fn lock_within(&mut self, deadline: Duration) -> Result<Locked> {
+        let locked = self.lock.acquire(deadline);
+        self.lock_missed = locked.as_ref().is_err_and(|error| error.kind() == ErrorKind::Timeout);
+        locked
     }
 
     /// Learns what other processes have done since: cheap when that is nothing.

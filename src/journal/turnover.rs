@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::area::{Area, Header};
 use super::events::Event;
@@ -107,7 +108,16 @@ impl Tail {
     /// Leaves nothing behind the base, so that the next opener has nothing to write again. Where others are at it, or
     /// anything is not as it was left, that is theirs to do.
     pub(super) fn close(&mut self) {
-        let Ok(_locked) = self.lock() else { return };
+        // A lock that could not be acquired just now is not waited for again.
+        let deadline = if self.lock_missed { Duration::ZERO } else { self.options.lock_deadline };
+        if self.doubtful {
+            return;
+        }
+        let Ok(_locked) = self.lock_within(deadline) else { return };
+        // The last one that leaves does it for all.
+        if self.area.as_ref().is_none_or(|area| !area.leave()) {
+            return;
+        }
         let closed = self.is_as_left().and_then(|as_left| if as_left { self.rebase(0) } else { Ok(()) });
         if let Err(error) = closed {
             self.warn(&error);
@@ -117,11 +127,7 @@ impl Tail {
     /// Whether the base can be moved to the end: there is something between, and it is what was written there. Only the
     /// area could say so later.
     fn is_as_left(&mut self) -> Result<bool> {
-        if self.doubtful
-            || !self.active_is_still_there()?
-            || !self.refresh_area()?
-            || self.active_len()? != self.end.len
-        {
+        if !self.active_is_still_there()? || !self.refresh_area()? || self.active_len()? != self.end.len {
             return Ok(false);
         }
         let Some(area) = self.area.as_ref() else { return Ok(false) };

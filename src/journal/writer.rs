@@ -94,6 +94,10 @@ impl Writer {
         *lock(&self.seen)
     }
 
+    pub(super) fn is_recovered(&self) -> bool {
+        !self.tail().doubtful
+    }
+
     pub(super) fn end(&self) -> Result<Mark> {
         self.tail().end()
     }

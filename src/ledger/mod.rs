@@ -25,8 +25,9 @@ mod verify;
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -89,6 +90,8 @@ struct Shared {
     lost: PerProcess<Lost>,
     /// Those who wait for the disk; `None`: each caller does so itself.
     helpers: Option<Helpers>,
+    /// Set once the files of dead processes were swept.
+    swept: AtomicBool,
 }
 
 /// The records that this process answered as lost.
@@ -101,8 +104,24 @@ struct Lost {
 }
 
 impl Shared {
+    /// Sweeps the files of dead processes, once. What cannot be swept now is left for the next opener: the ledger itself
+    /// is whole.
+    ///
+    /// Another process that sweeps is waited for until `deadline`.
+    fn sweep(&self, deadline: Duration) {
+        if self.swept.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let swept = self.slots.stem().and_then(|own| sweep::sweep(&self.journal, &self.options.journal, own, deadline));
+        if let Err(error) = swept {
+            self.warn(&error);
+        }
+    }
+
     /// The ledger takes records: brings back what was spilled, and says what was lost.
     fn catch_up(&self) {
+        // One that was opened without the lock could not sweep then. Among hundreds of processes, one sweeps for all.
+        self.sweep(Duration::ZERO);
         let append = |pending| sweep::append_missing(&self.journal, pending).map(drop);
         let returned = self.spill.give_back(append);
         match returned {
@@ -137,9 +156,9 @@ impl Shared {
 }
 
 impl Drop for Shared {
-    /// What is still in flight or spilled stays where it is: whoever opens the ledger next sweeps it.
+    /// What is still in flight or spilled stays where it is: the next process that opens the ledger sweeps it.
     fn drop(&mut self) {
-        self.catch_up();
+        self.state_lost();
         if self.spill.is_empty() {
             self.slots.close();
         }
@@ -165,21 +184,34 @@ impl Ledger {
 
     fn with_options(path: &Path, options: Options) -> Result<Self> {
         let storage = Arc::clone(&options.journal.storage);
-        let journal = Journal::open(path, options.journal.clone())?;
+        let opened = if options.wait_at_open {
+            Journal::open(path, options.journal.clone())
+        } else {
+            Journal::open_without_lock(path, options.journal.clone())
+        };
+        let journal = match opened {
+            // Others kept the lock. Until it can be acquired, records are spilled, which needs no lock.
+            Err(error) if error.kind() == ErrorKind::Timeout => {
+                let journal = Journal::open_without_lock(path, options.journal.clone()).map_err(|_| error.clone())?;
+                (options.journal.warn)(&error);
+                journal
+            }
+            opened => opened?,
+        };
         let layout = journal.layout().clone();
         for directory in [layout.inflight(), layout.spill()] {
             make_directory(&*storage, &directory)?;
         }
         let slots = Slots::open(Arc::clone(&storage), layout.clone(), options.sync_begin)?;
-        let stem = slots.stem()?;
-        // What cannot be swept now is left for the next opener: the ledger itself is whole.
-        if let Err(error) = sweep::sweep(&journal, &options.journal, Some(stem)) {
-            (options.journal.warn)(&error);
-        }
-        let spill = Spill::new(storage, layout, stem);
+        let spill = Spill::new(storage, layout, slots.stem()?);
         let helpers = options.deadline.map(Helpers::new);
         let lost = PerProcess::new(Lost::default());
-        Ok(Self { shared: Arc::new(Shared { journal, options, slots, spill, lost, helpers }) })
+        let swept = AtomicBool::new(false);
+        let shared = Shared { journal, options, slots, spill, lost, helpers, swept };
+        if shared.journal.is_recovered() {
+            shared.sweep(shared.options.journal.lock_deadline);
+        }
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Begins an execution. It cannot fail: if the begin mark cannot be written, the execution's own answer says so.

@@ -27,6 +27,7 @@ use crate::metrics::{Environment, RunIds, Timestamp};
 pub struct Options {
     pub(super) journal: journal::Options,
     pub(super) sync_begin: bool,
+    pub(super) wait_at_open: bool,
     pub(super) deadline: Option<Duration>,
     pub(super) prices: Option<Arc<PriceTable>>,
     pub(super) orchestrator_version: Option<String>,
@@ -47,6 +48,7 @@ impl Options {
         Self {
             journal: journal::Options::new(Arc::new(|| clock::now().unix_ms())),
             sync_begin: false,
+            wait_at_open: true,
             deadline: None,
             prices: None,
             orchestrator_version: None,
@@ -85,8 +87,19 @@ impl Options {
         self
     }
 
-    /// How long an append waits for other processes' lock before it spills, and dropping the ledger before it leaves the
-    /// rest to them; one second by default.
+    /// Whether opening an existing ledger waits for its lock, to recover what a crash left and to record the executions of
+    /// dead processes as interrupted; `true` by default. With `false` the first append does both, and opening never
+    /// waits for another process.
+    #[must_use]
+    pub fn wait_at_open(mut self, wait: bool) -> Self {
+        self.wait_at_open = wait;
+        self
+    }
+
+    /// How long opening and an append wait for the lock that other processes hold; one second by default.
+    ///
+    /// An append that cannot acquire it spills the record, and an existing ledger opens without it and warns. Dropping the
+    /// ledger waits as long before it leaves the rest to the others, but not if the last append has waited in vain.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.journal.lock_deadline = deadline;

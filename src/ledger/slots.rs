@@ -276,6 +276,13 @@ pub(super) struct Left {
     _lock: Option<Locked>,
 }
 
+/// True if no process but this one, whose file is `own`, has an in-flight file.
+pub(super) fn is_alone(storage: &dyn Storage, layout: &Layout, own: Uuid) -> Result<bool> {
+    let own = own.to_string();
+    let others = each_file(storage, layout, END, |_, stem| Ok((stem != own).then_some(())))?;
+    Ok(others.is_empty())
+}
+
 /// The in-flight files of processes that are dead.
 pub(super) fn left_behind(storage: &dyn Storage, layout: &Layout, own: Option<Uuid>) -> Result<Vec<Left>> {
     let own = own.map(|own| own.to_string());

@@ -1,5 +1,7 @@
 //! Recording what dead processes could not: their begun executions as interrupted, and their spilled records.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::pending::{Pending, without_record};
@@ -13,20 +15,20 @@ use crate::journal::{Journal, Options};
 use crate::metrics::{ExecutionMetrics, Status};
 
 /// Sweeps the files of dead processes. Any number of openers may do so at once, and each may die at it: a record is
-/// appended only if its execution has none in the ledger.
-pub(super) fn sweep(journal: &Journal, options: &Options, own: Option<Uuid>) -> Result<()> {
+/// appended only if its execution has none in the ledger. Another process that sweeps is waited for until `deadline`.
+pub(super) fn sweep(journal: &Journal, options: &Options, own: Uuid, deadline: Duration) -> Result<()> {
     let layout = journal.layout();
     let storage = &options.storage;
-    if slots::left_behind(&**storage, layout, own)?.is_empty() {
+    if slots::is_alone(&**storage, layout, own)? {
         return Ok(());
     }
     let mut lock = LockFile::open(storage.clone(), layout.sweep_lock())?;
-    let _locked = match lock.acquire(options.lock_deadline) {
-        // Another opener is at it, and whoever comes after it finds what it leaves.
+    let _locked = match lock.acquire(deadline) {
+        // The next opener finds what the process that sweeps now leaves.
         Err(error) if error.kind() == ErrorKind::Timeout => return Ok(()),
         locked => locked?,
     };
-    let left = slots::left_behind(&**storage, layout, own)?;
+    let left = slots::left_behind(&**storage, layout, Some(own))?;
     let mut swept = 0;
     for left in left {
         let spilled = spill::read(&**storage, layout, &left.stem)?;

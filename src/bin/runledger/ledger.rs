@@ -9,9 +9,18 @@ use crate::output;
 
 /// Opens it, and makes it if it is not there. Its warnings are written as all others are.
 pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
+    options(global).open(&global.ledger)
+}
+
+/// Like [`open`], but does not wait for the lock of a ledger that is there.
+pub(crate) fn open_without_waiting(global: &Global) -> Result<Ledger, Error> {
+    options(global).wait_at_open(false).open(&global.ledger)
+}
+
+fn options(global: &Global) -> Options {
     let for_warnings = global.clone();
     let warn = move |error: &Error| output::warning(&failure::text(error), failure::kind(error), &for_warnings);
-    Options::new().on_warning(warn).open(&global.ledger)
+    Options::new().on_warning(warn)
 }
 
 /// Says what did not go as it should when an execution was recorded.

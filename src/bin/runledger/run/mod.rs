@@ -55,8 +55,9 @@ struct Outcome {
 
 /// The execution; `None` if the ledger cannot be opened, which must not keep the command from running.
 fn begin(args: &Run, ids: &RunIds, global: &Global) -> Option<Execution> {
-    let ledger =
-        ledger::open(global).inspect_err(|error| ledger::warn("the command is not recorded", error, global)).ok()?;
+    let ledger = ledger::open_without_waiting(global)
+        .inspect_err(|error| ledger::warn("the command is not recorded", error, global))
+        .ok()?;
     let version = if args.skill_version.is_empty() { UNKNOWN_VERSION } else { &args.skill_version };
     let mut execution = ledger.begin(Skill::new(&args.skill, version).run(ids.clone()));
     // A shell's variable that is not set gives an empty one.
