@@ -276,14 +276,26 @@ impl Journal {
         self.append_all(&[payload])
     }
 
-    /// Appends `payloads`, at least one, as lines one after the other, and says where the first of them went. An error is
+    /// Appends `payloads` as lines one after the other, and says where the first of them went. An error is
     /// one for all of them.
     ///
     /// # Errors
     /// As [`append`](Self::append).
     pub(crate) fn append_all(&self, payloads: &[&[u8]]) -> Result<Appended> {
-        payloads.iter().try_for_each(|payload| line::check_payload(payload))?;
+        payloads.iter().try_for_each(|payload| self.check_payload(payload))?;
         self.writer()?.append(payloads)
+    }
+
+    /// Refuses what can be no line, or none in a file of the length that this process may write.
+    pub(crate) fn check_payload(&self, payload: &[u8]) -> Result<()> {
+        line::check_payload(payload)?;
+        let bytes = (payload.len() + line::TRAILER_BYTES_MAX) as u64;
+        match self.options.storage.file_bytes_max() {
+            Some(limit) if bytes > limit => {
+                Err(Error::io("append to the ledger", self.layout.active(), io::ErrorKind::FileTooLarge.into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The lines from the first on.

@@ -394,7 +394,7 @@ pub(super) fn read_system_link(path: &str) -> Option<String> {
 }
 
 /// The path without symbolic links and relative parts; `None` if it does not exist.
-pub(super) fn canonical(path: &Path) -> Option<std::path::PathBuf> {
+pub(crate) fn canonical(path: &Path) -> Option<std::path::PathBuf> {
     fs::canonicalize(path).ok()
 }
 

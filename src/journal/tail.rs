@@ -77,14 +77,44 @@ impl Payloads {
         self.ends.len()
     }
 
-    fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
+    /// All of them.
+    fn all(&self) -> Run<'_> {
+        Run { bytes: &self.bytes, begin: 0, ends: &self.ends }
+    }
+
+    /// All of them, in runs whose lines fit into a file of `limit` bytes. One that does not is a run of its own.
+    fn runs(&self, limit: u64) -> Vec<Run<'_>> {
+        let mut runs = Vec::new();
+        let mut rest = self.all();
+        while !rest.ends.is_empty() {
+            let fits = |count: usize| Run { ends: &rest.ends[..count], ..rest }.line_bytes_max() <= limit;
+            let count = (2..=rest.ends.len()).take_while(|&count| fits(count)).last().unwrap_or(1);
+            let (now, later) = rest.ends.split_at(count);
+            runs.push(Run { ends: now, ..rest });
+            rest = Run { begin: now[count - 1], ends: later, ..rest };
+        }
+        runs
+    }
+}
+
+/// Some of the payloads, one after the other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run<'p> {
+    bytes: &'p [u8],
+    begin: usize,
+    ends: &'p [usize],
+}
+
+impl<'p> Run<'p> {
+    fn iter(self) -> impl Iterator<Item = &'p [u8]> {
+        let starts = std::iter::once(self.begin).chain(self.ends.iter().copied());
+        starts.zip(self.ends).map(move |(start, &end)| &self.bytes[start..end])
     }
 
     /// More bytes than the lines will have.
-    pub(super) fn line_bytes_max(&self) -> u64 {
-        (self.bytes.len() + self.ends.len() * TRAILER_BYTES_MAX) as u64
+    pub(super) fn line_bytes_max(self) -> u64 {
+        let payload_bytes = self.ends.last().map_or(0, |end| end - self.begin);
+        (payload_bytes + self.ends.len() * TRAILER_BYTES_MAX) as u64
     }
 }
 
@@ -183,13 +213,23 @@ impl Tail {
 
     /// Appends a line for each payload, not synced. Returns the place before the first line, and what to sync.
     ///
-    /// On an error none of them is in the journal.
+    /// Under a limit of file sizes the lines go to as many segments as they need; all but the last are synced. On an
+    /// error none of the lines is in the journal, or, under such a limit, the first of them may be.
     pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
-        self.rotate_if_due(payloads)?;
-        let before = self.end;
-        let in_area = self.write(payloads)?;
+        let runs = match self.storage.file_bytes_max() {
+            None => vec![payloads.all()],
+            Some(limit) => payloads.runs(limit),
+        };
+        let mut before = None;
+        let mut in_area = false;
+        for run in runs {
+            self.rotate_if_due(run)?;
+            before.get_or_insert(self.end);
+            in_area = self.write(run)?;
+        }
+        let before = before.unwrap_or(self.end);
         let unsynced = Unsynced {
             end: self.end,
             area: self.area.as_ref().filter(|_| in_area).map(|area| area.file().clone()),
@@ -293,10 +333,10 @@ impl Tail {
     /// Writes a line for each payload to the commit area and to the segment; true if the area has them all.
     ///
     /// The area first: then it always has at least what the segment has, wherever the process dies.
-    fn write(&mut self, payloads: &Payloads) -> Result<bool> {
+    fn write(&mut self, payloads: Run<'_>) -> Result<bool> {
         self.buffer.clear();
         let mut link = self.end.link;
-        if link.seq.checked_add(payloads.count() as u64).is_none() {
+        if link.seq.checked_add(payloads.ends.len() as u64).is_none() {
             // Nobody writes so many lines; a line that says so was made by hand.
             return Err(Error::new(ErrorKind::Overflow, "append to the ledger")
                 .path(self.layout.active())

@@ -10,13 +10,13 @@ use super::events::Event;
 use super::line::{self, Link};
 use super::storage::{Access, StorageFile, append_all, unless_missing};
 use super::sync::{SyncFile, Synced, Unsynced};
-use super::tail::{Mark, Payloads, Tail, stat_id};
+use super::tail::{Mark, Run, Tail, stat_id};
 use crate::error::{Error, Result};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl Tail {
-    pub(super) fn rotate_if_due(&mut self, next: &Payloads) -> Result<()> {
+    pub(super) fn rotate_if_due(&mut self, next: Run<'_>) -> Result<()> {
         let header = self.area.as_ref().and_then(Area::header);
         let large = self.options.rotate_bytes.is_some_and(|limit| self.end.len >= limit);
         let next = next.line_bytes_max();

@@ -45,26 +45,28 @@ impl Ledger {
 
     /// Stores those that are valid.
     fn store_all(&self, jsons: &[Result<String>]) -> Vec<Result<Answer>> {
-        let since = self.shared.journal.seen_end();
+        let journal = &self.shared.journal;
+        let since = journal.seen_end();
         let valid: Vec<_> = jsons.iter().flatten().map(String::as_bytes).collect();
         if valid.is_empty() {
             return jsons.iter().flat_map(|json| json.as_ref().err()).cloned().map(Err).collect();
         }
-        let appended = self.shared.journal.append_all(&valid);
+        // One that is too long for any file keeps no other out.
+        let fits: Vec<_> = valid.into_iter().filter(|json| journal.check_payload(json).is_ok()).collect();
+        let appended = journal.append_all(&fits);
         if appended.is_ok() {
             self.shared.catch_up();
         }
         let mut place = 0;
-        let answer = |json: &Result<String>| match (json, &appended) {
-            (Err(refused), _) => Err(refused.clone()),
-            (Ok(json), Err(error)) => {
-                let spilled = self.spill(since, json.as_bytes(), error.clone());
-                Ok(spilled.unwrap_or_else(|error| self.lose(error)))
-            }
-            (Ok(_), Ok(first)) => {
-                place += 1;
-                Ok(stored(first.durability, first.seq + place - 1))
-            }
+        let answer = |json: &Result<String>| {
+            let json = json.as_ref().map_err(Clone::clone)?.as_bytes();
+            Ok(match journal.check_payload(json).and_then(|()| appended.clone()) {
+                Ok(first) => {
+                    place += 1;
+                    stored(first.durability, first.seq + place - 1)
+                }
+                Err(error) => self.spill(since, json, error).unwrap_or_else(|error| self.lose(error)),
+            })
         };
         jsons.iter().map(answer).collect()
     }

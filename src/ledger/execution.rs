@@ -258,7 +258,7 @@ impl Drop for Execution {
 }
 
 /// The nearest whole number of milliseconds.
-fn milliseconds(time: Duration) -> u64 {
+pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from((time.as_micros() + 500) / 1000).unwrap_or(u64::MAX)
 }
 

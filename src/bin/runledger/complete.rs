@@ -32,8 +32,7 @@ fn complete(args: &Complete, global: &Global) -> Result<Completed, Failure> {
         return Err(Failure::MessageOfSuccess);
     }
     let completed =
-        ledger::open_without_waiting(global)?
-            .complete(args.execution_id, args.status.in_a_record(), |record| fill(record, args))?;
+        ledger::open(global)?.complete(args.execution_id, args.status.in_a_record(), |record| fill(record, args))?;
     ledger::warn_of_answer(&completed.answer, global);
     let record = completed.record;
     Ok(Completed {

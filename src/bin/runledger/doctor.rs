@@ -2,16 +2,18 @@
 
 use std::io::Write;
 
-use runledger::ledger::{Check, Level, examine};
+use runledger::ledger::{Check, Fallback, Level, examine};
 
 use crate::args::Global;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::fallback;
 use crate::output;
 use crate::table::printable;
 
 pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let checks = examine(&global.ledger);
+    let mut checks = examine(&global.ledger);
+    checks.extend(fallback::all().iter().filter_map(Fallback::examine));
     for check in &checks {
         match global.json {
             true => output::json_line(out, check)?,

@@ -4,23 +4,21 @@ use runledger::ledger::Recorded;
 use runledger::{Answer, Error, Ledger, Options};
 
 use crate::args::Global;
-use crate::failure;
 use crate::output;
+use crate::{failure, fallback};
 
-/// Opens it, and makes it if it is not there. Its warnings are written as all others are.
+/// Opens it, and makes it if it is not there. Does not wait for the lock of a ledger that is there. Its warnings are
+/// written as all others are. Records that were kept elsewhere come back.
 pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
-    options(global).open(&global.ledger)
-}
-
-/// Like [`open`], but does not wait for the lock of a ledger that is there.
-pub(crate) fn open_without_waiting(global: &Global) -> Result<Ledger, Error> {
-    options(global).wait_at_open(false).open(&global.ledger)
-}
-
-fn options(global: &Global) -> Options {
     let for_warnings = global.clone();
     let warn = move |error: &Error| output::warning(&failure::text(error), failure::kind(error), &for_warnings);
-    Options::new().on_warning(warn)
+    let ledger = Options::new().on_warning(warn).wait_at_open(false).open(&global.ledger)?;
+    for fallback in fallback::all() {
+        if let Err(error) = ledger.take_back(&fallback) {
+            self::warn("records that were kept elsewhere stay there", &error, global);
+        }
+    }
+    Ok(ledger)
 }
 
 /// Says what did not go as it should when an execution was recorded.

@@ -21,6 +21,7 @@ mod exit_code;
 mod explain;
 mod export;
 mod failure;
+mod fallback;
 mod freeze;
 mod gate;
 mod head;

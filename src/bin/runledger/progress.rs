@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Progress, global: &Global, out: &mut impl Write) -> Res
 }
 
 fn progress<'a>(args: &'a Progress, global: &Global) -> Result<Marked<'a>, Failure> {
-    let ledger = ledger::open_without_waiting(global)?;
+    let ledger = ledger::open(global)?;
     let metadata = args.metadata.clone().unwrap_or_default();
     let record =
         ledger.progress(args.execution_id, &args.stage, args.percent, |record| record.tags.extend(metadata))?;

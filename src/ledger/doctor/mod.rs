@@ -57,7 +57,7 @@ impl Check {
         Self::new(name, Level::Ok, found, None)
     }
 
-    fn warning(name: &'static str, found: impl Into<String>, advice: &str) -> Self {
+    pub(super) fn warning(name: &'static str, found: impl Into<String>, advice: &str) -> Self {
         Self::new(name, Level::Warning, found, Some(advice))
     }
 
@@ -66,7 +66,7 @@ impl Check {
     }
 
     /// What kept the look away.
-    fn failed(name: &'static str, level: Level, error: &Error) -> Self {
+    pub(super) fn failed(name: &'static str, level: Level, error: &Error) -> Self {
         Self::new(name, level, error.with_source(), None)
     }
 }

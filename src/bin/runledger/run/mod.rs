@@ -6,26 +6,26 @@ mod tee;
 
 use std::process::Command;
 
-use runledger::Skill;
-use runledger::ledger::Execution;
+use runledger::ledger::{Execution, FallbackExecution};
 use runledger::metrics::{CostSource, CostTier, ErrorCategory, RunIds, Status};
+use runledger::{Error, ExecutionMetrics, Skill, Uuid};
 
 use crate::args::{Global, Run};
 use crate::environment::UNKNOWN_VERSION;
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
-use crate::{clock, environment, ledger};
+use crate::{clock, environment, fallback, ledger};
 use child::{Child, Ended};
 
 pub(crate) fn run(args: &Run, global: &Global) -> Result<ExitCode, Failure> {
     let mut ids = environment::run_ids(global);
     // The outermost one begins a run.
     ids.run_id.get_or_insert_with(|| clock::new_id().to_string());
-    let execution = begin(args, &ids, global);
+    let recording = Recording::begin(args, &ids, global);
     let [program, arguments @ ..] = &args.command[..] else { return Ok(ExitCode::CouldNot) };
     let mut command = Command::new(program);
     command.args(arguments);
-    environment::tell(&mut command, &ids, execution.as_ref().map(Execution::id), global);
+    environment::tell(&mut command, &ids, recording.id(), global);
 
     let child = match Child::spawn(command, args.hash_output, global) {
         Ok(child) => child,
@@ -33,13 +33,13 @@ pub(crate) fn run(args: &Run, global: &Global) -> Result<ExitCode, Failure> {
             let failure = Failure::Command { program: program.clone(), source };
             let error_reason = Some(failure::text(&failure));
             let code = failure.exit_code();
-            finish(execution, Outcome { status: Status::Failed, code, error_reason, output_hash: None }, global);
+            recording.finish(Outcome { status: Status::Failed, code, error_reason, output_hash: None }, global);
             return Err(failure);
         }
     };
     let Ended { outcome, rest } = child.wait();
     let code = outcome.code;
-    finish(execution, outcome, global);
+    recording.finish(outcome, global);
     rest.pass_on();
     Ok(code)
 }
@@ -53,32 +53,85 @@ struct Outcome {
     output_hash: Option<String>,
 }
 
-/// The execution; `None` if the ledger cannot be opened, which must not keep the command from running.
-fn begin(args: &Run, ids: &RunIds, global: &Global) -> Option<Execution> {
-    let ledger = ledger::open_without_waiting(global)
-        .inspect_err(|error| ledger::warn("the command is not recorded", error, global))
-        .ok()?;
-    let version = if args.skill_version.is_empty() { UNKNOWN_VERSION } else { &args.skill_version };
-    let mut execution = ledger.begin(Skill::new(&args.skill, version).run(ids.clone()));
-    // A shell's variable that is not set gives an empty one.
-    if let Some(model) = args.model.as_ref().filter(|model| !model.is_empty()) {
-        let record = execution.record();
-        record.model.name = Some(model.clone());
-        (record.cost_tier, record.cost.source) = (Some(CostTier::Unknown), Some(CostSource::Unknown));
-    }
-    Some(execution)
+/// Where the execution is recorded. No fault of the ledger keeps the command from running.
+enum Recording {
+    Ledger(Execution),
+    /// The ledger's place cannot be used.
+    Elsewhere(FallbackExecution),
+    /// Nothing can be used.
+    Nowhere,
 }
 
-fn finish(execution: Option<Execution>, outcome: Outcome, global: &Global) {
-    let Some(mut execution) = execution else { return };
-    let record = execution.record();
-    record.output_hash = outcome.output_hash;
-    if outcome.status != Status::Success {
-        record.error_code = Some(outcome.code.code().into());
-        record.error_category = Some(ErrorCategory::Unknown);
+impl Recording {
+    fn begin(args: &Run, ids: &RunIds, global: &Global) -> Self {
+        let version = if args.skill_version.is_empty() { UNKNOWN_VERSION } else { &args.skill_version };
+        let skill = Skill::new(&args.skill, version).run(ids.clone());
+        let mut recording = match ledger::open(global) {
+            Ok(ledger) => Self::Ledger(ledger.begin(skill)),
+            Err(error) => Self::elsewhere(&skill, &error, global),
+        };
+        // A shell's variable that is not set gives an empty one.
+        if let Some(model) = args.model.as_ref().filter(|model| !model.is_empty())
+            && let Some(record) = recording.record()
+        {
+            record.model.name = Some(model.clone());
+            (record.cost_tier, record.cost.source) = (Some(CostTier::Unknown), Some(CostSource::Unknown));
+        }
+        recording
     }
-    if let Some(reason) = outcome.error_reason {
-        record.set_error_reason(reason);
+
+    fn elsewhere(skill: &Skill, error: &Error, global: &Global) -> Self {
+        for fallback in fallback::all() {
+            match fallback.begin(&global.ledger, skill.clone()) {
+                Ok(execution) => {
+                    let kept = format!(
+                        "the record is kept in {} until a command can open the ledger",
+                        execution.path().display()
+                    );
+                    ledger::warn(&kept, error, global);
+                    return Self::Elsewhere(execution);
+                }
+                Err(error) => ledger::warn("a record cannot be kept elsewhere", &error, global),
+            }
+        }
+        ledger::warn("the command is not recorded", error, global);
+        Self::Nowhere
     }
-    ledger::warn_of(&execution.finish(outcome.status), global);
+
+    fn id(&self) -> Option<Uuid> {
+        match self {
+            Self::Ledger(execution) => Some(execution.id()),
+            Self::Elsewhere(execution) => Some(execution.id()),
+            Self::Nowhere => None,
+        }
+    }
+
+    fn record(&mut self) -> Option<&mut ExecutionMetrics> {
+        match self {
+            Self::Ledger(execution) => Some(execution.record()),
+            Self::Elsewhere(execution) => Some(execution.record()),
+            Self::Nowhere => None,
+        }
+    }
+
+    fn finish(mut self, outcome: Outcome, global: &Global) {
+        let Some(record) = self.record() else { return };
+        record.output_hash = outcome.output_hash;
+        if outcome.status != Status::Success {
+            record.error_code = Some(outcome.code.code().into());
+            record.error_category = Some(ErrorCategory::Unknown);
+        }
+        if let Some(reason) = outcome.error_reason {
+            record.set_error_reason(reason);
+        }
+        match self {
+            Self::Ledger(execution) => ledger::warn_of(&execution.finish(outcome.status), global),
+            Self::Elsewhere(execution) => {
+                if let Err(error) = execution.finish(outcome.status) {
+                    ledger::warn("the record says that the execution was interrupted", &error, global);
+                }
+            }
+            Self::Nowhere => {}
+        }
+    }
 }

@@ -1,0 +1,34 @@
+//! Where the records of `runledger run` go if the ledger's place cannot be used.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::{env, io};
+
+use runledger::ledger::Fallback;
+
+/// The directories that may keep records, the preferred one first: `$XDG_STATE_HOME/runledger/spill`, whose default is
+/// `~/.local/state`, and one of this user's in the directory for temporary files.
+pub(crate) fn all() -> Vec<Fallback> {
+    let state = absolute(env::var_os("XDG_STATE_HOME"))
+        .or_else(|| Some(absolute(env::var_os("HOME"))?.join(".local/state")))
+        .map(|state| state.join("runledger"));
+    let uid = rustix::process::geteuid().as_raw();
+    let temporary = env::temp_dir().join(format!("runledger-{uid}"));
+    let temporary = is_own_or_absent(&temporary, uid).then_some(temporary);
+    state.into_iter().chain(temporary).map(|directory| Fallback::new(directory.join("spill"))).collect()
+}
+
+/// The path, which counts only if it is absolute, as the XDG base directory specification has it.
+fn absolute(value: Option<OsString>) -> Option<PathBuf> {
+    value.map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// False if another user made the directory, or may change it: any user may make names where temporary files are.
+fn is_own_or_absent(directory: &Path, uid: u32) -> bool {
+    match fs::symlink_metadata(directory) {
+        Ok(found) => found.is_dir() && found.uid() == uid && found.mode() & 0o077 == 0,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}

@@ -1,0 +1,332 @@
+//! Executions whose ledger cannot be used: their records are kept in another directory until it can.
+//!
+//! One file for each execution, locked by the process that runs it. The file is a row of sealed lines. Each holds the
+//! path of the ledger and the whole record as it was known then, and the last one counts. The first is written at the
+//! beginning, as interrupted, so that an execution whose process is killed has a record too.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::doctor::{Check, Level};
+use super::execution::milliseconds;
+use super::pending::Pending;
+use super::{Ledger, Skill, bare, clock, new_id, sweep, to_json, valid_json};
+use crate::error::{Error, Result};
+use crate::journal::events::Event;
+use crate::journal::line::{self, Link};
+use crate::journal::lock::Locked;
+use crate::journal::reader::Splitter;
+use crate::journal::storage::{Access, Disk, Storage, StorageFile, append_all, canonical, unless_missing};
+use crate::journal::{Cursor, make_directory};
+use crate::metrics::{ExecutionMetrics, Status};
+
+/// How the names of the files end, after the execution's id.
+const END: &str = ".jsonl";
+
+/// A directory that keeps the records of executions whose ledgers cannot be used: a place that is read-only, belongs to
+/// somebody else, or holds something else.
+///
+/// [`Ledger::take_back`] appends them once the ledger can be opened again.
+///
+/// ```
+/// use runledger::ledger::Fallback;
+/// use runledger::{Ledger, Skill, metrics::Status};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("execution_metrics.jsonl");
+/// # let elsewhere = directory.path().join("spill");
+/// let fallback = Fallback::new(elsewhere);
+/// let execution = fallback.begin(&path, Skill::new("publish", "1.0.0"))?;
+/// execution.finish(Status::Success)?;
+///
+/// let ledger = Ledger::open(&path)?;
+/// assert_eq!(ledger.take_back(&fallback)?, 1);
+/// assert_eq!(ledger.scan()?.count(), 1);
+/// assert!(fallback.records()?.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallback {
+    directory: PathBuf,
+}
+
+/// A record that a [`Fallback`] keeps.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct FallbackRecord {
+    /// The file that holds it.
+    pub file: PathBuf,
+    /// The ledger that it belongs to.
+    pub ledger: PathBuf,
+    /// The record; interrupted if its execution has not ended.
+    pub record: ExecutionMetrics,
+    /// Whether the process that runs the execution lives.
+    pub in_flight: bool,
+}
+
+/// An execution whose record goes to a [`Fallback`]. If it is dropped, it is recorded as interrupted.
+#[derive(Debug)]
+#[must_use = "dropping it records the execution as interrupted"]
+pub struct FallbackExecution {
+    kept: Kept,
+    path: PathBuf,
+    ledger: String,
+    record: ExecutionMetrics,
+    begun: Instant,
+}
+
+/// An open file, which nobody else reads or removes.
+#[derive(Debug)]
+struct Kept {
+    file: Arc<dyn StorageFile>,
+    _lock: Locked,
+}
+
+#[derive(Serialize)]
+struct LineOut<'l> {
+    ledger: &'l str,
+    record: &'l serde_json::value::RawValue,
+}
+
+#[derive(Deserialize)]
+struct LineIn {
+    ledger: String,
+    record: ExecutionMetrics,
+}
+
+impl Fallback {
+    /// The fallback in `directory`, which is made, with mode 0700, when the first record comes.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into() }
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Begins an execution that belongs to the ledger whose active segment is `ledger`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the directory cannot be used either; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the record is too large.
+    pub fn begin(&self, ledger: &Path, skill: Skill) -> Result<FallbackExecution> {
+        let now = clock::now();
+        let mut record = ExecutionMetrics::new(new_id(now), skill.name, skill.version, now);
+        record.kind = skill.kind;
+        record.run = skill.run;
+        record.skill_path_in_dag = Some(record.skill_name.clone());
+        make_directory(&Disk, &self.directory)?;
+        let path = self.directory.join(format!("{}{END}", record.execution_id));
+        let kept = make(&path).map_err(|source| Error::io("keep a record elsewhere", &path, source))?;
+        let ledger = place_of(ledger).to_string_lossy().into_owned();
+        let mut execution = FallbackExecution { kept, path, ledger, record, begun: Instant::now() };
+        let mut interrupted = execution.record.clone();
+        interrupted.set_status(Status::Interrupted);
+        interrupted.set_error_reason(format!("process {} ended before the execution did", std::process::id()));
+        execution.write(&interrupted)?;
+        execution.begun = Instant::now();
+        Ok(execution)
+    }
+
+    /// The records that are kept, of all ledgers, in the order of their executions' ids.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the directory or a file in it cannot be read. A directory that does not exist holds nothing.
+    pub fn records(&self) -> Result<Vec<FallbackRecord>> {
+        let files = self.files()?;
+        let read = |path: PathBuf| {
+            let found = (|| -> io::Result<_> {
+                let file: Arc<dyn StorageFile> = Arc::from(Disk.open(&path, Access::Read)?);
+                let in_flight = Locked::try_share(&file)?.is_none();
+                Ok(last(file)?.map(|(ledger, record)| (in_flight, ledger, record)))
+            })();
+            match found {
+                Ok(found) => Ok(found.map(|(in_flight, ledger, record)| FallbackRecord {
+                    file: path,
+                    ledger: ledger.into(),
+                    record,
+                    in_flight,
+                })),
+                // Taken back meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(source) => Err(Error::io("read a record that is kept elsewhere", &path, source)),
+            }
+        };
+        files.into_iter().filter_map(|path| read(path).transpose()).collect()
+    }
+
+    /// Looks whether records are kept, of any ledger; `None` if not.
+    pub fn examine(&self) -> Option<Check> {
+        const NAME: &str = "elsewhere";
+        let records = match self.records() {
+            Ok(records) => records,
+            Err(error) => return Some(Check::failed(NAME, Level::Warning, &error)),
+        };
+        let mut by_ledger = BTreeMap::<_, u64>::new();
+        for record in records {
+            *by_ledger.entry(record.ledger).or_default() += 1;
+        }
+        let counts: Vec<_> =
+            by_ledger.iter().map(|(ledger, records)| format!("{records} of {}", ledger.display())).collect();
+        (!counts.is_empty()).then(|| {
+            let found = format!("records in {}: {}", self.directory.display(), counts.join(", "));
+            Check::warning(
+                NAME,
+                found,
+                "the next command that records in that ledger, once it can be opened, takes them back",
+            )
+        })
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let names = Disk
+            .list(&self.directory)
+            .map_err(|source| Error::io("list the records that are kept elsewhere", &self.directory, source))?;
+        let mut files: Vec<_> = names
+            .iter()
+            .filter(|name| name.to_str().and_then(|name| name.strip_suffix(END)).is_some_and(is_id))
+            .map(|name| self.directory.join(name))
+            .collect();
+        files.sort_unstable();
+        Ok(files)
+    }
+}
+
+impl FallbackExecution {
+    /// The execution's id.
+    pub fn id(&self) -> Uuid {
+        self.record.execution_id
+    }
+
+    /// The file that keeps the record.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The record, to fill fields. Times and outcome are set at the end.
+    pub fn record(&mut self) -> &mut ExecutionMetrics {
+        &mut self.record
+    }
+
+    /// Ends the execution with `status`. The record is on stable storage when this returns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk refuses: then the execution stays interrupted.
+    pub fn finish(mut self, status: Status) -> Result<()> {
+        let took = milliseconds(self.begun.elapsed());
+        self.record.set_status(status);
+        (self.record.wall_clock_time_ms, self.record.total_latency_ms) = (Some(took), Some(took));
+        self.record.timestamp_end = Some(self.record.timestamp_start.plus_ms(took));
+        self.write(&self.record)
+    }
+
+    fn write(&self, record: &ExecutionMetrics) -> Result<()> {
+        let json = valid_json(record).or_else(|reasons| to_json(&bare(record, &reasons)))?;
+        let failed = |source| Error::io("keep a record elsewhere", &self.path, source);
+        let payload = serde_json::value::RawValue::from_string(json)
+            .and_then(|record| serde_json::to_vec(&LineOut { ledger: &self.ledger, record: &record }))
+            .map_err(|source| failed(source.into()))?;
+        // Begun with a line feed, so that what a failed write left before it is a line of its own, which is not valid.
+        let mut line = vec![b'\n'];
+        line::seal(&payload, &Link::START, &mut line);
+        let directory = self.path.parent().unwrap_or(Path::new(""));
+        append_all(&*self.kept.file, &line)
+            .and_then(|()| self.kept.file.sync())
+            .and_then(|()| Disk.sync_dir(directory))
+            .map_err(failed)
+    }
+}
+
+impl Ledger {
+    /// Appends the records of this ledger that `fallback` keeps, each once, and removes them there. Those of executions
+    /// that are in flight stay. Returns how many were removed.
+    ///
+    /// # Errors
+    /// The errors of [`Fallback::records`], and those of the append: then the records stay where they are.
+    pub fn take_back(&self, fallback: &Fallback) -> Result<u64> {
+        let own = self.shared.journal.layout().active();
+        let place = place_of(own);
+        let mut taken = Vec::new();
+        for path in fallback.files()? {
+            let failed = |source| Error::io("take back a record that was kept elsewhere", &path, source);
+            let Some(kept) = lock(&path).map_err(failed)? else { continue };
+            match last(Arc::clone(&kept.file)).map_err(failed)? {
+                Some((ledger, record)) if place_of(Path::new(&ledger)) == place => taken.push((path, kept, record)),
+                _ => {}
+            }
+        }
+        let pending = taken.iter().map(|(_, _, record)| Pending { since: Cursor::START, record: record.clone() });
+        sweep::append_missing(&self.shared.journal, pending.collect())?;
+        for (path, _, _) in &taken {
+            unless_missing(Disk.remove(path))
+                .map_err(|source| Error::io("remove a record that was taken back", path, source))?;
+        }
+        let records = taken.len() as u64;
+        if records > 0 {
+            self.shared.tell(&Event::Returned { records });
+        }
+        Ok(records)
+    }
+}
+
+/// Makes the file of an execution, and locks it.
+fn make(path: &Path) -> io::Result<Kept> {
+    let file: Arc<dyn StorageFile> = Arc::from(Disk.open(path, Access::AppendNew)?);
+    // A process that reads the directory may have the lock for a moment; it leaves a file without a record as it is.
+    match Locked::take(&file, LOCK_WAIT)? {
+        Some(lock) => Ok(Kept { file, _lock: lock }),
+        None => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// How long [`make`] waits for a reader of the directory.
+const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Locks the file of an execution that is not in flight; `None` if it is, or if the file is gone.
+fn lock(path: &Path) -> io::Result<Option<Kept>> {
+    let file: Arc<dyn StorageFile> = match Disk.open(path, Access::Append) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => Arc::from(opened?),
+    };
+    let Some(lock) = Locked::try_take(&file)? else { return Ok(None) };
+    // Another process may have taken it back in between.
+    Ok(Disk.stat(path)?.is_some().then_some(Kept { file, _lock: lock }))
+}
+
+/// The last ledger and record that a file holds; `None` if it holds no valid line.
+fn last(file: Arc<dyn StorageFile>) -> io::Result<Option<(String, ExecutionMetrics)>> {
+    let mut last = None;
+    let mut lines = Splitter::new(file, 0);
+    while let Some(piece) = lines.next_piece()? {
+        let bytes = lines.bytes(piece);
+        if line::check(bytes).is_some()
+            && !piece.unfinished
+            && let Ok(LineIn { ledger, record }) = serde_json::from_slice(bytes)
+        {
+            last = Some((ledger, record));
+        }
+        if piece.unfinished {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+fn is_id(text: &str) -> bool {
+    text.parse::<Uuid>().is_ok()
+}
+
+/// The path without symbolic links, as far as it exists: the same for all spellings of one ledger.
+fn place_of(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (path.parent().and_then(canonical), path.file_name()) {
+        (Some(parent), Some(name)) => parent.join(name),
+        _ => path,
+    }
+}
