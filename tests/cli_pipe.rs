@@ -269,6 +269,47 @@ fn what_the_ledger_does_not_take_in_time_is_answered_as_spilled_and_comes_back()
     assert_eq!(in_ledger(&place), [0, 2, 1].map(|at: usize| records[at].clone()));
 }
 
+/// They are appended together, and go to as many segments as they need.
+#[cfg(target_os = "linux")]
+#[test]
+fn under_a_limit_of_file_sizes_every_record_that_fits_a_file_is_durable() {
+    const LIMIT: u64 = 102_400;
+    let (place, mut records) = (Place::empty(), many(500));
+    records[250].tags.insert("large".to_owned(), "x".repeat(LIMIT as usize).into());
+    let mut limited = Command::new("prlimit");
+    limited.arg(format!("--fsize={LIMIT}")).arg(env!("CARGO_BIN_EXE_runledger")).arg("pipe");
+    let mut pipe = spawn(&place, &mut limited);
+    let (mut input, mut output) = ends(&mut pipe);
+    input.write_all(lines(&records).as_bytes()).unwrap();
+    drop(input);
+    let mut answers = String::new();
+    output.read_to_string(&mut answers).unwrap();
+    let (code, _) = pipe.end();
+    let mut seq = 0;
+    let expected: Vec<_> = (0..500)
+        .map(|at| match at {
+            250 => "lost".to_owned(),
+            _ => {
+                seq += 1;
+                format!("durable {seq}")
+            }
+        })
+        .collect();
+    let found: Vec<_> = answers
+        .lines()
+        .map(|answer| serde_json::from_str::<Value>(answer).unwrap())
+        .map(|answer| match answer["seq"].as_u64() {
+            Some(seq) => format!("{} {seq}", answer["answer"].as_str().unwrap()),
+            None => answer["answer"].as_str().unwrap().to_owned(),
+        })
+        .collect();
+    assert_eq!((found, code), (expected, Some(1)));
+    records.remove(250);
+    assert_eq!(in_ledger(&place), records);
+    let mut segments = std::fs::read_dir(place.path("logs/execution_metrics.ledger/sealed")).unwrap();
+    assert!(segments.all(|segment| segment.unwrap().metadata().unwrap().len() <= LIMIT));
+}
+
 /// It is longer than the process may make a file.
 #[cfg(target_os = "linux")]
 #[test]

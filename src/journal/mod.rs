@@ -258,6 +258,15 @@ impl Journal {
         self.writer.get().is_some_and(Writer::is_recovered)
     }
 
+    /// Recovers what a crash left, if that was not done yet: until then the lines may lack one that the commit area has, and
+    /// which the next append brings back.
+    pub(crate) fn recover(&self) -> Result<()> {
+        if !self.is_recovered() {
+            self.writer()?.end()?;
+        }
+        Ok(())
+    }
+
     /// The writer of this process: a forked child opens the files anew.
     fn writer(&self) -> Result<&Writer> {
         self.writer.get_or_make(|| Tail::open(self.layout.clone(), self.options.clone()).map(Writer::new))

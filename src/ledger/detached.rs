@@ -184,6 +184,7 @@ impl Ledger {
         if let Some(Pending { record, .. }) = spilled.find(|pending| pending.record.execution_id == id) {
             return Ok(Some(record));
         }
+        self.shared.journal.recover()?;
         // As every record of ours begins.
         let beginning = format!("{{\"execution_id\":\"{id}\"");
         let mut lines = self.shared.journal.lines_from(since);

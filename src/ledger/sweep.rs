@@ -61,6 +61,10 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
 
 /// Appends those of `pending` whose execution has no record in the ledger yet, and says how many that were.
 pub(super) fn append_missing(journal: &Journal, pending: Vec<Pending>) -> Result<u64> {
+    if pending.is_empty() {
+        return Ok(0);
+    }
+    journal.recover()?;
     let mut missing = without_record(pending.iter(), |since| journal.lines_from(since))?;
     let mut appended = 0;
     for Pending { record, .. } in pending {

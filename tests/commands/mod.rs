@@ -43,6 +43,8 @@ impl Output {
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_runledger"));
     command.env_remove("RUNLEDGER_PATH").env_remove("RUNLEDGER_PRICES").env_remove("NO_COLOR").env_remove("COLUMNS");
+    // What cannot be recorded is kept there, and never in the user's own directories.
+    command.env("XDG_STATE_HOME", std::env::temp_dir().join(format!("runledger-tests-{}", std::process::id())));
     command.env_remove("RUNLEDGER_RUN_ID").env_remove("RUNLEDGER_PARENT_EXECUTION_ID").env_remove("TRACEPARENT");
     command
 }
