@@ -157,6 +157,11 @@ impl Ledger {
     /// there, directories included. Mends what a crash left, and records the executions of dead processes as
     /// interrupted.
     ///
+    /// The files are their user's alone. The users of a group share a ledger whose directory has the group's write bit and
+    /// the setgid bit (`mkdir -m 2770 logs`); what root makes belongs to whom its directory does. [`Disk`] says more.
+    ///
+    /// [`Disk`]: crate::journal::storage::Disk
+    ///
     /// # Errors
     /// As [`Journal::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
