@@ -36,7 +36,7 @@ pub use checkpoint::{Refreshed, refresh_baselines};
 pub use doctor::{Check, Level, examine};
 pub use execution::{Done, Execution, Skill};
 pub use frozen::{BaselineJournal, FrozenWeeks};
-pub use inflight::{InFlight, Spilled, in_flight, spilled};
+pub use inflight::{InFlight, Spilled, in_flight, readable_in_flight, spilled};
 pub use kinds::{Attempt, QcResult, Routing};
 pub use losses::{Loss, losses};
 pub use options::Options;

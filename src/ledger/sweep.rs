@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::pending::{Pending, without_record};
-use super::slots::{self, Death, Left};
+use super::slots::{self, Death, Left, unless_denied};
 use super::spill;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Event};
@@ -13,11 +13,13 @@ use crate::journal::{Journal, Options};
 use crate::metrics::{ExecutionMetrics, Status};
 
 /// Sweeps the files of dead processes. Any number of openers may do so at once, and each may die at it: a record is
-/// appended only if its execution has none in the ledger.
+/// appended only if its execution has none in the ledger. What this process may not read is a warning, and the rest is swept.
 pub(super) fn sweep(journal: &Journal, options: &Options, own: Option<Uuid>) -> Result<()> {
     let layout = journal.layout();
     let storage = &options.storage;
-    if slots::left_behind(&**storage, layout, own)?.is_empty() {
+    let mut denied = Vec::new();
+    if slots::left_behind(&**storage, layout, own, &mut denied)?.is_empty() {
+        denied.iter().for_each(|error| (options.warn)(error));
         return Ok(());
     }
     let mut lock = LockFile::open(storage.clone(), layout.sweep_lock())?;
@@ -26,10 +28,12 @@ pub(super) fn sweep(journal: &Journal, options: &Options, own: Option<Uuid>) -> 
         Err(error) if error.kind() == ErrorKind::Timeout => return Ok(()),
         locked => locked?,
     };
-    let left = slots::left_behind(&**storage, layout, own)?;
+    denied.clear();
+    let left = slots::left_behind(&**storage, layout, own, &mut denied)?;
     let mut swept = 0;
     for left in left {
-        let spilled = spill::read(&**storage, layout, &left.stem)?;
+        let spilled = spill::read(&**storage, layout, &left.stem);
+        let Some(spilled) = unless_denied(spilled, &mut denied)? else { continue };
         let mut pending = spilled.records;
         pending.extend(interrupted(&left));
         swept += append_missing(journal, pending)?;
@@ -37,6 +41,7 @@ pub(super) fn sweep(journal: &Journal, options: &Options, own: Option<Uuid>) -> 
         unless_missing(storage.remove(&left.path))
             .map_err(|source| Error::io("remove a dead process's file", &left.path, source))?;
     }
+    denied.iter().for_each(|error| (options.warn)(error));
     if swept > 0 {
         events::record(&**storage, layout, (options.clock)(), &Event::Swept { records: swept })?;
     }
@@ -59,7 +64,7 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
 
 /// Appends those of `pending` whose execution has no record in the ledger yet, and says how many that were.
 pub(super) fn append_missing(journal: &Journal, pending: Vec<Pending>) -> Result<u64> {
-    let mut missing = without_record(pending.iter(), |since| journal.lines_from(since))?;
+    let mut missing = without_record(pending.iter(), |since| journal.lines_from(since), &mut Vec::new())?;
     let mut appended = 0;
     for Pending { record, .. } in pending {
         if missing.remove(&record.execution_id) {
