@@ -15,6 +15,7 @@ use std::process::Command;
 
 use children::place::{PATIENCE, Place, record, skill, until};
 use children::{Report, contents, has_tool, is_interrupted, not_tested, report, task};
+use runledger::journal::storage::{Disk, Storage};
 use runledger::metrics::Status;
 use runledger::quota::Limits;
 use runledger::{Error, ErrorKind, Ledger, Options, Uuid, verify};
@@ -288,6 +289,14 @@ fn a_refusal_names_owner_mode_and_remedy() {
     place.spawn_by(SERVICE_USER, "refused").succeed();
     let file = "it owned by uid 0 with mode 0600";
     refused("open the ledger", "execution_metrics.jsonl", file, "read and write", other);
+
+    // Of the two directories of a rename, the one that refuses.
+    chown(place.file("logs"), Some(SERVICE), Some(SERVICE)).unwrap();
+    directory(&place.file("closed"), 0, 0, 0o755);
+    place.spawn_by(SERVICE_USER, "rename").succeed();
+    let said = fs::read_to_string(place.file("reports/refused")).unwrap();
+    let expected = format!("permission denied; found the directory {} owned by uid 0", place.file("closed").display());
+    assert!(said.starts_with(&expected), "{said}");
 }
 
 /// Reports a line that every user may read, whatever the umask.
@@ -306,6 +315,11 @@ fn child() {
     match task.as_str() {
         "record" => _ = record(&open(&path)),
         "use all" => use_all(&open(&path), path.parent().unwrap()),
+        "rename" => {
+            let (from, to) = (directory.join("logs/file"), directory.join("closed/file"));
+            fs::write(&from, "").unwrap();
+            say(&reports.join("refused"), &Disk.rename(&from, &to).unwrap_err().to_string());
+        }
         "record many" => {
             let ledger = open(&path);
             (0..100).for_each(|_| _ = record(&ledger));

@@ -240,12 +240,13 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 ///
 /// They follow from the directory that holds the new file or directory, and not from the umask.
 ///
-/// - A file has mode 0600 and a directory 0700. In a directory that its group shares, which has the group's write bit
-///   and the setgid bit and not the sticky bit (`mkdir -m 2770`), a file has mode 0660 and a directory 2770.
-/// - What root makes gets the owner and the group of that directory, so that root does not lock out whose it is. If root
-///   may not do that, making it fails where that user, or the group that shares the directory, could not use it.
+/// - A file has mode 0600 and a directory 0700.
+/// - A group shares a directory that has the group's write bit and the setgid bit, and not the sticky bit (`mkdir -m 2770`).
+///   There a file has mode 0660 and a directory 2770.
+/// - What root makes gets the owner and the group of that directory, so that root locks nobody out. If root may not give it
+///   away, making it fails, unless the directory's owner or the group that shares it can use it all the same.
 ///
-/// An error of missing rights names who owns the file or directory that refuses, and its mode.
+/// An error of missing rights names the owner and the mode of the file or directory that refuses.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
@@ -295,9 +296,9 @@ impl Storage for Disk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        // Most renames stay in one directory; of two, either may refuse.
-        let of_two = |error| explained(explained(error, from, Right::Change), to, Right::Change);
-        fs::rename(from, to).map_err(of_two)
+        // Of two directories either may refuse, but not one of this user's that it may change.
+        let refusing = || if is_own_to_change(parent(from)) { to } else { from };
+        fs::rename(from, to).map_err(|error| explained(error, refusing(), Right::Change))
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -453,6 +454,12 @@ enum Right {
     Write,
     /// Changing the names in the directory that holds it.
     Change,
+}
+
+/// Whether this user owns a directory and may change the names in it.
+fn is_own_to_change(directory: &Path) -> bool {
+    let own = |found: fs::Metadata| Some(found.uid()) == platform::effective_user() && found.mode() & 0o300 == 0o300;
+    fs::metadata(directory).is_ok_and(own)
 }
 
 /// An error of missing rights with who owns what refuses, its mode, and what to do. Other errors stay as they are.

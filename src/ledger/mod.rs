@@ -158,7 +158,7 @@ impl Ledger {
     /// interrupted.
     ///
     /// The files are their user's alone. The users of a group share a ledger whose directory has the group's write bit and
-    /// the setgid bit (`mkdir -m 2770 logs`); what root makes belongs to whom its directory does. [`Disk`] says more.
+    /// the setgid bit (`mkdir -m 2770 logs`). What root makes gets the owner of its directory. [`Disk`] says more.
     ///
     /// [`Disk`]: crate::journal::storage::Disk
     ///
