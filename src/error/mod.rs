@@ -162,6 +162,13 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether the process lacks the right to what it tried.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.io_kind() == Some(std::io::ErrorKind::PermissionDenied)
+    }
+}
+
 impl Report {
     fn text(&self) -> String {
         use fmt::Write;

@@ -1,4 +1,4 @@
-//! Lines that are no records.
+//! What a reader passes over: lines that are no records, and segments that it may not read.
 
 use std::path::Path;
 
@@ -10,6 +10,7 @@ pub struct Skipped {
     count: u64,
     /// In the order of their places, at most `ERRORS_MAX`.
     errors: Vec<Error>,
+    unreadable: Vec<Error>,
 }
 
 impl Skipped {
@@ -27,6 +28,15 @@ impl Skipped {
         &self.errors
     }
 
+    /// The segments that this process may not read, in their order: none of their lines is counted, nor in what was read.
+    pub fn unreadable(&self) -> &[Error] {
+        &self.unreadable
+    }
+
+    pub(crate) fn add_unreadable(&mut self, segments: Vec<Error>) {
+        self.unreadable.extend(segments);
+    }
+
     pub(crate) fn add(&mut self, error: Error) {
         self.count += 1;
         self.keep(error);
@@ -39,6 +49,7 @@ impl Skipped {
 
     pub(crate) fn merge(&mut self, other: Self) {
         self.count += other.count;
+        self.unreadable.extend(other.unreadable);
         other.errors.into_iter().for_each(|error| self.keep(error));
     }
 

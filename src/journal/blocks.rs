@@ -107,6 +107,10 @@ pub(crate) struct Blocks<'j> {
     sealed: VecDeque<u64>,
     /// The active segment until its turn comes; `None` also while there is none: sealed, and the next not begun yet.
     active: Option<Box<dyn StorageFile>>,
+    /// Why the active segment may not be read.
+    denied: Option<Error>,
+    /// The segments that may not be read, whose turn has come.
+    unreadable: Vec<Error>,
     active_number: u64,
     cursor: Cursor,
     /// What is left of the segment whose turn it is.
@@ -135,10 +139,13 @@ impl<'j> Blocks<'j> {
     ) -> Result<Self> {
         let failed = |source| Error::io("examine a segment", layout.active(), source);
         // Again if a segment was sealed between: the one that was opened would be found twice, and the new one missed.
-        let (mut active, sealed) = loop {
+        let (mut active, sealed, denied) = loop {
             let active = storage.open(layout.active(), Access::Read);
             let sealed = layout.sealed_segments(storage)?;
             let active = match active {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !sealed.is_empty() => {
+                    break (None, sealed, Some(Error::io("open a segment", layout.active(), error)));
+                }
                 Ok(file) => Some(file),
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !sealed.is_empty() => None,
                 Err(error) => return Err(failed(error)),
@@ -146,7 +153,7 @@ impl<'j> Blocks<'j> {
             let opened = active.as_ref().map(|file| file.stat()).transpose().map_err(failed)?;
             let there = storage.stat(layout.active()).map_err(failed)?;
             if there.map(|there| there.id) == opened.map(|opened| opened.id) {
-                break (active, sealed);
+                break (active, sealed, None);
             }
         };
         let last = sealed.last().copied();
@@ -159,7 +166,13 @@ impl<'j> Blocks<'j> {
         let active_number = last.map_or(1, |last| last + 1);
         let mut sealed = VecDeque::from(sealed);
         sealed.retain(|&segment| segment >= cursor.segment);
-        Ok(Self { storage, layout, block_bytes, sealed, active, active_number, cursor, open: None })
+        let unreadable = Vec::new();
+        Ok(Self { storage, layout, block_bytes, sealed, active, denied, unreadable, active_number, cursor, open: None })
+    }
+
+    /// The segments whose turn has come and that may not be read: they have no blocks.
+    pub(crate) fn into_unreadable(self) -> Vec<Error> {
+        self.unreadable
     }
 
     /// Number of the active segment: how many there are.
@@ -194,18 +207,23 @@ impl<'j> Blocks<'j> {
         }
     }
 
-    /// The next segment, as one block.
+    /// The next segment that may be read, as one block.
     fn open_next(&mut self) -> Result<Option<Block>> {
-        let (file, segment, path) = match self.sealed.pop_front() {
-            Some(number) => {
-                let path = self.layout.sealed_segment(number);
-                let file = self.storage.open(&path, Access::Read);
-                (file.map_err(|source| Error::io("open a segment", &path, source))?, number, path)
+        let (file, segment, path) = loop {
+            let Some(number) = self.sealed.pop_front() else {
+                self.unreadable.extend(self.denied.take());
+                match self.active.take() {
+                    Some(file) => break (file, self.active_number, self.layout.active().to_owned()),
+                    None => return Ok(None),
+                }
+            };
+            let path = self.layout.sealed_segment(number);
+            let file = self.storage.open(&path, Access::Read);
+            match file.map_err(|source| Error::io("open a segment", &path, source)) {
+                Ok(file) => break (file, number, path),
+                Err(error) if error.is_denied() => self.unreadable.push(error),
+                Err(error) => return Err(error),
             }
-            None => match self.active.take() {
-                Some(file) => (file, self.active_number, self.layout.active().to_owned()),
-                None => return Ok(None),
-            },
         };
         let end = file.length().map_err(|source| Error::io("examine a segment", &path, source))?;
         let begun = segment == self.cursor.segment && self.cursor.offset <= end;

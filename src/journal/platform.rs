@@ -45,6 +45,14 @@ pub(crate) fn knows_processes() -> bool {
     counts_alike && !read_system_text("/proc/self/mountinfo").is_none_or(hides)
 }
 
+/// The user by whose rights this process opens files.
+pub(crate) fn effective_user() -> Option<u32> {
+    // proc_pid_status(5): the real, the effective, the saved and the file system's.
+    let status = read_system_text("/proc/self/status")?;
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    users.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// The longest file that this process may write (`ulimit -f`), as it was when this was first asked; `None`: any.
 pub(crate) fn file_bytes_max() -> Option<u64> {
     static FILE_BYTES_MAX: LazyLock<Option<u64>> =

@@ -354,6 +354,18 @@ pub struct Lines {
     /// Without the sequence number.
     cursor: Cursor,
     sequence: Sequence,
+    denied: Denied,
+}
+
+/// What becomes of the reading at a sealed segment that may not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Denied {
+    /// It stops there.
+    Stop,
+    /// The next call goes on after it.
+    Pass,
+    /// As `Pass`, and the last call did so.
+    Passed,
 }
 
 #[derive(Debug)]
@@ -391,7 +403,17 @@ impl Lines {
 
     /// Reads on from where another reader stopped.
     pub(crate) fn resume(storage: Arc<dyn Storage>, layout: Layout, cursor: Cursor) -> Self {
-        Self { storage, layout, open: None, cursor, sequence: Sequence::after(cursor.seq) }
+        Self { storage, layout, open: None, cursor, sequence: Sequence::after(cursor.seq), denied: Denied::Stop }
+    }
+
+    /// A sealed segment that may not be read is one error, and the next call goes on after it.
+    pub(crate) fn passing_unreadable(self) -> Self {
+        Self { denied: Denied::Pass, ..self }
+    }
+
+    /// Whether the last call failed at a segment after which the next one goes on.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.denied == Denied::Passed
     }
 
     /// What it reads.
@@ -409,6 +431,9 @@ impl Lines {
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) when a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Line<'_>>> {
+        if self.denied == Denied::Passed {
+            self.denied = Denied::Pass;
+        }
         let (piece, seq, number) = loop {
             if self.open.is_none() && !self.open_segment()? {
                 return Ok(None);
@@ -466,21 +491,21 @@ impl Lines {
     fn open_segment(&mut self) -> Result<bool> {
         // The active file is opened before the sealed ones are listed: if it is rotated between, it is found in the
         // list under its number, and this handle still reads it.
-        let active = self.open_file(self.layout.active())?;
+        let active = self.open_file(self.layout.active());
         let sealed = self.layout.sealed_segments(&*self.storage)?;
         let next = sealed.iter().copied().find(|&segment| segment >= self.cursor.segment);
         let after_last = sealed.last().map_or(1, |last| last + 1);
         let (segment, file, path, is_sealed) = match next {
             Some(segment) => {
                 let path = self.layout.sealed_segment(segment);
-                match self.open_file(&path)? {
+                match self.open_file(&path).inspect_err(|error| self.pass(segment, error))? {
                     Some(file) => (segment, file, path, true),
                     // Moved to an archive since it was listed: the next one comes after it.
                     None if self.is_gone(&path)? => return self.open_segment(),
                     None => return Ok(false),
                 }
             }
-            None => match active {
+            None => match active? {
                 Some(file) => (after_last, file, self.layout.active().to_owned(), false),
                 None => return Ok(false),
             },
@@ -493,6 +518,14 @@ impl Lines {
         let splitter = Splitter::new(file, self.cursor.offset);
         self.open = Some(Open { splitter, path, id, sealed: is_sealed, seen: Seen::default() });
         Ok(true)
+    }
+
+    /// Goes on after segment `segment` the next time, if `error` says that it may not be read and the reading is to.
+    fn pass(&mut self, segment: u64, error: &Error) {
+        if self.denied == Denied::Pass && error.is_denied() {
+            self.cursor = Cursor { segment: segment + 1, offset: 0, lines: 0, ..self.cursor };
+            self.denied = Denied::Passed;
+        }
     }
 
     fn is_gone(&self, path: &Path) -> Result<bool> {

@@ -54,7 +54,7 @@ impl Layout {
     }
 
     /// The directory that holds the active segment.
-    pub(super) fn parent(&self) -> &Path {
+    pub(crate) fn parent(&self) -> &Path {
         match self.active.parent() {
             // A relative path of one name stands in the current directory.
             Some(parent) if !parent.as_os_str().is_empty() => parent,

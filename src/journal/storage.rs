@@ -7,7 +7,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{lock, platform};
 
@@ -20,9 +22,9 @@ pub enum Access {
     Append,
     /// Reading, and overwriting at given offsets; the file must exist.
     Write,
-    /// As `Append`, on a file that must not exist and is made with mode 0600.
+    /// As `Append`, on a file that must not exist and is made with mode 0600, or as [`Disk`] says.
     AppendNew,
-    /// As `Write`, on a file that must not exist and is made with mode 0600.
+    /// As `Write`, on a file that must not exist and is made with mode 0600, or as [`Disk`] says.
     WriteNew,
 }
 
@@ -63,7 +65,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>>;
     /// What stands at `path`, not following a symlink there; `None` if nothing does.
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
-    /// Makes a directory and its missing parents, with mode 0700; one that exists is left as it is.
+    /// Makes a directory and its missing parents, with mode 0700, or as [`Disk`] says; one that exists is left as it is.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// The names in a directory, in no order; an empty list if there is no such directory.
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
@@ -233,71 +235,274 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 /// Where the process may write files of a certain length only (`ulimit -f`), a write or an extension beyond it fails
 /// with [`io::ErrorKind::FileTooLarge`] here: the system would end the process with SIGXFSZ. The limit is the one that
 /// the process had at the first write.
+///
+/// # Owner and mode of what it makes
+///
+/// They follow from the directory that holds the new file or directory, and not from the umask.
+///
+/// - A file has mode 0600 and a directory 0700.
+/// - A group shares a directory that has the group's write bit and the setgid bit, and not the sticky bit (`mkdir -m 2770`).
+///   There a file has mode 0660 and a directory 2770.
+/// - What root makes gets the owner and the group of that directory, so that root locks nobody out. If root may not give it
+///   away, making it fails, unless the directory's owner or the group that shares it can use it all the same.
+///
+/// An error of missing rights names the owner and the mode of the file or directory that refuses.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
 impl Storage for Disk {
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
-        // Opening a FIFO would wait for ever.
-        if matches!(access, Access::Read | Access::Append | Access::Write) && !fs::metadata(path)?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a regular file, found another thing"));
-        }
         let mut options = fs::OpenOptions::new();
         options.read(true);
         match access {
             Access::Read => {}
-            Access::Append => _ = options.append(true),
-            Access::Write => _ = options.write(true),
-            Access::AppendNew => _ = options.append(true).create_new(true),
-            Access::WriteNew => _ = options.write(true).create_new(true),
+            Access::Append | Access::AppendNew => _ = options.append(true),
+            Access::Write | Access::WriteNew => _ = options.write(true),
         }
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Box::new(options.open(path)?))
+        let (opened, wanted) = match access {
+            Access::Read => (open_file(path, &options), Right::Read),
+            Access::Append | Access::Write => (open_file(path, &options), Right::Write),
+            Access::AppendNew | Access::WriteNew => (make_file(path, &mut options), Right::Change),
+        };
+        Ok(Box::new(opened.map_err(|error| explained(error, path, wanted))?))
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
         match fs::symlink_metadata(path) {
             Ok(metadata) => Ok(Some(stat(&metadata))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(explained(error, path, Right::Read)),
         }
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        let mut builder = fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.recursive(true).create(path)
+        let is_missing = |directory: &&Path| {
+            let found = fs::metadata(directory);
+            !directory.as_os_str().is_empty() && found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        let missing: Vec<_> = path.ancestors().take_while(is_missing).collect();
+        let made = missing.into_iter().rev().try_for_each(make_dir);
+        // Fails if something else than a directory is there.
+        let made = made.and_then(|()| fs::DirBuilder::new().recursive(true).create(path));
+        made.map_err(|error| explained(error, path, Right::Change))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
         match fs::read_dir(directory) {
             Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error),
+            Err(error) => Err(explained(error, directory, Right::Read)),
         }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        // Of two directories either may refuse, but not one of this user's that it may change.
+        let refusing = || if is_own_to_change(parent(from)) { to } else { from };
+        fs::rename(from, to).map_err(|error| explained(error, refusing(), Right::Change))
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::hard_link(from, to)
+        fs::hard_link(from, to).map_err(|error| explained(error, to, Right::Change))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        fs::remove_file(path).map_err(|error| explained(error, path, Right::Change))
     }
 
     fn sync_dir(&self, directory: &Path) -> io::Result<()> {
-        // A relative path of one name has the empty path as its parent.
-        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-        fs::File::open(directory)?.sync_all()
+        let synced = fs::File::open(or_here(directory)).and_then(|directory| directory.sync_all());
+        synced.map_err(|error| explained(error, directory, Right::Read))
     }
 
     fn file_bytes_max(&self) -> Option<u64> {
         platform::file_bytes_max().map(|limit| limit.saturating_sub(LIMIT_MARGIN_BYTES))
     }
+}
+
+/// The directory itself: a relative path of one name has the empty path as its parent.
+fn or_here(directory: &Path) -> &Path {
+    if directory.as_os_str().is_empty() { Path::new(".") } else { directory }
+}
+
+/// The directory that holds `path`.
+fn parent(path: &Path) -> &Path {
+    or_here(path.parent().unwrap_or(path))
+}
+
+/// Opens a file that is there. What another process is just making is opened once it has its owner and mode.
+fn open_file(path: &Path, options: &fs::OpenOptions) -> io::Result<fs::File> {
+    // The maker needs microseconds; a file that stays like this is refused.
+    const TRIES: u32 = 20;
+    const PAUSE: Duration = Duration::from_micros(100);
+    // Opening a FIFO would wait for ever.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a regular file, found another thing"));
+    }
+    for _ in 0..TRIES {
+        match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_just_made(path) => {
+                std::thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+    options.open(path)
+}
+
+/// Whether a file is empty and has not the owner and mode that its directory asks for.
+fn is_just_made(path: &Path) -> bool {
+    let (Ok(file), Ok(directory)) = (fs::metadata(path), fs::metadata(parent(path))) else { return false };
+    file.len() == 0 && (has_wrong_owner(&file, &directory) || file.mode() & 0o777 != mode_in(&directory, false))
+}
+
+/// Makes a file, with the owner and the mode that its directory asks for.
+fn make_file(path: &Path, options: &mut fs::OpenOptions) -> io::Result<fs::File> {
+    let directory = fs::metadata(parent(path))?;
+    let file = options.create_new(true).mode(mode_in(&directory, false)).open(path)?;
+    let settled = file.metadata().and_then(|found| {
+        let give = |uid, gid| fchown(&file, Some(uid), Some(gid));
+        settle(&found, &directory, give, |mode| file.set_permissions(fs::Permissions::from_mode(mode)))
+    });
+    match settled {
+        Ok(()) => Ok(file),
+        Err(error) => {
+            // An empty file that others cannot use would be in their way.
+            let _ = fs::remove_file(path);
+            Err(error)
+        }
+    }
+}
+
+/// Makes a directory, with the owner and the mode that the one above it asks for.
+fn make_dir(path: &Path) -> io::Result<()> {
+    let directory = fs::metadata(parent(path))?;
+    match fs::DirBuilder::new().mode(mode_in(&directory, true)).create(path) {
+        // Another process was faster, and gives it its owner.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        made => made?,
+    }
+    let found = fs::symlink_metadata(path)?;
+    // Through a handle: whose directory this is may replace what is in it, and root must not give away another thing.
+    let made = || {
+        let opened = fs::File::open(path)?;
+        let id = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
+        match id(&opened.metadata()?) == id(&found) && found.is_dir() {
+            true => Ok(opened),
+            false => Err(io::Error::other("another thing was put in the place of the new directory")),
+        }
+    };
+    let give = |uid, gid| fchown(made()?, Some(uid), Some(gid));
+    let set_mode = |mode| match found.uid() {
+        0 => made()?.set_permissions(fs::Permissions::from_mode(mode)),
+        // The umask may have taken the right to open it.
+        _ => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
+    };
+    settle(&found, &directory, give, set_mode).inspect_err(|_| _ = fs::remove_dir(path))
+}
+
+/// Whether the users of a directory's group share it, and all that is made in it. With the sticky bit only the owner of a
+/// file may rename or remove it, and then they cannot.
+pub(crate) fn is_shared(mode: u32) -> bool {
+    mode & 0o3020 == 0o2020
+}
+
+/// The mode of what is made in `directory`.
+fn mode_in(directory: &fs::Metadata, makes_directory: bool) -> u32 {
+    match (makes_directory, is_shared(directory.mode())) {
+        (false, false) => 0o600,
+        (false, true) => 0o660,
+        (true, false) => 0o700,
+        (true, true) => 0o2770,
+    }
+}
+
+/// Whether root made it, in a directory of another owner or group.
+fn has_wrong_owner(made: &fs::Metadata, directory: &fs::Metadata) -> bool {
+    made.uid() == 0 && (made.uid(), made.gid()) != (directory.uid(), directory.gid())
+}
+
+/// Gives what was just made its owner and its mode, where they are not as `directory` asks for.
+fn settle(
+    made: &fs::Metadata,
+    directory: &fs::Metadata,
+    give: impl FnOnce(u32, u32) -> io::Result<()>,
+    set_mode: impl FnOnce(u32) -> io::Result<()>,
+) -> io::Result<()> {
+    let shared = is_shared(directory.mode());
+    let (uid, gid) = (directory.uid(), directory.gid());
+    // What a file system without owners or modes refuses locks nobody out.
+    if has_wrong_owner(made, directory)
+        && let Err(error) = give(uid, gid)
+        && (if shared { made.gid() != gid } else { made.uid() != uid })
+    {
+        let (kind, what) = (error.kind(), "root may not give the new file to the owner of its directory");
+        return Err(io::Error::new(kind, format!("{what}: {error}; run as uid {uid}, or allow chown (CAP_CHOWN)")));
+    }
+    let (mode, found) = (mode_in(directory, made.is_dir()), made.mode() & 0o7777);
+    // A directory inherits the setgid bit from one that has it.
+    let mode = if made.is_dir() { mode | found & 0o2000 } else { mode };
+    let set = if found == mode { Ok(()) } else { set_mode(mode) };
+    set.or_else(|error| if shared && found & 0o060 != 0o060 { Err(error) } else { Ok(()) })
+}
+
+/// What a file or directory must allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Right {
+    /// Reading the file or directory.
+    Read,
+    /// Reading and writing the file.
+    Write,
+    /// Changing the names in the directory that holds it.
+    Change,
+}
+
+/// Whether this user owns a directory and may change the names in it.
+fn is_own_to_change(directory: &Path) -> bool {
+    let own = |found: fs::Metadata| Some(found.uid()) == platform::effective_user() && found.mode() & 0o300 == 0o300;
+    fs::metadata(directory).is_ok_and(own)
+}
+
+/// An error of missing rights with who owns what refuses, its mode, and what to do. Other errors stay as they are.
+fn explained(error: io::Error, path: &Path, wanted: Right) -> io::Error {
+    // On all Unix systems. `EPERM` is of the same kind, and neither owner nor mode explains it.
+    const EACCES: i32 = 13;
+    if error.raw_os_error() != Some(EACCES) {
+        return error;
+    }
+    // With the dot, a path asks what is in the directory.
+    let is_within = path.as_os_str().as_encoded_bytes().ends_with(b"/.");
+    let path = &*path.components().collect::<PathBuf>();
+    // The first directory that this process may not enter, if there is one.
+    let mut above: Vec<_> = path.ancestors().skip(usize::from(!is_within)).map(or_here).collect();
+    above.reverse();
+    let closed = above.into_iter().find(|directory| {
+        let inside = fs::metadata(directory.join("."));
+        inside.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    });
+    let (obstacle, right, bits) = match (closed, wanted) {
+        (Some(directory), _) => (directory, "enter", "x"),
+        (None, Right::Change) => (parent(path), "change the names in", "wx"),
+        (None, Right::Write) => (path, "read and write", "rw"),
+        (None, Right::Read) => (path, "read", "r"),
+    };
+    let Ok(found) = fs::metadata(obstacle) else { return error };
+    let owner = found.uid();
+    let what =
+        if obstacle == path && !is_within { "it".to_owned() } else { format!("the directory {}", obstacle.display()) };
+    let (process, remedy) = match platform::effective_user() {
+        Some(user) if user == owner => (format!(", as this process runs as uid {user}"), format!("chmod u+{bits} it")),
+        Some(user) => (
+            format!(", and this process runs as uid {user}"),
+            "run as that user, or chown the ledger's directory and all in it".to_owned(),
+        ),
+        None => (String::new(), "run as that user".to_owned()),
+    };
+    let mode = found.mode() & 0o7777;
+    let text = format!(
+        "permission denied; found {what} owned by uid {owner} with mode {mode:04o}{process}; \
+         expected the right to {right} it: {remedy}"
+    );
+    io::Error::new(error.kind(), text)
 }
 
 /// Refuses what would make a file too long; `end` is not asked for without a limit.
@@ -356,7 +561,6 @@ impl StorageFile for fs::File {
 }
 
 fn stat(metadata: &fs::Metadata) -> Stat {
-    use std::os::unix::fs::MetadataExt;
     let file_type = match metadata.file_type() {
         t if t.is_file() => FileType::File,
         t if t.is_dir() => FileType::Directory,
@@ -377,9 +581,9 @@ fn stat(metadata: &fs::Metadata) -> Stat {
 /// The permission bits of what stands at `path`, or where a symbolic link there leads to; `None` if nothing does.
 pub(crate) fn mode(path: &Path) -> io::Result<Option<u32>> {
     match fs::metadata(path) {
-        Ok(metadata) => Ok(Some(std::os::unix::fs::MetadataExt::mode(&metadata) & 0o7777)),
+        Ok(metadata) => Ok(Some(metadata.mode() & 0o7777)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+        Err(error) => Err(explained(error, path, Right::Read)),
     }
 }
 
@@ -400,5 +604,5 @@ pub(crate) fn canonical(path: &Path) -> Option<std::path::PathBuf> {
 
 /// Opens any file for reading from its start.
 pub(crate) fn open_to_read(path: &Path) -> io::Result<impl io::Read> {
-    fs::File::open(path)
+    fs::File::open(path).map_err(|error| explained(error, path, Right::Read))
 }

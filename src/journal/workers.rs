@@ -40,6 +40,8 @@ impl Sharing {
 /// Calls `work` with each of `blocks`, on several threads, each of which reads into a buffer of its own; and `join` with
 /// each block and what `work` made of it, in order, by one thread at a time.
 ///
+/// Returns an error for each segment that may not be read and so has no blocks.
+///
 /// Holds what `work` made of [`AHEAD_MAX`] blocks a thread at most, however long the journal is.
 ///
 /// # Errors
@@ -50,7 +52,7 @@ pub(crate) fn in_order<R: Send>(
     sharing: Sharing,
     work: impl Fn(&Block, &mut Vec<u8>) -> Result<R> + Sync,
     join: impl FnMut(&Block, R) -> Result<()> + Send,
-) -> Result<()> {
+) -> Result<Vec<Error>> {
     let mut shared = Shared {
         blocks: Mutex::new((blocks, 0)),
         joining: Mutex::new(Joining { joined: 0, waiting: VecDeque::new(), join, failed: None }),
@@ -74,7 +76,10 @@ pub(crate) fn in_order<R: Send>(
         // By hand, or the scope would panic when one of them did: the error has said so.
         started.into_iter().for_each(|handle| drop(handle.join()));
     });
-    shared.joining.into_inner().unwrap_or_else(PoisonError::into_inner).failed.map_or(Ok(()), Err)
+    match shared.joining.into_inner().unwrap_or_else(PoisonError::into_inner).failed {
+        Some(error) => Err(error),
+        None => Ok(shared.blocks.into_inner().unwrap_or_else(PoisonError::into_inner).0.into_unreadable()),
+    }
 }
 
 struct Shared<'j, W, J, R> {

@@ -7,7 +7,7 @@
 //! nobody needs to search it; and once it has one, its cursor says from where on.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -180,7 +180,9 @@ impl Ledger {
     fn record_of(&self, id: Uuid, since: Cursor) -> Result<Option<ExecutionMetrics>> {
         let storage = &*self.shared.options.journal.storage;
         // The spill first: what leaves it is in the ledger by then.
-        let mut spilled = spill::all(storage, self.shared.journal.layout())?.records.into_iter();
+        let mut denied = Vec::new();
+        let mut spilled = spill::all(storage, self.shared.journal.layout(), &mut denied)?.records.into_iter();
+        denied.iter().for_each(|error| self.shared.warn(error));
         if let Some(Pending { record, .. }) = spilled.find(|pending| pending.record.execution_id == id) {
             return Ok(Some(record));
         }
@@ -262,7 +264,9 @@ impl State {
     }
 }
 
-/// The executions that were started and whose files are still there, which are left as they are.
-pub(super) fn all(storage: &dyn Storage, layout: &Layout) -> Result<Vec<State>> {
-    slots::each_file(storage, layout, ".jsonl", |path, _| State::read(Arc::from(storage.open(path, Access::Read)?)))
+/// The executions that were started and whose files are still there, which are left as they are. Those that may not be
+/// read are added to `denied`.
+pub(super) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<State>> {
+    let read = |path: &Path, _: &str| State::read(Arc::from(storage.open(path, Access::Read)?));
+    slots::each_file(storage, layout, ".jsonl", denied, read)
 }

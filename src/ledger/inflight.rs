@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::detached::State;
 use super::pending::{Pending, Stored, without_record};
 use super::{detached, slots, spill};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::Lines;
 use crate::journal::segment::Layout;
 use crate::journal::storage::Disk;
@@ -59,28 +59,40 @@ impl InFlight {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn in_flight(path: impl AsRef<Path>) -> Result<Vec<InFlight>> {
+    match readable_in_flight(path)? {
+        (found, denied) if denied.is_empty() => Ok(found),
+        (_, denied) => denied.into_iter().next().map_or(Ok(Vec::new()), Err),
+    }
+}
+
+/// The executions in flight as [`in_flight`] gives them, from the files that this process may read, and an error with its path
+/// for each file that it may not. An execution whose record is in such a file may be given, and one that began in it is not.
+///
+/// # Errors
+/// As [`in_flight`], but for files that this process may not read.
+pub fn readable_in_flight(path: impl AsRef<Path>) -> Result<(Vec<InFlight>, Vec<Error>)> {
     let layout = Layout::to_read(path.as_ref())?;
-    let mut pending = Vec::new();
-    for file in slots::all(&Disk, &layout)? {
+    let (mut pending, mut denied) = (Vec::new(), Vec::new());
+    for file in slots::all(&Disk, &layout, &mut denied)? {
         pending.extend(file.marks.into_iter().map(|mark| (mark, Some(file.alive))));
     }
     let mut found = Vec::new();
-    for State { record, since } in detached::all(&Disk, &layout)? {
+    for State { record, since } in detached::all(&Disk, &layout, &mut denied)? {
         match since {
             Some(since) => pending.push((Pending { since, record }, None)),
             None => found.push(InFlight { record, owner_alive: None }),
         }
     }
     // A record is in the spill or the ledger before its mark is taken away, and in the ledger before it leaves the spill.
-    let spilled = spill::all(&Disk, &layout)?.records;
+    let spilled = spill::all(&Disk, &layout, &mut denied)?.records;
     let spilled: HashSet<_> = spilled.iter().map(|pending| pending.record.execution_id).collect();
-    let missing = missing(&layout, pending.iter().map(|(pending, _)| pending))?;
+    let missing = missing(&layout, pending.iter().map(|(pending, _)| pending), &mut denied)?;
     let begun = pending.into_iter().map(|(Pending { record, .. }, owner_alive)| InFlight { record, owner_alive });
     found.extend(begun.filter(|InFlight { record, .. }| {
         missing.contains(&record.execution_id) && !spilled.contains(&record.execution_id)
     }));
     found.sort_by_key(|InFlight { record, .. }| (record.timestamp_start, record.execution_id));
-    Ok(found)
+    Ok((found, denied))
 }
 
 /// What stands in the spill of a ledger.
@@ -92,6 +104,8 @@ pub struct Spilled {
     /// Whether something stands there that is no record: what a failed write left, or one that is just going on, or a
     /// record that was damaged, and nobody can tell of which execution.
     pub damaged: bool,
+    /// For each file that this process may not read, an error with its path: records may be in it.
+    pub unreadable: Vec<Error>,
 }
 
 /// The records that the ledger whose active segment is `path` could not take, and does not have yet: they stand on stable
@@ -103,17 +117,23 @@ pub struct Spilled {
 ///
 /// # Errors
 /// As [`Records::open`](crate::Records::open); [`ErrorKind::Io`](crate::ErrorKind::Io) when the spill, or the ledger from
-/// the oldest of its records on, cannot be read.
+/// the oldest of its records on, cannot be read although it may be.
 pub fn spilled(path: impl AsRef<Path>) -> Result<Spilled> {
     let layout = Layout::to_read(path.as_ref())?;
-    let Stored { records: pending, rest: damaged } = spill::all(&Disk, &layout)?;
-    let missing = missing(&layout, pending.iter())?;
+    let mut unreadable = Vec::new();
+    let Stored { records: pending, rest: damaged } = spill::all(&Disk, &layout, &mut unreadable)?;
+    let missing = missing(&layout, pending.iter(), &mut unreadable)?;
     let mut records: Vec<_> = pending.into_iter().map(|pending| pending.record).collect();
     records.retain(|record| missing.contains(&record.execution_id));
-    Ok(Spilled { records, damaged })
+    Ok(Spilled { records, damaged, unreadable })
 }
 
 /// The executions of `pending` that have no record in the ledger.
-fn missing<'p>(layout: &Layout, pending: impl Iterator<Item = &'p Pending> + Clone) -> Result<HashSet<Uuid>> {
-    without_record(pending, |since| Lines::resume(Arc::new(Disk), layout.clone(), since))
+fn missing<'p>(
+    layout: &Layout,
+    pending: impl Iterator<Item = &'p Pending> + Clone,
+    denied: &mut Vec<Error>,
+) -> Result<HashSet<Uuid>> {
+    let lines = |since| Lines::resume(Arc::new(Disk), layout.clone(), since).passing_unreadable();
+    without_record(pending, lines, denied)
 }

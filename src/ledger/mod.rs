@@ -39,7 +39,7 @@ pub use doctor::{Check, Level, examine};
 pub use execution::{Done, Execution, Skill};
 pub use fallback::{Fallback, FallbackExecution, FallbackRecord};
 pub use frozen::{BaselineJournal, FrozenWeeks};
-pub use inflight::{InFlight, Spilled, in_flight, spilled};
+pub use inflight::{InFlight, Spilled, in_flight, readable_in_flight, spilled};
 pub use kinds::{Attempt, QcResult, Routing};
 pub use losses::{Loss, losses};
 pub use options::Options;
@@ -177,6 +177,11 @@ impl Ledger {
     /// Opens the ledger whose active segment is `path`, such as `logs/execution_metrics.jsonl`, and makes it if it is not
     /// there, directories included. Mends what a crash left, and records the executions of dead processes as
     /// interrupted.
+    ///
+    /// The files are their user's alone. The users of a group share a ledger whose directory has the group's write bit and
+    /// the setgid bit (`mkdir -m 2770 logs`). What root makes gets the owner of its directory. [`Disk`] says more.
+    ///
+    /// [`Disk`]: crate::journal::storage::Disk
     ///
     /// # Errors
     /// As [`Journal::open`].

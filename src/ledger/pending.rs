@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::line::{self, Link};
 use crate::journal::reader::Splitter;
 use crate::journal::storage::{StorageFile, append_all};
@@ -85,10 +85,12 @@ struct Id {
     execution_id: Uuid,
 }
 
-/// The executions of `pending` that have no record in the ledger, whose lines `lines_from` reads.
+/// The executions of `pending` that have no record in the ledger, whose lines `lines_from` reads. Where it passes a segment
+/// that may not be read, that is added to `denied`, and nothing is known of the lines in it.
 pub(super) fn without_record<'p>(
     pending: impl Iterator<Item = &'p Pending> + Clone,
     lines_from: impl FnOnce(Cursor) -> Lines,
+    denied: &mut Vec<Error>,
 ) -> Result<HashSet<Uuid>> {
     let order = |cursor: &Cursor| (cursor.segment, cursor.offset);
     let Some(since) = pending.clone().map(|pending| pending.since).min_by_key(order) else {
@@ -96,10 +98,15 @@ pub(super) fn without_record<'p>(
     };
     let mut missing: HashSet<Uuid> = pending.map(|pending| pending.record.execution_id).collect();
     let mut lines = lines_from(since);
-    while let Some(line) = lines.next_line()? {
-        if let Ok(Id { execution_id }) = serde_json::from_slice(line.bytes) {
-            missing.remove(&execution_id);
+    loop {
+        let id = |bytes| serde_json::from_slice(bytes).ok();
+        let next = lines.next_line().map(|line| line.map(|line| id(line.bytes)));
+        match next {
+            Ok(Some(Some(Id { execution_id }))) => _ = missing.remove(&execution_id),
+            Ok(Some(None)) => {}
+            Ok(None) => return Ok(missing),
+            Err(error) if lines.has_passed() => denied.push(error),
+            Err(error) => return Err(error),
         }
     }
-    Ok(missing)
 }

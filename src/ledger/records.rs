@@ -15,7 +15,8 @@ use crate::metrics::ExecutionMetrics;
 ///
 /// A line that is no record is an [`ErrorKind::Malformed`] with its path, line and byte; lines that were
 /// [archived](crate::Ledger::archive_segments) before they were given are an [`ErrorKind::Archived`] with their numbers. The
-/// next call goes on after them. Any other error ends the iteration. Holds one line at a time, takes no lock and disturbs
+/// next call goes on after them. So it does after a sealed segment that this process may not read, which is an
+/// [`ErrorKind::Io`] with its path. Any other error ends the iteration. Holds one line at a time, takes no lock and disturbs
 /// no writer; a line that is still being written is not given.
 ///
 /// When it has given all, it can be asked again later: it goes on with what was appended since, in later segments too.
@@ -69,7 +70,7 @@ impl Records {
     }
 
     pub(super) fn new(lines: Lines) -> Self {
-        Self { lines, failed: false, last: None, next: None }
+        Self { lines: lines.passing_unreadable(), failed: false, last: None, next: None }
     }
 }
 
@@ -109,7 +110,7 @@ impl Iterator for Records {
                 }
                 Ok(None) => return None,
                 Err(error) => {
-                    self.failed = true;
+                    self.failed = !self.lines.has_passed();
                     return Some(Err(error));
                 }
             }

@@ -279,42 +279,60 @@ pub(super) struct Left {
 /// True if no process but this one, whose file is `own`, has an in-flight file.
 pub(super) fn is_alone(storage: &dyn Storage, layout: &Layout, own: Uuid) -> Result<bool> {
     let own = own.to_string();
-    let others = each_file(storage, layout, END, |_, stem| Ok((stem != own).then_some(())))?;
+    let others = each_file(storage, layout, END, &mut Vec::new(), |_, stem| Ok((stem != own).then_some(())))?;
     Ok(others.is_empty())
 }
 
-/// The in-flight files of processes that are dead.
-pub(super) fn left_behind(storage: &dyn Storage, layout: &Layout, own: Option<Uuid>) -> Result<Vec<Left>> {
+/// The in-flight files of processes that are dead. Those that may not be examined are added to `denied`.
+pub(super) fn left_behind(
+    storage: &dyn Storage,
+    layout: &Layout,
+    own: Option<Uuid>,
+    denied: &mut Vec<Error>,
+) -> Result<Vec<Left>> {
     let own = own.map(|own| own.to_string());
-    each_file(storage, layout, END, |path, stem| match own.as_deref() == Some(stem) {
+    each_file(storage, layout, END, denied, |path, stem| match own.as_deref() == Some(stem) {
         true => Ok(None),
         false => examine(storage, path, stem),
     })
 }
 
 /// What `look` makes of each in-flight file whose name has that `end`, given its path and the rest of its name. One that
-/// is gone by then was swept or completed.
+/// is gone by then was swept or completed; one that may not be read is added to `denied`, and so is their directory.
 pub(super) fn each_file<T>(
     storage: &dyn Storage,
     layout: &Layout,
     end: &str,
+    denied: &mut Vec<Error>,
     mut look: impl FnMut(&Path, &str) -> io::Result<Option<T>>,
 ) -> Result<Vec<T>> {
     let directory = layout.inflight();
-    let names = storage
-        .list(&directory)
-        .map_err(|source| Error::io("list the files of begun executions", &directory, source))?;
     let mut found = Vec::new();
-    for name in names {
+    let names =
+        storage.list(&directory).map_err(|source| Error::io("list the files of begun executions", &directory, source));
+    for name in unless_denied(names, denied)?.unwrap_or_default() {
         let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(end)) else { continue };
         let path = directory.join(&name);
         match look(&path, stem) {
             Ok(one) => found.extend(one),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::io("read the file of begun executions", &path, error)),
+            Err(error) => {
+                _ = unless_denied(Err::<(), _>(Error::io("read the file of begun executions", &path, error)), denied)?;
+            }
         }
     }
     Ok(found)
+}
+
+/// What was read; `None` if it may not be, which is added to `denied`.
+pub(super) fn unless_denied<T>(read: Result<T>, denied: &mut Vec<Error>) -> Result<Option<T>> {
+    match read {
+        Err(error) if error.is_denied() => {
+            denied.push(error);
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
 }
 
 fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<Left>> {
@@ -341,9 +359,9 @@ pub(super) struct Begun {
     pub(super) marks: Vec<Pending>,
 }
 
-/// The in-flight files of all processes, which are left as they are.
-pub(super) fn all(storage: &dyn Storage, layout: &Layout) -> Result<Vec<Begun>> {
-    each_file(storage, layout, END, |path, _| {
+/// The in-flight files of all processes, which are left as they are. Those that may not be read are added to `denied`.
+pub(super) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<Begun>> {
+    each_file(storage, layout, END, denied, |path, _| {
         let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::Read)?);
         let Some(owner) = read_owner(&*file)? else { return Ok(None) };
         let alive = owner.death(Locked::try_share(&file)?.is_some()).is_none();

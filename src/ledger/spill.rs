@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::mutex::{lock, try_lock};
 use super::pending::{self, Pending, Stored};
+use super::slots::unless_denied;
 use crate::error::{Error, Result};
 use crate::journal::Cursor;
 use crate::journal::per_process::PerProcess;
@@ -87,13 +88,14 @@ pub(super) fn read(storage: &dyn Storage, layout: &Layout, stem: &str) -> Result
     stored.map_err(|source| Error::io("read the spill", &path, source))
 }
 
-/// What stands in the spills of all processes.
-pub(super) fn all(storage: &dyn Storage, layout: &Layout) -> Result<Stored> {
+/// What stands in the spills of all processes. Those that may not be read are added to `denied`.
+pub(super) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Stored> {
     let directory = layout.spill();
-    let names = storage.list(&directory).map_err(|source| Error::io("list the spills", &directory, source))?;
+    let names = storage.list(&directory).map_err(|source| Error::io("list the spills", &directory, source));
+    let names = unless_denied(names, denied)?.unwrap_or_default();
     let mut all = Stored::default();
     for stem in names.iter().filter_map(|name| name.to_str()?.strip_suffix(".jsonl")) {
-        let Stored { records, rest } = read(storage, layout, stem)?;
+        let Some(Stored { records, rest }) = unless_denied(read(storage, layout, stem), denied)? else { continue };
         all.records.extend(records);
         all.rest |= rest;
     }

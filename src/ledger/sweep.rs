@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::pending::{Pending, without_record};
-use super::slots::{self, Death, Left};
+use super::slots::{self, Death, Left, unless_denied};
 use super::spill;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Event};
@@ -15,7 +15,8 @@ use crate::journal::{Journal, Options};
 use crate::metrics::{ExecutionMetrics, Status};
 
 /// Sweeps the files of dead processes. Any number of openers may do so at once, and each may die at it: a record is
-/// appended only if its execution has none in the ledger. Another process that sweeps is waited for until `deadline`.
+/// appended only if its execution has none in the ledger. Another process that sweeps is waited for until `deadline`. What
+/// this process may not read is a warning, and the rest is swept.
 pub(super) fn sweep(journal: &Journal, options: &Options, own: Uuid, deadline: Duration) -> Result<()> {
     let layout = journal.layout();
     let storage = &options.storage;
@@ -28,10 +29,12 @@ pub(super) fn sweep(journal: &Journal, options: &Options, own: Uuid, deadline: D
         Err(error) if error.kind() == ErrorKind::Timeout => return Ok(()),
         locked => locked?,
     };
-    let left = slots::left_behind(&**storage, layout, Some(own))?;
+    let mut denied = Vec::new();
+    let left = slots::left_behind(&**storage, layout, Some(own), &mut denied)?;
     let mut swept = 0;
     for left in left {
-        let spilled = spill::read(&**storage, layout, &left.stem)?;
+        let spilled = spill::read(&**storage, layout, &left.stem);
+        let Some(spilled) = unless_denied(spilled, &mut denied)? else { continue };
         let mut pending = spilled.records;
         pending.extend(interrupted(&left));
         swept += append_missing(journal, pending)?;
@@ -39,6 +42,7 @@ pub(super) fn sweep(journal: &Journal, options: &Options, own: Uuid, deadline: D
         unless_missing(storage.remove(&left.path))
             .map_err(|source| Error::io("remove a dead process's file", &left.path, source))?;
     }
+    denied.iter().for_each(|error| (options.warn)(error));
     if swept > 0 {
         events::record(&**storage, layout, (options.clock)(), &Event::Swept { records: swept })?;
     }
@@ -65,7 +69,7 @@ pub(super) fn append_missing(journal: &Journal, pending: Vec<Pending>) -> Result
         return Ok(0);
     }
     journal.recover()?;
-    let mut missing = without_record(pending.iter(), |since| journal.lines_from(since))?;
+    let mut missing = without_record(pending.iter(), |since| journal.lines_from(since), &mut Vec::new())?;
     let mut appended = 0;
     for Pending { record, .. } in pending {
         if missing.remove(&record.execution_id) {

@@ -2,11 +2,10 @@
 
 use std::io::Write;
 
+use runledger::Timestamp;
 use runledger::baseline::{Test, week_start};
 use runledger::governance::{Escalation, EscalationReport, Escalations, Evidence, ShareTest, Statistic};
-use runledger::ledger::losses;
 use runledger::metrics::Status;
-use runledger::{Timestamp, in_flight};
 use serde::Serialize;
 
 use crate::args::{Escalate, Global};
@@ -27,7 +26,7 @@ pub(crate) fn run(args: &Escalate, global: &Global, out: &mut impl Write) -> Res
 
     let malformed_lines = records::each(global, |record| Ok(escalations.add(&record)?))?;
     // After the records: what ended in between is told of the next time, and is not overdue.
-    for mut begun in in_flight(&global.ledger)? {
+    for mut begun in records::in_flight(global)? {
         if begun.owner_alive == Some(false) {
             // As whoever opens the ledger next will record it.
             begun.record.set_status(Status::Interrupted);
@@ -36,7 +35,7 @@ pub(crate) fn run(args: &Escalate, global: &Global, out: &mut impl Write) -> Res
             escalations.add_in_flight(&begun.record, now);
         }
     }
-    for loss in losses(&global.ledger)? {
+    for loss in records::losses(global)?.unwrap_or_default() {
         escalations.add_lost(loss.at, loss.records);
     }
     records::warn_of_spill(global)?;

@@ -4,12 +4,12 @@ use std::io::Write;
 use std::path::Path;
 
 use runledger::governance::{Expectations, Gate, GateReport, GateVerdict};
-use runledger::ledger::{losses, spilled};
-use runledger::{ExecutionMetrics, Records, Timestamp, in_flight};
+use runledger::ledger::{losses, readable_in_flight, spilled};
+use runledger::{Error, ExecutionMetrics, Records};
 
 use crate::args::{self, Global};
 use crate::exit_code::ExitCode;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::output;
 use crate::policy;
 use crate::records;
@@ -22,9 +22,19 @@ pub(crate) fn run(args: &args::Gate, global: &Global, out: &mut impl Write) -> R
         .policy(policy::read(args.policy.as_deref())?.gate)
         .expected(expected(args.expect.as_deref())?);
     // In this order, and before the records: what ends in between is in the spill or has a record then.
-    let begun: Vec<ExecutionMetrics> = in_flight(&global.ledger)?.into_iter().map(|begun| begun.record).collect();
+    let (begun, mut unreadable) = readable_in_flight(&global.ledger)?;
+    let begun: Vec<ExecutionMetrics> = begun.into_iter().map(|begun| begun.record).collect();
     let spilled = spilled(&global.ledger)?;
-    let gate = gate.spilled(spilled.records).lost(lost(global)?);
+    unreadable.extend(spilled.unreadable);
+    let lost = match losses(&global.ledger) {
+        Err(error) if records::is_denied(&error) => {
+            unreadable.push(error);
+            Vec::new()
+        }
+        lost => lost?,
+    };
+    let lost = lost.into_iter().map(|loss| (loss.at, loss.records));
+    let gate = gate.spilled(spilled.records).lost(lost.collect());
     let found = runledger::verify(&global.ledger, &[])?;
     let unlisted = found.fault_count.saturating_sub(found.faults.len() as u64);
     let mut faults: Vec<String> = found.faults.iter().map(verify::text).collect();
@@ -42,16 +52,19 @@ pub(crate) fn run(args: &args::Gate, global: &Global, out: &mut impl Write) -> R
             global,
         );
     }
-    let report = gate.judge(&begun, Records::open(&global.ledger)?, faults)?;
+    // Of segments the faults tell.
+    let of_segment = |error: &Error| found.faults.iter().any(|fault| Some(fault.path.as_path()) == error.file());
+    unreadable.retain(|error| !of_segment(error));
+    faults.extend(unreadable.iter().map(|error| failure::text(error)));
+    let readable = |record: &runledger::Result<ExecutionMetrics>| !record.as_ref().is_err_and(records::is_denied);
+    let records = Records::open(&global.ledger)?.filter(readable);
+    records::warn_of_unreadable(&unreadable, global);
+    let report = gate.judge(&begun, records, faults)?;
     match global.json {
         true => output::json_line(out, &report)?,
         false => write(&report, out)?,
     }
     Ok(if report.verdict == GateVerdict::Pass { ExitCode::Yes } else { ExitCode::No })
-}
-
-fn lost(global: &Global) -> Result<Vec<(Timestamp, u64)>, Failure> {
-    Ok(losses(&global.ledger)?.into_iter().map(|loss| (loss.at, loss.records)).collect())
 }
 
 fn expected(path: Option<&Path>) -> Result<Expectations, Failure> {

@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 use std::io::Write;
 
-use runledger::ledger::spilled;
 use runledger::metrics::Status;
 use runledger::runlog::{ErrorId, Exported, Run};
-use runledger::{ExecutionMetrics, InFlight, in_flight};
+use runledger::{ExecutionMetrics, InFlight};
 use serde::Serialize;
 
 use crate::args::{ExportMarkdown, Global};
@@ -69,8 +68,8 @@ fn find(args: &ExportMarkdown, global: &Global) -> Result<Run, Failure> {
     let id = args.run.as_deref().unwrap_or_default();
     let of_run = |record: &ExecutionMetrics| record.run.run_id.as_deref() == Some(id);
     // In this order: what ends in between is in the spill or has a record then, and the last that is found of it counts.
-    let mut found: Vec<_> = in_flight(&global.ledger)?.into_iter().map(begun).filter(of_run).collect();
-    found.extend(spilled(&global.ledger)?.records.into_iter().filter(of_run));
+    let mut found: Vec<_> = records::in_flight(global)?.into_iter().map(begun).filter(of_run).collect();
+    found.extend(records::spilled(global)?.records.into_iter().filter(of_run));
     records::each(global, |record| {
         if of_run(&record) {
             found.push(record);

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use runledger::{ExecutionMetrics, InFlight, Timestamp, in_flight};
+use runledger::{ExecutionMetrics, InFlight, Timestamp};
 use serde::Serialize;
 
 use crate::args::Global;
@@ -10,6 +10,7 @@ use crate::clock;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output;
+use crate::records;
 use crate::table::{Column, Table, cell};
 
 #[derive(Serialize)]
@@ -21,7 +22,7 @@ struct Line<'a> {
 
 pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let now = Timestamp::from_unix_ms(clock::unix_ms()).unwrap_or(Timestamp::UNIX_EPOCH);
-    let found = in_flight(&global.ledger)?;
+    let found = records::in_flight(global)?;
     if global.json {
         for begun in &found {
             let line = Line { age_ms: begun.age_ms(now), owner_alive: begun.owner_alive, record: &begun.record };

@@ -1,10 +1,11 @@
 //! Reading a ledger's records for a command.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use runledger::baseline::Skipped;
-use runledger::ledger::spilled;
-use runledger::{Error, ErrorKind, ExecutionMetrics, Records, Scan, in_flight};
+use runledger::ledger::{Loss, Spilled, losses as losses_of, readable_in_flight};
+use runledger::{Error, ErrorKind, ExecutionMetrics, InFlight, Records, Scan};
 
 use crate::args::{Global, Selection};
 use crate::failure::{self, Failure};
@@ -22,21 +23,76 @@ pub(crate) fn each_of(
     global: &Global,
     mut take: impl FnMut(ExecutionMetrics) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
-    let mut malformed = 0;
+    let (mut taken, mut malformed, mut unread) = (0_u64, 0, Vec::new());
     for record in records {
         match record {
-            Ok(record) => take(record)?,
+            Ok(record) => {
+                taken += 1;
+                take(record)?;
+            }
             Err(error) if error.kind() == ErrorKind::Malformed => {
                 malformed += 1;
                 if malformed <= Skipped::ERRORS_MAX as u64 {
                     name(&error, global);
                 }
             }
+            // Those that go on after it give the next record; the others end.
+            Err(error) if is_denied(&error) => unread.push(error),
             Err(error) => return Err(error.into()),
         }
     }
+    // Nothing could be read, and no answer is better than an empty one.
+    if taken == 0
+        && let Some(error) = unread.pop()
+    {
+        return Err(error.into());
+    }
+    warn_of_unreadable(&unread, global);
     count(malformed, global);
     Ok(malformed)
+}
+
+/// Whether this process lacks the right to a file.
+pub(crate) fn is_denied(error: &Error) -> bool {
+    error.io_kind() == Some(std::io::ErrorKind::PermissionDenied)
+}
+
+/// Names each file that this process may not read, once, however many readers met it.
+pub(crate) fn warn_of_unreadable(errors: &[Error], global: &Global) {
+    static NAMED: Mutex<Vec<std::path::PathBuf>> = Mutex::new(Vec::new());
+    let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+    for error in errors {
+        let path = error.file().unwrap_or(&global.ledger);
+        if !named.iter().any(|other| other == path) {
+            named.push(path.to_owned());
+            name(error, global);
+        }
+    }
+}
+
+/// What is in flight, as far as it may be read; stderr names the rest.
+pub(crate) fn in_flight(global: &Global) -> Result<Vec<InFlight>, Failure> {
+    let (found, denied) = readable_in_flight(&global.ledger)?;
+    warn_of_unreadable(&denied, global);
+    Ok(found)
+}
+
+/// What the ledger states that it lost; `None` if its events may not be read, and stderr names them.
+pub(crate) fn losses(global: &Global) -> Result<Option<Vec<Loss>>, Failure> {
+    match losses_of(&global.ledger) {
+        Err(error) if is_denied(&error) => {
+            warn_of_unreadable(&[error], global);
+            Ok(None)
+        }
+        losses => Ok(Some(losses?)),
+    }
+}
+
+/// What is in the spill, as far as it may be read; stderr names the rest.
+pub(crate) fn spilled(global: &Global) -> Result<Spilled, Failure> {
+    let found = runledger::ledger::spilled(&global.ledger)?;
+    warn_of_unreadable(&found.unreadable, global);
+    Ok(found)
 }
 
 /// The records of the ledger that are meant, and the lines that are no records. stderr tells of those that the ledger does
@@ -70,8 +126,8 @@ fn runs(selection: &Selection, global: &Global) -> Result<Option<HashSet<String>
     let is_of_use = |id: &str| selection.child_runs || id == run;
     // In this order: what ends in between has a record then.
     let mut known = Known::default();
-    let begun = in_flight(&global.ledger)?.into_iter().map(|begun| begun.record);
-    begun.chain(spilled(&global.ledger)?.records).for_each(|record| known.add(&record, is_of_use));
+    let begun = in_flight(global)?.into_iter().map(|begun| begun.record);
+    begun.chain(spilled(global)?.records).for_each(|record| known.add(&record, is_of_use));
     let scanned = Scan::open(&global.ledger)?.fold_records(
         Known::default,
         |known, record| known.add(record, is_of_use),
@@ -127,7 +183,7 @@ pub(crate) const DAMAGED_SPILL: &str = "the spill holds what is no record: the r
 
 /// Says of how many records there are that the ledger does not have yet.
 pub(crate) fn warn_of_spill(global: &Global) -> Result<(), Failure> {
-    let spilled = spilled(&global.ledger)?;
+    let spilled = spilled(global)?;
     if !spilled.records.is_empty() {
         let count = spilled.records.len();
         let text = format!("records that wait in the spill, left out until the ledger has them: {count}");
@@ -176,6 +232,7 @@ pub(crate) fn refuse_unsuitable(global: &Global) -> Result<(), Failure> {
 /// As [`each`] does, for lines that were passed over elsewhere.
 pub(crate) fn warn_of(skipped: &Skipped, global: &Global) {
     skipped.errors().iter().for_each(|error| name(error, global));
+    warn_of_unreadable(skipped.unreadable(), global);
     count(skipped.count(), global);
 }
 

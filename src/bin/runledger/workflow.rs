@@ -1,12 +1,11 @@
 //! `runledger export workflow`
 
-use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use runledger::ExecutionMetrics;
 use runledger::export::workflow::{self, Written};
+use runledger::journal::storage::{Access, Disk, Storage, StorageFile};
 
 use crate::args::{ExportWorkflow, Global};
 use crate::exit_code::ExitCode;
@@ -42,21 +41,33 @@ fn to_file(
     let mut part = path.as_os_str().to_owned();
     part.push(format!(".part-{}", std::process::id()));
     let part = Path::new(&part);
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part);
-    let file = file.map_err(|source| failed(part, source))?;
+    let file = Disk.open(part, Access::AppendNew).map_err(|source| failed(part, source))?;
     let write = || -> Result<Written, Failure> {
-        let written = workflow::write(records, BufWriter::new(&file))?;
-        file.sync_all().map_err(|source| failed(part, source))?;
+        let written = workflow::write(records, BufWriter::new(Appending(&*file)))?;
+        file.sync().map_err(|source| failed(part, source))?;
         // Fails where the name was taken meanwhile.
-        std::fs::hard_link(part, path).map_err(|source| failed(path, source))?;
+        Disk.link(part, path).map_err(|source| failed(path, source))?;
         Ok(written)
     };
     let written = write();
-    let removed = std::fs::remove_file(part).map_err(|source| failed(part, source));
+    let removed = Disk.remove(part).map_err(|source| failed(part, source));
     // Why there is no file is worth more than why there is still a part.
     let written = written?;
     removed?;
     Ok(written)
+}
+
+/// A file of the ledger's disk, which gives it the owner and the mode that its directory asks for.
+struct Appending<'f>(&'f dyn StorageFile);
+
+impl Write for Appending<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.append(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Says on stderr what the events do not say.

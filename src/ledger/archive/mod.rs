@@ -61,7 +61,11 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
     let mut segments: Vec<SealedSegment> = Vec::new();
     let mut blocked = None;
     // Whoever completes such a one looks for its record from there on.
-    let unsettled = detached::all(storage, layout)?.into_iter();
+    let mut denied = Vec::new();
+    let unsettled = detached::all(storage, layout, &mut denied)?.into_iter();
+    if let Some(error) = denied.pop() {
+        return Err(error);
+    }
     let unsettled: Vec<_> =
         unsettled.filter_map(|state| Some((state.since?.segment, state.record.execution_id))).collect();
     for (at, &number) in numbers.iter().enumerate() {

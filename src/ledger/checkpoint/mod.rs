@@ -93,6 +93,8 @@ fn refresh(storage: &Arc<dyn Storage>, layout: &Layout, by: By, bytes_min: u64) 
     let scan = Scan::new(Arc::clone(storage), layout.clone());
     scan.go_on((progress, accumulator), init, Accumulator::add_fields, Accumulator::merge)?;
     if let Some(file) = file
+        // Who may read all must not go on after what this process may not read.
+        && checkpoint.progress.skipped_before.unreadable().is_empty()
         // One that is not believed is not left to be found again.
         && (checkpoint.progress.bytes >= bytes_min || !notes.is_empty())
         && let Err(error) = file.write(&mut checkpoint)

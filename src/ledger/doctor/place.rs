@@ -11,7 +11,7 @@ use crate::journal::lock::free_bytes;
 use crate::journal::platform::{file_bytes_max, file_system, is_network, open_files_max};
 use crate::journal::probe::{Probe, probe};
 use crate::journal::segment::Layout;
-use crate::journal::storage::{Disk, FileType, Storage, mode};
+use crate::journal::storage::{Disk, FileType, Storage, is_shared, mode};
 use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES, check_place};
 use crate::ledger::new_id;
 use crate::metrics::Timestamp;
@@ -70,15 +70,22 @@ fn of_place(layout: &Layout, directory: &Path) -> Check {
     }
 }
 
-/// The ledger makes its files for its own user alone; somebody may have changed that. What is no ledger has rights that are
-/// none of our business: nobody must be told to take those of `/tmp` away.
+/// The ledger makes its files for its own user alone, or for the group that shares its directory; somebody may have changed
+/// that. What is no ledger has rights that are none of our business: nobody must be told to take those of `/tmp` away.
 fn of_permissions(layout: &Layout) -> Check {
     const NAME: &str = "permissions";
+    let shared = match mode(layout.parent()) {
+        Ok(found) => found.is_some_and(is_shared),
+        Err(source) => {
+            return Check::failed(NAME, Level::Warning, &Error::io("examine the ledger", layout.parent(), source));
+        }
+    };
+    let (taken, others) = if shared { ("o=", 0o007) } else { ("go=", 0o077) };
     let (mut open, mut paths) = (Vec::new(), String::new());
     for (path, file_type) in [(layout.active(), FileType::File), (layout.machinery(), FileType::Directory)] {
         let is_ours = Disk.stat(path).map(|stat| stat.is_some_and(|stat| stat.file_type == file_type));
         match is_ours.and_then(|is_ours| if is_ours { mode(path) } else { Ok(None) }) {
-            Ok(Some(mode)) if mode & 0o077 != 0 => {
+            Ok(Some(mode)) if mode & others != 0 => {
                 open.push(format!("{} (mode {mode:04o})", path.display()));
                 paths.push_str(&format!(" '{}'", path.display().to_string().replace('\'', r"'\''")));
             }
@@ -86,12 +93,13 @@ fn of_permissions(layout: &Layout) -> Check {
             Err(source) => return Check::failed(NAME, Level::Warning, &Error::io("examine the ledger", path, source)),
         }
     }
-    match open.is_empty() {
-        true => Check::ok(NAME, "its own user's alone"),
-        false => Check::warning(
+    match (open.is_empty(), shared) {
+        (true, false) => Check::ok(NAME, "its own user's alone"),
+        (true, true) => Check::ok(NAME, "of the users of its directory's group"),
+        (false, _) => Check::warning(
             NAME,
             format!("others have rights to {}", open.join(" and ")),
-            &format!("take them away: chmod -R go={paths}"),
+            &format!("take them away: chmod -R {taken}{paths}"),
         ),
     }
 }

@@ -13,7 +13,7 @@ use crate::journal::reader::Splitter;
 use crate::journal::segment::Layout;
 use crate::journal::storage::{Access, Disk, Storage};
 use crate::journal::{Lines, line};
-use crate::ledger::{slots, spill};
+use crate::ledger::{detached, slots, spill};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// The clocks of two machines differ by no more.
@@ -33,14 +33,34 @@ pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
     let look = |name, look: fn(&Layout, Timestamp) -> Result<Check>| {
         look(layout, now).unwrap_or_else(|error| Check::failed(name, Level::Warning, &error))
     };
-    vec![
+    let mut checks = vec![
         look("ledger", of_rights),
         look("end", of_end),
         look("spill", of_spill),
         look("quarantine", of_quarantine),
         look("in flight", of_in_flight),
         look("events", of_events),
-    ]
+    ];
+    checks.extend(of_segments(layout));
+    checks
+}
+
+/// The sealed segments that may not be read, if there are any.
+fn of_segments(layout: &Layout) -> Option<Check> {
+    let sealed = layout.sealed_segments(&Disk).ok()?;
+    let denied = sealed.into_iter().filter_map(|segment| {
+        let path = layout.sealed_segment(segment);
+        let error = Disk.open(&path, Access::Read).err()?;
+        Some(Error::io("open a segment", &path, error)).filter(Error::is_denied)
+    });
+    let denied: Vec<_> = denied.collect();
+    (!denied.is_empty()).then(|| unreadable("segments", &denied))
+}
+
+/// The files that may not be read, of which nothing else can be said.
+fn unreadable(name: &'static str, denied: &[Error]) -> Check {
+    let found: Vec<_> = denied.iter().map(Error::with_source).collect();
+    Check::new(name, Level::Warning, found.join("; "), None)
 }
 
 /// Opening for an append changes nothing.
@@ -96,15 +116,11 @@ fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
 }
 
 fn of_spill(layout: &Layout, _: Timestamp) -> Result<Check> {
-    let mut records = 0;
-    for name in names(&layout.spill())? {
-        if let Some(stem) = name.strip_suffix(".jsonl") {
-            records += spill::read(&Disk, layout, stem)?.records.len();
-        }
-    }
-    Ok(match records {
+    let mut denied = Vec::new();
+    Ok(match spill::all(&Disk, layout, &mut denied)?.records.len() {
+        _ if !denied.is_empty() => unreadable("spill", &denied),
         0 => Check::ok("spill", "empty"),
-        _ => Check::warning(
+        records => Check::warning(
             "spill",
             format!("records that the ledger could not take: {records}"),
             "see `events.jsonl` for why; the next opening brings them back",
@@ -125,8 +141,11 @@ fn of_quarantine(layout: &Layout, _: Timestamp) -> Result<Check> {
 }
 
 fn of_in_flight(layout: &Layout, _: Timestamp) -> Result<Check> {
-    let left = slots::left_behind(&Disk, layout, None)?;
+    let mut denied = Vec::new();
+    let left = slots::left_behind(&Disk, layout, None, &mut denied)?;
+    detached::all(&Disk, layout, &mut denied)?;
     Ok(match left.iter().map(|left| left.marks.len()).sum::<usize>() {
+        _ if !denied.is_empty() => unreadable("in flight", &denied),
         0 => Check::ok("in flight", "none of a dead process"),
         dead => Check::warning(
             "in flight",

@@ -74,7 +74,8 @@ pub struct Scan {
 pub struct Scanned<A> {
     /// What the fold made of all records.
     pub value: A,
-    /// The lines that are no records: all are counted, the first of each file are named.
+    /// The lines that are no records: all are counted, the first of each file are named. And the segments that this
+    /// process may not read.
     pub skipped: Skipped,
     /// Where the next line will begin, to go on there: [`Scan::after`].
     pub end: Cursor,
@@ -224,7 +225,9 @@ impl Scan {
             merge(value, part.value);
             Ok(())
         };
-        in_order(blocks, sharing, work, join)
+        let unreadable = in_order(blocks, sharing, work, join)?;
+        progress.skipped_before.add_unreadable(unreadable);
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::check::{Checked, Verdict};
 use super::{ArchivedLines, Fault, FaultKind, Verification};
+use crate::error::Error;
 use crate::journal::Head;
 use crate::journal::blocks::Block;
 use crate::journal::events::Boundary;
@@ -167,6 +168,15 @@ impl Chain {
         self.found.head.seq = self.last.seq;
         self.found.head.hash = self.last.hash_str().to_owned();
         self.found
+    }
+
+    /// A file of the ledger that may not be read.
+    pub(super) fn unreadable(&mut self, error: &Error) {
+        let of_ledger = self.path.clone();
+        self.path = error.file().unwrap_or(&of_ledger).to_owned();
+        let found = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        self.fault(FaultKind::Unreadable, Place { line: 0, byte: 0 }, None, found);
+        self.path = of_ledger;
     }
 
     fn torn(&mut self, bytes: usize, begins: bool, place: Place) {

@@ -45,6 +45,8 @@ pub enum FaultKind {
     Truncated,
     /// The ledger, or a line of it, is another than a head that was kept says.
     Replaced,
+    /// This process may not read the file. Lines that are in it may be said to be missing too.
+    Unreadable,
 }
 
 impl fmt::Display for FaultKind {
@@ -58,6 +60,7 @@ impl fmt::Display for FaultKind {
             Self::Edited => "edited",
             Self::Truncated => "truncated",
             Self::Replaced => "replaced",
+            Self::Unreadable => "unreadable",
         })
     }
 }
@@ -142,7 +145,7 @@ impl Verification {
 /// elsewhere can.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] when there is no ledger at `path`, or a segment cannot be read; [`ErrorKind::Abandoned`] when a
+/// [`ErrorKind::Io`] when there is no ledger at `path`, or the disk fails; [`ErrorKind::Abandoned`] when a
 /// thread of the verification panicked. Faults are no errors.
 pub fn verify(path: impl AsRef<Path>, heads: &[Head]) -> Result<Verification> {
     verify_on(&Disk, &Layout::new(path.as_ref()), heads)
@@ -177,12 +180,15 @@ fn verify_in(
     })?;
     let blocks = Blocks::of(disk, layout, block_bytes)?;
     let mut chain = Chain::new(id, layout, blocks.active_number(), heads);
-    if let Some(archived) = events::archived_before(disk, layout, blocks.first_number())? {
-        chain.begin_after(archived);
+    match events::archived_before(disk, layout, blocks.first_number()) {
+        Ok(archived) => archived.into_iter().for_each(|archived| chain.begin_after(archived)),
+        Err(error) if error.is_denied() => chain.unreadable(&error),
+        Err(error) => return Err(error),
     }
-    in_order(blocks, sharing, Checked::of, |block, checked| {
+    let unreadable = in_order(blocks, sharing, Checked::of, |block, checked| {
         chain.block(block, checked);
         Ok(())
     })?;
+    unreadable.iter().for_each(|error| chain.unreadable(error));
     Ok(chain.end())
 }

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 /// (begun and never ended, waiting in the spill, expected and absent, an attempt or a parent without one), when the ledger
 /// lost records after it began, of whatever run, when a cost, a tier, an artifact with its version, a
 /// regeneration count, an outcome, a time or a parent is not recorded where the policy asks for it, when a skill logs
-/// fields for one tier and never for another, when two records of one execution differ, when a line is no record, or when
-/// the chain of the ledger does not verify. Under each reason stand the executions it concerns. Nothing is changed.
+/// fields for one tier and never for another, when two records of one execution differ, when a line is no record, when
+/// the chain of the ledger does not verify, or when a file of the ledger may not be read. Under each reason stand the executions it concerns. Nothing is changed.
 ///
 /// --expect names a file with what the run must have: a JSON array, of each entry the skill, and where wanted the kind,
 /// the scene_id, the shot_id, and the count, 1 if it is not told:
