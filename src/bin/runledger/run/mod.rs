@@ -21,7 +21,7 @@ pub(crate) fn run(args: &Run, global: &Global) -> Result<ExitCode, Failure> {
     let mut ids = environment::run_ids(global);
     // The outermost one begins a run.
     ids.run_id.get_or_insert_with(|| clock::new_id().to_string());
-    let execution = begin(args, &ids, global);
+    let mut execution = begin(args, &ids, global);
     let [program, arguments @ ..] = &args.command[..] else { return Ok(ExitCode::CouldNot) };
     let mut command = Command::new(program);
     command.args(arguments);
@@ -37,7 +37,10 @@ pub(crate) fn run(args: &Run, global: &Global) -> Result<ExitCode, Failure> {
             return Err(failure);
         }
     };
-    let Ended { outcome, rest } = child.wait();
+    let exited = child.wait();
+    // The wait for the last words is not the command's.
+    execution.iter_mut().for_each(Execution::stop_clock);
+    let Ended { outcome, rest } = exited.outcome();
     let code = outcome.code;
     finish(execution, outcome, global);
     rest.pass_on();
