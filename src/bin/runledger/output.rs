@@ -31,7 +31,16 @@ pub(crate) fn failure(failure: &Failure, global: &Global) {
     {
         text.push_str("; --ledger PATH or RUNLEDGER_PATH names another ledger");
     }
-    tell("error", "", &text, failure.kind(), global);
+    match failure {
+        Failure::Ambiguous { candidates, .. } if global.json => {
+            write(&json!({"error": text, "kind": failure.kind(), "candidates": candidates}).to_string());
+        }
+        Failure::Ambiguous { candidates, .. } => {
+            tell("error", "", &(text + ":"), failure.kind(), global);
+            candidates.iter().for_each(|candidate| write(&table::printable(&format!("  {candidate}"))));
+        }
+        _ => tell("error", "", &text, failure.kind(), global),
+    }
 }
 
 /// Says on stderr what does not keep the command from its answer.
@@ -50,6 +59,10 @@ fn tell(key: &str, mark: &str, text: &str, kind: &str, global: &Global) {
         true => json!({key: text, "kind": kind}).to_string(),
         false => format!("runledger: {mark}{}", table::printable(text)),
     };
+    write(&line);
+}
+
+fn write(line: &str) {
     bar::clear();
     // With stderr closed there is nobody left to tell.
     let _ = writeln!(io::stderr(), "{line}");
