@@ -51,6 +51,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Event};
 use crate::journal::per_process::PerProcess;
 use crate::journal::storage::open_to_read;
+use crate::journal::warnings::{OnStderr, to_stderr};
 use crate::journal::{self, Cursor, Durability, Head, Journal, make_directory};
 use crate::metrics::{Call, ExecutionMetrics, RunIds, Timestamp};
 use crate::quota::{self, Limits, Quota};
@@ -91,6 +92,8 @@ struct Shared {
     lost: PerProcess<Lost>,
     /// Those who wait for the disk; `None`: each caller does so itself.
     helpers: Option<Helpers>,
+    /// For the answers that are asked to warn.
+    stderr: Arc<OnStderr>,
 }
 
 /// The records that this process answered as lost.
@@ -181,7 +184,8 @@ impl Ledger {
         let spill = Spill::new(storage, layout, stem);
         let helpers = options.deadline.map(Helpers::new);
         let lost = PerProcess::new(Lost::default());
-        Ok(Self { shared: Arc::new(Shared { journal, options, slots, spill, lost, helpers }) })
+        let stderr = OnStderr::new();
+        Ok(Self { shared: Arc::new(Shared { journal, options, slots, spill, lost, helpers, stderr }) })
     }
 
     /// Begins an execution. It cannot fail: if the begin mark cannot be written, the execution's own answer says so.
@@ -271,7 +275,8 @@ impl Ledger {
             Ok(json) => self.store_in_time(json, mark.as_ref().ok().cloned()),
             Err(error) => self.lose(error),
         };
-        Recorded { answer, unmarked: mark.as_ref().err().cloned(), refused }
+        let stderr = Arc::clone(&self.shared.stderr);
+        Recorded { answer, unmarked: mark.as_ref().err().cloned(), refused, stderr }
     }
 
     fn store_in_time(&self, json: String, mark: Option<Slot>) -> Answer {
@@ -535,7 +540,7 @@ pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, 
         Ok(()) => Ok(true),
         Err(error) if raise_on_error => Err(error),
         Err(error) => {
-            eprintln!("runledger: warning: {}", error.with_source());
+            to_stderr(&error.with_source());
             Ok(false)
         }
     }

@@ -4,13 +4,12 @@ use runledger::ledger::Recorded;
 use runledger::{Answer, Error, Ledger, Options};
 
 use crate::args::Global;
-use crate::failure;
 use crate::output;
 
 /// Opens it, and makes it if it is not there. Its warnings are written as all others are.
 pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
     let for_warnings = global.clone();
-    let warn = move |error: &Error| output::warning(&failure::text(error), failure::kind(error), &for_warnings);
+    let warn = move |error: &Error| output::warning_of("", error, &for_warnings);
     Options::new().on_warning(warn).open(&global.ledger)
 }
 
@@ -33,6 +32,6 @@ pub(crate) fn warn_of_answer(answer: &Answer, global: &Global) {
 }
 
 /// Says what an error means for the command, which goes on.
-pub(crate) fn warn(what: &str, error: &Error, global: &Global) {
-    output::warning(&format!("{what}: {}", failure::text(error)), failure::kind(error), global);
+pub(crate) fn warn(what: &'static str, error: &Error, global: &Global) {
+    output::warning_of(what, error, global);
 }
