@@ -59,6 +59,57 @@ fn list_gives_twenty_unless_told() {
     assert_eq!(place.run(["list", "--all"]).answer(0).lines().count(), 1 + 25);
 }
 
+/// An id that is long enough for the list may mean more executions than those in it.
+#[test]
+fn ids_are_as_long_as_the_list_needs_and_show_names_the_candidates() {
+    let record = |id: u128| {
+        let mut record = record(id, "s\u{9b}", "2026-02-14T14:23:00Z", Some(1), Status::Success);
+        record.execution_id = runledger::Uuid::from_u128(0x019c_5d2a << 96 | id << 92);
+        record
+    };
+    let records: Vec<_> = (0..13).map(record).collect();
+    let place = Place::with(&records);
+    let ids = |args: &[&str]| {
+        let table = place.run([&["list"], args].concat()).answer(0);
+        table.lines().skip(1).map(|row| row.rsplit(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&["--limit", "1"]), ["019c5d2a"]);
+    assert_eq!(ids(&["--limit", "2"]), ["019c5d2a-b", "019c5d2a-c"]);
+    assert_eq!(ids(&["--all"]).len(), 13);
+    let complaint = place.run(["show", "019c5d2a"]).complaint(2);
+    let mut expected = "runledger: more than 10 executions have an id that begins with 019c5d2a:\n".to_owned();
+    for record in &records[..10] {
+        expected += &format!("  {} 2026-02-14 14:23 s\\u{{9b}}\n", record.execution_id);
+    }
+    assert_eq!(complaint, expected);
+    assert_eq!(Place::with(&records[..10]).run(["show", "019c5d2a"]).complaint(2).lines().count(), 11);
+}
+
+/// The last ones are read from the end, so that what is damaged far before them is not named; what lies between is.
+#[test]
+fn list_names_the_damage_in_what_it_reads() {
+    let mut text = "no record\n".to_owned();
+    for id in 1..=3000 {
+        let skill = if id == 1500 { "rare" } else { "s" };
+        text += &lines(&[record(id, skill, "2026-02-14T14:23:00Z", Some(1), Status::Success)]);
+        if id == 2000 {
+            text += "nor this\n";
+        }
+    }
+    let place = Place::empty();
+    std::fs::write(place.path("many.jsonl"), text).unwrap();
+    let list = |args: &str| place.run(["list", "--ledger", "many.jsonl"].into_iter().chain(args.split(' ')));
+    assert_eq!(list("--limit 5").answer(0).lines().count(), 1 + 5);
+    let named = |output: commands::Output| output.stderr.lines().map(ToOwned::to_owned).collect::<Vec<_>>();
+    let rare = named(list("--limit 1 --skill rare"));
+    assert!(rare[0].contains("many.jsonl: line 2002 (byte "), "{rare:?}");
+    assert_eq!(rare[1..], ["runledger: warning: lines that are no records, passed over: 1"]);
+    let all = named(list("--all --skill rare"));
+    assert!(all[0].contains("many.jsonl: line 1 (byte 0)"), "{all:?}");
+    assert_eq!((&all[1], all.len()), (&rare[0], 3));
+    assert_eq!(named(list("--limit 2 --skill rare")), all);
+}
+
 /// The plan's own writers set no `status`, and may set only one of the two outcomes.
 #[test]
 fn a_status_that_is_not_told_is_taken_from_the_outcome() {
@@ -126,8 +177,25 @@ fn show_tells_the_absent_from_the_ambiguous() {
     );
     assert_eq!(
         place.run(["show", "019C-5d2a6"]).complaint(2),
-        "runledger: several executions have an id that begins with 019C-5d2a6, such as \
-         019c5d2a-6b00-0000-0000-019c5d2a6b00 and 019c5d2a-6b01-0000-0000-019c5d2a6b01\n"
+        "runledger: several executions have an id that begins with 019C-5d2a6:
+  019c5d2a-6b00-0000-0000-019c5d2a6b00 2026-02-14 14:24 blog-publish
+  019c5d2a-6b01-0000-0000-019c5d2a6b01 2026-02-14 14:25 blog-publish
+"
+    );
+    let candidate = |digits: &str, minute: u8| {
+        format!(
+            "{{\"execution_id\":\"019c5d2a-{digits}-0000-0000-019c5d2a{digits}\",\"skill_name\":\"blog-publish\",\
+             \"timestamp_start\":\"2026-02-14T14:{minute}:00.000Z\"}}"
+        )
+    };
+    assert_eq!(
+        place.run(["show", "019C-5d2a6", "--json"]).complaint(2),
+        format!(
+            "{{\"candidates\":[{},{}],\"error\":\"several executions have an id that begins with 019C-5d2a6\",\
+             \"kind\":\"ambiguous\"}}\n",
+            candidate("6b00", 24),
+            candidate("6b01", 25)
+        )
     );
     for text in ["x", "", "-", "019c5d2a-5a40-0000-0000-019c5d2a5a400"] {
         assert!(place.run(["show", "--", text]).complaint(2).starts_with("error: invalid value "), "{text}");

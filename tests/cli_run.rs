@@ -437,7 +437,7 @@ fn an_empty_name_is_none() {
 fn the_record_is_there_when_the_command_ends() {
     let place = Place::empty();
     let begun = Instant::now();
-    let script = "(until [ -e go ]; do sleep 0.01; done; echo late >&2) & echo last >&2; exit 3";
+    let script = "(until [ -e go ]; do sleep 0.01; done; echo late >&2) & echo last >&2; date +%s%3N > ended; exit 3";
     let mut child = command();
     child.current_dir(place.path("")).args(["run", "--skill", "job", "--", "sh", "-c", script]);
     let child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -445,6 +445,10 @@ fn the_record_is_there_when_the_command_ends() {
     let record = the_record(&place);
     assert_eq!((record.error_code, record.error_reason.as_deref()), (Some(3), Some("last")));
     assert!(record.wall_clock_time_ms.map(Duration::from_millis) <= Some(begun.elapsed()));
+    // The half second for its last words is not its own.
+    let ended: i64 = std::fs::read_to_string(place.path("ended")).unwrap().trim().parse().unwrap();
+    let end = record.timestamp_end.unwrap().unix_ms();
+    assert!(end < ended + 500, "{} ms", end - ended);
     std::fs::write(place.path("go"), "").unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(3), &b"last\nlate\n"[..]));

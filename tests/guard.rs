@@ -365,3 +365,22 @@ fn options_stand_in_every_record() {
     assert_eq!(record.orchestrator_version.as_deref(), Some("9.9.9"));
     assert_eq!(record.environment.as_str(), "staging");
 }
+
+/// As `runledger run` does while it waits for the last words of a command that has ended.
+#[test]
+fn what_follows_the_stop_of_the_clock_takes_no_time() {
+    let place = Place::new();
+    let begun = std::time::Instant::now();
+    let mut execution = place.ledger.begin(skill());
+    execution.enter("work");
+    execution.stop_clock();
+    let most = begun.elapsed().as_millis() as u64 + 1;
+    std::thread::sleep(Duration::from_millis(20) + begun.elapsed());
+    execution.stop_clock();
+    assert!(execution.succeed().is_durable());
+    let record = place.only();
+    assert!(record.wall_clock_time_ms <= Some(most), "{:?} of {most}", record.wall_clock_time_ms);
+    assert!(record.trace.steps[0].duration_ms <= Some(most) && record.total_latency_ms <= Some(most), "{record:?}");
+    let end = record.timestamp_start.plus_ms(record.wall_clock_time_ms.unwrap());
+    assert_eq!(record.timestamp_end, Some(end));
+}

@@ -9,8 +9,9 @@ use std::path::Path;
 
 use children::place::Place;
 use proptest::prelude::*;
+use runledger::ledger::last_records;
 use runledger::metrics::Status;
-use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Options, Records, Timestamp, Uuid};
+use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, Options, Records, Timestamp, Uuid};
 
 /// A new segment begins with every `lines`-th record or so.
 fn open(path: &Path, lines: u64) -> Ledger {
@@ -138,6 +139,89 @@ fn a_line_that_is_no_record_is_named_by_its_number_in_the_whole_file() {
     assert_eq!(last(&place.path(), 3), [2, 0, 3]);
 }
 
+/// The ids of the last `count` records that `wanted` has.
+fn last_of(path: &Path, count: usize, wanted: impl Fn(u128) -> bool) -> Vec<u128> {
+    let id = |record: ExecutionMetrics| Some(record.execution_id.as_u128()).filter(|id| wanted(*id));
+    last_records(path, count, id).unwrap().records
+}
+
+type Named = (Option<u64>, Option<u64>, String);
+
+fn named(error: &Error) -> Named {
+    (error.line(), error.byte(), error.to_string())
+}
+
+/// Over many blocks, in three segments, with lines that are no records.
+#[test]
+fn the_last_ones_of_a_kind_are_those_of_the_whole() {
+    let place = Place::new();
+    let sealed = place.machinery("sealed");
+    std::fs::create_dir_all(&sealed).unwrap();
+    let line = |number: u128| match number {
+        // One is longer than a block.
+        5 | 1999 | 2000 | 3500 => format!("noise {}\n\n", "x".repeat(if number == 5 { 600_000 } else { 5 })),
+        number => record(number).to_json().unwrap() + "\n",
+    };
+    let segment = |numbers: std::ops::RangeInclusive<u128>| numbers.map(line).collect::<String>();
+    std::fs::write(sealed.join("000001.jsonl"), segment(1..=1500)).unwrap();
+    std::fs::write(sealed.join("000002.jsonl"), segment(1501..=3000) + "torn").unwrap();
+    std::fs::write(place.path(), segment(3001..=4000) + "{\"being\":\"writt").unwrap();
+
+    let whole: Vec<_> = Records::open(place.path()).unwrap().collect();
+    let all: Vec<_> = whole.iter().flatten().map(|record| record.execution_id.as_u128()).collect();
+    let malformed: Vec<_> = whole.iter().filter_map(|record| record.as_ref().err()).map(named).collect();
+    // The long line has one end, and is no longer than a line may be.
+    assert_eq!((all.len(), malformed.len()), (3996, 5));
+    for count in [0, 1, 20, 999, 1000, 1001, 2600, 3995, 3996, usize::MAX] {
+        assert_eq!(last_of(&place.path(), count, |_| true), all[all.len().saturating_sub(count)..], "{count}");
+    }
+    let rare = |id: u128| id % 700 == 3;
+    let rare_ones: Vec<_> = all.iter().copied().filter(|id| rare(*id)).collect();
+    for count in 0..=7 {
+        let expected = &rare_ones[rare_ones.len().saturating_sub(count)..];
+        assert_eq!(last_of(&place.path(), count, rare), expected, "{count}");
+    }
+    let skipped = last_records(place.path(), usize::MAX, |_| None::<()>).unwrap().skipped;
+    assert_eq!((skipped.count(), skipped.errors().iter().map(named).collect::<Vec<_>>()), (5, malformed.clone()));
+    // Of the active segment, one.
+    let skipped = last_records(place.path(), 999, Some).unwrap().skipped;
+    assert_eq!(skipped.errors().iter().map(named).collect::<Vec<_>>(), malformed[4..]);
+}
+
+#[test]
+fn what_comes_before_the_last_ones_is_not_read() {
+    let place = Place::new();
+    append(&open(&place.path(), 3), 1..=20);
+    // No segment, and whoever opened it would fail.
+    let first = place.machinery("sealed").join("000001.jsonl");
+    std::fs::remove_file(&first).unwrap();
+    std::fs::create_dir(&first).unwrap();
+    assert_eq!(last_of(&place.path(), 5, |_| true), [16, 17, 18, 19, 20]);
+    assert_eq!(last_of(&place.path(), 2, |id| id < 16), [14, 15]);
+    assert_eq!(last_records(place.path(), 20, Some).unwrap_err().kind(), ErrorKind::Io);
+}
+
+/// After a sync that failed, a writer goes on in a new segment with the lines whose fate is unknown.
+#[test]
+fn a_line_that_is_in_two_segments_is_one_of_the_last_once() {
+    let place = Place::new();
+    append(&open(&place.path(), 100), 1..=5);
+    let text = std::fs::read_to_string(place.path()).unwrap();
+    let lines: Vec<_> = text.split_inclusive('\n').collect();
+    let sealed = place.machinery("sealed");
+    std::fs::create_dir_all(&sealed).unwrap();
+    std::fs::write(sealed.join("000001.jsonl"), lines[..4].concat()).unwrap();
+    std::fs::write(place.path(), lines[2..].concat()).unwrap();
+    for count in 0..=6_usize {
+        let expected: Vec<u128> = (1..=5).skip(5_usize.saturating_sub(count)).collect();
+        assert_eq!(last_of(&place.path(), count, |_| true), expected, "{count}");
+    }
+    // One that only seems to be in both, because its number was damaged, is given.
+    let damaged = lines[0].replace("\"seq\":1,", "\"seq\":4,");
+    std::fs::write(sealed.join("000001.jsonl"), [&damaged, lines[1]].concat()).unwrap();
+    assert_eq!(last_of(&place.path(), 9, |_| true), [1, 2, 3, 4, 5]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -165,5 +249,7 @@ proptest! {
         }
         let whole = ids(&mut Records::open(place.path()).unwrap());
         prop_assert_eq!(last(&place.path(), count), &whole[whole.len().saturating_sub(count)..]);
+        let odd: Vec<_> = whole.into_iter().filter(|id| id % 2 == 1).collect();
+        prop_assert_eq!(last_of(&place.path(), count, |id| id % 2 == 1), &odd[odd.len().saturating_sub(count)..]);
     }
 }

@@ -53,6 +53,14 @@ impl Skipped {
         other.errors.into_iter().for_each(|error| self.keep(error));
     }
 
+    /// Puts those of a file before this one before these.
+    pub(crate) fn follow(&mut self, earlier: Self) {
+        let later = std::mem::replace(self, earlier);
+        self.count += later.count;
+        self.errors.extend(later.errors);
+        self.errors.truncate(Self::ERRORS_MAX);
+    }
+
     /// Keeps the earliest places, not the first errors met, so that the order of the records does not matter.
     fn keep(&mut self, error: Error) {
         let at = self.errors.partition_point(|kept| place(kept) <= place(&error));

@@ -57,6 +57,14 @@ impl Block {
         self.start
     }
 
+    /// Cuts its last `bytes` off, and returns them; `None` if nothing is left.
+    pub(crate) fn cut_last(&mut self, bytes: u64) -> Option<Self> {
+        let start = self.end.saturating_sub(bytes).max(self.start);
+        let last = (start < self.end).then(|| Self { start, ..self.clone() });
+        self.end = start;
+        last
+    }
+
     /// Gives `each` its pieces and their bytes, without the line feed.
     ///
     /// # Errors

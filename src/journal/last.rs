@@ -1,12 +1,39 @@
-//! Where the last lines of a journal begin.
+//! The end of a journal, without what comes before.
 
 use std::collections::VecDeque;
 
-use super::blocks::Blocks;
+use super::blocks::{Block, Blocks};
 use super::reader::Cursor;
 use super::segment::Layout;
 use super::storage::Storage;
 use crate::error::Result;
+
+/// A whole segment, and whether it is the active one, so that its last line may still be being written.
+pub(crate) struct Segment {
+    pub(crate) block: Block,
+    pub(crate) is_active: bool,
+}
+
+/// The segments that are not empty, from the last one on. Each is opened when its turn comes; one that was moved to an
+/// archive by then is left out.
+///
+/// # Errors
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) when there is no journal, or a segment cannot be opened.
+pub(crate) fn segments_from_last<'j>(
+    storage: &'j dyn Storage,
+    layout: &'j Layout,
+) -> Result<impl Iterator<Item = Result<Segment>> + use<'j>> {
+    let active = Blocks::of(storage, layout, u64::MAX)?.active_number();
+    let numbers = std::iter::once(active).chain(layout.sealed_segments(storage)?.into_iter().rev());
+    let open = move |segment| {
+        // By its number, it is found also when it has been sealed since.
+        let mut blocks = Blocks::after(storage, layout, Cursor { segment, ..Cursor::START }, u64::MAX)?;
+        let is_active = blocks.active_number() == segment;
+        let block = blocks.next_block()?.filter(|block| block.segment == segment);
+        Ok(block.map(|block| Segment { block, is_active }))
+    };
+    Ok(numbers.filter_map(move |segment| open(segment).transpose()))
+}
 
 /// A cursor before the last `count` lines that are not empty; at the start if there are no more. Reads the segments that
 /// hold them, from the last one on, and no other.
@@ -14,14 +41,10 @@ use crate::error::Result;
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) when there is no journal, or a segment cannot be read.
 pub(crate) fn before_last(storage: &dyn Storage, layout: &Layout, count: usize) -> Result<Cursor> {
-    let active = Blocks::of(storage, layout, u64::MAX)?.active_number();
     let mut wanted = count;
-    for segment in std::iter::once(active).chain(layout.sealed_segments(storage)?.into_iter().rev()) {
-        let whole = Cursor { segment, ..Cursor::START };
-        // By its number, it is found also when it has been sealed since.
-        let mut blocks = Blocks::after(storage, layout, whole, u64::MAX)?;
-        let is_active = blocks.active_number() == segment;
-        let Some(block) = blocks.next_block()?.filter(|block| block.segment == segment) else { continue };
+    for segment in segments_from_last(storage, layout)? {
+        let Segment { block, is_active } = segment?;
+        let whole = Cursor { segment: block.segment, ..Cursor::START };
         let (mut starts, mut end) = (VecDeque::new(), whole);
         block.read(&mut Vec::new(), |piece, bytes| {
             // What is being written is no line yet; the torn end of a sealed segment stays as it is.

@@ -29,6 +29,7 @@ pub mod storage;
 mod sync;
 mod tail;
 mod turnover;
+pub(crate) mod warnings;
 pub(crate) mod workers;
 mod writer;
 
@@ -48,6 +49,7 @@ use serde::{Deserialize, Serialize};
 use storage::{Disk, Storage};
 use tail::Tail;
 use uuid::Uuid;
+pub use warnings::{Warning, Warnings};
 use writer::Writer;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -92,7 +94,7 @@ pub struct Options {
     pub storage: Arc<dyn Storage>,
     /// The time, for rotation and events.
     pub clock: Clock,
-    /// Where warnings go.
+    /// Where warnings go; by default to stderr, as [`Warnings`] lets them through.
     pub warn: Warn,
 }
 
@@ -107,7 +109,7 @@ impl Options {
             allow_network: false,
             storage: Arc::new(Disk),
             clock,
-            warn: Arc::new(|error| eprintln!("runledger: warning: {}", error.with_source())),
+            warn: Arc::new(warnings::hook()),
         }
     }
 }

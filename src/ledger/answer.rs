@@ -1,6 +1,9 @@
 //! What came of recording an execution.
 
+use std::sync::Arc;
+
 use crate::error::Error;
+use crate::journal::warnings::OnStderr;
 use crate::metrics::ExecutionMetrics;
 
 /// Where a record went.
@@ -47,6 +50,8 @@ pub struct Recorded {
     pub unmarked: Option<Error>,
     /// Why fields of the record were left out: they were impossible. `None`: it is whole.
     pub refused: Option<Error>,
+    /// Where [`warn`](Self::warn) prints: one for all records of a ledger.
+    pub(super) stderr: Arc<OnStderr>,
 }
 
 /// What came of [`Ledger::complete`](crate::Ledger::complete).
@@ -66,14 +71,15 @@ impl Recorded {
         matches!(self.answer, Answer::Durable { .. })
     }
 
-    /// Prints to stderr what did not go as it should; nothing if all is well.
+    /// Prints to stderr what did not go as it should; nothing if all is well. Of a ledger's warnings that are alike, one a
+    /// second is printed, and the number of the others with the next one, or when the ledger and its answers are dropped.
     pub fn warn(&self) {
-        for warning in self.warnings() {
-            eprintln!("runledger: warning: {warning}");
+        for (what, error) in self.warnings() {
+            self.stderr.warn(what, error);
         }
     }
 
-    fn warnings(&self) -> impl Iterator<Item = String> {
+    fn warnings(&self) -> impl Iterator<Item = (&'static str, &Error)> {
         let record = match &self.answer {
             Answer::Durable { .. } | Answer::Flushed { .. } => None,
             Answer::Spilled(error) => Some(("a record was spilled", error)),
@@ -82,7 +88,6 @@ impl Recorded {
         };
         let unmarked = self.unmarked.as_ref().map(|error| ("an execution was not marked as begun", error));
         let refused = self.refused.as_ref().map(|error| ("fields of a record were left out", error));
-        let all = record.into_iter().chain(unmarked).chain(refused);
-        all.map(|(what, error)| format!("{what}: {}", error.with_source()))
+        record.into_iter().chain(unmarked).chain(refused)
     }
 }

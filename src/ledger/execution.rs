@@ -60,6 +60,8 @@ pub struct Execution {
     ledger: Ledger,
     record: Box<ExecutionMetrics>,
     begun: Instant,
+    /// How long it took; `None` while it runs.
+    took: Option<Duration>,
     /// When the step that is under way began.
     step: Option<Instant>,
     steps_total: Duration,
@@ -79,6 +81,7 @@ impl Execution {
             ledger,
             record: Box::new(record),
             begun: Instant::now(),
+            took: None,
             step: None,
             steps_total: Duration::ZERO,
             estimates: Sum::Nothing,
@@ -118,6 +121,15 @@ impl Execution {
         self.steps_total += took;
         if let Some(step) = self.record.trace.steps.last_mut() {
             step.duration_ms = Some(milliseconds(took));
+        }
+    }
+
+    /// Sets the end of the execution to now. What follows until it is finished counts as none of its time: gathering what
+    /// its record is to say, for instance. The first call counts.
+    pub fn stop_clock(&mut self) {
+        if self.took.is_none() {
+            self.leave();
+            self.took = Some(self.begun.elapsed());
         }
     }
 
@@ -225,8 +237,8 @@ impl Execution {
 
     fn end(&mut self, status: Status) -> Recorded {
         self.finished = true;
-        let wall_clock = self.begun.elapsed();
-        self.leave();
+        self.stop_clock();
+        let wall_clock = self.took.unwrap_or_default();
         let record = &mut *self.record;
         if let [only] = &mut record.trace.llm_calls[..] {
             // The record says it.

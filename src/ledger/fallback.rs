@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -79,6 +79,8 @@ pub struct FallbackExecution {
     ledger: String,
     record: ExecutionMetrics,
     begun: Instant,
+    /// How long it took, once its clock was stopped.
+    took: Option<Duration>,
 }
 
 /// An open file, which nobody else reads or removes.
@@ -125,7 +127,7 @@ impl Fallback {
         let path = self.directory.join(format!("{}{END}", record.execution_id));
         let kept = make(&path).map_err(|source| Error::io("keep a record elsewhere", &path, source))?;
         let ledger = place_of(ledger).to_string_lossy().into_owned();
-        let mut execution = FallbackExecution { kept, path, ledger, record, begun: Instant::now() };
+        let mut execution = FallbackExecution { kept, path, ledger, record, begun: Instant::now(), took: None };
         let mut interrupted = execution.record.clone();
         interrupted.set_status(Status::Interrupted);
         interrupted.set_error_reason(format!("process {} ended before the execution did", std::process::id()));
@@ -214,12 +216,18 @@ impl FallbackExecution {
         &mut self.record
     }
 
+    /// Sets the end of the execution to now, as [`Execution::stop_clock`](crate::ledger::Execution::stop_clock) does.
+    pub fn stop_clock(&mut self) {
+        self.took.get_or_insert_with(|| self.begun.elapsed());
+    }
+
     /// Ends the execution with `status`. The record is on stable storage when this returns.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk refuses: then the execution stays interrupted.
     pub fn finish(mut self, status: Status) -> Result<()> {
-        let took = milliseconds(self.begun.elapsed());
+        self.stop_clock();
+        let took = milliseconds(self.took.unwrap_or_default());
         self.record.set_status(status);
         (self.record.wall_clock_time_ms, self.record.total_latency_ms) = (Some(took), Some(took));
         self.record.timestamp_end = Some(self.record.timestamp_start.plus_ms(took));
@@ -286,7 +294,7 @@ fn make(path: &Path) -> io::Result<Kept> {
 }
 
 /// How long [`make`] waits for a reader of the directory.
-const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// Locks the file of an execution that is not in flight; `None` if it is, or if the file is gone.
 fn lock(path: &Path) -> io::Result<Option<Kept>> {

@@ -13,6 +13,7 @@ mod fallback;
 mod frozen;
 mod inflight;
 mod kinds;
+mod last;
 mod losses;
 mod mutex;
 mod options;
@@ -41,6 +42,7 @@ pub use fallback::{Fallback, FallbackExecution, FallbackRecord};
 pub use frozen::{BaselineJournal, FrozenWeeks};
 pub use inflight::{InFlight, Spilled, in_flight, readable_in_flight, spilled};
 pub use kinds::{Attempt, QcResult, Routing};
+pub use last::{LastRecords, last_records};
 pub use losses::{Loss, losses};
 pub use options::Options;
 pub use records::Records;
@@ -52,6 +54,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Event};
 use crate::journal::per_process::PerProcess;
 use crate::journal::storage::open_to_read;
+use crate::journal::warnings::{OnStderr, to_stderr};
 use crate::journal::{self, Cursor, Durability, Head, Journal, make_directory};
 use crate::metrics::{Call, ExecutionMetrics, RunIds, Timestamp};
 use crate::quota::{self, Limits, Quota};
@@ -94,6 +97,8 @@ struct Shared {
     helpers: Option<Helpers>,
     /// Set once the files of dead processes were swept.
     swept: AtomicBool,
+    /// For the answers that are asked to warn.
+    stderr: Arc<OnStderr>,
 }
 
 /// The records that this process answered as lost.
@@ -214,7 +219,8 @@ impl Ledger {
         let helpers = options.deadline.map(Helpers::new);
         let lost = PerProcess::new(Lost::default());
         let swept = AtomicBool::new(false);
-        let shared = Shared { journal, options, slots, spill, lost, helpers, swept };
+        let stderr = OnStderr::new();
+        let shared = Shared { journal, options, slots, spill, lost, helpers, swept, stderr };
         if shared.journal.is_recovered() {
             shared.sweep(shared.options.journal.lock_deadline);
         }
@@ -308,7 +314,8 @@ impl Ledger {
             Ok(json) => self.store_in_time(json, mark.as_ref().ok().cloned()),
             Err(error) => self.lose(error),
         };
-        Recorded { answer, unmarked: mark.as_ref().err().cloned(), refused }
+        let stderr = Arc::clone(&self.shared.stderr);
+        Recorded { answer, unmarked: mark.as_ref().err().cloned(), refused, stderr }
     }
 
     fn store_in_time(&self, json: String, mark: Option<Slot>) -> Answer {
@@ -572,7 +579,7 @@ pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, 
         Ok(()) => Ok(true),
         Err(error) if raise_on_error => Err(error),
         Err(error) => {
-            eprintln!("runledger: warning: {}", error.with_source());
+            to_stderr(&error.with_source());
             Ok(false)
         }
     }

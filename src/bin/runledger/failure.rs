@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use runledger::ErrorKind;
 
 use crate::exit_code::ExitCode;
+use crate::show::Candidate;
 
 /// Why a command could not answer. As in the library, the source is not repeated in the text.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +38,9 @@ pub(crate) enum Failure {
     NoRun(String),
     #[error("no error has the number {0}")]
     NoError(runledger::runlog::ErrorId),
-    #[error("several executions have an id that begins with {prefix}, such as {first} and {second}")]
-    Ambiguous { prefix: String, first: runledger::Uuid, second: runledger::Uuid },
+    /// The candidates are written below the text.
+    #[error("{several} executions have an id that begins with {prefix}")]
+    Ambiguous { several: String, prefix: String, candidates: Vec<Candidate> },
     #[error("the ledger has faults ({0}), which `runledger verify` names: its head is not worth keeping")]
     Faulty(u64),
     #[error("no baselines are frozen {of}: `runledger baseline freeze` does so: {}", path.display())]

@@ -4,14 +4,13 @@ use runledger::ledger::Recorded;
 use runledger::{Answer, Error, Ledger, Options};
 
 use crate::args::Global;
-use crate::output;
-use crate::{failure, fallback};
+use crate::{fallback, output};
 
 /// Opens it, and makes it if it is not there. Does not wait for the lock of a ledger that is there. Its warnings are
 /// written as all others are. Records that were kept elsewhere come back.
 pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
     let for_warnings = global.clone();
-    let warn = move |error: &Error| output::warning(&failure::text(error), failure::kind(error), &for_warnings);
+    let warn = move |error: &Error| output::warning_of("", error, &for_warnings);
     let ledger = Options::new().on_warning(warn).wait_at_open(false).open(&global.ledger)?;
     for fallback in fallback::all() {
         if let Err(error) = ledger.take_back(&fallback) {
@@ -40,6 +39,6 @@ pub(crate) fn warn_of_answer(answer: &Answer, global: &Global) {
 }
 
 /// Says what an error means for the command, which goes on.
-pub(crate) fn warn(what: &str, error: &Error, global: &Global) {
-    output::warning(&format!("{what}: {}", failure::text(error)), failure::kind(error), global);
+pub(crate) fn warn(what: &'static str, error: &Error, global: &Global) {
+    output::warning_of(what, error, global);
 }

@@ -1,8 +1,8 @@
 //! `runledger list`
 
-use std::collections::VecDeque;
 use std::io::Write;
 
+use runledger::ledger::last_records;
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, Uuid};
 
@@ -34,65 +34,60 @@ pub(crate) fn run(args: &List, global: &Global, out: &mut impl Write) -> Result<
 }
 
 fn json(args: &List, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
-    let mut last = Last::new(args);
-    records::each(global, |record| {
-        if args.wants(&record) {
-            match args.all {
-                // Nothing is held of a ledger that is larger than the memory.
-                true => output::json_line(out, &record)?,
-                false => last.push(record),
+    if args.all {
+        // Nothing is held of a ledger that is larger than the memory.
+        records::each(global, |record| {
+            if args.wants(&record) {
+                output::json_line(out, &record)?;
             }
-        }
-        Ok(())
-    })?;
-    for record in last.items {
+            Ok(())
+        })?;
+        return Ok(());
+    }
+    for record in last(args, global, |record| record)? {
         output::json_line(out, &record)?;
     }
     Ok(())
 }
 
 fn table(args: &List, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
-    let (mut ids, mut last) = (Vec::new(), Last::new(args));
-    records::each(global, |record| {
-        ids.push(record.execution_id.as_u128());
-        if args.wants(&record) {
-            last.push((record.execution_id, cells(&record)));
+    let row = |record: ExecutionMetrics| (record.execution_id, cells(&record));
+    let rows = match args.all {
+        true => {
+            let mut rows = Vec::new();
+            records::each(global, |record| {
+                if args.wants(&record) {
+                    rows.push(row(record));
+                }
+                Ok(())
+            })?;
+            rows
         }
-        Ok(())
-    })?;
+        false => last(args, global, row)?,
+    };
+    let mut ids: Vec<_> = rows.iter().map(|(id, _)| id.as_u128()).collect();
     ids.sort_unstable();
     ids.dedup();
     let mut table = Table::new(COLUMNS);
-    for (id, [start, skill, status, latency, tokens, cost]) in last.items {
+    for (id, [start, skill, status, latency, tokens, cost]) in rows {
         table.row([start, skill, status, latency, tokens, cost, shortest(id, &ids)]);
     }
     table.write(out)?;
     Ok(())
 }
 
+/// What `make` makes of the last ones that are asked for. Damaged lines before them are not looked at.
+fn last<T>(args: &List, global: &Global, make: impl Fn(ExecutionMetrics) -> T) -> Result<Vec<T>, Failure> {
+    let take = |record| args.wants(&record).then(|| make(record));
+    let last = last_records(&global.ledger, args.limit as usize, take)?;
+    records::warn_of(&last.skipped, global);
+    Ok(last.records)
+}
+
 impl List {
     fn wants(&self, record: &ExecutionMetrics) -> bool {
         self.skill.as_ref().is_none_or(|skill| *skill == record.skill_name)
             && self.status.as_ref().is_none_or(|wanted| status(record).as_ref() == Some(wanted))
-    }
-}
-
-/// The last ones of those that were pushed, as many as the arguments ask for.
-struct Last<T> {
-    limit: Option<usize>,
-    items: VecDeque<T>,
-}
-
-impl<T> Last<T> {
-    fn new(args: &List) -> Self {
-        Self { limit: (!args.all).then_some(args.limit as usize), items: VecDeque::new() }
-    }
-
-    fn push(&mut self, item: T) {
-        if self.limit == Some(self.items.len()) {
-            self.items.pop_front();
-        }
-        self.items.push_back(item);
     }
 }
 

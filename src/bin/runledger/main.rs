@@ -70,7 +70,9 @@ fn main() -> ExitCode {
     let args = Args::from_command_line();
     let bar = if args.command.reads_all() { Bar::over(&args.global.ledger) } else { None };
     let mut out = AfterBar { bar, out: BufWriter::new(io::stdout().lock()) };
-    match run(&args, &mut out) {
+    let done = run(&args, &mut out);
+    output::finish_warnings(&args.global);
+    match done {
         Ok(code) => code,
         // Whoever read the output has enough of it.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Yes,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use runledger::journal::PAYLOAD_BYTES_MAX;
-use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Options, Uuid};
+use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Uuid};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
@@ -12,15 +12,14 @@ use crate::args::Global;
 use crate::clock;
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
+use crate::ledger;
 use crate::output;
 
 /// What a pipe of Linux holds: so much can have come while the batch before was synced.
 const BUFFER_BYTES: usize = 1 << 16;
 
 pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let told = global.clone();
-    let warn = move |error: &runledger::Error| output::warning(&failure::text(error), failure::kind(error), &told);
-    let ledger = Options::new().on_warning(warn).open(&global.ledger)?;
+    let ledger = ledger::open(global)?;
     let mut input = BufReader::with_capacity(BUFFER_BYTES, io::stdin());
     let (mut batch, mut line, mut number, mut all_durable) = (Batch::default(), Vec::new(), 0, true);
     loop {

@@ -69,6 +69,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result, Skipped};
+use crate::journal::warnings::to_stderr;
 use crate::journal::{Follower, Place, Warn};
 use crate::metrics::ExecutionMetrics;
 use client::{Client, Failed, Target};
@@ -102,7 +103,7 @@ impl Options {
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
             retry_for: Some(Duration::from_secs(10)),
-            warn: Arc::new(|error| eprintln!("runledger: warning: {error}")),
+            warn: Arc::new(to_stderr),
         }
     }
 }

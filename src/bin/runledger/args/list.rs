@@ -5,7 +5,8 @@ use runledger::metrics::Status;
 
 /// List executions, the newest last
 ///
-/// Times are UTC. An id is cut to what tells it from all others; `show` takes it so. Numbers are rounded: counts from
+/// Times are UTC. An id is cut to what tells it from the others in the list, and `show` takes it so, or lists the
+/// executions that it may mean. Numbers are rounded: counts from
 /// 10,000 on to three digits, amounts to the cent from 1 on and to a hundredth of it below. With --json, each line is a
 /// whole record.
 #[derive(Debug, clap::Args)]

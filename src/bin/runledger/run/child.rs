@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use runledger::hash_reader;
 use runledger::metrics::Status;
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::Pid;
 
 use super::Outcome;
-use super::signals::{Forwarding, Signals};
+use super::signals::Signals;
 use super::tee::{LastLine, Tee};
 use crate::args::Global;
 use crate::exit_code::ExitCode;
@@ -27,7 +27,7 @@ const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 /// The command, under way.
 pub(super) struct Child {
     child: process::Child,
-    forwarding: Option<Forwarding>,
+    signals: Option<Signals>,
     /// Gives the hash.
     stdout: Option<JoinHandle<Option<String>>>,
     stderr: Option<Stderr>,
@@ -80,27 +80,39 @@ impl Child {
         let hash = |from| thread::spawn(move || hash_reader(Tee::new(from, stdout, |_| ())).ok());
         let (stdout, stderr) =
             (child.stdout.take().map(hash), child.stderr.take().map(|from| Stderr::pass_on(from, stderr)));
-        let forwarding = signals.map(|signals| signals.forward_to(&child));
-        Ok(Self { child, forwarding, stdout, stderr })
+        Ok(Self { child, signals, stdout, stderr })
     }
 
-    /// Waits for the command's end.
-    pub(super) fn wait(mut self) -> Ended {
-        let mut given_up = false;
-        if let Some(forwarding) = &self.forwarding {
-            // It keeps its pid until it is waited for below, so that no signal goes to another process.
-            if let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) {
-                let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-                while matches!(waitid(WaitId::Pid(pid), options), Err(rustix::io::Errno::INTR)) {}
-            }
-            given_up = forwarding.came();
-            forwarding.stop();
+    /// Waits for the command's end, and for that of its output if it is hashed: that was asked for, so the execution has
+    /// not ended before.
+    pub(super) fn wait(mut self) -> Exited {
+        let pid = Pid::from_raw(self.child.id().cast_signed());
+        let status = match (&mut self.signals, pid) {
+            (Some(signals), Some(pid)) => signals.wait_for(pid),
+            _ => self.child.wait(),
+        };
+        let cancelled = matches!((&status, &self.signals), (Ok(status), Some(signals)) if signals.cancelled(*status));
+        if let Some(signals) = self.signals {
+            signals.outlive_the_command();
         }
-        let status = self.child.wait();
-        let last_line = self.stderr.as_ref().and_then(Stderr::last_line);
-        // It was asked for, so the execution has not ended before its output has.
         let output_hash = self.stdout.and_then(|stdout| stdout.join().ok().flatten());
-        let outcome = outcome(status, given_up, last_line, output_hash);
+        Exited { status, cancelled, output_hash, stderr: self.stderr }
+    }
+}
+
+/// A command that has ended, but whose last words may not be there yet.
+pub(super) struct Exited {
+    status: io::Result<ExitStatus>,
+    cancelled: bool,
+    output_hash: Option<String>,
+    stderr: Option<Stderr>,
+}
+
+impl Exited {
+    /// Waits for the last words.
+    pub(super) fn outcome(self) -> Ended {
+        let last_line = self.stderr.as_ref().and_then(Stderr::last_line);
+        let outcome = outcome(self.status, self.cancelled, last_line, self.output_hash);
         Ended { outcome, rest: Rest(self.stderr.map(|stderr| stderr.thread)) }
     }
 }
@@ -127,10 +139,10 @@ impl Rest {
     }
 }
 
-/// `given_up`: this process was asked to end while the command ran.
+/// `cancelled`: the signals say so of a command that failed.
 fn outcome(
     status: io::Result<ExitStatus>,
-    given_up: bool,
+    cancelled: bool,
     last_line: Option<String>,
     output_hash: Option<String>,
 ) -> Outcome {
@@ -146,7 +158,7 @@ fn outcome(
     };
     let status = match code {
         0 => Status::Success,
-        _ if given_up => Status::Cancelled,
+        _ if cancelled => Status::Cancelled,
         _ => Status::Failed,
     };
     let error_reason = (code != 0).then(|| last_line.unwrap_or(without_line));

@@ -14,14 +14,14 @@ use crate::args::{Global, Run};
 use crate::environment::UNKNOWN_VERSION;
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
-use crate::{clock, environment, fallback, ledger};
+use crate::{clock, environment, fallback, ledger, output};
 use child::{Child, Ended};
 
 pub(crate) fn run(args: &Run, global: &Global) -> Result<ExitCode, Failure> {
     let mut ids = environment::run_ids(global);
     // The outermost one begins a run.
     ids.run_id.get_or_insert_with(|| clock::new_id().to_string());
-    let recording = Recording::begin(args, &ids, global);
+    let mut recording = Recording::begin(args, &ids, global);
     let [program, arguments @ ..] = &args.command[..] else { return Ok(ExitCode::CouldNot) };
     let mut command = Command::new(program);
     command.args(arguments);
@@ -37,7 +37,10 @@ pub(crate) fn run(args: &Run, global: &Global) -> Result<ExitCode, Failure> {
             return Err(failure);
         }
     };
-    let Ended { outcome, rest } = child.wait();
+    let exited = child.wait();
+    // The wait for the last words is not the command's.
+    recording.stop_clock();
+    let Ended { outcome, rest } = exited.outcome();
     let code = outcome.code;
     recording.finish(outcome, global);
     rest.pass_on();
@@ -84,11 +87,12 @@ impl Recording {
         for fallback in fallback::all() {
             match fallback.begin(&global.ledger, skill.clone()) {
                 Ok(execution) => {
-                    let kept = format!(
-                        "the record is kept in {} until a command can open the ledger",
-                        execution.path().display()
+                    let text = format!(
+                        "the record is kept in {} until a command can open the ledger: {}",
+                        execution.path().display(),
+                        failure::text(error)
                     );
-                    ledger::warn(&kept, error, global);
+                    output::warning(&text, failure::kind(error), global);
                     return Self::Elsewhere(execution);
                 }
                 Err(error) => ledger::warn("a record cannot be kept elsewhere", &error, global),
@@ -111,6 +115,14 @@ impl Recording {
             Self::Ledger(execution) => Some(execution.record()),
             Self::Elsewhere(execution) => Some(execution.record()),
             Self::Nowhere => None,
+        }
+    }
+
+    fn stop_clock(&mut self) {
+        match self {
+            Self::Ledger(execution) => execution.stop_clock(),
+            Self::Elsewhere(execution) => execution.stop_clock(),
+            Self::Nowhere => {}
         }
     }
 
