@@ -95,6 +95,7 @@
 
 mod digest;
 mod error;
+mod id;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -118,6 +119,7 @@ pub use baseline::{Baseline, Baselines};
 pub use cost::{Cost, PriceTable};
 pub use digest::{hash_bytes, hash_reader};
 pub use error::{Error, ErrorKind, Result};
+pub use id::new_id;
 pub use journal::{Durability, Head};
 pub use ledger::{
     Answer, BaselineJournal, Completed, Done, Execution, FrozenWeeks, InFlight, Ledger, Options, Recorded, Records,

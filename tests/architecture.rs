@@ -9,19 +9,20 @@ use std::path::Path;
 use std::process::Command;
 
 /// Each top-level module and what it may import. Later rows stand on earlier ones, so no two import each other.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("error", &[]),
     ("digest", &[]),
+    ("id", &[]),
     ("metrics", &["error", "digest"]),
     ("cost", &["error", "metrics"]),
-    ("journal", &["error", "digest"]),
+    ("journal", &["error", "digest", "id"]),
     ("quota", &["error", "metrics", "cost", "journal"]),
     ("baseline", &["error", "metrics", "cost"]),
     ("export", &["error", "digest", "metrics", "journal"]),
     ("runlog", &["error", "digest", "metrics", "cost", "journal"]),
     ("governance", &["error", "digest", "metrics", "cost", "baseline"]),
     ("sink", &["error", "metrics", "journal"]),
-    ("ledger", &["error", "digest", "metrics", "cost", "journal", "quota", "baseline"]),
+    ("ledger", &["error", "digest", "id", "metrics", "cost", "journal", "quota", "baseline"]),
 ];
 
 /// What the library names in one file only. The command below `bin/` is a program of its own: its user's files and its
