@@ -469,12 +469,14 @@ fn inherit(run: &mut RunIds, from: &RunIds) {
 }
 
 /// The record without the fields that a skill may have set to something impossible: an execution is recorded, whatever
-/// its skill said about it. The reasons stand in the tag `refused`.
+/// its skill said about it. The reasons stand in the tag `refused`. A skill without a name is called `unnamed`, and a
+/// version that says nothing is `unknown`.
 fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
+    let name = |given: &str, substitute: &str| if given.trim().is_empty() { substitute } else { given }.to_owned();
     let mut bare = ExecutionMetrics::new(
         record.execution_id,
-        record.skill_name.clone(),
-        record.skill_version.clone(),
+        name(&record.skill_name, "unnamed"),
+        name(&record.skill_version, "unknown"),
         record.timestamp_start,
     );
     bare.timestamp_end = record.timestamp_end;

@@ -57,7 +57,7 @@ struct Outcome {
 fn begin(args: &Run, ids: &RunIds, global: &Global) -> Option<Execution> {
     let ledger =
         ledger::open(global).inspect_err(|error| ledger::warn("the command is not recorded", error, global)).ok()?;
-    let version = if args.skill_version.is_empty() { UNKNOWN_VERSION } else { &args.skill_version };
+    let version = if args.skill_version.trim().is_empty() { UNKNOWN_VERSION } else { &args.skill_version };
     let mut execution = ledger.begin(Skill::new(&args.skill, version).run(ids.clone()));
     // A shell's variable that is not set gives an empty one.
     if let Some(model) = args.model.as_ref().filter(|model| !model.is_empty()) {
