@@ -72,7 +72,8 @@
 //! [`metrics`] is what is recorded; [`journal`] how bytes become durable lines; [`cost`], [`quota`] and [`baseline`] what
 //! it cost, what is left, what is normal; [`governance`] whether a run was logged as it should be, and who must hear of
 //! what the log shows; [`ledger`] puts them together. [`export`] writes records for other programs,
-//! [`runlog`] what people read of a run, and says how long that is kept. Imports point one way.
+//! [`runlog`] what people read of a run, and says how long that is kept. [`json`] reads JSON in which no key comes twice.
+//! Imports point one way.
 //!
 //! # Features
 //!
@@ -95,6 +96,7 @@
 
 mod digest;
 mod error;
+mod id;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -107,6 +109,7 @@ pub mod governance;
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 pub mod journal;
+pub mod json;
 pub mod ledger;
 pub mod metrics;
 pub mod quota;
@@ -118,6 +121,7 @@ pub use baseline::{Baseline, Baselines};
 pub use cost::{Cost, PriceTable};
 pub use digest::{hash_bytes, hash_reader};
 pub use error::{Error, ErrorKind, Result};
+pub use id::new_id;
 pub use journal::{Durability, Head};
 pub use ledger::{
     Answer, BaselineJournal, Completed, Done, Execution, FrozenWeeks, InFlight, Ledger, Options, Recorded, Records,

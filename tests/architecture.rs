@@ -9,19 +9,21 @@ use std::path::Path;
 use std::process::Command;
 
 /// Each top-level module and what it may import. Later rows stand on earlier ones, so no two import each other.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("error", &[]),
     ("digest", &[]),
-    ("metrics", &["error", "digest"]),
-    ("cost", &["error", "metrics"]),
-    ("journal", &["error", "digest"]),
+    ("id", &[]),
+    ("json", &[]),
+    ("metrics", &["error", "digest", "json"]),
+    ("cost", &["error", "json", "metrics"]),
+    ("journal", &["error", "digest", "id"]),
     ("quota", &["error", "metrics", "cost", "journal"]),
     ("baseline", &["error", "metrics", "cost"]),
     ("export", &["error", "digest", "metrics", "journal"]),
-    ("runlog", &["error", "digest", "metrics", "cost", "journal"]),
-    ("governance", &["error", "digest", "metrics", "cost", "baseline"]),
+    ("runlog", &["error", "digest", "json", "metrics", "cost", "journal"]),
+    ("governance", &["error", "digest", "json", "metrics", "cost", "baseline"]),
     ("sink", &["error", "metrics", "journal"]),
-    ("ledger", &["error", "digest", "metrics", "cost", "journal", "quota", "baseline"]),
+    ("ledger", &["error", "digest", "id", "metrics", "cost", "journal", "quota", "baseline"]),
 ];
 
 /// What the library names in one file only. The command below `bin/` is a program of its own: its user's files and its

@@ -510,7 +510,10 @@ fn wrong_arguments_are_named_and_nothing_is_done() {
         ("list --limit 5 --all", "cannot be used with"),
         ("list --status sucess", "a similar value exists: 'success'"),
         ("cost --by moon", "[possible values: day, week, month, model, skill, run, scene, agent]"),
-        ("cost --since yesterday", "expected a date (2026-11-01), a time (2026-11-01T12:00:00Z) or a span (7d, 24h)"),
+        (
+            "cost --since tomorrow",
+            "expected a date (2026-11-01, today, yesterday), a time (2026-11-01T12:00:00Z) or a span (90m, 36h, 7d, 2w)",
+        ),
         ("cost --zone Europe/Bern", "expected an IANA name such as Europe/Zurich, or an offset such as +02:00"),
         ("cost --by day discrepancy", "cannot be used with"),
         ("show", "<ID>"),
@@ -518,6 +521,37 @@ fn wrong_arguments_are_named_and_nothing_is_done() {
         let found = place.run(args.split_whitespace()).complaint(2);
         assert!(found.contains(complaint), "{found}");
     }
+}
+
+/// Of every command that has both: nothing would begin in such a period.
+#[test]
+fn a_period_that_ends_before_it_begins_is_refused() {
+    let place = Place::new();
+    let reason = "expected --since before --until, found --since 2026-02-15 and --until 2026-02-14\n";
+    for command in [
+        "cost",
+        "cost discrepancy",
+        "baseline",
+        "baseline stability",
+        "compare",
+        "metrics",
+        "export csv",
+        "export workflow",
+    ] {
+        let args = command.split(' ').chain(["--since", "2026-02-15", "--until", "2026-02-14"]);
+        assert_eq!(place.run(args).complaint(2), format!("error: {reason}"), "{command}");
+    }
+    let escalate = place.run(["escalate", "--since", "2026-02-15", "--until", "2026-02-14"]);
+    assert_eq!(escalate.complaint(2), format!("runledger: {reason}"));
+
+    let rows = |args: &[&str]| {
+        let csv = place.run(["export", "csv", "--out", "-"].iter().chain(args));
+        assert_eq!(csv.code, Some(0), "{}", csv.stderr);
+        csv.stdout.lines().count() - 1
+    };
+    assert_eq!(rows(&["--since", "2026-02-14", "--until", "2026-02-14T14:24:00+0000"]), 1);
+    assert_eq!(rows(&["--since", "0m", "--until", "today"]), 0);
+    assert_eq!(rows(&["--since", "1000w", "--until", "yesterday", "--zone", "+0530"]), 5);
 }
 
 #[test]

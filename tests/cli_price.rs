@@ -184,7 +184,7 @@ fn a_file_of_ones_own_counts_before_the_bundle() {
     std::fs::write(place.path("own.json"), OWN.replace("\"24\"", "\"dear\"")).unwrap();
     assert_eq!(
         price(&place, &["--prices", "own.json"], &lines).complaint(2),
-        "runledger: read prices: own.json: read a price table: line 2 (byte 87): expected a price of at least 0 with at \
+        "runledger: read prices: own.json: read a price table: line 2 (byte 153): expected a price of at least 0 with at \
          most 6 decimals, found \"dear\"\n"
     );
     assert_eq!(

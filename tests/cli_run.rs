@@ -346,12 +346,6 @@ fn a_ledger_that_fails_keeps_no_command_from_running() {
     let json = run(&place, &["--json"], "exit 5").stderr;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(is_kept(json["warning"].as_str().unwrap()), "{json}");
-
-    // A name that no record can have: it is recorded all the same, as far as it can be.
-    let place = Place::empty();
-    let output = place.run(["run", "--skill", "", "--", "sh", "-c", "exit 6"]);
-    assert_eq!((output.code, output.stdout.as_str()), (Some(6), ""));
-    assert!(output.stderr.starts_with("runledger: warning: "), "{}", output.stderr);
 }
 
 /// A disk that is full from the begin on: the command runs, and its exit code wins.

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use runledger::journal::{self, Journal};
 use runledger::metrics::Status;
-use runledger::{Durability, ExecutionMetrics, Ledger, Options, Skill, Timestamp, verify};
+use runledger::quota::{self, Quota};
+use runledger::{Durability, ErrorKind, ExecutionMetrics, Ledger, Options, Skill, Timestamp, verify};
 
 /// A clock that is set by hand.
 #[derive(Clone)]
@@ -203,4 +205,56 @@ fn row_19_daily_rotation_with_a_clock_that_goes_to_and_fro() {
     let expected: Vec<_> = [1].into_iter().chain([2; 39 + 6]).chain([3; 8]).collect();
     assert_eq!(segments, expected);
     assert_eq!(place.records(&ledger).len(), expected.len());
+}
+
+/// What a clock can say at all: the years 1, 1969, 9999, 10000, 292277, and the ends of 64 bits.
+const UNIX_MS: [i64; 10] = [
+    -62_135_596_800_000,
+    -62_167_219_200_001,
+    -1,
+    0,
+    253_402_300_799_999,
+    253_402_300_800_000,
+    1 << 48,
+    9_223_372_017_129_600_000,
+    i64::MIN,
+    i64::MAX,
+];
+
+/// A journal is opened with a clock of milliseconds, which are not checked.
+#[test]
+fn a_journal_is_written_at_any_time() {
+    for unix_ms in UNIX_MS {
+        let place = Place::new();
+        let mut options = journal::Options::new(Arc::new(move || unix_ms));
+        (options.rotate_daily, options.rotate_bytes) = (true, Some(200));
+        for seq in 1..=4 {
+            let journal = Journal::open(&place.path, options.clone()).unwrap();
+            assert_eq!(journal.append(br#"{"a":1}"#).unwrap().seq, seq, "{unix_ms}");
+            let ms = u128::from(unix_ms.clamp(0, (1 << 48) - 1).unsigned_abs());
+            assert_eq!(journal.head().unwrap().ledger.as_u128() >> 80, ms, "{unix_ms}");
+        }
+        assert!(verify(&place.path, &[]).unwrap().is_clean());
+        let at = Timestamp::from_unix_ms(unix_ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string();
+        let events = std::fs::read_to_string(place.path.with_extension("ledger").join("events.jsonl")).unwrap();
+        assert!(!events.is_empty(), "{unix_ms}");
+        for event in events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()) {
+            assert_eq!(event["at"], at, "{unix_ms}");
+        }
+    }
+}
+
+#[test]
+fn a_quota_is_asked_at_any_time() {
+    for unix_ms in UNIX_MS {
+        let place = Place::new();
+        let quota = Quota::open(&place.path, quota::Options::new(Arc::new(move || unix_ms))).unwrap();
+        for api in ["openai-gpt4", "openai-free", "github-rest"] {
+            let status = quota.record_consumption(api, 7).and_then(|_| quota.status(api));
+            match Timestamp::from_unix_ms(unix_ms) {
+                Some(_) => assert_eq!(status.unwrap().consumed, 7, "{unix_ms}"),
+                None => assert_eq!(status.unwrap_err().kind(), ErrorKind::Invalid, "{unix_ms}"),
+            }
+        }
+    }
 }

@@ -623,6 +623,12 @@ fn a_bad_table_is_refused_whole_with_the_line() {
         ("\"model\": \"c\"", "\"model\": \"b\"", 10, "\"b\""),
         ("\"model\": \"c\"", "\"model\": 7", 10, "7"),
         ("[\"b\"]", "[\"a\"]", 4, "\"a\""),
+        (
+            "\"prices\": [\n",
+            "\"variants\": [{\"when\": {\"k\": \"v\", \"k\": \"w\"}, \"prices\": []}], \"prices\": [\n",
+            6,
+            "\"w\"",
+        ),
         ("[\"b\"]", "[\" \"]", 4, "\" \""),
         ("\"input\": 1,", "\"audio_seconds_min\": 10, \"input\": 1,", 7, "10"),
         ("\"prices\": [\n", "\"variants\": [{\"when\": {}, \"prices\": []}], \"prices\": [\n", 4, "\"a\""),
@@ -642,11 +648,24 @@ fn a_bad_table_is_refused_whole_with_the_line() {
         let bad = good.replacen(from, to, 1);
         let error = PriceTable::from_json(&bad).expect_err(&bad);
         assert_eq!((error.kind(), error.line()), (ErrorKind::Malformed, Some(line)), "{to}: {error}");
-        let start: usize = bad.split_inclusive('\n').take(line as usize - 1).map(str::len).sum();
-        assert_eq!(error.byte(), Some(start as u64), "{to}: {error}");
+        // The byte of the mistake, which lies in that line.
+        let byte = error.byte().unwrap() as usize;
+        let lines = bad[..byte].bytes().filter(|&byte| byte == b'\n').count();
         match found {
-            "" => assert!(std::error::Error::source(&error).is_some(), "{error}"),
-            _ => assert!(error.details()[0].ends_with(found), "{error}"),
+            "" => {
+                let source = std::error::Error::source(&error).unwrap().to_string();
+                let start = bad[..byte].rfind('\n').map_or(0, |at| at + 1);
+                let column = (byte - start + 1).min(bad.len());
+                assert!(
+                    source.ends_with(&format!("column {column}")) || source.ends_with("column 0"),
+                    "{to}: {source}"
+                );
+            }
+            _ => {
+                assert_eq!(lines as u64 + 1, line, "{to}: {error}");
+                assert!(bad[byte..].starts_with(found), "{to}: {error}");
+                assert!(error.details()[0].ends_with(found), "{error}");
+            }
         }
     }
     assert_eq!(PriceTable::from_json("").unwrap_err().line(), Some(1));

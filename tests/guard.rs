@@ -384,3 +384,45 @@ fn what_follows_the_stop_of_the_clock_takes_no_time() {
     let end = record.timestamp_start.plus_ms(record.wall_clock_time_ms.unwrap());
     assert_eq!(record.timestamp_end, Some(end));
 }
+
+/// An execution is recorded whatever it is called, also when its process dies; only a record made elsewhere is refused.
+#[test]
+fn a_skill_without_a_name_is_recorded_as_unnamed() {
+    for blank in ["", " \t\n"] {
+        let place = Place::new();
+        let recorded = place.ledger.begin(Skill::new(blank, blank)).succeed();
+        assert!(matches!(recorded.answer, Answer::Durable { seq: 1 }), "{recorded:?}");
+        let reasons = [
+            format!("skill_name: expected a name, found {blank:?}"),
+            format!("skill_version: expected a name, found {blank:?}"),
+        ];
+        assert_eq!(recorded.refused.unwrap().details(), reasons);
+        let record = place.only();
+        assert_eq!((record.skill_name.as_str(), record.skill_version.as_str()), ("unnamed", "unknown"));
+        assert_eq!(record.tags["refused"], serde_json::json!(reasons));
+        assert_eq!((record.status.clone(), record.validate().is_ok()), (Some(Status::Success), true));
+
+        let mut elsewhere = record;
+        elsewhere.skill_name = blank.to_owned();
+        assert_eq!(place.ledger.append(&elsewhere).unwrap_err().details(), &reasons[..1]);
+        let error = place.ledger.start(Skill::new(blank, "1"), |_| ()).unwrap_err();
+        assert_eq!(error.details(), &reasons[..1]);
+        assert_eq!(place.records().len(), 1);
+    }
+}
+
+/// The begin mark of a dead process: that of a live one in a copy of the directory, where nobody holds its lock.
+#[test]
+fn an_interrupted_skill_without_a_name_is_recorded_as_unnamed() {
+    let place = Place::new();
+    let _run = place.ledger.begin(Skill::new("", "1.0.0"));
+    let copy = tempfile::tempdir().unwrap();
+    let copied = std::process::Command::new("cp").arg("-a").arg(place.path.parent().unwrap()).arg(copy.path()).status();
+    assert!(copied.unwrap().success());
+    let ledger = Ledger::open(copy.path().join("logs/execution_metrics.jsonl")).unwrap();
+    let records: Vec<_> = ledger.scan().unwrap().map(Result::unwrap).collect();
+    let [record] = &records[..] else { panic!("{records:?}") };
+    assert_eq!((record.skill_name.as_str(), record.skill_version.as_str()), ("unnamed", "1.0.0"));
+    assert_eq!(record.tags["refused"], serde_json::json!(["skill_name: expected a name, found \"\""]));
+    assert_eq!((record.status.clone(), record.validate().is_ok()), (Some(Status::Interrupted), true));
+}

@@ -139,22 +139,17 @@ impl PriceTable {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] with the [line](Error::line) of the first fault: no JSON, a missing, doubled or unknown
+    /// [`ErrorKind::Malformed`] with the [line](Error::line) and the [byte](Error::byte) of the first fault: no JSON, a missing, doubled or unknown
     /// key, an empty name, a name given twice, an unknown tier, no price, a negative one or one that is too fine,
     /// periods out of order, a price in a `Free` row. Nothing of a faulty table is used.
     pub fn from_json(text: &str) -> Result<Self> {
-        let table: TableText = serde_json::from_str(text).map_err(|source| {
-            let line = source.line();
-            malformed(text, line).source(source)
-        })?;
+        let table: TableText = serde_json::from_str(text).map_err(|source| malformed().at_source(text, source))?;
         Ok(Self::new(Reader { text }.table(&table)?))
     }
 }
 
-/// An error about the line that is `line`th, counted from 1.
-fn malformed(text: &str, line: usize) -> Error {
-    let byte: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    Error::new(ErrorKind::Malformed, "read a price table").at(line as u64, byte as u64)
+fn malformed() -> Error {
+    Error::new(ErrorKind::Malformed, "read a price table")
 }
 
 /// Turns values into what they mean, and knows where in `text` each of them stands.
@@ -225,12 +220,12 @@ impl Reader<'_> {
     fn row(&self, row: &RowText) -> Result<Row> {
         let mut variants = Vec::with_capacity(row.variants.len());
         for variant in &row.variants {
-            let when: BTreeMap<_, _> = variant
-                .when
-                .0
-                .iter()
-                .map(|(key, value)| Ok((key.to_string(), self.name(value)?)))
-                .collect::<Result<_>>()?;
+            let mut when = BTreeMap::new();
+            for (key, value) in &variant.when.0 {
+                if when.insert(key.to_string(), self.name(value)?).is_some() {
+                    return Err(self.fault(value, &format!("expected {key:?} once, found it again with")));
+                }
+            }
             if when.is_empty() {
                 return Err(self.fault(row.model, "expected \"when\" to say something, in a variant of"));
             }
@@ -412,11 +407,9 @@ impl Reader<'_> {
         })
     }
 
-    /// An error about `value`, at the line where it begins.
+    /// An error about `value`, at the place where it begins.
     fn fault(&self, value: &RawValue, expected: &str) -> Error {
-        let offset = value.get().as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
-        let line = 1 + self.text.bytes().take(offset).filter(|&byte| byte == b'\n').count();
-        malformed(self.text, line).detail(format!("{expected} {}", value.get()))
+        malformed().at_part(self.text, value.get()).detail(format!("{expected} {}", value.get()))
     }
 }
 

@@ -99,6 +99,21 @@ impl Error {
         self.with(|report| report.path = Some(path.to_owned()))
     }
 
+    /// The place in `text` that serde_json found wrong, and what it says of it.
+    pub(crate) fn at_source(self, text: &str, source: serde_json::Error) -> Self {
+        let (line, column) = (source.line().max(1), source.column().max(1));
+        let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+        self.at(line as u64, (before + column - 1) as u64).source(source)
+    }
+
+    /// The place in `text` where `part`, a piece of it, begins.
+    pub(crate) fn at_part(self, text: &str, part: &str) -> Self {
+        // The piece borrows from the text, so its address says where it is.
+        let byte = part.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+        let line = 1 + text.bytes().take(byte).filter(|&byte| byte == b'\n').count();
+        self.at(line as u64, byte as u64)
+    }
+
     /// The position in the file: `line` counts from 1, `byte` from 0.
     pub(crate) fn at(self, line: u64, byte: u64) -> Self {
         self.with(|report| report.position = Some(Position { line, byte }))
@@ -137,7 +152,8 @@ impl Error {
         self.0.position.map(|position| position.line)
     }
 
-    /// The first byte of the line concerned, counted from 0 in its file, if any.
+    /// The byte concerned, counted from 0 in its file, if any: of a table that does not parse, the one where the mistake is;
+    /// of a ledger or another journal, the first of the line.
     pub fn byte(&self) -> Option<u64> {
         self.0.position.map(|position| position.byte)
     }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::json;
 use crate::metrics::{Kind, shortened};
 
 /// An execution that a run must have, once or several times.
@@ -74,7 +75,7 @@ impl Expectations {
     pub fn from_json(text: &str) -> Result<Self> {
         const READ: &str = "read what is expected";
         let expected: Vec<Expected> =
-            serde_json::from_str(text).map_err(|source| Error::new(ErrorKind::Malformed, READ).source(source))?;
+            json::from_str(text).map_err(|source| Error::new(ErrorKind::Malformed, READ).source(source))?;
         let mut error = Error::new(ErrorKind::Invalid, READ);
         if expected.is_empty() {
             return Err(error.detail("expected at least one entry, found none"));

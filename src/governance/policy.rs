@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Field;
 use crate::error::{Error, ErrorKind, Result};
+use crate::json;
 use crate::metrics::{ExecutionMetrics, Kind, Usd};
 
 /// What the [gate](super::Gate) asks of a run, and from when on the [escalations](super::Escalations) tell somebody.
@@ -181,7 +182,7 @@ impl Policy {
     /// value that cannot be.
     pub fn from_json(text: &str) -> Result<Self> {
         let malformed = || Error::new(ErrorKind::Malformed, "read a policy");
-        let policy: Self = serde_json::from_str(text).map_err(|source| malformed().source(source))?;
+        let policy: Self = json::from_str(text).map_err(|source| malformed().source(source))?;
         // An array would be read as the values of the members, an empty one as the default.
         let shape: Value = serde_json::from_str(text).map_err(|source| malformed().source(source))?;
         for (place, name) in

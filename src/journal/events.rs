@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, Datelike, SecondsFormat};
 use serde::{Deserialize, Serialize};
 
 use super::line::Link;
@@ -195,7 +195,9 @@ struct Entry<'e> {
 pub(crate) fn record(storage: &dyn Storage, layout: &Layout, unix_ms: i64, event: &Event) -> Result<()> {
     let path = layout.events();
     let write = || -> io::Result<()> {
-        let at = DateTime::from_timestamp_millis(unix_ms).unwrap_or_default();
+        // As in a record, whose years have four digits: any other clock is read as 1970-01-01.
+        let at =
+            DateTime::from_timestamp_millis(unix_ms).filter(|at| (0..=9999).contains(&at.year())).unwrap_or_default();
         let file = open_or_make(storage, &path, Access::Append, Access::AppendNew)?;
         let mut last = *b"\n";
         read_full_at(&*file, &mut last, file.length()?.saturating_sub(1))?;

@@ -10,6 +10,7 @@ use super::reader::Splitter;
 use super::segment::Layout;
 use super::storage::{Access, Storage, read_full_at, unless_missing, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::new_id;
 
 /// The version of the format on disk that this crate writes. It reads this one and all before.
 const FORMAT: u32 = 1;
@@ -74,12 +75,7 @@ fn file_name(layout: &Layout) -> String {
 fn make(storage: &dyn Storage, layout: &Layout, unix_ms: i64) -> Result<Uuid> {
     let path = layout.identity();
     let new = path.with_extension("new");
-    let time = uuid::Timestamp::from_unix(
-        uuid::NoContext,
-        unix_ms.div_euclid(1000).max(0).unsigned_abs(),
-        unix_ms.rem_euclid(1000) as u32 * 1_000_000,
-    );
-    let identity = Identity { format: FORMAT, id: Uuid::new_v7(time), file: file_name(layout) };
+    let identity = Identity { format: FORMAT, id: new_id(unix_ms), file: file_name(layout) };
     let write = || -> io::Result<()> {
         unless_missing(storage.remove(&new))?;
         let file = storage.open(&new, Access::WriteNew)?;

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::pending::{self, Pending};
-use super::{Completed, Ledger, Skill, new_id, slots, spill, to_json, valid_json};
+use super::{Completed, Ledger, Skill, slots, spill, to_json, valid_json};
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::new_id;
 use crate::journal::Cursor;
 use crate::journal::lock::{Locked, held_for};
 use crate::journal::segment::Layout;
@@ -53,7 +54,7 @@ impl Ledger {
     /// [`append`](Self::append) takes; [`ErrorKind::Io`] when the disk refuses: then nothing was started.
     pub fn start(&self, skill: Skill, fill: impl FnOnce(&mut ExecutionMetrics)) -> Result<ExecutionMetrics> {
         let mut record = self.new_record(skill, None);
-        let own_id = || new_id(record.timestamp_start).to_string();
+        let own_id = || new_id(record.timestamp_start.unix_ms()).to_string();
         let (session, correlation) = (own_id(), own_id());
         record.run.session_id.get_or_insert(session);
         record.run.correlation_id.get_or_insert(correlation);

@@ -16,8 +16,9 @@ use uuid::Uuid;
 use super::doctor::{Check, Level};
 use super::execution::milliseconds;
 use super::pending::Pending;
-use super::{Ledger, Skill, bare, clock, new_id, sweep, to_json, valid_json};
+use super::{Ledger, Skill, bare, clock, sweep, to_json, valid_json};
 use crate::error::{Error, Result};
+use crate::id::new_id;
 use crate::journal::events::Event;
 use crate::journal::line::{self, Link};
 use crate::journal::lock::Locked;
@@ -119,7 +120,7 @@ impl Fallback {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the directory cannot be used either; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the record is too large.
     pub fn begin(&self, ledger: &Path, skill: Skill) -> Result<FallbackExecution> {
         let now = clock::now();
-        let mut record = ExecutionMetrics::new(new_id(now), skill.name, skill.version, now);
+        let mut record = ExecutionMetrics::new(new_id(now.unix_ms()), skill.name, skill.version, now);
         record.kind = skill.kind;
         record.run = skill.run;
         record.skill_path_in_dag = Some(record.skill_name.clone());

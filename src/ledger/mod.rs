@@ -31,8 +31,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use uuid::Uuid;
-
 pub use answer::{Answer, Completed, Recorded};
 pub use archive::{SealedSegment, sealed_segments};
 pub use checkpoint::{Refreshed, refresh_baselines};
@@ -51,6 +49,7 @@ pub use verify::{ArchivedLines, Fault, FaultKind, Verification, verify};
 
 use crate::cost::{Cost, PriceTable};
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::new_id;
 use crate::journal::events::{self, Event};
 use crate::journal::per_process::PerProcess;
 use crate::journal::storage::open_to_read;
@@ -172,12 +171,6 @@ impl Drop for Shared {
     }
 }
 
-/// A version 7 id made at `now`.
-fn new_id(now: Timestamp) -> Uuid {
-    let unix_ms = now.unix_ms().max(0).unsigned_abs();
-    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, unix_ms / 1000, (unix_ms % 1000) as u32 * 1_000_000))
-}
-
 impl Ledger {
     /// Opens the ledger whose active segment is `path`, such as `logs/execution_metrics.jsonl`, and makes it if it is not
     /// there, directories included. Mends what a crash left, and records the executions of dead processes as
@@ -242,7 +235,7 @@ impl Ledger {
     fn new_record(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> ExecutionMetrics {
         let options = &self.shared.options;
         let now = self.now();
-        let mut record = ExecutionMetrics::new(new_id(now), skill.name, skill.version, now);
+        let mut record = ExecutionMetrics::new(new_id(now.unix_ms()), skill.name, skill.version, now);
         record.orchestrator_version.clone_from(&options.orchestrator_version);
         record.operator.clone_from(&options.operator);
         record.environment.clone_from(&options.environment);
@@ -522,12 +515,14 @@ fn inherit(run: &mut RunIds, from: &RunIds) {
 }
 
 /// The record without the fields that a skill may have set to something impossible: an execution is recorded, whatever
-/// its skill said about it. The reasons stand in the tag `refused`.
+/// its skill said about it. The reasons stand in the tag `refused`. A skill without a name is called `unnamed`, and a
+/// version that says nothing is `unknown`.
 fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
+    let name = |given: &str, substitute: &str| if given.trim().is_empty() { substitute } else { given }.to_owned();
     let mut bare = ExecutionMetrics::new(
         record.execution_id,
-        record.skill_name.clone(),
-        record.skill_version.clone(),
+        name(&record.skill_name, "unnamed"),
+        name(&record.skill_version, "unknown"),
         record.timestamp_start,
     );
     bare.timestamp_end = record.timestamp_end;

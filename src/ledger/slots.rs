@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::mutex::lock;
 use super::pending::Pending;
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::new_id;
 use crate::journal::line::{self, Link};
 use crate::journal::lock::Locked;
 use crate::journal::per_process::PerProcess;
@@ -230,7 +231,7 @@ impl State {
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
         const TRIES: usize = 16;
         for _ in 0..TRIES {
-            let stem = super::new_id(super::clock::now());
+            let stem = new_id(super::clock::now().unix_ms());
             let path = path(layout, stem);
             let made = Self::make(storage, layout, &path, sync)
                 .map_err(|source| Error::io("make the file of begun executions", &path, source))?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::bare;
 use super::pending::{Pending, without_record};
 use super::slots::{self, Death, Left, unless_denied};
 use super::spill;
@@ -59,6 +60,9 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
     left.marks.iter().cloned().map(move |mut mark| {
         mark.record.set_status(Status::Interrupted);
         mark.record.set_error_reason(reason.clone());
+        if let Err(reasons) = mark.record.validate() {
+            mark.record = bare(&mark.record, &reasons);
+        }
         mark
     })
 }

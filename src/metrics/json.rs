@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::ExecutionMetrics;
 use super::validate::{Faults, shortened};
 use crate::error::{Error, ErrorKind, Result};
+use crate::json::refuse_duplicate_keys;
 
 /// How many arrays and objects a tag may be inside each other. `serde_json` reads at most 127; the record, `tags`, and
 /// the object that holds a record in flight or spilled are three.
@@ -60,9 +61,12 @@ impl ExecutionMetrics {
     /// not there take their default.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] when the text is not one JSON object with the required fields.
+    /// [`ErrorKind::Malformed`] when the text is not one JSON object with the required fields, or an object in it has the
+    /// same key twice, in `tags` too.
     pub fn from_json(line: &str) -> Result<Self> {
-        read_object(line)
+        let record = read_object(line)?;
+        refuse_duplicate_keys(line).map_err(|source| malformed().source(source))?;
+        Ok(record)
     }
 
     /// Names each tag and each variant that would not be read back as it is.
@@ -102,11 +106,14 @@ impl ExecutionMetrics {
 /// serde would also take a list of a struct's values, in the order of its fields, which have no names then: what a
 /// stranger's list holds may be anything.
 pub(super) fn read_object<'l, T: serde::Deserialize<'l>>(line: &'l str) -> Result<T> {
-    let malformed = || Error::new(ErrorKind::Malformed, "read a record from JSON");
     if line.trim_ascii_start().starts_with('[') {
         return Err(malformed().detail("expected a JSON object, found a list"));
     }
     serde_json::from_str(line).map_err(|source| malformed().source(source))
+}
+
+fn malformed() -> Error {
+    Error::new(ErrorKind::Malformed, "read a record from JSON")
 }
 
 const WRITE: &str = "write a record as JSON";

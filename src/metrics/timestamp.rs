@@ -1,5 +1,6 @@
 //! A moment in time, as a record holds it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,11 +12,14 @@ use crate::error::{Error, ErrorKind};
 
 /// A moment in UTC with millisecond precision, from year 0 to 9999: written `2026-02-14T14:23:00.000Z`.
 ///
-/// Read from any RFC 3339 text; an offset is converted, digits beyond milliseconds are cut.
+/// Read from any RFC 3339 text, and from one whose offset has no colon, such as `+0530`. An offset is converted, digits
+/// beyond milliseconds are cut. A leap second, `23:59:60`, is read as the start of the next second, whatever its fraction.
 ///
 /// ```
 /// let t: runledger::Timestamp = "2026-02-14T15:23:00.1239+01:00".parse()?;
 /// assert_eq!(t.to_string(), "2026-02-14T14:23:00.123Z");
+/// let leap: runledger::Timestamp = "2016-12-31T23:59:60.5Z".parse()?;
+/// assert_eq!(leap.to_string(), "2017-01-01T00:00:00.000Z");
 /// # Ok::<(), runledger::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,9 +60,12 @@ impl Timestamp {
 impl TryFrom<DateTime<Utc>> for Timestamp {
     type Error = Error;
 
-    /// Cuts what is finer than a millisecond; fails outside the years 0 to 9999.
+    /// Cuts what is finer than a millisecond, and a leap second to the start of the next second; fails outside the years 0
+    /// to 9999.
     fn try_from(time: DateTime<Utc>) -> Result<Self, Error> {
-        Self::from_unix_ms(time.timestamp_millis()).ok_or_else(|| {
+        // chrono has a leap second as the one before, with 1,000 ms or more.
+        let leap_ms = i64::from(time.timestamp_subsec_millis()) - 1_000;
+        Self::from_unix_ms(time.timestamp_millis() - leap_ms.max(0)).ok_or_else(|| {
             Error::new(ErrorKind::Invalid, "convert a time").detail(format!("{time} is not in the years 0 to 9999"))
         })
     }
@@ -158,17 +165,28 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = Error;
 
-    /// Reads RFC 3339.
+    /// Reads RFC 3339, also with an offset without a colon.
     ///
     /// # Errors
     /// [`ErrorKind::Malformed`] when it is not that, [`ErrorKind::Invalid`] outside the years 0 to 9999 in UTC.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let time = DateTime::parse_from_rfc3339(text).map_err(|source| {
+        let time = DateTime::parse_from_rfc3339(&with_colon(text)).map_err(|source| {
             Error::new(ErrorKind::Malformed, "read a time")
                 .detail(format!("expected RFC 3339 such as 2026-02-14T14:23:00.000Z, found {}", shortened(text)))
                 .source(source)
         })?;
         time.with_timezone(&Utc).try_into()
+    }
+}
+
+/// The text with a colon in its offset, if that has none: `+0530`, as ISO 8601 and many programs write it.
+fn with_colon(text: &str) -> Cow<'_, str> {
+    match text.as_bytes() {
+        [.., b'+' | b'-', a, b, c, d] if [a, b, c, d].iter().all(|digit| digit.is_ascii_digit()) => {
+            let (before, minutes) = text.split_at(text.len() - 2);
+            Cow::Owned(format!("{before}:{minutes}"))
+        }
+        _ => Cow::Borrowed(text),
     }
 }
 
@@ -180,7 +198,7 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let text = <Cow<'de, str>>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }
 }
@@ -198,6 +216,47 @@ mod tests {
         assert_eq!(Timestamp::from_unix_ms(RANGE_MS.end() + 1), None);
         assert_eq!("1969-12-31T23:59:59.999Z".parse::<Timestamp>().unwrap().unix_ms(), -1);
     }
+
+    fn read(text: &str) -> Option<String> {
+        text.parse::<Timestamp>().ok().map(|time| time.to_string())
+    }
+
+    #[test]
+    fn an_offset_may_have_no_colon() {
+        for (text, utc) in [
+            ("2026-02-14T14:23:00+0000", "2026-02-14T14:23:00.000Z"),
+            ("2026-02-14T14:23:00.5-0530", "2026-02-14T19:53:00.500Z"),
+            ("2026-02-14T14:23:00+05:30", "2026-02-14T08:53:00.000Z"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(utc), "{text}");
+        }
+        for text in [
+            "2026-02-14T14:23:00+053",
+            "2026-02-14T14:23:00+05300",
+            "2026-02-14T14:23:00+0560",
+            "2026-0214",
+            "+0000",
+            "é+0000",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    /// No time is then after one that is later.
+    #[test]
+    fn a_leap_second_is_the_start_of_the_next() {
+        for (text, utc) in [
+            ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000Z"),
+            ("2016-12-31T23:59:60.999Z", "2017-01-01T00:00:00.000Z"),
+            ("2017-01-01T00:59:60.5+01:00", "2017-01-01T00:00:00.000Z"),
+            ("2016-12-31T12:30:60Z", "2016-12-31T12:31:00.000Z"),
+            ("2016-12-31T23:59:59.999Z", "2016-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(utc), "{text}");
+        }
+        assert_eq!((read("2016-12-31T23:59:61Z"), read("9999-12-31T23:59:60Z")), (None, None));
+    }
+
     proptest::proptest! {
         #[test]
         fn every_moment_is_read_back_and_is_written_as_chrono_writes_it(unix_ms in RANGE_MS) {
@@ -209,7 +268,7 @@ mod tests {
             proptest::prop_assert_eq!(text, chrono);
         }
 
-        /// A leap second, which the other way takes for the second before, is left to it.
+        /// A leap second is left to the other way.
         #[test]
         fn what_is_written_so_is_read_as_rfc_3339(text in "([0-9]{2}00|202[0-9]|[0-9]{4})-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9][.][0-9]{3}Z") {
             let written = Timestamp::from_written(text.as_bytes().try_into().unwrap());

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 impl ExecutionMetrics {
     /// Checks the record and names every fault at once. Checked are:
     ///
-    /// - presence: `execution_id` not nil, `skill_name` and `skill_version` not empty, `timestamp_end` there unless
+    /// - presence: `execution_id` not nil, `skill_name` and `skill_version` not empty or blank, `timestamp_end` there unless
     ///   `status` is interrupted
     /// - order: the end not before the start; the `call_sequence` of the `llm_calls` 1, 2, 3, …
     /// - outcome: `execution_succeeded` and `execution_failed` inverse or both null, and as `status` implies
@@ -59,8 +59,8 @@ impl ExecutionMetrics {
             faults.add("execution_id", "a UUID other than nil", self.execution_id);
         }
         for (field, name) in [("skill_name", &self.skill_name), ("skill_version", &self.skill_version)] {
-            if name.is_empty() {
-                faults.add(field, "a name", "\"\"");
+            if name.trim().is_empty() {
+                faults.add(field, "a name", shortened(name));
             }
         }
         match self.timestamp_end {

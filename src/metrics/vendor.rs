@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Meter, Usage};
 use crate::error::{Error, ErrorKind, Result};
+use crate::json;
 
 impl Usage {
     /// The usage that [Anthropic's Messages API](https://platform.claude.com/docs/en/api/messages) reports: its `usage`
@@ -174,7 +175,7 @@ struct Report {
 
 impl Report {
     fn read(operation: &'static str, json: &str) -> Result<Self> {
-        let value = serde_json::from_str(json)
+        let value = json::from_str(json)
             .map_err(|source| Error::new(ErrorKind::Malformed, operation).detail("expected JSON").source(source))?;
         let report = Self { operation, value };
         match report.value {

@@ -99,15 +99,14 @@ impl Limits {
     /// Reads a table.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] with the line, and nothing is taken from the text, if it is no such table: no JSON, a
+    /// [`ErrorKind::Malformed`] with the line and the byte, and nothing is taken from the text, if it is no such table: no JSON, a
     /// key missing or unknown, an amount of zero or out of range, an empty name, an unknown unit or period, an API named
     /// twice.
     pub fn from_json(text: &str) -> Result<Self> {
-        let entries: Vec<Entry> =
-            serde_json::from_str(text).map_err(|source| malformed(text, source.line()).source(source))?;
+        let entries: Vec<Entry> = serde_json::from_str(text).map_err(|source| malformed().at_source(text, source))?;
         let mut limits = BTreeMap::new();
         for (index, entry) in entries.into_iter().enumerate() {
-            let refused = |why: String| malformed(text, line_of_entry(text, index)).detail(why);
+            let refused = |why: String| malformed().at_part(text, entry_text(text, index)).detail(why);
             let limit = entry.limit().map_err(refused)?;
             if let Some(first) = limits.insert(limit.api.clone(), limit) {
                 return Err(refused(format!("the API {:?} is named twice", first.api)));
@@ -170,19 +169,14 @@ impl Limits {
     }
 }
 
-/// A refusal of the table because of what stands in `line`, counted from 1.
-fn malformed(text: &str, line: usize) -> Error {
-    let line = line.max(1);
-    let byte: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
-    Error::new(ErrorKind::Malformed, "read a table of limits").at(line as u64, byte as u64)
+fn malformed() -> Error {
+    Error::new(ErrorKind::Malformed, "read a table of limits")
 }
 
-/// The line, counted from 1, in which the entry of that `index` begins.
-fn line_of_entry(text: &str, index: usize) -> usize {
+/// The piece of `text` that is the entry of that `index`.
+fn entry_text(text: &str, index: usize) -> &str {
     let entries: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
-    // An entry borrows from `text`, so its address tells where it stands.
-    let start = entries.get(index).map_or(0, |entry| entry.get().as_ptr().addr() - text.as_ptr().addr());
-    1 + text.bytes().take(start).filter(|&byte| byte == b'\n').count()
+    entries.get(index).map_or(text, |entry| entry.get())
 }
 
 /// A limit as it is written.
@@ -329,7 +323,9 @@ mod tests {
             let faulty = ENTRY.replacen(from, to, 1);
             assert_ne!(faulty, ENTRY);
             let (line, byte, found) = refusal(&format!("[\n{first},\n{faulty}\n]"));
-            assert_eq!((line, byte), (3, "[\n,\n".len() as u64 + first.len() as u64), "{found}");
+            // What serde_json finds is where it says, and anything else is at the entry's beginning.
+            let column = found.rsplit_once(" at line 3 column ").map_or(1, |(_, column)| column.parse().unwrap());
+            assert_eq!((line, byte), (3, "[\n,\n".len() as u64 + first.len() as u64 + column - 1), "{found}");
             assert!(found.contains(why), "{found}");
         }
     }

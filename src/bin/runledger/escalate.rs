@@ -8,7 +8,7 @@ use runledger::governance::{Escalation, EscalationReport, Escalations, Evidence,
 use runledger::metrics::Status;
 use serde::Serialize;
 
-use crate::args::{Escalate, Global};
+use crate::args::{Escalate, Global, Period};
 use crate::clock;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -17,12 +17,14 @@ use crate::period::Bound;
 use crate::policy;
 use crate::records;
 use crate::short;
+use crate::zone::Zone;
 
 pub(crate) fn run(args: &Escalate, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let policy = policy::read(args.policy.as_deref())?.escalation;
     let now = Timestamp::from_unix_ms(clock::unix_ms()).unwrap_or(Timestamp::UNIX_EPOCH);
-    let since = args.since.map_or_else(|| week_start(now), Bound::begin);
-    let mut escalations = Escalations::new(policy, since, args.until.map(Bound::end))?;
+    let period = Period::new(args.since, args.until, Zone::utc()).map_err(Failure::Period)?;
+    let since = period.since.map_or_else(|| week_start(now), Bound::begin);
+    let mut escalations = Escalations::new(policy, since, period.until.map(Bound::end))?;
 
     let malformed_lines = records::each(global, |record| Ok(escalations.add(&record)?))?;
     // After the records: what ended in between is told of the next time, and is not overdue.

@@ -49,6 +49,8 @@ pub(crate) enum Failure {
     NoRegistry(PathBuf),
     #[error("--error-message says what went wrong: it takes --status error or cancelled")]
     MessageOfSuccess,
+    #[error("{0}")]
+    Period(String),
     #[error("run the command: {}", program.display())]
     Command { program: std::ffi::OsString, source: io::Error },
     #[error("write the baselines: {}: this is the ledger", .0.display())]
@@ -70,7 +72,7 @@ impl Failure {
             Self::Absent(_) | Self::NoRun(_) | Self::NoError(_) | Self::NotFrozen { .. } | Self::NoRegistry(_) => {
                 "absent"
             }
-            Self::MessageOfSuccess => "usage",
+            Self::MessageOfSuccess | Self::Period(_) => "usage",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Faulty(_) => "faulty",
             Self::IsLedger(_) => "unsuitable",

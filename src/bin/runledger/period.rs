@@ -1,13 +1,15 @@
 //! Which executions a report is about.
 
+use std::fmt;
 use std::str::FromStr;
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{Days, NaiveDate, NaiveTime};
 use runledger::baseline::week_start;
 use runledger::{ExecutionMetrics, Timestamp};
 
 use crate::args::{Period, Window};
 use crate::clock;
+use crate::zone::Zone;
 
 /// One end of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,35 @@ pub(crate) enum Bound {
     /// beginning, which a change of the clocks may leave out or repeat.
     Date(NaiveDate),
     Time(Timestamp),
+}
+
+/// One end of a period as it is written, before its zone is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    At(Bound),
+    /// The day so many days before the one of that moment.
+    DaysBefore(Timestamp, u64),
+}
+
+impl When {
+    fn in_zone(self, zone: &Zone) -> Bound {
+        match self {
+            Self::At(bound) => bound,
+            Self::DaysBefore(now, days) => {
+                let today = zone.date(now);
+                Bound::Date(today.checked_sub_days(Days::new(days)).unwrap_or(today))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Date(date) => date.fmt(f),
+            Self::Time(time) => time.fmt(f),
+        }
+    }
 }
 
 impl Bound {
@@ -39,6 +70,23 @@ impl Bound {
 }
 
 impl Period {
+    /// Fails if it ends before it begins.
+    pub(crate) fn new(since: Option<When>, until: Option<When>, zone: Zone) -> Result<Self, String> {
+        let [since, until] = [since, until].map(|when| when.map(|when| when.in_zone(&zone)));
+        if let (Some(since), Some(until)) = (since, until) {
+            let is_after = match (since, until) {
+                (Bound::Date(since), Bound::Date(until)) => since > until,
+                (Bound::Date(since), Bound::Time(until)) => since > zone.date(until),
+                (Bound::Time(since), Bound::Date(until)) => zone.date(since) > until,
+                (Bound::Time(since), Bound::Time(until)) => since > until,
+            };
+            if is_after {
+                return Err(format!("expected --since before --until, found --since {since} and --until {until}"));
+            }
+        }
+        Ok(Self { since, until, zone })
+    }
+
     /// Whether the execution began in it.
     pub(crate) fn has(&self, record: &ExecutionMetrics) -> bool {
         self.contains(record.timestamp_start)
@@ -84,7 +132,7 @@ impl FromStr for Week {
     }
 }
 
-impl FromStr for Bound {
+impl FromStr for When {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -92,18 +140,27 @@ impl FromStr for Bound {
     }
 }
 
-fn parse(text: &str, now_ms: i64) -> Result<Bound, String> {
-    const HOUR_MS: i64 = 3_600_000;
+fn parse(text: &str, now_ms: i64) -> Result<When, String> {
+    const MINUTE_MS: i64 = 60_000;
+    const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
     let unit_ms = |unit: &str| match unit {
-        "h" => Some(HOUR_MS),
-        "d" => Some(24 * HOUR_MS),
+        "m" => Some(MINUTE_MS),
+        "h" => Some(60 * MINUTE_MS),
+        "d" => Some(DAY_MS),
+        "w" => Some(7 * DAY_MS),
         _ => None,
     };
+    if let Some(days) = ["today", "yesterday"].iter().position(|day| *day == text) {
+        let now = Timestamp::from_unix_ms(now_ms).ok_or("the clock is outside the years 0 to 9999: say a date")?;
+        return Ok(When::DaysBefore(now, days as u64));
+    }
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     if let (Some(unit_ms), 1..) = (unit_ms(&text[digits..]), digits) {
         let span_ms = text[..digits].parse().ok().and_then(|units: i64| units.checked_mul(unit_ms));
         let time = span_ms.and_then(|span_ms| Timestamp::from_unix_ms(now_ms.checked_sub(span_ms)?));
-        return time.map(Bound::Time).ok_or_else(|| "that is before the year 0".to_owned());
+        return time
+            .map(|time| When::At(Bound::Time(time)))
+            .ok_or_else(|| "that is outside the years 0 to 9999".to_owned());
     }
     // NaiveDate would read more and fewer digits as well.
     let is_date = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
@@ -111,7 +168,10 @@ fn parse(text: &str, now_ms: i64) -> Result<Bound, String> {
         true => text.parse().ok().map(Bound::Date),
         false => text.parse().ok().map(Bound::Time),
     };
-    bound.ok_or_else(|| "expected a date (2026-11-01), a time (2026-11-01T12:00:00Z) or a span (7d, 24h)".to_owned())
+    bound.map(When::At).ok_or_else(|| {
+        "expected a date (2026-11-01, today, yesterday), a time (2026-11-01T12:00:00Z) or a span (90m, 36h, 7d, 2w)"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -120,6 +180,11 @@ mod tests {
 
     fn time(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    /// What is not relative to the zone.
+    fn bound(text: &str, now_ms: i64) -> Bound {
+        parse(text, now_ms).unwrap().in_zone(&Zone::utc())
     }
 
     #[test]
@@ -131,18 +196,84 @@ mod tests {
             ("2026-11-01T12:00:00+02:00", Bound::Time(time("2026-11-01T10:00:00Z"))),
             ("7d", Bound::Time(time("2026-11-13T12:00:00Z"))),
             ("24h", Bound::Time(time("2026-11-19T12:00:00Z"))),
+            ("36h", Bound::Time(time("2026-11-19T00:00:00Z"))),
+            ("90m", Bound::Time(time("2026-11-20T10:30:00Z"))),
+            ("2w", Bound::Time(time("2026-11-06T12:00:00Z"))),
             ("0h", Bound::Time(time("2026-11-20T12:00:00Z"))),
+            ("2026-11-01T12:00:00+0200", Bound::Time(time("2026-11-01T10:00:00Z"))),
         ] {
-            assert_eq!(parse(text, now), Ok(bound), "{text}");
+            assert_eq!(parse(text, now), Ok(When::At(bound)), "{text}");
         }
-        for text in
-            ["", "d", "7", "7m", "-7d", "7 d", "2026-11-1", "2026-11-31", "+2026-11-1", "2026-11-01T12:00:00", "é"]
-        {
+        for text in [
+            "",
+            "d",
+            "7",
+            "7s",
+            "7M",
+            "-7d",
+            "Today",
+            "tomorrow",
+            "7 d",
+            "2026-11-1",
+            "2026-11-31",
+            "+2026-11-1",
+            "2026-11-01T12:00:00",
+            "é",
+        ] {
             assert!(parse(text, now).unwrap_err().starts_with("expected a date"), "{text}");
         }
         for text in ["99999999d", "9223372036854775807h", "99999999999999999999h"] {
-            assert_eq!(parse(text, now), Err("that is before the year 0".to_owned()), "{text}");
+            assert_eq!(parse(text, now), Err("that is outside the years 0 to 9999".to_owned()), "{text}");
         }
+        for now in [i64::MIN, i64::MAX] {
+            assert_eq!(parse("1d", now), Err("that is outside the years 0 to 9999".to_owned()));
+            assert!(parse("today", now).unwrap_err().starts_with("the clock is outside the years 0 to 9999"));
+        }
+    }
+
+    #[test]
+    fn today_and_yesterday_are_days_of_the_zone() {
+        let now = time("2026-11-20T23:30:00Z").unix_ms();
+        let day = |text: &str, now, zone: &str| parse(text, now).unwrap().in_zone(&zone.parse().unwrap()).to_string();
+        assert_eq!([day("today", now, "UTC"), day("yesterday", now, "UTC")], ["2026-11-20", "2026-11-19"]);
+        assert_eq!([day("today", now, "+0100"), day("yesterday", now, "+0100")], ["2026-11-21", "2026-11-20"]);
+        let first = time("0000-01-01T00:00:00Z").unix_ms();
+        assert_eq!([day("today", first, "UTC"), day("yesterday", first, "UTC")], ["0000-01-01", "-0001-12-31"]);
+    }
+
+    #[test]
+    fn a_period_ends_no_earlier_than_it_begins() {
+        let period = |since: &str, until: &str, zone: &str| {
+            let when = |text| Some(parse(text, 0).unwrap());
+            Period::new(when(since), when(until), zone.parse().unwrap()).map(drop)
+        };
+        for (since, until, zone) in [
+            ("2026-11-20", "2026-11-20", "UTC"),
+            ("2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z", "UTC"),
+            ("2026-11-20", "2026-11-20T00:00:00Z", "UTC"),
+            ("2026-11-20T23:59:59Z", "2026-11-20", "UTC"),
+            // There it is the day after.
+            ("2026-11-21", "2026-11-20T23:30:00Z", "+01:00"),
+            ("yesterday", "today", "UTC"),
+            ("2h", "1h", "UTC"),
+        ] {
+            assert_eq!(period(since, until, zone), Ok(()), "{since} {until}");
+        }
+        for (since, until, zone) in [
+            ("2026-11-21", "2026-11-20", "UTC"),
+            ("2026-11-20T12:00:00.001Z", "2026-11-20T12:00:00Z", "UTC"),
+            ("2026-11-21", "2026-11-20T23:59:59Z", "UTC"),
+            ("2026-11-20T23:30:00Z", "2026-11-20", "+01:00"),
+            ("today", "yesterday", "UTC"),
+            ("1h", "2h", "UTC"),
+        ] {
+            assert!(period(since, until, zone).is_err(), "{since} {until}");
+        }
+        assert_eq!(
+            period("2026-11-21", "2026-11-20T12:00:00Z", "UTC"),
+            Err("expected --since before --until, found --since 2026-11-21 and --until 2026-11-20T12:00:00.000Z"
+                .to_owned())
+        );
     }
 
     #[test]
@@ -153,7 +284,7 @@ mod tests {
             ("9999-12-31", "9999-12-31T00:00:00Z", "9999-12-31T23:59:59.999Z"),
             ("2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z"),
         ] {
-            let bound = parse(text, 0).unwrap();
+            let bound = bound(text, 0);
             assert_eq!((bound.begin(), bound.end()), (time(begin), time(end)), "{text}");
         }
     }
@@ -161,7 +292,7 @@ mod tests {
     #[test]
     fn a_date_takes_its_whole_day_and_a_time_is_left_out_at_the_end() {
         let has = |since: &str, until: &str, zone: &str, start: &str| {
-            let bound = |text: &str| (!text.is_empty()).then(|| parse(text, 0).unwrap());
+            let bound = |text: &str| (!text.is_empty()).then(|| bound(text, 0));
             let period = Period { since: bound(since), until: bound(until), zone: zone.parse().unwrap() };
             period.has(&ExecutionMetrics::new(runledger::Uuid::nil(), "s", "1", time(start)))
         };

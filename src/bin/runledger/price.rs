@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 
+use runledger::json;
 use runledger::metrics::{Call, Meter};
 use runledger::{Cost, ErrorKind, PriceTable, Timestamp, Usage};
 use serde::ser::SerializeMap;
@@ -19,7 +20,7 @@ use crate::price_table;
 pub(crate) fn run(args: &Price, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let prices = price_table::read(args.own.prices.as_deref())?;
     let mut input = BufReader::with_capacity(1 << 16, io::stdin());
-    let mut line = Vec::new();
+    let (mut line, mut number) = (Vec::new(), 0_u64);
     loop {
         // Who waits for an answer before the next question gets it; who sends many at once gets many.
         if !input.buffer().contains(&b'\n') {
@@ -29,8 +30,9 @@ pub(crate) fn run(args: &Price, out: &mut impl Write) -> Result<ExitCode, Failur
         if input.read_until(b'\n', &mut line).map_err(Failure::Input)? == 0 {
             return Ok(ExitCode::Yes);
         }
+        number += 1;
         if !line.trim_ascii().is_empty() {
-            output::json_line(out, &answer(&line, &prices))?;
+            output::json_line(out, &answer(number, &line, &prices))?;
         }
     }
 }
@@ -98,12 +100,12 @@ impl<'p> From<Cost<'p>> for Priced<'p> {
     }
 }
 
-fn answer<'p>(line: &[u8], prices: &'p PriceTable) -> Answer<'p> {
+fn answer<'p>(number: u64, line: &[u8], prices: &'p PriceTable) -> Answer<'p> {
     let malformed = |error: String| Answer::Refusal { error, kind: "malformed", near: Vec::new() };
     if line.trim_ascii_start().first() != Some(&b'{') {
         return malformed("expected an object such as {\"model\": …, \"usage\": {…}}".to_owned());
     }
-    let (call, at) = match serde_json::from_slice(line).map_err(|error| error.to_string()).and_then(call) {
+    let (call, at) = match read(line).map_err(|error| error.replace(" at line 1 ", &format!(" at line {number} "))) {
         Ok(call) => call,
         Err(error) => return malformed(error),
     };
@@ -115,6 +117,11 @@ fn answer<'p>(line: &[u8], prices: &'p PriceTable) -> Answer<'p> {
             error: error.to_string(),
         },
     }
+}
+
+fn read(line: &[u8]) -> Result<(Call, Timestamp), String> {
+    let text = std::str::from_utf8(line).map_err(|error| error.to_string())?;
+    json::from_str(text).map_err(|error| error.to_string()).and_then(call)
 }
 
 fn call(request: Request) -> Result<(Call, Timestamp), String> {

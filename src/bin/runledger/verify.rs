@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use runledger::json::refuse_duplicate_keys;
 use runledger::ledger::Fault;
 use runledger::{Head, Verification};
 
@@ -33,7 +34,8 @@ fn read_heads(path: &Path) -> Result<Vec<Head>, Failure> {
     })?;
     let refused = |source| Failure::Head { path: path.to_owned(), source };
     let heads: Result<Vec<Head>, _> = serde_json::Deserializer::from_slice(&bytes).into_iter().collect();
-    match heads {
+    let unique = |heads| refuse_duplicate_keys(&String::from_utf8_lossy(&bytes)).map(|()| heads);
+    match heads.and_then(unique) {
         Ok(heads) if heads.is_empty() => Err(refused("the file is empty".into())),
         Ok(heads) => Ok(heads),
         Err(error) => Err(refused(error.into())),

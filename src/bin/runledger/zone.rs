@@ -11,6 +11,10 @@ use runledger::Timestamp;
 pub(crate) struct Zone(Rules);
 
 impl Zone {
+    pub(crate) fn utc() -> Self {
+        Self(Rules::UTC)
+    }
+
     /// The date there at that moment.
     pub(crate) fn date(&self, time: Timestamp) -> NaiveDate {
         time.to_chrono().with_timezone(self).date_naive()
@@ -32,14 +36,14 @@ impl FromStr for Zone {
     }
 }
 
-/// Reads `+02:00`.
+/// Reads `+02:00`, or `+0200`.
 fn offset(text: &str) -> Option<Offset> {
     let (sign, digits) = match text.as_bytes() {
         [b'+', digits @ ..] => (1, digits),
         [b'-', digits @ ..] => (-1, digits),
         _ => return None,
     };
-    let [h1, h2, b':', m1, m2] = digits else { return None };
+    let ([h1, h2, b':', m1, m2] | [h1, h2, m1, m2]) = digits else { return None };
     let digit = |byte: &u8| char::from(*byte).to_digit(10).map(|digit| digit as i32);
     let (hours, minutes) = (10 * digit(h1)? + digit(h2)?, 10 * digit(m1)? + digit(m2)?);
     let within_a_day = hours < 24 && minutes < 60;
@@ -93,11 +97,15 @@ mod tests {
 
     #[test]
     fn an_offset_has_hours_and_minutes() {
-        for (text, seconds) in [("+02:00", 7200), ("-05:30", -19_800), ("+00:00", 0), ("+23:59", 86_340)] {
+        for (text, seconds) in
+            [("+02:00", 7200), ("-05:30", -19_800), ("+00:00", 0), ("+23:59", 86_340), ("-0530", -19_800)]
+        {
             assert_eq!(offset(text).map(Offset::seconds), Some(seconds), "{text}");
         }
-        for text in ["", "+", "02:00", "+2:00", "+0200", "+02:00x", "+24:00", "+01:60", "+-1:00", "+0a:00", "−02:00"]
-        {
+        for text in [
+            "", "+", "02:00", "+2:00", "+020", "+02000", "+02:00x", "+24:00", "+2400", "+01:60", "+-1:00", "+0a:00",
+            "−02:00",
+        ] {
             assert_eq!(offset(text), None, "{text}");
         }
     }

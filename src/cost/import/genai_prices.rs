@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Draft, Imported, Names, Stamp, regex};
 use crate::error::{Error, ErrorKind, Result};
+use crate::json;
 use crate::metrics::Meter;
 
 #[derive(Deserialize)]
@@ -96,10 +97,8 @@ struct Tier<'a> {
 /// # Errors
 /// [`ErrorKind::Malformed`] when `text` is no such table, or restricts a price in a way that is not known here.
 pub fn genai_prices(text: &str, stamp: &Stamp) -> Result<Imported> {
-    let providers: Vec<Provider> = serde_json::from_str(text).map_err(|source| {
-        Error::new(ErrorKind::Malformed, "read a price table of genai-prices")
-            .at(source.line() as u64, 0)
-            .source(source)
+    let providers: Vec<Provider> = json::from_str(text).map_err(|source| {
+        Error::new(ErrorKind::Malformed, "read a price table of genai-prices").at_source(text, source)
     })?;
     let mut draft = Draft::new();
     for provider in &providers {

@@ -7,13 +7,13 @@ use std::time::Duration;
 use super::{Check, Level, size};
 use crate::cost::PriceTable;
 use crate::error::{Error, Result};
+use crate::id::new_id;
 use crate::journal::lock::free_bytes;
 use crate::journal::platform::{file_bytes_max, file_system, is_network, open_files_max};
 use crate::journal::probe::{Probe, probe};
 use crate::journal::segment::Layout;
 use crate::journal::storage::{Disk, FileType, Storage, is_shared, mode};
 use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES, check_place};
-use crate::ledger::new_id;
 use crate::metrics::Timestamp;
 
 /// Every record waits so long at least.
@@ -31,7 +31,7 @@ pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
     let directory = layout.active().ancestors().skip(1).find(|directory| matches!(Disk.stat(directory), Ok(Some(_))));
     let directory = directory.unwrap_or(Path::new("."));
     let mut checks = vec![of_file_system(file_system(directory)), of_place(layout, directory), of_permissions(layout)];
-    match probe(&Disk, directory, &format!(".runledger-doctor-{}", new_id(now))) {
+    match probe(&Disk, directory, &format!(".runledger-doctor-{}", new_id(now.unix_ms()))) {
         Ok(found) => checks.extend(of_probe(found)),
         Err(source) => {
             let error = Error::io("try out a file", directory, source);

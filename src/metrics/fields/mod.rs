@@ -74,8 +74,8 @@ impl<'l> Fields<'l> {
     ///
     /// The line is checked as a whole: it must be valid UTF-8 and one JSON object with the fields that every record has.
     /// Whatever [`ExecutionMetrics::from_json`] accepts is accepted, with the same values. A line is accepted besides
-    /// whose fault is in another field than these: a `tokens_input` that is a text, its key twice, a half surrogate in an
-    /// `error_reason`, tags more than 127 levels deep. What is asked of the line does not depend on it, and to find it,
+    /// whose fault is in another field than these: a `tokens_input` that is a text, its key twice, a key of `tags` twice, a
+    /// half surrogate in an `error_reason`, tags more than 127 levels deep. What is asked of the line does not depend on it, and to find it,
     /// whole records would have to be built.
     ///
     /// # Errors

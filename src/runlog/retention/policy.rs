@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::json;
 
 /// What becomes of the logs of failed runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
@@ -57,7 +58,7 @@ impl Policy {
             // An array would be read as the values of the members.
             return Err(malformed);
         }
-        let policy: Self = serde_json::from_str(json).map_err(|source| malformed.source(source))?;
+        let policy: Self = json::from_str(json).map_err(|source| malformed.source(source))?;
         policy.validate()?;
         Ok(policy)
     }

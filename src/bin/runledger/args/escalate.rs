@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::period::Bound;
+use crate::period::When;
 
 /// Tell who must hear of what the log shows, why, and on what evidence
 ///
@@ -20,13 +20,13 @@ use crate::period::Bound;
 #[command(after_help = "Example: in a job that runs every night
   runledger escalate --since 24h --policy policy.json || notify")]
 pub(crate) struct Escalate {
-    /// Only what began then or later: a date (2026-11-01, UTC), a time (2026-11-01T12:00:00Z), or a span back from now in
-    /// days of 24 hours or in hours (7d, 24h)
+    /// Only what began then or later: a date (2026-11-01, today, yesterday, UTC), a time (2026-11-01T12:00:00Z), or a span
+    /// back from now in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
     #[arg(long, value_name = "WHEN")]
-    pub(crate) since: Option<Bound>,
-    /// Only what began before then; given a date, that whole day is included
+    pub(crate) since: Option<When>,
+    /// Only what began before then, in the same forms; given a date, that whole day is included
     #[arg(long, value_name = "WHEN")]
-    pub(crate) until: Option<Bound>,
+    pub(crate) until: Option<When>,
     /// From when on it is worth telling; `runledger policy` prints the thresholds that hold without
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,

@@ -14,6 +14,7 @@ mod head;
 mod list;
 mod metadata;
 mod metrics;
+mod name;
 mod open;
 mod period;
 #[cfg(feature = "postgres")]

@@ -1,21 +1,56 @@
 //! Which executions a command is about.
 
-use crate::period::Bound;
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Command, FromArgMatches};
+
+use crate::period::{Bound, When};
 use crate::zone::Zone;
 
 /// Which executions are meant, by the time they began.
-#[derive(Debug, clap::Args)]
+#[derive(Debug)]
 pub(crate) struct Period {
-    /// Only what began then or later: a date (2026-11-01), a time (2026-11-01T12:00:00Z), or a span back from now in
-    /// days of 24 hours or in hours (7d, 24h)
-    #[arg(long, value_name = "WHEN")]
     pub(crate) since: Option<Bound>,
-    /// Only what began before then; given a date, that whole day is included
-    #[arg(long, value_name = "WHEN")]
+    /// Not before `since`.
     pub(crate) until: Option<Bound>,
-    /// Whose days, weeks and months: an IANA name (Europe/Zurich) or an offset from UTC (+02:00)
-    #[arg(long, value_name = "ZONE", default_value = "UTC", allow_hyphen_values = true)]
     pub(crate) zone: Zone,
+}
+
+/// A period as it is written.
+#[derive(Debug, clap::Args)]
+struct Written {
+    /// Only what began then or later: a date (2026-11-01, today, yesterday), a time (2026-11-01T12:00:00Z), or a span
+    /// back from now in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
+    #[arg(long, value_name = "WHEN")]
+    since: Option<When>,
+    /// Only what began before then, in the same forms; given a date, that whole day is included
+    #[arg(long, value_name = "WHEN")]
+    until: Option<When>,
+    /// Whose days, weeks and months: an IANA name (Europe/Zurich) or an offset from UTC (+02:00, +0200)
+    #[arg(long, value_name = "ZONE", default_value = "UTC", allow_hyphen_values = true)]
+    zone: Zone,
+}
+
+impl FromArgMatches for Period {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let Written { since, until, zone } = Written::from_arg_matches(matches)?;
+        Self::new(since, until, zone)
+            .map_err(|reason| clap::Error::raw(ErrorKind::ValueValidation, format!("{reason}\n")))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl clap::Args for Period {
+    fn augment_args(command: Command) -> Command {
+        Written::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Written::augment_args_for_update(command)
+    }
 }
 
 /// Which executions are meant, by their skill and the time they began.

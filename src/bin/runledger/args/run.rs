@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use super::name::name;
+
 /// Run a command as an execution
 ///
 /// The command has the input, the output and the errors of this one, which ends with its exit code. Whether it can be
@@ -26,7 +28,7 @@ Exit codes:
   2 for wrong arguments")]
 pub(crate) struct Run {
     /// The skill that it is recorded as
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     pub(crate) skill: String,
     /// The skill's version
     #[arg(long, value_name = "VERSION", default_value = crate::environment::UNKNOWN_VERSION)]

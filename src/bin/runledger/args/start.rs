@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::metadata::object;
+use super::name::name;
 
 /// Start an execution, which a later call of `complete` ends
 ///
@@ -17,7 +18,7 @@ use super::metadata::object;
     jq -r .execution_id)")]
 pub(crate) struct Start {
     /// The agent; the record's skill has its name too
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     pub(crate) agent: String,
     /// The task in words
     #[arg(long, value_name = "TEXT")]

@@ -67,7 +67,7 @@ enum Recording {
 
 impl Recording {
     fn begin(args: &Run, ids: &RunIds, global: &Global) -> Self {
-        let version = if args.skill_version.is_empty() { UNKNOWN_VERSION } else { &args.skill_version };
+        let version = if args.skill_version.trim().is_empty() { UNKNOWN_VERSION } else { &args.skill_version };
         let skill = Skill::new(&args.skill, version).run(ids.clone());
         let mut recording = match ledger::open(global) {
             Ok(ledger) => Self::Ledger(ledger.begin(skill)),

@@ -28,6 +28,7 @@ use serde_json::{Map, Value, json};
 use self::prices::Prices;
 use super::{Draft, Imported, Stamp};
 use crate::error::{Error, ErrorKind, Result};
+use crate::json;
 
 type Entry<'a> = BTreeMap<String, &'a RawValue>;
 
@@ -53,9 +54,8 @@ type Entry<'a> = BTreeMap<String, &'a RawValue>;
 /// [`ErrorKind::Malformed`] when `text` is not an object of objects. What is not understood of a model is left out, and
 /// [`left_out`](Imported::left_out) says so.
 pub fn litellm(text: &str, stamp: &Stamp) -> Result<Imported> {
-    let entries: BTreeMap<String, Entry> = serde_json::from_str(text).map_err(|source| {
-        Error::new(ErrorKind::Malformed, "read a price table of LiteLLM").at(source.line() as u64, 0).source(source)
-    })?;
+    let entries: BTreeMap<String, Entry> = json::from_str(text)
+        .map_err(|source| Error::new(ErrorKind::Malformed, "read a price table of LiteLLM").at_source(text, source))?;
     let mut draft = Draft::new();
     let mut models: BTreeMap<(String, String), Vec<Model>> = BTreeMap::new();
     let mut names: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();

@@ -1,0 +1,56 @@
+//! Ids that sort by time.
+
+use uuid::{NoContext, Timestamp, Uuid};
+
+/// What the 48 bits for the time can say, in milliseconds: up to the year 10889.
+const MS_MAX: i64 = (1 << 48) - 1;
+
+/// Returns a new version 7 id, as the ledger gives its executions, made at `unix_ms` milliseconds after
+/// 1970-01-01T00:00:00Z.
+///
+/// Ids sort by that time. An id cannot say a time before 1970 or after the year 10889: it then has the first or the last
+/// millisecond that it can say. Two ids of the same millisecond differ in their first digits after the time.
+///
+/// ```
+/// let id = runledger::new_id(1_771_078_980_000);
+/// assert_eq!(id.to_string()[..14], *"019c5c88-91a0-");
+/// assert!(runledger::new_id(-1) < id && id < runledger::new_id(i64::MAX));
+/// ```
+pub fn new_id(unix_ms: i64) -> Uuid {
+    let unix_ms = unix_ms.clamp(0, MS_MAX).unsigned_abs();
+    Uuid::new_v7(Timestamp::from_unix(NoContext, unix_ms / 1000, (unix_ms % 1000) as u32 * 1_000_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn any_time_makes_an_id_that_says_the_nearest_one(unix_ms: i64) {
+            let id = new_id(unix_ms);
+            proptest::prop_assert_eq!(id.get_version_num(), 7);
+            proptest::prop_assert_eq!(ms_of(id), unix_ms.clamp(0, MS_MAX) as u128);
+        }
+    }
+
+    fn ms_of(id: Uuid) -> u128 {
+        id.as_u128() >> 80
+    }
+
+    #[test]
+    fn the_first_and_the_last_time_of_an_id() {
+        for (unix_ms, ms) in [
+            (i64::MIN, 0),
+            (-1, 0),
+            (0, 0),
+            (1, 1),
+            (253_402_300_799_999, 253_402_300_799_999),
+            (MS_MAX, MS_MAX as u128),
+            (MS_MAX + 1, MS_MAX as u128),
+            (i64::MAX, MS_MAX as u128),
+        ] {
+            assert_eq!(ms_of(new_id(unix_ms)), ms, "{unix_ms}");
+        }
+    }
+}

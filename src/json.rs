@@ -1,0 +1,188 @@
+//! JSON in which no object may have a key twice.
+//!
+//! `serde_json` refuses a key that comes again only where a struct has a field of that name. Of a map it keeps the last
+//! value, and a key that it does not know it passes over: two readers of one text may then see different values.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::Error as _;
+
+/// Reads a value as `serde_json::from_str` does, and refuses a text in which an object has the same key twice.
+///
+/// # Errors
+/// Those of `serde_json`, and one that names the key, with its line and column.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// let read = |text| runledger::json::from_str::<BTreeMap<String, u64>>(text);
+/// assert_eq!(read(r#"{"a": 1, "b": 2}"#)?["b"], 2);
+/// let error = read(r#"{"a": 1, "a": 2}"#).unwrap_err();
+/// assert_eq!(error.to_string(), "duplicate key \"a\" at line 1 column 12");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub fn from_str<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> {
+    let value = serde_json::from_str(text)?;
+    refuse_duplicate_keys(text)?;
+    Ok(value)
+}
+
+/// Fails if an object in `text`, which holds JSON values one after the other, has the same key twice.
+///
+/// What is not JSON is not noticed.
+///
+/// # Errors
+/// One that names the key, with its line and column.
+pub fn refuse_duplicate_keys(text: &str) -> serde_json::Result<()> {
+    let bytes = text.as_bytes();
+    // The keys of all objects that are open, and where those of each begin; `None` for an array.
+    let (mut keys, mut open) = (Vec::new(), Vec::new());
+    let (mut at, mut is_key) = (0, false);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'{' => {
+                open.push(Some(keys.len()));
+                is_key = true;
+            }
+            b'[' => {
+                open.push(None);
+                is_key = false;
+            }
+            b',' => is_key = matches!(open.last(), Some(Some(_))),
+            b':' => is_key = false,
+            b'}' | b']' => {
+                if let Some(Some(first)) = open.pop() {
+                    if let Some(again) = second_of_a_key(&mut keys[first..]) {
+                        return Err(duplicate(text, again));
+                    }
+                    keys.truncate(first);
+                }
+            }
+            b'"' => {
+                let start = at;
+                at = end_of_string(bytes, start);
+                if is_key {
+                    keys.push(Key { name: unescaped(text.get(start..at - 1).unwrap_or_default()), end: at });
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key<'t> {
+    name: Cow<'t, str>,
+    /// The byte after its closing quote.
+    end: usize,
+}
+
+/// The first key that was there before.
+fn second_of_a_key<'k, 't>(keys: &'k mut [Key<'t>]) -> Option<&'k Key<'t>> {
+    keys.sort_unstable();
+    let twice = keys.windows(2).filter(|two| two[0].name == two[1].name);
+    twice.map(|two| &two[1]).min_by_key(|key| key.end)
+}
+
+/// The byte after the quote that closes the string whose text begins at `start`.
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// What a string says; as it is written if it is no text, such as half of a surrogate pair.
+fn unescaped(written: &str) -> Cow<'_, str> {
+    if !written.contains('\\') {
+        return Cow::Borrowed(written);
+    }
+    serde_json::from_str(&format!("\"{written}\"")).map_or(Cow::Borrowed(written), Cow::Owned)
+}
+
+/// At the end of the key, as `serde_json` says it of a field.
+fn duplicate(text: &str, key: &Key<'_>) -> serde_json::Error {
+    const CHARS_MAX: usize = 70;
+    let before = text.get(..key.end).unwrap_or_default();
+    let line = 1 + before.bytes().filter(|&byte| byte == b'\n').count();
+    let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1);
+    let name: String = key.name.chars().take(CHARS_MAX).collect();
+    // `serde_json` takes line and column from the end of such a text.
+    serde_json::Error::custom(format!("duplicate key {name:?} at line {line} column {column}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The key that is refused, and its line and column.
+    fn refused(text: &str) -> (String, usize, usize) {
+        let error = from_str::<Value>(text).unwrap_err();
+        assert!(
+            error.to_string().ends_with(&format!(" at line {} column {}", error.line(), error.column())),
+            "{error}"
+        );
+        let key = error.to_string().split('"').nth(1).unwrap().to_owned();
+        (key, error.line(), error.column())
+    }
+
+    #[test]
+    fn a_key_that_comes_again_is_refused_at_any_depth() {
+        for (text, key, line, column) in [
+            (r#"{"a":1,"a":2}"#, "a", 1, 10),
+            (r#"{"a":1,"a":1}"#, "a", 1, 10),
+            (r#"[{"a":1},{"b":[{"c":{},"c":{}}]}]"#, "c", 1, 26),
+            ("{\"a\":{\"b\":1},\n \"c\":2,\n  \"a\" : null}", "a", 3, 5),
+            // As it is read, and not as it is written.
+            (r#"{"a":1,"\u0061":2}"#, "a", 1, 15),
+            (r#"{"":1,"":2}"#, "", 1, 8),
+            (r#"{"ä":1,"ä":2}"#, "ä", 1, 12),
+            // The first of several.
+            (r#"{"b":1,"a":1,"a":2,"b":2,"a":3}"#, "a", 1, 16),
+        ] {
+            assert_eq!(refused(text), (key.to_owned(), line, column), "{text}");
+        }
+        let many: Vec<String> = (0..1_000).chain([7]).map(|key| format!("\"{key}\":0")).collect();
+        assert_eq!(refused(&format!("{{{}}}", many.join(","))).0, "7");
+        assert_eq!(refused(&format!("{{\"{0}\":0,\"{0}\":1}}", "k".repeat(1_000))).0, "k".repeat(70));
+    }
+
+    #[test]
+    fn what_only_looks_like_it_is_read() {
+        for text in [
+            "{}",
+            "[]",
+            "null",
+            r#"{"a":{"a":{"a":[{"a":1},{"a":2}]}},"b":"a"}"#,
+            r#"["a","a",{"a":"a"},"a"]"#,
+            r#"{"a":"\",\"a\":","b":"{\"a\":1,\"a\":2}","\"a":1,"\\":2}"#,
+            r#"{"a":["b","b"],"b":"b"}"#,
+        ] {
+            assert_eq!(from_str::<Value>(text).unwrap(), serde_json::from_str::<Value>(text).unwrap(), "{text}");
+        }
+    }
+
+    #[test]
+    fn several_values_are_looked_at_one_by_one() {
+        assert!(refuse_duplicate_keys("{\"a\":1}\n{\"a\":2} {\"a\":3}").is_ok());
+        let error = refuse_duplicate_keys("{\"a\":1}\n{\"b\":2,\"b\":2}").unwrap_err();
+        assert_eq!((error.line(), error.column()), (2, 10));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_much(text in "[\\[\\]{}\":,\\\\aé1 \n]{0,40}") {
+            let _ = refuse_duplicate_keys(&text);
+        }
+    }
+}
