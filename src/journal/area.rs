@@ -60,6 +60,17 @@ impl Header {
         Ok(bytes)
     }
 
+    /// Reads the header of the area that is there, for those who do not write; `None` if none is whole.
+    pub(super) fn read(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Self>> {
+        let file = match storage.open(&layout.commit(), Access::Read) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let mut bytes = [0; HEADER_LINE_BYTES_MAX];
+        read_full_at(&*file, &mut bytes, 0)?;
+        Ok(Self::from_bytes(&bytes))
+    }
+
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|&byte| byte == b'\n')?;
         let line = &bytes[..end];

@@ -41,6 +41,8 @@ pub(crate) enum Failure {
     Ambiguous { prefix: String, first: runledger::Uuid, second: runledger::Uuid },
     #[error("the ledger has faults ({0}), which `runledger verify` names: its head is not worth keeping")]
     Faulty(u64),
+    #[error("cannot state the head: {}: found no identity; expected a ledger with its machinery", .0.display())]
+    NoIdentity(PathBuf),
     #[error("no baselines are frozen {of}: `runledger baseline freeze` does so: {}", path.display())]
     NotFrozen { of: String, path: PathBuf },
     #[error("no errors are registered yet: `runledger export markdown` does so: {}", .0.display())]
@@ -71,7 +73,7 @@ impl Failure {
             Self::MessageOfSuccess => "usage",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Faulty(_) => "faulty",
-            Self::IsLedger(_) => "unsuitable",
+            Self::IsLedger(_) | Self::NoIdentity(_) => "unsuitable",
         }
     }
 

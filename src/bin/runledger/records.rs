@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use runledger::baseline::Skipped;
-use runledger::ledger::spilled;
+use runledger::ledger::{spilled, truncations};
 use runledger::{Error, ErrorKind, ExecutionMetrics, Records, Scan, in_flight};
 
 use crate::args::{Global, Selection};
@@ -120,6 +120,18 @@ impl Known {
             self.started.entry(parent).or_default().extend(children);
         }
     }
+}
+
+/// Says what was cut off, if that can be seen without reading the lines.
+pub(crate) fn warn_of_truncation(global: &Global) {
+    // What cannot be looked at is for the command to say.
+    let truncations = truncations(&global.ledger).unwrap_or_default();
+    let Some(first) = truncations.first() else { return };
+    let mut text = format!("{}: {}: {}", first.kind, first.found, first.path.display());
+    if truncations.len() > 1 {
+        text.push_str(&format!("; and {} more, which `runledger verify` names", truncations.len() - 1));
+    }
+    output::warning(&text, "truncated", global);
 }
 
 /// What stands in the spill and is no record.
