@@ -99,7 +99,7 @@ fn events(place: &Place) -> Vec<String> {
 // The active segment.
 
 #[test]
-fn a_cut_segment_is_a_fault_a_failed_check_and_a_warning_of_each_reader() {
+fn row_25_a_cut_segment_is_a_fault_a_failed_check_and_a_warning_of_each_reader() {
     for lines in [0, 2] {
         let place = Place::new();
         let whole = fs::metadata(place.ledger()).unwrap().len();
@@ -162,7 +162,7 @@ fn the_next_writer_goes_on_behind_the_gap_and_says_so_once() {
 
 /// Then no line shows what is missing before it.
 #[test]
-fn a_writer_that_appends_nothing_does_not_make_a_cut_ledger_whole() {
+fn row_25_a_writer_that_appends_nothing_does_not_make_a_cut_ledger_whole() {
     let place = Place::new();
     keep(&place.ledger(), 2);
     drop(open(&place, None));
@@ -172,7 +172,7 @@ fn a_writer_that_appends_nothing_does_not_make_a_cut_ledger_whole() {
 }
 
 #[test]
-fn a_deleted_active_segment_is_truncated_and_the_numbers_go_on() {
+fn row_25_a_deleted_active_segment_is_truncated_and_the_numbers_go_on() {
     let place = Place::new();
     let whole = fs::metadata(place.ledger()).unwrap().len();
     fs::remove_file(place.ledger()).unwrap();
@@ -234,7 +234,7 @@ fn a_reader_beside_writers_that_rotate_is_told_nothing() {
 // Sealed segments.
 
 #[test]
-fn sealed_segments_that_vanished_are_named() {
+fn row_25_sealed_segments_that_vanished_are_named() {
     let gap = |expected: u64, found: u64| {
         let count = found - expected;
         format!("expected line {expected}, found line {found}: {count} are missing")
@@ -266,7 +266,7 @@ fn sealed_segments_that_vanished_are_named() {
 
 /// The last lines were in a segment that is gone, and the active one has none: a number was given twice.
 #[test]
-fn no_number_of_a_vanished_last_segment_is_given_again() {
+fn row_25_no_number_of_a_vanished_last_segment_is_given_again() {
     let place = segments(2);
     keep(&place.ledger(), 0);
     drop(open(&place, None));
@@ -302,7 +302,7 @@ fn archived_segments_are_not_missed() {
 // Events, when the commit area is gone too.
 
 #[test]
-fn events_know_segments_and_lengths_without_the_commit_area() {
+fn row_25_events_know_segments_and_lengths_without_the_commit_area() {
     for change in ["cut", "remove"] {
         let place = segments(3);
         fs::remove_file(machinery(&place, "commit")).unwrap();
