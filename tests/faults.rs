@@ -257,7 +257,13 @@ fn row_24_two_branches_of_one_chain_are_a_fork() {
 #[test]
 fn row_25_a_cut_tail_is_truncated() {
     let kept = Kept::new(5);
+    let bytes = fs::metadata(&kept.path).unwrap().len();
     kept.write(&kept.lines()[..3]);
+    let there = fs::metadata(&kept.path).unwrap().len();
+    let thousands = |number: u64| format!("{},{:03}", number / 1_000, number % 1_000);
+    let found = format!("{} of {} synced bytes are there", thousands(there), thousands(bytes));
+    kept.assert_faults(&[], &[(FaultKind::Truncated, &kept.path, 0, 0, Some(5), &found)]);
+    fs::remove_file(kept.path.with_extension("ledger").join("commit")).unwrap();
     kept.assert_faults(&[], &[]); // a chain alone cannot tell
     kept.assert_faults(kept.head(3), &[]);
     let found = "expected line 5 of a kept head, found no line after 3";

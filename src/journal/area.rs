@@ -60,6 +60,17 @@ impl Header {
         Ok(bytes)
     }
 
+    /// Reads the header of the area that is there, for those who do not write; `None` if none is whole.
+    pub(super) fn read(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Self>> {
+        let file = match storage.open(&layout.commit(), Access::Read) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let mut bytes = [0; HEADER_LINE_BYTES_MAX];
+        read_full_at(&*file, &mut bytes, 0)?;
+        Ok(Self::from_bytes(&bytes))
+    }
+
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|&byte| byte == b'\n')?;
         let line = &bytes[..end];
@@ -108,18 +119,6 @@ impl Area {
         let mut area = Self { alone, ..Self::from_file(file)? };
         area.refresh()?;
         Ok(Some(area))
-    }
-
-    /// Reads the header of the area without using it: needs no lock. Returns `None` if there is no area, or if its header
-    /// is not whole, as while another process writes it.
-    pub(super) fn peek(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Header>> {
-        let file = match storage.open(&layout.commit(), Access::Read) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
-        };
-        let mut bytes = [0; HEADER_LINE_BYTES_MAX];
-        read_full_at(&*file, &mut bytes, 0)?;
-        Ok(Header::from_bytes(&bytes))
     }
 
     /// Makes a new area with every block written, and puts it in the place of the old one.

@@ -129,8 +129,8 @@ impl<'j> Blocks<'j> {
     /// All of them.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when there is no active segment, nor a sealed one, or they cannot be
-    /// examined.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when there is no active segment, nor a sealed one, nor an identity, or
+    /// they cannot be examined.
     pub(crate) fn of(storage: &'j dyn Storage, layout: &'j Layout, block_bytes: u64) -> Result<Self> {
         Self::after(storage, layout, Cursor::START, block_bytes)
     }
@@ -155,8 +155,12 @@ impl<'j> Blocks<'j> {
                     break (None, sealed, Some(Error::io("open a segment", layout.active(), error)));
                 }
                 Ok(file) => Some(file),
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !sealed.is_empty() => None,
-                Err(error) => return Err(failed(error)),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                // A ledger that lost its only segment has no line.
+                Err(error) if sealed.is_empty() && storage.stat(&layout.identity()).map_err(failed)?.is_none() => {
+                    return Err(failed(error));
+                }
+                Err(_) => None,
             };
             let opened = active.as_ref().map(|file| file.stat()).transpose().map_err(failed)?;
             let there = storage.stat(layout.active()).map_err(failed)?;

@@ -1,5 +1,6 @@
 //! What the journal did to itself, in `events.jsonl`: one JSON object a line, `at` and `event` first.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeInclusive;
 
@@ -146,17 +147,10 @@ pub(crate) fn archived_before(storage: &dyn Storage, layout: &Layout, first: u64
     if first == 1 {
         return Ok(None);
     }
-    let path = layout.events();
-    let failed = |source| Error::io("read the ledger's events", &path, source);
-    let file = match storage.open(&path, Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(failed)?,
-    };
-    let mut lines = Splitter::new(file.into(), 0);
     let mut last: Option<Boundary> = None;
-    while let Some(piece) = lines.next_piece().map_err(failed)? {
+    each_line(storage, layout, |line| {
         // Other events have other fields; what a crash left of one is none.
-        if let Ok(Archived { event, segment, bytes, seq, hash, to }) = serde_json::from_slice(lines.bytes(piece))
+        if let Ok(Archived { event, segment, bytes, seq, hash, to }) = serde_json::from_slice(line)
             && event == "archived"
             && segment < first
             && last.as_ref().is_none_or(|last| last.segment <= segment)
@@ -164,11 +158,61 @@ pub(crate) fn archived_before(storage: &dyn Storage, layout: &Layout, first: u64
         {
             last = Some(Boundary { segment, bytes, link: Link { seq, hash }, to });
         }
+    })?;
+    Ok(last)
+}
+
+/// The segments that were sealed, each with its length if an event says it.
+pub(super) fn sealed(storage: &dyn Storage, layout: &Layout) -> Result<BTreeMap<u64, Option<u64>>> {
+    #[derive(Deserialize)]
+    struct Sealed {
+        event: String,
+        segment: u64,
+        bytes: Option<u64>,
+    }
+    let mut sealed = BTreeMap::new();
+    each_line(storage, layout, |line| {
+        if let Ok(Sealed { event, segment, bytes }) = serde_json::from_slice(line)
+            && matches!(event.as_str(), "rotated" | "damaged" | "abandoned")
+        {
+            let known: &mut Option<u64> = sealed.entry(segment).or_default();
+            *known = (*known).max(bytes);
+        }
+    })?;
+    Ok(sealed)
+}
+
+/// Whether an event says that segment `segment` was damaged.
+pub(super) fn is_said_damaged(storage: &dyn Storage, layout: &Layout, segment: u64) -> Result<bool> {
+    #[derive(Deserialize)]
+    struct Damaged {
+        event: String,
+        segment: u64,
+    }
+    let mut said = false;
+    each_line(storage, layout, |line| {
+        said |= serde_json::from_slice(line)
+            .is_ok_and(|Damaged { event, segment: damaged }| event == "damaged" && damaged == segment);
+    })?;
+    Ok(said)
+}
+
+/// Gives `take` each line of the events, if there are any.
+fn each_line(storage: &dyn Storage, layout: &Layout, mut take: impl FnMut(&[u8])) -> Result<()> {
+    let path = layout.events();
+    let failed = |source| Error::io("read the ledger's events", &path, source);
+    let file = match storage.open(&path, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(failed)?,
+    };
+    let mut lines = Splitter::new(file.into(), 0);
+    while let Some(piece) = lines.next_piece().map_err(failed)? {
+        take(lines.bytes(piece));
         if piece.unfinished {
             break;
         }
     }
-    Ok(last)
+    Ok(())
 }
 
 /// The numbers of the lines that are missing between two, each told by its segment and its number, if whole segments are.

@@ -28,6 +28,7 @@ pub mod simulated;
 pub mod storage;
 mod sync;
 mod tail;
+pub(crate) mod truncation;
 mod turnover;
 pub(crate) mod warnings;
 pub(crate) mod workers;

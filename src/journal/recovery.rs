@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::area::{AREA_BYTES, Area, Header, Held};
-use super::events::Event;
+use super::events::{self, Event};
 use super::line::{self, Link};
 use super::reader::{LINE_BYTES_MAX, Splitter};
 use super::segment::Layout;
@@ -107,7 +107,7 @@ impl Tail {
         self.file = if id == self.file_id { self.file.reopened(file) } else { SyncFile::new(file) };
         self.file_id = id;
         let sealed = self.layout.sealed_segments(&*self.storage)?;
-        let segment = sealed.last().map_or(1, |last| last + 1);
+        let after_sealed = sealed.last().map_or(1, |last| last + 1);
         let len = self.active_len()?;
         let area = Area::open(&*self.storage, &self.layout)
             .map_err(|source| Error::io("open the commit area", &self.layout.commit(), source))?;
@@ -115,17 +115,43 @@ impl Tail {
         self.area_failed |= self.area.as_ref().is_some_and(|area| area.file().has_failed());
         // An area whose sync failed still says what it holds, but is not written again.
         self.area = area.filter(|_| !self.area_failed);
+        let held = held.filter(|held| held.header.ledger == self.id);
+        // The area knows the number also when the last sealed segments were taken away: none is given twice.
+        let segment = held.as_ref().map_or(after_sealed, |held| after_sealed.max(held.header.segment));
+        if segment > after_sealed {
+            self.tell_of_gone(after_sealed, segment - 1)?;
+        }
         // A header is written only after all names that its segment needs have been synced.
-        if held.as_ref().is_none_or(|held| held.header.ledger != self.id || held.header.segment != segment) {
+        if held.as_ref().is_none_or(|held| held.header.segment != segment) {
             self.sync_names()?;
         }
-        match held.filter(|held| held.header.ledger == self.id) {
+        match held {
             Some(held) if held.header.segment == segment => self.recover_from_area(&held, len)?,
             Some(held) if held.header.segment + 1 == segment => self.recover_begun(&held, &sealed, len)?,
-            _ => self.recover_alone(segment, &sealed, len)?,
+            held => self.recover_alone(segment, &sealed, len, held.map_or(Link::START, |held| held.header.link))?,
         }
         self.doubtful = false;
         Ok(())
+    }
+
+    /// Says once that the sealed segments `first` to `last` are not there.
+    fn tell_of_gone(&self, first: u64, last: u64) -> Result<()> {
+        if events::is_said_damaged(&*self.storage, &self.layout, last)? {
+            return Ok(());
+        }
+        let found = match first == last {
+            true => format!("segment {last} is not there"),
+            false => format!("segments {first} to {last} are not there"),
+        };
+        self.tell_of_damage(last, found);
+        Ok(())
+    }
+
+    fn tell_of_damage(&self, segment: u64, found: String) {
+        self.warn(&Error::new(ErrorKind::Diverged, "open the ledger").path(self.layout.active()).detail(format!(
+            "it was cut or changed: {found}; the next line comes after the gap, which `runledger verify` names"
+        )));
+        self.tell(&Event::Damaged { segment, found });
     }
 
     /// Makes the names durable that a process may have given, or taken away, just before it died: what is appended from
@@ -156,7 +182,7 @@ impl Tail {
         let begins = self.read_from(0, len.min(repeated.bytes.len().max(LINE_BYTES_MAX + 1) as u64))?;
         let has_them = chain_from_start(&begins).is_some_and(|link| link.seq >= repeated.link.seq);
         if repeated.bytes.is_empty() || (has_them && last.highest.seq > repeated.link.seq) {
-            return self.recover_alone(segment, sealed, len);
+            return self.recover_alone(segment, sealed, len, held.header.link);
         }
         // No number is given twice, not even that of a line after a gap in the sealed segment.
         let link = later(repeated.link, self.link_of_sealed(sealed)?);
@@ -189,7 +215,7 @@ impl Tail {
                 .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
             self.end = Mark { link: later(merged.link, last.unused()), ..base };
             self.begin_segment(&merged.bytes)?;
-            self.tell(&Event::Damaged { segment: base.segment, found });
+            self.tell_of_damage(base.segment, found);
             return Ok(());
         }
         let there = self.read_from(header.base, len)?;
@@ -282,9 +308,10 @@ impl Tail {
         }
     }
 
-    /// Recovery without an area: the end is after the last line that has a right hash.
-    fn recover_alone(&mut self, segment: u64, sealed: &[u64], len: u64) -> Result<()> {
-        let before = self.link_of_sealed(sealed)?;
+    /// Recovery without an area of this segment: the end is after the last line that has a right hash. `known` is a line
+    /// before it, by the area of another one.
+    fn recover_alone(&mut self, segment: u64, sealed: &[u64], len: u64, known: Link) -> Result<()> {
+        let before = later(self.link_of_sealed(sealed)?, known);
         let last = last_valid(Arc::clone(&self.file), before)
             .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
         self.durable = Mark { segment, len: 0, link: before };
@@ -294,7 +321,7 @@ impl Tail {
             self.end = Mark { len, link: last.highest, ..end };
             self.begin_segment(&[])?;
             let found = format!("line {} at its end, and line {} before", last.link.seq, last.highest.seq);
-            self.tell(&Event::Damaged { segment, found });
+            self.tell_of_damage(segment, found);
             return Ok(());
         }
         if end.len == len {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Options;
-use super::area::Area;
+use super::area::{Area, Header};
 use super::events::{self, Event};
 use super::identity;
 use super::line::{self, Link, TRAILER_BYTES_MAX};
@@ -144,9 +144,9 @@ impl Tail {
         };
         let lock = LockFile::open(Arc::clone(&storage), layout.lock())?;
         let mut tail = Self::unrecovered(layout, options, lock, id, file)?;
-        let area = Area::peek(&*storage, &tail.layout)
+        let header = Header::read(&*storage, &tail.layout)
             .map_err(|source| Error::io("read the commit area", &tail.layout.commit(), source))?;
-        tail.end = match area.filter(|header| header.ledger == id) {
+        tail.end = match header.filter(|header| header.ledger == id) {
             Some(header) => Mark { segment: header.segment, len: header.base, link: Link::START },
             None => {
                 let sealed = tail.layout.sealed_segments(&*storage)?;

@@ -45,7 +45,7 @@ pub use losses::{Loss, losses};
 pub use options::Options;
 pub use records::Records;
 pub use scan::{Scan, Scanned};
-pub use verify::{ArchivedLines, Fault, FaultKind, Verification, verify};
+pub use verify::{ArchivedLines, Fault, FaultKind, Verification, truncations, verify};
 
 use crate::cost::{Cost, PriceTable};
 use crate::error::{Error, ErrorKind, Result};

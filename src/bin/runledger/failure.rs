@@ -43,6 +43,8 @@ pub(crate) enum Failure {
     Ambiguous { several: String, prefix: String, candidates: Vec<Candidate> },
     #[error("the ledger has faults ({0}), which `runledger verify` names: its head is not worth keeping")]
     Faulty(u64),
+    #[error("cannot state the head: {}: found no identity; expected a ledger with its machinery", .0.display())]
+    NoIdentity(PathBuf),
     #[error("no baselines are frozen {of}: `runledger baseline freeze` does so: {}", path.display())]
     NotFrozen { of: String, path: PathBuf },
     #[error("no errors are registered yet: `runledger export markdown` does so: {}", .0.display())]
@@ -75,7 +77,7 @@ impl Failure {
             Self::MessageOfSuccess | Self::Period(_) => "usage",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Faulty(_) => "faulty",
-            Self::IsLedger(_) => "unsuitable",
+            Self::IsLedger(_) | Self::NoIdentity(_) => "unsuitable",
         }
     }
 

@@ -41,6 +41,7 @@ pub(crate) fn run(args: &args::Gate, global: &Global, out: &mut impl Write) -> R
     if unlisted > 0 {
         faults.push(format!("and {unlisted} more"));
     }
+    faults.extend(found.notes.iter().cloned());
     if spilled.damaged {
         faults.push(records::DAMAGED_SPILL.to_owned());
     }

@@ -14,6 +14,9 @@ pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
     if !found.is_clean() {
         return Err(Failure::Faulty(found.fault_count));
     }
+    if found.head.ledger.is_nil() {
+        return Err(Failure::NoIdentity(global.ledger.clone()));
+    }
     let head = found.head;
     if global.json {
         output::json_line(out, &head)?;

@@ -87,6 +87,9 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let global = &args.global;
+    if args.command.reads_only() {
+        records::warn_of_truncation(global);
+    }
     let code = match &args.command {
         Command::Pipe(_) => pipe::run(global, out),
         Command::List(args) => list::run(args, global, out),

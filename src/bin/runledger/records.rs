@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use runledger::baseline::Skipped;
-use runledger::ledger::{Loss, Spilled, losses as losses_of, readable_in_flight};
+use runledger::ledger::{Loss, Spilled, losses as losses_of, readable_in_flight, truncations};
 use runledger::{Error, ErrorKind, ExecutionMetrics, InFlight, Records, Scan};
 
 use crate::args::{Global, Selection};
@@ -176,6 +176,18 @@ impl Known {
             self.started.entry(parent).or_default().extend(children);
         }
     }
+}
+
+/// Says what was cut off, if that can be seen without reading the lines.
+pub(crate) fn warn_of_truncation(global: &Global) {
+    // What cannot be looked at is for the command to say.
+    let truncations = truncations(&global.ledger).unwrap_or_default();
+    let Some(first) = truncations.first() else { return };
+    let mut text = format!("{}: {}: {}", first.kind, first.found, first.path.display());
+    if truncations.len() > 1 {
+        text.push_str(&format!("; and {} more, which `runledger verify` names", truncations.len() - 1));
+    }
+    output::warning(&text, "truncated", global);
 }
 
 /// What stands in the spill and is no record.

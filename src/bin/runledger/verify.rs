@@ -63,6 +63,9 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     if found.in_progress_bytes > 0 {
         writeln!(out, "unended   {} bytes (no fault: a writer may be at them)", found.in_progress_bytes)?;
     }
+    for note in &found.notes {
+        writeln!(out, "note      {}", printable(note))?;
+    }
     writeln!(out, "faults    {}", found.fault_count)?;
     for fault in &found.faults {
         writeln!(out, "  {}", printable(&text(fault)))?;

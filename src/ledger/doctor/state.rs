@@ -12,6 +12,7 @@ use crate::journal::last::before_last;
 use crate::journal::reader::Splitter;
 use crate::journal::segment::Layout;
 use crate::journal::storage::{Access, Disk, Storage};
+use crate::journal::truncation::Known;
 use crate::journal::{Lines, line};
 use crate::ledger::{detached, slots, spill};
 use crate::metrics::{ExecutionMetrics, Timestamp};
@@ -76,9 +77,16 @@ fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
     })
 }
 
-/// Whether the last line is whole, and no later than now.
+/// Whether what was synced is there, the last line is whole, and no later than now.
 fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
     const NAME: &str = "end";
+    if let Some(cut) = Known::from_all(&Disk, layout).truncations(&Disk, layout)?.first() {
+        return Ok(Check::fault(
+            NAME,
+            format!("truncated: {}: {}", cut.found, cut.path.display()),
+            "restore it from a copy; the next line comes after the gap, which `runledger verify` names",
+        ));
+    }
     let storage: Arc<dyn Storage> = Arc::new(Disk);
     let mut lines = Lines::resume(Arc::clone(&storage), layout.clone(), before_last(&Disk, layout, 1)?);
     let mut last = None;

@@ -14,6 +14,7 @@ use crate::journal::events::Boundary;
 use crate::journal::line::{Link, Trailer};
 use crate::journal::reader::Missing;
 use crate::journal::segment::Layout;
+use crate::journal::truncation::Truncation;
 
 /// Where a line stands in its segment.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +47,10 @@ pub(super) struct Chain {
     last: Link,
     /// Whether that line is accused of being edited: what names another line in its place says the same again.
     last_edited: bool,
+    /// The segment of the last line.
+    last_segment: u64,
+    /// Whether the first line may have any number: it is a copy of one segment.
+    anywhere: bool,
     /// What came after that line, in its segment, and is no line.
     torn: Torn,
     /// The links of the last lines, to tell a repeated line from a forked one.
@@ -66,9 +71,11 @@ pub(super) struct Chain {
 const RECENT_MAX: usize = 8192;
 
 impl Chain {
-    /// Of `ledger`, whose active segment has the number `active`.
-    pub(super) fn new(ledger: Uuid, layout: &Layout, active: u64, heads: &[Head]) -> Self {
-        let (mut own, foreign): (Vec<_>, Vec<_>) = heads.iter().cloned().partition(|head| head.ledger == ledger);
+    /// Of `ledger`, whose active segment has the number `active`. If it is not known which ledger that is, every head may
+    /// be of it.
+    pub(super) fn new(ledger: Option<Uuid>, layout: &Layout, active: u64, heads: &[Head]) -> Self {
+        let is_own = |head: &Head| ledger.is_none_or(|ledger| head.ledger == ledger);
+        let (mut own, foreign): (Vec<_>, Vec<_>) = heads.iter().cloned().partition(is_own);
         // A head of the empty ledger says nothing of any line.
         own.retain(|head| head.seq > 0);
         own.sort_by_key(|head| head.seq);
@@ -79,7 +86,8 @@ impl Chain {
             archived: None,
             repeated: 0,
             in_progress_bytes: 0,
-            head: Head { ledger, seq: 0, hash: String::new(), segment: active, bytes: 0 },
+            head: Head { ledger: ledger.unwrap_or_default(), seq: 0, hash: String::new(), segment: active, bytes: 0 },
+            notes: ledger.is_none().then(|| no_identity(layout)).into_iter().collect(),
             fault_count: 0,
             faults: Vec::new(),
         };
@@ -92,6 +100,8 @@ impl Chain {
             at_start: true,
             last: Link::START,
             last_edited: false,
+            last_segment: 0,
+            anywhere: false,
             torn: Torn::None,
             recent: VecDeque::new(),
             missing: Missing::default(),
@@ -102,10 +112,19 @@ impl Chain {
         }
     }
 
+    /// Expects a copy of one segment, whose first line may have any number.
+    pub(super) fn begin_anywhere(&mut self) {
+        self.anywhere = true;
+        self.found.notes = vec![format!(
+            "{}: found no such directory; the identity, the commit area and the sealed segments cannot be verified",
+            self.layout.machinery().display()
+        )];
+    }
+
     /// Expects the line after the last archived one as the first.
     pub(super) fn begin_after(&mut self, archived: Boundary) {
         let link = archived.link;
-        (self.last, self.path) = (link, self.layout.events());
+        (self.last, self.path, self.last_segment) = (link, self.layout.events(), archived.segment);
         let heads = self.heads_of(link.seq);
         let unseen = std::mem::take(&mut self.passed).len() as u64;
         self.hold_against(link, &heads, Place { line: 0, byte: 0 });
@@ -149,8 +168,9 @@ impl Chain {
         }
     }
 
-    /// At the end of the last block.
-    pub(super) fn end(mut self) -> Verification {
+    /// At the end of the last block. `truncations` is what the machinery misses, and `known` the number of a line that
+    /// it knows to have been there.
+    pub(super) fn end(mut self, mut truncations: Vec<Truncation>, known: Option<u64>) -> Verification {
         self.path = self.layout.active().to_owned();
         let place = Place { line: 0, byte: 0 };
         for head in std::mem::take(&mut self.foreign) {
@@ -165,6 +185,15 @@ impl Chain {
             let found = format!("expected line {} of a kept head, found no line after {}", head.seq, self.last.seq);
             self.fault(FaultKind::Truncated, place, Some(head.seq), found);
         }
+        // What is missing before a line that is there was named at that line.
+        let reached = known.map(|known| self.last.seq >= known);
+        truncations.retain(|cut| !reached.unwrap_or(self.last_segment >= cut.shown_from));
+        if let Some(seq) = known.filter(|_| reached == Some(false) && truncations.is_empty()) {
+            let found =
+                format!("expected line {seq}, which the commit area knows, found no line after {}", self.last.seq);
+            self.fault(FaultKind::Truncated, place, Some(seq), found);
+        }
+        truncations.into_iter().for_each(|cut| self.add(Fault::from(cut)));
         self.found.head.seq = self.last.seq;
         self.found.head.hash = self.last.hash_str().to_owned();
         self.found
@@ -194,13 +223,38 @@ impl Chain {
         let found = "its bytes have another hash than it says".to_owned();
         self.fault(FaultKind::Edited, place, Some(seq), found);
         self.missing.add_between(self.last.seq, seq.saturating_add(1));
+        self.begin_at(seq);
         (self.last, self.last_edited, self.torn) = (Link { seq, ..trailer.link }, true, Torn::None);
+        self.last_segment = self.segment;
         // Of a head of this line no more can be said.
         self.heads_of(seq);
     }
 
+    /// Takes `seq` as the number of the first line, if there was none yet and it may have any.
+    fn begin_at(&mut self, seq: u64) {
+        if !std::mem::take(&mut self.anywhere) {
+            return;
+        }
+        self.found.notes.push(match seq {
+            ..=1 => "the first line is line 1: no line comes before it".to_owned(),
+            _ => {
+                format!("the first line is line {seq}: the lines before it are in earlier segments, which are not here")
+            }
+        });
+        // Heads of earlier lines can be compared only where those are.
+        let end = self.heads.partition_point(|head| head.seq < seq);
+        if end > 0 {
+            self.heads.drain(..end);
+            self.found.notes.push(format!("heads of lines before it, which cannot be compared here: {end}"));
+        }
+    }
+
     fn line(&mut self, trailer: &Trailer, place: Place) {
         let link = trailer.link;
+        if self.anywhere && link.seq > 1 {
+            self.last = Link { seq: link.seq.saturating_sub(1), hash: trailer.prev };
+        }
+        self.begin_at(link.seq);
         if trailer.follows(&self.last) {
             self.accept(link, place);
         } else if link.seq > self.last.seq {
@@ -254,7 +308,7 @@ impl Chain {
 
     fn accept(&mut self, link: Link, place: Place) {
         (self.at_start, self.last_edited, self.torn) = (false, false, Torn::None);
-        self.last = link;
+        (self.last, self.last_segment) = (link, self.segment);
         let heads = self.heads_of(link.seq);
         self.count(link, &heads, place);
     }
@@ -291,10 +345,18 @@ impl Chain {
     }
 
     fn fault(&mut self, kind: FaultKind, place: Place, seq: Option<u64>, found: String) {
+        let (path, Place { line, byte }) = (self.path.clone(), place);
+        self.add(Fault { kind, path, line, byte, seq, found });
+    }
+
+    fn add(&mut self, fault: Fault) {
         self.found.fault_count += 1;
         if self.found.faults.len() < Verification::FAULTS_MAX {
-            let (path, Place { line, byte }) = (self.path.clone(), place);
-            self.found.faults.push(Fault { kind, path, line, byte, seq, found });
+            self.found.faults.push(fault);
         }
     }
+}
+
+fn no_identity(layout: &Layout) -> String {
+    format!("{}: found no such file; the ledger's identity cannot be verified", layout.identity().display())
 }

@@ -17,7 +17,8 @@ use super::Ledger;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::blocks::Blocks;
 use crate::journal::segment::Layout;
-use crate::journal::storage::{Disk, Storage};
+use crate::journal::storage::{Disk, FileType, Stat, Storage};
+use crate::journal::truncation::{Known, Truncation};
 use crate::journal::workers::{Sharing, in_order};
 use crate::journal::{Head, events, identity};
 use chain::Chain;
@@ -41,7 +42,7 @@ pub enum FaultKind {
     /// A line's bytes are not what its hash says, or the line after it says; or where one line should stand, there is
     /// what begins as one and has no hash.
     Edited,
-    /// The ledger ends before a head that was kept.
+    /// The ledger ends before a head that was kept, or before what its machinery knows to have been synced.
     Truncated,
     /// The ledger, or a line of it, is another than a head that was kept says.
     Replaced,
@@ -117,8 +118,12 @@ pub struct Verification {
     pub repeated: u64,
     /// Bytes at the end of the active segment that a writer has not finished. No fault.
     pub in_progress_bytes: u64,
-    /// The state at the end of what was read, to be kept elsewhere and given to a later verification.
+    /// The state at the end of what was read, to be kept elsewhere and given to a later verification. Its ledger is the
+    /// nil id if the identity is not there, as [`notes`](Self::notes) say then.
     pub head: Head,
+    /// What could not be verified, and why; as a rule none. No faults.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// How many faults there are.
     pub fault_count: u64,
     /// The first faults, in the order of the ledger; at most [`FAULTS_MAX`](Self::FAULTS_MAX).
@@ -141,11 +146,15 @@ impl Verification {
 /// All cores compute hashes, up to 16. The memory is constant: for each core 256 KiB of the ledger, and what was found in
 /// eight blocks of as much; where a line is longer, that line.
 ///
-/// A chain alone cannot show that its end was cut off, or that all of it was written anew: heads that were kept
-/// elsewhere can.
+/// A chain alone cannot show that its end was cut off, or that all of it was written anew. The machinery knows what was
+/// synced, so a cut end is a fault as long as the machinery is there; heads that were kept elsewhere show both.
+///
+/// A copy of one segment, without the machinery beside it, is verified by itself: [`Verification::notes`] say what is
+/// missing, and whether lines come before its first one.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] when there is no ledger at `path`, or the disk fails; [`ErrorKind::Abandoned`] when a
+/// [`ErrorKind::Io`] when there is no ledger at `path`, nor a copy of a segment, or the disk fails;
+/// [`ErrorKind::Abandoned`] when a
 /// thread of the verification panicked. Faults are no errors.
 pub fn verify(path: impl AsRef<Path>, heads: &[Head]) -> Result<Verification> {
     verify_on(&Disk, &Layout::new(path.as_ref()), heads)
@@ -175,20 +184,54 @@ fn verify_in(
     block_bytes: u64,
     sharing: Sharing,
 ) -> Result<Verification> {
-    let id = identity::read(disk, layout)?.ok_or_else(|| {
+    let absent = || {
         Error::new(ErrorKind::Io, "verify the ledger").path(layout.active()).detail("there is no ledger of this name")
-    })?;
+    };
+    let failed = |source| Error::io("verify the ledger", layout.active(), source);
+    let id = identity::read(disk, layout)?;
+    // Opening a FIFO would wait for ever.
+    let is_file = |stat: Option<Stat>| stat.is_some_and(|stat| stat.file_type == FileType::File);
+    if id.is_none() && !is_file(disk.stat(layout.active()).map_err(failed)?) {
+        return Err(absent());
+    }
+    // Before the lines: what is appended meanwhile is known too late to be missed.
+    let mut known = Known::from_all(disk, layout);
+    let truncations = known.truncations(disk, layout)?;
     let blocks = Blocks::of(disk, layout, block_bytes)?;
     let mut chain = Chain::new(id, layout, blocks.active_number(), heads);
-    match events::archived_before(disk, layout, blocks.first_number()) {
-        Ok(archived) => archived.into_iter().for_each(|archived| chain.begin_after(archived)),
-        Err(error) if error.is_denied() => chain.unreadable(&error),
-        Err(error) => return Err(error),
+    if id.is_none() && disk.stat(layout.machinery()).map_err(failed)?.is_none() {
+        chain.begin_anywhere();
+    } else {
+        match events::archived_before(disk, layout, blocks.first_number()) {
+            Ok(archived) => archived.into_iter().for_each(|archived| chain.begin_after(archived)),
+            Err(error) if error.is_denied() => chain.unreadable(&error),
+            Err(error) => return Err(error),
+        }
     }
     let unreadable = in_order(blocks, sharing, Checked::of, |block, checked| {
         chain.block(block, checked);
         Ok(())
     })?;
     unreadable.iter().for_each(|error| chain.unreadable(error));
-    Ok(chain.end())
+    let found = chain.end(truncations, known.last_seq(id));
+    // Plain JSON lines, or what is no ledger at all.
+    if id.is_none() && found.head.seq == 0 { Err(absent()) } else { Ok(found) }
+}
+
+/// What the machinery of the ledger at `path` knows to have been synced and is not there, each a
+/// [`FaultKind::Truncated`]; as a rule nothing. Reads no line: a small read and a few looks at names and lengths. A
+/// [verification](verify) finds more.
+///
+/// # Errors
+/// As [`Records::open`](super::Records::open).
+pub fn truncations(path: impl AsRef<Path>) -> Result<Vec<Fault>> {
+    let layout = Layout::to_read(path.as_ref())?;
+    let found = Known::from_area(&Disk, &layout).truncations(&Disk, &layout)?;
+    Ok(found.into_iter().map(Fault::from).collect())
+}
+
+impl From<Truncation> for Fault {
+    fn from(Truncation { path, seq, found, .. }: Truncation) -> Self {
+        Self { kind: FaultKind::Truncated, path, line: 0, byte: 0, seq, found }
+    }
 }

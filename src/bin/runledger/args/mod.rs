@@ -236,4 +236,10 @@ impl Command {
                 | Self::Escalate(_)
         )
     }
+
+    /// Whether it only reads the ledger, and says nothing of its end itself.
+    pub(crate) fn reads_only(&self) -> bool {
+        let judges = matches!(self, Self::Verify(_) | Self::Head(_) | Self::Gate(_));
+        (self.reads_all() && !judges) || matches!(self, Self::Tail(_) | Self::Open(_) | Self::Errors(_) | Self::Pg(_))
+    }
 }
