@@ -78,7 +78,7 @@ pub struct FallbackExecution {
     kept: Kept,
     path: PathBuf,
     ledger: String,
-    record: ExecutionMetrics,
+    record: Box<ExecutionMetrics>,
     begun: Instant,
     /// How long it took, once its clock was stopped.
     took: Option<Duration>,
@@ -128,6 +128,7 @@ impl Fallback {
         let path = self.directory.join(format!("{}{END}", record.execution_id));
         let kept = make(&path).map_err(|source| Error::io("keep a record elsewhere", &path, source))?;
         let ledger = place_of(ledger).to_string_lossy().into_owned();
+        let record = Box::new(record);
         let mut execution = FallbackExecution { kept, path, ledger, record, begun: Instant::now(), took: None };
         let mut interrupted = execution.record.clone();
         interrupted.set_status(Status::Interrupted);
