@@ -227,3 +227,27 @@ fn a_command_that_is_killed_where_no_ledger_can_be_is_recorded() {
     let reason = format!("process {pid} ended before the execution did");
     assert_eq!(records(&place)[0].error_reason, Some(reason));
 }
+
+/// Nor does a gate pass a run of which a record is kept elsewhere.
+#[test]
+fn a_gate_knows_what_is_kept_elsewhere() {
+    let place = Place::empty();
+    let gated = |script: &str| {
+        let mut command = at(&place);
+        command.env("RUNLEDGER_RUN_ID", "nightly");
+        output(command.args(["run", "--skill", "a", "--", "sh", "-c", script]))
+    };
+    let gate = || output(at(&place).args(["gate", "--run", "nightly", "--json"]));
+    assert_eq!(gated("exit 0").answer(0), "");
+    assert_eq!(gate().json()["verdict"], "PASS");
+    std::fs::rename(place.path("logs"), place.path("away")).unwrap();
+    std::fs::write(place.path("logs"), "a file\n").unwrap();
+    assert_eq!(gated("exit 0").code, Some(0));
+    std::fs::remove_file(place.path("logs")).unwrap();
+    std::fs::rename(place.path("away"), place.path("logs")).unwrap();
+    let failed: Value = serde_json::from_str(&gate().stdout).unwrap();
+    assert_eq!((&failed["verdict"], &failed["spilled"]), (&"FAIL".into(), &1.into()), "{failed}");
+    assert_eq!(gated("exit 0").answer(0), "");
+    let passed = gate().json();
+    assert_eq!((&passed["verdict"], &passed["executions"]), (&"PASS".into(), &3.into()), "{passed}");
+}

@@ -165,6 +165,17 @@ impl Fallback {
         files.into_iter().filter_map(|path| read(path).transpose()).collect()
     }
 
+    /// Those of [`records`](Self::records) that belong to the ledger whose active segment is `ledger`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the directory or a file in it cannot be read.
+    pub fn records_of(&self, ledger: &Path) -> Result<Vec<FallbackRecord>> {
+        let place = place_of(ledger);
+        let mut records = self.records()?;
+        records.retain(|record| place_of(&record.ledger) == place);
+        Ok(records)
+    }
+
     /// Looks whether records are kept, of any ledger; `None` if not.
     pub fn examine(&self) -> Option<Check> {
         const NAME: &str = "elsewhere";

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use runledger::governance::{Expectations, Gate, GateReport, GateVerdict};
-use runledger::ledger::{losses, readable_in_flight, spilled};
+use runledger::ledger::{losses, readable_in_flight};
 use runledger::{Error, ExecutionMetrics, Records};
 
 use crate::args::{self, Global};
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &args::Gate, global: &Global, out: &mut impl Write) -> R
     // In this order, and before the records: what ends in between is in the spill or has a record then.
     let (begun, mut unreadable) = readable_in_flight(&global.ledger)?;
     let begun: Vec<ExecutionMetrics> = begun.into_iter().map(|begun| begun.record).collect();
-    let spilled = spilled(&global.ledger)?;
+    let spilled = records::spilled(global)?;
     unreadable.extend(spilled.unreadable);
     let lost = match losses(&global.ledger) {
         Err(error) if records::is_denied(&error) => {

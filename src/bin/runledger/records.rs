@@ -9,6 +9,7 @@ use runledger::{Error, ErrorKind, ExecutionMetrics, InFlight, Records, Scan};
 
 use crate::args::{Global, Selection};
 use crate::failure::{self, Failure};
+use crate::fallback;
 use crate::output;
 
 /// Gives each record of the ledger to `take`, in order. A line that is no record is passed over, and stderr names it;
@@ -88,9 +89,15 @@ pub(crate) fn losses(global: &Global) -> Result<Option<Vec<Loss>>, Failure> {
     }
 }
 
-/// What is in the spill, as far as it may be read; stderr names the rest.
+/// What is in the spill or was kept elsewhere, as far as it may be read; stderr names the rest.
 pub(crate) fn spilled(global: &Global) -> Result<Spilled, Failure> {
-    let found = runledger::ledger::spilled(&global.ledger)?;
+    let mut found = runledger::ledger::spilled(&global.ledger)?;
+    for fallback in fallback::all() {
+        match fallback.records_of(&global.ledger) {
+            Ok(kept) => found.records.extend(kept.into_iter().map(|kept| kept.record)),
+            Err(error) => found.unreadable.push(error),
+        }
+    }
     warn_of_unreadable(&found.unreadable, global);
     Ok(found)
 }
