@@ -30,7 +30,11 @@ pub(crate) fn segments_from_last<'j>(
         let mut blocks = Blocks::after(storage, layout, Cursor { segment, ..Cursor::START }, u64::MAX)?;
         let is_active = blocks.active_number() == segment;
         let block = blocks.next_block()?.filter(|block| block.segment == segment);
-        Ok(block.map(|block| Segment { block, is_active }))
+        // A segment that may not be read is no reason to give the ones before it as the last.
+        match blocks.into_unreadable().pop() {
+            Some(denied) if block.is_none() => Err(denied),
+            _ => Ok(block.map(|block| Segment { block, is_active })),
+        }
     };
     Ok(numbers.filter_map(move |segment| open(segment).transpose()))
 }

@@ -22,7 +22,7 @@ const BLOCK_BYTES: u64 = 256 * 1024;
 pub struct LastRecords<T> {
     /// What was made of the last records, in their order in the ledger.
     pub records: Vec<T>,
-    /// The lines that are no records, of the part that was read.
+    /// The lines that are not records, of the part that was read, and the segments that this process may not read.
     pub skipped: Skipped,
 }
 
@@ -59,7 +59,13 @@ pub fn last_records<T>(
     let (mut records, mut skipped) = (VecDeque::new(), Skipped::default());
     let (mut repeated_from, mut buffer) = (None::<u64>, Vec::new());
     for segment in segments_from_last(&Disk, &layout)? {
-        let Segment { block: mut rest, is_active } = segment?;
+        let Segment { block: mut rest, is_active } = match segment {
+            Err(error) if error.is_denied() => {
+                skipped.add_unreadable(vec![error]);
+                continue;
+            }
+            segment => segment?,
+        };
         let mut of_segment = Skipped::default();
         // How many lines there are before the block that was read last: counted where one must be named.
         let mut before: Option<u64> = None;
