@@ -257,14 +257,27 @@ fn both_are(pids: &[String; 2], state: &str) {
     until(state, || pids.iter().all(|pid| status(pid, "State:").starts_with(state)));
 }
 
-const JOB: &str = "run --skill job -- sh -c 'echo pid $$; until [ -e go ]; do sleep 0.01; done; exit 4'";
+/// It waits without a child: a shell that has just forked one cannot be stopped before the child goes on (vfork), and a
+/// key of the terminal stops both.
+const JOB: &str = "run --skill job -- sh -c 'echo pid $$; read line < go; exit 4'";
+
+/// A place where [`JOB`] can wait until somebody [lets it go](let_go).
+fn place_to_wait() -> Place {
+    let place = Place::empty();
+    assert!(Command::new("mkfifo").arg(place.path("go")).status().unwrap().success());
+    place
+}
+
+fn let_go(place: &Place) {
+    std::fs::write(place.path("go"), "now\n").unwrap();
+}
 
 #[test]
 fn a_key_of_the_terminal_stops_the_job_and_the_shell_continues_it() {
     if !has_terminal() {
         return;
     }
-    let place = Place::empty();
+    let place = place_to_wait();
     let mut shell = Shell::start(&place);
     shell.types(&format!("{RUNLEDGER} {JOB}\n"));
     let command = shell.pid();
@@ -278,7 +291,7 @@ fn a_key_of_the_terminal_stops_the_job_and_the_shell_continues_it() {
         shell.types(continued);
         until("going on", || both.iter().all(|pid| !status(pid, "State:").starts_with('T')));
     }
-    std::fs::write(place.path("go"), "").unwrap();
+    let_go(&place);
     shell.types("echo co\"\"de $?\n");
     shell.until("code 4\r\n");
     assert_eq!(outcome(&place), (Some(Status::Failed), Some(4)));
@@ -307,7 +320,7 @@ fn a_continued_process_continues_its_command() {
     if !has_terminal() {
         return;
     }
-    let place = Place::empty();
+    let place = place_to_wait();
     let mut shell = Shell::start(&place);
     shell.types(&format!("{RUNLEDGER} {JOB} &\n"));
     let command = shell.pid();
@@ -319,7 +332,7 @@ fn a_continued_process_continues_its_command() {
         send("-CONT");
         until("going on", || both.iter().all(|pid| !status(pid, "State:").starts_with('T')));
     }
-    std::fs::write(place.path("go"), "").unwrap();
+    let_go(&place);
     shell.types("wait %1; echo co\"\"de $?\n");
     shell.until("code 4\r\n");
     assert_eq!(outcome(&place), (Some(Status::Failed), Some(4)));

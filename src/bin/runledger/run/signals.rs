@@ -26,12 +26,12 @@ pub(super) struct Signals {
     kept: Kept,
     /// Whether each has come.
     came: Vec<(i32, Arc<AtomicBool>)>,
-    /// Whether the command was asked to stop, and has not gone on since.
+    /// Whether a stop was passed on to the command, which has not gone on since.
     stop_asked: bool,
+    /// Whether the command has stopped, and has not gone on since.
+    stopped: bool,
     /// Whether this process has stopped, and has looked at no signal since.
     resumed: bool,
-    /// Whether something else has let the command go on: it gets no second SIGCONT.
-    continued: bool,
 }
 
 impl Signals {
@@ -47,7 +47,7 @@ impl Signals {
             came.push((signal, flag));
         }
         let kept = Kept::new(came.iter().map(|(signal, _)| *signal).chain([SIGCHLD, SIGCONT]))?;
-        Ok(Self { kept, came, stop_asked: false, resumed: false, continued: false })
+        Ok(Self { kept, came, stop_asked: false, stopped: false, resumed: false })
     }
 
     /// Passes them on to `command`, those too that have come already, until it ends; returns how it did. Other children
@@ -72,12 +72,10 @@ impl Signals {
             if let Some(ended) = self.look_at_children(command)? {
                 return Ok(ended);
             }
-            if signals.contains(&SIGCONT) {
+            // A shell lets all processes of the job go on: a second SIGCONT would undo the next stop.
+            if signals.contains(&SIGCONT) && (self.stopped || self.stop_asked) {
                 self.stop_asked = false;
-                // A shell lets all processes of the job go on.
-                if !std::mem::take(&mut self.continued) {
-                    pass_on(SIGCONT, command);
-                }
+                pass_on(SIGCONT, command);
             }
         }
     }
@@ -88,9 +86,10 @@ impl Signals {
             match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
                 Ok(Some((pid, status))) if pid == command => {
                     if status.stopped() {
+                        self.stopped = true;
                         self.stop();
                     } else if status.continued() {
-                        self.continued = true;
+                        (self.stopped, self.stop_asked) = (false, false);
                     } else {
                         return Ok(Some(ExitStatus::from_raw(status.as_raw())));
                     }
@@ -105,7 +104,6 @@ impl Signals {
     /// Stops as the command has, so that the shell sees a stopped job. Without a terminal there is no such shell: who
     /// stopped the command alone would let only that go on.
     fn stop(&mut self) {
-        self.continued = false;
         if self.stop_asked || File::open("/dev/tty").is_ok() {
             stop();
             self.resumed = true;
