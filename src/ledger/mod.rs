@@ -28,7 +28,7 @@ mod verify;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 pub use answer::{Answer, Completed, Recorded};
@@ -53,7 +53,7 @@ use crate::id::new_id;
 use crate::journal::events::{self, Event};
 use crate::journal::per_process::PerProcess;
 use crate::journal::storage::open_to_read;
-use crate::journal::warnings::{OnStderr, to_stderr};
+use crate::journal::warnings::OnStderr;
 use crate::journal::{self, Cursor, Durability, Head, Journal, make_directory};
 use crate::metrics::{Call, ExecutionMetrics, RunIds, Timestamp};
 use crate::quota::{self, Limits, Quota};
@@ -559,14 +559,18 @@ pub fn hash_file(path: impl AsRef<Path>) -> Result<String> {
 /// grew from. A program that records often keeps a [`Ledger`] open instead.
 ///
 /// Returns whether the record is in the ledger. With `raise_on_error` a disk that refuses is an error; without, it is a
-/// warning on stderr and `false`, so that the skill goes on.
+/// warning on stderr and `false`, so that the skill goes on. Of equal warnings one a second is printed, with the number of
+/// those before it; how many come after the last one is not printed.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`], always, for a record that [`Ledger::append`] refuses; with `raise_on_error` also the errors of
 /// [`Ledger::open`] and of the append.
 pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, raise_on_error: bool) -> Result<bool> {
     let json = valid_json(record)?;
-    let logged = Ledger::open(path).and_then(|ledger| match ledger.store(json.as_bytes()) {
+    // Each call opens a ledger of its own, and equal warnings of many calls are still one a second.
+    static WARNINGS: LazyLock<Arc<OnStderr>> = LazyLock::new(OnStderr::new);
+    let options = Options::new().on_warning(|error| WARNINGS.warn("", error));
+    let logged = options.open(path).and_then(|ledger| match ledger.store(json.as_bytes()) {
         Answer::Durable { .. } | Answer::Flushed { .. } => Ok(()),
         Answer::Spilled(error) | Answer::Lost(error) | Answer::Late(error) => Err(error),
     });
@@ -574,7 +578,7 @@ pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, 
         Ok(()) => Ok(true),
         Err(error) if raise_on_error => Err(error),
         Err(error) => {
-            to_stderr(&error.with_source());
+            WARNINGS.warn("", &error);
             Ok(false)
         }
     }
