@@ -47,7 +47,7 @@ use per_process::PerProcess;
 pub use reader::{Cursor, Line, Lines};
 use segment::Layout;
 use serde::{Deserialize, Serialize};
-use storage::{Disk, Storage};
+use storage::{Disk, FileType, Storage};
 use tail::Tail;
 use uuid::Uuid;
 pub use warnings::{Warning, Warnings};
@@ -132,10 +132,11 @@ pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<
     let failed = |source| Error::io("make a directory", directory, source);
     let mut missing = Vec::new();
     for ancestor in directory.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
-        if storage.stat(ancestor).map_err(failed)?.is_some() {
-            break;
+        match storage.stat(ancestor).map_err(failed)? {
+            None => missing.push(ancestor),
+            Some(there) if missing.is_empty() && there.file_type == FileType::Directory => return Ok(()),
+            Some(_) => break,
         }
-        missing.push(ancestor);
     }
     storage.create_dir(directory).map_err(failed)?;
     missing
