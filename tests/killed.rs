@@ -115,12 +115,13 @@ fn row_23_crash_in_the_recovery_from_a_crash_in_a_recovery() {
     if !can_trace() {
         return;
     }
-    for (scene, call) in [
-        (Scene::AfterKill, "pwrite64"),
-        (Scene::AfterKill, "fdatasync"),
-        (Scene::AfterKill, "fsync"),
-        (Scene::Rotating, "fdatasync"),
-        (Scene::Rotating, "fsync"),
+    for (scene, call, kills_min) in [
+        (Scene::AfterKill, "pwrite64", 4),
+        (Scene::AfterKill, "fdatasync", 4),
+        // A recovery that changes no name syncs no directory.
+        (Scene::AfterKill, "fsync", 1),
+        (Scene::Rotating, "fdatasync", 4),
+        (Scene::Rotating, "fsync", 4),
     ] {
         let directory = tempfile::tempdir().unwrap();
         scene.prepare(directory.path());
@@ -142,7 +143,7 @@ fn row_23_crash_in_the_recovery_from_a_crash_in_a_recovery() {
             }
         }
         println!("{scene:?}: {kills} kills at {call}, one after the other");
-        assert!(kills > 3, "{scene:?} {call}");
+        assert!(kills >= kills_min, "{scene:?} {call}: {kills}");
     }
 }
 
