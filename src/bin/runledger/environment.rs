@@ -6,8 +6,8 @@ use std::{env, path};
 use runledger::Uuid;
 use runledger::metrics::RunIds;
 
-use crate::args::Global;
-use crate::output;
+use crate::global::Global;
+use crate::term::output;
 
 /// The version of a skill whose version nobody told.
 pub(crate) const UNKNOWN_VERSION: &str = "unknown";
@@ -55,5 +55,5 @@ fn value(name: &str) -> Option<String> {
 }
 
 fn warn(name: &str, error: &dyn std::error::Error, global: &Global) {
-    output::warning(&format!("{name} is passed over: {}", crate::failure::text(error)), "malformed", global);
+    output::warning(&format!("{name} is passed over: {}", crate::failure::text(error)), "malformed", global.style());
 }
