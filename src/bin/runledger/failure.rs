@@ -40,7 +40,7 @@ pub(crate) enum Failure {
     NoRun(String),
     #[error("no error has the number {0}")]
     NoError(runledger::runlog::ErrorId),
-    /// The candidates are written below the text.
+    /// [`Failure::report`] writes the candidates below the text.
     #[error("{several} executions have an id that begins with {prefix}")]
     Ambiguous { several: String, prefix: String, candidates: Vec<Candidate> },
     #[error("the ledger has faults ({0}), which `runledger verify` names: its head is not worth keeping")]

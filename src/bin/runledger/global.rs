@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::term::Style;
 
-/// The arguments of every command stand below its own in a help.
+/// In a help, these arguments are listed below those of the command.
 const BELOW_A_COMMANDS_OWN: usize = 900;
 
 /// The arguments that every command takes.

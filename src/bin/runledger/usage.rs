@@ -4,13 +4,13 @@ use std::env;
 
 use crate::answer;
 
-/// Ends the process with what clap says. `command` is the name of the command, as far as it could be read.
+/// Ends the process with the text of `error`. `command` is the name of the command; `None` if the fault precedes it.
 pub(crate) fn end(error: &clap::Error, command: Option<&str>) -> ! {
     let args: Vec<_> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let full = error.render().to_string();
     let text = without_secrets(&full, &args);
     if error.use_stderr() && matches!(command, Some("start" | "progress" | "complete")) {
-        // It may stand behind the fault, up to which clap has read.
+        // Read here, because clap stops at the fault and --json may follow it.
         let one_line = args.iter().any(|arg| arg == "--json");
         answer::usage(text.trim_start_matches("error: "), one_line);
     }
@@ -21,8 +21,8 @@ pub(crate) fn end(error: &clap::Error, command: Option<&str>) -> ! {
     error.exit()
 }
 
-/// Returns the text without the passwords in the arguments that it repeats. The address of a database may be given as an
-/// argument that is none.
+/// Returns the text without the passwords in the arguments that it repeats: the address of a database may be given where
+/// none is expected.
 fn without_secrets(text: &str, args: &[String]) -> String {
     let secret = |arg: &'_ String| -> Option<String> {
         let in_url = || Some(arg.split_once("://")?.1.rsplit_once('@')?.0.split_once(':')?.1);

@@ -31,9 +31,9 @@ use crate::week::Week;
 pub(crate) struct Args {
     /// The week that this day is in (2026-11-16); the last one that was frozen if it is not told
     #[arg(long, value_name = "DAY")]
-    pub(crate) week: Option<Week>,
+    week: Option<Week>,
     #[command(flatten)]
-    pub(crate) window: Window,
+    window: Window,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     };
     let mut comparison = frozen.compare(recent);
     if let Some(wanted) = &args.window.skill {
-        // The others had nothing to be tested with.
+        // The recent executions of the others were left out.
         comparison.skills.retain(|skill, _| skill == wanted);
     }
     if global.json {
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(if comparison.has_regression() { ExitCode::No } else { ExitCode::Yes })
 }
 
-/// The baselines of the week that was asked for, or the last ones.
+/// Returns the baselines of the given week, or the last ones. Fails if none are frozen.
 fn frozen(args: &Args, global: &Global) -> Result<FrozenBaselines, Failure> {
     let path = baselines::frozen_path(global)?;
     let not_frozen = |of: String| Failure::NotFrozen { of, path: path.clone() };
@@ -110,7 +110,7 @@ fn table(frozen: &FrozenBaselines, comparison: &Comparison, out: &mut impl Write
     for (skill, compared) in &comparison.skills {
         let names = ["success", "ms", "mean ms", "mean usd", "tokens"];
         for (name, (_, metric)) in names.into_iter().zip(compared.metrics()) {
-            // What neither side knows is nothing to compare.
+            // A metric that neither side knows is left out.
             if metric.baseline_samples + metric.recent_samples > 0 {
                 table.row([
                     skill.clone(),
@@ -129,24 +129,26 @@ fn table(frozen: &FrozenBaselines, comparison: &Comparison, out: &mut impl Write
     Ok(())
 }
 
-/// In percent of the baseline.
+/// The interval in percent of the baseline; `None` if that is 0 or unknown.
 fn interval(metric: &Metric) -> Option<String> {
     let baseline = metric.baseline.filter(|baseline| *baseline != 0.0)?;
     let [low, high] = metric.interval?.map(|end| short::percent(end / baseline.abs()));
     Some(format!("{low} … {high}"))
 }
 
-/// Four digits, or all before the point.
+/// The number with four digits, or with all digits before the point.
 fn four_digits(number: f64) -> String {
     let places = match number.abs() {
         0.0 => 0,
         magnitude => (3 - magnitude.log10().floor() as i32).clamp(0, 8),
     };
     let text = format!("{number:.*}", places as usize);
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false if text.len() > 8 => format!("{number:.2e}"),
-        false => text,
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else if text.len() > 8 {
+        format!("{number:.2e}")
+    } else {
+        text
     }
 }
 

@@ -28,24 +28,24 @@ Exits with 1 if no execution of that id is in flight.")]
 pub(crate) struct Args {
     /// The execution_id that `start` answered with
     #[arg(long, value_name = "UUID")]
-    pub(crate) execution_id: Uuid,
+    execution_id: Uuid,
     /// How it ended
     #[arg(long, default_value = "success")]
-    pub(crate) status: Outcome,
+    status: Outcome,
     /// What went wrong, or why it was given up
     #[arg(long, value_name = "TEXT")]
-    pub(crate) error_message: Option<String>,
+    error_message: Option<String>,
     /// Quality of the result as the agent itself judges it, 0.0-1.0
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
-    pub(crate) quality_score: Option<f64>,
+    quality_score: Option<f64>,
     /// More metadata, as a JSON object; a key that was there gets the new value
     #[arg(long, value_name = "JSON", value_parser = object)]
-    pub(crate) metadata: Option<Map<String, Value>>,
+    metadata: Option<Map<String, Value>>,
 }
 
 /// How an execution ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Outcome {
+enum Outcome {
     Success,
     Error,
     Cancelled,

@@ -27,9 +27,10 @@ pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
     let mut checks = examine(&global.ledger);
     checks.extend(fallback::all().iter().filter_map(Fallback::examine));
     for check in &checks {
-        match global.json {
-            true => output::json_line(out, check)?,
-            false => write(check, out)?,
+        if global.json {
+            output::json_line(out, check)?;
+        } else {
+            write(check, out)?;
         }
     }
     Ok(match checks.iter().map(|check| check.level).max() {
@@ -39,7 +40,7 @@ pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
     })
 }
 
-/// What to do stands below what was found.
+/// Writes what was found, and below it what to do.
 fn write(check: &Check, out: &mut impl Write) -> Result<(), Failure> {
     writeln!(out, "{:7}  {:11}  {}", check.level, check.name, printable(&check.found))?;
     if let Some(advice) = &check.advice {

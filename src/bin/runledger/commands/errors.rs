@@ -24,13 +24,13 @@ use crate::term::output;
   runledger errors --json | jq 'select(.status != \"RESOLVED\") | .id, .message'")]
 pub(crate) struct Args {
     #[command(subcommand)]
-    pub(crate) command: Option<ErrorsCommand>,
+    command: Option<Command>,
     #[command(flatten)]
-    pub(crate) logs: RunLogs,
+    logs: RunLogs,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum ErrorsCommand {
+enum Command {
     /// List all errors; with --json, each line is one error
     #[command(after_help = "Example: all of them
   runledger errors list")]
@@ -80,45 +80,47 @@ fn severity() -> impl TypedValueParser<Value = Severity> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let command = args.command.as_ref().unwrap_or(&ErrorsCommand::List);
-    // Where there is no registry, none is made.
+    let command = args.command.as_ref().unwrap_or(&Command::List);
+    // Read first, so that no registry is made if none exists.
     let errors = read(&args.logs.directory(global))?;
     let known = |id: &ErrorId| errors.iter().find(|error| error.id == *id).ok_or(Failure::NoError(*id));
     let changed = match command {
-        ErrorsCommand::List => {
-            match global.json {
-                true => errors.iter().try_for_each(|error| output::json_line(out, error))?,
-                false => error_registry::table(&errors, out)?,
+        Command::List => {
+            if global.json {
+                errors.iter().try_for_each(|error| output::json_line(out, error))?;
+            } else {
+                error_registry::table(&errors, out)?;
             }
             return Ok(ExitCode::Yes);
         }
-        ErrorsCommand::Show { id } => {
+        Command::Show { id } => {
             match (known(id)?, global.json) {
                 (error, true) => output::json_line(out, error)?,
                 (error, false) => write!(out, "{}", error.to_markdown())?,
             }
             return Ok(ExitCode::Yes);
         }
-        ErrorsCommand::Render => {
+        Command::Render => {
             args.logs.open(global)?.render()?;
             return Ok(ExitCode::Yes);
         }
-        ErrorsCommand::Resolve { id, resolution } => {
+        Command::Resolve { id, resolution } => {
             known(id)?;
             args.logs.open(global)?.resolve(*id, resolution)?
         }
-        ErrorsCommand::Reopen { id } => {
+        Command::Reopen { id } => {
             known(id)?;
             args.logs.open(global)?.reopen(*id)?
         }
-        ErrorsCommand::Severity { id, severity } => {
+        Command::Severity { id, severity } => {
             known(id)?;
             args.logs.open(global)?.set_severity(*id, *severity)?
         }
     };
-    match global.json {
-        true => output::json_line(out, &changed)?,
-        false => error_registry::table(std::slice::from_ref(&changed), out)?,
+    if global.json {
+        output::json_line(out, &changed)?;
+    } else {
+        error_registry::table(std::slice::from_ref(&changed), out)?;
     }
     Ok(ExitCode::Yes)
 }

@@ -37,13 +37,13 @@ pub(crate) struct Args {
     /// Only what began then or later: a date (2026-11-01, today, yesterday, UTC), a time (2026-11-01T12:00:00Z), or a span
     /// back from now in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
     #[arg(long, value_name = "WHEN")]
-    pub(crate) since: Option<When>,
+    since: Option<When>,
     /// Only what began before then, in the same forms; given a date, that whole day is included
     #[arg(long, value_name = "WHEN")]
-    pub(crate) until: Option<When>,
+    until: Option<When>,
     /// From when on it is worth telling; `runledger policy` prints the thresholds that hold without
     #[arg(long, value_name = "FILE")]
-    pub(crate) policy: Option<PathBuf>,
+    policy: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -54,10 +54,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let mut escalations = Escalations::new(policy, since, period.until.map(Bound::end))?;
 
     let malformed_lines = records::each(global, |record| Ok(escalations.add(&record)?))?;
-    // After the records: what ended in between is told of the next time, and is not overdue.
+    // Read after the records: an execution that ends between the two is not overdue, and the next call reports it.
     for mut begun in records::in_flight(global)? {
         if begun.owner_alive == Some(false) {
-            // As whoever opens the ledger next will record it.
+            // The next process that opens the ledger records it so.
             begun.record.set_status(Status::Interrupted);
             escalations.add(&begun.record)?;
         } else {
@@ -69,9 +69,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
     records::warn_of_spill(global)?;
     let report = escalations.finish();
-    match global.json {
-        true => output::json_line(out, &Answer { report: &report, malformed_lines })?,
-        false => write(&report, out)?,
+    if global.json {
+        output::json_line(out, &Answer { report: &report, malformed_lines })?;
+    } else {
+        write(&report, out)?;
     }
     Ok(if report.escalations.is_empty() { ExitCode::Yes } else { ExitCode::No })
 }
@@ -118,7 +119,8 @@ fn text(statistic: &Statistic) -> String {
             let name = if *test == Test::FisherExact { "Fisher's exact test" } else { "two-proportion z-test" };
             let difference = format!("difference {}, {}", percents(*interval), p(*p_adjusted));
             let association = association.map_or_else(String::new, |found| {
-                let (chi, degrees) = (found.chi_squared, found.degrees);
+                let chi = found.chi_squared;
+                let degrees = found.degrees;
                 format!(
                     "; all tiers: χ² {chi:.2}, df {degrees}, {}, Cramér's V {:.2}",
                     p(found.p_value),

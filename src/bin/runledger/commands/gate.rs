@@ -38,20 +38,20 @@ use crate::term::{output, printable, short};
 pub(crate) struct Args {
     /// The run
     #[arg(long = "run", value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub(crate) run_id: String,
+    run_id: String,
     /// What the run must have
     #[arg(long, value_name = "FILE")]
-    pub(crate) expect: Option<PathBuf>,
+    expect: Option<PathBuf>,
     /// What is asked of it; `runledger policy` prints what is asked without
     #[arg(long, value_name = "FILE")]
-    pub(crate) policy: Option<PathBuf>,
+    policy: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let gate = Gate::new(&args.run_id)
         .policy(policy_file::read(args.policy.as_deref())?.gate)
         .expected(expected(args.expect.as_deref())?);
-    // In this order, and before the records: what ends in between is in the spill or has a record then.
+    // In this order, and before the records: an execution that ends meanwhile is in the spill or has a record by then.
     let (begun, mut unreadable) = readable_in_flight(&global.ledger)?;
     let begun: Vec<ExecutionMetrics> = begun.into_iter().map(|begun| begun.record).collect();
     let spilled = spilled(&global.ledger)?;
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             global.style(),
         );
     }
-    // Of segments the faults tell.
+    // The faults report segments.
     let of_segment = |error: &Error| found.faults.iter().any(|fault| Some(fault.path.as_path()) == error.file());
     unreadable.retain(|error| !of_segment(error));
     faults.extend(unreadable.iter().map(|error| failure::text(error)));
@@ -91,9 +91,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let records = Records::open(&global.ledger)?.filter(readable);
     records::warn_of_unreadable(&unreadable, global);
     let report = gate.judge(&begun, records, faults)?;
-    match global.json {
-        true => output::json_line(out, &report)?,
-        false => write(&report, out)?,
+    if global.json {
+        output::json_line(out, &report)?;
+    } else {
+        write(&report, out)?;
     }
     Ok(if report.verdict == GateVerdict::Pass { ExitCode::Yes } else { ExitCode::No })
 }

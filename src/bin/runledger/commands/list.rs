@@ -27,16 +27,16 @@ use crate::term::{Table, output};
 pub(crate) struct Args {
     /// Only this skill
     #[arg(long, value_name = "NAME")]
-    pub(crate) skill: Option<String>,
+    skill: Option<String>,
     /// Only executions that ended like this
     #[arg(long, value_parser = any_status())]
-    pub(crate) status: Option<Status>,
+    status: Option<Status>,
     /// How many at most: the last ones
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit: u32,
+    limit: u32,
     /// However many there are
     #[arg(long, conflicts_with = "limit")]
-    pub(crate) all: bool,
+    all: bool,
 }
 
 fn any_status() -> impl TypedValueParser<Value = Status> {
@@ -45,16 +45,17 @@ fn any_status() -> impl TypedValueParser<Value = Status> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    match global.json {
-        true => json(args, global, out)?,
-        false => table(args, global, out)?,
+    if global.json {
+        json(args, global, out)?;
+    } else {
+        table(args, global, out)?;
     }
     Ok(ExitCode::Yes)
 }
 
 fn json(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     if args.all {
-        // Nothing is held of a ledger that is larger than the memory.
+        // One record at a time: the ledger may be larger than the memory.
         records::each(global, |record| {
             if args.wants(&record) {
                 output::json_line(out, &record)?;
@@ -71,18 +72,17 @@ fn json(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failur
 
 fn table(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     let row = |record: ExecutionMetrics| (record.execution_id, cells(&record));
-    let rows = match args.all {
-        true => {
-            let mut rows = Vec::new();
-            records::each(global, |record| {
-                if args.wants(&record) {
-                    rows.push(row(record));
-                }
-                Ok(())
-            })?;
-            rows
-        }
-        false => last(args, global, row)?,
+    let rows = if args.all {
+        let mut rows = Vec::new();
+        records::each(global, |record| {
+            if args.wants(&record) {
+                rows.push(row(record));
+            }
+            Ok(())
+        })?;
+        rows
+    } else {
+        last(args, global, row)?
     };
     let mut ids: Vec<_> = rows.iter().map(|(id, _)| id.as_u128()).collect();
     ids.sort_unstable();
@@ -95,7 +95,7 @@ fn table(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failu
     Ok(())
 }
 
-/// What `make` makes of the last ones that are asked for. Damaged lines before them are not looked at.
+/// Returns what `make` makes of the last records that are meant. Damaged lines before them are not read.
 fn last<T>(args: &Args, global: &Global, make: impl Fn(ExecutionMetrics) -> T) -> Result<Vec<T>, Failure> {
     let take = |record| args.wants(&record).then(|| make(record));
     let last = last_records(&global.ledger, args.limit as usize, take)?;

@@ -32,7 +32,7 @@ use crate::term::{Column, Table, cell, output, short};
   runledger metrics --since 7d --json | jq '.models[] | {model, failure_rate}'")]
 pub(crate) struct Args {
     #[command(flatten)]
-    pub(crate) selection: Selection,
+    selection: Selection,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -40,14 +40,15 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let add = |all: &mut Accumulator, record: &_| if meant(record) { all.add(record) } else { Ok(()) };
     let (all, malformed_lines) = records::fold(global, Accumulator::new, add, Accumulator::merge)?;
     let derived = all.finish();
-    match global.json {
-        true => output::json_line(out, &Answer { derived: &derived, malformed_lines })?,
-        false => tables(&derived, out)?,
+    if global.json {
+        output::json_line(out, &Answer { derived: &derived, malformed_lines })?;
+    } else {
+        tables(&derived, out)?;
     }
     Ok(ExitCode::Yes)
 }
 
-/// The metrics in JSON, and how many lines they are without.
+/// The metrics in JSON, and the number of lines that are not records.
 #[derive(Serialize)]
 struct Answer<'d> {
     #[serde(flatten)]
@@ -71,7 +72,7 @@ fn tables(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure>
     tally("qc violation", &derived.qc_violations, out)
 }
 
-/// The types of shots with their risks, and all shots together.
+/// Writes the types of shots with their risks, and all shots together.
 fn shots(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
         Column::Name("shot type"),
@@ -112,7 +113,7 @@ fn shots(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> 
     Ok(())
 }
 
-/// With two decimals below 10,000: `0.25`, `12.50`, `12.3k`.
+/// An average, with two decimals below 10,000: `0.25`, `12.50`, `12.3k`.
 fn average(average: f64) -> String {
     if average < 10_000.0 { format!("{average:.2}") } else { short::count(average as u128) }
 }

@@ -71,7 +71,7 @@ fn cells(begun: &InFlight, now: Timestamp) -> [String; 6] {
     ]
 }
 
-/// A length of time in its largest unit, cut: `59s`, `3h`, `12d`.
+/// A length of time in its largest unit, rounded down: `59s`, `3h`, `12d`.
 fn age(ms: u64) -> String {
     match ms / 1000 {
         seconds @ ..60 => format!("{seconds}s"),

@@ -44,15 +44,18 @@ Example: one record
     "timestamp_end": "2026-02-14T14:23:05Z"}' | jq -c . | runledger pipe"#)]
 pub(crate) struct Args {}
 
-/// What a pipe of Linux holds: so much can have come while the batch before was synced.
+/// The size of a pipe on Linux: this much may arrive while the batch before is synced.
 const BUFFER_BYTES: usize = 1 << 16;
 
 pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let ledger = ledger::open(global)?;
     let mut input = BufReader::with_capacity(BUFFER_BYTES, io::stdin());
-    let (mut batch, mut line, mut number, mut all_durable) = (Batch::default(), Vec::new(), 0, true);
+    let mut batch = Batch::default();
+    let mut line = Vec::new();
+    let mut number = 0;
+    let mut all_durable = true;
     loop {
-        // What has come is answered before more is waited for.
+        // Lines that have arrived are answered before the next read, which may wait.
         if !input.buffer().contains(&b'\n') {
             all_durable &= batch.answer(&ledger, out)?;
             out.flush()?;
@@ -74,8 +77,8 @@ pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
     Ok(if all_durable { ExitCode::Yes } else { ExitCode::No })
 }
 
-/// Reads a line without its line feed; `None` at the end of the input. False: it is longer than it may be, and was
-/// passed over.
+/// Reads a line without its line feed. Returns `None` at the end of the input, and false if the line was too long and was
+/// skipped.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
     let limit = PAYLOAD_BYTES_MAX as u64 + 1;
     if input.by_ref().take(limit).read_until(b'\n', line)? == 0 {
@@ -91,24 +94,24 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<
 /// Lines that are answered together.
 #[derive(Default)]
 struct Batch {
-    /// In the order of the input: a line of which there is a record, or the answer to one of which there is none.
+    /// In the order of the input: the number of a line that is a record, or the answer to a line that is not.
     lines: Vec<Result<u64, Reply>>,
     records: Vec<ExecutionMetrics>,
 }
 
-/// What a line is answered with.
+/// The answer to a line.
 #[derive(Serialize)]
 struct Reply {
-    /// `None`: the line could not be read as a record.
+    /// `None` if the line could not be read as a record.
     execution_id: Option<Uuid>,
-    /// `None`: it is not in the ledger, or not known to be.
+    /// `None` if the record is not in the ledger, or not known to be.
     seq: Option<u64>,
     answer: &'static str,
     #[serde(flatten)]
     trouble: Option<Trouble>,
 }
 
-/// Why the answer is not what was hoped for.
+/// Why the record is not durable.
 #[derive(Serialize)]
 struct Trouble {
     line: u64,
@@ -132,7 +135,7 @@ impl Batch {
         self.lines.push(Err(Reply { execution_id: None, seq: None, answer: "refused", trouble }));
     }
 
-    /// Appends the records, answers every line, and is empty then. Says whether all are durable.
+    /// Appends the records, answers every line, and leaves the batch empty. Returns whether all records are durable.
     fn answer(&mut self, ledger: &Ledger, out: &mut impl Write) -> Result<bool, Failure> {
         let mut all_durable = true;
         let mut answers = ledger.append_all(&self.records).into_iter().zip(self.records.drain(..));
@@ -171,7 +174,7 @@ fn reply(line: u64, id: Uuid, answer: runledger::Result<Answer>) -> Reply {
     Reply { execution_id: Some(id), seq, answer, trouble }
 }
 
-/// The record of a line, with what follows from the rest of it; or why there is none.
+/// Returns the record of a line, or why there is none. Whether the execution succeeded follows from its status.
 fn parse(line: &[u8]) -> Result<ExecutionMetrics, (&'static str, String)> {
     let text = std::str::from_utf8(line).map_err(|error| ("malformed", error.to_string()))?;
     let parsed = ExecutionMetrics::from_json(text).or_else(|error| match with_id(text) {
@@ -185,7 +188,8 @@ fn parse(line: &[u8]) -> Result<ExecutionMetrics, (&'static str, String)> {
     Ok(record)
 }
 
-/// What is wrong with a line, and at which column if that is one of its own: an id stands behind them.
+/// What is wrong with a line, and at which column. A column behind the line is left out: it belongs to the id that
+/// [`with_id`] added.
 fn reason(error: &runledger::Error, line: &str) -> String {
     let text = failure::text(error);
     match text.rsplit_once(" at line 1 column ") {
@@ -197,7 +201,7 @@ fn reason(error: &runledger::Error, line: &str) -> String {
     }
 }
 
-/// The object with an id made for it at its end; `None` if it has one, or is no object.
+/// Returns the object with a new id at its end; `None` if it has one, or is not an object.
 fn with_id(text: &str) -> Option<String> {
     let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(text).ok()?;
     let fields = text.trim_ascii_end().strip_suffix('}')?;

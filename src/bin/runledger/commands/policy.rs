@@ -16,7 +16,7 @@ use crate::policy_file;
   runledger policy > policy.json")]
 pub(crate) struct Args {
     /// The policy; the defaults if it is not told
-    pub(crate) file: Option<PathBuf>,
+    file: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {

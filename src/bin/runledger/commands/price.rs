@@ -31,15 +31,16 @@ use crate::term::output;
     runledger price"#)]
 pub(crate) struct Args {
     #[command(flatten)]
-    pub(crate) own: OwnPrices,
+    own: OwnPrices,
 }
 
 pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let prices = args.own.table()?;
     let mut input = BufReader::with_capacity(1 << 16, io::stdin());
-    let (mut line, mut number) = (Vec::new(), 0_u64);
+    let mut line = Vec::new();
+    let mut number = 0_u64;
     loop {
-        // Who waits for an answer before the next question gets it; who sends many at once gets many.
+        // A caller that waits for each answer gets it; a caller that sends many lines at once gets many answers at once.
         if !input.buffer().contains(&b'\n') {
             out.flush()?;
         }
@@ -65,7 +66,7 @@ struct Request {
     variant: Option<BTreeMap<String, String>>,
 }
 
-/// What a line is answered with.
+/// The answer to a line.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Answer<'p> {
@@ -100,17 +101,18 @@ fn read(line: &[u8]) -> Result<(Call, Timestamp), String> {
 fn call(request: Request) -> Result<(Call, Timestamp), String> {
     let Request { model, provider, usage, at, variant } = request;
     let mut call = Call::new(model, read_usage(&usage)?);
-    (call.provider, call.variant) = (provider, variant.unwrap_or_default());
+    call.provider = provider;
+    call.variant = variant.unwrap_or_default();
     let at = at.or_else(|| Timestamp::from_unix_ms(clock::unix_ms()));
     Ok((call, at.ok_or("the clock is outside the years 0 to 9999: say \"at\"")?))
 }
 
-/// A usage by its keys; null is not reported, and so is a key that is not there.
+/// Reads a usage by its keys. A key that is null or absent was not reported.
 fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
     let mut usage = Usage::new(0, 0);
     for (whole, other) in [("input_tokens", "output_tokens"), ("output_tokens", "input_tokens")] {
-        let told = |key: &str| counts.get(key).is_some_and(|value| !value.is_null());
-        if counts.get(whole).is_some_and(Value::is_null) && told(other) {
+        let known = |key: &str| counts.get(key).is_some_and(|value| !value.is_null());
+        if counts.get(whole).is_some_and(Value::is_null) && known(other) {
             return Err(format!("usage.{whole}: expected a whole number, found null: what is unknown has no price"));
         }
     }
@@ -122,13 +124,14 @@ fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
         let expected = if in_seconds { "a number of seconds" } else { "a whole number" };
         usage = usage.with(meter, count.ok_or_else(|| format!("usage.{key}: expected {expected}, found {value}"))?);
     }
-    match counts.values().all(Value::is_null) {
-        true => Err("usage: expected what was used, found nothing".to_owned()),
-        false => Ok(usage),
+    if counts.values().all(Value::is_null) {
+        Err("usage: expected what was used, found nothing".to_owned())
+    } else {
+        Ok(usage)
     }
 }
 
-/// The meter of a key, and whether the key counts in seconds what the meter counts in milliseconds.
+/// Returns the meter of a key, and whether the key is in seconds and the meter in milliseconds.
 fn meter(key: &str) -> Option<(Meter, bool)> {
     let seconds = key.strip_suffix("_seconds").map(|name| format!("{name}_ms"));
     let name = seconds.as_deref().unwrap_or(key);

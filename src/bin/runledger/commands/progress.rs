@@ -27,16 +27,16 @@ Exits with 1 if no execution of that id is in flight.")]
 pub(crate) struct Args {
     /// The execution_id that `start` answered with
     #[arg(long, value_name = "UUID")]
-    pub(crate) execution_id: Uuid,
+    execution_id: Uuid,
     /// What it is doing
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) stage: String,
+    stage: String,
     /// How much of it is done, in percent: 0-100
     #[arg(long, value_name = "PERCENT", allow_negative_numbers = true)]
-    pub(crate) percent: Option<f64>,
+    percent: Option<f64>,
     /// More metadata, as a JSON object; a key that was there gets the new value
     #[arg(long, value_name = "JSON", value_parser = object)]
-    pub(crate) metadata: Option<Map<String, Value>>,
+    metadata: Option<Map<String, Value>>,
 }
 
 #[derive(Serialize)]
@@ -82,9 +82,8 @@ fn progress<'a>(args: &'a Args, global: &Global) -> Result<Marked<'a>, Failure> 
 }
 
 fn mark(progress: metrics::Progress) -> Mark {
-    let percent = progress.percent.map(|percent| match percent.fract() == 0.0 {
-        true => Percent::Whole(percent as u64),
-        false => Percent::Part(percent),
-    });
+    let percent = progress
+        .percent
+        .map(|percent| if percent.fract() == 0.0 { Percent::Whole(percent as u64) } else { Percent::Part(percent) });
     Mark { stage: progress.stage, percent, updated_at: seconds(progress.updated_at) }
 }

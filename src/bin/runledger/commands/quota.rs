@@ -38,10 +38,10 @@ The file is a JSON array with one object for each limit:
               \"allow\", or {\"assume\": AMOUNT}")]
 pub(crate) struct Args {
     /// Only this API
-    pub(crate) api: Option<String>,
+    api: Option<String>,
     /// Limits of your own, which win over those that come with runledger
     #[arg(long, value_name = "FILE")]
-    pub(crate) limits: Option<PathBuf>,
+    limits: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -51,9 +51,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         None => limits.iter().map(|limit| limit.api.as_str()).collect(),
     };
     let statuses = statuses(&apis, &limits, &global.ledger.with_file_name("quota.jsonl"))?;
-    match global.json {
-        true => statuses.iter().try_for_each(|status| output::json_line(out, status))?,
-        false => tables(&statuses, out)?,
+    if global.json {
+        statuses.iter().try_for_each(|status| output::json_line(out, status))?;
+    } else {
+        tables(&statuses, out)?;
     }
     Ok(ExitCode::Yes)
 }
@@ -65,7 +66,7 @@ fn limits(own: Option<&Path>) -> Result<Limits, Failure> {
     Ok(Limits::bundled().with(own))
 }
 
-/// What is left of a quota, in what it counts.
+/// What is left of a quota, in its unit.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Status {
@@ -79,14 +80,13 @@ fn statuses(apis: &[&str], limits: &Limits, journal: &Path) -> Result<Vec<Status
         path: journal.to_owned(),
         source,
     })?;
-    // Opening it would make it.
-    let tracker = match there {
-        true => {
-            let mut options = Options::new(Arc::new(clock::unix_ms));
-            options.limits = limits.clone();
-            Some(Tracker::open(journal, options)?)
-        }
-        false => None,
+    // To open a journal that does not exist would make it.
+    let tracker = if there {
+        let mut options = Options::new(Arc::new(clock::unix_ms));
+        options.limits = limits.clone();
+        Some(Tracker::open(journal, options)?)
+    } else {
+        None
     };
     let now = clock::now();
     let status = |&api: &&str| {
@@ -101,12 +101,13 @@ fn statuses(apis: &[&str], limits: &Limits, journal: &Path) -> Result<Vec<Status
     apis.iter().map(status).collect()
 }
 
-/// Counts and dollars apart, and of dollars what they amount to and what they are: exact, they are long.
+/// Writes counts and dollars in separate tables. Exact dollars are long, so budgets have two tables.
 fn tables(statuses: &[Status], out: &mut impl Write) -> Result<(), Failure> {
     let terminal = std::io::stdout().is_terminal();
     let counts = statuses.iter().filter_map(|status| if let Status::Counts(it) = status { Some(it) } else { None });
     let dollars = statuses.iter().filter_map(|status| if let Status::Dollars(it) = status { Some(it) } else { None });
-    let (counts, dollars): (Vec<_>, Vec<_>) = (counts.collect(), dollars.collect());
+    let counts: Vec<_> = counts.collect();
+    let dollars: Vec<_> = dollars.collect();
     if !counts.is_empty() {
         write_counts(&counts, terminal, out)?;
     }
@@ -197,12 +198,9 @@ fn percent<A>(status: &QuotaStatus<A>) -> String {
     format!("{:.1}", status.pct_used)
 }
 
-/// The level; with its circle on a terminal, where nobody reads it but people.
+/// The level; with its circle on a terminal, where only people read it.
 fn level<A>(status: &QuotaStatus<A>, terminal: bool) -> String {
-    match terminal {
-        true => format!("{} {}", status.warning_level, status.emoji()),
-        false => status.warning_level.to_string(),
-    }
+    if terminal { format!("{} {}", status.warning_level, status.emoji()) } else { status.warning_level.to_string() }
 }
 
 #[cfg(test)]

@@ -17,14 +17,15 @@ use crate::term::output;
   runledger show 019c5d2a-5a40 | jq '{model, tokens_used, cost_usd}'")]
 pub(crate) struct Args {
     /// Its id, or the beginning of it that no other has
-    pub(crate) id: IdPrefix,
+    id: IdPrefix,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let record = records::find(&args.id, global)?;
-    match global.json {
-        true => output::json_line(out, &record)?,
-        false => output::json_pretty(out, &record)?,
+    if global.json {
+        output::json_line(out, &record)?;
+    } else {
+        output::json_pretty(out, &record)?;
     }
     Ok(ExitCode::Yes)
 }

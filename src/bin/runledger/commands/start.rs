@@ -30,16 +30,16 @@ use crate::ledger;
 pub(crate) struct Args {
     /// The agent; the record's skill has its name too
     #[arg(long, value_name = "NAME", value_parser = name)]
-    pub(crate) agent: String,
+    agent: String,
     /// The task in words
     #[arg(long, value_name = "TEXT")]
-    pub(crate) description: Option<String>,
+    description: Option<String>,
     /// The session; if left out or empty, an id of its own
     #[arg(long, value_name = "ID")]
-    pub(crate) session_id: Option<String>,
+    session_id: Option<String>,
     /// Anything else, as a JSON object: the record's tags
     #[arg(long, value_name = "JSON", value_parser = object)]
-    pub(crate) metadata: Option<Map<String, Value>>,
+    metadata: Option<Map<String, Value>>,
 }
 
 #[derive(Serialize)]
@@ -59,7 +59,7 @@ fn start(args: &Args, global: &Global) -> Result<Started, Failure> {
     let mut ids = environment::run_ids(global);
     ids.agent_name = Some(args.agent.clone());
     ids.description.clone_from(&args.description);
-    // A shell's variable that is not set gives an empty one.
+    // A variable that is not set gives an empty argument in a shell.
     ids.session_id = args.session_id.clone().filter(|session| !session.is_empty());
     let skill = Skill::new(&args.agent, UNKNOWN_VERSION).run(ids);
     let record =

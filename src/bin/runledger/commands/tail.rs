@@ -28,34 +28,33 @@ Example: watch what is recorded from now on
 pub(crate) struct Args {
     /// How many of the last executions, at most
     #[arg(short = 'n', long, value_name = "N", default_value = "10")]
-    pub(crate) lines: usize,
+    lines: usize,
     /// Go on with what is recorded from now on
     #[arg(short, long)]
-    pub(crate) follow: bool,
+    follow: bool,
 }
 
-/// People do not see the difference, and a look at a ledger that has not changed costs a few system calls.
+/// Too short to be noticed by people. To look at a ledger that has not changed costs a few system calls.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-/// The milliseconds of a version 7 id.
+/// The digits of a version 7 id that are its milliseconds.
 const ID_DIGITS: usize = 12;
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let mut last = Records::open_last(&global.ledger, args.lines)?;
     let mut table = Table::new(COLUMNS);
     loop {
-        let told = records::each_of(&mut last, global, |record| {
-            match global.json {
-                true => output::json_line(out, &record)?,
-                false => {
-                    let [start, skill, status, latency, tokens, cost] = cells(&record);
-                    table.row([start, skill, status, latency, tokens, cost, beginning(record.execution_id, ID_DIGITS)]);
-                }
+        let read = records::each_of(&mut last, global, |record| {
+            if global.json {
+                output::json_line(out, &record)?;
+            } else {
+                let [start, skill, status, latency, tokens, cost] = cells(&record);
+                table.row([start, skill, status, latency, tokens, cost, beginning(record.execution_id, ID_DIGITS)]);
             }
             Ok(())
         });
-        let behind = match told {
+        let behind = match read {
             Ok(_) => false,
-            // What it missed is elsewhere, and what follows is not.
+            // The missed records are in the archive; the next ones are in the ledger.
             Err(Failure::Library(error)) if error.kind() == ErrorKind::Archived => {
                 records::name(&error, global);
                 true
@@ -78,11 +77,11 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
 }
 
-/// Whether somebody reads the output still. Where nothing is recorded, no write would tell.
+/// Waits for the pause. Returns whether the output is still open: while nothing is recorded, no write can fail.
 fn is_read_after_a_pause() -> bool {
     let stdout = io::stdout();
-    // No event is asked for, so only that its other end is closed cuts the pause short.
+    // No event is requested, so only the closing of the other end ends the pause early.
     let mut output = [PollFd::new(&stdout, PollFlags::empty())];
-    // A signal that does not end this process only makes the pause shorter.
+    // A signal that does not end this process makes the pause shorter.
     !matches!(poll(&mut output, Some(&PAUSE)), Ok(1..))
 }

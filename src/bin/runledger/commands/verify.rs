@@ -22,21 +22,22 @@ use crate::term::{cell, output, printable};
 pub(crate) struct Args {
     /// Heads that the ledger must contain, one or more in a file, as JSON
     #[arg(long = "head", value_name = "FILE")]
-    pub(crate) heads: Vec<PathBuf>,
+    heads: Vec<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let heads = args.heads.iter().map(|path| read_heads(path)).collect::<Result<Vec<_>, _>>()?.concat();
     records::refuse_unsuitable(global)?;
     let found = runledger::verify(&global.ledger, &heads)?;
-    match global.json {
-        true => output::json_line(out, &found)?,
-        false => report(&found, out)?,
+    if global.json {
+        output::json_line(out, &found)?;
+    } else {
+        report(&found, out)?;
     }
     Ok(if found.is_clean() { ExitCode::Yes } else { ExitCode::No })
 }
 
-/// The heads in a file, at least one: with none, the ledger would be held against nothing.
+/// Returns the heads in a file. Fails if there are none: the ledger would be compared with nothing.
 fn read_heads(path: &Path) -> Result<Vec<Head>, Failure> {
     let bytes = std::fs::read(path).map_err(|source| Failure::File {
         operation: "read a head",
@@ -62,7 +63,8 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
         seq => writeln!(out, "head      {seq} {}", found.head.hash)?,
     }
     if let Some(archived) = &found.archived {
-        let (next, to) = (archived.seq.saturating_add(1), printable(&archived.to));
+        let next = archived.seq.saturating_add(1);
+        let to = printable(&archived.to);
         writeln!(out, "starts    seq {next} (no fault: the lines before it are in {to})")?;
         if archived.heads > 0 {
             writeln!(out, "heads     {} of lines before it: to be held against the archive", archived.heads)?;

@@ -14,7 +14,7 @@ pub(crate) fn shortest(id: Uuid, ids: &[u128]) -> String {
 
 /// The first `digits` digits of `id`, with its hyphens.
 pub(crate) fn beginning(id: Uuid, digits: usize) -> String {
-    // Hyphens stand after 8, 12, 16 and 20 digits.
+    // Hyphens follow 8, 12, 16 and 20 digits.
     let hyphens = [8, 12, 16, 20].into_iter().filter(|&at| digits > at).count();
     id.to_string().chars().take(digits + hyphens).collect()
 }

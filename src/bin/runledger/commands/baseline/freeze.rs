@@ -31,7 +31,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let moment = args.week.map_or_else(clock::now, |week| week.0);
-    // Where there is no ledger, no journal is made.
+    // First, so that no journal is made beside a ledger that does not exist.
     let records = Records::open(&global.ledger)?;
     let mut malformed = 0;
     let records = records.inspect(|record| {
@@ -47,13 +47,13 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let journal = BaselineJournal::open(baselines::frozen_path(global)?, Options::new(Arc::new(clock::unix_ms)))?;
     let frozen = journal.freeze(moment, records)?;
     records::count(malformed, global);
-    match global.json {
-        true => writeln!(out, "{}", frozen.to_json()?)?,
-        false => {
-            baselines::table("skill", &frozen.baselines, out)?;
-            let (records, week) = (frozen.computed_from.records, frozen.week_start);
-            writeln!(out, "frozen for the week from {week}: {records} executions before it")?;
-        }
+    if global.json {
+        writeln!(out, "{}", frozen.to_json()?)?;
+    } else {
+        baselines::table("skill", &frozen.baselines, out)?;
+        let records = frozen.computed_from.records;
+        let week = frozen.week_start;
+        writeln!(out, "frozen for the week from {week}: {records} executions before it")?;
     }
     Ok(ExitCode::Yes)
 }

@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// All executions, as far as they were not read before.
+/// Computes baselines over all executions. Reads only those that no earlier call has read.
 fn refresh(by: By, global: &Global) -> Result<Baselines, Failure> {
     let refreshed = refresh_baselines(&global.ledger, by)?;
     refreshed.notes.iter().for_each(|note| output::note(&failure::text(note), failure::kind(note), global.style()));

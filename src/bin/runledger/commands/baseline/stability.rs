@@ -26,9 +26,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let weekly = baselines::fold(&args.window, global, Weekly::default, Weekly::add_fields, Weekly::merge)?;
     let report = weekly.finish();
-    match global.json {
-        true => output::json_line(out, &report)?,
-        false => table(&report, out)?,
+    if global.json {
+        output::json_line(out, &report)?;
+    } else {
+        table(&report, out)?;
     }
     Ok(ExitCode::Yes)
 }
@@ -45,12 +46,14 @@ fn table(report: &StabilityReport, out: &mut impl Write) -> Result<(), Failure> 
         Column::Number("tokens"),
         Column::Text("stable"),
     ]);
-    let (mut changed, mut known) = (0, 0);
+    let mut changed = 0;
+    let mut known = 0;
     for week in &report.weeks {
         for (skill, changes) in &week.skills {
             let stabilities = changes.stabilities().map(|(_, stability)| stability);
             let of = |wanted| stabilities.iter().filter(|&&stability| stability == wanted).count();
-            let (moved, stable) = (of(Stability::Changed), of(Stability::Stable));
+            let moved = of(Stability::Changed);
+            let stable = of(Stability::Stable);
             changed += moved;
             known += moved + stable;
             table.row([
@@ -71,7 +74,7 @@ fn table(report: &StabilityReport, out: &mut impl Write) -> Result<(), Failure> 
     Ok(())
 }
 
-/// In percent of the week before.
+/// A change in percent of the week before.
 fn change<T>(change: &Change<T>) -> String {
     match (change.relative_delta, change.stability) {
         (Some(share), _) => short::percent(share),

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// The sums by `what`, and below them by how much a single execution exceeded its estimate, where one did.
+/// Writes the sums by `what`, and below them the largest excesses of single executions over their estimates.
 fn tables<'d>(
     what: &'static str,
     rows: impl Iterator<Item = (Option<&'d str>, &'d Discrepancy)>,

@@ -76,9 +76,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         (model, None) => {
             let (call, at) = call(model.as_deref().unwrap_or_default(), args);
             let cost = prices.cost_of(&call, at)?;
-            match global.json {
-                true => output::json_line(out, &Explained::from(cost))?,
-                false => table(&cost, out)?,
+            if global.json {
+                output::json_line(out, &Explained::from(cost))?;
+            } else {
+                table(&cost, out)?;
             }
             Ok(ExitCode::Yes)
         }
@@ -96,7 +97,7 @@ fn call(model: &str, args: &Args) -> (Call, Timestamp) {
     (call, args.at.unwrap_or_else(clock::now))
 }
 
-/// A cost, and how each of its parts comes about.
+/// A cost, and how each of its parts is computed.
 #[derive(Serialize)]
 struct Explained<'p> {
     #[serde(flatten)]
@@ -157,7 +158,7 @@ fn table(cost: &Cost<'_>, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// For how much a price is.
+/// The unit of a price.
 fn price_of(meter: Meter) -> &'static str {
     match meter.per() {
         3_600_000 => "an hour",
@@ -166,7 +167,7 @@ fn price_of(meter: Meter) -> &'static str {
     }
 }
 
-/// A call of an execution: what was recorded, and what the prices say now.
+/// A call of an execution: the recorded price, and the price now.
 #[derive(Serialize)]
 struct Recorded<'p> {
     call: u64,
@@ -174,7 +175,7 @@ struct Recorded<'p> {
     recorded_usd: Option<Usd>,
     source: Option<String>,
     table: Option<String>,
-    /// The price now, rounded as a record rounds it, is what was recorded; `None`: one of them is unknown.
+    /// Whether the price now, rounded as in a record, is the recorded one; `None` if one of them is unknown.
     same: Option<bool>,
     now: Option<Explained<'p>>,
     error: Option<String>,
@@ -188,7 +189,9 @@ fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl
     }
     for entry in if nameless { Vec::new() } else { record.calls() } {
         let now = entry.call().map(|call| prices.cost_of(&call, record.timestamp_start));
-        let (recorded_usd, source, from) = (entry.cost_usd, &entry.cost.source, &entry.cost.table);
+        let recorded_usd = entry.cost_usd;
+        let source = &entry.cost.source;
+        let from = &entry.cost.table;
         if global.json {
             let (now, error) = match now {
                 Some(Ok(cost)) => (Some(cost), None),

@@ -77,9 +77,10 @@ fn sum_up(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode
     let report = || Report::in_zone(args.by, args.period.zone.clone());
     let add = |report: &mut Report<Zone>, record: &_| if args.period.has(record) { report.add(record) } else { Ok(()) };
     let (report, malformed_lines) = records::fold(global, report, add, Report::merge)?;
-    match global.json {
-        true => output::json_line(out, &Answer { report: &report, malformed_lines })?,
-        false => table(&report, out)?,
+    if global.json {
+        output::json_line(out, &Answer { report: &report, malformed_lines })?;
+    } else {
+        table(&report, out)?;
     }
     Ok(ExitCode::Yes)
 }
@@ -127,7 +128,7 @@ fn tokens(sum: &Sum) -> [Count; 5] {
     [sum.input_uncached, sum.output, sum.cache_write, sum.cache_read, sum.total]
 }
 
-/// Of how many executions the tokens are unknown, so that no sum seems to be of all.
+/// Writes of how many executions the tokens are unknown, so that no sum seems to be over all executions.
 fn unknown(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
     let counts = TOKENS.into_iter().zip(tokens(totals)).filter(|(_, count)| count.unknown > 0);
     let counts: Vec<_> = counts.map(|(name, count)| format!("{name} {}", short::count(count.unknown.into()))).collect();

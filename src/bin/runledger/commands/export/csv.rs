@@ -46,28 +46,25 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let records = args.selection.records(global)?;
     if args.out.is_some() {
         let written = csv::write(records, out).map_err(to_output)?;
-        tell(&written, global);
+        report(&written, global);
         return Ok(ExitCode::Yes);
     }
     let beside = || global.ledger.parent().unwrap_or(Path::new(""));
     let (path, written) = csv::create(records, args.dir.as_deref().unwrap_or_else(beside))?;
-    match global.json {
-        true => {
-            records::warn_of(&written.skipped, global);
-            let malformed = written.skipped.count();
-            let path = path.display().to_string();
-            output::json_line(out, &json!({"path": path, "rows": written.rows, "malformed_lines": malformed}))?;
-        }
-        false => {
-            tell(&written, global);
-            writeln!(out, "{}", printable(&path.display().to_string()))?;
-        }
+    if global.json {
+        records::warn_of(&written.skipped, global);
+        let malformed = written.skipped.count();
+        let path = path.display().to_string();
+        output::json_line(out, &json!({"path": path, "rows": written.rows, "malformed_lines": malformed}))?;
+    } else {
+        report(&written, global);
+        writeln!(out, "{}", printable(&path.display().to_string()))?;
     }
     Ok(ExitCode::Yes)
 }
 
-/// Says on stderr what the run log has.
-fn tell(written: &csv::Written, global: &Global) {
+/// Writes to stderr how many rows the run log has, and which lines were skipped.
+fn report(written: &csv::Written, global: &Global) {
     records::warn_of(&written.skipped, global);
     output::note(&format!("rows: {}", written.rows), "written", global.style());
 }

@@ -55,28 +55,26 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let run = find(args, global)?;
     let registry = args.logs.open(global)?;
     let Exported { name, written, log, .. } = registry.export(&run, &prices)?;
-    // As the directory was given.
+    // The path begins with the directory as it was given.
     let path = args.logs.directory(global).join(name.to_string());
     let path = path.to_string_lossy();
     let ids: HashSet<_> = log.errors.iter().filter_map(|error| error.registry_id.as_deref()).collect();
     let mut met = registry.errors()?;
     met.retain(|error| ids.contains(error.id.to_string().as_str()));
-    match global.json {
-        true => {
-            let errors = met.iter().map(|error| error.id).collect();
-            output::json_line(out, &Answer { path: &path, written, errors })?;
-        }
-        false => {
-            writeln!(out, "{}", printable(&path))?;
-            if !met.is_empty() {
-                error_registry::table(&met, out)?;
-            }
+    if global.json {
+        let errors = met.iter().map(|error| error.id).collect();
+        output::json_line(out, &Answer { path: &path, written, errors })?;
+    } else {
+        writeln!(out, "{}", printable(&path))?;
+        if !met.is_empty() {
+            error_registry::table(&met, out)?;
         }
     }
     Ok(ExitCode::Yes)
 }
 
-/// What a dead process was to end is as whoever opens the ledger next will record it.
+/// Returns the record of an execution in flight. If its process is dead, the status is the one that the next process to open
+/// the ledger records.
 fn begun(InFlight { mut record, owner_alive, .. }: InFlight) -> ExecutionMetrics {
     if owner_alive == Some(false) {
         record.set_status(Status::Interrupted);
@@ -91,7 +89,8 @@ fn find(args: &Args, global: &Global) -> Result<Run, Failure> {
     }
     let id = args.run.as_deref().unwrap_or_default();
     let of_run = |record: &ExecutionMetrics| record.run.run_id.as_deref() == Some(id);
-    // In this order: what ends in between is in the spill or has a record then, and the last that is found of it counts.
+    // The records are read last: an execution that ends meanwhile is in the spill or has a record by then. The last one
+    // that is found of an execution counts.
     let mut found: Vec<_> = records::in_flight(global)?.into_iter().map(begun).filter(of_run).collect();
     found.extend(records::spilled(global)?.records.into_iter().filter(of_run));
     records::each(global, |record| {
@@ -100,8 +99,5 @@ fn find(args: &Args, global: &Global) -> Result<Run, Failure> {
         }
         Ok(())
     })?;
-    match found.is_empty() {
-        true => Err(Failure::NoRun(id.to_owned())),
-        false => Ok(Run::new(id, found)?),
-    }
+    if found.is_empty() { Err(Failure::NoRun(id.to_owned())) } else { Ok(Run::new(id, found)?) }
 }

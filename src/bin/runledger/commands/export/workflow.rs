@@ -44,17 +44,17 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         out.write_all(workflow::SCHEMA.as_bytes())?;
         return Ok(ExitCode::Yes);
     }
-    // Where there is no ledger, no file is made.
+    // First, so that no file is made if the ledger does not exist.
     let records = args.selection.records(global)?;
     let written = match &args.out {
         Some(path) => to_file(path, records)?,
         None => workflow::write(records, out).map_err(to_output)?,
     };
-    tell(&written, global);
+    report(&written, global);
     Ok(ExitCode::Yes)
 }
 
-/// Writes them under another name first, so that the file is there whole or not at all, and never over another.
+/// Writes the events under another name first, so that the file exists whole or not at all. Fails if it exists.
 fn to_file(
     path: &Path,
     records: impl Iterator<Item = runledger::Result<ExecutionMetrics>>,
@@ -71,13 +71,13 @@ fn to_file(
     let write = || -> Result<Written, Failure> {
         let written = workflow::write(records, BufWriter::new(Appending(&*file)))?;
         file.sync().map_err(|source| failed(part, source))?;
-        // Fails where the name was taken meanwhile.
+        // Fails if another process has taken the name.
         Disk.link(part, path).map_err(|source| failed(path, source))?;
         Ok(written)
     };
     let written = write();
     let removed = Disk.remove(part).map_err(|source| failed(part, source));
-    // Why there is no file is worth more than why there is still a part.
+    // The reason why there is no file matters more than the reason why a part is left.
     let written = written?;
     removed?;
     Ok(written)
@@ -96,8 +96,8 @@ impl Write for Appending<'_> {
     }
 }
 
-/// Says on stderr what the events do not say.
-fn tell(written: &Written, global: &Global) {
+/// Writes to stderr what the events leave unknown, and which lines were skipped.
+fn report(written: &Written, global: &Global) {
     records::warn_of(&written.skipped, global);
     let Written { without_run, run_named, without_status, .. } = *written;
     for (count, what) in [

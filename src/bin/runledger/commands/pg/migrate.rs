@@ -24,9 +24,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     args.database.sink(false, global)?.migrate()?;
     let tables = ["agent_execution_logs", "runledger_shipments"];
-    match global.json {
-        true => output::json_line(out, &json!({ "tables": tables }))?,
-        false => tables.iter().try_for_each(|table| writeln!(out, "table  {table}"))?,
+    if global.json {
+        output::json_line(out, &json!({ "tables": tables }))?;
+    } else {
+        tables.iter().try_for_each(|table| writeln!(out, "table  {table}"))?;
     }
     Ok(ExitCode::Yes)
 }

@@ -38,12 +38,12 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let mut ledger = open(global)?;
     let mut is_first = true;
     loop {
-        // Before the ledger is read: what ends in between has its record there, which counts.
+        // Before the ledger is read: an execution that ends meanwhile has its record there, which wins.
         let in_flight: Vec<_> = in_flight(&global.ledger)?.into_iter().map(|begun| begun.record).collect();
         let shipped = sink.ship(&mut ledger, &in_flight)?;
         records::warn_of(&shipped.skipped, global);
         if is_first || shipped.records > 0 {
-            tell(&shipped, &ledger, global, out)?;
+            report(&shipped, &ledger, global, out)?;
             out.flush()?;
         }
         if !args.follow {
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
 }
 
-fn tell(shipped: &Shipped, ledger: &Follower, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+fn report(shipped: &Shipped, ledger: &Follower, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     let last = shipped.last.as_ref().map(Shipment::from);
     if global.json {
         let answer = json!({

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     own: OwnPrices,
 }
 
-/// A file of prices and how old it is.
+/// A file of prices, and how old it is.
 #[derive(Serialize)]
 struct Age<'p> {
     version: &'p str,
@@ -51,36 +51,35 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             age_days: age(file),
             models: file.models,
             source: file.source,
-            // A day of the future is a slip, and would never be too old.
+            // A day of the future is a mistake: it would not be too old for a long time.
             too_old: !(-1..=i64::from(args.max_age_days)).contains(&age(file)),
         })
         .collect();
-    match global.json {
-        true => ages.iter().try_for_each(|age| output::json_line(out, age))?,
-        false => {
-            let mut table = Table::new([
-                Column::Name("version"),
-                Column::Number("models"),
-                Column::Text("as of"),
-                Column::Number("days"),
-                Column::Text("age"),
+    if global.json {
+        ages.iter().try_for_each(|age| output::json_line(out, age))?;
+    } else {
+        let mut table = Table::new([
+            Column::Name("version"),
+            Column::Number("models"),
+            Column::Text("as of"),
+            Column::Number("days"),
+            Column::Text("age"),
+        ]);
+        for age in &ages {
+            let verdict = match (age.too_old, age.age_days) {
+                (false, _) => "fresh enough",
+                (true, ..0) => "of the future",
+                (true, _) => "too old",
+            };
+            table.row([
+                age.version.to_owned(),
+                age.models.to_string(),
+                age.as_of.clone(),
+                age.age_days.to_string(),
+                verdict.to_owned(),
             ]);
-            for age in &ages {
-                let verdict = match (age.too_old, age.age_days) {
-                    (false, _) => "fresh enough",
-                    (true, ..0) => "of the future",
-                    (true, _) => "too old",
-                };
-                table.row([
-                    age.version.to_owned(),
-                    age.models.to_string(),
-                    age.as_of.clone(),
-                    age.age_days.to_string(),
-                    verdict.to_owned(),
-                ]);
-            }
-            table.write(out)?;
         }
+        table.write(out)?;
     }
     Ok(if ages.iter().any(|age| age.too_old) { ExitCode::No } else { ExitCode::Yes })
 }

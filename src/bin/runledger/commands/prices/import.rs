@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     };
     let malformed = |source| Failure::Prices { path: args.file.clone(), source };
     let imported = imported.map_err(malformed)?;
-    // What is not a table must not be taken for one later.
+    // Only a valid table may be written.
     runledger::PriceTable::from_json(&imported.json).map_err(malformed)?;
     match &args.out {
         Some(path) => {
@@ -80,12 +80,12 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         }
         None => out.write_all(imported.json.as_bytes())?,
     }
-    tell(&imported, global);
+    report(&imported, global);
     Ok(ExitCode::Yes)
 }
 
-/// Says on stderr what was taken and what was not: each reason, how often, and for which model first.
-fn tell(imported: &Imported, global: &Global) {
+/// Writes to stderr what was imported, and what was left out: each reason, how often, and the first model.
+fn report(imported: &Imported, global: &Global) {
     let Imported { models, rounded, left_out, .. } = imported;
     let mut reasons: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
     for entry in left_out {

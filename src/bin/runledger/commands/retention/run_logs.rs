@@ -1,4 +1,4 @@
-//! The run logs in a directory, and what is known of them.
+//! The run logs in a directory, and what the records and the registry of errors say of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
 
-/// The files among the run logs, and the names of those that are linked to an error that is open.
+/// The files among the run logs, and the names of those that are linked to an open error.
 #[derive(Debug, Default)]
 pub(crate) struct RunLogs {
     pub(crate) files: Vec<LogFile>,
@@ -23,8 +23,8 @@ pub(crate) struct RunLogs {
 /// The header of a run log, or why a file has none.
 type Header = Result<LogHeader, String>;
 
-/// Reads the run logs in `directory`, and what the records say of their runs: those of the ledger, whose sealed segments are
-/// given, and of its archive.
+/// Reads the run logs in `directory`, and the records of their runs in the ledger and its archive. `segments` are the sealed
+/// segments of the ledger.
 pub(crate) fn read(
     directory: &Path,
     segments: &[SealedSegment],
@@ -56,8 +56,8 @@ pub(crate) fn read(
     Ok(logs)
 }
 
-/// The runs of which a log says how they ended: success, if none says otherwise. A log that was written before is in
-/// progress for ever.
+/// Returns the runs of which a log says whether they succeeded; false if one of their logs says so. A log of a run in
+/// progress does not say it.
 fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
     let mut ended = HashMap::new();
     for header in headers.iter().filter_map(|(_, header)| header.as_ref().ok()) {
@@ -68,8 +68,8 @@ fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
     ended
 }
 
-/// The logs that the registry of errors links to one, and whether one of those is open. Of a log that it does not know, its
-/// text and the run's records tell.
+/// Returns the logs that the registry links to errors, and whether one of these is open. Whether another log has an open
+/// error follows from its text and the run's records.
 fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     let registered = match ErrorRegistry::read(directory, &error_registry::warn()) {
         Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Vec::new(),
@@ -84,8 +84,8 @@ fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     Ok(linked)
 }
 
-/// Adds the records of the ledger and of its archive. Whether those are all that there ever were: no segment is anywhere
-/// else, and every line is a record.
+/// Adds the records of the ledger and of its archive. Returns whether these are complete: no segment is missing, and every
+/// line is a record.
 fn add_records(
     marks: &mut RunMarks,
     segments: &[SealedSegment],
@@ -113,7 +113,7 @@ fn add_records(
     Ok(malformed == 0 && (1..first).all(has))
 }
 
-/// Each name in the directory but those of the registry, and the header of the run log that it is; or why it is none.
+/// Returns each name in the directory except those of the registry, with its header, or why the file is not a run log.
 fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
     let failed = |source| Failure::File { operation: "list the run logs", path: directory.to_owned(), source };
     let entries = std::fs::read_dir(directory).map_err(failed)?;
@@ -130,7 +130,7 @@ fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
 }
 
 fn header(name: &str, entry: &std::fs::DirEntry) -> Header {
-    // A link is not followed: what it leads to is not ours.
+    // A link is not followed: its target may be outside the directory.
     if !entry.file_type().is_ok_and(|file_type| file_type.is_file()) {
         return Err("it is no regular file".to_owned());
     }

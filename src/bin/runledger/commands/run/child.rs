@@ -13,30 +13,30 @@ use runledger::hash_reader;
 use runledger::metrics::Status;
 use rustix::process::Pid;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use super::signals::Signals;
 use super::tee::{LastLine, Tee};
 use crate::exit_code::ExitCode;
 use crate::global::Global;
 use crate::term::output;
 
-/// How long the command's last words may take after its end. They are there by then; only what it has started itself, and
-/// left running, can write more.
+/// How long the command's last line is waited for after its end. Usually it has arrived by then. Only processes that the
+/// command left running can write more.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 
-/// The command, under way.
+/// The command that is running.
 pub(super) struct Child {
     child: process::Child,
     signals: Option<Signals>,
-    /// Gives the hash.
+    /// Returns the hash.
     stdout: Option<JoinHandle<Option<String>>>,
     stderr: Option<Stderr>,
 }
 
-/// The command's stderr on its way.
+/// The command's stderr, which is passed on.
 struct Stderr {
     thread: JoinHandle<()>,
-    /// Says that there is no more.
+    /// Receives a message at the end.
     end: Receiver<()>,
     last_line: LastLine,
 }
@@ -48,22 +48,22 @@ impl Stderr {
         let line = last_line.clone();
         let thread = thread::spawn(move || {
             Tee::new(from, to, move |bytes| line.add(bytes)).pass_on();
-            // Nobody may be waiting any more.
+            // The receiver may be dropped: nobody waits any more.
             let _ = sender.send(());
         });
         Self { thread, end, last_line }
     }
 
-    /// The last line that the command wrote, which has ended.
+    /// Returns the last line of the command, which has ended.
     fn last_line(&self) -> Option<String> {
-        // What has come by then is what there is.
+        // After the time limit, the last line is what has arrived.
         let _ = self.end.recv_timeout(LAST_WORDS_MAX);
         self.last_line.text()
     }
 }
 
 impl Child {
-    /// Starts the command. Its stdout is a pipe only if it is hashed, its stderr only if ours is no terminal.
+    /// Starts the command. Its stdout is a pipe only if it is hashed; its stderr is one unless this process's is a terminal.
     pub(super) fn spawn(mut command: Command, hash_output: bool, global: &Global) -> io::Result<Self> {
         if hash_output {
             command.stdout(Stdio::piped());
@@ -71,20 +71,21 @@ impl Child {
         if !io::stderr().is_terminal() {
             command.stderr(Stdio::piped());
         }
-        let (stdout, stderr) = (file(io::stdout())?, file(io::stderr())?);
-        // Before the command is there, so that none gets lost.
+        let stdout = file(io::stdout())?;
+        let stderr = file(io::stderr())?;
+        // Before the command starts, so that no signal is lost.
         let signals = Signals::keep()
             .inspect_err(|error| output::warning(&format!("signals are not passed on: {error}"), "io", global.style()))
             .ok();
         let mut child = command.spawn()?;
         let hash = |from| thread::spawn(move || hash_reader(Tee::new(from, stdout, |_| ())).ok());
-        let (stdout, stderr) =
-            (child.stdout.take().map(hash), child.stderr.take().map(|from| Stderr::pass_on(from, stderr)));
+        let stdout = child.stdout.take().map(hash);
+        let stderr = child.stderr.take().map(|from| Stderr::pass_on(from, stderr));
         Ok(Self { child, signals, stdout, stderr })
     }
 
-    /// Waits for the command's end, and for that of its output if it is hashed: that was asked for, so the execution has
-    /// not ended before.
+    /// Waits for the end of the command. If its output is hashed, also waits for the end of that: the execution does not end
+    /// before.
     pub(super) fn wait(mut self) -> Exited {
         let pid = Pid::from_raw(self.child.id().cast_signed());
         let status = match (&mut self.signals, pid) {
@@ -100,7 +101,7 @@ impl Child {
     }
 }
 
-/// A command that has ended, but whose last words may not be there yet.
+/// A command that has ended, but whose last line may not have arrived yet.
 pub(super) struct Exited {
     status: io::Result<ExitStatus>,
     cancelled: bool,
@@ -109,7 +110,7 @@ pub(super) struct Exited {
 }
 
 impl Exited {
-    /// Waits for the last words.
+    /// Waits for the last line.
     pub(super) fn outcome(self) -> Ended {
         let last_line = self.stderr.as_ref().and_then(Stderr::last_line);
         let outcome = outcome(self.status, self.cancelled, last_line, self.output_hash);
@@ -117,7 +118,7 @@ impl Exited {
     }
 }
 
-/// The same open file, without the buffer and the lock that the standard library puts before it.
+/// Returns the same open file, without the buffer and the lock of the standard library.
 fn file(stream: impl AsFd) -> io::Result<File> {
     Ok(stream.as_fd().try_clone_to_owned()?.into())
 }
@@ -128,18 +129,18 @@ pub(super) struct Ended {
     pub(super) rest: Rest,
 }
 
-/// What the command has left running may still write to its stderr.
+/// The stderr of processes that the command left running.
 pub(super) struct Rest(Option<JoinHandle<()>>);
 
 impl Rest {
-    /// Waits until that is closed: it would break if this process went.
+    /// Waits until it is closed. It would break if this process ended before.
     pub(super) fn pass_on(self) {
-        // A thread that panicked has nothing more to pass on.
+        // A thread that panicked passes on nothing more.
         let _ = self.0.map(JoinHandle::join);
     }
 }
 
-/// `cancelled`: the signals say so of a command that failed.
+/// How the command ended, for the record. `cancelled` only matters if the command failed.
 fn outcome(
     status: io::Result<ExitStatus>,
     cancelled: bool,
@@ -162,6 +163,6 @@ fn outcome(
         _ => Status::Failed,
     };
     let error_reason = (code != 0).then(|| last_line.unwrap_or(without_line));
-    // Unix has no other codes than those of a byte, and fewer signals than 128.
+    // On Unix an exit code fits in a byte, and there are fewer than 128 signals.
     Outcome { status, code: ExitCode::Command(code as u8), error_reason, output_hash }
 }

@@ -1,8 +1,27 @@
 //! `runledger run`
 
+mod child;
+mod outcome;
+mod signals;
+mod tee;
+
 use std::ffi::OsString;
+use std::process::Command;
+
+use runledger::ledger::{Execution, FallbackExecution};
+use runledger::metrics::{CostSource, CostTier, ErrorCategory, RunIds, Status};
+use runledger::{Error, ExecutionMetrics, Skill, Uuid};
 
 use crate::argument::name;
+use crate::environment::UNKNOWN_VERSION;
+use crate::exit_code::ExitCode;
+use crate::failure::{self, Failure};
+use crate::global::Global;
+use crate::term::output;
+use crate::warnings::warn;
+use crate::{clock, environment, fallback, ledger};
+use child::{Child, Ended};
+use outcome::Outcome;
 
 /// Run a command as an execution
 ///
@@ -29,49 +48,30 @@ Exit codes:
 pub(crate) struct Args {
     /// The skill that it is recorded as
     #[arg(long, value_name = "NAME", value_parser = name)]
-    pub(crate) skill: String,
+    skill: String,
     /// The skill's version
-    #[arg(long, value_name = "VERSION", default_value = crate::environment::UNKNOWN_VERSION)]
-    pub(crate) skill_version: String,
+    #[arg(long, value_name = "VERSION", default_value = UNKNOWN_VERSION)]
+    skill_version: String,
     /// The model that it uses; what that costs stays unknown
     #[arg(long, value_name = "NAME")]
-    pub(crate) model: Option<String>,
+    model: Option<String>,
     /// Record the SHA-256 of what it writes to stdout, which is no terminal for it then; the execution ends when that does
     #[arg(long)]
-    pub(crate) hash_output: bool,
+    hash_output: bool,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
-    pub(crate) command: Vec<OsString>,
+    command: Vec<OsString>,
 }
-
-mod child;
-mod signals;
-mod tee;
-
-use std::process::Command;
-
-use runledger::ledger::{Execution, FallbackExecution};
-use runledger::metrics::{CostSource, CostTier, ErrorCategory, RunIds, Status};
-use runledger::{Error, ExecutionMetrics, Skill, Uuid};
-
-use crate::environment::UNKNOWN_VERSION;
-use crate::exit_code::ExitCode;
-use crate::failure::{self, Failure};
-use crate::global::Global;
-use crate::term::output;
-use crate::warnings::warn;
-use crate::{clock, environment, fallback, ledger};
-use child::{Child, Ended};
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
     let mut ids = environment::run_ids(global);
-    // The outermost one begins a run.
+    // The outermost `runledger run` begins a run.
     ids.run_id.get_or_insert_with(|| clock::new_id().to_string());
     let mut recording = Recording::begin(args, &ids, global);
     let [program, arguments @ ..] = &args.command[..] else { return Ok(ExitCode::CouldNot) };
     let mut command = Command::new(program);
     command.args(arguments);
-    environment::tell(&mut command, &ids, recording.id(), global);
+    environment::pass_on(&mut command, &ids, recording.id(), global);
 
     let child = match Child::spawn(command, args.hash_output, global) {
         Ok(child) => child,
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
         }
     };
     let exited = child.wait();
-    // The wait for the last words is not the command's.
+    // The wait for the last line is not part of the execution.
     recording.stop_clock();
     let Ended { outcome, rest } = exited.outcome();
     let code = outcome.code;
@@ -93,21 +93,12 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
-/// How the command ended, for the record.
-struct Outcome {
-    status: Status,
-    code: ExitCode,
-    /// Why it did not succeed.
-    error_reason: Option<String>,
-    output_hash: Option<String>,
-}
-
-/// Where the execution is recorded. No fault of the ledger keeps the command from running.
+/// Where the execution is recorded. The command runs whatever is wrong with the ledger.
 enum Recording {
     Ledger(Execution),
-    /// The ledger's place cannot be used.
+    /// In another directory: the ledger's cannot be used.
     Elsewhere(FallbackExecution),
-    /// Nothing can be used.
+    /// No directory can be used.
     Nowhere,
 }
 
@@ -119,12 +110,13 @@ impl Recording {
             Ok(ledger) => Self::Ledger(ledger.begin(skill)),
             Err(error) => Self::elsewhere(&skill, &error, global),
         };
-        // A shell's variable that is not set gives an empty one.
+        // A variable that is not set gives an empty argument in a shell.
         if let Some(model) = args.model.as_ref().filter(|model| !model.is_empty())
             && let Some(record) = recording.record()
         {
             record.model.name = Some(model.clone());
-            (record.cost_tier, record.cost.source) = (Some(CostTier::Unknown), Some(CostSource::Unknown));
+            record.cost_tier = Some(CostTier::Unknown);
+            record.cost.source = Some(CostSource::Unknown);
         }
         recording
     }

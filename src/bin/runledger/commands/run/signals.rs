@@ -1,4 +1,5 @@
-//! Signals that this process gets while the command runs: they are passed on, and it stops and goes on with the command.
+//! The signals that this process gets while the command runs. They are passed on, and this process stops and continues
+//! together with the command.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -15,33 +16,34 @@ use signal_hook::consts::{
 use signal_hook::flag;
 use signal_hook::iterator::Signals as Kept;
 
-/// Those that ask a process to end: a command that fails after one was cancelled.
+/// The signals that ask a process to end. A command that fails after one of them was cancelled.
 const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
-/// Those that mean what the command makes of them.
+/// The signals whose meaning the command decides.
 const OTHERS: [i32; 7] = [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGTSTP];
 
-/// The signals that end or stop this process unless it keeps them.
+/// The signals that would end or stop this process.
 pub(super) struct Signals {
     kept: Kept,
-    /// Whether each has come.
+    /// Whether each signal has arrived.
     came: Vec<(i32, Arc<AtomicBool>)>,
-    /// Whether the command was asked to stop, and has not gone on since.
+    /// Whether the command was asked to stop, and has not continued since.
     stop_asked: bool,
-    /// Whether this process has stopped, and has looked at no signal since.
+    /// Whether this process has stopped, and has handled no signal since.
     resumed: bool,
-    /// Whether something else has let the command go on: it gets no second SIGCONT.
+    /// Whether another process has continued the command: it gets no second SIGCONT.
     continued: bool,
 }
 
 impl Signals {
-    /// From now on they do not end it. One that is ignored stays so, for the command too: `nohup` and shells want that.
+    /// Keeps the signals from ending this process. A signal that is ignored stays ignored, for the command too, as `nohup` and
+    /// shells need it.
     pub(super) fn keep() -> io::Result<Self> {
         let ignored = ignored();
         let is_ignored = |signal: i32| ignored & (1 << (signal - 1)) != 0;
         let mut came = Vec::new();
         for signal in ENDING.into_iter().chain(OTHERS).filter(|&signal| !is_ignored(signal)) {
             let flag = Arc::new(AtomicBool::new(false));
-            // Set where it arrives, so before anything that comes of it can be seen here.
+            // Set in the handler: before any effect of the signal can be seen here.
             flag::register(signal, Arc::clone(&flag))?;
             came.push((signal, flag));
         }
@@ -49,17 +51,17 @@ impl Signals {
         Ok(Self { kept, came, stop_asked: false, resumed: false, continued: false })
     }
 
-    /// Passes them on to `command`, those too that have come already, until it ends; returns how it did. Other children
-    /// are waited for as well: as a container's first process, this one gets the orphans.
+    /// Passes the signals on to `command` until it ends, also those that have arrived already. Returns how it ended. Other
+    /// children are waited for too: the first process of a container gets the orphans.
     pub(super) fn wait_for(&mut self, command: Pid) -> io::Result<ExitStatus> {
         loop {
-            // While its status is not taken, the command keeps its pid, so that no signal goes to another process.
+            // The command keeps its pid until its status is taken. So no signal goes to another process.
             let signals: Vec<_> = self.kept.wait().collect();
             let resumed = std::mem::take(&mut self.resumed);
             for &signal in &signals {
                 match signal {
                     SIGCHLD | SIGCONT => {}
-                    // It came with the stop that is over.
+                    // It belongs to the stop that is over.
                     SIGTSTP if resumed => {}
                     _ if came_from_the_terminal(signal) => {}
                     _ => {
@@ -73,7 +75,7 @@ impl Signals {
             }
             if signals.contains(&SIGCONT) {
                 self.stop_asked = false;
-                // A shell lets all processes of the job go on.
+                // A shell continues all processes of the job.
                 if !std::mem::take(&mut self.continued) {
                     pass_on(SIGCONT, command);
                 }
@@ -81,7 +83,7 @@ impl Signals {
         }
     }
 
-    /// Takes what has become of the children; returns how `command` ended, `None` if it has not.
+    /// Takes the status of the children. Returns how `command` ended; `None` if it has not.
     fn look_at_children(&mut self, command: Pid) -> io::Result<Option<ExitStatus>> {
         loop {
             match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
@@ -101,8 +103,8 @@ impl Signals {
         }
     }
 
-    /// Stops as the command has, so that the shell sees a stopped job. Without a terminal there is no such shell: who
-    /// stopped the command alone would let only that go on.
+    /// Stops like the command, so that the shell sees a stopped job. Without a terminal there is no such shell: a process that
+    /// stopped only the command continues only the command.
     fn stop(&mut self) {
         self.continued = false;
         if self.stop_asked || File::open("/dev/tty").is_ok() {
@@ -118,7 +120,7 @@ impl Signals {
         came.any(|(signal, _)| ENDING.contains(signal) || ended_by == Some(*signal))
     }
 
-    /// Passes none on from now on, and they still do not end this process; a stop and orphans are seen to.
+    /// Passes on no more signals. They still do not end this process; stops and orphans are still handled.
     pub(super) fn outlive_the_command(mut self) {
         thread::spawn(move || {
             for signal in self.kept.forever() {
@@ -134,24 +136,24 @@ impl Signals {
 
 fn pass_on(signal: i32, command: Pid) {
     if let Some(signal) = Signal::from_named_raw(signal) {
-        // It may have ended.
+        // Fails if the command has ended.
         let _ = kill_process(command, signal);
     }
 }
 
-/// Stops this process until a SIGCONT comes. The first process of a container goes on at once.
+/// Stops this process until a SIGCONT arrives. The first process of a container continues at once.
 fn stop() {
     let _ = kill_process(getpid(), Signal::STOP);
 }
 
-/// Whether the command has it already: the keys of a terminal send it to all processes in the foreground. There, one that
-/// another process sends to this one alone cannot be told from it, and is not passed on.
+/// Whether the command has the signal already: the keys of a terminal send it to all processes in the foreground. A signal
+/// that another process sends to this one alone looks the same there, and is not passed on.
 fn came_from_the_terminal(signal: i32) -> bool {
     matches!(signal, SIGINT | SIGQUIT | SIGTSTP)
         && File::open("/dev/tty").is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
 }
 
-/// The signals that this process ignores, as Linux says: bit N − 1 is signal N. None where it does not.
+/// The signals that this process ignores, as Linux reports them: bit N − 1 is signal N. 0 if they are not reported.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

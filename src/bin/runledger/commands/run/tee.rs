@@ -1,10 +1,10 @@
-//! Outputs of the command that are looked at on their way.
+//! Outputs of the command that are read and passed on.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What is read from it has been written to `to`.
+/// A reader that writes to `to` what it reads from `from`, and gives it to `see`.
 pub(super) struct Tee<R, S> {
     from: R,
     to: File,
@@ -16,7 +16,7 @@ impl<R: Read, S: FnMut(&[u8])> Tee<R, S> {
         Self { from, to, see }
     }
 
-    /// Passes all of it on. If nobody takes it any more, the command is told so by its next write, as without us.
+    /// Passes everything on. If the output is closed, the next write of the command fails, as it would without this process.
     pub(super) fn pass_on(mut self) {
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -39,7 +39,7 @@ impl<R: Read, S: FnMut(&[u8])> Read for Tee<R, S> {
     }
 }
 
-/// Longer lines are cut: a record takes 500 characters of four bytes at most.
+/// Longer lines are cut: a record takes at most 500 characters of four bytes.
 const LINE_BYTES_MAX: usize = 2000;
 
 /// The last line of an output that is not blank.
@@ -49,7 +49,7 @@ pub(super) struct LastLine(Arc<Mutex<Lines>>);
 #[derive(Debug, Default)]
 struct Lines {
     last: Vec<u8>,
-    /// The one that has not ended.
+    /// The line that has not ended.
     begun: Vec<u8>,
 }
 
@@ -58,7 +58,7 @@ impl LastLine {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for &byte in bytes {
             match byte {
-                // A progress bar begins its line anew.
+                // A progress bar begins its line again.
                 b'\n' | b'\r' => lines.end(),
                 byte if lines.begun.len() < LINE_BYTES_MAX => lines.begun.push(byte),
                 _ => {}
@@ -66,7 +66,7 @@ impl LastLine {
         }
     }
 
-    /// The line, without blanks around it; `None` if there is none.
+    /// Returns the line without blanks around it; `None` if there is none.
     pub(super) fn text(&self) -> Option<String> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.end();
