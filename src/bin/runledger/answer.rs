@@ -1,14 +1,14 @@
-//! The answers of `start`, `progress` and `complete`: JSON on stdout always, the refusals too, since programs read them.
+//! The answers of `start`, `progress` and `complete`: always JSON on stdout, refusals too, because programs read them.
 
 use std::io::{self, Write};
 
 use runledger::{Timestamp, Uuid};
 use serde::Serialize;
 
-use crate::args::Global;
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
-use crate::output;
+use crate::global::Global;
+use crate::term::output;
 
 #[derive(Serialize)]
 struct Refusal<'a> {
@@ -19,7 +19,7 @@ struct Refusal<'a> {
     kind: &'a str,
 }
 
-/// Writes the answer of a call, which concerns the execution `id` if that is known, or why there is none.
+/// Writes the answer of a call, or why there is none. `id` is the execution that the call concerns; `None` if unknown.
 pub(crate) fn give<A: Serialize>(
     answer: Result<A, Failure>,
     id: Option<Uuid>,
@@ -29,9 +29,10 @@ pub(crate) fn give<A: Serialize>(
     match answer {
         Ok(answer) => write(out, &answer, global.json)?,
         Err(failure) => {
-            let (error, kind) = (failure::text(&failure), failure.kind());
-            // The exit code says it as well, to whoever has closed stdout.
-            let _ = write(out, &Refusal { success: false, execution_id: id, error: &error, kind }, global.json);
+            let error = failure::text(&failure);
+            let refusal = Refusal { success: false, execution_id: id, error: &error, kind: failure.kind() };
+            // If stdout is closed, the exit code still reports it.
+            let _ = write(out, &refusal, global.json);
             return Err(failure);
         }
     }
@@ -39,17 +40,14 @@ pub(crate) fn give<A: Serialize>(
 }
 
 fn write(out: &mut impl Write, answer: &impl Serialize, one_line: bool) -> io::Result<()> {
-    match one_line {
-        true => output::json_line(out, answer),
-        false => output::json_pretty(out, answer),
-    }
+    if one_line { output::json_line(out, answer) } else { output::json_pretty(out, answer) }
 }
 
-/// The refusal of wrong arguments, beside what stderr has for people.
+/// Writes the refusal of wrong arguments; stderr has the text for people.
 pub(crate) fn usage(text: &str, one_line: bool) {
     let error = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
     let refusal = Refusal { success: false, execution_id: None, error: &error, kind: "usage" };
-    // With stdout closed there is nobody left to tell.
+    // If stdout is closed, the exit code still reports it.
     let _ = write(&mut io::stdout(), &refusal, one_line);
 }
 

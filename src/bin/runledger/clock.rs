@@ -1,8 +1,8 @@
-//! The wall clock; the only file here that reads it.
+//! The wall clock; the only file of the command that reads it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use runledger::Uuid;
+use runledger::{Timestamp, Uuid};
 
 /// Now, in milliseconds after 1970-01-01T00:00:00Z; negative if the clock is set before that.
 pub(crate) fn unix_ms() -> i64 {
@@ -12,8 +12,13 @@ pub(crate) fn unix_ms() -> i64 {
     }
 }
 
-/// A version 7 id made now. As the ledger's own, it differs from others of the same millisecond in its first digits after
-/// the time, so that a table can cut it short.
+/// Now; 1970-01-01T00:00:00Z if the clock is outside the years 0 to 9999.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_unix_ms(unix_ms()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Returns a version 7 id made now. Like the ledger's own ids, it differs from others of the same millisecond in its first
+/// digits after the time, so that a table can cut it.
 pub(crate) fn new_id() -> Uuid {
     runledger::new_id(unix_ms())
 }

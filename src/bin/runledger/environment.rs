@@ -1,4 +1,4 @@
-//! What an execution belongs to, as whoever started this process says it; and what those are told whom it starts.
+//! The run and the parent of an execution: read from the environment, and passed on in it.
 
 use std::process::Command;
 use std::{env, path};
@@ -6,10 +6,10 @@ use std::{env, path};
 use runledger::Uuid;
 use runledger::metrics::RunIds;
 
-use crate::args::Global;
-use crate::output;
+use crate::global::Global;
+use crate::term::output;
 
-/// The version of a skill whose version nobody told.
+/// The version of a skill whose version is unknown.
 pub(crate) const UNKNOWN_VERSION: &str = "unknown";
 
 const PATH: &str = "RUNLEDGER_PATH";
@@ -17,7 +17,7 @@ const RUN: &str = "RUNLEDGER_RUN_ID";
 const PARENT: &str = "RUNLEDGER_PARENT_EXECUTION_ID";
 const TRACE: &str = "TRACEPARENT";
 
-/// What the environment says. What it says wrongly is a warning: no task may fail for it.
+/// Reads the environment. A malformed variable is a warning: no task may fail because of it.
 pub(crate) fn run_ids(global: &Global) -> RunIds {
     let mut ids = RunIds::default();
     ids.run_id = value(RUN);
@@ -35,25 +35,25 @@ pub(crate) fn run_ids(global: &Global) -> RunIds {
     ids
 }
 
-/// Tells `command` of what run and what execution it is a part, and which ledger that is in.
-pub(crate) fn tell(command: &mut Command, ids: &RunIds, parent: Option<Uuid>, global: &Global) {
-    // It may go to another directory.
+/// Sets in the environment of `command` its run, its parent execution and their ledger.
+pub(crate) fn pass_on(command: &mut Command, ids: &RunIds, parent: Option<Uuid>, global: &Global) {
+    // The command may change its directory.
     command.env(PATH, path::absolute(&global.ledger).unwrap_or_else(|_| global.ledger.clone()));
     if let Some(run) = &ids.run_id {
         command.env(RUN, run);
     }
     match parent {
         Some(parent) => command.env(PARENT, parent.to_string()),
-        // What stands there is the parent of this one.
+        // The inherited variable names the parent of this process's execution.
         None => command.env_remove(PARENT),
     };
 }
 
-/// The variable's text; `None` if it is empty or not set, or no text.
+/// The variable's text; `None` if it is empty, not set or not UTF-8.
 fn value(name: &str) -> Option<String> {
     env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 fn warn(name: &str, error: &dyn std::error::Error, global: &Global) {
-    output::warning(&format!("{name} is passed over: {}", crate::failure::text(error)), "malformed", global);
+    output::warning(&format!("{name} is passed over: {}", crate::failure::text(error)), "malformed", global.style());
 }

@@ -1,23 +1,23 @@
-//! What the command answers to a shell.
+//! The exit code of the command.
 
 use std::io;
 use std::process::Termination;
 
-/// The answer of a command. Usage errors, which the parser of the arguments reports, are 2 as well.
+/// The answer of a command to a shell. The parser of the arguments reports usage errors as 2 too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitCode {
     /// Done; the answer is yes.
     Yes,
-    /// Done; the answer is no: a fault was found, or nothing of that id.
+    /// Done; the answer is no: a fault was found, or no execution has the id.
     No,
     /// It could not be done.
     CouldNot,
-    /// That of the command that was run.
+    /// The exit code of the command that was run.
     Command(u8),
 }
 
 impl ExitCode {
-    /// Of a command that could not be run, as shells have it: 127 if there is none, else 126.
+    /// The code of a command that could not be run, as in shells: 127 if there is no such command, otherwise 126.
     pub(crate) fn of_not_run(error: &io::Error) -> Self {
         Self::Command(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
     }

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 
 use runledger::ErrorKind;
 
+use crate::execution_id::Candidate;
 use crate::exit_code::ExitCode;
-use crate::show::Candidate;
+use crate::global::Global;
+use crate::term::output;
 
-/// Why a command could not answer. As in the library, the source is not repeated in the text.
+/// Why a command could not answer. The text does not repeat the source, as in the library.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -38,7 +40,7 @@ pub(crate) enum Failure {
     NoRun(String),
     #[error("no error has the number {0}")]
     NoError(runledger::runlog::ErrorId),
-    /// The candidates are written below the text.
+    /// [`Failure::report`] writes the candidates below the text.
     #[error("{several} executions have an id that begins with {prefix}")]
     Ambiguous { several: String, prefix: String, candidates: Vec<Candidate> },
     #[error("the ledger has faults ({0}), which `runledger verify` names: its head is not worth keeping")]
@@ -81,6 +83,22 @@ impl Failure {
         }
     }
 
+    /// Writes to stderr why the command could not answer.
+    pub(crate) fn report(&self, global: &Global) {
+        let mut text = text(self);
+        if let Self::Library(error) = self
+            && error.file() == Some(&global.ledger)
+            && matches!(global.ledger.try_exists(), Ok(false))
+        {
+            text.push_str("; --ledger PATH or RUNLEDGER_PATH names another ledger");
+        }
+        if let Self::Ambiguous { candidates, .. } = self {
+            output::error_with_candidates(&text, self.kind(), candidates, global.style());
+        } else {
+            output::error(&text, self.kind(), global.style());
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Absent(_) | Self::NoRun(_) | Self::NoError(_) | Self::Faulty(_) => ExitCode::No,
@@ -93,7 +111,7 @@ impl Failure {
     }
 }
 
-/// Tells a reader of the output who has enough of it from a ledger that cannot be read.
+/// Returns [`Failure::Output`] if the reader of the output closed it, and otherwise the error of the library.
 pub(crate) fn to_output(error: runledger::Error) -> Failure {
     match error.io_kind() {
         Some(kind @ io::ErrorKind::BrokenPipe) => Failure::Output(kind.into()),

@@ -3,42 +3,38 @@
 use runledger::ledger::Recorded;
 use runledger::{Answer, Error, Ledger, Options};
 
-use crate::args::Global;
-use crate::{fallback, output};
+use crate::fallback;
+use crate::global::Global;
+use crate::warnings::warn;
 
-/// Opens it, and makes it if it is not there. Does not wait for the lock of a ledger that is there. Its warnings are
-/// written as all others are. Records that were kept elsewhere come back.
+/// Opens the ledger, and makes it if it does not exist. Does not wait for the lock of a ledger that exists. Takes back the
+/// records that were kept elsewhere. The ledger's warnings are written like all others.
 pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
-    let for_warnings = global.clone();
-    let warn = move |error: &Error| output::warning_of("", error, &for_warnings);
-    let ledger = Options::new().on_warning(warn).wait_at_open(false).open(&global.ledger)?;
+    let style = global.style();
+    let options = Options::new().on_warning(move |error: &Error| warn("", error, style));
+    let ledger = options.wait_at_open(false).open(&global.ledger)?;
     for fallback in fallback::all() {
         if let Err(error) = ledger.take_back(&fallback) {
-            self::warn("records that were kept elsewhere stay there", &error, global);
+            warn("records that were kept elsewhere stay there", &error, style);
         }
     }
     Ok(ledger)
 }
 
-/// Says what did not go as it should when an execution was recorded.
+/// Warns of everything that went wrong when an execution was recorded.
 pub(crate) fn warn_of(recorded: &Recorded, global: &Global) {
     warn_of_answer(&recorded.answer, global);
     let unmarked = recorded.unmarked.iter().map(|error| ("the execution was not marked as begun", error));
     let refused = recorded.refused.iter().map(|error| ("fields of the record were left out", error));
-    unmarked.chain(refused).for_each(|(what, error)| warn(what, error, global));
+    unmarked.chain(refused).for_each(|(what, error)| warn(what, error, global.style()));
 }
 
-/// Says where the record went, if that is not the ledger.
+/// Warns if the record is not in the ledger, and says where it is.
 pub(crate) fn warn_of_answer(answer: &Answer, global: &Global) {
     match answer {
-        Answer::Spilled(error) => warn("the record was spilled", error, global),
-        Answer::Lost(error) => warn("the record was lost", error, global),
-        Answer::Late(error) => warn("the record is not stored yet", error, global),
+        Answer::Spilled(error) => warn("the record was spilled", error, global.style()),
+        Answer::Lost(error) => warn("the record was lost", error, global.style()),
+        Answer::Late(error) => warn("the record is not stored yet", error, global.style()),
         _ => {}
     }
-}
-
-/// Says what an error means for the command, which goes on.
-pub(crate) fn warn(what: &'static str, error: &Error, global: &Global) {
-    output::warning_of(what, error, global);
 }

@@ -1,124 +1,64 @@
-//! `runledger`: records executions in a ledger, and asks it what ran, what it cost, what quota is left, and what is normal.
+//! `runledger`: records executions in a ledger, and reports what ran, what it cost, what quota is left, and what is normal.
 //!
-//! A command is one file with a `run` of its own; its arguments stand in `args/`, under the same name, and [`run`] names it.
+//! - `commands/`: one file or folder a command, with its arguments beside its `run`
+//! - `term/`: tables, messages and the progress bar; it knows neither the arguments nor the ledger
+//! - the files beside this one: what several commands share
+//!
+//! No two files import each other, and a command imports no other command.
 
 mod answer;
-mod args;
-mod bar;
-mod baseline;
+mod argument;
+mod baselines;
 mod clock;
-mod compare;
-mod complete;
-mod completions;
-mod cost;
-mod csv;
-mod discrepancy;
-mod doctor;
+mod commands;
 mod environment;
-mod errors;
-mod escalate;
+mod error_registry;
+mod execution_id;
+mod execution_table;
 mod exit_code;
-mod explain;
-mod export;
 mod failure;
 mod fallback;
-mod freeze;
-mod gate;
-mod head;
+mod faults;
+mod global;
+mod input_file;
 mod ledger;
-mod list;
-mod markdown;
-mod metrics;
-mod open;
-mod output;
 mod period;
-#[cfg(feature = "postgres")]
-mod pg;
-#[cfg(not(feature = "postgres"))]
-#[path = "no_pg.rs"]
-mod pg;
-mod pipe;
-mod policy;
-mod price;
+mod policy_file;
 mod price_table;
-mod prices;
-mod progress;
-mod quota;
+mod priced;
 mod records;
-mod retention;
-mod run;
-mod run_logs;
-mod short;
-mod show;
-mod stability;
-mod start;
-mod table;
-mod tail;
-mod verify;
-mod width;
-mod workflow;
+mod selection;
+mod term;
+mod usage;
+mod warnings;
+mod week;
 mod zone;
 
 use std::io::{self, BufWriter, Write};
 
-use args::{Args, Command};
-use bar::{AfterBar, Bar};
+use commands::CommandLine;
 use exit_code::ExitCode;
 use failure::Failure;
+use term::bar::{AfterBar, Bar};
 
 fn main() -> ExitCode {
-    let args = Args::from_command_line();
-    let bar = if args.command.reads_all() { Bar::over(&args.global.ledger) } else { None };
+    let CommandLine { global, command } = CommandLine::read();
+    let bar = if command.reads_all() { Bar::over(&global.ledger) } else { None };
     let mut out = AfterBar { bar, out: BufWriter::new(io::stdout().lock()) };
-    let done = run(&args, &mut out);
-    output::finish_warnings(&args.global);
+    let done = command.run(&global, &mut out).and_then(|code| {
+        out.flush()?;
+        Ok(code)
+    });
+    warnings::finish(global.style());
     match done {
         Ok(code) => code,
-        // Whoever read the output has enough of it.
+        // The reader of the output closed it: it needs no more.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Yes,
         Err(failure) => {
-            // What was found before the failure is the answer as far as it goes.
+            // The part of the answer that was found before the failure.
             let _ = out.flush();
-            output::failure(&failure, &args.global);
+            failure.report(&global);
             failure.exit_code()
         }
     }
-}
-
-fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let global = &args.global;
-    if args.command.reads_only() {
-        records::warn_of_truncation(global);
-    }
-    let code = match &args.command {
-        Command::Pipe(_) => pipe::run(global, out),
-        Command::List(args) => list::run(args, global, out),
-        Command::Show(args) => show::run(args, global, out),
-        Command::Tail(args) => tail::run(args, global, out),
-        Command::Verify(args) => verify::run(args, global, out),
-        Command::Head(_) => head::run(global, out),
-        Command::Cost(args) => cost::run(args, global, out),
-        Command::Price(args) => price::run(args, out),
-        Command::Prices(args) => prices::run(args, global, out),
-        Command::Quota(args) => quota::run(args, global, out),
-        Command::Baseline(args) => baseline::run(args, global, out),
-        Command::Compare(args) => compare::run(args, global, out),
-        Command::Errors(args) => errors::run(args, global, out),
-        Command::Export(args) => export::run(args, global, out),
-        Command::Metrics(args) => metrics::run(args, global, out),
-        Command::Retention(args) => retention::run(args, global, out),
-        Command::Start(args) => start::run(args, global, out),
-        Command::Progress(args) => progress::run(args, global, out),
-        Command::Complete(args) => complete::run(args, global, out),
-        Command::Open(_) => open::run(global, out),
-        Command::Run(args) => run::run(args, global),
-        Command::Gate(args) => gate::run(args, global, out),
-        Command::Escalate(args) => escalate::run(args, global, out),
-        Command::Policy(args) => policy::run(args, out),
-        Command::Doctor(_) => doctor::run(global, out),
-        Command::Completions(args) => completions::run(args, out),
-        Command::Pg(args) => pg::run(args, global, out),
-    }?;
-    out.flush()?;
-    Ok(code)
 }

@@ -1,30 +1,77 @@
-//! Which executions a report is about.
+//! The period that a report is about, and its arguments.
 
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{Days, NaiveDate, NaiveTime};
-use runledger::baseline::week_start;
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Command, FromArgMatches};
 use runledger::{ExecutionMetrics, Timestamp};
 
-use crate::args::{Period, Window};
 use crate::clock;
 use crate::zone::Zone;
+
+/// Which executions are meant, by the time they began.
+#[derive(Debug)]
+pub(crate) struct Period {
+    pub(crate) since: Option<Bound>,
+    /// Not before `since`.
+    pub(crate) until: Option<Bound>,
+    pub(crate) zone: Zone,
+}
+
+/// A period as it is given.
+#[derive(Debug, clap::Args)]
+struct Written {
+    /// Only what began then or later: a date (2026-11-01, today, yesterday), a time (2026-11-01T12:00:00Z), or a span
+    /// back from now in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
+    #[arg(long, value_name = "WHEN")]
+    since: Option<When>,
+    /// Only what began before then, in the same forms; given a date, that whole day is included
+    #[arg(long, value_name = "WHEN")]
+    until: Option<When>,
+    /// Whose days, weeks and months: an IANA name (Europe/Zurich) or an offset from UTC (+02:00, +0200)
+    #[arg(long, value_name = "ZONE", default_value = "UTC", allow_hyphen_values = true)]
+    zone: Zone,
+}
+
+impl FromArgMatches for Period {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let Written { since, until, zone } = Written::from_arg_matches(matches)?;
+        Self::new(since, until, zone)
+            .map_err(|reason| clap::Error::raw(ErrorKind::ValueValidation, format!("{reason}\n")))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl clap::Args for Period {
+    fn augment_args(command: Command) -> Command {
+        Written::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Written::augment_args_for_update(command)
+    }
+}
 
 /// One end of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bound {
-    /// A day of the zone. It is compared with the date of an execution there, so no moment has to be found for its
-    /// beginning, which a change of the clocks may leave out or repeat.
+    /// A day of the zone. It is compared with the date of an execution in the zone. So its beginning is never turned into a
+    /// moment: a change of the clocks may leave that out or repeat it.
     Date(NaiveDate),
     Time(Timestamp),
 }
 
-/// One end of a period as it is written, before its zone is known.
+/// One end of a period as it is given, before its zone is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
     At(Bound),
-    /// The day so many days before the one of that moment.
+    /// The day that is this number of days before the day of the moment.
     DaysBefore(Timestamp, u64),
 }
 
@@ -50,16 +97,16 @@ impl fmt::Display for Bound {
 }
 
 impl Bound {
-    /// The moment, or the first one of the day in UTC.
+    /// The moment, or the first moment of the day in UTC.
     pub(crate) fn begin(self) -> Timestamp {
         match self {
-            // A year of four digits is one that a time can have.
+            // Every year of four digits is a year that a time can have.
             Self::Date(date) => date.and_time(NaiveTime::MIN).and_utc().try_into().unwrap_or(Timestamp::UNIX_EPOCH),
             Self::Time(time) => time,
         }
     }
 
-    /// The moment, or the first one of the day after in UTC.
+    /// The moment, or the first moment of the next day in UTC.
     pub(crate) fn end(self) -> Timestamp {
         const DAY_MS: u64 = 86_400_000;
         match self {
@@ -70,7 +117,7 @@ impl Bound {
 }
 
 impl Period {
-    /// Fails if it ends before it begins.
+    /// Fails if the period ends before it begins.
     pub(crate) fn new(since: Option<When>, until: Option<When>, zone: Zone) -> Result<Self, String> {
         let [since, until] = [since, until].map(|when| when.map(|when| when.in_zone(&zone)));
         if let (Some(since), Some(until)) = (since, until) {
@@ -87,12 +134,12 @@ impl Period {
         Ok(Self { since, until, zone })
     }
 
-    /// Whether the execution began in it.
+    /// Whether the execution began in the period.
     pub(crate) fn has(&self, record: &ExecutionMetrics) -> bool {
         self.contains(record.timestamp_start)
     }
 
-    fn contains(&self, time: Timestamp) -> bool {
+    pub(crate) fn contains(&self, time: Timestamp) -> bool {
         let begun = |since| match since {
             Bound::Date(date) => self.zone.date(time) >= date,
             Bound::Time(since) => time >= since,
@@ -102,33 +149,6 @@ impl Period {
             Bound::Time(until) => time < until,
         };
         self.since.is_none_or(begun) && self.until.is_none_or(not_over)
-    }
-}
-
-impl Window {
-    /// Whether it leaves no execution out.
-    pub(crate) fn is_all(&self) -> bool {
-        self.skill.is_none() && self.period.since.is_none() && self.period.until.is_none()
-    }
-
-    /// Whether an execution of that skill which began then is in it.
-    pub(crate) fn has(&self, skill_name: &str, start: Timestamp) -> bool {
-        self.skill.as_ref().is_none_or(|skill| skill == skill_name) && self.period.contains(start)
-    }
-}
-
-/// A week, by its start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Week(pub(crate) Timestamp);
-
-impl FromStr for Week {
-    type Err = String;
-
-    /// Reads a day of it.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let day = format!("{text}T00:00:00Z").parse().ok().filter(|_| text.len() == 10);
-        let day = day.ok_or("expected a day such as 2026-11-16")?;
-        Ok(Self(week_start(day)))
     }
 }
 
@@ -162,12 +182,9 @@ fn parse(text: &str, now_ms: i64) -> Result<When, String> {
             .map(|time| When::At(Bound::Time(time)))
             .ok_or_else(|| "that is outside the years 0 to 9999".to_owned());
     }
-    // NaiveDate would read more and fewer digits as well.
+    // NaiveDate would read more and fewer digits too.
     let is_date = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    let bound = match is_date {
-        true => text.parse().ok().map(Bound::Date),
-        false => text.parse().ok().map(Bound::Time),
-    };
+    let bound = if is_date { text.parse().ok().map(Bound::Date) } else { text.parse().ok().map(Bound::Time) };
     bound.map(When::At).ok_or_else(|| {
         "expected a date (2026-11-01, today, yesterday), a time (2026-11-01T12:00:00Z) or a span (90m, 36h, 7d, 2w)"
             .to_owned()
@@ -182,7 +199,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// What is not relative to the zone.
+    /// A bound that does not depend on the zone.
     fn bound(text: &str, now_ms: i64) -> Bound {
         parse(text, now_ms).unwrap().in_zone(&Zone::utc())
     }

@@ -1,21 +1,32 @@
-//! Where a command's prices come from.
+//! The prices that a command goes by.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use runledger::PriceTable;
 
 use crate::failure::Failure;
+use crate::input_file;
 
-/// The bundled prices; over them, row by row, those of the file `own`.
-pub(crate) fn read(own: Option<&Path>) -> Result<PriceTable, Failure> {
-    let bundled = PriceTable::bundled()?;
-    let Some(path) = own else { return Ok(bundled.clone()) };
-    let text = read_text(path)?;
-    let own = PriceTable::from_json(&text).map_err(|source| Failure::Prices { path: path.to_owned(), source })?;
-    Ok(own.or(bundled))
+/// Prices over the bundled ones.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OwnPrices {
+    /// A price table of your own, whose rows count before the bundled ones
+    #[arg(long, value_name = "FILE", env = "RUNLEDGER_PRICES", hide_env_values = true)]
+    prices: Option<PathBuf>,
 }
 
+impl OwnPrices {
+    /// Returns the bundled prices, with the rows of the given file over them.
+    pub(crate) fn table(&self) -> Result<PriceTable, Failure> {
+        let bundled = PriceTable::bundled()?;
+        let Some(path) = &self.prices else { return Ok(bundled.clone()) };
+        let own = PriceTable::from_json(&read_text(path)?);
+        let own = own.map_err(|source| Failure::Prices { path: path.clone(), source })?;
+        Ok(own.or(bundled))
+    }
+}
+
+/// Returns the text of a file of prices.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|source| Failure::File { operation: "read prices", path: path.to_owned(), source })
+    input_file::read("read prices", path)
 }

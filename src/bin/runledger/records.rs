@@ -1,30 +1,32 @@
 //! Reading a ledger's records for a command.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use runledger::baseline::Skipped;
 use runledger::ledger::{Loss, Spilled, losses as losses_of, readable_in_flight, truncations};
 use runledger::{Error, ErrorKind, ExecutionMetrics, InFlight, Records, Scan};
 
-use crate::args::{Global, Selection};
+use crate::execution_id::{Candidate, IdPrefix};
 use crate::failure::{self, Failure};
 use crate::fallback;
-use crate::output;
+use crate::global::Global;
+use crate::term::output;
 
-/// Gives each record of the ledger to `take`, in order. A line that is no record is passed over, and stderr names it;
-/// returns how many there are.
+/// Gives each record of the ledger to `take`, in order. Skips a line that is not a record, and stderr names it. Returns the
+/// number of such lines.
 pub(crate) fn each(global: &Global, take: impl FnMut(ExecutionMetrics) -> Result<(), Failure>) -> Result<u64, Failure> {
     each_of(&mut Records::open(&global.ledger)?, global, take)
 }
 
-/// As [`each`], for those that `records` gives from now on.
+/// Like [`each`], but for the records that `records` gives from now on.
 pub(crate) fn each_of(
     records: &mut Records,
     global: &Global,
     mut take: impl FnMut(ExecutionMetrics) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
-    let (mut taken, mut malformed, mut unread) = (0_u64, 0, Vec::new());
+    let mut taken = 0_u64;
+    let mut malformed = 0;
+    let mut unread = Vec::new();
     for record in records {
         match record {
             Ok(record) => {
@@ -37,12 +39,12 @@ pub(crate) fn each_of(
                     name(&error, global);
                 }
             }
-            // Those that go on after it give the next record; the others end.
+            // Readers that can go on give the next record; the others end.
             Err(error) if is_denied(&error) => unread.push(error),
             Err(error) => return Err(error.into()),
         }
     }
-    // Nothing could be read, and no answer is better than an empty one.
+    // If nothing could be read, an error is better than an empty answer.
     if taken == 0
         && let Some(error) = unread.pop()
     {
@@ -58,7 +60,7 @@ pub(crate) fn is_denied(error: &Error) -> bool {
     error.io_kind() == Some(std::io::ErrorKind::PermissionDenied)
 }
 
-/// Names each file that this process may not read, once, however many readers met it.
+/// Names on stderr each file that this process may not read; once, even if several readers find it.
 pub(crate) fn warn_of_unreadable(errors: &[Error], global: &Global) {
     static NAMED: Mutex<Vec<std::path::PathBuf>> = Mutex::new(Vec::new());
     let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,14 +73,14 @@ pub(crate) fn warn_of_unreadable(errors: &[Error], global: &Global) {
     }
 }
 
-/// What is in flight, as far as it may be read; stderr names the rest.
+/// Returns the executions in flight that may be read; stderr names the files that may not.
 pub(crate) fn in_flight(global: &Global) -> Result<Vec<InFlight>, Failure> {
     let (found, denied) = readable_in_flight(&global.ledger)?;
     warn_of_unreadable(&denied, global);
     Ok(found)
 }
 
-/// What the ledger states that it lost; `None` if its events may not be read, and stderr names them.
+/// Returns what the ledger states that it lost; `None` if its events may not be read, and stderr names their file.
 pub(crate) fn losses(global: &Global) -> Result<Option<Vec<Loss>>, Failure> {
     match losses_of(&global.ledger) {
         Err(error) if is_denied(&error) => {
@@ -89,7 +91,7 @@ pub(crate) fn losses(global: &Global) -> Result<Option<Vec<Loss>>, Failure> {
     }
 }
 
-/// What is in the spill or was kept elsewhere, as far as it may be read; stderr names the rest.
+/// Returns what is in the spill or is kept elsewhere, as far as it may be read. stderr names the files that may not.
 pub(crate) fn spilled(global: &Global) -> Result<Spilled, Failure> {
     let mut found = runledger::ledger::spilled(&global.ledger)?;
     for fallback in fallback::all() {
@@ -102,120 +104,67 @@ pub(crate) fn spilled(global: &Global) -> Result<Spilled, Failure> {
     Ok(found)
 }
 
-/// The records of the ledger that are meant, and the lines that are no records. stderr tells of those that the ledger does
-/// not have yet.
-pub(crate) fn selected<'s>(
-    selection: &'s Selection,
-    global: &Global,
-) -> Result<impl Iterator<Item = runledger::Result<ExecutionMetrics>> + use<'s>, Failure> {
-    let meant = meant(selection, global)?;
-    Ok(Records::open(&global.ledger)?.filter(move |record| record.as_ref().map_or(true, &meant)))
-}
+/// How many candidates of an ambiguous id are named.
+const CANDIDATES_MAX: usize = 10;
 
-/// Whether a record is meant. stderr tells of those that the ledger does not have yet.
-pub(crate) fn meant<'s>(
-    selection: &'s Selection,
-    global: &Global,
-) -> Result<impl Fn(&ExecutionMetrics) -> bool + Sync + use<'s>, Failure> {
-    warn_of_spill(global)?;
-    let runs = runs(selection, global)?;
-    let of_run = move |record: &ExecutionMetrics| {
-        runs.as_ref().is_none_or(|runs| record.run.run_id.as_ref().is_some_and(|run| runs.contains(run)))
-    };
-    Ok(move |record: &ExecutionMetrics| of_run(record) && selection.period.has(record))
-}
-
-/// The run that is meant, and with its child runs all that descend from it; `None`: whatever run. That something belongs to
-/// it is made sure of, or a mistyped one would be taken for one in which nothing happened.
-fn runs(selection: &Selection, global: &Global) -> Result<Option<HashSet<String>>, Failure> {
-    let Some(run) = &selection.run else { return Ok(None) };
-    // Without its child runs it alone is of use, which starts none of those that are then known.
-    let is_of_use = |id: &str| selection.child_runs || id == run;
-    // In this order: what ends in between has a record then.
-    let mut known = Known::default();
-    let begun = in_flight(global)?.into_iter().map(|begun| begun.record);
-    begun.chain(spilled(global)?.records).for_each(|record| known.add(&record, is_of_use));
-    let scanned = Scan::open(&global.ledger)?.fold_records(
-        Known::default,
-        |known, record| known.add(record, is_of_use),
-        Known::merge,
-    )?;
-    known.merge(scanned.value);
-    let Known { ids, mut started } = known;
-    let mut runs = HashSet::from([run.clone()]);
-    let mut parents = vec![run.clone()];
-    while let Some(parent) = parents.pop() {
-        for child in started.remove(&parent).unwrap_or_default() {
-            if runs.insert(child.clone()) {
-                parents.push(child);
-            }
+/// Returns the only execution with that id; the last line if several have it. Fails if there is none, or several.
+pub(crate) fn find(id: &IdPrefix, global: &Global) -> Result<ExecutionMetrics, Failure> {
+    let IdPrefix { digits, given } = id;
+    let mut found: Vec<ExecutionMetrics> = Vec::new();
+    each(global, |record| {
+        if !record.execution_id.simple().to_string().starts_with(digits) {
+            return Ok(());
         }
-    }
-    if ids.is_disjoint(&runs) {
-        warn_of(&scanned.skipped, global);
-        return Err(Failure::NoRun(run.clone()));
-    }
-    Ok(Some(runs))
-}
-
-/// The runs that records tell of, of executions under way too.
-#[derive(Default)]
-struct Known {
-    ids: HashSet<String>,
-    /// By the run that started them.
-    started: HashMap<String, HashSet<String>>,
-}
-
-impl Known {
-    fn add(&mut self, record: &ExecutionMetrics, is_of_use: impl Fn(&str) -> bool) {
-        let Some(id) = record.run.run_id.as_ref().filter(|id| is_of_use(id)) else { return };
-        if !self.ids.contains(id) {
-            self.ids.insert(id.clone());
+        match found.iter().position(|other| other.execution_id == record.execution_id) {
+            Some(at) => found[at] = record,
+            // The named candidates show that the id needs more digits.
+            None if found.len() == CANDIDATES_MAX => return Err(ambiguous(given, &found, true)),
+            None => found.push(record),
         }
-        if let Some(parent) = &record.run.parent_run_id {
-            self.started.entry(parent.clone()).or_default().insert(id.clone());
-        }
-    }
-
-    fn merge(&mut self, later: Self) {
-        self.ids.extend(later.ids);
-        for (parent, children) in later.started {
-            self.started.entry(parent).or_default().extend(children);
-        }
+        Ok(())
+    })?;
+    match found.len() {
+        0 | 1 => found.pop().ok_or_else(|| Failure::Absent(given.clone())),
+        _ => Err(ambiguous(given, &found, false)),
     }
 }
 
-/// Says what was cut off, if that can be seen without reading the lines.
+fn ambiguous(prefix: &str, found: &[ExecutionMetrics], has_more: bool) -> Failure {
+    let several = if has_more { format!("more than {CANDIDATES_MAX}") } else { "several".to_owned() };
+    Failure::Ambiguous { several, prefix: prefix.to_owned(), candidates: found.iter().map(Candidate::of).collect() }
+}
+
+/// Warns that the ledger was truncated, if that can be seen without reading the lines.
 pub(crate) fn warn_of_truncation(global: &Global) {
-    // What cannot be looked at is for the command to say.
+    // A ledger that cannot be examined is reported by the command.
     let truncations = truncations(&global.ledger).unwrap_or_default();
     let Some(first) = truncations.first() else { return };
     let mut text = format!("{}: {}: {}", first.kind, first.found, first.path.display());
     if truncations.len() > 1 {
         text.push_str(&format!("; and {} more, which `runledger verify` names", truncations.len() - 1));
     }
-    output::warning(&text, "truncated", global);
+    output::warning(&text, "truncated", global.style());
 }
 
-/// What stands in the spill and is no record.
+/// The warning of a spill that holds something other than records.
 pub(crate) const DAMAGED_SPILL: &str = "the spill holds what is no record: the rest of a write, or a damaged record";
 
-/// Says of how many records there are that the ledger does not have yet.
+/// Warns of the records in the spill, which the ledger does not have yet.
 pub(crate) fn warn_of_spill(global: &Global) -> Result<(), Failure> {
     let spilled = spilled(global)?;
     if !spilled.records.is_empty() {
         let count = spilled.records.len();
         let text = format!("records that wait in the spill, left out until the ledger has them: {count}");
-        output::warning(&text, "spilled", global);
+        output::warning(&text, "spilled", global.style());
     }
     if spilled.damaged {
-        output::warning(DAMAGED_SPILL, "spilled", global);
+        output::warning(DAMAGED_SPILL, "spilled", global.style());
     }
     Ok(())
 }
 
-/// Folds the records of the ledger on all cores. A line that is no record is passed over, and stderr names it; returns how
-/// many there are besides.
+/// Folds the records of the ledger on all cores. Skips a line that is not a record, and stderr names it. Returns the number
+/// of such lines too.
 pub(crate) fn fold<A: Send>(
     global: &Global,
     init: impl Fn() -> A + Sync,
@@ -231,7 +180,7 @@ pub(crate) fn fold<A: Send>(
     Ok((scanned.value?, scanned.skipped.count()))
 }
 
-/// Goes on with what has not failed.
+/// Calls `go_on` unless there was an error, and keeps its error.
 fn and_then<A>(all: &mut runledger::Result<A>, go_on: impl FnOnce(&mut A) -> runledger::Result<()>) {
     if let Ok(value) = all
         && let Err(error) = go_on(value)
@@ -240,7 +189,7 @@ fn and_then<A>(all: &mut runledger::Result<A>, go_on: impl FnOnce(&mut A) -> run
     }
 }
 
-/// Refuses a path at which something else than a file stands; where nothing stands, it is for the command to say.
+/// Fails if the path is not a regular file. If nothing has the path, the command reports it.
 pub(crate) fn refuse_unsuitable(global: &Global) -> Result<(), Failure> {
     match Records::open(&global.ledger) {
         Err(error) if error.kind() == ErrorKind::Unsuitable => Err(error.into()),
@@ -248,21 +197,21 @@ pub(crate) fn refuse_unsuitable(global: &Global) -> Result<(), Failure> {
     }
 }
 
-/// As [`each`] does, for lines that were passed over elsewhere.
+/// Warns like [`each`] of lines that another reader skipped.
 pub(crate) fn warn_of(skipped: &Skipped, global: &Global) {
     skipped.errors().iter().for_each(|error| name(error, global));
     warn_of_unreadable(skipped.unreadable(), global);
     count(skipped.count(), global);
 }
 
-/// Says which line is no record.
+/// Warns of a line that is not a record.
 pub(crate) fn name(error: &Error, global: &Global) {
-    output::warning(&failure::text(error), failure::kind(error), global);
+    output::warning(&failure::text(error), failure::kind(error), global.style());
 }
 
-/// Says how many lines are no records, if any.
+/// Warns of the number of lines that are not records, if there are any.
 pub(crate) fn count(malformed: u64, global: &Global) {
     if malformed > 0 {
-        output::warning(&format!("lines that are no records, passed over: {malformed}"), "malformed", global);
+        output::warning(&format!("lines that are no records, passed over: {malformed}"), "malformed", global.style());
     }
 }

@@ -15,7 +15,7 @@ impl Zone {
         Self(Rules::UTC)
     }
 
-    /// The date there at that moment.
+    /// The date in the zone at that moment.
     pub(crate) fn date(&self, time: Timestamp) -> NaiveDate {
         time.to_chrono().with_timezone(self).date_naive()
     }
@@ -25,7 +25,7 @@ impl FromStr for Zone {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // Two of the names stand for a zone that nobody knows.
+        // Two of the names mean an unknown zone.
         let is_known = |rules: &Rules| !rules.is_unknown() && rules.iana_name() != Some("Factory");
         let named = || Rules::get(text).ok().filter(is_known);
         offset(text)
@@ -45,12 +45,13 @@ fn offset(text: &str) -> Option<Offset> {
     };
     let ([h1, h2, b':', m1, m2] | [h1, h2, m1, m2]) = digits else { return None };
     let digit = |byte: &u8| char::from(*byte).to_digit(10).map(|digit| digit as i32);
-    let (hours, minutes) = (10 * digit(h1)? + digit(h2)?, 10 * digit(m1)? + digit(m2)?);
+    let hours = 10 * digit(h1)? + digit(h2)?;
+    let minutes = 10 * digit(m1)? + digit(m2)?;
     let within_a_day = hours < 24 && minutes < 60;
     within_a_day.then(|| Offset::from_seconds(sign * (3600 * hours + 60 * minutes)).ok())?
 }
 
-/// As chrono has it, for the library's reports.
+/// The trait of chrono, which the library's reports take.
 impl TimeZone for Zone {
     type Offset = FixedOffset;
 
@@ -63,7 +64,7 @@ impl TimeZone for Zone {
     }
 
     fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<FixedOffset> {
-        // As if it were UTC: a zone's clocks are asked what moment it is when they show that.
+        // `moment` reads the local time as if it were UTC, and jiff finds when the zone's clocks show it.
         let shown = Offset::UTC.to_datetime(moment(local));
         match self.0.to_ambiguous_timestamp(shown).offset() {
             AmbiguousOffset::Unambiguous { offset } => MappedLocalTime::Single(fixed(offset)),
@@ -81,13 +82,14 @@ impl TimeZone for Zone {
     }
 }
 
-/// To the second. jiff's last one is 26 hours before the last that a record can have: no clocks are set in between.
+/// The moment, to the second. The last moment of jiff is 26 hours before the last of a record; no clocks change between
+/// them.
 fn moment(utc: &NaiveDateTime) -> jiff::Timestamp {
     jiff::Timestamp::from_second(utc.and_utc().timestamp()).unwrap_or(jiff::Timestamp::MAX)
 }
 
 fn fixed(offset: Offset) -> FixedOffset {
-    // Both know all offsets of less than a day, and no zone has another.
+    // Both crates have all offsets below a day, and every zone has such an offset.
     FixedOffset::east_opt(offset.seconds()).unwrap_or(Utc.fix())
 }
 

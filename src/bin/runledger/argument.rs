@@ -1,0 +1,17 @@
+//! Values of arguments that several commands take.
+
+use serde_json::{Map, Value};
+
+/// Reads the name of a skill or an agent, which a record must have.
+pub(crate) fn name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("expected a name, found none".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads metadata.
+pub(crate) fn object(text: &str) -> Result<Map<String, Value>, String> {
+    runledger::json::from_str(text)
+        .map_err(|error| format!("expected a JSON object such as {{\"key\": \"value\"}}: {error}"))
+}

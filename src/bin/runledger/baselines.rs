@@ -1,0 +1,92 @@
+//! Baselines, as several commands compute and print them.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use runledger::baseline::{Accumulator, By, Precision};
+use runledger::metrics::Fields;
+use runledger::{Baselines, Scan};
+
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::records;
+use crate::selection::Window;
+use crate::term::{Column, Table, cell, printable};
+
+/// Returns the file of the frozen baselines, beside the ledger. Fails if that is the ledger.
+pub(crate) fn frozen_path(global: &Global) -> Result<PathBuf, Failure> {
+    let path = global.ledger.with_file_name("baselines.jsonl");
+    if path == global.ledger { Err(Failure::IsLedger(path)) } else { Ok(path) }
+}
+
+/// Accumulates the executions of the window.
+pub(crate) fn collect(by: By, window: &Window, global: &Global) -> Result<Accumulator, Failure> {
+    fold(window, global, || Accumulator::by(by), Accumulator::add_fields, Accumulator::merge)
+}
+
+/// Folds the executions of the window on all cores. Skips a line that is not a record, and stderr names it.
+pub(crate) fn fold<A: Send>(
+    window: &Window,
+    global: &Global,
+    init: impl Fn() -> A + Sync,
+    take: impl Fn(&mut A, &Fields<'_>) + Sync,
+    merge: impl FnMut(&mut A, A) + Send,
+) -> Result<A, Failure> {
+    let take_wanted = |all: &mut A, fields: &Fields<'_>| {
+        if window.has(&fields.skill_name, fields.timestamp_start) {
+            take(all, fields);
+        }
+    };
+    let scanned = Scan::open(&global.ledger)?.fold(init, take_wanted, merge)?;
+    records::warn_of(&scanned.skipped, global);
+    Ok(scanned.value)
+}
+
+/// Writes a table of baselines, and below it how many of the executions leave something unknown.
+pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([
+        Column::Name(heading),
+        Column::Number("runs"),
+        Column::Number("success"),
+        Column::Number("p50 ms"),
+        Column::Number("p95 ms"),
+        Column::Number("p99 ms"),
+        Column::Number("mean usd"),
+        Column::Number("mean tokens"),
+    ]);
+    for (name, baseline) in baselines.iter() {
+        table.row([
+            name.to_owned(),
+            baseline.sample_size.to_string(),
+            cell(baseline.success_rate),
+            cell(baseline.latency_p50_ms),
+            cell(baseline.latency_p95_ms),
+            cell(baseline.latency_p99_ms),
+            cell(baseline.cost_mean_usd),
+            cell(baseline.tokens_mean),
+        ]);
+    }
+    table.write(out)?;
+    unknowns(baselines, out)
+}
+
+/// Writes the number of executions that leave something unknown, so that no statistic seems to be over all executions.
+fn unknowns(baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> {
+    for (name, baseline) in baselines.iter() {
+        let counts = [
+            ("outcome", baseline.outcome_unknown),
+            ("latency", baseline.latency_unknown),
+            ("cost", baseline.cost_unknown),
+            ("tokens", baseline.tokens_unknown),
+        ];
+        let counts = counts.into_iter().filter(|&(_, count)| count > 0);
+        let counts: Vec<_> = counts.map(|(what, count)| format!("{what} {count}")).collect();
+        if !counts.is_empty() {
+            writeln!(out, "unknown of {}: {}", printable(name), counts.join(", "))?;
+        }
+        if baseline.latency_precision == Precision::Bounded {
+            writeln!(out, "percentiles of {}: within 0.4 %", printable(name))?;
+        }
+    }
+    Ok(())
+}

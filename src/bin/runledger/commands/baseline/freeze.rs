@@ -1,0 +1,59 @@
+//! `runledger baseline freeze`
+
+use std::io::Write;
+use std::sync::Arc;
+
+use runledger::baseline::Skipped;
+use runledger::journal::Options;
+use runledger::{BaselineJournal, ErrorKind, Records};
+
+use crate::baselines;
+use crate::clock;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::records;
+use crate::week::Week;
+
+/// Freeze the baselines of a week, for `runledger compare`
+///
+/// They are computed over all executions that began before the week, which starts on Monday 00:00 UTC, and appended to
+/// `baselines.jsonl` beside the ledger. A week is frozen once: asked again, the answer is what was frozen first. With
+/// --json it is the line that was written.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: in a job that runs every Monday
+  runledger baseline freeze")]
+pub(crate) struct Args {
+    /// The week that this day is in (2026-11-16); this week if it is not told
+    #[arg(long, value_name = "DAY")]
+    week: Option<Week>,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let moment = args.week.map_or_else(clock::now, |week| week.0);
+    // First, so that no journal is made beside a ledger that does not exist.
+    let records = Records::open(&global.ledger)?;
+    let mut malformed = 0;
+    let records = records.inspect(|record| {
+        if let Err(error) = record
+            && error.kind() == ErrorKind::Malformed
+        {
+            malformed += 1;
+            if malformed <= Skipped::ERRORS_MAX as u64 {
+                records::name(error, global);
+            }
+        }
+    });
+    let journal = BaselineJournal::open(baselines::frozen_path(global)?, Options::new(Arc::new(clock::unix_ms)))?;
+    let frozen = journal.freeze(moment, records)?;
+    records::count(malformed, global);
+    if global.json {
+        writeln!(out, "{}", frozen.to_json()?)?;
+    } else {
+        baselines::table("skill", &frozen.baselines, out)?;
+        let records = frozen.computed_from.records;
+        let week = frozen.week_start;
+        writeln!(out, "frozen for the week from {week}: {records} executions before it")?;
+    }
+    Ok(ExitCode::Yes)
+}

@@ -1,0 +1,100 @@
+//! `runledger baseline`
+
+mod freeze;
+mod stability;
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use runledger::baseline::{By, Latest};
+use runledger::{Baselines, refresh_baselines};
+
+use crate::baselines::{collect, fold, table};
+use crate::exit_code::ExitCode;
+use crate::failure::{self, Failure};
+use crate::global::Global;
+use crate::records;
+use crate::selection::Window;
+use crate::term::output;
+
+/// Compute what is normal, for each skill
+///
+/// Latencies are percentiles of `total_latency_ms`: exact up to 49,152 different ones a skill, and within 0.4 % beyond,
+/// which `latency_precision` tells. The same records give the same bytes of JSON. Without a window, what an earlier call has
+/// read is not read again: a long ledger keeps it in `baseline-skill.checkpoint` and the like among its machinery, which can
+/// be deleted at any time.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Example: keep the baselines of the last 30 days
+  runledger baseline --since 30d --out logs/baselines.json")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// What to compute them for, each; `version` and `week` are those of a skill, `week` from Monday 00:00 UTC on
+    #[arg(long, value_name = "GROUP", value_parser = by(), default_value = By::Skill.name())]
+    by: By,
+    #[command(flatten)]
+    window: Window,
+    /// Only the executions of each group that began last, so many
+    #[arg(long, value_name = "N")]
+    last: Option<NonZeroUsize>,
+    /// Write them to this file, as JSON, and print nothing; a file that is there is replaced
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+fn by() -> impl TypedValueParser<Value = By> {
+    PossibleValuesParser::new(By::ALL.map(By::name)).try_map(|text| text.parse())
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Freeze(freeze::Args),
+    Stability(stability::Args),
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    match &args.command {
+        Some(Command::Freeze(args)) => return freeze::run(args, global, out),
+        Some(Command::Stability(args)) => return stability::run(args, global, out),
+        None => {}
+    }
+    let baselines = match args.last {
+        Some(most) => fold(&args.window, global, || Latest::new(args.by, most), Latest::add_fields, Latest::merge)?
+            .accumulate()
+            .finish(),
+        None if args.window.is_all() => refresh(args.by, global)?,
+        None => collect(args.by, &args.window, global)?.finish(),
+    };
+    match &args.out {
+        Some(path) => save(&baselines, path, &global.ledger)?,
+        None if global.json => writeln!(out, "{}", baselines.to_json()?)?,
+        None => table(args.by.name(), &baselines, out)?,
+    }
+    Ok(ExitCode::Yes)
+}
+
+/// Computes baselines over all executions. Reads only those that no earlier call has read.
+fn refresh(by: By, global: &Global) -> Result<Baselines, Failure> {
+    let refreshed = refresh_baselines(&global.ledger, by)?;
+    refreshed.notes.iter().for_each(|note| output::note(&failure::text(note), failure::kind(note), global.style()));
+    records::warn_of(refreshed.baselines.skipped(), global);
+    Ok(refreshed.baselines)
+}
+
+fn save(baselines: &Baselines, path: &Path, ledger: &Path) -> Result<(), Failure> {
+    if let (Ok(target), Ok(ledger)) = (path.canonicalize(), ledger.canonicalize())
+        && target == ledger
+    {
+        return Err(Failure::IsLedger(path.to_owned()));
+    }
+    let json = baselines.to_json()? + "\n";
+    std::fs::write(path, json).map_err(|source| Failure::File {
+        operation: "write the baselines",
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,193 @@
+//! `runledger compare`
+
+use std::io::Write;
+
+use runledger::baseline::{Accumulator, By, Comparison, FrozenBaselines, Metric, Verdict};
+use runledger::metrics::Fields;
+use runledger::{Error, ErrorKind, FrozenWeeks, Timestamp};
+use serde::Serialize;
+
+use crate::baselines;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::records;
+use crate::selection::Window;
+use crate::term::{Column, Table, cell, output, short};
+use crate::week::Week;
+
+/// Compare executions with the frozen baselines of a week, and say what is better or worse
+///
+/// Without --since, the executions since the start of that week. A metric is a regression or an improvement when it is
+/// off by more than 2 % and by more than chance: with a probability of at most 0.01 over all tests of the comparison
+/// together, by Holm's method. A metric with fewer than 30 values on either side is not judged. Success rates are compared
+/// by a z-test or Fisher's exact test, latencies (`ms`: the median and its shift) by the rank test of Mann and Whitney,
+/// means by Welch's t-test. The interval, of 99 % confidence, is in percent of the baseline; p is the adjusted probability.
+///
+/// Exits with 1 if there is a regression.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: in a job that fails when the last day is worse than normal
+  runledger compare --since 24h")]
+pub(crate) struct Args {
+    /// The week that this day is in (2026-11-16); the last one that was frozen if it is not told
+    #[arg(long, value_name = "DAY")]
+    week: Option<Week>,
+    #[command(flatten)]
+    window: Window,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    records::refuse_unsuitable(global)?;
+    let frozen = frozen(args, global)?;
+    let recent = match args.window.period.since {
+        Some(_) => baselines::collect(By::Skill, &args.window, global)?,
+        None => {
+            let since = |all: &mut Accumulator, fields: &Fields<'_>| {
+                if fields.timestamp_start >= frozen.week_start {
+                    all.add_fields(fields);
+                }
+            };
+            baselines::fold(&args.window, global, Accumulator::new, since, Accumulator::merge)?
+        }
+    };
+    let mut comparison = frozen.compare(recent);
+    if let Some(wanted) = &args.window.skill {
+        // The recent executions of the others were left out.
+        comparison.skills.retain(|skill, _| skill == wanted);
+    }
+    if global.json {
+        output::json_line(out, &Answer { week_start: frozen.week_start, comparison: &comparison })?;
+    } else {
+        table(&frozen, &comparison, out)?;
+    }
+    Ok(if comparison.has_regression() { ExitCode::No } else { ExitCode::Yes })
+}
+
+/// Returns the baselines of the given week, or the last ones. Fails if none are frozen.
+fn frozen(args: &Args, global: &Global) -> Result<FrozenBaselines, Failure> {
+    let path = baselines::frozen_path(global)?;
+    let not_frozen = |of: String| Failure::NotFrozen { of, path: path.clone() };
+    let missing = |error: &Error| error.io_kind() == Some(std::io::ErrorKind::NotFound);
+    let weeks = match FrozenWeeks::open(&path) {
+        Err(error) if missing(&error) => return Err(not_frozen("yet".to_owned())),
+        weeks => weeks?,
+    };
+    let mut last: Option<FrozenBaselines> = None;
+    for frozen in weeks {
+        match frozen {
+            Ok(frozen) => {
+                let wanted = args.week.is_none_or(|week| week.0 == frozen.week_start);
+                if wanted && last.as_ref().is_none_or(|last| last.week_start < frozen.week_start) {
+                    last = Some(frozen);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Malformed => records::name(&error, global),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    last.ok_or_else(|| {
+        not_frozen(args.week.map_or_else(|| "yet".to_owned(), |week| format!("for the week from {}", week.0)))
+    })
+}
+
+#[derive(Serialize)]
+struct Answer<'c> {
+    week_start: Timestamp,
+    #[serde(flatten)]
+    comparison: &'c Comparison,
+}
+
+fn table(frozen: &FrozenBaselines, comparison: &Comparison, out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([
+        Column::Name("skill"),
+        Column::Text("metric"),
+        Column::Number("baseline"),
+        Column::Number("recent"),
+        Column::Number("interval"),
+        Column::Number("p"),
+        Column::Text("verdict"),
+    ]);
+    for (skill, compared) in &comparison.skills {
+        let names = ["success", "ms", "mean ms", "mean usd", "tokens"];
+        for (name, (_, metric)) in names.into_iter().zip(compared.metrics()) {
+            // A metric that neither side knows is left out.
+            if metric.baseline_samples + metric.recent_samples > 0 {
+                table.row([
+                    skill.clone(),
+                    name.to_owned(),
+                    cell(metric.baseline.map(four_digits)),
+                    cell(metric.recent.map(four_digits)),
+                    cell(interval(&metric)),
+                    cell(metric.p_adjusted.map(probability)),
+                    verdict(metric.verdict).to_owned(),
+                ]);
+            }
+        }
+    }
+    table.write(out)?;
+    writeln!(out, "against the baselines of the week from {}", frozen.week_start)?;
+    Ok(())
+}
+
+/// The interval in percent of the baseline; `None` if that is 0 or unknown.
+fn interval(metric: &Metric) -> Option<String> {
+    let baseline = metric.baseline.filter(|baseline| *baseline != 0.0)?;
+    let [low, high] = metric.interval?.map(|end| short::percent(end / baseline.abs()));
+    Some(format!("{low} … {high}"))
+}
+
+/// The number with four digits, or with all digits before the point.
+fn four_digits(number: f64) -> String {
+    let places = match number.abs() {
+        0.0 => 0,
+        magnitude => (3 - magnitude.log10().floor() as i32).clamp(0, 8),
+    };
+    let text = format!("{number:.*}", places as usize);
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else if text.len() > 8 {
+        format!("{number:.2e}")
+    } else {
+        text
+    }
+}
+
+fn probability(p: f64) -> String {
+    if p < 0.0001 { "<0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Normal => "normal",
+        Verdict::Regression => "regression",
+        Verdict::Improvement => "improvement",
+        Verdict::TooFewSamples => "too few",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_four_digits_and_lose_none_before_the_point() {
+        for (number, text) in [
+            (0.0, "0"),
+            (0.979_59, "0.9796"),
+            (1.0, "1"),
+            (0.034_500_25, "0.0345"),
+            (0.000_000_75, "0.00000075"),
+            (3_229.5, "3230"),
+            (45_000.25, "45000"),
+            (12_345_678.0, "12345678"),
+            (-123_456_789.0, "-1.23e8"),
+        ] {
+            assert_eq!(four_digits(number), text);
+        }
+        assert_eq!(
+            [0.0, 0.000_099, 0.0001, 0.05, 1.0].map(probability),
+            ["<0.0001", "<0.0001", "0.0001", "0.0500", "1.0000"]
+        );
+    }
+}

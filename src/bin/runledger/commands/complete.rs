@@ -1,0 +1,115 @@
+//! `runledger complete`
+
+use std::io::Write;
+
+use clap::ValueEnum;
+use runledger::metrics::{ErrorCategory, Status};
+use runledger::{ExecutionMetrics, Uuid};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::answer;
+use crate::answer::seconds;
+use crate::argument::object;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::ledger;
+
+/// Complete an execution that `start` began
+///
+/// Its record goes to the ledger, once, however often this is called. The answer is JSON, on one line with --json; one with
+/// "success": false says why nothing was completed. The duration is null if the clock was set back to before the start.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: it did what it should
+  runledger complete --execution-id \"$id\" --status success --quality-score 0.95
+
+Exits with 1 if no execution of that id is in flight.")]
+pub(crate) struct Args {
+    /// The execution_id that `start` answered with
+    #[arg(long, value_name = "UUID")]
+    execution_id: Uuid,
+    /// How it ended
+    #[arg(long, default_value = "success")]
+    status: Outcome,
+    /// What went wrong, or why it was given up
+    #[arg(long, value_name = "TEXT")]
+    error_message: Option<String>,
+    /// Quality of the result as the agent itself judges it, 0.0-1.0
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    quality_score: Option<f64>,
+    /// More metadata, as a JSON object; a key that was there gets the new value
+    #[arg(long, value_name = "JSON", value_parser = object)]
+    metadata: Option<Map<String, Value>>,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Outcome {
+    Success,
+    Error,
+    Cancelled,
+}
+
+#[derive(Serialize)]
+struct Completed {
+    success: bool,
+    execution_id: Uuid,
+    agent_name: Option<String>,
+    status: &'static str,
+    duration_ms: Option<u64>,
+    started_at: String,
+    completed_at: Option<String>,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    answer::give(complete(args, global), Some(args.execution_id), global, out)
+}
+
+fn complete(args: &Args, global: &Global) -> Result<Completed, Failure> {
+    if args.status == Outcome::Success && args.error_message.is_some() {
+        return Err(Failure::MessageOfSuccess);
+    }
+    let completed =
+        ledger::open(global)?.complete(args.execution_id, args.status.in_a_record(), |record| fill(record, args))?;
+    ledger::warn_of_answer(&completed.answer, global);
+    let record = completed.record;
+    Ok(Completed {
+        success: true,
+        execution_id: record.execution_id,
+        agent_name: record.run.agent_name,
+        status: args.status.text(),
+        duration_ms: record.wall_clock_time_ms,
+        started_at: seconds(record.timestamp_start),
+        completed_at: record.timestamp_end.map(seconds),
+    })
+}
+
+fn fill(record: &mut ExecutionMetrics, args: &Args) {
+    record.quality_score = args.quality_score;
+    record.tags.extend(args.metadata.clone().unwrap_or_default());
+    if let Some(message) = &args.error_message {
+        record.set_error_reason(message);
+    }
+    if args.status == Outcome::Error {
+        record.error_category = Some(ErrorCategory::Unknown);
+    }
+}
+
+impl Outcome {
+    fn in_a_record(self) -> Status {
+        match self {
+            Self::Success => Status::Success,
+            Self::Error => Status::Failed,
+            Self::Cancelled => Status::Cancelled,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Error => "error",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `runledger cost discrepancy`
+
+use std::io::Write;
+
+use runledger::cost::{Discrepancies, Discrepancy, Excess};
+
+use super::answer::Answer;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::period::Period;
+use crate::records;
+use crate::term::{Column, Table, cell, output, short};
+
+/// Compare what executions cost with what was estimated before, per model and per skill
+///
+/// The sums are of the executions that have both an estimate and a cost; how many have only one of them is counted
+/// beside. The difference is the cost less the estimate, so it is positive where the executions cost more; in percent it
+/// is a share of the estimate. Under each table stand the executions that most exceeded their estimates. An execution
+/// that used several models counts under `-`, since its estimate is for all of them together.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: which execution exceeded its estimate most in the last week?
+  runledger cost discrepancy --since 7d --json | jq .totals.largestExcess")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    period: Period,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let add = |found: &mut Discrepancies, record: &_| if args.period.has(record) { found.add(record) } else { Ok(()) };
+    let (found, malformed_lines) = records::fold(global, Discrepancies::default, add, Discrepancies::merge)?;
+    if global.json {
+        output::json_line(out, &Answer { report: &found, malformed_lines })?;
+        return Ok(ExitCode::Yes);
+    }
+    let total = [(Some("total"), found.totals())];
+    tables("model", found.models().chain(total), out)?;
+    writeln!(out)?;
+    tables("skill", found.skills().map(|(name, sums)| (Some(name), sums)).chain(total), out)?;
+    Ok(ExitCode::Yes)
+}
+
+/// Writes the sums by `what`, and below them the largest excesses of single executions over their estimates.
+fn tables<'d>(
+    what: &'static str,
+    rows: impl Iterator<Item = (Option<&'d str>, &'d Discrepancy)>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let mut sums = Table::new([
+        Column::Name(what),
+        Column::Number("both"),
+        Column::Number("estimate"),
+        Column::Number("actual"),
+        Column::Number("difference"),
+        Column::Number("%"),
+        Column::Number("est. only"),
+        Column::Number("act. only"),
+    ]);
+    let mut excesses =
+        Table::new([Column::Name(what), Column::Number("largest excess"), Column::Text("of the execution")]);
+    let mut exceeded = false;
+    for (name, row) in rows {
+        sums.row([
+            cell(name),
+            short::count(row.compared.into()),
+            cell(row.estimated.map(short::usd)),
+            cell(row.actual.map(short::usd)),
+            cell(row.difference().map(short::usd)),
+            cell(row.relative().map(short::percent)),
+            short::count(row.estimate_only.into()),
+            short::count(row.actual_only.into()),
+        ]);
+        if let Some(Excess { execution_id, amount, .. }) = row.largest_excess {
+            excesses.row([cell(name), short::usd(amount), execution_id.to_string()]);
+            exceeded = true;
+        }
+    }
+    sums.write(out)?;
+    if exceeded {
+        writeln!(out)?;
+        excesses.write(out)?;
+    }
+    Ok(())
+}

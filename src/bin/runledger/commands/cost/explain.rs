@@ -1,0 +1,224 @@
+//! `runledger cost explain`
+
+use std::io::Write;
+
+use runledger::cost::CostPart;
+use runledger::metrics::{Call, Meter};
+use runledger::{Cost, PriceTable, Timestamp, Usage, Usd};
+use serde::Serialize;
+
+use crate::clock;
+use crate::execution_id::IdPrefix;
+use crate::exit_code::ExitCode;
+use crate::failure::{self, Failure};
+use crate::global::Global;
+use crate::price_table::OwnPrices;
+use crate::priced::Priced;
+use crate::records;
+use crate::term::{Column, Table, cell, output};
+
+/// Explain what a call costs, or what an execution cost, line by line
+///
+/// Each line is a count, the price of so many, and their product; every token is in one line. An execution is priced
+/// anew, call by call, at the time of the call and by today's table; what was recorded stands above.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: 33,000 tokens in, most of them from the cache
+  runledger cost explain claude-opus-4-5 --input 33000 --output 500 \\
+    --part cache_read=30000
+Example: why did this execution cost so much?
+  runledger cost explain --execution 019c5d2a-5a40")]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["model", "execution"]))]
+pub(crate) struct Args {
+    /// The model, with or without its provider in front: openai/gpt-4
+    model: Option<String>,
+    /// An execution of the ledger, by its id or the beginning of it
+    #[arg(long, value_name = "ID", conflicts_with_all = ["input", "output", "parts", "provider", "variant", "at"])]
+    execution: Option<IdPrefix>,
+    /// All input tokens, the cached ones too
+    #[arg(long, value_name = "N", default_value = "0")]
+    input: u64,
+    /// All output tokens, the reasoning too
+    #[arg(long, value_name = "N", default_value = "0")]
+    output: u64,
+    /// A part of them, or what else was used: cache_read, cache_write (all of it), cache_write_1h, reasoning,
+    /// input_audio, web_searches, requests, audio_ms, …
+    #[arg(long = "part", value_name = "NAME=N", value_parser = part)]
+    parts: Vec<(Meter, u64)>,
+    /// Who served it
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// How it was served: processing=batch, service_tier=flex
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    variant: Vec<(String, String)>,
+    /// When the call was made, such as 2026-11-20T12:00:00Z; now if it is not told
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+    #[command(flatten)]
+    own: OwnPrices,
+}
+
+fn part(text: &str) -> Result<(Meter, u64), String> {
+    let (name, count) = text.split_once('=').ok_or("expected NAME=N, such as cache_read=30000")?;
+    let meter = Meter::ALL.into_iter().find(|meter| meter.name() == name);
+    let meter = meter.ok_or_else(|| format!("expected one of {}", Meter::ALL.map(Meter::name).join(", ")))?;
+    Ok((meter, count.parse().map_err(|_| format!("expected a whole number, found {count:?}"))?))
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE, such as processing=batch")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let prices = args.own.table()?;
+    match (&args.model, &args.execution) {
+        (_, Some(id)) => execution(id, &prices, global, out),
+        (model, None) => {
+            let (call, at) = call(model.as_deref().unwrap_or_default(), args);
+            let cost = prices.cost_of(&call, at)?;
+            if global.json {
+                output::json_line(out, &Explained::from(cost))?;
+            } else {
+                table(&cost, out)?;
+            }
+            Ok(ExitCode::Yes)
+        }
+    }
+}
+
+fn call(model: &str, args: &Args) -> (Call, Timestamp) {
+    let mut usage = Usage::new(args.input, args.output);
+    for (meter, count) in &args.parts {
+        usage = usage.with(*meter, *count);
+    }
+    let mut call = Call::new(model, usage);
+    call.provider = args.provider.clone();
+    call.variant = args.variant.iter().cloned().collect();
+    (call, args.at.unwrap_or_else(clock::now))
+}
+
+/// A cost, and how each of its parts is computed.
+#[derive(Serialize)]
+struct Explained<'p> {
+    #[serde(flatten)]
+    cost: Priced<'p>,
+    lines: Vec<Line>,
+}
+
+/// One summand: `count` × `price` ÷ `per` = `usd`.
+#[derive(Serialize)]
+struct Line {
+    meter: &'static str,
+    count: u64,
+    price: String,
+    per: u64,
+    usd: String,
+}
+
+impl<'p> From<Cost<'p>> for Explained<'p> {
+    fn from(cost: Cost<'p>) -> Self {
+        let line = |part: &CostPart| Line {
+            meter: part.meter.name(),
+            count: part.count,
+            price: part.price.to_string(),
+            per: part.meter.per(),
+            usd: part.usd.to_string(),
+        };
+        Self { lines: cost.parts.iter().map(line).collect(), cost: cost.into() }
+    }
+}
+
+fn table(cost: &Cost<'_>, out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([
+        Column::Text("part"),
+        Column::Number("count"),
+        Column::Number("usd for"),
+        Column::Text(""),
+        Column::Number("usd"),
+    ]);
+    for part in &cost.parts {
+        table.row([
+            part.meter.to_string(),
+            part.count.to_string(),
+            part.price.to_string(),
+            price_of(part.meter).to_owned(),
+            part.usd.to_string(),
+        ]);
+    }
+    table.row(["total".to_owned(), String::new(), String::new(), String::new(), cost.usd.to_string()]);
+    table.write(out)?;
+    let tier = cost.tier_above.map_or("of any size".to_owned(), |above| format!("above {above} tokens"));
+    let provenance = cost.provenance();
+    let variant = provenance.variant.as_deref().unwrap_or("standard");
+    writeln!(out, "{}/{}: {variant} prices at {}, input {tier}", cost.provider, cost.matched, cost.at)?;
+    if let Some(unpriced) = &provenance.variant_unpriced {
+        writeln!(out, "no prices for {unpriced}: these are the standard ones")?;
+    }
+    writeln!(out, "table: {}; tier: {}", cost.table, cost.tier)?;
+    Ok(())
+}
+
+/// The unit of a price.
+fn price_of(meter: Meter) -> &'static str {
+    match meter.per() {
+        3_600_000 => "an hour",
+        1_000 => "1,000",
+        _ => "1,000,000",
+    }
+}
+
+/// A call of an execution: the recorded price, and the price now.
+#[derive(Serialize)]
+struct Recorded<'p> {
+    call: u64,
+    model: String,
+    recorded_usd: Option<Usd>,
+    source: Option<String>,
+    table: Option<String>,
+    /// Whether the price now, rounded as in a record, is the recorded one; `None` if one of them is unknown.
+    same: Option<bool>,
+    now: Option<Explained<'p>>,
+    error: Option<String>,
+}
+
+fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let record = records::find(id, global)?;
+    let nameless = record.trace.llm_calls.is_empty() && record.model.name.is_none();
+    if nameless && !global.json {
+        writeln!(out, "it used no model, as far as its record tells")?;
+    }
+    for entry in if nameless { Vec::new() } else { record.calls() } {
+        let now = entry.call().map(|call| prices.cost_of(&call, record.timestamp_start));
+        let recorded_usd = entry.cost_usd;
+        let source = &entry.cost.source;
+        let from = &entry.cost.table;
+        if global.json {
+            let (now, error) = match now {
+                Some(Ok(cost)) => (Some(cost), None),
+                Some(Err(error)) => (None, Some(failure::text(&error))),
+                None => (None, Some("its tokens are unknown".to_owned())),
+            };
+            let same = now.as_ref().zip(recorded_usd).map(|(now, then)| now.usd.round_to_record() == then);
+            let (source, table) = (source.as_ref().map(ToString::to_string), from.clone());
+            let (call, model) = (entry.call_sequence, entry.model_name.clone());
+            let now = now.map(Explained::from);
+            output::json_line(out, &Recorded { call, model, recorded_usd, source, table, same, now, error })?;
+            continue;
+        }
+        writeln!(
+            out,
+            "call {} of {}: recorded {} USD ({}, {})",
+            entry.call_sequence,
+            entry.model_name,
+            cell(recorded_usd),
+            cell(source.as_ref()),
+            cell(from.as_ref())
+        )?;
+        match now {
+            Some(Ok(cost)) => table(&cost, out)?,
+            Some(Err(error)) => writeln!(out, "now: {}", failure::text(&error))?,
+            None => writeln!(out, "now: its tokens are unknown")?,
+        }
+    }
+    Ok(ExitCode::Yes)
+}

@@ -1,0 +1,146 @@
+//! `runledger escalate`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use runledger::baseline::{Test, week_start};
+use runledger::governance::{Escalation, EscalationReport, Escalations, Evidence, ShareTest, Statistic};
+use runledger::metrics::Status;
+use serde::Serialize;
+
+use crate::clock;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::period::{Bound, Period, When};
+use crate::policy_file;
+use crate::records;
+use crate::term::{output, short};
+use crate::zone::Zone;
+
+/// Tell who must hear of what the log shows, why, and on what evidence
+///
+/// A human hears of repeated missing logs, costs that are not what was estimated, models that the policy does not allow,
+/// and quality controls that accept less than in the weeks before. The cost optimizer hears of a tier whose models make
+/// what drifts more often; the model router of a model that fails more often than the others of its skill. The last three
+/// are tested, by a z-test or Fisher's exact test with Holm's method; where too few results are known, that is said.
+///
+/// Without --since, the executions since the start of this week, Monday 00:00 UTC. Quality controls are compared with
+/// those of the 28 days before the week in which the window begins, or of as many as the policy tells. Of the
+/// executions that show it, up to 20 are named.
+///
+/// Exits with 1 if there is something to tell.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: in a job that runs every night
+  runledger escalate --since 24h --policy policy.json || notify")]
+pub(crate) struct Args {
+    /// Only what began then or later: a date (2026-11-01, today, yesterday, UTC), a time (2026-11-01T12:00:00Z), or a span
+    /// back from now in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
+    #[arg(long, value_name = "WHEN")]
+    since: Option<When>,
+    /// Only what began before then, in the same forms; given a date, that whole day is included
+    #[arg(long, value_name = "WHEN")]
+    until: Option<When>,
+    /// From when on it is worth telling; `runledger policy` prints the thresholds that hold without
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let policy = policy_file::read(args.policy.as_deref())?.escalation;
+    let now = clock::now();
+    let period = Period::new(args.since, args.until, Zone::utc()).map_err(Failure::Period)?;
+    let since = period.since.map_or_else(|| week_start(now), Bound::begin);
+    let mut escalations = Escalations::new(policy, since, period.until.map(Bound::end))?;
+
+    let malformed_lines = records::each(global, |record| Ok(escalations.add(&record)?))?;
+    // Read after the records: an execution that ends between the two is not overdue, and the next call reports it.
+    for mut begun in records::in_flight(global)? {
+        if begun.owner_alive == Some(false) {
+            // The next process that opens the ledger records it so.
+            begun.record.set_status(Status::Interrupted);
+            escalations.add(&begun.record)?;
+        } else {
+            escalations.add_in_flight(&begun.record, now);
+        }
+    }
+    for loss in records::losses(global)?.unwrap_or_default() {
+        escalations.add_lost(loss.at, loss.records);
+    }
+    records::warn_of_spill(global)?;
+    let report = escalations.finish();
+    if global.json {
+        output::json_line(out, &Answer { report: &report, malformed_lines })?;
+    } else {
+        write(&report, out)?;
+    }
+    Ok(if report.escalations.is_empty() { ExitCode::Yes } else { ExitCode::No })
+}
+
+#[derive(Serialize)]
+struct Answer<'r> {
+    #[serde(flatten)]
+    report: &'r EscalationReport,
+    malformed_lines: u64,
+}
+
+fn write(report: &EscalationReport, out: &mut impl Write) -> Result<(), Failure> {
+    let until = report.until.map_or_else(|| "now".to_owned(), |until| until.to_string());
+    let counts = [("executions", report.executions), ("escalations", report.escalations.len() as u64)];
+    let counts = counts.map(|(what, count)| format!("{what} {}", short::count(count.into())));
+    writeln!(out, "{} to {until}: {}", report.since, counts.join(", "))?;
+    for escalation in &report.escalations {
+        write_escalation(escalation, out)?;
+    }
+    for unjudged in &report.unjudged {
+        writeln!(out, "not judged: {unjudged}")?;
+    }
+    Ok(())
+}
+
+fn write_escalation(escalation: &Escalation, out: &mut impl Write) -> Result<(), Failure> {
+    writeln!(out, "{escalation}")?;
+    writeln!(out, "  {}", text(&escalation.statistic))?;
+    let Evidence { count, executions, .. } = &escalation.evidence;
+    for execution in executions {
+        writeln!(out, "  {execution}")?;
+    }
+    let unnamed = count.saturating_sub(executions.len() as u64);
+    if unnamed > 0 {
+        writeln!(out, "  and {unnamed} more")?;
+    }
+    Ok(())
+}
+
+fn text(statistic: &Statistic) -> String {
+    match statistic {
+        Statistic::Share { interval, .. } => format!("99 % interval {}", percents(*interval)),
+        Statistic::Shares(ShareTest { test, interval, p_adjusted, association, .. }) => {
+            let name = if *test == Test::FisherExact { "Fisher's exact test" } else { "two-proportion z-test" };
+            let difference = format!("difference {}, {}", percents(*interval), p(*p_adjusted));
+            let association = association.map_or_else(String::new, |found| {
+                let chi = found.chi_squared;
+                let degrees = found.degrees;
+                format!(
+                    "; all tiers: χ² {chi:.2}, df {degrees}, {}, Cramér's V {:.2}",
+                    p(found.p_value),
+                    found.cramers_v
+                )
+            });
+            format!("{name}: {difference}{association}")
+        }
+        Statistic::Costs { interval_usd: Some([low, high]), p_value: Some(p_value), .. } => {
+            format!("paired t-test: {low:+.4} … {high:+.4} USD an execution, {}", p(*p_value))
+        }
+        _ => "no test: fewer than two executions, or costs out of its range".to_owned(),
+    }
+}
+
+fn percents(interval: [f64; 2]) -> String {
+    let [low, high] = interval.map(short::percent);
+    format!("{low} … {high}")
+}
+
+fn p(p_value: f64) -> String {
+    if p_value < 0.0001 { "p < 0.0001".to_owned() } else { format!("p = {p_value:.4}") }
+}

@@ -1,0 +1,103 @@
+//! `runledger export markdown`
+
+use std::collections::HashSet;
+use std::io::Write;
+
+use runledger::metrics::Status;
+use runledger::runlog::{ErrorId, Exported, Run};
+use runledger::{ExecutionMetrics, InFlight};
+use serde::Serialize;
+
+use crate::error_registry::{self, RunLogs};
+use crate::execution_id::IdPrefix;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::price_table::OwnPrices;
+use crate::records;
+use crate::term::{output, printable};
+
+/// Write the log of a run as Markdown, and register its errors
+///
+/// The log is a new file, YYYY-MM-DD_HH-MM_mode-N.md, in the directory of the run logs; none is overwritten, and none is
+/// written where an earlier one says the same. Each error of the run gets its number in that directory's registry, or the
+/// number that it has; `runledger errors` tells what became of it. The answer is the log's path and the errors.
+///
+/// A run of which an execution is in flight is In Progress, and has another log when it has ended. The runs that it started
+/// have logs of their own. In memory are all records of the run, and of no other.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: the log of last night's run
+  runledger export markdown --run nightly-2026-11-20")]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["run", "execution"]))]
+pub(crate) struct Args {
+    /// All executions of this run
+    #[arg(long, value_name = "ID")]
+    run: Option<String>,
+    /// This execution alone, by its id or the beginning of it
+    #[arg(long, value_name = "ID")]
+    execution: Option<IdPrefix>,
+    #[command(flatten)]
+    logs: RunLogs,
+    #[command(flatten)]
+    own: OwnPrices,
+}
+
+/// What was exported.
+#[derive(Serialize)]
+struct Answer<'e> {
+    path: &'e str,
+    written: bool,
+    errors: Vec<ErrorId>,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let prices = args.own.table()?;
+    let run = find(args, global)?;
+    let registry = args.logs.open(global)?;
+    let Exported { name, written, log, .. } = registry.export(&run, &prices)?;
+    // The path begins with the directory as it was given.
+    let path = args.logs.directory(global).join(name.to_string());
+    let path = path.to_string_lossy();
+    let ids: HashSet<_> = log.errors.iter().filter_map(|error| error.registry_id.as_deref()).collect();
+    let mut met = registry.errors()?;
+    met.retain(|error| ids.contains(error.id.to_string().as_str()));
+    if global.json {
+        let errors = met.iter().map(|error| error.id).collect();
+        output::json_line(out, &Answer { path: &path, written, errors })?;
+    } else {
+        writeln!(out, "{}", printable(&path))?;
+        if !met.is_empty() {
+            error_registry::table(&met, out)?;
+        }
+    }
+    Ok(ExitCode::Yes)
+}
+
+/// Returns the record of an execution in flight. If its process is dead, the status is the one that the next process to open
+/// the ledger records.
+fn begun(InFlight { mut record, owner_alive, .. }: InFlight) -> ExecutionMetrics {
+    if owner_alive == Some(false) {
+        record.set_status(Status::Interrupted);
+    }
+    record
+}
+
+fn find(args: &Args, global: &Global) -> Result<Run, Failure> {
+    if let Some(id) = &args.execution {
+        let record = records::find(id, global)?;
+        return Ok(Run::new(record.execution_id.to_string(), [record])?);
+    }
+    let id = args.run.as_deref().unwrap_or_default();
+    let of_run = |record: &ExecutionMetrics| record.run.run_id.as_deref() == Some(id);
+    // The records are read last: an execution that ends meanwhile is in the spill or has a record by then. The last one
+    // that is found of an execution counts.
+    let mut found: Vec<_> = records::in_flight(global)?.into_iter().map(begun).filter(of_run).collect();
+    found.extend(records::spilled(global)?.records.into_iter().filter(of_run));
+    records::each(global, |record| {
+        if of_run(&record) {
+            found.push(record);
+        }
+        Ok(())
+    })?;
+    if found.is_empty() { Err(Failure::NoRun(id.to_owned())) } else { Ok(Run::new(id, found)?) }
+}

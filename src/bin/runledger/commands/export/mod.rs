@@ -1,0 +1,31 @@
+//! `runledger export`
+
+mod csv;
+mod markdown;
+mod workflow;
+
+use std::io::Write;
+
+use clap::Subcommand;
+
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+
+/// Write the records in the form that another program takes
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example: all executions, for a spreadsheet
+  runledger export csv")]
+pub(crate) enum Command {
+    Csv(csv::Args),
+    Markdown(markdown::Args),
+    Workflow(workflow::Args),
+}
+
+pub(crate) fn run(command: &Command, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Csv(args) => csv::run(args, global, out),
+        Command::Markdown(args) => markdown::run(args, global, out),
+        Command::Workflow(args) => workflow::run(args, global, out),
+    }
+}

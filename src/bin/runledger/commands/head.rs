@@ -1,0 +1,40 @@
+//! `runledger head`
+
+use std::io::Write;
+
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::records;
+use crate::term::output;
+
+/// Give the ledger's head, to be kept elsewhere
+///
+/// The ledger is verified first; of one with faults no head is given. Nothing is changed. `verify --head` reads what
+/// --json gives.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: keep a head where the ledger's machine cannot reach it
+  runledger head --json >> /mnt/elsewhere/heads.jsonl")]
+pub(crate) struct Args {}
+
+pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    records::refuse_unsuitable(global)?;
+    let found = runledger::verify(&global.ledger, &[])?;
+    if !found.is_clean() {
+        return Err(Failure::Faulty(found.fault_count));
+    }
+    if found.head.ledger.is_nil() {
+        return Err(Failure::NoIdentity(global.ledger.clone()));
+    }
+    let head = found.head;
+    if global.json {
+        output::json_line(out, &head)?;
+        return Ok(ExitCode::Yes);
+    }
+    writeln!(out, "ledger   {}", head.ledger)?;
+    writeln!(out, "seq      {}", head.seq)?;
+    writeln!(out, "hash     {}", head.hash)?;
+    writeln!(out, "segment  {}", head.segment)?;
+    writeln!(out, "bytes    {}", head.bytes)?;
+    Ok(ExitCode::Yes)
+}

@@ -1,0 +1,111 @@
+//! `runledger list`
+
+use std::io::Write;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use runledger::ExecutionMetrics;
+use runledger::ledger::last_records;
+use runledger::metrics::Status;
+
+use crate::execution_table::{COLUMNS, cells, status};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::records;
+use crate::term::short_id::shortest;
+use crate::term::{Table, output};
+
+/// List executions, the newest last
+///
+/// Times are UTC. An id is cut to what tells it from the others in the list, and `show` takes it so, or lists the
+/// executions that it may mean. Numbers are rounded: counts from
+/// 10,000 on to three digits, amounts to the cent from 1 on and to a hundredth of it below. With --json, each line is a
+/// whole record.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: the last failures of one skill
+  runledger list --skill blog-publish --status failed --limit 5")]
+pub(crate) struct Args {
+    /// Only this skill
+    #[arg(long, value_name = "NAME")]
+    skill: Option<String>,
+    /// Only executions that ended like this
+    #[arg(long, value_parser = any_status())]
+    status: Option<Status>,
+    /// How many at most: the last ones
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// However many there are
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+}
+
+fn any_status() -> impl TypedValueParser<Value = Status> {
+    let known = ["success", "failed", "cancelled", "interrupted", "panicked", "paused"];
+    PossibleValuesParser::new(known).map(|text| Status::from(text.as_str()))
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    if global.json {
+        json(args, global, out)?;
+    } else {
+        table(args, global, out)?;
+    }
+    Ok(ExitCode::Yes)
+}
+
+fn json(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    if args.all {
+        // One record at a time: the ledger may be larger than the memory.
+        records::each(global, |record| {
+            if args.wants(&record) {
+                output::json_line(out, &record)?;
+            }
+            Ok(())
+        })?;
+        return Ok(());
+    }
+    for record in last(args, global, |record| record)? {
+        output::json_line(out, &record)?;
+    }
+    Ok(())
+}
+
+fn table(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    let row = |record: ExecutionMetrics| (record.execution_id, cells(&record));
+    let rows = if args.all {
+        let mut rows = Vec::new();
+        records::each(global, |record| {
+            if args.wants(&record) {
+                rows.push(row(record));
+            }
+            Ok(())
+        })?;
+        rows
+    } else {
+        last(args, global, row)?
+    };
+    let mut ids: Vec<_> = rows.iter().map(|(id, _)| id.as_u128()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut table = Table::new(COLUMNS);
+    for (id, [start, skill, status, latency, tokens, cost]) in rows {
+        table.row([start, skill, status, latency, tokens, cost, shortest(id, &ids)]);
+    }
+    table.write(out)?;
+    Ok(())
+}
+
+/// Returns what `make` makes of the last records that are meant. Damaged lines before them are not read.
+fn last<T>(args: &Args, global: &Global, make: impl Fn(ExecutionMetrics) -> T) -> Result<Vec<T>, Failure> {
+    let take = |record| args.wants(&record).then(|| make(record));
+    let last = last_records(&global.ledger, args.limit as usize, take)?;
+    records::warn_of(&last.skipped, global);
+    Ok(last.records)
+}
+
+impl Args {
+    fn wants(&self, record: &ExecutionMetrics) -> bool {
+        self.skill.as_ref().is_none_or(|skill| *skill == record.skill_name)
+            && self.status.as_ref().is_none_or(|wanted| status(record).as_ref() == Some(wanted))
+    }
+}

@@ -1,0 +1,171 @@
+//! `runledger metrics`
+
+use std::io::Write;
+
+use runledger::governance::derived::{Accumulator, DerivedMetrics, Outcomes, Shots, Tally};
+use serde::Serialize;
+
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::records;
+use crate::selection::Selection;
+use crate::term::{Column, Table, cell, output, short};
+
+/// Derive the metrics of a production
+///
+/// They are the regenerations a shot, the frequency of drift by category, the cost per scene, the use of tiers, the failure
+/// rate per model, the most common QC violations, and the types of shots with a high risk. Nothing unknown counts as 0: how
+/// many executions do not tell something is counted beside it.
+///
+/// A shot is a scene_id with a shot_id; of its executions, the highest regen_count counts. An execution failed if its
+/// outcome is FAIL, or if none is told and it ended with an error; a quality control without an outcome has none. What a
+/// control found counts to the model that it names without calling it, else to the model that made its artifact, in place
+/// of that execution's own success. A rate is over the executions whose outcome is known.
+///
+/// The risk of a type of shots is high if its regenerations a shot, or its failure rate, are more than 1.5 times the
+/// average of all shots, told from at least 10 shots or executions. It is `-` where those are fewer.
+///
+/// Tables are shortened as those of `runledger cost` are; --json has every digit.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: which models failed in the last week?
+  runledger metrics --since 7d --json | jq '.models[] | {model, failure_rate}'")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    selection: Selection,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let meant = args.selection.meant(global)?;
+    let add = |all: &mut Accumulator, record: &_| if meant(record) { all.add(record) } else { Ok(()) };
+    let (all, malformed_lines) = records::fold(global, Accumulator::new, add, Accumulator::merge)?;
+    let derived = all.finish();
+    if global.json {
+        output::json_line(out, &Answer { derived: &derived, malformed_lines })?;
+    } else {
+        tables(&derived, out)?;
+    }
+    Ok(ExitCode::Yes)
+}
+
+/// The metrics in JSON, and the number of lines that are not records.
+#[derive(Serialize)]
+struct Answer<'d> {
+    #[serde(flatten)]
+    derived: &'d DerivedMetrics,
+    malformed_lines: u64,
+}
+
+fn tables(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> {
+    writeln!(out, "executions: {}", derived.executions)?;
+    writeln!(out)?;
+    shots(derived, out)?;
+    writeln!(out)?;
+    tally("drift", &derived.drift, out)?;
+    writeln!(out)?;
+    scenes(derived, out)?;
+    writeln!(out)?;
+    tally("tier", &derived.tiers, out)?;
+    writeln!(out)?;
+    models(derived, out)?;
+    writeln!(out)?;
+    tally("qc violation", &derived.qc_violations, out)
+}
+
+/// Writes the types of shots with their risks, and all shots together.
+fn shots(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([
+        Column::Name("shot type"),
+        Column::Number("shots"),
+        Column::Number("regens"),
+        Column::Number("a shot"),
+        Column::Number("untold"),
+        Column::Number("known"),
+        Column::Number("failed"),
+        Column::Number("rate"),
+        Column::Text("high risk"),
+    ]);
+    let mut row = |name: Option<&str>, shots: &Shots, risk: String| {
+        let [known, failed, rate, _] = outcomes(&shots.outcomes);
+        table.row([
+            cell(name),
+            short::count(shots.shots.into()),
+            cell(shots.regenerations.map(short::count)),
+            cell(shots.average_regenerations.map(average)),
+            short::count(shots.regenerations_untold.into()),
+            known,
+            failed,
+            rate,
+            risk,
+        ]);
+    };
+    for shot_type in &derived.shot_types {
+        let risk = cell(shot_type.high_risk.map(|risk| if risk { "yes" } else { "no" }));
+        row(shot_type.shot_type.as_deref(), &shot_type.shots, risk);
+    }
+    row(Some("all"), &derived.shots, String::new());
+    table.write(out)?;
+    for (what, count) in [("unknown outcome", derived.shots.outcomes.unknown), ("without shot", derived.without_shot)] {
+        if count > 0 {
+            writeln!(out, "{what}: {count}")?;
+        }
+    }
+    Ok(())
+}
+
+/// An average, with two decimals below 10,000: `0.25`, `12.50`, `12.3k`.
+fn average(average: f64) -> String {
+    if average < 10_000.0 { format!("{average:.2}") } else { short::count(average as u128) }
+}
+
+fn tally(what: &'static str, tally: &Tally, out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([Column::Name(what), Column::Number("times"), Column::Number("share")]);
+    for counted in &tally.counts {
+        table.row([counted.name.clone(), short::count(counted.count.into()), short::percent(counted.share)]);
+    }
+    table.write(out)?;
+    if tally.untold > 0 {
+        writeln!(out, "untold: {}", tally.untold)?;
+    }
+    Ok(())
+}
+
+fn scenes(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> {
+    let mut table =
+        Table::new([Column::Name("scene"), Column::Number("execs"), Column::Number("usd"), Column::Number("unpriced")]);
+    for scene in &derived.scenes {
+        table.row([
+            cell(scene.scene_id.as_deref()),
+            short::count(scene.executions.into()),
+            cell(scene.cost_usd.map(short::usd)),
+            short::count(scene.unpriced.into()),
+        ]);
+    }
+    Ok(table.write(out)?)
+}
+
+fn models(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([
+        Column::Name("model"),
+        Column::Number("known"),
+        Column::Number("failed"),
+        Column::Number("rate"),
+        Column::Number("unknown"),
+    ]);
+    for model in &derived.models {
+        let [known, failed, rate, unknown] = outcomes(&model.outcomes);
+        table.row([cell(model.model.as_deref()), known, failed, rate, unknown]);
+    }
+    table.write(out)?;
+    let Outcomes { known, failed, unknown, .. } = derived.controls_without_model;
+    if known + unknown > 0 {
+        writeln!(out, "quality controls of no model: {}, failed {failed}", known + unknown)?;
+    }
+    Ok(())
+}
+
+fn outcomes(outcomes: &Outcomes) -> [String; 4] {
+    let Outcomes { known, failed, failure_rate, unknown, .. } = *outcomes;
+    let [known, failed, unknown] = [known, failed, unknown].map(|count| short::count(count.into()));
+    [known, failed, cell(failure_rate.map(short::percent)), unknown]
+}

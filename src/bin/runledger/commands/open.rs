@@ -1,0 +1,93 @@
+//! `runledger open`
+
+use std::io::Write;
+
+use runledger::{ExecutionMetrics, InFlight, Timestamp};
+use serde::Serialize;
+
+use crate::clock;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::records;
+use crate::term::{Column, Table, cell, output};
+
+/// List executions that have begun and not ended, the oldest first
+///
+/// `owner` is the process that is to end it: if it is dead, the next command that writes to the ledger records the
+/// execution as interrupted. `none`: it was begun by `start`, and stays in flight until `complete` ends it. Nothing is
+/// changed. With --json, each line is one execution.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: what nobody is at any more
+  runledger open --json |
+    jq 'select(.owner_alive != true) | .record.execution_id'")]
+pub(crate) struct Args {}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    age_ms: Option<u64>,
+    owner_alive: Option<bool>,
+    record: &'a ExecutionMetrics,
+}
+
+pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let now = clock::now();
+    let found = records::in_flight(global)?;
+    if global.json {
+        for begun in &found {
+            let line = Line { age_ms: begun.age_ms(now), owner_alive: begun.owner_alive, record: &begun.record };
+            output::json_line(out, &line)?;
+        }
+        return Ok(ExitCode::Yes);
+    }
+    let mut table = Table::new([
+        Column::Text("id"),
+        Column::Name("skill"),
+        Column::Name("stage"),
+        Column::Number("%"),
+        Column::Number("age"),
+        Column::Text("owner"),
+    ]);
+    found.iter().for_each(|begun| table.row(cells(begun, now)));
+    table.write(out)?;
+    Ok(ExitCode::Yes)
+}
+
+fn cells(begun: &InFlight, now: Timestamp) -> [String; 6] {
+    let InFlight { record, owner_alive, .. } = begun;
+    let progress = record.progress.as_ref();
+    let owner = match owner_alive {
+        Some(true) => "alive",
+        Some(false) => "dead",
+        None => "none",
+    };
+    [
+        record.execution_id.to_string(),
+        record.skill_name.clone(),
+        cell(progress.map(|progress| progress.stage.as_str())),
+        cell(progress.and_then(|progress| progress.percent).map(|percent| percent as u64)),
+        cell(begun.age_ms(now).map(age)),
+        owner.to_owned(),
+    ]
+}
+
+/// A length of time in its largest unit, rounded down: `59s`, `3h`, `12d`.
+fn age(ms: u64) -> String {
+    match ms / 1000 {
+        seconds @ ..60 => format!("{seconds}s"),
+        seconds @ ..3_600 => format!("{}m", seconds / 60),
+        seconds @ ..86_400 => format!("{}h", seconds / 3_600),
+        seconds => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_in_its_largest_unit() {
+        let ages = [0, 59_999, 60_000, 3_599_999, 3_600_000, 86_399_999, 86_400_000, u64::MAX].map(age);
+        assert_eq!(ages, ["0s", "59s", "1m", "59m", "1h", "23h", "1d", "213503982334d"]);
+    }
+}

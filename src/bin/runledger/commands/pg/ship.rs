@@ -1,0 +1,73 @@
+//! `runledger pg ship`
+
+use std::io::Write;
+use std::time::Duration;
+
+use runledger::in_flight;
+use runledger::journal::Follower;
+use runledger::sink::postgres::{Shipment, Shipped};
+use serde_json::json;
+
+use super::database::{Database, open};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::records;
+use crate::term::{cell, output};
+
+/// Copy every record that the database has not
+///
+/// Lines of the ledger that are no records are passed over, and stderr names them. A ledger that was cut or rewritten
+/// since the last ship is refused.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: keep the database up to date until the command is ended
+  DATABASE_URL=postgres://agent:secret@localhost/observability runledger pg ship --follow")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    database: Database,
+    /// Go on, and look for new records every second
+    #[arg(long)]
+    follow: bool,
+}
+
+/// How often a follower looks for new records.
+const EVERY: Duration = Duration::from_secs(1);
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let mut sink = args.database.sink(args.follow, global)?;
+    let mut ledger = open(global)?;
+    let mut is_first = true;
+    loop {
+        // Before the ledger is read: an execution that ends meanwhile has its record there, which wins.
+        let in_flight: Vec<_> = in_flight(&global.ledger)?.into_iter().map(|begun| begun.record).collect();
+        let shipped = sink.ship(&mut ledger, &in_flight)?;
+        records::warn_of(&shipped.skipped, global);
+        if is_first || shipped.records > 0 {
+            report(&shipped, &ledger, global, out)?;
+            out.flush()?;
+        }
+        if !args.follow {
+            return Ok(ExitCode::Yes);
+        }
+        is_first = false;
+        std::thread::sleep(EVERY);
+    }
+}
+
+fn report(shipped: &Shipped, ledger: &Follower, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    let last = shipped.last.as_ref().map(Shipment::from);
+    if global.json {
+        let answer = json!({
+            "ledger": ledger.id(),
+            "records": shipped.records,
+            "in_progress": shipped.in_progress,
+            "malformed_lines": shipped.skipped.count(),
+            "shipped": last,
+        });
+        return Ok(output::json_line(out, &answer)?);
+    }
+    writeln!(out, "records      {}", shipped.records)?;
+    writeln!(out, "in progress  {}", shipped.in_progress)?;
+    writeln!(out, "up to line   {}", cell(last.map(|last| last.seq)))?;
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! `runledger pg status`
+
+use std::io::Write;
+
+use runledger::sink::postgres::Shipment;
+
+use super::database::{Database, open};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::term::{cell, output};
+
+/// Tell how far the database is behind the ledger
+///
+/// Exits with 0 if it has every line, with 1 if it is behind, and with 2 if that could not be found out.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: in a monitor
+  runledger pg status --json | jq .behind")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    database: Database,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let mut sink = args.database.sink(false, global)?;
+    let status = sink.status(&mut open(global)?)?;
+    if global.json {
+        output::json_line(out, &status)?;
+    } else {
+        let line = |shipment: &Option<Shipment>| match shipment {
+            Some(shipment) => format!("{} {}", shipment.seq, shipment.hash),
+            None => cell(None::<u64>),
+        };
+        writeln!(out, "ledger   {}", status.ledger)?;
+        writeln!(out, "head     {}", line(&status.head))?;
+        writeln!(out, "shipped  {}", line(&status.shipped))?;
+        writeln!(out, "behind   {}", status.behind)?;
+    }
+    Ok(if status.behind == 0 { ExitCode::Yes } else { ExitCode::No })
+}

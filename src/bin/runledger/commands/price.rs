@@ -1,0 +1,151 @@
+//! `runledger price`
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Write};
+
+use runledger::metrics::{Call, Meter};
+use runledger::{ErrorKind, PriceTable, Timestamp, Usage, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::clock;
+use crate::exit_code::ExitCode;
+use crate::failure::{self, Failure};
+use crate::price_table::OwnPrices;
+use crate::priced::Priced;
+use crate::term::output;
+
+/// Price calls: JSON lines on stdin, one line of answer for each
+///
+/// A line is {"model": …, "provider": …, "usage": {…}, "at": …, "variant": {"processing": "batch"}}; model and usage are
+/// required, and `at` is now if it is not told. A usage may have input_tokens, output_tokens, cache_read_tokens,
+/// cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens, output_audio_tokens, requests,
+/// web_searches, audio_seconds, and the other meters of the library; a whole includes its parts. What is absent was not
+/// used, or its part is not known; a null beside other tokens is unknown and has no price.
+///
+/// The answer has the exact cost as a decimal string, its parts, and where the price comes from. A line that cannot be
+/// priced is answered with {"error": …, "kind": …, "near": […]}. Exits with 0 once every line has its answer.
+#[derive(Debug, clap::Args)]
+#[command(after_help = r#"Example: one call
+  echo '{"model": "gpt-4", "usage": {"input_tokens": 5, "output_tokens": 1}}' |
+    runledger price"#)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    own: OwnPrices,
+}
+
+pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let prices = args.own.table()?;
+    let mut input = BufReader::with_capacity(1 << 16, io::stdin());
+    let mut line = Vec::new();
+    let mut number = 0_u64;
+    loop {
+        // A caller that waits for each answer gets it; a caller that sends many lines at once gets many answers at once.
+        if !input.buffer().contains(&b'\n') {
+            out.flush()?;
+        }
+        line.clear();
+        if input.read_until(b'\n', &mut line).map_err(Failure::Input)? == 0 {
+            return Ok(ExitCode::Yes);
+        }
+        number += 1;
+        if !line.trim_ascii().is_empty() {
+            output::json_line(out, &answer(number, &line, &prices))?;
+        }
+    }
+}
+
+/// A call to be priced.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    model: String,
+    provider: Option<String>,
+    usage: BTreeMap<String, Value>,
+    at: Option<Timestamp>,
+    variant: Option<BTreeMap<String, String>>,
+}
+
+/// The answer to a line.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer<'p> {
+    Cost(Box<Priced<'p>>),
+    Refusal { error: String, kind: &'static str, near: Vec<String> },
+}
+
+fn answer<'p>(number: u64, line: &[u8], prices: &'p PriceTable) -> Answer<'p> {
+    let malformed = |error: String| Answer::Refusal { error, kind: "malformed", near: Vec::new() };
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return malformed("expected an object such as {\"model\": …, \"usage\": {…}}".to_owned());
+    }
+    let (call, at) = match read(line).map_err(|error| error.replace(" at line 1 ", &format!(" at line {number} "))) {
+        Ok(call) => call,
+        Err(error) => return malformed(error),
+    };
+    match prices.cost_of(&call, at) {
+        Ok(cost) => Answer::Cost(Box::new(cost.into())),
+        Err(error) => Answer::Refusal {
+            near: if error.kind() == ErrorKind::UnknownModel { error.details().to_vec() } else { Vec::new() },
+            kind: failure::kind(&error),
+            error: error.to_string(),
+        },
+    }
+}
+
+fn read(line: &[u8]) -> Result<(Call, Timestamp), String> {
+    let text = std::str::from_utf8(line).map_err(|error| error.to_string())?;
+    json::from_str(text).map_err(|error| error.to_string()).and_then(call)
+}
+
+fn call(request: Request) -> Result<(Call, Timestamp), String> {
+    let Request { model, provider, usage, at, variant } = request;
+    let mut call = Call::new(model, read_usage(&usage)?);
+    call.provider = provider;
+    call.variant = variant.unwrap_or_default();
+    let at = at.or_else(|| Timestamp::from_unix_ms(clock::unix_ms()));
+    Ok((call, at.ok_or("the clock is outside the years 0 to 9999: say \"at\"")?))
+}
+
+/// Reads a usage by its keys. A key that is null or absent was not reported.
+fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
+    let mut usage = Usage::new(0, 0);
+    for (whole, other) in [("input_tokens", "output_tokens"), ("output_tokens", "input_tokens")] {
+        let known = |key: &str| counts.get(key).is_some_and(|value| !value.is_null());
+        if counts.get(whole).is_some_and(Value::is_null) && known(other) {
+            return Err(format!("usage.{whole}: expected a whole number, found null: what is unknown has no price"));
+        }
+    }
+    for (key, value) in counts.iter().filter(|(_, value)| !value.is_null()) {
+        let Some((meter, in_seconds)) = meter(key) else {
+            return Err(format!("usage: expected one of {}, found {key:?}", keys().join(", ")));
+        };
+        let count = if in_seconds { value.as_f64().and_then(milliseconds) } else { value.as_u64() };
+        let expected = if in_seconds { "a number of seconds" } else { "a whole number" };
+        usage = usage.with(meter, count.ok_or_else(|| format!("usage.{key}: expected {expected}, found {value}"))?);
+    }
+    if counts.values().all(Value::is_null) {
+        Err("usage: expected what was used, found nothing".to_owned())
+    } else {
+        Ok(usage)
+    }
+}
+
+/// Returns the meter of a key, and whether the key is in seconds and the meter in milliseconds.
+fn meter(key: &str) -> Option<(Meter, bool)> {
+    let seconds = key.strip_suffix("_seconds").map(|name| format!("{name}_ms"));
+    let name = seconds.as_deref().unwrap_or(key);
+    let meter = Meter::ALL.into_iter().find(|meter| meter.usage_key() == name)?;
+    (seconds.is_some() == name.ends_with("_ms")).then_some((meter, seconds.is_some()))
+}
+
+/// Every key that a usage may have.
+fn keys() -> Vec<String> {
+    Meter::ALL.into_iter().map(|meter| meter.usage_key().replace("_ms", "_seconds")).collect()
+}
+
+/// The nearest whole number of milliseconds.
+fn milliseconds(seconds: f64) -> Option<u64> {
+    let milliseconds = (seconds * 1000.0).round();
+    (0.0..u64::MAX as f64).contains(&milliseconds).then_some(milliseconds as u64)
+}

@@ -1,0 +1,100 @@
+//! `runledger prices import`
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use runledger::cost::import::{self, Imported, Stamp};
+
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::price_table::read_text;
+use crate::term::output;
+
+/// Turn a price table of another project into one for --prices
+///
+/// The table goes to stdout, or to a new file. stderr says how many models it has, how many prices were rounded to whole
+/// pico-dollars, and what was left out and why. Nothing is fetched: the file must be here.
+#[derive(Debug, clap::Args)]
+#[command(after_help = r"Example: the prices of genai-prices, as they were on a day
+  runledger prices import data.json --from genai-prices --as-of 2026-11-20 \
+    --table-version 'genai-prices 0.2.3' --out prices.json")]
+pub(crate) struct Args {
+    /// The other project's file
+    file: PathBuf,
+    /// Which project's
+    #[arg(long, value_enum, value_name = "PROJECT")]
+    from: Project,
+    /// What records will name the table by
+    #[arg(long, value_name = "TEXT")]
+    table_version: String,
+    /// The day on which the prices were looked up, such as 2026-11-20
+    #[arg(long, value_name = "DAY")]
+    as_of: String,
+    /// Where the prices come from, and under which licence; the project and its licence if it is not told
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
+    /// Write to this file, which must not be there yet
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Project {
+    GenaiPrices,
+    Litellm,
+}
+
+impl Project {
+    fn credit(self) -> &'static str {
+        match self {
+            Self::GenaiPrices => "genai-prices, MIT licence",
+            Self::Litellm => "LiteLLM, MIT licence",
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let text = read_text(&args.file)?;
+    let stamp = Stamp {
+        version: args.table_version.clone(),
+        as_of: args.as_of.clone(),
+        source: args.source.clone().unwrap_or_else(|| args.from.credit().to_owned()),
+    };
+    let imported = match args.from {
+        Project::GenaiPrices => import::genai_prices(&text, &stamp),
+        Project::Litellm => import::litellm(&text, &stamp),
+    };
+    let malformed = |source| Failure::Prices { path: args.file.clone(), source };
+    let imported = imported.map_err(malformed)?;
+    // Only a valid table may be written.
+    runledger::PriceTable::from_json(&imported.json).map_err(malformed)?;
+    match &args.out {
+        Some(path) => {
+            let failed = |source| Failure::File { operation: "write the prices", path: path.clone(), source };
+            let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+            file.write_all(imported.json.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        }
+        None => out.write_all(imported.json.as_bytes())?,
+    }
+    report(&imported, global);
+    Ok(ExitCode::Yes)
+}
+
+/// Writes to stderr what was imported, and what was left out: each reason, how often, and the first model.
+fn report(imported: &Imported, global: &Global) {
+    let Imported { models, rounded, left_out, .. } = imported;
+    let mut reasons: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
+    for entry in left_out {
+        let (model, reason) = entry.split_once(": ").unwrap_or(("", entry));
+        reasons.entry(reason).or_insert((0, model)).0 += 1;
+    }
+    output::note(&format!("{models} models; prices rounded to 6 decimals: {rounded}"), "imported", global.style());
+    for (reason, (times, model)) in reasons {
+        let more = if times > 1 { format!(" and {} more", times - 1) } else { String::new() };
+        output::warning(&format!("left out: {model}{more}: {reason}"), "left_out", global.style());
+    }
+}

@@ -1,0 +1,36 @@
+//! `runledger prices`
+
+mod check;
+mod import;
+
+use std::io::Write;
+
+use clap::Subcommand;
+
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+
+/// Make price tables, and tell how old they are
+///
+/// A table of your own, for --prices, needs no more than this; prices are in US dollars for a million tokens:
+///
+/// {"version": "contract 7", "as_of": "2026-11-20", "source": "our contract", "models": [
+///   {"model": "gpt-4", "provider": "openai", "prices": [{"input": "24", "output": "48"}]}]}
+///
+/// Dates, hours, tiers, variants and all other prices: see the documentation of the library, module `cost`.
+#[derive(Debug, Subcommand)]
+#[command(verbatim_doc_comment)]
+#[command(after_help = "Example: how old are they?
+  runledger prices check")]
+pub(crate) enum Command {
+    Import(import::Args),
+    Check(check::Args),
+}
+
+pub(crate) fn run(command: &Command, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Import(args) => import::run(args, global, out),
+        Command::Check(args) => check::run(args, global, out),
+    }
+}

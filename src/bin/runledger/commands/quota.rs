@@ -1,0 +1,217 @@
+//! `runledger quota`
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use runledger::quota::{Limits, Options, Unit};
+use runledger::{Quota as Tracker, QuotaStatus, Usd};
+use serde::Serialize;
+
+use crate::clock;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::input_file;
+use crate::term::{Column, Table, minutes, output, printable};
+
+/// Tell what is left of each quota
+///
+/// Limits are those that come with runledger, and those of --limits, which win; what was used and is held is read from
+/// `quota.jsonl` beside the ledger. If there is none, nothing was used. Dollars are exact; calls of unknown cost are in no
+/// amount, and are counted. With --json, each line is one quota.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: what is left of a budget of one's own?
+  runledger quota anthropic --limits limits.json --json | jq .remaining
+
+The file is a JSON array with one object for each limit:
+  [
+    {\"api\": \"anthropic\", \"limit\": 25.50, \"unit\": \"usd\", \"period\": \"day\",
+     \"source\": \"our budget\", \"as_of\": \"2026-03-01\",
+     \"thresholds\": [50, 80, 95, 100], \"unknown\": {\"assume\": 0.25}}
+  ]
+  unit        tokens, calls, usd
+  period      minute, hour, day, week, month; they begin by the calendar, in UTC
+  thresholds  percents of the limit that are told once a period;
+              [50, 80] if left out
+  unknown     what becomes of a call of unknown cost: \"deny\" (if left out),
+              \"allow\", or {\"assume\": AMOUNT}")]
+pub(crate) struct Args {
+    /// Only this API
+    api: Option<String>,
+    /// Limits of your own, which win over those that come with runledger
+    #[arg(long, value_name = "FILE")]
+    limits: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let limits = limits(args.limits.as_deref())?;
+    let apis: Vec<&str> = match &args.api {
+        Some(api) => vec![api],
+        None => limits.iter().map(|limit| limit.api.as_str()).collect(),
+    };
+    let statuses = statuses(&apis, &limits, &global.ledger.with_file_name("quota.jsonl"))?;
+    if global.json {
+        statuses.iter().try_for_each(|status| output::json_line(out, status))?;
+    } else {
+        tables(&statuses, out)?;
+    }
+    Ok(ExitCode::Yes)
+}
+
+fn limits(own: Option<&Path>) -> Result<Limits, Failure> {
+    let Some(path) = own else { return Ok(Limits::bundled()) };
+    let text = input_file::read("read the limits", path)?;
+    let own = Limits::from_json(&text).map_err(|source| Failure::Limits { path: path.to_owned(), source })?;
+    Ok(Limits::bundled().with(own))
+}
+
+/// What is left of a quota, in its unit.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Status {
+    Counts(QuotaStatus),
+    Dollars(QuotaStatus<Usd>),
+}
+
+fn statuses(apis: &[&str], limits: &Limits, journal: &Path) -> Result<Vec<Status>, Failure> {
+    let there = journal.try_exists().map_err(|source| Failure::File {
+        operation: "look for the quota's journal",
+        path: journal.to_owned(),
+        source,
+    })?;
+    // To open a journal that does not exist would make it.
+    let tracker = if there {
+        let mut options = Options::new(Arc::new(clock::unix_ms));
+        options.limits = limits.clone();
+        Some(Tracker::open(journal, options)?)
+    } else {
+        None
+    };
+    let now = clock::now();
+    let status = |&api: &&str| {
+        let in_dollars = limits.get(api).is_some_and(|limit| limit.unit == Unit::Usd);
+        Ok(match (&tracker, in_dollars) {
+            (Some(tracker), false) => Status::Counts(tracker.status(api)?),
+            (Some(tracker), true) => Status::Dollars(tracker.budget(api)?.status()?),
+            (None, false) => Status::Counts(limits.unused(api, now)?),
+            (None, true) => Status::Dollars(limits.unused(api, now)?),
+        })
+    };
+    apis.iter().map(status).collect()
+}
+
+/// Writes counts and dollars in separate tables. Exact dollars are long, so budgets have two tables.
+fn tables(statuses: &[Status], out: &mut impl Write) -> Result<(), Failure> {
+    let terminal = std::io::stdout().is_terminal();
+    let counts = statuses.iter().filter_map(|status| if let Status::Counts(it) = status { Some(it) } else { None });
+    let dollars = statuses.iter().filter_map(|status| if let Status::Dollars(it) = status { Some(it) } else { None });
+    let counts: Vec<_> = counts.collect();
+    let dollars: Vec<_> = dollars.collect();
+    if !counts.is_empty() {
+        write_counts(&counts, terminal, out)?;
+    }
+    if !counts.is_empty() && !dollars.is_empty() {
+        writeln!(out)?;
+    }
+    if !dollars.is_empty() {
+        write_dollars(&dollars, terminal, out)?;
+    }
+    Ok(())
+}
+
+fn write_counts(statuses: &[&QuotaStatus], terminal: bool, out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([
+        Column::Name("api"),
+        Column::Number("limit"),
+        Column::Number("consumed"),
+        Column::Number("held"),
+        Column::Number("remaining"),
+        Column::Number("%"),
+        Column::Text("resets (UTC)"),
+        Column::Text("level"),
+    ]);
+    for status in statuses {
+        table.row([
+            status.api_name.clone(),
+            status.limit.to_string(),
+            status.consumed.to_string(),
+            status.held.to_string(),
+            status.remaining.to_string(),
+            percent(status),
+            minutes(status.resets_at),
+            level(status, terminal),
+        ]);
+    }
+    table.write(out)?;
+    for status in statuses.iter().filter(|status| status.unknown + status.assumed > 0) {
+        let QuotaStatus { api_name, unknown, assumed, .. } = status;
+        writeln!(out, "calls of {}: amount unknown {unknown}, assumed {assumed}", printable(api_name))?;
+    }
+    Ok(())
+}
+
+fn write_dollars(statuses: &[&QuotaStatus<Usd>], terminal: bool, out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([
+        Column::Name("budget (usd)"),
+        Column::Number("consumed"),
+        Column::Number("held"),
+        Column::Number("remaining"),
+        Column::Number("%"),
+        Column::Text("level"),
+    ]);
+    for status in statuses {
+        table.row([
+            status.api_name.clone(),
+            status.consumed.to_string(),
+            status.held.to_string(),
+            status.remaining.to_string(),
+            percent(status),
+            level(status, terminal),
+        ]);
+    }
+    table.write(out)?;
+    writeln!(out)?;
+    let mut table = Table::new([
+        Column::Name("budget (usd)"),
+        Column::Number("limit"),
+        Column::Text("period"),
+        Column::Text("resets (UTC)"),
+        Column::Number("unknown"),
+        Column::Number("assumed"),
+    ]);
+    for status in statuses {
+        table.row([
+            status.api_name.clone(),
+            status.limit.to_string(),
+            status.period.to_string(),
+            minutes(status.resets_at),
+            status.unknown.to_string(),
+            status.assumed.to_string(),
+        ]);
+    }
+    table.write(out)?;
+    Ok(())
+}
+
+fn percent<A>(status: &QuotaStatus<A>) -> String {
+    format!("{:.1}", status.pct_used)
+}
+
+/// The level; with its circle on a terminal, where only people read it.
+fn level<A>(status: &QuotaStatus<A>, terminal: bool) -> String {
+    if terminal { format!("{} {}", status.warning_level, status.emoji()) } else { status.warning_level.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use runledger::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_gets_the_circle() {
+        let status: QuotaStatus = Limits::bundled().unused("openai-gpt4", Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!((level(&status, true).as_str(), level(&status, false).as_str()), ("GREEN 🟢", "GREEN"));
+    }
+}

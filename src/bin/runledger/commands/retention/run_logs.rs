@@ -1,0 +1,139 @@
+//! The run logs in a directory, and what the records and the registry of errors say of them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::path::Path;
+
+use runledger::ledger::{SealedSegment, sealed_segments};
+use runledger::runlog::ErrorRegistry;
+use runledger::runlog::retention::{LogFacts, LogFile, LogHeader, RunMarks};
+
+use crate::error_registry;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::records;
+
+/// The files among the run logs, and the names of those that are linked to an open error.
+#[derive(Debug, Default)]
+pub(crate) struct RunLogs {
+    pub(crate) files: Vec<LogFile>,
+    pub(crate) open: BTreeSet<String>,
+}
+
+/// The header of a run log, or why a file has none.
+type Header = Result<LogHeader, String>;
+
+/// Reads the run logs in `directory`, and the records of their runs in the ledger and its archive. `segments` are the sealed
+/// segments of the ledger.
+pub(crate) fn read(
+    directory: &Path,
+    segments: &[SealedSegment],
+    archive: &Path,
+    global: &Global,
+) -> Result<RunLogs, Failure> {
+    let headers = headers(directory)?;
+    let runs = headers.iter().filter_map(|(_, header)| header.as_ref().ok()?.run.clone());
+    let mut marks = RunMarks::of(runs);
+    let is_log = headers.iter().any(|(_, header)| header.is_ok());
+    let complete = is_log && add_records(&mut marks, segments, archive, global)?;
+    let linked = linked(directory)?;
+    let ended = ended(&headers);
+    let mut logs = RunLogs::default();
+    for (name, header) in headers {
+        if let Ok(header) = &header {
+            let unmended = || header.run.as_ref().is_some_and(|run| marks.has_unmended_error(run));
+            if linked.get(&name).copied().unwrap_or_else(|| unmended() || header.pending) {
+                logs.open.insert(name.clone());
+            }
+        }
+        let facts = header.map(|header| {
+            let succeeded = header.succeeded.or_else(|| ended.get(header.run.as_ref()?).copied());
+            let improvement = header.run.and_then(|run| marks.improvement(&run)).filter(|&yes| yes || complete);
+            LogFacts::new(header.started, succeeded, improvement)
+        });
+        logs.files.push(LogFile::new(name, facts));
+    }
+    Ok(logs)
+}
+
+/// Returns the runs of which a log says whether they succeeded; false if one of their logs says so. A log of a run in
+/// progress does not say it.
+fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
+    let mut ended = HashMap::new();
+    for header in headers.iter().filter_map(|(_, header)| header.as_ref().ok()) {
+        if let (Some(run), Some(succeeded)) = (&header.run, header.succeeded) {
+            *ended.entry(run.clone()).or_insert(true) &= succeeded;
+        }
+    }
+    ended
+}
+
+/// Returns the logs that the registry links to errors, and whether one of these is open. Whether another log has an open
+/// error follows from its text and the run's records.
+fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
+    let registered = match ErrorRegistry::read(directory, &error_registry::warn()) {
+        Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Vec::new(),
+        registered => registered?,
+    };
+    let mut linked = BTreeMap::new();
+    for error in registered {
+        for name in error.run_logs {
+            *linked.entry(name).or_default() |= error.status.is_open();
+        }
+    }
+    Ok(linked)
+}
+
+/// Adds the records of the ledger and of its archive. Returns whether these are complete: no segment is missing, and every
+/// line is a record.
+fn add_records(
+    marks: &mut RunMarks,
+    segments: &[SealedSegment],
+    archive: &Path,
+    global: &Global,
+) -> Result<bool, Failure> {
+    let mut add = |global: &Global| {
+        records::each(global, |record| {
+            marks.add(&record);
+            Ok(())
+        })
+    };
+    let archive = Global { ledger: archive.join(global.ledger.file_name().unwrap_or_default()), json: global.json };
+    let mut malformed = add(global)?;
+    let archived = match sealed_segments(&archive.ledger) {
+        Ok(archived) => {
+            malformed += add(&archive)?;
+            archived
+        }
+        Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let first = segments.first().map_or(1, |segment| segment.number);
+    let has = |number| archived.iter().any(|segment| segment.number == number);
+    Ok(malformed == 0 && (1..first).all(has))
+}
+
+/// Returns each name in the directory except those of the registry, with its header, or why the file is not a run log.
+fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
+    let failed = |source| Failure::File { operation: "list the run logs", path: directory.to_owned(), source };
+    let entries = std::fs::read_dir(directory).map_err(failed)?;
+    let header = |entry: io::Result<std::fs::DirEntry>| {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let header = match name.to_str() {
+            Some(name) => header(name, &entry),
+            None => Err("its name is no UTF-8".to_owned()),
+        };
+        Ok((name.to_string_lossy().into_owned(), header))
+    };
+    entries.map(header).filter(|found| !matches!(found, Ok((name, _)) if ErrorRegistry::owns(name))).collect()
+}
+
+fn header(name: &str, entry: &std::fs::DirEntry) -> Header {
+    // A link is not followed: its target may be outside the directory.
+    if !entry.file_type().is_ok_and(|file_type| file_type.is_file()) {
+        return Err("it is no regular file".to_owned());
+    }
+    let text = std::fs::read_to_string(entry.path()).map_err(|error| format!("it cannot be read: {error}"))?;
+    LogHeader::read(name, &text).map_err(|error| error.details().join("; "))
+}

@@ -1,0 +1,92 @@
+//! What `runledger retention` examines, and by which policy.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use runledger::ledger::sealed_segments;
+use runledger::runlog::retention::{Action, Item, Policy, SegmentFacts, plan};
+
+use super::run_logs::{self, RunLogs};
+use crate::clock;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::input_file;
+use crate::term::{output, printable};
+
+/// What is looked at, and by which policy.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Scope {
+    /// Where the run logs are; `run-logs` beside the ledger if it is not told
+    #[arg(long, value_name = "DIR")]
+    run_logs: Option<PathBuf>,
+    /// Where to archive; `archive` beside the ledger if it is not told
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
+    /// The policy, a JSON object: {"min_days": 30, "failed": "keep"} if it is not told; "failed", what becomes of the
+    /// logs of failed runs, may be "archive" too
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// For how many days everything is kept, at least 30; wins over the policy
+    #[arg(long, value_name = "N")]
+    min_days: Option<u32>,
+}
+
+/// The directories.
+pub(crate) struct Places {
+    pub(crate) run_logs: PathBuf,
+    pub(crate) archive: PathBuf,
+}
+
+impl Scope {
+    /// Returns the directories that were given, and for the others those beside the ledger.
+    pub(crate) fn places(&self, global: &Global) -> Places {
+        let or_beside =
+            |given: &Option<PathBuf>, name| given.clone().unwrap_or_else(|| global.ledger.with_file_name(name));
+        Places { run_logs: or_beside(&self.run_logs, "run-logs"), archive: or_beside(&self.archive, "archive") }
+    }
+
+    /// Returns what is due of every segment and every file.
+    pub(crate) fn items(&self, places: &Places, global: &Global) -> Result<Vec<Item>, Failure> {
+        let policy = self.policy()?;
+        let segments = sealed_segments(&global.ledger)?;
+        // The default directory need not exist: perhaps no run was logged.
+        let logs = if self.run_logs.is_some() || places.run_logs.exists() {
+            run_logs::read(&places.run_logs, &segments, &places.archive, global)?
+        } else {
+            RunLogs::default()
+        };
+        let facts = |segment: runledger::ledger::SealedSegment| {
+            SegmentFacts::new(segment.number, segment.latest, segment.stays)
+        };
+        let facts: Vec<_> = segments.into_iter().map(facts).collect();
+        Ok(plan(&logs.files, &facts, &logs.open, &policy, clock::now()))
+    }
+
+    fn policy(&self) -> Result<Policy, Failure> {
+        let mut policy = match &self.policy {
+            None => Policy::default(),
+            Some(path) => {
+                let json = input_file::read("read the retention policy", path)?;
+                Policy::from_json(&json).map_err(|source| Failure::RetentionPolicy { path: path.clone(), source })?
+            }
+        };
+        policy.min_days = self.min_days.unwrap_or(policy.min_days);
+        policy.validate()?;
+        Ok(policy)
+    }
+}
+
+/// The numbers of items that are kept, archived and deleted.
+pub(crate) fn counts(items: &[Item]) -> [usize; 3] {
+    [Action::Keep, Action::Archive, Action::Delete]
+        .map(|action| items.iter().filter(|item| item.action == action).count())
+}
+
+/// Writes an item, and why it is due.
+pub(crate) fn write(item: &Item, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    if global.json {
+        return Ok(output::json_line(out, item)?);
+    }
+    let what = item.subject.to_string();
+    Ok(writeln!(out, "{:7}  {}: {}", item.action.as_str(), printable(&what), printable(&item.reason))?)
+}

@@ -1,0 +1,168 @@
+//! The command while it runs, and how it ended.
+
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{self, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use runledger::hash_reader;
+use runledger::metrics::Status;
+use rustix::process::Pid;
+
+use super::outcome::Outcome;
+use super::signals::Signals;
+use super::tee::{LastLine, Tee};
+use crate::exit_code::ExitCode;
+use crate::global::Global;
+use crate::term::output;
+
+/// How long the command's last line is waited for after its end. Usually it has arrived by then. Only processes that the
+/// command left running can write more.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
+
+/// The command that is running.
+pub(super) struct Child {
+    child: process::Child,
+    signals: Option<Signals>,
+    /// Returns the hash.
+    stdout: Option<JoinHandle<Option<String>>>,
+    stderr: Option<Stderr>,
+}
+
+/// The command's stderr, which is passed on.
+struct Stderr {
+    thread: JoinHandle<()>,
+    /// Receives a message at the end.
+    end: Receiver<()>,
+    last_line: LastLine,
+}
+
+impl Stderr {
+    fn pass_on(from: ChildStderr, to: File) -> Self {
+        let (sender, end) = mpsc::channel();
+        let last_line = LastLine::default();
+        let line = last_line.clone();
+        let thread = thread::spawn(move || {
+            Tee::new(from, to, move |bytes| line.add(bytes)).pass_on();
+            // The receiver may be dropped: nobody waits any more.
+            let _ = sender.send(());
+        });
+        Self { thread, end, last_line }
+    }
+
+    /// Returns the last line of the command, which has ended.
+    fn last_line(&self) -> Option<String> {
+        // After the time limit, the last line is what has arrived.
+        let _ = self.end.recv_timeout(LAST_WORDS_MAX);
+        self.last_line.text()
+    }
+}
+
+impl Child {
+    /// Starts the command. Its stdout is a pipe only if it is hashed; its stderr is one unless this process's is a terminal.
+    pub(super) fn spawn(mut command: Command, hash_output: bool, global: &Global) -> io::Result<Self> {
+        if hash_output {
+            command.stdout(Stdio::piped());
+        }
+        if !io::stderr().is_terminal() {
+            command.stderr(Stdio::piped());
+        }
+        let stdout = file(io::stdout())?;
+        let stderr = file(io::stderr())?;
+        // Before the command starts, so that no signal is lost.
+        let signals = Signals::keep()
+            .inspect_err(|error| output::warning(&format!("signals are not passed on: {error}"), "io", global.style()))
+            .ok();
+        let mut child = command.spawn()?;
+        let hash = |from| thread::spawn(move || hash_reader(Tee::new(from, stdout, |_| ())).ok());
+        let stdout = child.stdout.take().map(hash);
+        let stderr = child.stderr.take().map(|from| Stderr::pass_on(from, stderr));
+        Ok(Self { child, signals, stdout, stderr })
+    }
+
+    /// Waits for the end of the command. If its output is hashed, also waits for the end of that: the execution does not end
+    /// before.
+    pub(super) fn wait(mut self) -> Exited {
+        let pid = Pid::from_raw(self.child.id().cast_signed());
+        let status = match (&mut self.signals, pid) {
+            (Some(signals), Some(pid)) => signals.wait_for(pid),
+            _ => self.child.wait(),
+        };
+        let cancelled = matches!((&status, &self.signals), (Ok(status), Some(signals)) if signals.cancelled(*status));
+        if let Some(signals) = self.signals {
+            signals.outlive_the_command();
+        }
+        let output_hash = self.stdout.and_then(|stdout| stdout.join().ok().flatten());
+        Exited { status, cancelled, output_hash, stderr: self.stderr }
+    }
+}
+
+/// A command that has ended, but whose last line may not have arrived yet.
+pub(super) struct Exited {
+    status: io::Result<ExitStatus>,
+    cancelled: bool,
+    output_hash: Option<String>,
+    stderr: Option<Stderr>,
+}
+
+impl Exited {
+    /// Waits for the last line.
+    pub(super) fn outcome(self) -> Ended {
+        let last_line = self.stderr.as_ref().and_then(Stderr::last_line);
+        let outcome = outcome(self.status, self.cancelled, last_line, self.output_hash);
+        Ended { outcome, rest: Rest(self.stderr.map(|stderr| stderr.thread)) }
+    }
+}
+
+/// Returns the same open file, without the buffer and the lock of the standard library.
+fn file(stream: impl AsFd) -> io::Result<File> {
+    Ok(stream.as_fd().try_clone_to_owned()?.into())
+}
+
+/// A command that has ended.
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    pub(super) rest: Rest,
+}
+
+/// The stderr of processes that the command left running.
+pub(super) struct Rest(Option<JoinHandle<()>>);
+
+impl Rest {
+    /// Waits until it is closed. It would break if this process ended before.
+    pub(super) fn pass_on(self) {
+        // A thread that panicked passes on nothing more.
+        let _ = self.0.map(JoinHandle::join);
+    }
+}
+
+/// How the command ended, for the record. `cancelled` only matters if the command failed.
+fn outcome(
+    status: io::Result<ExitStatus>,
+    cancelled: bool,
+    last_line: Option<String>,
+    output_hash: Option<String>,
+) -> Outcome {
+    let (code, without_line) = match &status {
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => (code, format!("exit code {code}")),
+            (None, signal) => {
+                let signal = signal.unwrap_or_default();
+                (128 + signal, format!("ended by signal {signal}"))
+            }
+        },
+        Err(error) => (ExitCode::CouldNot.code().into(), format!("wait for the command: {error}")),
+    };
+    let status = match code {
+        0 => Status::Success,
+        _ if cancelled => Status::Cancelled,
+        _ => Status::Failed,
+    };
+    let error_reason = (code != 0).then(|| last_line.unwrap_or(without_line));
+    // On Unix an exit code fits in a byte, and there are fewer than 128 signals.
+    Outcome { status, code: ExitCode::Command(code as u8), error_reason, output_hash }
+}

@@ -1,0 +1,159 @@
+//! The signals that this process gets while the command runs. They are passed on, and this process stops and continues
+//! together with the command.
+
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{io, thread};
+
+use rustix::process::{Pid, Signal, WaitOptions, getpgrp, getpid, kill_process, wait};
+use rustix::termios::tcgetpgrp;
+use signal_hook::consts::{
+    SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM,
+};
+use signal_hook::flag;
+use signal_hook::iterator::Signals as Kept;
+
+/// The signals that ask a process to end. A command that fails after one of them was cancelled.
+const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+/// The signals whose meaning the command decides.
+const OTHERS: [i32; 7] = [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGTSTP];
+
+/// The signals that would end or stop this process.
+pub(super) struct Signals {
+    kept: Kept,
+    /// Whether each signal has arrived.
+    came: Vec<(i32, Arc<AtomicBool>)>,
+    /// Whether the command was asked to stop, and has not continued since.
+    stop_asked: bool,
+    /// Whether the command has stopped, and has not continued since.
+    stopped: bool,
+    /// Whether this process has stopped, and has handled no signal since.
+    resumed: bool,
+}
+
+impl Signals {
+    /// Keeps the signals from ending this process. A signal that is ignored stays ignored, for the command too, as `nohup` and
+    /// shells need it.
+    pub(super) fn keep() -> io::Result<Self> {
+        let ignored = ignored();
+        let is_ignored = |signal: i32| ignored & (1 << (signal - 1)) != 0;
+        let mut came = Vec::new();
+        for signal in ENDING.into_iter().chain(OTHERS).filter(|&signal| !is_ignored(signal)) {
+            let flag = Arc::new(AtomicBool::new(false));
+            // Set in the handler: before any effect of the signal can be seen here.
+            flag::register(signal, Arc::clone(&flag))?;
+            came.push((signal, flag));
+        }
+        let kept = Kept::new(came.iter().map(|(signal, _)| *signal).chain([SIGCHLD, SIGCONT]))?;
+        Ok(Self { kept, came, stop_asked: false, stopped: false, resumed: false })
+    }
+
+    /// Passes the signals on to `command` until it ends, also those that have arrived already. Returns how it ended. Other
+    /// children are waited for too: the first process of a container gets the orphans.
+    pub(super) fn wait_for(&mut self, command: Pid) -> io::Result<ExitStatus> {
+        loop {
+            // The command keeps its pid until its status is taken. So no signal goes to another process.
+            let signals: Vec<_> = self.kept.wait().collect();
+            let resumed = std::mem::take(&mut self.resumed);
+            for &signal in &signals {
+                match signal {
+                    SIGCHLD | SIGCONT => {}
+                    // It belongs to the stop that is over.
+                    SIGTSTP if resumed => {}
+                    _ if came_from_the_terminal(signal) => {}
+                    _ => {
+                        self.stop_asked |= signal == SIGTSTP;
+                        pass_on(signal, command);
+                    }
+                }
+            }
+            if let Some(ended) = self.look_at_children(command)? {
+                return Ok(ended);
+            }
+            // A shell lets all processes of the job go on: a second SIGCONT would undo the next stop.
+            if signals.contains(&SIGCONT) && (self.stopped || self.stop_asked) {
+                self.stop_asked = false;
+                pass_on(SIGCONT, command);
+            }
+        }
+    }
+
+    /// Takes the status of the children. Returns how `command` ended; `None` if it has not.
+    fn look_at_children(&mut self, command: Pid) -> io::Result<Option<ExitStatus>> {
+        loop {
+            match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
+                Ok(Some((pid, status))) if pid == command => {
+                    if status.stopped() {
+                        self.stopped = true;
+                        self.stop();
+                    } else if status.continued() {
+                        (self.stopped, self.stop_asked) = (false, false);
+                    } else {
+                        return Ok(Some(ExitStatus::from_raw(status.as_raw())));
+                    }
+                }
+                Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Stops like the command, so that the shell sees a stopped job. Without a terminal there is no such shell: a process that
+    /// stopped only the command continues only the command.
+    fn stop(&mut self) {
+        if self.stop_asked || File::open("/dev/tty").is_ok() {
+            stop();
+            self.resumed = true;
+        }
+    }
+
+    /// Whether the command, which has failed with `status`, was cancelled.
+    pub(super) fn cancelled(&self, status: ExitStatus) -> bool {
+        let ended_by = status.signal();
+        let mut came = self.came.iter().filter(|(_, came)| came.load(Ordering::Relaxed));
+        came.any(|(signal, _)| ENDING.contains(signal) || ended_by == Some(*signal))
+    }
+
+    /// Passes on no more signals. They still do not end this process; stops and orphans are still handled.
+    pub(super) fn outlive_the_command(mut self) {
+        thread::spawn(move || {
+            for signal in self.kept.forever() {
+                match signal {
+                    SIGTSTP => stop(),
+                    SIGCHLD => while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {},
+                    _ => {}
+                }
+            }
+        });
+    }
+}
+
+fn pass_on(signal: i32, command: Pid) {
+    if let Some(signal) = Signal::from_named_raw(signal) {
+        // Fails if the command has ended.
+        let _ = kill_process(command, signal);
+    }
+}
+
+/// Stops this process until a SIGCONT arrives. The first process of a container continues at once.
+fn stop() {
+    let _ = kill_process(getpid(), Signal::STOP);
+}
+
+/// Whether the command has the signal already: the keys of a terminal send it to all processes in the foreground. A signal
+/// that another process sends to this one alone looks the same there, and is not passed on.
+fn came_from_the_terminal(signal: i32) -> bool {
+    matches!(signal, SIGINT | SIGQUIT | SIGTSTP)
+        && File::open("/dev/tty").is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
+}
+
+/// The signals that this process ignores, as Linux reports them: bit N − 1 is signal N. 0 if they are not reported.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+}

@@ -1,0 +1,108 @@
+//! Outputs of the command that are read and passed on.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A reader that writes to `to` what it reads from `from`, and gives it to `see`.
+pub(super) struct Tee<R, S> {
+    from: R,
+    to: File,
+    see: S,
+}
+
+impl<R: Read, S: FnMut(&[u8])> Tee<R, S> {
+    pub(super) fn new(from: R, to: File, see: S) -> Self {
+        Self { from, to, see }
+    }
+
+    /// Passes everything on. If the output is closed, the next write of the command fails, as it would without this process.
+    pub(super) fn pass_on(mut self) {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match self.read(&mut buffer) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+}
+
+impl<R: Read, S: FnMut(&[u8])> Read for Tee<R, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        let bytes = buffer.get(..read).unwrap_or_default();
+        (self.see)(bytes);
+        self.to.write_all(bytes)?;
+        Ok(read)
+    }
+}
+
+/// Longer lines are cut: a record takes at most 500 characters of four bytes.
+const LINE_BYTES_MAX: usize = 2000;
+
+/// The last line of an output that is not blank.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LastLine(Arc<Mutex<Lines>>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    last: Vec<u8>,
+    /// The line that has not ended.
+    begun: Vec<u8>,
+}
+
+impl LastLine {
+    pub(super) fn add(&self, bytes: &[u8]) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for &byte in bytes {
+            match byte {
+                // A progress bar begins its line again.
+                b'\n' | b'\r' => lines.end(),
+                byte if lines.begun.len() < LINE_BYTES_MAX => lines.begun.push(byte),
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns the line without blanks around it; `None` if there is none.
+    pub(super) fn text(&self) -> Option<String> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.end();
+        let text = String::from_utf8_lossy(&lines.last).trim().to_owned();
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+impl Lines {
+    fn end(&mut self) {
+        let line = std::mem::take(&mut self.begun);
+        if !line.trim_ascii().is_empty() {
+            self.last = line;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last_line(chunks: &[&[u8]]) -> Option<String> {
+        let line = LastLine::default();
+        chunks.iter().for_each(|chunk| line.add(chunk));
+        line.text()
+    }
+
+    #[test]
+    fn the_last_line_is_the_last_that_is_not_blank() {
+        let last = |chunks: &[&[u8]]| last_line(chunks);
+        assert_eq!(last(&[]), None);
+        assert_eq!(last(&[b" \n\t\n"]), None);
+        assert_eq!(last(&[b"one\ntwo\n", b"\n  \n"]).as_deref(), Some("two"));
+        assert_eq!(last(&[b"one\ntw", b"o three "]).as_deref(), Some("two three"));
+        assert_eq!(last(&[b"10 %\r20 %\r"]).as_deref(), Some("20 %"));
+        assert_eq!(last(&[b"caf\xc3", b"\xa9 \xff"]).as_deref(), Some("caf\u{e9} \u{fffd}"));
+        assert_eq!(last(&[&[b'x'; 5000], b"\n"]).map(|text| text.len()), Some(LINE_BYTES_MAX));
+    }
+}

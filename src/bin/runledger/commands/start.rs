@@ -1,0 +1,74 @@
+//! `runledger start`
+
+use std::io::Write;
+
+use runledger::{Skill, Uuid};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::answer;
+use crate::answer::seconds;
+use crate::argument::{name, object};
+use crate::environment;
+use crate::environment::UNKNOWN_VERSION;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::ledger;
+
+/// Start an execution, which a later call of `complete` ends
+///
+/// It is in flight until `complete` ends it, whatever becomes of this process and of others. The answer is JSON, on one
+/// line with --json; its execution_id is what `progress` and `complete` take. If it could not be started, the answer has
+/// "success": false and says why in "error".
+///
+/// Within `runledger run` it belongs to that execution.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: start an execution and keep its id
+  id=$(runledger start --agent agent-research --description 'Research skills' |
+    jq -r .execution_id)")]
+pub(crate) struct Args {
+    /// The agent; the record's skill has its name too
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    agent: String,
+    /// The task in words
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// The session; if left out or empty, an id of its own
+    #[arg(long, value_name = "ID")]
+    session_id: Option<String>,
+    /// Anything else, as a JSON object: the record's tags
+    #[arg(long, value_name = "JSON", value_parser = object)]
+    metadata: Option<Map<String, Value>>,
+}
+
+#[derive(Serialize)]
+struct Started {
+    success: bool,
+    execution_id: Uuid,
+    started_at: String,
+    correlation_id: Option<String>,
+    session_id: Option<String>,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    answer::give(start(args, global), None, global, out)
+}
+
+fn start(args: &Args, global: &Global) -> Result<Started, Failure> {
+    let mut ids = environment::run_ids(global);
+    ids.agent_name = Some(args.agent.clone());
+    ids.description.clone_from(&args.description);
+    // A variable that is not set gives an empty argument in a shell.
+    ids.session_id = args.session_id.clone().filter(|session| !session.is_empty());
+    let skill = Skill::new(&args.agent, UNKNOWN_VERSION).run(ids);
+    let record =
+        ledger::open(global)?.start(skill, |record| record.tags.extend(args.metadata.clone().unwrap_or_default()))?;
+    Ok(Started {
+        success: true,
+        execution_id: record.execution_id,
+        started_at: seconds(record.timestamp_start),
+        correlation_id: record.run.correlation_id,
+        session_id: record.run.session_id,
+    })
+}

@@ -1,0 +1,91 @@
+//! `runledger verify`
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use runledger::json::refuse_duplicate_keys;
+use runledger::{Head, Verification};
+
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::faults;
+use crate::global::Global;
+use crate::records;
+use crate::term::{cell, output, printable};
+
+/// Verify every line of the ledger, the chain over them, and heads that were kept elsewhere
+///
+/// Nothing is changed. Exits with 0 if the ledger is whole, and with 1 if there is a fault.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: does the ledger still contain what it held when the heads were kept?
+  runledger verify --head heads.jsonl")]
+pub(crate) struct Args {
+    /// Heads that the ledger must contain, one or more in a file, as JSON
+    #[arg(long = "head", value_name = "FILE")]
+    heads: Vec<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let heads = args.heads.iter().map(|path| read_heads(path)).collect::<Result<Vec<_>, _>>()?.concat();
+    records::refuse_unsuitable(global)?;
+    let found = runledger::verify(&global.ledger, &heads)?;
+    if global.json {
+        output::json_line(out, &found)?;
+    } else {
+        report(&found, out)?;
+    }
+    Ok(if found.is_clean() { ExitCode::Yes } else { ExitCode::No })
+}
+
+/// Returns the heads in a file. Fails if there are none: the ledger would be compared with nothing.
+fn read_heads(path: &Path) -> Result<Vec<Head>, Failure> {
+    let bytes = std::fs::read(path).map_err(|source| Failure::File {
+        operation: "read a head",
+        path: path.to_owned(),
+        source,
+    })?;
+    let refused = |source| Failure::Head { path: path.to_owned(), source };
+    let heads: Result<Vec<Head>, _> = serde_json::Deserializer::from_slice(&bytes).into_iter().collect();
+    let unique = |heads| refuse_duplicate_keys(&String::from_utf8_lossy(&bytes)).map(|()| heads);
+    match heads.and_then(unique) {
+        Ok(heads) if heads.is_empty() => Err(refused("the file is empty".into())),
+        Ok(heads) => Ok(heads),
+        Err(error) => Err(refused(error.into())),
+    }
+}
+
+fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
+    writeln!(out, "lines     {}", found.lines)?;
+    writeln!(out, "segments  {}", found.segments)?;
+    writeln!(out, "bytes     {}", found.bytes)?;
+    match found.head.seq {
+        0 => writeln!(out, "head      {}", cell(None::<u64>))?,
+        seq => writeln!(out, "head      {seq} {}", found.head.hash)?,
+    }
+    if let Some(archived) = &found.archived {
+        let next = archived.seq.saturating_add(1);
+        let to = printable(&archived.to);
+        writeln!(out, "starts    seq {next} (no fault: the lines before it are in {to})")?;
+        if archived.heads > 0 {
+            writeln!(out, "heads     {} of lines before it: to be held against the archive", archived.heads)?;
+        }
+    }
+    if found.repeated > 0 {
+        writeln!(out, "repeated  {} (no fault: a segment was begun anew)", found.repeated)?;
+    }
+    if found.in_progress_bytes > 0 {
+        writeln!(out, "unended   {} bytes (no fault: a writer may be at them)", found.in_progress_bytes)?;
+    }
+    for note in &found.notes {
+        writeln!(out, "note      {}", printable(note))?;
+    }
+    writeln!(out, "faults    {}", found.fault_count)?;
+    for fault in &found.faults {
+        writeln!(out, "  {}", printable(&faults::text(fault)))?;
+    }
+    let unlisted = found.fault_count.saturating_sub(found.faults.len() as u64);
+    if unlisted > 0 {
+        writeln!(out, "  and {unlisted} more")?;
+    }
+    Ok(())
+}

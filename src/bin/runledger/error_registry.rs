@@ -1,0 +1,66 @@
+//! The registry of the errors that runs met, beside the run logs.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use runledger::journal::{Options, Warn};
+use runledger::runlog::{ErrorRegistry, RegisteredError};
+
+use crate::clock;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::term::{Column, Table, minutes};
+
+/// Where run logs are.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunLogs {
+    /// The directory of the run logs and of their errors' registry; `run-logs` beside the ledger if it is not told
+    #[arg(long, global = true, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+impl RunLogs {
+    /// Returns the directory as it was given, or the default.
+    pub(crate) fn directory(&self, global: &Global) -> PathBuf {
+        self.dir.clone().unwrap_or_else(|| global.ledger.with_file_name("run-logs"))
+    }
+
+    /// Opens the registry in the directory, and makes it if it does not exist.
+    pub(crate) fn open(&self, global: &Global) -> Result<ErrorRegistry, Failure> {
+        Ok(ErrorRegistry::open(self.directory(global), options())?)
+    }
+}
+
+fn options() -> Options {
+    Options::new(Arc::new(clock::unix_ms))
+}
+
+/// The default of the library: a line on stderr.
+pub(crate) fn warn() -> Warn {
+    options().warn
+}
+
+/// Writes a table of errors.
+pub(crate) fn table(errors: &[RegisteredError], out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([
+        Column::Text("error"),
+        Column::Text("severity"),
+        Column::Text("status"),
+        Column::Number("count"),
+        Column::Text("last seen (UTC)"),
+        Column::Name("message"),
+    ]);
+    for error in errors {
+        table.row([
+            error.id.to_string(),
+            error.severity.to_string(),
+            error.status.to_string(),
+            error.count.to_string(),
+            minutes(error.last_seen),
+            error.message.clone(),
+        ]);
+    }
+    table.write(out)?;
+    Ok(())
+}

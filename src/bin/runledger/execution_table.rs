@@ -1,0 +1,39 @@
+//! A table of executions.
+
+use runledger::ExecutionMetrics;
+use runledger::metrics::Status;
+
+use crate::term::{Column, cell, minutes, short};
+
+/// The columns of a table of executions: those of [`cells`], and the id.
+pub(crate) const COLUMNS: [Column; 7] = [
+    Column::Text("start (UTC)"),
+    Column::Name("skill"),
+    Column::Text("status"),
+    Column::Number("ms"),
+    Column::Number("tokens"),
+    Column::Number("usd"),
+    Column::Text("id"),
+];
+
+/// Returns the cells of a row except the last, the id.
+pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 6] {
+    [
+        minutes(record.timestamp_start),
+        record.skill_name.clone(),
+        cell(status(record)),
+        cell(record.total_latency_ms.map(|ms| short::count(ms.into()))),
+        cell(record.tokens_used.map(|tokens| short::count(tokens.into()))),
+        cell(record.cost_usd.map(short::usd)),
+    ]
+}
+
+/// How the execution ended. A record without a status may still say that it succeeded or failed.
+pub(crate) fn status(record: &ExecutionMetrics) -> Option<Status> {
+    let stated = match (record.execution_succeeded, record.execution_failed) {
+        (Some(true), None | Some(false)) => Some(Status::Success),
+        (None | Some(false), Some(true)) => Some(Status::Failed),
+        _ => None,
+    };
+    record.status.clone().or(stated)
+}

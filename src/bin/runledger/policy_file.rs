@@ -1,0 +1,15 @@
+//! The policy that `gate`, `escalate` and `policy` read.
+
+use std::path::Path;
+
+use runledger::governance::Policy;
+
+use crate::failure::Failure;
+use crate::input_file;
+
+/// The policy in the file; the default if there is no path.
+pub(crate) fn read(path: Option<&Path>) -> Result<Policy, Failure> {
+    let Some(path) = path else { return Ok(Policy::default()) };
+    let text = input_file::read("read a policy", path)?;
+    Policy::from_json(&text).map_err(|source| Failure::Policy { path: path.to_owned(), source })
+}

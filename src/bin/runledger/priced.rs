@@ -1,0 +1,51 @@
+//! A cost in JSON.
+
+use std::collections::BTreeMap;
+
+use runledger::{Cost, Timestamp};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+/// A cost. Amounts are decimal strings with all their digits.
+#[derive(Serialize)]
+pub(crate) struct Priced<'p> {
+    usd: String,
+    parts: Parts<'p>,
+    provider: &'p str,
+    matched: &'p str,
+    table: &'p str,
+    cost_tier: String,
+    tier_above: Option<u64>,
+    variant: BTreeMap<&'p str, &'p str>,
+    variant_unpriced: BTreeMap<String, String>,
+    at: Timestamp,
+}
+
+struct Parts<'p>(Cost<'p>);
+
+impl Serialize for Parts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.parts.len()))?;
+        for part in &self.0.parts {
+            map.serialize_entry(part.meter.name(), &part.usd.to_string())?;
+        }
+        map.end()
+    }
+}
+
+impl<'p> From<Cost<'p>> for Priced<'p> {
+    fn from(cost: Cost<'p>) -> Self {
+        Self {
+            usd: cost.usd.to_string(),
+            provider: cost.provider,
+            matched: cost.matched,
+            table: cost.table,
+            cost_tier: cost.tier.to_string(),
+            tier_above: cost.tier_above,
+            variant: cost.variant.clone(),
+            variant_unpriced: cost.variant_unpriced.clone(),
+            at: cost.at,
+            parts: Parts(cost),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Which executions a command is about, as arguments.
+
+use std::collections::{HashMap, HashSet};
+
+use runledger::{ExecutionMetrics, Records, Scan, Timestamp};
+
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::period::Period;
+use crate::records;
+
+/// Which executions are meant, by their skill and the time they began.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Window {
+    /// Only this skill
+    #[arg(long, value_name = "NAME")]
+    pub(crate) skill: Option<String>,
+    #[command(flatten)]
+    pub(crate) period: Period,
+}
+
+impl Window {
+    /// Whether the window leaves out no execution.
+    pub(crate) fn is_all(&self) -> bool {
+        self.skill.is_none() && self.period.since.is_none() && self.period.until.is_none()
+    }
+
+    /// Whether an execution of that skill which began at `start` is in the window.
+    pub(crate) fn has(&self, skill_name: &str, start: Timestamp) -> bool {
+        self.skill.as_ref().is_none_or(|skill| skill == skill_name) && self.period.contains(start)
+    }
+}
+
+/// Which executions are meant, by their run and the time they began.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Selection {
+    /// Only this run, by its run_id, without the runs that it started
+    #[arg(long, value_name = "ID")]
+    run: Option<String>,
+    /// The runs that it started as well, by their parent_run_id, and those that these started
+    #[arg(long, requires = "run")]
+    child_runs: bool,
+    #[command(flatten)]
+    period: Period,
+}
+
+impl Selection {
+    /// Returns the records of the ledger that are meant, and the lines that are not records. Warns of the records in the
+    /// spill.
+    pub(crate) fn records<'s>(
+        &'s self,
+        global: &Global,
+    ) -> Result<impl Iterator<Item = runledger::Result<ExecutionMetrics>> + use<'s>, Failure> {
+        let meant = self.meant(global)?;
+        Ok(Records::open(&global.ledger)?.filter(move |record| record.as_ref().map_or(true, &meant)))
+    }
+
+    /// Returns whether a record is meant. Warns of the records in the spill.
+    pub(crate) fn meant<'s>(
+        &'s self,
+        global: &Global,
+    ) -> Result<impl Fn(&ExecutionMetrics) -> bool + Sync + use<'s>, Failure> {
+        records::warn_of_spill(global)?;
+        let runs = self.runs(global)?;
+        let of_run = move |record: &ExecutionMetrics| {
+            runs.as_ref().is_none_or(|runs| record.run.run_id.as_ref().is_some_and(|run| runs.contains(run)))
+        };
+        Ok(move |record: &ExecutionMetrics| of_run(record) && self.period.has(record))
+    }
+
+    /// Returns the run that is meant, and all its descendants if its child runs are meant too; `None` if every run is
+    /// meant. Fails if no execution belongs to the run: a mistyped run must not look like a run without executions.
+    fn runs(&self, global: &Global) -> Result<Option<HashSet<String>>, Failure> {
+        let Some(run) = &self.run else { return Ok(None) };
+        // Without child runs, only the run itself need be known.
+        let is_of_use = |id: &str| self.child_runs || id == run;
+        let mut known = Known::default();
+        // The records are read last: an execution that ends meanwhile has a record by then.
+        let begun = records::in_flight(global)?.into_iter().map(|begun| begun.record);
+        begun.chain(records::spilled(global)?.records).for_each(|record| known.add(&record, is_of_use));
+        let scanned = Scan::open(&global.ledger)?.fold_records(
+            Known::default,
+            |known, record| known.add(record, is_of_use),
+            Known::merge,
+        )?;
+        known.merge(scanned.value);
+        let Known { ids, mut started } = known;
+        let mut runs = HashSet::from([run.clone()]);
+        let mut parents = vec![run.clone()];
+        while let Some(parent) = parents.pop() {
+            for child in started.remove(&parent).unwrap_or_default() {
+                if runs.insert(child.clone()) {
+                    parents.push(child);
+                }
+            }
+        }
+        if ids.is_disjoint(&runs) {
+            records::warn_of(&scanned.skipped, global);
+            return Err(Failure::NoRun(run.clone()));
+        }
+        Ok(Some(runs))
+    }
+}
+
+/// The runs that records name, those of executions in flight too.
+#[derive(Default)]
+struct Known {
+    ids: HashSet<String>,
+    /// By the run that started them.
+    started: HashMap<String, HashSet<String>>,
+}
+
+impl Known {
+    fn add(&mut self, record: &ExecutionMetrics, is_of_use: impl Fn(&str) -> bool) {
+        let Some(id) = record.run.run_id.as_ref().filter(|id| is_of_use(id)) else { return };
+        if !self.ids.contains(id) {
+            self.ids.insert(id.clone());
+        }
+        if let Some(parent) = &record.run.parent_run_id {
+            self.started.entry(parent.clone()).or_default().insert(id.clone());
+        }
+    }
+
+    fn merge(&mut self, later: Self) {
+        self.ids.extend(later.ids);
+        for (parent, children) in later.started {
+            self.started.entry(parent).or_default().extend(children);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The progress bar of a long reading command, on a terminal.
+//!
+//! The kernel counts what this process reads, and the sizes of the ledger's files give the whole. No command has to report
+//! its progress. If the kernel does not count, no bar is drawn. The bar is removed when the answer begins.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use super::width::Width;
+
+/// When the bar is drawn first: a command that ends before has none.
+const FIRST: Duration = Duration::from_secs(1);
+const NEXT: Duration = Duration::from_millis(100);
+const CELLS_MAX: usize = 40;
+/// The text beside the cells takes fewer columns than this.
+const BESIDE: usize = 25;
+
+/// The width of the bar that is on the terminal.
+static DRAWN: Mutex<usize> = Mutex::new(0);
+
+/// Draws until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Bar {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Bar {
+    /// Returns the bar of a command that reads `ledger`; `None` if stderr is not a terminal.
+    pub(crate) fn over(ledger: &Path) -> Option<Self> {
+        if !io::stderr().is_terminal() {
+            return None;
+        }
+        let ledger = ledger.to_owned();
+        let (stop, stopped) = mpsc::channel();
+        let draw = move || {
+            let mut pause = FIRST;
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
+                pause = NEXT;
+                let Some(read) = bytes_read() else { return };
+                // A line that the terminal breaks could not be removed.
+                let cells = Width::of(io::stderr()).columns().saturating_sub(BESIDE).min(CELLS_MAX);
+                draw(&line(read, bytes_of(&ledger), cells));
+            }
+        };
+        let thread = Builder::new().spawn(draw).ok()?;
+        Some(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of that thread concerns only the bar.
+            let _ = thread.join();
+        }
+        clear();
+    }
+}
+
+/// Removes the bar, before anything else is written to the terminal.
+pub(crate) fn clear() {
+    draw("");
+}
+
+fn draw(line: &str) {
+    let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if *drawn == 0 && line.is_empty() {
+        return;
+    }
+    let mut stderr = io::stderr();
+    // If the terminal is closed, nobody sees the bar.
+    let _ = write!(stderr, "\r{:drawn$}\r{line}", "", drawn = *drawn).and_then(|()| stderr.flush());
+    *drawn = line.len();
+}
+
+/// Returns the bar in ASCII, so that its length in bytes is its width.
+fn line(read: u64, of: u64, cells: usize) -> String {
+    let read = read.min(of);
+    let share = |parts: usize| (u128::from(read) * parts as u128 / u128::from(of.max(1))) as usize;
+    let done = "=".repeat(share(cells));
+    format!("[{done:cells$}] {} % of {:.1} GB", share(100), of as f64 / 1e9)
+}
+
+/// The bytes that this process has read from all files; `None` if the kernel does not report them.
+fn bytes_read() -> Option<u64> {
+    let counts = fs::read_to_string("/proc/self/io").ok()?;
+    counts.lines().find_map(|line| line.strip_prefix("rchar: "))?.parse().ok()
+}
+
+/// The size of the ledger's segments in bytes.
+fn bytes_of(ledger: &Path) -> u64 {
+    let sealed = fs::read_dir(ledger.with_extension("ledger").join("sealed"));
+    let sealed = sealed.into_iter().flatten().flatten().filter_map(|entry| entry.metadata().ok());
+    fs::metadata(ledger).into_iter().chain(sealed).map(|file| file.len()).sum()
+}
+
+/// A writer that removes the bar when the answer begins.
+#[derive(Debug)]
+pub(crate) struct AfterBar<W> {
+    pub(crate) bar: Option<Bar>,
+    pub(crate) out: W,
+}
+
+impl<W: Write> Write for AfterBar<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bar = None;
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.bar = None;
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+
+    #[test]
+    fn the_bar_is_as_long_as_the_share_that_was_read() {
+        assert_eq!(line(0, 2_700_000_000, 40), format!("[{}] 0 % of 2.7 GB", " ".repeat(40)));
+        assert_eq!(
+            line(1_350_000_000, 2_700_000_000, 40),
+            format!("[{}{}] 50 % of 2.7 GB", "=".repeat(20), " ".repeat(20))
+        );
+        assert_eq!(line(1_350_000_000, 2_700_000_000, 3), "[=  ] 50 % of 2.7 GB");
+        // Other files are read too, and the ledger may not exist.
+        assert_eq!(line(9, 5, 40), format!("[{}] 100 % of 0.0 GB", "=".repeat(40)));
+        assert_eq!(line(9, 0, 40), format!("[{}] 0 % of 0.0 GB", " ".repeat(40)));
+    }
+}

@@ -1,0 +1,18 @@
+//! Text that is safe on a terminal.
+
+use std::borrow::Cow;
+
+/// The text with its control characters escaped. A name in a ledger must neither move the cursor nor change the direction
+/// of the text beside it.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_control) {
+        return text.into();
+    }
+    let escape = |c: char| if is_control(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
+
+/// Includes the characters of Unicode that begin a line or change the direction of writing.
+fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}

@@ -1,0 +1,147 @@
+//! Numbers that are shortened for tables. All are rounded half to even.
+
+use runledger::Usd;
+
+/// A count in at most 7 characters: every digit below 10,000, and three digits from there on, such as `12.3M`.
+pub(crate) fn count(count: u128) -> String {
+    match count {
+        0..10_000 => count.to_string(),
+        _ => three_digits(count, 0),
+    }
+}
+
+/// An amount in US dollars in at most 10 characters: four decimals below 1, cents from 1 on, three digits from a million
+/// on. An amount that is not 0 is never shown as 0.
+pub(crate) fn usd(amount: Usd) -> String {
+    const DECIMALS: u32 = 12;
+    const DOLLAR: u128 = 10u128.pow(DECIMALS);
+    let magnitude = amount.pico().unsigned_abs();
+    let text = match magnitude {
+        0 => "0.0000".to_owned(),
+        1..DOLLAR => match half_even(magnitude, DOLLAR / 10_000) {
+            0 => return if amount > Usd::ZERO { "<0.0001".to_owned() } else { ">-0.0001".to_owned() },
+            units => format!("{}.{:04}", units / 10_000, units % 10_000),
+        },
+        _ => match half_even(magnitude, DOLLAR / 100) {
+            cents @ ..100_000_000 => format!("{}.{:02}", cents / 100, cents % 100),
+            _ => three_digits(magnitude, DECIMALS),
+        },
+    };
+    if amount < Usd::ZERO { format!("-{text}") } else { text }
+}
+
+/// A share in percent with one decimal, such as `-12.5%`; with two digits if that has more than 8 characters.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let text = format!("{percent:.1}%");
+    if text.len() <= 8 { text } else { format!("{percent:.1e}%") }
+}
+
+/// `value` × 10^−`decimals`, which is 1 or more, as `123k`, `1.23M`, `12.3B` or `123T`; from 10¹⁵ on as `1.23e15`.
+fn three_digits(value: u128, decimals: u32) -> String {
+    let places = value.checked_ilog10().unwrap_or(0);
+    let (digits, places) = match half_even(value, 10u128.pow(places.saturating_sub(2))) {
+        1000 => (100, places + 1),
+        digits => (digits, places),
+    };
+    let exponent = places.saturating_sub(decimals);
+    let with_point = |after: u32| match 10u128.pow(after) {
+        1 => digits.to_string(),
+        unit => format!("{}.{:0width$}", digits / unit, digits % unit, width = after as usize),
+    };
+    match ["", "k", "M", "B", "T"].get(exponent as usize / 3) {
+        Some(suffix) => with_point(2 - exponent % 3) + suffix,
+        None => format!("{}e{exponent}", with_point(2)),
+    }
+}
+
+fn half_even(value: u128, unit: u128) -> u128 {
+    let floor = value / unit;
+    let rest = value % unit;
+    floor + u128::from(rest > unit - rest || (rest == unit - rest && floor % 2 == 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_keep_three_digits() {
+        for (value, text) in [
+            (0, "0"),
+            (9999, "9999"),
+            (10_000, "10.0k"),
+            (10_050, "10.0k"),
+            (10_051, "10.1k"),
+            (10_150, "10.2k"),
+            (99_949, "99.9k"),
+            (99_950, "100k"),
+            (999_499, "999k"),
+            (999_500, "1.00M"),
+            (12_345_678, "12.3M"),
+            (1_000_000_000, "1.00B"),
+            (u128::from(u64::MAX), "1.84e19"),
+            (999_499_999_999_999, "999T"),
+            (999_500_000_000_000, "1.00e15"),
+            (u128::MAX, "3.40e38"),
+        ] {
+            assert_eq!(count(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn amounts_keep_cents_or_hundredths_of_them() {
+        for (amount, text) in [
+            ("0", "0.0000"),
+            ("0.000000000001", "<0.0001"),
+            ("-0.00005", ">-0.0001"),
+            ("0.00005", "<0.0001"),
+            ("0.000050000001", "0.0001"),
+            ("0.00015", "0.0002"),
+            ("0.00025", "0.0002"),
+            ("0.03450025", "0.0345"),
+            ("0.99995", "1.0000"),
+            ("1", "1.00"),
+            ("1.005", "1.00"),
+            ("1.015", "1.02"),
+            ("-12.346", "-12.35"),
+            ("999999.994", "999999.99"),
+            ("-999999.994", "-999999.99"),
+            ("999999.995", "1.00M"),
+            ("1234567.891", "1.23M"),
+            ("98765432109876.12", "98.8T"),
+        ] {
+            assert_eq!(usd(amount.parse().unwrap()), text, "{amount}");
+        }
+        assert_eq!(usd(Usd::from_pico(i128::MAX)), "1.70e26");
+        assert_eq!(usd(Usd::from_pico(i128::MIN)), "-1.70e26");
+    }
+
+    #[test]
+    fn shares_are_percents() {
+        for (share, text) in [
+            (0.0, "0.0%"),
+            (-0.125, "-12.5%"),
+            (999.999, "99999.9%"),
+            (1000.0, "1.0e5%"),
+            (-99.99, "-9999.0%"),
+            (-100.0, "-1.0e4%"),
+            (-1e30, "-1.0e32%"),
+        ] {
+            assert_eq!(percent(share), text, "{share}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn none_is_wider_than_it_says(value: u128, shift in 0u32..128, share: f64) {
+            let value = value >> shift;
+            proptest::prop_assert!(count(value).len() <= 7);
+            let amount = Usd::from_pico(value.cast_signed());
+            proptest::prop_assert!(usd(amount).len() <= 10, "{}", amount);
+            // No amount leaves more than 10⁴⁰ pico-dollars by 1.
+            let share = share.clamp(-1e40, 1e40);
+            proptest::prop_assert!(percent(share).len() <= 8);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Ids that are cut for a table.
+
+use runledger::Uuid;
+
+/// The beginning of `id` that no other of `ids` has; at least 8 digits. `ids` are sorted.
+pub(crate) fn shortest(id: Uuid, ids: &[u128]) -> String {
+    let value = id.as_u128();
+    let before = ids.partition_point(|&other| other < value);
+    let after = ids.partition_point(|&other| other <= value);
+    let neighbours = [before.checked_sub(1).and_then(|at| ids.get(at)), ids.get(after)];
+    let shared = neighbours.into_iter().flatten().map(|other| (other ^ value).leading_zeros() / 4).max();
+    beginning(id, shared.map_or(8, |shared| shared as usize + 1).max(8))
+}
+
+/// The first `digits` digits of `id`, with its hyphens.
+pub(crate) fn beginning(id: Uuid, digits: usize) -> String {
+    // Hyphens follow 8, 12, 16 and 20 digits.
+    let hyphens = [8, 12, 16, 20].into_iter().filter(|&at| digits > at).count();
+    id.to_string().chars().take(digits + hyphens).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_cut_to_what_differs_from_its_neighbours() {
+        let ids = [
+            0x019c_5d2a_0000_7000_8000_0000_0000_0001,
+            0x019c_5d2a_5a40_7000_8000_0000_0000_0001,
+            0x019c_5d2a_5a40_7000_8000_0000_0000_0002,
+            0x119c_5d2a_5a40_7000_8000_0000_0000_0002,
+        ];
+        let shortest = ids.map(|id| shortest(Uuid::from_u128(id), &ids));
+        assert_eq!(
+            shortest,
+            ["019c5d2a-0", "019c5d2a-5a40-7000-8000-000000000001", "019c5d2a-5a40-7000-8000-000000000002", "119c5d2a"]
+        );
+    }
+}

@@ -1,0 +1,238 @@
+//! Plain tables, as wide as they may be.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::ops::Range;
+
+use unicode_width::UnicodeWidthChar;
+
+use super::printable::printable;
+use super::width::Width;
+
+/// A name is cut to no less than this; no other cell is cut.
+const NAME_COLUMNS_MIN: usize = 10;
+/// Columns between two cells; 1 if the table would be too wide. The next lines of a row are indented by as many.
+const GAP: usize = 2;
+
+/// A column and its heading.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Column {
+    /// Text that is cut when the table would get too wide.
+    Name(&'static str),
+    /// Text, flush left.
+    Text(&'static str),
+    /// A number, flush right.
+    Number(&'static str),
+}
+
+impl Column {
+    fn heading(self) -> &'static str {
+        match self {
+            Self::Name(heading) | Self::Text(heading) | Self::Number(heading) => heading,
+        }
+    }
+}
+
+/// A table with one line of headings.
+#[derive(Debug)]
+pub(crate) struct Table<const N: usize> {
+    columns: [Column; N],
+    /// The width of the widest cell of each column, headings included.
+    widest: [usize; N],
+    /// The rows that have not been written yet, the headings first.
+    rows: Vec<[String; N]>,
+}
+
+impl<const N: usize> Table<N> {
+    pub(crate) fn new(columns: [Column; N]) -> Self {
+        let mut table = Self { columns, widest: [0; N], rows: Vec::new() };
+        table.row(columns.map(|column| column.heading().to_owned()));
+        table
+    }
+
+    pub(crate) fn row(&mut self, cells: [String; N]) {
+        let cells = cells.map(|cell| printable(&cell).into_owned());
+        for (widest, cell) in self.widest.iter_mut().zip(&cells) {
+            *widest = width(cell).max(*widest);
+        }
+        self.rows.push(cells);
+    }
+
+    /// Writes the rows that have not been written yet. A table that is written in parts never gets narrower.
+    pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.write_within(Width::of(io::stdout()), out)
+    }
+
+    fn write_within(&mut self, width: Width, out: &mut impl Write) -> io::Result<()> {
+        let (gap, lines) = self.layout(width);
+        for row in self.rows.drain(..) {
+            let mut cells = self.columns.iter().zip(&row);
+            let mut indent = 0;
+            for widths in &lines {
+                let line = widths.iter().zip(&mut cells).map(|(&width, (column, cell))| pad(*column, cell, width));
+                let line = line.collect::<Vec<_>>().join(&" ".repeat(gap));
+                writeln!(out, "{:indent$}{}", "", line.trim_end())?;
+                indent = GAP;
+            }
+        }
+        Ok(())
+    }
+
+    /// The gap between two cells, and for each line of a row the widths of its cells.
+    fn layout(&self, width: Width) -> (usize, Vec<Vec<usize>>) {
+        let most = width.columns();
+        if total(&self.widest, GAP) <= most {
+            return (GAP, vec![self.widest.to_vec()]);
+        }
+        let all = self.widths(0..N, most);
+        if total(&all, 1) <= most || matches!(width, Width::Lines(_)) {
+            return (1, vec![all]);
+        }
+        let mut lines = Vec::new();
+        let mut start = 0;
+        while start < N {
+            let room = if start == 0 { most } else { most.saturating_sub(GAP) };
+            let mut end = start + 1;
+            let mut line = self.widths(start..end, room);
+            while end < N && total(&self.widths(start..end + 1, room), 1) <= room {
+                end += 1;
+                line = self.widths(start..end, room);
+            }
+            lines.push(line);
+            start = end;
+        }
+        (1, lines)
+    }
+
+    /// The widths of these columns in one line. If the room is too small, their names are cut, the longest first.
+    fn widths(&self, columns: Range<usize>, room: usize) -> Vec<usize> {
+        let names_of = |most: usize| {
+            let columns = self.columns.iter().zip(self.widest).skip(columns.start).take(columns.len());
+            let widths = columns.map(|(column, widest)| match column {
+                Column::Name(_) => widest.min(most),
+                _ => widest,
+            });
+            widths.collect::<Vec<_>>()
+        };
+        let fitting = (NAME_COLUMNS_MIN..=room).rev().map(names_of).find(|widths| total(widths, 1) <= room);
+        fitting.unwrap_or_else(|| names_of(NAME_COLUMNS_MIN))
+    }
+}
+
+/// The width of a line of such cells.
+fn total(widths: &[usize], gap: usize) -> usize {
+    widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1)
+}
+
+fn pad(column: Column, cell: &str, columns: usize) -> String {
+    let cell = if let Column::Name(_) = column { cut(cell, columns) } else { cell.into() };
+    let blanks = " ".repeat(columns.saturating_sub(width(&cell)));
+    if let Column::Number(_) = column { blanks + &cell } else { cell.into_owned() + &blanks }
+}
+
+fn cut(text: &str, columns: usize) -> Cow<'_, str> {
+    if width(text) <= columns {
+        return text.into();
+    }
+    // The version of `skill@version` is kept: two names may differ in it alone.
+    let end = text.rfind('@').map_or("", |at| &text[at..]);
+    let end = if width(end) + 2 <= columns { end } else { "" };
+    let mut room = columns.saturating_sub(1 + width(end));
+    let beginning = text.chars().take_while(|c| {
+        let fits = columns_of(*c) <= room;
+        room = room.saturating_sub(columns_of(*c));
+        fits
+    });
+    beginning.chain(['…']).chain(end.chars()).collect()
+}
+
+/// The number of columns of a terminal that the text takes.
+fn width(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+fn columns_of(c: char) -> usize {
+    UnicodeWidthChar::width(c).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cell::cell;
+    use super::*;
+
+    fn text(table: &mut Table<2>, width: Width) -> String {
+        let mut out = Vec::new();
+        table.write_within(width, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_flush_right_and_the_unknown_is_a_dash() {
+        let mut table = Table::new([Column::Text("skill"), Column::Number("ms")]);
+        table.row(["über".to_owned(), cell(Some(1200))]);
+        table.row(["a\nb\u{1b}[2J".to_owned(), cell(None::<u64>)]);
+        table.row(["日本語".to_owned(), cell(Some(7))]);
+        table.row(["\u{202e}eg\u{2028}".to_owned(), cell(Some(8))]);
+        assert_eq!(
+            text(&mut table, Width::Lines(80)),
+            "skill                 ms\n\
+             über                1200\n\
+             a\\nb\\u{1b}[2J          -\n\
+             日本語                 7\n\
+             \\u{202e}eg\\u{2028}     8\n"
+        );
+    }
+
+    #[test]
+    fn only_names_are_cut_and_not_below_their_least_width() {
+        let mut table = Table::new([Column::Name("skill"), Column::Text("id")]);
+        let mut last = |cells: [String; 2], width| {
+            table.row(cells);
+            text(&mut table, width).lines().last().unwrap().to_owned()
+        };
+        let (long, id) = ("ä".repeat(60), "1".repeat(36));
+        assert_eq!(last([long.clone(), id.clone()], Width::Screen(98)), format!("{long}  {id}"));
+        assert_eq!(last([long.clone(), id.clone()], Width::Screen(97)), format!("{long} {id}"));
+        assert_eq!(last([long.clone(), id.clone()], Width::Lines(80)), format!("{}… {id}", "ä".repeat(42)));
+        assert_eq!(last(["日".repeat(30), id.clone()], Width::Lines(80)), format!("{}… {id}", "日".repeat(21)));
+        let wide = "2".repeat(90);
+        assert_eq!(last(["short".to_owned(), wide.clone()], Width::Lines(80)), format!("{:10} {wide}", "short"));
+        assert_eq!(cut("git-push-autonomous@1.2.0", 15), "git-push…@1.2.0");
+        assert_eq!(cut("a@git-push-autonomous", 15), "a@git-push-aut…");
+    }
+
+    #[test]
+    fn the_longest_name_is_cut_first() {
+        let mut table = Table::new([Column::Name("skill"), Column::Name("stage")]);
+        table.row(["s".repeat(30), "t".repeat(12)]);
+        assert_eq!(
+            text(&mut table, Width::Screen(33)).lines().last(),
+            Some(format!("{}… {}", "s".repeat(19), "t".repeat(12)).as_str())
+        );
+    }
+
+    #[test]
+    fn what_a_screen_has_no_room_for_goes_on_below() {
+        let lines = |columns| {
+            let mut table =
+                Table::new([Column::Text("start"), Column::Name("skill"), Column::Number("ms"), Column::Text("id")]);
+            table.row(["2026-02-14", "git-push-autonomous", "3200", "019c5d2a-5a40"].map(str::to_owned));
+            let mut out = Vec::new();
+            table.write_within(columns, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            lines(Width::Screen(40)),
+            "start      skill        ms id\n2026-02-14 git-push-… 3200 019c5d2a-5a40\n"
+        );
+        assert_eq!(
+            lines(Width::Screen(39)),
+            "start      skill                 ms\n  id\n2026-02-14 git-push-autonomous 3200\n  019c5d2a-5a40\n"
+        );
+        assert_eq!(
+            lines(Width::Screen(1)),
+            "start\n  skill\n    ms\n  id\n2026-02-14\n  git-push-…\n  3200\n  019c5d2a-5a40\n"
+        );
+        assert_eq!(lines(Width::Lines(1)), lines(Width::Screen(40)));
+    }
+}

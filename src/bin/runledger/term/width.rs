@@ -1,0 +1,60 @@
+//! The width that a table may have.
+
+use std::env;
+use std::os::fd::AsFd;
+
+use rustix::termios::tcgetwinsize;
+
+/// The width of what goes to a file or to another program.
+const COLUMNS: usize = 80;
+
+/// The columns that a table may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// The columns of a screen. A row that is wider continues in the next line.
+    Screen(usize),
+    /// The columns of other outputs. A row stays one line, for the program that reads it.
+    Lines(usize),
+}
+
+impl Width {
+    /// Returns the width of a stream. `COLUMNS` wins, as in POSIX: programs such as `watch` read from a pipe, and set it to
+    /// the width of their window. The width is read again each time, because a window may change.
+    pub(crate) fn of(stream: impl AsFd) -> Self {
+        let window = || tcgetwinsize(stream).map(|size| size.ws_col.into()).ok();
+        decide(env::var("COLUMNS").ok().as_deref(), window)
+    }
+
+    pub(crate) fn columns(self) -> usize {
+        let (Self::Screen(columns) | Self::Lines(columns)) = self;
+        columns
+    }
+}
+
+/// A terminal that does not know its width reports 0.
+fn decide(variable: Option<&str>, window: impl FnOnce() -> Option<usize>) -> Width {
+    let stated = variable.and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
+    stated.or_else(|| window().filter(|&columns| columns > 0)).map_or(Width::Lines(COLUMNS), Width::Screen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variable_wins_over_the_window_and_neither_need_know() {
+        for (variable, window, width) in [
+            (Some("120"), Some(60), Width::Screen(120)),
+            (Some("120"), None, Width::Screen(120)),
+            (None, Some(60), Width::Screen(60)),
+            (Some(""), Some(60), Width::Screen(60)),
+            (Some("0"), Some(60), Width::Screen(60)),
+            (Some("-1"), Some(60), Width::Screen(60)),
+            (Some("wide"), None, Width::Lines(80)),
+            (None, Some(0), Width::Lines(80)),
+            (None, None, Width::Lines(80)),
+        ] {
+            assert_eq!(decide(variable, || window), width, "{variable:?} {window:?}");
+        }
+    }
+}
