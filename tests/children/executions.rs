@@ -38,6 +38,7 @@ impl Scene {
     }
 
     /// Makes what the child is to find.
+    #[track_caller]
     pub(crate) fn prepare(self, directory: &Path) {
         match self {
             Self::New | Self::Rotating | Self::Endless => {}
@@ -75,6 +76,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// Runs the child once in `directory`, which is prepared, behind the words of `wrapper`.
+    #[track_caller]
     pub(crate) fn new(scene: Scene, directory: &Path, wrapper: &[&str], at: String) -> Self {
         let arguments = arguments();
         let words: Vec<&str> = wrapper.iter().copied().chain(arguments.iter().map(String::as_str)).collect();

@@ -1,4 +1,4 @@
-//! Processes of their own, for the tests that end them: the test binary again, asked for its ignored test `child` alone.
+//! Processes of their own, for the tests that end them: the test binary again, asked for one ignored test `child` alone.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -11,6 +11,7 @@ pub(crate) mod strace;
 
 use std::collections::HashMap;
 use std::io::{IoSlice, Write};
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,10 +23,20 @@ use runledger::{ExecutionMetrics, Records, Uuid, verify};
 pub(crate) const TASK: &str = "RUNLEDGER_TEST_TASK";
 const DIRECTORY: &str = "RUNLEDGER_TEST_DIRECTORY";
 
-/// The arguments that run `child` alone.
+/// The arguments that run `child` alone: that of the file that calls.
+#[track_caller]
 pub(crate) fn arguments() -> Vec<String> {
     let binary = std::env::current_exe().unwrap().into_os_string().into_string().unwrap();
-    [&binary, "child", "--exact", "--ignored", "--quiet", "--nocapture"].map(str::to_owned).to_vec()
+    let child = child_of(Path::new(Location::caller().file()));
+    [&binary, &child, "--exact", "--ignored", "--quiet", "--nocapture"].map(str::to_owned).to_vec()
+}
+
+/// The name of the test `child` in a file: `tests/GROUP/MODULE.rs`, or `tests/PROGRAM.rs`.
+fn child_of(file: &Path) -> String {
+    match file.parent() {
+        Some(group) if group.ends_with("tests") => "child".to_owned(),
+        _ => format!("{}::child", file.file_stem().unwrap().to_str().unwrap()),
+    }
 }
 
 /// Gives `command`, which runs [`arguments`], its task.

@@ -51,11 +51,13 @@ impl Place {
         std::fs::write(self.file(name), "").unwrap();
     }
 
+    #[track_caller]
     pub(crate) fn spawn(&self, task: &str) -> Running {
         self.spawn_by(&[], task)
     }
 
     /// As `spawn`, by a command that runs the rest of its arguments.
+    #[track_caller]
     pub(crate) fn spawn_by(&self, by: &[&str], task: &str) -> Running {
         let arguments: Vec<_> = by.iter().map(|argument| (*argument).to_owned()).chain(arguments()).collect();
         let mut command = Command::new(&arguments[0]);

@@ -36,6 +36,7 @@ pub(crate) fn can_trace() -> bool {
 
 /// Runs the child in `directory`, which is prepared, with `fault` at those calls that `when` says: `3` is the third,
 /// `3+` the third and all after it, `3..4` the third and the fourth. The log of the calls is left in `strace`.
+#[track_caller]
 pub(crate) fn run_in(directory: &Path, scene: Scene, call: &str, fault: &str, when: &str) -> Run {
     let log = directory.join("strace");
     let log = log.to_str().unwrap();
@@ -63,6 +64,7 @@ pub(crate) fn places(scene: Scene, call: &str) -> impl Iterator<Item = usize> {
 
 /// Runs the child with `fault` at the first, second, … of `call`, each time in a new directory, and says how often it
 /// was harmed. A run that gets through unharmed is the last one.
+#[track_caller]
 pub(crate) fn at_each(scene: Scene, call: &str, fault: &str, check: impl Fn(&Run)) -> usize {
     for (harmed_before, when) in places(scene, call).enumerate() {
         let directory = tempfile::tempdir().unwrap();

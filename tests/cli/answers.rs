@@ -1,0 +1,608 @@
+//! The command answers from the ledger what its help says, in tables and in JSON, and its exit code says whether it did.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::commands::{self, Place, command, lines, output, record, records};
+use runledger::metrics::Status;
+use runledger::{Answer, Baselines, Ledger, Options, Records};
+use serde_json::{Value, json};
+
+const LIST: &str = "\
+start (UTC)      skill             status         ms tokens    usd id
+2026-02-14 14:23 git-push-autonom… success      3200   1500 0.0600 019c5d2a-5
+2026-02-14 14:24 blog-publish      failed      45.0k   3300 0.0345 019c5d2a-6b00
+2026-02-14 14:25 blog-publish      interrupted     -      -      - 019c5d2a-6b01
+2026-02-14 14:26 übersetzen-日本語 success         7      -      - 019c5d2b-0000
+2026-02-14 14:27 blog-publish      success       900     15      - 019c5d2b-0001
+";
+
+#[test]
+fn list_is_a_table_of_at_most_80_columns_with_a_dash_for_the_unknown() {
+    assert_eq!(Place::new().run(["list"]).answer(0), LIST);
+    assert_eq!(LIST.lines().map(|line| line.chars().count()).max(), Some(80));
+}
+
+#[test]
+fn list_in_json_is_the_records() {
+    let (place, records) = (Place::new(), records());
+    assert_eq!(place.run(["list", "--json"]).answer(0), lines(&records));
+    assert_eq!(place.run(["list", "--json", "--all"]).answer(0), lines(&records));
+    assert_eq!(place.run(["--json", "list", "--limit", "2"]).answer(0), lines(&records[3..]));
+}
+
+#[test]
+fn list_chooses_by_skill_and_status_and_gives_the_newest_last() {
+    let (place, records) = (Place::new(), records());
+    let list = |args: &str| place.run(["list", "--json"].into_iter().chain(args.split(' '))).answer(0);
+    assert_eq!(list("--skill blog-publish"), lines(&[records[1].clone(), records[2].clone(), records[4].clone()]));
+    assert_eq!(list("--status interrupted"), lines(&records[2..3]));
+    assert_eq!(list("--skill blog-publish --status success --all"), lines(&records[4..]));
+    assert_eq!(list("--skill blog-publish --limit 1"), lines(&records[4..]));
+    assert_eq!(list("--skill blog"), "");
+    let heading = "start (UTC)  skill  status  ms  tokens  usd  id\n";
+    assert_eq!(place.run(["list", "--skill", "blog"]).answer(0), heading);
+}
+
+#[test]
+fn list_gives_twenty_unless_told() {
+    let records: Vec<_> =
+        (1..=25).map(|id| record(id, "s", "2026-02-14T14:23:00Z", Some(1), Status::Success)).collect();
+    let place = Place::with(&records);
+    assert_eq!(place.run(["list", "--json"]).answer(0), lines(&records[5..]));
+    assert_eq!(place.run(["list"]).answer(0).lines().count(), 1 + 20);
+    assert_eq!(place.run(["list", "--all"]).answer(0).lines().count(), 1 + 25);
+}
+
+/// An id that is long enough for the list may mean more executions than those in it.
+#[test]
+fn ids_are_as_long_as_the_list_needs_and_show_names_the_candidates() {
+    let record = |id: u128| {
+        let mut record = record(id, "s\u{9b}", "2026-02-14T14:23:00Z", Some(1), Status::Success);
+        record.execution_id = runledger::Uuid::from_u128(0x019c_5d2a << 96 | id << 92);
+        record
+    };
+    let records: Vec<_> = (0..13).map(record).collect();
+    let place = Place::with(&records);
+    let ids = |args: &[&str]| {
+        let table = place.run([&["list"], args].concat()).answer(0);
+        table.lines().skip(1).map(|row| row.rsplit(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&["--limit", "1"]), ["019c5d2a"]);
+    assert_eq!(ids(&["--limit", "2"]), ["019c5d2a-b", "019c5d2a-c"]);
+    assert_eq!(ids(&["--all"]).len(), 13);
+    let complaint = place.run(["show", "019c5d2a"]).complaint(2);
+    let mut expected = "runledger: more than 10 executions have an id that begins with 019c5d2a:\n".to_owned();
+    for record in &records[..10] {
+        expected += &format!("  {} 2026-02-14 14:23 s\\u{{9b}}\n", record.execution_id);
+    }
+    assert_eq!(complaint, expected);
+    assert_eq!(Place::with(&records[..10]).run(["show", "019c5d2a"]).complaint(2).lines().count(), 11);
+}
+
+/// The last ones are read from the end, so that what is damaged far before them is not named; what lies between is.
+#[test]
+fn list_names_the_damage_in_what_it_reads() {
+    let mut text = "no record\n".to_owned();
+    for id in 1..=3000 {
+        let skill = if id == 1500 { "rare" } else { "s" };
+        text += &lines(&[record(id, skill, "2026-02-14T14:23:00Z", Some(1), Status::Success)]);
+        if id == 2000 {
+            text += "nor this\n";
+        }
+    }
+    let place = Place::empty();
+    std::fs::write(place.path("many.jsonl"), text).unwrap();
+    let list = |args: &str| place.run(["list", "--ledger", "many.jsonl"].into_iter().chain(args.split(' ')));
+    assert_eq!(list("--limit 5").answer(0).lines().count(), 1 + 5);
+    let named = |output: commands::Output| output.stderr.lines().map(ToOwned::to_owned).collect::<Vec<_>>();
+    let rare = named(list("--limit 1 --skill rare"));
+    assert!(rare[0].contains("many.jsonl: line 2002 (byte "), "{rare:?}");
+    assert_eq!(rare[1..], ["runledger: warning: lines that are no records, passed over: 1"]);
+    let all = named(list("--all --skill rare"));
+    assert!(all[0].contains("many.jsonl: line 1 (byte 0)"), "{all:?}");
+    assert_eq!((&all[1], all.len()), (&rare[0], 3));
+    assert_eq!(named(list("--limit 2 --skill rare")), all);
+}
+
+/// The plan's own writers set no `status`, and may set only one of the two outcomes.
+#[test]
+fn a_status_that_is_not_told_is_taken_from_the_outcome() {
+    let outcomes = [(Some(true), Some(false)), (None, Some(true)), (None, None), (Some(true), Some(true))];
+    let records = (1..).zip(outcomes).map(|(id, (succeeded, failed))| {
+        let mut record = record(id, "s", "2026-02-14T14:23:00Z", Some(1), Status::Success);
+        (record.status, record.execution_succeeded, record.execution_failed) = (None, succeeded, failed);
+        record
+    });
+    let records: Vec<_> = records.collect();
+    let place = Place::empty();
+    std::fs::write(place.path("plain.jsonl"), lines(&records)).unwrap();
+    let list = |args: &str| place.run(["list", "--ledger", "plain.jsonl"].into_iter().chain(args.split(' '))).answer(0);
+    let table = list("--all");
+    let statuses: Vec<_> = table.lines().skip(1).filter_map(|line| line.split_whitespace().nth(3)).collect();
+    assert_eq!(statuses, ["success", "failed", "-", "-"]);
+    assert_eq!(list("--json --status failed"), lines(&records[1..2]));
+}
+
+#[test]
+fn names_do_not_move_the_cursor() {
+    let mut record = record(1, "a\u{1b}[2J\nb", "2026-02-14T14:23:00Z", Some(1), Status::Success);
+    record.model.name = Some("m\r\u{9b}".to_owned());
+    let place = Place::with(&[record]);
+    assert!(place.run(["list"]).answer(0).contains("  a\\u{1b}[2J\\nb  success  "));
+    assert!(place.run(["cost"]).answer(0).contains("\nm\\r\\u{9b}  "));
+    assert!(place.run(["baseline"]).answer(0).contains("\nunknown of a\\u{1b}[2J\\nb: cost 1, tokens 1\n"));
+}
+
+#[test]
+fn show_takes_an_id_or_the_beginning_of_one() {
+    let (place, records) = (Place::new(), records());
+    let (one, pretty) = (lines(&records[1..2]), serde_json::to_string_pretty(&records[1]).unwrap() + "\n");
+    let id = records[1].execution_id.to_string();
+    for prefix in [id.as_str(), &id.to_uppercase(), &id.replace('-', ""), "019c5d2a-6b00", "019c5d2a6b00"] {
+        assert_eq!(place.run(["show", prefix, "--json"]).answer(0), one);
+        assert_eq!(place.run(["show", prefix]).answer(0), pretty);
+    }
+}
+
+/// Each id in the table is taken by `show`.
+#[test]
+fn show_takes_what_list_gives() {
+    let (place, records) = (Place::new(), records());
+    for (row, record) in LIST.lines().skip(1).zip(records) {
+        let id = row.rsplit(' ').next().unwrap();
+        assert_eq!(place.run(["show", id, "--json"]).answer(0), lines(&[record]));
+    }
+}
+
+#[test]
+fn show_of_an_id_in_two_lines_is_the_last_of_them() {
+    let mut records = records();
+    records[4].execution_id = records[0].execution_id;
+    assert_eq!(Place::with(&records).run(["show", "019c5d2a-5", "--json"]).answer(0), lines(&records[4..]));
+}
+
+#[test]
+fn show_tells_the_absent_from_the_ambiguous() {
+    let place = Place::new();
+    assert_eq!(place.run(["show", "77"]).complaint(1), "runledger: no execution has the id 77\n");
+    assert_eq!(
+        place.run(["show", "77", "--json"]).complaint(1),
+        "{\"error\":\"no execution has the id 77\",\"kind\":\"absent\"}\n"
+    );
+    assert_eq!(
+        place.run(["show", "019C-5d2a6"]).complaint(2),
+        "runledger: several executions have an id that begins with 019C-5d2a6:
+  019c5d2a-6b00-0000-0000-019c5d2a6b00 2026-02-14 14:24 blog-publish
+  019c5d2a-6b01-0000-0000-019c5d2a6b01 2026-02-14 14:25 blog-publish
+"
+    );
+    let candidate = |digits: &str, minute: u8| {
+        format!(
+            "{{\"execution_id\":\"019c5d2a-{digits}-0000-0000-019c5d2a{digits}\",\"skill_name\":\"blog-publish\",\
+             \"timestamp_start\":\"2026-02-14T14:{minute}:00.000Z\"}}"
+        )
+    };
+    assert_eq!(
+        place.run(["show", "019C-5d2a6", "--json"]).complaint(2),
+        format!(
+            "{{\"candidates\":[{},{}],\"error\":\"several executions have an id that begins with 019C-5d2a6\",\
+             \"kind\":\"ambiguous\"}}\n",
+            candidate("6b00", 24),
+            candidate("6b01", 25)
+        )
+    );
+    for text in ["x", "", "-", "019c5d2a-5a40-0000-0000-019c5d2a5a400"] {
+        assert!(place.run(["show", "--", text]).complaint(2).starts_with("error: invalid value "), "{text}");
+    }
+}
+
+/// The hash of the ledger's last line, and the ledger's bytes.
+fn end(place: &Place) -> (String, usize) {
+    let text = std::fs::read_to_string(place.ledger()).unwrap();
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    (last["hash"].as_str().unwrap().to_owned(), text.len())
+}
+
+#[test]
+fn verify_of_a_whole_ledger() {
+    let place = Place::new();
+    let (hash, bytes) = end(&place);
+    assert_eq!(
+        place.run(["verify"]).answer(0),
+        format!("lines     5\nsegments  1\nbytes     {bytes}\nhead      5 {hash}\nfaults    0\n")
+    );
+    let found: Value = serde_json::to_value(runledger::verify(place.ledger(), &[]).unwrap()).unwrap();
+    assert_eq!((&found["head"]["hash"], &found["lines"]), (&json!(hash), &json!(5)));
+    assert_eq!(place.run(["verify", "--json"]).json(), found);
+}
+
+#[test]
+fn verify_of_an_empty_ledger_has_no_head() {
+    let place = Place::with(&[]);
+    assert_eq!(place.run(["verify"]).answer(0), "lines     0\nsegments  1\nbytes     0\nhead      -\nfaults    0\n");
+}
+
+#[test]
+fn head_is_what_the_ledger_says_of_itself_and_what_verify_reads() {
+    let place = Place::new();
+    let (hash, bytes) = end(&place);
+    let json = place.run(["head", "--json"]).answer(0);
+    let head = Ledger::open(place.ledger()).unwrap().head().unwrap();
+    assert_eq!(json, serde_json::to_string(&head).unwrap() + "\n");
+    assert_eq!(
+        place.run(["head"]).answer(0),
+        format!("ledger   {}\nseq      5\nhash     {hash}\nsegment  1\nbytes    {bytes}\n", head.ledger)
+    );
+    std::fs::write(place.path("head.json"), json).unwrap();
+    assert!(place.run(["verify", "--head", "head.json"]).answer(0).ends_with("faults    0\n"));
+}
+
+#[test]
+fn head_over_several_segments_and_of_an_empty_ledger() {
+    let place = Place::with(&[]);
+    let ledger = Options::new().rotate_bytes(Some(2000)).open(place.ledger()).unwrap();
+    let same =
+        || assert_eq!(place.run(["head", "--json"]).json(), serde_json::to_value(ledger.head().unwrap()).unwrap());
+    same();
+    for record in records() {
+        assert!(matches!(ledger.append(&record).unwrap(), Answer::Durable { .. }));
+        same();
+    }
+    assert!(ledger.head().unwrap().segment > 1);
+}
+
+#[test]
+fn head_is_not_given_of_a_ledger_with_faults() {
+    assert_eq!(
+        Place::new().with_a_foreign_line().run(["head"]).complaint(1),
+        "runledger: the ledger has faults (1), which `runledger verify` names: its head is not worth keeping\n"
+    );
+}
+
+#[test]
+fn verify_names_each_fault_with_its_place() {
+    let place = Place::new().with_a_foreign_line();
+    let text = std::fs::read_to_string(place.ledger()).unwrap();
+    std::fs::write(place.ledger(), text.replace("\"total_latency_ms\":900,", "\"total_latency_ms\":901,")).unwrap();
+    let starts: Vec<usize> =
+        text.lines().scan(0, |at, line| Some(std::mem::replace(at, *at + line.len() + 1))).collect();
+    let (hash, bytes) = end(&place);
+    assert_eq!(
+        place.run(["verify"]).answer(1),
+        format!(
+            "lines     4\nsegments  1\nbytes     {bytes}\nhead      5 {hash}\nfaults    2\n  \
+             torn: logs/execution_metrics.jsonl: line 3 (byte {}): seq -: 9 bytes that are no line\n  \
+             edited: logs/execution_metrics.jsonl: line 6 (byte {}): seq 5: its bytes have another hash than it says\n",
+            starts[2], starts[5]
+        )
+    );
+    let json: Value = serde_json::from_str(&place.run(["verify", "--json"]).answer(1)).unwrap();
+    assert_eq!(
+        json["faults"],
+        json!([
+            {"kind": "torn", "path": "logs/execution_metrics.jsonl", "line": 3, "byte": starts[2], "seq": null,
+             "found": "9 bytes that are no line"},
+            {"kind": "edited", "path": "logs/execution_metrics.jsonl", "line": 6, "byte": starts[5], "seq": 5,
+             "found": "its bytes have another hash than it says"},
+        ])
+    );
+}
+
+#[test]
+fn verify_holds_the_ledger_against_every_head_of_every_file() {
+    let place = Place::empty();
+    let ledger = Ledger::open(place.ledger()).unwrap();
+    let mut heads = Vec::new();
+    for record in records() {
+        assert!(matches!(ledger.append(&record).unwrap(), Answer::Durable { .. }));
+        heads.push(serde_json::to_string(&ledger.head().unwrap()).unwrap());
+    }
+    std::fs::write(place.path("early.jsonl"), heads[..3].join("\n")).unwrap();
+    std::fs::write(place.path("late.json"), &heads[4]).unwrap();
+    let verify = |place: &Place| place.run(["verify", "--head", "early.jsonl", "--head", "late.json"]);
+    assert!(verify(&place).answer(0).ends_with("faults    0\n"));
+
+    let text = std::fs::read_to_string(place.ledger()).unwrap();
+    let cut: String = text.split_inclusive('\n').take(4).collect();
+    std::fs::write(place.ledger(), cut).unwrap();
+    assert!(place.run(["verify", "--head", "early.jsonl"]).answer(0).ends_with("faults    0\n"));
+    assert!(verify(&place).answer(1).ends_with(
+        "faults    1\n  truncated: logs/execution_metrics.jsonl: seq 5: \
+         expected line 5 of a kept head, found no line after 4\n"
+    ));
+}
+
+#[test]
+fn a_file_without_a_head_is_not_taken_for_one() {
+    let place = Place::new();
+    std::fs::write(place.path("empty"), "\n").unwrap();
+    std::fs::write(place.path("other"), "{}").unwrap();
+    let complaint = |file: &str| place.run(["verify", "--head", file]).complaint(2);
+    assert_eq!(complaint("empty"), "runledger: read a head: empty: the file is empty\n");
+    assert_eq!(complaint("other"), "runledger: read a head: other: missing field `ledger` at line 1 column 2\n");
+    assert_eq!(complaint("none"), "runledger: read a head: none: No such file or directory (os error 2)\n");
+}
+
+#[test]
+fn baseline_is_a_table_that_counts_the_unknown() {
+    assert_eq!(
+        Place::new().run(["baseline"]).answer(0),
+        "\
+skill               runs success p50 ms p95 ms p99 ms   mean usd mean tokens
+blog-publish           3     0.5  22950  42795  44559 0.03450025      1657.5
+git-push-autonomous    1       1   3200   3200   3200       0.06        1500
+übersetzen-日本語      1       1      7      7      7          -           -
+unknown of blog-publish: outcome 1, latency 1, cost 2, tokens 1
+unknown of übersetzen-日本語: cost 1, tokens 1
+"
+    );
+}
+
+#[test]
+fn baseline_in_json_is_what_the_library_writes() {
+    let place = Place::new();
+    let all = Baselines::compute(Records::open(place.ledger()).unwrap()).unwrap().to_json().unwrap() + "\n";
+    assert_eq!(place.run(["baseline", "--json"]).answer(0), all);
+    std::fs::write(place.path("b.json"), "old").unwrap();
+    assert_eq!(place.run(["baseline", "--out", "b.json"]).answer(0), "");
+    assert_eq!(std::fs::read_to_string(place.path("b.json")).unwrap(), all);
+    let one = Baselines::compute([Ok(records()[0].clone())]).unwrap().to_json().unwrap() + "\n";
+    assert_eq!(place.run(["baseline", "--json", "--skill", "git-push-autonomous"]).answer(0), one);
+    assert_eq!(place.run(["baseline", "--json", "--skill", "none"]).answer(0), "{}\n");
+}
+
+#[test]
+fn baseline_does_not_write_over_the_ledger_nor_without_one() {
+    let place = Place::new();
+    let before = std::fs::read(place.ledger()).unwrap();
+    assert_eq!(
+        place.run(["baseline", "--out", "logs/../logs/execution_metrics.jsonl"]).complaint(2),
+        "runledger: write the baselines: logs/../logs/execution_metrics.jsonl: this is the ledger\n"
+    );
+    assert_eq!(std::fs::read(place.ledger()).unwrap(), before);
+    std::fs::write(place.path("kept"), "kept").unwrap();
+    assert!(
+        place.run(["baseline", "--ledger", "none", "--out", "kept"]).complaint(2).contains("there is no such file")
+    );
+    assert_eq!(std::fs::read_to_string(place.path("kept")).unwrap(), "kept");
+    assert_eq!(
+        place.run(["baseline", "--out", "none/b.json"]).complaint(2),
+        "runledger: write the baselines: none/b.json: No such file or directory (os error 2)\n"
+    );
+}
+
+#[test]
+fn a_line_that_is_no_record_is_named_and_counted_and_the_others_are_read() {
+    let (whole, place) = (Place::new(), Place::new().with_a_foreign_line());
+    let text = std::fs::read_to_string(place.ledger()).unwrap();
+    let byte: usize = text.split_inclusive('\n').take(2).map(str::len).sum();
+    let first = format!(
+        "read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte {byte}): expected ident at line 1 column 2"
+    );
+    let second = "lines that are no records, passed over: 1";
+    for command in ["list", "show 019c5d2a-5", "cost", "cost discrepancy", "baseline"] {
+        let args = || command.split(' ');
+        let warned = place.run(args());
+        assert_eq!(warned.stderr, format!("runledger: warning: {first}\nrunledger: warning: {second}\n"), "{command}");
+        assert_eq!((warned.code, warned.stdout), (Some(0), whole.run(args()).answer(0)), "{command}");
+        let warnings: Vec<Value> = place
+            .run(args().chain(["--json"]))
+            .stderr
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(warnings, [first.as_str(), second].map(|text| json!({"warning": text, "kind": "malformed"})));
+    }
+}
+
+#[test]
+fn of_many_lines_that_are_no_records_the_first_are_named_and_all_are_counted() {
+    let place = Place::empty();
+    std::fs::write(place.path("noise"), "x\n".repeat(1000)).unwrap();
+    for command in ["list", "baseline"] {
+        let stderr = place.run([command, "--ledger", "noise"]).stderr;
+        assert_eq!(stderr.lines().count(), 21);
+        assert!(stderr.contains(" line 20 (byte 38): "), "{stderr}");
+        assert!(stderr.ends_with("warning: lines that are no records, passed over: 1000\n"), "{stderr}");
+    }
+}
+
+#[test]
+fn without_a_ledger_no_command_answers() {
+    let place = Place::empty();
+    for command in ["list", "show 1", "cost", "cost discrepancy", "baseline"] {
+        assert_eq!(
+            place.run(command.split(' ')).complaint(2),
+            "runledger: open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
+             --ledger PATH or RUNLEDGER_PATH names another ledger\n"
+        );
+    }
+    assert_eq!(
+        place.run(["verify", "--json", "--ledger", "none"]).complaint(2),
+        "{\"error\":\"verify the ledger: none: there is no ledger of this name; \
+         --ledger PATH or RUNLEDGER_PATH names another ledger\",\"kind\":\"io\"}\n"
+    );
+    assert_eq!(place.files(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn the_ledger_is_named_by_the_environment_or_before_it_by_the_argument() {
+    let (place, elsewhere) = (Place::new(), Place::empty());
+    let mut environment = command();
+    environment.current_dir(elsewhere.directory.path()).env("RUNLEDGER_PATH", place.ledger()).arg("list");
+    assert_eq!(output(&mut environment).answer(0), LIST);
+    assert!(output(environment.args(["--ledger", "none"])).complaint(2).contains(": none: there is no such file"));
+}
+
+#[test]
+fn no_command_changes_anything() {
+    let place = Place::new().with_a_foreign_line();
+    let content = || place.files().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect::<Vec<_>>();
+    let before = content();
+    for command in [
+        "list",
+        "show 019c5d2a-5",
+        "tail",
+        "verify",
+        "head",
+        "cost",
+        "cost discrepancy",
+        "quota",
+        "baseline",
+        "export csv --out -",
+        "export workflow",
+        "metrics",
+        "retention plan",
+        "doctor",
+    ] {
+        assert!(matches!(place.run(command.split(' ')).code, Some(0 | 1)), "{command}");
+        assert!(before == content(), "{command}");
+    }
+}
+
+/// `runledger list --all | head -1`
+#[test]
+fn a_reader_that_has_enough_ends_the_command_in_silence() {
+    let place = Place::empty();
+    // More than a pipe holds.
+    std::fs::write(place.path("many.jsonl"), lines(&records()).repeat(1000)).unwrap();
+    for json in [&["--json"][..], &[]] {
+        let mut child = command()
+            .current_dir(place.directory.path())
+            .args(["list", "--all", "--ledger", "many.jsonl"])
+            .args(json)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        BufReader::with_capacity(64, child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        assert!(first.starts_with("start (UTC)") || first.starts_with("{\"execution_id\":"), "{first}");
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_cannot_be_written_is_no_answer() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let place = Place::new();
+    let mut list = command();
+    list.current_dir(place.directory.path()).arg("list").stdout(full);
+    assert_eq!(output(&mut list).complaint(2), "runledger: write the output: No space left on device (os error 28)\n");
+}
+
+#[test]
+fn wrong_arguments_are_named_and_nothing_is_done() {
+    let place = Place::new();
+    for (args, complaint) in [
+        ("", "Usage: runledger [OPTIONS] <COMMAND>"),
+        ("count", "unrecognized subcommand 'count'"),
+        ("list --limit 0", "0 is not in 1..=4294967295"),
+        ("list --limit 5 --all", "cannot be used with"),
+        ("list --status sucess", "a similar value exists: 'success'"),
+        ("cost --by moon", "[possible values: day, week, month, model, skill, run, scene, agent]"),
+        (
+            "cost --since tomorrow",
+            "expected a date (2026-11-01, today, yesterday), a time (2026-11-01T12:00:00Z) or a span (90m, 36h, 7d, 2w)",
+        ),
+        ("cost --zone Europe/Bern", "expected an IANA name such as Europe/Zurich, or an offset such as +02:00"),
+        ("cost --by day discrepancy", "cannot be used with"),
+        ("show", "<ID>"),
+    ] {
+        let found = place.run(args.split_whitespace()).complaint(2);
+        assert!(found.contains(complaint), "{found}");
+    }
+}
+
+/// Of every command that has both: nothing would begin in such a period.
+#[test]
+fn a_period_that_ends_before_it_begins_is_refused() {
+    let place = Place::new();
+    let reason = "expected --since before --until, found --since 2026-02-15 and --until 2026-02-14\n";
+    for command in [
+        "cost",
+        "cost discrepancy",
+        "baseline",
+        "baseline stability",
+        "compare",
+        "metrics",
+        "export csv",
+        "export workflow",
+    ] {
+        let args = command.split(' ').chain(["--since", "2026-02-15", "--until", "2026-02-14"]);
+        assert_eq!(place.run(args).complaint(2), format!("error: {reason}"), "{command}");
+    }
+    let escalate = place.run(["escalate", "--since", "2026-02-15", "--until", "2026-02-14"]);
+    assert_eq!(escalate.complaint(2), format!("runledger: {reason}"));
+
+    let rows = |args: &[&str]| {
+        let csv = place.run(["export", "csv", "--out", "-"].iter().chain(args));
+        assert_eq!(csv.code, Some(0), "{}", csv.stderr);
+        csv.stdout.lines().count() - 1
+    };
+    assert_eq!(rows(&["--since", "2026-02-14", "--until", "2026-02-14T14:24:00+0000"]), 1);
+    assert_eq!(rows(&["--since", "0m", "--until", "today"]), 0);
+    assert_eq!(rows(&["--since", "1000w", "--until", "yesterday", "--zone", "+0530"]), 5);
+}
+
+#[test]
+fn help_has_the_exit_codes() {
+    let help = output(command().arg("--help")).answer(0);
+    for code in ["  0  done; the answer is yes", "  1  done; the answer is no", "  2  it could not be done"] {
+        assert!(help.contains(code), "{help}");
+    }
+}
+
+/// It was opened anew for ever, since it is never the file that it leads to.
+#[test]
+fn a_symbolic_link_is_named_as_one() {
+    let place = Place::new();
+    std::os::unix::fs::symlink("logs/execution_metrics.jsonl", place.path("link.jsonl")).unwrap();
+    for command in
+        ["list", "tail", "show 019c", "open", "verify", "head", "cost", "baseline", "metrics", "gate --run r"]
+    {
+        let mut linked = Command::new("timeout");
+        linked.args(["20", env!("CARGO_BIN_EXE_runledger"), "--ledger", "link.jsonl"]).args(command.split(' '));
+        assert_eq!(
+            output(linked.current_dir(place.directory.path())).complaint(2),
+            "runledger: open a ledger to read: link.jsonl: expected a regular file, found a symbolic link; name the file \
+             that it leads to\n",
+            "{command}"
+        );
+    }
+}
+
+/// A variable that is empty is one that is not set.
+#[test]
+fn an_empty_variable_names_nothing() {
+    let place = Place::new();
+    let mut list = command();
+    list.current_dir(place.directory.path()).env("RUNLEDGER_PATH", "").env("RUNLEDGER_PRICES", "");
+    assert_eq!(output(list.args(["list", "--limit", "5"])), place.run(["list", "--limit", "5"]));
+    let mut explain = command();
+    explain.env("RUNLEDGER_PRICES", "").args(["cost", "explain", "gpt-4", "--at", "2026-11-20T12:00:00Z"]);
+    let without = place.run(["cost", "explain", "gpt-4", "--at", "2026-11-20T12:00:00Z"]);
+    assert_eq!(output(&mut explain), without);
+    let named = place.run(["--ledger", "", "list"]).complaint(2);
+    assert!(named.starts_with("error: a value is required for '--ledger <PATH>' but none was supplied"), "{named}");
+}
+
+/// Each command says so, instead of that there is no ledger.
+#[test]
+fn row_18_a_directory_is_named_as_one() {
+    let place = Place::empty();
+    std::fs::create_dir_all(place.ledger()).unwrap();
+    for command in ["list", "verify", "head", "cost", "baseline"] {
+        assert_eq!(
+            place.run([command]).complaint(2),
+            "runledger: open a ledger to read: logs/execution_metrics.jsonl: expected a regular file, found a directory, a \
+             FIFO or a device\n",
+            "{command}"
+        );
+    }
+}

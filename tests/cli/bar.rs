@@ -1,0 +1,64 @@
+//! A command that reads for more than a second shows on a terminal how far it has come; nowhere else, and not for less.
+#![cfg(target_os = "linux")]
+
+use std::process::Command;
+
+use crate::commands::{Place, record};
+use runledger::metrics::Status;
+
+/// A ledger of two megabytes, which are read in some ten pieces.
+fn place() -> Place {
+    let mut record = record(1, "render", "2026-02-14T14:28:00Z", Some(1), Status::Success);
+    record.tags.insert("prompt".to_owned(), "x".repeat(500).into());
+    let place = Place::empty();
+    std::fs::create_dir_all(place.ledger().parent().unwrap()).unwrap();
+    std::fs::write(place.ledger(), format!("{}\n", record.to_json().unwrap()).repeat(2_000)).unwrap();
+    place
+}
+
+/// What `cost` writes to a terminal of so many columns, or elsewhere, when each reading takes so long.
+fn cost(place: &Place, read_ms: u64, terminal: Option<u32>) -> Option<String> {
+    let ledger = place.ledger();
+    let command = format!(
+        "strace -f -qq -o /dev/null -e inject=pread64:delay_enter={} {} --ledger {} cost",
+        read_ms * 1000,
+        env!("CARGO_BIN_EXE_runledger"),
+        ledger.display()
+    );
+    let output = match terminal {
+        Some(columns) => {
+            let line = format!("stty cols {columns} && exec {command}");
+            Command::new("script").env_remove("COLUMNS").args(["-qec", &line, "/dev/null"]).output()
+        }
+        None => Command::new("sh").args(["-c", &command]).output(),
+    };
+    let output = output.ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_long_command_shows_on_a_terminal_how_far_it_has_come() {
+    let place = place();
+    let Some(long) = cost(&place, 250, Some(80)) else {
+        println!("NOT TESTED: script or strace is missing, or may not trace");
+        return;
+    };
+    let is_bar = |text: &&str| text.starts_with('[') && text.ends_with(" % of 0.0 GB");
+    let drawn: Vec<_> = long.split('\r').filter(is_bar).collect();
+    assert!(drawn.len() > 3, "{long:?}");
+    assert!(drawn.windows(2).all(|two| two[0].matches('=').count() <= two[1].matches('=').count()), "{long:?}");
+    // It is gone before the answer.
+    let (bars, answer) = long.split_once("model ").unwrap();
+    assert!(bars.ends_with(&format!("\r{}\r", " ".repeat(drawn[drawn.len() - 1].len()))), "{long:?}");
+    assert!(!answer.contains('[') && answer.contains("without model: 2000"), "{long:?}");
+
+    // A line that the terminal breaks would stay.
+    let narrow = cost(&place, 250, Some(30)).unwrap();
+    let drawn: Vec<_> = narrow.split('\r').filter(is_bar).collect();
+    assert!(drawn.len() > 3 && drawn.iter().all(|text| text.len() < 30), "{narrow:?}");
+
+    let short = cost(&place, 0, Some(80)).unwrap();
+    assert!(!short.contains('['), "{short:?}");
+    let elsewhere = cost(&place, 250, None).unwrap();
+    assert!(!elsewhere.contains('['), "{elsewhere:?}");
+}

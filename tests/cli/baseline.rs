@@ -1,0 +1,326 @@
+//! `runledger baseline` and `runledger compare` answer what is normal and what is not any more, in tables and in JSON, and
+//! with an exit code that a job can stand on.
+
+use crate::commands::{Output, Place, command, lines, output, record, usd};
+use runledger::metrics::Status;
+use runledger::{ExecutionMetrics, FrozenWeeks};
+
+/// Hourly executions of two skills in the week from 2026-02-02 and the first days of the next one, in which `publish` is
+/// slower and fails more often.
+fn executions() -> Vec<ExecutionMetrics> {
+    let execution = |hour: u64| {
+        let second_week = hour >= 7 * 24;
+        let mut publish =
+            record(hour.into(), "publish", "2026-02-02T00:00:00Z", Some(3_000 + hour % 11 * 50), Status::Success);
+        publish.timestamp_start = publish.timestamp_start.plus_ms(hour * 3_600_000);
+        publish.tokens_used = Some(1_000 + hour % 7);
+        publish.cost_usd = Some(usd("0.01"));
+        let mut search = publish.clone();
+        search.skill_name = "search".to_owned();
+        search.cost_usd = None;
+        if second_week {
+            publish.total_latency_ms = Some(3_600 + hour % 11 * 50);
+            publish.skill_version = "1.1.0".to_owned();
+            publish.model.name = Some("gpt-4".to_owned());
+            if hour.is_multiple_of(4) {
+                publish.set_status(Status::Failed);
+            }
+        }
+        [publish, search]
+    };
+    (0..250).flat_map(execution).collect()
+}
+
+fn place(records: &[ExecutionMetrics]) -> Place {
+    let place = Place::empty();
+    std::fs::create_dir(place.path("logs")).unwrap();
+    std::fs::write(place.ledger(), lines(records)).unwrap();
+    place
+}
+
+fn run(place: &Place, args: &str) -> Output {
+    place.run(args.split_whitespace())
+}
+
+fn answer(place: &Place, args: &str) -> String {
+    run(place, args).answer(0)
+}
+
+fn frozen_place() -> Place {
+    let place = place(&executions());
+    answer(&place, "baseline freeze --week 2026-02-10");
+    place
+}
+
+#[test]
+fn groups_have_a_baseline_each() {
+    let place = place(&executions());
+    assert_eq!(
+        answer(&place, "baseline --by version"),
+        "\
+version        runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
+publish@1.0.0   168        1    3250    3500    3500      0.01         1003
+publish@1.1.0    82   0.7439    3850    4100    4100      0.01     1002.939
+search@1.0.0    250        1    3250    3500    3500         -      1002.98
+unknown of search@1.0.0: cost 250
+"
+    );
+    assert_eq!(
+        answer(&place, "baseline --by week"),
+        "\
+week                runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
+publish@2026-02-02   168        1    3250    3500    3500      0.01         1003
+publish@2026-02-09    82   0.7439    3850    4100    4100      0.01     1002.939
+search@2026-02-02    168        1    3250    3500    3500         -         1003
+search@2026-02-09     82        1    3250    3500    3500         -     1002.939
+unknown of search@2026-02-02: cost 168
+unknown of search@2026-02-09: cost 82
+"
+    );
+    assert_eq!(
+        answer(&place, "baseline --by model"),
+        "\
+model  runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
+-       418        1    3250    3500    3500      0.01     1002.988
+gpt-4    82   0.7439    3850    4100    4100      0.01     1002.939
+unknown of -: cost 250
+"
+    );
+    assert_eq!(
+        answer(&place, "baseline --by environment"),
+        "\
+environment  runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
+prod          500    0.958    3300    3950    4100      0.01      1002.98
+unknown of prod: cost 250
+"
+    );
+}
+
+#[test]
+fn windows_are_of_time_or_of_the_last_executions() {
+    let place = place(&executions());
+    assert_eq!(
+        answer(&place, "baseline --skill publish --until 2026-02-08"),
+        "\
+skill    runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
+publish   168        1    3250    3500    3500      0.01         1003
+"
+    );
+    assert_eq!(
+        answer(&place, "baseline --since 2026-02-09 --until 2026-02-09T12:00:00Z --skill search"),
+        "\
+skill   runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
+search    12        1    3225  3472.5  3494.5         -     1002.583
+unknown of search: cost 12
+"
+    );
+    assert_eq!(
+        answer(&place, "baseline --last 24"),
+        "\
+skill    runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
+publish    24     0.75    3875  4092.5    4100      0.01         1003
+search     24        1    3275  3492.5    3500         -         1003
+unknown of search: cost 24
+"
+    );
+}
+
+/// Of a name that is cut, what tells it from the others stays.
+#[test]
+fn versions_of_a_long_name_are_told_apart() {
+    let mut records = executions();
+    records.iter_mut().for_each(|record| record.skill_name = "übersetzen-und-veröffentlichen".to_owned());
+    let table = answer(&place(&records), "baseline --by version");
+    let names: Vec<_> = table.lines().skip(1).filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(names, ["übersetzen-und-ver…@1.0.0", "übersetzen-und-ver…@1.1.0", "unknown"]);
+}
+
+#[test]
+fn more_latencies_than_are_kept_exactly_are_told() {
+    let mut records = executions();
+    records[0].total_latency_ms = Some(1 << 40);
+    let place = place(&records[..40]);
+    let table = answer(&place, "baseline");
+    assert!(table.ends_with("\npercentiles of publish: within 0.4 %\nunknown of search: cost 20\n"), "{table}");
+    assert!(answer(&place, "baseline --json").contains("\"latency_precision\": \"within 0.4 %\""));
+}
+
+#[test]
+fn freeze_says_what_it_froze_and_does_so_once() {
+    let place = place(&executions());
+    assert_eq!(
+        answer(&place, "baseline freeze --week 2026-02-10"),
+        "\
+skill    runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
+publish   168        1    3250    3500    3500      0.01         1003
+search    168        1    3250    3500    3500         -         1003
+unknown of search: cost 168
+frozen for the week from 2026-02-09T00:00:00.000Z: 336 executions before it
+"
+    );
+    std::fs::write(place.ledger(), "").unwrap();
+    let line = answer(&place, "baseline freeze --week 2026-02-15 --json");
+    let kept = FrozenWeeks::open(place.path("logs/baselines.jsonl")).unwrap().next().unwrap().unwrap();
+    assert_eq!(line, kept.to_json().unwrap() + "\n");
+    assert_eq!(kept.computed_from.records, 336);
+}
+
+#[test]
+fn freeze_names_the_lines_that_are_no_records_and_refuses_a_week_to_come() {
+    let place = place(&executions()).with_a_foreign_line();
+    let Output { code, stderr, .. } = run(&place, "baseline freeze --week 2026-02-10");
+    assert_eq!(code, Some(0));
+    assert!(
+        stderr.starts_with("runledger: warning: read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte"),
+        "{stderr}"
+    );
+    assert!(stderr.ends_with("\nrunledger: warning: lines that are no records, passed over: 1\n"), "{stderr}");
+    assert_eq!(
+        run(&place, "baseline freeze --week 9999-12-27").complaint(2),
+        "runledger: freeze baselines: expected a week that has begun, found the one from 9999-12-27T00:00:00.000Z on\n"
+    );
+    // This week, whichever it is: after all of the executions.
+    let Output { code, stdout, .. } = run(&place, "baseline freeze");
+    assert!(code == Some(0) && stdout.ends_with(": 500 executions before it\n"), "{stdout}");
+}
+
+#[test]
+fn compare_judges_each_metric_and_ends_with_1_if_one_is_worse() {
+    let place = frozen_place();
+    assert_eq!(
+        run(&place, "compare").answer(1),
+        "\
+skill    metric    baseline  recent         interval        p  verdict
+publish  success          1  0.7439  -39.5% … -14.7%  <0.0001  regression
+publish  ms            3250    3850    16.9% … 20.0%  <0.0001  regression
+publish  mean ms       3246    3850    16.9% … 20.3%  <0.0001  regression
+publish  mean usd      0.01    0.01      0.0% … 0.0%   1.0000  normal
+publish  tokens        1003    1003     -0.1% … 0.1%   1.0000  normal
+search   success          1       1     -7.5% … 3.8%   1.0000  normal
+search   ms            3250    3250     -1.5% … 1.5%   1.0000  normal
+search   mean ms       3246    3250     -1.6% … 1.8%   1.0000  normal
+search   tokens        1003    1003     -0.1% … 0.1%   1.0000  normal
+against the baselines of the week from 2026-02-09T00:00:00.000Z
+"
+    );
+    assert_eq!(
+        answer(&place, "compare --skill search"),
+        "\
+skill   metric   baseline  recent      interval       p  verdict
+search  success         1       1  -7.5% … 3.8%  1.0000  normal
+search  ms           3250    3250  -1.5% … 1.5%  1.0000  normal
+search  mean ms      3246    3250  -1.6% … 1.8%  1.0000  normal
+search  tokens       1003    1003  -0.1% … 0.1%  1.0000  normal
+against the baselines of the week from 2026-02-09T00:00:00.000Z
+"
+    );
+    let few = answer(&place, "compare --since 2026-02-05 --until 2026-02-05");
+    assert!(few.contains("\npublish  ms            3250    3275         -  -  too few\n"), "{few}");
+}
+
+/// As scipy and statsmodels have it of the same values, which `tests/data/comparison_reference.py` shows how to ask.
+#[test]
+fn compare_in_json_has_every_number() {
+    let window = "compare --since 2026-02-09T00:00:00Z --until 2026-02-10T10:00:00Z --skill publish --json";
+    assert_eq!(
+        run(&frozen_place(), window).answer(1),
+        concat!(
+            r#"{"week_start":"2026-02-09T00:00:00.000Z","skills":{"publish":{"success_rate":{"baseline":1.0,"#,
+            r#""recent":0.7353,"baseline_samples":168,"recent_samples":34,"test":"fisher_exact","#,
+            r#""delta":-0.264705882,"interval":[-0.485488376,-0.115831836],"p_value":4.07253286e-8,"#,
+            r#""p_adjusted":1.22175986e-7,"verdict":"regression"},"#,
+            r#""latency_ms":{"baseline":3250.0,"recent":3850.0,"baseline_samples":168,"recent_samples":34,"#,
+            r#""test":"mann_whitney","delta":600.0,"interval":[500.0,700.0],"p_value":3.31838011e-20,"#,
+            r#""p_adjusted":1.32735204e-19,"verdict":"regression"},"#,
+            r#""latency_precision":"exact","latency_mean_ms":{"baseline":3246.429,"recent":3847.059,"baseline_samples":168,"#,
+            r#""recent_samples":34,"test":"welch","delta":600.630252,"interval":[520.331155,680.929349],"#,
+            r#""p_value":8.11035594e-25,"p_adjusted":4.05517797e-24,"verdict":"regression"},"#,
+            r#""cost_mean_usd":{"baseline":0.01,"recent":0.01,"baseline_samples":168,"recent_samples":34,"#,
+            r#""test":"welch","delta":0.0,"interval":[0.0,0.0],"p_value":1.0,"p_adjusted":1.0,"#,
+            r#""verdict":"normal"},"#,
+            r#""tokens_mean":{"baseline":1003.0,"recent":1002.912,"baseline_samples":168,"recent_samples":34,"#,
+            r#""test":"welch","delta":-0.0882352941,"interval":[-1.09389356,0.917422972],"#,
+            r#""p_value":0.814891708,"p_adjusted":1.0,"verdict":"normal"}}}}"#,
+            "\n"
+        )
+    );
+}
+
+#[test]
+fn compare_needs_frozen_baselines_and_takes_the_last_ones_or_those_asked_for() {
+    let place = place(&executions());
+    assert_eq!(
+        run(&place, "compare").complaint(2),
+        "runledger: no baselines are frozen yet: `runledger baseline freeze` does so: logs/baselines.jsonl\n"
+    );
+    answer(&place, "baseline freeze --week 2026-02-10");
+    answer(&place, "baseline freeze --week 2026-02-03");
+    let against = |args: &str| run(&place, args).stdout.lines().last().unwrap().to_owned();
+    assert_eq!(against("compare"), "against the baselines of the week from 2026-02-09T00:00:00.000Z");
+    assert_eq!(against("compare --week 2026-02-02"), "against the baselines of the week from 2026-02-02T00:00:00.000Z");
+    assert_eq!(
+        run(&place, "compare --week 2026-03-01").complaint(2),
+        "runledger: no baselines are frozen for the week from 2026-02-23T00:00:00.000Z: `runledger baseline freeze` does \
+         so: logs/baselines.jsonl\n"
+    );
+}
+
+#[test]
+fn stability_is_told_week_by_week() {
+    let place = place(&executions());
+    assert_eq!(
+        answer(&place, "baseline stability"),
+        "\
+week        skill    success  p50 ms  p95 ms  mean ms   usd  tokens  stable
+2026-02-09  publish   -25.6%   18.5%   17.1%    18.6%  0.0%   -0.0%  3/9
+2026-02-09  search      0.0%    0.0%    0.0%     0.1%     -   -0.0%  6/7
+changed by more than 2 % from the week before: 7 of 16 metrics
+"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&answer(&place, "baseline stability --json --skill search")).unwrap();
+    let mean = serde_json::json!(
+        {"baseline": 3246.429, "recent": 3250.0, "delta": 3.571, "relative_delta": 0.0010999778525881824, "stability": "stable"}
+    );
+    assert_eq!(json["weeks"][0]["week_start"], "2026-02-09T00:00:00.000Z");
+    assert_eq!(json["weeks"][0]["skills"]["search"]["latency_mean_ms"], mean);
+    assert_eq!(json["weeks"].as_array().unwrap().len(), 1);
+}
+
+/// Only `freeze` writes, and only its own journal.
+#[test]
+fn nothing_else_is_changed() {
+    let place = frozen_place();
+    let content = || place.files().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect::<Vec<_>>();
+    let before = content();
+    for args in ["baseline --by week", "baseline --last 3", "baseline stability", "compare", "compare --json"] {
+        assert!(matches!(run(&place, args).code, Some(0 | 1)), "{args}");
+        assert!(before == content(), "{args}");
+    }
+    let without = Place::empty();
+    for args in ["baseline freeze", "baseline stability", "compare"] {
+        run(&without, args).complaint(2);
+    }
+    run(&place, "baseline freeze --ledger logs/baselines.jsonl").complaint(2);
+    assert_eq!((without.files().len(), before), (0, content()));
+}
+
+#[test]
+fn each_command_has_help_with_an_example_and_names_wrong_arguments() {
+    for name in ["baseline freeze", "baseline stability", "compare"] {
+        let help = output(command().args(name.split(' ').chain(["--help"]))).answer(0);
+        let example = help.split_once("\nExample: ").map(|(_, example)| example.lines().nth(1).unwrap_or_default());
+        assert!(example.is_some_and(|line| line.starts_with(&format!("  runledger {name}"))), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    }
+    for (args, complaint) in [
+        ("baseline --by moon", "[possible values: skill, version, model, environment, week]"),
+        ("baseline --last 0", "number would be zero for non-zero type"),
+        ("baseline --last 3 freeze", "cannot be used with"),
+        ("baseline freeze --week 2026-2-10", "expected a day such as 2026-11-16"),
+        ("compare --week 2026-02-30", "expected a day such as 2026-11-16"),
+    ] {
+        let found = run(&Place::empty(), args).complaint(2);
+        assert!(found.contains(complaint), "{found}");
+    }
+}

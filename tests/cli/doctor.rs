@@ -1,0 +1,103 @@
+//! `runledger doctor` tells what it looked at, what is not as it should be, and what to do; its exit code says how bad the
+//! worst is.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use crate::commands::{Output, Place, output};
+use runledger::ledger::examine;
+use serde_json::{Value, json};
+
+fn checks(output: &Output) -> Vec<Value> {
+    assert_eq!(output.stderr, "");
+    output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn check<'c>(checks: &'c [Value], name: &str) -> &'c Value {
+    checks.iter().find(|check| check["name"] == name).unwrap()
+}
+
+fn worst(checks: &[Value]) -> i32 {
+    let code = |check: &Value| ["ok", "warning", "fault"].iter().position(|level| check["level"] == *level).unwrap();
+    checks.iter().map(code).max().unwrap() as i32
+}
+
+#[test]
+fn each_check_is_a_line_and_what_to_do_stands_below() {
+    let place = Place::new();
+    std::fs::write(place.path("logs/execution_metrics.ledger/quarantine/torn"), "x").unwrap();
+    let found = place.run(["doctor"]);
+    assert_eq!((found.code, found.stderr.as_str()), (Some(1), ""), "{}", found.stdout);
+    let directory = std::fs::canonicalize(place.directory.path()).unwrap();
+    let text = found.stdout.replace(directory.to_str().unwrap(), "~");
+    for line in [
+        "ok       place        ~/logs\n",
+        "ok       lock         keeps others out\n",
+        "ok       end          line 5, whole\n",
+        "warning  quarantine   files in ~/logs/execution_metrics.ledger/quarantine: 1\n                      \
+         → bytes that nobody was promised: look at them, then move them away\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let names = |names: Vec<&str>| names.join(" ");
+    let told: Vec<_> = text.lines().filter(|line| !line.starts_with(' ')).map(|line| line[9..22].trim()).collect();
+    let examined = examine(place.ledger());
+    assert_eq!(names(told), names(examined.iter().map(|check| check.name).collect()));
+}
+
+#[test]
+fn in_json_each_line_is_a_check_and_the_exit_code_is_that_of_the_worst() {
+    let place = Place::new();
+    let healthy = place.run(["doctor", "--json"]);
+    let found = checks(&healthy);
+    assert_eq!(
+        *check(&found, "lock"),
+        json!({"name": "lock", "level": "ok", "found": "keeps others out", "advice": null})
+    );
+    assert_eq!(healthy.code, Some(worst(&found)));
+
+    std::fs::write(place.path("logs/execution_metrics.ledger/quarantine/torn"), "x").unwrap();
+    let warned = place.run(["doctor", "--json"]);
+    assert_eq!((warned.code, worst(&checks(&warned))), (Some(1), 1), "{}", warned.stdout);
+
+    std::fs::set_permissions(place.path("logs"), PermissionsExt::from_mode(0o777)).unwrap();
+    let fault = place.run(["doctor", "--json"]);
+    assert_eq!((fault.code, worst(&checks(&fault))), (Some(2), 2), "{}", fault.stdout);
+}
+
+/// A process whose limits leave no room for a ledger.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_limits_of_the_process_are_looked_at() {
+    let place = Place::empty();
+    let limited = |limit: &str| {
+        let mut command = Command::new("prlimit");
+        command.arg(limit).arg(env!("CARGO_BIN_EXE_runledger")).args(["doctor", "--json"]);
+        output(command.current_dir(place.directory.path()))
+    };
+    let files = limited("--nofile=40");
+    let found = checks(&files);
+    assert_eq!(
+        *check(&found, "open files"),
+        json!({"name": "open files", "level": "warning", "found": "at most 40", "advice": "raise it with `ulimit -n`"})
+    );
+    assert_eq!(files.code, Some(1));
+
+    let short = limited("--fsize=500000");
+    let found = checks(&short);
+    assert_eq!(
+        *check(&found, "file length"),
+        json!({
+            "name": "file length", "level": "warning", "found": "at most 488.3 KiB: larger records are lost",
+            "advice": "raise it with `ulimit -f`",
+        })
+    );
+    assert_eq!(
+        *check(&found, "commit area"),
+        json!({
+            "name": "commit area", "level": "fault", "found": "cannot be made: file too large",
+            "advice": "make room, or raise the limits",
+        })
+    );
+    assert_eq!((short.code, place.files().len()), (Some(2), 0));
+}

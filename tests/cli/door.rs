@@ -1,0 +1,250 @@
+//! An execution has a record even where its ledger cannot be opened: hundreds of processes come at once, another one keeps
+//! the lock, or the place cannot be used.
+#![cfg(target_os = "linux")]
+
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::commands::{Output, Place, command, output};
+use runledger::metrics::Status;
+use runledger::{ExecutionMetrics, Records};
+use serde_json::Value;
+
+const AT_ONCE: usize = 120;
+
+/// The command in a place, with the directories for what is kept elsewhere in it too.
+fn at(place: &Place) -> Command {
+    let mut command = command();
+    command.current_dir(place.directory.path());
+    command.env("XDG_STATE_HOME", place.path("state")).env("TMPDIR", place.path("tmp")).env("HOME", place.path("home"));
+    command
+}
+
+fn records(place: &Place) -> Vec<ExecutionMetrics> {
+    let mut records: Vec<_> = Records::open(place.ledger()).unwrap().map(Result::unwrap).collect();
+    records.sort_by(|a, b| a.skill_name.cmp(&b.skill_name));
+    records
+}
+
+/// The skills and statuses of the records.
+fn outcomes(place: &Place) -> Vec<(String, Status)> {
+    records(place).into_iter().map(|record| (record.skill_name, record.status.unwrap())).collect()
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn run(place: &Place, skill: &str, script: &str) -> Output {
+    output(at(place).args(["run", "--skill", skill, "--", "sh", "-c", script]))
+}
+
+fn spawn_run(place: &Place, skill: &str, script: &str) -> Child {
+    let mut command = at(place);
+    command.args(["run", "--skill", skill, "--", "sh", "-c", script]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn lock_of(place: &Place) -> File {
+    let lock = File::open(place.path("logs/execution_metrics.ledger/lock")).unwrap();
+    lock.lock().unwrap();
+    lock
+}
+
+/// In a ledger that is not there yet: all of them want to make it.
+#[test]
+fn of_many_commands_at_once_each_is_recorded() {
+    let place = Place::empty();
+    let children: Vec<_> = (0..AT_ONCE).map(|n| spawn_run(&place, &format!("skill-{n:03}"), "exit 0")).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    // On a busy machine some may have spilled; the next one brings them back.
+    assert_eq!(run(&place, "skill-last", "exit 0").code, Some(0));
+    let mut expected: Vec<_> = (0..AT_ONCE).map(|n| (format!("skill-{n:03}"), Status::Success)).collect();
+    expected.push(("skill-last".to_owned(), Status::Success));
+    assert_eq!(outcomes(&place), expected);
+    assert_eq!(names(&place.path("logs/execution_metrics.ledger/spill")), [""; 0]);
+    assert_eq!(names(&place.path("logs/execution_metrics.ledger/inflight")), [""; 0]);
+    assert!(!place.path("state").exists());
+    let verified = output(at(&place).args(["verify", "--json"])).json();
+    assert_eq!(verified["faults"], serde_json::json!([]), "{verified}");
+}
+
+/// A command that runs while another process keeps the lock is not held up before it begins, and its exit code is its
+/// own.
+#[test]
+fn while_the_lock_is_kept_commands_run_and_spill() {
+    let place = Place::empty();
+    assert_eq!(run(&place, "a", "exit 0").code, Some(0));
+    let lock = lock_of(&place);
+    let spilled = run(&place, "b", "echo ran; exit 7");
+    assert_eq!((spilled.code, spilled.stdout.as_str()), (Some(7), "ran\n"));
+    let reason = format!(
+        "runledger: warning: the record was spilled: acquire the lock: {}: held by others at every try for 1000 ms\n",
+        std::fs::canonicalize(place.path("logs/execution_metrics.ledger/lock")).unwrap().display()
+    );
+    assert_eq!(spilled.stderr, reason);
+    // One that is killed is in flight, and has a record too.
+    let mut killed = spawn_run(&place, "c", "echo begun; exec sleep 600");
+    let mut begun = [0; 6];
+    std::io::Read::read_exact(killed.stdout.as_mut().unwrap(), &mut begun).unwrap();
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(outcomes(&place), [("a".to_owned(), Status::Success)]);
+    drop(lock);
+    assert_eq!(run(&place, "d", "exit 0").answer(0), "");
+    let expected = [("a", Status::Success), ("b", Status::Failed), ("c", Status::Interrupted), ("d", Status::Success)];
+    assert_eq!(outcomes(&place), expected.map(|(skill, status)| (skill.to_owned(), status)));
+    assert_eq!(names(&place.path("logs/execution_metrics.ledger/spill")), [""; 0]);
+}
+
+/// `start` and `progress` need no lock of the ledger; what `complete` cannot append is spilled, and has ended.
+#[test]
+fn while_the_lock_is_kept_executions_start_and_complete() {
+    let place = Place::empty();
+    assert_eq!(run(&place, "a", "exit 0").code, Some(0));
+    let lock = lock_of(&place);
+    let started = output(at(&place).args(["start", "--agent", "b"])).json();
+    let id = started["execution_id"].as_str().unwrap().to_owned();
+    output(at(&place).args(["progress", "--execution-id", &id, "--stage", "half"])).json();
+    let completed = output(at(&place).args(["complete", "--execution-id", &id, "--status", "success"]));
+    let answer: Value = serde_json::from_str(&completed.stdout).unwrap();
+    assert_eq!((completed.code, &answer["success"]), (Some(0), &Value::Bool(true)), "{}", completed.stderr);
+    assert!(completed.stderr.starts_with("runledger: warning: the record was spilled: "), "{}", completed.stderr);
+    drop(lock);
+    assert_eq!(run(&place, "c", "exit 0").answer(0), "");
+    let expected = ["a", "b", "c"].map(|skill| (skill.to_owned(), Status::Success));
+    assert_eq!(outcomes(&place), expected);
+}
+
+/// The places where a ledger cannot be: behind a file, in place of a directory, in a foreign file.
+#[test]
+fn where_no_ledger_can_be_the_record_is_kept_until_one_can() {
+    let make: [fn(&Place); 3] = [
+        |place| std::fs::write(place.path("logs"), "a file\n").unwrap(),
+        |place| std::fs::create_dir_all(place.ledger()).unwrap(),
+        |place| {
+            std::fs::create_dir(place.path("logs")).unwrap();
+            std::fs::write(place.ledger(), "not a ledger\n").unwrap();
+        },
+    ];
+    for make in make {
+        let place = Place::empty();
+        make(&place);
+        let kept = run(&place, "a", "echo ran; exit 7");
+        assert_eq!((kept.code, kept.stdout.as_str()), (Some(7), "ran\n"));
+        let spill = place.path("state/runledger/spill");
+        let [file] = <[_; 1]>::try_from(names(&spill)).unwrap();
+        let warning = format!("runledger: warning: the record is kept in {}", spill.join(&file).display());
+        assert!(kept.stderr.starts_with(&warning), "{}", kept.stderr);
+        assert_eq!(spill.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(spill.join(&file).metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let doctor = output(at(&place).args(["doctor", "--json"])).stdout;
+        let check: Value = serde_json::from_str(doctor.lines().last().unwrap()).unwrap();
+        let ledger = std::fs::canonicalize(&place.directory).unwrap().join("logs/execution_metrics.jsonl");
+        let found = format!("records in {}: 1 of {}", spill.display(), ledger.display());
+        assert_eq!((&check["name"], &check["level"]), (&"elsewhere".into(), &"warning".into()));
+        // Where there is no directory yet, a symbolic link above it is not followed.
+        let found_by_name = found.replace(&ledger.display().to_string(), &place.ledger().display().to_string());
+        assert!(check["found"] == *found || check["found"] == *found_by_name, "{check}");
+
+        // The record of another ledger stays.
+        output(at(&place).args(["--ledger", "other.jsonl", "run", "--skill", "x", "--", "true"])).answer(0);
+        assert_eq!(names(&spill), [file]);
+        let trash = place.path("trash");
+        std::fs::rename(place.path("logs"), trash).unwrap();
+        assert_eq!(run(&place, "b", "exit 0").answer(0), "");
+        assert_eq!(outcomes(&place), [("a".to_owned(), Status::Failed), ("b".to_owned(), Status::Success)]);
+        assert_eq!(names(&spill), [""; 0]);
+        assert_eq!(records(&place)[0].error_code, Some(7));
+    }
+}
+
+#[test]
+fn without_a_home_the_record_is_kept_among_temporary_files() {
+    let place = Place::empty();
+    std::fs::write(place.path("logs"), "a file\n").unwrap();
+    std::fs::create_dir(place.path("tmp")).unwrap();
+    let mut command = at(&place);
+    command.env_remove("HOME").env_remove("XDG_STATE_HOME");
+    let kept = output(command.args(["run", "--skill", "a", "--", "sh", "-c", "exit 3"]));
+    assert_eq!(kept.code, Some(3));
+    let [own] = <[_; 1]>::try_from(names(&place.path("tmp"))).unwrap();
+    let spill = place.path("tmp").join(own).join("spill");
+    assert_eq!(names(&spill).len(), 1);
+    std::fs::remove_file(place.path("logs")).unwrap();
+    assert_eq!(run(&place, "b", "exit 0").answer(0), "");
+    assert_eq!(outcomes(&place), [("a".to_owned(), Status::Failed), ("b".to_owned(), Status::Success)]);
+}
+
+/// Neither what another user made, nor what others may write to.
+#[test]
+fn a_directory_for_temporary_files_that_others_may_write_to_keeps_no_record() {
+    let place = Place::empty();
+    std::fs::write(place.path("logs"), "a file\n").unwrap();
+    std::fs::create_dir(place.path("tmp")).unwrap();
+    let first = || {
+        let mut command = at(&place);
+        command.env_remove("HOME").env_remove("XDG_STATE_HOME");
+        output(command.args(["run", "--skill", "a", "--", "sh", "-c", "exit 3"]))
+    };
+    assert_eq!(first().code, Some(3));
+    let [own] = <[_; 1]>::try_from(names(&place.path("tmp"))).unwrap();
+    let own = place.path("tmp").join(own);
+    std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let refused = first();
+    assert_eq!(refused.code, Some(3));
+    assert!(refused.stderr.starts_with("runledger: warning: the command is not recorded: "), "{}", refused.stderr);
+    assert_eq!(names(&own.join("spill")).len(), 1);
+}
+
+/// Its process writes the record first as interrupted.
+#[test]
+fn a_command_that_is_killed_where_no_ledger_can_be_is_recorded() {
+    let place = Place::empty();
+    std::fs::write(place.path("logs"), "a file\n").unwrap();
+    let mut killed = spawn_run(&place, "a", "echo begun; exec sleep 600");
+    let pid = killed.id();
+    let mut begun = [0; 6];
+    std::io::Read::read_exact(killed.stdout.as_mut().unwrap(), &mut begun).unwrap();
+    std::fs::remove_file(place.path("logs")).unwrap();
+    // It is in flight: another command leaves it where it is.
+    assert_eq!(run(&place, "b", "exit 0").answer(0), "");
+    assert_eq!(outcomes(&place), [("b".to_owned(), Status::Success)]);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(run(&place, "c", "exit 0").answer(0), "");
+    let expected = [("a", Status::Interrupted), ("b", Status::Success), ("c", Status::Success)];
+    assert_eq!(outcomes(&place), expected.map(|(skill, status)| (skill.to_owned(), status)));
+    let reason = format!("process {pid} ended before the execution did");
+    assert_eq!(records(&place)[0].error_reason, Some(reason));
+}
+
+/// Nor does a gate pass a run of which a record is kept elsewhere.
+#[test]
+fn a_gate_knows_what_is_kept_elsewhere() {
+    let place = Place::empty();
+    let gated = |script: &str| {
+        let mut command = at(&place);
+        command.env("RUNLEDGER_RUN_ID", "nightly");
+        output(command.args(["run", "--skill", "a", "--", "sh", "-c", script]))
+    };
+    let gate = || output(at(&place).args(["gate", "--run", "nightly", "--json"]));
+    assert_eq!(gated("exit 0").answer(0), "");
+    assert_eq!(gate().json()["verdict"], "PASS");
+    std::fs::rename(place.path("logs"), place.path("away")).unwrap();
+    std::fs::write(place.path("logs"), "a file\n").unwrap();
+    assert_eq!(gated("exit 0").code, Some(0));
+    std::fs::remove_file(place.path("logs")).unwrap();
+    std::fs::rename(place.path("away"), place.path("logs")).unwrap();
+    let failed: Value = serde_json::from_str(&gate().stdout).unwrap();
+    assert_eq!((&failed["verdict"], &failed["spilled"]), (&"FAIL".into(), &1.into()), "{failed}");
+    assert_eq!(gated("exit 0").answer(0), "");
+    let passed = gate().json();
+    assert_eq!((&passed["verdict"], &passed["executions"]), (&"PASS".into(), &3.into()), "{passed}");
+}

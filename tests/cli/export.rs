@@ -1,0 +1,198 @@
+//! `runledger export csv` writes run logs of a ledger: whole, numbered, none overwritten, and says what they lack.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::commands::{Output, Place, command, lines};
+use crate::production::{execution, production};
+use runledger::metrics::RunIds;
+use runledger::{Answer, Options, Skill};
+use serde_json::json;
+
+const HEADER: &str = "run_id,parent_run_id,timestamp,skill_name,scene_id,shot_id,model_used,tier,estimated_cost,\
+                      actual_cost,duration_s,outcome,regen_count,artifact_output,notes\r\n";
+
+/// Three executions of two runs, an hour apart.
+fn place() -> Place {
+    let mut of_another = execution(3, 120);
+    of_another.run.run_id = Some("run-2".into());
+    Place::with(&[execution(1, 0), execution(2, 60), of_another])
+}
+
+fn row(run: &str, time: &str) -> String {
+    format!("{run},,2026-11-20T{time}:00.000Z,draw,,,,,,,1.500,PASS,,,\r\n")
+}
+
+fn told(stdout: &str, stderr: &str) -> Output {
+    Output { code: Some(0), stdout: stdout.to_owned(), stderr: stderr.to_owned() }
+}
+
+#[test]
+fn a_run_log_stands_beside_the_ledger_unless_a_directory_is_named() {
+    let place = place();
+    let whole = format!("{HEADER}{}{}{}", row("run-1", "12:00"), row("run-1", "13:00"), row("run-2", "14:00"));
+    let rows = "runledger: rows: 3\n";
+    assert_eq!(place.run(["export", "csv"]), told("logs/RUN_LOG_v001.csv\n", rows));
+    assert_eq!(place.run(["export", "csv"]), told("logs/RUN_LOG_v002.csv\n", rows));
+    assert_eq!(place.run(["export", "csv", "--dir", "a/b"]), told("a/b/RUN_LOG_v001.csv\n", rows));
+    for path in ["logs/RUN_LOG_v001.csv", "logs/RUN_LOG_v002.csv", "a/b/RUN_LOG_v001.csv"] {
+        assert_eq!(fs::read_to_string(place.path(path)).unwrap(), whole);
+    }
+    // The ledger is read, and nothing else of it touched.
+    assert_eq!(place.run(["verify"]).code, Some(0));
+}
+
+#[test]
+fn a_ledger_in_the_working_directory_has_its_run_logs_there() {
+    let place = Place::empty();
+    fs::write(place.path("here.jsonl"), lines(&[execution(1, 0)])).unwrap();
+    let found = place.run(["export", "csv", "--ledger", "here.jsonl"]);
+    assert_eq!(found, told("RUN_LOG_v001.csv\n", "runledger: rows: 1\n"));
+}
+
+/// Nor is a run mistyped of which no record can be read, or whose only execution is under way.
+#[test]
+fn why_nothing_of_a_run_is_there_is_said() {
+    let place = place();
+    fs::write(place.ledger(), lines(&[execution(1, 0)]) + "{\"run\":{\"run_id\":\"run-9\"}}\n").unwrap();
+    let complaint = place.run(["export", "csv", "--run", "run-9"]).complaint(1);
+    assert!(complaint.contains("line 2 (byte ") && complaint.contains("passed over: 1"), "{complaint}");
+    assert!(complaint.ends_with("runledger: no execution belongs to the run \"run-9\"\n"), "{complaint}");
+
+    let place = Place::empty();
+    let ledger = Options::new().open(place.ledger()).unwrap();
+    let mut run = RunIds::default();
+    (run.run_id, run.parent_run_id) = (Some("run-9".to_owned()), Some("run-8".to_owned()));
+    let execution = ledger.begin(Skill::new("draw", "1.0.0").run(run));
+    assert_eq!(place.run(["export", "csv", "--run", "run-9"]), told("logs/RUN_LOG_v001.csv\n", "runledger: rows: 0\n"));
+    let of_parent = ["export", "csv", "--out", "-", "--run", "run-8", "--child-runs"];
+    assert_eq!(place.run(of_parent), told(HEADER, "runledger: rows: 0\n"));
+    assert!(matches!(execution.succeed().answer, Answer::Durable { .. }));
+    assert_eq!(place.run(["export", "csv", "--run", "run-9"]), told("logs/RUN_LOG_v002.csv\n", "runledger: rows: 1\n"));
+}
+
+/// A mistyped run is not one in which nothing happened; one that did nothing in the time that is meant is.
+#[test]
+fn a_run_to_which_nothing_belongs_is_refused_and_nothing_written() {
+    let place = place();
+    for export in ["export csv", "export csv --child-runs", "export workflow --out w.jsonl", "metrics"] {
+        let found = place.run(export.split_whitespace().chain(["--run", "run"]));
+        assert_eq!(found.complaint(1), "runledger: no execution belongs to the run \"run\"\n", "{export}");
+    }
+    assert!(!place.path("logs/RUN_LOG_v001.csv").exists() && !place.path("w.jsonl").exists());
+    let found = place.run(["export", "csv", "--run", "run-1", "--until", "2026-11-19"]);
+    assert_eq!(found, told("logs/RUN_LOG_v001.csv\n", "runledger: rows: 0\n"));
+    let found = fs::read_to_string(place.path("logs/RUN_LOG_v001.csv")).unwrap();
+    assert_eq!(found, HEADER);
+}
+
+#[test]
+fn a_run_and_a_time_choose_the_rows() {
+    let place = place();
+    let chosen = |args: &str| {
+        let args = ["export", "csv", "--out", "-"].into_iter().chain(args.split_whitespace());
+        let Output { code, stdout, stderr } = place.run(args);
+        let rows = stdout.strip_prefix(HEADER).unwrap();
+        assert_eq!((code, stderr), (Some(0), format!("runledger: rows: {}\n", rows.lines().count())));
+        rows.to_owned()
+    };
+    assert_eq!(chosen("--run run-2"), row("run-2", "14:00"));
+    assert_eq!(chosen("--since 2026-11-20T13:00:00Z --until 2026-11-20T14:00:00Z"), row("run-1", "13:00"));
+    assert_eq!(chosen("--run run-1 --since 2026-11-20T13:00:00Z"), row("run-1", "13:00"));
+    assert_eq!(chosen("--until 2026-11-19"), "");
+    assert_eq!(fs::read_dir(place.path("logs")).unwrap().count(), 2, "a file was made");
+}
+
+#[test]
+fn the_rows_of_child_runs_come_when_they_are_asked_for() {
+    let mut child = execution(9, 60);
+    (child.run.run_id, child.run.parent_run_id) = (Some("run-3".into()), Some("run-1".into()));
+    let place = Place::with(&[execution(1, 0), child]);
+    let rows = |args: &[&str]| place.run([&["export", "csv", "--out", "-", "--run", "run-1"], args].concat()).stdout;
+    assert_eq!(rows(&[]), HEADER.to_owned() + &row("run-1", "12:00"));
+    let with = HEADER.to_owned() + &row("run-1", "12:00") + &row("run-3,run-1", "13:00").replacen(",,", ",", 1);
+    assert_eq!(rows(&["--child-runs"]), with);
+}
+
+/// Another process keeps the ledger's lock: what waits beside the ledger has no row yet, and stderr says so.
+#[test]
+fn what_waits_in_the_spill_is_told_of() {
+    let place = Place::with(&[execution(1, 0)]);
+    let ledger =
+        Options::new().lock_deadline(Duration::from_millis(20)).on_warning(|_| {}).open(place.ledger()).unwrap();
+    let lock = fs::File::open(place.path("logs/execution_metrics.ledger/lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(matches!(ledger.append(&execution(2, 60)).unwrap(), Answer::Spilled(_)));
+    lock.unlock().unwrap();
+    let warning = "runledger: warning: records that wait in the spill, left out until the ledger has them: 1\n";
+    let rows = HEADER.to_owned() + &row("run-1", "12:00");
+    let export = || place.run(["export", "csv", "--out", "-"]);
+    assert_eq!(export(), told(&rows, &format!("{warning}runledger: rows: 1\n")));
+    let metrics = place.run(["metrics"]);
+    assert_eq!((metrics.code, metrics.stderr.as_str()), (Some(0), warning));
+    assert!(matches!(ledger.append(&execution(3, 120)).unwrap(), Answer::Durable { .. }));
+    assert_eq!(export().stderr, "runledger: rows: 3\n");
+}
+
+#[test]
+fn in_json_the_answer_has_the_path_the_rows_and_the_lines_that_are_no_records() {
+    let place = place().with_a_foreign_line();
+    let Output { code, stdout, stderr } = place.run(["export", "csv", "--json"]);
+    let expected = json!({"path": "logs/RUN_LOG_v001.csv", "rows": 3, "malformed_lines": 1});
+    assert_eq!((code, serde_json::from_str(&stdout).ok()), (Some(0), Some(expected)));
+    let warnings: Vec<_> = stderr.lines().collect();
+    assert!(warnings.len() == 2 && warnings[0].contains("line 3"), "{stderr}");
+
+    let Output { stdout, stderr, .. } = place.run(["export", "csv", "--out", "-", "--json"]);
+    assert!(
+        stdout.starts_with(HEADER) && stderr.ends_with("{\"kind\":\"written\",\"note\":\"rows: 3\"}\n"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn processes_that_export_at_once_get_each_its_own_number() {
+    let place = Place::with(&production());
+    let spawn = |_| {
+        let mut command = command();
+        command.current_dir(place.directory.path()).args(["export", "csv", "--dir", "out"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let children: Vec<_> = (0..16).map(spawn).collect();
+    let paths = children.into_iter().map(|child| {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    });
+    let paths: BTreeSet<_> = paths.collect();
+    let expected = (1..=16).map(|number| format!("out/RUN_LOG_v{number:03}.csv")).collect();
+    assert_eq!(paths, expected);
+    let texts: BTreeSet<_> = paths.iter().map(|path| fs::read_to_string(place.path(path)).unwrap()).collect();
+    assert_eq!(texts.len(), 1);
+    assert_eq!(texts.first().unwrap().lines().count(), 1 + production().len());
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_before_anything_is_written() {
+    let place = Place::empty();
+    let complaint = place.run(["export", "csv", "--dir", "out"]).complaint(2);
+    assert!(complaint.contains("open a ledger to read: logs/execution_metrics.jsonl"), "{complaint}");
+    assert!(place.run(["export", "csv", "--out", "file.csv"]).complaint(2).contains("possible values: -"));
+    assert!(place.run(["export", "csv", "--out", "-", "--dir", "."]).complaint(2).contains("cannot be used with"));
+    assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_it_quietly() {
+    let place = Place::empty();
+    fs::create_dir(place.path("logs")).unwrap();
+    fs::write(place.ledger(), lines(&production()).repeat(200)).unwrap();
+    let mut command = command();
+    command.current_dir(place.directory.path()).args(["export", "csv", "--out", "-"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}

@@ -1,0 +1,387 @@
+//! Promise: `runledger gate` is a gate for a job, `runledger escalate` says who must hear of what, and `runledger policy`
+//! prints what both go by.
+
+use std::time::Duration;
+
+use crate::commands::{self, Output, Place, record, usd};
+use runledger::baseline::week_start;
+use runledger::metrics::{CostTier, Kind, QcOutcome, RunIds, Status};
+use runledger::{Answer, Execution, ExecutionMetrics, Ledger, Options, Skill, Timestamp};
+
+fn of_run(id: u128, skill: &str, kind: Kind) -> ExecutionMetrics {
+    let mut record = record(id, skill, "2026-11-18T12:00:00Z", Some(7000), Status::Success);
+    record.kind = kind;
+    record.run.run_id = Some("run-7".to_owned());
+    record
+}
+
+fn attempt(id: u128, regen_count: u64) -> ExecutionMetrics {
+    let mut made = of_run(id, "shot-renderer", Kind::Generation);
+    made.model.name = Some("image-2".to_owned());
+    (made.cost_usd, made.cost_tier) = (Some(usd("0.5")), Some(CostTier::Premium));
+    made.production.regen_count = Some(regen_count);
+    made.production.shot_id = Some("shot-004".to_owned());
+    made.production.artifact = Some(format!("shot-004_v{regen_count}.png"));
+    made
+}
+
+/// A run of two attempts and a quality control, which their pipeline started.
+fn run() -> Vec<ExecutionMetrics> {
+    let mut control = of_run(3, "qc-grader", Kind::Qc);
+    control.production.artifact = Some("shot-004_v1.png".to_owned());
+    control.production.outcome = Some(QcOutcome::Pass);
+    let pipeline = of_run(4, "pipeline", Kind::Skill);
+    let mut records = vec![attempt(1, 0), attempt(2, 1), control];
+    for record in &mut records {
+        record.run.parent_execution_id = Some(pipeline.execution_id);
+    }
+    records.push(pipeline);
+    records
+}
+
+/// The same, with faults of many sorts and hostile names.
+fn faulty() -> Vec<ExecutionMetrics> {
+    let mut records = run();
+    for record in &mut records[..2] {
+        (record.cost_usd, record.cost_tier) = (None, Some(CostTier::Unknown));
+        record.production.artifact = Some("shot-004.png".to_owned());
+    }
+    records[1].production.regen_count = Some(3);
+    records[2].production.outcome = Some(QcOutcome::from("ok\n| `\u{1b}[2J,"));
+    records[2].run.parent_execution_id = None;
+    let mut interrupted = of_run(5, "a\n| `\"\u{1b}[2J,=1+1", Kind::Skill);
+    interrupted.set_status(Status::Interrupted);
+    records.push(interrupted);
+    records
+}
+
+fn gate(place: &Place, args: &str) -> Output {
+    place.run(["gate", "--run", "run-7"].into_iter().chain(args.split_whitespace()))
+}
+
+#[test]
+fn a_run_that_was_logged_as_it_should_be_passes_with_0() {
+    let place = Place::with(&run());
+    assert_eq!(gate(&place, "").answer(0), "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n");
+    assert_eq!(
+        gate(&place, "--json").answer(0),
+        r#"{"run_id":"run-7","verdict":"PASS","executions":4,"in_flight":0,"spilled":0,"child_runs":[],"reasons":[]}"#
+            .to_owned()
+            + "\n"
+    );
+}
+
+#[test]
+fn a_run_that_was_not_fails_with_1_and_every_reason() {
+    let place = Place::with(&faulty());
+    std::fs::write(place.path("expect.json"), r#"[{"skill": "pipeline", "count": 2}, {"skill": "upload"}]"#).unwrap();
+    let files = place.files();
+    assert_eq!(gate(&place, "--expect expect.json").answer(1), include_str!("../data/governance/gate_fail.txt"));
+    assert_eq!(
+        gate(&place, "--expect expect.json --json").answer(1),
+        include_str!("../data/governance/gate_fail.json")
+    );
+    assert_eq!(place.files(), files, "a gate changes nothing");
+}
+
+#[test]
+fn a_policy_file_says_what_is_asked() {
+    let place = Place::with(&run());
+    std::fs::write(place.path("policy.json"), r#"{"gate": {"required": {"skill": ["scene_id"]}}}"#).unwrap();
+    let id = run()[3].execution_id;
+    assert_eq!(
+        gate(&place, "--policy policy.json").answer(1),
+        format!(
+            "FAIL run-7: executions 4, in flight 0, spilled 0, reasons 1\n\
+             missing field: \"pipeline\": scene_id: production.scene_id is null\n  {id}\n"
+        )
+    );
+}
+
+/// One that is in flight, while another program runs it: the gate neither waits for it nor sweeps it.
+#[test]
+fn what_is_in_flight_fails_the_run() {
+    let place = Place::with(&run());
+    let ledger = Ledger::open(place.ledger()).unwrap();
+    let mut ids = RunIds::default();
+    ids.run_id = Some("run-7".to_owned());
+    let begun = ledger.begin(Skill::new("upload", "1.0.0").run(ids));
+    let why = "missing log entry: \"upload\": begun and never ended: it is in flight";
+    assert_eq!(
+        gate(&place, "").answer(1),
+        format!("FAIL run-7: executions 4, in flight 1, spilled 0, reasons 1\n{why}\n  {}\n", begun.id())
+    );
+    assert!(begun.succeed().is_durable());
+    assert_eq!(gate(&place, "").answer(0), "PASS run-7: executions 5, in flight 0, spilled 0, reasons 0\n");
+}
+
+/// Another process keeps the ledger's lock for longer than a writer waits: its record waits beside the ledger. The gate
+/// finds it there, changes nothing, and passes once the ledger has it.
+#[test]
+fn what_waits_in_the_spill_fails_the_run() {
+    let mut records = run();
+    let last = records.pop().unwrap();
+    let place = Place::with(&records);
+    let ledger = Options::new().lock_deadline(Duration::from_millis(20)).open(place.ledger()).unwrap();
+    let lock = std::fs::File::open(place.path("logs/execution_metrics.ledger/lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(matches!(ledger.append(&last).unwrap(), Answer::Spilled(_)));
+    lock.unlock().unwrap();
+    let files = place.files();
+    let why = "missing log entry: \"pipeline\": its record waits in the spill, since the ledger could not take it";
+    let id = last.execution_id;
+    assert_eq!(
+        gate(&place, "").answer(1),
+        format!("FAIL run-7: executions 3, in flight 0, spilled 1, reasons 1\n{why}\n  {id}\n")
+    );
+    let json = gate(&place, "--json").answer(1);
+    assert!(json.contains(r#""executions":3,"in_flight":0,"spilled":1,"child_runs":[],"reasons":[{"#), "{json}");
+    assert_eq!(place.files(), files, "a gate changes nothing");
+    // Damaged, nobody can tell of which run the record is.
+    let spill = place.path("logs/execution_metrics.ledger/spill");
+    let spill = std::fs::read_dir(spill).unwrap().next().unwrap().unwrap().path();
+    let whole = std::fs::read(&spill).unwrap();
+    let mut damaged = whole.clone();
+    damaged[60] ^= 1;
+    std::fs::write(&spill, damaged).unwrap();
+    assert_eq!(
+        gate(&place, "").answer(1),
+        "FAIL run-7: executions 3, in flight 0, spilled 0, reasons 3\n\
+         missing log entry: \"shot-renderer\": its parent 00000000-0004-0000-0000-000000000004 has no record\n  \
+         00000000-0001-0000-0000-000000000001\n  00000000-0002-0000-0000-000000000002\n\
+         missing log entry: \"qc-grader\": its parent 00000000-0004-0000-0000-000000000004 has no record\n  \
+         00000000-0003-0000-0000-000000000003\n\
+         broken integrity: the spill holds what is no record: the rest of a write, or a damaged record\n"
+    );
+    std::fs::write(&spill, whole).unwrap();
+    drop(ledger);
+    Ledger::open(place.ledger()).unwrap();
+    assert_eq!(gate(&place, "").answer(0), "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n");
+}
+
+#[test]
+fn what_the_ledger_lost_since_it_began_fails_the_run() {
+    let place = Place::with(&run());
+    let lost = |time: &str, records: u64| format!("{{\"at\":\"{time}\",\"event\":\"lost\",\"records\":{records}}}\n");
+    let events =
+        lost("2026-11-18T11:59:59.999Z", 4) + "torn\n{\"event\":\"lost\"}\n" + &lost("2026-11-18T12:00:01Z", 2);
+    std::fs::write(place.path("logs/execution_metrics.ledger/events.jsonl"), events).unwrap();
+    let why = "missing log entry: 2 records were lost, of this run or another, as the ledger said at 2026-11-18T12:00:01.000Z";
+    assert_eq!(
+        gate(&place, "").answer(1),
+        format!("FAIL run-7: executions 4, in flight 0, spilled 0, reasons 1\n{why}\n")
+    );
+}
+
+#[test]
+fn child_runs_are_named() {
+    let mut records = run();
+    for (id, name) in [(11, "run-7b"), (12, "run\n7a")] {
+        let mut child = of_run(id, "draw", Kind::Skill);
+        child.run.run_id = Some(name.to_owned());
+        child.run.parent_run_id = Some("run-7".to_owned());
+        records.push(child);
+    }
+    let place = Place::with(&records);
+    assert_eq!(
+        gate(&place, "").answer(0),
+        "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n\
+         child runs, each with a gate of its own: 2\n  run\\n7a\n  run-7b\n"
+    );
+    assert_eq!(
+        gate(&place, "--json").answer(0),
+        r#"{"run_id":"run-7","verdict":"PASS","executions":4,"in_flight":0,"spilled":0,"child_runs":["run\n7a","run-7b"],"reasons":[]}"#
+            .to_owned()
+            + "\n"
+    );
+}
+
+/// Append-only integrity: a record that was changed fails the run, and so does one of another run.
+#[test]
+fn an_edited_ledger_fails_every_run() {
+    let mut records = run();
+    let mut other = of_run(9, "upload", Kind::Skill);
+    other.run.run_id = Some("run-8".to_owned());
+    records.push(other);
+    let place = Place::with(&records);
+    let text = std::fs::read_to_string(place.ledger()).unwrap();
+    std::fs::write(place.ledger(), text.replace("run-8", "run-9")).unwrap();
+    let answer = gate(&place, "").answer(1);
+    let expected = "FAIL run-7: executions 4, in flight 0, spilled 0, reasons 1\n\
+                    broken integrity: edited: logs/execution_metrics.jsonl: line 5 ";
+    assert!(answer.starts_with(expected), "{answer}");
+}
+
+#[test]
+fn a_line_that_is_no_record_fails_the_run() {
+    let answer = gate(&Place::with(&run()).with_a_foreign_line(), "").answer(1);
+    assert!(
+        answer.contains("\nunstructured data: read a record from JSON: logs/execution_metrics.jsonl: line 3 "),
+        "{answer}"
+    );
+    assert!(answer.contains("\nbroken integrity: torn: logs/execution_metrics.jsonl: line 3 "), "{answer}");
+}
+
+#[test]
+fn a_run_that_nobody_knows_fails() {
+    let answer = Place::with(&run()).run(["gate", "--run", "run 8\n"]).answer(1);
+    let why = "missing log entry: the ledger has no execution of the run";
+    assert_eq!(answer, format!("FAIL run 8\\n: executions 0, in flight 0, spilled 0, reasons 1\n{why}\n"));
+}
+
+/// What cannot be judged is neither: code 2, and nothing on stdout.
+#[test]
+fn what_cannot_be_judged_ends_with_2() {
+    let place = Place::with(&run());
+    std::fs::write(place.path("bad.json"), "[{\"skill\": \"\"}]").unwrap();
+    std::fs::write(place.path("policy.json"), "{\"gates\": {}}").unwrap();
+    for (args, complaint) in [
+        (
+            "--expect bad.json",
+            "read what is expected: bad.json: read what is expected: entry 1: skill: expected a name, found \"\"",
+        ),
+        (
+            "--policy policy.json",
+            "read a policy: policy.json: read a policy: unknown field `gates`, expected `gate` or `escalation` at line 1 column 8",
+        ),
+        ("--policy none.json", "read a policy: none.json: No such file or directory (os error 2)"),
+        ("--expect none.json", "read what is expected: none.json: No such file or directory (os error 2)"),
+        (
+            "--ledger none.jsonl",
+            "open a ledger to read: none.jsonl: there is no such file; --ledger PATH or RUNLEDGER_PATH names another ledger",
+        ),
+    ] {
+        assert_eq!(gate(&place, args).complaint(2), format!("runledger: {complaint}\n"));
+    }
+    let json = gate(&place, "--expect bad.json --json").complaint(2);
+    assert!(json.ends_with("\",\"kind\":\"invalid\"}\n"), "{json}");
+    assert!(place.run(["gate", "--run", ""]).complaint(2).contains("a value is required"));
+    // Lines of another program have no chain that could be whole.
+    std::fs::write(place.path("plain.jsonl"), commands::lines(&run())).unwrap();
+    assert!(gate(&place, "--ledger plain.jsonl").complaint(2).contains("there is no ledger of this name"));
+}
+
+/// A week in which everything goes wrong, after weeks in which nothing did.
+fn bad_week() -> Vec<ExecutionMetrics> {
+    let mut records = Vec::new();
+    let mut add = |skill: &str, start: &str, kind: Kind, change: &dyn Fn(&mut ExecutionMetrics)| {
+        let mut record = record(records.len() as u128 + 1, skill, start, Some(7), Status::Success);
+        record.kind = kind;
+        change(&mut record);
+        records.push(record);
+    };
+    let control = |artifact: String, bad: bool| {
+        move |record: &mut ExecutionMetrics| {
+            record.production.outcome = Some(if bad { QcOutcome::Fail } else { QcOutcome::Pass });
+            record.production.drift_category = bad.then(|| "style".to_owned());
+            record.production.artifact = Some(artifact.clone());
+        }
+    };
+    for number in 0..60 {
+        let old = format!("old-{number}");
+        add("qc-grader", "2026-11-04T12:00:00Z", Kind::Qc, &control(old, number < 3));
+    }
+    let week = "2026-11-18T12:00:00Z";
+    for (model, tier, count, bad) in [("image-2", "Premium", 40, 2), ("image-1", "Free", 40, 20)] {
+        for number in 0..count {
+            let artifact = format!("{model}-{number}");
+            add("shot-renderer", week, Kind::Generation, &|record| {
+                (record.model.name, record.model.tier) = (Some(model.to_owned()), Some(tier.to_owned()));
+                record.production.artifact = Some(artifact.clone());
+                (record.cost.estimated_usd, record.cost_usd) = (Some(usd("0.100000000001")), Some(usd("0.15")));
+            });
+            add("qc-grader", week, Kind::Qc, &control(artifact, number < bad));
+        }
+    }
+    add("shot-renderer", week, Kind::Skill, &|record| record.model.name = Some("gpt-4\n|`".to_owned()));
+    for _ in 0..3 {
+        add("a\n| `\"\u{1b}[2J,=1+1", week, Kind::Skill, &|record| record.set_status(Status::Interrupted));
+    }
+    records
+}
+
+#[test]
+fn nobody_is_told_of_a_quiet_week_and_the_answer_is_0() {
+    let place = Place::with(&run());
+    assert_eq!(
+        place.run(["escalate", "--since", "2026-11-16", "--until", "2026-11-18"]).answer(0),
+        "2026-11-16T00:00:00.000Z to 2026-11-19T00:00:00.000Z: executions 4, escalations 0\n\
+         not judged: QC failure rate spikes \"qc-grader\": 1 and 0 are known; 30 of each are needed\n"
+    );
+}
+
+#[test]
+fn whoever_must_hear_is_told_and_the_answer_is_1() {
+    let place = Place::with(&bad_week());
+    std::fs::write(
+        place.path("policy.json"),
+        r#"{"escalation": {"allowed_models": [{"skills": ["shot-*"], "models": ["image-*"]}]}}"#,
+    )
+    .unwrap();
+    let args = ["escalate", "--since", "2026-11-16", "--until", "2026-11-18", "--policy", "policy.json"];
+    assert_eq!(place.run(args).answer(1), include_str!("../data/governance/escalate.txt"));
+    let json = place.run(args.into_iter().chain(["--json"])).answer(1);
+    assert_eq!(json, include_str!("../data/governance/escalate.json"));
+}
+
+/// Without --since the window is this week, up to now.
+#[test]
+fn this_week_is_the_window() {
+    let week = || Timestamp::try_from(chrono::DateTime::from(std::time::SystemTime::now())).map(week_start).unwrap();
+    let (before, answer, after) = (week(), Place::new().run(["escalate"]).answer(0), week());
+    let expected = |week| format!("{week} to now: executions 0, escalations 0\n");
+    assert!([before, after].map(expected).contains(&answer), "{answer}");
+}
+
+/// What is in flight is told of only if the process is dead that was to end it. Nothing is swept.
+#[test]
+fn what_a_dead_process_was_to_end_has_no_end() {
+    let place = Place::empty();
+    let ledger = Ledger::open(place.ledger()).unwrap();
+    let mut begun: Vec<_> = (0..3).map(|_| ledger.begin(Skill::new("upload", "1.0.0"))).collect();
+    begun.sort_by_key(Execution::id);
+    let ids: String = begun.iter().map(|begun| format!("  {}\n", begun.id())).collect();
+    let quiet = place.run(["escalate", "--since", "1h"]).answer(0);
+    assert!(quiet.ends_with("Z to now: executions 0, escalations 0\n"), "{quiet}");
+
+    // A copy of the file that nobody has locked is that of a dead process.
+    begun.into_iter().for_each(std::mem::forget);
+    let marks = place.files().into_iter().find(|path| path.extension().is_some_and(|it| it == "slots")).unwrap();
+    std::fs::copy(&marks, marks.with_file_name("00000000-0000-7000-8000-000000000000.slots")).unwrap();
+    std::fs::remove_file(&marks).unwrap();
+    let files = place.files();
+    let told = place.run(["escalate", "--since", "1h"]).answer(1);
+    let why = "3 of 3 executions have no end: 3 interrupted, 0 in flight for over 24 h";
+    let expected = format!("escalations 1\nhuman: repeated missing logs: {why}\n  99 % interval 31.1% … 100.0%\n{ids}");
+    assert!(told.ends_with(&expected), "{told}");
+    assert_eq!(place.files(), files);
+}
+
+/// The losses of the window, as the ledger's events state them.
+#[test]
+fn what_was_lost_is_told_of() {
+    let place = Place::with(&run());
+    let lost = |day| format!("{{\"at\":\"2026-11-{day}T12:00:00.000Z\",\"event\":\"lost\",\"records\":3}}\n");
+    std::fs::write(place.path("logs/execution_metrics.ledger/events.jsonl"), lost("15") + &lost("18")).unwrap();
+    let escalate = |until| place.run(["escalate", "--since", "2026-11-16", "--until", until]);
+    assert_eq!(
+        escalate("2026-11-18").answer(1),
+        "2026-11-16T00:00:00.000Z to 2026-11-19T00:00:00.000Z: executions 4, escalations 1\n\
+         human: repeated missing logs: \
+         0 of 4 executions have no end: 0 interrupted, 0 in flight for over 24 h; records lost: 3\n  \
+         99 % interval 0.0% … 62.4%\n\
+         not judged: QC failure rate spikes \"qc-grader\": 1 and 0 are known; 30 of each are needed\n"
+    );
+    assert!(escalate("2026-11-17").answer(0).contains("escalations 0"));
+}
+
+#[test]
+fn the_policy_is_printed_whole() {
+    let place = Place::empty();
+    let printed = place.run(["policy"]).answer(0);
+    assert_eq!(printed, include_str!("../data/governance/policy.json"));
+    std::fs::write(place.path("policy.json"), &printed).unwrap();
+    assert_eq!(place.run(["policy", "policy.json"]).answer(0), printed);
+    std::fs::write(place.path("own.json"), r#"{"escalation": {"alpha": 0.05}}"#).unwrap();
+    assert_eq!(place.run(["policy", "own.json"]).answer(0), printed.replace("\"alpha\": 0.01", "\"alpha\": 0.05"));
+}

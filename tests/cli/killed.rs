@@ -1,0 +1,163 @@
+//! Promise: `runledger start`, `progress` and `complete` may be killed at any system call that changes the disk. What they
+//! had answered holds, and who completes the execution once more leaves it with one record.
+//!
+//! Shown with strace, which kills them at the first, second, … call of each kind. Without strace, or where it may not
+//! trace, the tests say so and do nothing.
+
+#![cfg(target_os = "linux")]
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::children::strace::{CALLS, can_trace};
+use crate::children::{contents, ledger_path};
+use crate::commands::{command, output};
+use crate::tree::in_memory;
+use runledger::metrics::Status;
+use runledger::{ExecutionMetrics, Ledger, Skill, Uuid, in_flight};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A ledger with a record and an execution that was started.
+struct Place {
+    directory: TempDir,
+    started: Uuid,
+}
+
+/// What a call said before it ended or was killed.
+struct Told {
+    killed: bool,
+    /// `success` of its answer; `None`: it came to none.
+    success: Option<bool>,
+    id: Option<Uuid>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = in_memory();
+        let ledger = Ledger::open(ledger_path(directory.path())).unwrap();
+        assert!(ledger.begin(Skill::new("before", "1.0.0")).succeed().is_durable());
+        let started = ledger.start(Skill::new("research", "1.0.0"), |_| ()).unwrap().execution_id;
+        Self { directory, started }
+    }
+
+    fn path(&self) -> PathBuf {
+        ledger_path(self.directory.path())
+    }
+
+    /// The arguments with the execution's id where they say `ID`.
+    fn args(&self, args: &str) -> Vec<String> {
+        args.split(' ').map(|arg| if arg == "ID" { self.started.to_string() } else { arg.to_owned() }).collect()
+    }
+
+    /// Runs the command, killed at the `when`th `call`.
+    fn run_killed(&self, args: &str, call: &str, when: usize) -> Told {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+        strace.args(["-e", &format!("inject={call}:signal=SIGKILL:when={when}"), env!("CARGO_BIN_EXE_runledger")]);
+        let done =
+            strace.current_dir(self.directory.path()).env_remove("RUNLEDGER_PATH").args(self.args(args)).output();
+        let done = done.unwrap();
+        let answer: Option<Value> = serde_json::from_slice(&done.stdout).ok();
+        let answer = answer.as_ref();
+        Told {
+            killed: done.status.signal() == Some(9),
+            success: answer.and_then(|answer| answer["success"].as_bool()),
+            id: answer.and_then(|answer| answer["execution_id"].as_str()?.parse().ok()),
+        }
+    }
+
+    /// Completes the execution as cancelled, if that is not done yet, and gives its only record.
+    fn complete(&self, id: Uuid, at: &str) -> ExecutionMetrics {
+        let mut complete = command();
+        complete.current_dir(self.directory.path()).args(["complete", "--status", "cancelled", "--execution-id"]);
+        let done = output(complete.arg(id.to_string()));
+        let answer: Value = serde_json::from_str(&done.stdout).unwrap();
+        let expected = if done.code == Some(0) { Value::from("cancelled") } else { Value::Null };
+        assert_eq!(answer["status"], expected, "{at}: {done:?}");
+        assert!(done.code == Some(0) || answer["kind"] == "ended", "{at}: {done:?}");
+        let (_, record) = contents(&self.path(), at).remove(&id).unwrap_or_else(|| panic!("{at}: no record"));
+        assert!(done.code == Some(1) || record.status == Some(Status::Cancelled), "{at}: {record:?}");
+        record
+    }
+
+    fn in_flight(&self) -> Vec<Uuid> {
+        in_flight(self.path()).unwrap().iter().map(|begun| begun.record.execution_id).collect()
+    }
+}
+
+/// Kills the command at each call, each time in a place of its own, and shows that to `check`; says how often.
+fn killed_at_each_call(args: &str, check: impl Fn(&Place, &Told, &str)) {
+    if !can_trace() {
+        return;
+    }
+    let mut kills = 0;
+    // Opening and locking change nothing that the call after them does not.
+    for call in CALLS.iter().filter(|call| !["openat", "flock"].contains(call)) {
+        for when in 1.. {
+            let (place, at) = (Place::new(), format!("{args}, killed at {call} number {when}"));
+            let told = place.run_killed(args, call, when);
+            check(&place, &told, &at);
+            assert_eq!(place.in_flight(), Vec::<Uuid>::new(), "{at}");
+            let found = contents(&place.path(), &at);
+            assert!(found.values().any(|(_, record)| record.skill_name == "before"), "{at}");
+            if !told.killed {
+                assert_eq!(told.success, Some(true), "{at}: it failed unharmed");
+                break;
+            }
+            kills += 1;
+        }
+    }
+    println!("{args}: killed at {kills} calls");
+    assert!(kills > 8, "{args}: {kills}");
+}
+
+#[test]
+fn start_killed_at_each_call() {
+    killed_at_each_call("start --agent research", |place, told, at| {
+        place.complete(place.started, at);
+        let others = place.in_flight();
+        assert!(others.len() <= 1, "{at}: {others:?}");
+        assert!(told.id.is_none_or(|id| others == [id]), "{at}: answered, and not in flight");
+        others.into_iter().for_each(|id| _ = place.complete(id, at));
+    });
+}
+
+#[test]
+fn progress_killed_at_each_call() {
+    killed_at_each_call("progress --execution-id ID --stage half --percent 50", |place, told, at| {
+        assert_eq!(place.in_flight(), [place.started], "{at}");
+        let record = place.complete(place.started, at);
+        assert_eq!(record.status, Some(Status::Cancelled), "{at}");
+        assert!(record.progress.is_some() || told.success.is_none(), "{at}: answered, and not in the record");
+    });
+}
+
+#[test]
+fn complete_killed_at_each_call() {
+    killed_at_each_call("complete --execution-id ID --quality-score 0.95", |place, told, at| {
+        let record = place.complete(place.started, at);
+        let done = record.status == Some(Status::Success);
+        assert!(done || told.success.is_none(), "{at}: answered, and not in the record");
+        assert_eq!(record.quality_score, done.then_some(0.95), "{at}");
+    });
+}
+
+/// Killed at one call after the other in one place: each finds what the ones before it left.
+#[test]
+fn complete_killed_again_and_again() {
+    if !can_trace() {
+        return;
+    }
+    for call in ["write", "fdatasync", "?unlink,?unlinkat"] {
+        let place = Place::new();
+        let kills = (1..)
+            .map(|when| place.run_killed("complete --execution-id ID", call, when))
+            .take_while(|told| told.killed)
+            .count();
+        assert!(kills > 0, "{call}");
+        let record = place.complete(place.started, &format!("{kills} kills at {call}"));
+        assert_eq!(record.status, Some(Status::Success), "{call}");
+    }
+}

@@ -1,0 +1,40 @@
+//! Promises about the command `runledger`, each call of which is a process of its own.
+
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
+
+#[path = "../children/mod.rs"]
+mod children;
+#[path = "../commands/mod.rs"]
+mod commands;
+#[path = "../production/mod.rs"]
+mod production;
+#[path = "../tree/mod.rs"]
+mod tree;
+
+mod answers;
+mod bar;
+mod baseline;
+mod checkpoint;
+mod clock;
+mod cost;
+mod doctor;
+mod door;
+mod export;
+mod governance;
+mod killed;
+mod metrics;
+mod pipe;
+mod price;
+mod promises;
+mod quota;
+mod refused;
+mod retention;
+mod run;
+mod runlog;
+mod signals;
+mod start;
+mod tail;
+mod unreadable;
+mod width;
+mod workflow;

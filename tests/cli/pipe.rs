@@ -1,0 +1,338 @@
+//! `runledger pipe` answers each line once its record is durable, in the order of the lines; what is no record is refused
+//! with its reasons and leaves nothing behind.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ChildStdin, ChildStdout, Command};
+
+use crate::commands::{Output, Place, Running, command, lines, record, records};
+use runledger::journal::PAYLOAD_BYTES_MAX;
+use runledger::metrics::Status;
+use runledger::{ExecutionMetrics, Ledger, Records, Uuid, verify};
+use serde_json::{Value, json};
+
+/// What no record can do without.
+const SHORTEST: &str = r#""skill_name":"s","skill_version":"1","timestamp_start":"2026-02-14T14:23:00Z","timestamp_end":"2026-02-14T14:23:05Z""#;
+
+fn spawn(place: &Place, command: &mut Command) -> Running {
+    Running::spawn(command.current_dir(place.directory.path()))
+}
+
+/// The two ends of its pipes.
+fn ends(pipe: &mut Running) -> (ChildStdin, BufReader<ChildStdout>) {
+    (pipe.child.stdin.take().unwrap(), BufReader::new(pipe.child.stdout.take().unwrap()))
+}
+
+/// What the command answers to all of `input`.
+fn pipe(place: &Place, input: impl AsRef<[u8]> + Send) -> Output {
+    fed(spawn(place, command().arg("pipe")), input)
+}
+
+fn fed(mut pipe: Running, input: impl AsRef<[u8]> + Send) -> Output {
+    let (mut stdin, mut output) = ends(&mut pipe);
+    let mut stdout = String::new();
+    std::thread::scope(|scope| {
+        // A pipe that ends before its input is looked at for why.
+        scope.spawn(move || _ = stdin.write_all(input.as_ref()));
+        output.read_to_string(&mut stdout).unwrap();
+    });
+    let (code, stderr) = pipe.end();
+    Output { code, stdout, stderr }
+}
+
+fn answers(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn in_ledger(place: &Place) -> Vec<ExecutionMetrics> {
+    Records::open(place.ledger()).unwrap().map(Result::unwrap).collect()
+}
+
+/// So many records with ids from 1 on.
+fn many(count: u128) -> Vec<ExecutionMetrics> {
+    (1..=count).map(|id| record(id, "s", "2026-02-14T14:23:00Z", Some(1), Status::Success)).collect()
+}
+
+fn durable(id: Uuid, seq: u64) -> String {
+    format!("{{\"execution_id\":\"{id}\",\"seq\":{seq},\"answer\":\"durable\"}}\n")
+}
+
+#[test]
+fn each_record_is_answered_in_the_order_of_the_lines_and_is_in_the_ledger_as_it_was() {
+    let (place, records) = (Place::empty(), records());
+    let answer: String = (1..).zip(&records).map(|(seq, record)| durable(record.execution_id, seq)).collect();
+    assert_eq!(pipe(&place, lines(&records)).answer(0), answer);
+    assert_eq!(in_ledger(&place), records);
+    assert!(verify(place.ledger(), &[]).unwrap().is_clean());
+    // The next one goes on where this one has ended; without a line feed at its end, too.
+    let text = lines(&records[..1]);
+    assert_eq!(pipe(&place, text.trim_end()).answer(0), durable(records[0].execution_id, 6));
+}
+
+#[test]
+fn what_list_gives_can_be_piped_into_another_ledger() {
+    let (place, other) = (Place::new(), Place::empty());
+    let listed = place.run(["list", "--json", "--all"]).answer(0);
+    assert_eq!(pipe(&other, &listed).code, Some(0));
+    assert_eq!(other.run(["list", "--json", "--all"]).answer(0), listed);
+}
+
+#[test]
+fn many_lines_in_flight_are_answered_one_for_one() {
+    let (place, records) = (Place::empty(), many(3000));
+    let answer: String = (1..).zip(&records).map(|(seq, record)| durable(record.execution_id, seq)).collect();
+    assert_eq!(pipe(&place, lines(&records)).answer(0), answer);
+    assert_eq!(in_ledger(&place), records);
+}
+
+/// Nobody waits for a batch to fill, nor for the rest of a line.
+#[test]
+fn a_line_is_answered_before_the_next_one_comes() {
+    let (place, records) = (Place::empty(), many(3));
+    let mut pipe = spawn(&place, command().arg("pipe"));
+    let (mut input, mut output) = ends(&mut pipe);
+    let mut begun = String::new();
+    for (seq, record) in (1..).zip(&records) {
+        let line = record.to_json().unwrap();
+        let (now, later) = (&line[begun.len()..], "{\"execution_id\":");
+        write!(input, "{now}\n{later}").unwrap();
+        begun = later.to_owned();
+        let mut answer = String::new();
+        output.read_line(&mut answer).unwrap();
+        assert_eq!(answer, durable(record.execution_id, seq));
+    }
+    drop(input);
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("\"answer\":\"refused\",\"line\":4,"), "{rest}");
+    assert_eq!(pipe.end(), (Some(1), String::new()));
+}
+
+#[test]
+fn what_is_no_record_is_refused_with_its_reasons_and_its_line_and_nothing_is_written() {
+    let place = Place::empty();
+    let id = Uuid::from_u128(7);
+    let input = [
+        b"noise\n\n \t\n[]\n{}\n\"s\"\n".to_vec(),
+        b"{\"skill_name\":\"a\xff\"}\n".to_vec(),
+        format!("{{{SHORTEST},\"skill_name\":\"again\"}}\n").into_bytes(),
+        format!("{{\"execution_id\":null,{SHORTEST}}}\n").into_bytes(),
+        format!("{{\"execution_id\":\"{id}\",{},\"confidence_score\":2}}\n", SHORTEST.replace("\"s\"", "\"\"")).into(),
+        format!("{{\"execution_id\":\"{id}\",{SHORTEST},\"status\":\"success\",\"execution_failed\":true}}").into(),
+    ];
+    let malformed = |line: u64, reason: &str| json!({"execution_id": null, "seq": null, "answer": "refused", "line": line, "kind": "malformed", "reasons": [reason]});
+    let invalid = |line: u64, reasons: &[&str]| json!({"execution_id": id, "seq": null, "answer": "refused", "line": line, "kind": "invalid", "reasons": reasons});
+    assert_eq!(
+        answers(&pipe(&place, input.concat()).answer(1)),
+        [
+            malformed(1, "read a record from JSON: expected ident at column 2"),
+            malformed(4, "read a record from JSON: expected a JSON object, found a list"),
+            malformed(5, "read a record from JSON: missing field `skill_name`"),
+            malformed(6, "read a record from JSON: invalid type: string \"s\", expected a JSON object at column 3"),
+            malformed(7, "invalid utf-8 sequence of 1 bytes from index 16"),
+            malformed(8, "read a record from JSON: duplicate field `skill_name` at column 130"),
+            malformed(9, "read a record from JSON: invalid type: null, expected a formatted UUID string at column 20"),
+            invalid(10, &["skill_name: expected a name, found \"\"", "confidence_score: expected 0 to 1, found 2"]),
+            invalid(
+                11,
+                &[
+                    "execution_succeeded, execution_failed: expected one true and one false, or both null, found null and true",
+                    "execution_succeeded: expected true, as the status is success, found null",
+                ]
+            ),
+        ]
+    );
+    assert_eq!(std::fs::read(place.ledger()).unwrap(), b"");
+}
+
+#[test]
+fn a_refused_line_keeps_no_other_out() {
+    let (place, records) = (Place::empty(), many(2));
+    let input = format!("{}noise\n{}", lines(&records[..1]), lines(&records[1..]));
+    let found = answers(&pipe(&place, input).answer(1));
+    let told: Vec<_> =
+        found.iter().map(|answer| (answer["answer"].as_str().unwrap(), answer["seq"].as_u64())).collect();
+    assert_eq!(told, [("durable", Some(1)), ("refused", None), ("durable", Some(2))]);
+    assert_eq!(in_ledger(&place), records);
+}
+
+#[test]
+fn a_line_that_is_too_long_is_refused_and_the_next_one_is_read() {
+    let (place, records) = (Place::empty(), many(2));
+    let too_long = format!("{{\"skill_name\":\"{}\"}}\n", "x".repeat(3 * PAYLOAD_BYTES_MAX));
+    // So long as a line may be, and yet no record: blanks.
+    let longest = " ".repeat(PAYLOAD_BYTES_MAX - 1) + "x\n";
+    let input = [lines(&records[..1]), too_long, longest, lines(&records[1..]), "y".repeat(PAYLOAD_BYTES_MAX + 1)];
+    let found = answers(&pipe(&place, input.concat()).answer(1));
+    let refused = |line: u64| {
+        let reason = "expected at most 16777216 bytes in a line, found more";
+        json!({"execution_id": null, "seq": null, "answer": "refused", "line": line, "kind": "invalid", "reasons": [reason]})
+    };
+    assert_eq!(found.len(), 5);
+    assert_eq!((&found[1], &found[4]), (&refused(2), &refused(5)));
+    assert_eq!(found[2]["kind"], "malformed");
+    assert_eq!(in_ledger(&place), records);
+}
+
+#[test]
+fn a_record_without_an_id_is_given_one_that_its_answer_tells() {
+    let place = Place::empty();
+    // Neither a tag of that name nor a blank before the object is an id.
+    let input = format!("{{{SHORTEST}}}\n  {{ {SHORTEST},\"tags\":{{\"execution_id\":1}}}}\n");
+    let found = answers(&pipe(&place, input).answer(0));
+    let told: Vec<Uuid> =
+        found.iter().map(|answer| answer["execution_id"].as_str().unwrap().parse().unwrap()).collect();
+    let ids: Vec<_> = in_ledger(&place).iter().map(|record| record.execution_id).collect();
+    assert_eq!(told, ids);
+    assert!(ids.iter().all(|id| id.get_version_num() == 7) && ids[0] != ids[1], "{ids:?}");
+}
+
+#[test]
+fn whether_it_succeeded_follows_from_its_status() {
+    let place = Place::empty();
+    let statuses = ["success", "failed", "interrupted", "of a newer writer"];
+    let input: String = statuses.map(|status| format!("{{{SHORTEST},\"status\":\"{status}\"}}\n")).concat();
+    assert_eq!(pipe(&place, input + &format!("{{{SHORTEST}}}")).code, Some(0));
+    let found: Vec<_> =
+        in_ledger(&place).iter().map(|record| (record.execution_succeeded, record.execution_failed)).collect();
+    let unknown = (None, None);
+    assert_eq!(found, [(Some(true), Some(false)), (Some(false), Some(true)), unknown, unknown, unknown]);
+}
+
+/// Killed at moments that nothing chooses: the answers that have come are true.
+#[test]
+fn what_was_answered_is_there_after_kill_9() {
+    for answers_read in [1, 100, 777, 2000] {
+        let (place, input) = (Place::empty(), lines(&many(3000)));
+        let mut pipe = spawn(&place, command().arg("pipe"));
+        let (mut stdin, output) = ends(&mut pipe);
+        let feeder = std::thread::spawn(move || _ = stdin.write_all(input.as_bytes()));
+        let told: Vec<String> = output.lines().take(answers_read).map(Result::unwrap).collect();
+        pipe.child.kill().unwrap();
+        assert_eq!(pipe.child.wait().unwrap().signal(), Some(9));
+        feeder.join().unwrap();
+        assert_eq!(told.len(), answers_read);
+        drop(Ledger::open(place.ledger()).unwrap());
+        let found = in_ledger(&place);
+        for (seq, told) in (1..).zip(told) {
+            assert_eq!(told + "\n", durable(found[seq as usize - 1].execution_id, seq));
+        }
+        assert!(verify(place.ledger(), &[]).unwrap().is_clean());
+    }
+}
+
+#[test]
+fn when_nobody_reads_the_answers_it_ends_in_silence() {
+    let place = Place::empty();
+    let mut pipe = spawn(&place, command().arg("pipe"));
+    let (mut input, output) = ends(&mut pipe);
+    drop(output);
+    input.write_all(lines(&many(1)).as_bytes()).unwrap();
+    // Its input stays open: the answer that it cannot give ends it.
+    assert_eq!(pipe.end(), (Some(0), String::new()));
+    assert_eq!(in_ledger(&place).len(), 1);
+}
+
+/// Another process keeps the ledger's lock for longer than the pipe waits.
+#[test]
+fn what_the_ledger_does_not_take_in_time_is_answered_as_spilled_and_comes_back() {
+    let (place, records) = (Place::empty(), many(3));
+    let mut pipe = spawn(&place, command().arg("pipe"));
+    let (mut input, mut output) = ends(&mut pipe);
+    let mut ask = |record: &ExecutionMetrics| {
+        input.write_all(lines(std::slice::from_ref(record)).as_bytes()).unwrap();
+        let mut answer = String::new();
+        output.read_line(&mut answer).unwrap();
+        answer
+    };
+    assert_eq!(ask(&records[0]), durable(records[0].execution_id, 1));
+    let lock = std::fs::File::open(place.path("logs/execution_metrics.ledger/lock")).unwrap();
+    lock.lock().unwrap();
+    let spilled: Value = serde_json::from_str(&ask(&records[1])).unwrap();
+    lock.unlock().unwrap();
+    let reason = format!(
+        "acquire the lock: {}: held by others at every try for 1000 ms",
+        std::fs::canonicalize(place.path("logs/execution_metrics.ledger/lock")).unwrap().display()
+    );
+    let id = records[1].execution_id;
+    assert_eq!(
+        spilled,
+        json!({"execution_id": id, "seq": null, "answer": "spilled", "line": 2, "kind": "timeout", "reasons": [reason]})
+    );
+    assert_eq!(ask(&records[2]), durable(records[2].execution_id, 2));
+    drop(input);
+    assert_eq!(pipe.end(), (Some(1), String::new()));
+    assert_eq!(in_ledger(&place), [0, 2, 1].map(|at: usize| records[at].clone()));
+}
+
+/// They are appended together, and go to as many segments as they need.
+#[cfg(target_os = "linux")]
+#[test]
+fn under_a_limit_of_file_sizes_every_record_that_fits_a_file_is_durable() {
+    const LIMIT: u64 = 102_400;
+    let (place, mut records) = (Place::empty(), many(500));
+    records[250].tags.insert("large".to_owned(), "x".repeat(LIMIT as usize).into());
+    let mut limited = Command::new("prlimit");
+    limited.arg(format!("--fsize={LIMIT}")).arg(env!("CARGO_BIN_EXE_runledger")).arg("pipe");
+    let mut pipe = spawn(&place, &mut limited);
+    let (mut input, mut output) = ends(&mut pipe);
+    input.write_all(lines(&records).as_bytes()).unwrap();
+    drop(input);
+    let mut answers = String::new();
+    output.read_to_string(&mut answers).unwrap();
+    let (code, _) = pipe.end();
+    let mut seq = 0;
+    let expected: Vec<_> = (0..500)
+        .map(|at| match at {
+            250 => "lost".to_owned(),
+            _ => {
+                seq += 1;
+                format!("durable {seq}")
+            }
+        })
+        .collect();
+    let found: Vec<_> = answers
+        .lines()
+        .map(|answer| serde_json::from_str::<Value>(answer).unwrap())
+        .map(|answer| match answer["seq"].as_u64() {
+            Some(seq) => format!("{} {seq}", answer["answer"].as_str().unwrap()),
+            None => answer["answer"].as_str().unwrap().to_owned(),
+        })
+        .collect();
+    assert_eq!((found, code), (expected, Some(1)));
+    records.remove(250);
+    assert_eq!(in_ledger(&place), records);
+    let mut segments = std::fs::read_dir(place.path("logs/execution_metrics.ledger/sealed")).unwrap();
+    assert!(segments.all(|segment| segment.unwrap().metadata().unwrap().len() <= LIMIT));
+}
+
+/// It is longer than the process may make a file.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_can_be_written_nowhere_is_answered_as_lost() {
+    let (place, mut records) = (Place::empty(), many(3));
+    records[1].tags.insert("large".to_owned(), "x".repeat(1_300_000).into());
+    let mut limited = Command::new("prlimit");
+    limited.arg("--fsize=1200000").arg(env!("CARGO_BIN_EXE_runledger")).arg("pipe");
+    let mut pipe = spawn(&place, &mut limited);
+    let (mut input, mut output) = ends(&mut pipe);
+    // One by one: those that are written together share what becomes of them.
+    let told = records.iter().map(|record| {
+        input.write_all(lines(std::slice::from_ref(record)).as_bytes()).unwrap();
+        let mut answer = String::new();
+        output.read_line(&mut answer).unwrap();
+        serde_json::from_str::<Value>(&answer).unwrap()["answer"].as_str().unwrap().to_owned()
+    });
+    let told: Vec<String> = told.collect();
+    drop(input);
+    assert_eq!((told, pipe.end().0), (["durable", "lost", "durable"].map(str::to_owned).to_vec(), Some(1)));
+    assert_eq!(in_ledger(&place), [0, 2].map(|at: usize| records[at].clone()));
+}
+
+#[test]
+fn where_no_ledger_can_be_nothing_is_read() {
+    let place = Place::empty();
+    std::fs::write(place.path("logs"), "").unwrap();
+    let complaint = pipe(&place, "").complaint(2);
+    assert!(complaint.starts_with("runledger: ") && complaint.contains("logs"), "{complaint}");
+}

@@ -1,0 +1,315 @@
+//! What holds for every command, found by the help of each: its examples work, it takes `--ledger` and `RUNLEDGER_PATH`
+//! and `--json`, it never writes an escape sequence, and it ends in silence when nobody reads it.
+#![cfg(target_os = "linux")]
+
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use crate::commands::{Output, Place, command, examples, output, record, records, section};
+use runledger::metrics::Status;
+use serde_json::Value;
+
+/// What answers with another program's text, whatever is asked.
+const NOT_IN_JSON: [&str; 3] = ["completions", "export csv", "export markdown"];
+
+/// The script behind what it names and nobody has here: programs that take what they are given, an execution in flight.
+fn with_named(script: &str) -> String {
+    let id = "id=$(command runledger start --agent agent-research | jq -r .execution_id)";
+    let id = if script.contains("\"$id\"") { id } else { "" };
+    format!("duckdb() {{ cat > /dev/null; }}\nnotify() {{ :; }}\npublish() {{ :; }}\n{id}\n{script}")
+}
+
+/// Before an example runs: what a call of the command in it becomes.
+const AS_IT_IS: &str = "";
+/// Its answer goes to a file too, and is asked for in JSON.
+const IN_JSON: &str = r#"
+runledger() {
+    case " $* " in *" --json "*) ;; *) set -- --json "$@" ;; esac
+    command runledger "$@" | tee -a answers
+}
+"#;
+/// Its answer goes to a pipe that nobody reads, and its exit code to a file.
+const UNREAD: &str = r#"
+exec 3>&1 >/dev/null
+runledger() { command runledger "$@" >&3; echo $? >> codes; }
+"#;
+
+/// A command, with the examples of its help: each a piece of shell.
+struct Documented {
+    name: String,
+    help: String,
+    examples: Vec<String>,
+}
+
+/// Every command that the help names, and those below it.
+fn documented() -> Vec<Documented> {
+    fn collect(name: &str, found: &mut Vec<Documented>) {
+        let help =
+            |columns| output(command().env("COLUMNS", columns).args(name.split_whitespace()).arg("--help")).answer(0);
+        let (help, in_80_columns) = (help("100"), help("80"));
+        for command in section(&help, "Commands:").filter_map(|line| line.strip_prefix("  ")) {
+            let word = command.split(' ').next().unwrap();
+            // Those of `pg` need a server: `cli_pg` runs them.
+            if !matches!(word, "" | "help" | "pg") {
+                collect(format!("{name} {word}").trim_start(), found);
+            }
+        }
+        // An example is copied from a terminal, whose lines are broken.
+        found.push(Documented { name: name.to_owned(), examples: examples(&in_80_columns), help });
+    }
+    let mut found = Vec::new();
+    collect("", &mut found);
+    assert!(found.len() > 40, "{}", found.len());
+    found
+}
+
+/// A ledger, and the files that the examples name: a copy of one that is made once.
+fn place() -> Place {
+    static MADE: LazyLock<Place> = LazyLock::new(make);
+    let place = Place::empty();
+    for path in MADE.files() {
+        let copy = place.path(path.strip_prefix(MADE.directory.path()).unwrap().to_str().unwrap());
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        std::fs::copy(path, copy).unwrap();
+    }
+    for directory in ["elsewhere", "reports"] {
+        std::fs::create_dir(place.path(directory)).unwrap();
+    }
+    place
+}
+
+fn make() -> Place {
+    let failed = ["the token is too old", "no such branch"].map(|reason| {
+        let mut failed = record(reason.len() as u128, "nightly", "2026-02-14T14:28:00Z", Some(1), Status::Failed);
+        failed.run.run_id = Some("nightly-2026-11-20".to_owned());
+        failed.set_error_reason(reason);
+        failed
+    });
+    let of_runs = ["run-7", "nightly-7"].map(|run| {
+        let mut of_run = record(run.len() as u128, "nightly", "2026-02-14T14:29:00Z", Some(1), Status::Success);
+        of_run.run.run_id = Some(run.to_owned());
+        of_run
+    });
+    let place = Place::with(&[&records()[..], &failed, &of_runs].concat());
+    place.run(["export", "markdown", "--run", "nightly-2026-11-20"]).answer(0);
+    place.run(["errors", "resolve", "ERR-002", "--resolution", "it was made"]).answer(0);
+    let head = place.run(["head", "--json"]).answer(0);
+    std::fs::write(place.path("heads.jsonl"), head).unwrap();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/genai-prices-0.2.3-cut.json");
+    std::fs::copy(data, place.path("data.json")).unwrap();
+    let limit = r#"{"api": "anthropic", "limit": 25.50, "unit": "usd", "period": "day", "source": "us", "as_of": "2026-03-01"}"#;
+    std::fs::write(place.path("limits.json"), format!("[{limit}]")).unwrap();
+    std::fs::write(place.path("retention.json"), r#"{"min_days": 60}"#).unwrap();
+    std::fs::write(place.path("expected.json"), r#"[{"skill": "blog-publish"}]"#).unwrap();
+    std::fs::write(place.path("policy.json"), place.run(["policy"]).answer(0)).unwrap();
+    std::fs::write(place.path("index.sh"), "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(place.path("index.sh"), PermissionsExt::from_mode(0o700)).unwrap();
+    place.run(["baseline", "freeze"]).answer(0);
+    place
+}
+
+/// Runs an example in the place, behind `before`. One that would follow for ever is ended after a while.
+fn run(place: &Place, before: &str, example: &str, stdout: impl Into<Stdio>) -> Output {
+    let script = format!("{before}\n{}", with_named(&example.replace("/mnt/", "")));
+    let mut bash = Command::new("timeout");
+    let seconds = if follows(example) { "1" } else { "60" };
+    bash.args([seconds, "bash", "-o", "pipefail", "-c", &script]).current_dir(place.directory.path());
+    let directory = Path::new(env!("CARGO_BIN_EXE_runledger")).parent().unwrap();
+    bash.env("PATH", format!("{}:{}", directory.display(), std::env::var("PATH").unwrap()));
+    bash.env("HOME", place.directory.path())
+        .env("CLICOLOR_FORCE", "1")
+        .env("COLORTERM", "truecolor")
+        .env("TERM", "xterm-256color");
+    bash.env_remove("RUNLEDGER_PATH").env_remove("RUNLEDGER_PRICES").env_remove("COLUMNS");
+    let ended = bash.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+    let ended = ended.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = ended.status.code().filter(|&code| code != 124 || !follows(example));
+    Output { code: code.or(Some(0)), stdout: text(ended.stdout), stderr: text(ended.stderr) }
+}
+
+fn follows(example: &str) -> bool {
+    example.split_whitespace().any(|word| matches!(word, "-f" | "--follow"))
+}
+
+/// As [`run`]; the answer is yes or no.
+fn run_well(place: &Place, before: &str, example: &str) -> Output {
+    let output = run(place, before, example, Stdio::piped());
+    assert!(matches!(output.code, Some(0 | 1)), "{example}: {output:?}");
+    output
+}
+
+#[test]
+fn every_command_has_an_example_that_works() {
+    for Documented { name, help, examples } in documented() {
+        assert!(!examples.is_empty(), "{name}: {help}");
+        for example in examples {
+            assert!(example.contains(&format!("runledger {name}")), "{name}: {example}");
+            let output = run_well(&place(), AS_IT_IS, &example);
+            assert!(!output.stderr.contains("error"), "{example}: {output:?}");
+        }
+    }
+}
+
+#[test]
+fn a_help_begins_with_what_is_the_commands_own() {
+    let help = output(command().env("COLUMNS", "80").args(["start", "--help"])).answer(0);
+    assert_eq!(
+        help,
+        r#"Start an execution, which a later call of `complete` ends
+
+It is in flight until `complete` ends it, whatever becomes of this process and
+of others. The answer is JSON, on one line with --json; its execution_id is what
+`progress` and `complete` take. If it could not be started, the answer has
+"success": false and says why in "error".
+
+Within `runledger run` it belongs to that execution.
+
+Usage: runledger start [OPTIONS] --agent <NAME>
+
+Options:
+      --agent <NAME>
+          The agent; the record's skill has its name too
+
+      --description <TEXT>
+          The task in words
+
+      --session-id <ID>
+          The session; if left out or empty, an id of its own
+
+      --metadata <JSON>
+          Anything else, as a JSON object: the record's tags
+
+      --json
+          Answer in JSON; errors and warnings too
+
+      --ledger <PATH>
+          The ledger's file; a command that records makes it
+          
+          [env: RUNLEDGER_PATH]
+          [default: logs/execution_metrics.jsonl]
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+Example: start an execution and keep its id
+  id=$(runledger start --agent agent-research --description 'Research skills' |
+    jq -r .execution_id)
+"#
+    );
+}
+
+/// bash takes the script, and completes commands, options and values by it.
+#[test]
+fn bash_completes_what_the_command_takes() {
+    let place = Place::empty();
+    for (words, completed) in [
+        ("pr", "progress price prices"),
+        ("complete --status ", "success error cancelled"),
+        ("--ledger x list --st", "--status"),
+        ("export ", "csv markdown workflow help"),
+    ] {
+        let words = format!("runledger {words}");
+        let script = format!(
+            "source <(runledger completions bash)\nread -ra COMP_WORDS <<< '{words}'\n\
+             [[ '{words}' == *' ' ]] && COMP_WORDS+=('')\nCOMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
+             _runledger runledger \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"\n\
+             printf '%s\\n' \"${{COMPREPLY[@]}}\" | grep -v '^-[^-]*$\\|^--json\\|^--ledger\\|^--help'"
+        );
+        let output = run(&place, AS_IT_IS, &script, Stdio::piped());
+        assert_eq!(output.stdout.split_whitespace().collect::<Vec<_>>().join(" "), completed, "{output:?}");
+    }
+}
+
+#[test]
+fn every_command_takes_the_ledger_from_an_argument_or_the_environment() {
+    for Documented { name, help, .. } in documented() {
+        let options = help.split_once("\nOptions:\n").unwrap().1;
+        let options = options.split_whitespace().collect::<Vec<_>>().join(" ");
+        for option in ["--ledger <PATH>", "[env: RUNLEDGER_PATH]", "[default: logs/execution_metrics.jsonl]", "--json"]
+        {
+            assert!(options.contains(option), "{name}: {help}");
+        }
+    }
+    for command in documented() {
+        let (place, moved) = (place(), "export RUNLEDGER_PATH=elsewhere/execution_metrics.jsonl");
+        for name in
+            ["execution_metrics.jsonl", "execution_metrics.ledger", "baselines.jsonl", "baselines.ledger", "run-logs"]
+        {
+            std::fs::rename(place.path("logs").join(name), place.path("elsewhere").join(name)).unwrap();
+        }
+        for example in command.examples {
+            run_well(&place, moved, &example);
+            assert!(!place.ledger().exists(), "{example}");
+        }
+    }
+}
+
+#[test]
+fn every_command_answers_in_json() {
+    for command in documented().iter().filter(|command| !NOT_IN_JSON.contains(&command.name.as_str())) {
+        for example in &command.examples {
+            let place = place();
+            run_well(&place, IN_JSON, example);
+            let answers = std::fs::read_to_string(place.path("answers")).unwrap();
+            for value in serde_json::Deserializer::from_str(&answers).into_iter::<Value>() {
+                let value = value.unwrap_or_else(|error| panic!("{example}: {error}: {answers}"));
+                assert!(value.is_object() || value.is_array(), "{example}: {value}");
+            }
+        }
+    }
+}
+
+/// `runledger … | head -0`
+#[test]
+fn every_command_ends_in_silence_when_nobody_reads_it() {
+    for Documented { name, examples, .. } in documented() {
+        for example in examples {
+            let (place, script) = (place(), format!("runledger {name} --help\n{example}"));
+            let (reader, unread) = std::io::pipe().unwrap();
+            drop(reader);
+            let output = run(&place, UNREAD, &script, unread);
+            let complaint =
+                output.stderr.lines().find(|line| line.contains("write the output") || line.contains("panic"));
+            assert_eq!(complaint, None, "{script}");
+            let codes = std::fs::read_to_string(place.path("codes")).unwrap();
+            let silent = codes.lines().count() > 1 && codes.lines().all(|code| code == "0");
+            assert!(silent, "{script}: {codes:?}: {}", output.stderr);
+        }
+    }
+}
+
+/// On a terminal, where colours are asked for: help, complaints and answers.
+#[test]
+fn no_command_writes_an_escape_sequence() {
+    for Documented { name, examples, .. } in documented() {
+        for example in examples {
+            let place = place();
+            // jq has colours of its own.
+            let example = example.replace("jq ", "jq -M ");
+            let script = format!("runledger {name} --help\nrunledger {name} --no-such-option\n{example}");
+            std::fs::write(place.path("script"), with_named(&script)).unwrap();
+            let on_terminal = if follows(&example) { "timeout 1 bash script" } else { "bash script" };
+            let output = run(&place, AS_IT_IS, &format!("script -q -c '{on_terminal}' typescript"), Stdio::null());
+            assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{script}");
+            let written = std::fs::read_to_string(place.path("typescript")).unwrap();
+            assert!(written.contains("--ledger <PATH>") && written.contains("error: unexpected argument"), "{written}");
+            assert!(!written.contains('\u{1b}'), "{script}: {written:?}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_to_a_full_disk_is_no_answer() {
+    for name in ["list", "tail", "verify", "head", "cost", "quota", "baseline", "doctor", "completions bash"] {
+        let place = place();
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut command = command();
+        command.current_dir(place.directory.path()).args(name.split(' ')).stdout(full);
+        let complaint = output(&mut command).complaint(2);
+        assert_eq!(complaint, "runledger: write the output: No space left on device (os error 28)\n", "{name}");
+    }
+}

@@ -1,0 +1,151 @@
+//! `runledger quota` tells what is left of each quota: exact dollars, counts, and what is unknown, of the limits that come
+//! with it and of one's own.
+
+use std::path::PathBuf;
+
+use crate::commands::{Place, command, output, time, usd};
+use runledger::Quota;
+use runledger::quota::{self, Grant};
+use serde_json::json;
+
+#[test]
+fn quota_without_a_journal_is_unused_and_makes_none() {
+    let place = Place::empty();
+    let table = place.run(["quota"]).answer(0);
+    let mut rows = table.lines();
+    assert_eq!(rows.next(), Some("api                     limit consumed held remaining   % resets (UTC)     level"));
+    let without_reset =
+        |row: &str| format!("{}{}", &row[..row.len() - 22], row.split_whitespace().next_back().unwrap());
+    assert_eq!(
+        rows.map(without_reset).collect::<Vec<_>>(),
+        [
+            "github-rest              5000        0    0      5000 0.0 GREEN",
+            "github-rest-unauthen…      60        0    0        60 0.0 GREEN",
+            "openai-free           3500000        0    0   3500000 0.0 GREEN",
+            "openai-gpt4            100000        0    0    100000 0.0 GREEN",
+        ]
+    );
+    assert_eq!(place.files(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn quota_tells_what_is_consumed_and_held() {
+    let place = Place::new();
+    let now = now();
+    let quota =
+        Quota::open(place.path("logs/quota.jsonl"), quota::Options::new(std::sync::Arc::new(move || now))).unwrap();
+    quota.record_consumption("openai-free", 2_800_000).unwrap();
+    let Grant::Held(hold) = quota.reserve("openai-free", 100_000).unwrap() else { panic!("denied") };
+    let before = place.files();
+    let status = place.run(["quota", "openai-free", "--json"]).json();
+    let told = ["consumed", "held", "remaining", "pct_used", "warning_level"].map(|key| status[key].clone());
+    assert_eq!(told, [json!(2_800_000), json!(100_000), json!(600_000), json!(80.0), json!("RED")]);
+    let resets_at = time(status["resets_at"].as_str().unwrap());
+    assert!((1..=31 * 24 * 3_600_000).contains(&(resets_at.unix_ms() - now)), "{resets_at}");
+    let table = place.run(["quota", "openai-free"]).answer(0);
+    let minute = resets_at.to_string()[..16].replace('T', " ");
+    assert_eq!(
+        table.lines().nth(1),
+        Some(format!("openai-free  3500000   2800000  100000     600000  80.0  {minute}  RED").as_str())
+    );
+    assert_eq!(place.run(["quota", "--json"]).answer(0).lines().count(), 4);
+    assert_eq!(place.files(), before);
+    drop(hold);
+}
+
+const OWN_LIMITS: &str = r#"[
+  {"api": "anthropic", "limit": 25.50, "unit": "usd", "period": "month", "source": "us", "as_of": "2026-03-01", "unknown": {"assume": 0.25}},
+  {"api": "a-budget-with-a-rather-long-name", "limit": "9999.999999999999", "unit": "usd", "period": "month", "source": "us", "as_of": "2026-03-01", "unknown": "allow"},
+  {"api": "openai-gpt4", "limit": 7, "unit": "tokens", "period": "month", "source": "us", "as_of": "2026-03-01", "unknown": "allow"}
+]"#;
+
+/// A table as it stands, without the times in it.
+fn without_times(table: &str) -> Vec<String> {
+    let time = |word: &str| word.len() > 4 && word.bytes().all(|byte| byte.is_ascii_digit() || b"-:".contains(&byte));
+    let words = |line: &str| line.split_whitespace().filter(|word| !time(word)).collect::<Vec<_>>().join(" ");
+    table.lines().map(words).collect()
+}
+
+#[test]
+fn quota_tells_exactly_what_is_left_of_budgets_and_counts_what_is_unknown() {
+    let place = Place::empty();
+    std::fs::write(place.path("limits.json"), OWN_LIMITS).unwrap();
+    std::fs::create_dir(place.path("logs")).unwrap();
+    let unused = place.run(["quota", "anthropic", "--limits", "limits.json", "--json"]).json();
+    assert_eq!((&unused["limit"], &unused["consumed"]), (&json!(25.5), &json!(0)));
+    let now = now();
+    let mut options = quota::Options::new(std::sync::Arc::new(move || now));
+    options.limits = quota::Limits::from_json(OWN_LIMITS).unwrap();
+    let quota = Quota::open(place.path("logs/quota.jsonl"), options).unwrap();
+    let (small, large) =
+        (quota.budget("anthropic").unwrap(), quota.budget("a-budget-with-a-rather-long-name").unwrap());
+    small.record_consumption(usd("3.046875000001")).unwrap();
+    let Grant::Held(hold) = small.reserve(None).unwrap() else { panic!("denied") };
+    large.record_consumption(usd("5111.111111111111")).unwrap();
+    large.record_consumption(None).unwrap();
+    let Grant::Held(held) = large.reserve(usd("1234.123456789012")).unwrap() else { panic!("denied") };
+    quota.record_consumption("openai-gpt4", None).unwrap();
+
+    let table = place.run(["quota", "--limits", "limits.json"]).answer(0);
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    let (_, own) = table.split_once("openai-gpt4").unwrap();
+    assert_eq!(
+        without_times(own),
+        [
+            "7 0 0 7 0.0 GREEN",
+            "calls of openai-gpt4: amount unknown 1, assumed 0",
+            "",
+            "budget (usd) consumed held remaining % level",
+            "a-budget-with… 5111.111111111111 1234.123456789012 3654.765432099876 51.1 YELLOW",
+            "anthropic 3.046875000001 0.25 22.203124999999 11.9 GREEN",
+            "",
+            "budget (usd) limit period resets (UTC) unknown assumed",
+            "a-budget-with-a-rathe… 9999.999999999999 month 1 0",
+            "anthropic 25.5 month 0 1",
+        ]
+    );
+    let json = place.run(["quota", "anthropic", "--limits", "limits.json", "--json"]).answer(0);
+    let amounts = r#""limit":25.5,"unit":"usd","period":"month","consumed":3.046875000001,"held":0.25,"remaining":22.203124999999,"#;
+    assert!(json.contains(&format!("{amounts}\"unknown\":0,\"assumed\":1,")), "{json}");
+    // Of the bundled limits nothing is known there.
+    assert!(place.run(["quota", "anthropic"]).complaint(2).contains("find the unknown limit \"anthropic\""));
+    drop((hold, held));
+}
+
+#[test]
+fn limits_that_cannot_be_read_are_named_with_their_line() {
+    let place = Place::empty();
+    let complaint = || place.run(["quota", "--limits", "own.json"]).complaint(2);
+    assert_eq!(complaint(), "runledger: read the limits: own.json: No such file or directory (os error 2)\n");
+    std::fs::write(place.path("own.json"), OWN_LIMITS.replace("25.50", "0.0000000000001")).unwrap();
+    assert_eq!(
+        complaint(),
+        "runledger: read the limits: own.json: read a table of limits: line 2 (byte 4): limit: expected US dollars above \
+         0 and up to 18446744.073709551615, with at most 12 decimals, found 0.0000000000001\n"
+    );
+}
+
+/// The file of limits that the help shows is one.
+#[test]
+fn the_limits_in_the_help_can_be_read() {
+    let help = output(command().args(["quota", "--help"])).answer(0);
+    let start = help.find("  [\n").unwrap();
+    let end = start + help[start..].find("\n  ]").unwrap() + "\n  ]".len();
+    let place = Place::empty();
+    std::fs::write(place.path("limits.json"), &help[start..end]).unwrap();
+    let answer = place.run(["quota", "anthropic", "--limits", "limits.json", "--json"]).json();
+    assert_eq!((&answer["limit"], &answer["unit"]), (&json!(25.5), &json!("usd")));
+}
+
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    since.as_millis().try_into().unwrap()
+}
+
+#[test]
+fn quota_of_an_unknown_api_names_the_known_ones() {
+    assert_eq!(
+        Place::empty().run(["quota", "openai"]).complaint(2),
+        "runledger: find the unknown limit \"openai\", known names: github-rest; github-rest-unauthenticated; openai-free; openai-gpt4\n"
+    );
+}

@@ -1,0 +1,138 @@
+//! Promise: what the command cannot use is refused before anything is run or written, and the place of a mistake is said.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use crate::commands::{Output, Place, command};
+use runledger::{Ledger, Records};
+use serde_json::{Value, json};
+
+const RECORD: &str = r#""skill_name":"s","skill_version":"1","timestamp_start":"2026-02-14T14:23:00Z","timestamp_end":"2026-02-14T14:23:05Z""#;
+
+fn fed(place: &Place, args: &[&str], input: &str) -> Output {
+    let mut command = command();
+    command.current_dir(place.directory.path()).args(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Output { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn answers(output: Output, code: i32) -> Vec<Value> {
+    output.answer(code).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_name_of_nothing_is_refused_before_anything_runs() {
+    let place = Place::empty();
+    for blank in ["", " \t"] {
+        let run = place.run(["run", "--skill", blank, "--", "touch", "ran"]);
+        let complaint = format!("error: invalid value '{blank}' for '--skill <NAME>': expected a name, found none\n");
+        assert!(run.complaint(2).starts_with(&complaint));
+        let start = place.run(["start", "--agent", blank, "--json"]);
+        assert_eq!(start.code, Some(2));
+        let answer: Value = serde_json::from_str(&start.stdout).unwrap();
+        let error = format!("invalid value '{}' for '--agent <NAME>': expected a name, found none", blank);
+        assert_eq!((&answer["error"], &answer["kind"]), (&json!(error), &json!("usage")));
+    }
+    assert_eq!(place.files(), Vec::<PathBuf>::new());
+
+    let lines =
+        [RECORD.replace("\"s\"", "\" \""), RECORD.replace("\"1\"", "\"\"")].map(|record| format!("{{{record}}}\n"));
+    let reasons: Vec<_> = answers(fed(&place, &["pipe"], &lines.concat()), 1)
+        .iter()
+        .map(|answer| (answer["answer"].clone(), answer["line"].clone(), answer["reasons"].clone()))
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            (json!("refused"), json!(1), json!(["skill_name: expected a name, found \" \""])),
+            (json!("refused"), json!(2), json!(["skill_version: expected a name, found \"\""])),
+        ]
+    );
+    assert_eq!(Records::open(place.ledger()).unwrap().count(), 0);
+}
+
+/// The column counts bytes from 1, and `line` the lines of the input.
+#[test]
+fn a_line_of_the_pipe_with_a_key_twice_is_refused_with_its_place() {
+    let place = Place::empty();
+    let tags = format!("{{{RECORD},\"tags\":{{\"ä\":1,\"ä\":2}}}}");
+    let unknown = format!("{{{RECORD},\"execution_id\":\"00000000-0000-0000-0000-000000000001\",\"x\":1,\"x\":2}}");
+    let good = format!("{{{RECORD},\"tags\":{{\"a\":{{\"a\":1}}}}}}");
+    let found = answers(fed(&place, &["pipe"], &[good, tags.clone(), unknown.clone()].join("\n")), 1);
+    let refused = |line: u64, key: &str, column: usize| {
+        let reason = format!("read a record from JSON: duplicate key \"{key}\" at column {column}");
+        json!({"execution_id": null, "seq": null, "answer": "refused", "line": line, "kind": "malformed", "reasons": [reason]})
+    };
+    assert_eq!(found[0]["answer"], "durable");
+    assert_eq!(found[1], refused(2, "ä", tags.rfind("\"ä\"").unwrap() + 4));
+    assert_eq!(found[2], refused(3, "x", unknown.rfind("\"x\"").unwrap() + 3));
+}
+
+#[test]
+fn metadata_with_a_key_twice_is_refused() {
+    let place = Place::empty();
+    let start = place.run(["start", "--agent", "a", "--metadata", r#"{"a":{"b":1,"b":2}}"#]);
+    assert!(
+        start
+            .stderr
+            .contains("expected a JSON object such as {\"key\": \"value\"}: duplicate key \"b\" at line 1 column 15\n")
+    );
+    assert_eq!((start.code, place.files()), (Some(2), Vec::new()));
+}
+
+#[test]
+fn a_call_to_be_priced_is_refused_with_its_line() {
+    let place = Place::empty();
+    let line = |usage: &str| format!("{{\"model\":\"gpt-4\",\"usage\":{{{usage}}}}}");
+    let input = [line("\"input_tokens\":1"), String::new(), line("\"input_tokens\":1,\"input_tokens\":2"), line("x")];
+    let found = answers(fed(&place, &["price"], &input.join("\n")), 0);
+    assert_eq!(found[0]["matched"], "gpt-4");
+    let refusal = |error: &str| json!({"error": error, "kind": "malformed", "near": []});
+    assert_eq!(found[1], refusal("duplicate key \"input_tokens\" at line 3 column 57"));
+    assert_eq!(found[2], refusal("key must be a string at line 4 column 27"));
+}
+
+#[test]
+fn a_file_with_a_key_twice_is_refused() {
+    let place = Place::new();
+    let head = serde_json::to_string(&Ledger::open(place.ledger()).unwrap().head().unwrap()).unwrap();
+    let twice = format!("{head}\n{},\"note\":1,\"note\":2}}", head.strip_suffix('}').unwrap());
+    let column = twice.lines().nth(1).unwrap().rfind("\"note\"").unwrap() + 6;
+    for (args, text, complaint) in [
+        (
+            "verify --head file",
+            twice.as_str(),
+            format!("read a head: file: duplicate key \"note\" at line 2 column {column}"),
+        ),
+        (
+            "policy file",
+            r#"{"gate": {}, "gate": {}}"#,
+            "read a policy: file: read a policy: duplicate field `gate` at line 1 column 19".to_owned(),
+        ),
+        (
+            "quota --limits file",
+            r#"[{"api": "a", "api": "b"}]"#,
+            "read the limits: file: read a table of limits: line 1 (byte 18): duplicate field `api` at line 1 column 19"
+                .to_owned(),
+        ),
+        (
+            "gate --run r --expect file",
+            r#"[{"skill": "a", "skill": "b"}]"#,
+            "read what is expected: file: read what is expected: duplicate field `skill` at line 1 column 23".to_owned(),
+        ),
+        (
+            "cost explain gpt-4 --input 1 --prices file",
+            r#"{"version": "1", "version": "2"}"#,
+            "read prices: file: read a price table: line 1 (byte 25): duplicate field `version` at line 1 column 26"
+                .to_owned(),
+        ),
+    ] {
+        std::fs::write(place.path("file"), text).unwrap();
+        assert_eq!(place.run(args.split(' ')).complaint(2), format!("runledger: {complaint}\n"), "{args}");
+    }
+}

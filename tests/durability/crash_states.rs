@@ -1,0 +1,311 @@
+//! Promise: what was acknowledged is in the ledger after a crash at any moment, once and in order, and the ledger goes on
+//! from there. Shown in every state of a simulated disk that a cut after each call can leave: with each subset of what was
+//! not synced where there are few, else with random ones.
+
+#![cfg(feature = "simulation")]
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::simulation::{Chain, PATH, Told, Used};
+use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk, When};
+use runledger::{Answer, Ledger, Skill, Uuid};
+
+/// At least so many crash states, or as many as `RUNLEDGER_CRASH_STATES` says if that is more.
+const STATES_MIN: usize = 10_000;
+/// As many uses of a journal that end with crashes, or a tenth of that number if that is more.
+const USES: u64 = 150;
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name}: expected a number")))
+}
+
+/// A disk that was used, and what must hold on it after a crash.
+trait Workload: Sync {
+    fn name(&self) -> &'static str;
+    fn disk(&self) -> &SimulatedDisk;
+    /// How many answers had been given after so many calls.
+    fn answers(&self, calls: usize) -> usize;
+    fn check(&self, after: &SimulatedDisk, calls: usize, loss: Loss);
+    /// How many states are tried after each call in the first round.
+    fn states_each(&self) -> usize;
+}
+
+/// The crash states that were checked: what is to be read, and how much had been answered.
+#[derive(Default)]
+struct Seen(Mutex<HashSet<(&'static str, u64, usize)>>);
+
+impl Seen {
+    fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    fn is_new(&self, state: (&'static str, u64, usize)) -> bool {
+        self.0.lock().unwrap().insert(state)
+    }
+}
+
+/// Checks the states after each call, `limit` of each, until `seen` are `wanted`.
+fn sweep(workload: &dyn Workload, limit: usize, seed: u64, seen: &Seen, wanted: usize) {
+    let disk = workload.disk();
+    let calls = disk.calls();
+    // The pages of a new area are all alike: of their writes every 32nd is cut.
+    let alike = |n: usize| {
+        let writes =
+            |n: usize| calls.get(n).is_some_and(|call| call.op == Op::WriteAt && call.path.ends_with("commit.new"));
+        !n.is_multiple_of(32) && n > 0 && writes(n - 1) && writes(n)
+    };
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n > calls.len() || seen.count() >= wanted {
+                        return;
+                    }
+                    if alike(n) {
+                        continue;
+                    }
+                    for loss in disk.losses(n, limit, seed ^ ((n as u64) << 32)) {
+                        let after = disk.crash_after(n, loss);
+                        if seen.is_new((workload.name(), after.fingerprint(), workload.answers(n))) {
+                            workload.check(&after, n, loss);
+                        }
+                    }
+                }
+            });
+        }
+    });
+}
+
+impl Workload for (&'static str, usize, Used) {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn disk(&self) -> &SimulatedDisk {
+        &self.2.disk
+    }
+
+    fn answers(&self, calls: usize) -> usize {
+        self.2.told_after(calls).0
+    }
+
+    fn check(&self, after: &SimulatedDisk, calls: usize, loss: Loss) {
+        self.2.check(after, calls, loss);
+    }
+
+    fn states_each(&self) -> usize {
+        self.1
+    }
+}
+
+const SMALL: [usize; 4] = [20, 900, 300, 5];
+
+/// Small lines, segments of a few of them, and two openings.
+fn rotations() -> (&'static str, usize, Used) {
+    let mut used = Used::new(SimulatedDisk::new(), 4_000, Chain::Whole);
+    for numbers in [0..30, 30..56] {
+        let journal = used.open();
+        used.append(&journal, numbers, |number| SMALL[number % 4]);
+    }
+    assert!(
+        used.disk.calls().iter().filter(|call| call.op == Op::Rename).count() > 4,
+        "no rotation was among the calls"
+    );
+    ("rotations", 160, used)
+}
+
+/// Lines that fill the commit area, so that its base is moved, and one that is larger than it.
+fn area_moves() -> (&'static str, usize, Used) {
+    let mut used = Used::new(SimulatedDisk::new(), 100_000_000, Chain::Whole);
+    let journal = used.open();
+    used.append(&journal, 0..12, |number| [20, 250_000, 900, 300_000, 1_200_000, 5][number % 6]);
+    ("area moves", 6, used)
+}
+
+/// The area's sync fails, then the area's and the segment's.
+fn failed_syncs() -> (&'static str, usize, Used) {
+    let mut used = Used::new(SimulatedDisk::new(), 4_000, Chain::Repeated);
+    let journal = used.open();
+    for (begin, failures) in [(0, 0), (6, 1), (9, 0), (13, 2), (17, 2), (20, 0)] {
+        (0..failures).for_each(|_| used.disk.inject(When::Next(Op::Sync), Fault::Os(5)));
+        used.append(&journal, begin..begin + 3, |number| SMALL[number % 4]);
+    }
+    ("failed syncs", 112, used)
+}
+
+/// What became of an execution: its id, and after how many calls it had begun and what was answered.
+struct Run {
+    id: Uuid,
+    begun: usize,
+    ended: Option<usize>,
+}
+
+/// A ledger with executions that end, are swept, and are spilled and come back.
+struct Executions {
+    disk: SimulatedDisk,
+    runs: Vec<Run>,
+    states_each: usize,
+}
+
+fn open_ledger(disk: &SimulatedDisk) -> runledger::Result<Ledger> {
+    let options = runledger::Options::new().storage(Arc::new(disk.clone())).sync_begin(true);
+    options.rotate_bytes(Some(6_000)).on_warning(|_| {}).open(PATH)
+}
+
+impl Executions {
+    fn new() -> Self {
+        // A process that was killed while two executions ran.
+        let before = SimulatedDisk::new();
+        let ledger = open_ledger(&before).unwrap();
+        let dead = [ledger.begin(Skill::new("s", "1")), ledger.begin(Skill::new("s", "1"))];
+        let killed = before.crash_after(usize::MAX, Loss::Nothing);
+        let mut all = Self { disk: killed, runs: Vec::new(), states_each: 16 };
+        all.runs.extend(dead.iter().map(|run| Run { id: run.id(), begun: 0, ended: None }));
+        drop((dead, ledger));
+        let ledger = open_ledger(&all.disk).unwrap();
+        all.record(&ledger, 4, |answer| matches!(answer, Answer::Durable { .. }));
+        all.disk.inject_lasting(|_, op, path| op == Op::Append && path.to_str() == Some(PATH), Fault::Os(28));
+        all.record(&ledger, 3, |answer| matches!(answer, Answer::Spilled(_)));
+        all.disk.lift_faults();
+        all.record(&ledger, 5, |answer| matches!(answer, Answer::Durable { .. }));
+        all
+    }
+
+    fn record(&mut self, ledger: &Ledger, count: usize, expected: impl Fn(&Answer) -> bool) {
+        for _ in 0..count {
+            let run = ledger.begin(Skill::new("s", "1"));
+            let (id, begun) = (run.id(), self.disk.calls().len());
+            let recorded = run.succeed();
+            assert!(expected(&recorded.answer), "{recorded:?}");
+            self.runs.push(Run { id, begun, ended: Some(self.disk.calls().len()) });
+        }
+    }
+}
+
+impl Workload for Executions {
+    fn name(&self) -> &'static str {
+        "executions"
+    }
+
+    fn disk(&self) -> &SimulatedDisk {
+        &self.disk
+    }
+
+    fn answers(&self, calls: usize) -> usize {
+        let by_then = |at: Option<usize>| usize::from(at.is_some_and(|at| at <= calls));
+        self.runs.iter().map(|run| by_then(Some(run.begun)) + by_then(run.ended)).sum()
+    }
+
+    fn check(&self, after: &SimulatedDisk, calls: usize, loss: Loss) {
+        let at = format!("after call {calls} of {}, {loss:?}", self.disk.calls().len());
+        let ledger = open_ledger(after).unwrap_or_else(|error| panic!("{at}: {error:?}"));
+        let records: Vec<_> = ledger.scan().unwrap().map(Result::unwrap).collect();
+        for Run { id, begun, ended } in &self.runs {
+            let of_it: Vec<_> = records.iter().filter(|record| record.execution_id == *id).collect();
+            assert!(of_it.len() <= 1, "{at}: {} records of execution {id}", of_it.len());
+            assert!(*begun > calls || of_it.len() == 1, "{at}: no record of {id}, begun at call {begun}");
+            if ended.is_some_and(|ended| ended <= calls) {
+                assert_eq!(of_it[0].execution_succeeded, Some(true), "{at}: {id} was answered as recorded");
+            }
+        }
+        assert!(ledger.begin(Skill::new("s", "1")).succeed().is_durable(), "{at}");
+        assert_eq!(ledger.scan().unwrap().count(), records.len() + 1, "{at}");
+        let verification = ledger.verify(&[]).unwrap();
+        assert!(verification.is_clean(), "{at}: {:?}", verification.faults);
+    }
+
+    fn states_each(&self) -> usize {
+        self.states_each
+    }
+}
+
+/// Ten thousand different crash states: of what is to be read after the crash, or of what had been answered before it.
+///
+/// `RUNLEDGER_CRASH_STATES` asks for more, `RUNLEDGER_TEST_SEED` for others; the seed is printed, and a failure names the
+/// call and the loss.
+#[test]
+fn row_04_power_cut_at_every_call() {
+    let wanted = variable("RUNLEDGER_CRASH_STATES").map_or(STATES_MIN, |states| STATES_MIN.max(states as usize));
+    let seed = variable("RUNLEDGER_TEST_SEED").unwrap_or(20_261_120);
+    println!("RUNLEDGER_TEST_SEED={seed} RUNLEDGER_CRASH_STATES={wanted}");
+    let workloads: [&dyn Workload; 4] = [&rotations(), &area_moves(), &failed_syncs(), &Executions::new()];
+    let seen = Seen::default();
+    for round in 0..32 {
+        let before = seen.count();
+        // The first round is made whole.
+        let enough = if round == 0 { usize::MAX } else { wanted };
+        for workload in workloads {
+            let (begin, before) = (std::time::Instant::now(), seen.count());
+            sweep(workload, workload.states_each() << round.min(8), seed.wrapping_add(round << 48), &seen, enough);
+            let count = seen.count() - before;
+            println!("round {round}, {}: {count} states in {} ms", workload.name(), begin.elapsed().as_millis());
+        }
+        if seen.count() >= wanted {
+            break;
+        }
+        assert!(seen.count() > before, "there are no more than {before} crash states");
+    }
+    println!("{} different crash states (RUNLEDGER_CRASH_STATES asks for more), seed {seed}", seen.count());
+    assert!(seen.count() >= wanted);
+}
+
+/// A number below `bound`, from a state that this moves on.
+fn below(state: &mut u64, bound: usize) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) as usize % bound
+}
+
+/// Up to three handles are opened and closed, and append lines of any length to segments of any, until the process is
+/// killed or the power cut; four times in a row on one disk. A sync may fail while there is one handle.
+fn any_use(seed: u64) {
+    let mut state = seed;
+    let rotate_bytes = [400, 2_000, 300_000, 2_500_000, 100_000_000][below(&mut state, 5)];
+    let (large, fails) = (below(&mut state, 3) == 0, below(&mut state, 2) == 0);
+    let lengths: &[usize] =
+        if large { &[10, 200, 1_500, 600_000, 1_048_400, 1_100_000] } else { &[10, 200, 400, 1_500] };
+    let mut used = Used::new(SimulatedDisk::new(), rotate_bytes, Chain::Repeated);
+    for round in 0..4 {
+        let mut handles = Vec::new();
+        for step in 0..=below(&mut state, 25) {
+            match below(&mut state, 20) {
+                0..=2 if handles.len() < if fails { 1 } else { 3 } => handles.push(used.open()),
+                3 | 4 if !handles.is_empty() => drop(handles.swap_remove(below(&mut state, handles.len()))),
+                5 if fails && !handles.is_empty() => used.disk.inject(When::Next(Op::Sync), Fault::Os(5)),
+                _ if !handles.is_empty() => {
+                    let handle = &handles[below(&mut state, handles.len())];
+                    let number = round * 100 + step;
+                    let length = lengths[below(&mut state, lengths.len())];
+                    used.append(handle, number..number + 1, |_| length);
+                    used.disk.lift_faults();
+                }
+                _ => {}
+            }
+        }
+        let made = used.disk.calls().len();
+        let most_undone = if below(&mut state, 2) == 0 { made.min(30) } else { made };
+        let calls = made - below(&mut state, most_undone + 1);
+        let loss = [Loss::Nothing, Loss::Nothing, Loss::Unsynced, Loss::Random(state)][below(&mut state, 4)];
+        let after = used.disk.crash_after(calls, loss);
+        println!("round {round}: segments of {rotate_bytes}, after call {calls} of {made}, {loss:?}");
+        used.check(&after.crash_after(0, Loss::Nothing), calls, loss);
+        let acknowledged = used.told_after(calls).1.to_vec();
+        used.disk = after;
+        used.told = vec![Told { calls: 0, acknowledged }];
+    }
+}
+
+/// `RUNLEDGER_TEST_SEED` asks for others, `RUNLEDGER_CRASH_STATES` for more.
+#[test]
+fn row_04_any_use_and_any_crashes() {
+    let first = variable("RUNLEDGER_TEST_SEED").unwrap_or(20_261_120);
+    let runs = variable("RUNLEDGER_CRASH_STATES").map_or(USES, |states| USES.max(states / 10));
+    for seed in first..first + runs {
+        println!("RUNLEDGER_TEST_SEED={seed}");
+        any_use(seed);
+    }
+}

@@ -1,0 +1,24 @@
+//! Promises about what lies on the disk: what crashes, failures and strangers leave, in simulated disks and in real files.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
+
+#[cfg(feature = "cli")]
+#[path = "../commands/mod.rs"]
+mod commands;
+#[cfg(feature = "simulation")]
+#[path = "../simulation/mod.rs"]
+mod simulation;
+#[path = "../tree/mod.rs"]
+mod tree;
+
+mod archive;
+mod bad_input;
+mod crash_states;
+mod damage;
+mod detached_crashes;
+mod failing_disk;
+mod faults;
+mod fuzz;
+mod power_cut;
+mod rotation;
+mod truncated;

@@ -1,0 +1,558 @@
+//! Promise: whatever a crash leaves of the files, the next opener heals what the commit area has, says what is gone, and
+//! loses nothing that was acknowledged; and so it does when it is cut short itself. Shown on a simulated disk; every crash
+//! state of whole workloads is in `tests/durability/crash_states.rs`.
+
+#![cfg(feature = "simulation")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::simulation::{self, Chain, PATH, Used, events, machinery, put, read};
+use runledger::Skill;
+use runledger::journal::Journal;
+use runledger::journal::simulated::{Call, Fault, Loss, Op, SimulatedDisk, When};
+use runledger::journal::storage::{Access, Storage};
+use runledger::ledger::FaultKind;
+
+fn options(disk: &SimulatedDisk) -> runledger::journal::Options {
+    simulation::options(disk, 700_000)
+}
+
+fn payload(number: usize) -> Vec<u8> {
+    simulation::payload(number, 100)
+}
+
+/// The numbers in a journal without a gap, in order.
+fn numbers(journal: &Journal) -> Vec<usize> {
+    simulation::numbers(journal, Chain::Whole)
+}
+
+/// Whether the call before and the one after `n` calls write pages of a new commit area, which are all alike.
+fn amid_equal_writes(calls: &[Call], n: usize) -> bool {
+    let writes =
+        |call: Option<&Call>| call.is_some_and(|call| call.op == Op::WriteAt && call.path.ends_with("commit.new"));
+    n > 0 && writes(calls.get(n - 1)) && writes(calls.get(n))
+}
+
+/// The numbers of the lines that are whole, as they are read. A segment that was left behind may have holes.
+fn whole_numbers(journal: &Journal) -> Vec<usize> {
+    simulation::numbers(journal, Chain::Repeated)
+}
+
+/// What was acknowledged by a sync of the commit area alone is repeated too when the segment then cannot be synced.
+#[test]
+fn row_07_a_segment_that_cannot_be_sealed_loses_nothing() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, simulation::options(&disk, 1_900)).unwrap();
+    (0..7).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
+    // The eighth is due for rotation: the first sync is the full segment's.
+    disk.inject(When::Next(Op::Sync), Fault::Os(5));
+    journal.append(&payload(7)).unwrap();
+    let calls = disk.calls();
+    let failed: Vec<_> = calls.iter().filter(|call| call.error.is_some()).map(|call| call.path.as_path()).collect();
+    assert_eq!(failed, [Path::new(PATH)]);
+    let after = disk.crash_after(calls.len(), Loss::Unsynced);
+    assert_eq!(numbers(&Journal::open(PATH, options(&after)).unwrap()), (0..8).collect::<Vec<_>>());
+}
+
+/// While lines are being repeated in a new segment, the commit area may have the only copy of them: a cut between any
+/// two calls of the change, and of the recovery from it, loses none.
+#[test]
+fn row_23_crash_in_a_change_of_segments_and_in_the_recovery_from_it() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, simulation::options(&disk, 1_900)).unwrap();
+    (0..7).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
+    let begin = disk.calls().len();
+    disk.inject(When::Next(Op::Sync), Fault::Os(5));
+    journal.append(&payload(7)).unwrap();
+    for n in begin..disk.calls().len() {
+        for loss in [Loss::Nothing, Loss::Unsynced, Loss::Random(n as u64), Loss::Random(!(n as u64))] {
+            let once = disk.crash_after(n, loss);
+            drop(Journal::open(PATH, options(&once)).unwrap());
+            let calls = once.calls();
+            for again in (0..=calls.len()).filter(|&again| !amid_equal_writes(&calls, again)) {
+                for loss in [Loss::Nothing, Loss::Unsynced] {
+                    let twice = once.crash_after(again, loss);
+                    let journal = Journal::open(PATH, options(&twice)).unwrap();
+                    let appended = journal.append(b"{\"n\":100}").unwrap().seq;
+                    assert!(appended > 7, "number {appended} was given before");
+                    let (mut found, at) = (whole_numbers(&journal), format!("calls {n}, then {again}, {loss:?}"));
+                    found.sort_unstable();
+                    assert!((0..7).chain([100]).all(|number| found.contains(&number)), "{at}: {found:?}");
+                    assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "{at}: twice: {found:?}");
+                }
+            }
+        }
+    }
+}
+
+/// Also on a file system that makes the two directories of a move durable by themselves, which the simulated disk does
+/// not: so the order of the calls is what is asserted.
+#[test]
+fn row_06_a_rename_is_synced_before_anything_builds_on_it() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, simulation::options(&disk, 1)).unwrap();
+    (0..2).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
+    let calls: Vec<_> = disk.calls().iter().map(ToString::to_string).collect();
+    let rename_of = |path: &Path| calls.iter().position(|call| call.starts_with(&format!("rename {}", path.display())));
+    let sealing = rename_of(Path::new(PATH)).unwrap();
+    assert_eq!(calls[sealing - 1], format!("sync {PATH}"));
+    let machinery_path = machinery("").display().to_string();
+    let machinery_path = machinery_path.trim_end_matches('/');
+    let next = [
+        format!("sync_dir {machinery_path}/sealed"),
+        format!("create {PATH}"),
+        format!("sync {PATH}"),
+        "sync_dir /logs".to_owned(),
+    ];
+    assert_eq!(calls[sealing + 1..][..next.len()], next);
+    let area = rename_of(&machinery("commit.new")).unwrap();
+    assert_eq!(calls[area - 1], format!("sync {machinery_path}/commit.new"));
+    assert_eq!(calls[area + 1], format!("sync_dir {machinery_path}"));
+}
+
+/// A process that is killed between a change of names and the sync of their directory leaves names that only the page
+/// cache has: whoever opens next makes them durable before it acknowledges anything.
+#[test]
+fn row_06_names_that_a_killed_process_left_are_made_durable() {
+    let path = "/home/logs/execution_metrics.jsonl";
+    let disk = SimulatedDisk::new();
+    let small = |disk: &SimulatedDisk| {
+        let mut options = options(disk);
+        options.rotate_bytes = Some(1_000);
+        options
+    };
+    let journal = Journal::open(path, small(&disk)).unwrap();
+    (0..8).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
+    // A new commit area takes the place of one that fails.
+    disk.inject(When::Next(Op::Sync), Fault::Os(5));
+    (8..20).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
+    assert!(disk.calls().iter().filter(|call| call.op == Op::Rename).count() > 3);
+    for n in 0..=disk.calls().len() {
+        let killed = disk.crash_after(n, Loss::Nothing);
+        let journal = Journal::open(path, small(&killed)).unwrap();
+        let before = whole_numbers(&journal);
+        let appended = journal.append(b"{\"n\":100}").unwrap().seq;
+        let cut = killed.crash_after(killed.calls().len(), Loss::Unsynced);
+        let found = whole_numbers(&Journal::open(path, small(&cut)).unwrap());
+        assert_eq!(found, [before, vec![100]].concat(), "after call {n}: line {appended} was acknowledged");
+    }
+}
+
+/// The segment that was left behind may have lost any of its pages; the next one has all of its lines.
+#[test]
+fn row_07_a_line_that_a_segment_lost_is_read_where_it_is_repeated() {
+    let disk = SimulatedDisk::new();
+    let mut small = options(&disk);
+    small.rotate_bytes = Some(35_000);
+    let journal = Journal::open(PATH, small).unwrap();
+    let mut heads = Vec::new();
+    for number in 0..8 {
+        if number == 7 {
+            disk.inject(When::Next(Op::Sync), Fault::Os(5));
+        }
+        journal.append(format!("{{\"n\":{number},\"filler\":\"{}\"}}", "x".repeat(5_000)).as_bytes()).unwrap();
+        heads.push(journal.head().unwrap());
+    }
+    let mut out_of_order = 0;
+    for seed in 0..128 {
+        let after = disk.crash_after(disk.calls().len(), Loss::Random(seed));
+        let mut found = whole_numbers(&Journal::open(PATH, options(&after)).unwrap());
+        out_of_order += usize::from(!found.is_sorted());
+        found.sort_unstable();
+        assert_eq!(found, (0..8).collect::<Vec<_>>(), "seed {seed}");
+        let ledger = runledger::Options::new().storage(Arc::new(after)).open(PATH).unwrap();
+        let verification = ledger.verify(&heads).unwrap();
+        assert_eq!((verification.lines, verification.head.seq), (8, 8), "seed {seed}: {:?}", verification.faults);
+        for fault in verification.faults {
+            let kinds = [FaultKind::Torn, FaultKind::Gap, FaultKind::Missing, FaultKind::Edited];
+            let of_the_lost = kinds.contains(&fault.kind);
+            assert!(
+                of_the_lost && !fault.found.contains("head") && fault.path != Path::new(PATH),
+                "seed {seed}: {fault:?}"
+            );
+        }
+    }
+    assert!(out_of_order > 5, "only {out_of_order} of 128 cuts took a line and left a later one");
+}
+
+/// The commit area has a batch before the segment has it: what the segment then refuses must not come back from there.
+#[test]
+fn row_10_what_was_answered_with_an_error_does_not_come_back() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    journal.append(&payload(0)).unwrap();
+    disk.inject(When::Next(Op::Append), Fault::Os(28));
+    journal.append(&payload(1)).unwrap_err();
+    let killed = disk.crash_after(disk.calls().len(), Loss::Nothing);
+    assert_eq!(numbers(&Journal::open(PATH, options(&killed)).unwrap()), [0]);
+    journal.append(&payload(2)).unwrap();
+    assert_eq!(numbers(&journal), [0, 2]);
+}
+
+/// A damaged segment is left for a new one, which gives no number again that a line of the old one has: readers would
+/// take the new line for the old one, repeated.
+#[test]
+fn row_05_a_number_in_a_damaged_segment_is_not_given_again() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    journal.append(&payload(0)).unwrap();
+    drop(journal);
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    journal.append(&payload(1)).unwrap();
+    drop(journal);
+    // The first line's hash, before the base; and the second line's first byte in the commit area, after its header.
+    disk.open(Path::new(PATH), Access::Write).unwrap().write_at(b"?", 150).unwrap();
+    let area = Path::new(PATH).with_extension("ledger").join("commit");
+    disk.open(&area, Access::Write).unwrap().write_at(&[0], 4096).unwrap();
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    assert_eq!(journal.append(&payload(2)).unwrap().seq, 3);
+    assert!(whole_numbers(&journal).ends_with(&[1, 2]));
+}
+
+/// A program that takes no lock appends between a writer's look at the end and its write.
+#[test]
+fn row_22_no_line_is_acknowledged_at_a_wrong_place() {
+    let disk = SimulatedDisk::new();
+    let armed = Arc::new(AtomicBool::new(false));
+    let mut options = options(&disk);
+    options.rotate_daily = true;
+    // The clock is asked between the two.
+    options.clock = {
+        let (disk, armed) = (disk.clone(), Arc::clone(&armed));
+        Arc::new(move || {
+            if armed.swap(false, Ordering::Relaxed) {
+                disk.open(Path::new(PATH), Access::Append).unwrap().append(b"foreign\n").unwrap();
+            }
+            1_771_079_000_000
+        })
+    };
+    let journal = Journal::open(PATH, options.clone()).unwrap();
+    journal.append(&payload(0)).unwrap();
+    armed.store(true, Ordering::Relaxed);
+    let error = journal.append(&payload(1)).unwrap_err();
+    assert!(error.to_string().contains("another program wrote to it meanwhile"), "{error}");
+    let killed = disk.crash_after(disk.calls().len(), Loss::Nothing);
+    assert_eq!(numbers(&Journal::open(PATH, self::options(&killed)).unwrap()), [0]);
+    journal.append(&payload(2)).unwrap();
+    assert_eq!(numbers(&journal), [0, 2]);
+    let cut = disk.crash_after(disk.calls().len(), Loss::Unsynced);
+    assert_eq!(numbers(&Journal::open(PATH, self::options(&cut)).unwrap()), [0, 2]);
+    let kept = disk.list(&Path::new(PATH).with_extension("ledger").join("quarantine")).unwrap();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+}
+
+/// Whatever fails while a dead process's execution is recorded, the ledger opens, says so, and the next opener ends it.
+#[test]
+fn row_30_a_failed_sweep_is_a_warning() {
+    let disk = SimulatedDisk::new();
+    let open = |disk: &SimulatedDisk, warnings: &Arc<AtomicUsize>| {
+        let warnings = Arc::clone(warnings);
+        let warn = move |_: &runledger::Error| _ = warnings.fetch_add(1, Ordering::Relaxed);
+        runledger::Options::new().storage(Arc::new(disk.clone())).on_warning(warn).open(PATH)
+    };
+    let ledger = open(&disk, &Arc::default()).unwrap();
+    let run = ledger.begin(Skill::new("s", "1"));
+    let (id, killed) = (run.id(), disk.crash_after(disk.calls().len(), Loss::Nothing));
+    drop(run);
+    let again = || killed.crash_after(0, Loss::Nothing);
+    let whole = again();
+    drop(open(&whole, &Arc::default()).unwrap());
+    let calls = whole.calls();
+    let first = calls.iter().position(|call| call.op == Op::Append && call.path == Path::new(PATH)).unwrap();
+    let last = calls.iter().rposition(|call| call.path.ends_with("events.jsonl")).unwrap();
+    for (n, call) in calls.iter().enumerate().take(last + 1).skip(first) {
+        let (disk, warnings) = (again(), Arc::default());
+        disk.inject(When::Call(n), Fault::Os(5));
+        drop(open(&disk, &warnings).unwrap_or_else(|error| panic!("{call:?}: {error:?}")));
+        assert!(warnings.load(Ordering::Relaxed) > 0, "{call:?}: no warning");
+        let ledger = open(&disk, &Arc::default()).unwrap();
+        let records: Vec<_> = ledger.scan().unwrap().map(|record| record.unwrap().execution_id).collect();
+        assert_eq!(records, [id], "{call:?}");
+    }
+}
+
+/// Another process makes the file of events just before this one would.
+#[test]
+fn an_event_is_kept_when_two_processes_make_its_file() {
+    let rotate = |fault: Option<usize>| {
+        let disk = SimulatedDisk::new();
+        let mut options = options(&disk);
+        options.rotate_bytes = Some(1);
+        let journal = Journal::open(PATH, options).unwrap();
+        if let Some(call) = fault {
+            disk.inject(When::Call(call), Fault::Error(std::io::ErrorKind::AlreadyExists));
+        }
+        (0..2).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
+        disk
+    };
+    let events = Path::new(PATH).with_extension("ledger").join("events.jsonl");
+    let make = rotate(None).calls().iter().position(|call| call.path == events).unwrap();
+    let disk = rotate(Some(make));
+    assert_eq!(disk.calls()[make].error, Some(std::io::ErrorKind::AlreadyExists));
+    let mut bytes = [0; 200];
+    let read = disk.open(&events, Access::Read).unwrap().read_at(&mut bytes, 0).unwrap();
+    let text = std::str::from_utf8(&bytes[..read]).unwrap();
+    assert!(text.contains("\"event\":\"rotated\""), "{text}");
+}
+
+/// A sync of the segment fails in one process, which dies before it can act on it; the next opener's sync is told that all
+/// is well. It must not build on it.
+#[test]
+fn row_08_an_opener_does_not_believe_a_sync_after_one_that_failed() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    for number in 0..6 {
+        journal.append(&payload(number)).unwrap();
+    }
+    drop(journal);
+    disk.inject(When::Next(Op::Sync), Fault::Os(5));
+    let segment = disk.open(Path::new(PATH), Access::Read).unwrap();
+    assert!(segment.sync().is_err());
+    drop(segment);
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    journal.append(&payload(6)).unwrap();
+    let after = disk.crash_after(usize::MAX, Loss::Unsynced);
+    assert_eq!(numbers(&Journal::open(PATH, options(&after)).unwrap()), (0..=6).collect::<Vec<_>>());
+}
+
+// NULs, then whole lines: what ext4 may leave after a power cut.
+
+/// A journal of twelve lines of a page each, of which the last six are beyond the commit area's base.
+fn twelve_pages() -> SimulatedDisk {
+    twelve_lines(0, 3_900).disk
+}
+
+fn twelve_lines(first: usize, bytes: usize) -> Used {
+    let mut used = Used::new(SimulatedDisk::new(), 100_000_000, Chain::Whole);
+    let journal = used.open();
+    used.append(&journal, first..first + 6, |_| bytes);
+    drop(journal);
+    let journal = used.open();
+    used.append(&journal, first + 6..first + 12, |_| bytes);
+    // Killed: closed, it would have moved the base.
+    used.disk = used.disk.crash_after(usize::MAX, Loss::Nothing);
+    used
+}
+
+/// Where line `number` of the active segment begins.
+fn line_begins(bytes: &[u8], number: usize) -> usize {
+    bytes.split_inclusive(|&byte| byte == b'\n').take(number).map(<[u8]>::len).sum()
+}
+
+#[test]
+fn row_05_nuls_beyond_the_base_are_healed_from_the_commit_area() {
+    let disk = twelve_pages();
+    let whole = read(&disk, PATH);
+    let base = line_begins(&whole, 6);
+    for (from, to) in [(6, 7), (6, 9), (8, 11), (11, 12), (6, 12)] {
+        let after = disk.crash_after(usize::MAX, Loss::Nothing);
+        let mut torn = whole.clone();
+        // From the midst of a line to the midst of another, but for the first and the last.
+        let (from, to) = (line_begins(&whole, from) + if from > 6 { 70 } else { 0 }, line_begins(&whole, to) - 10);
+        torn[from..to].fill(0);
+        put(&after, PATH, &torn);
+        let journal = Journal::open(PATH, simulation::options(&after, 100_000_000)).unwrap();
+        assert!(read(&after, PATH) == whole, "bytes {from} to {to}, base {base}");
+        let healed = events(&after).last().cloned().unwrap();
+        assert_eq!(healed["event"], "recovered", "{healed}");
+        assert_eq!(healed["healed_bytes"], whole.len() - from, "{healed}");
+        assert_eq!(journal.append(&payload(12)).unwrap().seq, 13);
+        assert_eq!(numbers(&journal), (0..13).collect::<Vec<_>>());
+    }
+}
+
+/// The commit area begins after the loss, and so cannot heal it; the lines on both sides of it are kept.
+#[test]
+fn row_05_nuls_before_the_base_are_a_gap_and_a_new_segment() {
+    for (from, to) in [(5, 6), (2, 6), (0, 6), (3, 8)] {
+        let disk = twelve_pages();
+        let whole = read(&disk, PATH);
+        let mut torn = whole.clone();
+        torn[line_begins(&whole, from)..line_begins(&whole, to)].fill(0);
+        put(&disk, PATH, &torn);
+        let journal = Journal::open(PATH, simulation::options(&disk, 100_000_000)).unwrap();
+        assert_eq!(journal.append(&payload(12)).unwrap().seq, 13);
+        // What is beyond the base is in the commit area.
+        let kept: Vec<_> = (0..from).chain(6..13).collect();
+        let mut found = whole_numbers(&journal);
+        found.sort_unstable();
+        assert_eq!(found, kept, "lines {from} to {to}");
+        assert!(read(&disk, machinery("sealed/000001.jsonl")) == torn, "the damaged segment was touched");
+        let damaged = events(&disk).iter().any(|event| event["event"] == "damaged" && event["segment"] == 1);
+        assert!(damaged, "{:?}", events(&disk));
+        let ledger = runledger::Options::new().storage(Arc::new(disk)).open(PATH).unwrap();
+        let gap = |fault: &runledger::ledger::Fault| {
+            matches!(fault.kind, FaultKind::Gap | FaultKind::Missing) && fault.seq == Some(from as u64 + 1)
+        };
+        let faults = ledger.verify(&[]).unwrap().faults;
+        assert!(faults.iter().any(gap), "lines {from} to {to}: {faults:?}");
+    }
+}
+
+// The commit area.
+
+/// Every area that the chain does not prove: whatever is taken from it, the journal opens with a prefix of its own lines,
+/// and with all that the segment has.
+#[test]
+fn row_31_an_area_that_is_missing_foreign_stale_or_cut_is_not_believed() {
+    let commit = machinery("commit");
+    let used = twelve_lines(0, 3_900);
+    let whole = read(&used.disk, &commit);
+    let header_end = whole.iter().position(|&byte| byte == b'\n').unwrap();
+    let mut areas: Vec<(String, Option<Vec<u8>>)> = vec![("missing".to_owned(), None)];
+    let earlier = used.disk.crash_after(used.told[5].calls, Loss::Nothing);
+    areas.push(("of the base before".to_owned(), Some(read(&earlier, &commit))));
+    for bytes in [100, 3_800, 3_900, 4_000] {
+        areas.push((format!("another ledger's of {bytes}"), Some(read(&twelve_lines(100, bytes).disk, &commit))));
+    }
+    for len in [0, 1, 511, 4_096, 5_000, 60_000, whole.len() - 1] {
+        areas.push((format!("cut at {len}"), Some(whole[..len].to_vec())));
+    }
+    for (what, range) in [("no header", 0..512), ("half a header", 100..512), ("no lines", 4_096..whole.len())] {
+        let mut area = whole.clone();
+        area[range].fill(0);
+        areas.push((what.to_owned(), Some(area)));
+    }
+    for at in [3, header_end - 3, 4_100, 4_096 + 3_000, 4_096 + 9_000] {
+        let mut area = whole.clone();
+        area[at] ^= 1;
+        areas.push((format!("byte {at} flipped"), Some(area)));
+    }
+    // A power cut that left the segment without what only the area has, and one that left it whole.
+    for (loss, in_segment) in [(Loss::Unsynced, 6), (Loss::Nothing, 12)] {
+        for (what, area) in &areas {
+            let after = used.disk.crash_after(usize::MAX, loss);
+            match area {
+                Some(area) => put(&after, &commit, area),
+                None => after.remove(&commit).unwrap(),
+            }
+            let journal = Journal::open(PATH, options(&after)).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+            let found = whole_numbers(&journal);
+            assert!(found.len() >= in_segment, "{what}: {found:?}");
+            assert!(found.iter().copied().eq(0..found.len()) && found.len() <= 12, "{what}: {found:?}");
+            let appended = journal.append(&payload(found.len())).unwrap().seq;
+            assert!(appended > found.len() as u64, "{what}: number {appended} was given before");
+            assert_eq!(whole_numbers(&journal), (0..=found.len()).collect::<Vec<_>>(), "{what}");
+        }
+    }
+}
+
+/// From the call before the base is moved, or a new area takes the place of a failed one, to the first line behind it.
+#[test]
+fn row_31_power_cut_at_each_call_of_the_switch_over() {
+    for fails in [false, true] {
+        let mut used = Used::new(SimulatedDisk::new(), 100_000_000, if fails { Chain::Repeated } else { Chain::Whole });
+        let journal = used.open();
+        used.append(&journal, 0..4, |_| 250_000);
+        let begin = used.disk.calls().len();
+        if fails {
+            used.disk.inject(When::Next(Op::Sync), Fault::Os(5));
+        }
+        used.append(&journal, 4..6, |number| if fails { 100 } else { 250_000 * (5 - number) });
+        let calls = used.disk.calls();
+        let of_the_area = |call: &Call| call.op == Op::WriteAt && call.detail == "512 bytes at 0";
+        assert!(calls[begin..].iter().any(of_the_area), "no switch-over: {:?}", &calls[begin..]);
+        for n in (begin..=calls.len()).filter(|&n| !amid_equal_writes(&calls, n)) {
+            for loss in used.disk.losses(n, 12, n as u64) {
+                used.check(&used.disk.crash_after(n, loss), n, loss);
+            }
+        }
+    }
+}
+
+/// The power is cut in the midst of each change of segments, and again in the midst of the recovery from that.
+#[test]
+fn row_23_crash_in_a_rotation_and_in_the_recovery_from_it() {
+    let mut used = Used::new(SimulatedDisk::new(), 1_900, Chain::Whole);
+    let journal = used.open();
+    used.append(&journal, 0..9, |_| 100);
+    let calls = used.disk.calls();
+    let rotation = calls.iter().rposition(|call| call.op == Op::Rename).unwrap();
+    assert!(calls[rotation].detail.contains("sealed"), "{}", calls[rotation]);
+    for n in rotation - 3..rotation + 8 {
+        for loss in used.disk.losses(n, 5, n as u64) {
+            let once = used.disk.crash_after(n, loss);
+            drop(Journal::open(PATH, simulation::options(&once, 1_900)).unwrap());
+            let recovery = once.calls();
+            for again in (0..=recovery.len()).filter(|&again| !amid_equal_writes(&recovery, again)) {
+                for second in [Loss::Nothing, Loss::Unsynced, Loss::Random(again as u64)] {
+                    let twice = once.crash_after(again, second);
+                    let journal = Journal::open(PATH, simulation::options(&twice, 1_900)).unwrap();
+                    let checked = used.check_opened(&journal, used.told_after(n).1);
+                    checked.unwrap_or_else(|what| panic!("call {n}, {loss:?}, then {again}, {second:?}: {what}"));
+                }
+            }
+        }
+    }
+}
+
+/// The power is cut before the lines that are repeated in a new segment are synced, and takes any sectors of them: the
+/// last line may be the only one there, and is not one that was appended later.
+#[test]
+fn row_07_a_torn_repetition_is_written_again() {
+    let mut used = Used::new(SimulatedDisk::new(), 100_000_000, Chain::Repeated);
+    let journal = used.open();
+    used.append(&journal, 0..2, |_| 400);
+    (0..2).for_each(|_| used.disk.inject(When::Next(Op::Sync), Fault::Os(5)));
+    used.append(&journal, 2..3, |_| 1_100);
+    let calls = used.disk.calls();
+    let repeated = calls.iter().rposition(|call| call.op == Op::Append && call.path == Path::new(PATH)).unwrap();
+    for seed in 0..1_000 {
+        let loss = Loss::Random(seed);
+        used.check(&used.disk.crash_after(repeated + 1, loss), repeated + 1, loss);
+    }
+}
+
+/// Nothing is repeated in a segment that was begun by a rotation, and the power is cut before its header reached the disk:
+/// its first line is longer than what the area still has of the segment before.
+#[test]
+fn row_04_a_long_first_line_of_a_new_segment_is_not_taken_for_a_torn_repetition() {
+    // Too long for the area; or the area's sync fails, and the segment's counts.
+    for (bytes, fault) in [(1_100_000, None), (3_000, Some(Fault::Os(5)))] {
+        let mut used = Used::new(SimulatedDisk::new(), 400, Chain::Repeated);
+        let journal = used.open();
+        used.append(&journal, 0..2, |_| 100);
+        if let Some(fault) = fault {
+            used.disk
+                .inject_lasting(|_, op, path| op == Op::Sync && path.file_stem() == Some("commit".as_ref()), fault);
+        }
+        used.append(&journal, 2..3, |_| bytes);
+        assert_eq!(used.disk.list(&machinery("sealed")).unwrap(), ["000001.jsonl"]);
+        let end = used.disk.calls().len();
+        for loss in used.disk.losses(end, 20, 0) {
+            used.check(&used.disk.crash_after(end, loss), end, loss);
+        }
+    }
+}
+
+/// An area whose sync failed has its header in the page cache alone, and the segment's sync counted. An opener that cuts
+/// the segment off makes the header durable first, or a power cut leaves an area that nobody can read.
+#[test]
+fn row_07_the_header_of_an_area_whose_sync_failed_is_written_again() {
+    for opened_again in [false, true] {
+        let mut used = Used::new(SimulatedDisk::new(), 100_000_000, Chain::Whole);
+        let mut journal = used.open();
+        if opened_again {
+            used.append(&journal, 0..3, |_| 100);
+            drop(journal);
+            journal = used.open();
+        }
+        used.disk.inject(When::Next(Op::Sync), Fault::Os(5));
+        used.append(&journal, 3..4, |_| 100);
+        let killed_after = used.disk.calls().len();
+        let killed = used.disk.crash_after(killed_after, Loss::Nothing);
+        drop(Journal::open(PATH, options(&killed)).unwrap());
+        let recovery = killed.calls();
+        let cuts = recovery.iter().filter(|call| call.op == Op::Truncate).count();
+        assert_eq!(cuts, 1, "{recovery:?}");
+        for n in 0..=recovery.len() {
+            for loss in killed.losses(n, 20, n as u64) {
+                let journal = Journal::open(PATH, options(&killed.crash_after(n, loss))).unwrap();
+                let checked = used.check_opened(&journal, used.told_after(killed_after).1);
+                checked.unwrap_or_else(|what| panic!("opened again: {opened_again}, call {n}, {loss:?}: {what}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Baselines stand still for a week once they are frozen, and what is measured against them is judged by more than the
+//! numbers: neither chance nor a trifle is a regression.
+
+use std::sync::Arc;
+
+use runledger::baseline::{
+    Accumulator, Comparison, FrozenBaselines, Precision, Stability, Test, Verdict, Weekly, week_start,
+};
+use runledger::metrics::Status;
+use runledger::{
+    Answer, BaselineJournal, Baselines, ErrorKind, ExecutionMetrics, FrozenWeeks, Options, Result, Timestamp, Usd,
+    Uuid, journal,
+};
+
+const START: &str = "2026-02-14T14:23:00Z";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn record(skill: &str, start: &str) -> ExecutionMetrics {
+    ExecutionMetrics::new(Uuid::from_u128(1), skill, "0.1.0", at(start))
+}
+
+fn usd(text: &str) -> Option<Usd> {
+    Some(text.parse().unwrap())
+}
+
+// Freezing.
+
+#[test]
+fn a_week_starts_on_monday_at_midnight_utc() {
+    for (moment, start) in [
+        ("2026-02-09T00:00:00Z", "2026-02-09T00:00:00.000Z"),
+        ("2026-02-08T23:59:59.999Z", "2026-02-02T00:00:00.000Z"),
+        ("2026-01-01T00:00:00Z", "2025-12-29T00:00:00.000Z"),
+        ("1970-01-01T00:00:00Z", "1969-12-29T00:00:00.000Z"),
+        ("2024-02-29T12:00:00Z", "2024-02-26T00:00:00.000Z"),
+        ("0000-01-03T09:00:00Z", "0000-01-03T00:00:00.000Z"),
+        ("0000-01-02T09:00:00Z", "0000-01-02T09:00:00.000Z"), // its Monday has no four-digit year
+    ] {
+        assert_eq!(week_start(at(moment)).to_string(), start, "{moment}");
+    }
+}
+
+#[test]
+fn frozen_baselines_stand_still_all_week() {
+    let before = record("skill", "2026-02-08T23:59:59.999Z");
+    let first_of_week = record("skill", "2026-02-09T00:00:00Z");
+    let lines = || [Ok(first_of_week.clone()), ExecutionMetrics::from_json("torn"), Ok(before.clone())];
+
+    let monday = Baselines::frozen(at("2026-02-09T00:00:00Z"), lines()).unwrap();
+    let sunday = Baselines::frozen(at("2026-02-15T23:59:59.999Z"), lines()).unwrap();
+    let line = monday.to_json().unwrap();
+    assert_eq!(line, sunday.to_json().unwrap());
+    let head = concat!(
+        r#"{"week_start":"2026-02-09T00:00:00.000Z","computed_from":{"records":1,"skipped":1,"#,
+        r#""period":"2026-02-08T23:59:59.999Z to 2026-02-08T23:59:59.999Z"},"baselines":{"skill":{"sample_size":1,"#
+    );
+    assert!(line.starts_with(head) && !line.contains('\n'), "{line}");
+    assert_eq!(FrozenBaselines::from_json(&line).unwrap().to_json().unwrap(), line);
+    let samples = line.split_once(r#""samples":""#).unwrap().1;
+    for wrong in [line.replace(samples, "0\"}"), line.replace(samples, "0x\"}"), line.replace(samples, "01\"}")] {
+        assert_eq!(FrozenBaselines::from_json(&wrong).unwrap_err().kind(), ErrorKind::Malformed, "{wrong}");
+    }
+    assert_eq!(FrozenBaselines::from_json(&line[..40]).unwrap_err().kind(), ErrorKind::Malformed);
+
+    let next_week = Baselines::frozen(at("2026-02-16T00:00:00Z"), lines()).unwrap();
+    assert_eq!(next_week.computed_from.records, 2);
+}
+
+fn options(now: &'static str) -> journal::Options {
+    journal::Options::new(Arc::new(move || at(now).unix_ms()))
+}
+
+#[test]
+fn a_week_is_frozen_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("baselines.jsonl");
+    assert_eq!(FrozenWeeks::open(&path).unwrap_err().io_kind(), Some(std::io::ErrorKind::NotFound));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+
+    let journal = BaselineJournal::open(&path, options("2026-02-11T10:00:00Z")).unwrap();
+    let before = || [Ok(record("skill", "2026-02-01T00:00:00Z"))];
+    let frozen = journal.freeze(at("2026-02-09T00:00:00Z"), before()).unwrap();
+    assert_eq!(frozen.computed_from.records, 1);
+    // Not read at all.
+    let unread = std::iter::from_fn(|| -> Option<Result<ExecutionMetrics>> { panic!("the week is frozen") });
+    let again = journal.freeze(at("2026-02-15T23:59:59Z"), unread).unwrap();
+    assert_eq!(again.to_json().unwrap(), frozen.to_json().unwrap());
+    journal.freeze(at("2026-02-08T00:00:00Z"), before()).unwrap();
+
+    let error = journal.freeze(at("2026-02-16T00:00:00Z"), before()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    let weeks: Vec<_> =
+        FrozenWeeks::open(&path).unwrap().map(|frozen| frozen.unwrap().week_start.to_string()).collect();
+    assert_eq!(weeks, ["2026-02-09T00:00:00.000Z", "2026-02-02T00:00:00.000Z"]);
+    assert_eq!(runledger::verify(&path, &[]).unwrap().faults.len(), 0);
+}
+
+/// As many processes do that start on Monday morning: here each has a journal of its own.
+#[test]
+fn all_who_freeze_a_week_at_once_get_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("baselines.jsonl");
+    drop(BaselineJournal::open(&path, options("2026-02-11T10:00:00Z")).unwrap());
+    let freeze = |records: usize| {
+        let journal = BaselineJournal::open(&path, options("2026-02-11T10:00:00Z")).unwrap();
+        let records = (0..records).map(|_| Ok(record("skill", "2026-02-01T00:00:00Z")));
+        journal.freeze(at("2026-02-09T00:00:00Z"), records).unwrap().to_json().unwrap()
+    };
+    let answers: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (1..9).map(|records| scope.spawn(move || freeze(records))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let kept: Vec<_> = FrozenWeeks::open(&path).unwrap().map(|frozen| frozen.unwrap().to_json().unwrap()).collect();
+    assert_eq!(kept.len(), 1);
+    assert!(answers.iter().all(|answer| *answer == kept[0]), "{answers:?}");
+}
+
+#[test]
+fn the_first_line_of_a_week_is_the_weeks() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("baselines.jsonl");
+    let journal = journal::Journal::open(&path, options("2026-02-11T10:00:00Z")).unwrap();
+    for records in 1..=3 {
+        let records = (0..records).map(|_| Ok(record("skill", "2026-02-01T00:00:00Z")));
+        let frozen = Baselines::frozen(at("2026-02-09T00:00:00Z"), records).unwrap();
+        journal.append(frozen.to_json().unwrap().as_bytes()).unwrap();
+    }
+    let kept: Vec<_> = FrozenWeeks::open(&path).unwrap().map(|frozen| frozen.unwrap().computed_from.records).collect();
+    assert_eq!(kept, [1]);
+}
+
+#[test]
+fn a_line_that_was_changed_is_named_and_not_believed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("baselines.jsonl");
+    let journal = BaselineJournal::open(&path, options("2026-02-18T10:00:00Z")).unwrap();
+    let before = || [Ok(record("skill", "2026-02-01T00:00:00Z"))];
+    for week in ["2026-02-09T00:00:00Z", "2026-02-16T00:00:00Z"] {
+        journal.freeze(at(week), before()).unwrap();
+    }
+    drop(journal);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("\"records\":1", "\"records\":7", 1)).unwrap();
+    let mut weeks = FrozenWeeks::open(&path).unwrap();
+    let error = weeks.next().unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.line()), (ErrorKind::Malformed, Some(1)));
+    assert_eq!(weeks.next().unwrap().unwrap().week_start, at("2026-02-16T00:00:00Z"));
+    assert!(weeks.next().is_none());
+}
+
+#[test]
+fn a_ledger_keeps_them_beside_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = |name: &str| Options::new().clock(|| at(START)).open(directory.path().join(name)).unwrap();
+    let ledger = open("execution_metrics.jsonl");
+    let mut ended = record("skill", "2026-02-01T00:00:00Z");
+    ended.timestamp_end = Some(at("2026-02-01T00:00:01Z"));
+    ended.set_status(Status::Success);
+    assert!(matches!(ledger.append(&ended).unwrap(), Answer::Durable { .. }));
+    ledger.frozen_baselines().unwrap().freeze(at(START), ledger.scan().unwrap()).unwrap();
+    let kept: Vec<_> = FrozenWeeks::open(directory.path().join("baselines.jsonl")).unwrap().collect();
+    assert_eq!(kept.into_iter().map(|frozen| frozen.unwrap().computed_from.records).collect::<Vec<_>>(), [1]);
+
+    let error = open("other/baselines.jsonl").frozen_baselines().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsuitable);
+}
+
+// Comparing.
+
+/// So many executions with latencies from `latency_ms` on up to a fifth more.
+fn executions(skill: &str, count: u64, latency_ms: u64) -> Vec<ExecutionMetrics> {
+    let execution = |i: u64| {
+        let mut record = record(skill, "2026-02-05T00:00:00Z");
+        record.total_latency_ms = Some(latency_ms + latency_ms * (i % 11) / 50);
+        record
+    };
+    (0..count).map(execution).collect()
+}
+
+/// So many of which so many failed, and of which nothing else is known.
+fn ended(skill: &str, count: u64, failed: u64) -> Vec<ExecutionMetrics> {
+    let execution = |i| {
+        let mut record = record(skill, "2026-02-05T00:00:00Z");
+        record.set_status(if i < failed { Status::Failed } else { Status::Success });
+        record
+    };
+    (0..count).map(execution).collect()
+}
+
+fn frozen(records: Vec<ExecutionMetrics>) -> FrozenBaselines {
+    Baselines::frozen(at("2026-02-09T00:00:00Z"), records.into_iter().map(Ok)).unwrap()
+}
+
+fn compare(before: Vec<ExecutionMetrics>, recent: Vec<ExecutionMetrics>) -> Comparison {
+    let mut accumulator = Accumulator::new();
+    recent.iter().for_each(|record| accumulator.add(record));
+    let frozen = frozen(before);
+    let comparison = frozen.compare(accumulator.clone());
+    // What was written says the same when it is read.
+    let read = FrozenBaselines::from_json(&frozen.to_json().unwrap()).unwrap();
+    assert_eq!(read.compare(accumulator), comparison);
+    comparison
+}
+
+fn latency_verdict(before: (u64, u64), recent: (u64, u64)) -> Verdict {
+    let comparison = compare(executions("skill", before.0, before.1), executions("skill", recent.0, recent.1));
+    let skill = &comparison.skills["skill"];
+    assert_eq!(skill.latency_ms.verdict, skill.latency_mean_ms.verdict);
+    assert_eq!(comparison.has_regression(), skill.latency_ms.verdict == Verdict::Regression);
+    skill.latency_ms.verdict
+}
+
+#[test]
+fn a_verdict_needs_more_than_chance_more_than_a_trifle_and_enough_samples() {
+    assert_eq!(latency_verdict((500, 3_000), (500, 3_000)), Verdict::Normal);
+    assert_eq!(latency_verdict((500, 3_000), (500, 3_300)), Verdict::Regression);
+    assert_eq!(latency_verdict((500, 3_000), (500, 2_700)), Verdict::Improvement);
+    // Slower beyond doubt, but by 1.5 %.
+    assert_eq!(latency_verdict((20_000, 3_000), (20_000, 3_045)), Verdict::Normal);
+    assert_eq!(latency_verdict((20_000, 3_000), (20_000, 3_075)), Verdict::Regression);
+    // Slower by 2.5 %, but in doubt.
+    assert_eq!(latency_verdict((500, 3_000), (30, 3_075)), Verdict::Normal);
+    assert_eq!(latency_verdict((30, 3_000), (29, 9_000)), Verdict::TooFewSamples);
+    assert_eq!(latency_verdict((29, 3_000), (30, 9_000)), Verdict::TooFewSamples);
+    assert_eq!(latency_verdict((30, 3_000), (30, 9_000)), Verdict::Regression);
+}
+
+/// A z-test would find two failures of a thousand to one against the one in thirty, and be wrong every other week.
+#[test]
+fn one_rare_failure_is_no_regression() {
+    let rate = |before, recent: (u64, u64)| {
+        compare(ended("skill", before, 0), ended("skill", recent.0, recent.1)).skills["skill"].success_rate
+    };
+    let one = rate(1_000, (30, 1));
+    assert_eq!((one.test, one.verdict), (Some(Test::FisherExact), Verdict::Normal));
+    assert_eq!(one.p_value, Some(0.0291262136)); // 30 of 1030
+    let three = rate(1_000, (30, 3));
+    assert_eq!(three.verdict, Verdict::Regression);
+    let back = compare(ended("skill", 1_000, 500), ended("skill", 1_000, 100)).skills["skill"].success_rate;
+    assert_eq!((back.test, back.verdict, back.delta), (Some(Test::TwoProportionZ), Verdict::Improvement, Some(0.4)));
+}
+
+/// Two failures of 30 after none of 1000 have a probability of 0.08 %: a regression where it is all that was asked, and
+/// none among twenty skills more, one in sixty of which would show as much.
+#[test]
+fn the_more_is_asked_the_more_it_takes() {
+    let verdict = |others: u32| {
+        let (mut before, mut recent) = (ended("skill", 1_000, 0), ended("skill", 30, 2));
+        for other in 0..others {
+            before.extend(ended(&format!("other {other}"), 40, 4));
+            recent.extend(ended(&format!("other {other}"), 40, 4));
+        }
+        let rate = compare(before, recent).skills["skill"].success_rate;
+        assert_eq!(rate.p_value, Some(0.000820855388)); // 435 / 529,935
+        rate.verdict
+    };
+    assert_eq!((verdict(0), verdict(20)), (Verdict::Regression, Verdict::Normal));
+}
+
+#[test]
+fn money_and_tokens_are_compared_by_their_means() {
+    let used = |i: u64, cost: &str, tokens| {
+        let mut record = record("skill", "2026-02-05T00:00:00Z");
+        record.cost_usd = usd(cost);
+        record.tokens_used = Some(tokens + i % 7);
+        record
+    };
+    let comparison = compare(
+        (0..40).map(|i| used(i, "0.01", 1_000)).collect(),
+        (0..50).map(|i| used(i, "0.0102001", 900)).collect(),
+    );
+    let skill = &comparison.skills["skill"];
+    // All alike: what differs, differs for certain.
+    assert_eq!(
+        serde_json::to_string(&skill.cost_mean_usd).unwrap(),
+        concat!(
+            r#"{"baseline":0.01,"recent":0.0102001,"baseline_samples":40,"recent_samples":50,"test":"welch","#,
+            r#""delta":0.0002001,"interval":[0.0002001,0.0002001],"p_value":0.0,"p_adjusted":0.0,"verdict":"regression"}"#
+        )
+    );
+    assert_eq!(skill.tokens_mean.verdict, Verdict::Improvement);
+    assert_eq!(
+        serde_json::to_string(&skill.success_rate).unwrap(),
+        concat!(
+            r#"{"baseline":null,"recent":null,"baseline_samples":0,"recent_samples":0,"test":null,"delta":null,"#,
+            r#""interval":null,"p_value":null,"p_adjusted":null,"verdict":"too_few_samples"}"#
+        )
+    );
+    let json = serde_json::to_value(skill).unwrap();
+    assert!(skill.metrics().iter().all(|(key, metric)| json[key] == serde_json::to_value(metric).unwrap()));
+    assert_eq!(json.as_object().unwrap().len(), skill.metrics().len() + 1);
+    assert_eq!(json["latency_precision"], "exact");
+}
+
+/// 4097 different latencies are too many for a frozen baseline, so both sides are compared in buckets: of 64 ms here.
+#[test]
+fn many_latencies_are_compared_in_buckets() {
+    let spread = |count: u64, offset: u64| {
+        let mut records = executions("skill", count, 0);
+        let latencies = (0..).map(|i| 10_000 + offset + i);
+        records.iter_mut().zip(latencies).for_each(|(record, latency)| record.total_latency_ms = Some(latency));
+        records
+    };
+    let compared = |count| compare(spread(count, 0), spread(count, 1_000)).skills["skill"].clone();
+    let (exact, bounded) = (compared(4_096), compared(4_097));
+    let ends = |metric: runledger::baseline::Metric| metric.interval.unwrap();
+    assert_eq!((exact.latency_precision, exact.latency_ms.delta), (Precision::Exact, Some(1_000.0)));
+    assert_eq!((bounded.latency_precision, bounded.latency_ms.verdict), (Precision::Bounded, Verdict::Regression));
+    let off = (bounded.latency_ms.delta.unwrap() - 1_000.0).abs();
+    assert!(off > 0.0 && off < 32.0, "{off}");
+    assert!(ends(exact.latency_ms).iter().zip(ends(bounded.latency_ms)).all(|(a, b)| (a - b).abs() < 64.0));
+    // Middles of buckets of 64 ms lie so far apart.
+    assert!(ends(bounded.latency_ms).iter().chain(&bounded.latency_ms.delta).all(|distance| distance % 64.0 == 0.0));
+    // The medians are what the baselines say.
+    assert_eq!((bounded.latency_ms.baseline, bounded.latency_ms.recent), (Some(12_048.0), Some(13_048.0)));
+}
+
+#[test]
+fn what_only_one_side_has_cannot_be_judged() {
+    let comparison = compare(executions("gone", 40, 10), executions("new", 40, 10));
+    assert!(comparison.skills.keys().eq(["gone", "new"]));
+    for skill in comparison.skills.values() {
+        assert!(skill.metrics().iter().all(|(_, metric)| metric.verdict == Verdict::TooFewSamples));
+    }
+    assert_eq!(comparison.skills["new"].latency_ms.recent, Some(10.5));
+    assert!(!comparison.has_regression());
+}
+
+#[test]
+fn a_mean_that_left_its_range_is_not_judged() {
+    let comparison = compare(executions("skill", 40, 10), executions("skill", 40, u64::MAX / 400));
+    let skill = &comparison.skills["skill"];
+    assert_eq!((skill.latency_ms.verdict, skill.latency_mean_ms.verdict), (Verdict::Regression, Verdict::Regression));
+    let mut immense = executions("skill", 40, 10);
+    immense.iter_mut().for_each(|record| record.total_latency_ms = Some(u64::MAX));
+    let skill = compare(executions("skill", 40, 10), immense).skills["skill"].clone();
+    assert_eq!(
+        (skill.latency_ms.verdict, skill.latency_mean_ms.verdict),
+        (Verdict::Regression, Verdict::TooFewSamples)
+    );
+    assert_eq!((skill.latency_mean_ms.recent, skill.latency_mean_ms.recent_samples), (None, 40));
+}
+
+// Week to week.
+
+#[test]
+fn two_percent_from_week_to_week_is_stable() {
+    let measured = |start: &str, latency_ms, cost: &str| {
+        let mut record = record("skill", start);
+        record.total_latency_ms = Some(latency_ms);
+        record.cost_usd = usd(cost);
+        record
+    };
+    let weeks = [
+        [measured("2026-02-08T23:59:59.999Z", 1_000, "0.01"), record("gone", "2026-02-02T00:00:00Z")],
+        [measured("2026-02-09T00:00:00Z", 1_020, "0.0102001"), record("new", "2026-02-10T00:00:00Z")],
+        // Two weeks later: the week before is empty.
+        [measured("2026-02-23T00:00:00Z", 1_020, "0.01"), record("new", "2026-02-24T00:00:00Z")],
+    ];
+    let mut weekly = Weekly::default();
+    let mut rest = Weekly::default();
+    weeks[1].iter().for_each(|record| weekly.add(record));
+    weeks[0].iter().chain(&weeks[2]).for_each(|record| rest.add(record));
+    weekly.merge(rest);
+    let report = weekly.finish();
+
+    let starts: Vec<_> = report.weeks.iter().map(|week| week.week_start).collect();
+    assert_eq!(starts, [at("2026-02-09T00:00:00Z"), at("2026-02-23T00:00:00Z")]);
+    let changes = &report.weeks[0].skills;
+    assert!(changes.keys().eq(["gone", "new", "skill"]));
+    assert!(changes["gone"].stabilities().iter().all(|(_, stability)| *stability == Stability::Unknown));
+    let skill = &changes["skill"];
+    assert_eq!((skill.latency_p50_ms.delta, skill.latency_p50_ms.relative_delta), (Some(20.0), Some(0.02)));
+    assert_eq!(skill.latency_p50_ms.stability, Stability::Stable);
+    assert_eq!(skill.cost_mean_usd.stability, Stability::Changed);
+    assert_eq!(skill.tokens_mean.stability, Stability::Unknown);
+    assert_eq!(
+        serde_json::to_string(&skill.cost_mean_usd).unwrap(),
+        r#"{"baseline":0.01,"recent":0.0102001,"delta":0.0002001,"relative_delta":0.02001,"stability":"changed"}"#
+    );
+    let json = serde_json::to_value(skill).unwrap();
+    assert_eq!(json.as_object().unwrap().len(), skill.stabilities().len());
+    assert!(skill.stabilities().iter().all(|(key, _)| json[key]["stability"].is_string()));
+
+    let after_a_gap = &report.weeks[1].skills;
+    assert!(after_a_gap.keys().eq(["new", "skill"]));
+    assert_eq!(
+        (after_a_gap["skill"].latency_p50_ms.baseline, after_a_gap["skill"].latency_p50_ms.recent),
+        (None, Some(1_020.0))
+    );
+}

@@ -1,0 +1,328 @@
+//! Promise: the metrics of a production are derived from its records in one pass; what they do not tell is counted apart
+//! and is never 0.
+
+use crate::production::{execution, generation, production, usd};
+use runledger::governance::derived::{Accumulator, DerivedMetrics, Outcomes, ShotType, Tally};
+use runledger::metrics::{Kind, QcOutcome, Status};
+use runledger::{Error, ErrorKind, ExecutionMetrics};
+
+fn derive(records: &[ExecutionMetrics]) -> DerivedMetrics {
+    DerivedMetrics::compute(records.iter().cloned().map(Ok)).unwrap()
+}
+
+fn counts(tally: &Tally) -> (Vec<(&str, u64)>, u64) {
+    (tally.counts.iter().map(|counted| (counted.name.as_str(), counted.count)).collect(), tally.untold)
+}
+
+#[test]
+fn average_regenerations_per_shot() {
+    let derived = derive(&production());
+    // 11 close-ups with 3, 4 wide shots and 3 by drone with 1, 8 with none; one close-up does not tell.
+    assert_eq!((derived.shots.shots, derived.shots.regenerations_untold), (27, 1));
+    assert_eq!(derived.shots.regenerations, Some(40));
+    assert_eq!(derived.shots.average_regenerations, Some(40.0 / 26.0));
+    assert_eq!(derived.without_shot, 1);
+}
+
+/// Each attempt has its record, and tells how many came before.
+#[test]
+fn a_shot_has_the_highest_count_of_its_executions_in_whatever_run() {
+    let mut attempts: Vec<_> = (0..4).map(|n| generation(n, "s", "a", "wide")).collect();
+    for (attempt, count) in attempts.iter_mut().zip([Some(0), Some(2), None, Some(1)]) {
+        attempt.production.regen_count = count;
+    }
+    attempts[1].run.run_id = Some("another".into());
+    let of_other_scene = generation(9, "t", "a", "wide");
+    attempts.push(of_other_scene);
+    let shots = derive(&attempts).shots;
+    assert_eq!((shots.shots, shots.regenerations, shots.regenerations_untold), (2, Some(2), 1));
+}
+
+#[test]
+fn drift_frequency_by_category() {
+    let derived = derive(&production());
+    assert_eq!(counts(&derived.drift), (vec![("identity", 2), ("lighting", 1)], 28));
+    assert_eq!(derived.drift.counts[0].share, 2.0 / 3.0);
+}
+
+#[test]
+fn cost_per_scene_is_exact_and_counts_what_has_no_price() {
+    let mut records = production();
+    records[0].cost_usd = usd("98765432109876.12345678");
+    let scenes = derive(&records).scenes;
+    let told: Vec<_> = scenes
+        .iter()
+        .map(|scene| (scene.scene_id.as_deref(), scene.executions, scene.cost_usd, scene.unpriced))
+        .collect();
+    assert_eq!(
+        told,
+        [(None, 1, None, 1), (Some("s1"), 12, usd("98765432109881.12345678"), 1), (Some("s2"), 15, usd("1.5"), 0)]
+    );
+}
+
+#[test]
+fn a_cost_beyond_the_range_is_an_error() {
+    let mut record = generation(1, "s", "a", "wide");
+    record.cost_usd = usd("170000000000000000000000000");
+    let error = DerivedMetrics::compute([Ok(record.clone()), Ok(record)]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Overflow);
+}
+
+#[test]
+fn tier_usage_distribution() {
+    let derived = derive(&production());
+    assert_eq!(counts(&derived.tiers), (vec![("Standard", 15), ("premium", 12)], 1));
+    assert_eq!(derived.tiers.counts[1].share, 12.0 / 27.0);
+}
+
+#[test]
+fn failure_rate_per_model() {
+    let models = derive(&production()).models;
+    let told: Vec<_> = models
+        .iter()
+        .map(|model| {
+            let outcomes = model.outcomes;
+            (model.model.as_deref(), outcomes.known, outcomes.failed, outcomes.failure_rate, outcomes.unknown)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Some("gpt-9"), 1, 0, Some(0.0), 0),
+            (Some("video-1"), 12, 6, Some(0.5), 0),
+            (Some("video-2"), 14, 0, Some(0.0), 1)
+        ]
+    );
+}
+
+#[test]
+fn a_model_fails_by_its_outcome_or_else_by_its_execution() {
+    let told = |status: Status, outcome: Option<&str>, kind: Kind| {
+        let mut record = execution(1, 0);
+        record.set_status(status);
+        (record.model.name, record.kind) = (Some("m".into()), kind);
+        record.production.outcome = outcome.map(QcOutcome::from);
+        let outcomes = derive(&[record]).models[0].outcomes;
+        (outcomes.failed, outcomes.unknown)
+    };
+    assert_eq!(told(Status::Failed, None, Kind::Skill), (1, 0));
+    assert_eq!(told(Status::Success, Some("FAIL"), Kind::Generation), (1, 0));
+    assert_eq!(told(Status::Failed, Some("PASS"), Kind::Skill), (0, 0));
+    assert_eq!(told(Status::Success, Some("FIX"), Kind::Skill), (0, 0));
+    assert_eq!(told(Status::Paused, None, Kind::Skill), (0, 1));
+    // A quality control that could not be made has no verdict, nor has one that says none.
+    assert_eq!(told(Status::Failed, None, Kind::Qc), (0, 1));
+    assert_eq!(told(Status::Success, None, Kind::Qc), (0, 1));
+}
+
+/// As the calls of the log kinds leave them: the attempt says what made the artifact, and the control what it is worth.
+#[test]
+fn what_a_control_found_counts_to_the_model_that_made_the_artifact() {
+    let attempt = |id, model: &str, artifact: &str, status| {
+        let mut made = execution(id, id as u64);
+        made.kind = Kind::Generation;
+        made.set_status(status);
+        (made.model.name, made.production.artifact) = (Some(model.into()), Some(artifact.into()));
+        made
+    };
+    let control = |id, artifact: &str, outcome: Option<&str>| {
+        let mut control = execution(id, id as u64);
+        control.kind = Kind::Qc;
+        (control.production.artifact, control.production.outcome) =
+            (Some(artifact.into()), outcome.map(QcOutcome::from));
+        control
+    };
+    let told = |records: &[ExecutionMetrics]| {
+        let derived = derive(records);
+        let of = |outcomes: &Outcomes| (outcomes.known, outcomes.failed, outcomes.unknown);
+        let models: Vec<_> =
+            derived.models.iter().map(|model| (model.model.clone().unwrap(), of(&model.outcomes))).collect();
+        (models, of(&derived.controls_without_model))
+    };
+    let m = |counts| vec![("m".to_owned(), counts)];
+    let success = attempt(1, "m", "a_v1", Status::Success);
+    assert_eq!(told(std::slice::from_ref(&success)), (m((1, 0, 0)), (0, 0, 0)));
+    // The last control counts, in whatever order they are read; the attempt is one execution.
+    let controls =
+        [control(2, "a_v1", Some("FAIL")), control(3, "a_v1", Some("FIX")), control(4, "a_v1", Some("FAIL"))];
+    let mut all = vec![success.clone()];
+    all.extend(controls);
+    assert_eq!(told(&all), (m((1, 1, 0)), (0, 0, 0)));
+    all.reverse();
+    assert_eq!(told(&all), (m((1, 1, 0)), (0, 0, 0)));
+    assert_eq!(told(&all[1..]), (m((1, 0, 0)), (0, 0, 0)), "to be mended is not failed");
+    // A control that says nothing changes nothing, and one that passes mends no attempt that failed.
+    assert_eq!(told(&[success.clone(), control(2, "a_v1", None)]), (m((1, 0, 0)), (0, 0, 0)));
+    let failed = attempt(1, "m", "a_v1", Status::Failed);
+    assert_eq!(told(&[failed, control(2, "a_v1", Some("PASS"))]), (m((1, 1, 0)), (0, 0, 0)));
+    // What the attempt tells of itself it is taken at its word for.
+    let mut own = success.clone();
+    own.production.outcome = Some(QcOutcome::Pass);
+    assert_eq!(told(&[own, control(2, "a_v1", Some("FAIL"))]), (m((1, 0, 0)), (1, 1, 0)));
+
+    // Of another artifact, of the same name in another run, of none, and without a verdict: counted apart.
+    let mut elsewhere = control(2, "a_v1", Some("FAIL"));
+    elsewhere.run.run_id = Some("run-9".into());
+    let mut of_none = control(3, "", Some("PASS"));
+    of_none.production.artifact = None;
+    let rest = [success.clone(), elsewhere, of_none, control(4, "b_v1", None), control(5, "", Some("FAIL"))];
+    assert_eq!(told(&rest), (m((1, 0, 0)), (3, 2, 1)));
+
+    // One that names the model that it is about; and one that asked a model of its own, which has done its work.
+    let mut about = control(2, "a_v1", Some("FAIL"));
+    about.model.name = Some("m".into());
+    assert_eq!(told(&[success.clone(), about]), (m((2, 1, 0)), (0, 0, 0)));
+    let mut asked = control(2, "a_v1", Some("FAIL"));
+    (asked.model.name, asked.tokens_used) = (Some("judge".into()), Some(900));
+    let judge = |failed| ("judge".to_owned(), (1, failed, 0));
+    assert_eq!(told(&[success, asked.clone()]), (vec![judge(0), m((1, 1, 0)).remove(0)], (0, 0, 0)));
+    asked.set_status(Status::Failed);
+    assert_eq!(told(&[asked]), (vec![judge(1)], (1, 1, 0)));
+}
+
+#[test]
+fn a_decision_counts_to_a_model_only_if_it_used_one() {
+    for kind in [Kind::ModelRouting, Kind::BudgetGate] {
+        let mut decision = execution(1, 0);
+        (decision.kind, decision.model.name, decision.model.tier) = (kind, Some("m".into()), Some("premium".into()));
+        let derived = derive(std::slice::from_ref(&decision));
+        assert!(derived.models.is_empty() && derived.scenes.is_empty());
+        assert_eq!(counts(&derived.tiers), (vec![], 0));
+        decision.tokens_used = Some(10);
+        let derived = derive(&[decision]);
+        assert_eq!((derived.models.len(), derived.scenes.len(), derived.tiers.counts.len()), (1, 1, 1));
+    }
+}
+
+#[test]
+fn most_common_qc_violations_come_first() {
+    assert_eq!(counts(&derive(&production()).qc_violations), (vec![("hands", 5), ("text", 2)], 2));
+    let mut record = execution(1, 0);
+    record.production.qc_violations = ["b", "c", "a", "c"].map(String::from).to_vec();
+    assert_eq!(counts(&derive(&[record]).qc_violations), (vec![("c", 2), ("a", 1), ("b", 1)], 0));
+}
+
+fn risks(records: &[ExecutionMetrics]) -> Vec<(Option<String>, [Option<bool>; 3])> {
+    let risks = |of: ShotType| (of.shot_type, [of.risky_regenerations, of.risky_failures, of.high_risk]);
+    derive(records).shot_types.into_iter().map(risks).collect()
+}
+
+#[test]
+fn high_risk_shot_types() {
+    assert_eq!(
+        risks(&production()),
+        [
+            (Some("close-up".into()), [Some(true); 3]),
+            (Some("drone".into()), [None; 3]), // three shots tell nothing
+            (Some("wide".into()), [Some(false); 3]),
+        ]
+    );
+}
+
+/// So many shots of a type, each with a regeneration count and an outcome.
+fn shots(shot_type: &str, count: u128, regen_count: u64, outcome: Option<QcOutcome>) -> Vec<ExecutionMetrics> {
+    let shot = |n: u128| {
+        let mut record = generation(n, shot_type, &n.to_string(), shot_type);
+        record.set_status(Status::Interrupted);
+        (record.production.regen_count, record.production.outcome) = (Some(regen_count), outcome.clone());
+        record
+    };
+    (0..count).map(shot).collect()
+}
+
+#[test]
+fn a_risk_is_above_one_and_a_half_times_the_average_of_all_shots() {
+    // 10 × 3 and 10 × 1 regenerations: 3 is 1.5 times the average of 2, and not more.
+    let at_the_limit = [shots("a", 10, 3, None), shots("b", 10, 1, None)].concat();
+    assert_eq!(risks(&at_the_limit)[0].1, [Some(false), None, None]);
+    let above = [shots("a", 10, 3, None), shots("b", 11, 1, None)].concat();
+    assert_eq!(risks(&above)[0].1, [Some(true), None, Some(true)]);
+    // 10 of 10 fail, then 10 of 15 and of 16 in all: 1.0 is 1.5 times 2/3.
+    let failing = |others| {
+        let others = shots("b", others, 0, Some(QcOutcome::Pass));
+        risks(&[shots("a", 10, 0, Some(QcOutcome::Fail)), others].concat()).remove(0).1
+    };
+    assert_eq!(failing(5), [Some(false), Some(false), Some(false)]);
+    assert_eq!(failing(6), [Some(false), Some(true), Some(true)]);
+}
+
+#[test]
+fn a_risk_is_not_told_from_less_than_ten() {
+    let of = |count| {
+        risks(&[shots("a", count, 9, Some(QcOutcome::Fail)), shots("b", 90, 0, Some(QcOutcome::Pass))].concat())
+    };
+    assert_eq!(of(9)[0].1, [None; 3]);
+    assert_eq!(of(10)[0].1, [Some(true); 3]);
+}
+
+#[test]
+fn shots_of_an_unknown_type_have_no_risk_but_count_in_the_average() {
+    let mut records = [shots("a", 10, 9, Some(QcOutcome::Fail)), shots("b", 90, 0, Some(QcOutcome::Pass))].concat();
+    records.iter_mut().take(10).for_each(|record| record.production.shot_type = None);
+    assert_eq!(risks(&records)[0], (None, [None; 3]));
+    assert_eq!(derive(&records).shots.regenerations, Some(90));
+}
+
+#[test]
+fn nothing_known_is_no_zero() {
+    let derived = derive(&[generation(1, "s", "a", "wide"), execution(2, 0)]);
+    assert_eq!((derived.shots.regenerations, derived.shots.average_regenerations), (None, None));
+    let mut unknown = generation(3, "s", "a", "wide");
+    unknown.set_status(Status::Interrupted);
+    unknown.model.name = Some("m".into());
+    let derived = derive(&[unknown]);
+    assert_eq!((derived.models[0].outcomes.failure_rate, derived.models[0].outcomes.unknown), (None, 1));
+    assert_eq!((derived.scenes[0].cost_usd, derived.scenes[0].unpriced), (None, 1));
+}
+
+#[test]
+fn the_order_of_the_records_does_not_matter() {
+    let mut records = production();
+    let forward = serde_json::to_string(&derive(&records)).unwrap();
+    records.reverse();
+    assert_eq!(serde_json::to_string(&derive(&records)).unwrap(), forward);
+}
+
+/// As several threads take them in, and merge what they have.
+#[test]
+fn a_log_in_parts_gives_what_it_gives_as_a_whole() {
+    let records = production();
+    let whole = serde_json::to_string(&derive(&records)).unwrap();
+    let of = |part: &[ExecutionMetrics]| {
+        let mut accumulator = Accumulator::new();
+        part.iter().for_each(|record| accumulator.add(record).unwrap());
+        accumulator
+    };
+    for first in 0..=records.len() {
+        for second in first..=records.len() {
+            let (a, b, c) = (of(&records[..first]), of(&records[first..second]), of(&records[second..]));
+            let mut all = a;
+            all.merge(b).unwrap();
+            all.merge(c).unwrap();
+            assert_eq!(serde_json::to_string(&all.finish()).unwrap(), whole, "{first} {second}");
+        }
+    }
+    let mut torn = Accumulator::new();
+    torn.skip(ExecutionMetrics::from_json("torn").unwrap_err());
+    let mut all = of(&records);
+    all.merge(torn).unwrap();
+    assert_eq!(all.finish().skipped().count(), 1);
+}
+
+#[test]
+fn counts_at_the_ends_of_their_range_do_not_overflow() {
+    let derived = derive(&shots("a", 20, u64::MAX, Some(QcOutcome::Fail)));
+    assert_eq!(derived.shots.regenerations, Some(u128::from(u64::MAX) * 20));
+    assert_eq!(derived.shot_types[0].risky_regenerations, Some(false));
+    assert!(serde_json::to_string(&derived).unwrap().contains("\"regenerations\":368934881474191032300,"));
+}
+
+#[test]
+fn lines_that_are_no_records_are_counted_and_other_errors_end_it() {
+    let lines = [production()[0].to_json().unwrap(), "torn".to_owned()];
+    let derived = DerivedMetrics::compute(lines.iter().map(|line| ExecutionMetrics::from_json(line))).unwrap();
+    assert_eq!((derived.executions, derived.skipped().count()), (1, 1));
+    let directory = tempfile::tempdir().unwrap();
+    let absent: Error = runledger::Records::open(directory.path().join("absent.jsonl")).unwrap_err();
+    assert_eq!(DerivedMetrics::compute([Err(absent)]).unwrap_err().kind(), ErrorKind::Io);
+}

@@ -1,0 +1,604 @@
+//! Promise: whoever must hear of what the log shows is told so, with the evidence and a statistic that supports it; chance
+//! is not, and too few results are called that.
+//!
+//! The lines of the run logger's escalation policy are quoted where they are tested. That the statistics are right is
+//! tested against scipy, where they are computed.
+
+use runledger::baseline::Test;
+use runledger::governance::{
+    AllowedModels, Escalation, EscalationPolicy, EscalationReport, Escalations, Evidence, Policy, Recipient, Share,
+    Statistic, Trigger,
+};
+use runledger::metrics::{CostTier, Kind, LlmCall, QcOutcome, Status};
+use runledger::{ErrorKind, ExecutionMetrics, Timestamp, Usd, Uuid};
+
+/// A Wednesday; its week begins on the 16th.
+const NOW: &str = "2026-11-18T12:00:00Z";
+const BEFORE: &str = "2026-11-10T12:00:00Z";
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn usd(text: &str) -> Usd {
+    text.parse().unwrap()
+}
+
+/// Records, numbered from 1 on.
+#[derive(Default)]
+struct Log(Vec<ExecutionMetrics>);
+
+impl Log {
+    fn push(&mut self, skill: &str, start: &str, change: impl FnOnce(&mut ExecutionMetrics)) {
+        let number = self.0.len() as u128 + 1;
+        let mut record = ExecutionMetrics::new(Uuid::from_u128(number), skill, "1.0.0", time(start));
+        record.set_status(Status::Success);
+        change(&mut record);
+        self.0.push(record);
+    }
+
+    fn report_by(&self, policy: EscalationPolicy) -> EscalationReport {
+        let mut escalations =
+            Escalations::new(policy, time("2026-11-16T00:00:00Z"), Some(time("2026-11-20T00:00:00Z"))).unwrap();
+        self.0.iter().for_each(|record| escalations.add(record).unwrap());
+        escalations.finish()
+    }
+
+    fn report(&self) -> EscalationReport {
+        self.report_by(EscalationPolicy::default())
+    }
+}
+
+fn only(report: &EscalationReport) -> &Escalation {
+    assert_eq!(report.escalations.len(), 1, "{report:#?}");
+    let found = &report.escalations[0];
+    assert_eq!(found.recipient, found.trigger.recipient());
+    found
+}
+
+/// What was not judged, of a log of which nobody is told anything.
+fn silent(log: &Log) -> Vec<Trigger> {
+    let report = log.report();
+    assert_eq!(report.escalations, []);
+    report.unjudged.iter().map(|unjudged| unjudged.trigger).collect()
+}
+
+fn numbers(evidence: &Evidence) -> (u64, Vec<u128>) {
+    (evidence.count, evidence.executions.iter().map(|id| id.as_u128()).collect())
+}
+
+fn share(part: u64, whole: u64) -> Share {
+    let mut share = Share::default();
+    (share.part, share.whole) = (part, whole);
+    share
+}
+
+/// What tests the two shares, and both of them.
+fn shares(found: &Escalation) -> (Test, Share, Share) {
+    let Statistic::Shares(test) = &found.statistic else { panic!("{found:?}") };
+    assert!(test.p_value <= test.p_adjusted && test.p_adjusted <= 0.01, "{test:?}");
+    assert!(test.interval[0] <= test.delta && test.delta <= test.interval[1], "{test:?}");
+    (test.test, test.found, test.reference)
+}
+
+/// "Escalate to human review if: Repeated missing logs."
+#[test]
+fn repeated_missing_logs() {
+    let mut log = Log::default();
+    (0..2).for_each(|_| log.push("draw", NOW, |record| record.set_status(Status::Interrupted)));
+    (0..7).for_each(|_| log.push("draw", NOW, |_| ()));
+    log.push("draw", BEFORE, |record| record.set_status(Status::Interrupted));
+    assert_eq!(log.report().escalations, []);
+
+    log.push("publish", NOW, |record| record.set_status(Status::Interrupted));
+    let report = log.report();
+    let found = only(&report);
+    assert_eq!(
+        (found.trigger, found.recipient, &found.subject),
+        (Trigger::RepeatedMissingLogs, Recipient::Human, &None)
+    );
+    assert_eq!(found.why, "3 of 10 executions have no end: 3 interrupted, 0 in flight for over 24 h");
+    assert_eq!(numbers(&found.evidence), (3, vec![1, 2, 11]));
+    // statsmodels: proportion_confint(3, 10, 0.01, "wilson")
+    let Statistic::Share { found, interval } = found.statistic else { panic!() };
+    assert_eq!((found, interval), (share(3, 10), [0.0795663165, 0.679975321]));
+    assert_eq!(report.executions, 10);
+}
+
+/// What is in flight is no missing log, until it has been so for too long.
+#[test]
+fn what_is_in_flight_for_too_long_is_a_missing_log() {
+    let mut log = Log::default();
+    for start in ["2026-11-17T11:59:59.999Z", "2026-11-17T12:00:00Z", "2026-11-18T11:00:00Z", BEFORE] {
+        log.push("draw", start, |record| (record.execution_succeeded, record.status) = (None, None));
+    }
+    let mut policy = EscalationPolicy::default();
+    policy.missing_logs_min = 1;
+    let mut escalations = Escalations::new(policy, time("2026-11-16T00:00:00Z"), None).unwrap();
+    log.0.iter().for_each(|begun| escalations.add_in_flight(begun, time(NOW)));
+    let report = escalations.finish();
+    assert_eq!(only(&report).why, "1 of 1 executions have no end: 0 interrupted, 1 in flight for over 24 h");
+    assert_eq!(numbers(&only(&report).evidence), (1, vec![1]));
+}
+
+/// What was lost is the most missing log of all: in the window, and as many as there must be.
+#[test]
+fn what_was_lost_is_a_missing_log() {
+    let report = |lost: &[(&str, u64)], interrupted: usize| {
+        let mut log = Log::default();
+        (0..interrupted).for_each(|_| log.push("draw", NOW, |record| record.set_status(Status::Interrupted)));
+        let (since, until) = (time("2026-11-16T00:00:00Z"), time("2026-11-20T00:00:00Z"));
+        let mut escalations = Escalations::new(EscalationPolicy::default(), since, Some(until)).unwrap();
+        log.0.iter().for_each(|record| escalations.add(record).unwrap());
+        lost.iter().for_each(|&(at, records)| escalations.add_lost(time(at), records));
+        escalations.finish()
+    };
+    assert_eq!(report(&[(NOW, 1), (NOW, 1), (BEFORE, 9), ("2026-11-20T00:00:00Z", 9)], 2).escalations, []);
+    let found = report(&[(NOW, 1), ("2026-11-16T00:00:00Z", 2)], 0);
+    let found = only(&found);
+    let none = "0 of 0 executions have no end: 0 interrupted, 0 in flight for over 24 h; records lost: 3";
+    assert_eq!((found.trigger, found.why.as_str()), (Trigger::RepeatedMissingLogs, none));
+    let Statistic::Share { found, interval } = found.statistic else { panic!() };
+    assert_eq!((found, interval), (share(0, 0), [0.0, 1.0]));
+    let found = report(&[(NOW, 1)], 3);
+    let both = "3 of 3 executions have no end: 3 interrupted, 0 in flight for over 24 h; records lost: 1";
+    assert_eq!(only(&found).why, both);
+}
+
+/// "Escalate to human review if: Cost discrepancies detected": too dear and too cheap, in sum and not for one.
+#[test]
+fn cost_discrepancies_detected() {
+    let costs = |pairs: &[(&str, &str)]| {
+        let mut log = Log::default();
+        for &(estimated, actual) in pairs {
+            log.push("draw", NOW, |record| {
+                (record.cost.estimated_usd, record.cost_usd) = (Some(usd(estimated)), Some(usd(actual)));
+            });
+        }
+        log.push("draw", NOW, |record| record.cost_usd = Some(usd("9")));
+        log.push("draw", NOW, |record| record.cost.estimated_usd = Some(usd("9")));
+        log.push("draw", BEFORE, |record| {
+            (record.cost.estimated_usd, record.cost_usd) = (Some(usd("1")), Some(usd("9")));
+        });
+        log.report()
+    };
+    let report = costs(&[("2", "3"), ("2", "2.1"), ("1", "1.5")]);
+    let found = only(&report);
+    assert_eq!((found.trigger, found.recipient), (Trigger::CostDiscrepancy, Recipient::Human));
+    assert_eq!(found.subject.as_deref(), Some("draw"));
+    assert_eq!(found.why, "it cost 6.6 USD where 5 USD were estimated (+32.0 %); executions: 3");
+    assert_eq!(numbers(&found.evidence), (2, vec![1, 3]));
+    let Statistic::Costs { compared, estimated_usd, actual_usd, relative, interval_usd, p_value, .. } = found.statistic
+    else {
+        panic!("{found:?}")
+    };
+    assert_eq!((compared, estimated_usd, actual_usd, relative), (3, usd("5"), usd("6.6"), Some(0.32)));
+    // scipy: ttest_1samp([1, 0.1, 0.5], 0), confidence_interval(0.99)
+    assert_eq!((interval_usd, p_value), (Some([-2.05051678, 3.11718345]), Some(0.1770488)));
+
+    assert_eq!(
+        only(&costs(&[("20", "15")])).why,
+        "it cost 15 USD where 20 USD were estimated (-25.0 %); executions: 1"
+    );
+    assert_eq!(only(&costs(&[("0", "1")])).why, "it cost 1 USD where 0 USD were estimated; executions: 1");
+    // A fifth and no more; much of little; one that makes up for the other.
+    for pairs in [&[("10", "12")][..], &[("0.01", "1.009999999999")], &[("2", "4"), ("4", "2")], &[]] {
+        assert_eq!(costs(pairs).escalations, [], "{pairs:?}");
+    }
+}
+
+#[test]
+fn a_sum_of_costs_that_leaves_its_range_is_an_error() {
+    let mut log = Log::default();
+    let most = Usd::from_pico(i128::MAX);
+    (0..2).for_each(|_| {
+        log.push("draw", NOW, |record| (record.cost.estimated_usd, record.cost_usd) = (Some(most), Some(most)));
+    });
+    let mut escalations = Escalations::new(EscalationPolicy::default(), time("2026-11-16T00:00:00Z"), None).unwrap();
+    escalations.add(&log.0[0]).unwrap();
+    assert_eq!(escalations.add(&log.0[1]).unwrap_err().kind(), ErrorKind::Overflow);
+}
+
+fn uses(log: &mut Log, skill: &str, model: &str, tier: &str, kind: Kind) {
+    log.push(skill, NOW, |record| {
+        (record.model.name, record.model.tier, record.kind) = (Some(model.into()), Some(tier.into()), kind);
+    });
+}
+
+/// "Escalate to human review if: Model misuse patterns detected": models and tiers that the policy does not allow, for
+/// skills and kinds that it names.
+#[test]
+fn model_misuse_patterns_detected() {
+    let mut log = Log::default();
+    uses(&mut log, "Draw", "Image-2", "premium", Kind::Generation);
+    uses(&mut log, "draw", "image-2-mini", "standard", Kind::Generation);
+    uses(&mut log, "draw", "gpt-4", "standard", Kind::Generation);
+    uses(&mut log, "draw", "image-3", "gold", Kind::Generation);
+    uses(&mut log, "draw", "gpt-4", "premium", Kind::Qc);
+    uses(&mut log, "publish", "gpt-4", "gold", Kind::Generation);
+    log.push("draw", NOW, |record| {
+        (record.kind, record.model.name) = (Kind::Generation, Some("image-2".to_owned()));
+        record.trace.llm_calls = vec![LlmCall::new(1, "gpt-4"), LlmCall::new(2, "image-2")];
+    });
+    log.push("draw", NOW, |record| record.kind = Kind::Generation);
+
+    assert_eq!(log.report().escalations, []); // nothing is allowed or forbidden
+    let allowed = |skills: &str, models: &str, tiers: &str| {
+        let mut allowed = AllowedModels::default();
+        allowed.kinds = vec![Kind::Generation];
+        for (list, text) in [(&mut allowed.skills, skills), (&mut allowed.models, models), (&mut allowed.tiers, tiers)]
+        {
+            list.extend(text.split_whitespace().map(str::to_owned));
+        }
+        allowed
+    };
+    let mut policy = EscalationPolicy::default();
+    policy.allowed_models = vec![allowed("draw", "image-#*", ""), allowed("*", "", "Premium standard")];
+    let report = log.report_by(policy.clone());
+    let found: Vec<_> = report.escalations.iter().map(|found| (&*found.why, numbers(&found.evidence).1)).collect();
+    assert!(report.escalations.iter().all(|found| found.trigger == Trigger::ModelMisuse));
+    assert_eq!(
+        found,
+        [
+            (r#"3 of 4 executions used what is not allowed: "gold", "gpt-4""#, vec![3, 4, 7]),
+            (r#"1 of 1 executions used what is not allowed: "gold""#, vec![6]),
+        ]
+    );
+    let recipients: Vec<_> =
+        report.escalations.iter().map(|found| (found.recipient, found.subject.as_deref())).collect();
+    assert_eq!(recipients, [(Recipient::Human, Some("draw")), (Recipient::Human, Some("publish"))]);
+
+    policy.misuse_min = 3;
+    assert_eq!(log.report_by(policy).escalations.len(), 1);
+}
+
+fn controls(log: &mut Log, start: &str, outcome: QcOutcome, count: usize) {
+    for _ in 0..count {
+        log.push("qc-grader", start, |record| {
+            (record.kind, record.production.outcome) = (Kind::Qc, Some(outcome.clone()));
+        });
+    }
+}
+
+/// "Escalate to human review if: QC failure rate spikes": against the weeks before the week, and not by chance.
+#[test]
+fn qc_failure_rate_spikes() {
+    let mut log = Log::default();
+    controls(&mut log, BEFORE, QcOutcome::Pass, 90);
+    controls(&mut log, BEFORE, QcOutcome::Fail, 10);
+    controls(&mut log, NOW, QcOutcome::Pass, 36);
+    controls(&mut log, NOW, QcOutcome::Fail, 4);
+    // Neither of the window nor of the reference, which ends where the week begins, nor an outcome at all.
+    for start in ["2026-10-18T23:59:59.999Z", "2026-11-20T00:00:00Z"] {
+        controls(&mut log, start, QcOutcome::Fail, 50);
+    }
+    controls(&mut log, NOW, QcOutcome::from("MAYBE"), 50);
+    assert_eq!(log.report().escalations, []);
+
+    controls(&mut log, NOW, QcOutcome::Fix, 10);
+    let report = log.report();
+    let found = only(&report);
+    assert_eq!((found.trigger, found.recipient), (Trigger::QcFailureSpike, Recipient::Human));
+    assert_eq!(found.subject.as_deref(), Some("qc-grader"));
+    assert_eq!(found.why, "14 of 50 (28.0 %) controls did not accept, 10 of 100 (10.0 %) in the reference");
+    assert_eq!(shares(found), (Test::TwoProportionZ, share(14, 50), share(10, 100)));
+    assert_eq!(found.evidence.count, 14);
+    assert_eq!(
+        (report.reference_since, report.reference_until),
+        (time("2026-10-19T00:00:00Z"), time("2026-11-16T00:00:00Z"))
+    );
+
+    // Better than before is no spike.
+    let mut better = Log::default();
+    controls(&mut better, BEFORE, QcOutcome::Fail, 50);
+    controls(&mut better, NOW, QcOutcome::Pass, 50);
+    assert_eq!(better.report().escalations, []);
+}
+
+/// Later in the week, the window is shorter and the reference the same.
+#[test]
+fn the_reference_stands_still_for_a_week() {
+    let of = |since: &str| {
+        let report = Escalations::new(EscalationPolicy::default(), time(since), None).unwrap().finish();
+        (report.reference_since.to_string(), report.reference_until.to_string())
+    };
+    let week = ("2026-10-19T00:00:00.000Z".to_owned(), "2026-11-16T00:00:00.000Z".to_owned());
+    assert_eq!(of("2026-11-16T00:00:00Z"), week);
+    assert_eq!(of("2026-11-22T23:59:59.999Z"), week);
+    assert_eq!(of("0000-01-05T00:00:00Z").0, "0000-01-03T00:00:00.000Z"); // there is nothing before the year 0
+}
+
+/// A difference that is certain and small is not worth telling.
+#[test]
+fn what_is_certain_and_small_is_not_told() {
+    let mut log = Log::default();
+    controls(&mut log, BEFORE, QcOutcome::Pass, 4950);
+    controls(&mut log, BEFORE, QcOutcome::Fail, 50);
+    controls(&mut log, NOW, QcOutcome::Pass, 1900);
+    controls(&mut log, NOW, QcOutcome::Fail, 100);
+    assert_eq!(log.report().escalations, []);
+    let mut policy = EscalationPolicy::default();
+    policy.share_difference_min = 0.03;
+    assert_eq!(log.report_by(policy).escalations.len(), 1);
+}
+
+/// Too few results on either side are no verdict, and are called that.
+#[test]
+fn too_few_results_are_no_verdict() {
+    let mut log = Log::default();
+    controls(&mut log, BEFORE, QcOutcome::Pass, 29);
+    controls(&mut log, NOW, QcOutcome::Fail, 40);
+    let report = log.report();
+    assert_eq!(report.escalations, []);
+    let unjudged: Vec<_> = report.unjudged.iter().map(|unjudged| (unjudged.trigger, &*unjudged.why)).collect();
+    assert_eq!(unjudged, [(Trigger::QcFailureSpike, "40 and 29 are known; 30 of each are needed")]);
+    controls(&mut log, BEFORE, QcOutcome::Pass, 1);
+    let report = log.report();
+    assert_eq!((report.escalations.len(), report.unjudged), (1, vec![]));
+}
+
+/// Makes artifacts of one model, and controls them; `drifted` of them drifted, and `rejected` were not accepted.
+fn made(log: &mut Log, model: &str, tier: &str, count: usize, drifted: usize, rejected: usize) {
+    for made in 0..count {
+        let artifact = format!("{model}_v{made}.png");
+        log.push("draw", NOW, |record| {
+            (record.kind, record.run.run_id) = (Kind::Generation, Some("run-7".to_owned()));
+            (record.model.name, record.model.tier) = (Some(model.to_owned()), Some(tier.to_owned()));
+            record.production.artifact = Some(artifact.clone());
+        });
+        log.push("qc-grader", NOW, |record| {
+            (record.kind, record.run.run_id) = (Kind::Qc, Some("run-7".to_owned()));
+            // The grader's own model is not the artifact's.
+            (record.model.name, record.cost_tier) = (Some("grader".to_owned()), Some(CostTier::Free));
+            record.production.artifact = Some(artifact);
+            record.production.outcome = Some(if made < rejected { QcOutcome::Fail } else { QcOutcome::Pass });
+            record.production.drift_category = (made < drifted).then(|| "style".to_owned());
+        });
+    }
+}
+
+/// "Escalate to cost-optimizer if: Drift correlated with specific tier": of the tier that made the artifact, not of the one
+/// that controlled it.
+#[test]
+fn drift_correlated_with_specific_tier() {
+    let mut log = Log::default();
+    made(&mut log, "a", "Standard", 40, 20, 0);
+    made(&mut log, "b", "Premium", 60, 6, 0);
+    made(&mut log, "c", "Gold", 60, 9, 0);
+    let report = log.report();
+    let found = only(&report);
+    assert_eq!((found.trigger, found.recipient), (Trigger::DriftWithTier, Recipient::CostOptimizer));
+    assert_eq!((found.subject.as_deref(), &found.model), (Some("Standard"), &None));
+    assert_eq!(found.why, "20 of 40 (50.0 %) controlled artifacts drifted, 15 of 120 (12.5 %) of all other tiers");
+    assert_eq!(shares(found), (Test::TwoProportionZ, share(20, 40), share(15, 120)));
+    assert_eq!(found.evidence.count, 20);
+    assert_eq!(numbers(&found.evidence).1[..3], [1, 3, 5]); // what drifted, not what controlled it
+    // scipy: chi2_contingency([[20, 20], [6, 54], [9, 51]], correction=False), and association of the same
+    let Statistic::Shares(test) = &found.statistic else { panic!() };
+    let all = test.association.unwrap();
+    assert_eq!(
+        (all.chi_squared, all.degrees, all.p_value, all.cramers_v),
+        (25.1245714, 2, 3.50161694e-06, 0.396268307)
+    );
+
+    // Of few, by Fisher's exact test; an association altogether is then not told.
+    let mut few = Log::default();
+    made(&mut few, "a", "Standard", 30, 7, 0);
+    made(&mut few, "b", "Premium", 60, 0, 0);
+    let report = few.report();
+    let found = only(&report);
+    assert_eq!(shares(found), (Test::FisherExact, share(7, 30), share(0, 60)));
+    let Statistic::Shares(test) = &found.statistic else { panic!() };
+    assert_eq!(test.association, None);
+
+    let mut alike = Log::default();
+    made(&mut alike, "a", "Standard", 40, 10, 0);
+    made(&mut alike, "b", "Premium", 60, 14, 0);
+    assert_eq!(silent(&alike), vec![Trigger::QcFailureSpike]);
+}
+
+/// What nobody controlled, and what is of another run, says nothing of drift.
+#[test]
+fn what_was_not_controlled_is_in_no_test() {
+    let mut log = Log::default();
+    made(&mut log, "a", "Standard", 40, 20, 0);
+    made(&mut log, "b", "Premium", 60, 6, 0);
+    for record in log.0.iter_mut().filter(|record| record.kind == Kind::Qc) {
+        record.run.run_id = Some("run-8".to_owned());
+    }
+    assert_eq!(silent(&log), vec![Trigger::QcFailureSpike]);
+
+    // A record that tells its own drift is taken at its word.
+    for (number, record) in log.0.iter_mut().filter(|record| record.kind == Kind::Generation).enumerate() {
+        record.production.outcome = Some(QcOutcome::Pass);
+        record.production.drift_category = (number < 20).then(|| "style".to_owned());
+    }
+    assert_eq!(only(&log.report()).subject.as_deref(), Some("Standard"));
+}
+
+/// The last control of an artifact counts.
+#[test]
+fn what_is_controlled_again_counts_once() {
+    let mut log = Log::default();
+    made(&mut log, "a", "Standard", 40, 20, 0);
+    made(&mut log, "b", "Premium", 60, 6, 0);
+    let again: Vec<_> = log.0.iter().filter(|record| record.kind == Kind::Qc).cloned().collect();
+    for mut record in again {
+        record.production.drift_category = None;
+        log.0.push(record);
+    }
+    assert_eq!(log.report().escalations, []);
+}
+
+/// "Escalate to model-router if: Certain models underperform": by what is not accepted, and by what fails.
+#[test]
+fn certain_models_underperform() {
+    let mut log = Log::default();
+    made(&mut log, "image-1", "Standard", 40, 0, 18);
+    made(&mut log, "image-2", "Standard", 60, 0, 3);
+    made(&mut log, "image-3", "Standard", 60, 0, 6);
+    let report = log.report();
+    let found = only(&report);
+    assert_eq!((found.trigger, found.recipient), (Trigger::ModelUnderperforms, Recipient::ModelRouter));
+    assert_eq!((found.subject.as_deref(), found.model.as_deref()), (Some("draw"), Some("image-1")));
+    assert_eq!(
+        found.why,
+        "18 of 40 (45.0 %) executions failed or were not accepted, 9 of 120 (7.5 %) of the skill's other models"
+    );
+    assert_eq!(shares(found), (Test::TwoProportionZ, share(18, 40), share(9, 120)));
+    assert_eq!(numbers(&found.evidence).1[..2], [1, 3]);
+
+    // The same by failures, without a control.
+    let mut failing = Log::default();
+    for (model, count, failed) in [("m-1", 40, 18), ("m-2", 60, 3)] {
+        for number in 0..count {
+            failing.push("summarise", NOW, |record| {
+                record.model.name = Some(model.to_owned());
+                record.set_status(if number < failed { Status::Failed } else { Status::Success });
+            });
+        }
+    }
+    assert_eq!(only(&failing.report()).model.as_deref(), Some("m-1"));
+    // Decisions for a model, which end well, are not its executions.
+    let mut routed = Log(failing.0.clone());
+    for _ in 0..200 {
+        routed.push("summarise", NOW, |record| {
+            (record.kind, record.model.name) = (Kind::ModelRouting, Some("m-1".to_owned()));
+            record.cost_usd = Some(usd("0"));
+        });
+    }
+    assert_eq!(only(&routed.report()).why, only(&failing.report()).why);
+    // What was cancelled, or used several models, says nothing of the model.
+    for change in [(|record| record.set_status(Status::Cancelled)) as fn(&mut ExecutionMetrics), |record| {
+        record.trace.llm_calls = vec![LlmCall::new(1, "m-1"), LlmCall::new(2, "m-2")]
+    }] {
+        let mut unsaid = Log(failing.0.clone());
+        unsaid.0.iter_mut().filter(|record| record.status == Some(Status::Failed)).for_each(change);
+        assert_eq!(unsaid.report().escalations, []);
+    }
+}
+
+/// A model is held against the others of its skill: it is not worse because its skill is harder.
+#[test]
+fn models_are_compared_within_a_skill() {
+    let mut log = Log::default();
+    for (skill, model, failed) in [("hard", "m-1", 30), ("hard", "m-2", 30), ("easy", "m-1", 1), ("easy", "m-2", 1)] {
+        for number in 0..60 {
+            log.push(skill, NOW, |record| {
+                record.model.name = Some(model.to_owned());
+                record.set_status(if number < failed { Status::Failed } else { Status::Success });
+            });
+        }
+    }
+    (0..60).for_each(|_| {
+        log.push("alone", NOW, |record| {
+            record.model.name = Some("m-3".to_owned());
+            record.set_status(Status::Failed);
+        });
+    });
+    assert_eq!(silent(&log), vec![]);
+}
+
+/// Many questions raise no more false alarms than one: what is certain enough alone is not among a hundred.
+#[test]
+fn many_tests_raise_no_more_false_alarms_than_one() {
+    let with_others = |others: usize| {
+        let mut log = Log::default();
+        for skill in 0..=others {
+            for (start, bad) in [(BEFORE, 10), (NOW, if skill == 0 { 24 } else { 10 })] {
+                for number in 0..100 {
+                    log.push(&format!("grader-{skill}"), start, |record| {
+                        record.kind = Kind::Qc;
+                        record.production.outcome = Some(if number < bad { QcOutcome::Fail } else { QcOutcome::Pass });
+                    });
+                }
+            }
+        }
+        log.report().escalations.len()
+    };
+    assert_eq!((with_others(0), with_others(10)), (1, 0));
+}
+
+#[test]
+fn evidence_is_bounded_and_counted() {
+    let mut log = Log::default();
+    (0..25).for_each(|_| log.push("draw", NOW, |record| record.set_status(Status::Interrupted)));
+    let report = log.report();
+    let (count, executions) = numbers(&only(&report).evidence);
+    assert_eq!((count, executions), (25, (1..=20).collect()));
+}
+
+#[test]
+fn a_window_ends_before_its_end() {
+    let mut log = Log::default();
+    for start in
+        ["2026-11-15T23:59:59.999Z", "2026-11-16T00:00:00Z", "2026-11-19T23:59:59.999Z", "2026-11-20T00:00:00Z"]
+    {
+        log.push("draw", start, |_| ());
+    }
+    assert_eq!(log.report().executions, 2);
+}
+
+/// The documented defaults are those of the file that `runledger policy` prints.
+#[test]
+fn a_policy_tells_only_what_differs() {
+    let all = Policy::default().to_json().unwrap();
+    assert_eq!(Policy::from_json(&all).unwrap(), Policy::default());
+    assert_eq!(Policy::from_json("{}").unwrap(), Policy::default());
+    let policy = Policy::from_json(
+        r#"{"escalation": {"missing_logs_min": 5, "cost_difference_usd_min": 0.000000000001,
+            "allowed_models": [{"skills": ["draw"], "tiers": ["Free"]}]}}"#,
+    );
+    let escalation = policy.unwrap().escalation;
+    assert_eq!((escalation.missing_logs_min, escalation.samples_min), (5, 30));
+    assert_eq!(escalation.cost_difference_usd_min.pico(), 1);
+    assert_eq!(escalation.allowed_models[0].models, [""; 0]);
+}
+
+#[test]
+fn a_policy_that_cannot_be_is_refused_with_every_reason() {
+    let refused = |text: &str| {
+        let error = Policy::from_json(text).unwrap_err();
+        let source = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
+        (error.kind(), format!("{error}{source}"))
+    };
+    let impossible = r#"{"escalation": {"alpha": 0, "samples_min": 0, "share_difference_min": 1.5, "missing_logs_min": 0,
+        "cost_relative_max": -0.1, "cost_difference_usd_min": -1, "misuse_min": 0, "allowed_models": [{}],
+        "reference_days": 3661}}"#;
+    assert_eq!(
+        refused(impossible),
+        (
+            ErrorKind::Invalid,
+            "check a policy: escalation.alpha: expected more than 0 and less than 1, found 0; \
+             escalation.share_difference_min: expected 0 to 1, found 1.5; \
+             escalation.cost_relative_max: expected 0 or more, found -0.1; \
+             escalation.cost_difference_usd_min: expected 0 or more, found -1; \
+             escalation.samples_min: expected 1 or more, found 0; \
+             escalation.missing_logs_min: expected 1 or more, found 0; \
+             escalation.misuse_min: expected 1 or more, found 0; \
+             escalation.reference_days: expected 1 to 3660, found 3661; \
+             escalation.allowed_models entry 1: expected models or tiers, found neither"
+                .to_owned()
+        )
+    );
+    // And so is one that was not read.
+    let mut policy = EscalationPolicy::default();
+    (policy.samples_min, policy.missing_logs_min) = (0, 0);
+    let error = Escalations::new(policy, time(NOW), None).unwrap_err();
+    assert_eq!((error.kind(), error.details().len()), (ErrorKind::Invalid, 2));
+    for (text, why) in [
+        (r#"{"gates": {}}"#, "unknown field `gates`, expected `gate` or `escalation` at line 1 column 8"),
+        (
+            r#"{"gate": {"required": {"qc": ["shot"]}}}"#,
+            "unknown variant `shot`, expected one of `run_id`, `parent`, `model_used`, `tier`, `cost`, `estimated_cost`, `actual_cost`, `scene_id`, `shot_id`, `duration_s`, `outcome`, `regen_count`, `artifact_output`, `decision` at line 1 column 36",
+        ),
+        (r#"{"escalation": {"alpha": 0.1, "alpha": 0.2}}"#, "duplicate field `alpha` at line 1 column 37"),
+        ("[", "EOF while parsing a list at line 1 column 1"),
+        ("[]", "policy: expected an object, found an array"),
+        (r#"{"gate": []}"#, "gate: expected an object, found an array"),
+        (r#"{"gate": {"required": []}}"#, "required: expected an object, found an array"),
+        (r#"{"escalation": [0.5]}"#, "escalation: expected an object, found an array"),
+    ] {
+        assert_eq!(refused(text), (ErrorKind::Malformed, format!("read a policy: {why}")), "{text}");
+    }
+}

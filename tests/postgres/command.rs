@@ -1,0 +1,244 @@
+//! `runledger pg` ships, tells how far the database is behind, answers with its exit code, and never says the password.
+#![cfg(feature = "cli")]
+
+use crate::commands::{Output, Place, command, examples, output, record, section};
+use crate::postgres_server::{Database, PASSWORD_WRITTEN, SECRET};
+use runledger::metrics::Status;
+use runledger::sink::postgres::{Options, Sink};
+use runledger::{Answer, ExecutionMetrics, Head, Ledger};
+
+fn run(place: &Place, url: &str, args: &str) -> Output {
+    let mut command = command();
+    command.current_dir(place.directory.path()).env("DATABASE_URL", url).arg("pg").args(args.split_whitespace());
+    output(&mut command)
+}
+
+fn head(place: &Place) -> Head {
+    Ledger::open(place.ledger()).unwrap().head().unwrap()
+}
+
+fn append(place: &Place, record: &ExecutionMetrics) {
+    assert!(matches!(Ledger::open(place.ledger()).unwrap().append(record).unwrap(), Answer::Durable { .. }));
+}
+
+#[test]
+fn ship_and_status_from_the_first_record_to_the_last() {
+    let Some(database) = Database::new("cli") else { return };
+    let (place, url) = (Place::new(), &database.url);
+    let first = head(&place);
+    let (id, hash) = (first.ledger, &first.hash);
+    assert_eq!(
+        run(&place, url, "migrate --json").answer(0),
+        "{\"tables\":[\"agent_execution_logs\",\"runledger_shipments\"]}\n"
+    );
+    assert_eq!(
+        run(&place, url, "status").answer(1),
+        format!("ledger   {id}\nhead     5 {hash}\nshipped  -\nbehind   5\n")
+    );
+    assert_eq!(run(&place, url, "ship").answer(0), "records      5\nin progress  0\nup to line   5\n");
+    assert_eq!(
+        run(&place, url, "status").answer(0),
+        format!("ledger   {id}\nhead     5 {hash}\nshipped  5 {hash}\nbehind   0\n")
+    );
+    let late = record(99, "publish", "2026-02-14T14:28:00Z", Some(1), Status::Success);
+    append(&place, &late);
+    let second = head(&place).hash;
+    assert_eq!(
+        run(&place, url, "status --json").answer(1),
+        format!(
+            "{{\"ledger\":\"{id}\",\"shipped\":{{\"seq\":5,\"hash\":\"{hash}\"}},\
+             \"head\":{{\"seq\":6,\"hash\":\"{second}\"}},\"behind\":1}}\n"
+        )
+    );
+    assert_eq!(
+        run(&place, url, "ship --json").answer(0),
+        format!(
+            "{{\"in_progress\":0,\"ledger\":\"{id}\",\"malformed_lines\":0,\"records\":1,\
+             \"shipped\":{{\"hash\":\"{second}\",\"seq\":6}}}}\n"
+        )
+    );
+    assert_eq!(database.ask("SELECT count(*)::text FROM agent_execution_logs"), ["6"]);
+}
+
+#[test]
+fn started_executions_are_rows_in_progress_and_become_final() {
+    let Some(database) = Database::new("begun") else { return };
+    let (place, url) = (Place::empty(), &database.url);
+    run(&place, url, "migrate").answer(0);
+    let started = place.run(["start", "--agent", "agent-research", "--description", "Research", "--session-id", "s-1"]);
+    let id = started.json()["execution_id"].as_str().unwrap().to_owned();
+    let row = || {
+        database.ask(
+            "SELECT concat_ws('|', execution_id, agent_name, user_prompt, session_id, status,
+             metadata->'progress'->>'stage', metadata->'progress'->>'percent', completed_at IS NULL, quality_score)
+             FROM agent_execution_logs",
+        )
+    };
+    run(&place, url, "ship").answer(0);
+    assert_eq!(row(), [format!("{id}|agent-research|Research|s-1|in_progress|t")]);
+    place.run(["progress", "--execution-id", &id, "--stage", "analyzing", "--percent", "50"]).answer(0);
+    assert_eq!(run(&place, url, "ship").answer(0), "records      0\nin progress  1\nup to line   -\n");
+    assert_eq!(row(), [format!("{id}|agent-research|Research|s-1|in_progress|analyzing|50.0|t")]);
+    place.run(["complete", "--execution-id", &id, "--status", "success", "--quality-score", "0.95"]).answer(0);
+    assert_eq!(run(&place, url, "ship").answer(0), "records      1\nin progress  0\nup to line   1\n");
+    assert_eq!(row(), [format!("{id}|agent-research|Research|s-1|success|analyzing|50.0|f|0.95")]);
+}
+
+#[test]
+fn a_follower_ships_what_is_appended_later() {
+    let Some(database) = Database::new("follow") else { return };
+    let (place, url) = (Place::new(), &database.url);
+    run(&place, url, "migrate").answer(0);
+    let mut follower = command();
+    follower.current_dir(place.directory.path()).env("DATABASE_URL", url).args(["pg", "ship", "--follow"]);
+    let mut follower = follower.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let wait = |rows: &str| {
+        let begin = std::time::Instant::now();
+        while database.ask("SELECT count(*)::text FROM agent_execution_logs") != [rows] {
+            assert!(begin.elapsed().as_secs() < 60, "never {rows} rows");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    wait("5");
+    let late = record(99, "publish", "2026-02-14T14:28:00Z", Some(1), Status::Success);
+    append(&place, &late);
+    wait("6");
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+}
+
+/// In the order of the help, as a newcomer goes through it. The address that they name leads nowhere here.
+#[test]
+fn every_example_of_the_help_works() {
+    let Some(database) = Database::new("examples") else { return };
+    let place = Place::new();
+    let help = output(command().args(["pg", "--help"])).answer(0);
+    let names: Vec<_> = section(&help, "Commands:").filter_map(|line| line.trim_start().split(' ').next()).collect();
+    assert_eq!(names, ["migrate", "ship", "status", "help"]);
+    let named = "postgres://agent:secret@localhost/observability";
+    let mut told = String::new();
+    for name in &names[..3] {
+        let help = output(command().args(["pg", name, "--help"])).answer(0);
+        let examples = examples(&help);
+        assert_eq!(examples.len(), help.matches("Example").count(), "{help}");
+        for example in examples {
+            assert!(example.contains(&format!("runledger pg {name}")), "{example}");
+            // One that names no address has it from the environment.
+            assert!(example.contains(named) || !example.contains("postgres://"), "{example}");
+            told += &example_runs(&place, &database.url, &example.replace(named, &database.url));
+        }
+    }
+    let migrated = "table  agent_execution_logs\ntable  runledger_shipments\n";
+    assert_eq!(told, format!("{migrated}records      5\nin progress  0\nup to line   5\n0\n"));
+    assert_eq!(database.ask("SELECT count(*)::text FROM agent_execution_logs"), ["5"]);
+}
+
+/// What an example says. One that would follow for ever is ended as people end it, once it has told what it did.
+fn example_runs(place: &Place, url: &str, example: &str) -> String {
+    let mut bash = std::process::Command::new("bash");
+    let directory = std::path::Path::new(env!("CARGO_BIN_EXE_runledger")).parent().unwrap();
+    bash.env("PATH", format!("{}:{}", directory.display(), std::env::var("PATH").unwrap())).env("DATABASE_URL", url);
+    let follows = example.contains("--follow");
+    let script = if follows { format!("timeout --signal INT 3 env {example}") } else { example.to_owned() };
+    let output = output(bash.current_dir(place.directory.path()).args(["-o", "pipefail", "-c", &script]));
+    let ended = if follows { Some(124) } else { Some(0) };
+    assert_eq!((output.code, output.stderr.as_str()), (ended, ""), "{example}");
+    output.stdout
+}
+
+#[test]
+fn no_ledger_and_no_address_are_said_kindly() {
+    let place = Place::empty();
+    let complaint = run(&place, "postgres://localhost/x", "ship").complaint(2);
+    assert_eq!(
+        complaint,
+        "runledger: follow the ledger: logs/execution_metrics.jsonl: there is no ledger of this name; \
+         --ledger PATH or RUNLEDGER_PATH names another ledger\n"
+    );
+    let complaint = output(command().env_remove("DATABASE_URL").args(["pg", "status"])).complaint(2);
+    assert!(complaint.contains("--database-url <URL>"), "{complaint}");
+}
+
+/// Addresses with the password in them, none of which leads to a database that lets us in.
+fn bad_addresses(good: Option<&str>) -> Vec<String> {
+    let mut urls = vec![
+        // Nobody listens, no such host, no such port.
+        format!("postgres://u:{PASSWORD_WRITTEN}@127.0.0.1:1/x"),
+        format!("postgres://u:{PASSWORD_WRITTEN}@no-such-host.invalid/x"),
+        format!("postgres://u:{PASSWORD_WRITTEN}@localhost:port/x"),
+        format!("postgres://u:{PASSWORD_WRITTEN}@localhost:99999/x"),
+        // No address: the parser would repeat what it stumbles over.
+        format!("postgres://u:{PASSWORD_WRITTEN}@localhost/x?{SECRET}"),
+        format!("postgres://u:{PASSWORD_WRITTEN}@localhost/x?{SECRET}=1"),
+        format!("postgres://u:%zz{SECRET}@localhost/x"),
+        format!("host=localhost password={SECRET} {SECRET}"),
+        format!("host=localhost password='{SECRET}"),
+        format!("{SECRET}=1"),
+        SECRET.to_owned(),
+        // What is said of TLS: not known, not to be had, without a use, not there.
+        format!("postgres://u:{PASSWORD_WRITTEN}@localhost/x?sslmode={SECRET}"),
+        format!("postgres://u:{PASSWORD_WRITTEN}@localhost/x?sslmode=require&sslnegotiation=direct"),
+        format!("postgres://u:{PASSWORD_WRITTEN}@localhost/x?sslrootcert=/{SECRET}"),
+        format!("postgres://u:{PASSWORD_WRITTEN}@localhost:1/x?sslmode=verify-full&sslrootcert=/no/such/file"),
+    ];
+    if let Some(good) = good {
+        // Another user, another password, no such database, a database that the password is in the name of.
+        urls.push(good.replace("tester:", "nobody:"));
+        urls.push(good.replace(PASSWORD_WRITTEN, &format!("{SECRET}-wrong")));
+        urls.push(good.replace("runledger_test", "absent"));
+        urls.push(good.replace("runledger_test", PASSWORD_WRITTEN));
+        urls.push(format!("{good}?application_name={PASSWORD_WRITTEN}&search_path=x"));
+        urls.push(format!("{good}?options=-c%20{PASSWORD_WRITTEN}"));
+    }
+    urls
+}
+
+/// The rest of the password would be looked up as the name of a host.
+#[test]
+fn an_at_sign_in_the_password_that_is_not_written_as_40_is_refused() {
+    for address in [format!("postgres://u:pass@{SECRET}@localhost/x"), format!("host=pass@{SECRET}")] {
+        let error = Sink::new(&address, Options::new()).unwrap_err().to_string();
+        assert!(error.contains("written as %40 %3A"), "{error}");
+    }
+}
+
+/// Where no address is wanted, it is repeated without the password.
+#[test]
+fn an_address_in_the_wrong_place_keeps_its_password() {
+    for (args, expected) in [
+        (["pg", "status", &format!("postgres://u:{PASSWORD_WRITTEN}@h/x")], "'postgres://u:***@h/x'"),
+        (["pg", "ship", &format!("host=h password={SECRET}")], "'host=h password=***'"),
+    ] {
+        let complaint = output(command().env_remove("DATABASE_URL").args(args)).complaint(2);
+        assert!(complaint.starts_with(&format!("error: unexpected argument {expected} found\n")), "{complaint}");
+        assert!(!complaint.contains(SECRET) && !complaint.contains(PASSWORD_WRITTEN), "{complaint}");
+    }
+}
+
+#[test]
+fn no_failure_says_the_password() {
+    let database = Database::new("secret");
+    let place = Place::new();
+    for url in bad_addresses(database.as_ref().map(|database| database.url.as_str())) {
+        for args in ["migrate --retry-for 0", "ship --retry-for 0 --json", "status --retry-for 1"] {
+            let Output { code, stdout, stderr } = run(&place, &url, args);
+            assert_eq!((code, stdout.as_str()), (Some(2), ""), "{url}: {stderr}");
+            assert!(!stderr.contains(SECRET), "{url}: {stderr}");
+            let is_of_the_file =
+                url.contains("/no/such/file") && stderr.contains("sslrootcert: /no/such/file: No such");
+            assert!(stderr.contains("the database") || is_of_the_file, "{url}: {stderr}");
+        }
+        if let Ok(mut sink) = Sink::new(&url, Options::new()) {
+            assert!(!format!("{sink:?}").contains(SECRET));
+            let mut silent = Options::new();
+            silent.retry_for = Some(std::time::Duration::ZERO);
+            sink = Sink::new(&url, silent).unwrap();
+            let error = sink.migrate().unwrap_err();
+            assert!(!format!("{error:?} {error} {sink:?}").contains(SECRET), "{url}");
+        } else {
+            assert!(!format!("{:?}", Sink::new(&url, Options::new())).contains(SECRET), "{url}");
+        }
+    }
+    let help = output(command().env("DATABASE_URL", SECRET).args(["pg", "ship", "--help"])).answer(0);
+    assert!(!help.contains(SECRET), "{help}");
+}

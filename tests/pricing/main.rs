@@ -1,0 +1,14 @@
+//! Promises about money: prices, costs, quotas and budgets.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
+
+#[path = "../children/mod.rs"]
+mod children;
+
+mod budget;
+mod budget_races;
+mod cost;
+mod cost_report;
+mod litellm;
+mod prices;
+mod quota;

@@ -1,0 +1,383 @@
+//! Promise: the bundled prices are those of their source, to the pico-dollar, by the source's own rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use runledger::cost::{PriceTable, import};
+use runledger::metrics::{Call, Meter};
+use runledger::{ErrorKind, Timestamp, Usage, Usd};
+use serde_json::Value;
+
+/// Models that show every form of the source, in its own shape and digits.
+const CUT: &str = include_str!("../data/genai-prices-0.2.3-cut.json");
+
+/// What names mean by the source's rules, as Python's `re` reads them: see `data/genai_names.py`.
+const NAMES: &str = include_str!("../data/genai_names.jsonl");
+
+fn stamp() -> import::Stamp {
+    import::Stamp {
+        version: "genai-prices 0.2.3".to_owned(),
+        as_of: "2026-11-20".to_owned(),
+        source: "genai-prices 0.2.3, MIT licence".to_owned(),
+    }
+}
+
+/// The whole source, which is not part of this project.
+fn whole_source() -> Option<String> {
+    let directory = std::env::var_os("RUNLEDGER_PRICE_DATA").map(PathBuf::from);
+    let directory = directory.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
+    std::fs::read_to_string(directory.join("genai-prices-0.2.3.json")).ok()
+}
+
+/// Which of the source's keys lie inside which, by its own table of units.
+const WITHIN: [(&str, &[&str]); 18] = [
+    ("cache_audio_read_mtok", &["cache_read_mtok", "input_audio_mtok", "input_mtok"]),
+    ("cache_image_read_mtok", &["cache_read_mtok", "input_image_mtok", "input_mtok"]),
+    ("cache_write_1h_mtok", &["cache_write_mtok", "input_mtok"]),
+    ("cache_read_mtok", &["input_mtok"]),
+    ("cache_write_mtok", &["input_mtok"]),
+    ("input_audio_mtok", &["input_mtok"]),
+    ("input_image_mtok", &["input_mtok"]),
+    ("input_video_mtok", &["input_mtok"]),
+    ("output_reasoning_mtok", &["output_mtok"]),
+    ("output_citation_mtok", &["output_mtok"]),
+    ("output_audio_mtok", &["output_mtok"]),
+    ("output_image_mtok", &["output_mtok"]),
+    ("output_video_mtok", &["output_mtok"]),
+    ("input_annotated_document_kpages", &["input_document_kpages"]),
+    ("input_mtok", &[]),
+    ("output_mtok", &[]),
+    ("input_document_kpages", &[]),
+    ("audio_hours", &[]),
+];
+
+/// The source's keys, and what this crate calls what they price.
+const METERS: [(&str, Meter); 23] = [
+    ("input_mtok", Meter::Input),
+    ("cache_read_mtok", Meter::CacheRead),
+    ("cache_write_mtok", Meter::CacheWrite),
+    ("cache_write_1h_mtok", Meter::CacheWrite1h),
+    ("input_audio_mtok", Meter::InputAudio),
+    ("input_image_mtok", Meter::InputImage),
+    ("input_video_mtok", Meter::InputVideo),
+    ("cache_audio_read_mtok", Meter::CacheReadAudio),
+    ("cache_image_read_mtok", Meter::CacheReadImage),
+    ("output_mtok", Meter::Output),
+    ("output_reasoning_mtok", Meter::Reasoning),
+    ("output_citation_mtok", Meter::Citation),
+    ("output_audio_mtok", Meter::OutputAudio),
+    ("output_image_mtok", Meter::OutputImage),
+    ("output_video_mtok", Meter::OutputVideo),
+    ("requests_kcount", Meter::Requests),
+    ("web_searches_kcount", Meter::WebSearches),
+    ("storage_searches_kcount", Meter::FileSearches),
+    ("audio_hours", Meter::AudioMs),
+    ("input_mchars", Meter::Characters),
+    ("input_text_messages_kcount", Meter::Messages),
+    ("input_document_kpages", Meter::Pages),
+    ("input_annotated_document_kpages", Meter::AnnotatedPages),
+];
+
+// A straightforward reading of the source's rules: prices are looked up in its JSON at each call.
+
+fn active(constraint: Option<&Value>, at: &str) -> bool {
+    let Some(constraint) = constraint.filter(|constraint| !constraint.is_null()) else { return true };
+    // Times as text: 2026-11-20T12:00:00.000Z against 2026-11-20, and 12:00:00.000Z against 16:30:00+00:00.
+    let (day, time) = at.split_once('T').unwrap();
+    match (constraint["start_date"].as_str(), constraint["start_time"].as_str(), constraint["end_time"].as_str()) {
+        (Some(start), None, None) => day >= start,
+        (None, Some(start), Some(end)) => (&start[..8]..&end[..8]).contains(&&time[..8]),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The prices by key: the last that holds, else the first; then, key by key, what the first variant that fits has instead.
+fn prices_at(model: &Value, at: &str, variant: &serde_json::Map<String, Value>) -> BTreeMap<String, Value> {
+    let standard = match model["prices"].as_array() {
+        None => &model["prices"],
+        Some(list) => {
+            let last = list.iter().rev().find(|one| active(one.get("constraint"), at));
+            &last.unwrap_or(&list[0])["prices"]
+        }
+    };
+    let mut prices: BTreeMap<_, _> = standard.as_object().unwrap().clone().into_iter().collect();
+    let fits = |when: &Value| when.as_object().unwrap().iter().all(|(key, value)| variant.get(key) == Some(value));
+    let mut overlay = BTreeMap::new();
+    for one in model["price_variants"].as_array().into_iter().flatten() {
+        if fits(&one["when"]) && active(one.get("constraint"), at) {
+            for (key, price) in one["prices"].as_object().unwrap() {
+                overlay.entry(key.clone()).or_insert_with(|| price.clone());
+            }
+        }
+    }
+    prices.extend(overlay);
+    if prices.contains_key("audio_hours") {
+        // The same seconds, at the same price.
+        prices.remove("input_audio_hours");
+    }
+    prices
+}
+
+/// The price of one unit in pico-dollars, and for how many units: rounded to 6 decimals a million tokens.
+fn unit_price(key: &str, price: &Value) -> (i128, i128) {
+    let price = price.as_f64().unwrap();
+    if key.ends_with("_hours") {
+        return ((price * 1e12).round() as i128, 3_600_000);
+    }
+    let per = if key.ends_with("_mtok") || key.ends_with("_mchars") { 1e6 } else { 1e3 };
+    ((price * 1e12 / per).round() as i128, 1)
+}
+
+/// What the usage costs by the source's rules, in pico-dollars.
+fn reference(prices: &BTreeMap<String, Value>, usage: &Usage) -> i128 {
+    let within = |part: &str, whole: &str| WITHIN.iter().any(|(key, wholes)| *key == part && wholes.contains(&whole));
+    let mut leaves: BTreeMap<&str, i128> = BTreeMap::new();
+    let mut keys: Vec<_> = prices.keys().map(String::as_str).collect();
+    keys.sort_by_key(|key| WITHIN.iter().position(|(known, _)| known == key).unwrap_or(usize::MAX));
+    for key in keys {
+        let (_, meter) = METERS.iter().find(|(known, _)| *known == key).unwrap();
+        // A call is a request.
+        let least = u64::from(*meter == Meter::Requests);
+        let count = i128::from(usage.get(*meter).unwrap_or(least));
+        let inner: i128 = leaves.iter().filter(|(part, _)| within(part, key)).map(|(_, count)| count).sum();
+        leaves.insert(key, count - inner);
+    }
+    let cost = leaves.iter().map(|(key, &count)| {
+        assert!(count >= 0, "{key}: {usage:?}");
+        let mut price = &prices[*key];
+        if let Some(tiers) = price["tiers"].as_array() {
+            let mut tiers: Vec<_> = tiers.iter().collect();
+            tiers.sort_by_key(|tier| tier["start"].as_u64());
+            let reached = tiers.into_iter().rev().find(|tier| usage.input > tier["start"].as_u64().unwrap());
+            price = reached.map_or(&price["base"], |tier| &tier["price"]);
+        }
+        let (pico, per) = unit_price(key, price);
+        // The nearest pico-dollar; a tie to the even one.
+        let (whole, rest) = (pico * count / per, pico * count % per);
+        whole + i128::from(2 * rest > per || (2 * rest == per && whole % 2 == 1))
+    });
+    cost.sum()
+}
+
+/// A usage of what the prices are for, parts within their wholes and apart from each other.
+fn usage_of(prices: &BTreeMap<String, Value>, draw: &mut Draw) -> Usage {
+    let has = |key: &str| prices.contains_key(key);
+    let starts: Vec<u64> = prices
+        .values()
+        .flat_map(|price| price["tiers"].as_array().into_iter().flatten())
+        .map(|tier| tier["start"].as_u64().unwrap())
+        .collect();
+    let mut usage = Usage::new(0, 0);
+    if has("input_mtok") {
+        usage.input = match draw.below(3) {
+            0 if !starts.is_empty() => starts[draw.below(starts.len() as u64) as usize] + draw.below(3) - 1,
+            1 => draw.below(100),
+            _ => draw.below(1_200_000),
+        };
+    }
+    if has("output_mtok") {
+        usage.output = draw.below(200_000);
+    }
+    let (mut input, mut output) = (usage.input, usage.output);
+    for (key, meter) in METERS {
+        // What a row has no price for is part of its whole, if it may be: reads, reasoning, audio.
+        let free_part = matches!(meter, Meter::CacheRead | Meter::Reasoning | Meter::InputAudio | Meter::OutputImage);
+        if !(has(key) || free_part) || draw.below(4) == 0 {
+            continue;
+        }
+        let room = match meter.wholes() {
+            _ if matches!(meter, Meter::Input | Meter::Output) => continue,
+            [Meter::Input] => &mut input,
+            [Meter::Output] => &mut output,
+            wholes => {
+                // Cached audio and cached images are apart from each other too.
+                let beside = if meter == Meter::CacheReadImage { usage.get(Meter::CacheReadAudio) } else { None };
+                let left = |whole| usage.get(whole).unwrap_or(0).saturating_sub(beside.unwrap_or(0));
+                let least = wholes.iter().map(|&whole| left(whole)).min();
+                usage = usage.with(meter, draw.below(least.unwrap_or(5_000_000) + 1));
+                continue;
+            }
+        };
+        let count = draw.below(*room + 1);
+        *room -= count;
+        usage = usage.with(meter, count);
+    }
+    usage
+}
+
+/// Random numbers that are the same in each run.
+struct Draw(TestRunner);
+
+impl Draw {
+    fn new() -> Self {
+        Self(TestRunner::deterministic())
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        (0..end.max(1)).new_tree(&mut self.0).unwrap().current()
+    }
+
+    /// A moment of 2024 to 2027; often the last or first one of a day or of an hour.
+    fn time(&mut self) -> Timestamp {
+        const DAY_MS: i64 = 86_400_000;
+        let day = 19_723 + self.below(4 * 365) as i64;
+        let within = match self.below(4) {
+            0 => 0,
+            1 => DAY_MS - 1,
+            2 => self.below(48) as i64 * 1_800_000,
+            _ => self.below(DAY_MS as u64) as i64,
+        };
+        Timestamp::from_unix_ms(day * DAY_MS + within).unwrap()
+    }
+}
+
+/// How many models were compared, and how many calls.
+fn compare(source: &str, table: &PriceTable, calls_each: u32) -> (u32, u32) {
+    let providers: Vec<Value> = serde_json::from_str(source).unwrap();
+    let mut draw = Draw::new();
+    let (mut models, mut calls) = (0, 0);
+    for provider in &providers {
+        let name = provider["id"].as_str().unwrap();
+        for model in provider["models"].as_array().unwrap() {
+            let id = model["id"].as_str().unwrap();
+            let variants: Vec<&Value> =
+                model["price_variants"].as_array().into_iter().flatten().map(|variant| &variant["when"]).collect();
+            if model["prices"].as_object().is_some_and(serde_json::Map::is_empty) {
+                let error = table.cost_of(&Call::new(id, Usage::new(1, 1)).provider(name), draw.time()).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::UnknownModel, "{name}/{id} has no price there");
+                continue;
+            }
+            models += 1;
+            for _ in 0..calls_each {
+                let at = draw.time();
+                // None, one, or two that may fit together: OpenAI reports a tier of a batch.
+                let mut variant = serde_json::Map::new();
+                for _ in 0..draw.below(3) {
+                    if !variants.is_empty() {
+                        let one = variants[draw.below(variants.len() as u64) as usize];
+                        variant.extend(one.as_object().unwrap().clone());
+                    }
+                }
+                let prices = prices_at(model, &at.to_string(), &variant);
+                let mut usage = usage_of(&prices, &mut draw);
+                if prices.keys().all(|key| key.ends_with("_hours")) && usage.parts.audio_ms.is_none() {
+                    usage = usage.with(Meter::AudioMs, 30_000);
+                }
+                let told = variant.iter();
+                let call = told.fold(Call::new(id, usage).provider(name), |call, (key, value)| {
+                    call.variant(key, value.as_str().unwrap())
+                });
+                let expected = reference(&prices, &usage);
+                match table.cost_of(&call, at) {
+                    Ok(cost) => {
+                        assert_eq!(cost.usd.pico(), expected, "{call:?} at {at}: {prices:?}");
+                        assert_eq!((cost.provider, cost.matched), (name, id));
+                    }
+                    // A row that bills pages or time needs to be told some.
+                    Err(error) => assert!(
+                        expected == 0 && error.to_string().contains("is billed by"),
+                        "{call:?} at {at}: {error}"
+                    ),
+                }
+                calls += 1;
+            }
+        }
+    }
+    (models, calls)
+}
+
+#[test]
+fn every_price_of_the_source_s_cut_and_random_usages() {
+    let imported = import::genai_prices(CUT, &stamp()).unwrap();
+    let table = PriceTable::from_json(&imported.json).unwrap();
+    let (models, calls) = compare(CUT, &table, 100);
+    assert_eq!((models, calls, imported.models), (35, 3_500, 35));
+}
+
+#[test]
+fn every_price_of_the_whole_source_and_random_usages() {
+    let Some(source) = whole_source() else {
+        println!("NOT TESTED: the whole price source is not here; RUNLEDGER_PRICE_DATA names its directory");
+        return;
+    };
+    let imported = import::genai_prices(&source, &stamp()).unwrap();
+    let table = PriceTable::from_json(&imported.json).unwrap();
+    let calls_each = std::env::var("RUNLEDGER_PRICE_CALLS").map_or(100, |calls| calls.parse().unwrap());
+    let (models, calls) = compare(&source, &table, calls_each);
+    assert_eq!((models, calls), (2_151, 2_151 * calls_each));
+    println!("{models} models, {calls} calls");
+    assert_eq!(imported.json, include_str!("../../src/cost/prices.json"), "the bundle is not what the source says");
+}
+
+#[test]
+fn names_mean_what_the_source_s_rules_say() {
+    let table = PriceTable::bundled().unwrap();
+    let at: Timestamp = "2027-06-01T12:00:00Z".parse().unwrap();
+    let declared: BTreeSet<(&str, &str)> = table.models().collect();
+    let (mut found, mut beyond) = (0, 0);
+    for line in NAMES.lines() {
+        let (provider, name, expected): (Option<String>, String, Option<(String, String)>) =
+            serde_json::from_str(line).unwrap();
+        let mut call = Call::new(&name, Usage::new(0, 0));
+        call.provider = provider.clone();
+        // A usage of nothing: only the row is asked for.
+        call.usage = call
+            .usage
+            .with(Meter::AudioMs, 0)
+            .with(Meter::Characters, 0)
+            .with(Meter::Pages, 0)
+            .with(Meter::Messages, 0);
+        match (table.cost_of(&call, at), expected) {
+            (Ok(cost), Some((provider, model))) => {
+                assert_eq!((cost.provider, cost.matched), (provider.as_str(), model.as_str()), "{line}");
+                found += 1;
+            }
+            // The source's rules do not know some of its own models by their names; and a name with a provider in front,
+            // or one that a single provider has, needs no rule here.
+            (Ok(cost), None) => {
+                assert!(declared.contains(&(cost.provider, cost.matched)));
+                beyond += 1;
+            }
+            (Err(error), Some(expected)) => panic!("{line}: {error}, not {expected:?}"),
+            (Err(error), None) => assert_eq!(error.kind(), ErrorKind::UnknownModel),
+        }
+    }
+    assert_eq!((found, beyond), (1_200, 15));
+}
+
+#[test]
+fn what_the_importer_cannot_take_it_names() {
+    let imported = import::genai_prices(CUT, &stamp()).unwrap();
+    assert_eq!(imported.left_out, ["google/gemma-3: it has no price"]);
+    assert_eq!(imported.rounded, 1);
+    let with = |price: &str, rule: &str| {
+        format!(r#"[{{"id": "p", "models": [{{"id": "m", "match": {rule}, "prices": {{"input_mtok": 1{price}}}}}]}}]"#)
+    };
+    let equals = r#"{"equals": "m"}"#;
+    let text = with(r#", "input_furlongs": 3"#, r#"{"or": [{"equals": "n"}, {"regex": "^m(?=x)"}]}"#);
+    let imported = import::genai_prices(&text, &stamp()).unwrap();
+    assert_eq!(
+        imported.left_out,
+        [
+            "p/m: its price \"input_furlongs\" is not known here",
+            "p/m: a rule of its names is not known here; it goes by the others"
+        ]
+    );
+    let table = PriceTable::from_json(&imported.json).unwrap();
+    assert_eq!(
+        table.cost("n", &Usage::new(2, 0), "2026-11-20T12:00:00Z".parse().unwrap()).unwrap().usd,
+        Usd::from_pico(2_000_000)
+    );
+    for bad in [
+        "",
+        "{}",
+        "[{\"id\": 1}]",
+        &with(r#", "output_mtok": "x""#, equals),
+        &with(r#", "output_mtok": {"base": 1}"#, equals),
+    ] {
+        assert_eq!(import::genai_prices(bad, &stamp()).unwrap_err().kind(), ErrorKind::Malformed, "{bad}");
+    }
+}

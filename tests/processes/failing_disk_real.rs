@@ -1,0 +1,410 @@
+//! Promise: whatever a real disk refuses, the process lives, the answers say what became of each record, and nothing that
+//! was acknowledged is lost. What can be shown without root; what needs a file system of its own is in `mounted.rs`.
+//!
+//! Shown with strace, which fails the child's system calls, and with the limits that the system sets to a process. Without
+//! strace, or where it may not trace, those tests say so and do nothing.
+
+#![cfg(target_os = "linux")]
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::children::executions::{Run, Scene, Told, check, record};
+use crate::children::strace::{CALLS_MAX, MKDIR, RENAME, UNLINK, at_each, calls, can_trace, harmed, run_in};
+use crate::children::{self, Report, arguments, contents, has_tool, ledger_path, prepare, segments, task};
+use runledger::ledger::FaultKind;
+use runledger::{Answer, ErrorKind, Ledger, Options, Records, Skill, verify};
+
+/// A call that fails costs an answer its promise at most, never a record, and a panic never.
+fn failed_at_each(scene: Scene, all: &[&str], faults: &[&str]) {
+    if !can_trace() {
+        return;
+    }
+    for call in all {
+        for fault in faults {
+            let runs = at_each(scene, call, fault, check);
+            println!("{fault} at {runs} calls of {call}");
+            assert!(runs > 0);
+        }
+    }
+}
+
+#[test]
+fn row_07_a_sync_fails_at_each_call() {
+    failed_at_each(Scene::New, &["fdatasync"], &["error=EIO"]);
+    failed_at_each(Scene::Rotating, &["fsync"], &["error=EIO"]);
+}
+
+/// What a file's failed sync was about may be gone for good, though the next sync says that all is well.
+#[test]
+fn row_07_no_file_is_synced_again_after_its_sync_failed() {
+    if !can_trace() {
+        return;
+    }
+    let runs = at_each(Scene::Large, "fdatasync", "error=EIO", |run| {
+        check(run);
+        let calls = calls(run);
+        let Some(failed) = calls.iter().position(|call| call.contains("INJECTED")) else { return };
+        let file = synced_file(&calls[failed]).unwrap();
+        let rest = &calls[failed + 1..];
+        let again = rest.iter().position(|call| synced_file(call) == Some(file)).unwrap_or(rest.len());
+        // Moved away, or another moved there: then the name is another file's.
+        let renamed = rest[..again].iter().any(|call| call.contains(&format!("{file}\"")));
+        assert!(again == rest.len() || renamed, "{}: {calls:#?}", run.at);
+        assert_eq!(run.told().count("durable"), 4, "{}: {:?}", run.at, run.told());
+    });
+    assert!(runs > 3);
+}
+
+/// The path in `1234 fdatasync(5</path>) = 0`.
+fn synced_file(call: &str) -> Option<&str> {
+    Some(call.split_once("fdatasync(")?.1.split_once('<')?.1.split_once('>')?.0)
+}
+
+/// The area's sync and the segment's both fail: the segment is left, and its lines are repeated in a new one.
+#[test]
+fn row_07_both_syncs_fail_and_a_new_segment_repeats_the_lines() {
+    if !can_trace() {
+        return;
+    }
+    let mut abandoned = 0;
+    for when in 1..CALLS_MAX {
+        let directory = tempfile::tempdir().unwrap();
+        Scene::New.prepare(directory.path());
+        let run = run_in(directory.path(), Scene::New, "fdatasync", "error=EIO", &format!("{when}..{}", when + 1));
+        let told = run.told();
+        let events = std::fs::read_to_string(run.path().with_extension("ledger").join("events.jsonl"));
+        let was_abandoned = events.unwrap_or_default().contains("\"abandoned\"");
+        if was_abandoned {
+            assert_eq!(told.count("durable"), 4, "{}: {told:?}", run.at);
+            let bytes: Vec<_> = segments(&run.path()).iter().map(|path| std::fs::read(path).unwrap()).collect();
+            let [left, new] = &bytes[..] else { panic!("{}: {} segments", run.at, bytes.len()) };
+            // The base was at the start, so nothing of the first segment was known to be synced.
+            assert!(new.starts_with(left), "{}: {} and {} bytes", run.at, left.len(), new.len());
+            abandoned += usize::from(!left.is_empty());
+        }
+        check(&run);
+        if !harmed(&run) {
+            assert!(abandoned > 1, "only {abandoned} of {when} pairs of syncs met a record");
+            return;
+        }
+    }
+    panic!("more than {CALLS_MAX} syncs");
+}
+
+/// From a call on, every sync fails: the disk is gone for good. What cannot be kept is said to be lost.
+#[test]
+fn row_07_every_sync_fails_from_one_on() {
+    if !can_trace() {
+        return;
+    }
+    for when in 1..CALLS_MAX {
+        let directory = tempfile::tempdir().unwrap();
+        let run = run_in(directory.path(), Scene::New, "fdatasync,fsync", "error=EIO", &format!("{when}+"));
+        check(&run);
+        if !harmed(&run) {
+            println!("every sync failed from each of {} on", when - 1);
+            assert!(when > 3);
+            return;
+        }
+    }
+    panic!("more than {CALLS_MAX} syncs");
+}
+
+#[test]
+fn row_10_the_disk_is_full_at_each_call() {
+    failed_at_each(Scene::New, &["write", "pwrite64", "fdatasync"], &["error=ENOSPC"]);
+}
+
+#[test]
+fn row_12_eio_at_each_call() {
+    failed_at_each(Scene::New, &["write", "pwrite64"], &["error=EIO"]);
+    failed_at_each(Scene::Rotating, &[RENAME, UNLINK, MKDIR, "openat", "flock"], &["error=EIO"]);
+}
+
+#[test]
+fn row_12_eacces_at_each_call() {
+    failed_at_each(Scene::AfterKill, &["openat"], &["error=EACCES"]);
+    failed_at_each(Scene::Rotating, &[RENAME], &["error=EACCES"]);
+}
+
+/// A torn line that cannot be cut off stays as a line of its own, is named, and costs no record.
+#[test]
+fn row_12_a_torn_line_that_cannot_be_cut_off_stays() {
+    if !can_trace() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    Scene::AfterKill.prepare(directory.path());
+    let run = run_in(directory.path(), Scene::AfterKill, "ftruncate", "error=EIO", "1");
+    let told = run.told();
+    assert!(harmed(&run) && told.done && told.count("durable") == told.answers.len(), "{told:?}");
+    drop(Ledger::open(run.path()).unwrap());
+    let found: Vec<_> = Records::open(run.path()).unwrap().filter_map(Result::ok).collect();
+    assert_eq!(found.len(), 1 + told.answers.len());
+    assert!(told.answers.keys().all(|id| found.iter().filter(|record| record.execution_id == *id).count() == 1));
+    let faults = verify(run.path(), &[]).unwrap().faults;
+    assert_eq!(faults.iter().map(|fault| (fault.kind, fault.line)).collect::<Vec<_>>(), [(FaultKind::Torn, 1)]);
+}
+
+/// What a fault at each call must not change: every answer is durable.
+fn not_seen_at_each(calls: &[&str], fault: &str) {
+    if !can_trace() {
+        return;
+    }
+    for call in calls {
+        let runs = at_each(Scene::New, call, fault, |run| {
+            let told = run.told();
+            assert!(told.done && told.answers.len() == 4 && told.count("durable") == 4, "{}: {told:?}", run.at);
+            assert!(told.unmarked.is_empty(), "{}", run.at);
+            check(run);
+        });
+        println!("{fault} at {runs} calls of {call}");
+        assert!(runs > 3);
+    }
+}
+
+#[test]
+fn row_13_eintr_is_not_seen() {
+    not_seen_at_each(&["write", "pwrite64", "fdatasync"], "error=EINTR");
+}
+
+/// Without a deadline a call takes as long as the disk does.
+#[test]
+fn row_09_a_delay_at_each_call() {
+    not_seen_at_each(&["write", "pwrite64", "fdatasync", "flock"], "delay_enter=20000");
+}
+
+/// strace passes the call over and lets it say that ten bytes were written: a disk that lies. A short length is noticed.
+#[test]
+fn row_13_a_write_that_lies_about_its_length_is_noticed() {
+    if !can_trace() {
+        return;
+    }
+    let mut spilled = 0;
+    for when in 1..CALLS_MAX {
+        let directory = tempfile::tempdir().unwrap();
+        let run = run_in(directory.path(), Scene::New, "write", "retval=10", &when.to_string());
+        if run.told().started {
+            check(&run);
+            spilled += run.told().count("spilled");
+        }
+        if !harmed(&run) {
+            assert!(spilled > 3, "{spilled}");
+            return;
+        }
+    }
+    panic!("more than {CALLS_MAX} writes");
+}
+
+/// One file or directory after the other may not be written, or not even be read.
+#[test]
+fn row_12_eacces_at_each_file() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+    // root may do all the same, unless it is without these two capabilities.
+    if is_root() && !has_tool("setpriv", "files that may not be written") {
+        return;
+    }
+    let wrapper: &[&str] = match is_root() {
+        true => &["setpriv", "--bounding-set=-dac_override,-dac_read_search"],
+        false => &[],
+    };
+    let machinery = "logs/execution_metrics.ledger";
+    let files = ["", "lock", "commit", "ledger.json", "sealed", "inflight", "spill", "quarantine"];
+    let mut places: Vec<_> = files.iter().map(|file| format!("{machinery}/{file}")).collect();
+    places.extend(["logs".to_owned(), "logs/execution_metrics.jsonl".to_owned()]);
+    for place in places {
+        for mode in [0o500, 0] {
+            let directory = tempfile::tempdir().unwrap();
+            Scene::AfterKill.prepare(directory.path());
+            let place = directory.path().join(&place);
+            let before = place.metadata().unwrap().permissions();
+            set_permissions(&place, Permissions::from_mode(mode)).unwrap();
+            let run = Run::new(Scene::AfterKill, directory.path(), wrapper, format!("{}, {mode:o}", place.display()));
+            set_permissions(&place, before).unwrap();
+            let told = ended_well(&run);
+            println!("{}: refused {}, {:?}", run.at, told.refused, told.answers.values());
+        }
+    }
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    id.stdout == b"0\n"
+}
+
+// Limits.
+
+/// The child behind `prlimit`, in a prepared directory.
+fn limited(scene: Scene, directory: &Path, limit: &str) -> Run {
+    Run::new(scene, directory, &["prlimit", limit], format!("{scene:?}, {limit}"))
+}
+
+/// What the child was told, once it is known that its end was of its own choice and the ledger is whole.
+fn ended_well(run: &Run) -> Told {
+    let told = run.told();
+    assert!(run.status.success() && told.started && told.done, "{}: {:?}, {told:?}", run.at, run.status);
+    check(run);
+    told
+}
+
+/// The area has no room: every batch is synced in the segment itself, which is left for a new one in time.
+#[test]
+fn row_11_file_size_limit_without_room_for_the_area() {
+    if !has_tool("prlimit", "a file size limit") {
+        return;
+    }
+    // With less, the child could not even report.
+    for kib in [1, 4, 5, 6, 8, 12, 64, 1024] {
+        let directory = tempfile::tempdir().unwrap();
+        let run = limited(Scene::New, directory.path(), &format!("--fsize={}", kib * 1024));
+        let told = ended_well(&run);
+        println!("{}: refused {}, {:?}", run.at, told.refused, told.answers.values());
+        assert_eq!(told.refused, kib < 5, "{}", run.at);
+        assert!(told.refused || told.answers.len() == 4, "{}: {told:?}", run.at);
+        assert!(kib < 8 || told.count("durable") == 4, "{}: {told:?}", run.at);
+    }
+}
+
+/// Segments end where the limit is; what does not fit in any is refused and the rest goes on.
+#[test]
+fn row_11_file_size_limit_costs_no_more_than_segments() {
+    if !has_tool("prlimit", "a file size limit") {
+        return;
+    }
+    for (bytes, segments_wanted) in [(2_500_000, 1), (1_500_000, 2)] {
+        let directory = tempfile::tempdir().unwrap();
+        Scene::Large.prepare(directory.path());
+        let run = limited(Scene::Large, directory.path(), &format!("--fsize={bytes}"));
+        let told = ended_well(&run);
+        assert_eq!(told.count("durable"), 4, "{}: {told:?}", run.at);
+        assert!(told.unmarked.is_empty(), "{}", run.at);
+        assert_eq!(segments(&run.path()).len(), segments_wanted, "{}", run.at);
+        assert!(segments(&run.path()).iter().all(|segment| segment.metadata().unwrap().len() <= bytes), "{}", run.at);
+    }
+}
+
+/// A ledger that another process made longer than this one may write.
+#[test]
+fn row_11_file_size_limit_below_the_ledger_that_is_there() {
+    if !has_tool("prlimit", "a file size limit") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(limited(Scene::Large, directory.path(), "--fsize=unlimited").told().count("durable"), 4);
+    let report = directory.path().join("report");
+    let first = Told::read(&report);
+    std::fs::remove_file(report).unwrap();
+    let run = limited(Scene::AfterKill, directory.path(), "--fsize=1200000");
+    let told = run.told();
+    assert!(run.status.success() && told.count("durable") == 4, "{told:?}");
+    assert_eq!(segments(&run.path()).len(), 2);
+    let found = contents(&run.path(), &run.at);
+    assert_eq!(found.len(), 8);
+    assert!(first.answers.keys().chain(told.answers.keys()).all(|id| found.contains_key(id)));
+}
+
+/// At each number of descriptors: first too few to run, then to open, then to rotate or to spill, then enough.
+#[test]
+fn row_27_descriptors_exhausted() {
+    if !has_tool("prlimit", "too few descriptors") {
+        return;
+    }
+    for scene in [Scene::AfterKill, Scene::Rotating] {
+        let (mut refused, mut worked) = (0, 0);
+        for count in 3..64 {
+            let directory = tempfile::tempdir().unwrap();
+            scene.prepare(directory.path());
+            let run = limited(scene, directory.path(), &format!("--nofile={count}"));
+            if !run.told().started {
+                // The test harness itself had too few.
+                assert_eq!((refused, worked), (0, 0), "{}", run.at);
+                continue;
+            }
+            let told = ended_well(&run);
+            println!("{}: refused {}, {:?}", run.at, told.refused, told.answers.values());
+            refused += usize::from(told.refused);
+            worked = if told.count("durable") == 4 { worked + 1 } else { 0 };
+            if worked == 3 {
+                break;
+            }
+        }
+        assert!(refused > 0 && worked == 3, "{scene:?}: {refused} {worked}");
+    }
+}
+
+/// Descriptors run out while the ledger is open, and come back.
+#[test]
+fn row_27_descriptors_run_out_for_a_while() {
+    if !has_tool("prlimit", "too few descriptors") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = arguments();
+    let mut command = Command::new("prlimit");
+    command.arg("--nofile=64").args(&arguments);
+    assert!(prepare(&mut command, "starve", directory.path()).status().unwrap().success());
+    let told = Told::read(&directory.path().join("report"));
+    assert!(told.done && !told.panicked);
+    let found = contents(&ledger_path(directory.path()), "starved");
+    let durable = told.answers.iter().filter(|(_, (answer, _))| answer == "durable");
+    assert!(durable.clone().all(|(id, (_, seq))| found.get(id).is_some_and(|(found, _)| found == seq)), "{told:?}");
+    assert!(told.begun.iter().all(|id| found.contains_key(id) || told.answers[id].0 == "lost"), "{told:?}");
+}
+
+/// An append needs no descriptor; a new segment does.
+fn starve(directory: &Path) {
+    let told = Report::open(&directory.join("report"));
+    let open = |rotate| Options::new().on_warning(|_| {}).rotate_bytes(rotate).open(ledger_path(directory)).unwrap();
+    let (ledger, rotating) = (open(None), open(Some(1)));
+    let one = |ledger: &Ledger| record(&told, ledger, Skill::new("starved", "1.0.0"), 0);
+    assert!(one(&ledger).is_durable());
+    let taken: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    assert!(one(&ledger).is_durable(), "an append");
+    let answer = one(&rotating).answer;
+    assert!(matches!(&answer, Answer::Lost(error) if error.kind() == ErrorKind::Io), "{answer:?}");
+    drop(taken);
+    assert!(one(&rotating).is_durable() && one(&ledger).is_durable(), "when they are back");
+    told.say("done");
+}
+
+/// Rust ends a process whose memory is exhausted. That is one more kill.
+#[test]
+fn row_27_memory_exhausted() {
+    if !has_tool("prlimit", "too little memory") {
+        return;
+    }
+    const SIGABRT: i32 = 6;
+    let mut aborted = 0;
+    for mib in 4..256 {
+        let directory = tempfile::tempdir().unwrap();
+        Scene::Large.prepare(directory.path());
+        let run = limited(Scene::Large, directory.path(), &format!("--as={}", mib * 1024 * 1024));
+        let told = run.told();
+        if !told.started {
+            continue;
+        }
+        check(&run);
+        if run.status.success() {
+            assert_eq!(told.count("durable"), 4, "{}: {told:?}", run.at);
+            println!("aborted with {aborted} sizes of memory below {mib} MiB");
+            assert!(aborted > 1);
+            return;
+        }
+        assert_eq!(run.status.signal(), Some(SIGABRT), "{}", run.at);
+        aborted += 1;
+    }
+    panic!("{aborted} aborted, and none had enough");
+}
+
+#[test]
+#[ignore = "what other tests run in processes of their own"]
+fn child() {
+    let Some((task, directory)) = task() else { return };
+    match task.as_str() {
+        "starve" => starve(&directory),
+        _ => children::executions::child(&task, &directory),
+    }
+}

@@ -1,0 +1,345 @@
+//! Promise: root locks nobody out of a ledger, and the users of a group can share one, whatever their umask.
+//!
+//! Other users are needed for that, so it takes root and `setpriv`; where one is missing the tests say so.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::children::place::{PATIENCE, Place, record, skill, until};
+use crate::children::{self, Report, contents, has_tool, is_interrupted, not_tested, report, task};
+use runledger::journal::storage::{Disk, Storage};
+use runledger::metrics::Status;
+use runledger::quota::Limits;
+use runledger::{Error, ErrorKind, Ledger, Options, Uuid, verify};
+
+/// The user that a service runs as.
+const SERVICE: u32 = 1000;
+const SERVICE_USER: &[&str] = &["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"];
+/// Two users of the group 1500, each with a umask of its own.
+const GROUP: u32 = 1500;
+const FIRST: &[&str] =
+    &["setpriv", "--reuid=1001", "--regid=1500", "--clear-groups", "sh", "-c", "umask 077; exec \"$0\" \"$@\""];
+const SECOND: &[&str] =
+    &["setpriv", "--reuid=1002", "--regid=1502", "--groups=1500", "sh", "-c", "umask 022; exec \"$0\" \"$@\""];
+
+/// Whether this is root, and other users can run the test.
+fn can_be_others() -> bool {
+    const WHAT: &str = "a ledger of several users";
+    let directory = tempfile::tempdir().unwrap();
+    if fs::metadata(directory.path()).unwrap().uid() != 0 {
+        not_tested(WHAT, "it takes root");
+        return false;
+    }
+    if !has_tool("setpriv", WHAT) {
+        return false;
+    }
+    let test = std::env::current_exe().unwrap();
+    let ran = Command::new(SERVICE_USER[0]).args(&SERVICE_USER[1..]).arg(test).arg("--list").output().unwrap();
+    if !ran.status.success() {
+        not_tested(WHAT, "other users may not run the test");
+    }
+    ran.status.success()
+}
+
+/// A place that others may enter, whose `logs` has that owner, group and mode.
+fn place(uid: u32, gid: u32, mode: u32) -> Place {
+    let place = Place::new();
+    fs::set_permissions(place.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+    directory(&place.file("logs"), uid, gid, mode);
+    // What a child reports.
+    directory(&place.file("reports"), 0, 0, 0o777);
+    place
+}
+
+fn directory(path: &Path, uid: u32, gid: u32, mode: u32) {
+    fs::create_dir(path).unwrap();
+    chown(path, Some(uid), Some(gid)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Every file and directory below `directory`.
+fn all_below(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(all_below(&path));
+        }
+        found.push(path);
+    }
+    found.sort();
+    found
+}
+
+/// What is not as expected of files and of directories: owner (`None`: any), group, mode.
+fn others(below: &Path, owner: Option<u32>, group: u32, modes: (u32, u32)) -> Vec<String> {
+    let wrong = |path: &PathBuf| {
+        let found = fs::metadata(path).unwrap();
+        let mode = if found.is_dir() { modes.1 } else { modes.0 };
+        let right = owner.is_none_or(|owner| owner == found.uid());
+        let right = right && (found.gid(), found.mode() & 0o7777) == (group, mode);
+        (!right).then(|| format!("{} {}:{} {:o}", path.display(), found.uid(), found.gid(), found.mode()))
+    };
+    all_below(below).iter().filter_map(wrong).collect()
+}
+
+/// Opens a ledger that begins a segment with each record, and takes no warning.
+fn open(path: &Path) -> Ledger {
+    open_warned(path, |error| panic!("{error:?}")).unwrap()
+}
+
+fn open_warned(path: &Path, warn: impl Fn(&Error) + Send + Sync + 'static) -> runledger::Result<Ledger> {
+    Options::new().rotate_bytes(Some(1)).lock_deadline(PATIENCE).on_warning(warn).open(path)
+}
+
+/// Leaves the beginning of a line at the end of the ledger.
+fn tear(place: &Place) {
+    let mut file = fs::OpenOptions::new().append(true).open(place.path()).unwrap();
+    file.write_all(b"{\"execution_id\":").unwrap();
+}
+
+/// All that makes files in and beside a ledger.
+fn use_all(ledger: &Ledger, directory: &Path) {
+    (0..3).for_each(|_| _ = record(ledger));
+    ledger.start(skill(), |_| ()).unwrap();
+    ledger.quota(Limits::default()).unwrap();
+    ledger.frozen_baselines().unwrap();
+    runledger::refresh_baselines(directory.join("execution_metrics.jsonl"), runledger::baseline::By::Skill).unwrap();
+    runledger::export::csv::create(ledger.scan().unwrap(), directory.join("exports")).unwrap();
+}
+
+#[test]
+fn root_leaves_a_ledger_to_its_user() {
+    if !can_be_others() {
+        return;
+    }
+    let place = place(SERVICE, SERVICE, 0o755);
+    place.spawn_by(SERVICE_USER, "record").succeed();
+    tear(&place);
+    use_all(&open(&place.path()), &place.file("logs"));
+    assert_eq!(others(&place.file("logs"), Some(SERVICE), SERVICE, (0o600, 0o700)), [""; 0]);
+    assert!(fs::read_dir(place.machinery("quarantine")).unwrap().count() == 1 && place.events().contains("rotated"));
+
+    place.spawn_by(SERVICE_USER, "use all").succeed();
+    assert_eq!(others(&place.file("logs"), Some(SERVICE), SERVICE, (0o600, 0o700)), [""; 0]);
+    assert_eq!(contents(&place.path(), "after all").len(), 1 + 3 + 3);
+}
+
+#[test]
+fn a_ledger_that_root_makes_is_of_the_user_whose_directory_it_is_in() {
+    if !can_be_others() {
+        return;
+    }
+    let place = place(0, 0, 0o755);
+    directory(&place.file("home"), SERVICE, SERVICE, 0o700);
+    for (above, owner) in [("home", SERVICE), ("logs", 0)] {
+        let path = place.file(above).join("new/agent/execution_metrics.jsonl");
+        use_all(&open(&path), path.parent().unwrap());
+        assert_eq!(others(&place.file(above), Some(owner), owner, (0o600, 0o700)), [""; 0]);
+    }
+}
+
+/// Both append at once, each record begins a segment, and neither is refused for a moment.
+#[test]
+fn root_beside_the_user_refuses_it_nothing() {
+    if !can_be_others() {
+        return;
+    }
+    let place = place(SERVICE, SERVICE, 0o700);
+    let service = place.spawn_by(SERVICE_USER, "record many");
+    let ledger = open(&place.path());
+    for _ in 0..100 {
+        record(&ledger);
+    }
+    drop(ledger);
+    service.succeed();
+    assert_eq!(contents(&place.path(), "both").len(), 200);
+    assert_eq!(others(&place.file("logs"), Some(SERVICE), SERVICE, (0o600, 0o700)), [""; 0]);
+}
+
+#[test]
+fn root_without_the_right_to_give_files_away_makes_none_that_lock_the_user_out() {
+    if !can_be_others() {
+        return;
+    }
+    let place = place(SERVICE, SERVICE, 0o700);
+    place.spawn_by(&["setpriv", "--bounding-set=-chown"], "refused").succeed();
+    let said = fs::read_to_string(place.file("reports/refused")).unwrap();
+    let expected = format!(
+        "make a directory: {}: root may not give the new file to the owner of its directory: \
+         Operation not permitted (os error 1); run as uid 1000, or allow chown (CAP_CHOWN)\n",
+        place.machinery("").display()
+    );
+    assert_eq!(said, expected.replace(".ledger/:", ".ledger:"));
+    assert_eq!(all_below(&place.file("logs")), [""; 0].map(PathBuf::from));
+    place.spawn_by(SERVICE_USER, "record").succeed();
+}
+
+#[test]
+fn a_group_shares_a_ledger() {
+    if !can_be_others() {
+        return;
+    }
+    // An administrator's `mkdir -m 2770 logs`, and one whose owner is a user.
+    for owner in [0, 1001] {
+        let place = place(owner, GROUP, 0o2770);
+        let shared = || assert_eq!(others(&place.file("logs"), None, GROUP, (0o660, 0o2770)), [""; 0]);
+        for round in 0..2 {
+            for user in [FIRST, SECOND] {
+                place.spawn_by(user, "use all").succeed();
+                shared();
+                tear(&place);
+            }
+            // Root in between.
+            use_all(&open(&place.path()), &place.file("logs"));
+            shared();
+            tear(&place);
+            let torn = fs::read_dir(place.machinery("quarantine")).unwrap().count();
+            assert_eq!(torn, 3 * (round + 1) - 1, "each torn tail was found by the next");
+        }
+        assert_eq!(contents(&place.path(), "three users").len(), 2 * 3 * 3);
+
+        // What one user started the other completes, and what one began the other records once it is dead.
+        for (user, other) in [(FIRST, SECOND), (SECOND, FIRST)] {
+            place.spawn_by(user, "start").succeed();
+            place.spawn_by(other, "complete").succeed();
+            let mut begun = place.spawn_by(user, "begin");
+            until("the begun execution", || report(&place.file("reports/begun")).len() == 1);
+            let id: Uuid = report(&place.file("reports/begun"))[0][0].parse().unwrap();
+            begun.kill();
+            place.spawn_by(other, "record").succeed();
+            assert!(is_interrupted(&contents(&place.path(), "swept")[&id].1));
+            fs::remove_file(place.file("reports/begun")).unwrap();
+            fs::remove_file(place.file("reports/started")).unwrap();
+        }
+        shared();
+        assert!(verify(place.path(), &[]).unwrap().is_clean());
+    }
+}
+
+/// Three users at once, each record in a segment of its own.
+#[test]
+fn the_users_of_a_group_refuse_each_other_nothing() {
+    if !can_be_others() {
+        return;
+    }
+    let place = place(0, GROUP, 0o2770);
+    let both = [FIRST, SECOND].map(|user| place.spawn_by(user, "record many"));
+    let ledger = open(&place.path());
+    (0..100).for_each(|_| _ = record(&ledger));
+    drop(ledger);
+    both.into_iter().for_each(children::place::Running::succeed);
+    assert_eq!(contents(&place.path(), "three at once").len(), 300);
+    assert_eq!(others(&place.file("logs"), None, GROUP, (0o660, 0o2770)), [""; 0]);
+}
+
+/// The group's write bit alone is what a umask of 002 gives every directory, and in a sticky directory nobody may rename
+/// what another made.
+#[test]
+fn a_directory_that_its_group_may_write_is_not_yet_shared() {
+    for mode in [0o775, 0o2755, 0o3770] {
+        let place = Place::new();
+        fs::create_dir(place.file("logs")).unwrap();
+        fs::set_permissions(place.file("logs"), fs::Permissions::from_mode(mode)).unwrap();
+        drop(place.open());
+        let modes: Vec<_> = all_below(&place.file("logs"))
+            .iter()
+            .map(|path| fs::metadata(path).unwrap())
+            .filter(|found| found.mode() & 0o777 != if found.is_dir() { 0o700 } else { 0o600 })
+            .collect();
+        assert_eq!(modes.len(), 0, "{mode:o}");
+    }
+}
+
+#[test]
+fn a_refusal_names_owner_mode_and_remedy() {
+    if !can_be_others() {
+        return;
+    }
+    let place = place(0, 0, 0o755);
+    drop(open(&place.path()));
+    place.spawn_by(SERVICE_USER, "refused").succeed();
+    let logs = place.file("logs").display().to_string();
+    let refused = |operation: &str, file: &str, found: &str, right: &str, remedy: &str| {
+        let said = fs::read_to_string(place.file("reports/refused")).unwrap();
+        let expected = format!(
+            "{operation}: {logs}/{file}: permission denied; found {found}, and this process runs as uid 1000; \
+             expected the right to {right} it: {remedy}\n"
+        );
+        assert_eq!(said, expected);
+        fs::remove_file(place.file("reports/refused")).unwrap();
+    };
+    let other = "run as that user, or chown the ledger's directory and all in it";
+    // The directory that is closed is named, not what would be in it.
+    let machinery = format!("the directory {logs}/execution_metrics.ledger owned by uid 0 with mode 0700");
+    refused("examine the ledger's directory", "execution_metrics.ledger", &machinery, "enter", other);
+
+    chown(place.machinery(""), Some(SERVICE), Some(SERVICE)).unwrap();
+    for entry in all_below(&place.machinery("")) {
+        chown(entry, Some(SERVICE), Some(SERVICE)).unwrap();
+    }
+    place.spawn_by(SERVICE_USER, "refused").succeed();
+    let file = "it owned by uid 0 with mode 0600";
+    refused("open the ledger", "execution_metrics.jsonl", file, "read and write", other);
+
+    // Of the two directories of a rename, the one that refuses.
+    chown(place.file("logs"), Some(SERVICE), Some(SERVICE)).unwrap();
+    directory(&place.file("closed"), 0, 0, 0o755);
+    place.spawn_by(SERVICE_USER, "rename").succeed();
+    let said = fs::read_to_string(place.file("reports/refused")).unwrap();
+    let expected = format!("permission denied; found the directory {} owned by uid 0", place.file("closed").display());
+    assert!(said.starts_with(&expected), "{said}");
+}
+
+/// Reports a line that every user may read, whatever the umask.
+fn say(path: &Path, line: &str) {
+    Report::open(path).say(line);
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+}
+
+#[test]
+#[ignore = "what other tests run in processes of their own"]
+fn child() {
+    let Some((task, directory)) = task() else { return };
+    let path = children::ledger_path(&directory);
+    let reports = directory.join("reports");
+    let started = || report(&reports.join("started"))[0][0].parse().unwrap();
+    match task.as_str() {
+        "record" => _ = record(&open(&path)),
+        "use all" => use_all(&open(&path), path.parent().unwrap()),
+        "rename" => {
+            let (from, to) = (directory.join("logs/file"), directory.join("closed/file"));
+            fs::write(&from, "").unwrap();
+            say(&reports.join("refused"), &Disk.rename(&from, &to).unwrap_err().to_string());
+        }
+        "record many" => {
+            let ledger = open(&path);
+            (0..100).for_each(|_| _ = record(&ledger));
+        }
+        "start" => {
+            let id = open(&path).start(skill(), |_| ()).unwrap().execution_id;
+            say(&reports.join("started"), &id.to_string());
+        }
+        "complete" => {
+            let completed = open(&path).complete(started(), Status::Success, |_| ()).unwrap();
+            assert!(matches!(completed.answer, runledger::Answer::Durable { .. }));
+        }
+        "begin" => {
+            let ledger = open(&path);
+            let run = ledger.begin(skill());
+            say(&reports.join("begun"), &run.id().to_string());
+            std::thread::sleep(PATIENCE);
+        }
+        _ => {
+            let error = open_warned(&path, |_| ()).unwrap_err();
+            assert_eq!((error.kind(), error.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::PermissionDenied)));
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            say(&reports.join("refused"), &format!("{error}: {source}"));
+        }
+    }
+}

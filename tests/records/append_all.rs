@@ -1,0 +1,159 @@
+//! Promise: records that are appended together are answered one by one, in their order, after one sync for all of them;
+//! what one of them suffers is no other's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::children::place::{PATIENCE, Place};
+use crate::hooked::{HookedDisk, Op, full_for};
+use runledger::metrics::Status;
+use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Options, Timestamp, Uuid, verify};
+
+fn record(id: u128) -> ExecutionMetrics {
+    let mut record = ExecutionMetrics::new(Uuid::from_u128(id), "summarise", "1.0.0", Timestamp::UNIX_EPOCH);
+    record.timestamp_end = Some(Timestamp::UNIX_EPOCH);
+    record.set_status(Status::Success);
+    record
+}
+
+fn records(ids: impl IntoIterator<Item = u128>) -> Vec<ExecutionMetrics> {
+    ids.into_iter().map(record).collect()
+}
+
+fn ids(place: &Place) -> Vec<u128> {
+    place.ids().into_iter().map(|id| id.as_u128()).collect()
+}
+
+fn seqs(answers: &[runledger::Result<Answer>]) -> Vec<u64> {
+    let seq = |answer: &_| match answer {
+        Ok(Answer::Durable { seq }) => *seq,
+        other => panic!("{other:?}"),
+    };
+    answers.iter().map(seq).collect()
+}
+
+#[test]
+fn answers_have_the_order_of_the_records_and_the_numbers_of_their_lines() {
+    let place = Place::new();
+    let ledger = Ledger::open(place.path()).unwrap();
+    assert_eq!(seqs(&[ledger.append(&record(9))]), [1]);
+    assert_eq!(seqs(&ledger.append_all(&records(10..13))), [2, 3, 4]);
+    assert_eq!(seqs(&ledger.append_all(&records([13]))), [5]);
+    assert!(ledger.append_all(&[]).is_empty());
+    assert_eq!(ids(&place), [9, 10, 11, 12, 13]);
+    assert!(verify(place.path(), &[]).unwrap().is_clean());
+}
+
+#[test]
+fn all_of_them_are_synced_at_once() {
+    let (place, syncs) = (Place::new(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&syncs);
+    let disk = HookedDisk::new(move |op, _| {
+        counted.fetch_add(usize::from(op == Op::Sync), Ordering::Relaxed);
+        Ok(())
+    });
+    let ledger = Options::new().storage(Arc::new(disk)).open(place.path()).unwrap();
+    let before = syncs.load(Ordering::Relaxed);
+    assert_eq!(seqs(&ledger.append_all(&records(1..101))).len(), 100);
+    assert_eq!(syncs.load(Ordering::Relaxed), before + 1);
+    // Nothing to store is nothing to sync.
+    assert!(ledger.append_all(&[]).is_empty());
+    assert!(ledger.append_all(&[ExecutionMetrics::new(Uuid::nil(), "", "", Timestamp::UNIX_EPOCH)])[0].is_err());
+    assert_eq!(syncs.load(Ordering::Relaxed), before + 1);
+}
+
+#[test]
+fn one_that_is_refused_has_every_reason_and_keeps_no_other_out() {
+    let place = Place::new();
+    let ledger = Ledger::open(place.path()).unwrap();
+    let mut records = records(1..5);
+    records[1].skill_name.clear();
+    records[1].timestamp_end = None;
+    records[3].tags.insert("large".to_owned(), "x".repeat(runledger::journal::PAYLOAD_BYTES_MAX).into());
+    let mut answers = ledger.append_all(&records);
+    let (large, refused) = (answers.remove(3).unwrap_err(), answers.remove(1).unwrap_err());
+    assert_eq!(seqs(&answers), [1, 2]);
+    assert_eq!((refused.kind(), large.kind()), (ErrorKind::Invalid, ErrorKind::Invalid));
+    assert_eq!(
+        refused.details(),
+        ["skill_name: expected a name, found \"\"", "timestamp_end: expected a time, found null"]
+    );
+    assert_eq!(ids(&place), [1, 3]);
+}
+
+/// Batches of several threads share a write: the lines of each stay together, and each knows its own numbers.
+#[test]
+fn many_threads_are_told_the_numbers_of_their_own_lines() {
+    let place = Place::new();
+    let ledger = Ledger::open(place.path()).unwrap();
+    let told: Vec<(u128, u64)> = std::thread::scope(|scope| {
+        let work = |thread: u128| {
+            let ledger = &ledger;
+            move || {
+                let mut told = Vec::new();
+                for batch in 0..20 {
+                    let ids = (0..=batch % 5).map(|number| thread << 64 | batch << 32 | number | 1 << 40);
+                    let records = records(ids);
+                    let seqs = seqs(&ledger.append_all(&records));
+                    assert!(seqs.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{seqs:?}");
+                    told.extend(records.iter().map(|record| record.execution_id.as_u128()).zip(seqs));
+                }
+                told
+            }
+        };
+        let threads: Vec<_> = (0..8).map(|thread| scope.spawn(work(thread))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let ids = ids(&place);
+    assert_eq!(told.len(), 8 * 60);
+    assert_eq!(ids.len(), told.len());
+    for (id, seq) in told {
+        assert_eq!(ids[seq as usize - 1], id);
+    }
+}
+
+#[test]
+fn what_the_disk_refuses_is_spilled_record_by_record_and_comes_back_once() {
+    let place = Place::new();
+    let (disk, full) = full_for(place.path());
+    let ledger = Options::new().storage(Arc::new(disk)).on_warning(|_| {}).open(place.path()).unwrap();
+    full.store(true, Ordering::Relaxed);
+    let mut batch = records(1..4);
+    batch[1].skill_version.clear();
+    let answers = ledger.append_all(&batch);
+    assert!(matches!(answers[..], [Ok(Answer::Spilled(_)), Err(_), Ok(Answer::Spilled(_))]), "{answers:?}");
+    full.store(false, Ordering::Relaxed);
+    assert_eq!(seqs(&ledger.append_all(&records([4]))), [1]);
+    assert_eq!(ids(&place), [4, 1, 3]);
+}
+
+/// The disk answers when the test does; one that is refused needs no disk.
+#[test]
+fn with_a_deadline_all_of_them_are_late_together() {
+    let place = Place::new();
+    let (go, wait) = mpsc::channel::<()>();
+    let (wait, held) = (std::sync::Mutex::new(wait), Arc::new(AtomicBool::new(false)));
+    let holds = Arc::clone(&held);
+    let disk = HookedDisk::new(move |op, _| {
+        if op == Op::Sync && holds.load(Ordering::Relaxed) {
+            wait.lock().unwrap().recv().unwrap();
+        }
+        Ok(())
+    });
+    let options = Options::new().storage(Arc::new(disk)).deadline(Some(Duration::from_millis(200)));
+    let ledger = options.on_warning(|_| {}).open(place.path()).unwrap();
+    held.store(true, Ordering::Relaxed);
+    let mut batch = records(1..4);
+    batch[2].skill_name.clear();
+    let answers = ledger.append_all(&batch);
+    assert!(matches!(answers[..], [Ok(Answer::Late(_)), Ok(Answer::Late(_)), Err(_)]), "{answers:?}");
+    held.store(false, Ordering::Relaxed);
+    go.send(()).unwrap();
+    let begun = Instant::now();
+    while ids(&place) != [1, 2] {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", ids(&place));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,251 @@
+//! Promise: the end of a ledger is read without the rest, over any segments, and a reader that is at the end goes on with
+//! what is appended later.
+
+use std::path::Path;
+
+use crate::children::place::Place;
+use proptest::prelude::*;
+use runledger::ledger::last_records;
+use runledger::metrics::Status;
+use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, Options, Records, Timestamp, Uuid};
+
+/// A new segment begins with every `lines`-th record or so.
+fn open(path: &Path, lines: u64) -> Ledger {
+    Options::new().rotate_bytes(Some(lines * 900)).open(path).unwrap()
+}
+
+fn append(ledger: &Ledger, ids: impl IntoIterator<Item = u128>) {
+    let records: Vec<_> = ids.into_iter().map(record).collect();
+    for record in &records {
+        assert!(matches!(ledger.append(record), Ok(Answer::Durable { .. })));
+    }
+}
+
+fn record(id: u128) -> ExecutionMetrics {
+    let mut record = ExecutionMetrics::new(Uuid::from_u128(id), "summarise", "1.0.0", Timestamp::UNIX_EPOCH);
+    record.timestamp_end = Some(Timestamp::UNIX_EPOCH);
+    record.set_status(Status::Success);
+    record
+}
+
+/// The ids of the records that can be read from now on; 0 for a line that is none.
+fn ids(records: &mut Records) -> Vec<u128> {
+    let id = |record: runledger::Result<ExecutionMetrics>| match record {
+        Ok(record) => record.execution_id.as_u128(),
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
+            0
+        }
+    };
+    records.by_ref().map(id).collect()
+}
+
+fn last(path: &Path, count: usize) -> Vec<u128> {
+    ids(&mut Records::open_last(path, count).unwrap())
+}
+
+fn sealed(place: &Place) -> usize {
+    std::fs::read_dir(place.machinery("sealed")).unwrap().count()
+}
+
+#[test]
+fn the_last_ones_over_segments_are_those_of_the_whole() {
+    let place = Place::new();
+    append(&open(&place.path(), 3), 1..=20);
+    assert!(sealed(&place) > 3, "{}", sealed(&place));
+    let whole: Vec<u128> = (1..=20).collect();
+    for count in 0..=22 {
+        assert_eq!(last(&place.path(), count), whole[20_usize.saturating_sub(count)..], "{count}");
+    }
+    assert_eq!(last(&place.path(), usize::MAX), whole);
+}
+
+#[test]
+fn an_empty_ledger_has_none_and_no_ledger_is_an_error() {
+    let place = Place::new();
+    let error = Records::open_last(place.path(), 3).unwrap_err();
+    assert_eq!((error.kind(), error.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::NotFound)));
+    drop(open(&place.path(), 3));
+    assert_eq!((last(&place.path(), 3), last(&place.path(), 0)), (vec![], vec![]));
+}
+
+#[test]
+fn a_reader_at_the_end_goes_on_over_rotations() {
+    let place = Place::new();
+    let ledger = open(&place.path(), 3);
+    append(&ledger, 1..=4);
+    let readers = [0, 2, 100].map(|count| Records::open_last(place.path(), count).unwrap());
+    for (mut reader, first) in readers.into_iter().zip([5, 3, 1]) {
+        assert_eq!(ids(&mut reader), (first..=4).collect::<Vec<_>>());
+        assert_eq!(ids(&mut reader), []);
+    }
+    let mut readers = [0, 2, 100].map(|count| Records::open_last(place.path(), count).unwrap());
+    readers.iter_mut().for_each(|reader| _ = ids(reader));
+    let mut next = 5;
+    for more in [1, 0, 7, 2, 30] {
+        append(&ledger, next..next + more);
+        for reader in &mut readers {
+            assert_eq!(ids(reader), (next..next + more).collect::<Vec<_>>());
+        }
+        next += more;
+    }
+    assert!(sealed(&place) > 8, "{}", sealed(&place));
+}
+
+/// A torn line is no line until somebody finishes it, or an opening cuts it off.
+#[test]
+fn a_line_that_is_being_written_is_given_when_it_is_whole() {
+    let place = Place::new();
+    append(&open(&place.path(), 100), 1..=2);
+    let text = std::fs::read_to_string(place.path()).unwrap();
+    let second = text.find('\n').unwrap() + 1;
+    std::fs::write(place.path(), &text[..second + 20]).unwrap();
+    let mut reader = Records::open_last(place.path(), 1).unwrap();
+    assert_eq!((ids(&mut reader), ids(&mut reader)), (vec![1], vec![]));
+    std::fs::write(place.path(), &text).unwrap();
+    assert_eq!(ids(&mut reader), [2]);
+}
+
+/// What a crash left is cut off by the next opening, and the reader goes on behind it.
+#[test]
+fn a_reader_survives_a_recovery() {
+    let place = Place::new();
+    append(&open(&place.path(), 100), 1..=2);
+    let mut reader = Records::open_last(place.path(), 1).unwrap();
+    assert_eq!(ids(&mut reader), [2]);
+    let torn = [std::fs::read(place.path()).unwrap(), b"{\"execution_id\":\"019".to_vec()].concat();
+    std::fs::write(place.path(), torn).unwrap();
+    assert_eq!(ids(&mut reader), []);
+    append(&open(&place.path(), 100), 3..=4);
+    assert_eq!(ids(&mut reader), [3, 4]);
+}
+
+#[test]
+fn a_line_that_is_no_record_is_named_by_its_number_in_the_whole_file() {
+    let place = Place::new();
+    append(&open(&place.path(), 100), 1..=3);
+    let text = std::fs::read_to_string(place.path()).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    // Empty lines count as lines of the file, and not as some of the last ones.
+    std::fs::write(place.path(), [lines[0], "", lines[1], "noise", "", lines[2], "", ""].join("\n")).unwrap();
+    let mut reader = Records::open_last(place.path(), 2).unwrap();
+    let error = reader.next().unwrap().unwrap_err();
+    assert_eq!((error.line(), error.byte()), (Some(4), Some((lines[0].len() + lines[1].len() + 3) as u64)));
+    assert_eq!(ids(&mut reader), [3]);
+    assert_eq!(last(&place.path(), 3), [2, 0, 3]);
+}
+
+/// The ids of the last `count` records that `wanted` has.
+fn last_of(path: &Path, count: usize, wanted: impl Fn(u128) -> bool) -> Vec<u128> {
+    let id = |record: ExecutionMetrics| Some(record.execution_id.as_u128()).filter(|id| wanted(*id));
+    last_records(path, count, id).unwrap().records
+}
+
+type Named = (Option<u64>, Option<u64>, String);
+
+fn named(error: &Error) -> Named {
+    (error.line(), error.byte(), error.to_string())
+}
+
+/// Over many blocks, in three segments, with lines that are no records.
+#[test]
+fn the_last_ones_of_a_kind_are_those_of_the_whole() {
+    let place = Place::new();
+    let sealed = place.machinery("sealed");
+    std::fs::create_dir_all(&sealed).unwrap();
+    let line = |number: u128| match number {
+        // One is longer than a block.
+        5 | 1999 | 2000 | 3500 => format!("noise {}\n\n", "x".repeat(if number == 5 { 600_000 } else { 5 })),
+        number => record(number).to_json().unwrap() + "\n",
+    };
+    let segment = |numbers: std::ops::RangeInclusive<u128>| numbers.map(line).collect::<String>();
+    std::fs::write(sealed.join("000001.jsonl"), segment(1..=1500)).unwrap();
+    std::fs::write(sealed.join("000002.jsonl"), segment(1501..=3000) + "torn").unwrap();
+    std::fs::write(place.path(), segment(3001..=4000) + "{\"being\":\"writt").unwrap();
+
+    let whole: Vec<_> = Records::open(place.path()).unwrap().collect();
+    let all: Vec<_> = whole.iter().flatten().map(|record| record.execution_id.as_u128()).collect();
+    let malformed: Vec<_> = whole.iter().filter_map(|record| record.as_ref().err()).map(named).collect();
+    // The long line has one end, and is no longer than a line may be.
+    assert_eq!((all.len(), malformed.len()), (3996, 5));
+    for count in [0, 1, 20, 999, 1000, 1001, 2600, 3995, 3996, usize::MAX] {
+        assert_eq!(last_of(&place.path(), count, |_| true), all[all.len().saturating_sub(count)..], "{count}");
+    }
+    let rare = |id: u128| id % 700 == 3;
+    let rare_ones: Vec<_> = all.iter().copied().filter(|id| rare(*id)).collect();
+    for count in 0..=7 {
+        let expected = &rare_ones[rare_ones.len().saturating_sub(count)..];
+        assert_eq!(last_of(&place.path(), count, rare), expected, "{count}");
+    }
+    let skipped = last_records(place.path(), usize::MAX, |_| None::<()>).unwrap().skipped;
+    assert_eq!((skipped.count(), skipped.errors().iter().map(named).collect::<Vec<_>>()), (5, malformed.clone()));
+    // Of the active segment, one.
+    let skipped = last_records(place.path(), 999, Some).unwrap().skipped;
+    assert_eq!(skipped.errors().iter().map(named).collect::<Vec<_>>(), malformed[4..]);
+}
+
+#[test]
+fn what_comes_before_the_last_ones_is_not_read() {
+    let place = Place::new();
+    append(&open(&place.path(), 3), 1..=20);
+    // No segment, and whoever opened it would fail.
+    let first = place.machinery("sealed").join("000001.jsonl");
+    std::fs::remove_file(&first).unwrap();
+    std::fs::create_dir(&first).unwrap();
+    assert_eq!(last_of(&place.path(), 5, |_| true), [16, 17, 18, 19, 20]);
+    assert_eq!(last_of(&place.path(), 2, |id| id < 16), [14, 15]);
+    assert_eq!(last_records(place.path(), 20, Some).unwrap_err().kind(), ErrorKind::Io);
+}
+
+/// After a sync that failed, a writer goes on in a new segment with the lines whose fate is unknown.
+#[test]
+fn a_line_that_is_in_two_segments_is_one_of_the_last_once() {
+    let place = Place::new();
+    append(&open(&place.path(), 100), 1..=5);
+    let text = std::fs::read_to_string(place.path()).unwrap();
+    let lines: Vec<_> = text.split_inclusive('\n').collect();
+    let sealed = place.machinery("sealed");
+    std::fs::create_dir_all(&sealed).unwrap();
+    std::fs::write(sealed.join("000001.jsonl"), lines[..4].concat()).unwrap();
+    std::fs::write(place.path(), lines[2..].concat()).unwrap();
+    for count in 0..=6_usize {
+        let expected: Vec<u128> = (1..=5).skip(5_usize.saturating_sub(count)).collect();
+        assert_eq!(last_of(&place.path(), count, |_| true), expected, "{count}");
+    }
+    // One that only seems to be in both, because its number was damaged, is given.
+    let damaged = lines[0].replace("\"seq\":1,", "\"seq\":4,");
+    std::fs::write(sealed.join("000001.jsonl"), [&damaged, lines[1]].concat()).unwrap();
+    assert_eq!(last_of(&place.path(), 9, |_| true), [1, 2, 3, 4, 5]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Of plain lines of any sort, in segments of any length.
+    #[test]
+    fn the_last_lines_are_those_that_the_whole_ends_with(
+        segments in prop::collection::vec(prop::collection::vec(0..4_u8, 0..6), 1..4),
+        count in 0..12_usize,
+    ) {
+        let place = Place::new();
+        let sealed = place.machinery("sealed");
+        std::fs::create_dir_all(&sealed).unwrap();
+        let mut id = 0;
+        for (number, lines) in (1..).zip(&segments) {
+            let text: String = lines.iter().map(|kind| match kind {
+                0 => "\n".to_owned(),
+                1 => "noise\n".to_owned(),
+                _ => {
+                    id += 1;
+                    record(id).to_json().unwrap() + "\n"
+                }
+            }).collect();
+            let path = if number == segments.len() { place.path() } else { sealed.join(format!("{number:06}.jsonl")) };
+            std::fs::write(path, text).unwrap();
+        }
+        let whole = ids(&mut Records::open(place.path()).unwrap());
+        prop_assert_eq!(last(&place.path(), count), &whole[whole.len().saturating_sub(count)..]);
+        let odd: Vec<_> = whole.into_iter().filter(|id| id % 2 == 1).collect();
+        prop_assert_eq!(last_of(&place.path(), count, |id| id % 2 == 1), &odd[odd.len().saturating_sub(count)..]);
+    }
+}

@@ -1,0 +1,25 @@
+//! Promises about records and the calls that make them: what a record may be, how it is written, and what is read back.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
+
+#[path = "../children/mod.rs"]
+mod children;
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../hooked/mod.rs"]
+mod hooked;
+#[path = "../tree/mod.rs"]
+mod tree;
+
+mod append;
+mod append_all;
+mod clock;
+mod detached;
+mod doctor;
+mod duplicate_keys;
+mod extremes;
+mod guard;
+mod last_records;
+mod record;
+mod scan;
+mod vendor_usage;

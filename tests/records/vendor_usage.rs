@@ -1,0 +1,227 @@
+//! Promise: what a vendor reports is read in one convention, where a whole includes its parts and what was not reported
+//! is not known.
+
+use runledger::metrics::Meter;
+use runledger::{Error, ErrorKind, Usage};
+
+type Read = fn(&str) -> Result<Usage, Error>;
+
+fn with(usage: Usage, parts: &[(Meter, u64)]) -> Usage {
+    parts.iter().fold(usage, |usage, &(meter, count)| usage.with(meter, count))
+}
+
+#[test]
+fn anthropic_reports_cache_reads_and_writes_outside_the_input() {
+    let whole = r#"{"input_tokens": 12, "cache_creation_input_tokens": 2000, "cache_read_input_tokens": 30000,
+        "cache_creation": {"ephemeral_5m_input_tokens": 1500, "ephemeral_1h_input_tokens": 500}, "output_tokens": 503,
+        "output_tokens_details": {"thinking_tokens": 400},
+        "server_tool_use": {"web_search_requests": 3, "web_fetch_requests": 1}, "service_tier": "batch",
+        "inference_geo": "us", "iterations": [{"input_tokens": 1}]}"#;
+    let expected = Usage::new(32_012, 503).cache_read(30_000).cache_write(2_000).cache_write_1h(500).reasoning(400);
+    assert_eq!(Usage::from_anthropic(whole).unwrap(), expected.with(Meter::WebSearches, 3));
+
+    // Before caches had a choice of times, and without a cache: not known is not 0, and 0 is not unknown.
+    let old =
+        r#"{"input_tokens": 10, "cache_creation_input_tokens": 5, "cache_read_input_tokens": 0, "output_tokens": 1}"#;
+    assert_eq!(Usage::from_anthropic(old).unwrap(), Usage::new(15, 1).cache_read(0).cache_write(5));
+    let plain = r#"{"input_tokens": 10, "output_tokens": 1, "cache_creation_input_tokens": null,
+        "cache_read_input_tokens": null, "cache_creation": null, "server_tool_use": null}"#;
+    assert_eq!(Usage::from_anthropic(plain).unwrap(), Usage::new(10, 1));
+
+    let split_alone = r#"{"input_tokens": 1, "output_tokens": 1,
+        "cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4}}"#;
+    let expected = Usage::new(8, 1).cache_write(7).cache_write_1h(4);
+    assert_eq!(Usage::from_anthropic(split_alone).unwrap(), expected);
+}
+
+#[test]
+fn openai_reports_parts_inside_their_wholes() {
+    let chat = r#"{"prompt_tokens": 10000, "completion_tokens": 2000, "total_tokens": 12000,
+        "prompt_tokens_details": {"cached_tokens": 8000, "audio_tokens": 700, "cache_write_tokens": 900},
+        "completion_tokens_details": {"reasoning_tokens": 1500, "audio_tokens": 100,
+            "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0}}"#;
+    let expected = Usage::new(10_000, 2_000).cache_read(8_000).cache_write(900).reasoning(1_500);
+    let expected = with(expected, &[(Meter::InputAudio, 700), (Meter::OutputAudio, 100)]);
+    assert_eq!(Usage::from_openai(chat).unwrap(), expected);
+
+    let responses = r#"{"input_tokens": 36, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 87,
+        "output_tokens_details": {"reasoning_tokens": 64}, "total_tokens": 123}"#;
+    assert_eq!(Usage::from_openai(responses).unwrap(), Usage::new(36, 87).cache_read(0).reasoning(64));
+
+    let realtime = r#"{"total_tokens": 253, "input_tokens": 132, "output_tokens": 121,
+        "input_token_details": {"text_tokens": 32, "audio_tokens": 90, "image_tokens": 10, "cached_tokens": 64,
+            "cached_tokens_details": {"text_tokens": 10, "audio_tokens": 50, "image_tokens": 4}},
+        "output_token_details": {"text_tokens": 30, "audio_tokens": 91}}"#;
+    let parts = [
+        (Meter::CacheRead, 64),
+        (Meter::InputAudio, 90),
+        (Meter::InputImage, 10),
+        (Meter::CacheReadAudio, 50),
+        (Meter::CacheReadImage, 4),
+        (Meter::OutputAudio, 91),
+    ];
+    assert_eq!(Usage::from_openai(realtime).unwrap(), with(Usage::new(132, 121), &parts));
+
+    let image = r#"{"input_tokens": 50, "input_tokens_details": {"image_tokens": 40, "text_tokens": 10},
+        "output_tokens": 4160, "output_tokens_details": {"image_tokens": 4160, "text_tokens": 0}, "total_tokens": 4210}"#;
+    let parts = [(Meter::InputImage, 40), (Meter::OutputImage, 4_160)];
+    assert_eq!(Usage::from_openai(image).unwrap(), with(Usage::new(50, 4_160), &parts));
+
+    let xai = r#"{"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 135,
+        "prompt_tokens_details": {"text_tokens": 32, "audio_tokens": 0, "image_tokens": 0, "cached_tokens": 6},
+        "completion_tokens_details": {"reasoning_tokens": 94, "audio_tokens": 0}, "num_sources_used": 0}"#;
+    let parts = [(Meter::InputAudio, 0), (Meter::InputImage, 0), (Meter::OutputAudio, 0)];
+    assert_eq!(Usage::from_openai(xai).unwrap(), with(Usage::new(32, 103).cache_read(6).reasoning(94), &parts));
+
+    let embedding = r#"{"prompt_tokens": 8, "total_tokens": 8}"#;
+    assert_eq!(Usage::from_openai(embedding).unwrap(), Usage::new(8, 0));
+
+    let transcript = r#"{"type": "tokens", "input_tokens": 14, "input_token_details": {"text_tokens": 0, "audio_tokens": 14},
+        "output_tokens": 45, "total_tokens": 59}"#;
+    assert_eq!(Usage::from_openai(transcript).unwrap(), Usage::new(14, 45).with(Meter::InputAudio, 14));
+    for (seconds, ms) in [("9", 9_000), ("0.0005", 1), ("61.1", 61_100), ("4.35", 4_350)] {
+        let heard = Usage::from_openai(&format!(r#"{{"type": "duration", "seconds": {seconds}}}"#)).unwrap();
+        assert_eq!(heard, Usage::new(0, 0).with(Meter::AudioMs, ms));
+    }
+}
+
+#[test]
+fn gemini_reports_thoughts_and_prompts_of_tools_outside() {
+    let whole = r#"{"promptTokenCount": 1200, "candidatesTokenCount": 50, "totalTokenCount": 1700,
+        "cachedContentTokenCount": 1000, "thoughtsTokenCount": 150, "toolUsePromptTokenCount": 300,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 500}, {"modality": "AUDIO", "tokenCount": 400},
+            {"modality": "IMAGE", "tokenCount": 258}, {"modality": "VIDEO", "tokenCount": 42}],
+        "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 350}, {"modality": "IMAGE", "tokenCount": 258},
+            {"modality": "TEXT", "tokenCount": 392}],
+        "candidatesTokensDetails": [{"modality": "TEXT", "tokenCount": 10}, {"modality": "IMAGE", "tokenCount": 40}],
+        "toolUsePromptTokensDetails": [{"modality": "TEXT", "tokenCount": 280}, {"modality": "IMAGE", "tokenCount": 20}],
+        "trafficType": "ON_DEMAND"}"#;
+    let parts = [
+        (Meter::InputAudio, 400),
+        (Meter::InputImage, 278),
+        (Meter::InputVideo, 42),
+        (Meter::CacheReadAudio, 350),
+        (Meter::CacheReadImage, 258),
+        (Meter::OutputImage, 40),
+    ];
+    let expected = with(Usage::new(1_500, 200).cache_read(1_000).reasoning(150), &parts);
+    assert_eq!(Usage::from_gemini(whole).unwrap(), expected);
+
+    let blocked = r#"{"promptTokenCount": 7, "totalTokenCount": 7}"#;
+    assert_eq!(Usage::from_gemini(blocked).unwrap(), Usage::new(7, 0));
+    let only_thoughts = r#"{"promptTokenCount": 7, "thoughtsTokenCount": 9, "totalTokenCount": 16,
+        "candidatesTokenCount": null, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 7}]}"#;
+    assert_eq!(Usage::from_gemini(only_thoughts).unwrap(), Usage::new(7, 9).reasoning(9));
+    let live = r#"{"promptTokenCount": 100, "responseTokenCount": 60, "totalTokenCount": 160,
+        "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 60}, {"modality": "AUDIO", "tokenCount": 30},
+            {"modality": "VIDEO"}],
+        "responseTokensDetails": [{"modality": "AUDIO", "tokenCount": 55}, {"modality": "VIDEO", "tokenCount": 5}]}"#;
+    let parts = [(Meter::InputAudio, 90), (Meter::InputVideo, 0), (Meter::OutputAudio, 55), (Meter::OutputVideo, 5)];
+    assert_eq!(Usage::from_gemini(live).unwrap(), with(Usage::new(100, 60), &parts));
+}
+
+#[test]
+fn what_is_no_usage_of_the_vendor_is_refused_with_what_was_expected() {
+    let (anthropic, openai, gemini): (Read, Read, Read) =
+        (Usage::from_anthropic, Usage::from_openai, Usage::from_gemini);
+    let cases: &[(Read, &str, ErrorKind, &str)] = &[
+        (anthropic, "", ErrorKind::Malformed, "expected JSON"),
+        (openai, "[1]", ErrorKind::Malformed, "the usage: expected an object, found [1]"),
+        (gemini, "null", ErrorKind::Malformed, "the usage: expected an object, found nothing"),
+        (
+            anthropic,
+            r#"{"prompt_tokens": 1, "completion_tokens": 1}"#,
+            ErrorKind::Malformed,
+            "input_tokens: expected a whole number, found nothing",
+        ),
+        (
+            anthropic,
+            r#"{"input_tokens": 1}"#,
+            ErrorKind::Malformed,
+            "output_tokens: expected a whole number, found nothing",
+        ),
+        (
+            openai,
+            r#"{"promptTokenCount": 1}"#,
+            ErrorKind::Malformed,
+            "prompt_tokens or input_tokens: expected a whole number, found nothing",
+        ),
+        (
+            openai,
+            r#"{"input_tokens": 1}"#,
+            ErrorKind::Malformed,
+            "output_tokens: expected a whole number, found nothing",
+        ),
+        (
+            openai,
+            r#"{"prompt_tokens": -1, "completion_tokens": 1}"#,
+            ErrorKind::Malformed,
+            "prompt_tokens: expected a whole number, found -1",
+        ),
+        (
+            openai,
+            r#"{"prompt_tokens": 1, "prompt_tokens_details": {"cached_tokens": 0.5}}"#,
+            ErrorKind::Malformed,
+            "prompt_tokens_details.cached_tokens: expected a whole number, found 0.5",
+        ),
+        (
+            openai,
+            r#"{"prompt_tokens": 1, "prompt_tokens_details": 7}"#,
+            ErrorKind::Malformed,
+            "prompt_tokens_details.cached_tokens: expected it in an object, found 7",
+        ),
+        (openai, r#"{"type": "duration"}"#, ErrorKind::Malformed, "seconds: expected a time in seconds, found nothing"),
+        (
+            openai,
+            r#"{"type": "duration", "seconds": -1}"#,
+            ErrorKind::Malformed,
+            "seconds: expected a time in seconds, found -1",
+        ),
+        (
+            gemini,
+            r#"{"prompt_token_count": 1}"#,
+            ErrorKind::Malformed,
+            "promptTokenCount: expected a whole number, found nothing",
+        ),
+        (
+            gemini,
+            r#"{"promptTokenCount": 1, "promptTokensDetails": {}}"#,
+            ErrorKind::Malformed,
+            "promptTokensDetails: expected a list, found {}",
+        ),
+        (
+            gemini,
+            r#"{"promptTokenCount": 1, "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": "1"}]}"#,
+            ErrorKind::Malformed,
+            r#"promptTokensDetails: expected a whole number as tokenCount, found {"modality":"AUDIO","tokenCount":"1"}"#,
+        ),
+        (
+            openai,
+            r#"{"prompt_tokens": 100, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 200}}"#,
+            ErrorKind::Invalid,
+            "cache_read_tokens: expected at most input_tokens = 100, found 200",
+        ),
+        (
+            anthropic,
+            r#"{"input_tokens": 0, "output_tokens": 0, "cache_creation_input_tokens": 1,
+                "cache_creation": {"ephemeral_1h_input_tokens": 2}}"#,
+            ErrorKind::Invalid,
+            "cache_write_1h_tokens: expected at most cache_write_tokens = 1, found 2",
+        ),
+        (
+            gemini,
+            r#"{"promptTokenCount": 10, "cachedContentTokenCount": 11}"#,
+            ErrorKind::Invalid,
+            "cache_read_tokens: expected at most input_tokens = 10, found 11",
+        ),
+    ];
+    for (read, json, kind, detail) in cases {
+        let error = read(json).unwrap_err();
+        assert_eq!((error.kind(), error.details()), (*kind, [(*detail).to_owned()].as_slice()), "{json}");
+    }
+    let most = u64::MAX;
+    let too_many = format!(r#"{{"input_tokens": {most}, "cache_read_input_tokens": 1, "output_tokens": 0}}"#);
+    assert_eq!(Usage::from_anthropic(&too_many).unwrap_err().kind(), ErrorKind::Overflow);
+    let too_many = format!(r#"{{"promptTokenCount": 1, "candidatesTokenCount": {most}, "thoughtsTokenCount": 1}}"#);
+    assert_eq!(Usage::from_gemini(&too_many).unwrap_err().kind(), ErrorKind::Overflow);
+}

@@ -1,0 +1,262 @@
+//! Promise: the crate is built as its design says. Imports point one way, each outside thing is named in one file, and
+//! the default features bring seven crates.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Each top-level module and what it may import. Later rows stand on earlier ones, so no two import each other.
+const LAYERS: [(&str, &[&str]); 14] = [
+    ("error", &[]),
+    ("digest", &[]),
+    ("id", &[]),
+    ("json", &[]),
+    ("metrics", &["error", "digest", "json"]),
+    ("cost", &["error", "json", "metrics"]),
+    ("journal", &["error", "digest", "id"]),
+    ("quota", &["error", "metrics", "cost", "journal"]),
+    ("baseline", &["error", "metrics", "cost"]),
+    ("export", &["error", "digest", "metrics", "journal"]),
+    ("runlog", &["error", "digest", "json", "metrics", "cost", "journal"]),
+    ("governance", &["error", "digest", "json", "metrics", "cost", "baseline"]),
+    ("sink", &["error", "metrics", "journal"]),
+    ("ledger", &["error", "digest", "id", "metrics", "cost", "journal", "quota", "baseline"]),
+];
+
+/// What the library names in one file only. The command below `bin/` is a program of its own: its user's files and its
+/// clock are its own too.
+const NAMED_ONCE: [(&str, &str); 8] = [
+    ("fs2", "journal/lock.rs"),
+    ("sha2", "digest.rs"),
+    ("fs", "journal/storage.rs"),
+    ("SystemTime", "ledger/clock.rs"),
+    ("/proc", "journal/platform.rs"),
+    ("tokio_postgres", "sink/postgres/client.rs"),
+    ("native_tls", "sink/postgres/tls.rs"),
+    ("postgres_native_tls", "sink/postgres/tls.rs"),
+];
+
+const CORE_DEPENDENCIES: [&str; 7] = ["chrono", "fs2", "serde", "serde_json", "sha2", "thiserror", "uuid"];
+
+/// A file below `src/` without its comments.
+struct Source {
+    /// Relative to `src/`.
+    path: String,
+    code: String,
+}
+
+impl Source {
+    /// The names of the modules that the file is in, outermost first; none for `lib.rs`.
+    fn modules(&self) -> Vec<&str> {
+        let stem = self.path.strip_suffix(".rs").unwrap();
+        stem.split('/').filter(|part| !matches!(*part, "mod" | "lib")).collect()
+    }
+
+    fn is_bin(&self) -> bool {
+        self.path.starts_with("bin/")
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.contains("/tests/")
+    }
+}
+
+fn sources() -> Vec<Source> {
+    fn collect(directory: &Path, root: &Path, found: &mut Vec<Source>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, root, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let code = without_comments(&fs::read_to_string(&path).unwrap());
+                found.push(Source { path: path.strip_prefix(root).unwrap().to_str().unwrap().to_owned(), code });
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    collect(&root, &root, &mut found);
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(found.len() > 20, "src/ was not found");
+    found
+}
+
+/// Drops comments to the end of the line; the two slashes of a URL in a string end its line here too, which no check
+/// minds.
+fn without_comments(text: &str) -> String {
+    text.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect()
+}
+
+fn ident(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    &text[..end]
+}
+
+/// The first names of a path's rest: one, or those of a group in braces.
+fn first_names(rest: &str) -> Vec<&str> {
+    let Some(group) = rest.strip_prefix('{') else { return vec![ident(rest)] };
+    let (mut depth, mut names, mut item) = (0, Vec::new(), 0);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' | ',' if depth == 0 => {
+                names.push(ident(group[item..at].trim_start()));
+                item = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+/// What stands after each path that begins at the crate's root: `crate::`, and as many `super::` as lead there.
+fn names_from_root(source: &Source) -> Vec<&str> {
+    let mut names = Vec::new();
+    for (at, _) in source.code.match_indices("crate::") {
+        names.extend(first_names(&source.code[at + "crate::".len()..]));
+    }
+    for (at, _) in source.code.match_indices("super::") {
+        let before = source.code[..at].len() - source.code[..at].trim_end_matches("super::").len();
+        let supers = before / "super::".len() + 1;
+        if supers == source.modules().len() {
+            names.extend(first_names(&source.code[at + "super::".len()..]));
+        }
+    }
+    names
+}
+
+/// Which module each name that `lib.rs` re-exports comes from, the modules' own names among them.
+fn names_of_root(sources: &[Source]) -> BTreeMap<&str, &str> {
+    let root = sources.iter().find(|source| source.path == "lib.rs").unwrap();
+    let mut names: BTreeMap<&str, &str> = LAYERS.iter().map(|&(module, _)| (module, module)).collect();
+    for item in root.code.split("pub use ").skip(1) {
+        let item = &item[..item.find(';').unwrap()];
+        let (module, rest) = item.split_once("::").unwrap();
+        names.extend(first_names(rest).into_iter().map(|name| (name, module)));
+    }
+    names
+}
+
+#[test]
+fn imports_point_one_way() {
+    for (at, (module, imports)) in LAYERS.iter().enumerate() {
+        let earlier: Vec<_> = LAYERS[..at].iter().map(|(module, _)| module).collect();
+        assert!(imports.iter().all(|import| earlier.contains(&import)), "{module} does not stand on earlier modules");
+    }
+    let sources = sources();
+    let root = names_of_root(&sources);
+    let mut wrong = Vec::new();
+    let mut edges = BTreeSet::new();
+    for source in sources.iter().filter(|source| !source.is_bin() && source.path != "lib.rs") {
+        let module = source.modules()[0];
+        let allowed = LAYERS.iter().find(|(name, _)| *name == module);
+        let (_, allowed) = allowed.unwrap_or_else(|| panic!("{}: the module {module} is in no layer", source.path));
+        for name in names_from_root(source) {
+            match root.get(name) {
+                Some(&imported) if imported == module => {}
+                Some(&imported) if allowed.contains(&imported) => _ = edges.insert((module, imported)),
+                Some(imported) => wrong.push(format!("{}: {module} imports {imported} ({name})", source.path)),
+                // What a macro or a path of another crate is called.
+                None => {}
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports against the design:\n{}", wrong.join("\n"));
+    assert!(edges.contains(&("ledger", "journal")) && edges.contains(&("journal", "digest")), "found only {edges:?}");
+}
+
+#[test]
+fn each_outside_thing_is_named_in_one_place() {
+    let sources = sources();
+    let named_in = |thing: &str| -> Vec<_> {
+        sources.iter().filter(|s| !s.is_bin() && !s.is_test() && names(&s.code, thing)).map(|s| &s.path).collect()
+    };
+    for (thing, place) in NAMED_ONCE {
+        assert_eq!(named_in(thing), [place], "{thing}");
+    }
+    for of_the_command in ["clap", "jiff", "rustix", "signal_hook"] {
+        assert_eq!(named_in(of_the_command), [""; 0]);
+    }
+    assert_eq!(named_in("now_v7"), [""; 0], "it reads the clock");
+}
+
+/// Whether `code` has `thing` as a whole word.
+fn names(code: &str, thing: &str) -> bool {
+    let part_of_word = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(thing)
+        .any(|(at, _)| !code[..at].ends_with(part_of_word) && !code[at + thing.len()..].starts_with(part_of_word))
+}
+
+/// What it took from elsewhere, the scheduler of `tests/interleavings` would not see.
+#[test]
+fn the_group_takes_its_primitives_from_one_file() {
+    let sources = sources();
+    let group = sources.iter().find(|source| source.path == "journal/group.rs").unwrap();
+    assert!(group.code.contains("use super::primitives::"));
+    for other in ["sync", "thread"] {
+        assert!(!names(&group.code, other), "it names {other}");
+    }
+}
+
+#[test]
+fn nothing_is_unsafe() {
+    let found: Vec<_> = sources().into_iter().filter(|source| names(&source.code, "unsafe")).map(|s| s.path).collect();
+    assert!(found.is_empty(), "unsafe is in {found:?}");
+    let manifest = manifest();
+    assert!(manifest.contains("unsafe_code = \"forbid\""));
+}
+
+/// A feature adds a module or a name; it never changes what a function does.
+#[test]
+fn features_stand_on_modules_and_re_exports_only() {
+    for source in sources() {
+        let lines: Vec<_> = source.code.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        for (at, line) in lines.iter().enumerate().filter(|(_, line)| names(line, "feature")) {
+            let place = format!("{}: {line}", source.path);
+            assert!(line.starts_with("#[cfg(") && line.ends_with(")]"), "{place}");
+            let next = lines[at + 1..].iter().find(|line| !line.starts_with("#[")).unwrap();
+            let item = ["mod ", "pub mod ", "pub(crate) mod ", "pub use "].iter().any(|item| next.starts_with(item));
+            assert!(item, "{place} stands on {next:?}");
+        }
+    }
+}
+
+fn manifest() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap()
+}
+
+#[test]
+fn the_default_features_bring_seven_crates() {
+    let manifest = manifest();
+    assert!(manifest.contains("\ndefault = []\n"));
+    let section = manifest.split("\n[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let always: BTreeSet<_> = section
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.contains("optional = true"))
+        .filter_map(|line| Some(line.split_once(" = ")?.0))
+        .collect();
+    assert_eq!(always, BTreeSet::from(CORE_DEPENDENCIES));
+}
+
+#[test]
+fn cargo_sees_the_same_seven_crates() {
+    let Ok(cargo) = std::env::var("CARGO") else {
+        println!("skipped: not run by cargo");
+        return;
+    };
+    let tree = Command::new(cargo)
+        .args(["tree", "--edges", "normal", "--depth", "1", "--prefix", "none", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let found: BTreeSet<_> = tree.lines().skip(1).filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(found, BTreeSet::from(CORE_DEPENDENCIES), "{tree}");
+}

@@ -1,0 +1,165 @@
+//! Promise: the files are, byte for byte, what the page on guarantees says, and a ledger of every released format is read
+//! and goes on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use runledger::{
+    Answer, ExecutionMetrics, Head, Ledger, Options, Skill, Timestamp, Uuid, Verification, hash_bytes, verify,
+};
+use serde_json::Value;
+
+const START: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+const HEADER_BYTES: usize = 4096;
+const AREA_BYTES: usize = 1024 * 1024;
+const SLOT_BYTES: usize = 1024;
+
+fn record(number: u128) -> ExecutionMetrics {
+    let mut record = ExecutionMetrics::new(Uuid::from_u128(number), "s", "1.0.0", Timestamp::UNIX_EPOCH);
+    record.timestamp_end = Some(Timestamp::UNIX_EPOCH);
+    record
+}
+
+fn machinery(path: &Path) -> PathBuf {
+    path.with_extension("ledger")
+}
+
+/// The only file in a directory.
+fn only(directory: &Path) -> PathBuf {
+    let files: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files[0].clone()
+}
+
+/// What a sealed line says, read as the page says: its payload, its number and the hash before; the hash is checked.
+struct Sealed {
+    payload: Value,
+    seq: u64,
+    prev: String,
+    hash: String,
+}
+
+fn sealed(line: &str) -> Sealed {
+    let (hashed, hash) = line.strip_suffix("\"}").unwrap().rsplit_once(",\"hash\":\"").unwrap();
+    assert_eq!(hash_bytes(hashed), hash, "{line}");
+    let (rest, prev) = hashed.strip_suffix('"').unwrap().rsplit_once(",\"prev\":\"").unwrap();
+    let (payload, seq) = rest.rsplit_once(",\"seq\":").unwrap();
+    Sealed {
+        payload: serde_json::from_str(&format!("{payload}}}")).unwrap(),
+        seq: seq.parse().unwrap(),
+        prev: prev.to_owned(),
+        hash: hash.to_owned(),
+    }
+}
+
+fn first_line(bytes: &[u8]) -> &str {
+    let end = bytes.iter().position(|&byte| byte == b'\n').unwrap();
+    std::str::from_utf8(&bytes[..end]).unwrap()
+}
+
+#[test]
+fn every_file_is_as_the_page_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.jsonl");
+    for number in 1..=2 {
+        assert!(matches!(Ledger::open(&path).unwrap().append(&record(number)), Ok(Answer::Durable { .. })));
+    }
+    // The base is at the end of the two.
+    let day = Timestamp::from_unix_ms(1_771_079_000_000).unwrap();
+    let ledger = Options::new().clock(move || day).lock_deadline(Duration::from_millis(20)).open(&path).unwrap();
+    let base = fs::read(&path).unwrap().len();
+    assert!(matches!(ledger.append(&record(3)), Ok(Answer::Durable { seq: 3 })));
+
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<_> = text.lines().map(sealed).collect();
+    let chain: Vec<_> = lines.iter().map(|line| (line.seq, line.prev.as_str())).collect();
+    assert_eq!(chain, [(1, START), (2, lines[0].hash.as_str()), (3, lines[1].hash.as_str())]);
+    assert_eq!(lines[2].payload["execution_id"], record(3).execution_id.to_string());
+
+    let identity = fs::read_to_string(machinery(&path).join("ledger.json")).unwrap();
+    let id = ledger.head().unwrap().ledger;
+    assert_eq!(identity, format!("{{\"format\":1,\"id\":\"{id}\",\"file\":\"x.jsonl\"}}"));
+
+    let commit = fs::read(machinery(&path).join("commit")).unwrap();
+    assert_eq!(commit.len(), HEADER_BYTES + AREA_BYTES);
+    let header = first_line(&commit);
+    assert!(commit[header.len() + 1..HEADER_BYTES].iter().all(|&byte| byte == 0));
+    let prefix = format!("{{\"ledger\":\"{id}\",\"segment\":1,\"base\":{base},\"stray\":0,\"day\":");
+    assert!(header.starts_with(&prefix), "{header}");
+    let header = sealed(header);
+    assert_eq!((header.seq, &header.prev), (3, &lines[1].hash));
+    assert_eq!(commit[HEADER_BYTES..][..text.len() - base], text.as_bytes()[base..]);
+
+    assert_eq!(fs::read(machinery(&path).join("lock")).unwrap(), b"");
+
+    let run = ledger.begin(Skill::new("begun", "1.0.0"));
+    let slots = only(&machinery(&path).join("inflight"));
+    assert_eq!(slots.extension().unwrap(), "slots");
+    let bytes = fs::read(&slots).unwrap();
+    let owner = sealed(first_line(&bytes));
+    assert_eq!((owner.seq, owner.prev.as_str()), (1, START));
+    assert_eq!(owner.payload["pid"], std::process::id());
+    for key in ["start", "boot", "namespace"] {
+        assert_eq!(owner.payload.get(key).is_some_and(|value| !value.is_null()), cfg!(target_os = "linux"), "{key}");
+    }
+    let mark = sealed(first_line(&bytes[SLOT_BYTES..]));
+    assert_eq!((&mark.payload["segment"], &mark.payload["offset"]), (&1.into(), &text.len().into()));
+    assert_eq!(mark.payload["record"]["execution_id"], run.id().to_string());
+    assert_eq!(mark.payload["record"]["skill_name"], "begun");
+    assert!(run.succeed().is_durable());
+    assert_eq!(fs::read(&slots).unwrap()[SLOT_BYTES], b' ');
+
+    // While somebody else has the lock, a record is spilled.
+    let lock = fs::File::open(machinery(&path).join("lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(matches!(ledger.append(&record(4)), Ok(Answer::Spilled(_))));
+    let spill = only(&machinery(&path).join("spill"));
+    assert_eq!(spill.file_stem(), slots.file_stem());
+    let spilled = fs::read_to_string(&spill).unwrap();
+    let spilled = sealed(spilled.strip_prefix('\n').unwrap().strip_suffix('\n').unwrap());
+    assert_eq!((spilled.seq, spilled.prev.as_str()), (1, START));
+    assert_eq!(spilled.payload["record"]["execution_id"], record(4).execution_id.to_string());
+    lock.unlock().unwrap();
+    assert!(matches!(ledger.append(&record(5)), Ok(Answer::Durable { .. })));
+
+    let events = fs::read_to_string(machinery(&path).join("events.jsonl")).unwrap();
+    let kinds: Vec<_> = events
+        .lines()
+        .map(|line| {
+            assert!(line.starts_with("{\"at\":\"2026-02-14T14:23:20.000Z\",\"event\":\""), "{line}");
+            serde_json::from_str::<Value>(line).unwrap()["event"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(kinds, ["spilled", "returned"]);
+    assert!(verify(&path, &[]).unwrap().is_clean());
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() { copy(&entry.path(), &target) } else { _ = fs::copy(entry.path(), target).unwrap() }
+    }
+}
+
+/// Two segments that version 0.1.0 wrote, without their commit area, which is made anew.
+#[test]
+fn a_ledger_of_format_1_is_read_and_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-1"), directory.path());
+    let path = directory.path().join("x.jsonl");
+    let head: Head = serde_json::from_slice(&fs::read(directory.path().join("head.json")).unwrap()).unwrap();
+    let check = |found: Verification, lines| {
+        assert!(found.is_clean(), "{:?}", found.faults);
+        assert_eq!((found.lines, found.segments), (lines, 2));
+    };
+    check(verify(&path, std::slice::from_ref(&head)).unwrap(), 4);
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!(ledger.head().unwrap(), head);
+    let skills: Vec<_> = ledger.scan().unwrap().map(|record| record.unwrap().skill_name).collect();
+    assert_eq!(skills, ["summarise", "publish", "summarise", "publish"]);
+    assert!(matches!(ledger.append(&record(5)), Ok(Answer::Durable { seq: 5 })));
+    check(verify(&path, &[head]).unwrap(), 5);
+}

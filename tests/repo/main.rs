@@ -1,0 +1,9 @@
+//! Promises about this repository: its design, its pages, its examples and the format of its files.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
+
+mod architecture;
+mod disagreements;
+mod examples;
+mod format;
+mod guarantees;
