@@ -81,7 +81,7 @@
 //!   signals on).
 //! - `postgres`: `sink::postgres`, which ships a ledger's records to PostgreSQL.
 //! - `postgres-tls`: TLS for its connections, by the platform's own library; on Linux the build needs OpenSSL's headers.
-//! - `simulation`: `journal::simulated`, a disk that replays every state a crash can leave, for your own tests.
+//! - `simulation`: `disk::simulated`, a disk that replays every state a crash can leave, for your own tests.
 //!
 //! # Platforms
 //!
@@ -104,6 +104,7 @@ struct Readme;
 
 pub mod baseline;
 pub mod cost;
+pub mod disk;
 pub mod export;
 pub mod governance;
 #[doc = include_str!("guarantees.md")]

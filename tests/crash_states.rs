@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk, When};
+use runledger::disk::simulated::{Fault, Loss, Op, SimulatedDisk, When};
 use runledger::{Answer, Ledger, Skill, Uuid};
 use simulation::{Chain, PATH, Told, Used};
 

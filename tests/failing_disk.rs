@@ -12,9 +12,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use runledger::disk::simulated::{Fault, Loss, Op, SimulatedDisk, When};
+use runledger::disk::{FileType, Storage};
 use runledger::journal::Journal;
-use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk, When};
-use runledger::journal::storage::{FileType, Storage};
 use runledger::{Answer, Ledger, Options, Skill, Uuid};
 use simulation::{Chain, PATH, Reader, Used, events, machinery, options, payload, read};
 

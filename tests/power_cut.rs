@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use runledger::Skill;
+use runledger::disk::simulated::{Call, Fault, Loss, Op, SimulatedDisk, When};
+use runledger::disk::{Access, Storage};
 use runledger::journal::Journal;
-use runledger::journal::simulated::{Call, Fault, Loss, Op, SimulatedDisk, When};
-use runledger::journal::storage::{Access, Storage};
 use runledger::ledger::FaultKind;
 use simulation::{Chain, PATH, Used, events, machinery, put, read};
 

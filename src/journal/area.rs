@@ -18,10 +18,8 @@ use uuid::Uuid;
 
 use super::line::{self, Link};
 use super::segment::Layout;
-use super::storage::{
-    Access, FileType, Storage, StorageFile, read_full_at, uninterrupted, unless_missing, write_all_at,
-};
 use super::sync::SyncFile;
+use crate::disk::{Access, FileType, Storage, StorageFile, read_full_at, uninterrupted, unless_missing, write_all_at};
 
 /// How many bytes of the segment fit. Larger means fewer syncs of the segment, and more to read after a power cut.
 pub(super) const AREA_BYTES: u64 = 1024 * 1024;

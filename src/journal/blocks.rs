@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::reader::{Cursor, Piece, Splitter};
 use super::segment::Layout;
-use super::storage::{Access, Storage, StorageFile};
+use crate::disk::{Access, Storage, StorageFile};
 use crate::error::{Error, Result};
 
 /// What takes the lines of a block.
@@ -249,8 +249,8 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::disk::{Disk, append_all};
     use crate::journal::reader::{CHUNK_BYTES, LINE_BYTES_MAX};
-    use crate::journal::storage::{Disk, append_all};
 
     /// Makes `segments` the segments of the journal in `directory`, the last the active one.
     pub(crate) fn write_segments<'s>(directory: &Path, segments: impl IntoIterator<Item = &'s [u8]>) -> Layout {

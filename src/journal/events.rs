@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::line::Link;
 use super::reader::Splitter;
 use super::segment::Layout;
-use super::storage::{Access, Storage, append_all, open_or_make, read_full_at};
+use crate::disk::{Access, Storage, append_all, open_or_make, read_full_at};
 use crate::error::{Error, Result};
 
 /// Something that a journal, or the ledger on top of it, did to its files.

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::line::{self, Link};
 use super::reader::{Cursor, Line, Lines};
 use super::segment::Layout;
-use super::storage::Disk;
 use super::{events, identity};
+use crate::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A line of a journal: which one it is, and where it stands, so that a follower can go on behind it.

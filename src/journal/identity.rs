@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::line;
 use super::reader::Splitter;
 use super::segment::Layout;
-use super::storage::{Access, Storage, read_full_at, unless_missing, write_all_at};
+use crate::disk::{Access, Storage, read_full_at, unless_missing, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
 

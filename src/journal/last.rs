@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::blocks::{Block, Blocks};
 use super::reader::Cursor;
 use super::segment::Layout;
-use super::storage::Storage;
+use crate::disk::Storage;
 use crate::error::Result;
 
 /// A whole segment, and whether it is the active one, so that its last line may still be being written.

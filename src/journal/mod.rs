@@ -3,7 +3,7 @@
 //! A [`Journal`] is a file of JSON lines that only grows. Threads and processes append to it at the same time; each line
 //! carries its number, its hash and the hash of the line before. What survives which crash is [`Durability`]'s to say.
 //!
-//! The ledger and the quota tracker stand on it. Everything that it asks of a disk goes through [`storage::Storage`].
+//! The ledger and the quota tracker stand on it. Everything that it asks of a disk goes through [`Storage`].
 
 mod area;
 pub(crate) mod blocks;
@@ -13,19 +13,11 @@ mod group;
 pub(crate) mod identity;
 pub(crate) mod last;
 pub(crate) mod line;
-pub(crate) mod lock;
-mod name;
-pub(crate) mod numbered;
-pub(crate) mod per_process;
-pub(crate) mod platform;
 mod primitives;
 pub(crate) mod probe;
 pub(crate) mod reader;
 pub(crate) mod recovery;
 pub(crate) mod segment;
-#[cfg(feature = "simulation")]
-pub mod simulated;
-pub mod storage;
 mod sync;
 mod tail;
 pub(crate) mod truncation;
@@ -43,16 +35,16 @@ use std::time::Duration;
 pub use events::Event;
 pub use follow::{Followed, Follower, Place};
 pub use line::PAYLOAD_BYTES_MAX;
-use per_process::PerProcess;
 pub use reader::{Cursor, Line, Lines};
 use segment::Layout;
 use serde::{Deserialize, Serialize};
-use storage::{Disk, Storage};
 use tail::Tail;
 use uuid::Uuid;
 pub use warnings::{Warning, Warnings};
 use writer::Writer;
 
+use crate::disk::per_process::PerProcess;
+use crate::disk::{Disk, Storage, make_directory, platform};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What an acknowledged record survives.
@@ -125,24 +117,6 @@ pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<()> 
             .detail("expected the name of a file such as x.jsonl, whose machinery can stand beside it in x.ledger"));
     }
     identity::refuse_foreign(storage, layout)
-}
-
-/// Makes a directory with its parents, and makes each that was not there durable in the one that holds it.
-pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<()> {
-    let failed = |source| Error::io("make a directory", directory, source);
-    let mut missing = Vec::new();
-    for ancestor in directory.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
-        if storage.stat(ancestor).map_err(failed)?.is_some() {
-            break;
-        }
-        missing.push(ancestor);
-    }
-    storage.create_dir(directory).map_err(failed)?;
-    missing
-        .iter()
-        .rev()
-        .filter_map(|made| made.parent())
-        .try_for_each(|parent| storage.sync_dir(parent).map_err(failed))
 }
 
 /// Makes the directories above the ledger durable, before its identity says that they are: a process may have made them

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::area;
-use super::storage::{Access, Storage, StorageFile, append_all, write_all_at};
+use crate::disk::{Access, Storage, StorageFile, append_all, write_all_at};
 
 /// How many syncs are measured of each sort, and for how long at most.
 const SYNCS: usize = 50;
@@ -40,7 +40,7 @@ pub(crate) fn probe(storage: &dyn Storage, directory: &Path, name: &str) -> io::
         Probe { lock_holds, overwrites, appends: log.and_then(|log| syncs(&*log, |_| append_all(&*log, &RECORD))) }
     })?;
     storage.remove(&area)?;
-    super::storage::unless_missing(storage.remove(&log))?;
+    crate::disk::unless_missing(storage.remove(&log))?;
     Ok(found)
 }
 

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::line::{self, PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX, Trailer};
-use super::name::Seen;
 use super::segment::Layout;
-use super::storage::{Access, Stat, Storage, StorageFile, read_full_at};
+use crate::disk::name::Seen;
+use crate::disk::{Access, Stat, Storage, StorageFile, read_full_at};
 use crate::error::{Error, Result};
 
 /// Small enough to stay in a core's own cache from the read to what is done with it, large enough that a read costs little.

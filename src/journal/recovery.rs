@@ -10,10 +10,10 @@ use super::events::{self, Event};
 use super::line::{self, Link};
 use super::reader::{LINE_BYTES_MAX, Splitter};
 use super::segment::Layout;
-use super::storage::{Access, FileType, Storage, StorageFile, append_all, read_full_at, write_all_at};
 use super::sync::SyncFile;
 use super::tail::{Mark, Tail, stat_id};
 use super::turnover::unchained;
+use crate::disk::{Access, FileType, Storage, StorageFile, append_all, read_full_at, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Opens the active segment for appending, and makes it if it is not there.

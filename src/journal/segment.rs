@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::storage::{Disk, FileType, Stat, Storage};
+use crate::disk::{Disk, FileType, Stat, Storage};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The paths of one journal: the active segment, and the directory of its machinery beside it.

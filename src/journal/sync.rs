@@ -5,8 +5,8 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::storage::StorageFile;
 use super::tail::Mark;
+use crate::disk::StorageFile;
 
 /// A file, and whether a sync of it has failed. Clones, and other handles of it, share both.
 ///
@@ -101,8 +101,8 @@ impl Unsynced {
 mod tests {
     use std::path::Path;
 
-    use super::super::storage::{Access, Disk, Storage};
     use super::*;
+    use crate::disk::{Access, Disk, Storage};
 
     /// Another handle of a file, of which the first knows that a sync failed.
     #[test]

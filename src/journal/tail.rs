@@ -11,12 +11,12 @@ use super::area::{Area, Header};
 use super::events::{self, Event};
 use super::identity;
 use super::line::{self, Link, TRAILER_BYTES_MAX};
-use super::lock::{LockFile, Locked};
-use super::name::Seen;
 use super::recovery;
 use super::segment::Layout;
-use super::storage::{Access, Storage, StorageFile, append_all, read_full_at};
 use super::sync::{SyncFile, Unsynced};
+use crate::disk::lock::{LockFile, Locked};
+use crate::disk::name::Seen;
+use crate::disk::{Access, Storage, StorageFile, append_all, read_full_at};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Buffers larger than this are given back after the batch that needed them.

@@ -26,8 +26,8 @@ use uuid::Uuid;
 
 use super::area::Header;
 use super::segment::Layout;
-use super::storage::Storage;
 use super::{events, identity};
+use crate::disk::Storage;
 use crate::error::{Error, Result};
 
 /// Something that was there and is not.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::area::{Area, Header};
 use super::events::Event;
 use super::line::{self, Link};
-use super::storage::{Access, StorageFile, append_all, unless_missing};
 use super::sync::{SyncFile, Synced, Unsynced};
 use super::tail::{Mark, Run, Tail, stat_id};
+use crate::disk::{Access, StorageFile, append_all, unless_missing};
 use crate::error::{Error, Result};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::per_process::PerProcess;
+use crate::disk::per_process::PerProcess;
 use crate::error::{Error, ErrorKind};
 
 /// How long like ones are held back after one that is let through.

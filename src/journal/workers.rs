@@ -196,8 +196,8 @@ mod tests {
 
     use super::super::blocks::tests::write_segments;
     use super::super::segment::Layout;
-    use super::super::storage::{Disk, Storage};
     use super::*;
+    use crate::disk::{Disk, Storage};
 
     const LINES: usize = 40;
 

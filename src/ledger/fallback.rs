@@ -17,14 +17,15 @@ use super::doctor::{Check, Level};
 use super::execution::milliseconds;
 use super::pending::Pending;
 use super::{Ledger, Skill, bare, clock, sweep, to_json, valid_json};
+use crate::disk::lock::Locked;
+use crate::disk::make_directory;
+use crate::disk::{Access, Disk, Storage, StorageFile, append_all, canonical, unless_missing};
 use crate::error::{Error, Result};
 use crate::id::new_id;
+use crate::journal::Cursor;
 use crate::journal::events::Event;
 use crate::journal::line::{self, Link};
-use crate::journal::lock::Locked;
 use crate::journal::reader::Splitter;
-use crate::journal::storage::{Access, Disk, Storage, StorageFile, append_all, canonical, unless_missing};
-use crate::journal::{Cursor, make_directory};
 use crate::metrics::{ExecutionMetrics, Status};
 
 /// How the names of the files end, after the execution's id.

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::baseline::{Baselines, FrozenBaselines, week_start};
+use crate::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::segment::Layout;
-use crate::journal::storage::Disk;
 use crate::journal::{self, Journal, Line, Lines, line};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::{Access, Disk, Storage};
 use crate::error::{Error, Result};
 use crate::journal::reader::Splitter;
 use crate::journal::segment::Layout;
-use crate::journal::storage::{Access, Disk, Storage};
 use crate::metrics::Timestamp;
 
 /// Records that were answered as [lost](crate::Answer::Lost), as `events.jsonl` states them.

@@ -48,13 +48,14 @@ pub use scan::{Scan, Scanned};
 pub use verify::{ArchivedLines, Fault, FaultKind, Verification, truncations, verify};
 
 use crate::cost::{Cost, PriceTable};
+use crate::disk::make_directory;
+use crate::disk::open_to_read;
+use crate::disk::per_process::PerProcess;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
 use crate::journal::events::{self, Event};
-use crate::journal::per_process::PerProcess;
-use crate::journal::storage::open_to_read;
 use crate::journal::warnings::{OnStderr, to_stderr};
-use crate::journal::{self, Cursor, Durability, Head, Journal, make_directory};
+use crate::journal::{self, Cursor, Durability, Head, Journal};
 use crate::metrics::{Call, ExecutionMetrics, RunIds, Timestamp};
 use crate::quota::{self, Limits, Quota};
 use deadline::{Helpers, Missed};
@@ -179,7 +180,7 @@ impl Ledger {
     /// The files are their user's alone. The users of a group share a ledger whose directory has the group's write bit and
     /// the setgid bit (`mkdir -m 2770 logs`). What root makes gets the owner of its directory. [`Disk`] says more.
     ///
-    /// [`Disk`]: crate::journal::storage::Disk
+    /// [`Disk`]: crate::disk::Disk
     ///
     /// # Errors
     /// As [`Journal::open`].

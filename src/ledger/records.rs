@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Lines;
 use crate::journal::events;
 use crate::journal::last::before_last;
 use crate::journal::segment::Layout;
-use crate::journal::storage::Disk;
 use crate::metrics::ExecutionMetrics;
 
 /// The records of a ledger in the order in which they were appended, over all its segments.

@@ -8,10 +8,10 @@ use super::bare;
 use super::pending::{Pending, without_record};
 use super::slots::{self, Death, Left, unless_denied};
 use super::spill;
+use crate::disk::lock::LockFile;
+use crate::disk::unless_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Event};
-use crate::journal::lock::LockFile;
-use crate::journal::storage::unless_missing;
 use crate::journal::{Journal, Options};
 use crate::metrics::{ExecutionMetrics, Status};
 

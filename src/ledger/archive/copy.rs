@@ -4,8 +4,8 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::digest::hash_reader;
+use crate::disk::{Access, FileType, Storage, StorageFile, read_full_at, unless_missing, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::storage::{Access, FileType, Storage, StorageFile, read_full_at, unless_missing, write_all_at};
 
 /// What a file held, read once.
 #[derive(Debug, PartialEq, Eq)]

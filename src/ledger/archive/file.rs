@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::copy;
+use crate::disk::make_directory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::Event;
-use crate::journal::make_directory;
 use crate::ledger::Ledger;
 
 impl Ledger {

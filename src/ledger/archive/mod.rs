@@ -14,14 +14,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Ledger, detached};
+use crate::disk::lock::LockFile;
+use crate::disk::make_directory;
+use crate::disk::{Access, Disk, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::events::{self, Boundary, Event};
 use crate::journal::line::{self, Link};
-use crate::journal::lock::LockFile;
 use crate::journal::reader::Splitter;
 use crate::journal::segment::Layout;
-use crate::journal::storage::{Access, Disk, Storage};
-use crate::journal::{identity, make_directory, recovery};
+use crate::journal::{identity, recovery};
 use crate::metrics::{Fields, Timestamp};
 
 /// A sealed segment of a ledger.

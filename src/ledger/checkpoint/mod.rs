@@ -19,9 +19,9 @@ use std::sync::Arc;
 
 use super::scan::{Progress, Scan};
 use crate::baseline::{Accumulator, Baselines, By};
+use crate::disk::{Disk, Storage};
 use crate::error::{Error, Result};
 use crate::journal::segment::Layout;
-use crate::journal::storage::{Disk, Storage};
 use crate::journal::{Cursor, identity};
 use file::CheckpointFile;
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::{Check, Level, size};
 use crate::cost::PriceTable;
+use crate::disk::free_bytes;
+use crate::disk::platform::{file_bytes_max, file_system, is_network, open_files_max};
+use crate::disk::{Disk, FileType, Storage, is_shared, mode};
 use crate::error::{Error, Result};
 use crate::id::new_id;
-use crate::journal::lock::free_bytes;
-use crate::journal::platform::{file_bytes_max, file_system, is_network, open_files_max};
 use crate::journal::probe::{Probe, probe};
 use crate::journal::segment::Layout;
-use crate::journal::storage::{Disk, FileType, Storage, is_shared, mode};
 use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES, check_place};
 use crate::metrics::Timestamp;
 

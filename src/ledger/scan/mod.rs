@@ -22,13 +22,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::records::record;
+use crate::disk::{Disk, Storage};
 use crate::error::{Error, Result, Skipped};
 use crate::journal::Cursor;
 use crate::journal::blocks::{Block, Blocks, TakeLines};
 use crate::journal::line::{self, Trailer};
 use crate::journal::reader::{LINE_BYTES_MAX, Order, Piece, Sequence};
 use crate::journal::segment::Layout;
-use crate::journal::storage::{Disk, Storage};
 use crate::journal::workers::{Sharing, in_order};
 use crate::metrics::{ExecutionMetrics, Fields};
 

@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Ledger;
+use crate::disk::{Disk, FileType, Stat, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::blocks::Blocks;
 use crate::journal::segment::Layout;
-use crate::journal::storage::{Disk, FileType, Stat, Storage};
 use crate::journal::truncation::{Known, Truncation};
 use crate::journal::workers::{Sharing, in_order};
 use crate::journal::{Head, events, identity};

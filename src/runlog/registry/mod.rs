@@ -16,9 +16,9 @@ use self::fold::Fold;
 use super::Run;
 use super::run::Occurrence;
 use super::signature::signature;
+use crate::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::segment::Layout;
-use crate::journal::storage::Disk;
 use crate::journal::{self, Journal, Lines, line};
 use crate::metrics::{Timestamp, cut};
 

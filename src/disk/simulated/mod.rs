@@ -5,8 +5,8 @@
 //!
 //! ```
 //! use std::path::Path;
-//! use runledger::journal::simulated::SimulatedDisk;
-//! use runledger::journal::storage::{Access, Storage};
+//! use runledger::disk::simulated::SimulatedDisk;
+//! use runledger::disk::{Access, Storage};
 //!
 //! let disk = SimulatedDisk::new();
 //! let file = disk.open(Path::new("a"), Access::AppendNew)?;
@@ -261,8 +261,8 @@ impl SimulatedDisk {
     ///
     /// ```
     /// use std::path::Path;
-    /// use runledger::journal::simulated::{Fault, Op, SimulatedDisk};
-    /// use runledger::journal::storage::{Access, Storage};
+    /// use runledger::disk::simulated::{Fault, Op, SimulatedDisk};
+    /// use runledger::disk::{Access, Storage};
     ///
     /// let disk = SimulatedDisk::new();
     /// let dead = disk.operations() + 1;

@@ -4,7 +4,7 @@
 mod crashes;
 
 use super::*;
-use crate::journal::storage::Disk;
+use crate::disk::Disk;
 
 const LOG: Series<'_> = Series { before: "LOG_v", digits: 3, after: ".csv" };
 

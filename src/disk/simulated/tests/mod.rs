@@ -11,7 +11,7 @@ mod space;
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::journal::storage::{append_all, read_full_at, write_all_at};
+use crate::disk::{append_all, read_full_at, write_all_at};
 
 const SEEDS: u64 = 2000;
 

@@ -10,17 +10,17 @@ use super::storage::{Stat, Storage};
 /// As long as no name in the directory changes, the file is still there. A look at the file itself would make its next
 /// sync dearer, see [`StorageFile::length`](super::storage::StorageFile::length).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Seen(Option<(i64, i64)>);
+pub(crate) struct Seen(Option<(i64, i64)>);
 
 impl Seen {
     /// When a name in `directory` last changed.
-    pub(super) fn now(storage: &dyn Storage, directory: &Path) -> io::Result<Self> {
+    pub(crate) fn now(storage: &dyn Storage, directory: &Path) -> io::Result<Self> {
         Ok(Self(storage.stat(directory)?.map(|Stat { changed, .. }| changed)))
     }
 
     /// Whether `path`, in the directory of which `now` is, stands for the file with this id. What could not be looked at,
     /// or was not found, is looked at again.
-    pub(super) fn still(&mut self, now: Self, storage: &dyn Storage, path: &Path, id: (u64, u64)) -> io::Result<bool> {
+    pub(crate) fn still(&mut self, now: Self, storage: &dyn Storage, path: &Path, id: (u64, u64)) -> io::Result<bool> {
         if now.0.is_some() && now == *self {
             return Ok(true);
         }

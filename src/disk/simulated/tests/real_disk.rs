@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::journal::storage::Disk;
+use crate::disk::Disk;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -141,7 +141,7 @@ impl Side {
 
 fn described(stat: Stat) -> String {
     match stat.file_type {
-        crate::journal::storage::FileType::File => format!("{} bytes, {} links", stat.len, stat.links),
+        crate::disk::FileType::File => format!("{} bytes, {} links", stat.len, stat.links),
         other => format!("{other:?}"),
     }
 }

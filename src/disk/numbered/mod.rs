@@ -6,7 +6,7 @@ mod tests;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::make_directory;
+use super::files::make_directory;
 use super::storage::{Access, Storage, StorageFile};
 use crate::error::{Error, ErrorKind, Result};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
-use crate::journal::simulated::{Fault, Op, SimulatedDisk, When};
-use crate::journal::storage::read_full_at;
+use crate::disk::read_full_at;
+use crate::disk::simulated::{Fault, Op, SimulatedDisk, When};
 
 /// More than a buffer, so that it takes several writes.
 static CONTENT: [u8; 150_000] = [b'x'; 150_000];

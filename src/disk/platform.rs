@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use super::storage::{canonical, read_system_link, read_system_text};
+use super::system::{canonical, read_system_link, read_system_text};
 
 /// Which start of the machine this is.
 pub(crate) fn boot_id() -> Option<String> {

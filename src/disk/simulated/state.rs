@@ -13,7 +13,7 @@ use super::history::History;
 use super::pages::PAGE;
 use super::random::mixed;
 use super::{Call, Fault, Op};
-use crate::journal::storage::{FileType, Stat};
+use crate::disk::{FileType, Stat};
 
 /// The number of the only device.
 const DEVICE: u64 = 1;

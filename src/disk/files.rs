@@ -1,0 +1,135 @@
+//! What takes several operations on a disk: all of a write, a file that is whole or not there, a durable directory.
+
+use std::io;
+use std::path::Path;
+
+use super::storage::{Access, FileType, Stat, Storage, StorageFile};
+use crate::error::{Error, Result};
+
+/// Repeats `operation` for as long as a signal interrupts it.
+pub(crate) fn uninterrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+/// Appends all of `bytes`; on an error, part of them may be there.
+pub(crate) fn append_all(file: &dyn StorageFile, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match uninterrupted(|| file.append(bytes))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => bytes = &bytes[written..],
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes` at `offset`; on an error, part of them may be there.
+pub(crate) fn write_all_at(file: &dyn StorageFile, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match uninterrupted(|| file.write_at(bytes, offset))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => {
+                bytes = &bytes[written..];
+                offset += written as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How a removal ended, if a file that is not there counts as removed.
+pub(crate) fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        ended => ended,
+    }
+}
+
+/// Opens a file, and makes it if it is not there; another process may make or remove it in between.
+pub(crate) fn open_or_make(
+    storage: &dyn Storage,
+    path: &Path,
+    there: Access,
+    new: Access,
+) -> io::Result<Box<dyn StorageFile>> {
+    // A symbolic link to nothing is never there and always in the way.
+    const TRIES: usize = 8;
+    for _ in 0..TRIES {
+        match storage.open(path, there) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return done,
+        }
+        match storage.open(path, new) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            done => return done,
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Makes a file with `bytes` in it, where nothing may stand; durable when it returns, and gone if it fails.
+fn create_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = storage.open(path, Access::AppendNew)?;
+    let filled = append_all(&*file, bytes).and_then(|()| file.sync());
+    if let Err(error) = filled.and_then(|()| storage.sync_dir(path.parent().unwrap_or(Path::new("")))) {
+        // What is left of it is no worse than what a crash leaves.
+        let _ = storage.remove(path);
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Makes `bytes` the content of a file, whole or not at all, whatever it held; durable when it returns. One caller at a
+/// time.
+pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    unless_missing(storage.remove(&new))?;
+    create_new(storage, &new, bytes)?;
+    storage.rename(&new, path)?;
+    storage.sync_dir(path.parent().unwrap_or(Path::new("")))
+}
+
+/// Whether a regular file stands there that begins with `bytes`. No more of it is read.
+pub(crate) fn begins_with(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let is_file = |there: Stat| there.file_type == FileType::File && there.len >= bytes.len() as u64;
+    if !storage.stat(path)?.is_some_and(is_file) {
+        return Ok(false);
+    }
+    let mut found = vec![0; bytes.len()];
+    let read = read_full_at(&*storage.open(path, Access::Read)?, &mut found, 0)?;
+    Ok(found[..read] == *bytes)
+}
+
+/// Fills as much of `buffer` as the file has from `offset` on, and says how much that was.
+pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match uninterrupted(|| file.read_at(&mut buffer[filled..], offset + filled as u64))? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
+/// Makes a directory with its parents, and makes each that was not there durable in the one that holds it.
+pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<()> {
+    let failed = |source| Error::io("make a directory", directory, source);
+    let mut missing = Vec::new();
+    for ancestor in directory.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
+        if storage.stat(ancestor).map_err(failed)?.is_some() {
+            break;
+        }
+        missing.push(ancestor);
+    }
+    storage.create_dir(directory).map_err(failed)?;
+    missing
+        .iter()
+        .rev()
+        .filter_map(|made| made.parent())
+        .try_for_each(|parent| storage.sync_dir(parent).map_err(failed))
+}
