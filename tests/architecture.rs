@@ -207,7 +207,7 @@ fn names(code: &str, thing: &str) -> bool {
 }
 
 /// The circles that are still to be undone. Any other fails the test, and so does one that is gone.
-const KNOWN_CIRCLES: [&[&str]; 13] = [
+const KNOWN_CIRCLES: [&[&str]; 12] = [
     &["baseline/accumulator.rs", "baseline/freeze.rs", "baseline/observation.rs", "baseline/sample.rs"],
     &[
         "bin/runledger/answer.rs",
@@ -222,7 +222,6 @@ const KNOWN_CIRCLES: [&[&str]; 13] = [
     &["bin/runledger/baseline.rs", "bin/runledger/freeze.rs", "bin/runledger/stability.rs"],
     &["bin/runledger/cost.rs", "bin/runledger/discrepancy.rs"],
     &["cost/import/litellm/mod.rs", "cost/import/litellm/prices.rs"],
-    &["journal/area.rs", "journal/recovery.rs", "journal/sync.rs", "journal/tail.rs", "journal/turnover.rs"],
     &["ledger/doctor/mod.rs", "ledger/doctor/place.rs"],
     &["ledger/mod.rs", "ledger/sweep.rs"],
     &["metrics/money.rs", "metrics/timestamp.rs", "metrics/usage.rs", "metrics/validate.rs"],
@@ -232,15 +231,13 @@ const KNOWN_CIRCLES: [&[&str]; 13] = [
 ];
 
 /// The files that are still too long: a `mod.rs` has at most [`MOD_LINES_MAX`] lines, another file [`LINES_MAX`].
-const KNOWN_LONG: [&str; 17] = [
+const KNOWN_LONG: [&str; 15] = [
     "baseline/mod.rs",
     "bin/runledger/args/mod.rs",
     "cost/report/mod.rs",
     "cost/table.rs",
     "disk/simulated/mod.rs",
     "error/mod.rs",
-    "journal/mod.rs",
-    "journal/reader.rs",
     "ledger/archive/mod.rs",
     "ledger/mod.rs",
     "ledger/scan/mod.rs",
@@ -279,7 +276,7 @@ fn no_file_is_too_long() {
 #[test]
 fn the_group_takes_its_primitives_from_one_file() {
     let sources = sources();
-    let group = sources.iter().find(|source| source.path == "journal/group.rs").unwrap();
+    let group = sources.iter().find(|source| source.path == "journal/write/group.rs").unwrap();
     assert!(group.code.contains("use super::primitives::"));
     for other in ["sync", "thread"] {
         assert!(!names(&group.code, other), "it names {other}");

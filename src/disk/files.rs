@@ -133,3 +133,11 @@ pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<
         .filter_map(|made| made.parent())
         .try_for_each(|parent| storage.sync_dir(parent).map_err(failed))
 }
+
+/// Returns what `file` has from `offset` to `end`.
+pub(crate) fn read_between(file: &dyn StorageFile, offset: u64, end: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; end.saturating_sub(offset) as usize];
+    let read = read_full_at(file, &mut bytes, offset)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}

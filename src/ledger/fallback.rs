@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::doctor::{Check, Level};
+use super::event::LedgerEvent;
 use super::execution::milliseconds;
 use super::pending::Pending;
 use super::{Ledger, Skill, bare, clock, sweep, to_json, valid_json};
@@ -23,9 +24,8 @@ use crate::disk::{Access, Disk, Storage, StorageFile, append_all, canonical, unl
 use crate::error::{Error, Result};
 use crate::id::new_id;
 use crate::journal::Cursor;
-use crate::journal::events::Event;
-use crate::journal::line::{self, Link};
-use crate::journal::reader::Splitter;
+use crate::journal::format::line::{self, Link};
+use crate::journal::read::Splitter;
 use crate::metrics::{ExecutionMetrics, Status};
 
 /// How the names of the files end, after the execution's id.
@@ -280,7 +280,7 @@ impl Ledger {
         }
         let records = taken.len() as u64;
         if records > 0 {
-            self.shared.tell(&Event::Returned { records });
+            self.shared.tell(&LedgerEvent::Returned { records });
         }
         Ok(records)
     }

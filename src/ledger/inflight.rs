@@ -12,7 +12,7 @@ use super::{detached, slots, spill};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::journal::Lines;
-use crate::journal::segment::Layout;
+use crate::journal::format::Layout;
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// An execution that has begun and has no record in the ledger yet.

@@ -8,6 +8,7 @@ mod clock;
 mod deadline;
 mod detached;
 mod doctor;
+mod event;
 mod execution;
 mod fallback;
 mod frozen;
@@ -18,6 +19,7 @@ mod losses;
 mod mutex;
 mod options;
 mod pending;
+mod places;
 mod records;
 mod scan;
 mod slots;
@@ -35,6 +37,7 @@ pub use answer::{Answer, Completed, Recorded};
 pub use archive::{SealedSegment, sealed_segments};
 pub use checkpoint::{Refreshed, refresh_baselines};
 pub use doctor::{Check, Level, examine};
+pub use event::LedgerEvent;
 pub use execution::{Done, Execution, Skill};
 pub use fallback::{Fallback, FallbackExecution, FallbackRecord};
 pub use frozen::{BaselineJournal, FrozenWeeks};
@@ -53,12 +56,13 @@ use crate::disk::open_to_read;
 use crate::disk::per_process::PerProcess;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
-use crate::journal::events::{self, Event};
 use crate::journal::warnings::{OnStderr, to_stderr};
+use crate::journal::write::events;
 use crate::journal::{self, Cursor, Durability, Head, Journal};
 use crate::metrics::{Call, ExecutionMetrics, RunIds, Timestamp};
 use crate::quota::{self, Limits, Quota};
 use deadline::{Helpers, Missed};
+use places::Places;
 use slots::{Slot, Slots};
 use spill::Spill;
 
@@ -133,7 +137,7 @@ impl Shared {
         let returned = self.spill.give_back(append);
         match returned {
             Ok(0) => {}
-            Ok(records) => _ = self.tell(&Event::Returned { records }),
+            Ok(records) => _ = self.tell(&LedgerEvent::Returned { records }),
             Err(error) => self.warn(&error),
         }
         self.state_lost();
@@ -145,13 +149,13 @@ impl Shared {
         // What it does not state, the next call does.
         let Some(_stating) = mutex::try_lock(&lost.stating) else { return };
         let records = lost.records.load(Ordering::Relaxed);
-        if records > 0 && self.tell(&Event::Lost { records }) {
+        if records > 0 && self.tell(&LedgerEvent::Lost { records }) {
             lost.records.fetch_sub(records, Ordering::Relaxed);
         }
     }
 
     /// Whether the event was written. One that cannot be is a warning: it must not fail the append.
-    fn tell(&self, event: &Event) -> bool {
+    fn tell(&self, event: &LedgerEvent) -> bool {
         let options = &self.options.journal;
         let told = events::record(&*options.storage, self.journal.layout(), (options.clock)(), event);
         told.inspect_err(|error| self.warn(error)).is_ok()
@@ -361,7 +365,7 @@ impl Ledger {
     fn spill(&self, since: Cursor, json: &[u8], error: Error) -> Result<Answer> {
         match self.shared.slots.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
             Ok(()) => {
-                self.shared.tell(&Event::Spilled { records: 1, error: error.with_source() });
+                self.shared.tell(&LedgerEvent::Spilled { records: 1, error: error.with_source() });
                 Ok(Answer::Spilled(error))
             }
             Err(_) => Err(error),

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::disk::{StorageFile, append_all};
 use crate::error::{Error, Result};
-use crate::journal::line::{self, Link};
-use crate::journal::reader::Splitter;
+use crate::journal::format::line::{self, Link};
+use crate::journal::read::Splitter;
 use crate::journal::{Cursor, Lines};
 use crate::metrics::ExecutionMetrics;
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::copy;
 use crate::disk::make_directory;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::events::Event;
 use crate::ledger::Ledger;
+use crate::ledger::event::LedgerEvent;
 
 impl Ledger {
     /// Moves a file to `directory`, which is made if it is not there, under its own name, which it returns. `events.jsonl`
@@ -23,7 +23,7 @@ impl Ledger {
         make_directory(self.storage(), directory)?;
         let to = directory.join(name);
         let copied = copy::verified(self.storage(), path, &to)?;
-        let event = Event::FileArchived {
+        let event = LedgerEvent::FileArchived {
             path: path.display().to_string(),
             bytes: copied.bytes,
             sha256: copied.hash,
@@ -42,7 +42,7 @@ impl Ledger {
     pub fn delete_file(&self, path: impl AsRef<Path>, reason: &str) -> Result<()> {
         let path = &absolute(path.as_ref());
         let content = copy::content(self.storage(), path)?;
-        let event = Event::FileDeleted {
+        let event = LedgerEvent::FileDeleted {
             path: path.display().to_string(),
             bytes: content.bytes,
             sha256: content.hash,

@@ -13,16 +13,19 @@ mod file;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::event::LedgerEvent;
 use super::{Ledger, detached};
 use crate::disk::lock::LockFile;
 use crate::disk::make_directory;
 use crate::disk::{Access, Disk, Storage};
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::events::{self, Boundary, Event};
-use crate::journal::line::{self, Link};
-use crate::journal::reader::Splitter;
-use crate::journal::segment::Layout;
-use crate::journal::{identity, recovery};
+use crate::journal::format::Layout;
+use crate::journal::format::identity;
+use crate::journal::format::line::{self, Link};
+use crate::journal::read::Splitter;
+use crate::journal::read::moved::{self, Boundary};
+use crate::journal::write::{events, place};
+use crate::ledger::places::Places;
 use crate::metrics::{Fields, Timestamp};
 
 /// A sealed segment of a ledger.
@@ -57,7 +60,7 @@ pub fn sealed_segments(path: impl AsRef<Path>) -> Result<Vec<SealedSegment>> {
 
 fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment>> {
     let numbers = layout.sealed_segments(storage)?;
-    let archived = events::archived_before(storage, layout, numbers.first().copied().unwrap_or(1))?;
+    let archived = moved::moved_before(storage, layout, numbers.first().copied().unwrap_or(1))?;
     let mut before = archived.map_or(Link::START, |archived| archived.link);
     let mut segments: Vec<SealedSegment> = Vec::new();
     let mut blocked = None;
@@ -190,7 +193,8 @@ impl Ledger {
     fn archive_segment(&self, segment: &SealedSegment, archive: &Layout) -> Result<()> {
         let copied = copy::verified(self.storage(), &segment.path, &archive.sealed_segment(segment.number))?;
         let to = archive.active().display().to_string();
-        let event = Boundary { segment: segment.number, bytes: copied.bytes, link: segment.end, to }.into_event();
+        let event =
+            LedgerEvent::archived(Boundary { segment: segment.number, bytes: copied.bytes, link: segment.end, to });
         self.shared.journal.under_lock(|| self.tell_and_remove(&event, &segment.path))
     }
 
@@ -203,7 +207,7 @@ impl Ledger {
             |detail: &str| Error::new(ErrorKind::Unsuitable, "open the archive").path(archive.active()).detail(detail);
         let examine = |path: &Path| storage.stat(path).map_err(|source| Error::io("examine the archive", path, source));
         make_directory(storage, archive.machinery())?;
-        recovery::check_directories(storage, &archive)?;
+        place::check_directories(storage, &archive)?;
         // With the dot, what a symbolic link leads to.
         let id = |layout: &Layout| Ok(examine(&layout.machinery().join("."))?.map(|stat| stat.id));
         if id(&archive)? == id(layout)? {
@@ -237,17 +241,17 @@ impl Ledger {
                 ))),
             };
         }
-        if let Some(before) = events::archived_before(storage, layout, first)?
-            && events::archived_before(storage, archive, first)?.is_none()
+        if let Some(before) = moved::moved_before(storage, layout, first)?
+            && moved::moved_before(storage, archive, first)?.is_none()
         {
-            let event = before.into_event();
+            let event = LedgerEvent::archived(before);
             events::record(storage, archive, (self.shared.options.journal.clock)(), &event)?;
         }
         Ok(())
     }
 
     /// Says durably what becomes of a file, and then removes it.
-    fn tell_and_remove(&self, event: &Event, path: &Path) -> Result<()> {
+    fn tell_and_remove(&self, event: &LedgerEvent, path: &Path) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         events::record(storage, layout, (self.shared.options.journal.clock)(), event)?;
         // The file of events may be new.

@@ -11,7 +11,8 @@ use proptest::test_runner::{Config, TestRunner};
 use super::*;
 use crate::disk::{Access, append_all};
 use crate::error::ErrorKind;
-use crate::journal::line::{Link, seal};
+use crate::journal::format::line::{Link, seal};
+use crate::ledger::places::Places;
 use crate::ledger::verify::tests::{damage, damaged, segments};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::clock;
 use crate::error::Error;
-use crate::journal::segment::Layout;
+use crate::journal::format::Layout;
 
 /// How good what was found is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -11,9 +11,10 @@ use crate::disk::platform::{file_bytes_max, file_system, is_network, open_files_
 use crate::disk::{Disk, FileType, Storage, is_shared, mode};
 use crate::error::{Error, Result};
 use crate::id::new_id;
-use crate::journal::probe::{Probe, probe};
-use crate::journal::segment::Layout;
-use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES, check_place};
+use crate::journal::format::Layout;
+use crate::journal::write::place::check_place;
+use crate::journal::write::probe::{Probe, probe};
+use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES};
 use crate::metrics::Timestamp;
 
 /// Every record waits so long at least.

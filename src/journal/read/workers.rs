@@ -195,9 +195,9 @@ mod tests {
     use std::time::Duration;
 
     use super::super::blocks::tests::write_segments;
-    use super::super::segment::Layout;
     use super::*;
     use crate::disk::{Disk, Storage};
+    use crate::journal::format::Layout;
 
     const LINES: usize = 40;
 

@@ -1,4 +1,4 @@
-//! Where the files of a journal stand.
+//! Where the files of a journal are.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -66,11 +66,11 @@ impl Layout {
         self.machinery.join("ledger.json")
     }
 
-    pub(super) fn lock(&self) -> PathBuf {
+    pub(crate) fn lock(&self) -> PathBuf {
         self.machinery.join("lock")
     }
 
-    pub(super) fn commit(&self) -> PathBuf {
+    pub(crate) fn commit(&self) -> PathBuf {
         self.machinery.join("commit")
     }
 
@@ -78,31 +78,8 @@ impl Layout {
         self.machinery.join("events.jsonl")
     }
 
-    /// Held while the executions of dead processes are recorded.
-    pub(crate) fn sweep_lock(&self) -> PathBuf {
-        self.machinery.join("sweep")
-    }
-
-    /// Held while segments are moved to an archive.
-    pub(crate) fn archive_lock(&self) -> PathBuf {
-        self.machinery.join("archiving")
-    }
-
-    pub(crate) fn inflight(&self) -> PathBuf {
-        self.machinery.join("inflight")
-    }
-
-    pub(crate) fn spill(&self) -> PathBuf {
-        self.machinery.join("spill")
-    }
-
     pub(crate) fn quarantine(&self) -> PathBuf {
         self.machinery.join("quarantine")
-    }
-
-    /// What is kept of the baselines of a grouping.
-    pub(crate) fn baseline_checkpoint(&self, by: &str) -> PathBuf {
-        self.machinery.join(format!("baseline-{by}.checkpoint"))
     }
 
     pub(crate) fn sealed(&self) -> PathBuf {

@@ -24,11 +24,11 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
-use super::area::Header;
-use super::segment::Layout;
-use super::{events, identity};
+use super::{events, moved};
 use crate::disk::Storage;
 use crate::error::{Error, Result};
+use crate::journal::format::header::Header;
+use crate::journal::format::{Layout, identity};
 
 /// Something that was there and is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,10 +103,10 @@ impl Known {
         let gone = gone(&there, last);
         if !gone.is_empty() {
             // After the list: the event of an archived segment comes before its removal.
-            let archived = events::archived_before(storage, layout, last.saturating_add(1));
-            let archived = archived.ok().flatten().map_or(0, |archived| archived.segment);
+            let moved = moved::moved_before(storage, layout, last.saturating_add(1));
+            let moved = moved.ok().flatten().map_or(0, |moved| moved.segment);
             for range in gone {
-                let (first, last) = ((*range.start()).max(archived + 1), *range.end());
+                let (first, last) = ((*range.start()).max(moved + 1), *range.end());
                 if first <= last {
                     let path = layout.sealed_segment(first);
                     let found_none = match first == last {
@@ -156,9 +156,9 @@ impl Known {
                 self.header = now;
                 continue;
             }
-            let archived = events::archived_before(storage, layout, header.segment.saturating_add(1));
-            let is_archived = archived.ok().flatten().is_some_and(|archived| archived.segment >= header.segment);
-            return Ok((is_shorter && !is_archived).then(|| Truncation {
+            let moved = moved::moved_before(storage, layout, header.segment.saturating_add(1));
+            let is_moved = moved.ok().flatten().is_some_and(|moved| moved.segment >= header.segment);
+            return Ok((is_shorter && !is_moved).then(|| Truncation {
                 path,
                 seq: Some(header.link.seq),
                 found: of_bytes(there.unwrap_or(0), header.base),
@@ -170,7 +170,7 @@ impl Known {
 }
 
 /// The numbers from 1 to `last` that are not in `there`, which is in ascending order.
-pub(super) fn gone(there: &[u64], last: u64) -> Vec<RangeInclusive<u64>> {
+fn gone(there: &[u64], last: u64) -> Vec<RangeInclusive<u64>> {
     let mut gone = Vec::new();
     let mut next = 1;
     for &segment in there.iter().take_while(|segment| **segment <= last) {

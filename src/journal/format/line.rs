@@ -68,7 +68,7 @@ impl Trailer {
 }
 
 /// Refuses what cannot become the payload of one line.
-pub(super) fn check_payload(payload: &[u8]) -> Result<()> {
+pub(crate) fn check_payload(payload: &[u8]) -> Result<()> {
     let refuse = |found: String| {
         Err(Error::new(ErrorKind::Invalid, "append a line").detail(format!("expected one JSON object, found {found}")))
     };

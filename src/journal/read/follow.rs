@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::line::{self, Link};
-use super::reader::{Cursor, Line, Lines};
-use super::segment::Layout;
-use super::{events, identity};
+use super::cursor::Cursor;
+use super::lines::{Line, Lines};
+use super::moved;
 use crate::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::format::line::{self, Link};
+use crate::journal::format::{Layout, identity};
 
 /// A line of a journal: which one it is, and where it stands, so that a follower can go on behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,7 +157,7 @@ impl Follower {
     ///
     /// # Errors
     /// [`ErrorKind::Diverged`] when the line follows another one than the one that was given before it, or lines between
-    /// them were archived meanwhile;
+    /// them were moved elsewhere meanwhile;
     /// [`ErrorKind::Io`] when a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Followed<'_>>> {
         let Some(line) = self.lines.next_line()? else { return Ok(None) };
@@ -172,8 +173,8 @@ impl Follower {
             )));
         }
         if let Some(last) = &self.last
-            && let Some(gone) = events::missing_between((last.segment, last.seq), (line.segment, link.seq))
-            && events::is_archived_up_to(&Disk, &self.layout, line.segment)?
+            && let Some(gone) = moved::missing_between((last.segment, last.seq), (line.segment, link.seq))
+            && moved::is_moved_up_to(&Disk, &self.layout, line.segment)?
         {
             return Err(line.locate(Error::new(ErrorKind::Diverged, "follow the ledger")).detail(format!(
                 "lines {} to {} were moved away before they were copied; `events.jsonl` says to which archive",

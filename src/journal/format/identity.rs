@@ -5,9 +5,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::line;
-use super::reader::Splitter;
-use super::segment::Layout;
+use super::layout::Layout;
 use crate::disk::{Access, Storage, read_full_at, unless_missing, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
@@ -30,7 +28,7 @@ struct Identity {
 }
 
 /// The ledger's id, made if it has none yet. Under the lock.
-pub(super) fn read_or_make(storage: &dyn Storage, layout: &Layout, unix_ms: i64) -> Result<Uuid> {
+pub(crate) fn read_or_make(storage: &dyn Storage, layout: &Layout, unix_ms: i64) -> Result<Uuid> {
     match read(storage, layout)? {
         Some(id) => Ok(id),
         None => make(storage, layout, unix_ms),
@@ -86,27 +84,4 @@ fn make(storage: &dyn Storage, layout: &Layout, unix_ms: i64) -> Result<Uuid> {
     };
     write().map_err(|source| Error::io("write the ledger's identity", &path, source))?;
     Ok(identity.id)
-}
-
-/// Refuses another's file or machinery before anything is made beside it. A file without machinery must be a ledger's
-/// all the same, one whose machinery was lost: its first line is sealed.
-pub(super) fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
-    if read(storage, layout)?.is_some() {
-        return Ok(());
-    }
-    let path = layout.active();
-    let failed = |source| Error::io("read the ledger", path, source);
-    let file = match storage.open(path, Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        opened => opened.map_err(failed)?,
-    };
-    let mut lines = Splitter::new(file.into(), 0);
-    match lines.next_piece().map_err(failed)? {
-        Some(piece) if line::check(lines.bytes(piece)).is_none() => {
-            Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(path).at(1, 0).detail(
-                "the file holds something else than a ledger: its first line has no valid hash; choose another path",
-            ))
-        }
-        _ => Ok(()),
-    }
 }

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use super::blocks::{Block, Blocks};
-use super::reader::Cursor;
-use super::segment::Layout;
+use super::cursor::Cursor;
 use crate::disk::Storage;
 use crate::error::Result;
+use crate::journal::format::Layout;
 
 /// A whole segment, and whether it is the active one, so that its last line may still be being written.
 pub(crate) struct Segment {

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::tail::Mark;
+use super::mark::Mark;
 use crate::disk::StorageFile;
 
 /// A file, and whether a sync of it has failed. Clones, and other handles of it, share both.

@@ -1,100 +1,24 @@
-//! What opening does, and whoever finds the files other than expected: finds the end of the chain, and makes the active
-//! segment end there. Under the lock. Each step leaves a state from which the next opener reaches the same end.
+//! What opening does, and any process that finds the files other than expected: finds the end of the chain, and makes the
+//! active segment end there. Under the lock. Each step leaves a state from which the next opener reaches the same end.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
-use super::area::{AREA_BYTES, Area, Header, Held};
-use super::events::{self, Event};
-use super::line::{self, Link};
-use super::reader::{LINE_BYTES_MAX, Splitter};
-use super::segment::Layout;
+use super::area::{AREA_BYTES, Area, Held};
+use super::chain::{Merged, chain_from_start, last_valid, later, merge, unchained};
+use super::mark::Mark;
+use super::place::{finish_sealing, open_active};
+use super::state::{Tail, stat_id};
 use super::sync::SyncFile;
-use super::tail::{Mark, Tail, stat_id};
-use super::turnover::unchained;
-use crate::disk::{Access, FileType, Storage, StorageFile, append_all, read_full_at, write_all_at};
+use crate::disk::{Access, append_all, read_between, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
-
-/// Opens the active segment for appending, and makes it if it is not there.
-pub(super) fn open_active(storage: &dyn Storage, layout: &Layout) -> Result<Arc<dyn StorageFile>> {
-    let path = layout.active();
-    let failed = |source| Error::io("open the ledger", path, source);
-    check_active(storage, layout)?;
-    match storage.open(path, Access::Append) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        opened => return opened.map(Arc::from).map_err(failed),
-    }
-    let file = storage.open(path, Access::AppendNew).map_err(failed)?;
-    storage.sync_dir(layout.parent()).map_err(failed)?;
-    Ok(Arc::from(file))
-}
-
-/// Refuses what is no regular file of one name, before it is opened: opening a FIFO would wait for ever.
-pub(super) fn check_active(storage: &dyn Storage, layout: &Layout) -> Result<()> {
-    let path = layout.active();
-    let stat = storage.stat(path).map_err(|source| Error::io("examine the ledger", path, source))?;
-    let found = match stat {
-        Some(stat) => match stat.file_type {
-            FileType::File if stat.links > 1 && !half_sealed(storage, layout)? => "a file with more than one hard link",
-            FileType::File => return Ok(()),
-            FileType::Directory => "a directory",
-            FileType::Symlink => "a symbolic link",
-            FileType::Special => "a FIFO, a socket or a device",
-        },
-        None => return Ok(()),
-    };
-    Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
-        .path(path)
-        .detail(format!("expected a regular file, found {found}; choose another path")))
-}
-
-/// Refuses directories in which any user could put another file in the place of the ledger's.
-pub(crate) fn check_directories(storage: &dyn Storage, layout: &Layout) -> Result<()> {
-    for directory in [layout.parent(), layout.machinery()] {
-        // With the dot, what a symbolic link leads to.
-        let stat = storage.stat(&directory.join("."));
-        let stat = stat.map_err(|source| Error::io("examine the ledger's directory", directory, source))?;
-        if stat.is_some_and(|stat| stat.lawless) {
-            return Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(directory).detail(
-                "every user may replace the files in this directory; \
-                 choose a directory within it, or take that right away (chmod o-w)",
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Whether the active segment is also the last sealed one: a file system without a journal may leave a file that was
-/// being moved under both names.
-fn half_sealed(storage: &dyn Storage, layout: &Layout) -> Result<bool> {
-    let Some(&last) = layout.sealed_segments(storage)?.last() else { return Ok(false) };
-    let id = |path: &Path| {
-        let stat = storage.stat(path).map_err(|source| Error::io("examine a segment", path, source))?;
-        Ok(stat.map(|stat| stat.id))
-    };
-    Ok(id(layout.active())?
-        .is_some_and(|active| id(&layout.sealed_segment(last)).is_ok_and(|last| last == Some(active))))
-}
-
-/// Takes the active name away from a segment that is sealed under its other one.
-fn finish_sealing(storage: &dyn Storage, layout: &Layout) -> Result<()> {
-    if half_sealed(storage, layout)? {
-        let path = layout.active();
-        let finish = || storage.remove(path).and_then(|()| storage.sync_dir(layout.parent()));
-        finish().map_err(|source| Error::io("finish sealing a segment", path, source))?;
-    }
-    Ok(())
-}
+use crate::journal::format::event::Event;
+use crate::journal::format::header::Header;
+use crate::journal::format::line::Link;
+use crate::journal::read::{LINE_BYTES_MAX, is_said_damaged};
 
 /// How much of the area is read beyond what the segment has, before it is known that there is more.
 const PEEK_BYTES: usize = 4096;
-
-/// The bytes of the active segment from the base on, as they should be.
-struct Merged {
-    bytes: Vec<u8>,
-    link: Link,
-}
 
 impl Tail {
     /// Finds the end of the chain anew, mends what a crash left behind it, and moves the base there if it is not.
@@ -136,7 +60,7 @@ impl Tail {
 
     /// Says once that the sealed segments `first` to `last` are not there.
     fn tell_of_gone(&self, first: u64, last: u64) -> Result<()> {
-        if events::is_said_damaged(&*self.storage, &self.layout, last)? {
+        if is_said_damaged(&*self.storage, &self.layout, last)? {
             return Ok(());
         }
         let found = match first == last {
@@ -360,11 +284,6 @@ impl Tail {
         Ok(Some(format!("another line than number {} before byte {end}", header.link.seq)))
     }
 
-    pub(super) fn read_from(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
-        read_between(&**self.file, offset, len)
-            .map_err(|source| Error::io("read the end of the ledger", self.layout.active(), source))
-    }
-
     /// Keeps bytes that will be cut off or overwritten. NULs are what a lost write leaves; they say nothing.
     fn quarantine(&self, segment: u64, offset: u64, bytes: &[u8]) -> Result<()> {
         if bytes.iter().all(|&byte| byte == 0) {
@@ -410,89 +329,4 @@ impl Tail {
         }
         Ok(link)
     }
-}
-
-/// What `file` has from `offset` to `end`.
-fn read_between(file: &dyn StorageFile, offset: u64, end: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; end.saturating_sub(offset) as usize];
-    let read = read_full_at(file, &mut bytes, offset)?;
-    bytes.truncate(read);
-    Ok(bytes)
-}
-
-/// The one with the higher number.
-fn later(a: Link, b: Link) -> Link {
-    if b.seq > a.seq { b } else { a }
-}
-
-/// The lines of a file that have a right hash.
-struct Last {
-    /// The offset after the last of them.
-    end: u64,
-    /// Its place in the chain.
-    link: Link,
-    /// The place of the one with the highest number: another, if somebody put an older line or file there.
-    highest: Link,
-    /// The number of a damaged line after that: readers take its word, and would take a new line of this number for an
-    /// old one repeated.
-    damaged_seq: u64,
-}
-
-impl Last {
-    /// What a line in another segment is chained to, so that its number is new.
-    fn unused(&self) -> Link {
-        Link { seq: self.highest.seq.max(self.damaged_seq), ..self.highest }
-    }
-}
-
-/// Looks for them in `file`, whose first line is chained to `before`.
-fn last_valid(file: Arc<dyn StorageFile>, before: Link) -> io::Result<Last> {
-    let mut last = Last { end: 0, link: before, highest: before, damaged_seq: 0 };
-    let mut lines = Splitter::new(file, 0);
-    while let Some(piece) = lines.next_piece()? {
-        let bytes = lines.bytes(piece);
-        match line::trailer(bytes) {
-            Some(trailer) if !piece.unfinished && line::check(bytes).is_some() => {
-                last.end = piece.end();
-                last.link = trailer.link;
-                last.highest = later(last.highest, trailer.link);
-            }
-            Some(trailer) if last.unused().seq.checked_add(1) == Some(trailer.link.seq) => {
-                last.damaged_seq = trailer.link.seq;
-            }
-            _ => {}
-        }
-        if piece.unfinished {
-            break;
-        }
-    }
-    Ok(last)
-}
-
-/// Follows the chain from `link` on, at each place through the segment or, where that is torn, through the area.
-fn merge(segment: &[u8], area: &[u8], mut link: Link) -> Merged {
-    let mut bytes = Vec::new();
-    while let Some((line, next)) =
-        line_after(segment, bytes.len(), &link).or_else(|| line_after(area, bytes.len(), &link))
-    {
-        bytes.extend_from_slice(line);
-        link = next;
-    }
-    Merged { bytes, link }
-}
-
-/// The last line of the chain that begins with the first byte; `None` if no line does.
-fn chain_from_start(bytes: &[u8]) -> Option<Link> {
-    let end = bytes.iter().position(|&byte| byte == b'\n')?;
-    let first = line::check(&bytes[..end])?;
-    let before = Link { seq: first.link.seq.checked_sub(1)?, hash: first.prev };
-    Some(merge(bytes, &[], before).link)
-}
-
-/// The line of `bytes` at `at`, with its line feed, if it is the one after `link`.
-fn line_after<'b>(bytes: &'b [u8], at: usize, link: &Link) -> Option<(&'b [u8], Link)> {
-    let rest = bytes.get(at..).filter(|rest| rest.starts_with(b"{"))?;
-    let end = rest.iter().position(|&byte| byte == b'\n')?;
-    let trailer = line::check(&rest[..end])?;
-    trailer.follows(link).then_some((&rest[..=end], trailer.link))
 }

@@ -13,73 +13,14 @@
 use std::io;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
-use super::line::{self, Link};
-use super::segment::Layout;
 use super::sync::SyncFile;
 use crate::disk::{Access, FileType, Storage, StorageFile, read_full_at, uninterrupted, unless_missing, write_all_at};
+use crate::journal::format::Layout;
+use crate::journal::format::header::{HEADER_LINE_BYTES_MAX, Header};
 
 /// How many bytes of the segment fit. Larger means fewer syncs of the segment, and more to read after a power cut.
 pub(super) const AREA_BYTES: u64 = 1024 * 1024;
 const HEADER_BYTES: u64 = 4096;
-/// A header line is some 330 bytes long.
-const HEADER_LINE_BYTES_MAX: usize = 512;
-
-/// Which bytes the area holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Header {
-    /// The ledger's id.
-    pub(super) ledger: Uuid,
-    /// Number of the active segment.
-    pub(super) segment: u64,
-    /// Offset in the segment of the first byte held.
-    pub(super) base: u64,
-    /// Bytes before the base that are no line of ours and could not be cut off, or end with a lower number than `link`
-    /// has. Normally 0.
-    pub(super) stray: u64,
-    /// Day on which the segment began, in days after 1970-01-01.
-    pub(super) day: i64,
-    /// The line that ends at `base` − `stray`.
-    #[serde(skip, default = "start")]
-    pub(super) link: Link,
-}
-
-fn start() -> Link {
-    Link::START
-}
-
-impl Header {
-    fn to_line(self) -> io::Result<Vec<u8>> {
-        let payload = serde_json::to_vec(&self)?;
-        let mut bytes = Vec::with_capacity(HEADER_LINE_BYTES_MAX);
-        line::seal(&payload, &self.link, &mut bytes);
-        Ok(bytes)
-    }
-
-    /// Reads the header of the area that is there, for those who do not write; `None` if none is whole.
-    pub(super) fn read(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Self>> {
-        let file = match storage.open(&layout.commit(), Access::Read) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
-        };
-        let mut bytes = [0; HEADER_LINE_BYTES_MAX];
-        read_full_at(&*file, &mut bytes, 0)?;
-        Ok(Self::from_bytes(&bytes))
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let end = bytes.iter().position(|&byte| byte == b'\n')?;
-        let line = &bytes[..end];
-        let trailer = line::check(line)?;
-        let header: Self = serde_json::from_slice(line).ok()?;
-        let link = Link { seq: trailer.link.seq.checked_sub(1)?, hash: trailer.prev };
-        // A next segment can be numbered.
-        header.segment.checked_add(1)?;
-        Some(Self { link, ..header })
-    }
-}
 
 /// Writes every block of a new area, synced.
 pub(super) fn prewrite(file: &dyn StorageFile) -> io::Result<()> {

@@ -9,10 +9,11 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::reader::{Cursor, Piece, Splitter};
-use super::segment::Layout;
+use super::cursor::Cursor;
+use super::splitter::{Piece, Splitter};
 use crate::disk::{Access, Storage, StorageFile};
 use crate::error::{Error, Result};
+use crate::journal::format::Layout;
 
 /// What takes the lines of a block.
 pub(crate) trait TakeLines {
@@ -248,9 +249,9 @@ impl<'j> Blocks<'j> {
 pub(crate) mod tests {
     use proptest::prelude::*;
 
+    use super::super::splitter::{CHUNK_BYTES, LINE_BYTES_MAX};
     use super::*;
     use crate::disk::{Disk, append_all};
-    use crate::journal::reader::{CHUNK_BYTES, LINE_BYTES_MAX};
 
     /// Makes `segments` the segments of the journal in `directory`, the last the active one.
     pub(crate) fn write_segments<'s>(directory: &Path, segments: impl IntoIterator<Item = &'s [u8]>) -> Layout {

@@ -4,14 +4,16 @@
 use std::sync::{Mutex, MutexGuard};
 
 use super::group::{Abandoned, Forming, Group, lock};
+use super::mark::Mark;
+use super::payloads::Payloads;
+use super::state::Tail;
 use super::sync::{Synced, Unsynced};
-use super::tail::{Mark, Payloads, Tail};
-use super::{Appended, Cursor, Durability};
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::{Appended, Cursor, Durability};
 
 /// The threads of this process that append to one journal.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     /// A batch ends with the place before its first line.
     group: Group<Payloads, Result<Mark>>,
     tail: Mutex<Tail>,
@@ -32,7 +34,7 @@ fn abandoned() -> Error {
 }
 
 impl Writer {
-    pub(super) fn new(tail: Tail) -> Self {
+    pub(crate) fn new(tail: Tail) -> Self {
         Self {
             group: Group::default(),
             durability: tail.options.durability,
@@ -43,7 +45,7 @@ impl Writer {
     }
 
     /// The lines stand one after the other; where the first of them is.
-    pub(super) fn append(&self, payloads: &[&[u8]]) -> Result<Appended> {
+    pub(crate) fn append(&self, payloads: &[&[u8]]) -> Result<Appended> {
         let mut place = 0;
         let add = |batch: &mut Payloads| {
             place = batch.count();
@@ -90,20 +92,20 @@ impl Writer {
         })
     }
 
-    pub(super) fn seen_end(&self) -> Cursor {
+    pub(crate) fn seen_end(&self) -> Cursor {
         *lock(&self.seen)
     }
 
-    pub(super) fn is_recovered(&self) -> bool {
+    pub(crate) fn is_recovered(&self) -> bool {
         !self.tail().doubtful
     }
 
-    pub(super) fn end(&self) -> Result<Mark> {
+    pub(crate) fn end(&self) -> Result<Mark> {
         self.tail().end()
     }
 
     /// Does `work` while nobody appends.
-    pub(super) fn under_lock<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub(crate) fn under_lock<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         // The lock keeps other processes out, and the tail the other threads, who have the same lock.
         let mut tail = self.tail();
         let _locked = tail.lock()?;
