@@ -69,7 +69,7 @@
 //!
 //! # Modules
 //!
-//! [`metrics`] is what is recorded; [`journal`] how bytes become durable lines; [`cost`], [`quota`] and [`baseline`] what
+//! [`metrics`] is what is recorded; [`disk`] what files stand on; [`journal`] how bytes become durable lines; [`cost`], [`quota`] and [`baseline`] what
 //! it cost, what is left, what is normal; [`governance`] whether a run was logged as it should be, and who must hear of
 //! what the log shows; [`ledger`] puts them together. [`export`] writes records for other programs,
 //! [`runlog`] what people read of a run, and says how long that is kept. [`json`] reads JSON in which no key comes twice.

@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::bare::bare;
 use super::doctor::{Check, Level};
 use super::event::LedgerEvent;
 use super::execution::milliseconds;
 use super::pending::Pending;
-use super::{Ledger, Skill, bare, clock, sweep, to_json, valid_json};
+use super::{Ledger, Skill, clock, sweep, to_json, valid_json};
 use crate::disk::lock::Locked;
 use crate::disk::make_directory;
 use crate::disk::{Access, Disk, Storage, StorageFile, append_all, canonical, unless_missing};

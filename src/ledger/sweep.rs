@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::bare;
+use super::bare::bare;
 use super::event::LedgerEvent;
 use super::pending::{Pending, without_record};
 use super::places::Places;

@@ -3,6 +3,7 @@
 //! - A path is followed through re-exports to the file that defines the item.
 //! - A re-export of what is below a module is not an import: it only names the item at another place.
 //! - A file may name the types of a module above it. It may not call its functions, which would be a circle.
+//! - A method that calls another one of its own type, in an `impl` block of another file, imports that file.
 //! - Test code is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,14 @@ struct Use {
     is_public: bool,
 }
 
+/// The `impl` blocks of one type in one file.
+struct Impl {
+    type_name: String,
+    methods: BTreeSet<String>,
+    /// What is called on `self` or `Self`.
+    calls: BTreeSet<String>,
+}
+
 pub(super) struct Imports<'s> {
     files: BTreeMap<Module, File<'s>>,
 }
@@ -29,6 +38,7 @@ struct File<'s> {
     uses: Vec<Use>,
     /// The code without tests and `use`.
     rest: String,
+    impls: Vec<Impl>,
 }
 
 impl<'s> Imports<'s> {
@@ -36,7 +46,7 @@ impl<'s> Imports<'s> {
         let mut files = BTreeMap::new();
         for source in sources.iter().filter(|source| !source.is_test() && !source.path.ends_with("/tests.rs")) {
             let (uses, rest) = split_uses(without_tests(&source.code));
-            files.insert(module(source), File { path: &source.path, uses, rest });
+            files.insert(module(source), File { path: &source.path, uses, impls: impls(&rest), rest });
         }
         Self { files }
     }
@@ -70,7 +80,34 @@ impl<'s> Imports<'s> {
                 found.insert(self.files[&target].path);
             }
         }
+        found.extend(self.called_by(module, file));
         found
+    }
+
+    /// The files of the methods that `file` calls on its own types and does not have itself.
+    fn called_by(&self, module: &Module, file: &File<'s>) -> Vec<&'s str> {
+        let mut found = Vec::new();
+        for own in &file.impls {
+            let type_of = |module: &Module, file: &File<'_>| self.type_of(module, file, &own.type_name);
+            let foreign: Vec<_> = own.calls.difference(&own.methods).collect();
+            let others = self.files.iter().filter(|(other, _)| *other != module);
+            for (_, its) in others.filter(|(other, its)| type_of(other, its) == type_of(module, file)) {
+                let has = |name: &&&String| {
+                    its.impls.iter().any(|block| block.type_name == own.type_name && block.methods.contains(**name))
+                };
+                if foreign.iter().any(|name| has(&name)) {
+                    found.push(its.path);
+                }
+            }
+        }
+        found
+    }
+
+    /// The module that defines the type that `file` calls `name`.
+    fn type_of(&self, module: &Module, file: &File<'_>, name: &str) -> Module {
+        let import = file.uses.iter().find(|import| import.name == name);
+        let resolved = import.and_then(|import| self.resolve(module, &import.path, 0));
+        resolved.map_or_else(|| module.clone(), |(module, _)| module)
     }
 
     /// The module whose file defines what `path` means in `from`, and the item; `None` for another crate's.
@@ -212,4 +249,32 @@ fn inline_paths(code: &str) -> Vec<Vec<String>> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let paths = code.split(|c| !is_part(c)).filter(|path| path.contains("::"));
     paths.map(|path| path.split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect()).collect()
+}
+
+fn impls(code: &str) -> Vec<Impl> {
+    let mut found: Vec<Impl> = Vec::new();
+    for block in code.split("\nimpl").skip(1) {
+        let (head, body) = block.split_once('{').unwrap_or((block, ""));
+        let body = body.split("\n}").next().unwrap_or_default();
+        let head = head.split(" where").next().unwrap_or_default().trim();
+        // Behind the parameters, and the trait.
+        let head = if head.starts_with('<') { head.split_once("> ").map_or(head, |(_, head)| head) } else { head };
+        let type_name = super::ident(head.split(" for ").last().unwrap_or_default().trim()).to_owned();
+        let names = |before: &str| {
+            let after = body.split(before).skip(1).map(|after| (super::ident(after), after));
+            after.collect::<Vec<_>>()
+        };
+        let methods = names("fn ").into_iter().map(|(name, _)| name.to_owned());
+        let calls = ["self.", "Self::"].into_iter().flat_map(names);
+        let calls = calls.filter(|(name, after)| after[name.len()..].starts_with(['(', ':']));
+        let calls = calls.map(|(name, _)| name.to_owned());
+        match found.iter_mut().find(|block| block.type_name == type_name) {
+            Some(block) => {
+                block.methods.extend(methods);
+                block.calls.extend(calls);
+            }
+            None => found.push(Impl { type_name, methods: methods.collect(), calls: calls.collect() }),
+        }
+    }
+    found
 }

@@ -1,6 +1,6 @@
 //! What a power cut takes: every decision that it makes goes through here.
 
-use super::Loss;
+use super::call::Loss;
 use super::random::{Lean, Random};
 
 /// The decisions of one power cut. The first option of each is that nothing unsynced reached the disk.

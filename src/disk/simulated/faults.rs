@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use super::{Fault, Op, When};
+use super::call::{Fault, Op, When};
 
 /// Whether a lasting fault is meant for the operation of this number, kind and path.
 type Meant = Box<dyn Fn(usize, Op, &Path) -> bool + Send + Sync>;

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Component, Path};
 
+use super::call::{Call, Fault, Op};
 use super::choices::Choices;
 use super::directory::{self, Directory, EntryChange, Id, Node, ROOT};
 use super::faults::Faults;
@@ -12,7 +13,6 @@ use super::file::File;
 use super::history::History;
 use super::pages::PAGE;
 use super::random::mixed;
-use super::{Call, Fault, Op};
 use crate::disk::{FileType, Stat};
 
 /// The number of the only device.

@@ -1,7 +1,7 @@
 //! Copying a file to where it is to be kept.
 
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::digest::hash_reader;
 use crate::disk::{Access, FileType, Storage, StorageFile, read_full_at, unless_missing, write_all_at};
@@ -94,4 +94,9 @@ impl Read for Reader<'_> {
         self.offset += read as u64;
         Ok(read)
     }
+}
+
+/// Returns the path as an event says it: its reader may have another current directory.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -16,7 +16,7 @@ impl Ledger {
     /// [`ErrorKind::Unsuitable`] when `path` is no regular file, or another file has its name in `directory`;
     /// [`ErrorKind::Io`] when a disk refuses. The file is still in its place then.
     pub fn archive_file(&self, path: impl AsRef<Path>, directory: impl AsRef<Path>, reason: &str) -> Result<PathBuf> {
-        let (path, directory) = (&absolute(path.as_ref()), &absolute(directory.as_ref()));
+        let (path, directory) = (&copy::absolute(path.as_ref()), &copy::absolute(directory.as_ref()));
         let name = path.file_name().ok_or_else(|| {
             Error::new(ErrorKind::Unsuitable, "archive a file").path(path).detail("expected the name of a file")
         })?;
@@ -40,7 +40,7 @@ impl Ledger {
     /// [`ErrorKind::Unsuitable`] when `path` is no regular file; [`ErrorKind::Io`] when the event cannot be written, and then
     /// the file stays, or the disk refuses.
     pub fn delete_file(&self, path: impl AsRef<Path>, reason: &str) -> Result<()> {
-        let path = &absolute(path.as_ref());
+        let path = &copy::absolute(path.as_ref());
         let content = copy::content(self.storage(), path)?;
         let event = LedgerEvent::FileDeleted {
             path: path.display().to_string(),
@@ -50,9 +50,4 @@ impl Ledger {
         };
         self.tell_and_remove(&event, path)
     }
-}
-
-/// The path as an event tells it: whoever reads that may stand elsewhere.
-pub(super) fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -98,16 +98,3 @@ pub fn examine(path: impl AsRef<Path>) -> Vec<Check> {
     checks.extend(state::checks(&layout, now));
     checks
 }
-
-/// A number of bytes for people.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let (mut amount, mut unit) = (bytes as f64, "bytes");
-    for larger in UNITS {
-        if amount < 1024.0 {
-            break;
-        }
-        (amount, unit) = (amount / 1024.0, larger);
-    }
-    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{amount:.1} {unit}") }
-}

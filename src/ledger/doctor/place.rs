@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Check, Level, size};
+use super::{Check, Level};
 use crate::cost::PriceTable;
 use crate::disk::free_bytes;
 use crate::disk::platform::{file_bytes_max, file_system, is_network, open_files_max};
@@ -206,6 +206,19 @@ fn of_prices(now: Timestamp) -> Check {
         ),
         _ => Check::ok(NAME, format!("{days} days old")),
     }
+}
+
+/// A number of bytes for people.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let (mut amount, mut unit) = (bytes as f64, "bytes");
+    for larger in UNITS {
+        if amount < 1024.0 {
+            break;
+        }
+        (amount, unit) = (amount / 1024.0, larger);
+    }
+    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{amount:.1} {unit}") }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A running system: the page cache, handles, locks, the list of calls.
 
 use super::*;
+use crate::disk::simulated::disk::BAD_DESCRIPTOR;
 
 #[test]
 fn appends_go_to_the_end_at_the_time_of_the_write() {

@@ -9,9 +9,11 @@ mod real_disk;
 mod space;
 
 use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::disk::{append_all, read_full_at, write_all_at};
+use crate::disk::{Access, Stat, Storage, StorageFile, append_all, read_full_at, write_all_at};
 
 const SEEDS: u64 = 2000;
 
