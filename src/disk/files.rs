@@ -41,7 +41,7 @@ pub(crate) fn write_all_at(file: &dyn StorageFile, mut bytes: &[u8], mut offset:
     Ok(())
 }
 
-/// How a removal ended, if a file that is not there counts as removed.
+/// Returns how a removal ended, where a missing file counts as removed.
 pub(crate) fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -49,7 +49,7 @@ pub(crate) fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Opens a file, and makes it if it is not there; another process may make or remove it in between.
+/// Opens a file, and creates it if it is missing. Another process may create or remove it in between.
 pub(crate) fn open_or_make(
     storage: &dyn Storage,
     path: &Path,
@@ -71,7 +71,7 @@ pub(crate) fn open_or_make(
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Makes a file with `bytes` in it, where nothing may stand; durable when it returns, and gone if it fails.
+/// Creates a file with `bytes` under a name that must be free. It is durable on success, and removed on failure.
 fn create_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = storage.open(path, Access::AppendNew)?;
     let filled = append_all(&*file, bytes).and_then(|()| file.sync());
@@ -83,8 +83,7 @@ fn create_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()
     Ok(())
 }
 
-/// Makes `bytes` the content of a file, whole or not at all, whatever it held; durable when it returns. One caller at a
-/// time.
+/// Replaces the content of a file with `bytes`, whole or not at all, and durably. For one caller at a time.
 pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     unless_missing(storage.remove(&new))?;
@@ -93,7 +92,7 @@ pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::R
     storage.sync_dir(path.parent().unwrap_or(Path::new("")))
 }
 
-/// Whether a regular file stands there that begins with `bytes`. No more of it is read.
+/// Whether `path` is a regular file that begins with `bytes`. Reads no more of it.
 pub(crate) fn begins_with(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let is_file = |there: Stat| there.file_type == FileType::File && there.len >= bytes.len() as u64;
     if !storage.stat(path)?.is_some_and(is_file) {
@@ -104,7 +103,7 @@ pub(crate) fn begins_with(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> i
     Ok(found[..read] == *bytes)
 }
 
-/// Fills as much of `buffer` as the file has from `offset` on, and says how much that was.
+/// Fills `buffer` with what the file has from `offset` on, and returns how many bytes that was.
 pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -116,7 +115,7 @@ pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u6
     Ok(filled)
 }
 
-/// Makes a directory with its parents, and makes each that was not there durable in the one that holds it.
+/// Creates a directory with its missing parents, each durable in the one that holds it.
 pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<()> {
     let failed = |source| Error::io("make a directory", directory, source);
     let mut missing = Vec::new();

@@ -78,7 +78,7 @@ impl Drop for Locked {
 }
 
 impl LockFile {
-    /// Opens the lock's file, and makes it if it is not there.
+    /// Opens the lock's file, and creates it if it is missing.
     pub(crate) fn open(storage: Arc<dyn Storage>, path: PathBuf) -> Result<Self> {
         let file = open(&*storage, &path).map_err(|source| Error::io("open the lock", &path, source))?;
         let id = file.stat().map_err(|source| Error::io("examine the lock", &path, source))?.id;
@@ -97,7 +97,7 @@ impl LockFile {
             if self.is_still_there().map_err(|e| failed(&self.path, e))? {
                 return Ok(locked);
             }
-            // Deleted or replaced: others lock the file that stands there now.
+            // Deleted or replaced: others lock the file that has the name now.
             drop(locked);
             *self = Self::open(Arc::clone(&self.storage), self.path.clone())?;
         }
@@ -123,7 +123,7 @@ fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX))
 }
 
-/// The error of a lock that could not be acquired in time.
+/// Returns the error of a lock that could not be acquired in time.
 pub(crate) fn held_for(deadline: Duration, path: &Path) -> Error {
     Error::new(ErrorKind::Timeout, "acquire the lock")
         .path(path)

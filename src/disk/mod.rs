@@ -1,4 +1,4 @@
-//! What everything stands on: files by path. Knows no lines.
+//! Files by path, on which everything else builds. Knows nothing of lines.
 //!
 //! [`Storage`] is the seam: everything that the crate asks of a disk goes through it. [`Disk`] is the real file system.
 //! `SimulatedDisk` (feature `simulation`) implements the same seam in memory and replays every state that a crash can

@@ -1,4 +1,4 @@
-//! Whether a name still stands for the file that is open.
+//! Whether a name still names the file that is open.
 
 use std::io;
 use std::path::Path;
@@ -18,7 +18,7 @@ impl Seen {
         Ok(Self(storage.stat(directory)?.map(|Stat { changed, .. }| changed)))
     }
 
-    /// Whether `path`, in the directory of which `now` is, stands for the file with this id. What could not be looked at,
+    /// Whether `path` names the file with this id; `now` is of its directory. What could not be looked at,
     /// or was not found, is looked at again.
     pub(crate) fn still(&mut self, now: Self, storage: &dyn Storage, path: &Path, id: (u64, u64)) -> io::Result<bool> {
         if now.0.is_some() && now == *self {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::rights::parent;
 
-/// Whether a file is empty and has not the owner and mode that its directory asks for.
+/// Whether a file is empty and does not have the owner and mode that its directory asks for yet.
 pub(super) fn is_just_made(path: &Path) -> bool {
     let (Ok(file), Ok(directory)) = (fs::metadata(path), fs::metadata(parent(path))) else { return false };
     file.len() == 0 && (has_wrong_owner(&file, &directory) || file.mode() & 0o777 != mode_in(&directory, false))

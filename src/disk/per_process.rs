@@ -18,13 +18,13 @@ impl<T> PerProcess<T> {
         Self { process: std::process::id(), value, forked: OnceLock::new() }
     }
 
-    /// The value of this process, `None` if it was forked and has not made one.
+    /// Returns the value of this process; `None` if it was forked and has not made one.
     pub(crate) fn get(&self) -> Option<&T> {
         let last = self.last();
         (last.process == std::process::id()).then_some(&last.value)
     }
 
-    /// The value of this process, which `make` makes if there is none.
+    /// Returns the value of this process, which `make` makes if it is missing.
     pub(crate) fn get_or_make<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
         let last = self.last();
         if last.process == std::process::id() {
@@ -35,7 +35,7 @@ impl<T> PerProcess<T> {
         Ok(&last.forked.get_or_init(|| made).value)
     }
 
-    /// What was made last, by this process or by one before it.
+    /// Returns what was made last, by this process or by one before it.
     fn last(&self) -> &Self {
         let mut last = self;
         while let Some(forked) = last.forked.get() {

@@ -1,4 +1,4 @@
-//! What only Linux tells, with a fallback for other Unix systems; the only file that knows `/proc`.
+//! What only Linux reports, with a fallback for other Unix systems; the only file that knows `/proc`.
 //!
 //! Elsewhere each answer is `None`, and this weakens: a dead process is recognised by its lock alone, so a forked child
 //! that outlives it hides it until it ends too; a restart of the machine is noticed only because locks do not survive
@@ -22,8 +22,8 @@ pub(crate) fn namespaces() -> Option<String> {
     Some([namespace("pid")?, namespace("time").unwrap_or_default()].join(" "))
 }
 
-/// When the process began, in clock ticks after the machine's start: tells a process from a later one of the same pid.
-/// `None` if there is no such process, or if that cannot be known.
+/// When the process began, in clock ticks after the machine's start: distinguishes a process from a later one of the
+/// same pid. `None` if there is no such process, or if that cannot be known.
 pub(crate) fn process_start(pid: u32) -> Option<u64> {
     let stat = read_system_text(&format!("/proc/{pid}/stat"))?;
     // proc_pid_stat(5): the second field is the name in parentheses and may hold anything; the third is the state, the
@@ -53,14 +53,15 @@ pub(crate) fn effective_user() -> Option<u32> {
     users.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// The longest file that this process may write (`ulimit -f`), as it was when this was first asked; `None`: any.
+/// The longest file that this process may write (`ulimit -f`), as it was when this was first asked; `None` if there
+/// is no limit.
 pub(crate) fn file_bytes_max() -> Option<u64> {
     static FILE_BYTES_MAX: LazyLock<Option<u64>> =
         LazyLock::new(|| limit(&read_system_text("/proc/self/limits")?, "Max file size"));
     *FILE_BYTES_MAX
 }
 
-/// How many files this process may have open (`ulimit -n`); `None`: any, or not known.
+/// How many files this process may have open (`ulimit -n`); `None` if there is no limit or it is not known.
 pub(crate) fn open_files_max() -> Option<u64> {
     limit(&read_system_text("/proc/self/limits")?, "Max open files")
 }

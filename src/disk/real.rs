@@ -109,7 +109,7 @@ fn open_file(path: &Path, options: &fs::OpenOptions) -> io::Result<fs::File> {
     // The maker needs microseconds; a file that stays like this is refused.
     const TRIES: u32 = 20;
     const PAUSE: Duration = Duration::from_micros(100);
-    // Opening a FIFO would wait for ever.
+    // Opening a FIFO would block.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a regular file, found another thing"));
     }
@@ -197,7 +197,7 @@ fn stat(metadata: &fs::Metadata) -> Stat {
     }
 }
 
-/// The permission bits of what stands at `path`, or where a symbolic link there leads to; `None` if nothing does.
+/// Returns the permission bits of what `path` leads to; `None` if nothing has the name.
 pub(crate) fn mode(path: &Path) -> io::Result<Option<u32>> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(Some(metadata.mode() & 0o7777)),

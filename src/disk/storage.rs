@@ -14,13 +14,13 @@ pub enum Access {
     Append,
     /// Reading, and overwriting at given offsets; the file must exist.
     Write,
-    /// As `Append`, on a file that must not exist and is made with mode 0600, or as [`Disk`](super::Disk) says.
+    /// Like `Append`, but the file must not exist and is created with mode 0600, or as [`Disk`](super::Disk) says.
     AppendNew,
-    /// As `Write`, on a file that must not exist and is made with mode 0600, or as [`Disk`](super::Disk) says.
+    /// Like `Write`, but the file must not exist and is created with mode 0600, or as [`Disk`](super::Disk) says.
     WriteNew,
 }
 
-/// What stands at a path.
+/// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileType {
     /// A regular file.
@@ -45,7 +45,7 @@ pub struct Stat {
     /// How many names the file has.
     pub links: u64,
     /// When the names in a directory, or the bytes of a file, last changed. Only equality means something; a disk that
-    /// does not tell of files has the same for all.
+    /// does not know it of files has the same for all.
     pub changed: (i64, i64),
     /// Of a directory: whether every user may remove and replace the names in it, others' too.
     pub lawless: bool,
@@ -55,24 +55,25 @@ pub struct Stat {
 pub trait Storage: fmt::Debug + Send + Sync {
     /// Opens a file.
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>>;
-    /// What stands at `path`, not following a symlink there; `None` if nothing does.
+    /// Looks at `path` without following a symlink there; returns `None` if nothing has the name.
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
-    /// Makes a directory and its missing parents, with mode 0700, or as [`Disk`](super::Disk) says; one that exists is left as it is.
+    /// Makes a directory and its missing parents, with mode 0700, or as [`Disk`](super::Disk) says; one that exists
+    /// is left as it is.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// The names in a directory, in no order; an empty list if there is no such directory.
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
-    /// Renames a file, replacing what stands at `to`.
+    /// Renames a file, replacing what `to` names.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals in `directory` durable.
     fn sync_dir(&self, directory: &Path) -> io::Result<()>;
-    /// Gives a file a second name in its directory; fails, and changes nothing, if something stands at `to`. Only exports
+    /// Gives a file a second name in its directory; fails, and changes nothing, if the name is taken. Only exports
     /// need it: a disk may have no such names.
     fn link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
-    /// The longest that a write may make a file; `None`: no limit is known.
+    /// The longest that a write may make a file; `None` if no limit is known.
     fn file_bytes_max(&self) -> Option<u64> {
         None
     }

@@ -3,17 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The text of a small file of the operating system, such as those under `/proc`; `None` if it cannot be read.
+/// Returns the text of a small file of the operating system, such as `/proc/self/limits`; `None` if it cannot be read.
 pub(super) fn read_system_text(path: &str) -> Option<String> {
     fs::read_to_string(path).ok()
 }
 
-/// Where a symbolic link of the operating system points to; `None` if it cannot be read.
+/// Returns where a symbolic link of the operating system points; `None` if it cannot be read.
 pub(super) fn read_system_link(path: &str) -> Option<String> {
     fs::read_link(path).ok()?.into_os_string().into_string().ok()
 }
 
-/// The path without symbolic links and relative parts; `None` if it does not exist.
+/// Returns the path without symbolic links and relative parts; `None` if it does not exist.
 pub(crate) fn canonical(path: &Path) -> Option<PathBuf> {
     fs::canonicalize(path).ok()
 }

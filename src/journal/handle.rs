@@ -25,14 +25,14 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal whose active segment is `path`, and makes it if it is not there; mends what a crash left.
+    /// Opens the journal whose active segment is `path`, and makes it if it is not there; repairs what a crash left.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] when `path` is no regular file, holds something else, leaves its machinery no
-    /// name, or stands in a directory where every user may replace it;
+    /// [`ErrorKind::Unsuitable`] if `path` is not a regular file, holds something else, leaves its machinery no
+    /// name, or is in a directory where every user may replace it;
     /// [`ErrorKind::Newer`] for a format that this version does not know;
-    /// [`ErrorKind::Timeout`] when another process keeps the lock;
-    /// [`ErrorKind::Io`] when the disk refuses.
+    /// [`ErrorKind::Timeout`] if another process keeps the lock;
+    /// [`ErrorKind::Io`] if the disk refuses.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
         Self::open_by(path.as_ref(), options, Tail::open)
     }
@@ -88,7 +88,7 @@ impl Journal {
         Ok(())
     }
 
-    /// The writer of this process: a forked child opens the files anew.
+    /// Returns the writer of this process. A forked child opens the files again.
     fn writer(&self) -> Result<&Writer> {
         self.writer.get_or_make(|| Tail::open(self.layout.clone(), self.options.clone()).map(Writer::new))
     }
@@ -98,10 +98,10 @@ impl Journal {
     /// Callers that come while a batch is being synced share the next one.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`], with nothing written, when `payload` is no such object or longer
+    /// [`ErrorKind::Invalid`], with nothing written, if `payload` is no such object or longer
     /// than [`PAYLOAD_BYTES_MAX`]; [`ErrorKind::Timeout`] and
-    /// [`ErrorKind::Io`] when it could not be written or synced;
-    /// [`ErrorKind::Abandoned`] when the thread that wrote for this one panicked.
+    /// [`ErrorKind::Io`] if it could not be written or synced;
+    /// [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
     pub fn append(&self, payload: &[u8]) -> Result<Appended> {
         self.append_all(&[payload])
     }
@@ -110,13 +110,13 @@ impl Journal {
     /// one for all of them.
     ///
     /// # Errors
-    /// As [`append`](Self::append).
+    /// Those of [`append`](Self::append).
     pub(crate) fn append_all(&self, payloads: &[&[u8]]) -> Result<Appended> {
         payloads.iter().try_for_each(|payload| self.check_payload(payload))?;
         self.writer()?.append(payloads)
     }
 
-    /// Refuses what can be no line, or none in a file of the length that this process may write.
+    /// Refuses a payload that cannot be a line, or not in a file of the length that this process may write.
     pub(crate) fn check_payload(&self, payload: &[u8]) -> Result<()> {
         line::check_payload(payload)?;
         let bytes = (payload.len() + line::TRAILER_BYTES_MAX) as u64;
@@ -128,12 +128,12 @@ impl Journal {
         }
     }
 
-    /// The lines from the first on.
+    /// Returns the lines from the first on.
     pub fn lines(&self) -> Lines {
         Lines::from_start(Arc::clone(&self.options.storage), self.layout.clone())
     }
 
-    /// The lines from where another reader stopped.
+    /// Returns the lines from where another reader stopped.
     pub fn lines_from(&self, cursor: Cursor) -> Lines {
         Lines::resume(Arc::clone(&self.options.storage), self.layout.clone(), cursor)
     }
@@ -157,10 +157,10 @@ impl Journal {
         &self.layout
     }
 
-    /// The journal's present state.
+    /// Returns the journal's present state.
     ///
     /// # Errors
-    /// As [`append`](Self::append).
+    /// Those of [`append`](Self::append).
     pub fn head(&self) -> Result<Head> {
         let end = self.writer()?.end()?;
         Ok(Head {

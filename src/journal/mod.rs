@@ -1,9 +1,9 @@
 //! How bytes become durable lines. Knows nothing of executions.
 //!
 //! A [`Journal`] is a file of JSON lines that only grows. Threads and processes append to it at the same time; each line
-//! carries its number, its hash and the hash of the line before. What survives which crash is [`Durability`]'s to say.
+//! carries its number, its hash and the hash of the line before. [`Durability`] says what survives which crash.
 //!
-//! The ledger and the quota tracker stand on it. Everything that it asks of a disk goes through [`Storage`](crate::disk::Storage).
+//! The ledger and the quota tracker build on it. All access to files goes through [`Storage`](crate::disk::Storage).
 
 pub(crate) mod format;
 mod handle;
@@ -55,14 +55,14 @@ pub struct Appended {
     pub durability: Durability,
 }
 
-/// The state of a journal at one moment: keep it elsewhere, and a later verification can tell whether the journal still
-/// begins with what it held then.
+/// The state of a journal at one moment. Kept elsewhere, it lets a later verification check that the journal still begins
+/// with what it held then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Head {
     /// The ledger's id.
     pub ledger: Uuid,
-    /// Number of the last line; 0: there is none yet.
+    /// Number of the last line; 0 if there is none yet.
     pub seq: u64,
     /// Hash of the last line, 64 lower-case hex digits; zeros if there is none.
     pub hash: String,

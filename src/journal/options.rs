@@ -16,13 +16,13 @@ pub(crate) const ROTATE_BYTES: u64 = 256 * 1024 * 1024;
 pub struct Options {
     /// What an acknowledged line survives.
     pub durability: Durability,
-    /// Seal the active segment once it has this many bytes; `None`: never by size.
+    /// Seal the active segment once it has this many bytes; `None` if it is never sealed by size.
     pub rotate_bytes: Option<u64>,
     /// Seal the active segment with the first line of a new day (UTC).
     pub rotate_daily: bool,
     /// How long an append waits for another process's lock before it fails.
     pub lock_deadline: Duration,
-    /// Whether the ledger may stand on a network file system, where nothing is promised.
+    /// Whether the ledger may be on a network file system, where nothing is promised.
     pub allow_network: bool,
     /// Where the files are.
     pub storage: Arc<dyn Storage>,

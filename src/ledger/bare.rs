@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::metrics::ExecutionMetrics;
 
 /// The record without the fields that a skill may have set to something impossible: an execution is recorded, whatever
-/// its skill said about it. The reasons stand in the tag `refused`. A skill without a name is called `unnamed`, and a
+/// its skill said about it. The reasons are in the tag `refused`. A skill without a name is called `unnamed`, and a
 /// version that says nothing is `unknown`.
 pub(super) fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
     let name = |given: &str, substitute: &str| if given.trim().is_empty() { substitute } else { given }.to_owned();

@@ -9,7 +9,7 @@ use crate::journal::read::moved::Boundary;
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LedgerEvent {
-    /// Records stand in `spill/`, since the ledger could not take them.
+    /// Records are in `spill/`, since the ledger could not take them.
     Spilled {
         /// How many.
         records: u64,
@@ -32,7 +32,7 @@ pub enum LedgerEvent {
         /// How many.
         records: u64,
     },
-    /// A sealed segment stands in an archive, and is removed here.
+    /// A sealed segment is in an archive, and is removed here.
     Archived {
         /// Number of the segment.
         segment: u64,
@@ -45,7 +45,7 @@ pub enum LedgerEvent {
         /// The active segment that the archive would have.
         to: String,
     },
-    /// A file about the ledger's executions stands in an archive, and is removed from its place.
+    /// A file about the ledger's executions is in an archive, and is removed from its place.
     FileArchived {
         /// Its place.
         path: String,

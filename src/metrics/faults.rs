@@ -24,7 +24,7 @@ impl Faults {
     }
 }
 
-/// The text in quotes, its end left out if it is long, so that no fault repeats a whole prompt.
+/// Returns the text in quotes, without its end if it is long: a fault does not repeat a whole prompt.
 pub(crate) fn shortened(text: &str) -> String {
     const CHARS_MAX: usize = 70;
     match text.char_indices().nth(CHARS_MAX) {

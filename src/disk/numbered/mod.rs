@@ -50,10 +50,10 @@ fn after(number: u64, directory: &Path) -> Result<u64> {
 ///
 /// It is written under another name, `before.part-1`, and synced; then it gets its own name by a hard link, which fails
 /// where a name is taken, so of many processes each gets its own number. A process that dies leaves at most the part,
-/// which nobody takes for the file and anybody may remove.
+/// which is never taken for the file and may be removed.
 ///
 /// # Errors
-/// Those of `write`; [`ErrorKind::Io`] when the disk refuses. Then there is no new file, unless the error is of the last
+/// Those of `write`; [`ErrorKind::Io`] if the disk refuses. Then there is no new file, unless the error is of the last
 /// steps, after which it may be there whole: removing the part and syncing the directory.
 pub(crate) fn create<T>(
     storage: &dyn Storage,

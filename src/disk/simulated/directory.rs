@@ -13,7 +13,7 @@ pub(super) const ROOT: Id = 1;
 
 pub(super) type Entries = BTreeMap<OsString, Node>;
 
-/// What a name stands for.
+/// What a name names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Node {
     File(Id),

@@ -1,7 +1,7 @@
 //! A disk in memory that replays every state a crash can leave, and fails on demand.
 //!
-//! [`SimulatedDisk`] implements [`Storage`](crate::disk::Storage). Run a workload on it, then take the disk as the next boot finds it after
-//! each call, as often as you like; the original goes on unharmed.
+//! [`SimulatedDisk`] implements [`Storage`](crate::disk::Storage). Run a workload on it. Then take the disk as the next
+//! boot finds it after each call, as often as you like; the original goes on unharmed.
 //!
 //! ```
 //! use std::path::Path;
@@ -40,19 +40,19 @@
 //! 6. **A sync that succeeds** makes all bytes of the file and its length durable, whichever handle wrote them, but not
 //!    its name.
 //! 7. **A sync that fails** leaves the pages written since the last one clean in the cache, where reads still see them,
-//!    and maybe on the disk. No later sync writes them, unless they are written again. The length is not given up: the
+//!    and maybe on the disk. No later sync writes them, unless they are written again. The length is kept: the
 //!    next successful sync makes it durable. (ext4 and XFS; see Rebello et al., "Can Applications Recover from fsync
 //!    Failures?", 2020.) A sync that a signal interrupts loses nothing.
-//! 8. **Names.** Creating, renaming, linking and removing change a directory; a power cut leaves any prefix of its changes since
-//!    its last successful [`sync_dir`](crate::disk::Storage::sync_dir), of each directory independently. A file replaced by a rename
-//!    is there before or after it, never missing. A new directory is such a change of the directory above, and without
-//!    it everything within is lost.
+//! 8. **Names.** Creating, renaming, linking and removing change a directory. A power cut leaves any prefix of its changes
+//!    since its last successful [`sync_dir`](crate::disk::Storage::sync_dir), of each directory independently. A file
+//!    replaced by a rename is there before or after it, never missing. A new directory is such a change of the directory
+//!    above, and without it everything within is lost.
 //! 9. **A move between directories** leaves the file under its old name, its new one, or both; never under none. What
 //!    makes its departure durable makes its arrival durable too, with all changes that came before in that directory.
 //! 10. **A call that was cut short** by the crash leaves a state that a cut right before or right after it can leave. By
 //!     a kill, a write also leaves what [`Fault::Short`] leaves, and `create_dir` only some of the parents.
 //!
-//! This stands for what ext4 (`data=ordered`, and without a journal) and XFS on Linux leave of appends and of overwrites
+//! This models what ext4 (`data=ordered`, and without a journal) and XFS on Linux leave of appends and of overwrites
 //! in place, on a medium that keeps what it has flushed. They keep more order than this, so some states never occur.
 //!
 //! Space is modelled as far as [`SimulatedDisk::set_capacity`] says.

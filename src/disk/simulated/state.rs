@@ -145,7 +145,7 @@ impl State {
         }
     }
 
-    /// The directory in which `path` stands or would stand, and its name there.
+    /// The directory that holds `path` or would hold it, and its name there.
     fn place(&self, path: &Path) -> io::Result<(Id, OsString)> {
         let names = names(path);
         let (name, above) = names.split_last().ok_or(io::ErrorKind::IsADirectory)?;

@@ -14,7 +14,7 @@ pub enum Event {
         segment: u64,
         /// Bytes written back from the commit area.
         healed_bytes: u64,
-        /// Bytes that nobody was promised: moved to `quarantine/` and cut off.
+        /// Unacknowledged bytes that were moved to `quarantine/` and cut off.
         cut_bytes: u64,
     },
     /// The active segment was damaged before its synced tail. It was sealed as it is, and a new one begun.
@@ -52,7 +52,7 @@ struct Entry<'e, E> {
 
 /// Appends the line that says when `event` happened. `event` has its name in its field `event`.
 pub(crate) fn push_line(line: &mut Vec<u8>, unix_ms: i64, event: &impl Serialize) -> serde_json::Result<()> {
-    // As in a record, whose years have four digits: any other clock is read as 1970-01-01.
+    // The years of a record have four digits. A clock beyond them is written as 1970-01-01.
     let at = DateTime::from_timestamp_millis(unix_ms).filter(|at| (0..=9999).contains(&at.year())).unwrap_or_default();
     serde_json::to_writer(&mut *line, &Entry { at: at.to_rfc3339_opts(SecondsFormat::Millis, true), event })?;
     line.push(b'\n');

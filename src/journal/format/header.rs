@@ -21,7 +21,7 @@ pub(crate) struct Header {
     pub(crate) segment: u64,
     /// Offset in the segment of the first byte held.
     pub(crate) base: u64,
-    /// Bytes before the base that are no line of ours and could not be cut off, or end with a lower number than `link`
+    /// Bytes before the base that are not a line of ours and could not be cut off, or end with a lower number than `link`
     /// has. Normally 0.
     pub(crate) stray: u64,
     /// Day on which the segment began, in days after 1970-01-01.
@@ -43,7 +43,7 @@ impl Header {
         Ok(bytes)
     }
 
-    /// Reads the header of the area that is there, for those who do not write; `None` if none is whole.
+    /// Reads the header of the area, for readers; returns `None` if there is no whole header.
     pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Self>> {
         let file = match storage.open(&layout.commit(), Access::Read) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -32,7 +32,7 @@ impl Layout {
             Ok(Some(Stat { file_type: FileType::Directory | FileType::Special, .. })) => {
                 unsuitable("a directory, a FIFO or a device")
             }
-            // A ledger's machinery stands beside the file that it leads to.
+            // A ledger's machinery lies beside the file that the link leads to.
             Ok(Some(Stat { file_type: FileType::Symlink, .. })) => {
                 unsuitable("a symbolic link; name the file that it leads to")
             }
@@ -56,7 +56,7 @@ impl Layout {
     /// The directory that holds the active segment.
     pub(crate) fn parent(&self) -> &Path {
         match self.active.parent() {
-            // A relative path of one name stands in the current directory.
+            // A relative path of one name is in the current directory.
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         }

@@ -26,7 +26,7 @@ const END: &[u8] = b"\"}";
 /// A place in the chain: a line's sequence number and hash. What the next line is chained to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Link {
-    /// Sequence number of the line, from 1; 0 stands before the first line.
+    /// Sequence number of the line, from 1; 0 means before the first line.
     pub(crate) seq: u64,
     /// The line's hash, 64 lower-case hex digits.
     pub(crate) hash: [u8; 64],
@@ -91,7 +91,7 @@ pub(crate) fn seal(payload: &[u8], previous: &Link, out: &mut Vec<u8>) -> Link {
     seal_from(start, previous, out)
 }
 
-/// As [`seal`], of the payload that `out` holds from `start` on.
+/// Like [`seal`], but for the payload that `out` holds from `start` on.
 pub(crate) fn seal_from(start: usize, previous: &Link, out: &mut Vec<u8>) -> Link {
     out.pop_if(|last| *last == b'}');
     // An empty object takes no comma before its first key.
@@ -122,7 +122,7 @@ fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Reads the trailer that `bytes` begin with, and the line feed after it: the line's sequence number, and the length of both.
-/// What stands before is the line's payload without its closing brace.
+/// The bytes before are the line's payload without its closing brace.
 pub(crate) fn trailer_ahead(bytes: &[u8]) -> Option<(u64, usize)> {
     let digits = bytes.strip_prefix(SEQ)?;
     let (mut rest, mut seq) = (digits, 0u64);
@@ -134,7 +134,7 @@ pub(crate) fn trailer_ahead(bytes: &[u8]) -> Option<(u64, usize)> {
     if digits.len() - rest.len() > 19 {
         return None;
     }
-    // Without a leading zero, as we write it; and there is no line 0.
+    // Without a leading zero, as we write it; and lines count from 1.
     if matches!(bytes.get(SEQ.len()), Some(b'0')) {
         return None;
     }

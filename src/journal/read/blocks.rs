@@ -17,8 +17,8 @@ use crate::journal::format::Layout;
 
 /// What takes the lines of a block.
 pub(crate) trait TakeLines {
-    /// Takes the line that `ahead` begins with, at `offset` of its segment, if it can tell at once where it ends: at the first
-    /// line feed. Says how long it is with that; `None`: it is to be given as a piece.
+    /// Takes the line that `ahead` begins with, at `offset` of its segment, if it finds at once where it ends: at the first
+    /// line feed. Returns its length with that; `None` if it is to be given as a piece.
     fn line_ahead(&mut self, _offset: u64, _ahead: &[u8]) -> Option<usize> {
         None
     }
@@ -69,15 +69,16 @@ impl Block {
     /// Gives `each` its pieces and their bytes, without the line feed.
     ///
     /// # Errors
-    /// As [`read_lines`](Self::read_lines).
+    /// Those of [`read_lines`](Self::read_lines).
     pub(crate) fn read(&self, buffer: &mut Vec<u8>, each: impl FnMut(Piece, &[u8])) -> Result<()> {
         self.read_lines(buffer, &mut Pieces(each))
     }
 
-    /// Gives its lines in order; `unfinished` can be the last of a segment only. Reads into `buffer`, which grows to the longest line and not beyond the longest valid one.
+    /// Gives its lines in order; `unfinished` can be the last of a segment only. Reads into `buffer`, which grows to
+    /// the longest line and not beyond the longest valid one.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when the segment cannot be read.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
     pub(crate) fn read_lines(&self, buffer: &mut Vec<u8>, take: &mut impl TakeLines) -> Result<()> {
         self.split(buffer, take).map_err(|source| Error::io("read a segment", &self.path, source))
     }
@@ -130,7 +131,7 @@ impl<'j> Blocks<'j> {
     /// All of them.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when there is no active segment, nor a sealed one, nor an identity, or
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no active segment, nor a sealed one, nor an identity, or
     /// they cannot be examined.
     pub(crate) fn of(storage: &'j dyn Storage, layout: &'j Layout, block_bytes: u64) -> Result<Self> {
         Self::after(storage, layout, Cursor::START, block_bytes)
@@ -139,7 +140,7 @@ impl<'j> Blocks<'j> {
     /// Those after `cursor`; all of its segment if that ends before it.
     ///
     /// # Errors
-    /// As [`of`](Self::of).
+    /// Those of [`of`](Self::of).
     pub(crate) fn after(
         storage: &'j dyn Storage,
         layout: &'j Layout,
@@ -202,7 +203,7 @@ impl<'j> Blocks<'j> {
     /// in none.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when a segment cannot be opened.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be opened.
     pub(crate) fn next_block(&mut self) -> Result<Option<Block>> {
         loop {
             match &mut self.open {

@@ -1,4 +1,4 @@
-//! Following a journal from elsewhere: what was copied of it is held against what it holds now.
+//! Following a journal from elsewhere: what was copied of it is compared with what it holds now.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::line::{self, Link};
 use crate::journal::format::{Layout, identity};
 
-/// A line of a journal: which one it is, and where it stands, so that a follower can go on behind it.
+/// A line of a journal: its number and hash, and its position, so that a follower can continue behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Place {
@@ -41,7 +41,7 @@ impl Place {
     }
 }
 
-/// Reads a journal line by line for one who copies it elsewhere, and tells when what was copied is not there any more.
+/// Reads a journal line by line for a copier, and reports when what was copied is not there any more.
 ///
 /// Reads only, takes no lock and disturbs no writer. After a [`resume`](Self::resume) a line that a segment had lost and
 /// the next one repeats is given again, so a copier must take one line twice without harm.
@@ -60,8 +60,8 @@ pub struct Follower {
 pub struct Followed<'b> {
     /// The line.
     pub line: Line<'b>,
-    /// Its number, if its bytes have the hash that it says: it is a line that a writer of ours wrote. `None`: torn,
-    /// edited, or another program's.
+    /// Its number, if its bytes have the hash that it states: a writer of ours wrote it. `None` if it is torn, edited or
+    /// another program's.
     pub seq: Option<u64>,
 }
 
@@ -69,7 +69,7 @@ impl Follower {
     /// Of the journal whose active segment is `path`, from its first line on.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] when there is none, [`ErrorKind::Malformed`] and [`ErrorKind::Newer`] when its identity cannot
+    /// [`ErrorKind::Io`] if there is none, [`ErrorKind::Malformed`] and [`ErrorKind::Newer`] when its identity cannot
     /// be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let layout = Layout::new(path.as_ref());
@@ -92,13 +92,13 @@ impl Follower {
         self.last.as_ref()
     }
 
-    /// Goes on behind `last`, which was copied; `None`: nothing was.
+    /// Continues behind `last`, which was copied; from the start if it is `None`.
     ///
     /// Looks at the line itself, so it is noticed when the journal was cut or rewritten before it: an older line cannot
-    /// change without all later ones, as long as the hashes hold. That they do, [`verify`](crate::verify) tells.
+    /// change without all later ones, as long as the hashes hold. [`verify`](crate::verify) checks the hashes.
     ///
     /// # Errors
-    /// [`ErrorKind::Diverged`] when the journal does not contain that line, with both in the text; [`ErrorKind::Io`] when
+    /// [`ErrorKind::Diverged`] if the journal does not contain that line, with both in the text; [`ErrorKind::Io`] if
     /// a segment cannot be read.
     pub fn resume(&mut self, last: Option<&Place>) -> Result<()> {
         self.lines = match last {
@@ -153,12 +153,12 @@ impl Follower {
         ))
     }
 
-    /// The next line, or `None` when all lines that were there have been given; later calls give those appended since.
+    /// Returns the next line, or `None` if all lines have been given; later calls give those appended since.
     ///
     /// # Errors
-    /// [`ErrorKind::Diverged`] when the line follows another one than the one that was given before it, or lines between
+    /// [`ErrorKind::Diverged`] if the line follows another one than the one that was given before it, or lines between
     /// them were moved elsewhere meanwhile;
-    /// [`ErrorKind::Io`] when a segment cannot be read.
+    /// [`ErrorKind::Io`] if a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Followed<'_>>> {
         let Some(line) = self.lines.next_line()? else { return Ok(None) };
         let Some(trailer) = line::check(line.bytes) else { return Ok(Some(Followed { line, seq: None })) };

@@ -14,11 +14,11 @@ pub(crate) struct Segment {
     pub(crate) is_active: bool,
 }
 
-/// The segments that are not empty, from the last one on. Each is opened when its turn comes; one that was moved to an
-/// archive by then is left out.
+/// The segments that are not empty, from the last one on. Each is opened when its turn comes; one that was moved
+/// elsewhere by then is left out.
 ///
 /// # Errors
-/// [`ErrorKind::Io`](crate::ErrorKind::Io) when there is no journal, or a segment cannot be opened.
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or a segment cannot be opened.
 pub(crate) fn segments_from_last<'j>(
     storage: &'j dyn Storage,
     layout: &'j Layout,
@@ -39,7 +39,7 @@ pub(crate) fn segments_from_last<'j>(
 /// hold them, from the last one on, and no other.
 ///
 /// # Errors
-/// [`ErrorKind::Io`](crate::ErrorKind::Io) when there is no journal, or a segment cannot be read.
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or a segment cannot be read.
 pub(crate) fn before_last(storage: &dyn Storage, layout: &Layout, count: usize) -> Result<Cursor> {
     let mut wanted = count;
     for segment in segments_from_last(storage, layout)? {

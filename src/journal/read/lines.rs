@@ -60,7 +60,7 @@ enum Denied {
     Stop,
     /// The next call goes on after it.
     Pass,
-    /// As `Pass`, and the last call did so.
+    /// Like `Pass`, and the last call did so.
     Passed,
 }
 
@@ -117,10 +117,10 @@ impl Lines {
         Cursor { seq: self.sequence.seq(), ..self.cursor }
     }
 
-    /// The next line, or `None` when all lines that were there have been read; later calls give those appended since.
+    /// Returns the next line, or `None` if all lines have been read; later calls give those appended since.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when a segment cannot be read.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Line<'_>>> {
         if self.denied == Denied::Passed {
             self.denied = Denied::Pass;
@@ -134,7 +134,7 @@ impl Lines {
             match piece {
                 Some(piece) if !piece.unfinished || open.sealed => {
                     if piece.unfinished {
-                        // The torn end of a sealed segment: nobody will finish it.
+                        // The torn end of a sealed segment, which no writer will finish.
                         open.splitter.skip(piece);
                     }
                     self.cursor.offset = piece.end();
@@ -191,7 +191,7 @@ impl Lines {
                 let path = self.layout.sealed_segment(segment);
                 match self.open_file(&path).inspect_err(|error| self.pass(segment, error))? {
                     Some(file) => (segment, file, path, true),
-                    // Moved to an archive since it was listed: the next one comes after it.
+                    // Moved elsewhere since it was listed: the next one comes after it.
                     None if self.is_gone(&path)? => return self.open_segment(),
                     None => return Ok(false),
                 }

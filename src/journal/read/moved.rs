@@ -39,7 +39,7 @@ pub(crate) fn moved_before(storage: &dyn Storage, layout: &Layout, first: u64) -
     }
     let mut last: Option<Boundary> = None;
     each_line(storage, layout, |line| {
-        // Other events have other fields; what a crash left of one is none.
+        // Other events have other fields; what a crash left of one does not parse.
         if let Ok(Moved { segment, bytes, seq, hash, to }) = serde_json::from_slice(line)
             && segment < first
             && last.as_ref().is_none_or(|last| last.segment <= segment)
@@ -51,7 +51,7 @@ pub(crate) fn moved_before(storage: &dyn Storage, layout: &Layout, first: u64) -
     Ok(last)
 }
 
-/// The numbers of the lines that are missing between two, each told by its segment and its number, if whole segments are.
+/// The numbers of the lines that are missing between two, each given by its segment and its number, if whole segments are.
 pub(crate) fn missing_between(last: (u64, u64), next: (u64, u64)) -> Option<RangeInclusive<u64>> {
     let apart = |a: u64, b: u64| b.saturating_sub(a) > 1;
     (apart(last.0, next.0) && apart(last.1, next.1)).then(|| last.1 + 1..=next.1 - 1)

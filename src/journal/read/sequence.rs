@@ -58,7 +58,7 @@ pub(crate) struct Sequence {
 /// What the number of a line says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// It comes after all others, or there is no number that can be believed: the line is given.
+    /// It comes after all others, or its number cannot be trusted: the line is given.
     Next,
     /// Of a line that is whole: no higher than another's before it.
     Behind(u64),
@@ -93,7 +93,7 @@ impl Sequence {
         // A lost page reads as NULs, which no JSON has.
         if self.seq.checked_add(1) == Some(seq) && without_nul() {
             self.seq = seq;
-        // Any other number is believed only of a line whose hash is right: a damaged one would hide the lines that it
+        // Any other number is trusted only of a line whose hash is right: a damaged one would hide the lines that it
         // seems to be before or after.
         } else if trailer.seals(line) {
             if seq <= self.seq {

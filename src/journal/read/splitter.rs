@@ -15,7 +15,7 @@ const REST_BYTES: u64 = 4 * 1024;
 /// The longest line, without its line feed. What is longer is given in parts of this length, none of which is a record.
 pub(crate) const LINE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + TRAILER_BYTES_MAX;
 
-/// How long the first piece of `bytes` is, and whether a line feed ends it; `None`: that takes more bytes to tell. In the
+/// How long the first piece of `bytes` is, and whether a line feed ends it; `None` if that takes more bytes. In the
 /// first `searched` bytes there is no line feed.
 ///
 /// So what a file is split into depends on nothing but its bytes, and what follows a piece on nothing before it.
@@ -139,7 +139,7 @@ impl Splitter {
         }
     }
 
-    /// Forgets what was read and not given, so that it is read again: what stands there may have been cut off since.
+    /// Forgets what was read and not given, so that it is read again: the file may have been cut off since.
     pub(super) fn forget(&mut self) {
         self.filled = self.start;
     }

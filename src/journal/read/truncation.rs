@@ -1,18 +1,17 @@
-//! Whether what the machinery knows to have been there is still there: a ledger that was cut must not pass as whole.
+//! Whether the lines that the machinery knows of are still there: a ledger that was cut must not pass as whole.
 //!
 //! What knows more than the lines that are there, and what follows from it:
 //!
 //! | what | what it knows | decision |
 //! |---|---|---|
 //! | the header of the commit area, `base` | so many bytes of its segment are synced | a shorter segment, or none, was cut |
-//! | the same, `segment` | all segments before it are sealed | one that is neither there nor in an archive was taken away |
+//! | the same, `segment` | all segments before it are sealed | one that is neither there nor was moved elsewhere was taken away |
 //! | the same, `seq` | the line before it was written | a ledger that ends before it was cut; a verification looks, since it reads all lines |
 //! | `rotated` in `events.jsonl` | the number and the length of a sealed segment | a shorter one was cut; if there is none, it was taken away |
 //! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | if there is none, it was taken away |
 //! | a line after the base in the commit area alone | nothing | a writer writes there first; the next opening brings it back |
-//! | a checkpoint of baselines | nothing | its reader may have seen lines that no sync had reached; it says itself that it does not fit |
-//! | frozen baselines | nothing | ledgers of one directory share them, and archives take records away |
-//! | the shipments in PostgreSQL | a line that was copied | the next ship refuses: a follower looks for the line |
+//! | what a reader stored of the lines | nothing | it may have seen lines that no sync had reached; it checks itself whether they fit |
+//! | a copy elsewhere | a line that was copied | the next copy is refused: a follower looks for the line |
 //!
 //! A writer appends to the area first, then to the segment, and moves the base only after a sync of the segment. So a
 //! segment that is shorter than the base of a header that was read before is proof, and its area may have lines that it
@@ -60,7 +59,7 @@ impl Known {
 
     /// Reads what the events say too.
     pub(crate) fn from_all(storage: &dyn Storage, layout: &Layout) -> Self {
-        // In this order: what is archived meanwhile was sealed before.
+        // In this order: what is moved elsewhere meanwhile was sealed before.
         let header = Header::read(storage, layout).ok().flatten();
         Self { header, sealed: events::sealed(storage, layout).unwrap_or_default() }
     }
@@ -74,7 +73,7 @@ impl Known {
     /// Looks for what is known.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when a segment cannot be examined.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be examined.
     pub(crate) fn truncations(&mut self, storage: &dyn Storage, layout: &Layout) -> Result<Vec<Truncation>> {
         let found = self.look(storage, layout)?;
         let id = if found.is_empty() { None } else { identity::read(storage, layout).ok().flatten() };
@@ -102,7 +101,7 @@ impl Known {
         let mut found = Vec::new();
         let gone = gone(&there, last);
         if !gone.is_empty() {
-            // After the list: the event of an archived segment comes before its removal.
+            // After the list: the event of a moved segment comes before its removal.
             let moved = moved::moved_before(storage, layout, last.saturating_add(1));
             let moved = moved.ok().flatten().map_or(0, |moved| moved.segment);
             for range in gone {

@@ -18,7 +18,7 @@ const AHEAD_MAX: u64 = 8;
 pub(crate) struct Sharing {
     /// How many blocks the calling thread works on alone, before it starts others: a small journal is done by then.
     pub(crate) blocks_alone: u64,
-    /// How many threads it starts; `None`: with them there is one a core.
+    /// How many threads it starts; `None` for one thread a core in all.
     pub(crate) threads: Option<usize>,
 }
 
@@ -45,7 +45,7 @@ impl Sharing {
 /// Holds what `work` made of [`AHEAD_MAX`] blocks a thread at most, however long the journal is.
 ///
 /// # Errors
-/// What `work` or `join` fails with, and [`ErrorKind::Io`] when a segment cannot be opened; [`ErrorKind::Abandoned`] when
+/// What `work` or `join` fails with, and [`ErrorKind::Io`] if a segment cannot be opened; [`ErrorKind::Abandoned`] if
 /// a thread that was started here panicked.
 pub(crate) fn in_order<R: Send>(
     blocks: Blocks<'_>,
@@ -62,7 +62,7 @@ pub(crate) fn in_order<R: Send>(
     };
     let mut buffer = Vec::new();
     shared.work_through(&mut buffer, sharing.blocks_alone);
-    // How many cores there are takes longer to tell than a short tail to read.
+    // Asking for the number of cores takes longer than reading a short tail.
     let threads = if lock(&shared.blocks).1 < sharing.blocks_alone { 0 } else { sharing.threads() };
     shared.ahead_max *= threads as u64 + 1;
     thread::scope(|scope| {
@@ -167,7 +167,7 @@ where
     }
 }
 
-/// Tells the other threads when this one panics: they would wait for its block.
+/// Wakes the other threads if this one panics: they would wait for its block.
 struct OnPanic<F: Fn()>(F);
 
 impl<F: Fn()> Drop for OnPanic<F> {

@@ -1,12 +1,12 @@
 //! The commit area: a file whose blocks are already there, so that syncing a write to it commits no file system journal.
 //!
-//! It holds the active segment's bytes from a base on, at the same distances: the byte at offset X of the segment stands
+//! It holds the active segment's bytes from a base on, at the same distances: the byte at offset X of the segment is
 //! at `HEADER_BYTES` + X − base. Everything before the base is synced in the segment itself; everything acknowledged
 //! after it is synced here. A header in a block of its own says which base, and to which line the first byte after it is
 //! chained. The header is a sealed line too, so a torn one is noticed; and the lines after it prove themselves through
 //! the chain, so that what an earlier cycle left behind cannot be taken for new.
 //!
-//! Whoever uses an area holds its shared lock, so that an opener can tell whether others are at work.
+//! Every process that uses an area holds its shared lock, so that an opener knows whether others are at work.
 //!
 //! Assumption: a write damages nothing but the bytes written (SQLite calls this "powersafe overwrite").
 
@@ -46,7 +46,7 @@ pub(super) struct Area {
 }
 
 impl Area {
-    /// Opens the area; `None` if there is none that can be used.
+    /// Opens the area; returns `None` if it is missing or cannot be used.
     pub(super) fn open(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Self>> {
         let path = layout.commit();
         match storage.stat(&path)? {
@@ -78,13 +78,13 @@ impl Area {
     }
 
     fn from_file(file: Arc<dyn StorageFile>) -> io::Result<Self> {
-        // Nobody has the exclusive one for longer than the journal's lock.
+        // The exclusive lock is never held longer than the journal's lock.
         uninterrupted(|| file.try_lock_shared())?;
         let id = file.stat()?.id;
         Ok(Self { file: SyncFile::new(file), id, alone: true, header: None, seen: [0; HEADER_LINE_BYTES_MAX] })
     }
 
-    /// Gives the shared lock up, and returns true if no other process uses the area.
+    /// Releases the shared lock. Returns whether no other process uses the area.
     pub(super) fn leave(&self) -> bool {
         uninterrupted(|| self.file.try_lock()).unwrap_or(false)
     }
@@ -118,7 +118,7 @@ impl Area {
         Ok(())
     }
 
-    /// Overwrites the header, so that nobody uses this area again. Removing the file says the same to those who look.
+    /// Overwrites the header, so that no process uses this area again.
     pub(super) fn invalidate(&self) {
         let _ = write_all_at(&**self.file, &[0; HEADER_LINE_BYTES_MAX], 0);
     }
@@ -134,7 +134,7 @@ impl Area {
         (base < end && end <= base + AREA_BYTES).then_some(offset.max(base))
     }
 
-    /// Whether `bytes`, which stand at `offset` of the segment, stand here too. They must fit.
+    /// Whether the area holds `bytes`, which are at `offset` of the segment. They must fit.
     pub(super) fn holds(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
         let base = self.header.ok_or(io::ErrorKind::InvalidInput)?.base;
         let mut held = vec![0; bytes.len()];

@@ -32,7 +32,7 @@ impl Last {
     }
 }
 
-/// Looks for them in `file`, whose first line is chained to `before`.
+/// Finds the last valid lines of `file`, whose first line is chained to `before`.
 pub(super) fn last_valid(file: Arc<dyn StorageFile>, before: Link) -> io::Result<Last> {
     let mut last = Last { end: 0, link: before, highest: before, damaged_seq: 0 };
     let mut lines = Splitter::new(file, 0);

@@ -28,7 +28,7 @@ struct Queue<C, O> {
     size: usize,
     /// How many callers the batch before had.
     size_before: usize,
-    /// Whether some thread leads a batch, or has been told to lead the one that callers join.
+    /// Whether a thread leads a batch, or was chosen to lead the one that callers join.
     led: bool,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Forming<'g, C, O> {
     queue: &'g Mutex<Queue<C, O>>,
 }
 
-/// Locks whatever a panic has left: what is guarded here is whole at every moment.
+/// Locks even after a panic: what is guarded here is whole at every moment.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -169,7 +169,7 @@ impl<C: Default, O: Clone> Group<C, O> {
 
 impl<C, O> Forming<'_, C, O> {
     /// From now on callers join another batch, which goes on with the memory of `collected`, which must be empty. What
-    /// this one collected stands there then.
+    /// this one collected is in `collected` then.
     pub(super) fn close(self, collected: &mut C) {
         let mut queue = lock(self.queue);
         std::mem::swap(&mut queue.collected, collected);

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::{Layout, identity, line};
 use crate::journal::read::Splitter;
 
-/// Refuses a place where no journal can stand, whatever the file system; nothing is made.
+/// Refuses a place where a journal cannot be, on any file system. Creates nothing.
 pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     check_directories(storage, layout)?;
     check_active(storage, layout)?;
@@ -21,8 +21,8 @@ pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<()> 
     refuse_foreign(storage, layout)
 }
 
-/// Refuses another's file or machinery before anything is made beside it. A file without machinery must be a ledger's
-/// all the same, one whose machinery was lost: its first line is sealed.
+/// Refuses the file or the machinery of another program or ledger, before anything is created beside it. A file
+/// without machinery must be a ledger's all the same, one whose machinery was lost: its first line is sealed.
 fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     if identity::read(storage, layout)?.is_some() {
         return Ok(());
@@ -45,11 +45,11 @@ fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
 }
 
 /// Makes the directories above the ledger durable, before its identity says that they are: a process may have made them
-/// and died. The rest of its names [`Tail::recover`] sees to at each opening.
+/// and died. Recovery syncs the other names at each opening.
 pub(crate) fn sync_ancestors(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     for ancestor in layout.parent().ancestors().skip(1) {
         match storage.sync_dir(ancestor) {
-            // Nobody who makes a ledger here could have made a directory there.
+            // A process that may not sync the directory could not have created one in it.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
             done => done.map_err(|source| Error::io("sync the directories above the ledger", ancestor, source))?,
         }
@@ -57,7 +57,7 @@ pub(crate) fn sync_ancestors(storage: &dyn Storage, layout: &Layout) -> Result<(
     Ok(())
 }
 
-/// Opens the active segment for appending, and makes it if it is not there.
+/// Opens the active segment for appending, and creates it if it is missing.
 pub(super) fn open_active(storage: &dyn Storage, layout: &Layout) -> Result<Arc<dyn StorageFile>> {
     let path = layout.active();
     let failed = |source| Error::io("open the ledger", path, source);
@@ -71,7 +71,7 @@ pub(super) fn open_active(storage: &dyn Storage, layout: &Layout) -> Result<Arc<
     Ok(Arc::from(file))
 }
 
-/// Refuses what is no regular file of one name, before it is opened: opening a FIFO would wait for ever.
+/// Refuses anything but a regular file with one name. It is not opened for this: opening a FIFO would block.
 fn check_active(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     let path = layout.active();
     let stat = storage.stat(path).map_err(|source| Error::io("examine the ledger", path, source))?;

@@ -18,7 +18,7 @@ const BLOCK_BYTES: usize = 4096;
 /// What was found; the files are gone again.
 #[derive(Debug)]
 pub(crate) struct Probe {
-    /// Whether one who has the lock keeps another out, and lets it in when it is given back.
+    /// Whether one handle that holds the lock keeps another out, and lets it in after the unlock.
     pub(crate) lock_holds: io::Result<bool>,
     /// How long it takes to overwrite a record's bytes in a new commit area and to sync them; in ascending order.
     pub(crate) overwrites: io::Result<Vec<Duration>>,

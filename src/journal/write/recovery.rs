@@ -21,13 +21,13 @@ use crate::journal::read::{LINE_BYTES_MAX, is_said_damaged};
 const PEEK_BYTES: usize = 4096;
 
 impl Tail {
-    /// Finds the end of the chain anew, mends what a crash left behind it, and moves the base there if it is not.
+    /// Finds the end of the chain again, repairs what a crash left behind it, and moves the base there.
     pub(super) fn recover(&mut self) -> Result<()> {
         self.doubtful = true;
         finish_sealing(&*self.storage, &self.layout)?;
         let file = open_active(&*self.storage, &self.layout)?;
         let id = stat_id(&*file, &self.layout)?;
-        // The same file in another handle is not believed more than it was.
+        // The same file in another handle is not trusted more than before.
         self.file = if id == self.file_id { self.file.reopened(file) } else { SyncFile::new(file) };
         self.file_id = id;
         let sealed = self.layout.sealed_segments(&*self.storage)?;
@@ -43,7 +43,7 @@ impl Tail {
         // The area knows the number also when the last sealed segments were taken away: none is given twice.
         let segment = held.as_ref().map_or(after_sealed, |held| after_sealed.max(held.header.segment));
         if segment > after_sealed {
-            self.tell_of_gone(after_sealed, segment - 1)?;
+            self.report_gone(after_sealed, segment - 1)?;
         }
         // A header is written only after all names that its segment needs have been synced.
         if held.as_ref().is_none_or(|held| held.header.segment != segment) {
@@ -59,7 +59,7 @@ impl Tail {
     }
 
     /// Says once that the sealed segments `first` to `last` are not there.
-    fn tell_of_gone(&self, first: u64, last: u64) -> Result<()> {
+    fn report_gone(&self, first: u64, last: u64) -> Result<()> {
         if is_said_damaged(&*self.storage, &self.layout, last)? {
             return Ok(());
         }
@@ -67,15 +67,15 @@ impl Tail {
             true => format!("segment {last} is not there"),
             false => format!("segments {first} to {last} are not there"),
         };
-        self.tell_of_damage(last, found);
+        self.report_damage(last, found);
         Ok(())
     }
 
-    fn tell_of_damage(&self, segment: u64, found: String) {
+    fn report_damage(&self, segment: u64, found: String) {
         self.warn(&Error::new(ErrorKind::Diverged, "open the ledger").path(self.layout.active()).detail(format!(
             "it was cut or changed: {found}; the next line comes after the gap, which `runledger verify` names"
         )));
-        self.tell(&Event::Damaged { segment, found });
+        self.record(&Event::Damaged { segment, found });
     }
 
     /// Makes the names durable that a process may have given, or taken away, just before it died: what is appended from
@@ -114,7 +114,7 @@ impl Tail {
         if !repeated.bytes.starts_with(&there) {
             self.quarantine(segment, 0, &there)?;
         }
-        // Written anew even if they are there: a sync of them may have failed, and the next one would not say so.
+        // Written again even if they are there: a sync of them may have failed, and the next one would not report it.
         self.file = SyncFile::new(Arc::clone(&self.file));
         let emptied = if len > 0 { self.file.truncate(0) } else { Ok(()) };
         emptied
@@ -125,7 +125,7 @@ impl Tail {
         self.end = Mark { segment, len, link };
         self.durable = self.end;
         self.set_header(unchained(&repeated.bytes, &link));
-        self.tell(&Event::Recovered { segment, healed_bytes: len, cut_bytes: 0 });
+        self.record(&Event::Recovered { segment, healed_bytes: len, cut_bytes: 0 });
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl Tail {
                 .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
             self.end = Mark { link: later(merged.link, last.unused()), ..base };
             self.begin_segment(&merged.bytes)?;
-            self.tell_of_damage(base.segment, found);
+            self.report_damage(base.segment, found);
             return Ok(());
         }
         let there = self.read_from(header.base, len)?;
@@ -155,7 +155,7 @@ impl Tail {
         let alone = self.area.as_ref().is_some_and(|area| area.alone);
         let written = match alone {
             _ if merged.bytes.is_empty() => Ok(()),
-            true => self.write_anew(header, &merged.bytes),
+            true => self.rewrite(header, &merged.bytes),
             false => self.write_in_place(&merged.bytes, header.base),
         };
         match written {
@@ -173,35 +173,35 @@ impl Tail {
                 }
                 self.begin_segment(&merged.bytes)?;
                 let repeated_bytes = merged.bytes.len() as u64;
-                self.tell(&Event::Abandoned { segment: base.segment, repeated_bytes, error: error.to_string() });
+                self.record(&Event::Abandoned { segment: base.segment, repeated_bytes, error: error.to_string() });
             }
         }
         if healed + cut > 0 {
             let (healed_bytes, cut_bytes) = (healed as u64, cut as u64);
-            self.tell(&Event::Recovered { segment: base.segment, healed_bytes, cut_bytes });
+            self.record(&Event::Recovered { segment: base.segment, healed_bytes, cut_bytes });
         }
         Ok(())
     }
 
     /// Writes `bytes` again, which are all that the segment is to have after the base, even where they are there: a sync
-    /// of them may have failed in a process that died of it or soon after, and the next one, this one's, would then be told
-    /// that all is well.
+    /// of them may have failed in a process that died of it or soon after. The next sync, which is this one's, would then
+    /// report success.
     ///
     /// Not in place. Measured on ext4: where a first write failed, the blocks are marked as never written; what is written
     /// over the cached pages, and synced without an error, reads as NULs once the cache is dropped. The area's blocks were
     /// synced before they were used, so it is written in place; then it alone has the bytes for a moment.
     ///
-    /// Where others are at work, or this process was, the segment is not cut off under the eyes of those who follow it
-    /// ([`write_in_place`]): the system tells of a failed sync in each handle that was open then, so they are told as well.
+    /// Where others are at work, or this process was, the segment is not cut off while others follow it
+    /// ([`write_in_place`]): the system reports a failed sync to each handle that was open then, so to theirs as well.
     ///
     /// [`write_in_place`]: Self::write_in_place
-    fn write_anew(&mut self, header: Header, bytes: &[u8]) -> io::Result<()> {
+    fn rewrite(&mut self, header: Header, bytes: &[u8]) -> io::Result<()> {
         let Some(area) = &mut self.area else { return Ok(()) };
         let base = header.base;
         if !area.fits(base, bytes.len() as u64) {
             return Err(io::Error::other("the commit area has no room for all that was appended"));
         }
-        // The header too: without it nobody would know what the bytes are.
+        // The header too: it says which bytes of the segment these are.
         area.rebase(header)?;
         area.write(bytes, base)?;
         area.file().sync()?;
@@ -209,7 +209,7 @@ impl Tail {
         append_all(&**self.file, bytes)
     }
 
-    /// As [`Tail::write_anew`], with no moment in which the segment is shorter.
+    /// Like [`Tail::rewrite`], but the segment is never shorter in between.
     fn write_in_place(&self, bytes: &[u8], base: u64) -> io::Result<()> {
         // The segment's own handle appends.
         write_all_at(&*self.storage.open(self.layout.active(), Access::Write)?, bytes, base)
@@ -245,7 +245,7 @@ impl Tail {
             self.end = Mark { len, link: last.highest, ..end };
             self.begin_segment(&[])?;
             let found = format!("line {} at its end, and line {} before", last.link.seq, last.highest.seq);
-            self.tell_of_damage(segment, found);
+            self.report_damage(segment, found);
             return Ok(());
         }
         if end.len == len {
@@ -255,7 +255,7 @@ impl Tail {
         let rest = self.read_from(end.len, len)?;
         self.quarantine(segment, end.len, &rest)?;
         self.finish_at(end, len)?;
-        self.tell(&Event::Recovered { segment, healed_bytes: 0, cut_bytes: rest.len() as u64 });
+        self.record(&Event::Recovered { segment, healed_bytes: 0, cut_bytes: rest.len() as u64 });
         Ok(())
     }
 

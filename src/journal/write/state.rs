@@ -22,7 +22,7 @@ use crate::journal::format::Layout;
 use crate::journal::format::event::Event;
 use crate::journal::format::line::{self, Link, TRAILER_BYTES_MAX};
 
-/// Where this process believes the journal's end to be. Believed only after [`Tail::catch_up`], under the lock.
+/// Where the journal ends, as far as this process knows. Trusted only after [`Tail::catch_up`], under the lock.
 #[derive(Debug)]
 pub(crate) struct Tail {
     pub(super) storage: Arc<dyn Storage>,
@@ -32,15 +32,15 @@ pub(crate) struct Tail {
     pub(super) lock: LockFile,
     pub(super) file: SyncFile,
     pub(super) file_id: (u64, u64),
-    /// `None` when there is none that can be written.
+    /// `None` if no commit area can be written.
     pub(super) area: Option<Area>,
     pub(super) active_seen: Seen,
     pub(super) area_seen: Seen,
     /// Set when the area's file failed: a new one takes its place.
     pub(super) area_failed: bool,
     pub(super) end: Mark,
-    /// Everything before it is known to be synced in the segment itself. What only the area has is not: the area is
-    /// begun anew with the next segment.
+    /// Everything before it is known to be synced in the segment itself. What only the area holds does not count, since
+    /// the area starts again with the next segment.
     pub(super) durable: Mark,
     /// Set when the file was left in a state that `end` does not describe.
     pub(super) doubtful: bool,
@@ -123,7 +123,7 @@ impl Tail {
         else {
             return Ok(false);
         };
-        // Whoever moved the base has synced the segment up to there.
+        // The process that moved the base has synced the segment up to there.
         if self.durable.segment == header.segment && self.durable.len < header.base {
             self.durable = Mark { segment: header.segment, len: header.base, link: header.link };
         }
@@ -159,7 +159,7 @@ impl Tail {
     }
 
     /// Writes `event` to `events.jsonl`. An event that cannot be written is a warning: it must not fail the append.
-    pub(super) fn tell(&self, event: &Event) {
+    pub(super) fn record(&self, event: &Event) {
         if let Err(error) = events::record(&*self.storage, &self.layout, (self.options.clock)(), event) {
             self.warn(&error);
         }

@@ -1,4 +1,4 @@
-//! Syncing, once: a file whose sync failed is not asked again.
+//! Syncing a file, and never again once a sync of it has failed.
 
 use std::io;
 use std::ops::Deref;
@@ -22,7 +22,7 @@ pub(super) struct SyncFile {
 
 #[derive(Debug, Default)]
 struct Past {
-    /// Held while a sync is under way: of two at once the system tells only one that it failed.
+    /// Held during a sync: of two at once, the system reports a failure to only one.
     turn: Mutex<()>,
     failed: AtomicBool,
 }

@@ -23,7 +23,7 @@ use crate::journal::format::{Layout, identity};
 const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
 
 impl Tail {
-    /// Opens the files, recovers what a crash left, and believes the end only after it is synced.
+    /// Opens the files, recovers what a crash left, and trusts the end only after it is synced.
     pub(crate) fn open(layout: Layout, options: Options) -> Result<Self> {
         let mut lock = LockFile::open(Arc::clone(&options.storage), layout.lock())?;
         let locked = lock.acquire(options.lock_deadline)?;
@@ -127,7 +127,7 @@ impl Tail {
         if len == self.end.len {
             return Ok(());
         }
-        // Lines of another process: the last one's trailer says where the chain stands.
+        // Lines of another process: the last one's trailer says where the chain ends.
         match self.last_link(len)? {
             Some(link) if len > self.end.len && link.seq > self.end.link.seq && self.area_ends_as_segment(len)? => {
                 self.end = Mark { len, link, ..self.end };
@@ -144,7 +144,7 @@ impl Tail {
         self.buffer.clear();
         let mut link = self.end.link;
         if link.seq.checked_add(payloads.count() as u64).is_none() {
-            // Nobody writes so many lines; a line that says so was made by hand.
+            // No journal grows to so many lines; a line with this number was written by hand.
             return Err(Error::new(ErrorKind::Overflow, "append to the ledger")
                 .path(self.layout.active())
                 .detail(format!("its last line has the number {}, after which there is none", link.seq)));
@@ -175,7 +175,7 @@ impl Tail {
         Ok(in_area)
     }
 
-    /// Whether the batch, whose last line is `link`, ends at `end`: somebody without the lock may have appended just
+    /// Whether the batch, whose last line is `link`, ends at `end`: a program without the lock may have appended just
     /// before it. Then the next writer's recovery moves it all to quarantine.
     fn check_place(&self, end: u64, link: Link) -> Result<()> {
         let len = self.active_len()?;
@@ -194,7 +194,7 @@ impl Tail {
     /// Takes a partly written batch back.
     fn roll_back(&mut self, len: u64, error: io::Error) -> Error {
         self.withdraw(len);
-        // Other writers are kept out by the lock, so what stands after `len` is this batch alone.
+        // Other writers are kept out by the lock, so what follows `len` is this batch alone.
         if self.file.truncate(len).is_err() {
             self.doubtful = true;
         }
@@ -230,7 +230,7 @@ impl Tail {
             self.warn(&error);
             return self.recover();
         }
-        self.tell(&Event::Rotated { segment: sealed.segment, bytes: sealed.len });
+        self.record(&Event::Rotated { segment: sealed.segment, bytes: sealed.len });
         Ok(())
     }
 
@@ -292,7 +292,7 @@ impl Tail {
         if unsynced.segment_id == self.file_id && self.active_is_still_there()? {
             return self.abandon_segment(&error);
         }
-        // Whoever sealed the segment meanwhile has synced it, or repeated its tail in the next one.
+        // The process that sealed the segment meanwhile has synced it, or repeated its tail in the next one.
         let path = self.layout.sealed_segment(unsynced.end.segment);
         let sealed = self.storage.stat(&path).map_err(|source| Error::io("examine a sealed segment", &path, source))?;
         if sealed.is_some_and(|sealed| sealed.id == unsynced.segment_id) {

@@ -21,7 +21,7 @@ impl Tail {
         (self.options.clock)().div_euclid(DAY_MS)
     }
 
-    /// Moves the area's base to the end of the segment. `stray` bytes before it are no lines.
+    /// Moves the area's base to the end of the segment. The `stray` bytes before it are not lines.
     pub(super) fn rebase(&mut self, stray: u64) -> Result<()> {
         let segment = self.end.segment;
         self.sync_segment()?;
@@ -42,7 +42,7 @@ impl Tail {
         }
     }
 
-    /// As [`Tail::rebase`], on a segment that is synced to its end. Without an area the journal goes on: every batch
+    /// Like [`Tail::rebase`], but on a segment that is synced to its end. Without an area the journal goes on: every batch
     /// then syncs the segment itself, until one can be made.
     pub(super) fn set_header(&mut self, stray: u64) {
         let day = match self.area.as_ref().and_then(Area::header) {
@@ -96,7 +96,7 @@ impl Tail {
             self.end.link = link;
         }
         self.begin_segment(&suspect)?;
-        self.tell(&Event::Abandoned { segment, repeated_bytes: suspect.len() as u64, error: error.to_string() });
+        self.record(&Event::Abandoned { segment, repeated_bytes: suspect.len() as u64, error: error.to_string() });
         Ok(())
     }
 

@@ -44,7 +44,7 @@ impl Writer {
         }
     }
 
-    /// The lines stand one after the other; where the first of them is.
+    /// Appends the payloads as consecutive lines, and returns the place of the first.
     pub(crate) fn append(&self, payloads: &[&[u8]]) -> Result<Appended> {
         let mut place = 0;
         let add = |batch: &mut Payloads| {
@@ -84,7 +84,7 @@ impl Writer {
 
     fn tail(&self) -> MutexGuard<'_, Tail> {
         self.tail.lock().unwrap_or_else(|poisoned| {
-            // A leader panicked in the midst of a batch: what it left is found out anew.
+            // A leader panicked during a batch. The next append examines the files again.
             self.tail.clear_poison();
             let mut tail = poisoned.into_inner();
             tail.doubtful = true;
@@ -104,7 +104,7 @@ impl Writer {
         self.tail().end()
     }
 
-    /// Does `work` while nobody appends.
+    /// Runs `work` while no thread and no process appends.
     pub(crate) fn under_lock<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         // The lock keeps other processes out, and the tail the other threads, who have the same lock.
         let mut tail = self.tail();

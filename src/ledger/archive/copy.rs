@@ -36,7 +36,7 @@ pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<
         same(&content(storage, &new)?, &original, &new)?;
         storage.rename(&new, to).map_err(|source| Error::io("name a copy in the archive", to, source))?;
     }
-    // What stands there may be what a crash left of an earlier call.
+    // The file may be what a crash left of an earlier call.
     same(&content(storage, to)?, &original, to)?;
     let parent = to.parent().unwrap_or(Path::new(""));
     storage.sync_dir(parent).map_err(|source| Error::io("sync the archive", parent, source))?;

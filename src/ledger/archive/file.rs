@@ -1,4 +1,4 @@
-//! Files about a ledger's executions, such as run logs: kept elsewhere or deleted, which the ledger's events tell.
+//! Files about a ledger's executions, such as run logs: archived or deleted, as the ledger's events say.
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,8 @@ impl Ledger {
     /// has what was moved, and why, before the file leaves its place.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] when `path` is no regular file, or another file has its name in `directory`;
-    /// [`ErrorKind::Io`] when a disk refuses. The file is still in its place then.
+    /// [`ErrorKind::Unsuitable`] if `path` is no regular file, or another file has its name in `directory`;
+    /// [`ErrorKind::Io`] if a disk refuses. The file is still in its place then.
     pub fn archive_file(&self, path: impl AsRef<Path>, directory: impl AsRef<Path>, reason: &str) -> Result<PathBuf> {
         let (path, directory) = (&copy::absolute(path.as_ref()), &copy::absolute(directory.as_ref()));
         let name = path.file_name().ok_or_else(|| {
@@ -37,8 +37,8 @@ impl Ledger {
     /// Deletes a file. `events.jsonl` has what was deleted, and why, before the file is gone.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] when `path` is no regular file; [`ErrorKind::Io`] when the event cannot be written, and then
-    /// the file stays, or the disk refuses.
+    /// [`ErrorKind::Unsuitable`] if `path` is no regular file; [`ErrorKind::Io`] if the event cannot be written,
+    /// and then the file stays, or the disk refuses.
     pub fn delete_file(&self, path: impl AsRef<Path>, reason: &str) -> Result<()> {
         let path = &copy::absolute(path.as_ref());
         let content = copy::content(self.storage(), path)?;

@@ -1,6 +1,6 @@
 //! Moving sealed segments, and files about them, to an archive; and deleting such files.
 //!
-//! The archive of a ledger `x.jsonl` is a directory with an `x.ledger/` of its own, in which the segments stand under their
+//! The archive of a ledger `x.jsonl` is a directory with an `x.ledger/` of its own, in which the segments have their
 //! names beside a copy of `ledger.json`. So whatever reads a ledger reads the archive, and it verifies: it is the chain's
 //! beginning. What is left goes on where it ends, which `events.jsonl` says.
 //!

@@ -29,10 +29,10 @@ pub struct SealedSegment {
     pub path: PathBuf,
     /// Its length.
     pub bytes: u64,
-    /// The latest time at which an execution in it began or ended, UTC; `None`: it stays anyway and was not read, or a
-    /// line of it is no record.
+    /// The latest time at which an execution in it began or ended, UTC; `None` if it stays anyway and was not read, or a
+    /// line of it is not a record.
     pub latest: Option<Timestamp>,
-    /// Why it cannot be moved to an archive; `None`: it can, with all before it.
+    /// Why it cannot be moved to an archive; `None` if it can, with all before it.
     pub stays: Option<String>,
     /// The last line.
     end: Link,
@@ -55,7 +55,7 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
     let mut before = archived.map_or(Link::START, |archived| archived.link);
     let mut segments: Vec<SealedSegment> = Vec::new();
     let mut blocked = None;
-    // Whoever completes such a one looks for its record from there on.
+    // The process that completes such an execution looks for its record from there on.
     let mut denied = Vec::new();
     let unsettled = detached::all(storage, layout, &mut denied)?.into_iter();
     if let Some(error) = denied.pop() {
@@ -99,7 +99,7 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
 struct Walked {
     end: Link,
     latest: Option<Timestamp>,
-    /// Why its lines do not follow one another; `None`: all do.
+    /// Why its lines do not follow one another; `None` if all do.
     fault: Option<String>,
 }
 
@@ -135,10 +135,10 @@ fn walk(storage: &dyn Storage, path: &Path, before: Link, lines_max: u64) -> Res
 }
 
 impl Ledger {
-    /// As [`sealed_segments`], of this ledger.
+    /// Returns the [`sealed_segments`] of this ledger.
     ///
     /// # Errors
-    /// As [`sealed_segments`].
+    /// Those of [`sealed_segments`].
     pub fn sealed_segments(&self) -> Result<Vec<SealedSegment>> {
         sealed_on(self.storage(), self.shared.journal.layout())
     }
@@ -148,16 +148,17 @@ impl Ledger {
     /// everything that reads a ledger reads, and which verifies; it must not be opened to write. [`Verification::archived`]
     /// says where what is left begins.
     ///
-    /// Appends go on meanwhile. [`Records`](crate::ledger::Records) that were still before the end of a moved segment are told which
-    /// lines they miss, and go on after it; a [`Scan`](crate::ledger::Scan) or a verification that comes to one in that moment fails.
+    /// Appends go on meanwhile. [`Records`](crate::ledger::Records) that were still before the end of a moved segment
+    /// report which lines they miss, and go on after it. A [`Scan`](crate::ledger::Scan) or a verification that comes to
+    /// one in that moment fails.
     ///
     /// [`Verification::archived`]: crate::ledger::Verification::archived
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`], with nothing written, when one of them [has to stay](SealedSegment::stays);
-    /// [`ErrorKind::Unsuitable`] when another ledger or another file stands in the archive's place, the archive was opened to
-    /// write, or every user may replace its files; [`ErrorKind::Timeout`] when another process archives, or keeps the ledger's lock;
-    /// [`ErrorKind::Io`] when a disk refuses. What was moved before an error stays moved, and is whole.
+    /// [`ErrorKind::Invalid`], with nothing written, if one of them [has to stay](SealedSegment::stays);
+    /// [`ErrorKind::Unsuitable`] if another ledger or another file is in the archive's place, the archive was opened to
+    /// write, or every user may replace its files; [`ErrorKind::Timeout`] if another process archives, or keeps the
+    /// ledger's lock; [`ErrorKind::Io`] if a disk refuses. What was moved before an error stays moved, and is whole.
     pub fn archive_segments(&self, last: u64, directory: impl AsRef<Path>) -> Result<Vec<SealedSegment>> {
         let (options, layout) = (&self.shared.options.journal, self.shared.journal.layout());
         let mut lock = LockFile::open(Arc::clone(&options.storage), layout.archive_lock())?;
