@@ -99,7 +99,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`], with nothing written, if `payload` is no such object or longer
-    /// than [`PAYLOAD_BYTES_MAX`]; [`ErrorKind::Timeout`] and
+    /// than [`PAYLOAD_BYTES_MAX`](super::PAYLOAD_BYTES_MAX); [`ErrorKind::Timeout`] and
     /// [`ErrorKind::Io`] if it could not be written or synced;
     /// [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
     pub fn append(&self, payload: &[u8]) -> Result<Appended> {

@@ -28,7 +28,7 @@ pub struct Options {
     pub storage: Arc<dyn Storage>,
     /// The time, for rotation and events.
     pub clock: Clock,
-    /// Where warnings go; by default to stderr, as [`Warnings`] lets them through.
+    /// Where warnings go; by default to stderr, as [`Warnings`](super::Warnings) lets them through.
     pub warn: Warn,
 }
 

@@ -26,8 +26,8 @@ impl ExecutionMetrics {
     /// The times of the steps are not compared with `total_latency_ms`.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`], with one entry in [`details`](crate::Error::details) for each fault: the field, what was
-    /// expected, what was found.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with one entry in [`details`](crate::Error::details) for each
+    /// fault: the field, what was expected, what was found.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Uuid};
