@@ -69,7 +69,7 @@
 //!
 //! # Modules
 //!
-//! [`metrics`] is what is recorded; [`journal`] how bytes become durable lines; [`cost`], [`quota`] and [`baseline`] what
+//! [`metrics`] is what is recorded; [`disk`] what files stand on; [`journal`] how bytes become durable lines; [`cost`], [`quota`] and [`baseline`] what
 //! it cost, what is left, what is normal; [`governance`] whether a run was logged as it should be, and who must hear of
 //! what the log shows; [`ledger`] puts them together. [`export`] writes records for other programs,
 //! [`runlog`] what people read of a run, and says how long that is kept. [`json`] reads JSON in which no key comes twice.
@@ -81,7 +81,7 @@
 //!   signals on).
 //! - `postgres`: `sink::postgres`, which ships a ledger's records to PostgreSQL.
 //! - `postgres-tls`: TLS for its connections, by the platform's own library; on Linux the build needs OpenSSL's headers.
-//! - `simulation`: `journal::simulated`, a disk that replays every state a crash can leave, for your own tests.
+//! - `simulation`: `disk::simulated`, a disk that replays every state a crash can leave, for your own tests.
 //!
 //! # Platforms
 //!
@@ -104,6 +104,7 @@ struct Readme;
 
 pub mod baseline;
 pub mod cost;
+pub mod disk;
 pub mod export;
 pub mod governance;
 #[doc = include_str!("guarantees.md")]

@@ -38,9 +38,9 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::disk::Disk;
+use crate::disk::numbered::{self, Series};
 use crate::error::{Error, ErrorKind, Result, Skipped};
-use crate::journal::numbered::{self, Series};
-use crate::journal::storage::Disk;
 use crate::metrics::{ExecutionMetrics, Kind};
 
 /// The columns, in their order.

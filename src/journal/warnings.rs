@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::per_process::PerProcess;
+use crate::disk::per_process::PerProcess;
 use crate::error::{Error, ErrorKind};
 
 /// How long like ones are held back after one that is let through.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How many kinds and places are remembered. A warning that is none of them, when all have some held back, is let through.
+/// How many kinds and places are remembered. A warning of another kind or place is let through when all of these hold
+/// some back.
 const PLACES_MAX: usize = 64;
 
 /// A warning, with the number of those like it that were held back before it.
@@ -149,7 +150,7 @@ pub(super) fn hook() -> impl Fn(&Error) + Send + Sync {
     move |error| stderr.warn("", error)
 }
 
-/// Writes a warning to stderr. A stderr that is full or closed disturbs nobody, as `eprintln!` would: it panics.
+/// Writes a warning to stderr. Ignores a stderr that is full or closed, where `eprintln!` would panic.
 pub(crate) fn to_stderr(warning: &impl fmt::Display) {
     let _ = writeln!(io::stderr(), "runledger: warning: {warning}");
 }

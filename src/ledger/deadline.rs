@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::mutex::lock;
-use crate::journal::per_process::PerProcess;
+use crate::disk::per_process::PerProcess;
 
 /// As many calls as can be under way at once, and so what a disk that never answers costs: so many threads, each with
 /// one record. Callers beyond wait for a free thread, and leave nothing behind when their time is over.

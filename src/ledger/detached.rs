@@ -13,13 +13,14 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::pending::{self, Pending};
+use super::places::Places;
 use super::{Completed, Ledger, Skill, slots, spill, to_json, valid_json};
+use crate::disk::lock::{Locked, held_for};
+use crate::disk::{Access, Storage, StorageFile, unless_missing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
 use crate::journal::Cursor;
-use crate::journal::lock::{Locked, held_for};
-use crate::journal::segment::Layout;
-use crate::journal::storage::{Access, Storage, StorageFile, unless_missing};
+use crate::journal::format::Layout;
 use crate::metrics::{ExecutionMetrics, Progress, Status};
 
 const START: &str = "start an execution";

@@ -13,18 +13,20 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::bare::bare;
 use super::doctor::{Check, Level};
+use super::event::LedgerEvent;
 use super::execution::milliseconds;
 use super::pending::Pending;
-use super::{Ledger, Skill, bare, clock, sweep, to_json, valid_json};
+use super::{Ledger, Skill, clock, sweep, to_json, valid_json};
+use crate::disk::lock::Locked;
+use crate::disk::make_directory;
+use crate::disk::{Access, Disk, Storage, StorageFile, append_all, canonical, unless_missing};
 use crate::error::{Error, Result};
 use crate::id::new_id;
-use crate::journal::events::Event;
-use crate::journal::line::{self, Link};
-use crate::journal::lock::Locked;
-use crate::journal::reader::Splitter;
-use crate::journal::storage::{Access, Disk, Storage, StorageFile, append_all, canonical, unless_missing};
-use crate::journal::{Cursor, make_directory};
+use crate::journal::Cursor;
+use crate::journal::format::line::{self, Link};
+use crate::journal::read::Splitter;
 use crate::metrics::{ExecutionMetrics, Status};
 
 /// How the names of the files end, after the execution's id.
@@ -290,7 +292,7 @@ impl Ledger {
         }
         let records = taken.len() as u64;
         if records > 0 {
-            self.shared.tell(&Event::Returned { records });
+            self.shared.tell(&LedgerEvent::Returned { records });
         }
         Ok(records)
     }

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::baseline::{Baselines, FrozenBaselines, week_start};
+use crate::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::segment::Layout;
-use crate::journal::storage::Disk;
-use crate::journal::{self, Journal, Line, Lines, line};
+use crate::journal::format::Layout;
+use crate::journal::format::line;
+use crate::journal::{self, Journal, Line, Lines};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// The baselines that were frozen week by week, in a journal of their own, such as `baselines.jsonl` beside the ledger:

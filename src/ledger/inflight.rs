@@ -9,10 +9,10 @@ use uuid::Uuid;
 use super::detached::State;
 use super::pending::{Pending, Stored, without_record};
 use super::{detached, slots, spill};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::journal::Lines;
-use crate::journal::segment::Layout;
-use crate::journal::storage::Disk;
+use crate::journal::format::Layout;
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// An execution that has begun and has no record in the ledger yet.

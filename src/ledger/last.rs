@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use super::records::record;
+use crate::disk::Disk;
 use crate::error::{Error, Result, Skipped};
-use crate::journal::blocks::Block;
-use crate::journal::last::{Segment, segments_from_last};
-use crate::journal::line::{self, Trailer};
-use crate::journal::reader::{Order, Sequence};
-use crate::journal::segment::Layout;
-use crate::journal::storage::Disk;
+use crate::journal::format::Layout;
+use crate::journal::format::line::{self, Trailer};
+use crate::journal::read::blocks::Block;
+use crate::journal::read::last::{Segment, segments_from_last};
+use crate::journal::read::{Order, Sequence};
 use crate::metrics::ExecutionMetrics;
 
 /// How much is read at a time: some hundreds of records.

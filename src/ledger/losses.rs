@@ -1,14 +1,13 @@
 //! What a ledger says of the records that it lost.
 
-use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::journal::reader::Splitter;
-use crate::journal::segment::Layout;
-use crate::journal::storage::{Access, Disk, Storage};
+use crate::disk::Disk;
+use crate::error::Result;
+use crate::journal::format::Layout;
+use crate::journal::read::each_line;
 use crate::metrics::Timestamp;
 
 /// Records that were answered as [lost](crate::Answer::Lost), as `events.jsonl` states them.
@@ -33,23 +32,14 @@ pub fn losses(path: impl AsRef<Path>) -> Result<Vec<Loss>> {
         #[serde(flatten)]
         loss: Loss,
     }
-    let path = Layout::to_read(path.as_ref())?.events();
-    let failed = |source| Error::io("read the ledger's events", &path, source);
-    let file = match Disk.open(&path, Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        opened => opened.map_err(failed)?,
-    };
-    let (mut lines, mut losses) = (Splitter::new(file.into(), 0), Vec::new());
-    while let Some(piece) = lines.next_piece().map_err(failed)? {
+    let mut losses = Vec::new();
+    each_line(&Disk, &Layout::to_read(path.as_ref())?, |line| {
         // Other events have other fields; what a failed write left is none.
-        if let Ok(Lost { event, loss }) = serde_json::from_slice(lines.bytes(piece))
+        if let Ok(Lost { event, loss }) = serde_json::from_slice(line)
             && event == "lost"
         {
             losses.push(loss);
         }
-        if piece.unfinished {
-            break;
-        }
-    }
+    })?;
     Ok(losses)
 }

@@ -3,11 +3,13 @@
 mod answer;
 mod append_all;
 mod archive;
+mod bare;
 mod checkpoint;
 mod clock;
 mod deadline;
 mod detached;
 mod doctor;
+mod event;
 mod execution;
 mod fallback;
 mod frozen;
@@ -18,6 +20,7 @@ mod losses;
 mod mutex;
 mod options;
 mod pending;
+mod places;
 mod records;
 mod scan;
 mod slots;
@@ -35,6 +38,7 @@ pub use answer::{Answer, Completed, Recorded};
 pub use archive::{SealedSegment, sealed_segments};
 pub use checkpoint::{Refreshed, refresh_baselines};
 pub use doctor::{Check, Level, examine};
+pub use event::LedgerEvent;
 pub use execution::{Done, Execution, Skill};
 pub use fallback::{Fallback, FallbackExecution, FallbackRecord};
 pub use frozen::{BaselineJournal, FrozenWeeks};
@@ -48,16 +52,19 @@ pub use scan::{Scan, Scanned};
 pub use verify::{ArchivedLines, Fault, FaultKind, Verification, truncations, verify};
 
 use crate::cost::{Cost, PriceTable};
+use crate::disk::make_directory;
+use crate::disk::open_to_read;
+use crate::disk::per_process::PerProcess;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
-use crate::journal::events::{self, Event};
-use crate::journal::per_process::PerProcess;
-use crate::journal::storage::open_to_read;
 use crate::journal::warnings::OnStderr;
-use crate::journal::{self, Cursor, Durability, Head, Journal, make_directory};
+use crate::journal::write::events;
+use crate::journal::{self, Cursor, Durability, Head, Journal};
 use crate::metrics::{Call, ExecutionMetrics, RunIds, Timestamp};
 use crate::quota::{self, Limits, Quota};
+use bare::bare;
 use deadline::{Helpers, Missed};
+use places::Places;
 use slots::{Slot, Slots};
 use spill::Spill;
 
@@ -132,7 +139,7 @@ impl Shared {
         let returned = self.spill.give_back(append);
         match returned {
             Ok(0) => {}
-            Ok(records) => _ = self.tell(&Event::Returned { records }),
+            Ok(records) => _ = self.tell(&LedgerEvent::Returned { records }),
             Err(error) => self.warn(&error),
         }
         self.state_lost();
@@ -144,13 +151,13 @@ impl Shared {
         // What it does not state, the next call does.
         let Some(_stating) = mutex::try_lock(&lost.stating) else { return };
         let records = lost.records.load(Ordering::Relaxed);
-        if records > 0 && self.tell(&Event::Lost { records }) {
+        if records > 0 && self.tell(&LedgerEvent::Lost { records }) {
             lost.records.fetch_sub(records, Ordering::Relaxed);
         }
     }
 
     /// Whether the event was written. One that cannot be is a warning: it must not fail the append.
-    fn tell(&self, event: &Event) -> bool {
+    fn tell(&self, event: &LedgerEvent) -> bool {
         let options = &self.options.journal;
         let told = events::record(&*options.storage, self.journal.layout(), (options.clock)(), event);
         told.inspect_err(|error| self.warn(error)).is_ok()
@@ -179,7 +186,7 @@ impl Ledger {
     /// The files are their user's alone. The users of a group share a ledger whose directory has the group's write bit and
     /// the setgid bit (`mkdir -m 2770 logs`). What root makes gets the owner of its directory. [`Disk`] says more.
     ///
-    /// [`Disk`]: crate::journal::storage::Disk
+    /// [`Disk`]: crate::disk::Disk
     ///
     /// # Errors
     /// As [`Journal::open`].
@@ -360,7 +367,7 @@ impl Ledger {
     fn spill(&self, since: Cursor, json: &[u8], error: Error) -> Result<Answer> {
         match self.shared.slots.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
             Ok(()) => {
-                self.shared.tell(&Event::Spilled { records: 1, error: error.with_source() });
+                self.shared.tell(&LedgerEvent::Spilled { records: 1, error: error.with_source() });
                 Ok(Answer::Spilled(error))
             }
             Err(_) => Err(error),
@@ -512,38 +519,6 @@ fn inherit(run: &mut RunIds, from: &RunIds) {
             field.clone_from(inherited);
         }
     }
-}
-
-/// The record without the fields that a skill may have set to something impossible: an execution is recorded, whatever
-/// its skill said about it. The reasons stand in the tag `refused`. A skill without a name is called `unnamed`, and a
-/// version that says nothing is `unknown`.
-fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
-    let name = |given: &str, substitute: &str| if given.trim().is_empty() { substitute } else { given }.to_owned();
-    let mut bare = ExecutionMetrics::new(
-        record.execution_id,
-        name(&record.skill_name, "unnamed"),
-        name(&record.skill_version, "unknown"),
-        record.timestamp_start,
-    );
-    bare.timestamp_end = record.timestamp_end;
-    bare.operator.clone_from(&record.operator);
-    bare.environment.clone_from(&record.environment);
-    bare.orchestrator_version.clone_from(&record.orchestrator_version);
-    bare.total_latency_ms = record.total_latency_ms;
-    bare.wall_clock_time_ms = record.wall_clock_time_ms;
-    bare.kind = record.kind.clone();
-    // No text is impossible here, and without them the run would miss its execution.
-    bare.run.run_id.clone_from(&record.run.run_id);
-    bare.run.parent_run_id.clone_from(&record.run.parent_run_id);
-    bare.run.parent_execution_id = record.run.parent_execution_id;
-    bare.status.clone_from(&record.status);
-    bare.execution_succeeded = record.execution_succeeded;
-    bare.execution_failed = record.execution_failed;
-    if let Some(reason) = &record.error_reason {
-        bare.set_error_reason(reason.clone());
-    }
-    bare.tags.insert("refused".to_owned(), reasons.details().into());
-    bare
 }
 
 /// SHA-256 of a file's content, as 64 lower-case hex digits, in constant memory.

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::{Ledger, clock};
 use crate::cost::PriceTable;
+use crate::disk::Storage;
 use crate::error::{Error, Result};
-use crate::journal::{self, Durability, storage::Storage};
+use crate::journal::{self, Durability};
 use crate::metrics::{Environment, RunIds, Timestamp};
 
 /// How a ledger is opened. Every option has a default that suits one orchestrator on a local disk.

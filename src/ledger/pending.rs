@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::disk::{StorageFile, append_all};
 use crate::error::{Error, Result};
-use crate::journal::line::{self, Link};
-use crate::journal::reader::Splitter;
-use crate::journal::storage::{StorageFile, append_all};
+use crate::journal::format::line::{self, Link};
+use crate::journal::read::Splitter;
 use crate::journal::{Cursor, Lines};
 use crate::metrics::ExecutionMetrics;
 

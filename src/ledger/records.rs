@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Lines;
-use crate::journal::events;
-use crate::journal::last::before_last;
-use crate::journal::segment::Layout;
-use crate::journal::storage::Disk;
+use crate::journal::format::Layout;
+use crate::journal::read::last::before_last;
+use crate::journal::read::moved;
 use crate::metrics::ExecutionMetrics;
 
 /// The records of a ledger in the order in which they were appended, over all its segments.
@@ -91,13 +91,13 @@ impl Iterator for Records {
                     let found = record(line.bytes).map_err(|error| line.locate(error));
                     let before = self.last;
                     self.last = line.seq.map(|seq| (line.segment, seq)).or(before);
-                    let gone = before.zip(self.last).and_then(|(last, this)| events::missing_between(last, this));
+                    let gone = before.zip(self.last).and_then(|(last, this)| moved::missing_between(last, this));
                     let Some(gone) = gone else { return Some(found) };
                     let (segment, path) = (line.segment, line.path.to_owned());
                     let (storage, layout) = self.lines.source();
                     // Events that cannot be read tell of no archive: a hole that nothing explains is damage, for a
                     // verification to name, and keeps no reader from what follows.
-                    if !events::is_archived_up_to(storage, layout, segment).unwrap_or(false) {
+                    if !moved::is_moved_up_to(storage, layout, segment).unwrap_or(false) {
                         return Some(found);
                     }
                     self.next = Some(found);

@@ -13,14 +13,16 @@ use uuid::Uuid;
 
 use super::mutex::lock;
 use super::pending::Pending;
+use super::places::Places;
+use crate::disk::lock::Locked;
+use crate::disk::per_process::PerProcess;
+use crate::disk::platform;
+use crate::disk::{Access, Storage, StorageFile, read_full_at, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
-use crate::journal::line::{self, Link};
-use crate::journal::lock::Locked;
-use crate::journal::per_process::PerProcess;
-use crate::journal::platform;
-use crate::journal::storage::{Access, Storage, StorageFile, read_full_at, write_all_at};
-use crate::journal::{Cursor, PAYLOAD_BYTES_MAX, segment::Layout};
+use crate::journal::format::Layout;
+use crate::journal::format::line::{self, Link};
+use crate::journal::{Cursor, PAYLOAD_BYTES_MAX};
 use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
 
 const SLOT_BYTES: usize = 1024;

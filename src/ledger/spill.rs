@@ -8,12 +8,13 @@ use uuid::Uuid;
 
 use super::mutex::{lock, try_lock};
 use super::pending::{self, Pending, Stored};
+use super::places::Places;
 use super::slots::unless_denied;
+use crate::disk::per_process::PerProcess;
+use crate::disk::{Access, Storage, open_or_make, unless_missing};
 use crate::error::{Error, Result};
 use crate::journal::Cursor;
-use crate::journal::per_process::PerProcess;
-use crate::journal::segment::Layout;
-use crate::journal::storage::{Access, Storage, open_or_make, unless_missing};
+use crate::journal::format::Layout;
 
 /// The spill of this process.
 #[derive(Debug)]

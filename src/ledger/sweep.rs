@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::bare;
+use super::bare::bare;
+use super::event::LedgerEvent;
 use super::pending::{Pending, without_record};
+use super::places::Places;
 use super::slots::{self, Death, Left, unless_denied};
 use super::spill;
+use crate::disk::lock::LockFile;
+use crate::disk::unless_missing;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::events::{self, Event};
-use crate::journal::lock::LockFile;
-use crate::journal::storage::unless_missing;
+use crate::journal::write::events;
 use crate::journal::{Journal, Options};
 use crate::metrics::{ExecutionMetrics, Status};
 
@@ -45,7 +47,7 @@ pub(super) fn sweep(journal: &Journal, options: &Options, own: Uuid, deadline: D
     }
     denied.iter().for_each(|error| (options.warn)(error));
     if swept > 0 {
-        events::record(&**storage, layout, (options.clock)(), &Event::Swept { records: swept })?;
+        events::record(&**storage, layout, (options.clock)(), &LedgerEvent::Swept { records: swept })?;
     }
     Ok(())
 }

@@ -1,21 +1,9 @@
 //! A record as one line of JSON, and back: `from_json(to_json(m)) == m` for every record that `to_json` takes.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
-use serde_json::Value;
-
 use super::ExecutionMetrics;
-use super::validate::{Faults, shortened};
+use super::faults::Faults;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::refuse_duplicate_keys;
-
-/// How many arrays and objects a tag may be inside each other. `serde_json` reads at most 127; the record, `tags`, and
-/// the object that holds a record in flight or spilled are three.
-const TAG_DEPTH_MAX: usize = 124;
-
-/// Keys by which `serde_json` passes on its own types. An object that begins with one is read back as something else.
-const RESERVED_KEY: &str = "$serde_json::private::";
 
 impl ExecutionMetrics {
     /// The record as one line of JSON, without a line feed: the first 29 keys always and in order, then the groups that
@@ -68,37 +56,6 @@ impl ExecutionMetrics {
         refuse_duplicate_keys(line).map_err(|source| malformed().source(source))?;
         Ok(record)
     }
-
-    /// Names each tag and each variant that would not be read back as it is.
-    pub(super) fn check_tags(&self, faults: &mut Faults) {
-        for (key, value) in &self.tags {
-            let Err(fault) = check_tag(value, TAG_DEPTH_MAX) else { continue };
-            let field = format_args!("tags[{}]", shortened(key));
-            match fault {
-                Unreadable::TooDeep => {
-                    let expected = format_args!("at most {TAG_DEPTH_MAX} arrays and objects inside each other");
-                    faults.add(field, expected, "more");
-                }
-                Unreadable::ReservedKey => {
-                    faults.add(field, format_args!("no object whose first key begins with {RESERVED_KEY}"), "one");
-                }
-            }
-        }
-        self.check_variants(faults);
-    }
-
-    /// As tags: their keys are the caller's own.
-    fn check_variants(&self, faults: &mut Faults) {
-        let mut check = |field: &dyn fmt::Display, variant: &BTreeMap<String, String>| {
-            if variant.keys().any(|key| key.starts_with(RESERVED_KEY)) {
-                faults.add(field, format_args!("no key that begins with {RESERVED_KEY}"), "one");
-            }
-        };
-        check(&"model.variant", &self.model.variant);
-        for (at, call) in self.trace.llm_calls.iter().enumerate() {
-            check(&format_args!("trace.llm_calls[{at}].variant"), &call.variant);
-        }
-    }
 }
 
 /// What one JSON object stands for.
@@ -122,30 +79,13 @@ fn unwritable(source: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::Invalid, WRITE).source(source)
 }
 
-/// Why a tag would not be read back as it is.
-enum Unreadable {
-    TooDeep,
-    ReservedKey,
-}
-
-/// Looks no deeper than `depth` levels, so that no nesting exhausts the stack.
-fn check_tag(value: &Value, depth: usize) -> Result<(), Unreadable> {
-    match value {
-        Value::Array(_) | Value::Object(_) if depth == 0 => Err(Unreadable::TooDeep),
-        Value::Array(items) => items.iter().try_for_each(|inner| check_tag(inner, depth - 1)),
-        // Only the first key decides how an object is read.
-        Value::Object(object) if object.keys().next().is_some_and(|key| key.starts_with(RESERVED_KEY)) => {
-            Err(Unreadable::ReservedKey)
-        }
-        Value::Object(object) => object.values().try_for_each(|inner| check_tag(inner, depth - 1)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::metrics::Timestamp;
+    use crate::metrics::tags::TAG_DEPTH_MAX;
 
     fn with_tag(value: Value) -> ExecutionMetrics {
         let start = Timestamp::from_unix_ms(0).unwrap();

@@ -12,12 +12,14 @@
 //!   record that has some can still be read and written.
 
 mod call;
+mod faults;
 mod fields;
 mod groups;
 mod json;
 mod meter;
 mod money;
 mod status;
+mod tags;
 mod timestamp;
 mod told;
 mod traceparent;
@@ -26,6 +28,7 @@ mod validate;
 mod vendor;
 
 pub use call::Call;
+pub(crate) use faults::shortened;
 pub use fields::Fields;
 pub use groups::{
     CostProvenance, CostSource, Decision, Feedback, LlmCall, Model, Production, Progress, QcOutcome, RunIds, Step,
@@ -37,7 +40,6 @@ pub(crate) use status::outcome;
 pub use status::{CostTier, Environment, ErrorCategory, Kind, Status};
 pub use timestamp::Timestamp;
 pub use usage::{Usage, UsageParts};
-pub(crate) use validate::shortened;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

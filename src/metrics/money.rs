@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::validate::shortened;
+use super::faults::shortened;
 use crate::error::{Error, ErrorKind};
 
 /// An exact amount in US dollars: an integer number of pico-dollars (10⁻¹² USD), never a float.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::validate::shortened;
+use super::faults::shortened;
 use crate::error::{Error, ErrorKind};
 
 /// A moment in UTC with millisecond precision, from year 0 to 9999: written `2026-02-14T14:23:00.000Z`.

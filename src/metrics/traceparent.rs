@@ -1,7 +1,8 @@
 //! W3C Trace Context, as it comes from whoever started this process.
 
 use super::RunIds;
-use super::validate::{is_trace_id, shortened};
+use super::faults::shortened;
+use super::validate::is_trace_id;
 use crate::error::{Error, ErrorKind, Result};
 
 impl RunIds {

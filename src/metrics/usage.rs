@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Meter;
-use super::validate::Faults;
+use super::faults::Faults;
 use crate::error::Result;
 
 /// What a model used, in one convention for every vendor: **a whole includes its parts**. Input includes what was read

@@ -2,9 +2,10 @@
 
 use std::fmt::Display;
 
+use super::faults::{Faults, shortened};
 use super::usage::{Excess, excesses};
 use super::{ExecutionMetrics, Meter, Status, Timestamp, Usage, Usd};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 impl ExecutionMetrics {
     /// Checks the record and names every fault at once. Checked are:
@@ -25,8 +26,8 @@ impl ExecutionMetrics {
     /// The times of the steps are not compared with `total_latency_ms`.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`], with one entry in [`details`](crate::Error::details) for each fault: the field, what was
-    /// expected, what was found.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with one entry in [`details`](crate::Error::details) for each
+    /// fault: the field, what was expected, what was found.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Uuid};
@@ -209,29 +210,11 @@ pub(super) struct Float {
     max: f64,
 }
 
-/// The faults found so far.
-#[derive(Default)]
-pub(super) struct Faults {
-    details: Vec<String>,
-}
-
 impl Faults {
-    pub(super) fn add(&mut self, field: impl Display, expected: impl Display, found: impl Display) {
-        self.details.push(format!("{field}: expected {expected}, found {found}"));
-    }
-
     fn check_amount(&mut self, field: impl Display, amount: Usd) {
         if amount < Usd::ZERO {
             self.add(field, "an amount from 0 on", amount);
         }
-    }
-
-    /// An error of kind [`ErrorKind::Invalid`] with all of them, if there are any.
-    pub(super) fn into_result(self, operation: &str) -> Result<()> {
-        if self.details.is_empty() {
-            return Ok(());
-        }
-        Err(self.details.into_iter().fold(Error::new(ErrorKind::Invalid, operation), Error::detail))
     }
 }
 
@@ -250,13 +233,4 @@ fn is_lower_hex(text: &str, digits: usize) -> bool {
 /// Whether it is an id of W3C Trace Context.
 pub(super) fn is_trace_id(id: &str, digits: usize) -> bool {
     is_lower_hex(id, digits) && id.bytes().any(|digit| digit != b'0')
-}
-
-/// The text in quotes, its end left out if it is long, so that no fault repeats a whole prompt.
-pub(crate) fn shortened(text: &str) -> String {
-    const CHARS_MAX: usize = 70;
-    match text.char_indices().nth(CHARS_MAX) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
-    }
 }

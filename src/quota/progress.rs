@@ -3,7 +3,7 @@
 use super::event;
 use super::fold::Fold;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::line::{self, Link};
+use crate::journal::format::line::{self, Link};
 use crate::journal::{self, Journal, Lines};
 
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::{ErrorRegistry, LogName, Run, RunLog};
 use crate::cost::PriceTable;
+use crate::disk::begins_with;
+use crate::disk::numbered::{self, Series};
 use crate::error::{Error, Result};
-use crate::journal::numbered::{self, Series};
-use crate::journal::storage::begins_with;
 
 /// A run log that stands in the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::tree::{names, numbers};
+use runledger::disk::simulated::{Fault, Loss, Op, SimulatedDisk};
+use runledger::disk::{Access, Stat, Storage, StorageFile};
 use runledger::journal::Follower;
-use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk};
-use runledger::journal::storage::{Access, Stat, Storage, StorageFile};
 use runledger::ledger::{FaultKind, sealed_segments};
 use runledger::{
     Answer, ErrorKind, ExecutionMetrics, Ledger, Options, Records, Scan, Timestamp, Uuid, hash_file, verify,

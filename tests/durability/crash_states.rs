@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::simulation::{Chain, PATH, Told, Used};
-use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk, When};
+use runledger::disk::simulated::{Fault, Loss, Op, SimulatedDisk, When};
 use runledger::{Answer, Ledger, Skill, Uuid};
 
 /// At least so many crash states, or as many as `RUNLEDGER_CRASH_STATES` says if that is more.

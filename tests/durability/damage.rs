@@ -7,8 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use runledger::journal::simulated::{Loss, SimulatedDisk};
-use runledger::journal::storage::{Access, Storage};
+use runledger::disk::simulated::{Loss, SimulatedDisk};
+use runledger::disk::{Access, Storage};
 use runledger::journal::{Journal, Options};
 use runledger::ledger::{Fault, FaultKind};
 use runledger::{ErrorKind, Head, Ledger, Skill};

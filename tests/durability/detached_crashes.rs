@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use runledger::journal::simulated::{Call, Fault, Loss, Op, SimulatedDisk, When};
-use runledger::journal::storage::Storage;
+use runledger::disk::Storage;
+use runledger::disk::simulated::{Call, Fault, Loss, Op, SimulatedDisk, When};
 use runledger::metrics::Status;
 use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, Options, Skill, Uuid};
 

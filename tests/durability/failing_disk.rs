@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::simulation::{self, Chain, PATH, Reader, Used, events, machinery, options, payload, read};
+use runledger::disk::simulated::{Fault, Loss, Op, SimulatedDisk, When};
+use runledger::disk::{FileType, Storage};
 use runledger::journal::Journal;
-use runledger::journal::simulated::{Fault, Loss, Op, SimulatedDisk, When};
-use runledger::journal::storage::{FileType, Storage};
 use runledger::{Answer, Ledger, Options, Skill, Uuid};
 
 const EIO: Fault = Fault::Os(5);

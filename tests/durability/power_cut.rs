@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::simulation::{self, Chain, PATH, Used, events, machinery, put, read};
 use runledger::Skill;
+use runledger::disk::simulated::{Call, Fault, Loss, Op, SimulatedDisk, When};
+use runledger::disk::{Access, Storage};
 use runledger::journal::Journal;
-use runledger::journal::simulated::{Call, Fault, Loss, Op, SimulatedDisk, When};
-use runledger::journal::storage::{Access, Storage};
 use runledger::ledger::FaultKind;
 
 fn options(disk: &SimulatedDisk) -> runledger::journal::Options {

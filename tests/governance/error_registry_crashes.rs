@@ -7,9 +7,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use runledger::disk::simulated::{Fault, Loss, SimulatedDisk, When};
+use runledger::disk::{Access, Storage};
 use runledger::journal::Options;
-use runledger::journal::simulated::{Fault, Loss, SimulatedDisk, When};
-use runledger::journal::storage::{Access, Storage};
 use runledger::metrics::{Status, TracedError};
 use runledger::runlog::{ErrorId, ErrorRegistry, ErrorStatus, Exported, Run, RunLog};
 use runledger::{ExecutionMetrics, PriceTable, Uuid};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use runledger::journal::storage::{Access, Disk, Stat, Storage, StorageFile};
+use runledger::disk::{Access, Disk, Stat, Storage, StorageFile};
 
 /// What is about to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! Promise: in whatever order threads run, each caller of a group commit is answered with its own batch's outcome, and
 //! none waits for ever, not even when the thread that works for all of them fails or panics (row 26).
 //!
-//! `src/journal/group.rs` is compiled here once more, upon primitives whose scheduler decides which thread runs at each
+//! `src/journal/write/group.rs` is compiled here once more, upon primitives whose scheduler decides which thread runs at each
 //! lock, wait, wake-up and unlock, and reports threads that wait for nobody. An order that fails is printed and can be
 //! replayed. What the journal does in a batch is played by [`Scene::work`]; the last test has the journal do it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
 mod few_switches;
-#[path = "../../src/journal/group.rs"]
+#[path = "../../src/journal/write/group.rs"]
 mod group;
 mod primitives;
 

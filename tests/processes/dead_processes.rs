@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::children::place::{PATIENCE, Place, Running, record, skill, until};
 use crate::children::{self, Report, contents, is_interrupted, ledger_path, report, task};
-use runledger::journal::storage::{Access, Disk, Stat, Storage, StorageFile};
+use runledger::disk::{Access, Disk, Stat, Storage, StorageFile};
 use runledger::{Options, hash_bytes};
 use serde_json::{Value, json};
 

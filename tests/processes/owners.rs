@@ -12,7 +12,7 @@ use std::process::Command;
 
 use crate::children::place::{PATIENCE, Place, record, skill, until};
 use crate::children::{self, Report, contents, has_tool, is_interrupted, not_tested, report, task};
-use runledger::journal::storage::{Disk, Storage};
+use runledger::disk::{Disk, Storage};
 use runledger::metrics::Status;
 use runledger::quota::Limits;
 use runledger::{Error, ErrorKind, Ledger, Options, Uuid, verify};

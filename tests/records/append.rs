@@ -254,8 +254,8 @@ fn anyone_can_check_a_line_and_the_chain() {
 #[cfg(feature = "simulation")]
 #[test]
 fn opening_and_closing_cuts_nothing_off() {
-    use runledger::journal::simulated::{Op, SimulatedDisk};
-    use runledger::journal::storage::Storage;
+    use runledger::disk::Storage;
+    use runledger::disk::simulated::{Op, SimulatedDisk};
     let disk = SimulatedDisk::new();
     let open = || Options::new().storage(std::sync::Arc::new(disk.clone())).open("/logs/ledger.jsonl").unwrap();
     let open = &open;

@@ -6,32 +6,38 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use imports::Imports;
+
+#[path = "architecture/imports.rs"]
+mod imports;
+
 /// Each top-level module and what it may import. Later rows stand on earlier ones, so no two import each other.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("error", &[]),
     ("digest", &[]),
     ("id", &[]),
     ("json", &[]),
     ("metrics", &["error", "digest", "json"]),
     ("cost", &["error", "json", "metrics"]),
-    ("journal", &["error", "digest", "id"]),
+    ("disk", &["error"]),
+    ("journal", &["error", "digest", "id", "disk"]),
     ("quota", &["error", "metrics", "cost", "journal"]),
     ("baseline", &["error", "metrics", "cost"]),
-    ("export", &["error", "digest", "metrics", "journal"]),
-    ("runlog", &["error", "digest", "json", "metrics", "cost", "journal"]),
+    ("export", &["error", "digest", "metrics", "disk"]),
+    ("runlog", &["error", "digest", "json", "metrics", "cost", "disk", "journal"]),
     ("governance", &["error", "digest", "json", "metrics", "cost", "baseline"]),
-    ("sink", &["error", "metrics", "journal"]),
-    ("ledger", &["error", "digest", "id", "metrics", "cost", "journal", "quota", "baseline"]),
+    ("sink", &["error", "metrics", "disk", "journal"]),
+    ("ledger", &["error", "digest", "id", "metrics", "cost", "disk", "journal", "quota", "baseline"]),
 ];
 
-/// What the library names in one file only. The command below `bin/` is a program of its own: its user's files and its
+/// What the library names in one file only, or in one folder. The command below `bin/` is a program of its own: its user's files and its
 /// clock are its own too.
 const NAMED_ONCE: [(&str, &str); 8] = [
-    ("fs2", "journal/lock.rs"),
+    ("fs2", "disk/flock.rs"),
     ("sha2", "digest.rs"),
-    ("fs", "journal/storage.rs"),
+    ("fs", "disk/"),
     ("SystemTime", "ledger/clock.rs"),
-    ("/proc", "journal/platform.rs"),
+    ("/proc", "disk/platform.rs"),
     ("tokio_postgres", "sink/postgres/client.rs"),
     ("native_tls", "sink/postgres/tls.rs"),
     ("postgres_native_tls", "sink/postgres/tls.rs"),
@@ -178,7 +184,12 @@ fn each_outside_thing_is_named_in_one_place() {
         sources.iter().filter(|s| !s.is_bin() && !s.is_test() && names(&s.code, thing)).map(|s| &s.path).collect()
     };
     for (thing, place) in NAMED_ONCE {
-        assert_eq!(named_in(thing), [place], "{thing}");
+        let found = named_in(thing);
+        if place.ends_with('/') {
+            assert!(!found.is_empty() && found.iter().all(|path| path.starts_with(place)), "{thing} is in {found:?}");
+        } else {
+            assert_eq!(found, [place], "{thing}");
+        }
     }
     for of_the_command in ["clap", "jiff", "rustix", "signal_hook"] {
         assert_eq!(named_in(of_the_command), [""; 0]);
@@ -193,11 +204,71 @@ fn names(code: &str, thing: &str) -> bool {
         .any(|(at, _)| !code[..at].ends_with(part_of_word) && !code[at + thing.len()..].starts_with(part_of_word))
 }
 
+/// The circles that are still to be undone. Any other fails the test, and so does one that is gone.
+const KNOWN_CIRCLES: [&[&str]; 6] = [
+    &["baseline/accumulator.rs", "baseline/freeze.rs", "baseline/observation.rs", "baseline/sample.rs"],
+    &["cost/import/litellm/mod.rs", "cost/import/litellm/prices.rs"],
+    &["quota/budget.rs", "quota/reservation.rs", "quota/tracker.rs"],
+    &["quota/event.rs", "quota/fold/mod.rs", "quota/limit.rs", "quota/status.rs", "quota/windows.rs"],
+    &["runlog/registry/markdown.rs", "runlog/registry/mod.rs"],
+    &["sink/postgres/client.rs", "sink/postgres/tls.rs"],
+];
+
+/// The files that are still too long: a `mod.rs` has at most [`MOD_LINES_MAX`] lines, another file [`LINES_MAX`].
+const KNOWN_LONG: [&str; 13] = [
+    "baseline/mod.rs",
+    "bin/runledger/commands/mod.rs",
+    "cost/report/mod.rs",
+    "cost/table.rs",
+    "error/mod.rs",
+    "ledger/mod.rs",
+    "ledger/scan/mod.rs",
+    "ledger/verify/mod.rs",
+    "metrics/fields/walk.rs",
+    "metrics/mod.rs",
+    "runlog/registry/mod.rs",
+    "runlog/retention/mod.rs",
+    "sink/postgres/mod.rs",
+];
+
+const LINES_MAX: usize = 500;
+const MOD_LINES_MAX: usize = 200;
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let sources = sources();
+    let found = Imports::of(&sources).circles();
+    println!("{} circles", found.len());
+    assert_eq!(found, KNOWN_CIRCLES, "found, and known");
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let is_long = |source: &Source| {
+        let lines = fs::read_to_string(root.join(&source.path)).unwrap().lines().count();
+        lines > if source.path.ends_with("/mod.rs") { MOD_LINES_MAX } else { LINES_MAX }
+    };
+    let sources = sources();
+    let found: Vec<_> = sources.iter().filter(|source| is_long(source)).map(|source| source.path.as_str()).collect();
+    assert_eq!(found, KNOWN_LONG, "found, and known");
+}
+
+/// Executions, and what becomes of their records and files, are the ledger's. An error may name an archive.
+#[test]
+fn the_journal_has_no_word_for_what_the_ledger_does() {
+    for source in sources().iter().filter(|source| source.path.starts_with("journal/")) {
+        for word in ["archived", "baseline", "checkpoint", "inflight", "lost", "spill", "spilled", "sweep", "swept"] {
+            assert!(!names(&source.code, word), "{}: {word}", source.path);
+        }
+    }
+}
+
 /// What it took from elsewhere, the scheduler of `tests/interleavings` would not see.
 #[test]
 fn the_group_takes_its_primitives_from_one_file() {
     let sources = sources();
-    let group = sources.iter().find(|source| source.path == "journal/group.rs").unwrap();
+    let group = sources.iter().find(|source| source.path == "journal/write/group.rs").unwrap();
     assert!(group.code.contains("use super::primitives::"));
     for other in ["sync", "thread"] {
         assert!(!names(&group.code, other), "it names {other}");

@@ -7,9 +7,9 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use runledger::disk::simulated::{Loss, SimulatedDisk};
+use runledger::disk::{Access, Storage};
 use runledger::hash_bytes;
-use runledger::journal::simulated::{Loss, SimulatedDisk};
-use runledger::journal::storage::{Access, Storage};
 use runledger::journal::{Journal, Line, Options};
 
 pub(crate) const PATH: &str = "/logs/execution_metrics.jsonl";

@@ -1,11 +1,11 @@
 //! Copying a file to where it is to be kept.
 
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::digest::hash_reader;
+use crate::disk::{Access, FileType, Storage, StorageFile, read_full_at, unless_missing, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::storage::{Access, FileType, Storage, StorageFile, read_full_at, unless_missing, write_all_at};
 
 /// What a file held, read once.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<
         same(&content(storage, &new)?, &original, &new)?;
         storage.rename(&new, to).map_err(|source| Error::io("name a copy in the archive", to, source))?;
     }
-    // What stands there may be what a crash left of an earlier call.
+    // The file may be what a crash left of an earlier call.
     same(&content(storage, to)?, &original, to)?;
     let parent = to.parent().unwrap_or(Path::new(""));
     storage.sync_dir(parent).map_err(|source| Error::io("sync the archive", parent, source))?;
@@ -94,4 +94,9 @@ impl Read for Reader<'_> {
         self.offset += read as u64;
         Ok(read)
     }
+}
+
+/// Returns the path as an event says it: its reader may have another current directory.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

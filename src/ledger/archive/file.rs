@@ -1,29 +1,29 @@
-//! Files about a ledger's executions, such as run logs: kept elsewhere or deleted, which the ledger's events tell.
+//! Files about a ledger's executions, such as run logs: archived or deleted, as the ledger's events say.
 
 use std::path::{Path, PathBuf};
 
 use super::copy;
+use crate::disk::make_directory;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::events::Event;
-use crate::journal::make_directory;
 use crate::ledger::Ledger;
+use crate::ledger::event::LedgerEvent;
 
 impl Ledger {
     /// Moves a file to `directory`, which is made if it is not there, under its own name, which it returns. `events.jsonl`
     /// has what was moved, and why, before the file leaves its place.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] when `path` is no regular file, or another file has its name in `directory`;
-    /// [`ErrorKind::Io`] when a disk refuses. The file is still in its place then.
+    /// [`ErrorKind::Unsuitable`] if `path` is no regular file, or another file has its name in `directory`;
+    /// [`ErrorKind::Io`] if a disk refuses. The file is still in its place then.
     pub fn archive_file(&self, path: impl AsRef<Path>, directory: impl AsRef<Path>, reason: &str) -> Result<PathBuf> {
-        let (path, directory) = (&absolute(path.as_ref()), &absolute(directory.as_ref()));
+        let (path, directory) = (&copy::absolute(path.as_ref()), &copy::absolute(directory.as_ref()));
         let name = path.file_name().ok_or_else(|| {
             Error::new(ErrorKind::Unsuitable, "archive a file").path(path).detail("expected the name of a file")
         })?;
         make_directory(self.storage(), directory)?;
         let to = directory.join(name);
         let copied = copy::verified(self.storage(), path, &to)?;
-        let event = Event::FileArchived {
+        let event = LedgerEvent::FileArchived {
             path: path.display().to_string(),
             bytes: copied.bytes,
             sha256: copied.hash,
@@ -37,12 +37,12 @@ impl Ledger {
     /// Deletes a file. `events.jsonl` has what was deleted, and why, before the file is gone.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] when `path` is no regular file; [`ErrorKind::Io`] when the event cannot be written, and then
-    /// the file stays, or the disk refuses.
+    /// [`ErrorKind::Unsuitable`] if `path` is no regular file; [`ErrorKind::Io`] if the event cannot be written,
+    /// and then the file stays, or the disk refuses.
     pub fn delete_file(&self, path: impl AsRef<Path>, reason: &str) -> Result<()> {
-        let path = &absolute(path.as_ref());
+        let path = &copy::absolute(path.as_ref());
         let content = copy::content(self.storage(), path)?;
-        let event = Event::FileDeleted {
+        let event = LedgerEvent::FileDeleted {
             path: path.display().to_string(),
             bytes: content.bytes,
             sha256: content.hash,
@@ -50,9 +50,4 @@ impl Ledger {
         };
         self.tell_and_remove(&event, path)
     }
-}
-
-/// The path as an event tells it: whoever reads that may stand elsewhere.
-pub(super) fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

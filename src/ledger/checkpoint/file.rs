@@ -11,12 +11,13 @@ use super::Checkpoint;
 use super::checksum::checksum;
 use crate::baseline::{Accumulator, By, Skipped};
 use crate::digest::hash_bytes;
+use crate::disk::{Access, Stat, Storage, StorageFile, open_or_make, read_full_at, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Cursor;
-use crate::journal::line::{self, TRAILER_BYTES_MAX};
-use crate::journal::reader::Sequence;
-use crate::journal::segment::Layout;
-use crate::journal::storage::{Access, Stat, Storage, StorageFile, open_or_make, read_full_at, write_all_at};
+use crate::journal::format::Layout;
+use crate::journal::format::line::{self, TRAILER_BYTES_MAX};
+use crate::journal::read::Sequence;
+use crate::ledger::places::Places;
 use crate::ledger::scan::Progress;
 
 /// What a checkpoint begins with. What a record is and how it is counted may be another thing in another version, so it

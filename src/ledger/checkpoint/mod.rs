@@ -19,10 +19,11 @@ use std::sync::Arc;
 
 use super::scan::{Progress, Scan};
 use crate::baseline::{Accumulator, Baselines, By};
+use crate::disk::{Disk, Storage};
 use crate::error::{Error, Result};
-use crate::journal::segment::Layout;
-use crate::journal::storage::{Disk, Storage};
-use crate::journal::{Cursor, identity};
+use crate::journal::Cursor;
+use crate::journal::format::Layout;
+use crate::journal::format::identity;
 use file::CheckpointFile;
 
 /// How much must have been read for a checkpoint to be written: to read less again takes a few milliseconds at most. So a

@@ -9,9 +9,10 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
+use crate::disk::{Access, append_all};
 use crate::error::ErrorKind;
-use crate::journal::line::{Link, seal};
-use crate::journal::storage::{Access, append_all};
+use crate::journal::format::line::{Link, seal};
+use crate::ledger::places::Places;
 use crate::ledger::verify::tests::{damage, damaged, segments};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
@@ -52,13 +53,13 @@ impl Place {
         let file = self.storage.open(path, Access::Write);
         let file = file.or_else(|_| self.storage.open(path, Access::WriteNew)).unwrap();
         file.truncate(0).unwrap();
-        crate::journal::storage::write_all_at(&*file, bytes, 0).unwrap();
+        crate::disk::write_all_at(&*file, bytes, 0).unwrap();
     }
 
     fn read(&self, path: &Path) -> Vec<u8> {
         let file = self.storage.open(path, Access::Read).unwrap();
         let mut bytes = vec![0; file.length().unwrap() as usize];
-        crate::journal::storage::read_full_at(&*file, &mut bytes, 0).unwrap();
+        crate::disk::read_full_at(&*file, &mut bytes, 0).unwrap();
         bytes
     }
 

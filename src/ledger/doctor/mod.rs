@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::clock;
 use crate::error::Error;
-use crate::journal::segment::Layout;
+use crate::journal::format::Layout;
 
 /// How good what was found is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -97,17 +97,4 @@ pub fn examine(path: impl AsRef<Path>) -> Vec<Check> {
     let mut checks = place::checks(&layout, now);
     checks.extend(state::checks(&layout, now));
     checks
-}
-
-/// A number of bytes for people.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let (mut amount, mut unit) = (bytes as f64, "bytes");
-    for larger in UNITS {
-        if amount < 1024.0 {
-            break;
-        }
-        (amount, unit) = (amount / 1024.0, larger);
-    }
-    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{amount:.1} {unit}") }
 }

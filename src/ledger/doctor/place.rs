@@ -4,16 +4,17 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Check, Level, size};
+use super::{Check, Level};
 use crate::cost::PriceTable;
+use crate::disk::free_bytes;
+use crate::disk::platform::{file_bytes_max, file_system, is_network, open_files_max};
+use crate::disk::{Disk, FileType, Storage, is_shared, mode};
 use crate::error::{Error, Result};
 use crate::id::new_id;
-use crate::journal::lock::free_bytes;
-use crate::journal::platform::{file_bytes_max, file_system, is_network, open_files_max};
-use crate::journal::probe::{Probe, probe};
-use crate::journal::segment::Layout;
-use crate::journal::storage::{Disk, FileType, Storage, is_shared, mode};
-use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES, check_place};
+use crate::journal::format::Layout;
+use crate::journal::write::place::check_place;
+use crate::journal::write::probe::{Probe, probe};
+use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES};
 use crate::metrics::Timestamp;
 
 /// Every record waits so long at least.
@@ -205,6 +206,19 @@ fn of_prices(now: Timestamp) -> Check {
         ),
         _ => Check::ok(NAME, format!("{days} days old")),
     }
+}
+
+/// A number of bytes for people.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let (mut amount, mut unit) = (bytes as f64, "bytes");
+    for larger in UNITS {
+        if amount < 1024.0 {
+            break;
+        }
+        (amount, unit) = (amount / 1024.0, larger);
+    }
+    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{amount:.1} {unit}") }
 }
 
 #[cfg(test)]

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{Check, Level};
+use crate::disk::{Access, Disk, Storage};
 use crate::error::{Error, Result};
-use crate::journal::last::before_last;
-use crate::journal::reader::Splitter;
-use crate::journal::segment::Layout;
-use crate::journal::storage::{Access, Disk, Storage};
-use crate::journal::truncation::Known;
-use crate::journal::{Lines, line};
+use crate::journal::Lines;
+use crate::journal::format::Layout;
+use crate::journal::format::line;
+use crate::journal::read::Splitter;
+use crate::journal::read::last::before_last;
+use crate::journal::read::truncation::Known;
 use crate::ledger::{detached, slots, spill};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 

@@ -22,14 +22,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::records::record;
+use crate::disk::{Disk, Storage};
 use crate::error::{Error, Result, Skipped};
 use crate::journal::Cursor;
-use crate::journal::blocks::{Block, Blocks, TakeLines};
-use crate::journal::line::{self, Trailer};
-use crate::journal::reader::{LINE_BYTES_MAX, Order, Piece, Sequence};
-use crate::journal::segment::Layout;
-use crate::journal::storage::{Disk, Storage};
-use crate::journal::workers::{Sharing, in_order};
+use crate::journal::format::Layout;
+use crate::journal::format::line::{self, Trailer};
+use crate::journal::read::blocks::{Block, Blocks, TakeLines};
+use crate::journal::read::workers::{Sharing, in_order};
+use crate::journal::read::{LINE_BYTES_MAX, Order, Piece, Sequence};
 use crate::metrics::{ExecutionMetrics, Fields};
 
 /// Large enough that making a value for each block and merging it costs nothing.

@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::*;
 use crate::error::ErrorKind;
 use crate::journal::Lines;
-use crate::journal::blocks::tests::write_segments;
+use crate::journal::read::blocks::tests::write_segments;
 use crate::ledger::Records;
 use crate::ledger::verify::tests::{damage, damaged, segments, whole};
 

@@ -9,12 +9,12 @@ use super::check::{Checked, Verdict};
 use super::{ArchivedLines, Fault, FaultKind, Verification};
 use crate::error::Error;
 use crate::journal::Head;
-use crate::journal::blocks::Block;
-use crate::journal::events::Boundary;
-use crate::journal::line::{Link, Trailer};
-use crate::journal::reader::Missing;
-use crate::journal::segment::Layout;
-use crate::journal::truncation::Truncation;
+use crate::journal::format::Layout;
+use crate::journal::format::line::{Link, Trailer};
+use crate::journal::read::Missing;
+use crate::journal::read::blocks::Block;
+use crate::journal::read::moved::Boundary;
+use crate::journal::read::truncation::Truncation;
 
 /// Where a line stands in its segment.
 #[derive(Debug, Clone, Copy)]

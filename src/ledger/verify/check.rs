@@ -1,9 +1,9 @@
 //! What a line says of itself; needs nothing but its bytes.
 
 use crate::error::Result;
-use crate::journal::blocks::Block;
-use crate::journal::line::{self, Trailer};
-use crate::journal::reader::Piece;
+use crate::journal::format::line::{self, Trailer};
+use crate::journal::read::Piece;
+use crate::journal::read::blocks::Block;
 
 /// What was found in a block.
 #[derive(Debug)]

@@ -14,13 +14,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Ledger;
+use crate::disk::{Disk, FileType, Stat, Storage};
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::blocks::Blocks;
-use crate::journal::segment::Layout;
-use crate::journal::storage::{Disk, FileType, Stat, Storage};
-use crate::journal::truncation::{Known, Truncation};
-use crate::journal::workers::{Sharing, in_order};
-use crate::journal::{Head, events, identity};
+use crate::journal::Head;
+use crate::journal::format::Layout;
+use crate::journal::format::identity;
+use crate::journal::read::blocks::Blocks;
+use crate::journal::read::moved;
+use crate::journal::read::truncation::{Known, Truncation};
+use crate::journal::read::workers::{Sharing, in_order};
 use chain::Chain;
 use check::Checked;
 
@@ -202,7 +204,7 @@ fn verify_in(
     if id.is_none() && disk.stat(layout.machinery()).map_err(failed)?.is_none() {
         chain.begin_anywhere();
     } else {
-        match events::archived_before(disk, layout, blocks.first_number()) {
+        match moved::moved_before(disk, layout, blocks.first_number()) {
             Ok(archived) => archived.into_iter().for_each(|archived| chain.begin_after(archived)),
             Err(error) if error.is_denied() => chain.unreadable(&error),
             Err(error) => return Err(error),

@@ -9,8 +9,8 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
-use crate::journal::blocks::tests::write_segments;
-use crate::journal::line::{Link, seal};
+use crate::journal::format::line::{Link, seal};
+use crate::journal::read::blocks::tests::write_segments;
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
 const LINES: usize = 12;

@@ -3,9 +3,9 @@
 use std::fmt::{self, Write};
 
 use super::{ErrorRegistry, ErrorStatus, RegisteredError};
+use crate::disk::lock::LockFile;
+use crate::disk::{begins_with, replace};
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::lock::LockFile;
-use crate::journal::storage::{begins_with, replace};
 use crate::runlog::minute;
 use crate::runlog::text::{UNKNOWN, code, escape, or_unknown};
 

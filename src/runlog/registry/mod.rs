@@ -16,10 +16,11 @@ use self::fold::Fold;
 use super::Run;
 use super::run::Occurrence;
 use super::signature::signature;
+use crate::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::segment::Layout;
-use crate::journal::storage::Disk;
-use crate::journal::{self, Journal, Lines, line};
+use crate::journal::format::Layout;
+use crate::journal::format::line;
+use crate::journal::{self, Journal, Lines};
 use crate::metrics::{Timestamp, cut};
 
 /// The longest message, context and name of a skill that is kept, in characters.

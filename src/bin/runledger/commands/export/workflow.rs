@@ -4,8 +4,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use runledger::ExecutionMetrics;
+use runledger::disk::{Access, Disk, Storage, StorageFile};
 use runledger::export::workflow::{self, Written};
-use runledger::journal::storage::{Access, Disk, Storage, StorageFile};
 
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, to_output};

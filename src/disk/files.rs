@@ -1,0 +1,143 @@
+//! What takes several operations on a disk: all of a write, a file that is whole or not there, a durable directory.
+
+use std::io;
+use std::path::Path;
+
+use super::storage::{Access, FileType, Stat, Storage, StorageFile};
+use crate::error::{Error, Result};
+
+/// Repeats `operation` for as long as a signal interrupts it.
+pub(crate) fn uninterrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+/// Appends all of `bytes`; on an error, part of them may be there.
+pub(crate) fn append_all(file: &dyn StorageFile, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match uninterrupted(|| file.append(bytes))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => bytes = &bytes[written..],
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes` at `offset`; on an error, part of them may be there.
+pub(crate) fn write_all_at(file: &dyn StorageFile, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match uninterrupted(|| file.write_at(bytes, offset))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => {
+                bytes = &bytes[written..];
+                offset += written as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns how a removal ended, where a missing file counts as removed.
+pub(crate) fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        ended => ended,
+    }
+}
+
+/// Opens a file, and creates it if it is missing. Another process may create or remove it in between.
+pub(crate) fn open_or_make(
+    storage: &dyn Storage,
+    path: &Path,
+    there: Access,
+    new: Access,
+) -> io::Result<Box<dyn StorageFile>> {
+    // A symbolic link to nothing is never there and always in the way.
+    const TRIES: usize = 8;
+    for _ in 0..TRIES {
+        match storage.open(path, there) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return done,
+        }
+        match storage.open(path, new) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            done => return done,
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Creates a file with `bytes` under a name that must be free. It is durable on success, and removed on failure.
+fn create_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = storage.open(path, Access::AppendNew)?;
+    let filled = append_all(&*file, bytes).and_then(|()| file.sync());
+    if let Err(error) = filled.and_then(|()| storage.sync_dir(path.parent().unwrap_or(Path::new("")))) {
+        // What is left of it is no worse than what a crash leaves.
+        let _ = storage.remove(path);
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Replaces the content of a file with `bytes`, whole or not at all, and durably. For one caller at a time.
+pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    unless_missing(storage.remove(&new))?;
+    create_new(storage, &new, bytes)?;
+    storage.rename(&new, path)?;
+    storage.sync_dir(path.parent().unwrap_or(Path::new("")))
+}
+
+/// Whether `path` is a regular file that begins with `bytes`. Reads no more of it.
+pub(crate) fn begins_with(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let is_file = |there: Stat| there.file_type == FileType::File && there.len >= bytes.len() as u64;
+    if !storage.stat(path)?.is_some_and(is_file) {
+        return Ok(false);
+    }
+    let mut found = vec![0; bytes.len()];
+    let read = read_full_at(&*storage.open(path, Access::Read)?, &mut found, 0)?;
+    Ok(found[..read] == *bytes)
+}
+
+/// Fills `buffer` with what the file has from `offset` on, and returns how many bytes that was.
+pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match uninterrupted(|| file.read_at(&mut buffer[filled..], offset + filled as u64))? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
+/// Creates a directory with its missing parents, each durable in the one that holds it.
+pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<()> {
+    let failed = |source| Error::io("make a directory", directory, source);
+    let mut missing = Vec::new();
+    for ancestor in directory.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
+        match storage.stat(ancestor).map_err(failed)? {
+            None => missing.push(ancestor),
+            Some(there) if missing.is_empty() && there.file_type == FileType::Directory => return Ok(()),
+            Some(_) => break,
+        }
+    }
+    storage.create_dir(directory).map_err(failed)?;
+    missing
+        .iter()
+        .rev()
+        .filter_map(|made| made.parent())
+        .try_for_each(|parent| storage.sync_dir(parent).map_err(failed))
+}
+
+/// Returns what `file` has from `offset` to `end`.
+pub(crate) fn read_between(file: &dyn StorageFile, offset: u64, end: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; end.saturating_sub(offset) as usize];
+    let read = read_full_at(file, &mut bytes, offset)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}

@@ -1,0 +1,131 @@
+//! New files under the next free number, such as `RUN_LOG_v001.csv`: each there whole or not at all, none overwritten.
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::files::make_directory;
+use super::storage::{Access, Storage, StorageFile};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How the files of a series are named: `before`, a number from 1 with at least `digits` digits, `after`.
+#[derive(Debug, Clone)]
+pub(crate) struct Series<'n> {
+    pub(crate) before: &'n str,
+    pub(crate) digits: usize,
+    pub(crate) after: &'n str,
+}
+
+impl Series<'_> {
+    fn name(&self, number: u64) -> String {
+        format!("{}{number:0digits$}{}", self.before, self.after, digits = self.digits)
+    }
+
+    /// The number in a name of the series.
+    fn number(&self, name: &str) -> Option<u64> {
+        let number = name.strip_prefix(self.before)?.strip_suffix(self.after)?.parse().ok()?;
+        (self.name(number) == name).then_some(number)
+    }
+
+    /// The number after the highest in `directory`, so that the numbers are in the order of time.
+    fn next(&self, storage: &dyn Storage, directory: &Path) -> Result<u64> {
+        let names = storage.list(directory).map_err(|source| Error::io("list the files", directory, source))?;
+        let numbers = names.iter().filter_map(|name| self.number(name.to_str()?));
+        after(numbers.max().unwrap_or(0), directory)
+    }
+}
+
+fn after(number: u64, directory: &Path) -> Result<u64> {
+    number.checked_add(1).ok_or_else(|| {
+        Error::new(ErrorKind::Overflow, "number a new file")
+            .path(directory)
+            .detail("a file there has the highest number; choose another directory")
+    })
+}
+
+/// Makes the next file of a series with what `write` writes, and returns its path once it is durable. The directory is
+/// made if it is not there.
+///
+/// It is written under another name, `before.part-1`, and synced; then it gets its own name by a hard link, which fails
+/// where a name is taken, so of many processes each gets its own number. A process that dies leaves at most the part,
+/// which is never taken for the file and may be removed.
+///
+/// # Errors
+/// Those of `write`; [`ErrorKind::Io`] if the disk refuses. Then there is no new file, unless the error is of the last
+/// steps, after which it may be there whole: removing the part and syncing the directory.
+pub(crate) fn create<T>(
+    storage: &dyn Storage,
+    directory: &Path,
+    series: &Series<'_>,
+    write: impl FnOnce(&mut dyn Write) -> Result<T>,
+) -> Result<(PathBuf, T)> {
+    make_directory(storage, directory)?;
+    let (part, file) = create_part(storage, directory, series)?;
+    let written = fill(&*file, &part, write).and_then(|value| Ok((name(storage, directory, series, &part)?, value)));
+    let removed = storage.remove(&part).map_err(|source| Error::io("remove the part", &part, source));
+    // Why there is no file is worth more than why there is still a part.
+    let (path, value) = written?;
+    removed?;
+    storage.sync_dir(directory).map_err(|source| Error::io("sync the directory", directory, source))?;
+    Ok((path, value))
+}
+
+/// A new file under the first free name for parts.
+fn create_part(
+    storage: &dyn Storage,
+    directory: &Path,
+    series: &Series<'_>,
+) -> Result<(PathBuf, Box<dyn StorageFile>)> {
+    let mut number = 1;
+    loop {
+        let part = directory.join(format!("{}.part-{number}", series.before));
+        match storage.open(&part, Access::AppendNew) {
+            Ok(file) => return Ok((part, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number = after(number, directory)?,
+            Err(source) => return Err(Error::io("make a file", &part, source)),
+        }
+    }
+}
+
+/// Writes the content and makes it durable.
+fn fill<T>(file: &dyn StorageFile, part: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+    const BUFFER_BYTES: usize = 64 * 1024;
+    let failed = |source| Error::io("write a file", part, source);
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, Appending(file));
+    let located = |error: Error| if error.file().is_some() { error } else { error.path(part) };
+    let value = write(&mut out).map_err(located)?;
+    out.flush().map_err(failed)?;
+    file.sync().map_err(failed)?;
+    Ok(value)
+}
+
+/// Gives the part the next free name.
+fn name(storage: &dyn Storage, directory: &Path, series: &Series<'_>, part: &Path) -> Result<PathBuf> {
+    let mut number = series.next(storage, directory)?;
+    loop {
+        let path = directory.join(series.name(number));
+        match storage.link(part, &path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number = after(number, directory)?,
+            Err(source) => {
+                return Err(Error::io("name a new file", &path, source).detail(
+                    "it gets its name by a hard link: if there are none on that disk, choose another directory",
+                ));
+            }
+        }
+    }
+}
+
+struct Appending<'f>(&'f dyn StorageFile);
+
+impl Write for Appending<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.append(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! What only Linux reports, with a fallback for other Unix systems; the only file that knows `/proc`.
+//!
+//! Elsewhere each answer is `None`, and this weakens: a dead process is recognised by its lock alone, so a forked child
+//! that outlives it hides it until it ends too; a restart of the machine is noticed only because locks do not survive
+//! it; a ledger on a network file system is not refused; and a limit on the length of files ends the process that
+//! reaches it.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use super::system::{canonical, read_system_link, read_system_text};
+
+/// Which start of the machine this is.
+pub(crate) fn boot_id() -> Option<String> {
+    Some(read_system_text("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}
+
+/// In which namespaces this process counts pids and the times at which processes began.
+pub(crate) fn namespaces() -> Option<String> {
+    let namespace = |name| read_system_link(&format!("/proc/self/ns/{name}"));
+    // Before Linux 5.6 there is one time for all.
+    Some([namespace("pid")?, namespace("time").unwrap_or_default()].join(" "))
+}
+
+/// When the process began, in clock ticks after the machine's start: distinguishes a process from a later one of the
+/// same pid. `None` if there is no such process, or if that cannot be known.
+pub(crate) fn process_start(pid: u32) -> Option<u64> {
+    let stat = read_system_text(&format!("/proc/{pid}/stat"))?;
+    // proc_pid_stat(5): the second field is the name in parentheses and may hold anything; the third is the state, the
+    // 20th `num_threads`, the 22nd `starttime`. A zombie has ended: it runs nothing and closes nothing any more. But so
+    // looks a process of which only the main thread has ended, and that counts the others.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<_> = rest.split_ascii_whitespace().collect();
+    match (*fields.first()?, *fields.get(17)?) {
+        ("Z" | "X", "0" | "1") => None,
+        _ => fields.get(19)?.parse().ok(),
+    }
+}
+
+/// Whether [`process_start`] can be trusted to say that there is no such process: `/proc` counts pids as this process
+/// does, and hides none.
+pub(crate) fn knows_processes() -> bool {
+    let counts_alike = read_system_link("/proc/self").is_some_and(|pid| pid == std::process::id().to_string());
+    let hides = |mounts: String| mounts.lines().any(|line| line.contains(" - proc ") && line.contains("hidepid="));
+    counts_alike && !read_system_text("/proc/self/mountinfo").is_none_or(hides)
+}
+
+/// The user by whose rights this process opens files.
+pub(crate) fn effective_user() -> Option<u32> {
+    // proc_pid_status(5): the real, the effective, the saved and the file system's.
+    let status = read_system_text("/proc/self/status")?;
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    users.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// The longest file that this process may write (`ulimit -f`), as it was when this was first asked; `None` if there
+/// is no limit.
+pub(crate) fn file_bytes_max() -> Option<u64> {
+    static FILE_BYTES_MAX: LazyLock<Option<u64>> =
+        LazyLock::new(|| limit(&read_system_text("/proc/self/limits")?, "Max file size"));
+    *FILE_BYTES_MAX
+}
+
+/// How many files this process may have open (`ulimit -n`); `None` if there is no limit or it is not known.
+pub(crate) fn open_files_max() -> Option<u64> {
+    limit(&read_system_text("/proc/self/limits")?, "Max open files")
+}
+
+/// A soft limit in `/proc/self/limits`, which is a number or "unlimited".
+fn limit(limits: &str, name: &str) -> Option<u64> {
+    limits.lines().find_map(|line| line.strip_prefix(name))?.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// The type of the file system that holds `path`, or will hold it.
+pub(crate) fn file_system(path: &Path) -> Option<String> {
+    let path = path.ancestors().find_map(canonical).or_else(|| canonical(Path::new(".")))?;
+    let mounts = read_system_text("/proc/self/mountinfo")?;
+    let file_system = mounts
+        .lines()
+        .filter_map(mount)
+        .filter(|(point, _)| path.starts_with(point))
+        .max_by_key(|(point, _)| point.len())?
+        .1;
+    Some(file_system.to_owned())
+}
+
+/// Whether locks and syncs of such a file system reach over a network.
+pub(crate) fn is_network(file_system: &str) -> bool {
+    const NETWORK: [&str; 12] =
+        ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "fuse.sshfs", "fuse.glusterfs", "afs", "lustre", "gpfs"];
+    NETWORK.contains(&file_system)
+}
+
+/// Mount point and type of one line of mountinfo: the fifth field, and the one after the separator ` - `.
+fn mount(line: &str) -> Option<(String, &str)> {
+    let (fields, file_system) = line.split_once(" - ")?;
+    let point = fields.split(' ').nth(4)?;
+    // proc_pid_mountinfo(5): blanks, tabs, line feeds and backslashes are escaped in octal.
+    let point = point.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\");
+    Some((point, file_system.split(' ').next()?))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_alive_and_an_impossible_one_is_not() {
+        assert!(knows_processes());
+        assert_eq!(process_start(u32::MAX), None);
+        assert!(boot_id().is_some_and(|id| id.len() == 36));
+        assert!(namespaces().is_some_and(|both| both.starts_with("pid:[")));
+    }
+
+    #[test]
+    fn a_limit_is_a_number_or_none() {
+        let limits = |soft| {
+            format!(
+                "Limit  Soft Limit  Hard Limit  Units\nMax file size  {soft}  9  bytes\nMax data size  7  8  bytes\n"
+            )
+        };
+        assert_eq!(limit(&limits("4096"), "Max file size"), Some(4096));
+        assert_eq!(limit(&limits("4096"), "Max data size"), Some(7));
+        assert_eq!(limit(&limits("unlimited"), "Max file size"), None);
+        assert_eq!(limit("", "Max file size"), None);
+    }
+
+    #[test]
+    fn mount_points_are_unescaped() {
+        let line = r"36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 - nfs4 server:/export rw";
+        assert_eq!(mount(line), Some(("/mnt 2".to_owned(), "nfs4")));
+        assert!(is_network("nfs4"));
+        assert_eq!(file_system(Path::new("/proc/self/no such file")).as_deref(), Some("proc"));
+        assert!(!is_network("proc"));
+    }
+}

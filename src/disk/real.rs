@@ -1,0 +1,212 @@
+//! The real file system behind the seam.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::owner::{is_just_made, make_dir, make_file};
+use super::rights::{Right, explained, is_own_to_change, or_here, parent};
+use super::storage::{Access, FileType, Stat, Storage, StorageFile};
+use super::{flock, platform};
+
+/// Another process may append between a look at the length and the write: an event, of which this is room for twenty.
+const LIMIT_MARGIN_BYTES: u64 = 4096;
+
+/// The real file system.
+///
+/// Where the process may write files of a certain length only (`ulimit -f`), a write or an extension beyond it fails
+/// with [`io::ErrorKind::FileTooLarge`] here: the system would end the process with SIGXFSZ. The limit is the one that
+/// the process had at the first write.
+///
+/// # Owner and mode of what it makes
+///
+/// They follow from the directory that holds the new file or directory, and not from the umask.
+///
+/// - A file has mode 0600 and a directory 0700.
+/// - A group shares a directory that has the group's write bit and the setgid bit, and not the sticky bit (`mkdir -m 2770`).
+///   There a file has mode 0660 and a directory 2770.
+/// - What root makes gets the owner and the group of that directory, so that root locks nobody out. If root may not give it
+///   away, making it fails, unless the directory's owner or the group that shares it can use it all the same.
+///
+/// An error of missing rights names the owner and the mode of the file or directory that refuses.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk;
+
+impl Storage for Disk {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
+        let mut options = fs::OpenOptions::new();
+        options.read(true);
+        match access {
+            Access::Read => {}
+            Access::Append | Access::AppendNew => _ = options.append(true),
+            Access::Write | Access::WriteNew => _ = options.write(true),
+        }
+        let (opened, wanted) = match access {
+            Access::Read => (open_file(path, &options), Right::Read),
+            Access::Append | Access::Write => (open_file(path, &options), Right::Write),
+            Access::AppendNew | Access::WriteNew => (make_file(path, &mut options), Right::Change),
+        };
+        Ok(Box::new(opened.map_err(|error| explained(error, path, wanted))?))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(stat(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(explained(error, path, Right::Read)),
+        }
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        let is_missing = |directory: &&Path| {
+            let found = fs::metadata(directory);
+            !directory.as_os_str().is_empty() && found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        let missing: Vec<_> = path.ancestors().take_while(is_missing).collect();
+        let made = missing.into_iter().rev().try_for_each(make_dir);
+        // Fails if something else than a directory is there.
+        let made = made.and_then(|()| fs::DirBuilder::new().recursive(true).create(path));
+        made.map_err(|error| explained(error, path, Right::Change))
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        match fs::read_dir(directory) {
+            Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(explained(error, directory, Right::Read)),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        // Of two directories either may refuse, but not one of this user's that it may change.
+        let refusing = || if is_own_to_change(parent(from)) { to } else { from };
+        fs::rename(from, to).map_err(|error| explained(error, refusing(), Right::Change))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to).map_err(|error| explained(error, to, Right::Change))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path).map_err(|error| explained(error, path, Right::Change))
+    }
+
+    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
+        let synced = fs::File::open(or_here(directory)).and_then(|directory| directory.sync_all());
+        synced.map_err(|error| explained(error, directory, Right::Read))
+    }
+
+    fn file_bytes_max(&self) -> Option<u64> {
+        platform::file_bytes_max().map(|limit| limit.saturating_sub(LIMIT_MARGIN_BYTES))
+    }
+}
+
+/// Opens a file that is there. What another process is just making is opened once it has its owner and mode.
+fn open_file(path: &Path, options: &fs::OpenOptions) -> io::Result<fs::File> {
+    // The maker needs microseconds; a file that stays like this is refused.
+    const TRIES: u32 = 20;
+    const PAUSE: Duration = Duration::from_micros(100);
+    // Opening a FIFO would block.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a regular file, found another thing"));
+    }
+    for _ in 0..TRIES {
+        match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_just_made(path) => {
+                std::thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+    options.open(path)
+}
+
+/// Refuses what would make a file too long; `end` is not asked for without a limit.
+fn refuse_too_large(end: impl FnOnce() -> io::Result<u64>) -> io::Result<()> {
+    match Disk.file_bytes_max() {
+        Some(limit) if end()? > limit => Err(io::ErrorKind::FileTooLarge.into()),
+        _ => Ok(()),
+    }
+}
+
+impl StorageFile for fs::File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(self, buffer, offset)
+    }
+
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        refuse_too_large(|| Ok(StorageFile::length(self)? + bytes.len() as u64))?;
+        io::Write::write(&mut &*self, bytes)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        refuse_too_large(|| Ok(offset + bytes.len() as u64))?;
+        std::os::unix::fs::FileExt::write_at(self, bytes, offset)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        // A file that is longer than the limit may be cut to a length that still is.
+        refuse_too_large(|| Ok(if len > StorageFile::length(self)? { len } else { 0 }))?;
+        self.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(stat(&self.metadata()?))
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        // Reads name their offset and appends go to the end, so nobody uses the position.
+        io::Seek::seek(&mut &*self, io::SeekFrom::End(0))
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        flock::try_lock(self)
+    }
+
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        flock::try_lock_shared(self)
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        flock::unlock(self)
+    }
+}
+
+fn stat(metadata: &fs::Metadata) -> Stat {
+    let file_type = match metadata.file_type() {
+        t if t.is_file() => FileType::File,
+        t if t.is_dir() => FileType::Directory,
+        t if t.is_symlink() => FileType::Symlink,
+        _ => FileType::Special,
+    };
+    Stat {
+        file_type,
+        id: (metadata.dev(), metadata.ino()),
+        len: metadata.len(),
+        links: metadata.nlink(),
+        changed: (metadata.mtime(), metadata.mtime_nsec()),
+        // Writable by others; the sticky bit, as /tmp has it, leaves the names to their owners.
+        lawless: file_type == FileType::Directory && metadata.mode() & 0o1002 == 0o0002,
+    }
+}
+
+/// Returns the permission bits of what `path` leads to; `None` if nothing has the name.
+pub(crate) fn mode(path: &Path) -> io::Result<Option<u32>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.mode() & 0o7777)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(explained(error, path, Right::Read)),
+    }
+}
+
+/// Opens any file for reading from its start.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<impl io::Read> {
+    fs::File::open(path).map_err(|error| explained(error, path, Right::Read))
+}

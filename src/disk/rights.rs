@@ -1,0 +1,78 @@
+//! Errors of missing rights, with who owns what refuses and what to do.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::platform;
+
+/// The directory itself: a relative path of one name has the empty path as its parent.
+pub(super) fn or_here(directory: &Path) -> &Path {
+    if directory.as_os_str().is_empty() { Path::new(".") } else { directory }
+}
+
+/// The directory that holds `path`.
+pub(super) fn parent(path: &Path) -> &Path {
+    or_here(path.parent().unwrap_or(path))
+}
+
+/// What a file or directory must allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Right {
+    /// Reading the file or directory.
+    Read,
+    /// Reading and writing the file.
+    Write,
+    /// Changing the names in the directory that holds it.
+    Change,
+}
+
+/// Whether this user owns a directory and may change the names in it.
+pub(super) fn is_own_to_change(directory: &Path) -> bool {
+    let own = |found: fs::Metadata| Some(found.uid()) == platform::effective_user() && found.mode() & 0o300 == 0o300;
+    fs::metadata(directory).is_ok_and(own)
+}
+
+/// An error of missing rights with who owns what refuses, its mode, and what to do. Other errors stay as they are.
+pub(super) fn explained(error: io::Error, path: &Path, wanted: Right) -> io::Error {
+    // On all Unix systems. `EPERM` is of the same kind, and neither owner nor mode explains it.
+    const EACCES: i32 = 13;
+    if error.raw_os_error() != Some(EACCES) {
+        return error;
+    }
+    // With the dot, a path asks what is in the directory.
+    let is_within = path.as_os_str().as_encoded_bytes().ends_with(b"/.");
+    let path = &*path.components().collect::<PathBuf>();
+    // The first directory that this process may not enter, if there is one.
+    let mut above: Vec<_> = path.ancestors().skip(usize::from(!is_within)).map(or_here).collect();
+    above.reverse();
+    let closed = above.into_iter().find(|directory| {
+        let inside = fs::metadata(directory.join("."));
+        inside.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    });
+    let (obstacle, right, bits) = match (closed, wanted) {
+        (Some(directory), _) => (directory, "enter", "x"),
+        (None, Right::Change) => (parent(path), "change the names in", "wx"),
+        (None, Right::Write) => (path, "read and write", "rw"),
+        (None, Right::Read) => (path, "read", "r"),
+    };
+    let Ok(found) = fs::metadata(obstacle) else { return error };
+    let owner = found.uid();
+    let what =
+        if obstacle == path && !is_within { "it".to_owned() } else { format!("the directory {}", obstacle.display()) };
+    let (process, remedy) = match platform::effective_user() {
+        Some(user) if user == owner => (format!(", as this process runs as uid {user}"), format!("chmod u+{bits} it")),
+        Some(user) => (
+            format!(", and this process runs as uid {user}"),
+            "run as that user, or chown the ledger's directory and all in it".to_owned(),
+        ),
+        None => (String::new(), "run as that user".to_owned()),
+    };
+    let mode = found.mode() & 0o7777;
+    let text = format!(
+        "permission denied; found {what} owned by uid {owner} with mode {mode:04o}{process}; \
+         expected the right to {right} it: {remedy}"
+    );
+    io::Error::new(error.kind(), text)
+}

@@ -1,0 +1,269 @@
+//! The disk, behind the seam.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::iter;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::call::{Call, Fault, Loss, Op, When};
+use super::choices::Choices;
+use super::directory::{Id, Node, ROOT};
+use super::state::State;
+use crate::disk::{Access, Stat, Storage, StorageFile};
+
+/// `EBADF`, which has no `ErrorKind`: the handle is not open for that.
+pub(super) const BAD_DESCRIPTOR: i32 = 9;
+
+/// A disk in memory. Clones are the same disk.
+///
+/// The root directory is there from the start; a relative path starts there too. `..` takes the name before it away, there or not. What a real
+/// disk would let pass and do in the wrong place is refused: appending through a handle opened for [`Access::Write`],
+/// writing at an offset through one opened for [`Access::Append`], and `sync_dir` of a file.
+#[derive(Clone)]
+pub struct SimulatedDisk {
+    state: Arc<Mutex<State>>,
+}
+
+impl SimulatedDisk {
+    /// An empty disk.
+    pub fn new() -> Self {
+        Self::with(State::new())
+    }
+
+    fn with(state: State) -> Self {
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Every call that changed the disk, in order. Calls that failed by themselves are not among them, but for those to
+    /// which the disk was full.
+    pub fn calls(&self) -> Vec<Call> {
+        self.state().calls().to_vec()
+    }
+
+    /// How many operations there were, those that change nothing included.
+    pub fn operations(&self) -> usize {
+        self.state().operations()
+    }
+
+    /// The disk as found after a crash right after the first `calls` of [`calls`](Self::calls); after all of them if
+    /// there are fewer. It has no calls, no locks, no faults and no end of its own yet, and shares nothing with this one.
+    pub fn crash_after(&self, calls: usize, loss: Loss) -> Self {
+        Self::with(self.state().after_crash(calls, Choices::new(loss, calls).as_mut()))
+    }
+
+    /// What a crash right after the first `calls` of [`calls`](Self::calls) can take: [`Loss::Nothing`]; then every loss
+    /// of whole pages, lengths and names, if they are `limit` at most, and random ones up to `limit`, since those tear
+    /// pages as well. Of more than `limit` it is [`Loss::Unsynced`] and `limit` random ones, as `seed` decides.
+    pub fn losses(&self, calls: usize, limit: usize, seed: u64) -> impl Iterator<Item = Loss> + use<> {
+        let numbered = self.numbered_losses(calls, limit);
+        let random = match &numbered {
+            Some(all) if all.len() == 1 => 0,
+            Some(all) => limit - all.len(),
+            None => limit,
+        };
+        let random = (0..random as u64).map(move |number| Loss::Random(seed.wrapping_add(number)));
+        iter::once(Loss::Nothing).chain(numbered.unwrap_or_else(|| vec![Loss::Unsynced])).chain(random)
+    }
+
+    /// Every loss that has a number; `None` if they are more than `limit`.
+    fn numbered_losses(&self, calls: usize, limit: usize) -> Option<Vec<Loss>> {
+        let state = self.state();
+        let mut losses = Vec::new();
+        let mut number = 0;
+        while losses.len() < limit {
+            let mut choices = Choices::numbered(number);
+            state.after_crash(calls, Some(&mut choices));
+            losses.push(Loss::Numbered(number));
+            if choices.are_last() {
+                return Some(losses);
+            }
+            number = choices.next_number()?;
+        }
+        None
+    }
+
+    /// A number for what there is to be read, names included: equal for equal disks, and hardly ever for others.
+    pub fn fingerprint(&self) -> u64 {
+        self.state().fingerprint(ROOT)
+    }
+
+    /// Lets an operation to come fail, once. Of several faults for the same operation, the one injected first is taken;
+    /// the others keep waiting.
+    ///
+    /// A call that fails changes nothing, but for a failed sync of a file: see point 7 of the [model](super).
+    pub fn inject(&self, when: When, fault: Fault) {
+        self.state().faults.inject(when, fault);
+    }
+
+    /// Lets every operation fail for which `meant` holds, until [`lift_faults`](Self::lift_faults). It is given the
+    /// operation's number, as [`When::Operation`] has it, its kind and its path, and may be asked twice. Faults that are
+    /// meant for one operation come first.
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use runledger::disk::simulated::{Fault, Op, SimulatedDisk};
+    /// use runledger::disk::{Access, Storage};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// let dead = disk.operations() + 1;
+    /// disk.inject_lasting(move |number, op, path| number >= dead && op != Op::Read && path.ends_with("a"), Fault::Os(5));
+    /// let file = disk.open(Path::new("a"), Access::AppendNew)?;
+    /// assert!(file.append(b"x").is_err() && file.sync().is_err());
+    /// disk.lift_faults();
+    /// assert_eq!(file.append(b"x")?, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn inject_lasting(&self, meant: impl Fn(usize, Op, &Path) -> bool + Send + Sync + 'static, fault: Fault) {
+        self.state().faults.inject_lasting(Box::new(meant), fault);
+    }
+
+    /// Takes all faults away that were injected and did not come yet, or last.
+    pub fn lift_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    /// How many bytes the disk has from now on; `None`, as at first: no end.
+    ///
+    /// Only pages of named files take space, one page of 4096 bytes each; those of a removed file are free at once. A
+    /// write to a full disk writes what it has room for, or fails with `ENOSPC` if that is nothing; to pages that are
+    /// there it goes through.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        self.state().set_capacity(bytes);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for SimulatedDisk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for SimulatedDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimulatedDisk").field("calls", &self.state().calls().len()).finish_non_exhaustive()
+    }
+}
+
+impl Storage for SimulatedDisk {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
+        let mut state = self.state();
+        let id = match access {
+            Access::Read | Access::Append | Access::Write => {
+                state.look(Op::Open, path)?;
+                state.find_file(path)?
+            }
+            Access::AppendNew | Access::WriteNew => state.create(path)?,
+        };
+        let handle = state.serial();
+        Ok(Box::new(SimulatedFile { disk: self.clone(), id, handle, path: path.to_owned(), access }))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        let mut state = self.state();
+        state.look(Op::Stat, path)?;
+        state.find(path)?.map(|node| state.stat(node)).transpose()
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.state().create_dir(path)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        let mut state = self.state();
+        state.look(Op::List, directory)?;
+        state.list(directory)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.state().rename(from, to)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.state().link(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.state().remove(path)
+    }
+
+    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
+        self.state().sync_dir(directory)
+    }
+}
+
+/// An open file. Dropping it gives its lock back.
+#[derive(Debug)]
+struct SimulatedFile {
+    disk: SimulatedDisk,
+    id: Id,
+    /// Tells the handles of one file apart.
+    handle: u64,
+    path: PathBuf,
+    access: Access,
+}
+
+impl SimulatedFile {
+    fn open_for(&self, accesses: &[Access]) -> io::Result<()> {
+        if accesses.contains(&self.access) { Ok(()) } else { Err(io::Error::from_raw_os_error(BAD_DESCRIPTOR)) }
+    }
+}
+
+impl StorageFile for SimulatedFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.disk.state().read(self.id, &self.path, buffer, offset)
+    }
+
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.open_for(&[Access::Append, Access::AppendNew])?;
+        self.disk.state().write(self.id, &self.path, bytes, None)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.open_for(&[Access::Write, Access::WriteNew])?;
+        self.disk.state().write(self.id, &self.path, bytes, Some(offset))
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.open_for(&[Access::Append, Access::AppendNew, Access::Write, Access::WriteNew])?;
+        self.disk.state().truncate(self.id, &self.path, len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.disk.state().sync(self.id, &self.path)
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        let mut state = self.disk.state();
+        state.look(Op::Stat, &self.path)?;
+        state.stat(Node::File(self.id))
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(StorageFile::stat(self)?.len)
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        self.disk.state().try_lock(self.id, &self.path, self.handle)
+    }
+
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        self.disk.state().try_lock_shared(self.id, &self.path, self.handle)
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.disk.state().unlock(self.id, self.handle);
+        Ok(())
+    }
+}
+
+impl Drop for SimulatedFile {
+    fn drop(&mut self) {
+        self.disk.state().unlock(self.id, self.handle);
+    }
+}

@@ -1,0 +1,85 @@
+//! What goes wrong on demand.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use super::call::{Fault, Op, When};
+
+/// Whether a lasting fault is meant for the operation of this number, kind and path.
+type Meant = Box<dyn Fn(usize, Op, &Path) -> bool + Send + Sync>;
+
+/// The faults that wait for their operation, and those that last.
+#[derive(Default)]
+pub(super) struct Faults {
+    once: Vec<(When, Fault)>,
+    lasting: Vec<(Meant, Fault)>,
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Faults").field("once", &self.once).field("lasting", &self.lasting.len()).finish()
+    }
+}
+
+impl Fault {
+    /// `None` for a fault that is no error.
+    pub(super) fn error(&self) -> Option<io::Error> {
+        match *self {
+            Self::Error(kind) => Some(io::Error::from(kind)),
+            Self::Os(code) => Some(io::Error::from_raw_os_error(code)),
+            Self::Short(_) => None,
+        }
+    }
+}
+
+impl Faults {
+    pub(super) fn inject(&mut self, when: When, fault: Fault) {
+        self.once.push((when, fault));
+    }
+
+    pub(super) fn inject_lasting(&mut self, meant: Meant, fault: Fault) {
+        self.lasting.push((meant, fault));
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The error for the operation that has the numbers `at`: among all operations, and among those that change the
+    /// disk.
+    pub(super) fn take_error(&mut self, at: (usize, usize), op: Op, path: &Path) -> Option<io::Error> {
+        self.take(at, op, path, Fault::error)
+    }
+
+    /// As [`take_error`](Self::take_error), how few bytes are to be transferred.
+    pub(super) fn take_short(&mut self, at: (usize, usize), op: Op, path: &Path) -> Option<usize> {
+        self.take(at, op, path, |fault| match *fault {
+            Fault::Short(bytes) => Some(bytes),
+            Fault::Error(_) | Fault::Os(_) => None,
+        })
+    }
+
+    /// The first fault that is meant for this operation and that `select` wants.
+    fn take<T>(
+        &mut self,
+        (operation, call): (usize, usize),
+        op: Op,
+        path: &Path,
+        select: impl Fn(&Fault) -> Option<T>,
+    ) -> Option<T> {
+        let once = self.once.iter().enumerate().find_map(|(index, (when, fault))| {
+            let meant = match *when {
+                When::Operation(number) => number == operation,
+                When::Call(number) => number == call,
+                When::Next(wanted) => wanted == op,
+            };
+            if meant { Some((index, select(fault)?)) } else { None }
+        });
+        if let Some((index, selected)) = once {
+            self.once.remove(index);
+            return Some(selected);
+        }
+        self.lasting.iter().find_map(|(meant, fault)| select(fault).filter(|_| meant(operation, op, path)))
+    }
+}

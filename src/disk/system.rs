@@ -1,0 +1,19 @@
+//! What the operating system says in small files and links.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Returns the text of a small file of the operating system, such as `/proc/self/limits`; `None` if it cannot be read.
+pub(super) fn read_system_text(path: &str) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
+/// Returns where a symbolic link of the operating system points; `None` if it cannot be read.
+pub(super) fn read_system_link(path: &str) -> Option<String> {
+    fs::read_link(path).ok()?.into_os_string().into_string().ok()
+}
+
+/// Returns the path without symbolic links and relative parts; `None` if it does not exist.
+pub(crate) fn canonical(path: &Path) -> Option<PathBuf> {
+    fs::canonicalize(path).ok()
+}

@@ -1,0 +1,67 @@
+//! The header of the commit area: a sealed line that says which bytes of the segment the area holds.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::layout::Layout;
+use super::line::{self, Link};
+use crate::disk::{Access, Storage, read_full_at};
+
+/// A header line is some 330 bytes long.
+pub(crate) const HEADER_LINE_BYTES_MAX: usize = 512;
+
+/// Which bytes the area holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Header {
+    /// The ledger's id.
+    pub(crate) ledger: Uuid,
+    /// Number of the active segment.
+    pub(crate) segment: u64,
+    /// Offset in the segment of the first byte held.
+    pub(crate) base: u64,
+    /// Bytes before the base that are not a line of ours and could not be cut off, or end with a lower number than `link`
+    /// has. Normally 0.
+    pub(crate) stray: u64,
+    /// Day on which the segment began, in days after 1970-01-01.
+    pub(crate) day: i64,
+    /// The line that ends at `base` − `stray`.
+    #[serde(skip, default = "start")]
+    pub(crate) link: Link,
+}
+
+fn start() -> Link {
+    Link::START
+}
+
+impl Header {
+    pub(crate) fn to_line(self) -> io::Result<Vec<u8>> {
+        let payload = serde_json::to_vec(&self)?;
+        let mut bytes = Vec::with_capacity(HEADER_LINE_BYTES_MAX);
+        line::seal(&payload, &self.link, &mut bytes);
+        Ok(bytes)
+    }
+
+    /// Reads the header of the area, for readers; returns `None` if there is no whole header.
+    pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Self>> {
+        let file = match storage.open(&layout.commit(), Access::Read) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let mut bytes = [0; HEADER_LINE_BYTES_MAX];
+        read_full_at(&*file, &mut bytes, 0)?;
+        Ok(Self::from_bytes(&bytes))
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.iter().position(|&byte| byte == b'\n')?;
+        let line = &bytes[..end];
+        let trailer = line::check(line)?;
+        let header: Self = serde_json::from_slice(line).ok()?;
+        let link = Link { seq: trailer.link.seq.checked_sub(1)?, hash: trailer.prev };
+        // A next segment can be numbered.
+        header.segment.checked_add(1)?;
+        Some(Self { link, ..header })
+    }
+}

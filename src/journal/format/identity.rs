@@ -1,0 +1,87 @@
+//! Which ledger this is: `ledger.json`.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::layout::Layout;
+use crate::disk::{Access, Storage, read_full_at, unless_missing, write_all_at};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::new_id;
+
+/// The version of the format on disk that this crate writes. It reads this one and all before.
+const FORMAT: u32 = 1;
+
+/// What every version writes.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Identity {
+    format: u32,
+    id: Uuid,
+    /// Name of the active segment, since two of one stem would share their machinery.
+    file: String,
+}
+
+/// The ledger's id, made if it has none yet. Under the lock.
+pub(crate) fn read_or_make(storage: &dyn Storage, layout: &Layout, unix_ms: i64) -> Result<Uuid> {
+    match read(storage, layout)? {
+        Some(id) => Ok(id),
+        None => make(storage, layout, unix_ms),
+    }
+}
+
+/// The ledger's id, or `None` if there is no ledger here.
+pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> Result<Option<Uuid>> {
+    let path = layout.identity();
+    let failed = |source| Error::io("read the ledger's identity", &path, source);
+    let file = match storage.open(&path, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(failed)?,
+    };
+    let mut bytes = vec![0; 4096];
+    let read = read_full_at(&*file, &mut bytes, 0).map_err(failed)?;
+    let malformed = |source| {
+        Error::new(ErrorKind::Malformed, "read the ledger's identity")
+            .path(&path)
+            .source(source)
+            .detail("restore the file; or remove it, and the ledger gets a new identity and keeps its lines")
+    };
+    let Format { format } = serde_json::from_slice(&bytes[..read]).map_err(malformed)?;
+    if format > FORMAT {
+        return Err(Error::new(ErrorKind::Newer, "open the ledger")
+            .path(&path)
+            .detail(format!("its format is {format}, and this version knows up to {FORMAT}: use a newer runledger")));
+    }
+    let identity: Identity = serde_json::from_slice(&bytes[..read]).map_err(malformed)?;
+    if identity.file != file_name(layout) {
+        return Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
+            .path(layout.machinery())
+            .detail(format!("the directory belongs to {:?}: give the new ledger another name", identity.file)));
+    }
+    Ok(Some(identity.id))
+}
+
+fn file_name(layout: &Layout) -> String {
+    layout.active().file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn make(storage: &dyn Storage, layout: &Layout, unix_ms: i64) -> Result<Uuid> {
+    let path = layout.identity();
+    let new = path.with_extension("new");
+    let identity = Identity { format: FORMAT, id: new_id(unix_ms), file: file_name(layout) };
+    let write = || -> io::Result<()> {
+        unless_missing(storage.remove(&new))?;
+        let file = storage.open(&new, Access::WriteNew)?;
+        write_all_at(&*file, &serde_json::to_vec(&identity)?, 0)?;
+        file.sync()?;
+        storage.rename(&new, &path)?;
+        storage.sync_dir(layout.machinery())
+    };
+    write().map_err(|source| Error::io("write the ledger's identity", &path, source))?;
+    Ok(identity.id)
+}

@@ -1,0 +1,117 @@
+//! Where the files of a journal are.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::disk::{Disk, FileType, Stat, Storage};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The paths of one journal: the active segment, and the directory of its machinery beside it.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    active: PathBuf,
+    machinery: PathBuf,
+}
+
+impl Layout {
+    /// The layout of the journal whose active segment is `active`: `x.jsonl` has its machinery in `x.ledger/`.
+    pub(crate) fn new(active: &Path) -> Self {
+        Self { active: active.to_owned(), machinery: active.with_extension("ledger") }
+    }
+
+    /// The layout of the journal whose active segment is `path`, if it can be read.
+    pub(crate) fn to_read(path: &Path) -> Result<Self> {
+        let layout = Self::new(path);
+        let there = Disk.stat(&layout.active).and_then(|active| Ok(active.or(Disk.stat(&layout.identity())?)));
+        let unsuitable = |found: &str| {
+            let detail = format!("expected a regular file, found {found}");
+            Err(Error::new(ErrorKind::Unsuitable, "open a ledger to read").path(&layout.active).detail(detail))
+        };
+        match there {
+            // Opening a FIFO would wait for a writer.
+            Ok(Some(Stat { file_type: FileType::Directory | FileType::Special, .. })) => {
+                unsuitable("a directory, a FIFO or a device")
+            }
+            // A ledger's machinery lies beside the file that the link leads to.
+            Ok(Some(Stat { file_type: FileType::Symlink, .. })) => {
+                unsuitable("a symbolic link; name the file that it leads to")
+            }
+            Ok(Some(_)) => Ok(layout),
+            Ok(None) => {
+                let absent = io::Error::new(io::ErrorKind::NotFound, "there is no such file");
+                Err(Error::io("open a ledger to read", &layout.active, absent))
+            }
+            Err(source) => Err(Error::io("open a ledger to read", &layout.active, source)),
+        }
+    }
+
+    pub(crate) fn active(&self) -> &Path {
+        &self.active
+    }
+
+    pub(crate) fn machinery(&self) -> &Path {
+        &self.machinery
+    }
+
+    /// The directory that holds the active segment.
+    pub(crate) fn parent(&self) -> &Path {
+        match self.active.parent() {
+            // A relative path of one name is in the current directory.
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
+    }
+
+    pub(crate) fn identity(&self) -> PathBuf {
+        self.machinery.join("ledger.json")
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.machinery.join("lock")
+    }
+
+    pub(crate) fn commit(&self) -> PathBuf {
+        self.machinery.join("commit")
+    }
+
+    pub(crate) fn events(&self) -> PathBuf {
+        self.machinery.join("events.jsonl")
+    }
+
+    pub(crate) fn quarantine(&self) -> PathBuf {
+        self.machinery.join("quarantine")
+    }
+
+    pub(crate) fn sealed(&self) -> PathBuf {
+        self.machinery.join("sealed")
+    }
+
+    pub(crate) fn sealed_segment(&self, segment: u64) -> PathBuf {
+        self.sealed().join(sealed_name(segment))
+    }
+
+    /// The number of the sealed segment at `path`.
+    pub(crate) fn number_of_sealed(&self, path: &Path) -> Option<u64> {
+        number_of(path.strip_prefix(self.sealed()).ok()?.to_str()?)
+    }
+
+    /// The numbers of the sealed segments, ascending. The active one's is the next after the last.
+    pub(crate) fn sealed_segments(&self, storage: &dyn Storage) -> Result<Vec<u64>> {
+        let directory = self.sealed();
+        let names =
+            storage.list(&directory).map_err(|source| Error::io("list the sealed segments", &directory, source))?;
+        let mut segments: Vec<u64> = names.iter().filter_map(|name| number_of(name.to_str()?)).collect();
+        segments.sort_unstable();
+        Ok(segments)
+    }
+}
+
+/// The number of a sealed segment, by its name; `None` for a name that none has. A next one can be numbered.
+fn number_of(name: &str) -> Option<u64> {
+    let segment: u64 = name.strip_suffix(".jsonl")?.parse().ok()?;
+    (segment < u64::MAX && sealed_name(segment) == name).then_some(segment)
+}
+
+fn sealed_name(segment: u64) -> String {
+    format!("{segment:06}.jsonl")
+}

@@ -1,0 +1,257 @@
+//! The line format and its hash chain: pure functions over bytes.
+//!
+//! A line is a JSON object with three keys appended, and a line feed:
+//!
+//! ```text
+//! {…payload…,"seq":42,"prev":"<64 hex>","hash":"<64 hex>"}\n
+//! ```
+//!
+//! `hash` is the SHA-256 of the line's own bytes before `,"hash":"`; `prev` is the hash of line `seq` − 1, 64 zeros for
+//! the first. So each line checks itself, and the chain checks their order, without any canonical form of JSON.
+
+use crate::digest::{self, Hex};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The longest payload, in bytes. A larger one is refused before anything is written.
+pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The longest trailer: `,"seq":` with 20 digits, `prev`, `hash`, brace and line feed.
+pub(crate) const TRAILER_BYTES_MAX: usize = SEQ.len() + 20 + PREV.len() + 64 + HASH.len() + 1 + 64 + END.len() + 1;
+
+const SEQ: &[u8] = b",\"seq\":";
+const PREV: &[u8] = b",\"prev\":\"";
+const HASH: &[u8] = b",\"hash\":\"";
+const END: &[u8] = b"\"}";
+
+/// A place in the chain: a line's sequence number and hash. What the next line is chained to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// Sequence number of the line, from 1; 0 means before the first line.
+    pub(crate) seq: u64,
+    /// The line's hash, 64 lower-case hex digits.
+    pub(crate) hash: [u8; 64],
+}
+
+impl Link {
+    /// What the first line is chained to.
+    pub(crate) const START: Self = Self { seq: 0, hash: [b'0'; 64] };
+
+    /// The hash as text.
+    pub(crate) fn hash_str(&self) -> &str {
+        // Hex digits only, by construction.
+        std::str::from_utf8(&self.hash).unwrap_or_default()
+    }
+}
+
+/// The trailer of a line, and where the payload's own bytes end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Trailer {
+    /// The line's own place in the chain.
+    pub(crate) link: Link,
+    /// Hash of the line before.
+    pub(crate) prev: Hex,
+    /// The payload is `line[..payload_end]` and a closing brace.
+    pub(crate) payload_end: usize,
+}
+
+impl Trailer {
+    /// Whether this line directly follows `link`.
+    pub(crate) fn follows(&self, link: &Link) -> bool {
+        link.seq.checked_add(1) == Some(self.link.seq) && self.prev == link.hash
+    }
+
+    /// Whether the hash is that of `line`, whose trailer this is.
+    pub(crate) fn seals(&self, line: &[u8]) -> bool {
+        let hashed = line.len() - HASH.len() - 64 - END.len();
+        digest::hex(&line[..hashed]) == self.link.hash
+    }
+}
+
+/// Refuses what cannot become the payload of one line.
+pub(crate) fn check_payload(payload: &[u8]) -> Result<()> {
+    let refuse = |found: String| {
+        Err(Error::new(ErrorKind::Invalid, "append a line").detail(format!("expected one JSON object, found {found}")))
+    };
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return refuse(format!("{} bytes, more than the limit of {PAYLOAD_BYTES_MAX}", payload.len()));
+    }
+    if !payload.starts_with(b"{") || !payload.ends_with(b"}") || payload.len() < 2 {
+        return refuse("no braces around it".to_owned());
+    }
+    if payload.contains(&b'\n') {
+        return refuse("a line feed inside".to_owned());
+    }
+    Ok(())
+}
+
+/// Appends `payload` to `out` as the line after `previous`, and returns its place. The payload is a checked one.
+pub(crate) fn seal(payload: &[u8], previous: &Link, out: &mut Vec<u8>) -> Link {
+    let start = out.len();
+    out.extend_from_slice(payload);
+    seal_from(start, previous, out)
+}
+
+/// Like [`seal`], but for the payload that `out` holds from `start` on.
+pub(crate) fn seal_from(start: usize, previous: &Link, out: &mut Vec<u8>) -> Link {
+    out.pop_if(|last| *last == b'}');
+    // An empty object takes no comma before its first key.
+    out.extend_from_slice(if out.len() > start + 1 { SEQ } else { &SEQ[1..] });
+    let seq = previous.seq.saturating_add(1);
+    push_decimal(out, seq);
+    out.extend_from_slice(PREV);
+    out.extend_from_slice(&previous.hash);
+    out.push(b'"');
+    let hash = digest::hex(&out[start..]);
+    out.extend_from_slice(HASH);
+    out.extend_from_slice(&hash);
+    out.extend_from_slice(END);
+    out.push(b'\n');
+    Link { seq, hash }
+}
+
+fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
+    let start = out.len();
+    loop {
+        out.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out[start..].reverse();
+}
+
+/// Reads the trailer that `bytes` begin with, and the line feed after it: the line's sequence number, and the length of both.
+/// The bytes before are the line's payload without its closing brace.
+pub(crate) fn trailer_ahead(bytes: &[u8]) -> Option<(u64, usize)> {
+    let digits = bytes.strip_prefix(SEQ)?;
+    let (mut rest, mut seq) = (digits, 0u64);
+    while let [digit @ b'0'..=b'9', after @ ..] = rest {
+        seq = seq.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        rest = after;
+    }
+    // Of as many digits any number fits, and no journal comes to more.
+    if digits.len() - rest.len() > 19 {
+        return None;
+    }
+    // Without a leading zero, as we write it; and lines count from 1.
+    if matches!(bytes.get(SEQ.len()), Some(b'0')) {
+        return None;
+    }
+    let rest = skip_hex(rest.strip_prefix(PREV)?)?.strip_prefix(b"\"")?;
+    let rest = skip_hex(rest.strip_prefix(HASH)?)?.strip_prefix(END)?.strip_prefix(b"\n")?;
+    Some((seq, bytes.len() - rest.len()))
+}
+
+fn skip_hex(bytes: &[u8]) -> Option<&[u8]> {
+    let (hex, rest) = bytes.split_first_chunk::<64>()?;
+    is_hex(hex).then_some(rest)
+}
+
+/// Every digit is looked at, so that the compiler can look at many at once.
+fn is_hex(hex: &Hex) -> bool {
+    hex.iter().fold(true, |all, byte| all & matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Reads the trailer at the end of `line`, which has no line feed; needs only its last [`TRAILER_BYTES_MAX`] bytes.
+/// Checks the form, not the hash.
+pub(crate) fn trailer(line: &[u8]) -> Option<Trailer> {
+    let (rest, hash) = split_hex(line.strip_suffix(END)?)?;
+    let (rest, prev) = split_hex(rest.strip_suffix(HASH)?.strip_suffix(b"\"")?)?;
+    let rest = rest.strip_suffix(PREV)?;
+    let digits = rest.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let (rest, seq) = rest.split_at(rest.len() - digits);
+    let payload_end = match rest.strip_suffix(SEQ) {
+        Some(payload) => payload.len(),
+        None => rest.strip_suffix(b"{\"seq\":")?.len() + 1,
+    };
+    let seq = std::str::from_utf8(seq).ok()?.parse().ok()?;
+    Some(Trailer { link: Link { seq, hash }, prev, payload_end })
+}
+
+fn split_hex(bytes: &[u8]) -> Option<(&[u8], Hex)> {
+    let (rest, hex) = bytes.split_last_chunk::<64>()?;
+    is_hex(hex).then_some((rest, *hex))
+}
+
+/// The trailer of a whole line (without line feed) whose hash is right.
+pub(crate) fn check(line: &[u8]) -> Option<Trailer> {
+    trailer(line).filter(|trailer| trailer.seals(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sealed(payload: &[u8], previous: &Link) -> (Vec<u8>, Link) {
+        let mut out = Vec::new();
+        let link = seal(payload, previous, &mut out);
+        (out, link)
+    }
+
+    #[test]
+    fn the_format_to_the_byte() {
+        let (line, link) = sealed(br#"{"a":1}"#, &Link::START);
+        let zeros = "0".repeat(64);
+        // printf '%s' '{"a":1,"seq":1,"prev":"00…"' | sha256sum
+        let body = format!(r#"{{"a":1,"seq":1,"prev":"{zeros}""#);
+        let hash = crate::hash_bytes(&body);
+        assert_eq!(String::from_utf8(line).unwrap(), format!("{body},\"hash\":\"{hash}\"}}\n"));
+        assert_eq!((link.seq, link.hash_str()), (1, hash.as_str()));
+    }
+
+    #[test]
+    fn what_is_no_payload_is_refused() {
+        for bad in ["", "{", "[]", "{}\n", "{\"a\":\n1}", "null"] {
+            assert_eq!(check_payload(bad.as_bytes()).unwrap_err().kind(), ErrorKind::Invalid, "{bad:?}");
+        }
+        let long = [b"{".as_slice(), &vec![b' '; PAYLOAD_BYTES_MAX], b"}"].concat();
+        assert!(check_payload(&long).unwrap_err().to_string().contains("more than the limit"));
+        check_payload(b"{}").unwrap();
+    }
+
+    proptest! {
+        #[test]
+        fn sealed_lines_read_back(payload in "\\{(\"[a-z]\":(0|[1-9][0-9]{0,8}))?\\}", seq in 0..u64::MAX) {
+            let previous = Link { seq, hash: digest::hex(b"x") };
+            let (line, link) = sealed(payload.as_bytes(), &previous);
+            let line = line.strip_suffix(b"\n").unwrap();
+            prop_assert!(line.len() - payload.len() < TRAILER_BYTES_MAX);
+            let trailer = check(line).unwrap();
+            prop_assert_eq!(trailer.link, link);
+            prop_assert!(trailer.follows(&previous));
+            let ahead = [&line[trailer.payload_end..], b"\nmore"].concat();
+            let known = (payload != "{}" && link.seq < 10u64.pow(19)).then_some((link.seq, ahead.len() - 4));
+            prop_assert_eq!(trailer_ahead(&ahead), known);
+            let zero = [SEQ, b"0", ahead.get(SEQ.len()..).unwrap_or_default()].concat();
+            prop_assert_eq!(trailer_ahead(&zero), None, "no number of JSON");
+            let body = [&line[..trailer.payload_end], b"}"].concat();
+            prop_assert_eq!(body, payload.as_bytes());
+            serde_json::from_slice::<serde_json::Value>(line).unwrap();
+        }
+
+        #[test]
+        fn one_flipped_bit_is_noticed(at in any::<prop::sample::Index>(), bit in 0..8u32) {
+            let (mut line, _) = sealed(br#"{"skill_name":"git-push"}"#, &Link::START);
+            line.pop();
+            let at = at.index(line.len());
+            let payload_end = trailer(&line).unwrap().payload_end;
+            line[at] ^= 1u8 << bit;
+            prop_assert_eq!(check(&line), None);
+            // Whatever is a trailer from the one side is the same from the other.
+            line.push(b'\n');
+            if let Some((seq, len)) = trailer_ahead(&line[payload_end..]) {
+                let hashes = [&line[line.len() - 67..][..64], &line[line.len() - 67 - HASH.len() - 65..][..64]].concat();
+                prop_assert!(hashes.iter().all(|byte| b"0123456789abcdef".contains(byte)), "{:?}", hashes);
+                let read = trailer(&line[..line.len() - 1]).unwrap();
+                prop_assert_eq!((read.link.seq, read.payload_end, len), (seq, payload_end, line.len() - payload_end));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            prop_assert_eq!(check(&bytes), None);
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! A journal in blocks: stretches of its segments that can be worked on apart from each other.
+//!
+//! A line belongs to the block in which it begins, so that what the blocks hold does not depend on how a file was cut: the
+//! pieces of all blocks are the pieces that a [`Splitter`] gives. To find its first line, a block needs only the byte
+//! before it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::cursor::Cursor;
+use super::splitter::{Piece, Splitter};
+use crate::disk::{Access, Storage, StorageFile};
+use crate::error::{Error, Result};
+use crate::journal::format::Layout;
+
+/// What takes the lines of a block.
+pub(crate) trait TakeLines {
+    /// Takes the line that `ahead` begins with, at `offset` of its segment, if it finds at once where it ends: at the first
+    /// line feed. Returns its length with that; `None` if it is to be given as a piece.
+    fn line_ahead(&mut self, _offset: u64, _ahead: &[u8]) -> Option<usize> {
+        None
+    }
+
+    /// Takes a piece, and its bytes without the line feed.
+    fn piece(&mut self, piece: Piece, bytes: &[u8]);
+}
+
+/// Takes all as pieces.
+struct Pieces<F>(F);
+
+impl<F: FnMut(Piece, &[u8])> TakeLines for Pieces<F> {
+    fn piece(&mut self, piece: Piece, bytes: &[u8]) {
+        self.0(piece, bytes);
+    }
+}
+
+/// The lines of one segment that begin in a stretch of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Block {
+    /// Number of the segment, from 1.
+    pub(crate) segment: u64,
+    path: Arc<Path>,
+    file: Arc<dyn StorageFile>,
+    start: u64,
+    end: u64,
+}
+
+impl Block {
+    /// The file of the segment.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where it begins in the segment: the first line may begin later.
+    pub(crate) fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Cuts its last `bytes` off, and returns them; `None` if nothing is left.
+    pub(crate) fn cut_last(&mut self, bytes: u64) -> Option<Self> {
+        let start = self.end.saturating_sub(bytes).max(self.start);
+        let last = (start < self.end).then(|| Self { start, ..self.clone() });
+        self.end = start;
+        last
+    }
+
+    /// Gives `each` its pieces and their bytes, without the line feed.
+    ///
+    /// # Errors
+    /// Those of [`read_lines`](Self::read_lines).
+    pub(crate) fn read(&self, buffer: &mut Vec<u8>, each: impl FnMut(Piece, &[u8])) -> Result<()> {
+        self.read_lines(buffer, &mut Pieces(each))
+    }
+
+    /// Gives its lines in order; `unfinished` can be the last of a segment only. Reads into `buffer`, which grows to
+    /// the longest line and not beyond the longest valid one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
+    pub(crate) fn read_lines(&self, buffer: &mut Vec<u8>, take: &mut impl TakeLines) -> Result<()> {
+        self.split(buffer, take).map_err(|source| Error::io("read a segment", &self.path, source))
+    }
+
+    fn split(&self, buffer: &mut Vec<u8>, take: &mut impl TakeLines) -> io::Result<()> {
+        // A line begins after a line feed, the first one at the beginning of the file.
+        let before = self.start.saturating_sub(1);
+        let mut splitter = Splitter::of_stretch(Arc::clone(&self.file), before, self.end, std::mem::take(buffer));
+        let found = self.start == 0 || splitter.skip_line()?;
+        let mut begins = true;
+        // A line that is given in parts is this block's to its end.
+        while found && (!begins || splitter.offset() < self.end) {
+            if begins && let Some(len) = take.line_ahead(splitter.offset(), splitter.ahead()) {
+                splitter.pass(len);
+                continue;
+            }
+            let Some(piece) = splitter.next_piece()? else { break };
+            take.piece(piece, splitter.bytes(piece));
+            if piece.unfinished {
+                break;
+            }
+            begins = piece.whole;
+        }
+        *buffer = splitter.into_buffer();
+        Ok(())
+    }
+}
+
+/// The blocks of all segments that a journal has at one moment, in order.
+#[derive(Debug)]
+pub(crate) struct Blocks<'j> {
+    storage: &'j dyn Storage,
+    layout: &'j Layout,
+    block_bytes: u64,
+    /// The sealed segments that have not been opened yet.
+    sealed: VecDeque<u64>,
+    /// The active segment until its turn comes; `None` also while there is none: sealed, and the next not begun yet.
+    active: Option<Box<dyn StorageFile>>,
+    /// Why the active segment may not be read.
+    denied: Option<Error>,
+    /// The segments that may not be read, whose turn has come.
+    unreadable: Vec<Error>,
+    active_number: u64,
+    cursor: Cursor,
+    /// What is left of the segment whose turn it is.
+    open: Option<Block>,
+}
+
+impl<'j> Blocks<'j> {
+    /// All of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no active segment, nor a sealed one, nor an identity, or
+    /// they cannot be examined.
+    pub(crate) fn of(storage: &'j dyn Storage, layout: &'j Layout, block_bytes: u64) -> Result<Self> {
+        Self::after(storage, layout, Cursor::START, block_bytes)
+    }
+
+    /// Those after `cursor`; all of its segment if that ends before it.
+    ///
+    /// # Errors
+    /// Those of [`of`](Self::of).
+    pub(crate) fn after(
+        storage: &'j dyn Storage,
+        layout: &'j Layout,
+        cursor: Cursor,
+        block_bytes: u64,
+    ) -> Result<Self> {
+        let failed = |source| Error::io("examine a segment", layout.active(), source);
+        // Again if a segment was sealed between: the one that was opened would be found twice, and the new one missed.
+        let (mut active, sealed, denied) = loop {
+            let active = storage.open(layout.active(), Access::Read);
+            let sealed = layout.sealed_segments(storage)?;
+            let active = match active {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !sealed.is_empty() => {
+                    break (None, sealed, Some(Error::io("open a segment", layout.active(), error)));
+                }
+                Ok(file) => Some(file),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                // A ledger that lost its only segment has no line.
+                Err(error) if sealed.is_empty() && storage.stat(&layout.identity()).map_err(failed)?.is_none() => {
+                    return Err(failed(error));
+                }
+                Err(_) => None,
+            };
+            let opened = active.as_ref().map(|file| file.stat()).transpose().map_err(failed)?;
+            let there = storage.stat(layout.active()).map_err(failed)?;
+            if there.map(|there| there.id) == opened.map(|opened| opened.id) {
+                break (active, sealed, None);
+            }
+        };
+        let last = sealed.last().copied();
+        if let Some(last) = last
+            && let Some(last) = storage.stat(&layout.sealed_segment(last)).map_err(failed)?
+        {
+            // A crash may leave a file that was being sealed under both names.
+            active = active.filter(|file| file.stat().is_ok_and(|stat| stat.id != last.id));
+        }
+        let active_number = last.map_or(1, |last| last + 1);
+        let mut sealed = VecDeque::from(sealed);
+        sealed.retain(|&segment| segment >= cursor.segment);
+        let unreadable = Vec::new();
+        Ok(Self { storage, layout, block_bytes, sealed, active, denied, unreadable, active_number, cursor, open: None })
+    }
+
+    /// The segments whose turn has come and that may not be read: they have no blocks.
+    pub(crate) fn into_unreadable(self) -> Vec<Error> {
+        self.unreadable
+    }
+
+    /// Number of the active segment: how many there are.
+    pub(crate) fn active_number(&self) -> u64 {
+        self.active_number
+    }
+
+    /// Number of the first segment that is there.
+    pub(crate) fn first_number(&self) -> u64 {
+        self.sealed.front().copied().unwrap_or(self.active_number)
+    }
+
+    /// The next block; `None` at the end of the journal. What is appended to a segment after its first block was given is
+    /// in none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be opened.
+    pub(crate) fn next_block(&mut self) -> Result<Option<Block>> {
+        loop {
+            match &mut self.open {
+                Some(left) if left.start < left.end => {
+                    let end = left.end.min(left.start.saturating_add(self.block_bytes));
+                    let block = Block { end, ..left.clone() };
+                    left.start = end;
+                    return Ok(Some(block));
+                }
+                _ => match self.open_next()? {
+                    Some(segment) => self.open = Some(segment),
+                    None => return Ok(None),
+                },
+            }
+        }
+    }
+
+    /// The next segment that may be read, as one block.
+    fn open_next(&mut self) -> Result<Option<Block>> {
+        let (file, segment, path) = loop {
+            let Some(number) = self.sealed.pop_front() else {
+                self.unreadable.extend(self.denied.take());
+                match self.active.take() {
+                    Some(file) => break (file, self.active_number, self.layout.active().to_owned()),
+                    None => return Ok(None),
+                }
+            };
+            let path = self.layout.sealed_segment(number);
+            let file = self.storage.open(&path, Access::Read);
+            match file.map_err(|source| Error::io("open a segment", &path, source)) {
+                Ok(file) => break (file, number, path),
+                Err(error) if error.is_denied() => self.unreadable.push(error),
+                Err(error) => return Err(error),
+            }
+        };
+        let end = file.length().map_err(|source| Error::io("examine a segment", &path, source))?;
+        let begun = segment == self.cursor.segment && self.cursor.offset <= end;
+        let start = if begun { self.cursor.offset } else { 0 };
+        Ok(Some(Block { segment, path: path.into(), file: file.into(), start, end }))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::super::splitter::{CHUNK_BYTES, LINE_BYTES_MAX};
+    use super::*;
+    use crate::disk::{Disk, append_all};
+
+    /// Makes `segments` the segments of the journal in `directory`, the last the active one.
+    pub(crate) fn write_segments<'s>(directory: &Path, segments: impl IntoIterator<Item = &'s [u8]>) -> Layout {
+        let layout = Layout::new(&directory.join("log.jsonl"));
+        Disk.create_dir(&layout.sealed()).unwrap();
+        for old in layout.sealed_segments(&Disk).unwrap() {
+            Disk.remove(&layout.sealed_segment(old)).unwrap();
+        }
+        let segments: Vec<_> = segments.into_iter().collect();
+        for (number, bytes) in (1..).zip(&segments) {
+            let path = layout.sealed_segment(number);
+            append_all(&*Disk.open(&path, Access::AppendNew).unwrap(), bytes).unwrap();
+            if number == segments.len() as u64 {
+                Disk.rename(&path, layout.active()).unwrap();
+            }
+        }
+        layout
+    }
+
+    /// Offset, length, whether a line feed ends it, whether it is unfinished.
+    type Seen = (u64, usize, bool, bool);
+
+    fn seen(piece: Piece) -> Seen {
+        (piece.offset, piece.len, piece.whole, piece.unfinished)
+    }
+
+    fn by_splitter(path: &Path) -> Vec<Seen> {
+        let mut splitter = Splitter::new(Arc::from(Disk.open(path, Access::Read).unwrap()), 0);
+        let mut found = Vec::new();
+        while let Some(piece) = splitter.next_piece().unwrap() {
+            found.push(seen(piece));
+            if piece.unfinished {
+                splitter.skip(piece);
+            }
+        }
+        found
+    }
+
+    fn by_blocks(layout: &Layout, block_bytes: u64) -> Vec<Seen> {
+        let mut blocks = Blocks::of(&Disk, layout, block_bytes).unwrap();
+        let (mut found, mut buffer, mut end) = (Vec::new(), Vec::new(), 0);
+        while let Some(block) = blocks.next_block().unwrap() {
+            assert_eq!(block.start, end);
+            assert!(block.end <= end + block_bytes);
+            end = block.end;
+            block
+                .read(&mut buffer, |piece, bytes| {
+                    assert_eq!(bytes.len(), piece.len);
+                    found.push(seen(piece));
+                })
+                .unwrap();
+            assert!(buffer.len() <= LINE_BYTES_MAX + 1 + CHUNK_BYTES);
+        }
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_have_the_pieces_of_the_file(text in "[a\n]{0,60}", block_bytes in 1..70_u64) {
+            let directory = tempfile::tempdir().unwrap();
+            let layout = write_segments(directory.path(), [text.as_bytes()]);
+            prop_assert_eq!(by_blocks(&layout, block_bytes), by_splitter(layout.active()));
+        }
+    }
+
+    /// Around the length from which on a line is given in parts, with and without a line feed at the end of the file.
+    #[test]
+    fn what_is_longer_than_any_line_has_the_same_parts() {
+        let directory = tempfile::tempdir().unwrap();
+        let lines = [2 * LINE_BYTES_MAX, LINE_BYTES_MAX, LINE_BYTES_MAX + 1, 5];
+        let whole = lines.map(|len| [vec![b'x'; len], b"\n".to_vec()].concat()).concat();
+        let layout = write_segments(directory.path(), [&*[whole, vec![b'x'; LINE_BYTES_MAX]].concat()]);
+        let found = by_splitter(layout.active());
+        let parts: Vec<_> = found.iter().map(|&(_, len, whole, unfinished)| (len, whole, unfinished)).collect();
+        let part = (LINE_BYTES_MAX, false, false);
+        assert_eq!(
+            parts,
+            [
+                part,
+                (LINE_BYTES_MAX, true, false),
+                (LINE_BYTES_MAX, true, false),
+                part,
+                (1, true, false),
+                (5, true, false),
+                (LINE_BYTES_MAX, false, true),
+            ]
+        );
+        for block_bytes in [100_001, 2 * LINE_BYTES_MAX as u64] {
+            assert_eq!(by_blocks(&layout, block_bytes), found, "blocks of {block_bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn the_blocks_of_all_segments_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = write_segments(directory.path(), [b"a\nb\nc".as_slice(), b"", b"d\n"]);
+        let mut blocks = Blocks::of(&Disk, &layout, 2).unwrap();
+        assert_eq!(blocks.active_number(), 3);
+        let mut found = Vec::new();
+        while let Some(block) = blocks.next_block().unwrap() {
+            block
+                .read(&mut Vec::new(), |piece, bytes| {
+                    found.push((block.segment, piece.offset, bytes.to_owned(), piece.unfinished));
+                })
+                .unwrap();
+        }
+        let expected = [(1, 0, "a", false), (1, 2, "b", false), (1, 4, "c", true), (3, 0, "d", false)];
+        assert_eq!(found, expected.map(|(segment, offset, bytes, end)| (segment, offset, bytes.into(), end)));
+    }
+}

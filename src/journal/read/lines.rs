@@ -1,0 +1,234 @@
+//! Reading lines back: whole lines only, in order, over all segments.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::cursor::Cursor;
+use super::sequence::{Order, Sequence};
+use super::splitter::Splitter;
+use crate::disk::name::Seen;
+use crate::disk::{Access, Stat, Storage, StorageFile};
+use crate::error::{Error, Result};
+use crate::journal::format::{Layout, line};
+
+/// A line of a journal, whole but not yet understood.
+#[derive(Debug)]
+pub struct Line<'b> {
+    /// The line without its line feed: the record's JSON with the chain's three keys at its end.
+    pub bytes: &'b [u8],
+    /// The sequence number that it says it has; `None` if it has no trailer, so that no writer of ours can have written
+    /// it.
+    pub seq: Option<u64>,
+    /// Its number in its file, from 1.
+    pub number: u64,
+    /// Its first byte in its file.
+    pub offset: u64,
+    /// Number of its segment, from 1.
+    pub segment: u64,
+    /// The file.
+    pub path: &'b Path,
+}
+
+impl Line<'_> {
+    /// `error`, with this line as its place.
+    pub(crate) fn locate(&self, error: Error) -> Error {
+        error.path(self.path).at(self.number, self.offset)
+    }
+}
+
+/// The lines of a journal in order, over its sealed segments and the active one. Reading takes no lock and disturbs no
+/// writer; lines appended meanwhile are seen too.
+///
+/// A line that a writer has repeated in a new segment, because the old one could not be synced, is given once; if a power
+/// cut took it from the old one, it may come after lines of higher numbers. A line still being written is not given.
+#[derive(Debug)]
+pub struct Lines {
+    storage: Arc<dyn Storage>,
+    layout: Layout,
+    open: Option<Open>,
+    /// Without the sequence number.
+    cursor: Cursor,
+    sequence: Sequence,
+    denied: Denied,
+}
+
+/// What becomes of the reading at a sealed segment that may not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Denied {
+    /// It stops there.
+    Stop,
+    /// The next call goes on after it.
+    Pass,
+    /// Like `Pass`, and the last call did so.
+    Passed,
+}
+
+#[derive(Debug)]
+struct Open {
+    splitter: Splitter,
+    path: PathBuf,
+    id: (u64, u64),
+    sealed: bool,
+    /// Of the active segment.
+    seen: Seen,
+}
+
+impl Open {
+    /// Whether another file has the active segment's name now.
+    fn is_replaced(&mut self, storage: &dyn Storage, layout: &Layout) -> Result<bool> {
+        let path = layout.active();
+        let mut look = || -> io::Result<bool> {
+            let now = Seen::now(storage, layout.parent())?;
+            Ok(!self.seen.still(now, storage, path, self.id)? && storage.stat(path)?.is_some())
+        };
+        look().map_err(|source| Error::io("examine a segment", path, source))
+    }
+}
+
+impl Lines {
+    /// Reads from the first segment that is there.
+    pub(crate) fn from_start(storage: Arc<dyn Storage>, layout: Layout) -> Self {
+        Self::resume(storage, layout, Cursor::START)
+    }
+
+    /// Reads on from where another reader stopped.
+    pub(crate) fn resume(storage: Arc<dyn Storage>, layout: Layout, cursor: Cursor) -> Self {
+        Self { storage, layout, open: None, cursor, sequence: Sequence::after(cursor.seq), denied: Denied::Stop }
+    }
+
+    /// A sealed segment that may not be read is one error, and the next call goes on after it.
+    pub(crate) fn passing_unreadable(self) -> Self {
+        Self { denied: Denied::Pass, ..self }
+    }
+
+    /// Whether the last call failed at a segment after which the next one goes on.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.denied == Denied::Passed
+    }
+
+    /// What it reads.
+    pub(crate) fn source(&self) -> (&dyn Storage, &Layout) {
+        (&*self.storage, &self.layout)
+    }
+
+    /// Where the next line begins.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { seq: self.sequence.seq(), ..self.cursor }
+    }
+
+    /// Returns the next line, or `None` if all lines have been read; later calls give those appended since.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
+    pub fn next_line(&mut self) -> Result<Option<Line<'_>>> {
+        if self.denied == Denied::Passed {
+            self.denied = Denied::Pass;
+        }
+        let (piece, seq, number) = loop {
+            if self.open.is_none() && !self.open_segment()? {
+                return Ok(None);
+            }
+            let Some(open) = &mut self.open else { return Ok(None) };
+            let piece = open.splitter.next_piece().map_err(|e| Error::io("read a segment", &open.path, e))?;
+            match piece {
+                Some(piece) if !piece.unfinished || open.sealed => {
+                    if piece.unfinished {
+                        // The torn end of a sealed segment, which no writer will finish.
+                        open.splitter.skip(piece);
+                    }
+                    self.cursor.offset = piece.end();
+                    self.cursor.lines += 1;
+                    let line = open.splitter.bytes(piece);
+                    let trailer = line::trailer(line);
+                    if let Order::Behind(seq) = self.sequence.order(line, trailer.as_ref(), || !line.contains(&0))
+                        && !self.sequence.fills(seq)
+                    {
+                        continue;
+                    }
+                    let seq = trailer.map(|trailer| trailer.link.seq);
+                    break (piece, seq, self.cursor.lines);
+                }
+                None if open.sealed => {
+                    self.open = None;
+                    self.cursor = Cursor { segment: self.cursor.segment + 1, offset: 0, lines: 0, ..self.cursor };
+                }
+                _ => {
+                    open.splitter.forget();
+                    let path = self.layout.sealed_segment(self.cursor.segment);
+                    let sealed = self.storage.stat(&path).map_err(|e| Error::io("look for a segment", &path, e))?;
+                    match sealed {
+                        // Rotated since it was opened: it may have grown until then, and its end is final now.
+                        Some(sealed) if sealed.id == open.id => (open.sealed, open.path) = (true, path),
+                        None if !open.is_replaced(&*self.storage, &self.layout)? => return Ok(None),
+                        // Deleted or replaced by a stranger: the writers have gone on in another file.
+                        _ => self.open = None,
+                    }
+                }
+            }
+        };
+        let Some(open) = &self.open else { return Ok(None) };
+        Ok(Some(Line {
+            bytes: open.splitter.bytes(piece),
+            seq,
+            number,
+            offset: piece.offset,
+            segment: self.cursor.segment,
+            path: &open.path,
+        }))
+    }
+
+    /// Opens the segment that the cursor names, or the first one after it; false if none is there.
+    fn open_segment(&mut self) -> Result<bool> {
+        // The active file is opened before the sealed ones are listed: if it is rotated between, it is found in the
+        // list under its number, and this handle still reads it.
+        let active = self.open_file(self.layout.active());
+        let sealed = self.layout.sealed_segments(&*self.storage)?;
+        let next = sealed.iter().copied().find(|&segment| segment >= self.cursor.segment);
+        let after_last = sealed.last().map_or(1, |last| last + 1);
+        let (segment, file, path, is_sealed) = match next {
+            Some(segment) => {
+                let path = self.layout.sealed_segment(segment);
+                match self.open_file(&path).inspect_err(|error| self.pass(segment, error))? {
+                    Some(file) => (segment, file, path, true),
+                    // Moved elsewhere since it was listed: the next one comes after it.
+                    None if self.is_gone(&path)? => return self.open_segment(),
+                    None => return Ok(false),
+                }
+            }
+            None => match active? {
+                Some(file) => (after_last, file, self.layout.active().to_owned(), false),
+                None => return Ok(false),
+            },
+        };
+        let Stat { len, id, .. } = file.stat().map_err(|source| Error::io("examine a segment", &path, source))?;
+        if segment != self.cursor.segment || self.cursor.offset > len {
+            // Another segment, or one that lost its unsynced end since the cursor was made.
+            self.cursor = Cursor { segment, offset: 0, lines: 0, ..self.cursor };
+        }
+        let splitter = Splitter::new(file, self.cursor.offset);
+        self.open = Some(Open { splitter, path, id, sealed: is_sealed, seen: Seen::default() });
+        Ok(true)
+    }
+
+    /// Goes on after segment `segment` the next time, if `error` says that it may not be read and the reading is to.
+    fn pass(&mut self, segment: u64, error: &Error) {
+        if self.denied == Denied::Pass && error.is_denied() {
+            self.cursor = Cursor { segment: segment + 1, offset: 0, lines: 0, ..self.cursor };
+            self.denied = Denied::Passed;
+        }
+    }
+
+    fn is_gone(&self, path: &Path) -> Result<bool> {
+        let there = self.storage.stat(path).map_err(|source| Error::io("look for a segment", path, source))?;
+        Ok(there.is_none())
+    }
+
+    fn open_file(&self, path: &Path) -> Result<Option<Arc<dyn StorageFile>>> {
+        match self.storage.open(path, Access::Read) {
+            Ok(file) => Ok(Some(Arc::from(file))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("open a segment to read", path, error)),
+        }
+    }
+}

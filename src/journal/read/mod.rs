@@ -1,0 +1,20 @@
+//! Reading a journal: its lines in order, or in blocks by all cores, and what is known to be missing.
+
+pub(crate) mod blocks;
+mod cursor;
+mod events;
+mod follow;
+pub(crate) mod last;
+mod lines;
+pub(crate) mod moved;
+mod sequence;
+mod splitter;
+pub(crate) mod truncation;
+pub(crate) mod workers;
+
+pub use cursor::Cursor;
+pub(crate) use events::{each_line, is_said_damaged};
+pub use follow::{Followed, Follower, Place};
+pub use lines::{Line, Lines};
+pub(crate) use sequence::{Missing, Order, Sequence};
+pub(crate) use splitter::{LINE_BYTES_MAX, Piece, Splitter};

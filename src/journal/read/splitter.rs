@@ -1,0 +1,176 @@
+//! A file in lines.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::disk::{StorageFile, read_full_at};
+use crate::journal::format::line::{PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX};
+
+/// Small enough to stay in a core's own cache from the read to what is done with it, large enough that a read costs little.
+pub(super) const CHUNK_BYTES: usize = 256 * 1024;
+
+/// How much is read at a time beyond the end of a stretch, for the rest of its last line.
+const REST_BYTES: u64 = 4 * 1024;
+
+/// The longest line, without its line feed. What is longer is given in parts of this length, none of which is a record.
+pub(crate) const LINE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + TRAILER_BYTES_MAX;
+
+/// How long the first piece of `bytes` is, and whether a line feed ends it; `None` if that takes more bytes. In the
+/// first `searched` bytes there is no line feed.
+///
+/// So what a file is split into depends on nothing but its bytes, and what follows a piece on nothing before it.
+fn first_piece(bytes: &[u8], searched: usize) -> Option<(usize, bool)> {
+    let bytes = &bytes[..bytes.len().min(LINE_BYTES_MAX + 1)];
+    match line_feed(&bytes[searched..]) {
+        Some(at) => Some((searched + at, true)),
+        None => (bytes.len() > LINE_BYTES_MAX).then_some((LINE_BYTES_MAX, false)),
+    }
+}
+
+/// Where the first line feed is. Many bytes are looked at together, twice as many as the standard library does.
+fn line_feed(bytes: &[u8]) -> Option<usize> {
+    let is_one = |byte: &u8| *byte == b'\n';
+    let (chunks, _) = bytes.as_chunks::<64>();
+    let without = chunks.iter().take_while(|chunk| !chunk.iter().fold(false, |any, byte| any | is_one(byte))).count();
+    let at = without * 64;
+    bytes[at..].iter().position(is_one).map(|place| at + place)
+}
+
+/// A stretch of a file that ends at a line feed, or at the end of what is there. Valid until the next one is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Piece {
+    /// Where it begins in the file.
+    pub(crate) offset: u64,
+    /// Whether it ends at the end of what is there, without a line feed: it may grow.
+    pub(crate) unfinished: bool,
+    /// Whether a line feed ends it.
+    pub(super) whole: bool,
+    /// Where it begins in the buffer that holds it, and its length there without the line feed.
+    pub(super) start: usize,
+    pub(crate) len: usize,
+}
+
+impl Piece {
+    /// The offset just after the piece and its line feed.
+    pub(crate) fn end(&self) -> u64 {
+        self.offset + self.len as u64 + u64::from(self.whole)
+    }
+}
+
+/// Splits a file into lines, with a buffer that grows to the longest line and not beyond the longest valid one.
+#[derive(Debug)]
+pub(crate) struct Splitter {
+    file: Arc<dyn StorageFile>,
+    buffer: Vec<u8>,
+    start: usize,
+    filled: usize,
+    /// Offset in the file of `buffer[start]`.
+    offset: u64,
+    /// Up to where much is read at a time.
+    end: u64,
+}
+
+impl Splitter {
+    pub(crate) fn new(file: Arc<dyn StorageFile>, offset: u64) -> Self {
+        Self { file, buffer: Vec::new(), start: 0, filled: 0, offset, end: u64::MAX }
+    }
+
+    /// Reads little beyond `end`, into the memory of `buffer`.
+    pub(super) fn of_stretch(file: Arc<dyn StorageFile>, offset: u64, end: u64, buffer: Vec<u8>) -> Self {
+        Self { file, buffer, start: 0, filled: 0, offset, end }
+    }
+
+    /// Goes on after the next line feed; false if that is not before the end of the stretch.
+    pub(super) fn skip_line(&mut self) -> io::Result<bool> {
+        while self.offset < self.end {
+            let ahead = &self.buffer[self.start..self.filled];
+            let found = line_feed(ahead);
+            let skipped = found.map_or(ahead.len(), |at| at + 1);
+            (self.start, self.offset) = (self.start + skipped, self.offset + skipped as u64);
+            if found.is_some() {
+                return Ok(self.offset < self.end);
+            }
+            if self.fill()? == 0 {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Where the next piece begins.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// What was read from there on.
+    pub(super) fn ahead(&self) -> &[u8] {
+        &self.buffer[self.start..self.filled]
+    }
+
+    /// Goes on after the first `len` bytes of what is [ahead](Self::ahead): a line and its line feed.
+    pub(super) fn pass(&mut self, len: usize) {
+        (self.start, self.offset) = (self.start + len, self.offset + len as u64);
+    }
+
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+
+    /// The bytes of the piece that was given last, without the line feed.
+    pub(crate) fn bytes(&self, piece: Piece) -> &[u8] {
+        &self.buffer[piece.start..piece.start + piece.len]
+    }
+
+    /// The next piece, `None` at the end of the file. Does not consume a last piece without a line feed: asked again
+    /// after the file has grown, it is given with what was added.
+    pub(crate) fn next_piece(&mut self) -> io::Result<Option<Piece>> {
+        let mut searched = 0;
+        loop {
+            let ahead = &self.buffer[self.start..self.filled];
+            if let Some((len, whole)) = first_piece(ahead, searched) {
+                return Ok(Some(self.take(len, whole)));
+            }
+            searched = ahead.len();
+            if self.fill()? == 0 {
+                let piece =
+                    Piece { offset: self.offset, unfinished: true, whole: false, start: self.start, len: searched };
+                return Ok((searched > 0).then_some(piece));
+            }
+        }
+    }
+
+    /// Forgets what was read and not given, so that it is read again: the file may have been cut off since.
+    pub(super) fn forget(&mut self) {
+        self.filled = self.start;
+    }
+
+    /// Goes on after `piece`, although no line feed ended it.
+    pub(crate) fn skip(&mut self, piece: Piece) {
+        self.start = piece.start + piece.len;
+        self.offset = piece.end();
+    }
+
+    fn take(&mut self, len: usize, whole: bool) -> Piece {
+        let piece = Piece { offset: self.offset, unfinished: false, whole, start: self.start, len };
+        self.start += len + usize::from(whole);
+        self.offset = piece.end();
+        piece
+    }
+
+    /// Reads more bytes behind those that are there, and says how many.
+    fn fill(&mut self) -> io::Result<usize> {
+        let kept = self.start..self.filled;
+        (self.start, self.filled) = (0, kept.len());
+        self.buffer.copy_within(kept, 0);
+        let at = self.offset + self.filled as u64;
+        // Of a long line as much again as is there, or it would be read in very many pieces.
+        let rest = REST_BYTES.max(self.filled as u64).min(CHUNK_BYTES as u64);
+        let wanted = self.end.saturating_sub(at).clamp(rest, CHUNK_BYTES as u64) as usize;
+        if self.buffer.len() < self.filled + wanted {
+            self.buffer.resize(self.filled + wanted, 0);
+        }
+        let read = read_full_at(&*self.file, &mut self.buffer[self.filled..self.filled + wanted], at)?;
+        self.filled += read;
+        Ok(read)
+    }
+}

@@ -1,0 +1,220 @@
+//! Whether the lines that the machinery knows of are still there: a ledger that was cut must not pass as whole.
+//!
+//! What knows more than the lines that are there, and what follows from it:
+//!
+//! | what | what it knows | decision |
+//! |---|---|---|
+//! | the header of the commit area, `base` | so many bytes of its segment are synced | a shorter segment, or none, was cut |
+//! | the same, `segment` | all segments before it are sealed | one that is neither there nor was moved elsewhere was taken away |
+//! | the same, `seq` | the line before it was written | a ledger that ends before it was cut; a verification looks, since it reads all lines |
+//! | `rotated` in `events.jsonl` | the number and the length of a sealed segment | a shorter one was cut; if there is none, it was taken away |
+//! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | if there is none, it was taken away |
+//! | a line after the base in the commit area alone | nothing | a writer writes there first; the next opening brings it back |
+//! | what a reader stored of the lines | nothing | it may have seen lines that no sync had reached; it checks itself whether they fit |
+//! | a copy elsewhere | a line that was copied | the next copy is refused: a follower looks for the line |
+//!
+//! A writer appends to the area first, then to the segment, and moves the base only after a sync of the segment. So a
+//! segment that is shorter than the base of a header that was read before is proof, and its area may have lines that it
+//! has not. All of this is read before the lines are: what is appended meanwhile proves nothing.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use super::{events, moved};
+use crate::disk::Storage;
+use crate::error::{Error, Result};
+use crate::journal::format::header::Header;
+use crate::journal::format::{Layout, identity};
+
+/// Something that was there and is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Truncation {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// The number of the last line that is known to have been there; `None` if nothing says so.
+    pub(crate) seq: Option<u64>,
+    /// What is there of what was.
+    pub(crate) found: String,
+    /// A line in this segment or a later one shows a verification what is missing before it.
+    pub(crate) shown_from: u64,
+}
+
+/// What the machinery knows to have been there.
+#[derive(Debug)]
+pub(crate) struct Known {
+    header: Option<Header>,
+    /// The segments that were sealed according to the events, each with its length if that is known.
+    sealed: BTreeMap<u64, Option<u64>>,
+}
+
+impl Known {
+    /// Reads what the commit area says, which is one small read.
+    pub(crate) fn from_area(storage: &dyn Storage, layout: &Layout) -> Self {
+        // An area that cannot be read says nothing.
+        Self { header: Header::read(storage, layout).ok().flatten(), sealed: BTreeMap::new() }
+    }
+
+    /// Reads what the events say too.
+    pub(crate) fn from_all(storage: &dyn Storage, layout: &Layout) -> Self {
+        // In this order: what is moved elsewhere meanwhile was sealed before.
+        let header = Header::read(storage, layout).ok().flatten();
+        Self { header, sealed: events::sealed(storage, layout).unwrap_or_default() }
+    }
+
+    /// The number of the last line before the base, in the ledger `id`; `None` if no area of it says so.
+    pub(crate) fn last_seq(&self, id: Option<Uuid>) -> Option<u64> {
+        let header = self.header.filter(|header| id.is_none_or(|id| header.ledger == id))?;
+        Some(header.link.seq)
+    }
+
+    /// Looks for what is known.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be examined.
+    pub(crate) fn truncations(&mut self, storage: &dyn Storage, layout: &Layout) -> Result<Vec<Truncation>> {
+        let found = self.look(storage, layout)?;
+        let id = if found.is_empty() { None } else { identity::read(storage, layout).ok().flatten() };
+        if id.is_none() || self.header.is_none() || self.last_seq(id).is_some() {
+            return Ok(found);
+        }
+        // The area of another ledger.
+        self.header = None;
+        self.look(storage, layout)
+    }
+
+    fn look(&mut self, storage: &dyn Storage, layout: &Layout) -> Result<Vec<Truncation>> {
+        let mut found = self.look_at_sealed(storage, layout)?;
+        found.extend(self.look_at_end(storage, layout)?);
+        Ok(found)
+    }
+
+    fn look_at_sealed(&self, storage: &dyn Storage, layout: &Layout) -> Result<Vec<Truncation>> {
+        let before = self.header.map_or(0, |header| header.segment.saturating_sub(1));
+        let last = before.max(self.sealed.keys().next_back().copied().unwrap_or(0));
+        if last == 0 {
+            return Ok(Vec::new());
+        }
+        let there = layout.sealed_segments(storage)?;
+        let mut found = Vec::new();
+        let gone = gone(&there, last);
+        if !gone.is_empty() {
+            // After the list: the event of a moved segment comes before its removal.
+            let moved = moved::moved_before(storage, layout, last.saturating_add(1));
+            let moved = moved.ok().flatten().map_or(0, |moved| moved.segment);
+            for range in gone {
+                let (first, last) = ((*range.start()).max(moved + 1), *range.end());
+                if first <= last {
+                    let path = layout.sealed_segment(first);
+                    let found_none = match first == last {
+                        true => format!("segment {first} is not there, nor in an archive"),
+                        false => format!("segments {first} to {last} are not there, nor in an archive"),
+                    };
+                    found.push(Truncation { path, seq: None, found: found_none, shown_from: first });
+                }
+            }
+        }
+        for (&segment, &bytes) in self.sealed.iter().filter(|(segment, _)| there.binary_search(segment).is_ok()) {
+            let path = layout.sealed_segment(segment);
+            let stat = storage.stat(&path).map_err(|source| Error::io("examine a segment", &path, source))?;
+            if let (Some(stat), Some(bytes)) = (stat, bytes)
+                && stat.len < bytes
+            {
+                let found_bytes = of_bytes(stat.len, bytes);
+                found.push(Truncation { path, seq: None, found: found_bytes, shown_from: segment.saturating_add(1) });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Looks at the segment that the area is of.
+    fn look_at_end(&mut self, storage: &dyn Storage, layout: &Layout) -> Result<Option<Truncation>> {
+        let len = |path: &PathBuf| {
+            let stat = storage.stat(path).map_err(|source| Error::io("examine a segment", path, source))?;
+            Ok(stat.map(|stat| stat.len))
+        };
+        // The header of a segment that is cut does not move on. One that does is looked at again.
+        const TRIES: usize = 8;
+        for _ in 0..TRIES {
+            let Some(header) = self.header else { return Ok(None) };
+            let (active, sealed) = (layout.active().to_owned(), layout.sealed_segment(header.segment));
+            let there = len(&active)?;
+            if there.unwrap_or(0) >= header.base {
+                return Ok(None);
+            }
+            // The shorter file is the next segment, if this one was sealed meanwhile.
+            let (path, there) = match len(&sealed)? {
+                Some(there) => (sealed, Some(there)),
+                None => (active, there),
+            };
+            let is_shorter = there.unwrap_or(0) < header.base;
+            let now = Header::read(storage, layout).ok().flatten();
+            if now != self.header {
+                self.header = now;
+                continue;
+            }
+            let moved = moved::moved_before(storage, layout, header.segment.saturating_add(1));
+            let is_moved = moved.ok().flatten().is_some_and(|moved| moved.segment >= header.segment);
+            return Ok((is_shorter && !is_moved).then(|| Truncation {
+                path,
+                seq: Some(header.link.seq),
+                found: of_bytes(there.unwrap_or(0), header.base),
+                shown_from: u64::MAX,
+            }));
+        }
+        Ok(None)
+    }
+}
+
+/// The numbers from 1 to `last` that are not in `there`, which is in ascending order.
+fn gone(there: &[u64], last: u64) -> Vec<RangeInclusive<u64>> {
+    let mut gone = Vec::new();
+    let mut next = 1;
+    for &segment in there.iter().take_while(|segment| **segment <= last) {
+        if next < segment {
+            gone.push(next..=segment - 1);
+        }
+        next = segment.saturating_add(1);
+    }
+    if next <= last {
+        gone.push(next..=last);
+    }
+    gone
+}
+
+fn of_bytes(there: u64, synced: u64) -> String {
+    format!("{} of {} synced bytes are there", grouped(there), grouped(synced))
+}
+
+/// With commas between thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_without_a_segment_are_ranges() {
+        assert_eq!(gone(&[], 0), []);
+        assert_eq!(gone(&[1, 2, 3], 3), []);
+        assert_eq!(gone(&[2, 5, 9], 7), [1..=1, 3..=4, 6..=7]);
+        assert_eq!(gone(&[1], u64::MAX), [2..=u64::MAX]);
+    }
+
+    #[test]
+    fn thousands_are_separated() {
+        assert_eq!([0, 999, 1_000, 4_415, 1_234_567].map(grouped), ["0", "999", "1,000", "4,415", "1,234,567"]);
+    }
+}

@@ -1,0 +1,11 @@
+//! A place in a journal, and what is chained there.
+
+use crate::journal::format::line::Link;
+
+/// A place in a segment, and the line that ends there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) segment: u64,
+    pub(crate) len: u64,
+    pub(crate) link: Link,
+}

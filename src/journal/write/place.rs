@@ -1,0 +1,129 @@
+//! Where a journal can be, and its active segment there.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::disk::{Access, FileType, Storage, StorageFile};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::format::{Layout, identity, line};
+use crate::journal::read::Splitter;
+
+/// Refuses a place where a journal cannot be, on any file system. Creates nothing.
+pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+    check_directories(storage, layout)?;
+    check_active(storage, layout)?;
+    if layout.machinery() == layout.active() {
+        return Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
+            .path(layout.active())
+            .detail("expected the name of a file such as x.jsonl, whose machinery can stand beside it in x.ledger"));
+    }
+    refuse_foreign(storage, layout)
+}
+
+/// Refuses the file or the machinery of another program or ledger, before anything is created beside it. A file
+/// without machinery must be a ledger's all the same, one whose machinery was lost: its first line is sealed.
+fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+    if identity::read(storage, layout)?.is_some() {
+        return Ok(());
+    }
+    let path = layout.active();
+    let failed = |source| Error::io("read the ledger", path, source);
+    let file = match storage.open(path, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(failed)?,
+    };
+    let mut lines = Splitter::new(file.into(), 0);
+    match lines.next_piece().map_err(failed)? {
+        Some(piece) if line::check(lines.bytes(piece)).is_none() => {
+            Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(path).at(1, 0).detail(
+                "the file holds something else than a ledger: its first line has no valid hash; choose another path",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes the directories above the ledger durable, before its identity says that they are: a process may have made them
+/// and died. Recovery syncs the other names at each opening.
+pub(crate) fn sync_ancestors(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+    for ancestor in layout.parent().ancestors().skip(1) {
+        match storage.sync_dir(ancestor) {
+            // A process that may not sync the directory could not have created one in it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            done => done.map_err(|source| Error::io("sync the directories above the ledger", ancestor, source))?,
+        }
+    }
+    Ok(())
+}
+
+/// Opens the active segment for appending, and creates it if it is missing.
+pub(super) fn open_active(storage: &dyn Storage, layout: &Layout) -> Result<Arc<dyn StorageFile>> {
+    let path = layout.active();
+    let failed = |source| Error::io("open the ledger", path, source);
+    check_active(storage, layout)?;
+    match storage.open(path, Access::Append) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened.map(Arc::from).map_err(failed),
+    }
+    let file = storage.open(path, Access::AppendNew).map_err(failed)?;
+    storage.sync_dir(layout.parent()).map_err(failed)?;
+    Ok(Arc::from(file))
+}
+
+/// Refuses anything but a regular file with one name. It is not opened for this: opening a FIFO would block.
+fn check_active(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+    let path = layout.active();
+    let stat = storage.stat(path).map_err(|source| Error::io("examine the ledger", path, source))?;
+    let found = match stat {
+        Some(stat) => match stat.file_type {
+            FileType::File if stat.links > 1 && !half_sealed(storage, layout)? => "a file with more than one hard link",
+            FileType::File => return Ok(()),
+            FileType::Directory => "a directory",
+            FileType::Symlink => "a symbolic link",
+            FileType::Special => "a FIFO, a socket or a device",
+        },
+        None => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
+        .path(path)
+        .detail(format!("expected a regular file, found {found}; choose another path")))
+}
+
+/// Refuses directories in which any user could put another file in the place of the ledger's.
+pub(crate) fn check_directories(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+    for directory in [layout.parent(), layout.machinery()] {
+        // With the dot, what a symbolic link leads to.
+        let stat = storage.stat(&directory.join("."));
+        let stat = stat.map_err(|source| Error::io("examine the ledger's directory", directory, source))?;
+        if stat.is_some_and(|stat| stat.lawless) {
+            return Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(directory).detail(
+                "every user may replace the files in this directory; \
+                 choose a directory within it, or take that right away (chmod o-w)",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the active segment is also the last sealed one: a file system without a journal may leave a file that was
+/// being moved under both names.
+fn half_sealed(storage: &dyn Storage, layout: &Layout) -> Result<bool> {
+    let Some(&last) = layout.sealed_segments(storage)?.last() else { return Ok(false) };
+    let id = |path: &Path| {
+        let stat = storage.stat(path).map_err(|source| Error::io("examine a segment", path, source))?;
+        Ok(stat.map(|stat| stat.id))
+    };
+    Ok(id(layout.active())?
+        .is_some_and(|active| id(&layout.sealed_segment(last)).is_ok_and(|last| last == Some(active))))
+}
+
+/// Takes the active name away from a segment that is sealed under its other one.
+pub(super) fn finish_sealing(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+    if half_sealed(storage, layout)? {
+        let path = layout.active();
+        let finish = || storage.remove(path).and_then(|()| storage.sync_dir(layout.parent()));
+        finish().map_err(|source| Error::io("finish sealing a segment", path, source))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,332 @@
+//! What opening does, and any process that finds the files other than expected: finds the end of the chain, and makes the
+//! active segment end there. Under the lock. Each step leaves a state from which the next opener reaches the same end.
+
+use std::io;
+use std::sync::Arc;
+
+use super::area::{AREA_BYTES, Area, Held};
+use super::chain::{Merged, chain_from_start, last_valid, later, merge, unchained};
+use super::mark::Mark;
+use super::place::{finish_sealing, open_active};
+use super::state::{Tail, stat_id};
+use super::sync::SyncFile;
+use crate::disk::{Access, append_all, read_between, write_all_at};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::format::event::Event;
+use crate::journal::format::header::Header;
+use crate::journal::format::line::Link;
+use crate::journal::read::{LINE_BYTES_MAX, is_said_damaged};
+
+/// How much of the area is read beyond what the segment has, before it is known that there is more.
+const PEEK_BYTES: usize = 4096;
+
+impl Tail {
+    /// Finds the end of the chain again, repairs what a crash left behind it, and moves the base there.
+    pub(super) fn recover(&mut self) -> Result<()> {
+        self.doubtful = true;
+        finish_sealing(&*self.storage, &self.layout)?;
+        let file = open_active(&*self.storage, &self.layout)?;
+        let id = stat_id(&*file, &self.layout)?;
+        // The same file in another handle is not trusted more than before.
+        self.file = if id == self.file_id { self.file.reopened(file) } else { SyncFile::new(file) };
+        self.file_id = id;
+        let sealed = self.layout.sealed_segments(&*self.storage)?;
+        let after_sealed = sealed.last().map_or(1, |last| last + 1);
+        let len = self.active_len()?;
+        let area = Area::open(&*self.storage, &self.layout)
+            .map_err(|source| Error::io("open the commit area", &self.layout.commit(), source))?;
+        let held = area.as_ref().and_then(Area::held);
+        self.area_failed |= self.area.as_ref().is_some_and(|area| area.file().has_failed());
+        // An area whose sync failed still says what it holds, but is not written again.
+        self.area = area.filter(|_| !self.area_failed);
+        let held = held.filter(|held| held.header.ledger == self.id);
+        // The area knows the number also when the last sealed segments were taken away: none is given twice.
+        let segment = held.as_ref().map_or(after_sealed, |held| after_sealed.max(held.header.segment));
+        if segment > after_sealed {
+            self.report_gone(after_sealed, segment - 1)?;
+        }
+        // A header is written only after all names that its segment needs have been synced.
+        if held.as_ref().is_none_or(|held| held.header.segment != segment) {
+            self.sync_names()?;
+        }
+        match held {
+            Some(held) if held.header.segment == segment => self.recover_from_area(&held, len)?,
+            Some(held) if held.header.segment + 1 == segment => self.recover_begun(&held, &sealed, len)?,
+            held => self.recover_alone(segment, &sealed, len, held.map_or(Link::START, |held| held.header.link))?,
+        }
+        self.doubtful = false;
+        Ok(())
+    }
+
+    /// Says once that the sealed segments `first` to `last` are not there.
+    fn report_gone(&self, first: u64, last: u64) -> Result<()> {
+        if is_said_damaged(&*self.storage, &self.layout, last)? {
+            return Ok(());
+        }
+        let found = match first == last {
+            true => format!("segment {last} is not there"),
+            false => format!("segments {first} to {last} are not there"),
+        };
+        self.report_damage(last, found);
+        Ok(())
+    }
+
+    fn report_damage(&self, segment: u64, found: String) {
+        self.warn(&Error::new(ErrorKind::Diverged, "open the ledger").path(self.layout.active()).detail(format!(
+            "it was cut or changed: {found}; the next line comes after the gap, which `runledger verify` names"
+        )));
+        self.record(&Event::Damaged { segment, found });
+    }
+
+    /// Makes the names durable that a process may have given, or taken away, just before it died: what is appended from
+    /// now on is acknowledged on their strength.
+    fn sync_names(&self) -> Result<()> {
+        let directories = [self.layout.parent(), self.layout.machinery(), &self.layout.sealed()];
+        directories.into_iter().try_for_each(|directory| {
+            self.storage
+                .sync_dir(directory)
+                .map_err(|source| Error::io("sync the names of the ledger's files", directory, source))
+        })
+    }
+
+    /// The area is still the last sealed segment's: perhaps [`Tail::begin_segment`] was cut short before the lines that
+    /// it repeats were synced, and the area has the only copy of them. Then the active segment begins with all that
+    /// follows the area's base. Lines that the sealed segment has as well are repeated to no harm.
+    fn recover_begun(&mut self, held: &Held, sealed: &[u64], len: u64) -> Result<()> {
+        let segment = held.header.segment + 1;
+        let path = self.layout.sealed_segment(held.header.segment);
+        let failed = |source| Error::io("read a sealed segment", &path, source);
+        let file = self.storage.open(&path, Access::Read).map_err(failed)?;
+        let sealed_len = file.length().map_err(failed)?;
+        let repeated = self.merge(held, &read_between(&*file, held.header.base, sealed_len).map_err(failed)?)?;
+        let last = last_valid(Arc::clone(&self.file), Link::START)
+            .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
+        // Lines of its own, or such as the area lost, are behind those that it repeats, if it repeats any; but a power cut
+        // may have left the last of them alone.
+        let begins = self.read_from(0, len.min(repeated.bytes.len().max(LINE_BYTES_MAX + 1) as u64))?;
+        let has_them = chain_from_start(&begins).is_some_and(|link| link.seq >= repeated.link.seq);
+        if repeated.bytes.is_empty() || (has_them && last.highest.seq > repeated.link.seq) {
+            return self.recover_alone(segment, sealed, len, held.header.link);
+        }
+        // No number is given twice, not even that of a line after a gap in the sealed segment.
+        let link = later(repeated.link, self.link_of_sealed(sealed)?);
+        let there = self.read_from(0, len)?;
+        if !repeated.bytes.starts_with(&there) {
+            self.quarantine(segment, 0, &there)?;
+        }
+        // Written again even if they are there: a sync of them may have failed, and the next one would not report it.
+        self.file = SyncFile::new(Arc::clone(&self.file));
+        let emptied = if len > 0 { self.file.truncate(0) } else { Ok(()) };
+        emptied
+            .and_then(|()| append_all(&**self.file, &repeated.bytes))
+            .and_then(|()| self.file.sync())
+            .map_err(|source| Error::io("repeat lines in a new segment", self.layout.active(), source))?;
+        let len = repeated.bytes.len() as u64;
+        self.end = Mark { segment, len, link };
+        self.durable = self.end;
+        self.set_header(unchained(&repeated.bytes, &link));
+        self.record(&Event::Recovered { segment, healed_bytes: len, cut_bytes: 0 });
+        Ok(())
+    }
+
+    fn recover_from_area(&mut self, held: &Held, len: u64) -> Result<()> {
+        let header = held.header;
+        let base = Mark { segment: header.segment, len: header.base, link: header.link };
+        self.durable = base;
+        if let Some(found) = self.damage_before(&header, len)? {
+            let merged = self.merge(held, &[])?;
+            let last = last_valid(Arc::clone(&self.file), merged.link)
+                .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
+            self.end = Mark { link: later(merged.link, last.unused()), ..base };
+            self.begin_segment(&merged.bytes)?;
+            self.report_damage(base.segment, found);
+            return Ok(());
+        }
+        let there = self.read_from(header.base, len)?;
+        let merged = self.merge(held, &there)?;
+        let same = there.iter().zip(&merged.bytes).take_while(|(a, b)| a == b).count();
+        let (healed, cut) = (merged.bytes.len() - same, there.len() - same);
+        let end = Mark { len: header.base + merged.bytes.len() as u64, link: merged.link, ..base };
+        self.end = end;
+        if merged.bytes.is_empty() && cut == 0 {
+            return if self.area.is_none() { self.rebase(header.stray) } else { Ok(()) };
+        }
+        self.quarantine(header.segment, header.base + same as u64, &there[same..])?;
+        let alone = self.area.as_ref().is_some_and(|area| area.alone);
+        let written = match alone {
+            _ if merged.bytes.is_empty() => Ok(()),
+            true => self.rewrite(header, &merged.bytes),
+            false => self.write_in_place(&merged.bytes, header.base),
+        };
+        match written {
+            Ok(()) => self.finish_at(end, self.active_len()?)?,
+            // Refused where the file may only grow (`chattr +a`).
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && healed == 0 => self.finish_at(end, len)?,
+            Err(error) => {
+                if self.area.as_ref().is_some_and(|area| area.file().has_failed()) {
+                    (self.area, self.area_failed) = (None, true);
+                }
+                // What is sealed ends with a whole line, if the rest can be cut off: the area has that line.
+                let whole = merged.bytes[..same].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
+                if self.active_len()? > header.base + whole {
+                    let _ = self.file.truncate(header.base + whole);
+                }
+                self.begin_segment(&merged.bytes)?;
+                let repeated_bytes = merged.bytes.len() as u64;
+                self.record(&Event::Abandoned { segment: base.segment, repeated_bytes, error: error.to_string() });
+            }
+        }
+        if healed + cut > 0 {
+            let (healed_bytes, cut_bytes) = (healed as u64, cut as u64);
+            self.record(&Event::Recovered { segment: base.segment, healed_bytes, cut_bytes });
+        }
+        Ok(())
+    }
+
+    /// Writes `bytes` again, which are all that the segment is to have after the base, even where they are there: a sync
+    /// of them may have failed in a process that died of it or soon after. The next sync, which is this one's, would then
+    /// report success.
+    ///
+    /// Not in place. Measured on ext4: where a first write failed, the blocks are marked as never written; what is written
+    /// over the cached pages, and synced without an error, reads as NULs once the cache is dropped. The area's blocks were
+    /// synced before they were used, so it is written in place; then it alone has the bytes for a moment.
+    ///
+    /// Where others are at work, or this process was, the segment is not cut off while others follow it
+    /// ([`write_in_place`]): the system reports a failed sync to each handle that was open then, so to theirs as well.
+    ///
+    /// [`write_in_place`]: Self::write_in_place
+    fn rewrite(&mut self, header: Header, bytes: &[u8]) -> io::Result<()> {
+        let Some(area) = &mut self.area else { return Ok(()) };
+        let base = header.base;
+        if !area.fits(base, bytes.len() as u64) {
+            return Err(io::Error::other("the commit area has no room for all that was appended"));
+        }
+        // The header too: it says which bytes of the segment these are.
+        area.rebase(header)?;
+        area.write(bytes, base)?;
+        area.file().sync()?;
+        self.file.truncate(base)?;
+        append_all(&**self.file, bytes)
+    }
+
+    /// Like [`Tail::rewrite`], but the segment is never shorter in between.
+    fn write_in_place(&self, bytes: &[u8], base: u64) -> io::Result<()> {
+        // The segment's own handle appends.
+        write_all_at(&*self.storage.open(self.layout.active(), Access::Write)?, bytes, base)
+    }
+
+    /// What the segment, which has `there` after the base, should have after it.
+    fn merge(&self, held: &Held, there: &[u8]) -> Result<Merged> {
+        // Almost always the segment has all that the area has; then a look at what would come next is enough.
+        let mut wanted = there.len() + PEEK_BYTES;
+        loop {
+            let area =
+                held.read(wanted).map_err(|source| Error::io("read the commit area", &self.layout.commit(), source))?;
+            let merged = merge(there, &area, held.header.link);
+            let rest = area.get(merged.bytes.len()..).unwrap_or_default();
+            let next_is_cut_short = rest.is_empty() || (rest.starts_with(b"{") && !rest.contains(&b'\n'));
+            if area.len() < wanted || !next_is_cut_short {
+                return Ok(merged);
+            }
+            wanted = AREA_BYTES as usize + 1;
+        }
+    }
+
+    /// Recovery without an area of this segment: the end is after the last line that has a right hash. `known` is a line
+    /// before it, by the area of another one.
+    fn recover_alone(&mut self, segment: u64, sealed: &[u64], len: u64, known: Link) -> Result<()> {
+        let before = later(self.link_of_sealed(sealed)?, known);
+        let last = last_valid(Arc::clone(&self.file), before)
+            .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
+        self.durable = Mark { segment, len: 0, link: before };
+        let end = Mark { segment, len: last.end, link: last.link };
+        if last.link.seq < last.highest.seq {
+            // An older line or file was put there. No number is given again.
+            self.end = Mark { len, link: last.highest, ..end };
+            self.begin_segment(&[])?;
+            let found = format!("line {} at its end, and line {} before", last.link.seq, last.highest.seq);
+            self.report_damage(segment, found);
+            return Ok(());
+        }
+        if end.len == len {
+            self.end = end;
+            return self.rebase(0);
+        }
+        let rest = self.read_from(end.len, len)?;
+        self.quarantine(segment, end.len, &rest)?;
+        self.finish_at(end, len)?;
+        self.record(&Event::Recovered { segment, healed_bytes: 0, cut_bytes: rest.len() as u64 });
+        Ok(())
+    }
+
+    /// Cuts the segment off at `end`, where it is `len` bytes long, and moves the base there.
+    fn finish_at(&mut self, end: Mark, len: u64) -> Result<()> {
+        let mut stray = 0;
+        if len > end.len && self.file.truncate(end.len).is_err() {
+            // Refused where the file may only grow (`chattr +a`): then what is there stays, as a line of its own.
+            append_all(&**self.file, b"\n")
+                .map_err(|source| Error::io("end a torn line", self.layout.active(), source))?;
+            stray = len + 1 - end.len;
+        }
+        self.end = Mark { len: end.len + stray, ..end };
+        self.rebase(stray)
+    }
+
+    /// What is wrong with the segment before its base, where every byte was synced: `None` if nothing.
+    fn damage_before(&self, header: &Header, len: u64) -> Result<Option<String>> {
+        if len < header.base {
+            return Ok(Some(format!("{len} bytes, where {} had been synced", header.base)));
+        }
+        let end = header.base.saturating_sub(header.stray);
+        if end == 0 || self.last_link(end)? == Some(header.link) {
+            return Ok(None);
+        }
+        Ok(Some(format!("another line than number {} before byte {end}", header.link.seq)))
+    }
+
+    /// Keeps bytes that will be cut off or overwritten. NULs are what a lost write leaves; they say nothing.
+    fn quarantine(&self, segment: u64, offset: u64, bytes: &[u8]) -> Result<()> {
+        if bytes.iter().all(|&byte| byte == 0) {
+            return Ok(());
+        }
+        let directory = self.layout.quarantine();
+        let hash = crate::hash_bytes(bytes);
+        let path = directory.join(format!("{segment:06}-{offset}-{}.bytes", &hash[..16]));
+        let write = || -> io::Result<()> {
+            let file = match self.storage.open(&path, Access::WriteNew) {
+                // A recovery that was itself cut short.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.storage.open(&path, Access::Write)?
+                }
+                opened => opened?,
+            };
+            write_all_at(&*file, bytes, 0)?;
+            file.sync()?;
+            self.storage.sync_dir(&directory)
+        };
+        write().map_err(|source| Error::io("keep a torn fragment", &path, source))
+    }
+
+    /// What a line after those of the sealed segments is chained to.
+    fn link_of_sealed(&self, sealed: &[u64]) -> Result<Link> {
+        let last = |segment: u64, before: Link| {
+            let path = self.layout.sealed_segment(segment);
+            let read = || last_valid(Arc::from(self.storage.open(&path, Access::Read)?), before);
+            read().map_err(|source| Error::io("read a sealed segment", &path, source))
+        };
+        let mut link = Link::START;
+        let mut without_line = sealed.len();
+        for (at, &segment) in sealed.iter().enumerate().rev() {
+            let last = last(segment, Link::START)?;
+            if last.end > 0 {
+                link = last.unused();
+                break;
+            }
+            without_line = at;
+        }
+        for &segment in &sealed[without_line..] {
+            link = last(segment, link)?.unused();
+        }
+        Ok(link)
+    }
+}

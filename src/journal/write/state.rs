@@ -1,0 +1,175 @@
+//! What a process knows of the end of its journal, and looking at the files that it has open.
+//!
+//! The steps that change them build on one another: [`turnover`](super::turnover) on what is here,
+//! [`recovery`](super::recovery) on turnover, and [`tail`](super::tail) on both. None calls back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::area::Area;
+use super::events;
+use super::mark::Mark;
+use super::payloads::Payloads;
+use super::sync::SyncFile;
+use crate::disk::lock::{LockFile, Locked};
+use crate::disk::name::Seen;
+use crate::disk::{Storage, StorageFile, read_between, read_full_at};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::Options;
+use crate::journal::format::Layout;
+use crate::journal::format::event::Event;
+use crate::journal::format::line::{self, Link, TRAILER_BYTES_MAX};
+
+/// Where the journal ends, as far as this process knows. Trusted only after [`Tail::catch_up`], under the lock.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) layout: Layout,
+    pub(crate) id: Uuid,
+    pub(super) options: Options,
+    pub(super) lock: LockFile,
+    pub(super) file: SyncFile,
+    pub(super) file_id: (u64, u64),
+    /// `None` if no commit area can be written.
+    pub(super) area: Option<Area>,
+    pub(super) active_seen: Seen,
+    pub(super) area_seen: Seen,
+    /// Set when the area's file failed: a new one takes its place.
+    pub(super) area_failed: bool,
+    pub(super) end: Mark,
+    /// Everything before it is known to be synced in the segment itself. What only the area holds does not count, since
+    /// the area starts again with the next segment.
+    pub(super) durable: Mark,
+    /// Set when the file was left in a state that `end` does not describe.
+    pub(super) doubtful: bool,
+    /// Set when the last wait for the lock ended at its deadline.
+    pub(super) lock_missed: bool,
+    /// Lines of the batch that is written; kept for its memory.
+    pub(super) buffer: Vec<u8>,
+    /// Payloads of the batch before; kept for its memory.
+    pub(super) spare: Payloads,
+}
+
+impl Tail {
+    pub(super) fn unrecovered(
+        layout: Layout,
+        options: Options,
+        lock: LockFile,
+        id: Uuid,
+        file: Arc<dyn StorageFile>,
+    ) -> Result<Self> {
+        let storage = Arc::clone(&options.storage);
+        let file_id = stat_id(&*file, &layout)?;
+        let start = Mark { segment: 1, len: 0, link: Link::START };
+        Ok(Self {
+            storage,
+            layout,
+            id,
+            options,
+            lock,
+            file: SyncFile::new(file),
+            file_id,
+            area: None,
+            active_seen: Seen::default(),
+            area_seen: Seen::default(),
+            area_failed: false,
+            end: start,
+            durable: start,
+            doubtful: true,
+            lock_missed: false,
+            buffer: Vec::new(),
+            spare: Payloads::default(),
+        })
+    }
+
+    pub(super) fn lock(&mut self) -> Result<Locked> {
+        self.lock_within(self.options.lock_deadline)
+    }
+
+    pub(super) fn lock_within(&mut self, deadline: Duration) -> Result<Locked> {
+        let locked = self.lock.acquire(deadline);
+        self.lock_missed = locked.as_ref().is_err_and(|error| error.kind() == ErrorKind::Timeout);
+        locked
+    }
+
+    /// Whether the file that this process appends to is still the active segment.
+    pub(super) fn active_is_still_there(&mut self) -> Result<bool> {
+        let path = self.layout.active();
+        let still = Seen::now(&*self.storage, self.layout.parent())
+            .and_then(|now| self.active_seen.still(now, &*self.storage, path, self.file_id));
+        still.map_err(|source| Error::io("examine the ledger", path, source))
+    }
+
+    pub(super) fn active_len(&self) -> Result<u64> {
+        self.file.length().map_err(|source| Error::io("examine the ledger", self.layout.active(), source))
+    }
+
+    /// Reads the area's header again; false when the area is not the one that this process knows.
+    pub(super) fn refresh_area(&mut self) -> Result<bool> {
+        let path = self.layout.commit();
+        let Some(area) = &mut self.area else { return Ok(false) };
+        if area.file().has_failed() {
+            return Ok(false);
+        }
+        // The area is in the lock's directory.
+        let still = self.area_seen.still(self.lock.directory_seen(), &*self.storage, &path, area.id);
+        if !still.map_err(|source| Error::io("examine the commit area", &path, source))? {
+            return Ok(false);
+        }
+        let header = area.refresh().map_err(|source| Error::io("read the commit area", &path, source))?;
+        let Some(header) = header.filter(|header| header.segment == self.end.segment && header.ledger == self.id)
+        else {
+            return Ok(false);
+        };
+        // The process that moved the base has synced the segment up to there.
+        if self.durable.segment == header.segment && self.durable.len < header.base {
+            self.durable = Mark { segment: header.segment, len: header.base, link: header.link };
+        }
+        Ok(true)
+    }
+
+    /// The place in the chain of the line that ends at `len`, by its trailer.
+    pub(super) fn last_link(&self, len: u64) -> Result<Option<Link>> {
+        let wanted = len.min(TRAILER_BYTES_MAX as u64 + 1);
+        let mut bytes = vec![0; wanted as usize];
+        let read = read_full_at(&**self.file, &mut bytes, len - wanted)
+            .map_err(|source| Error::io("read the end of the ledger", self.layout.active(), source))?;
+        let line = bytes[..read].strip_suffix(b"\n");
+        Ok(line.and_then(line::trailer).map(|trailer| trailer.link))
+    }
+
+    /// Whether the area has the segment's last bytes before `len` at the same distance, as far as it has any: a line that
+    /// a stranger copied to the end of the segment is not there.
+    pub(super) fn area_ends_as_segment(&self, len: u64) -> Result<bool> {
+        let Some(area) = &self.area else { return Ok(false) };
+        let Some(from) = area.held_from(len.saturating_sub(TRAILER_BYTES_MAX as u64), len) else { return Ok(true) };
+        let there = self.read_from(from, len)?;
+        area.holds(&there, from).map_err(|source| Error::io("read the commit area", &self.layout.commit(), source))
+    }
+
+    pub(super) fn read_from(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
+        read_between(&**self.file, offset, len)
+            .map_err(|source| Error::io("read the end of the ledger", self.layout.active(), source))
+    }
+
+    pub(super) fn area_fits(&self, bytes: u64) -> bool {
+        self.area.as_ref().is_some_and(|area| area.fits(self.end.len, bytes))
+    }
+
+    /// Writes `event` to `events.jsonl`. An event that cannot be written is a warning: it must not fail the append.
+    pub(super) fn record(&self, event: &Event) {
+        if let Err(error) = events::record(&*self.storage, &self.layout, (self.options.clock)(), event) {
+            self.warn(&error);
+        }
+    }
+
+    pub(super) fn warn(&self, error: &Error) {
+        (self.options.warn)(error);
+    }
+}
+
+pub(super) fn stat_id(file: &dyn StorageFile, layout: &Layout) -> Result<(u64, u64)> {
+    Ok(file.stat().map_err(|source| Error::io("examine the ledger", layout.active(), source))?.id)
+}

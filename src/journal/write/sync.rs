@@ -1,0 +1,120 @@
+//! Syncing a file, and never again once a sync of it has failed.
+
+use std::io;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::mark::Mark;
+use crate::disk::StorageFile;
+
+/// A file, and whether a sync of it has failed. Clones, and other handles of it, share both.
+///
+/// After a failed sync the system forgets the error together with the pages that it could not write: the next sync says
+/// that all is well (the "fsyncgate" of 2018; ext4 and XFS do so by design).
+///
+/// Dereferences to the file for everything but [`sync`](Self::sync), which is its own.
+#[derive(Debug, Clone)]
+pub(super) struct SyncFile {
+    file: Arc<dyn StorageFile>,
+    past: Arc<Past>,
+}
+
+#[derive(Debug, Default)]
+struct Past {
+    /// Held during a sync: of two at once, the system reports a failure to only one.
+    turn: Mutex<()>,
+    failed: AtomicBool,
+}
+
+impl SyncFile {
+    pub(super) fn new(file: Arc<dyn StorageFile>) -> Self {
+        Self { file, past: Arc::default() }
+    }
+
+    /// The same file opened again, with what is known of the former handle.
+    pub(super) fn reopened(&self, file: Arc<dyn StorageFile>) -> Self {
+        Self { file, past: Arc::clone(&self.past) }
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        let _turn = self.past.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.has_failed() {
+            return Err(io::Error::other("an earlier sync of this file failed"));
+        }
+        self.file.sync().inspect_err(|_| self.past.failed.store(true, Ordering::Release))
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.past.failed.load(Ordering::Acquire)
+    }
+}
+
+impl Deref for SyncFile {
+    type Target = Arc<dyn StorageFile>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.file
+    }
+}
+
+/// Lines that were written and not synced, and all before them.
+///
+/// What was written earlier to other files than these is durable: an area is left, and a segment sealed, only once the
+/// segment is synced, or repeated in the next.
+#[derive(Debug)]
+pub(super) struct Unsynced {
+    pub(super) end: Mark,
+    /// `None` if the area does not have the lines.
+    pub(super) area: Option<SyncFile>,
+    pub(super) segment: SyncFile,
+    pub(super) segment_id: (u64, u64),
+}
+
+/// Which sync has made lines durable.
+#[derive(Debug)]
+pub(super) enum Synced {
+    Area,
+    /// The segment's own, with the error of the area's.
+    Segment {
+        area: Option<io::Error>,
+    },
+    Nothing(io::Error),
+}
+
+impl Unsynced {
+    /// Syncs the commit area or, where that fails, the segment, which has the same bytes. Needs no lock.
+    pub(super) fn sync(&self) -> Synced {
+        let area = match self.area.as_ref().map(SyncFile::sync) {
+            Some(Ok(())) => return Synced::Area,
+            Some(Err(error)) => Some(error),
+            None => None,
+        };
+        match self.segment.sync() {
+            Ok(()) => Synced::Segment { area },
+            Err(error) => Synced::Nothing(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::disk::{Access, Disk, Storage};
+
+    /// Another handle of a file, of which the first knows that a sync failed.
+    #[test]
+    fn a_failed_sync_is_remembered_in_every_handle() {
+        let disk = Disk;
+        let open = || Arc::from(disk.open(Path::new("Cargo.toml"), Access::Read).unwrap());
+        let file = SyncFile::new(open());
+        let other = file.reopened(open());
+        file.sync().unwrap();
+        file.past.failed.store(true, Ordering::Release);
+        assert_eq!(other.sync().unwrap_err().to_string(), "an earlier sync of this file failed");
+        assert!(other.clone().has_failed());
+        assert!(!SyncFile::new(open()).has_failed());
+    }
+}

@@ -1,0 +1,125 @@
+//! Leaving what is full, or cannot be trusted any more: the commit area's base moves on, the area is replaced, the segment
+//! is sealed and the next one begun. Under the lock.
+
+use std::io;
+use std::sync::Arc;
+
+use super::area::Area;
+use super::chain::unchained;
+use super::mark::Mark;
+use super::state::{Tail, stat_id};
+use super::sync::SyncFile;
+use crate::disk::{Access, StorageFile, append_all, unless_missing};
+use crate::error::{Error, Result};
+use crate::journal::format::event::Event;
+use crate::journal::format::header::Header;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+impl Tail {
+    pub(super) fn day(&self) -> i64 {
+        (self.options.clock)().div_euclid(DAY_MS)
+    }
+
+    /// Moves the area's base to the end of the segment. The `stray` bytes before it are not lines.
+    pub(super) fn rebase(&mut self, stray: u64) -> Result<()> {
+        let segment = self.end.segment;
+        self.sync_segment()?;
+        if self.end.segment == segment {
+            self.set_header(stray);
+        }
+        Ok(())
+    }
+
+    /// Syncs the segment, so that the area is free for what comes next.
+    pub(super) fn sync_segment(&mut self) -> Result<()> {
+        match self.file.sync() {
+            Ok(()) => {
+                self.durable = self.end;
+                Ok(())
+            }
+            Err(error) => self.abandon_segment(&error),
+        }
+    }
+
+    /// Like [`Tail::rebase`], but on a segment that is synced to its end. Without an area the journal goes on: every batch
+    /// then syncs the segment itself, until one can be made.
+    pub(super) fn set_header(&mut self, stray: u64) {
+        let day = match self.area.as_ref().and_then(Area::header) {
+            Some(header) if header.segment == self.end.segment => header.day,
+            _ => self.day(),
+        };
+        let Mark { segment, len, link } = self.end;
+        let header = Header { ledger: self.id, segment, base: len, stray, day, link };
+        if self.area.as_mut().is_some_and(|area| area.rebase(header).is_ok()) {
+            return;
+        }
+        // Another process may still know the old one. Nothing in it is needed, since the segment is synced; without a
+        // header it is not used.
+        if let Ok(Some(old)) = Area::open(&*self.storage, &self.layout) {
+            old.invalidate();
+        }
+        let made = Area::create(&*self.storage, &self.layout).and_then(|mut area| area.rebase(header).map(|()| area));
+        match made {
+            Ok(area) => (self.area, self.area_failed) = (Some(area), false),
+            Err(error) => {
+                self.area = None;
+                let path = self.layout.commit();
+                self.warn(&Error::io("make the commit area", &path, error));
+                match unless_missing(self.storage.remove(&path)) {
+                    // It is not in the way any more, and need not be looked for with each append.
+                    Ok(()) => self.area_failed = false,
+                    Err(error) => self.warn(&Error::io("remove the commit area", &path, error)),
+                }
+            }
+        }
+    }
+
+    /// Puts a new area in the place of one that failed.
+    pub(super) fn replace_area(&mut self) -> Result<()> {
+        self.area = None;
+        self.area_failed = true;
+        self.rebase(0)
+    }
+
+    /// After a failed sync the pages of the segment read back as written, yet may never reach the disk; a second sync
+    /// would say that all is well. So the segment is finished, and what is not known to be durable is repeated in a new
+    /// one, to the byte: the chain runs on, and readers give each line once.
+    pub(super) fn abandon_segment(&mut self, error: &io::Error) -> Result<()> {
+        let segment = self.end.segment;
+        let from = if self.durable.segment == segment { self.durable.len } else { 0 };
+        let len = self.active_len()?.max(self.end.len);
+        let suspect = self.read_from(from, len)?;
+        if len != self.end.len
+            && let Some(link) = self.last_link(len)?
+        {
+            self.end.link = link;
+        }
+        self.begin_segment(&suspect)?;
+        self.record(&Event::Abandoned { segment, repeated_bytes: suspect.len() as u64, error: error.to_string() });
+        Ok(())
+    }
+
+    /// Seals the active segment as it is, and begins the next with `repeated` lines, synced.
+    ///
+    /// Each step can be the last one before a crash: a segment that is sealed while the next does not exist is an empty
+    /// active segment, and until the area has the new segment's header, recovery repeats the lines itself.
+    pub(super) fn begin_segment(&mut self, repeated: &[u8]) -> Result<()> {
+        let sealed = self.layout.sealed_segment(self.end.segment);
+        let active = self.layout.active().to_owned();
+        let failed = |source| Error::io("begin a new segment", &active, source);
+        self.doubtful = true;
+        self.storage.rename(&active, &sealed).map_err(|e| Error::io("seal the segment", &sealed, e))?;
+        self.storage.sync_dir(&self.layout.sealed()).map_err(failed)?;
+        let file: Arc<dyn StorageFile> = Arc::from(self.storage.open(&active, Access::AppendNew).map_err(failed)?);
+        append_all(&*file, repeated).and_then(|()| file.sync()).map_err(failed)?;
+        self.storage.sync_dir(self.layout.parent()).map_err(failed)?;
+        self.file_id = stat_id(&*file, &self.layout)?;
+        self.file = SyncFile::new(file);
+        self.end = Mark { segment: self.end.segment + 1, len: repeated.len() as u64, link: self.end.link };
+        self.durable = self.end;
+        self.set_header(unchained(repeated, &self.end.link));
+        self.doubtful = false;
+        Ok(())
+    }
+}

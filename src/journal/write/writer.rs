@@ -1,0 +1,156 @@
+//! Group commit: one write and one sync for all callers that came meanwhile. When a call returns, nothing of it is in
+//! memory alone.
+
+use std::sync::{Mutex, MutexGuard};
+
+use super::group::{Abandoned, Forming, Group, lock};
+use super::mark::Mark;
+use super::payloads::Payloads;
+use super::state::Tail;
+use super::sync::{Synced, Unsynced};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::{Appended, Cursor, Durability};
+
+/// The threads of this process that append to one journal.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// A batch ends with the place before its first line.
+    group: Group<Payloads, Result<Mark>>,
+    tail: Mutex<Tail>,
+    durability: Durability,
+    /// The one that closes the journal: a forked child has a copy, and shares its locks.
+    process: u32,
+    /// An end that the tail had, whether or not it was synced; readable while a batch is being written.
+    seen: Mutex<Cursor>,
+}
+
+/// Reading from here gives the lines after `mark`. Its line count is not known and stays 0.
+fn cursor(mark: &Mark) -> Cursor {
+    Cursor { segment: mark.segment, offset: mark.len, lines: 0, seq: mark.link.seq }
+}
+
+fn abandoned() -> Error {
+    Error::new(ErrorKind::Abandoned, "append to the ledger").detail("the thread that wrote this batch panicked")
+}
+
+impl Writer {
+    pub(crate) fn new(tail: Tail) -> Self {
+        Self {
+            group: Group::default(),
+            durability: tail.options.durability,
+            process: std::process::id(),
+            seen: Mutex::new(cursor(&tail.end)),
+            tail: Mutex::new(tail),
+        }
+    }
+
+    /// Appends the payloads as consecutive lines, and returns the place of the first.
+    pub(crate) fn append(&self, payloads: &[&[u8]]) -> Result<Appended> {
+        let mut place = 0;
+        let add = |batch: &mut Payloads| {
+            place = batch.count();
+            payloads.iter().for_each(|payload| batch.push(payload));
+        };
+        let (_, outcome) = self.group.join(add, |forming| self.write(forming));
+        let before = outcome.unwrap_or_else(|Abandoned| Err(abandoned()))?;
+        Ok(Appended { seq: before.link.seq + 1 + place as u64, durability: self.durability })
+    }
+
+    /// Writes and syncs the batch, which is closed once the tail is to be had: until then it grows.
+    fn write(&self, forming: Forming<'_, Payloads, Result<Mark>>) -> Result<Mark> {
+        let written = {
+            let mut tail = self.tail();
+            let mut payloads = tail.take_spare();
+            forming.close(&mut payloads);
+            let written = tail.append(&payloads);
+            tail.give_spare(payloads);
+            *lock(&self.seen) = cursor(&tail.end);
+            written
+        };
+        let (before, unsynced) = written?;
+        self.sync(&unsynced)?;
+        Ok(before)
+    }
+
+    fn sync(&self, unsynced: &Unsynced) -> Result<()> {
+        if self.durability == Durability::Flushed {
+            return Ok(());
+        }
+        match unsynced.sync() {
+            Synced::Area => Ok(()),
+            other => self.tail().synced(unsynced, other),
+        }
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(|poisoned| {
+            // A leader panicked during a batch. The next append examines the files again.
+            self.tail.clear_poison();
+            let mut tail = poisoned.into_inner();
+            tail.doubtful = true;
+            tail
+        })
+    }
+
+    pub(crate) fn seen_end(&self) -> Cursor {
+        *lock(&self.seen)
+    }
+
+    pub(crate) fn is_recovered(&self) -> bool {
+        !self.tail().doubtful
+    }
+
+    pub(crate) fn end(&self) -> Result<Mark> {
+        self.tail().end()
+    }
+
+    /// Runs `work` while no thread and no process appends.
+    pub(crate) fn under_lock<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        // The lock keeps other processes out, and the tail the other threads, who have the same lock.
+        let mut tail = self.tail();
+        let _locked = tail.lock()?;
+        work()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            self.tail().close();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use crate::journal::{Journal, Options};
+
+    /// Neither a thread that shares the journal nor one with a handle of its own.
+    #[test]
+    fn nobody_appends_while_work_is_done_under_the_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || {
+            let mut options = Options::new(Arc::new(|| 0));
+            options.lock_deadline = Duration::from_secs(60);
+            Journal::open(directory.path().join("log.jsonl"), options).unwrap()
+        };
+        let (journal, other) = (open(), open());
+        let appended = journal
+            .under_lock(|| {
+                let appends: Vec<_> = [journal.clone(), other]
+                    .into_iter()
+                    .map(|journal| std::thread::spawn(move || journal.append(b"{}").map(|appended| appended.seq)))
+                    .collect();
+                std::thread::sleep(Duration::from_millis(100));
+                assert!(appends.iter().all(|append| !append.is_finished()));
+                Ok(appends)
+            })
+            .unwrap();
+        let mut numbers: Vec<_> = appended.into_iter().map(|append| append.join().unwrap().unwrap()).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2]);
+    }
+}

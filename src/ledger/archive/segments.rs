@@ -1,0 +1,259 @@
+//! Moving sealed segments to an archive.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::copy;
+use crate::disk::lock::LockFile;
+use crate::disk::make_directory;
+use crate::disk::{Access, Disk, Storage};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::format::Layout;
+use crate::journal::format::identity;
+use crate::journal::format::line::{self, Link};
+use crate::journal::read::Splitter;
+use crate::journal::read::moved::{self, Boundary};
+use crate::journal::write::{events, place};
+use crate::ledger::event::LedgerEvent;
+use crate::ledger::places::Places;
+use crate::ledger::{Ledger, detached};
+use crate::metrics::{Fields, Timestamp};
+
+/// A sealed segment of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SealedSegment {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Its file.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// The latest time at which an execution in it began or ended, UTC; `None` if it stays anyway and was not read, or a
+    /// line of it is not a record.
+    pub latest: Option<Timestamp>,
+    /// Why it cannot be moved to an archive; `None` if it can, with all before it.
+    pub stays: Option<String>,
+    /// The last line.
+    end: Link,
+}
+
+/// The sealed segments of the ledger whose active segment is `path`, in order. Reads only and takes no lock.
+///
+/// Only what is whole can be moved, from the first segment on without a gap. The last sealed segment always stays: from
+/// it a recovery knows the next line's number.
+///
+/// # Errors
+/// As [`Records::open`](crate::ledger::Records::open); [`ErrorKind::Io`] also when a segment is moved away at this moment.
+pub fn sealed_segments(path: impl AsRef<Path>) -> Result<Vec<SealedSegment>> {
+    sealed_on(&Disk, &Layout::to_read(path.as_ref())?)
+}
+
+fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment>> {
+    let numbers = layout.sealed_segments(storage)?;
+    let archived = moved::moved_before(storage, layout, numbers.first().copied().unwrap_or(1))?;
+    let mut before = archived.map_or(Link::START, |archived| archived.link);
+    let mut segments: Vec<SealedSegment> = Vec::new();
+    let mut blocked = None;
+    // The process that completes such an execution looks for its record from there on.
+    let mut denied = Vec::new();
+    let unsettled = detached::all(storage, layout, &mut denied)?.into_iter();
+    if let Some(error) = denied.pop() {
+        return Err(error);
+    }
+    let unsettled: Vec<_> =
+        unsettled.filter_map(|state| Some((state.since?.segment, state.record.execution_id))).collect();
+    for (at, &number) in numbers.iter().enumerate() {
+        let path = layout.sealed_segment(number);
+        let stat = storage.stat(&path).map_err(|source| Error::io("examine a segment", &path, source))?;
+        let bytes = stat.map_or(0, |stat| stat.len);
+        let (mut latest, mut end) = (None, before);
+        let unsettled = unsettled.iter().find(|(since, _)| *since <= number).map(|(_, id)| {
+            format!("it may hold the record of {id}, whose completion was cut short: complete it once more")
+        });
+        let stays = match (&blocked, unsettled, numbers.get(at + 1)) {
+            (Some(first), ..) => Some(format!("segment {first} before it stays")),
+            (None, Some(unsettled), _) => Some(unsettled),
+            (None, None, None) => Some("it is the last sealed one, which tells the number of the next line".to_owned()),
+            (None, None, Some(&next)) => {
+                let walked = walk(storage, &path, before, u64::MAX)?;
+                (latest, end) = (walked.latest, walked.end);
+                match walked.fault {
+                    Some(fault) => Some(format!("it does not verify: {fault}")),
+                    None => walk(storage, &layout.sealed_segment(next), end, 1)?
+                        .fault
+                        .map(|_| format!("segment {next} does not begin with the line after its last")),
+                }
+            }
+        };
+        if stays.is_some() && blocked.is_none() {
+            blocked = Some(number);
+        }
+        segments.push(SealedSegment { number, path, bytes, latest, stays, end });
+        before = end;
+    }
+    Ok(segments)
+}
+
+/// What was found in a segment.
+struct Walked {
+    end: Link,
+    latest: Option<Timestamp>,
+    /// Why its lines do not follow one another; `None` if all do.
+    fault: Option<String>,
+}
+
+/// Reads at most `lines_max` lines of a segment, the first of which should come after `before`.
+fn walk(storage: &dyn Storage, path: &Path, before: Link, lines_max: u64) -> Result<Walked> {
+    let failed = |source| Error::io("read a sealed segment", path, source);
+    let mut lines = Splitter::new(Arc::from(storage.open(path, Access::Read).map_err(failed)?), 0);
+    let mut walked = Walked { end: before, latest: None, fault: None };
+    let (mut number, mut unknown) = (0, false);
+    while number < lines_max
+        && let Some(piece) = lines.next_piece().map_err(failed)?
+    {
+        number += 1;
+        let bytes = lines.bytes(piece);
+        let follows = line::check(bytes).filter(|trailer| trailer.follows(&walked.end));
+        let Some(trailer) = follows.filter(|_| !piece.unfinished) else {
+            let expected = walked.end.seq.saturating_add(1);
+            walked.fault =
+                Some(format!("expected line {expected} as line {number} of the file (byte {})", piece.offset));
+            break;
+        };
+        walked.end = trailer.link;
+        match Fields::from_sealed(bytes, trailer.payload_end) {
+            Ok(fields) => walked.latest = walked.latest.max(Some(fields.timestamp_start)).max(fields.timestamp_end),
+            Err(_) => unknown = true,
+        }
+    }
+    if number == 0 {
+        walked.fault = Some("it has no line".to_owned());
+    }
+    walked.latest = walked.latest.filter(|_| !unknown);
+    Ok(walked)
+}
+
+impl Ledger {
+    /// Returns the [`sealed_segments`] of this ledger.
+    ///
+    /// # Errors
+    /// Those of [`sealed_segments`].
+    pub fn sealed_segments(&self) -> Result<Vec<SealedSegment>> {
+        sealed_on(self.storage(), self.shared.journal.layout())
+    }
+
+    /// Moves the sealed segments up to number `last` to the archive in `directory`, which is made if it is not there, and
+    /// returns those that were moved. Records are never deleted: the archive is a ledger under the same name, which
+    /// everything that reads a ledger reads, and which verifies; it must not be opened to write. [`Verification::archived`]
+    /// says where what is left begins.
+    ///
+    /// Appends go on meanwhile. [`Records`](crate::ledger::Records) that were still before the end of a moved segment
+    /// report which lines they miss, and go on after it. A [`Scan`](crate::ledger::Scan) or a verification that comes to
+    /// one in that moment fails.
+    ///
+    /// [`Verification::archived`]: crate::ledger::Verification::archived
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`], with nothing written, if one of them [has to stay](SealedSegment::stays);
+    /// [`ErrorKind::Unsuitable`] if another ledger or another file is in the archive's place, the archive was opened to
+    /// write, or every user may replace its files; [`ErrorKind::Timeout`] if another process archives, or keeps the
+    /// ledger's lock; [`ErrorKind::Io`] if a disk refuses. What was moved before an error stays moved, and is whole.
+    pub fn archive_segments(&self, last: u64, directory: impl AsRef<Path>) -> Result<Vec<SealedSegment>> {
+        let (options, layout) = (&self.shared.options.journal, self.shared.journal.layout());
+        let mut lock = LockFile::open(Arc::clone(&options.storage), layout.archive_lock())?;
+        let _locked = lock.acquire(options.lock_deadline)?;
+        let mut segments = self.sealed_segments()?;
+        segments.retain(|segment| segment.number <= last);
+        let refuse = |error: Error, segment: &SealedSegment| match &segment.stays {
+            Some(why) => error.detail(format!("segment {}: {why}", segment.number)),
+            None => error,
+        };
+        let error = Error::new(ErrorKind::Invalid, "archive segments").path(layout.active());
+        let error = segments.iter().fold(error, refuse);
+        if !error.details().is_empty() {
+            return Err(error);
+        }
+        let Some(first) = segments.first() else { return Ok(segments) };
+        let archive = self.open_archive(directory.as_ref(), first.number)?;
+        for segment in &segments {
+            self.archive_segment(segment, &archive)?;
+        }
+        Ok(segments)
+    }
+
+    fn archive_segment(&self, segment: &SealedSegment, archive: &Layout) -> Result<()> {
+        let copied = copy::verified(self.storage(), &segment.path, &archive.sealed_segment(segment.number))?;
+        let to = archive.active().display().to_string();
+        let event =
+            LedgerEvent::archived(Boundary { segment: segment.number, bytes: copied.bytes, link: segment.end, to });
+        self.shared.journal.under_lock(|| self.tell_and_remove(&event, &segment.path))
+    }
+
+    /// The layout of the archive in `directory`, which goes on with segment `first`, and its machinery.
+    fn open_archive(&self, directory: &Path, first: u64) -> Result<Layout> {
+        let (storage, layout) = (self.storage(), self.shared.journal.layout());
+        let name = layout.active().file_name().unwrap_or_default();
+        let archive = Layout::new(&copy::absolute(directory).join(name));
+        let unsuitable =
+            |detail: &str| Error::new(ErrorKind::Unsuitable, "open the archive").path(archive.active()).detail(detail);
+        let examine = |path: &Path| storage.stat(path).map_err(|source| Error::io("examine the archive", path, source));
+        make_directory(storage, archive.machinery())?;
+        place::check_directories(storage, &archive)?;
+        // With the dot, what a symbolic link leads to.
+        let id = |layout: &Layout| Ok(examine(&layout.machinery().join("."))?.map(|stat| stat.id));
+        if id(&archive)? == id(layout)? {
+            return Err(unsuitable("this is the ledger itself; choose another directory"));
+        }
+        if examine(archive.active())?.is_some() {
+            return Err(unsuitable(
+                "expected sealed segments alone, found an active one: the archive was opened to write; \
+                 choose another directory",
+            ));
+        }
+        self.begin_archive(&archive, first)?;
+        match identity::read(storage, &archive)? {
+            Some(id) if id == self.shared.journal.id() => {}
+            Some(_) => return Err(unsuitable("another ledger is archived here; choose another directory")),
+            None => _ = copy::verified(storage, &layout.identity(), &archive.identity())?,
+        }
+        make_directory(storage, &archive.sealed())?;
+        Ok(archive)
+    }
+
+    /// An archive that does not begin with the first segment says where it does, as the ledger that it is cut from.
+    fn begin_archive(&self, archive: &Layout, first: u64) -> Result<()> {
+        let (storage, layout) = (self.storage(), self.shared.journal.layout());
+        if let Some(&last) = archive.sealed_segments(storage)?.last() {
+            // A crash may have left copies of segments that are here as well.
+            return match last.checked_add(1) {
+                Some(next) if next >= first => Ok(()),
+                _ => Err(Error::new(ErrorKind::Unsuitable, "open the archive").path(archive.active()).detail(format!(
+                    "it ends with segment {last}, and segment {first} is next; choose the last archive, or a new one"
+                ))),
+            };
+        }
+        if let Some(before) = moved::moved_before(storage, layout, first)?
+            && moved::moved_before(storage, archive, first)?.is_none()
+        {
+            let event = LedgerEvent::archived(before);
+            events::record(storage, archive, (self.shared.options.journal.clock)(), &event)?;
+        }
+        Ok(())
+    }
+
+    /// Says durably what becomes of a file, and then removes it.
+    pub(super) fn tell_and_remove(&self, event: &LedgerEvent, path: &Path) -> Result<()> {
+        let (storage, layout) = (self.storage(), self.shared.journal.layout());
+        events::record(storage, layout, (self.shared.options.journal.clock)(), event)?;
+        // The file of events may be new.
+        let machinery = layout.machinery();
+        storage.sync_dir(machinery).map_err(|source| Error::io("record an event", machinery, source))?;
+        let remove = || storage.remove(path).and_then(|()| storage.sync_dir(path.parent().unwrap_or(Path::new(""))));
+        remove().map_err(|source| Error::io("remove what was archived or is to be deleted", path, source))
+    }
+
+    pub(super) fn storage(&self) -> &dyn Storage {
+        &*self.shared.options.journal.storage
+    }
+}

@@ -1,0 +1,36 @@
+//! What is recorded of an execution whose record is refused.
+
+use crate::error::Error;
+use crate::metrics::ExecutionMetrics;
+
+/// The record without the fields that a skill may have set to something impossible: an execution is recorded, whatever
+/// its skill said about it. The reasons are in the tag `refused`. A skill without a name is called `unnamed`, and a
+/// version that says nothing is `unknown`.
+pub(super) fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
+    let name = |given: &str, substitute: &str| if given.trim().is_empty() { substitute } else { given }.to_owned();
+    let mut bare = ExecutionMetrics::new(
+        record.execution_id,
+        name(&record.skill_name, "unnamed"),
+        name(&record.skill_version, "unknown"),
+        record.timestamp_start,
+    );
+    bare.timestamp_end = record.timestamp_end;
+    bare.operator.clone_from(&record.operator);
+    bare.environment.clone_from(&record.environment);
+    bare.orchestrator_version.clone_from(&record.orchestrator_version);
+    bare.total_latency_ms = record.total_latency_ms;
+    bare.wall_clock_time_ms = record.wall_clock_time_ms;
+    bare.kind = record.kind.clone();
+    // No text is impossible here, and without them the run would miss its execution.
+    bare.run.run_id.clone_from(&record.run.run_id);
+    bare.run.parent_run_id.clone_from(&record.run.parent_run_id);
+    bare.run.parent_execution_id = record.run.parent_execution_id;
+    bare.status.clone_from(&record.status);
+    bare.execution_succeeded = record.execution_succeeded;
+    bare.execution_failed = record.execution_failed;
+    if let Some(reason) = &record.error_reason {
+        bare.set_error_reason(reason.clone());
+    }
+    bare.tags.insert("refused".to_owned(), reasons.details().into());
+    bare
+}
