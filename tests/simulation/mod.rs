@@ -1,8 +1,6 @@
 //! A journal on a simulated disk: what is appended to it, and what must be found there after a crash. Shared by the tests
 //! of several promises.
 
-#![allow(dead_code, reason = "each test takes what it needs")]
-
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
