@@ -20,7 +20,8 @@ impl ExecutionMetrics {
     pub(super) fn check_tags(&self, faults: &mut Faults) {
         for (key, value) in &self.tags {
             let Err(fault) = check_tag(value, TAG_DEPTH_MAX) else { continue };
-            let field = format_args!("tags[{}]", shortened(key));
+            let key = shortened(key);
+            let field = format_args!("tags[{key}]");
             match fault {
                 Unreadable::TooDeep => {
                     let expected = format_args!("at most {TAG_DEPTH_MAX} arrays and objects inside each other");
