@@ -4,8 +4,11 @@
 //! path of the ledger and the whole record as it was known then, and the last one counts. The first is written at the
 //! beginning, as interrupted, so that an execution whose process is killed has a record too.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +25,7 @@ use super::{Ledger, Skill, clock, sweep, to_json, valid_json};
 use crate::disk::lock::Locked;
 use crate::disk::make_directory;
 use crate::disk::{Access, Disk, Storage, StorageFile, append_all, canonical, unless_missing};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
 use crate::journal::Cursor;
 use crate::journal::format::line::{self, Link};
@@ -51,7 +54,7 @@ const END: &str = ".jsonl";
 /// let ledger = Ledger::open(&path)?;
 /// assert_eq!(ledger.take_back(&fallback)?, 1);
 /// assert_eq!(ledger.scan()?.count(), 1);
-/// assert!(fallback.records()?.is_empty());
+/// assert!(fallback.records()?.records.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,13 +76,23 @@ pub struct FallbackRecord {
     pub in_flight: bool,
 }
 
+/// What a [`Fallback`] keeps.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct FallbackRecords {
+    /// The records, in the order of their executions' ids.
+    pub records: Vec<FallbackRecord>,
+    /// Why other files could not be read as records: nobody can tell which ledger they belong to.
+    pub unreadable: Vec<Error>,
+}
+
 /// An execution whose record goes to a [`Fallback`]. If it is dropped, it is recorded as interrupted.
 #[derive(Debug)]
 #[must_use = "dropping it records the execution as interrupted"]
 pub struct FallbackExecution {
     kept: Kept,
     path: PathBuf,
-    ledger: String,
+    ledger: PathBuf,
     record: Box<ExecutionMetrics>,
     begun: Instant,
     /// How long it took, once its clock was stopped.
@@ -95,13 +108,18 @@ struct Kept {
 
 #[derive(Serialize)]
 struct LineOut<'l> {
-    ledger: &'l str,
+    /// For people too.
+    ledger: Cow<'l, str>,
+    /// The bytes of a path that is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger_bytes: Option<&'l [u8]>,
     record: &'l serde_json::value::RawValue,
 }
 
 #[derive(Deserialize)]
 struct LineIn {
     ledger: String,
+    ledger_bytes: Option<Vec<u8>>,
     record: ExecutionMetrics,
 }
 
@@ -129,7 +147,7 @@ impl Fallback {
         make_directory(&Disk, &self.directory)?;
         let path = self.directory.join(format!("{}{END}", record.execution_id));
         let kept = make(&path).map_err(|source| Error::io("keep a record elsewhere", &path, source))?;
-        let ledger = place_of(ledger).to_string_lossy().into_owned();
+        let ledger = place_of(ledger);
         let record = Box::new(record);
         let mut execution = FallbackExecution { kept, path, ledger, record, begun: Instant::now(), took: None };
         let mut interrupted = execution.record.clone();
@@ -140,42 +158,30 @@ impl Fallback {
         Ok(execution)
     }
 
-    /// The records that are kept, of all ledgers, in the order of their executions' ids.
+    /// The records that are kept, of all ledgers.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the directory or a file in it cannot be read. A directory that does not exist holds nothing.
-    pub fn records(&self) -> Result<Vec<FallbackRecord>> {
-        let files = self.files()?;
-        let read = |path: PathBuf| {
-            let found = (|| -> io::Result<_> {
-                let file: Arc<dyn StorageFile> = Arc::from(Disk.open(&path, Access::Read)?);
-                let in_flight = Locked::try_share(&file)?.is_none();
-                Ok(last(file)?.map(|(ledger, record)| (in_flight, ledger, record)))
-            })();
-            match found {
-                Ok(found) => Ok(found.map(|(in_flight, ledger, record)| FallbackRecord {
-                    file: path,
-                    ledger: ledger.into(),
-                    record,
-                    in_flight,
-                })),
-                // Taken back meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(source) => Err(Error::io("read a record that is kept elsewhere", &path, source)),
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the directory cannot be read. One that does not exist holds nothing.
+    pub fn records(&self) -> Result<FallbackRecords> {
+        let mut found = FallbackRecords::default();
+        for path in self.files()? {
+            match look(path) {
+                Ok(record) => found.records.extend(record),
+                Err(error) => found.unreadable.push(error),
             }
-        };
-        files.into_iter().filter_map(|path| read(path).transpose()).collect()
+        }
+        Ok(found)
     }
 
-    /// Those of [`records`](Self::records) that belong to the ledger whose active segment is `ledger`.
+    /// Like [`records`](Self::records), but only those of the ledger whose active segment is `ledger`.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the directory or a file in it cannot be read.
-    pub fn records_of(&self, ledger: &Path) -> Result<Vec<FallbackRecord>> {
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the directory cannot be read.
+    pub fn records_of(&self, ledger: &Path) -> Result<FallbackRecords> {
         let place = place_of(ledger);
-        let mut records = self.records()?;
-        records.retain(|record| place_of(&record.ledger) == place);
-        Ok(records)
+        let mut found = self.records()?;
+        found.records.retain(|record| is_at(&record.ledger, &place));
+        Ok(found)
     }
 
     /// Looks whether records are kept, of any ledger; `None` if not.
@@ -186,11 +192,12 @@ impl Fallback {
             Err(error) => return Some(Check::failed(NAME, Level::Warning, &error)),
         };
         let mut by_ledger = BTreeMap::<_, u64>::new();
-        for record in records {
+        for record in records.records {
             *by_ledger.entry(record.ledger).or_default() += 1;
         }
-        let counts: Vec<_> =
+        let mut counts: Vec<_> =
             by_ledger.iter().map(|(ledger, records)| format!("{records} of {}", ledger.display())).collect();
+        counts.extend(records.unreadable.iter().map(Error::with_source));
         (!counts.is_empty()).then(|| {
             let found = format!("records in {}: {}", self.directory.display(), counts.join(", "));
             Check::warning(
@@ -252,8 +259,10 @@ impl FallbackExecution {
     fn write(&self, record: &ExecutionMetrics) -> Result<()> {
         let json = valid_json(record).or_else(|reasons| to_json(&bare(record, &reasons)))?;
         let failed = |source| Error::io("keep a record elsewhere", &self.path, source);
+        let ledger_bytes = self.ledger.to_str().is_none().then(|| self.ledger.as_os_str().as_bytes());
+        let ledger = self.ledger.to_string_lossy();
         let payload = serde_json::value::RawValue::from_string(json)
-            .and_then(|record| serde_json::to_vec(&LineOut { ledger: &self.ledger, record: &record }))
+            .and_then(|record| serde_json::to_vec(&LineOut { ledger, ledger_bytes, record: &record }))
             .map_err(|source| failed(source.into()))?;
         // Begun with a line feed, so that what a failed write left before it is a line of its own, which is not valid.
         let mut line = vec![b'\n'];
@@ -268,20 +277,20 @@ impl FallbackExecution {
 
 impl Ledger {
     /// Appends the records of this ledger that `fallback` keeps, each once, and removes them there. Those of executions
-    /// that are in flight stay. Returns how many were removed.
+    /// that are in flight stay. Returns how many were removed. A file that cannot be read as a record stays too, with a
+    /// warning.
     ///
     /// # Errors
-    /// The errors of [`Fallback::records`], and those of the append: then the records stay where they are.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the directory cannot be read, and the errors of the append: then the
+    /// records stay where they are.
     pub fn take_back(&self, fallback: &Fallback) -> Result<u64> {
-        let own = self.shared.journal.layout().active();
-        let place = place_of(own);
+        let place = place_of(self.shared.journal.layout().active());
         let mut taken = Vec::new();
         for path in fallback.files()? {
-            let failed = |source| Error::io("take back a record that was kept elsewhere", &path, source);
-            let Some(kept) = lock(&path).map_err(failed)? else { continue };
-            match last(Arc::clone(&kept.file)).map_err(failed)? {
-                Some((ledger, record)) if place_of(Path::new(&ledger)) == place => taken.push((path, kept, record)),
-                _ => {}
+            match take(&path) {
+                Ok(Some((kept, ledger, record))) if is_at(&ledger, &place) => taken.push((path, kept, record)),
+                Ok(_) => {}
+                Err(error) => self.shared.warn(&error),
             }
         }
         let pending = taken.iter().map(|(_, _, record)| Pending { since: Cursor::START, record: record.clone() });
@@ -311,28 +320,56 @@ fn make(path: &Path) -> io::Result<Kept> {
 /// How long [`make`] waits for a reader of the directory.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 
-/// Locks the file of an execution that is not in flight; `None` if it is, or if the file is gone.
-fn lock(path: &Path) -> io::Result<Option<Kept>> {
+/// Reads the record in the file; `None` if there is none yet, or if the file was taken back meanwhile.
+fn look(path: PathBuf) -> Result<Option<FallbackRecord>> {
+    let failed = |source| Error::io("read a record that is kept elsewhere", &path, source);
+    let file: Arc<dyn StorageFile> = match Disk.open(&path, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => Arc::from(opened.map_err(failed)?),
+    };
+    let in_flight = Locked::try_share(&file).map_err(failed)?.is_none();
+    match last(file).map_err(failed)? {
+        Some((ledger, record)) => Ok(Some(FallbackRecord { file: path, ledger, record, in_flight })),
+        None if in_flight => Ok(None),
+        None => Err(damaged(&path)),
+    }
+}
+
+/// Locks the file of an execution that is not in flight, and reads its record; `None` if it is, or if the file is gone.
+fn take(path: &Path) -> Result<Option<(Kept, PathBuf, ExecutionMetrics)>> {
+    let failed = |source| Error::io("take back a record that was kept elsewhere", path, source);
     let file: Arc<dyn StorageFile> = match Disk.open(path, Access::Append) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => Arc::from(opened?),
+        opened => Arc::from(opened.map_err(failed)?),
     };
-    let Some(lock) = Locked::try_take(&file)? else { return Ok(None) };
+    let Some(lock) = Locked::try_take(&file).map_err(failed)? else { return Ok(None) };
     // Another process may have taken it back in between.
-    Ok(Disk.stat(path)?.is_some().then_some(Kept { file, _lock: lock }))
+    if Disk.stat(path).map_err(failed)?.is_none() {
+        return Ok(None);
+    }
+    let (ledger, record) = last(Arc::clone(&file)).map_err(failed)?.ok_or_else(|| damaged(path))?;
+    Ok(Some((Kept { file, _lock: lock }, ledger, record)))
+}
+
+/// The error of a file that holds no whole record: its execution is known by its name only.
+fn damaged(path: &Path) -> Error {
+    Error::new(ErrorKind::Malformed, "read a record that is kept elsewhere")
+        .path(path)
+        .detail("found no whole record; look at the file, and then remove it")
 }
 
 /// The last ledger and record that a file holds; `None` if it holds no valid line.
-fn last(file: Arc<dyn StorageFile>) -> io::Result<Option<(String, ExecutionMetrics)>> {
+fn last(file: Arc<dyn StorageFile>) -> io::Result<Option<(PathBuf, ExecutionMetrics)>> {
     let mut last = None;
     let mut lines = Splitter::new(file, 0);
     while let Some(piece) = lines.next_piece()? {
         let bytes = lines.bytes(piece);
         if line::check(bytes).is_some()
             && !piece.unfinished
-            && let Ok(LineIn { ledger, record }) = serde_json::from_slice(bytes)
+            && let Ok(LineIn { ledger, ledger_bytes, record }) = serde_json::from_slice(bytes)
         {
-            last = Some((ledger, record));
+            let ledger = ledger_bytes.map_or_else(|| ledger.into(), OsString::from_vec);
+            last = Some((ledger.into(), record));
         }
         if piece.unfinished {
             break;
@@ -343,6 +380,12 @@ fn last(file: Arc<dyn StorageFile>) -> io::Result<Option<(String, ExecutionMetri
 
 fn is_id(text: &str) -> bool {
     text.parse::<Uuid>().is_ok()
+}
+
+/// Whether the `ledger` of a record is the one at `place`. A path that could not be made absolute, since its directory was
+/// deleted, is nobody's.
+fn is_at(ledger: &Path, place: &Path) -> bool {
+    ledger.is_absolute() && place_of(ledger) == place
 }
 
 /// The path without symbolic links, as far as it exists: the same for all spellings of one ledger.

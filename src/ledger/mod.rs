@@ -40,7 +40,7 @@ pub use checkpoint::{Refreshed, refresh_baselines};
 pub use doctor::{Check, Level, examine};
 pub use event::LedgerEvent;
 pub use execution::{Done, Execution, Skill};
-pub use fallback::{Fallback, FallbackExecution, FallbackRecord};
+pub use fallback::{Fallback, FallbackExecution, FallbackRecord, FallbackRecords};
 pub use frozen::{BaselineJournal, FrozenWeeks};
 pub use inflight::{InFlight, Spilled, in_flight, readable_in_flight, spilled};
 pub use kinds::{Attempt, QcResult, Routing};

@@ -248,3 +248,75 @@ fn a_gate_knows_what_is_kept_elsewhere() {
     let passed = gate().json();
     assert_eq!((&passed["verdict"], &passed["executions"]), (&"PASS".into(), &3.into()), "{passed}");
 }
+
+/// What is damaged or cannot be read keeps no other record from coming back, and is named until somebody looks at it.
+#[test]
+fn what_is_kept_and_damaged_is_named_and_the_rest_comes_back() {
+    let place = Place::empty();
+    std::fs::write(place.path("logs"), "a file\n").unwrap();
+    assert_eq!(run(&place, "damaged", "exit 0").code, Some(0));
+    let spill = place.path("state/runledger/spill");
+    let [damaged] = <[_; 1]>::try_from(names(&spill)).unwrap();
+    let damaged = spill.join(damaged);
+    let text = std::fs::read_to_string(&damaged).unwrap();
+    std::fs::write(&damaged, text.replace("damaged", "damageD")).unwrap();
+    assert_eq!(run(&place, "whole", "exit 0").code, Some(0));
+    let fifo = spill.join("00000000-0000-7000-8000-000000000001.jsonl");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    std::fs::remove_file(place.path("logs")).unwrap();
+
+    let taken = run(&place, "next", "exit 0");
+    assert_eq!(outcomes(&place), [("next".to_owned(), Status::Success), ("whole".to_owned(), Status::Success)]);
+    for (file, found) in [
+        (&damaged, "found no whole record; look at the file, and then remove it"),
+        (&fifo, "expected a regular file, found another thing"),
+    ] {
+        let named = |line: &&str| line.contains(&file.display().to_string()) && line.ends_with(found);
+        assert_eq!(taken.stderr.lines().filter(named).count(), 1, "{}", taken.stderr);
+    }
+    let mut left = [&damaged, &fifo].map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+    let mut there = names(&spill);
+    left.sort_unstable();
+    there.sort_unstable();
+    assert_eq!(there, left);
+    let run_id = records(&place)[0].run.run_id.clone().unwrap();
+    let gate = output(at(&place).args(["gate", "--run", &run_id]));
+    assert!(gate.code == Some(1) && gate.stdout.contains("found no whole record"), "{gate:?}");
+    let doctor = output(at(&place).args(["doctor"])).stdout;
+    assert!(doctor.contains("found no whole record"), "{doctor}");
+}
+
+/// A name alone belongs to whatever directory a command is in.
+#[test]
+fn a_record_whose_ledgers_directory_was_deleted_goes_to_no_other() {
+    let place = Place::empty();
+    std::fs::create_dir(place.path("gone")).unwrap();
+    let script =
+        format!("rmdir ../gone; exec {} --ledger x.jsonl run --skill a -- true", env!("CARGO_BIN_EXE_runledger"));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).current_dir(place.path("gone")).env("XDG_STATE_HOME", place.path("state"));
+    let kept = output(&mut shell);
+    assert!(kept.stderr.starts_with("runledger: warning: the record is kept in "), "{kept:?}");
+    output(at(&place).args(["--ledger", "x.jsonl", "run", "--skill", "b", "--", "true"])).answer(0);
+    let records = Records::open(place.path("x.jsonl")).unwrap().map(|record| record.unwrap().skill_name);
+    assert_eq!(records.collect::<Vec<_>>(), ["b"]);
+    assert_eq!(names(&place.path("state/runledger/spill")).len(), 1);
+}
+
+#[test]
+fn a_ledger_whose_name_is_not_text_gets_its_record_back() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let place = Place::empty();
+    let ledger = place.directory.path().join(std::ffi::OsStr::from_bytes(b"l\xff.jsonl"));
+    let record =
+        |skill: &str| output(at(&place).arg("--ledger").arg(&ledger).args(["run", "--skill", skill, "--", "true"]));
+    std::fs::create_dir(&ledger).unwrap();
+    assert_eq!(record("a").code, Some(0));
+    assert_eq!(names(&place.path("state/runledger/spill")).len(), 1);
+    std::fs::remove_dir(&ledger).unwrap();
+    record("b").answer(0);
+    let records = Records::open(&ledger).unwrap().map(|record| record.unwrap().skill_name);
+    assert_eq!(records.collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(names(&place.path("state/runledger/spill")), [""; 0]);
+}

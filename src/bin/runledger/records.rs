@@ -96,7 +96,10 @@ pub(crate) fn spilled(global: &Global) -> Result<Spilled, Failure> {
     let mut found = runledger::ledger::spilled(&global.ledger)?;
     for fallback in fallback::all() {
         match fallback.records_of(&global.ledger) {
-            Ok(kept) => found.records.extend(kept.into_iter().map(|kept| kept.record)),
+            Ok(kept) => {
+                found.records.extend(kept.records.into_iter().map(|kept| kept.record));
+                found.unreadable.extend(kept.unreadable);
+            }
             Err(error) => found.unreadable.push(error),
         }
     }
