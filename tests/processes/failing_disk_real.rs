@@ -387,6 +387,10 @@ fn row_27_memory_exhausted() {
             continue;
         }
         check(&run);
+        // Some calls report that there is too little memory: then the ledger is not opened.
+        if run.status.success() && told.refused {
+            continue;
+        }
         if run.status.success() {
             assert_eq!(told.count("durable"), 4, "{}: {told:?}", run.at);
             println!("aborted with {aborted} sizes of memory below {mib} MiB");
