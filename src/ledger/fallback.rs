@@ -137,7 +137,7 @@ impl Fallback {
     /// Begins an execution that belongs to the ledger whose active segment is `ledger`.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the directory cannot be used either; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the record is too large.
+    /// [`ErrorKind::Io`] if the directory cannot be used either; [`ErrorKind::Invalid`] if the record is too large.
     pub fn begin(&self, ledger: &Path, skill: Skill) -> Result<FallbackExecution> {
         let now = clock::now();
         let mut record = ExecutionMetrics::new(new_id(now.unix_ms()), skill.name, skill.version, now);
@@ -161,7 +161,7 @@ impl Fallback {
     /// The records that are kept, of all ledgers.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the directory cannot be read. One that does not exist holds nothing.
+    /// [`ErrorKind::Io`] if the directory cannot be read. One that does not exist holds nothing.
     pub fn records(&self) -> Result<FallbackRecords> {
         let mut found = FallbackRecords::default();
         for path in self.files()? {
@@ -176,7 +176,7 @@ impl Fallback {
     /// Like [`records`](Self::records), but only those of the ledger whose active segment is `ledger`.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the directory cannot be read.
+    /// [`ErrorKind::Io`] if the directory cannot be read.
     pub fn records_of(&self, ledger: &Path) -> Result<FallbackRecords> {
         let place = place_of(ledger);
         let mut found = self.records()?;
@@ -246,7 +246,7 @@ impl FallbackExecution {
     /// Ends the execution with `status`. The record is on stable storage when this returns.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk refuses: then the execution stays interrupted.
+    /// [`ErrorKind::Io`] if the disk refuses: then the execution stays interrupted.
     pub fn finish(mut self, status: Status) -> Result<()> {
         self.stop_clock();
         let took = milliseconds(self.took.unwrap_or_default());
@@ -281,7 +281,7 @@ impl Ledger {
     /// warning.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the directory cannot be read, and the errors of the append: then the
+    /// [`ErrorKind::Io`] if the directory cannot be read, and the errors of the append: then the
     /// records stay where they are.
     pub fn take_back(&self, fallback: &Fallback) -> Result<u64> {
         let place = place_of(self.shared.journal.layout().active());
