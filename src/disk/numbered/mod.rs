@@ -93,7 +93,7 @@ fn create_part(
 fn fill<T>(file: &dyn StorageFile, part: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
     const BUFFER_BYTES: usize = 64 * 1024;
     let failed = |source| Error::io("write a file", part, source);
-    let mut out = BufWriter::with_capacity(BUFFER_BYTES, Appending(file));
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, file);
     let located = |error: Error| if error.file().is_some() { error } else { error.path(part) };
     let value = write(&mut out).map_err(located)?;
     out.flush().map_err(failed)?;
@@ -115,17 +115,5 @@ fn name(storage: &dyn Storage, directory: &Path, series: &Series<'_>, part: &Pat
                 ));
             }
         }
-    }
-}
-
-struct Appending<'f>(&'f dyn StorageFile);
-
-impl Write for Appending<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.append(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use runledger::ExecutionMetrics;
-use runledger::disk::{Access, Disk, Storage, StorageFile};
+use runledger::disk::{Access, Disk, Storage};
 use runledger::export::workflow::{self, Written};
 
 use crate::exit_code::ExitCode;
@@ -67,9 +67,10 @@ fn to_file(
     let mut part = path.as_os_str().to_owned();
     part.push(format!(".part-{}", std::process::id()));
     let part = Path::new(&part);
+    // The ledger's disk gives it the owner and the mode that its directory asks for.
     let file = Disk.open(part, Access::AppendNew).map_err(|source| failed(part, source))?;
     let write = || -> Result<Written, Failure> {
-        let written = workflow::write(records, BufWriter::new(Appending(&*file)))?;
+        let written = workflow::write(records, BufWriter::new(&*file))?;
         file.sync().map_err(|source| failed(part, source))?;
         // Fails if another process has taken the name.
         Disk.link(part, path).map_err(|source| failed(path, source))?;
@@ -81,19 +82,6 @@ fn to_file(
     let written = written?;
     removed?;
     Ok(written)
-}
-
-/// A file of the ledger's disk, which gives it the owner and the mode that its directory asks for.
-struct Appending<'f>(&'f dyn StorageFile);
-
-impl Write for Appending<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.append(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Writes to stderr what the events leave unknown, and which lines were skipped.
