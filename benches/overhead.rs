@@ -97,7 +97,7 @@ fn skill_slowed(directory: &Path) -> f64 {
 
 fn record(ledger: &Ledger) {
     let mut run = ledger.begin(Skill::new("git-push-autonomous", "0.1.0"));
-    run.usage("gpt-4", Usage::new(1_000, 500));
+    run.record_usage("gpt-4", Usage::new(1_000, 500));
     let recorded = run.succeed();
     assert!(matches!(recorded.answer, Answer::Durable { .. } | Answer::Flushed { .. }), "{recorded:?}");
 }

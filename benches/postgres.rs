@@ -19,7 +19,7 @@ use common::{arguments, machine};
 use postgres::{Client, NoTls};
 use postgres_server::Server;
 use runledger::journal::Follower;
-use runledger::sink::postgres::{Options, Sink};
+use runledger::sink::postgres::{Sink, SinkOptions};
 use runledger::{Answer, Durability};
 
 fn main() {
@@ -34,7 +34,7 @@ fn main() {
     println!("{count} records, {:.1} MB\n", std::fs::metadata(&path).unwrap().len() as f64 / 1e6);
     println!("{:<36} {:>10} {:>10}", "", "rows/s", "ms");
 
-    let mut sink = Sink::new(&url, Options::new()).unwrap();
+    let mut sink = Sink::new(&url, SinkOptions::new()).unwrap();
     sink.migrate().unwrap();
     let begin = Instant::now();
     let shipped = sink.ship(&mut Follower::open(&path).unwrap(), &[]).unwrap();

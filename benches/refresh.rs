@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use common::{Samples, arguments, machine, timed};
-use runledger::baseline::By;
+use runledger::baseline::BaselineBy;
 use runledger::{Answer, Durability, Options, refresh_baselines, verify};
 
 fn main() {
@@ -43,7 +43,8 @@ fn main() {
         }
         samples
     };
-    let call = |before: &dyn Fn()| measure(before, &mut || _ = refresh_baselines(&log.path, By::Skill).unwrap());
+    let call =
+        |before: &dyn Fn()| measure(before, &mut || _ = refresh_baselines(&log.path, BaselineBy::Skill).unwrap());
     let process =
         |before: &dyn Fn(), mut command: Command| measure(before, &mut || assert!(command.status().unwrap().success()));
     let print = |what: &str, samples: &Samples, full: &Samples| {

@@ -6,9 +6,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let ledger = Ledger::open("logs/execution_metrics.jsonl")?;
 
     // The common case: whatever happens inside is recorded; the skill's own result comes back untouched.
-    let done = ledger.run(Skill::new("summarise", "0.1.0"), |run| {
-        run.enter("call-model");
-        run.usage("gpt-4", Usage::new(1_000, 500));
+    let done = ledger.run(Skill::new("summarise", "0.1.0"), |execution| {
+        execution.enter("call-model");
+        execution.record_usage("gpt-4", Usage::new(1_000, 500));
         "42".parse::<u32>()
     });
     done.record.warn(); // says on stderr if the record is not on the disk

@@ -11,11 +11,11 @@ use runledger::{Ledger, Recorded, Skill, metrics::Status};
 
 /// An async skill. Nothing in it is there for the case that it is cancelled.
 async fn publish(ledger: Ledger, reply: impl Future<Output = Result<u32, &'static str>>) -> Recorded {
-    let mut run = ledger.begin(Skill::new("publish", "1.2.0"));
-    run.enter("upload");
+    let mut execution = ledger.begin(Skill::new("publish", "1.2.0"));
+    execution.enter("upload");
     match reply.await {
-        Ok(_page) => run.succeed(),
-        Err(error) => run.fail(error),
+        Ok(_page) => execution.succeed(),
+        Err(error) => execution.fail(error),
     }
 }
 

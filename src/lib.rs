@@ -8,9 +8,9 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("execution_metrics.jsonl");
 //! let ledger = Ledger::open(path)?; // such as logs/execution_metrics.jsonl
-//! let done = ledger.run(Skill::new("git-push", "0.1.0"), |run| {
-//!     run.enter("rules-engine");
-//!     run.usage("gpt-4", Usage::new(1_000, 500)); // tokens, cost, tier
+//! let done = ledger.run(Skill::new("git-push", "0.1.0"), |execution| {
+//!     execution.enter("rules-engine");
+//!     execution.record_usage("gpt-4", Usage::new(1_000, 500)); // tokens, cost, tier
 //!     "42".parse::<u32>()
 //! });
 //! done.record.warn(); // silent: it is durable

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use records::Records;
 use runledger::Durability;
-use runledger::journal::{Journal, Options};
+use runledger::journal::{Journal, JournalOptions};
 
 struct Arguments {
     path: PathBuf,
@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("{} is there already", path.display()).into());
     }
     // The clock serves rotation by day, which is not asked for.
-    let mut options = Options::new(Arc::new(|| 1_770_422_400_000));
+    let mut options = JournalOptions::new(Arc::new(|| 1_770_422_400_000));
     options.durability = Durability::Flushed;
     options.rotate_bytes = (rotate_mb > 0).then_some(rotate_mb * 1_000_000);
     let journal = Journal::open(&path, options)?;

@@ -40,18 +40,18 @@ pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> R
         if let Some(Grant::Denied(denied)) = &grant {
             let mut fallback = Decision::new(format!("instead of {model}"), "gpt-4o-mini");
             fallback.reason = Some(denied.to_string());
-            call.record().trace.decisions.push(fallback);
-            call.record().decision_made = Some("FALLBACK".to_owned());
+            call.record_mut().trace.decisions.push(fallback);
+            call.record_mut().decision_made = Some("FALLBACK".to_owned());
             model = "gpt-4o-mini";
         }
 
         call.enter(model);
         // Here an orchestrator calls the model, and takes the usage from its answer.
-        call.usage(model, Usage::new(input, output));
+        call.record_usage(model, Usage::new(input, output));
 
         // After it: settle what it took. The rest is free again; a hold that is dropped on an error is free altogether.
         if let Some(Grant::Held(hold)) = grant {
-            call.quota(&hold.settle(input + output)?);
+            call.set_quota(&hold.settle(input + output)?);
         }
 
         let finish = Instant::now();

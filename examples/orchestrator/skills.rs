@@ -43,11 +43,11 @@ pub(crate) fn run(root: &Execution, dag: &'static [Node]) -> io::Result<()> {
         let ended = thread::scope(|scope| {
             let start = |node: &'static Node| {
                 // The child's record names its parent, its run and its path. Its guard goes to the thread.
-                let run = root.child(Skill::new(node.name, "1.0.0"));
+                let execution = root.child(Skill::new(node.name, "1.0.0"));
                 let outputs = &outputs;
                 thread::Builder::new()
                     .name(node.name.to_owned())
-                    .spawn_scoped(scope, move || execute(node, run, outputs))
+                    .spawn_scoped(scope, move || execute(node, execution, outputs))
             };
             let threads = wave.iter().map(|node| Ok((node.name, start(node)?))).collect::<io::Result<Vec<_>>>()?;
             // A thread that panicked has dropped its guard, so its record is written: panicked.
@@ -60,20 +60,20 @@ pub(crate) fn run(root: &Execution, dag: &'static [Node]) -> io::Result<()> {
 }
 
 /// Runs one skill under its guard. Each way out of here leaves one record, a panic too.
-fn execute(node: &Node, mut run: Execution, outputs: &Outputs) -> Option<Value> {
+fn execute(node: &Node, mut execution: Execution, outputs: &Outputs) -> Option<Value> {
     if let Some(need) = node.needs.iter().find(|need| outputs[*need].is_none()) {
-        run.record().set_error_reason(format!("needs {need}, which did not succeed"));
-        run.finish(Status::Cancelled).warn();
+        execution.record_mut().set_error_reason(format!("needs {need}, which did not succeed"));
+        execution.finish(Status::Cancelled).warn();
         return None;
     }
-    match (node.body)(&mut run, outputs) {
+    match (node.body)(&mut execution, outputs) {
         Ok(output) => {
-            run.record().output_hash = Some(hash_bytes(output.to_string()));
-            run.succeed().warn();
+            execution.record_mut().output_hash = Some(hash_bytes(output.to_string()));
+            execution.succeed().warn();
             Some(output)
         }
         Err(error) => {
-            run.fail(&error).warn();
+            execution.fail(&error).warn();
             None
         }
     }
@@ -84,8 +84,8 @@ fn texts(outputs: &Outputs, skill: &str) -> Result<Vec<String>, serde_json::Erro
     serde_json::from_value(json!(outputs[skill]))
 }
 
-fn walk_sources(run: &mut Execution, _: &Outputs) -> Output {
-    run.enter("list"); // a step: timed, and appended to `skill_path_in_dag`
+fn walk_sources(execution: &mut Execution, _: &Outputs) -> Output {
+    execution.enter("list"); // a step: timed, and appended to `skill_path_in_dag`
     let (mut directories, mut files) = (vec![concat!(env!("CARGO_MANIFEST_DIR"), "/src").into()], Vec::new());
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir::<std::path::PathBuf>(directory)? {
@@ -93,46 +93,46 @@ fn walk_sources(run: &mut Execution, _: &Outputs) -> Output {
             if path.is_dir() { directories.push(path) } else { files.push(path) }
         }
     }
-    run.enter("sort");
+    execution.enter("sort");
     files.sort();
-    run.tag("files", files.len());
+    execution.set_tag("files", files.len());
     Ok(json!(files))
 }
 
-fn hash_sources(run: &mut Execution, outputs: &Outputs) -> Output {
+fn hash_sources(execution: &mut Execution, outputs: &Outputs) -> Output {
     let files = texts(outputs, "walk-sources")?;
-    run.record().input_hash = Some(hash_bytes(files.join("\n")));
-    run.enter("hash");
+    execution.record_mut().input_hash = Some(hash_bytes(files.join("\n")));
+    execution.enter("hash");
     let hash = |file| Ok(format!("{}  {file}", hash_file(file)?));
     Ok(json!(files.iter().map(hash).collect::<runledger::Result<Vec<_>>>()?))
 }
 
-fn read_manifest(run: &mut Execution, _: &Outputs) -> Output {
+fn read_manifest(execution: &mut Execution, _: &Outputs) -> Output {
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))?;
-    run.record().input_hash = Some(hash_bytes(&manifest));
+    execution.record_mut().input_hash = Some(hash_bytes(&manifest));
     let keys: Vec<_> = manifest.lines().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
     Ok(json!(keys))
 }
 
 /// Runs a program: the same hashes by `sha256sum`, as an oracle.
-fn cross_check(run: &mut Execution, outputs: &Outputs) -> Output {
-    run.enter("sha256sum");
+fn cross_check(execution: &mut Execution, outputs: &Outputs) -> Output {
+    execution.enter("sha256sum");
     let theirs = Command::new("sha256sum").args(texts(outputs, "walk-sources")?).output()?;
-    run.record().error_code = theirs.status.code().filter(|&code| code != 0).map(i64::from);
-    run.enter("compare");
+    execution.record_mut().error_code = theirs.status.code().filter(|&code| code != 0).map(i64::from);
+    execution.enter("compare");
     let ours = texts(outputs, "hash-sources")?;
     let same = String::from_utf8(theirs.stdout)?.lines().eq(&ours);
-    run.record().output_correct = Some(same);
-    run.record().decision_made = Some(if same { "APPROVE" } else { "BLOCK" }.to_owned());
+    execution.record_mut().output_correct = Some(same);
+    execution.record_mut().decision_made = Some(if same { "APPROVE" } else { "BLOCK" }.to_owned());
     Ok(json!(same))
 }
 
 /// Fails, as skills do.
-fn read_credentials(run: &mut Execution, _: &Outputs) -> Output {
-    run.record().error_category = Some(ErrorCategory::Auth); // kept if it fails; without it: Unknown
+fn read_credentials(execution: &mut Execution, _: &Outputs) -> Output {
+    execution.record_mut().error_category = Some(ErrorCategory::Auth); // kept if it fails; without it: Unknown
     let path = "no-such-credentials.toml";
     let text = fs::read_to_string(path).map_err(|error| format!("read {path}: {error}"))?;
-    run.record().error_category = None;
+    execution.record_mut().error_category = None;
     Ok(json!(text))
 }
 
@@ -143,14 +143,14 @@ fn shorten_title(_: &mut Execution, _: &Outputs) -> Output {
 }
 
 /// Starts a worker and kills it in the middle of its execution, as the kernel does when memory runs out.
-fn supervise_worker(run: &mut Execution, _: &Outputs) -> Output {
-    let (run_id, id) = (run.record().run.run_id.clone().unwrap_or_default(), run.id().to_string());
+fn supervise_worker(execution: &mut Execution, _: &Outputs) -> Output {
+    let (run_id, id) = (execution.record_mut().run.run_id.clone().unwrap_or_default(), execution.id().to_string());
     let mut worker = Command::new(std::env::current_exe()?)
         .args(["worker", &run_id, &id])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    run.enter("wait-until-begun");
+    execution.enter("wait-until-begun");
     let mut said = String::new();
     BufReader::new(worker.stdout.take().ok_or("the worker has no output")?).read_line(&mut said)?;
     worker.kill()?; // SIGKILL: no destructor of the worker runs

@@ -6,7 +6,7 @@ use super::bytes::{Reader, Writer};
 use super::names::NameHash;
 use super::observation::{self, Observation};
 use super::sample::Sample;
-use super::{Baselines, By, Skipped};
+use super::{BaselineBy, Baselines, Skipped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{ExecutionMetrics, Fields};
 
@@ -40,8 +40,8 @@ const FROZEN_DISTINCT_MAX: usize = 4096;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
-    by: By,
-    /// By the group's name. Looked up for each record: a sorted map would compare four or five names.
+    by: BaselineBy,
+    /// BaselineBy the group's name. Looked up for each record: a sorted map would compare four or five names.
     samples: HashMap<String, Sample, NameHash>,
     skipped: Skipped,
 }
@@ -53,7 +53,7 @@ impl Accumulator {
     }
 
     /// An accumulator of no records, by what is told.
-    pub fn by(by: By) -> Self {
+    pub fn by(by: BaselineBy) -> Self {
         Self { by, ..Self::default() }
     }
 

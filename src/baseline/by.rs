@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Its text is the [`name`](Self::name): `skill`, `version`, `model`, `environment`, `week`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
-pub enum By {
+pub enum BaselineBy {
     /// `skill_name`.
     #[default]
     Skill,
@@ -24,7 +24,7 @@ pub enum By {
     Week,
 }
 
-impl By {
+impl BaselineBy {
     /// Each of them.
     pub const ALL: [Self; 5] = [Self::Skill, Self::SkillVersion, Self::Model, Self::Environment, Self::Week];
 
@@ -40,13 +40,13 @@ impl By {
     }
 }
 
-impl fmt::Display for By {
+impl fmt::Display for BaselineBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
 }
 
-impl FromStr for By {
+impl FromStr for BaselineBy {
     type Err = Error;
 
     /// Reads the [`name`](Self::name).

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accumulator, Baselines, Period, collect};
+use super::{Accumulator, Baselines, TimeRange, collect};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
@@ -77,7 +77,7 @@ pub struct ComputedFrom {
     /// How many lines were passed over because they are no records; when they were written is not known.
     pub skipped: u64,
     /// The time that the records cover; `None` when there are none.
-    pub period: Option<Period>,
+    pub period: Option<TimeRange>,
 }
 
 impl Baselines {

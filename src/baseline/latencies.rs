@@ -28,7 +28,7 @@ const BUCKETS_PER_OCTAVE: u64 = 1 << DIGITS;
 /// what all of them burst is noticed with the last merge. So neither order nor split changes anything.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latencies {
-    /// By value, or by bucket if `bounded`.
+    /// BaselineBy value, or by bucket if `bounded`.
     counts: Counts,
     recent: Vec<u32>,
     /// How often each of the lowest occurred recently; empty until there are many.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::num::NonZeroUsize;
 
 use super::observation::{self, Observation};
-use super::{Accumulator, By};
+use super::{Accumulator, BaselineBy};
 use crate::metrics::{ExecutionMetrics, Fields};
 
 /// Keeps, of each group, the executions that began last, and yields the [`Accumulator`] of them.
@@ -14,10 +14,10 @@ use crate::metrics::{ExecutionMetrics, Fields};
 /// higher id. Each takes about 150 bytes.
 ///
 /// ```
-/// use runledger::baseline::{By, Latest};
+/// use runledger::baseline::{BaselineBy, Latest};
 /// use runledger::{ExecutionMetrics, Uuid};
 ///
-/// let mut latest = Latest::new(By::Skill, 2.try_into()?);
+/// let mut latest = Latest::new(BaselineBy::Skill, 2.try_into()?);
 /// for (start, latency_ms) in [("2026-02-14T14:00:00Z", 10), ("2026-02-14T16:00:00Z", 30), ("2026-02-14T15:00:00Z", 20)] {
 ///     let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "publish", "1.0.0", start.parse()?);
 ///     record.total_latency_ms = Some(latency_ms);
@@ -30,7 +30,7 @@ use crate::metrics::{ExecutionMetrics, Fields};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Latest {
-    by: By,
+    by: BaselineBy,
     most: NonZeroUsize,
     /// The earliest on top, to be replaced first.
     groups: BTreeMap<String, BinaryHeap<Reverse<Observation>>>,
@@ -38,7 +38,7 @@ pub struct Latest {
 
 impl Latest {
     /// Keeps at most that many executions of each group.
-    pub fn new(by: By, most: NonZeroUsize) -> Self {
+    pub fn new(by: BaselineBy, most: NonZeroUsize) -> Self {
         Self { by, most, groups: BTreeMap::new() }
     }
 

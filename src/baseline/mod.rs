@@ -1,7 +1,7 @@
 //! What is normal: per skill, how often it succeeds, how long it takes, what it costs. Pure: no I/O, no clock.
 //!
 //! [`Baselines::compute`] reads records and yields one [`Baseline`] a skill; an [`Accumulator`] does so
-//! [by something else](By), part by part, or goes on where it stopped; [`Latest`] takes the last executions alone.
+//! [by something else](BaselineBy), part by part, or goes on where it stopped; [`Latest`] takes the last executions alone.
 //! [`Baselines::frozen`] fixes the baselines of a week at its start, so that nothing is measured against a moving target.
 //! [`FrozenBaselines::compare`] says what became better or worse since, as far as that is more than chance. [`Weekly`]
 //! says how much each week differs from the one before.
@@ -35,7 +35,7 @@ mod stats;
 
 pub use crate::error::Skipped;
 pub use accumulator::Accumulator;
-pub use by::By;
+pub use by::BaselineBy;
 pub(crate) use compare::significant;
 pub use compare::{Comparison, Metric, SkillComparison, Test, Verdict};
 pub use freeze::{ComputedFrom, FrozenBaselines, week_start};
@@ -66,7 +66,7 @@ pub struct Baseline {
     /// How many executions were recorded, known and unknown ones.
     pub sample_size: u64,
     /// The time that the records cover.
-    pub period: Period,
+    pub period: TimeRange,
     /// Successes of all executions with a known outcome, 0–1, rounded half to even to 4 decimals.
     pub success_rate: Option<f64>,
     /// The standard error of `success_rate`, `√(p · (1 − p) / n)` with `n` the executions with a known outcome, rounded
@@ -143,15 +143,15 @@ impl Precision {
 /// The time that records cover, written `start to end`.
 ///
 /// ```
-/// use runledger::baseline::Period;
+/// use runledger::baseline::TimeRange;
 ///
-/// let period: Period = "2026-02-07T00:00:00Z to 2026-02-14T23:59:59Z".parse()?;
+/// let period: TimeRange = "2026-02-07T00:00:00Z to 2026-02-14T23:59:59Z".parse()?;
 /// assert_eq!(period.to_string(), "2026-02-07T00:00:00.000Z to 2026-02-14T23:59:59.000Z");
 /// # Ok::<(), runledger::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Period {
+pub struct TimeRange {
     /// The earliest start, UTC.
     pub start: Timestamp,
     /// The latest end, UTC; or the latest start, if that is later: of an execution without an end, or after the wall
@@ -159,20 +159,20 @@ pub struct Period {
     pub end: Timestamp,
 }
 
-impl Period {
+impl TimeRange {
     fn extend(&mut self, other: Self) {
         self.start = self.start.min(other.start);
         self.end = self.end.max(other.end);
     }
 }
 
-impl fmt::Display for Period {
+impl fmt::Display for TimeRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} to {}", self.start, self.end)
     }
 }
 
-impl FromStr for Period {
+impl FromStr for TimeRange {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -184,20 +184,20 @@ impl FromStr for Period {
     }
 }
 
-impl Serialize for Period {
+impl Serialize for TimeRange {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Period {
+impl<'de> Deserialize<'de> for TimeRange {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }
 }
 
-/// The baselines of all skills, or whatever else they are computed [by](By), in the order of their names.
+/// The baselines of all skills, or whatever else they are computed [by](BaselineBy), in the order of their names.
 ///
 /// In JSON an object keyed by name; what was [`skipped`](Self::skipped) is not part of it.
 ///

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use super::{By, Period, week_start};
+use super::{BaselineBy, TimeRange, week_start};
 use crate::metrics::{Fields, Timestamp, Usd, outcome};
 
 /// What a baseline groups records by.
@@ -54,21 +54,21 @@ pub(super) fn of<'r>(record: &'r Fields<'_>) -> (Labels<'r>, Observation) {
 impl Observation {
     /// From the start to the end; an execution whose end nobody saw, or is before its start, covers its start alone.
     #[inline]
-    pub(super) fn period(&self) -> Period {
-        Period { start: self.start, end: self.end.map_or(self.start, |end| end.max(self.start)) }
+    pub(super) fn period(&self) -> TimeRange {
+        TimeRange { start: self.start, end: self.end.map_or(self.start, |end| end.max(self.start)) }
     }
 }
 
 impl<'r> Labels<'r> {
     /// The name of the group that the record belongs to.
     #[inline]
-    pub(super) fn key(&self, by: By) -> Cow<'r, str> {
+    pub(super) fn key(&self, by: BaselineBy) -> Cow<'r, str> {
         match by {
-            By::Skill => self.skill_name.into(),
-            By::SkillVersion => format!("{}@{}", self.skill_name, self.skill_version).into(),
-            By::Model => self.model.unwrap_or("-").into(),
-            By::Environment => self.environment.into(),
-            By::Week => {
+            BaselineBy::Skill => self.skill_name.into(),
+            BaselineBy::SkillVersion => format!("{}@{}", self.skill_name, self.skill_version).into(),
+            BaselineBy::Model => self.model.unwrap_or("-").into(),
+            BaselineBy::Environment => self.environment.into(),
+            BaselineBy::Week => {
                 let monday = week_start(self.start).to_chrono().date_naive();
                 format!("{}@{monday}", self.skill_name).into()
             }

@@ -4,14 +4,14 @@ use super::bytes::{Reader, Writer};
 use super::latencies::Latencies;
 use super::observation::Observation;
 use super::stats::{self, Moments};
-use super::{Baseline, Period};
+use super::{Baseline, TimeRange};
 use crate::error::Result;
 use crate::metrics::{Timestamp, Usd};
 
 /// The counts and sums of a group: all that its [`Baseline`] is made of, and what two samples are compared by.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
-    pub(super) period: Period,
+    pub(super) period: TimeRange,
     executions: u64,
     pub(super) succeeded: u64,
     pub(super) failed: u64,
@@ -23,7 +23,7 @@ pub(super) struct Sample {
 
 impl Sample {
     /// A sample of nothing, which will cover the period.
-    pub(super) fn new(period: Period) -> Self {
+    pub(super) fn new(period: TimeRange) -> Self {
         Self {
             period,
             executions: 0,
@@ -109,7 +109,7 @@ impl Sample {
             let unix_ms = i64::try_from(from.signed()?).ok().and_then(Timestamp::from_unix_ms);
             unix_ms.ok_or_else(|| from.malformed())
         };
-        let period = Period { start: time()?, end: time()? };
+        let period = TimeRange { start: time()?, end: time()? };
         let executions = from.at_most(u64::MAX)?;
         let succeeded = from.at_most(executions)?;
         let failed = from.at_most(executions - succeeded)?;

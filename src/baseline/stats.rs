@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn deviations_of_either_sign_do_not_cancel() {
-        // By hand: the mean is −0.25, the squared deviations 0.5625 + 3 · 0.0625 = 0.75, over 3.
+        // BaselineBy hand: the mean is −0.25, the squared deviations 0.5625 + 3 · 0.0625 = 0.75, over 3.
         assert_eq!(moments(&[-1, 0, 0, 0]).std_dev(), Some(0.5));
         assert_eq!(moments(&[1, 0, 0, 0]).std_dev(), Some(0.5));
         // Shifted far out, where a sum of squares in f64 has no digits left for the deviations.

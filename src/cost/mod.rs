@@ -91,5 +91,5 @@ mod table;
 
 pub(crate) use pattern::Pattern;
 pub use price::CostPart;
-pub use report::{By, Count, Discrepancies, Discrepancy, Excess, Group, Report, Sum};
+pub use report::{CostBy, Count, Discrepancies, Discrepancy, Excess, Group, Report, Sum};
 pub use table::{Cost, PriceFile, PriceTable};

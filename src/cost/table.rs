@@ -302,7 +302,7 @@ impl PriceTable {
             return Err(Vec::new());
         }
         let (name, provider) = (lower(model), provider.map(lower));
-        // By the name that the first file has for the provider: one's own rows go by the names of the bundle.
+        // CostBy the name that the first file has for the provider: one's own rows go by the names of the bundle.
         let provider = provider.map(|provider| {
             let known =
                 self.layers.iter().find_map(|layer| Some(layer.providers[layer.provider(&provider)?].name.as_str()));

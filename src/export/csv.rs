@@ -67,7 +67,7 @@ const RUN_LOG: Series<'_> = Series { before: "RUN_LOG_v", digits: 3, after: ".cs
 /// What a run log came to.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-pub struct Written {
+pub struct CsvWritten {
     /// How many rows it has, the header not counted.
     pub rows: u64,
     /// The lines that are no records: none has a row.
@@ -93,9 +93,9 @@ pub struct Written {
 ///
 /// # Errors
 /// [`ErrorKind::Io`] when `out` refuses; the first error of `records` of any other kind than malformed.
-pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut out: impl Write) -> Result<Written> {
+pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut out: impl Write) -> Result<CsvWritten> {
     let failed = |source: io::Error| Error::new(ErrorKind::Io, "write a run log").source(source);
-    let mut written = Written::default();
+    let mut written = CsvWritten::default();
     let mut row = COLUMNS.join(",") + "\r\n";
     out.write_all(row.as_bytes()).map_err(failed)?;
     for record in records {
@@ -126,7 +126,7 @@ pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut ou
 pub fn create(
     records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
     directory: impl AsRef<Path>,
-) -> Result<(PathBuf, Written)> {
+) -> Result<(PathBuf, CsvWritten)> {
     numbered::create(&Disk, directory.as_ref(), &RUN_LOG, |out| write(records, out))
 }
 

@@ -178,7 +178,7 @@ fn hashed(namespace: &Uuid, name: &str) -> Uuid {
 /// What was written.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-pub struct Written {
+pub struct WorkflowWritten {
     /// How many events.
     pub events: u64,
     /// How many of them are of no run.
@@ -198,8 +198,11 @@ pub struct Written {
 ///
 /// # Errors
 /// The first error of any other kind, among the records or of `out`: [`ErrorKind::Io`].
-pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut out: impl io::Write) -> Result<Written> {
-    let mut written = Written::default();
+pub fn write(
+    records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
+    mut out: impl io::Write,
+) -> Result<WorkflowWritten> {
+    let mut written = WorkflowWritten::default();
     for record in records {
         match record {
             Ok(record) => written.add(&record, &mut out)?,
@@ -215,7 +218,7 @@ fn failed(source: io::Error) -> Error {
     Error::new(ErrorKind::Io, "write workflow events").source(source)
 }
 
-impl Written {
+impl WorkflowWritten {
     fn add(&mut self, record: &ExecutionMetrics, out: &mut impl io::Write) -> Result<()> {
         let event = WorkflowEvent::of(record);
         serde_json::to_writer(&mut *out, &event).map_err(|error| failed(error.into()))?;

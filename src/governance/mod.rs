@@ -17,5 +17,5 @@ pub use escalation::{
 };
 pub use expected::{Expectations, Expected};
 pub use field::Field;
-pub use gate::{Gate, GateReport, GateVerdict, Reason, Rule};
+pub use gate::{Gate, GateReason, GateReport, GateVerdict, Rule};
 pub use policy::{AllowedModels, EscalationPolicy, GatePolicy, Policy, RequiredFields};

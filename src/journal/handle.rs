@@ -10,7 +10,7 @@ use super::format::{Layout, identity, line};
 use super::read::{Cursor, Lines};
 use super::write::place::{check_place, sync_ancestors};
 use super::write::{Tail, Writer};
-use super::{Appended, Head, Options};
+use super::{Appended, Head, JournalOptions};
 use crate::disk::per_process::PerProcess;
 use crate::disk::{make_directory, platform};
 use crate::error::{Error, ErrorKind, Result};
@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug, Clone)]
 pub struct Journal {
     writer: Arc<PerProcess<Writer>>,
-    options: Options,
+    options: JournalOptions,
     layout: Layout,
     id: Uuid,
 }
@@ -33,13 +33,13 @@ impl Journal {
     /// [`ErrorKind::Newer`] for a format that this version does not know;
     /// [`ErrorKind::Timeout`] if another process keeps the lock;
     /// [`ErrorKind::Io`] if the disk refuses.
-    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+    pub fn open(path: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
         Self::open_by(path.as_ref(), options, Tail::open)
     }
 
     /// Like [`open`](Self::open), but does not wait for the lock if the journal exists: the first append then recovers what
     /// a crash left.
-    pub(crate) fn open_without_lock(path: &Path, options: Options) -> Result<Self> {
+    pub(crate) fn open_without_lock(path: &Path, options: JournalOptions) -> Result<Self> {
         Self::open_by(path, options, |layout, options| {
             match Tail::open_without_lock(layout.clone(), options.clone())? {
                 Some(tail) => Ok(tail),
@@ -48,7 +48,11 @@ impl Journal {
         })
     }
 
-    fn open_by(path: &Path, options: Options, open: impl FnOnce(Layout, Options) -> Result<Tail>) -> Result<Self> {
+    fn open_by(
+        path: &Path,
+        options: JournalOptions,
+        open: impl FnOnce(Layout, JournalOptions) -> Result<Tail>,
+    ) -> Result<Self> {
         // Absolute, since the program may go to another directory.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let layout = Layout::new(&path);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub use format::event::Event;
 pub use format::line::PAYLOAD_BYTES_MAX;
 pub use handle::Journal;
-pub use options::Options;
+pub use options::JournalOptions;
 pub(crate) use options::ROTATE_BYTES;
 pub use read::{Cursor, Followed, Follower, Line, Lines, Place};
 use serde::{Deserialize, Serialize};

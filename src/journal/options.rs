@@ -13,7 +13,7 @@ pub(crate) const ROTATE_BYTES: u64 = 256 * 1024 * 1024;
 /// How a journal is opened.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct Options {
+pub struct JournalOptions {
     /// What an acknowledged line survives.
     pub durability: Durability,
     /// Seal the active segment once it has this many bytes; `None` if it is never sealed by size.
@@ -32,7 +32,7 @@ pub struct Options {
     pub warn: Warn,
 }
 
-impl Options {
+impl JournalOptions {
     /// Synced, rotated at 256 MiB but not by day, a deadline of one second, the real disk, warnings on stderr.
     pub fn new(clock: Clock) -> Self {
         Self {
@@ -48,9 +48,9 @@ impl Options {
     }
 }
 
-impl fmt::Debug for Options {
+impl fmt::Debug for JournalOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
+        f.debug_struct("JournalOptions")
             .field("durability", &self.durability)
             .field("rotate_bytes", &self.rotate_bytes)
             .field("rotate_daily", &self.rotate_daily)

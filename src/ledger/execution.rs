@@ -99,7 +99,7 @@ impl Execution {
 
     /// The record as it stands, to fill fields that have no method here. Times, outcome and `skill_path_in_dag` are
     /// set at the end.
-    pub fn record(&mut self) -> &mut ExecutionMetrics {
+    pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
 
@@ -135,9 +135,9 @@ impl Execution {
 
     /// Records one call of a model: its tokens are added to the execution's, and priced by the ledger's price table.
     ///
-    /// As [`call`](Self::call), of a model that was served as usual by whoever serves models of that name.
-    pub fn usage(&mut self, model: &str, usage: Usage) -> Option<Usd> {
-        self.call(&Call::new(model, usage))
+    /// As [`record_call`](Self::record_call), of a model that was served as usual by whoever serves models of that name.
+    pub fn record_usage(&mut self, model: &str, usage: Usage) -> Option<Usd> {
+        self.record_call(&Call::new(model, usage))
     }
 
     /// Records one call of a model: what it used is added to the execution's. Its cost is what its vendor reported, or
@@ -150,7 +150,7 @@ impl Execution {
     ///
     /// Of a call that is not [valid](Call::validate) nothing is believed: its usage and its cost are unknown, and so are the
     /// execution's. The ledger's warnings say so.
-    pub fn call(&mut self, call: &Call) -> Option<Usd> {
+    pub fn record_call(&mut self, call: &Call) -> Option<Usd> {
         let fault = call.validate().err();
         fault.iter().for_each(|error| self.ledger.shared.warn(error));
         let believed = Some(call).filter(|_| fault.is_none());
@@ -169,20 +169,20 @@ impl Execution {
 
     /// Records what a call is expected to cost, before it is made: the sum of the estimates stands in
     /// `cost.estimated_usd`, beside the cost that it then has. Without a price for one of them the sum is unknown.
-    pub fn estimate(&mut self, call: &Call) {
+    pub fn record_estimate(&mut self, call: &Call) {
         let estimate = self.ledger.priced(call).map(|cost| cost.usd);
         self.record.cost.estimated_usd = self.estimates.add(estimate);
     }
 
     /// Records what is left of a quota: `free_tier_quota_remaining`, and `free_tier_quota_pct_used`, which ends at 100
     /// even if the quota was overrun.
-    pub fn quota(&mut self, status: &QuotaStatus) {
+    pub fn set_quota(&mut self, status: &QuotaStatus) {
         self.record.free_tier_quota_remaining = Some(status.remaining);
         self.record.free_tier_quota_pct_used = Some(status.pct_used.min(100.0));
     }
 
     /// Sets a tag.
-    pub fn tag(&mut self, key: impl Into<String>, value: impl Into<serde_json::Value>) {
+    pub fn set_tag(&mut self, key: impl Into<String>, value: impl Into<serde_json::Value>) {
         self.record.tags.insert(key.into(), value.into());
     }
 
@@ -389,8 +389,8 @@ impl Ledger {
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("execution_metrics.jsonl");
     /// let ledger = Ledger::open(path)?;
-    /// let done = ledger.run(Skill::new("parse", "1.0.0"), |run| {
-    ///     run.enter("digits");
+    /// let done = ledger.run(Skill::new("parse", "1.0.0"), |execution| {
+    ///     execution.enter("digits");
     ///     "42".parse::<u32>()
     /// });
     /// assert!(done.record.is_durable());

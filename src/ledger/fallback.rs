@@ -234,7 +234,7 @@ impl FallbackExecution {
     }
 
     /// The record, to fill fields. Times and outcome are set at the end.
-    pub fn record(&mut self) -> &mut ExecutionMetrics {
+    pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
 

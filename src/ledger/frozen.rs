@@ -9,7 +9,7 @@ use crate::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::Layout;
 use crate::journal::format::line;
-use crate::journal::{self, Journal, Line, Lines};
+use crate::journal::{Journal, JournalOptions, Line, Lines};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// The baselines that were frozen week by week, in a journal of their own, such as `baselines.jsonl` beside the ledger:
@@ -42,7 +42,7 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 #[derive(Debug, Clone)]
 pub struct BaselineJournal {
     journal: Journal,
-    options: journal::Options,
+    options: JournalOptions,
 }
 
 impl BaselineJournal {
@@ -50,7 +50,7 @@ impl BaselineJournal {
     ///
     /// # Errors
     /// As [`Journal::open`].
-    pub fn open(path: impl AsRef<Path>, options: journal::Options) -> Result<Self> {
+    pub fn open(path: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
         Ok(Self { journal: Journal::open(path, options.clone())?, options })
     }
 

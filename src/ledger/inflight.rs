@@ -50,11 +50,11 @@ impl InFlight {
 /// # let directory = tempfile::tempdir()?;
 /// # let path = directory.path().join("execution_metrics.jsonl");
 /// let ledger = Ledger::open(&path)?;
-/// let run = ledger.begin(Skill::new("publish", "1.0.0"));
+/// let execution = ledger.begin(Skill::new("publish", "1.0.0"));
 /// let begun = in_flight(&path)?;
 /// assert_eq!(begun.len(), 1);
-/// assert_eq!((begun[0].record.execution_id, begun[0].owner_alive), (run.id(), Some(true)));
-/// run.succeed().warn();
+/// assert_eq!((begun[0].record.execution_id, begun[0].owner_alive), (execution.id(), Some(true)));
+/// execution.succeed().warn();
 /// assert_eq!(in_flight(&path)?, []);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -98,7 +98,7 @@ pub fn readable_in_flight(path: impl AsRef<Path>) -> Result<(Vec<InFlight>, Vec<
 /// What stands in the spill of a ledger.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-pub struct Spilled {
+pub struct SpilledRecords {
     /// The records that the ledger does not have yet.
     pub records: Vec<ExecutionMetrics>,
     /// Whether something stands there that is no record: what a failed write left, or one that is just going on, or a
@@ -118,14 +118,14 @@ pub struct Spilled {
 /// # Errors
 /// As [`Records::open`](crate::Records::open); [`ErrorKind::Io`](crate::ErrorKind::Io) when the spill, or the ledger from
 /// the oldest of its records on, cannot be read although it may be.
-pub fn spilled(path: impl AsRef<Path>) -> Result<Spilled> {
+pub fn spilled(path: impl AsRef<Path>) -> Result<SpilledRecords> {
     let layout = Layout::to_read(path.as_ref())?;
     let mut unreadable = Vec::new();
     let Stored { records: pending, rest: damaged } = spill::all(&Disk, &layout, &mut unreadable)?;
     let missing = missing(&layout, pending.iter(), &mut unreadable)?;
     let mut records: Vec<_> = pending.into_iter().map(|pending| pending.record).collect();
     records.retain(|record| missing.contains(&record.execution_id));
-    Ok(Spilled { records, damaged, unreadable })
+    Ok(SpilledRecords { records, damaged, unreadable })
 }
 
 /// The executions of `pending` that have no record in the ledger.

@@ -185,24 +185,24 @@ impl QcResult {
 /// let budget = ledger.quota(Limits::from_json(limits)?)?.budget("studio")?;
 /// let mut run_ids = RunIds::default();
 /// run_ids.run_id = Some("run-7".to_owned());
-/// let run = ledger.begin(Skill::new("shot-pipeline", "1.0.0").run(run_ids));
+/// let execution = ledger.begin(Skill::new("shot-pipeline", "1.0.0").run(run_ids));
 /// let worst: Usd = "0.5".parse()?;
 ///
-/// let grant = run.budget_gate(Skill::new("budget-gates", "1.0.0"), |_| budget.reserve(worst)).result?;
+/// let grant = execution.budget_gate(Skill::new("budget-gates", "1.0.0"), |_| budget.reserve(worst)).result?;
 /// let routing = Routing::new("image-2", "premium").reason("a face, close up").estimated_usd(worst);
-/// let routed = run.routing(Skill::new("model-router", "1.0.0"), |_| Ok::<_, String>(routing)).result?;
+/// let routed = execution.routing(Skill::new("model-router", "1.0.0"), |_| Ok::<_, String>(routing)).result?;
 /// let attempt = Attempt::new(0).scene("scene-2").shot("shot-004").tier(&routed.tier);
-/// let artifact = run.generation(Skill::new("shot-renderer", "1.0.0"), &attempt, |run| {
-///     run.call(&Call::new(&routed.model, Usage::new(900, 0)).reported_usd(worst));
+/// let artifact = execution.generation(Skill::new("shot-renderer", "1.0.0"), &attempt, |execution| {
+///     execution.record_call(&Call::new(&routed.model, Usage::new(900, 0)).reported_usd(worst));
 ///     Ok::<_, String>("shot-004_v001.png")
 /// });
-/// let qc = run.qc(Skill::new("qc-grader", "1.0.0"), |_| {
+/// let qc = execution.qc(Skill::new("qc-grader", "1.0.0"), |_| {
 ///     Ok::<_, String>(QcResult::new(QcOutcome::Fix, "shot-004_v001.png").violation("six fingers").of(&attempt))
 /// });
 /// if let Grant::Held(hold) = grant {
 ///     hold.settle(worst)?;
 /// }
-/// assert!(artifact.record.is_durable() && qc.record.is_durable() && run.succeed().is_durable());
+/// assert!(artifact.record.is_durable() && qc.record.is_durable() && execution.succeed().is_durable());
 ///
 /// let records = ledger.scan()?.collect::<Result<Vec<_>, _>>()?;
 /// let kinds: Vec<_> = records.iter().map(|record| record.kind.as_str()).collect();
@@ -232,9 +232,9 @@ impl Execution {
         attempt: &Attempt,
         body: impl FnOnce(&mut Execution) -> Result<T, E>,
     ) -> Done<T, E> {
-        let attempted = |run: &mut Execution| {
-            attempt.fill(run.record());
-            body(run)
+        let attempted = |execution: &mut Execution| {
+            attempt.fill(execution.record_mut());
+            body(execution)
         };
         let made = |artifact: &T, record: &mut ExecutionMetrics| {
             record.production.artifact = Some(artifact.as_ref().to_owned());
@@ -268,9 +268,9 @@ fn filled<T, E>(
     body: impl FnOnce(&mut Execution) -> Result<T, E>,
     fill: impl FnOnce(&T, &mut ExecutionMetrics),
 ) -> impl FnOnce(&mut Execution) -> Result<T, E> {
-    |run| {
-        let value = body(run)?;
-        fill(&value, run.record());
+    |execution| {
+        let value = body(execution)?;
+        fill(&value, execution.record_mut());
         Ok(value)
     }
 }

@@ -13,7 +13,7 @@ use crate::metrics::Timestamp;
 /// Records that were answered as [lost](crate::Answer::Lost), as `events.jsonl` states them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Loss {
+pub struct LostRecords {
     /// When the ledger stated it, UTC: no earlier than they were lost.
     pub at: Timestamp,
     /// How many there were.
@@ -25,12 +25,12 @@ pub struct Loss {
 ///
 /// # Errors
 /// As [`Records::open`](crate::Records::open); [`ErrorKind::Io`](crate::ErrorKind::Io) when the events cannot be read.
-pub fn losses(path: impl AsRef<Path>) -> Result<Vec<Loss>> {
+pub fn losses(path: impl AsRef<Path>) -> Result<Vec<LostRecords>> {
     #[derive(Deserialize)]
     struct Lost {
         event: String,
         #[serde(flatten)]
-        loss: Loss,
+        loss: LostRecords,
     }
     let mut losses = Vec::new();
     each_line(&Disk, &Layout::to_read(path.as_ref())?, |line| {

@@ -42,10 +42,10 @@ pub use event::LedgerEvent;
 pub use execution::{Done, Execution, Skill};
 pub use fallback::{Fallback, FallbackExecution, FallbackRecord, FallbackRecords};
 pub use frozen::{BaselineJournal, FrozenWeeks};
-pub use inflight::{InFlight, Spilled, in_flight, readable_in_flight, spilled};
+pub use inflight::{InFlight, SpilledRecords, in_flight, readable_in_flight, spilled};
 pub use kinds::{Attempt, QcResult, Routing};
 pub use last::{LastRecords, last_records};
-pub use losses::{Loss, losses};
+pub use losses::{LostRecords, losses};
 pub use options::Options;
 pub use records::Records;
 pub use scan::{Scan, Scanned};
@@ -59,9 +59,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
 use crate::journal::warnings::OnStderr;
 use crate::journal::write::events;
-use crate::journal::{self, Cursor, Durability, Head, Journal};
+use crate::journal::{self, Cursor, Durability, Head, Journal, JournalOptions};
 use crate::metrics::{Call, ExecutionMetrics, RunIds, Timestamp};
-use crate::quota::{self, Limits, Quota};
+use crate::quota::{Limits, Quota, QuotaOptions};
 use bare::bare;
 use deadline::{Helpers, Missed};
 use places::Places;
@@ -79,9 +79,9 @@ const RECORD_BYTES_MAX: usize = journal::PAYLOAD_BYTES_MAX - 4096;
 /// # let directory = tempfile::tempdir()?;
 /// # let path = directory.path().join("execution_metrics.jsonl");
 /// let ledger = Ledger::open(path)?;
-/// let mut run = ledger.begin(Skill::new("summarise", "1.2.0"));
-/// run.usage("gpt-4", Usage::new(1_000, 500));
-/// assert!(run.succeed().is_durable());
+/// let mut execution = ledger.begin(Skill::new("summarise", "1.2.0"));
+/// execution.record_usage("gpt-4", Usage::new(1_000, 500));
+/// assert!(execution.succeed().is_durable());
 ///
 /// let record = ledger.scan()?.next().transpose()?.ok_or("no record")?;
 /// assert_eq!(record.cost_usd.map(|usd| usd.to_string()).as_deref(), Some("0.06"));
@@ -400,7 +400,7 @@ impl Ledger {
     /// As [`Quota::open`].
     pub fn quota(&self, limits: Limits) -> Result<Quota> {
         let path = self.beside("quota.jsonl", "open the quota")?;
-        let mut options = quota::Options::new(Arc::clone(&self.shared.options.journal.clock));
+        let mut options = QuotaOptions::new(Arc::clone(&self.shared.options.journal.clock));
         options.journal = self.synced();
         options.limits = limits;
         Quota::open(path, options)
@@ -428,8 +428,8 @@ impl Ledger {
     }
 
     /// How a journal beside the ledger is opened.
-    fn synced(&self) -> journal::Options {
-        journal::Options { durability: Durability::Synced, ..self.shared.options.journal.clone() }
+    fn synced(&self) -> JournalOptions {
+        JournalOptions { durability: Durability::Synced, ..self.shared.options.journal.clone() }
     }
 
     /// The ledger's present state, to be kept elsewhere and given to [`verify`] later.

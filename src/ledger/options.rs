@@ -8,7 +8,7 @@ use super::{Ledger, clock};
 use crate::cost::PriceTable;
 use crate::disk::Storage;
 use crate::error::{Error, Result};
-use crate::journal::{self, Durability};
+use crate::journal::{Durability, JournalOptions};
 use crate::metrics::{Environment, RunIds, Timestamp};
 
 /// How a ledger is opened. Every option has a default that suits one orchestrator on a local disk.
@@ -26,7 +26,7 @@ use crate::metrics::{Environment, RunIds, Timestamp};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Options {
-    pub(super) journal: journal::Options,
+    pub(super) journal: JournalOptions,
     pub(super) sync_begin: bool,
     pub(super) wait_at_open: bool,
     pub(super) deadline: Option<Duration>,
@@ -47,7 +47,7 @@ impl Options {
     /// The defaults: synced, rotated at 256 MiB, the bundled prices, operator "human", environment prod.
     pub fn new() -> Self {
         Self {
-            journal: journal::Options::new(Arc::new(|| clock::now().unix_ms())),
+            journal: JournalOptions::new(Arc::new(|| clock::now().unix_ms())),
             sync_begin: false,
             wait_at_open: true,
             deadline: None,

@@ -14,13 +14,13 @@ use crate::disk::lock::LockFile;
 use crate::disk::unless_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::write::events;
-use crate::journal::{Journal, Options};
+use crate::journal::{Journal, JournalOptions};
 use crate::metrics::{ExecutionMetrics, Status};
 
 /// Sweeps the files of dead processes. Any number of openers may do so at once, and each may die at it: a record is
 /// appended only if its execution has none in the ledger. Another process that sweeps is waited for until `deadline`. What
 /// this process may not read is a warning, and the rest is swept.
-pub(super) fn sweep(journal: &Journal, options: &Options, own: Uuid, deadline: Duration) -> Result<()> {
+pub(super) fn sweep(journal: &Journal, options: &JournalOptions, own: Uuid, deadline: Duration) -> Result<()> {
     let layout = journal.layout();
     let storage = &options.storage;
     if slots::is_alone(&**storage, layout, own)? {

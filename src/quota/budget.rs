@@ -14,10 +14,10 @@ use crate::metrics::Usd;
 /// # let directory = tempfile::tempdir().expect("a temporary directory");
 /// # let path = directory.path().join("quota.jsonl");
 /// use runledger::Usd;
-/// use runledger::quota::{Grant, Limits, Options, Quota};
+/// use runledger::quota::{Grant, Limits, QuotaOptions, Quota};
 ///
 /// let noon = || 1_771_070_400_000; // 2026-02-14T12:00:00Z, in milliseconds
-/// let mut options = Options::new(std::sync::Arc::new(noon));
+/// let mut options = QuotaOptions::new(std::sync::Arc::new(noon));
 /// options.limits = Limits::from_json(
 ///     r#"[{"api": "anthropic", "limit": 25.50, "unit": "usd", "period": "day", "source": "us", "as_of": "2026-02-14",
 ///          "thresholds": [50, 80, 100], "unknown": {"assume": 0.25}}]"#,

@@ -21,7 +21,7 @@ pub enum Grant<A: Amount = u64> {
 #[non_exhaustive]
 pub struct Denied<A = u64> {
     /// Why it was not granted.
-    pub reason: Reason,
+    pub reason: DenialReason,
     /// What was asked for, or assumed in its place, in the limit's unit; `None`: it is unknown. More than
     /// `status.limit` can never be granted.
     pub requested: Option<A>,
@@ -33,7 +33,7 @@ pub struct Denied<A = u64> {
 /// Why a reservation was not granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum DenialReason {
     /// There is not enough left.
     NotEnough,
     /// The amount is unknown, and the limit denies what is unknown.
@@ -46,13 +46,13 @@ impl<A: Amount> fmt::Display for Denied<A> {
         let QuotaStatus { api_name, unit, remaining, resets_at, .. } = &self.status;
         let unknown = if *unit == Unit::Usd { "cost" } else { "amount" };
         match (self.reason, self.requested) {
-            (Reason::Unknown, _) => {
+            (DenialReason::Unknown, _) => {
                 write!(f, "{api_name}: a call of unknown {unknown} denied: the limit denies what is unknown")
             }
-            (Reason::NotEnough, Some(amount)) => {
+            (DenialReason::NotEnough, Some(amount)) => {
                 write!(f, "{api_name}: {amount} {unit} denied: {remaining} left until {resets_at}")
             }
-            (Reason::NotEnough, None) => {
+            (DenialReason::NotEnough, None) => {
                 write!(f, "{api_name}: a call of unknown {unknown} denied: nothing left until {resets_at}")
             }
         }

@@ -8,30 +8,30 @@ use std::time::Duration;
 use super::event::{Certainty, Event, Line, Watch};
 use super::limit::Unknown;
 use super::progress::Progress;
-use super::reservation::{Denied, Grant, Hold, Reason, Reserved};
+use super::reservation::{DenialReason, Denied, Grant, Hold, Reserved};
 use super::{Amount, Budget, Limit, Limits, QuotaStatus};
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, JournalOptions};
 use crate::metrics::{Timestamp, Usd};
 
 /// How a quota is opened.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Options {
+pub struct QuotaOptions {
     /// What each API allows.
     pub limits: Limits,
     /// How long a reservation lasts that is neither settled nor dropped, since its process died. Counted in
     /// milliseconds.
     pub hold_life: Duration,
     /// How the quota's journal is opened; its clock is the quota's too.
-    pub journal: journal::Options,
+    pub journal: JournalOptions,
 }
 
-impl Options {
-    /// The bundled limits, ten minutes, and [`journal::Options::new`].
+impl QuotaOptions {
+    /// The bundled limits, ten minutes, and [`JournalOptions::new`].
     pub fn new(clock: journal::Clock) -> Self {
         let hold_life = Duration::from_secs(10 * 60);
-        Self { limits: Limits::bundled(), hold_life, journal: journal::Options::new(clock) }
+        Self { limits: Limits::bundled(), hold_life, journal: JournalOptions::new(clock) }
     }
 }
 
@@ -46,10 +46,10 @@ impl Options {
 /// ```
 /// # let directory = tempfile::tempdir().expect("a temporary directory");
 /// # let path = directory.path().join("quota.jsonl");
-/// use runledger::quota::{Grant, Options, Quota, WarningLevel};
+/// use runledger::quota::{Grant, QuotaOptions, Quota, WarningLevel};
 ///
 /// let noon = || 1_771_070_400_000; // 2026-02-14T12:00:00Z, in milliseconds
-/// let quota = Quota::open(path, Options::new(std::sync::Arc::new(noon)))?;
+/// let quota = Quota::open(path, QuotaOptions::new(std::sync::Arc::new(noon)))?;
 /// quota.record_consumption("openai-gpt4", 15_000)?;
 /// if let Grant::Held(hold) = quota.reserve("openai-gpt4", 40_000)? {
 ///     let status = hold.settle(36_000)?;
@@ -88,7 +88,7 @@ impl Quota {
     ///
     /// # Errors
     /// As [`Journal::open`]; and as [`status`](Self::status) when the journal cannot be read.
-    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+    pub fn open(path: impl AsRef<Path>, options: QuotaOptions) -> Result<Self> {
         let (clock, warn) = (Arc::clone(&options.journal.clock), Arc::clone(&options.journal.warn));
         let hold_ms = u64::try_from(options.hold_life.as_millis()).unwrap_or(u64::MAX);
         let journal = Journal::open(path, options.journal)?;
@@ -170,14 +170,14 @@ impl Quota {
             (None, Unknown::Assume(amount)) => (amount.get(), Certainty::Assumed),
             (None, Unknown::Allow) => (0, Certainty::Unknown),
             (None, Unknown::Deny) => {
-                let denied = Denied { reason: Reason::Unknown, requested: None, status: self.status_of(limit)? };
+                let denied = Denied { reason: DenialReason::Unknown, requested: None, status: self.status_of(limit)? };
                 return Ok(Grant::Denied(denied));
             }
         };
         let not_enough = |sums| {
             let requested = (certainty != Certainty::Unknown).then(|| A::from_steps(amount));
             let status = QuotaStatus::new(limit, at, sums);
-            Grant::Denied(Denied { reason: Reason::NotEnough, requested, status })
+            Grant::Denied(Denied { reason: DenialReason::NotEnough, requested, status })
         };
         let sums = self.caught_up(0)?.fold.sums(limit, at);
         if !sums.leave_room(amount, certainty, limit.most) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use runledger::Timestamp;
-use runledger::quota::Options;
+use runledger::quota::QuotaOptions;
 
 use super::place::PATIENCE;
 
@@ -34,9 +34,9 @@ impl FakeClock {
     }
 
     /// The options of a quota that goes by this clock.
-    pub(crate) fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> QuotaOptions {
         let clock = self.clone();
-        let mut options = Options::new(Arc::new(move || clock.unix_ms()));
+        let mut options = QuotaOptions::new(Arc::new(move || clock.unix_ms()));
         // Many processes on a slow disk: none of these tests is about the deadline.
         options.journal.lock_deadline = PATIENCE;
         options

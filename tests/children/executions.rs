@@ -219,7 +219,7 @@ fn work(ledger: &Ledger, scene: Scene, told: &Report) {
     let large = "x".repeat(if scene == Scene::Large { LARGE_BYTES } else { 0 });
     let mut parent = begin(told, ledger.begin(Skill::new("parent", "1.0.0")));
     _ = finish(told, begin(told, parent.child(Skill::new("nested", "1.0.0"))));
-    parent.tag("filler", large.clone());
+    parent.set_tag("filler", large.clone());
     _ = finish(told, parent);
     _ = record(told, ledger, Skill::new("alone", "1.0.0"), 0);
     let mut elsewhere = ExecutionMetrics::new(Uuid::now_v7(), "made elsewhere", "1.0.0", Timestamp::UNIX_EPOCH);
@@ -232,7 +232,7 @@ fn work(ledger: &Ledger, scene: Scene, told: &Report) {
 /// Records an execution with a tag of so many bytes, and reports what became of it.
 pub(crate) fn record(told: &Report, ledger: &Ledger, skill: Skill, bytes: usize) -> Recorded {
     let mut run = begin(told, ledger.begin(skill));
-    run.tag("filler", "x".repeat(bytes));
+    run.set_tag("filler", "x".repeat(bytes));
     finish(told, run)
 }
 

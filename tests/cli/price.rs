@@ -238,8 +238,8 @@ fn an_execution_is_priced_again_at_the_time_of_its_calls() {
     let clock = || "2025-06-09T12:00:00Z".parse::<Timestamp>().unwrap();
     let ledger = Options::new().clock(clock).open(place.ledger()).unwrap();
     let mut run = ledger.begin(Skill::new("think", "1.0.0"));
-    run.call(&Call::new("o3", Usage::new(1_000_000, 0)));
-    run.call(&Call::new("house-model", Usage::new(10, 0)).reported_usd("0.5".parse().unwrap()));
+    run.record_call(&Call::new("o3", Usage::new(1_000_000, 0)));
+    run.record_call(&Call::new("house-model", Usage::new(10, 0)).reported_usd("0.5".parse().unwrap()));
     let id = run.id().to_string();
     assert!(run.succeed().is_durable());
     let text = place.run(["cost", "explain", "--execution", &id]).answer(0);
@@ -258,7 +258,7 @@ fn an_execution_is_priced_again_at_the_time_of_its_calls() {
     assert_eq!(place.run(["cost", "explain", "--execution", "ffff"]).code, Some(1));
 
     let mut run = ledger.begin(Skill::new("think", "1.0.0"));
-    run.usage("o3", Usage::new(1_000_000, 0));
+    run.record_usage("o3", Usage::new(1_000_000, 0));
     let id = run.id().to_string();
     assert!(run.succeed().is_durable());
     let text = place.run(["cost", "explain", "--execution", &id]).answer(0);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::commands::{Place, command, output, time, usd};
 use runledger::Quota;
-use runledger::quota::{self, Grant};
+use runledger::quota::{self, Grant, QuotaOptions};
 use serde_json::json;
 
 #[test]
@@ -33,7 +33,7 @@ fn quota_tells_what_is_consumed_and_held() {
     let place = Place::new();
     let now = now();
     let quota =
-        Quota::open(place.path("logs/quota.jsonl"), quota::Options::new(std::sync::Arc::new(move || now))).unwrap();
+        Quota::open(place.path("logs/quota.jsonl"), QuotaOptions::new(std::sync::Arc::new(move || now))).unwrap();
     quota.record_consumption("openai-free", 2_800_000).unwrap();
     let Grant::Held(hold) = quota.reserve("openai-free", 100_000).unwrap() else { panic!("denied") };
     let before = place.files();
@@ -74,7 +74,7 @@ fn quota_tells_exactly_what_is_left_of_budgets_and_counts_what_is_unknown() {
     let unused = place.run(["quota", "anthropic", "--limits", "limits.json", "--json"]).json();
     assert_eq!((&unused["limit"], &unused["consumed"]), (&json!(25.5), &json!(0)));
     let now = now();
-    let mut options = quota::Options::new(std::sync::Arc::new(move || now));
+    let mut options = QuotaOptions::new(std::sync::Arc::new(move || now));
     options.limits = quota::Limits::from_json(OWN_LIMITS).unwrap();
     let quota = Quota::open(place.path("logs/quota.jsonl"), options).unwrap();
     let (small, large) =

@@ -272,7 +272,7 @@ fn read(path: &Path) {
     let faults = verify(path, &[]).unwrap().faults;
     assert_eq!(faults.iter().filter(|fault| fault.kind == FaultKind::Unreadable).count(), 1);
     // No checkpoint goes on after what this process could not read.
-    runledger::refresh_baselines(path, runledger::baseline::By::Skill).unwrap();
+    runledger::refresh_baselines(path, runledger::baseline::BaselineBy::Skill).unwrap();
     assert!(!path.with_extension("ledger").join("baseline-skill.checkpoint").exists());
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::tree::{names, numbers};
-use runledger::disk::simulated::{Fault, Loss, Op, SimulatedDisk};
+use runledger::disk::simulated::{InjectedFault, Loss, Op, SimulatedDisk};
 use runledger::disk::{Access, Stat, Storage, StorageFile};
 use runledger::journal::Follower;
 use runledger::ledger::{FaultKind, sealed_segments};
@@ -261,7 +261,7 @@ fn what_does_not_verify_stays_with_all_that_comes_after_it_and_nothing_is_writte
 fn the_age_of_a_segment_with_a_line_that_is_no_record_is_unknown() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.jsonl");
-    let mut options = runledger::journal::Options::new(Arc::new(|| 0));
+    let mut options = runledger::journal::JournalOptions::new(Arc::new(|| 0));
     let json = record(1).to_json().unwrap();
     // A segment is full with a record and another line.
     options.rotate_bytes = Some(json.len() as u64 + 300);
@@ -528,7 +528,7 @@ fn row_32_an_error_at_any_call_of_archiving_loses_nothing() {
         let disk = start.crash_after(usize::MAX, Loss::Nothing);
         let ledger = on(&disk, PATH);
         let begun = disk.operations();
-        disk.inject_lasting(move |operation, _, _| operation == begun + failing, Fault::Os(5));
+        disk.inject_lasting(move |operation, _, _| operation == begun + failing, InjectedFault::Os(5));
         let archived = ledger.archive_segments(2, ARCHIVE);
         disk.lift_faults();
         if disk.operations() - begun <= failing {
@@ -574,7 +574,7 @@ fn a_file_is_deleted_only_after_that_was_told() {
     // What cannot be told is not deleted.
     let disk = disk.crash_after(begun, Loss::Nothing);
     let ledger = on(&disk, PATH);
-    disk.inject_lasting(|_, op, path| op == Op::Append && path.ends_with("events.jsonl"), Fault::Os(28));
+    disk.inject_lasting(|_, op, path| op == Op::Append && path.ends_with("events.jsonl"), InjectedFault::Os(28));
     assert_eq!(ledger.delete_file("/run-logs.md", "r").unwrap_err().kind(), ErrorKind::Io);
     assert!(disk.stat(Path::new("/run-logs.md")).unwrap().is_some());
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::tree::{self, names};
 use runledger::ledger::FaultKind;
-use runledger::quota::{self, Limits, Quota};
+use runledger::quota::{Limits, Quota, QuotaOptions};
 use runledger::{
     Answer, Baselines, Error, ErrorKind, ExecutionMetrics, Ledger, PriceTable, Records, Uuid, log_execution_metrics,
     verify,
@@ -447,7 +447,7 @@ fn a_quota_journal_with_other_lines_is_refused_with_the_line() {
     let place = Place::new();
     append(&Ledger::open(&place.path).unwrap(), 1);
     let before = fs::read(&place.path).unwrap();
-    let options = quota::Options::new(Arc::new(|| 1_771_079_000_000));
+    let options = QuotaOptions::new(Arc::new(|| 1_771_079_000_000));
     let error = Quota::open(&place.path, options).unwrap_err();
     assert_eq!((error.kind(), error.line(), error.byte()), (ErrorKind::Malformed, Some(1), Some(0)));
     assert_eq!(place.text(&error), "read a line of the quota: /execution_metrics.jsonl: line 1 (byte 0)");

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::simulation::{Chain, PATH, Told, Used};
-use runledger::disk::simulated::{Fault, Loss, Op, SimulatedDisk, When};
+use runledger::disk::simulated::{InjectedFault, Loss, Op, SimulatedDisk, When};
 use runledger::{Answer, Ledger, Skill, Uuid};
 
 /// At least so many crash states, or as many as `RUNLEDGER_CRASH_STATES` says if that is more.
@@ -132,7 +132,7 @@ fn failed_syncs() -> (&'static str, usize, Used) {
     let mut used = Used::new(SimulatedDisk::new(), 4_000, Chain::Repeated);
     let journal = used.open();
     for (begin, failures) in [(0, 0), (6, 1), (9, 0), (13, 2), (17, 2), (20, 0)] {
-        (0..failures).for_each(|_| used.disk.inject(When::Next(Op::Sync), Fault::Os(5)));
+        (0..failures).for_each(|_| used.disk.inject(When::Next(Op::Sync), InjectedFault::Os(5)));
         used.append(&journal, begin..begin + 3, |number| SMALL[number % 4]);
     }
     ("failed syncs", 112, used)
@@ -169,7 +169,7 @@ impl Executions {
         drop((dead, ledger));
         let ledger = open_ledger(&all.disk).unwrap();
         all.record(&ledger, 4, |answer| matches!(answer, Answer::Durable { .. }));
-        all.disk.inject_lasting(|_, op, path| op == Op::Append && path.to_str() == Some(PATH), Fault::Os(28));
+        all.disk.inject_lasting(|_, op, path| op == Op::Append && path.to_str() == Some(PATH), InjectedFault::Os(28));
         all.record(&ledger, 3, |answer| matches!(answer, Answer::Spilled(_)));
         all.disk.lift_faults();
         all.record(&ledger, 5, |answer| matches!(answer, Answer::Durable { .. }));
@@ -275,7 +275,7 @@ fn any_use(seed: u64) {
             match below(&mut state, 20) {
                 0..=2 if handles.len() < if fails { 1 } else { 3 } => handles.push(used.open()),
                 3 | 4 if !handles.is_empty() => drop(handles.swap_remove(below(&mut state, handles.len()))),
-                5 if fails && !handles.is_empty() => used.disk.inject(When::Next(Op::Sync), Fault::Os(5)),
+                5 if fails && !handles.is_empty() => used.disk.inject(When::Next(Op::Sync), InjectedFault::Os(5)),
                 _ if !handles.is_empty() => {
                     let handle = &handles[below(&mut state, handles.len())];
                     let number = round * 100 + step;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use runledger::disk::simulated::{Loss, SimulatedDisk};
 use runledger::disk::{Access, Storage};
-use runledger::journal::{Journal, Options};
+use runledger::journal::{Journal, JournalOptions};
 use runledger::ledger::{Fault, FaultKind};
 use runledger::{ErrorKind, Head, Ledger, Skill};
 
@@ -24,7 +24,7 @@ fn sealed(segment: u64) -> PathBuf {
 }
 
 fn open(disk: &SimulatedDisk) -> runledger::Result<Journal> {
-    let mut options = Options::new(Arc::new(|| 1_771_079_000_000));
+    let mut options = JournalOptions::new(Arc::new(|| 1_771_079_000_000));
     options.storage = Arc::new(disk.clone());
     options.warn = Arc::new(|_| {});
     Journal::open(PATH, options)
@@ -84,7 +84,7 @@ struct Rest {
 impl Rest {
     fn new(settled: bool) -> Self {
         let disk = SimulatedDisk::new();
-        let mut options = Options::new(Arc::new(|| 1_771_079_000_000));
+        let mut options = JournalOptions::new(Arc::new(|| 1_771_079_000_000));
         options.storage = Arc::new(disk.clone());
         options.rotate_bytes = Some(300);
         let journal = Journal::open(PATH, options).unwrap();

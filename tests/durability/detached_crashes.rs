@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use runledger::disk::Storage;
-use runledger::disk::simulated::{Call, Fault, Loss, Op, SimulatedDisk, When};
+use runledger::disk::simulated::{DiskCall, InjectedFault, Loss, Op, SimulatedDisk, When};
 use runledger::metrics::Status;
 use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, Options, Skill, Uuid};
 
 const PATH: &str = "/logs/execution_metrics.jsonl";
-const EIO: Fault = Fault::Os(5);
-const ENOSPC: Fault = Fault::Os(28);
+const EIO: InjectedFault = InjectedFault::Os(5);
+const ENOSPC: InjectedFault = InjectedFault::Os(28);
 
 fn open(disk: &SimulatedDisk) -> Ledger {
     Options::new().storage(Arc::new(disk.clone())).on_warning(|_| {}).open(PATH).unwrap()
@@ -211,7 +211,7 @@ fn a_completion_that_nothing_takes_is_an_error_and_can_be_repeated() {
 #[test]
 fn a_segment_that_may_hold_the_record_is_not_archived() {
     let used = used();
-    let removed = |call: &Call| call.op == Op::Remove && call.path.extension().is_some_and(|end| end == "jsonl");
+    let removed = |call: &DiskCall| call.op == Op::Remove && call.path.extension().is_some_and(|end| end == "jsonl");
     let before = used.disk.calls().iter().position(removed).unwrap();
     let disk = used.disk.crash_after(before, Loss::Nothing);
     let ledger = Options::new().storage(Arc::new(disk.clone())).rotate_bytes(Some(1)).open(PATH).unwrap();

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::simulation::{self, Chain, PATH, Reader, Used, events, machinery, options, payload, read};
-use runledger::disk::simulated::{Fault, Loss, Op, SimulatedDisk, When};
+use runledger::disk::simulated::{InjectedFault, Loss, Op, SimulatedDisk, When};
 use runledger::disk::{FileType, Storage};
 use runledger::journal::Journal;
 use runledger::{Answer, Ledger, Options, Skill, Uuid};
 
-const EIO: Fault = Fault::Os(5);
-const ENOSPC: Fault = Fault::Os(28);
+const EIO: InjectedFault = InjectedFault::Os(5);
+const ENOSPC: InjectedFault = InjectedFault::Os(28);
 
 // One operation fails.
 
@@ -43,7 +43,7 @@ fn use_journal(used: &mut Used) -> (usize, usize) {
 
 /// Lets each operation of an opening, appends and rotations have `fault`, one in each run, then cuts the power. Returns
 /// how many runs there were.
-fn at_every_operation(fault: Fault, meant: fn(Op) -> bool, errors_max: usize) -> usize {
+fn at_every_operation(fault: InjectedFault, meant: fn(Op) -> bool, errors_max: usize) -> usize {
     let begin = left_by_another();
     let again = || Used::new(begin.crash_after(0, Loss::Nothing), 3_000, Chain::Repeated);
     let mut whole = again();
@@ -99,20 +99,20 @@ fn row_13_every_read_and_write_is_short() {
     for bytes in [0, 1, 7] {
         // A write of nothing is one of no progress, and so an error.
         let runs = at_every_operation(
-            Fault::Short(bytes),
+            InjectedFault::Short(bytes),
             |op| matches!(op, Op::Append | Op::WriteAt),
             usize::from(bytes == 0),
         );
         assert!(runs > 20, "{runs}");
     }
-    assert!(at_every_operation(Fault::Short(1), |op| op == Op::Read, 0) > 20);
+    assert!(at_every_operation(InjectedFault::Short(1), |op| op == Op::Read, 0) > 20);
 }
 
 /// As read, write and `flock` do when a signal comes; the standard library sees to the other calls.
 #[test]
 fn row_13_eintr() {
     let interrupted = |op| matches!(op, Op::Read | Op::Append | Op::WriteAt | Op::Lock);
-    let runs = at_every_operation(Fault::Error(std::io::ErrorKind::Interrupted), interrupted, 0);
+    let runs = at_every_operation(InjectedFault::Error(std::io::ErrorKind::Interrupted), interrupted, 0);
     assert!(runs > 50, "{runs}");
 }
 
@@ -133,7 +133,7 @@ struct Answers {
 impl Answers {
     fn record(&mut self, ledger: &Ledger) {
         let mut run = ledger.begin(Skill::new("s", "1"));
-        run.tag("filler", "x".repeat(700));
+        run.set_tag("filler", "x".repeat(700));
         let id = run.id();
         match run.succeed().answer {
             Answer::Durable { .. } => self.kept.push(id),
@@ -215,7 +215,7 @@ fn row_10_a_disk_that_fills_and_empties_loses_nothing_that_was_kept() {
 fn row_12_everything_fails_from_each_operation_on() {
     let begin = SimulatedDisk::new();
     (0..3).for_each(|_| Answers::default().record(&open(&begin).unwrap()));
-    let run = |from: usize, fault: Fault| {
+    let run = |from: usize, fault: InjectedFault| {
         let disk = begin.crash_after(usize::MAX, Loss::Nothing);
         let ledger = open(&disk).unwrap();
         let first = disk.operations();
@@ -261,7 +261,7 @@ fn row_10_the_count_of_lost_records_waits_until_it_is_written() {
     disk.lift_faults();
     // Half a line, and no more.
     let for_events = |path: &Path| path == machinery("events.jsonl");
-    disk.inject_lasting(move |_, op, path| op == Op::Append && for_events(path), Fault::Short(20));
+    disk.inject_lasting(move |_, op, path| op == Op::Append && for_events(path), InjectedFault::Short(20));
     let calls = disk.calls().len();
     let begun = AtomicBool::new(false);
     let rest =

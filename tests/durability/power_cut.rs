@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::simulation::{self, Chain, PATH, Used, events, machinery, put, read};
 use runledger::Skill;
-use runledger::disk::simulated::{Call, Fault, Loss, Op, SimulatedDisk, When};
+use runledger::disk::simulated::{DiskCall, InjectedFault, Loss, Op, SimulatedDisk, When};
 use runledger::disk::{Access, Storage};
 use runledger::journal::Journal;
 use runledger::ledger::FaultKind;
 
-fn options(disk: &SimulatedDisk) -> runledger::journal::Options {
+fn options(disk: &SimulatedDisk) -> runledger::journal::JournalOptions {
     simulation::options(disk, 700_000)
 }
 
@@ -29,9 +29,9 @@ fn numbers(journal: &Journal) -> Vec<usize> {
 }
 
 /// Whether the call before and the one after `n` calls write pages of a new commit area, which are all alike.
-fn amid_equal_writes(calls: &[Call], n: usize) -> bool {
+fn amid_equal_writes(calls: &[DiskCall], n: usize) -> bool {
     let writes =
-        |call: Option<&Call>| call.is_some_and(|call| call.op == Op::WriteAt && call.path.ends_with("commit.new"));
+        |call: Option<&DiskCall>| call.is_some_and(|call| call.op == Op::WriteAt && call.path.ends_with("commit.new"));
     n > 0 && writes(calls.get(n - 1)) && writes(calls.get(n))
 }
 
@@ -47,7 +47,7 @@ fn row_07_a_segment_that_cannot_be_sealed_loses_nothing() {
     let journal = Journal::open(PATH, simulation::options(&disk, 1_900)).unwrap();
     (0..7).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
     // The eighth is due for rotation: the first sync is the full segment's.
-    disk.inject(When::Next(Op::Sync), Fault::Os(5));
+    disk.inject(When::Next(Op::Sync), InjectedFault::Os(5));
     journal.append(&payload(7)).unwrap();
     let calls = disk.calls();
     let failed: Vec<_> = calls.iter().filter(|call| call.error.is_some()).map(|call| call.path.as_path()).collect();
@@ -64,7 +64,7 @@ fn row_23_crash_in_a_change_of_segments_and_in_the_recovery_from_it() {
     let journal = Journal::open(PATH, simulation::options(&disk, 1_900)).unwrap();
     (0..7).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
     let begin = disk.calls().len();
-    disk.inject(When::Next(Op::Sync), Fault::Os(5));
+    disk.inject(When::Next(Op::Sync), InjectedFault::Os(5));
     journal.append(&payload(7)).unwrap();
     for n in begin..disk.calls().len() {
         for loss in [Loss::Nothing, Loss::Unsynced, Loss::Random(n as u64), Loss::Random(!(n as u64))] {
@@ -126,7 +126,7 @@ fn row_06_names_that_a_killed_process_left_are_made_durable() {
     let journal = Journal::open(path, small(&disk)).unwrap();
     (0..8).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
     // A new commit area takes the place of one that fails.
-    disk.inject(When::Next(Op::Sync), Fault::Os(5));
+    disk.inject(When::Next(Op::Sync), InjectedFault::Os(5));
     (8..20).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
     assert!(disk.calls().iter().filter(|call| call.op == Op::Rename).count() > 3);
     for n in 0..=disk.calls().len() {
@@ -150,7 +150,7 @@ fn row_07_a_line_that_a_segment_lost_is_read_where_it_is_repeated() {
     let mut heads = Vec::new();
     for number in 0..8 {
         if number == 7 {
-            disk.inject(When::Next(Op::Sync), Fault::Os(5));
+            disk.inject(When::Next(Op::Sync), InjectedFault::Os(5));
         }
         journal.append(format!("{{\"n\":{number},\"filler\":\"{}\"}}", "x".repeat(5_000)).as_bytes()).unwrap();
         heads.push(journal.head().unwrap());
@@ -183,7 +183,7 @@ fn row_10_what_was_answered_with_an_error_does_not_come_back() {
     let disk = SimulatedDisk::new();
     let journal = Journal::open(PATH, options(&disk)).unwrap();
     journal.append(&payload(0)).unwrap();
-    disk.inject(When::Next(Op::Append), Fault::Os(28));
+    disk.inject(When::Next(Op::Append), InjectedFault::Os(28));
     journal.append(&payload(1)).unwrap_err();
     let killed = disk.crash_after(disk.calls().len(), Loss::Nothing);
     assert_eq!(numbers(&Journal::open(PATH, options(&killed)).unwrap()), [0]);
@@ -264,7 +264,7 @@ fn row_30_a_failed_sweep_is_a_warning() {
     let last = calls.iter().rposition(|call| call.path.ends_with("events.jsonl")).unwrap();
     for (n, call) in calls.iter().enumerate().take(last + 1).skip(first) {
         let (disk, warnings) = (again(), Arc::default());
-        disk.inject(When::Call(n), Fault::Os(5));
+        disk.inject(When::Call(n), InjectedFault::Os(5));
         drop(open(&disk, &warnings).unwrap_or_else(|error| panic!("{call:?}: {error:?}")));
         assert!(warnings.load(Ordering::Relaxed) > 0, "{call:?}: no warning");
         let ledger = open(&disk, &Arc::default()).unwrap();
@@ -282,7 +282,7 @@ fn an_event_is_kept_when_two_processes_make_its_file() {
         options.rotate_bytes = Some(1);
         let journal = Journal::open(PATH, options).unwrap();
         if let Some(call) = fault {
-            disk.inject(When::Call(call), Fault::Error(std::io::ErrorKind::AlreadyExists));
+            disk.inject(When::Call(call), InjectedFault::Error(std::io::ErrorKind::AlreadyExists));
         }
         (0..2).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
         disk
@@ -307,7 +307,7 @@ fn row_08_an_opener_does_not_believe_a_sync_after_one_that_failed() {
         journal.append(&payload(number)).unwrap();
     }
     drop(journal);
-    disk.inject(When::Next(Op::Sync), Fault::Os(5));
+    disk.inject(When::Next(Op::Sync), InjectedFault::Os(5));
     let segment = disk.open(Path::new(PATH), Access::Read).unwrap();
     assert!(segment.sync().is_err());
     drop(segment);
@@ -448,11 +448,11 @@ fn row_31_power_cut_at_each_call_of_the_switch_over() {
         used.append(&journal, 0..4, |_| 250_000);
         let begin = used.disk.calls().len();
         if fails {
-            used.disk.inject(When::Next(Op::Sync), Fault::Os(5));
+            used.disk.inject(When::Next(Op::Sync), InjectedFault::Os(5));
         }
         used.append(&journal, 4..6, |number| if fails { 100 } else { 250_000 * (5 - number) });
         let calls = used.disk.calls();
-        let of_the_area = |call: &Call| call.op == Op::WriteAt && call.detail == "512 bytes at 0";
+        let of_the_area = |call: &DiskCall| call.op == Op::WriteAt && call.detail == "512 bytes at 0";
         assert!(calls[begin..].iter().any(of_the_area), "no switch-over: {:?}", &calls[begin..]);
         for n in (begin..=calls.len()).filter(|&n| !amid_equal_writes(&calls, n)) {
             for loss in used.disk.losses(n, 12, n as u64) {
@@ -495,7 +495,7 @@ fn row_07_a_torn_repetition_is_written_again() {
     let mut used = Used::new(SimulatedDisk::new(), 100_000_000, Chain::Repeated);
     let journal = used.open();
     used.append(&journal, 0..2, |_| 400);
-    (0..2).for_each(|_| used.disk.inject(When::Next(Op::Sync), Fault::Os(5)));
+    (0..2).for_each(|_| used.disk.inject(When::Next(Op::Sync), InjectedFault::Os(5)));
     used.append(&journal, 2..3, |_| 1_100);
     let calls = used.disk.calls();
     let repeated = calls.iter().rposition(|call| call.op == Op::Append && call.path == Path::new(PATH)).unwrap();
@@ -510,7 +510,7 @@ fn row_07_a_torn_repetition_is_written_again() {
 #[test]
 fn row_04_a_long_first_line_of_a_new_segment_is_not_taken_for_a_torn_repetition() {
     // Too long for the area; or the area's sync fails, and the segment's counts.
-    for (bytes, fault) in [(1_100_000, None), (3_000, Some(Fault::Os(5)))] {
+    for (bytes, fault) in [(1_100_000, None), (3_000, Some(InjectedFault::Os(5)))] {
         let mut used = Used::new(SimulatedDisk::new(), 400, Chain::Repeated);
         let journal = used.open();
         used.append(&journal, 0..2, |_| 100);
@@ -539,7 +539,7 @@ fn row_07_the_header_of_an_area_whose_sync_failed_is_written_again() {
             drop(journal);
             journal = used.open();
         }
-        used.disk.inject(When::Next(Op::Sync), Fault::Os(5));
+        used.disk.inject(When::Next(Op::Sync), InjectedFault::Os(5));
         used.append(&journal, 3..4, |_| 100);
         let killed_after = used.disk.calls().len();
         let killed = used.disk.crash_after(killed_after, Loss::Nothing);

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use jsonschema::Validator;
 use proptest::prelude::*;
-use runledger::export::workflow::{SCHEMA, WorkflowEvent, Written, run_uuid, write};
+use runledger::export::workflow::{SCHEMA, WorkflowEvent, WorkflowWritten, run_uuid, write};
 use runledger::metrics::{CostSource, CostTier, Feedback, LlmCall, Status};
 use runledger::{Error, ErrorKind, ExecutionMetrics, Records, Timestamp, Usage, Uuid};
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ fn full() -> ExecutionMetrics {
 }
 
 /// What is written for these records, each line held against the schema.
-fn written(records: &[ExecutionMetrics]) -> (String, Written) {
+fn written(records: &[ExecutionMetrics]) -> (String, WorkflowWritten) {
     let mut out = Vec::new();
     let told = write(records.iter().cloned().map(Ok), &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();

@@ -2,7 +2,7 @@
 //! unknown.
 
 use proptest::prelude::*;
-use runledger::baseline::{Accumulator, By, Latest, Precision};
+use runledger::baseline::{Accumulator, BaselineBy, Latest, Precision};
 use runledger::{Baseline, Baselines, Error, ErrorKind, ExecutionMetrics, Timestamp, Usd, Uuid};
 use serde::Deserialize;
 
@@ -56,7 +56,7 @@ fn reads_jsonl_without_corruption() {
 
 #[test]
 fn computes_accurate_percentiles() {
-    // By hand: p50 is the third of five; p95 lies at index 4 · 0.95 = 3.8, which is 40 + 0.8 · 10; p99 at 3.96.
+    // BaselineBy hand: p50 is the third of five; p95 lies at index 4 · 0.95 = 3.8, which is 40 + 0.8 · 10; p99 at 3.96.
     // The squared deviations from 32 are 289 + 144 + 9 + 64 + 324 = 830; √(830 / 4) = 14.4049.
     let skill = baseline([35, 15, 50, 20, 40].map(with_latency));
     assert_eq!(skill.latency_p50_ms, Some(35.0));
@@ -271,21 +271,21 @@ fn groups_are_what_was_asked_for() {
     second.skill_version = "0.2.0".to_owned();
     second.environment = runledger::metrics::Environment::Staging;
     let third = record("blog", "2026-02-15T23:59:59.999Z");
-    let groups = |by: By| {
+    let groups = |by: BaselineBy| {
         let mut accumulator = Accumulator::by(by);
         [&first, &second, &third].into_iter().for_each(|record| accumulator.add(record));
         let sizes = |(name, baseline): (&str, &Baseline)| format!("{name} {}", baseline.sample_size);
         accumulator.finish().iter().map(sizes).collect::<Vec<_>>()
     };
-    assert_eq!(groups(By::Skill), ["blog 1", "push 2"]);
-    assert_eq!(groups(By::SkillVersion), ["blog@0.1.0 1", "push@0.1.0 1", "push@0.2.0 1"]);
-    assert_eq!(groups(By::Model), ["- 2", "gpt-4 1"]);
-    assert_eq!(groups(By::Environment), ["prod 2", "staging 1"]);
-    assert_eq!(groups(By::Week), ["blog@2026-02-09 1", "push@2026-02-02 1", "push@2026-02-09 1"]);
-    for by in By::ALL {
-        assert_eq!(by.to_string().parse::<By>().unwrap(), by);
+    assert_eq!(groups(BaselineBy::Skill), ["blog 1", "push 2"]);
+    assert_eq!(groups(BaselineBy::SkillVersion), ["blog@0.1.0 1", "push@0.1.0 1", "push@0.2.0 1"]);
+    assert_eq!(groups(BaselineBy::Model), ["- 2", "gpt-4 1"]);
+    assert_eq!(groups(BaselineBy::Environment), ["prod 2", "staging 1"]);
+    assert_eq!(groups(BaselineBy::Week), ["blog@2026-02-09 1", "push@2026-02-02 1", "push@2026-02-09 1"]);
+    for by in BaselineBy::ALL {
+        assert_eq!(by.to_string().parse::<BaselineBy>().unwrap(), by);
     }
-    assert_eq!("moon".parse::<By>().unwrap_err().kind(), ErrorKind::Malformed);
+    assert_eq!("moon".parse::<BaselineBy>().unwrap_err().kind(), ErrorKind::Malformed);
 }
 
 #[test]
@@ -302,8 +302,10 @@ fn the_last_ones_are_those_that_began_last() {
         record(2, "2026-02-14T12:00:00Z", 8), // as early as the one with id 3, which is higher
     ];
     for (most, sum) in [(1, 4), (2, 6), (3, 14), (4, 15), (9, 15)] {
-        let (mut left, mut right) =
-            (Latest::new(By::Skill, most.try_into().unwrap()), Latest::new(By::Skill, most.try_into().unwrap()));
+        let (mut left, mut right) = (
+            Latest::new(BaselineBy::Skill, most.try_into().unwrap()),
+            Latest::new(BaselineBy::Skill, most.try_into().unwrap()),
+        );
         left.add(&records[3]);
         left.add(&records[0]);
         right.add(&records[2]);

@@ -1,6 +1,7 @@
 //! Baselines stand still for a week once they are frozen, and what is measured against them is judged by more than the
 //! numbers: neither chance nor a trifle is a regression.
 
+use runledger::journal::JournalOptions;
 use std::sync::Arc;
 
 use runledger::baseline::{
@@ -69,8 +70,8 @@ fn frozen_baselines_stand_still_all_week() {
     assert_eq!(next_week.computed_from.records, 2);
 }
 
-fn options(now: &'static str) -> journal::Options {
-    journal::Options::new(Arc::new(move || at(now).unix_ms()))
+fn options(now: &'static str) -> JournalOptions {
+    JournalOptions::new(Arc::new(move || at(now).unix_ms()))
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! and is never 0.
 
 use crate::production::{execution, generation, production, usd};
-use runledger::governance::derived::{Accumulator, DerivedMetrics, Outcomes, ShotType, Tally};
+use runledger::governance::derived::{DerivedMetrics, MetricsAccumulator, Outcomes, ShotType, Tally};
 use runledger::metrics::{Kind, QcOutcome, Status};
 use runledger::{Error, ErrorKind, ExecutionMetrics};
 
@@ -289,7 +289,7 @@ fn a_log_in_parts_gives_what_it_gives_as_a_whole() {
     let records = production();
     let whole = serde_json::to_string(&derive(&records)).unwrap();
     let of = |part: &[ExecutionMetrics]| {
-        let mut accumulator = Accumulator::new();
+        let mut accumulator = MetricsAccumulator::new();
         part.iter().for_each(|record| accumulator.add(record).unwrap());
         accumulator
     };
@@ -302,7 +302,7 @@ fn a_log_in_parts_gives_what_it_gives_as_a_whole() {
             assert_eq!(serde_json::to_string(&all.finish()).unwrap(), whole, "{first} {second}");
         }
     }
-    let mut torn = Accumulator::new();
+    let mut torn = MetricsAccumulator::new();
     torn.skip(ExecutionMetrics::from_json("torn").unwrap_err());
     let mut all = of(&records);
     all.merge(torn).unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use runledger::journal::{Journal, Options, Warn};
+use runledger::journal::{Journal, JournalOptions, Warn};
 use runledger::metrics::{Status, TracedError};
 use runledger::runlog::{
     ErrorId, ErrorRegistry, ErrorStatus, Exported, RegisteredError, Run, RunLog, Severity, signature,
@@ -34,7 +34,7 @@ impl Fixture {
 
     /// As another process would open it.
     fn open(&self) -> ErrorRegistry {
-        let mut options: Options = self.clock.options().journal;
+        let mut options: JournalOptions = self.clock.options().journal;
         let warned = Arc::clone(&self.warned);
         options.warn = Arc::new(move |error| warned.lock().unwrap().push(error.to_string()));
         ErrorRegistry::open(self.logs(), options).unwrap()

@@ -7,19 +7,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use runledger::disk::simulated::{Fault, Loss, SimulatedDisk, When};
+use runledger::disk::simulated::{InjectedFault, Loss, SimulatedDisk, When};
 use runledger::disk::{Access, Storage};
-use runledger::journal::Options;
+use runledger::journal::JournalOptions;
 use runledger::metrics::{Status, TracedError};
 use runledger::runlog::{ErrorId, ErrorRegistry, ErrorStatus, Exported, Run, RunLog};
 use runledger::{ExecutionMetrics, PriceTable, Uuid};
 
 const DIRECTORY: &str = "/logs/run-logs";
-const EIO: Fault = Fault::Os(5);
-const ENOSPC: Fault = Fault::Os(28);
+const EIO: InjectedFault = InjectedFault::Os(5);
+const ENOSPC: InjectedFault = InjectedFault::Os(28);
 
 fn open(disk: &SimulatedDisk) -> runledger::Result<ErrorRegistry> {
-    let mut options = Options::new(Arc::new(|| 1_771_079_000_000));
+    let mut options = JournalOptions::new(Arc::new(|| 1_771_079_000_000));
     options.storage = Arc::new(disk.clone());
     options.warn = Arc::new(|_| {});
     ErrorRegistry::open(DIRECTORY, options)

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use runledger::journal::Options;
+use runledger::journal::JournalOptions;
 use runledger::metrics::Status;
 use runledger::runlog::{ErrorRegistry, LogName, Run, RunLog};
 use runledger::{ExecutionMetrics, PriceTable, Timestamp, Uuid};
@@ -23,7 +23,7 @@ const ERRORS: u64 = 8;
 
 fn open(directory: &Path) -> ErrorRegistry {
     let clock = FakeClock::at_noon();
-    let mut options = Options::new(Arc::new(move || clock.unix_ms()));
+    let mut options = JournalOptions::new(Arc::new(move || clock.unix_ms()));
     options.lock_deadline = PATIENCE;
     ErrorRegistry::open(directory.join("run-logs"), options).unwrap()
 }

@@ -36,7 +36,7 @@ fn judge(records: &[ExecutionMetrics], begun: &[ExecutionMetrics]) -> GateReport
 
 /// The reasons and their executions, in no order.
 fn set(report: &GateReport) -> BTreeSet<(Rule, String, BTreeSet<Uuid>)> {
-    let reason = |reason: &runledger::governance::Reason| {
+    let reason = |reason: &runledger::governance::GateReason| {
         (reason.rule, reason.to_string(), reason.executions.iter().copied().collect())
     };
     report.reasons.iter().map(reason).collect()

@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use runledger::cost::{By, Report};
+use runledger::cost::{CostBy, Report};
 use runledger::governance::{Gate, GateVerdict};
 use runledger::ledger::{Attempt, QcResult, Routing};
 use runledger::metrics::{Call, CostTier, Decision, Kind, QcOutcome, RunIds, Status};
@@ -57,7 +57,7 @@ impl Place {
 
 /// The models that a report of cost knows of.
 fn used_models(record: &ExecutionMetrics) -> Vec<Option<String>> {
-    let mut report = Report::new(By::Model);
+    let mut report = Report::new(CostBy::Model);
     report.add(record).unwrap();
     report.groups().map(|(model, _)| model.map(str::to_owned)).collect()
 }
@@ -96,7 +96,7 @@ fn what_a_router_asks_a_model_is_its_cost() {
     let place = Place::new();
     let run = place.run();
     let done = run.routing(skill("model-router"), |run| {
-        run.call(&Call::new("gpt-4", Usage::new(1000, 0)).reported_usd(usd("0.03")));
+        run.record_call(&Call::new("gpt-4", Usage::new(1000, 0)).reported_usd(usd("0.03")));
         Ok::<_, String>(Routing::new("image-2", "premium"))
     });
     assert!(done.record.is_durable());
@@ -113,8 +113,8 @@ fn no_generation_attempt_without_log_entry() {
     let run = place.run();
     let attempt = Attempt::new(1).scene("scene-2").shot("shot-004").shot_type("close-up").tier("premium");
     let done = run.generation(skill("renderer"), &attempt, |run| {
-        run.call(&Call::new("image-2", Usage::new(900, 0)).reported_usd(usd("0.5")));
-        run.record().production.duration_s = Some(4.0);
+        run.record_call(&Call::new("image-2", Usage::new(900, 0)).reported_usd(usd("0.5")));
+        run.record_mut().production.duration_s = Some(4.0);
         Ok::<_, String>("shot-004_v002.png")
     });
     assert!(done.record.is_durable());
@@ -224,7 +224,7 @@ fn a_guard_takes_the_same_facts() {
     let place = Place::new();
     let run = place.run();
     let mut control = run.child(skill("qc-grader").kind(Kind::Qc));
-    QcResult::new(QcOutcome::Pass, "shot-004_v002.png").fill(control.record());
+    QcResult::new(QcOutcome::Pass, "shot-004_v002.png").fill(control.record_mut());
     assert!(control.succeed().is_durable());
     let record = place.only(&run);
     assert_eq!((record.kind, record.production.outcome), (Kind::Qc, Some(QcOutcome::Pass)));
@@ -246,7 +246,7 @@ fn a_run_that_is_logged_so_passes_its_gate() {
         let artifact = format!("shot-004_v{attempt}.png");
         let facts = Attempt::new(attempt).shot("shot-004").tier("premium");
         let made = run.generation(skill("renderer"), &facts, |run| {
-            run.call(&Call::new("image-2", Usage::new(900, 0)).reported_usd(price));
+            run.record_call(&Call::new("image-2", Usage::new(900, 0)).reported_usd(price));
             Ok::<_, String>(artifact.clone())
         });
         made.record.warn();
@@ -270,8 +270,8 @@ fn what_is_left_out_of_a_record_is_not_its_run() {
     let place = Place::new();
     let run = place.run();
     let mut child = run.child(skill("renderer"));
-    child.record().confidence_score = Some(7.0);
-    child.record().run.trace_id = Some("no hex".to_owned());
+    child.record_mut().confidence_score = Some(7.0);
+    child.record_mut().run.trace_id = Some("no hex".to_owned());
     let recorded = child.succeed();
     assert!(recorded.is_durable() && recorded.refused.is_some());
     let record = place.only(&run);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use runledger::metrics::TracedError;
 use runledger::runlog::retention::{
-    Action, FailedRuns, Item, LogFacts, LogFile, LogHeader, Policy, RunMarks, SegmentFacts, Subject, plan,
+    Action, FailedRuns, Item, LogFacts, LogFile, LogHeader, RetentionPolicy, RunMarks, SegmentFacts, Subject, plan,
 };
 use runledger::{ErrorKind, ExecutionMetrics, Timestamp, Uuid};
 use serde_json::json;
@@ -27,12 +27,12 @@ fn facts(succeeded: Option<bool>, improvement: Option<bool>) -> LogFacts {
     LogFacts::new(time(STARTED), succeeded, improvement)
 }
 
-fn archive_failed() -> Policy {
-    Policy::from_json(r#"{"failed": "archive"}"#).unwrap()
+fn archive_failed() -> RetentionPolicy {
+    RetentionPolicy::from_json(r#"{"failed": "archive"}"#).unwrap()
 }
 
 /// What becomes of one run log, and why.
-fn of_log(facts: LogFacts, policy: &Policy, now: Timestamp) -> (Action, String) {
+fn of_log(facts: LogFacts, policy: &RetentionPolicy, now: Timestamp) -> (Action, String) {
     let items = plan(&[LogFile::new("a.md", Ok(facts))], &[], &BTreeSet::new(), policy, now);
     let [item] = &items[..] else { panic!("{items:?}") };
     assert_eq!(item.subject, Subject::RunLog { name: "a.md".to_owned() });
@@ -55,7 +55,7 @@ fn keep_run_logs_for_30_days_minimum() {
             assert_eq!(of_log(facts, &archive_failed(), now), (Action::Keep, reason.to_owned()));
         }
     }
-    let longer = Policy::from_json(r#"{"min_days": 31}"#).unwrap();
+    let longer = RetentionPolicy::from_json(r#"{"min_days": 31}"#).unwrap();
     let routine = facts(ROUTINE.0, ROUTINE.1);
     assert_eq!(of_log(routine, &longer, after(30)).0, Action::Keep);
     assert_eq!(of_log(routine, &longer, after(31)).0, Action::Delete);
@@ -63,23 +63,23 @@ fn keep_run_logs_for_30_days_minimum() {
 
 #[test]
 fn a_policy_below_30_days_or_with_anything_else_is_refused() {
-    let error = Policy::from_json(r#"{"min_days": 29}"#).unwrap_err();
+    let error = RetentionPolicy::from_json(r#"{"min_days": 29}"#).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert_eq!(error.to_string(), "read a retention policy: min_days: expected at least 30, found 29");
-    assert_eq!(Policy::from_json("{}").unwrap(), Policy::default());
-    let default = Policy::default();
+    assert_eq!(RetentionPolicy::from_json("{}").unwrap(), RetentionPolicy::default());
+    let default = RetentionPolicy::default();
     assert_eq!((default.min_days, default.failed), (30, FailedRuns::Keep));
     for other in
         ["", "[]", r#"{"min_day": 30}"#, r#"{"min_days": -1}"#, r#"{"min_days": "30"}"#, r#"{"failed": "delete"}"#]
     {
-        assert_eq!(Policy::from_json(other).unwrap_err().kind(), ErrorKind::Malformed, "{other}");
+        assert_eq!(RetentionPolicy::from_json(other).unwrap_err().kind(), ErrorKind::Malformed, "{other}");
     }
 }
 
 #[test]
 fn archive_logs_from_sessions_that_led_to_major_improvements() {
     for succeeded in [Some(true), Some(false)] {
-        for policy in [Policy::default(), archive_failed()] {
+        for policy in [RetentionPolicy::default(), archive_failed()] {
             let archived = of_log(facts(succeeded, Some(true)), &policy, after(45));
             assert_eq!(archived, (Action::Archive, "45 days old, and its run led to an improvement".to_owned()));
         }
@@ -88,7 +88,7 @@ fn archive_logs_from_sessions_that_led_to_major_improvements() {
 
 #[test]
 fn delete_routine_successful_runs_after_30_days() {
-    let deleted = of_log(facts(ROUTINE.0, ROUTINE.1), &Policy::default(), after(30));
+    let deleted = of_log(facts(ROUTINE.0, ROUTINE.1), &RetentionPolicy::default(), after(30));
     assert_eq!(deleted, (Action::Delete, "30 days old, and a routine success".to_owned()));
 }
 
@@ -106,7 +106,7 @@ fn never_delete_run_logs_linked_to_open_errors() {
 #[test]
 fn logs_of_failed_runs_are_kept_unless_the_policy_archives_them() {
     let failed = facts(Some(false), Some(false));
-    assert_eq!(of_log(failed, &Policy::default(), after(400)), (Action::Keep, "its run failed".to_owned()));
+    assert_eq!(of_log(failed, &RetentionPolicy::default(), after(400)), (Action::Keep, "its run failed".to_owned()));
     assert_eq!(
         of_log(failed, &archive_failed(), after(400)),
         (Action::Archive, "400 days old, and its run failed".to_owned())
@@ -140,7 +140,7 @@ fn segment(number: u64, days_old: Option<u64>, stays: Option<&str>) -> SegmentFa
 }
 
 fn of_segments(segments: &[SegmentFacts]) -> Vec<(u64, Action, String)> {
-    let items = plan(&[], segments, &BTreeSet::new(), &Policy::default(), after(100));
+    let items = plan(&[], segments, &BTreeSet::new(), &RetentionPolicy::default(), after(100));
     let item = |item: Item| match item.subject {
         Subject::Segment { number } => (number, item.action, item.reason),
         other => panic!("{other:?}"),
@@ -180,7 +180,7 @@ fn sealed_segments_older_than_the_policy_move_to_the_archive_from_the_first_one_
 #[test]
 fn an_item_in_json() {
     let logs = [LogFile::new("a.md", Ok(facts(ROUTINE.0, ROUTINE.1)))];
-    let items = plan(&logs, &[segment(7, Some(1), None)], &BTreeSet::new(), &Policy::default(), after(100));
+    let items = plan(&logs, &[segment(7, Some(1), None)], &BTreeSet::new(), &RetentionPolicy::default(), after(100));
     assert_eq!(
         serde_json::to_value(items).unwrap(),
         json!([
@@ -223,7 +223,7 @@ proptest! {
         now in -62_167_219_200_000..=253_402_300_799_999i64,
     ) {
         let failed = if archive_failed { "archive" } else { "keep" };
-        let policy = Policy::from_json(&json!({"min_days": min_days, "failed": failed}).to_string()).unwrap();
+        let policy = RetentionPolicy::from_json(&json!({"min_days": min_days, "failed": failed}).to_string()).unwrap();
         let segments: Vec<_> =
             segments.into_iter().map(|(number, days, stays)| segment(number, days, stays.then_some("x"))).collect();
         let items = plan(&logs, &segments, &open, &policy, Timestamp::from_unix_ms(now).unwrap());

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use few_switches::FewSwitches;
 use group::{Abandoned, Forming, Group};
 use runledger::ErrorKind;
-use runledger::journal::{Journal, Options};
+use runledger::journal::{Journal, JournalOptions};
 use shuttle::rand::RngCore;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
@@ -279,7 +279,7 @@ fn row_26_a_journal_whose_leaders_panic_answers_every_caller_and_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let armed = Arc::new(AtomicBool::new(false));
     let (looks, is_armed) = (AtomicUsize::new(0), Arc::clone(&armed));
-    let mut options = Options::new(Arc::new(move || {
+    let mut options = JournalOptions::new(Arc::new(move || {
         if is_armed.load(Ordering::Relaxed) && looks.fetch_add(1, Ordering::Relaxed) % 3 == 2 {
             resume_unwind(Box::new(Panicked));
         }

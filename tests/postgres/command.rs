@@ -4,7 +4,7 @@
 use crate::commands::{Output, Place, command, examples, output, record, section};
 use crate::postgres_server::{Database, PASSWORD_WRITTEN, SECRET};
 use runledger::metrics::Status;
-use runledger::sink::postgres::{Options, Sink};
+use runledger::sink::postgres::{Sink, SinkOptions};
 use runledger::{Answer, ExecutionMetrics, Head, Ledger};
 
 fn run(place: &Place, url: &str, args: &str) -> Output {
@@ -197,7 +197,7 @@ fn bad_addresses(good: Option<&str>) -> Vec<String> {
 #[test]
 fn an_at_sign_in_the_password_that_is_not_written_as_40_is_refused() {
     for address in [format!("postgres://u:pass@{SECRET}@localhost/x"), format!("host=pass@{SECRET}")] {
-        let error = Sink::new(&address, Options::new()).unwrap_err().to_string();
+        let error = Sink::new(&address, SinkOptions::new()).unwrap_err().to_string();
         assert!(error.contains("written as %40 %3A"), "{error}");
     }
 }
@@ -228,15 +228,15 @@ fn no_failure_says_the_password() {
                 url.contains("/no/such/file") && stderr.contains("sslrootcert: /no/such/file: No such");
             assert!(stderr.contains("the database") || is_of_the_file, "{url}: {stderr}");
         }
-        if let Ok(mut sink) = Sink::new(&url, Options::new()) {
+        if let Ok(mut sink) = Sink::new(&url, SinkOptions::new()) {
             assert!(!format!("{sink:?}").contains(SECRET));
-            let mut silent = Options::new();
+            let mut silent = SinkOptions::new();
             silent.retry_for = Some(std::time::Duration::ZERO);
             sink = Sink::new(&url, silent).unwrap();
             let error = sink.migrate().unwrap_err();
             assert!(!format!("{error:?} {error} {sink:?}").contains(SECRET), "{url}");
         } else {
-            assert!(!format!("{:?}", Sink::new(&url, Options::new())).contains(SECRET), "{url}");
+            assert!(!format!("{:?}", Sink::new(&url, SinkOptions::new())).contains(SECRET), "{url}");
         }
     }
     let help = output(command().env("DATABASE_URL", SECRET).args(["pg", "ship", "--help"])).answer(0);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::postgres_server::Database;
 use runledger::journal::Follower;
 use runledger::metrics::{ErrorCategory, Progress, Status};
-use runledger::sink::postgres::{Options, Shipped, Sink};
+use runledger::sink::postgres::{Shipped, Sink, SinkOptions};
 use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, Timestamp, Uuid};
 
 /// A ledger, and the database that it is shipped to.
@@ -56,7 +56,7 @@ impl Place {
 }
 
 fn sink(url: &str) -> Sink {
-    let mut options = Options::new();
+    let mut options = SinkOptions::new();
     options.warn = Arc::new(|_| {});
     Sink::new(url, options).unwrap()
 }
@@ -388,7 +388,7 @@ fn an_error_within_a_batch_leaves_nothing_of_it_and_the_next_ship_brings_all() {
         CREATE TRIGGER refuse AFTER INSERT ON runledger_shipments EXECUTE FUNCTION refuse()";
     place.database.client().batch_execute(refuse).unwrap();
     let warned = Arc::new(Mutex::new(0));
-    let mut options = Options::new();
+    let mut options = SinkOptions::new();
     options.retry_for = Some(Duration::from_millis(700));
     let count = Arc::clone(&warned);
     options.warn = Arc::new(move |_| *count.lock().unwrap() += 1);
@@ -423,7 +423,7 @@ fn a_slow_statement_is_given_up_after_its_time() {
     place.append(&[record(1)]);
     let mut blocker = place.database.client();
     blocker.batch_execute("BEGIN; LOCK TABLE agent_execution_logs IN ACCESS EXCLUSIVE MODE").unwrap();
-    let mut options = Options::new();
+    let mut options = SinkOptions::new();
     options.statement_timeout = Duration::from_millis(200);
     options.retry_for = Some(Duration::ZERO);
     let mut sink = Sink::new(&place.database.url, options).unwrap();

@@ -13,7 +13,7 @@ use crate::postgres_server::{Server, signal};
 use postgres::{Client, NoTls};
 use runledger::journal::Follower;
 use runledger::metrics::Status;
-use runledger::sink::postgres::{Options, Sink};
+use runledger::sink::postgres::{Sink, SinkOptions};
 use runledger::{Answer, Ledger};
 
 fn append(path: &Path, ids: std::ops::Range<u128>) {
@@ -25,8 +25,8 @@ fn append(path: &Path, ids: std::ops::Range<u128>) {
 }
 
 /// A second for a connection, half of one for a statement.
-fn impatient() -> Options {
-    let mut options = Options::new();
+fn impatient() -> SinkOptions {
+    let mut options = SinkOptions::new();
     options.connect_timeout = Duration::from_secs(1);
     options.statement_timeout = Duration::from_millis(500);
     options.retry_for = Some(Duration::ZERO);

@@ -13,7 +13,7 @@ use crate::commands::{Place, command, output};
 use crate::postgres_server::{SECRET, Server, end_with_the_tests, not_tested};
 use postgres::{Client, NoTls};
 use runledger::ErrorKind;
-use runledger::sink::postgres::{Options, Sink};
+use runledger::sink::postgres::{Sink, SinkOptions};
 
 /// A server with a certificate for `localhost`, which `ca.pem` signed; `other.pem` signed nothing.
 static SECURED: LazyLock<Option<Server>> = LazyLock::new(|| {
@@ -64,8 +64,8 @@ fn with(server: &Server, host: &str, words: &str, root: Option<&str>) -> String 
 }
 
 /// Tried once.
-fn once() -> Options {
-    let mut options = Options::new();
+fn once() -> SinkOptions {
+    let mut options = SinkOptions::new();
     options.retry_for = Some(Duration::ZERO);
     options.warn = Arc::new(|_| {});
     options
@@ -89,7 +89,7 @@ fn seen(server: &Server, url: &str, name: &str) -> String {
 /// The error of an address that must be refused at once, though there is time to try again.
 fn refused(url: &str) -> String {
     let warned = Arc::new(Mutex::new(Vec::new()));
-    let mut options = Options::new();
+    let mut options = SinkOptions::new();
     let warnings = Arc::clone(&warned);
     options.warn = Arc::new(move |error| warnings.lock().unwrap().push(error.to_string()));
     let error = Sink::new(url, options).unwrap().migrate().unwrap_err();
@@ -259,7 +259,7 @@ fn a_handshake_that_breaks_is_tried_again() {
         }
     });
     let warned = Arc::new(Mutex::new(0));
-    let mut options = Options::new();
+    let mut options = SinkOptions::new();
     options.retry_for = Some(Duration::from_secs(2));
     let count = Arc::clone(&warned);
     options.warn = Arc::new(move |_| *count.lock().unwrap() += 1);

@@ -1,7 +1,7 @@
 //! A budget in US dollars is exact to the pico-dollar, counts what is unknown, and tells each threshold once a window.
 
 use runledger::journal::Journal;
-use runledger::quota::{Budget, Grant, Limits, QuotaStatus, Reason, Unit, WarningLevel};
+use runledger::quota::{Budget, DenialReason, Grant, Limits, QuotaStatus, Unit, WarningLevel};
 use runledger::{ErrorKind, Usd};
 
 use crate::children::budgets::{Fixture, budget_of, denied, held, quota_in, sums, usd};
@@ -25,7 +25,7 @@ fn every_amount_is_exact_to_the_pico_dollar() {
     }
     assert_eq!(sums(&budget.status().unwrap()), ["1.000000000001", "0", "9006.199254740992"]);
     let too_much = denied(budget.reserve(usd("9006.199254740993")).unwrap());
-    assert_eq!((too_much.reason, too_much.requested), (Reason::NotEnough, Some(usd("9006.199254740993"))));
+    assert_eq!((too_much.reason, too_much.requested), (DenialReason::NotEnough, Some(usd("9006.199254740993"))));
     assert_eq!(
         too_much.to_string(),
         "anthropic: 9006.199254740993 usd denied: 9006.199254740992 left until 2026-02-15T00:00:00.000Z"
@@ -147,7 +147,7 @@ fn deny_is_the_rule_where_none_is_given_and_says_why() {
         let fixture = Fixture::with("10", more);
         let budget = fixture.open();
         let denied = denied(budget.reserve(None).unwrap());
-        assert_eq!((denied.reason, denied.requested), (Reason::Unknown, None));
+        assert_eq!((denied.reason, denied.requested), (DenialReason::Unknown, None));
         assert_eq!(denied.to_string(), "anthropic: a call of unknown cost denied: the limit denies what is unknown");
         assert_eq!((sums(&denied.status), fixture.lines()), (["0", "0", "10"].map(str::to_owned), 0));
         // What was done without asking is a fact all the same.
@@ -176,7 +176,7 @@ fn allow_lets_unknown_costs_through_and_counts_them() {
     assert_eq!((sums(&status), counts(&status)), (["3", "0", "7"].map(str::to_owned), (2, 0)), "after a restart");
     budget.record_consumption(usd("7")).unwrap();
     let denied = denied(budget.reserve(None).unwrap());
-    assert_eq!((denied.reason, denied.requested), (Reason::NotEnough, None), "unknown is not zero");
+    assert_eq!((denied.reason, denied.requested), (DenialReason::NotEnough, None), "unknown is not zero");
     assert_eq!(
         denied.to_string(),
         "anthropic: a call of unknown cost denied: nothing left until 2026-02-15T00:00:00.000Z"
@@ -202,7 +202,7 @@ fn assume_takes_an_amount_in_place_of_an_unknown_cost() {
     drop(held(budget.reserve(None).unwrap()));
     budget.record_consumption(usd("0.2")).unwrap();
     let denied = denied(budget.reserve(None).unwrap());
-    assert_eq!((denied.reason, denied.requested), (Reason::NotEnough, Some(usd("0.25"))));
+    assert_eq!((denied.reason, denied.requested), (DenialReason::NotEnough, Some(usd("0.25"))));
     let status = fixture.open().status().unwrap();
     assert_eq!((sums(&status), counts(&status)), (["0.8", "0", "0.2"].map(str::to_owned), (0, 2)));
 }

@@ -4,7 +4,7 @@ use chrono::FixedOffset;
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
-use runledger::cost::{By, Count, Discrepancies, Report, Sum};
+use runledger::cost::{CostBy, Count, Discrepancies, Report, Sum};
 use runledger::metrics::LlmCall;
 use runledger::{ErrorKind, ExecutionMetrics, Timestamp, Usage, Usd, Uuid};
 
@@ -16,7 +16,7 @@ fn usd(text: &str) -> Usd {
     text.parse().unwrap()
 }
 
-fn report<'r>(by: By, records: impl IntoIterator<Item = &'r ExecutionMetrics>) -> Report {
+fn report<'r>(by: CostBy, records: impl IntoIterator<Item = &'r ExecutionMetrics>) -> Report {
     let mut report = Report::new(by);
     records.into_iter().for_each(|record| report.add(record).unwrap());
     report
@@ -36,7 +36,7 @@ fn a_million_small_amounts_are_totalled_exactly() {
     let mut record = new("2026-11-20T12:00:00Z");
     record.set_usage("gpt-4o-mini", &Usage::new(1, 1));
     record.cost_usd = Some(usd("0.00000075"));
-    let mut report = Report::new(By::Skill);
+    let mut report = Report::new(CostBy::Skill);
     for _ in 0..1_000_000 {
         report.add(&record).unwrap();
     }
@@ -47,7 +47,7 @@ fn a_million_small_amounts_are_totalled_exactly() {
 
 #[test]
 fn weeks_begin_on_monday_and_months_on_their_first_in_any_zone() {
-    let week = |start: &str| names(&report(By::Week, [&priced(start)]))[0].unwrap().to_owned();
+    let week = |start: &str| names(&report(CostBy::Week, [&priced(start)]))[0].unwrap().to_owned();
     for (start, monday) in [
         ("2026-11-16T00:00:00Z", "2026-11-16"),
         ("2026-11-22T23:59:59.999Z", "2026-11-16"),
@@ -58,11 +58,11 @@ fn weeks_begin_on_monday_and_months_on_their_first_in_any_zone() {
         assert_eq!(week(start), monday, "{start}");
     }
     for (by, start, east_s, name) in [
-        (By::Day, "2026-11-20T22:00:00Z", 7200, "2026-11-21"),
-        (By::Day, "2026-11-20T21:59:59.999Z", 7200, "2026-11-20"),
-        (By::Week, "2026-11-22T22:00:00Z", 7200, "2026-11-23"),
-        (By::Month, "2026-12-01T04:59:59Z", -18_000, "2026-11"),
-        (By::Month, "0099-12-31T23:59:59Z", 60, "0100-01"),
+        (CostBy::Day, "2026-11-20T22:00:00Z", 7200, "2026-11-21"),
+        (CostBy::Day, "2026-11-20T21:59:59.999Z", 7200, "2026-11-20"),
+        (CostBy::Week, "2026-11-22T22:00:00Z", 7200, "2026-11-23"),
+        (CostBy::Month, "2026-12-01T04:59:59Z", -18_000, "2026-11"),
+        (CostBy::Month, "0099-12-31T23:59:59Z", 60, "0100-01"),
     ] {
         let mut report = Report::in_zone(by, FixedOffset::east_opt(east_s).unwrap());
         report.add(&priced(start)).unwrap();
@@ -79,7 +79,7 @@ fn priced(start: &str) -> ExecutionMetrics {
 #[test]
 fn each_group_is_named_by_its_own_field_and_what_names_none_is_a_group() {
     let mut record = priced("2026-11-20T12:00:00Z");
-    for by in [By::Run, By::Scene, By::Agent, By::Model] {
+    for by in [CostBy::Run, CostBy::Scene, CostBy::Agent, CostBy::Model] {
         assert_eq!(names(&report(by, [&record])), [None], "{by:?}");
     }
     record.run.run_id = Some("run".into());
@@ -87,13 +87,13 @@ fn each_group_is_named_by_its_own_field_and_what_names_none_is_a_group() {
     record.production.scene_id = Some("scene".into());
     record.model.name = Some("model".into());
     record.skill_name = "skill".into();
-    for by in [By::Run, By::Scene, By::Agent, By::Model, By::Skill] {
+    for by in [CostBy::Run, CostBy::Scene, CostBy::Agent, CostBy::Model, CostBy::Skill] {
         assert_eq!(names(&report(by, [&record, &record])), [Some(by.name())]);
     }
-    for by in By::ALL {
-        assert_eq!(by.name().parse::<By>().unwrap(), by);
+    for by in CostBy::ALL {
+        assert_eq!(by.name().parse::<CostBy>().unwrap(), by);
     }
-    let error = "days".parse::<By>().unwrap_err();
+    let error = "days".parse::<CostBy>().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed);
     assert!(error.to_string().ends_with("month, model, skill, run, scene, agent, found \"days\""), "{error}");
 }
@@ -110,7 +110,7 @@ fn what_is_unknown_is_counted_and_never_zero() {
     nothing.model.name = Some("b".into());
     let no_model = new(start);
 
-    let report = report(By::Model, [&cached, &uncached, &nothing, &no_model]);
+    let report = report(CostBy::Model, [&cached, &uncached, &nothing, &no_model]);
     let told = |sum: &Sum| {
         let counts = [sum.input_uncached, sum.output, sum.cache_write, sum.cache_read, sum.total];
         (sum.executions, sum.cost, sum.unpriced, counts.map(|count| (count.known, count.unknown)))
@@ -121,7 +121,7 @@ fn what_is_unknown_is_counted_and_never_zero() {
     assert_eq!(groups, [("a", (2, Some(usd("0.5")), 1, a)), ("b", (1, None, 1, [(None, 1); 5]))]);
     assert_eq!(told(report.totals()), (3, Some(usd("0.5")), 2, all));
     assert_eq!(report.without_model(), 1);
-    assert_eq!(Report::new(By::Day).totals(), &Sum::default());
+    assert_eq!(Report::new(CostBy::Day).totals(), &Sum::default());
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn an_execution_of_several_models_is_in_each_of_them_and_once_in_the_whole() {
     record.set_usage("b", &Usage::new(100, 2).cache_read(70));
     record.trace.llm_calls = vec![call("a", 90, Some("0.25")), call("b", 10, None)];
 
-    let by_model = report(By::Model, [&record]);
+    let by_model = report(CostBy::Model, [&record]);
     let groups: Vec<_> = by_model.groups().map(|(name, group)| (name.unwrap(), &group.sum)).collect();
     let [("a", a), ("b", b)] = groups[..] else { panic!("{groups:?}") };
     assert_eq!((a.executions, a.cost, a.unpriced), (1, Some(usd("0.25")), 0));
@@ -143,7 +143,7 @@ fn an_execution_of_several_models_is_in_each_of_them_and_once_in_the_whole() {
     assert_eq!([a, b].map(|sum| (known(&sum.input_uncached), known(&sum.total))), [(90, 91), (10, 11)]);
     assert_eq!([a, b].map(|sum| (sum.cache_read.known, sum.cache_read.unknown)), [(None, 1); 2]);
 
-    let by_skill = report(By::Skill, [&record]);
+    let by_skill = report(CostBy::Skill, [&record]);
     let (_, skill) = by_skill.groups().next().unwrap();
     assert_eq!(&skill.sum, by_model.totals());
     assert_eq!((skill.sum.executions, skill.sum.cost, skill.sum.unpriced), (1, Some(usd("0.25")), 1));
@@ -151,7 +151,7 @@ fn an_execution_of_several_models_is_in_each_of_them_and_once_in_the_whole() {
     assert_eq!(skill.models.values().collect::<Vec<_>>(), [a, b]);
 
     record.model.parts.cache_read = Some(101);
-    let too_many = report(By::Skill, [&record]);
+    let too_many = report(CostBy::Skill, [&record]);
     assert_eq!((too_many.totals().input_uncached.known, too_many.totals().input_uncached.unknown), (None, 1));
 }
 
@@ -165,7 +165,7 @@ fn what_was_cached_is_told_by_the_calls_or_else_by_the_whole() {
     };
     // Of all, then of each model: uncached input, and reads with how many executions do not tell theirs.
     let told = |record: &ExecutionMetrics| {
-        let report = report(By::Model, [record]);
+        let report = report(CostBy::Model, [record]);
         let told = |sum: &Sum| (sum.input_uncached.known, sum.cache_read.known, sum.cache_read.unknown);
         [report.totals()].into_iter().chain(report.groups().map(|(_, group)| &group.sum)).map(told).collect::<Vec<_>>()
     };
@@ -186,7 +186,7 @@ fn what_was_cached_is_told_by_the_calls_or_else_by_the_whole() {
 fn a_sum_that_leaves_the_range_is_an_error() {
     let mut record = priced("2026-11-20T12:00:00Z");
     (record.cost_usd, record.cost.estimated_usd) = (Some(Usd::from_pico(i128::MAX)), Some(Usd::ZERO));
-    let (mut report, mut found) = (Report::new(By::Day), Discrepancies::default());
+    let (mut report, mut found) = (Report::new(CostBy::Day), Discrepancies::default());
     report.add(&record).unwrap();
     found.add(&record).unwrap();
     assert_eq!(report.add(&record).unwrap_err().kind(), ErrorKind::Overflow);
@@ -288,7 +288,7 @@ proptest! {
     fn the_order_of_the_records_changes_nothing(
         (records, shuffled) in vec(any_record(), 0..12).prop_flat_map(|r| (Just(r.clone()), Just(r).prop_shuffle())),
     ) {
-        for by in By::ALL {
+        for by in CostBy::ALL {
             prop_assert_eq!(report(by, &records), report(by, &shuffled));
         }
         prop_assert_eq!(discrepancies(&records), discrepancies(&shuffled));
@@ -299,7 +299,7 @@ proptest! {
         (records, cut) in vec(any_record(), 0..12).prop_flat_map(|r| (0..=r.len(), Just(r)).prop_map(|(cut, r)| (r, cut))),
     ) {
         let (first, second) = records.split_at(cut);
-        for by in By::ALL {
+        for by in CostBy::ALL {
             let mut merged = report(by, first);
             merged.merge(report(by, second)).unwrap();
             prop_assert_eq!(merged, report(by, &records));
@@ -311,8 +311,8 @@ proptest! {
 
     #[test]
     fn the_groups_add_up_to_the_totals_and_the_models_to_their_group(records in vec(any_record(), 0..12)) {
-        let by_day = report(By::Day, &records);
-        for by in By::ALL {
+        let by_day = report(CostBy::Day, &records);
+        for by in CostBy::ALL {
             let report = report(by, &records);
             let groups: Vec<_> = report.groups().map(|(_, group)| group).collect();
             let (totals, sums) = (report.totals(), || groups.iter().map(|group| &group.sum));
@@ -326,8 +326,8 @@ proptest! {
                 let tokens = group.models.values().map(|sum| known(&sum.total)).sum::<u128>();
                 prop_assert_eq!(tokens, known(&group.sum.total));
             }
-            // By model, an execution is in several groups.
-            if by != By::Model {
+            // CostBy model, an execution is in several groups.
+            if by != CostBy::Model {
                 let counts: [fn(&Sum) -> u128; 5] = [
                     |sum| sum.executions.into(),
                     |sum| sum.unpriced.into(),
@@ -344,7 +344,7 @@ proptest! {
 
     #[test]
     fn the_totals_are_those_of_the_records(records in vec(any_record(), 0..12)) {
-        let report = report(By::Scene, &records);
+        let report = report(CostBy::Scene, &records);
         let sum = report.totals();
         prop_assert_eq!(sum.executions + report.without_model(), records.len() as u64);
         let billed = records.iter().filter_map(|record| record.cost_usd).map(|cost| cost.pico()).sum::<i128>();

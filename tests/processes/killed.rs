@@ -88,7 +88,7 @@ fn record_for_ever(directory: &Path, round: &str) {
         let id = run.id();
         begun.say(&id.to_string());
         if large {
-            run.tag("filler", "x".repeat(1_000_000));
+            run.set_tag("filler", "x".repeat(1_000_000));
         }
         match run.succeed().answer {
             Answer::Durable { seq } => answers.say(&format!("{id} {seq}")),

@@ -126,7 +126,7 @@ fn skill() -> Skill {
 fn end(mut run: Execution, bytes: usize) -> (Uuid, Answer) {
     let id = run.id();
     if bytes > 0 {
-        run.tag("filler", "x".repeat(bytes));
+        run.set_tag("filler", "x".repeat(bytes));
     }
     (id, run.succeed().answer)
 }

@@ -109,7 +109,8 @@ fn use_all(ledger: &Ledger, directory: &Path) {
     ledger.start(skill(), |_| ()).unwrap();
     ledger.quota(Limits::default()).unwrap();
     ledger.frozen_baselines().unwrap();
-    runledger::refresh_baselines(directory.join("execution_metrics.jsonl"), runledger::baseline::By::Skill).unwrap();
+    runledger::refresh_baselines(directory.join("execution_metrics.jsonl"), runledger::baseline::BaselineBy::Skill)
+        .unwrap();
     runledger::export::csv::create(ledger.scan().unwrap(), directory.join("exports")).unwrap();
 }
 

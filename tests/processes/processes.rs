@@ -248,7 +248,7 @@ fn row_28_a_reader_that_goes_on_sees_each_line_once_in_order() {
     let seed = new_seed();
     let place = Place::new();
     drop(place.open());
-    let options = runledger::journal::Options::new(std::sync::Arc::new(|| 0));
+    let options = runledger::journal::JournalOptions::new(std::sync::Arc::new(|| 0));
     let journal = Journal::open(place.path(), options).unwrap();
     let mut crew = Crew::new(&place, "rotate", 3, seed);
     let stopped = std::sync::atomic::AtomicBool::new(false);

@@ -268,7 +268,7 @@ fn row_22_a_stranger_repeats_the_last_line() {
 
 /// A reader at the end of the ledger.
 fn reader_at_the_end(place: &Place) -> Lines {
-    let options = runledger::journal::Options::new(std::sync::Arc::new(|| 0));
+    let options = runledger::journal::JournalOptions::new(std::sync::Arc::new(|| 0));
     let mut lines = Journal::open(place.path(), options).unwrap().lines();
     read(&mut lines);
     lines

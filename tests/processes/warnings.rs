@@ -173,7 +173,7 @@ fn child() {
 fn hook(ledger: &Ledger) -> bool {
     let mut run = ledger.begin(Skill::new("s", "1"));
     for _ in 0..COUNT {
-        run.call(&Call::new("gpt-4", Usage::new(1, 1)).reported_usd("-1".parse().unwrap()));
+        run.record_call(&Call::new("gpt-4", Usage::new(1, 1)).reported_usd("-1".parse().unwrap()));
     }
     !run.succeed().is_durable()
 }
@@ -181,7 +181,7 @@ fn hook(ledger: &Ledger) -> bool {
 fn answers(ledger: Ledger) -> bool {
     let ended = |_| {
         let mut run = ledger.begin(Skill::new("s", "1"));
-        run.record().free_tier_quota_pct_used = Some(f64::NAN);
+        run.record_mut().free_tier_quota_pct_used = Some(f64::NAN);
         run.succeed()
     };
     let recorded: Vec<_> = (0..COUNT).map(ended).collect();

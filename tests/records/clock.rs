@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use runledger::journal::{self, Journal};
+use runledger::journal::{Journal, JournalOptions};
 use runledger::metrics::Status;
-use runledger::quota::{self, Quota};
+use runledger::quota::{Quota, QuotaOptions};
 use runledger::{Durability, ErrorKind, ExecutionMetrics, Ledger, Options, Skill, Timestamp, verify};
 
 /// A clock that is set by hand.
@@ -224,7 +224,7 @@ const UNIX_MS: [i64; 10] = [
 fn a_journal_is_written_at_any_time() {
     for unix_ms in UNIX_MS {
         let place = Place::new();
-        let mut options = journal::Options::new(Arc::new(move || unix_ms));
+        let mut options = JournalOptions::new(Arc::new(move || unix_ms));
         (options.rotate_daily, options.rotate_bytes) = (true, Some(200));
         for seq in 1..=4 {
             let journal = Journal::open(&place.path, options.clone()).unwrap();
@@ -246,7 +246,7 @@ fn a_journal_is_written_at_any_time() {
 fn a_quota_is_asked_at_any_time() {
     for unix_ms in UNIX_MS {
         let place = Place::new();
-        let quota = Quota::open(&place.path, quota::Options::new(Arc::new(move || unix_ms))).unwrap();
+        let quota = Quota::open(&place.path, QuotaOptions::new(Arc::new(move || unix_ms))).unwrap();
         for api in ["openai-gpt4", "openai-free", "github-rest"] {
             let status = quota.record_consumption(api, 7).and_then(|_| quota.status(api));
             match Timestamp::from_unix_ms(unix_ms) {

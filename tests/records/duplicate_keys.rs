@@ -88,7 +88,7 @@ fn tables_policies_and_usages_have_no_key_twice() {
         (Policy::from_json(r#"{"gate": {}, "gate": {}}"#).unwrap_err(), "duplicate field `gate`"),
         (Expectations::from_json(r#"[{"skill": "a", "skill": "b"}]"#).unwrap_err(), "duplicate field `skill`"),
         (
-            retention::Policy::from_json(r#"{"min_days": 30, "min_days": 31}"#).unwrap_err(),
+            retention::RetentionPolicy::from_json(r#"{"min_days": 30, "min_days": 31}"#).unwrap_err(),
             "duplicate field `min_days`",
         ),
         (Usage::from_openai(r#"{"prompt_tokens": 1, "a": 1, "a": 2}"#).unwrap_err(), key),

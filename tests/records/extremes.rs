@@ -116,7 +116,7 @@ fn row_21_an_execution_with_too_large_a_tag_is_recorded_without_it() {
     let place = Place::new();
     let mut run = place.ledger.begin(Skill::new("s", "1"));
     let id = run.id();
-    run.tag("prompt", large(16_800_000));
+    run.set_tag("prompt", large(16_800_000));
     let recorded = run.succeed();
     assert!(recorded.is_durable(), "{:?}", recorded.answer);
     assert!(recorded.refused.unwrap().to_string().starts_with(TOO_LARGE));
@@ -167,7 +167,7 @@ fn row_21_tags_10_000_levels_deep_are_refused() {
                 refusals.iter().for_each(|error| assert_eq!(error.details(), [expected]));
             });
             let mut run = place.ledger.begin(Skill::new("s", "1"));
-            run.record().tags = bad.tags;
+            run.record_mut().tags = bad.tags;
             let recorded = run.succeed();
             assert!(recorded.is_durable() && recorded.refused.is_some());
             assert_eq!(place.records()[1].tags["refused"][0], expected);

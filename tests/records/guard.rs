@@ -187,8 +187,8 @@ fn a_child_that_panics_within_a_closure_leaves_its_message() {
 fn usage_is_priced_and_added_up_call_by_call() {
     let place = Place::new();
     let mut run = place.ledger.begin(skill());
-    run.usage("gpt-4", Usage::new(1_000, 500));
-    run.usage("free-tier-model", Usage::new(10, 5).cache_read(4));
+    run.record_usage("gpt-4", Usage::new(1_000, 500));
+    run.record_usage("free-tier-model", Usage::new(10, 5).cache_read(4));
     assert!(run.succeed().is_durable());
     let record = place.only();
     assert_eq!((record.tokens_input, record.tokens_output, record.tokens_used), (Some(1_010), Some(505), Some(1_515)));
@@ -204,9 +204,9 @@ fn each_call_says_where_its_cost_comes_from_and_the_record_what_they_have_in_com
     let place = Place::new();
     let mut run = place.ledger.begin(skill());
     let million = Usage::new(1_000_000, 0);
-    run.call(&Call::new("o3", million).variant("service_tier", "flex"));
-    run.call(&Call::new("gpt-4.1", million).provider("azure"));
-    run.call(&Call::new("house-model", million.cache_read(10)).reported_usd("0.123456789".parse().unwrap()));
+    run.record_call(&Call::new("o3", million).variant("service_tier", "flex"));
+    run.record_call(&Call::new("gpt-4.1", million).provider("azure"));
+    run.record_call(&Call::new("house-model", million.cache_read(10)).reported_usd("0.123456789".parse().unwrap()));
     assert!(run.succeed().is_durable());
     let record = place.only();
     let calls: Vec<_> = record
@@ -243,7 +243,7 @@ fn an_execution_s_cost_is_rounded_once() {
     let place = Place::new();
     let mut run = place.ledger.begin(skill());
     // $0.000000075 each: alone it is 0.00000008 to 8 decimals.
-    let each: Vec<_> = (0..1_000).map(|_| run.usage("gpt-4o-mini", Usage::new(1, 0).cache_read(1))).collect();
+    let each: Vec<_> = (0..1_000).map(|_| run.record_usage("gpt-4o-mini", Usage::new(1, 0).cache_read(1))).collect();
     assert!(each.iter().all(|cost| *cost == Some("0.000000075".parse().unwrap())));
     assert!(run.succeed().is_durable());
     assert_eq!(place.only().cost_usd, Some("0.000075".parse().unwrap()));
@@ -254,7 +254,7 @@ fn a_call_is_priced_at_its_own_time() {
     let place = Place::new();
     let mut run = place.ledger.begin(skill());
     let then = "2025-06-09T23:59:59Z".parse().unwrap();
-    assert_eq!(run.call(&Call::new("o3", Usage::new(1_000_000, 0)).at(then)), Some("10".parse().unwrap()));
+    assert_eq!(run.record_call(&Call::new("o3", Usage::new(1_000_000, 0)).at(then)), Some("10".parse().unwrap()));
     assert!(run.succeed().is_durable());
     assert_eq!(place.only().cost.at, Some(then));
 }
@@ -271,9 +271,9 @@ fn an_impossible_call_is_of_unknown_cost() {
         let ledger = options.open(place.path.with_file_name("other.jsonl")).unwrap();
         let mut run = ledger.begin(skill());
         run.enter("think");
-        assert_eq!(run.usage("gpt-4", Usage::new(1_000, 500)), Some("0.06".parse().unwrap()));
-        assert_eq!(run.call(&bad), None);
-        assert_eq!(run.usage("gpt-4", Usage::new(1_000, 500)), Some("0.06".parse().unwrap()));
+        assert_eq!(run.record_usage("gpt-4", Usage::new(1_000, 500)), Some("0.06".parse().unwrap()));
+        assert_eq!(run.record_call(&bad), None);
+        assert_eq!(run.record_usage("gpt-4", Usage::new(1_000, 500)), Some("0.06".parse().unwrap()));
         assert!(run.succeed().is_durable());
         let record = ledger.scan().unwrap().next().unwrap().unwrap();
         assert_eq!((record.cost_usd, record.tokens_used, record.model.name.as_deref()), (None, None, Some("gpt-4")));
@@ -295,8 +295,8 @@ fn an_estimate_stands_beside_the_cost_and_is_unknown_if_one_of_them_is() {
     ] {
         let place = Place::new();
         let mut run = place.ledger.begin(skill());
-        estimates.iter().for_each(|call| run.estimate(call));
-        run.usage("gpt-4", Usage::new(1_000, 250));
+        estimates.iter().for_each(|call| run.record_estimate(call));
+        run.record_usage("gpt-4", Usage::new(1_000, 250));
         assert!(run.succeed().is_durable());
         let record = place.only();
         assert_eq!(record.cost.estimated_usd, expected.map(|amount| amount.parse().unwrap()), "{estimates:?}");
@@ -312,7 +312,7 @@ fn a_call_without_a_price_makes_the_cost_unknown() {
         let place = Place::new();
         let mut run = place.ledger.begin(skill());
         for model in models {
-            run.usage(model, Usage::new(1_000, 500));
+            run.record_usage(model, Usage::new(1_000, 500));
         }
         assert!(run.succeed().is_durable());
         let record = place.only();
@@ -327,10 +327,10 @@ fn a_call_without_a_price_makes_the_cost_unknown() {
 fn impossible_fields_are_left_out_and_named() {
     let place = Place::new();
     let mut run = place.ledger.begin(skill());
-    run.record().confidence_score = Some(f64::NAN);
-    run.record().tokens_input = Some(1);
-    run.record().tokens_output = Some(1);
-    run.record().tokens_used = Some(3);
+    run.record_mut().confidence_score = Some(f64::NAN);
+    run.record_mut().tokens_input = Some(1);
+    run.record_mut().tokens_output = Some(1);
+    run.record_mut().tokens_used = Some(3);
     let recorded = run.succeed();
     assert_eq!(recorded.refused.as_ref().unwrap().details().len(), 2, "{recorded:?}");
     let record = place.only();

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use runledger::disk::simulated::{Loss, SimulatedDisk};
 use runledger::disk::{Access, Storage};
 use runledger::hash_bytes;
-use runledger::journal::{Journal, Line, Options};
+use runledger::journal::{Journal, JournalOptions, Line};
 
 pub(crate) const PATH: &str = "/logs/execution_metrics.jsonl";
 
 /// Rotates at `rotate_bytes` and warns nobody.
-pub(crate) fn options(disk: &SimulatedDisk, rotate_bytes: u64) -> Options {
-    let mut options = Options::new(Arc::new(|| 1_771_079_000_000));
+pub(crate) fn options(disk: &SimulatedDisk, rotate_bytes: u64) -> JournalOptions {
+    let mut options = JournalOptions::new(Arc::new(|| 1_771_079_000_000));
     options.storage = Arc::new(disk.clone());
     options.rotate_bytes = Some(rotate_bytes);
     options.warn = Arc::new(|_| {});

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use runledger::baseline::{Accumulator, By, Precision};
+use runledger::baseline::{Accumulator, BaselineBy, Precision};
 use runledger::metrics::Fields;
 use runledger::{Baselines, Scan};
 
@@ -20,7 +20,7 @@ pub(crate) fn frozen_path(global: &Global) -> Result<PathBuf, Failure> {
 }
 
 /// Accumulates the executions of the window.
-pub(crate) fn collect(by: By, window: &Window, global: &Global) -> Result<Accumulator, Failure> {
+pub(crate) fn collect(by: BaselineBy, window: &Window, global: &Global) -> Result<Accumulator, Failure> {
     fold(window, global, || Accumulator::by(by), Accumulator::add_fields, Accumulator::merge)
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use runledger::journal::{Options, Warn};
+use runledger::journal::{JournalOptions, Warn};
 use runledger::runlog::{ErrorRegistry, RegisteredError};
 
 use crate::clock;
@@ -32,8 +32,8 @@ impl RunLogs {
     }
 }
 
-fn options() -> Options {
-    Options::new(Arc::new(clock::unix_ms))
+fn options() -> JournalOptions {
+    JournalOptions::new(Arc::new(clock::unix_ms))
 }
 
 /// The default of the library: a line on stderr.

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use runledger::baseline::Skipped;
-use runledger::ledger::{Loss, Spilled, losses as losses_of, readable_in_flight, truncations};
+use runledger::ledger::{LostRecords, SpilledRecords, losses as losses_of, readable_in_flight, truncations};
 use runledger::{Error, ErrorKind, ExecutionMetrics, InFlight, Records, Scan};
 
 use crate::execution_id::{Candidate, IdPrefix};
@@ -81,7 +81,7 @@ pub(crate) fn in_flight(global: &Global) -> Result<Vec<InFlight>, Failure> {
 }
 
 /// Returns what the ledger states that it lost; `None` if its events may not be read, and stderr names their file.
-pub(crate) fn losses(global: &Global) -> Result<Option<Vec<Loss>>, Failure> {
+pub(crate) fn losses(global: &Global) -> Result<Option<Vec<LostRecords>>, Failure> {
     match losses_of(&global.ledger) {
         Err(error) if is_denied(&error) => {
             warn_of_unreadable(&[error], global);
@@ -92,7 +92,7 @@ pub(crate) fn losses(global: &Global) -> Result<Option<Vec<Loss>>, Failure> {
 }
 
 /// Returns what is in the spill or is kept elsewhere, as far as it may be read. stderr names the files that may not.
-pub(crate) fn spilled(global: &Global) -> Result<Spilled, Failure> {
+pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
     let mut found = runledger::ledger::spilled(&global.ledger)?;
     for fallback in fallback::all() {
         match fallback.records_of(&global.ledger) {

@@ -78,12 +78,12 @@ impl Discrepancies {
         other.skills.into_iter().try_for_each(|(name, sums)| self.skills.entry(name).or_default().merge(sums))
     }
 
-    /// By model, in the order of their names; `None`: unknown, or several in one execution.
+    /// CostBy model, in the order of their names; `None`: unknown, or several in one execution.
     pub fn models(&self) -> impl Iterator<Item = (Option<&str>, &Discrepancy)> {
         self.models.iter().map(|(name, sums)| (name.as_deref(), sums))
     }
 
-    /// By skill, in the order of their names.
+    /// CostBy skill, in the order of their names.
     pub fn skills(&self) -> impl Iterator<Item = (&str, &Discrepancy)> {
         self.skills.iter().map(|(name, sums)| (name.as_str(), sums))
     }
@@ -104,7 +104,7 @@ pub struct Discrepancy {
     pub estimated: Option<Usd>,
     /// The exact sum of their costs, in US dollars; `None`: there are none.
     pub actual: Option<Usd>,
-    /// By how much the execution that most exceeded its estimate did so; of several, the one of the least id. `None`:
+    /// CostBy how much the execution that most exceeded its estimate did so; of several, the one of the least id. `None`:
     /// none cost more than its estimate.
     pub largest_excess: Option<Excess>,
     /// How many have an estimate and no cost.
@@ -120,7 +120,7 @@ pub struct Discrepancy {
 pub struct Excess {
     /// The execution.
     pub execution_id: Uuid,
-    /// By how much, in US dollars, above 0.
+    /// CostBy how much, in US dollars, above 0.
     pub amount: Usd,
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::{By, Count, Group, Report, Sum};
+use super::{CostBy, Count, Group, Report, Sum};
 
-impl By {
+impl CostBy {
     /// The key of the array of groups, and the key of a group's name in it.
     fn keys(self) -> (&'static str, &'static str) {
         match self {

@@ -20,7 +20,7 @@ use crate::metrics::{ExecutionMetrics, Usd};
 /// Its text is the [`name`](Self::name): `day`, `week`, `month`, `model`, `skill`, `run`, `scene`, `agent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum By {
+pub enum CostBy {
     /// The local date on which the execution began: `2026-11-20`.
     Day,
     /// The Monday of its ISO week: `2026-11-16`.
@@ -39,7 +39,7 @@ pub enum By {
     Agent,
 }
 
-impl By {
+impl CostBy {
     /// Each of them.
     pub const ALL: [Self; 8] =
         [Self::Day, Self::Week, Self::Month, Self::Model, Self::Skill, Self::Run, Self::Scene, Self::Agent];
@@ -59,7 +59,7 @@ impl By {
     }
 }
 
-impl FromStr for By {
+impl FromStr for CostBy {
     type Err = Error;
 
     /// Reads the [`name`](Self::name).
@@ -190,7 +190,7 @@ fn overflow() -> Error {
 pub struct Group {
     /// All of its executions together.
     pub sum: Sum,
-    /// By model; `None`: which one it was is unknown. An execution is counted under each model that it used. Where it
+    /// CostBy model; `None`: which one it was is unknown. An execution is counted under each model that it used. Where it
     /// tells what was cached and its calls do not, that is in `sum` alone.
     pub models: BTreeMap<Option<String>, Sum>,
 }
@@ -220,14 +220,14 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 /// tells. The order of the records does not matter. Each record counts as one execution.
 ///
 /// ```
-/// use runledger::cost::{By, Report};
+/// use runledger::cost::{CostBy, Report};
 /// use runledger::{ExecutionMetrics, Usage, Uuid};
 ///
 /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "summarize", "1.0.0", "2026-11-20T12:00:00Z".parse()?);
 /// record.set_usage("gpt-4o-mini", &Usage::new(1, 1));
 /// record.cost_usd = Some("0.00000075".parse()?);
 ///
-/// let mut report = Report::new(By::Month);
+/// let mut report = Report::new(CostBy::Month);
 /// for _ in 0..1000 {
 ///     report.add(&record)?;
 /// }
@@ -253,7 +253,7 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 /// ccusage writes 0; an amount is a number with all its digits, where ccusage writes a float.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report<Z = Utc> {
-    by: By,
+    by: CostBy,
     zone: Z,
     groups: BTreeMap<Option<String>, Group>,
     totals: Sum,
@@ -262,14 +262,14 @@ pub struct Report<Z = Utc> {
 
 impl Report {
     /// An empty report by the calendar of UTC.
-    pub fn new(by: By) -> Self {
+    pub fn new(by: CostBy) -> Self {
         Self::in_zone(by, Utc)
     }
 }
 
 impl<Z: TimeZone> Report<Z> {
     /// An empty report by the calendar of `zone`.
-    pub fn in_zone(by: By, zone: Z) -> Self {
+    pub fn in_zone(by: CostBy, zone: Z) -> Self {
         Self { by, zone, groups: BTreeMap::new(), totals: Sum::default(), without_model: 0 }
     }
 
@@ -286,17 +286,17 @@ impl<Z: TimeZone> Report<Z> {
         self.totals.add(&models, cached)?;
         let date = || record.timestamp_start.to_chrono().with_timezone(&self.zone).date_naive();
         let name = match self.by {
-            By::Day => Some(date().to_string()),
-            By::Week => Some(monday(date()).to_string()),
-            By::Month => Some(format!("{:04}-{:02}", date().year(), date().month())),
-            By::Model => {
+            CostBy::Day => Some(date().to_string()),
+            CostBy::Week => Some(monday(date()).to_string()),
+            CostBy::Month => Some(format!("{:04}-{:02}", date().year(), date().month())),
+            CostBy::Model => {
                 return each(&models)
                     .try_for_each(|(model, part)| self.groups.entry(model).or_default().add(part, None));
             }
-            By::Skill => Some(record.skill_name.clone()),
-            By::Run => record.run.run_id.clone(),
-            By::Scene => record.production.scene_id.clone(),
-            By::Agent => record.run.agent_name.clone(),
+            CostBy::Skill => Some(record.skill_name.clone()),
+            CostBy::Run => record.run.run_id.clone(),
+            CostBy::Scene => record.production.scene_id.clone(),
+            CostBy::Agent => record.run.agent_name.clone(),
         };
         self.groups.entry(name).or_default().add(&models, cached)
     }
@@ -315,7 +315,7 @@ impl<Z: TimeZone> Report<Z> {
 
 impl<Z> Report<Z> {
     /// What it sums up by.
-    pub fn by(&self) -> By {
+    pub fn by(&self) -> CostBy {
         self.by
     }
 
@@ -324,7 +324,7 @@ impl<Z> Report<Z> {
         self.groups.iter().map(|(name, group)| (name.as_deref(), group))
     }
 
-    /// All groups together. By model, an execution that used several is in several groups, and here once.
+    /// All groups together. CostBy model, an execution that used several is in several groups, and here once.
     pub fn totals(&self) -> &Sum {
         &self.totals
     }

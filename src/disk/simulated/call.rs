@@ -59,7 +59,7 @@ pub enum Op {
 /// One call that changed the disk, or would have but for an injected fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Call {
+pub struct DiskCall {
     /// Which call.
     pub op: Op,
     /// The path as given to the call; of a call to an open file, to the `open`.
@@ -83,7 +83,7 @@ pub enum When {
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum InjectedFault {
     /// The call fails with an error of this kind.
     Error(io::ErrorKind),
     /// The call fails with this error code of the operating system, such as 28 for `ENOSPC`.
@@ -115,7 +115,7 @@ impl fmt::Display for Op {
     }
 }
 
-impl fmt::Display for Call {
+impl fmt::Display for DiskCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.op, self.path.display())?;
         if !self.detail.is_empty() {

@@ -7,7 +7,7 @@ use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::call::{Call, Fault, Loss, Op, When};
+use super::call::{DiskCall, InjectedFault, Loss, Op, When};
 use super::choices::Choices;
 use super::directory::{Id, Node, ROOT};
 use super::state::State;
@@ -38,7 +38,7 @@ impl SimulatedDisk {
 
     /// Every call that changed the disk, in order. Calls that failed by themselves are not among them, but for those to
     /// which the disk was full.
-    pub fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<DiskCall> {
         self.state().calls().to_vec()
     }
 
@@ -93,7 +93,7 @@ impl SimulatedDisk {
     /// the others keep waiting.
     ///
     /// A call that fails changes nothing, but for a failed sync of a file: see point 7 of the [model](super).
-    pub fn inject(&self, when: When, fault: Fault) {
+    pub fn inject(&self, when: When, fault: InjectedFault) {
         self.state().faults.inject(when, fault);
     }
 
@@ -103,19 +103,23 @@ impl SimulatedDisk {
     ///
     /// ```
     /// use std::path::Path;
-    /// use runledger::disk::simulated::{Fault, Op, SimulatedDisk};
+    /// use runledger::disk::simulated::{InjectedFault, Op, SimulatedDisk};
     /// use runledger::disk::{Access, Storage};
     ///
     /// let disk = SimulatedDisk::new();
     /// let dead = disk.operations() + 1;
-    /// disk.inject_lasting(move |number, op, path| number >= dead && op != Op::Read && path.ends_with("a"), Fault::Os(5));
+    /// disk.inject_lasting(move |number, op, path| number >= dead && op != Op::Read && path.ends_with("a"), InjectedFault::Os(5));
     /// let file = disk.open(Path::new("a"), Access::AppendNew)?;
     /// assert!(file.append(b"x").is_err() && file.sync().is_err());
     /// disk.lift_faults();
     /// assert_eq!(file.append(b"x")?, 1);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn inject_lasting(&self, meant: impl Fn(usize, Op, &Path) -> bool + Send + Sync + 'static, fault: Fault) {
+    pub fn inject_lasting(
+        &self,
+        meant: impl Fn(usize, Op, &Path) -> bool + Send + Sync + 'static,
+        fault: InjectedFault,
+    ) {
         self.state().faults.inject_lasting(Box::new(meant), fault);
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use super::call::{Fault, Op, When};
+use super::call::{InjectedFault, Op, When};
 
 /// Whether a lasting fault is meant for the operation of this number, kind and path.
 type Meant = Box<dyn Fn(usize, Op, &Path) -> bool + Send + Sync>;
@@ -12,8 +12,8 @@ type Meant = Box<dyn Fn(usize, Op, &Path) -> bool + Send + Sync>;
 /// The faults that wait for their operation, and those that last.
 #[derive(Default)]
 pub(super) struct Faults {
-    once: Vec<(When, Fault)>,
-    lasting: Vec<(Meant, Fault)>,
+    once: Vec<(When, InjectedFault)>,
+    lasting: Vec<(Meant, InjectedFault)>,
 }
 
 impl fmt::Debug for Faults {
@@ -22,7 +22,7 @@ impl fmt::Debug for Faults {
     }
 }
 
-impl Fault {
+impl InjectedFault {
     /// `None` for a fault that is no error.
     pub(super) fn error(&self) -> Option<io::Error> {
         match *self {
@@ -34,11 +34,11 @@ impl Fault {
 }
 
 impl Faults {
-    pub(super) fn inject(&mut self, when: When, fault: Fault) {
+    pub(super) fn inject(&mut self, when: When, fault: InjectedFault) {
         self.once.push((when, fault));
     }
 
-    pub(super) fn inject_lasting(&mut self, meant: Meant, fault: Fault) {
+    pub(super) fn inject_lasting(&mut self, meant: Meant, fault: InjectedFault) {
         self.lasting.push((meant, fault));
     }
 
@@ -49,14 +49,14 @@ impl Faults {
     /// The error for the operation that has the numbers `at`: among all operations, and among those that change the
     /// disk.
     pub(super) fn take_error(&mut self, at: (usize, usize), op: Op, path: &Path) -> Option<io::Error> {
-        self.take(at, op, path, Fault::error)
+        self.take(at, op, path, InjectedFault::error)
     }
 
     /// As [`take_error`](Self::take_error), how few bytes are to be transferred.
     pub(super) fn take_short(&mut self, at: (usize, usize), op: Op, path: &Path) -> Option<usize> {
         self.take(at, op, path, |fault| match *fault {
-            Fault::Short(bytes) => Some(bytes),
-            Fault::Error(_) | Fault::Os(_) => None,
+            InjectedFault::Short(bytes) => Some(bytes),
+            InjectedFault::Error(_) | InjectedFault::Os(_) => None,
         })
     }
 
@@ -66,7 +66,7 @@ impl Faults {
         (operation, call): (usize, usize),
         op: Op,
         path: &Path,
-        select: impl Fn(&Fault) -> Option<T>,
+        select: impl Fn(&InjectedFault) -> Option<T>,
     ) -> Option<T> {
         let once = self.once.iter().enumerate().find_map(|(index, (when, fault))| {
             let meant = match *when {

@@ -50,7 +50,7 @@
 //! 9. **A move between directories** leaves the file under its old name, its new one, or both; never under none. What
 //!    makes its departure durable makes its arrival durable too, with all changes that came before in that directory.
 //! 10. **A call that was cut short** by the crash leaves a state that a cut right before or right after it can leave. By
-//!     a kill, a write also leaves what [`Fault::Short`] leaves, and `create_dir` only some of the parents.
+//!     a kill, a write also leaves what [`InjectedFault::Short`] leaves, and `create_dir` only some of the parents.
 //!
 //! This models what ext4 (`data=ordered`, and without a journal) and XFS on Linux leave of appends and of overwrites
 //! in place, on a medium that keeps what it has flushed. They keep more order than this, so some states never occur.
@@ -75,5 +75,5 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use call::{Call, Fault, Loss, Op, When};
+pub use call::{DiskCall, InjectedFault, Loss, Op, When};
 pub use disk::SimulatedDisk;

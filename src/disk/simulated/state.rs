@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Component, Path};
 
-use super::call::{Call, Fault, Op};
+use super::call::{DiskCall, InjectedFault, Op};
 use super::choices::Choices;
 use super::directory::{self, Directory, EntryChange, Id, Node, ROOT};
 use super::faults::Faults;
@@ -29,7 +29,7 @@ struct Holders {
 
 #[derive(Debug)]
 pub(super) struct State {
-    calls: Vec<Call>,
+    calls: Vec<DiskCall>,
     files: BTreeMap<Id, File>,
     directories: BTreeMap<Id, History<Directory>>,
     locks: BTreeMap<Id, Holders>,
@@ -56,7 +56,7 @@ impl State {
         }
     }
 
-    pub(super) fn calls(&self) -> &[Call] {
+    pub(super) fn calls(&self) -> &[DiskCall] {
         &self.calls
     }
 
@@ -281,7 +281,12 @@ impl State {
         let room = self.room_for(id, bytes.len(), offset)?;
         let full = room == 0 && !bytes.is_empty();
         let bytes = bytes.get(..room).unwrap_or(bytes);
-        self.call(op, path, &format!("{} bytes at {offset}", bytes.len()), full.then_some(Fault::Os(NO_SPACE)))?;
+        self.call(
+            op,
+            path,
+            &format!("{} bytes at {offset}", bytes.len()),
+            full.then_some(InjectedFault::Os(NO_SPACE)),
+        )?;
         let calls = self.calls.len();
         if !bytes.is_empty() {
             self.file_mut(id)?.write(calls, bytes, offset);
@@ -364,12 +369,12 @@ impl State {
     // Calls and faults.
 
     /// Enters a call in the list; fails if that was injected, or else with `own`.
-    fn call(&mut self, op: Op, path: &Path, detail: &str, own: Option<Fault>) -> io::Result<()> {
+    fn call(&mut self, op: Op, path: &Path, detail: &str, own: Option<InjectedFault>) -> io::Result<()> {
         let injected = self.faults.take_error((self.operations, self.calls.len()), op, path);
         self.operations += 1;
-        let fault = injected.or(own.as_ref().and_then(Fault::error));
+        let fault = injected.or(own.as_ref().and_then(InjectedFault::error));
         let error = fault.as_ref().map(io::Error::kind);
-        self.calls.push(Call { op, path: path.to_owned(), detail: detail.to_owned(), error });
+        self.calls.push(DiskCall { op, path: path.to_owned(), detail: detail.to_owned(), error });
         fault.map_or(Ok(()), Err)
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::controls::Controls;
 use super::shots::ShotMap;
 use super::{Counted, DerivedMetrics, ModelOutcomes, Outcomes, SceneCost, Tally};
-use crate::cost::{By, Report};
+use crate::cost::{CostBy, Report};
 use crate::error::{Error, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Kind, QcOutcome};
 
@@ -16,12 +16,12 @@ use crate::metrics::{ExecutionMetrics, Kind, QcOutcome};
 /// records of a ledger by [`Scan::fold_records`](crate::Scan::fold_records).
 ///
 /// ```
-/// use runledger::governance::derived::Accumulator;
+/// use runledger::governance::derived::MetricsAccumulator;
 /// use runledger::{ExecutionMetrics, Uuid};
 ///
 /// let start = "2026-11-20T12:00:00Z".parse()?;
 /// let record = |id| ExecutionMetrics::new(Uuid::from_u128(id), "draw", "1.0.0", start);
-/// let (mut first, mut second) = (Accumulator::new(), Accumulator::new());
+/// let (mut first, mut second) = (MetricsAccumulator::new(), MetricsAccumulator::new());
 /// first.add(&record(1))?;
 /// second.add(&record(2))?;
 /// first.merge(second)?;
@@ -29,7 +29,7 @@ use crate::metrics::{ExecutionMetrics, Kind, QcOutcome};
 /// # Ok::<(), runledger::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Accumulator {
+pub struct MetricsAccumulator {
     executions: u64,
     shots: ShotMap,
     drift: Counts,
@@ -41,20 +41,20 @@ pub struct Accumulator {
     skipped: Skipped,
 }
 
-impl Default for Accumulator {
+impl Default for MetricsAccumulator {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Accumulator {
+impl MetricsAccumulator {
     /// An accumulator of no records.
     pub fn new() -> Self {
         Self {
             executions: 0,
             shots: ShotMap::default(),
             drift: Counts::default(),
-            scenes: Report::new(By::Scene),
+            scenes: Report::new(CostBy::Scene),
             tiers: Counts::default(),
             models: BTreeMap::new(),
             controls: Controls::default(),

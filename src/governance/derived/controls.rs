@@ -17,7 +17,7 @@ type Verdict = (Timestamp, Uuid, QcOutcome);
 /// The executions that await the control of their artifact, and the controls that do not name its model.
 #[derive(Debug, Default)]
 pub(super) struct Controls {
-    /// By model, what it made, and whether that execution succeeded.
+    /// CostBy model, what it made, and whether that execution succeeded.
     made: BTreeMap<Option<String>, Vec<(Artifact, Option<bool>)>>,
     /// The last control of each artifact that has a verdict.
     last: HashMap<Artifact, Verdict>,

@@ -7,7 +7,7 @@ mod shots;
 
 use serde::Serialize;
 
-pub use self::accumulator::Accumulator;
+pub use self::accumulator::MetricsAccumulator;
 pub use self::shots::{ShotType, Shots};
 use crate::error::{ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Usd};
@@ -89,7 +89,7 @@ impl DerivedMetrics {
     /// # Errors
     /// The first error of any other kind; [`ErrorKind::Overflow`] when a cost leaves the range of [`Usd`].
     pub fn compute(records: impl IntoIterator<Item = Result<ExecutionMetrics>>) -> Result<Self> {
-        let mut accumulator = Accumulator::new();
+        let mut accumulator = MetricsAccumulator::new();
         for record in records {
             match record {
                 Ok(record) => accumulator.add(&record)?,

@@ -59,7 +59,7 @@ impl ShotType {
 /// What is known of each shot.
 #[derive(Debug, Default)]
 pub(super) struct ShotMap {
-    /// By scene and shot.
+    /// CostBy scene and shot.
     shots: BTreeMap<(Option<String>, String), Shot>,
     without_shot: u64,
 }

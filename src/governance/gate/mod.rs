@@ -7,7 +7,7 @@ mod run;
 
 use std::fmt::Display;
 
-pub use report::{GateReport, GateVerdict, Reason, Rule};
+pub use report::{GateReason, GateReport, GateVerdict, Rule};
 
 use super::{Expectations, GatePolicy};
 use crate::error::{ErrorKind, Result, Skipped};

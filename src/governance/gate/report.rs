@@ -86,7 +86,7 @@ impl fmt::Display for Rule {
 /// Why a run fails.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Reason {
+pub struct GateReason {
     /// The rule that is broken.
     pub rule: Rule,
     /// The skill concerned; `None`: it is about the run or the ledger as a whole.
@@ -97,7 +97,7 @@ pub struct Reason {
     pub executions: Vec<Uuid>,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for GateReason {
     /// In one line, without the executions: `cost not recorded: "draw": cost: cost_usd and cost.estimated_usd are null`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.rule)?;
@@ -125,13 +125,13 @@ pub struct GateReport {
     /// The runs that it started, by name: each has a gate of its own.
     pub child_runs: Vec<String>,
     /// Every reason for which it fails, by rule in the order of [`Rule`]; empty if it passes.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<GateReason>,
 }
 
 /// The reasons found so far. Executions with the same one stand in it together.
 #[derive(Default)]
 pub(super) struct Reasons {
-    reasons: Vec<Reason>,
+    reasons: Vec<GateReason>,
     places: HashMap<(Rule, Option<String>, String), usize>,
 }
 
@@ -147,7 +147,7 @@ impl Reasons {
             Some(&place) => place,
             None => {
                 let (rule, skill, found) = key.clone();
-                self.reasons.push(Reason { rule, skill, found, executions: Vec::new() });
+                self.reasons.push(GateReason { rule, skill, found, executions: Vec::new() });
                 self.places.insert(key, self.reasons.len() - 1);
                 self.reasons.len() - 1
             }
@@ -155,7 +155,7 @@ impl Reasons {
         self.reasons[place].executions.extend(execution);
     }
 
-    pub(super) fn into_sorted(mut self) -> Vec<Reason> {
+    pub(super) fn into_sorted(mut self) -> Vec<GateReason> {
         self.reasons.sort_by_key(|reason| reason.rule);
         self.reasons
     }

@@ -17,7 +17,7 @@ use crate::disk::lock::{LockFile, Locked};
 use crate::disk::name::Seen;
 use crate::disk::{Storage, StorageFile, read_between, read_full_at};
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::Options;
+use crate::journal::JournalOptions;
 use crate::journal::format::Layout;
 use crate::journal::format::event::Event;
 use crate::journal::format::line::{self, Link, TRAILER_BYTES_MAX};
@@ -28,7 +28,7 @@ pub(crate) struct Tail {
     pub(super) storage: Arc<dyn Storage>,
     pub(super) layout: Layout,
     pub(crate) id: Uuid,
-    pub(super) options: Options,
+    pub(super) options: JournalOptions,
     pub(super) lock: LockFile,
     pub(super) file: SyncFile,
     pub(super) file_id: (u64, u64),
@@ -55,7 +55,7 @@ pub(crate) struct Tail {
 impl Tail {
     pub(super) fn unrecovered(
         layout: Layout,
-        options: Options,
+        options: JournalOptions,
         lock: LockFile,
         id: Uuid,
         file: Arc<dyn StorageFile>,

@@ -13,7 +13,7 @@ use super::sync::{Synced, Unsynced};
 use crate::disk::lock::LockFile;
 use crate::disk::{Access, append_all};
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::Options;
+use crate::journal::JournalOptions;
 use crate::journal::format::event::Event;
 use crate::journal::format::header::Header;
 use crate::journal::format::line::{self, Link};
@@ -24,7 +24,7 @@ const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
 
 impl Tail {
     /// Opens the files, recovers what a crash left, and trusts the end only after it is synced.
-    pub(crate) fn open(layout: Layout, options: Options) -> Result<Self> {
+    pub(crate) fn open(layout: Layout, options: JournalOptions) -> Result<Self> {
         let mut lock = LockFile::open(Arc::clone(&options.storage), layout.lock())?;
         let locked = lock.acquire(options.lock_deadline)?;
         let id = identity::read_or_make(&*options.storage, &layout, (options.clock)())?;
@@ -39,7 +39,7 @@ impl Tail {
     /// `None` if the journal has no identity or no active segment: then the lock is needed to make them.
     ///
     /// Until then the end is one that the journal had before: up to the commit area's base nothing is ever cut off.
-    pub(crate) fn open_without_lock(layout: Layout, options: Options) -> Result<Option<Self>> {
+    pub(crate) fn open_without_lock(layout: Layout, options: JournalOptions) -> Result<Option<Self>> {
         let storage = Arc::clone(&options.storage);
         let Some(id) = identity::read(&*storage, &layout)? else { return Ok(None) };
         let file = match storage.open(layout.active(), Access::Append) {

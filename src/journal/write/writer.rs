@@ -126,14 +126,14 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use crate::journal::{Journal, Options};
+    use crate::journal::{Journal, JournalOptions};
 
     /// Neither a thread that shares the journal nor one with a handle of its own.
     #[test]
     fn nobody_appends_while_work_is_done_under_the_lock() {
         let directory = tempfile::tempdir().unwrap();
         let open = || {
-            let mut options = Options::new(Arc::new(|| 0));
+            let mut options = JournalOptions::new(Arc::new(|| 0));
             options.lock_deadline = Duration::from_secs(60);
             Journal::open(directory.path().join("log.jsonl"), options).unwrap()
         };

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Checkpoint;
 use super::checksum::checksum;
-use crate::baseline::{Accumulator, By, Skipped};
+use crate::baseline::{Accumulator, BaselineBy, Skipped};
 use crate::digest::hash_bytes;
 use crate::disk::{Access, Stat, Storage, StorageFile, open_or_make, read_full_at, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
@@ -37,7 +37,7 @@ pub(super) struct CheckpointFile<'l> {
     pub(super) layout: &'l Layout,
     /// The ledger's id.
     pub(super) ledger: Uuid,
-    pub(super) by: By,
+    pub(super) by: BaselineBy,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

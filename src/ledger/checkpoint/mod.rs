@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::scan::{Progress, Scan};
-use crate::baseline::{Accumulator, Baselines, By};
+use crate::baseline::{Accumulator, BaselineBy, Baselines};
 use crate::disk::{Disk, Storage};
 use crate::error::{Error, Result};
 use crate::journal::Cursor;
@@ -66,22 +66,22 @@ struct Checkpoint {
 /// As [`Records::open`](crate::Records::open); [`ErrorKind::Io`](crate::ErrorKind::Io) when a segment cannot be read.
 ///
 /// ```
-/// use runledger::baseline::By;
+/// use runledger::baseline::BaselineBy;
 /// use runledger::{Ledger, Skill, refresh_baselines};
 ///
 /// let directory = tempfile::tempdir()?;
 /// let path = directory.path().join("log.jsonl");
 /// let ledger = Ledger::open(&path)?;
 /// ledger.begin(Skill::new("publish", "1.0.0")).succeed();
-/// let refreshed = refresh_baselines(&path, By::Skill)?;
+/// let refreshed = refresh_baselines(&path, BaselineBy::Skill)?;
 /// assert_eq!(refreshed.baselines.get("publish").map(|publish| publish.sample_size), Some(1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn refresh_baselines(path: impl AsRef<Path>, by: By) -> Result<Refreshed> {
+pub fn refresh_baselines(path: impl AsRef<Path>, by: BaselineBy) -> Result<Refreshed> {
     refresh(&(Arc::new(Disk) as Arc<dyn Storage>), &Layout::to_read(path.as_ref())?, by, BYTES_MIN)
 }
 
-fn refresh(storage: &Arc<dyn Storage>, layout: &Layout, by: By, bytes_min: u64) -> Result<Refreshed> {
+fn refresh(storage: &Arc<dyn Storage>, layout: &Layout, by: BaselineBy, bytes_min: u64) -> Result<Refreshed> {
     let mut notes = Vec::new();
     let mut noted = |error| notes.push(error);
     let ledger = identity::read(&**storage, layout).map_err(&mut noted).ok().flatten();

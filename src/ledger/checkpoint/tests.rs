@@ -98,22 +98,22 @@ impl Place {
         self.layout.baseline_checkpoint("skill")
     }
 
-    /// By skill; whatever was read is kept.
+    /// BaselineBy skill; whatever was read is kept.
     fn refresh(&self) -> Refreshed {
-        self.refresh_by(By::Skill, 0)
+        self.refresh_by(BaselineBy::Skill, 0)
     }
 
-    fn refresh_by(&self, by: By, bytes_min: u64) -> Refreshed {
+    fn refresh_by(&self, by: BaselineBy, bytes_min: u64) -> Refreshed {
         refresh(&self.storage, &self.layout, by, bytes_min).unwrap()
     }
 
-    fn file(&self, by: By) -> CheckpointFile<'_> {
+    fn file(&self, by: BaselineBy) -> CheckpointFile<'_> {
         let ledger = identity::read(&*self.storage, &self.layout).unwrap().unwrap();
         CheckpointFile { storage: &*self.storage, layout: &self.layout, ledger, by }
     }
 
     /// All that a pass over all records tells.
-    fn full(&self, by: By) -> [String; 2] {
+    fn full(&self, by: BaselineBy) -> [String; 2] {
         let scan = Scan::open(self.layout.active()).unwrap();
         let mut scanned = scan.fold(|| Accumulator::by(by), Accumulator::add_fields, Accumulator::merge).unwrap();
         scanned.value.skip_all(scanned.skipped);
@@ -123,15 +123,15 @@ impl Place {
     /// That there is something to note, which is this, and that all is right again with the next call.
     fn assert_rebuilt(&self, kind: ErrorKind, why: &str) {
         let refreshed = self.refresh();
-        assert_eq!(told(&refreshed.baselines), self.full(By::Skill), "{why}");
+        assert_eq!(told(&refreshed.baselines), self.full(BaselineBy::Skill), "{why}");
         let [note] = &refreshed.notes[..] else { panic!("{why}: {:?}", refreshed.notes) };
         let path = self.checkpoint();
         let text = format!("use a checkpoint: {}: {why}; all records were read instead", path.display());
         assert_eq!((note.kind(), note.to_string()), (kind, text));
         let again = self.refresh();
         assert_eq!(again.notes.len(), 0, "{why}: {:?}", again.notes);
-        assert_eq!(told(&again.baselines), self.full(By::Skill), "{why}");
-        assert!(self.file(By::Skill).read().unwrap().is_some(), "{why}");
+        assert_eq!(told(&again.baselines), self.full(BaselineBy::Skill), "{why}");
+        assert!(self.file(BaselineBy::Skill).read().unwrap().is_some(), "{why}");
     }
 }
 
@@ -154,7 +154,7 @@ enum Step {
     /// A line of another program, whole or torn.
     Foreign(&'static [u8]),
     Rotate,
-    Refresh(By),
+    Refresh(BaselineBy),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -163,7 +163,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Malformed),
         2 => select(vec![&b"no record\n"[..], b"{\"torn", b"\n", b"\0\0\0\n"]).prop_map(Step::Foreign),
         2 => Just(Step::Rotate),
-        4 => select(vec![By::Skill, By::Model, By::Week]).prop_map(Step::Refresh),
+        4 => select(vec![BaselineBy::Skill, BaselineBy::Model, BaselineBy::Week]).prop_map(Step::Refresh),
     ]
 }
 
@@ -173,7 +173,7 @@ fn a_refresh_gives_what_a_pass_over_all_records_gives_however_the_ledger_grew() 
     let config = Config { cases: 80, failure_persistence: None, ..Config::default() };
     let test = |steps: Vec<Step>| {
         let mut place = Place::new();
-        for step in steps.into_iter().chain([Step::Append(1), Step::Refresh(By::Skill)]) {
+        for step in steps.into_iter().chain([Step::Append(1), Step::Refresh(BaselineBy::Skill)]) {
             match step {
                 Step::Append(records) => place.append(records),
                 Step::Malformed => (0..8).for_each(|_| place.append_line("{\"skill_name\":7}")),
@@ -214,9 +214,9 @@ fn a_refresh_gives_what_a_pass_over_all_records_gives_of_a_damaged_ledger() {
                 let (now, later) = left.split_at(left.len().min(steps.next().unwrap_or(1)));
                 place.append_bytes(now);
                 left = later;
-                used.set(used.get() + u32::from(place.file(By::Skill).read().unwrap().is_some()));
+                used.set(used.get() + u32::from(place.file(BaselineBy::Skill).read().unwrap().is_some()));
                 let refreshed = place.refresh();
-                prop_assert_eq!(told(&refreshed.baselines), place.full(By::Skill));
+                prop_assert_eq!(told(&refreshed.baselines), place.full(BaselineBy::Skill));
                 prop_assert_eq!(refreshed.notes.len(), 0);
             }
         }
@@ -303,11 +303,11 @@ fn an_edit_in_place_of_the_active_segment_comes_to_light_when_the_checkpoint_is_
     let before = told(&place.refresh().baselines);
     let text = String::from_utf8(place.read(place.layout.active())).unwrap();
     place.write(place.layout.active(), text.replacen("publish", "PUBLISH", 1).as_bytes());
-    assert_ne!(place.full(By::Skill), before);
+    assert_ne!(place.full(BaselineBy::Skill), before);
     assert_eq!(told(&place.refresh().baselines), before, "only what is new is read");
     assert!(!crate::verify(place.layout.active(), &[]).unwrap().is_clean());
     place.storage.remove(&place.checkpoint()).unwrap();
-    assert_eq!(told(&place.refresh().baselines), place.full(By::Skill));
+    assert_eq!(told(&place.refresh().baselines), place.full(BaselineBy::Skill));
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn a_checkpoint_of_another_version_ledger_or_grouping_is_not_believed() {
     place.identify(2);
     place.assert_rebuilt(ErrorKind::Stale, OTHERS);
 
-    place.refresh_by(By::Model, 0);
+    place.refresh_by(BaselineBy::Model, 0);
     place.write(&place.checkpoint(), &place.read(&place.layout.baseline_checkpoint("model")));
     place.assert_rebuilt(ErrorKind::Stale, OTHERS);
 }
@@ -358,7 +358,7 @@ fn plain_lines_of_another_writer_have_no_checkpoint() {
     let place = Place::of(9);
     place.storage.remove(&place.layout.identity()).unwrap();
     let refreshed = place.refresh();
-    assert_eq!((told(&refreshed.baselines), refreshed.notes.len()), (place.full(By::Skill), 0));
+    assert_eq!((told(&refreshed.baselines), refreshed.notes.len()), (place.full(BaselineBy::Skill), 0));
     assert!(place.storage.stat(&place.checkpoint()).unwrap().is_none());
 }
 
@@ -368,28 +368,28 @@ fn no_checkpoint_ends_with_a_line_that_is_not_the_ledgers() {
     let mut place = Place::of(9);
     place.append_bytes(b"no record\n");
     let refreshed = place.refresh();
-    assert_eq!((told(&refreshed.baselines), refreshed.notes.len()), (place.full(By::Skill), 0));
+    assert_eq!((told(&refreshed.baselines), refreshed.notes.len()), (place.full(BaselineBy::Skill), 0));
     assert!(place.storage.stat(&place.checkpoint()).unwrap().is_none());
     place.append(1);
     place.refresh();
-    assert!(place.file(By::Skill).read().unwrap().is_some());
+    assert!(place.file(BaselineBy::Skill).read().unwrap().is_some());
 }
 
 #[test]
 fn a_checkpoint_is_written_when_enough_was_read_and_not_before() {
     let mut place = Place::of(9);
     let bytes = place.read(place.layout.active()).len() as u64;
-    place.refresh_by(By::Skill, bytes + 1);
+    place.refresh_by(BaselineBy::Skill, bytes + 1);
     assert!(place.storage.stat(&place.checkpoint()).unwrap().is_none());
-    place.refresh_by(By::Skill, bytes);
+    place.refresh_by(BaselineBy::Skill, bytes);
     let kept = place.read(&place.checkpoint());
     place.append(8);
-    let refreshed = place.refresh_by(By::Skill, bytes);
-    assert_eq!(told(&refreshed.baselines), place.full(By::Skill));
+    let refreshed = place.refresh_by(BaselineBy::Skill, bytes);
+    assert_eq!(told(&refreshed.baselines), place.full(BaselineBy::Skill));
     assert_eq!(place.read(&place.checkpoint()), kept);
     place.rotate();
     place.append(8);
-    place.refresh_by(By::Skill, bytes);
+    place.refresh_by(BaselineBy::Skill, bytes);
     assert_ne!(place.read(&place.checkpoint()), kept, "over both segments");
 }
 
@@ -397,9 +397,9 @@ fn a_checkpoint_is_written_when_enough_was_read_and_not_before() {
 fn one_that_is_not_believed_is_replaced_however_little_was_read() {
     let place = Place::of(9);
     place.write(&place.checkpoint(), b"something else");
-    assert_eq!(place.refresh_by(By::Skill, u64::MAX).notes.len(), 1);
-    assert_eq!(place.refresh_by(By::Skill, u64::MAX).notes.len(), 0);
-    assert!(place.file(By::Skill).read().unwrap().is_some());
+    assert_eq!(place.refresh_by(BaselineBy::Skill, u64::MAX).notes.len(), 1);
+    assert_eq!(place.refresh_by(BaselineBy::Skill, u64::MAX).notes.len(), 0);
+    assert!(place.file(BaselineBy::Skill).read().unwrap().is_some());
 }
 
 #[test]
@@ -408,7 +408,7 @@ fn what_a_dead_process_left_half_written_is_in_nobodys_way() {
     let new = place.checkpoint().with_extension("new");
     place.write(&new, &vec![b'x'; 100_000]);
     assert_eq!(place.refresh().notes.len(), 0);
-    assert!(place.file(By::Skill).read().unwrap().is_some());
+    assert!(place.file(BaselineBy::Skill).read().unwrap().is_some());
     assert!(place.storage.stat(&new).unwrap().is_none());
 
     // Of a living one it is left alone.
@@ -433,7 +433,7 @@ fn many_at_once_do_each_other_no_harm() {
                 scope.spawn(|| {
                     let mut last = 0;
                     while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                        let refreshed = refresh(&storage, &layout, By::Environment, 0).unwrap();
+                        let refreshed = refresh(&storage, &layout, BaselineBy::Environment, 0).unwrap();
                         assert_eq!(refreshed.notes.len(), 0, "{:?}", refreshed.notes);
                         let now = refreshed.baselines.get("prod").unwrap().sample_size;
                         assert!(now >= last, "{now} after {last}");
@@ -448,5 +448,5 @@ fn many_at_once_do_each_other_no_harm() {
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         refreshing.into_iter().for_each(|thread| thread.join().unwrap());
     });
-    assert_eq!(told(&place.refresh_by(By::Environment, 0).baselines), place.full(By::Environment));
+    assert_eq!(told(&place.refresh_by(BaselineBy::Environment, 0).baselines), place.full(BaselineBy::Environment));
 }

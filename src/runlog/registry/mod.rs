@@ -20,7 +20,7 @@ use crate::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::Layout;
 use crate::journal::format::line;
-use crate::journal::{self, Journal, Lines};
+use crate::journal::{self, Journal, JournalOptions, Lines};
 use crate::metrics::{Timestamp, cut};
 
 /// The longest message, context and name of a skill that is kept, in characters.
@@ -45,7 +45,7 @@ const EXECUTIONS_MAX: usize = 4_000;
 /// use runledger::{ExecutionMetrics, PriceTable, Uuid, journal, metrics::Status};
 ///
 /// let noon = || 1_771_070_400_000; // 2026-02-14T12:00:00Z, in milliseconds
-/// let registry = ErrorRegistry::open(&directory, journal::Options::new(std::sync::Arc::new(noon)))?;
+/// let registry = ErrorRegistry::open(&directory, JournalOptions::new(std::sync::Arc::new(noon)))?;
 ///
 /// let mut failed = ExecutionMetrics::new(Uuid::from_u128(1), "publish", "1.0.0", "2026-02-14T11:00:00Z".parse()?);
 /// failed.set_status(Status::Failed);
@@ -63,7 +63,7 @@ const EXECUTIONS_MAX: usize = 4_000;
 pub struct ErrorRegistry {
     pub(super) directory: PathBuf,
     pub(super) journal: Journal,
-    pub(super) options: journal::Options,
+    pub(super) options: JournalOptions,
 }
 
 impl ErrorRegistry {
@@ -71,7 +71,7 @@ impl ErrorRegistry {
     ///
     /// # Errors
     /// As [`Journal::open`].
-    pub fn open(directory: impl AsRef<Path>, options: journal::Options) -> Result<Self> {
+    pub fn open(directory: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
         // Absolute, since the program may go to another directory.
         let directory = directory.as_ref();
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());

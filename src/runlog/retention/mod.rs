@@ -5,7 +5,7 @@
 //!
 //! 1. a file of which it is not known what it is: kept;
 //! 2. linked to an error that is open: kept, whatever its age;
-//! 3. younger than [`Policy::min_days`]: kept;
+//! 3. younger than [`RetentionPolicy::min_days`]: kept;
 //! 4. of a run that has not ended, as far as its logs tell: kept;
 //! 5. of a run that led to an improvement: archived;
 //! 6. of a run that failed: kept, or archived if the policy says so;
@@ -27,7 +27,7 @@ use serde::Serialize;
 
 pub use header::LogHeader;
 pub use marks::RunMarks;
-pub use policy::{FailedRuns, Policy};
+pub use policy::{FailedRuns, RetentionPolicy};
 
 use crate::metrics::Timestamp;
 
@@ -157,11 +157,11 @@ pub struct Item {
 ///
 /// ```
 /// use std::collections::BTreeSet;
-/// use runledger::runlog::retention::{Action, LogFacts, LogFile, Policy, plan};
+/// use runledger::runlog::retention::{Action, LogFacts, LogFile, RetentionPolicy, plan};
 ///
 /// let facts = LogFacts::new("2026-01-03T14:30:00Z".parse()?, Some(true), Some(false));
 /// let log = LogFile::new("2026-01-03_14-30_review-1.md", Ok(facts));
-/// let after = |now: &str| Ok::<_, runledger::Error>(plan(&[log.clone()], &[], &BTreeSet::new(), &Policy::default(), now.parse()?));
+/// let after = |now: &str| Ok::<_, runledger::Error>(plan(&[log.clone()], &[], &BTreeSet::new(), &RetentionPolicy::default(), now.parse()?));
 /// assert_eq!(after("2026-02-02T14:29:59Z")?[0].action, Action::Keep);
 /// assert_eq!(after("2026-02-02T14:30:00Z")?[0].action, Action::Delete);
 /// # Ok::<(), runledger::Error>(())
@@ -170,7 +170,7 @@ pub fn plan(
     logs: &[LogFile],
     segments: &[SegmentFacts],
     open: &BTreeSet<String>,
-    policy: &Policy,
+    policy: &RetentionPolicy,
     now: Timestamp,
 ) -> Vec<Item> {
     let mut segments: Vec<_> = segments.iter().collect();
@@ -196,7 +196,7 @@ pub fn plan(
     items
 }
 
-fn of_segment(segment: &SegmentFacts, policy: &Policy, now: Timestamp) -> (Action, String) {
+fn of_segment(segment: &SegmentFacts, policy: &RetentionPolicy, now: Timestamp) -> (Action, String) {
     if let Some(why) = &segment.stays {
         return (Action::Keep, why.clone());
     }
@@ -210,7 +210,7 @@ fn of_segment(segment: &SegmentFacts, policy: &Policy, now: Timestamp) -> (Actio
     }
 }
 
-fn of_log(log: &LogFile, open: &BTreeSet<String>, policy: &Policy, now: Timestamp) -> (Action, String) {
+fn of_log(log: &LogFile, open: &BTreeSet<String>, policy: &RetentionPolicy, now: Timestamp) -> (Action, String) {
     let facts = match &log.facts {
         Ok(facts) => facts,
         Err(why) => return (Action::Keep, format!("unknown: {why}")),

@@ -21,7 +21,7 @@ pub enum FailedRuns {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Policy {
+pub struct RetentionPolicy {
     /// For how many days of 24 hours everything is kept: a run log from the start of its run on, a segment from its last
     /// execution on.
     pub min_days: u32,
@@ -29,22 +29,22 @@ pub struct Policy {
     pub failed: FailedRuns,
 }
 
-impl Default for Policy {
+impl Default for RetentionPolicy {
     fn default() -> Self {
         Self { min_days: Self::MIN_DAYS_MIN, failed: FailedRuns::Keep }
     }
 }
 
-impl Policy {
+impl RetentionPolicy {
     /// The fewest days that a policy may have.
     pub const MIN_DAYS_MIN: u32 = 30;
 
     /// Reads a policy; what it leaves out is the default's.
     ///
     /// ```
-    /// use runledger::runlog::retention::{FailedRuns, Policy};
+    /// use runledger::runlog::retention::{FailedRuns, RetentionPolicy};
     ///
-    /// let policy = Policy::from_json(r#"{"min_days": 90, "failed": "archive"}"#)?;
+    /// let policy = RetentionPolicy::from_json(r#"{"min_days": 90, "failed": "archive"}"#)?;
     /// assert_eq!((policy.min_days, policy.failed), (90, FailedRuns::Archive));
     /// # Ok::<(), runledger::Error>(())
     /// ```

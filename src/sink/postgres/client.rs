@@ -18,7 +18,7 @@ pub(super) use tokio_postgres::tls;
 pub(super) use tokio_postgres::types::ToSql;
 pub(super) use tokio_postgres::{Error as Failure, NoTls, Row, Socket};
 
-use super::Options;
+use super::SinkOptions;
 use super::address::{self, Mode, Security};
 use crate::error::{Error, ErrorKind};
 
@@ -62,7 +62,7 @@ impl fmt::Debug for Target {
 
 impl Target {
     /// Of a URL such as `postgres://user:password@host:5432/database`, or words such as `host=… user=… password=…`.
-    pub(super) fn parse(address: &str, options: &Options) -> Result<Self, Error> {
+    pub(super) fn parse(address: &str, options: &SinkOptions) -> Result<Self, Error> {
         let (rest, mut security) = address::split(address)?;
         // The parser's own error may hold a piece of the password.
         let mut config: Config = rest.parse().map_err(|_| address::malformed())?;
@@ -97,7 +97,7 @@ impl Target {
         Ok(Self { config, security, secrets })
     }
 
-    pub(super) fn connect(&self, options: &Options) -> Result<Client, Failed> {
+    pub(super) fn connect(&self, options: &SinkOptions) -> Result<Client, Failed> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::new(ErrorKind::Io, CONNECT).source(error))?;
         // Each host may be slow to take a connection, and one of them slow to greet.

@@ -78,7 +78,7 @@ use ship::{Batch, Outcome};
 /// How long and how often a database is waited for.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct Options {
+pub struct SinkOptions {
     /// How long each address of the server may take to accept a connection; 5 seconds by default. The whole, name, TLS
     /// and password included, may take twice as long, and once more for each further host.
     pub connect_timeout: Duration,
@@ -96,7 +96,7 @@ pub struct Options {
     pub warn: Warn,
 }
 
-impl Options {
+impl SinkOptions {
     /// The defaults.
     pub fn new() -> Self {
         Self {
@@ -108,15 +108,15 @@ impl Options {
     }
 }
 
-impl Default for Options {
+impl Default for SinkOptions {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl fmt::Debug for Options {
+impl fmt::Debug for SinkOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
+        f.debug_struct("SinkOptions")
             .field("connect_timeout", &self.connect_timeout)
             .field("statement_timeout", &self.statement_timeout)
             .field("retry_for", &self.retry_for)
@@ -174,9 +174,9 @@ impl From<&Place> for Shipment {
 ///
 /// ```no_run
 /// use runledger::journal::Follower;
-/// use runledger::sink::postgres::{Options, Sink};
+/// use runledger::sink::postgres::{SinkOptions, Sink};
 ///
-/// let mut sink = Sink::new("postgres://agent:secret@localhost/observability", Options::new())?;
+/// let mut sink = Sink::new("postgres://agent:secret@localhost/observability", SinkOptions::new())?;
 /// sink.migrate()?;
 /// let mut ledger = Follower::open("logs/execution_metrics.jsonl")?;
 /// let shipped = sink.ship(&mut ledger, &[])?;
@@ -186,7 +186,7 @@ impl From<&Place> for Shipment {
 #[derive(Debug)]
 pub struct Sink {
     target: Target,
-    options: Options,
+    options: SinkOptions,
     /// Kept from one call to the next.
     client: Option<Client>,
 }
@@ -198,7 +198,7 @@ impl Sink {
     /// # Errors
     /// [`ErrorKind::Invalid`] when it is no such address, or asks for TLS in a build without the
     /// feature `postgres-tls`. No error of a sink holds the password.
-    pub fn new(url: &str, options: Options) -> Result<Self> {
+    pub fn new(url: &str, options: SinkOptions) -> Result<Self> {
         Ok(Self { target: Target::parse(url, &options)?, options, client: None })
     }
 
@@ -215,7 +215,7 @@ impl Sink {
     /// partial. Batches of up to 5,000 records are each a transaction of their own; while the server is at one, a thread
     /// reads the next.
     ///
-    /// What may pass is tried again, see [`Options::retry_for`]. Another shipper of the same ledger is waited for, batch by
+    /// What may pass is tried again, see [`SinkOptions::retry_for`]. Another shipper of the same ledger is waited for, batch by
     /// batch.
     ///
     /// # Errors

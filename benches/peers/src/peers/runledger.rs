@@ -29,7 +29,7 @@ pub(crate) fn guard(cell: &Cell<'_>) -> Result<Samples> {
 
 fn execution(ledger: &Ledger) -> Result<()> {
     let mut run = ledger.begin(Skill::new("git-push-autonomous", "0.1.0"));
-    run.usage("gpt-4", Usage::new(1_000, 500));
+    run.record_usage("gpt-4", Usage::new(1_000, 500));
     durable(&run.succeed().answer)
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use runledger::governance::derived::{Accumulator, DerivedMetrics, Outcomes, Shots, Tally};
+use runledger::governance::derived::{DerivedMetrics, MetricsAccumulator, Outcomes, Shots, Tally};
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
@@ -37,8 +37,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let meant = args.selection.meant(global)?;
-    let add = |all: &mut Accumulator, record: &_| if meant(record) { all.add(record) } else { Ok(()) };
-    let (all, malformed_lines) = records::fold(global, Accumulator::new, add, Accumulator::merge)?;
+    let add = |all: &mut MetricsAccumulator, record: &_| if meant(record) { all.add(record) } else { Ok(()) };
+    let (all, malformed_lines) = records::fold(global, MetricsAccumulator::new, add, MetricsAccumulator::merge)?;
     let derived = all.finish();
     if global.json {
         output::json_line(out, &Answer { derived: &derived, malformed_lines })?;

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use runledger::quota::{Limits, Options, Unit};
+use runledger::quota::{Limits, QuotaOptions, Unit};
 use runledger::{Quota as Tracker, QuotaStatus, Usd};
 use serde::Serialize;
 
@@ -82,7 +82,7 @@ fn statuses(apis: &[&str], limits: &Limits, journal: &Path) -> Result<Vec<Status
     })?;
     // To open a journal that does not exist would make it.
     let tracker = if there {
-        let mut options = Options::new(Arc::new(clock::unix_ms));
+        let mut options = QuotaOptions::new(Arc::new(clock::unix_ms));
         options.limits = limits.clone();
         Some(Tracker::open(journal, options)?)
     } else {

@@ -20,7 +20,7 @@ pub(super) struct Prices {
     off_peak: (Vec<Window>, Rates),
 }
 
-/// By the number of input tokens that must be exceeded, the price for [`Meter::per`]; that for any input above 0.
+/// CostBy the number of input tokens that must be exceeded, the price for [`Meter::per`]; that for any input above 0.
 type Rates = BTreeMap<Meter, BTreeMap<u64, Usd>>;
 
 /// Hours such as 10:00-00:00, `None`: all day, and days, `None`: each.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::disk::read_full_at;
-use crate::disk::simulated::{Fault, Op, SimulatedDisk, When};
+use crate::disk::simulated::{InjectedFault, Op, SimulatedDisk, When};
 
 /// More than a buffer, so that it takes several writes.
 static CONTENT: [u8; 150_000] = [b'x'; 150_000];
@@ -62,7 +62,7 @@ fn no_error_of_the_disk_leaves_a_half_written_file_under_a_number() {
     let ops = [Op::CreateDir, Op::Create, Op::Append, Op::Sync, Op::List, Op::Link, Op::Remove, Op::SyncDir];
     for op in ops {
         let disk = SimulatedDisk::new();
-        disk.inject(When::Next(op), Fault::Os(28));
+        disk.inject(When::Next(op), InjectedFault::Os(28));
         let error = create_on(&disk).unwrap_err();
         assert_eq!(error.io_kind(), Some(io::ErrorKind::StorageFull), "{op}: {error}");
         let found = logs(&disk);

@@ -106,7 +106,7 @@ fn calls_are_listed_in_order_and_readably() {
     append_all(&*file, b"12345").unwrap();
     append_all(&*file, b"678").unwrap();
     file.truncate(6).unwrap();
-    disk.inject(When::Next(Op::Sync), Fault::Error(io::ErrorKind::StorageFull));
+    disk.inject(When::Next(Op::Sync), InjectedFault::Error(io::ErrorKind::StorageFull));
     file.sync().unwrap_err();
     file.sync().unwrap();
     open(&disk, "d/a", Access::Write).write_at(b"0", 2).unwrap();

@@ -5,8 +5,8 @@ use super::*;
 #[test]
 fn a_fault_hits_the_call_it_is_meant_for_once() {
     let disk = SimulatedDisk::new();
-    disk.inject(When::Call(2), Fault::Os(28));
-    disk.inject(When::Next(Op::Append), Fault::Error(io::ErrorKind::PermissionDenied));
+    disk.inject(When::Call(2), InjectedFault::Os(28));
+    disk.inject(When::Next(Op::Append), InjectedFault::Error(io::ErrorKind::PermissionDenied));
     let file = open(&disk, "a", Access::AppendNew);
     assert_eq!(file.append(b"1").unwrap_err().kind(), io::ErrorKind::PermissionDenied);
     assert_eq!(file.append(b"2").unwrap_err().raw_os_error(), Some(28));
@@ -19,7 +19,7 @@ fn a_fault_hits_the_call_it_is_meant_for_once() {
 #[test]
 fn a_failed_call_changes_nothing() {
     let (disk, file) = disk_with(b"old");
-    let fail = |op| disk.inject(When::Next(op), Fault::Os(5));
+    let fail = |op| disk.inject(When::Next(op), InjectedFault::Os(5));
     let ops = [Op::Create, Op::WriteAt, Op::Truncate, Op::Rename, Op::Link, Op::Remove, Op::SyncDir, Op::CreateDir];
     ops.into_iter().for_each(fail);
     let before = disk.calls().len();
@@ -44,7 +44,7 @@ fn a_failed_call_changes_nothing() {
 fn a_failed_sync_of_a_directory_keeps_nothing_back_and_makes_nothing_durable() {
     let disk = SimulatedDisk::new();
     open(&disk, "a", Access::AppendNew);
-    disk.inject(When::Next(Op::SyncDir), Fault::Os(5));
+    disk.inject(When::Next(Op::SyncDir), InjectedFault::Os(5));
     disk.sync_dir(Path::new("/")).unwrap_err();
     assert_eq!(read(&cut(&disk, Loss::Unsynced), "a"), None);
     sync_dir(&disk, "/");
@@ -55,16 +55,16 @@ fn a_failed_sync_of_a_directory_keeps_nothing_back_and_makes_nothing_durable() {
 fn a_short_write_writes_that_much() {
     let disk = SimulatedDisk::new();
     let file = open(&disk, "a", Access::AppendNew);
-    disk.inject(When::Next(Op::Append), Fault::Short(3));
-    disk.inject(When::Next(Op::Append), Fault::Short(0));
-    disk.inject(When::Next(Op::Append), Fault::Short(100));
+    disk.inject(When::Next(Op::Append), InjectedFault::Short(3));
+    disk.inject(When::Next(Op::Append), InjectedFault::Short(0));
+    disk.inject(When::Next(Op::Append), InjectedFault::Short(100));
     let written: Vec<_> = (0..4).map(|_| file.append(b"12345").unwrap()).collect();
     assert_eq!(written, [3, 0, 5, 5]);
     assert_eq!(read(&disk, "a").unwrap(), b"1231234512345");
 }
 
 /// A disk whose file `a` holds two pages, durably `a`, then `b` in a write whose sync failed.
-fn failed_sync(fault: Fault) -> (SimulatedDisk, Box<dyn StorageFile>) {
+fn failed_sync(fault: InjectedFault) -> (SimulatedDisk, Box<dyn StorageFile>) {
     let (disk, file) = disk_with(&[b'a'; 2 * pages::PAGE]);
     file.write_at(&[b'b'; 2 * pages::PAGE], 0).unwrap();
     disk.inject(When::Next(Op::Sync), fault);
@@ -74,7 +74,7 @@ fn failed_sync(fault: Fault) -> (SimulatedDisk, Box<dyn StorageFile>) {
 
 #[test]
 fn a_later_sync_does_not_write_what_a_failed_one_gave_up() {
-    let (disk, file) = failed_sync(Fault::Os(5));
+    let (disk, file) = failed_sync(InjectedFault::Os(5));
     assert_eq!(read(&disk, "a").unwrap(), [b'b'; 2 * pages::PAGE]);
     file.sync().unwrap();
     assert_eq!(read(&disk, "a").unwrap(), [b'b'; 2 * pages::PAGE]);
@@ -85,7 +85,7 @@ fn a_later_sync_does_not_write_what_a_failed_one_gave_up() {
 
 #[test]
 fn a_page_written_again_is_synced_again_whole() {
-    let (disk, file) = failed_sync(Fault::Os(5));
+    let (disk, file) = failed_sync(InjectedFault::Os(5));
     file.write_at(b"c", 100).unwrap();
     file.sync().unwrap();
     let mut page = [b'b'; pages::PAGE];
@@ -100,7 +100,7 @@ fn a_later_sync_keeps_the_length_of_a_failed_append_but_not_its_bytes() {
     let (disk, _) = disk_with(b"");
     let file = open(&disk, "a", Access::Append);
     append_all(&*file, b"lost").unwrap();
-    disk.inject(When::Next(Op::Sync), Fault::Error(io::ErrorKind::StorageFull));
+    disk.inject(When::Next(Op::Sync), InjectedFault::Error(io::ErrorKind::StorageFull));
     file.sync().unwrap_err();
     assert_eq!(read(&cut(&disk, Loss::Unsynced), "a").unwrap(), b"");
     assert_eq!(seen(&disk, |after| read(after, "a").unwrap().len()), BTreeSet::from([0, 4]));
@@ -111,7 +111,7 @@ fn a_later_sync_keeps_the_length_of_a_failed_append_but_not_its_bytes() {
 
 #[test]
 fn an_interrupted_sync_gives_nothing_up() {
-    let (disk, file) = failed_sync(Fault::Error(io::ErrorKind::Interrupted));
+    let (disk, file) = failed_sync(InjectedFault::Error(io::ErrorKind::Interrupted));
     assert_eq!(read(&cut(&disk, Loss::Unsynced), "a").unwrap()[0], b'a');
     file.sync().unwrap();
     assert_eq!(read(&cut(&disk, Loss::Unsynced), "a").unwrap(), [b'b'; 2 * pages::PAGE]);
@@ -132,9 +132,9 @@ fn operations_that_change_nothing_fail_too_and_are_no_calls() {
         (Op::Lock, &mut || file.try_lock().map(drop)),
     ];
     for (op, look) in looks {
-        disk.inject(When::Next(op), Fault::Os(5));
+        disk.inject(When::Next(op), InjectedFault::Os(5));
         assert_eq!(look().unwrap_err().raw_os_error(), Some(5), "{op}");
-        disk.inject(When::Operation(disk.operations() + 1), Fault::Os(28));
+        disk.inject(When::Operation(disk.operations() + 1), InjectedFault::Os(28));
         look().unwrap();
         assert_eq!(look().unwrap_err().raw_os_error(), Some(28), "{op}");
         look().unwrap();
@@ -145,8 +145,8 @@ fn operations_that_change_nothing_fail_too_and_are_no_calls() {
 #[test]
 fn a_short_read_reads_something() {
     let (disk, file) = disk_with(b"bytes");
-    disk.inject(When::Next(Op::Read), Fault::Short(2));
-    disk.inject(When::Next(Op::Read), Fault::Short(0));
+    disk.inject(When::Next(Op::Read), InjectedFault::Short(2));
+    disk.inject(When::Next(Op::Read), InjectedFault::Short(0));
     let mut buffer = [0; 9];
     let lengths: Vec<_> = (0..3).map(|_| file.read_at(&mut buffer, 0).unwrap()).collect();
     assert_eq!(lengths, [2, 1, 5]);
@@ -156,16 +156,19 @@ fn a_short_read_reads_something() {
 fn a_lasting_fault_lasts_until_it_is_lifted() {
     let (disk, file) = disk_with(b"a");
     let from = disk.operations() + 1;
-    disk.inject_lasting(move |number, op, path| number >= from && op == Op::Sync && path.ends_with("a"), Fault::Os(5));
+    disk.inject_lasting(
+        move |number, op, path| number >= from && op == Op::Sync && path.ends_with("a"),
+        InjectedFault::Os(5),
+    );
     let other = open(&disk, "b", Access::AppendNew);
     for _ in 0..3 {
         file.sync().unwrap_err();
         other.sync().unwrap();
     }
     // One for this operation alone comes first.
-    disk.inject(When::Next(Op::Sync), Fault::Os(28));
+    disk.inject(When::Next(Op::Sync), InjectedFault::Os(28));
     assert_eq!(file.sync().unwrap_err().raw_os_error(), Some(28));
-    disk.inject(When::Next(Op::Append), Fault::Os(28));
+    disk.inject(When::Next(Op::Append), InjectedFault::Os(28));
     disk.lift_faults();
     file.sync().unwrap();
     append_all(&*other, b"x").unwrap();

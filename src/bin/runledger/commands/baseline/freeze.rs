@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use runledger::baseline::Skipped;
-use runledger::journal::Options;
+use runledger::journal::JournalOptions;
 use runledger::{BaselineJournal, ErrorKind, Records};
 
 use crate::baselines;
@@ -44,7 +44,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             }
         }
     });
-    let journal = BaselineJournal::open(baselines::frozen_path(global)?, Options::new(Arc::new(clock::unix_ms)))?;
+    let journal =
+        BaselineJournal::open(baselines::frozen_path(global)?, JournalOptions::new(Arc::new(clock::unix_ms)))?;
     let frozen = journal.freeze(moment, records)?;
     records::count(malformed, global);
     if global.json {

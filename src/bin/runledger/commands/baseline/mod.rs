@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use runledger::baseline::{By, Latest};
+use runledger::baseline::{BaselineBy, Latest};
 use runledger::{Baselines, refresh_baselines};
 
 use crate::baselines::{collect, fold, table};
@@ -34,8 +34,8 @@ pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     /// What to compute them for, each; `version` and `week` are those of a skill, `week` from Monday 00:00 UTC on
-    #[arg(long, value_name = "GROUP", value_parser = by(), default_value = By::Skill.name())]
-    by: By,
+    #[arg(long, value_name = "GROUP", value_parser = by(), default_value = BaselineBy::Skill.name())]
+    by: BaselineBy,
     #[command(flatten)]
     window: Window,
     /// Only the executions of each group that began last, so many
@@ -46,8 +46,8 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
 }
 
-fn by() -> impl TypedValueParser<Value = By> {
-    PossibleValuesParser::new(By::ALL.map(By::name)).try_map(|text| text.parse())
+fn by() -> impl TypedValueParser<Value = BaselineBy> {
+    PossibleValuesParser::new(BaselineBy::ALL.map(BaselineBy::name)).try_map(|text| text.parse())
 }
 
 #[derive(Debug, Subcommand)]
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 /// Computes baselines over all executions. Reads only those that no earlier call has read.
-fn refresh(by: By, global: &Global) -> Result<Baselines, Failure> {
+fn refresh(by: BaselineBy, global: &Global) -> Result<Baselines, Failure> {
     let refreshed = refresh_baselines(&global.ledger, by)?;
     refreshed.notes.iter().for_each(|note| output::note(&failure::text(note), failure::kind(note), global.style()));
     records::warn_of(refreshed.baselines.skipped(), global);

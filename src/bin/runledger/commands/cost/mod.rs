@@ -8,7 +8,7 @@ use std::io::Write;
 
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use runledger::cost::{By, Count, Report, Sum};
+use runledger::cost::{CostBy, Count, Report, Sum};
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -49,14 +49,14 @@ pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     /// What to sum up by; weeks are those of ISO 8601, from Monday on
-    #[arg(long, value_name = "GROUP", value_parser = by(), default_value = By::Model.name())]
-    by: By,
+    #[arg(long, value_name = "GROUP", value_parser = by(), default_value = CostBy::Model.name())]
+    by: CostBy,
     #[command(flatten)]
     period: Period,
 }
 
-fn by() -> impl TypedValueParser<Value = By> {
-    PossibleValuesParser::new(By::ALL.map(By::name)).try_map(|text| text.parse())
+fn by() -> impl TypedValueParser<Value = CostBy> {
+    PossibleValuesParser::new(CostBy::ALL.map(CostBy::name)).try_map(|text| text.parse())
 }
 
 #[derive(Debug, Subcommand)]

@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 /// Writes to stderr how many rows the run log has, and which lines were skipped.
-fn report(written: &csv::Written, global: &Global) {
+fn report(written: &csv::CsvWritten, global: &Global) {
     records::warn_of(&written.skipped, global);
     output::note(&format!("rows: {}", written.rows), "written", global.style());
 }

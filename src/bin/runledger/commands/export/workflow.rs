@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use runledger::ExecutionMetrics;
 use runledger::disk::{Access, Disk, Storage};
-use runledger::export::workflow::{self, Written};
+use runledger::export::workflow::{self, WorkflowWritten};
 
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, to_output};
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 fn to_file(
     path: &Path,
     records: impl Iterator<Item = runledger::Result<ExecutionMetrics>>,
-) -> Result<Written, Failure> {
+) -> Result<WorkflowWritten, Failure> {
     let failed =
         |path: &Path, source| Failure::File { operation: "write workflow events", path: path.to_owned(), source };
     if path.symlink_metadata().is_ok() {
@@ -69,7 +69,7 @@ fn to_file(
     let part = Path::new(&part);
     // The ledger's disk gives it the owner and the mode that its directory asks for.
     let file = Disk.open(part, Access::AppendNew).map_err(|source| failed(part, source))?;
-    let write = || -> Result<Written, Failure> {
+    let write = || -> Result<WorkflowWritten, Failure> {
         let written = workflow::write(records, BufWriter::new(&*file))?;
         file.sync().map_err(|source| failed(part, source))?;
         // Fails if another process has taken the name.
@@ -85,9 +85,9 @@ fn to_file(
 }
 
 /// Writes to stderr what the events leave unknown, and which lines were skipped.
-fn report(written: &Written, global: &Global) {
+fn report(written: &WorkflowWritten, global: &Global) {
     records::warn_of(&written.skipped, global);
-    let Written { without_run, run_named, without_status, .. } = *written;
+    let WorkflowWritten { without_run, run_named, without_status, .. } = *written;
     for (count, what) in [
         (without_run, "events of no run, whose workflow_run_id is null"),
         (run_named, "events of a run whose id is no UUID, of which one was made"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use runledger::Error;
 use runledger::journal::Follower;
-use runledger::sink::postgres::{Options, Sink};
+use runledger::sink::postgres::{Sink, SinkOptions};
 
 use crate::failure::{self, Failure};
 use crate::global::Global;
@@ -33,7 +33,7 @@ impl Database {
     /// Returns the sink. With `for_ever`, a database that is unreachable is tried again without a limit.
     pub(crate) fn sink(&self, for_ever: bool, global: &Global) -> Result<Sink, Error> {
         let seconds = |count: u32| Duration::from_secs(count.into());
-        let mut options = Options::new();
+        let mut options = SinkOptions::new();
         options.connect_timeout = seconds(self.connect_timeout);
         options.statement_timeout = seconds(self.statement_timeout);
         options.retry_for = (!for_ever).then(|| seconds(self.retry_for));

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use runledger::ledger::sealed_segments;
-use runledger::runlog::retention::{Action, Item, Policy, SegmentFacts, plan};
+use runledger::runlog::retention::{Action, Item, RetentionPolicy, SegmentFacts, plan};
 
 use super::run_logs::{self, RunLogs};
 use crate::clock;
@@ -62,12 +62,13 @@ impl Scope {
         Ok(plan(&logs.files, &facts, &logs.open, &policy, clock::now()))
     }
 
-    fn policy(&self) -> Result<Policy, Failure> {
+    fn policy(&self) -> Result<RetentionPolicy, Failure> {
         let mut policy = match &self.policy {
-            None => Policy::default(),
+            None => RetentionPolicy::default(),
             Some(path) => {
                 let json = input_file::read("read the retention policy", path)?;
-                Policy::from_json(&json).map_err(|source| Failure::RetentionPolicy { path: path.clone(), source })?
+                RetentionPolicy::from_json(&json)
+                    .map_err(|source| Failure::RetentionPolicy { path: path.clone(), source })?
             }
         };
         policy.min_days = self.min_days.unwrap_or(policy.min_days);

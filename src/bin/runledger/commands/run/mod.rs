@@ -116,7 +116,7 @@ impl Recording {
         };
         // A variable that is not set gives an empty argument in a shell.
         if let Some(model) = args.model.as_ref().filter(|model| !model.is_empty())
-            && let Some(record) = recording.record()
+            && let Some(record) = recording.record_mut()
         {
             record.model.name = Some(model.clone());
             record.cost_tier = Some(CostTier::Unknown);
@@ -152,10 +152,10 @@ impl Recording {
         }
     }
 
-    fn record(&mut self) -> Option<&mut ExecutionMetrics> {
+    fn record_mut(&mut self) -> Option<&mut ExecutionMetrics> {
         match self {
-            Self::Ledger(execution) => Some(execution.record()),
-            Self::Elsewhere(execution) => Some(execution.record()),
+            Self::Ledger(execution) => Some(execution.record_mut()),
+            Self::Elsewhere(execution) => Some(execution.record_mut()),
             Self::Nowhere => None,
         }
     }
@@ -169,7 +169,7 @@ impl Recording {
     }
 
     fn finish(mut self, outcome: Outcome, global: &Global) {
-        let Some(record) = self.record() else { return };
+        let Some(record) = self.record_mut() else { return };
         record.output_hash = outcome.output_hash;
         if outcome.status != Status::Success {
             record.error_code = Some(outcome.code.code().into());
