@@ -95,7 +95,7 @@ impl Follower {
     /// Continues behind `last`, which was copied; from the start if it is `None`.
     ///
     /// Looks at the line itself, so it is noticed when the journal was cut or rewritten before it: an older line cannot
-    /// change without all later ones, as long as the hashes hold. [`verify`](crate::verify) checks the hashes.
+    /// change without all later ones, as long as the hashes hold. [`verify`](crate::LedgerReader::verify) checks the hashes.
     ///
     /// # Errors
     /// [`ErrorKind::Diverged`] if the journal does not contain that line, with both in the text; [`ErrorKind::Io`] if

@@ -13,7 +13,7 @@ use crate::disk::{Access, append_all};
 use crate::error::ErrorKind;
 use crate::journal::format::line::{Link, seal};
 use crate::ledger::places::Places;
-use crate::ledger::verify::tests::{damage, damaged, segments};
+use crate::ledger::reader::verify::tests::{damage, damaged, segments};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// A ledger that the tests write by themselves, from an empty one on.
@@ -98,13 +98,17 @@ impl Place {
         self.layout.baseline_checkpoint("skill")
     }
 
-    /// BaselineBy skill; whatever was read is kept.
-    fn refresh(&self) -> Refreshed {
+    /// By skill; writes a checkpoint whatever was read.
+    fn refresh(&self) -> LedgerBaselines {
         self.refresh_by(BaselineBy::Skill, 0)
     }
 
-    fn refresh_by(&self, by: BaselineBy, bytes_min: u64) -> Refreshed {
-        refresh(&self.storage, &self.layout, by, bytes_min).unwrap()
+    fn refresh_by(&self, by: BaselineBy, bytes_min: u64) -> LedgerBaselines {
+        self.reader().refresh(by, bytes_min).unwrap()
+    }
+
+    fn reader(&self) -> LedgerReader {
+        LedgerReader::new(Arc::clone(&self.storage), self.layout.clone())
     }
 
     fn file(&self, by: BaselineBy) -> CheckpointFile<'_> {
@@ -114,7 +118,7 @@ impl Place {
 
     /// All that a pass over all records tells.
     fn full(&self, by: BaselineBy) -> [String; 2] {
-        let scan = Scan::open(self.layout.active()).unwrap();
+        let scan = self.reader().scan();
         let mut scanned = scan.fold(|| Accumulator::by(by), Accumulator::add_fields, Accumulator::merge).unwrap();
         scanned.value.skip_all(scanned.skipped);
         told(&scanned.value.finish())
