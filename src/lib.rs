@@ -125,8 +125,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use id::new_id;
 pub use journal::{Durability, Head};
 pub use ledger::{
-    Answer, BaselineJournal, Completed, DetachedExecution, Done, Execution, FrozenWeeks, InFlight, Ledger, LedgerReader,
-    Options, Recorded, Records, Scan, Skill, Verification, log_execution_metrics,
+    Answer, BaselineJournal, Completed, DetachedExecution, Done, Execution, FrozenWeeks, InFlight, Ledger,
+    LedgerReader, Options, Recorded, Records, Scan, Skill, Verification, log_execution_metrics,
 };
 pub use metrics::{ExecutionMetrics, Timestamp, Usage, Usd};
 pub use quota::{Grant, Quota, QuotaStatus};

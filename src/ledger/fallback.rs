@@ -20,10 +20,10 @@ use super::bare::bare;
 
 use super::event::LedgerEvent;
 use super::execution::milliseconds;
+use super::json::{to_json, valid_json};
 use super::pending::stored::Pending;
 use super::pending::sweep;
 use super::reader::{Check, Level};
-use super::json::{to_json, valid_json};
 use super::{Ledger, Skill, clock};
 use crate::disk::lock::Locked;
 use crate::disk::make_directory;

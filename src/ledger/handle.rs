@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::Ledger;
 use super::deadline::Helpers;
 use super::frozen::BaselineJournal;
 use super::options::Options;
@@ -12,7 +13,6 @@ use super::pending::spill::Spill;
 use super::places::Places;
 use super::reader::LedgerReader;
 use super::shared::{Lost, Shared};
-use super::Ledger;
 use crate::cost::{Cost, PriceTable};
 use crate::disk::make_directory;
 use crate::disk::per_process::PerProcess;

@@ -15,8 +15,8 @@ use crate::journal::read::Splitter;
 use crate::journal::read::moved::{self, Boundary};
 use crate::journal::write::{events, place};
 use crate::ledger::event::LedgerEvent;
-use crate::ledger::places::Places;
 use crate::ledger::pending::detached;
+use crate::ledger::places::Places;
 use crate::ledger::{Ledger, LedgerReader};
 use crate::metrics::{Fields, Timestamp};
 

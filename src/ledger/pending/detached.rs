@@ -12,9 +12,6 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::stored::{self, Pending};
-use crate::ledger::json::{to_json, valid_json};
-use crate::ledger::places::Places;
-use crate::ledger::{Answer, Ledger, Skill};
 use super::{slots, spill};
 use crate::disk::lock::{Locked, held_for};
 use crate::disk::{Access, Storage, StorageFile, unless_missing};
@@ -22,6 +19,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
 use crate::journal::Cursor;
 use crate::journal::format::Layout;
+use crate::ledger::json::{to_json, valid_json};
+use crate::ledger::places::Places;
+use crate::ledger::{Answer, Ledger, Skill};
 use crate::metrics::{ExecutionMetrics, Progress, Status, Timestamp};
 
 const BEGIN: &str = "begin a detached execution";

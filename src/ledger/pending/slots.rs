@@ -11,10 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::ledger::clock;
-use crate::ledger::mutex::lock;
 use super::stored::Pending;
-use crate::ledger::places::Places;
 use crate::disk::lock::Locked;
 use crate::disk::per_process::PerProcess;
 use crate::disk::platform;
@@ -24,6 +21,9 @@ use crate::id::new_id;
 use crate::journal::format::Layout;
 use crate::journal::format::line::{self, Link};
 use crate::journal::{Cursor, PAYLOAD_BYTES_MAX};
+use crate::ledger::clock;
+use crate::ledger::mutex::lock;
+use crate::ledger::places::Places;
 use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
 
 const SLOT_BYTES: usize = 1024;

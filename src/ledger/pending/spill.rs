@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
-use crate::ledger::mutex::{lock, try_lock};
-use super::stored::{self, Pending, Stored};
-use crate::ledger::places::Places;
 use super::slots::unless_denied;
+use super::stored::{self, Pending, Stored};
 use crate::disk::per_process::PerProcess;
 use crate::disk::{Access, Storage, open_or_make, unless_missing};
 use crate::error::{Error, Result};
 use crate::journal::Cursor;
 use crate::journal::format::Layout;
+use crate::ledger::mutex::{lock, try_lock};
+use crate::ledger::places::Places;
 
 /// The spill of this process.
 #[derive(Debug)]

@@ -28,7 +28,8 @@ impl LedgerReader {
     /// [`ErrorKind::Archived`] if lines are moved away while they are read; [`ErrorKind::Overflow`] if a sum of costs leaves
     /// the range of [`Usd`](crate::Usd).
     pub fn escalate(&self, mut escalations: Escalations, now: Timestamp) -> Result<Escalated> {
-        let skipped = self.records().each(|record| escalations.add(&record))?;
+        let mut skipped = Skipped::default();
+        self.records().each(&mut skipped, |record| escalations.add(&record))?;
         let begun = self.in_flight()?;
         for mut begun in begun.executions {
             if begun.owner_alive == Some(false) {

@@ -1,13 +1,10 @@
 //! Judging a run by all that its ledger holds.
 
 use super::verify::ArchivedLines;
-use super::{LedgerReader, LostRecords};
+use super::{LedgerReader, LostRecords, SpilledRecords};
 use crate::error::{Error, Result};
 use crate::governance::{Gate, GateReport};
 use crate::metrics::ExecutionMetrics;
-
-/// What a damaged spill is reported as.
-const DAMAGED_SPILL: &str = "the spill holds what is no record: the rest of a write, or a damaged record";
 
 /// The result of [`LedgerReader::gate`].
 #[derive(Debug, Clone)]
@@ -71,7 +68,7 @@ impl LedgerReader {
         }
         faults.extend(found.notes);
         if spilled.damaged {
-            faults.push(DAMAGED_SPILL.to_owned());
+            faults.push(SpilledRecords::DAMAGED.to_owned());
         }
         // The verification has reported the segments.
         unreadable.retain(|error| !found.faults.iter().any(|fault| Some(fault.path.as_path()) == error.file()));

@@ -56,6 +56,11 @@ pub struct SpilledRecords {
     pub unreadable: Vec<Error>,
 }
 
+impl SpilledRecords {
+    /// What [`damaged`](Self::damaged) means, in words.
+    pub const DAMAGED: &str = "the spill holds what is no record: the rest of a write, or a damaged record";
+}
+
 impl LedgerReader {
     /// The executions in flight.
     ///
@@ -124,8 +129,7 @@ impl LedgerReader {
         pending: impl Iterator<Item = &'p Pending> + Clone,
         unreadable: &mut Vec<Error>,
     ) -> Result<HashSet<Uuid>> {
-        let lines =
-            |since| Lines::resume(Arc::clone(&self.storage), self.layout.clone(), since).passing_unreadable();
+        let lines = |since| Lines::resume(Arc::clone(&self.storage), self.layout.clone(), since).passing_unreadable();
         without_record(pending, lines, unreadable)
     }
 }

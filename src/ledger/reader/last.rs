@@ -48,11 +48,7 @@ impl LedgerReader {
     /// assert_eq!(ledger.reader().last(2, version)?.records, ["1.1.0", "1.2.0"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn last<T>(
-        &self,
-        count: usize,
-        mut take: impl FnMut(ExecutionMetrics) -> Option<T>,
-    ) -> Result<LastRecords<T>> {
+    pub fn last<T>(&self, count: usize, mut take: impl FnMut(ExecutionMetrics) -> Option<T>) -> Result<LastRecords<T>> {
         let (mut records, mut skipped) = (VecDeque::new(), Skipped::default());
         let (mut repeated_from, mut buffer) = (None::<u64>, Vec::new());
         for segment in segments_from_last(&*self.storage, &self.layout)? {

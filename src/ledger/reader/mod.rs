@@ -27,6 +27,7 @@ pub use verify::{ArchivedLines, Fault, FaultKind, Verification};
 
 use crate::disk::{Disk, Storage};
 use crate::error::Result;
+use crate::journal::Follower;
 use crate::journal::format::Layout;
 
 /// Reads a ledger: its records, what is in flight, and what can be computed from them.
@@ -66,6 +67,16 @@ impl LedgerReader {
     /// FIFO or a device.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Ok(Self::new(Arc::new(Disk), Layout::to_read(path.as_ref())?))
+    }
+
+    /// Follows the ledger line by line, for a copier.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if it has no identity, as plain JSON lines have none;
+    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) and [`ErrorKind::Newer`](crate::ErrorKind::Newer) if its
+    /// identity cannot be read.
+    pub fn follow(&self) -> Result<Follower> {
+        Follower::open(self.layout.active())
     }
 
     pub(super) fn new(storage: Arc<dyn Storage>, layout: Layout) -> Self {

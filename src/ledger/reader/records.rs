@@ -68,17 +68,18 @@ impl Records {
         Self { lines: lines.passing_unreadable(), failed: false, last: None, next: None }
     }
 
-    /// Passes each record that there is now to `take`, in order. Returns what it skipped: lines that are not records, and
-    /// segments that this process may not read.
+    /// Passes each record that there is now to `take`, in order. Adds what it skips to `skipped`: lines that are not
+    /// records, and segments that this process may not read.
     ///
     /// # Errors
     /// The first error of `take`; [`ErrorKind::Archived`] if lines were moved away before they were read;
     /// [`ErrorKind::Io`] if the disk fails, or if there were segments that this process may not read and not one record.
     pub fn each<E: From<Error>>(
         &mut self,
+        skipped: &mut Skipped,
         mut take: impl FnMut(ExecutionMetrics) -> std::result::Result<(), E>,
-    ) -> std::result::Result<Skipped, E> {
-        let (mut skipped, mut unreadable, mut is_empty) = (Skipped::default(), Vec::new(), true);
+    ) -> std::result::Result<(), E> {
+        let (mut unreadable, mut is_empty) = (Vec::new(), true);
         for record in self {
             match record {
                 Ok(record) => {
@@ -94,7 +95,7 @@ impl Records {
             return Err(error.into());
         }
         skipped.add_unreadable(unreadable);
-        Ok(skipped)
+        Ok(())
     }
 }
 

@@ -1,7 +1,11 @@
 //! What a refresh gives is what a pass over all records gives, whatever was done to the ledger or the checkpoint between.
 
+use crate::disk::{Disk, Storage};
+use crate::journal::format::Layout;
 use std::cell::Cell;
+use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -309,7 +313,7 @@ fn an_edit_in_place_of_the_active_segment_comes_to_light_when_the_checkpoint_is_
     place.write(place.layout.active(), text.replacen("publish", "PUBLISH", 1).as_bytes());
     assert_ne!(place.full(BaselineBy::Skill), before);
     assert_eq!(told(&place.refresh().baselines), before, "only what is new is read");
-    assert!(!crate::verify(place.layout.active(), &[]).unwrap().is_clean());
+    assert!(!place.reader().verify(&[]).unwrap().is_clean());
     place.storage.remove(&place.checkpoint()).unwrap();
     assert_eq!(told(&place.refresh().baselines), place.full(BaselineBy::Skill));
 }
@@ -437,7 +441,9 @@ fn many_at_once_do_each_other_no_harm() {
                 scope.spawn(|| {
                     let mut last = 0;
                     while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                        let refreshed = refresh(&storage, &layout, BaselineBy::Environment, 0).unwrap();
+                        let refreshed = LedgerReader::new(Arc::clone(&storage), layout.clone())
+                            .refresh(BaselineBy::Environment, 0)
+                            .unwrap();
                         assert_eq!(refreshed.notes.len(), 0, "{:?}", refreshed.notes);
                         let now = refreshed.baselines.get("prod").unwrap().sample_size;
                         assert!(now >= last, "{now} after {last}");

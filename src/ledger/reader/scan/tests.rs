@@ -1,5 +1,6 @@
 //! A pass gives what [`Records`] gives, however the ledger is cut into blocks and shared out.
 
+use crate::disk::Disk;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -201,6 +202,6 @@ fn a_ledger_without_segments_has_no_records() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.jsonl");
     let layout = Layout::new(&path);
-    assert_eq!(Scan::open(&path).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(LedgerReader::open(&path).unwrap_err().kind(), ErrorKind::Io);
     assert_eq!(scan(&layout, Cursor::START, 100, Sharing::default()).0, Seen::default());
 }
