@@ -11,6 +11,7 @@ mod append;
 mod archive;
 mod bare;
 mod begin;
+mod calls;
 mod clock;
 mod deadline;
 mod event;

@@ -205,7 +205,7 @@ fn names(code: &str, thing: &str) -> bool {
 }
 
 /// The circles that are still to be undone. Any other fails the test, and so does one that is gone.
-const KNOWN_CIRCLES: [&[&str]; 6] = [
+const KNOWN_CIRCLES: &[&[&str]] = &[
     &["baseline/accumulator.rs", "baseline/freeze.rs", "baseline/observation.rs", "baseline/sample.rs"],
     &["cost/import/litellm/mod.rs", "cost/import/litellm/prices.rs"],
     &["quota/budget.rs", "quota/reservation.rs", "quota/tracker.rs"],
@@ -215,13 +215,12 @@ const KNOWN_CIRCLES: [&[&str]; 6] = [
 ];
 
 /// The files that are still too long: a `mod.rs` has at most [`MOD_LINES_MAX`] lines, another file [`LINES_MAX`].
-const KNOWN_LONG: [&str; 13] = [
+const KNOWN_LONG: &[&str] = &[
     "baseline/mod.rs",
     "bin/runledger/commands/mod.rs",
     "cost/report/mod.rs",
     "cost/table.rs",
     "error/mod.rs",
-    "ledger/reader/scan/mod.rs",
     "metrics/fields/walk.rs",
     "metrics/mod.rs",
     "runlog/registry/mod.rs",
