@@ -41,12 +41,17 @@ pub(crate) fn write_all_at(file: &dyn StorageFile, mut bytes: &[u8], mut offset:
     Ok(())
 }
 
-/// Returns how a removal ended, where a missing file counts as removed.
-pub(crate) fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
-    match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        ended => ended,
+/// Returns what `operation` returned, or `None` if it failed because nothing has the name.
+pub(crate) fn if_there<T>(operation: io::Result<T>) -> io::Result<Option<T>> {
+    match operation {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        done => done.map(Some),
     }
+}
+
+/// Returns the result of a removal, where a missing file counts as removed.
+pub(crate) fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
+    if_there(removed).map(drop)
 }
 
 /// Opens a file, and creates it if it is missing. Another process may create or remove it in between.

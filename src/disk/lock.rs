@@ -80,7 +80,8 @@ impl Drop for Locked {
 impl LockFile {
     /// Opens the lock's file, and creates it if it is missing.
     pub(crate) fn open(storage: Arc<dyn Storage>, path: PathBuf) -> Result<Self> {
-        let file = open(&*storage, &path).map_err(|source| Error::io("open the lock", &path, source))?;
+        let file = open_or_make(&*storage, &path, Access::Write, Access::WriteNew);
+        let file: Arc<dyn StorageFile> = file.map_err(|source| Error::io("open the lock", &path, source))?.into();
         let id = file.stat().map_err(|source| Error::io("examine the lock", &path, source))?.id;
         Ok(Self { storage, path, file, id, seen: Seen::default() })
     }
@@ -128,8 +129,4 @@ pub(crate) fn held_for(deadline: Duration, path: &Path) -> Error {
     Error::new(ErrorKind::Timeout, "acquire the lock")
         .path(path)
         .detail(format!("held by others at every try for {} ms", deadline.as_millis()))
-}
-
-fn open(storage: &dyn Storage, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
-    open_or_make(storage, path, Access::Write, Access::WriteNew).map(Arc::from)
 }

@@ -20,8 +20,8 @@ mod storage;
 mod system;
 
 pub(crate) use files::{
-    append_all, begins_with, make_directory, open_or_make, read_between, read_full_at, replace, uninterrupted,
-    unless_missing, write_all_at,
+    append_all, begins_with, if_there, make_directory, open_or_make, read_between, read_full_at, replace,
+    uninterrupted, unless_missing, write_all_at,
 };
 pub(crate) use flock::free_bytes;
 pub(crate) use owner::is_shared;

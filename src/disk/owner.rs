@@ -44,9 +44,10 @@ pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     let made = || {
         let opened = fs::File::open(path)?;
         let id = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
-        match id(&opened.metadata()?) == id(&found) && found.is_dir() {
-            true => Ok(opened),
-            false => Err(io::Error::other("another thing was put in the place of the new directory")),
+        if id(&opened.metadata()?) == id(&found) && found.is_dir() {
+            Ok(opened)
+        } else {
+            Err(io::Error::other("the new directory was replaced before it got its owner and mode"))
         }
     };
     let give = |uid, gid| fchown(made()?, Some(uid), Some(gid));
@@ -66,12 +67,8 @@ pub(crate) fn is_shared(mode: u32) -> bool {
 
 /// The mode of what is made in `directory`.
 fn mode_in(directory: &fs::Metadata, makes_directory: bool) -> u32 {
-    match (makes_directory, is_shared(directory.mode())) {
-        (false, false) => 0o600,
-        (false, true) => 0o660,
-        (true, false) => 0o700,
-        (true, true) => 0o2770,
-    }
+    let (private, shared) = if makes_directory { (0o700, 0o2770) } else { (0o600, 0o660) };
+    if is_shared(directory.mode()) { shared } else { private }
 }
 
 /// Whether root made it, in a directory of another owner or group.

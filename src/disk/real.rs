@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
+use super::files::if_there;
 use super::owner::{is_just_made, make_dir, make_file};
 use super::rights::{Right, explained, is_own_to_change, or_here, parent};
 use super::storage::{Access, FileType, Stat, Storage, StorageFile};
@@ -53,11 +54,8 @@ impl Storage for Disk {
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        match fs::symlink_metadata(path) {
-            Ok(metadata) => Ok(Some(stat(&metadata))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(explained(error, path, Right::Read)),
-        }
+        let found = if_there(fs::symlink_metadata(path)).map_err(|error| explained(error, path, Right::Read))?;
+        Ok(found.as_ref().map(stat))
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
@@ -73,11 +71,8 @@ impl Storage for Disk {
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
-        match fs::read_dir(directory) {
-            Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(explained(error, directory, Right::Read)),
-        }
+        let found = if_there(fs::read_dir(directory)).map_err(|error| explained(error, directory, Right::Read))?;
+        found.into_iter().flatten().map(|entry| Ok(entry?.file_name())).collect()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -199,11 +194,8 @@ fn stat(metadata: &fs::Metadata) -> Stat {
 
 /// Returns the permission bits of what `path` leads to; `None` if nothing has the name.
 pub(crate) fn mode(path: &Path) -> io::Result<Option<u32>> {
-    match fs::metadata(path) {
-        Ok(metadata) => Ok(Some(metadata.mode() & 0o7777)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(explained(error, path, Right::Read)),
-    }
+    let found = if_there(fs::metadata(path)).map_err(|error| explained(error, path, Right::Read))?;
+    Ok(found.map(|metadata| metadata.mode() & 0o7777))
 }
 
 /// Opens any file for reading from its start.

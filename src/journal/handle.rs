@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::format::{Layout, identity, line};
+use super::format::{Layout, line};
 use super::read::{Cursor, Lines};
 use super::write::place::{check_place, sync_ancestors};
 use super::write::{Tail, Writer};
@@ -40,18 +40,19 @@ impl Journal {
     /// Like [`open`](Self::open), but does not wait for the lock if the journal exists: the first append then recovers what
     /// a crash left.
     pub(crate) fn open_without_lock(path: &Path, options: JournalOptions) -> Result<Self> {
-        Self::open_by(path, options, |layout, options| {
-            match Tail::open_without_lock(layout.clone(), options.clone())? {
-                Some(tail) => Ok(tail),
-                None => Tail::open(layout, options),
-            }
+        Self::open_by(path, options, |layout, options, id| {
+            let tail = match id {
+                Some(id) => Tail::open_without_lock(layout.clone(), options.clone(), id)?,
+                None => None,
+            };
+            tail.map_or_else(|| Tail::open(layout, options, id), Ok)
         })
     }
 
     fn open_by(
         path: &Path,
         options: JournalOptions,
-        open: impl FnOnce(Layout, JournalOptions) -> Result<Tail>,
+        open: impl FnOnce(Layout, JournalOptions, Option<Uuid>) -> Result<Tail>,
     ) -> Result<Self> {
         // Absolute, since the program may go to another directory.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -66,14 +67,14 @@ impl Journal {
                  choose a local disk, or allow it in the options"
             )));
         }
-        check_place(&*storage, &layout)?;
+        let known = check_place(&*storage, &layout)?;
         for directory in [layout.machinery().to_owned(), layout.sealed(), layout.quarantine()] {
             make_directory(&*storage, &directory)?;
         }
-        if identity::read(&*storage, &layout)?.is_none() {
+        if known.is_none() {
             sync_ancestors(&*storage, &layout)?;
         }
-        let tail = open(layout.clone(), options.clone())?;
+        let tail = open(layout.clone(), options.clone(), known)?;
         let id = tail.id;
         Ok(Self { writer: Arc::new(PerProcess::new(Writer::new(tail))), options, layout, id })
     }
@@ -94,7 +95,7 @@ impl Journal {
 
     /// Returns the writer of this process. A forked child opens the files again.
     fn writer(&self) -> Result<&Writer> {
-        self.writer.get_or_make(|| Tail::open(self.layout.clone(), self.options.clone()).map(Writer::new))
+        self.writer.get_or_make(|| Tail::open(self.layout.clone(), self.options.clone(), None).map(Writer::new))
     }
 
     /// Appends `payload`, one JSON object without line feeds, and returns when it is as durable as the options ask.

@@ -22,7 +22,7 @@ pub(crate) use options::ROTATE_BYTES;
 pub use read::{Cursor, Followed, Follower, Line, Lines, Place};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-pub use warnings::{Warning, Warnings};
+pub use warnings::{Warning, Warnings, on_stderr};
 
 use crate::error::Error;
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Warn;
 use crate::disk::per_process::PerProcess;
 use crate::error::{Error, ErrorKind};
 
@@ -144,10 +145,12 @@ impl Drop for OnStderr {
     }
 }
 
-/// The default of the options.
-pub(super) fn hook() -> impl Fn(&Error) + Send + Sync {
+/// Returns a hook that writes warnings to stderr, at most one a second of those that are alike.
+///
+/// The others are counted. The count is printed with the next such warning, or when the last clone of the hook is dropped.
+pub fn on_stderr() -> Warn {
     let stderr = OnStderr::new();
-    move |error| stderr.warn("", error)
+    Arc::new(move |error| stderr.warn("", error))
 }
 
 /// Writes a warning to stderr. Ignores a stderr that is full or closed, where `eprintln!` would panic.

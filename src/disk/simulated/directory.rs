@@ -161,7 +161,8 @@ fn arrival(directories: &BTreeMap<Id, &Directory>, to: Id, serial: u64) -> Vec<(
     while let Some((id, parent)) = directory.parent.and_then(|id| Some((id, directories.get(&id)?))) {
         let makes_child = |change: &EntryChange| matches!(change.set, Some((_, Node::Directory(id))) if id == child);
         needed.push((id, parent.count_to(makes_child)));
-        (child, directory) = (id, parent);
+        child = id;
+        directory = parent;
     }
     needed
 }

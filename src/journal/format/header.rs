@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::layout::Layout;
 use super::line::{self, Link};
-use crate::disk::{Access, Storage, read_full_at};
+use crate::disk::{Access, Storage, if_there, read_full_at};
 
 /// A header line is some 330 bytes long.
 pub(crate) const HEADER_LINE_BYTES_MAX: usize = 512;
@@ -45,10 +45,7 @@ impl Header {
 
     /// Reads the header of the area, for readers; returns `None` if there is no whole header.
     pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Self>> {
-        let file = match storage.open(&layout.commit(), Access::Read) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
-        };
+        let Some(file) = if_there(storage.open(&layout.commit(), Access::Read))? else { return Ok(None) };
         let mut bytes = [0; HEADER_LINE_BYTES_MAX];
         read_full_at(&*file, &mut bytes, 0)?;
         Ok(Self::from_bytes(&bytes))

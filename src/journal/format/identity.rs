@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::layout::Layout;
-use crate::disk::{Access, Storage, read_full_at, unless_missing, write_all_at};
+use crate::disk::{Access, Storage, if_there, read_full_at, unless_missing, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
 
@@ -39,10 +39,7 @@ pub(crate) fn read_or_make(storage: &dyn Storage, layout: &Layout, unix_ms: i64)
 pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> Result<Option<Uuid>> {
     let path = layout.identity();
     let failed = |source| Error::io("read the ledger's identity", &path, source);
-    let file = match storage.open(&path, Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(failed)?,
-    };
+    let Some(file) = if_there(storage.open(&path, Access::Read)).map_err(failed)? else { return Ok(None) };
     let mut bytes = vec![0; 4096];
     let read = read_full_at(&*file, &mut bytes, 0).map_err(failed)?;
     let malformed = |source| {

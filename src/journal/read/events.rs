@@ -1,12 +1,11 @@
 //! Reading what `events.jsonl` says was done to the files.
 
 use std::collections::BTreeMap;
-use std::io;
 
 use serde::Deserialize;
 
 use super::splitter::Splitter;
-use crate::disk::{Access, Storage};
+use crate::disk::{Access, Storage, if_there};
 use crate::error::{Error, Result};
 use crate::journal::format::Layout;
 
@@ -49,10 +48,7 @@ pub(crate) fn is_said_damaged(storage: &dyn Storage, layout: &Layout, segment: u
 pub(crate) fn each_line(storage: &dyn Storage, layout: &Layout, mut take: impl FnMut(&[u8])) -> Result<()> {
     let path = layout.events();
     let failed = |source| Error::io("read the ledger's events", &path, source);
-    let file = match storage.open(&path, Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        opened => opened.map_err(failed)?,
-    };
+    let Some(file) = if_there(storage.open(&path, Access::Read)).map_err(failed)? else { return Ok(()) };
     let mut lines = Splitter::new(file.into(), 0);
     while let Some(piece) = lines.next_piece().map_err(failed)? {
         take(lines.bytes(piece));

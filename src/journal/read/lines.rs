@@ -8,7 +8,7 @@ use super::cursor::Cursor;
 use super::sequence::{Order, Sequence};
 use super::splitter::Splitter;
 use crate::disk::name::Seen;
-use crate::disk::{Access, Stat, Storage, StorageFile};
+use crate::disk::{Access, Stat, Storage, StorageFile, if_there};
 use crate::error::{Error, Result};
 use crate::journal::format::{Layout, line};
 
@@ -159,7 +159,10 @@ impl Lines {
                     let sealed = self.storage.stat(&path).map_err(|e| Error::io("look for a segment", &path, e))?;
                     match sealed {
                         // Rotated since it was opened: it may have grown until then, and its end is final now.
-                        Some(sealed) if sealed.id == open.id => (open.sealed, open.path) = (true, path),
+                        Some(sealed) if sealed.id == open.id => {
+                            open.sealed = true;
+                            open.path = path;
+                        }
                         None if !open.is_replaced(&*self.storage, &self.layout)? => return Ok(None),
                         // Deleted or replaced by a stranger: the writers have gone on in another file.
                         _ => self.open = None,
@@ -225,10 +228,7 @@ impl Lines {
     }
 
     fn open_file(&self, path: &Path) -> Result<Option<Arc<dyn StorageFile>>> {
-        match self.storage.open(path, Access::Read) {
-            Ok(file) => Ok(Some(Arc::from(file))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("open a segment to read", path, error)),
-        }
+        let file = if_there(self.storage.open(path, Access::Read));
+        Ok(file.map_err(|source| Error::io("open a segment to read", path, source))?.map(Arc::from))
     }
 }

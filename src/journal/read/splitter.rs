@@ -86,7 +86,7 @@ impl Splitter {
             let ahead = &self.buffer[self.start..self.filled];
             let found = line_feed(ahead);
             let skipped = found.map_or(ahead.len(), |at| at + 1);
-            (self.start, self.offset) = (self.start + skipped, self.offset + skipped as u64);
+            self.pass(skipped);
             if found.is_some() {
                 return Ok(self.offset < self.end);
             }
@@ -109,7 +109,8 @@ impl Splitter {
 
     /// Goes on after the first `len` bytes of what is [ahead](Self::ahead): a line and its line feed.
     pub(super) fn pass(&mut self, len: usize) {
-        (self.start, self.offset) = (self.start + len, self.offset + len as u64);
+        self.start += len;
+        self.offset += len as u64;
     }
 
     pub(super) fn into_buffer(self) -> Vec<u8> {
@@ -160,7 +161,8 @@ impl Splitter {
     /// Reads more bytes behind those that are there, and says how many.
     fn fill(&mut self) -> io::Result<usize> {
         let kept = self.start..self.filled;
-        (self.start, self.filled) = (0, kept.len());
+        self.start = 0;
+        self.filled = kept.len();
         self.buffer.copy_within(kept, 0);
         let at = self.offset + self.filled as u64;
         // Of a long line as much again as is there, or it would be read in very many pieces.

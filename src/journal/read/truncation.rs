@@ -108,10 +108,7 @@ impl Known {
                 let (first, last) = ((*range.start()).max(moved + 1), *range.end());
                 if first <= last {
                     let path = layout.sealed_segment(first);
-                    let found_none = match first == last {
-                        true => format!("segment {first} is not there, nor in an archive"),
-                        false => format!("segments {first} to {last} are not there, nor in an archive"),
-                    };
+                    let found_none = format!("{}, nor in an archive", segments_gone(first, last));
                     found.push(Truncation { path, seq: None, found: found_none, shown_from: first });
                 }
             }
@@ -184,21 +181,17 @@ fn gone(there: &[u64], last: u64) -> Vec<RangeInclusive<u64>> {
     gone
 }
 
-fn of_bytes(there: u64, synced: u64) -> String {
-    format!("{} of {} synced bytes are there", grouped(there), grouped(synced))
+/// Says that the sealed segments `first` to `last` are missing.
+pub(crate) fn segments_gone(first: u64, last: u64) -> String {
+    if first == last {
+        format!("segment {last} is not there")
+    } else {
+        format!("segments {first} to {last} are not there")
+    }
 }
 
-/// With commas between thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
+fn of_bytes(there: u64, synced: u64) -> String {
+    format!("{there} of {synced} synced bytes are there")
 }
 
 #[cfg(test)]
@@ -211,10 +204,5 @@ mod tests {
         assert_eq!(gone(&[1, 2, 3], 3), []);
         assert_eq!(gone(&[2, 5, 9], 7), [1..=1, 3..=4, 6..=7]);
         assert_eq!(gone(&[1], u64::MAX), [2..=u64::MAX]);
-    }
-
-    #[test]
-    fn thousands_are_separated() {
-        assert_eq!([0, 999, 1_000, 4_415, 1_234_567].map(grouped), ["0", "999", "1,000", "4,415", "1,234,567"]);
     }
 }

@@ -4,13 +4,19 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::disk::{Access, FileType, Storage, StorageFile};
+use uuid::Uuid;
+
+use crate::disk::{Access, FileType, Storage, StorageFile, if_there};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::{Layout, identity, line};
 use crate::journal::read::Splitter;
 
-/// Refuses a place where a journal cannot be, on any file system. Creates nothing.
-pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+/// Returns the id of the journal at this place, or `None` if there is none yet. Creates nothing.
+///
+/// # Errors
+/// [`ErrorKind::Unsuitable`] if a journal cannot be stored here on any file system, [`ErrorKind::Newer`] and
+/// [`ErrorKind::Malformed`] if its identity cannot be used, and [`ErrorKind::Io`].
+pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<Option<Uuid>> {
     check_directories(storage, layout)?;
     check_active(storage, layout)?;
     if layout.machinery() == layout.active() {
@@ -18,21 +24,19 @@ pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<()> 
             .path(layout.active())
             .detail("expected the name of a file such as x.jsonl, whose machinery can stand beside it in x.ledger"));
     }
-    refuse_foreign(storage, layout)
+    let id = identity::read(storage, layout)?;
+    if id.is_none() {
+        refuse_foreign(storage, layout)?;
+    }
+    Ok(id)
 }
 
-/// Refuses the file or the machinery of another program or ledger, before anything is created beside it. A file
-/// without machinery must be a ledger's all the same, one whose machinery was lost: its first line is sealed.
+/// Refuses the file of another program before anything is created beside it. A ledger whose machinery was lost is
+/// accepted: its first line is sealed.
 fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
-    if identity::read(storage, layout)?.is_some() {
-        return Ok(());
-    }
     let path = layout.active();
     let failed = |source| Error::io("read the ledger", path, source);
-    let file = match storage.open(path, Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        opened => opened.map_err(failed)?,
-    };
+    let Some(file) = if_there(storage.open(path, Access::Read)).map_err(failed)? else { return Ok(()) };
     let mut lines = Splitter::new(file.into(), 0);
     match lines.next_piece().map_err(failed)? {
         Some(piece) if line::check(lines.bytes(piece)).is_none() => {
@@ -62,9 +66,8 @@ pub(super) fn open_active(storage: &dyn Storage, layout: &Layout) -> Result<Arc<
     let path = layout.active();
     let failed = |source| Error::io("open the ledger", path, source);
     check_active(storage, layout)?;
-    match storage.open(path, Access::Append) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        opened => return opened.map(Arc::from).map_err(failed),
+    if let Some(file) = if_there(storage.open(path, Access::Append)).map_err(failed)? {
+        return Ok(Arc::from(file));
     }
     let file = storage.open(path, Access::AppendNew).map_err(failed)?;
     storage.sync_dir(layout.parent()).map_err(failed)?;

@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::event::Event;
 use crate::journal::format::header::Header;
 use crate::journal::format::line::Link;
+use crate::journal::read::truncation::segments_gone;
 use crate::journal::read::{LINE_BYTES_MAX, is_said_damaged};
 
 /// How much of the area is read beyond what the segment has, before it is known that there is more.
@@ -63,11 +64,7 @@ impl Tail {
         if is_said_damaged(&*self.storage, &self.layout, last)? {
             return Ok(());
         }
-        let found = match first == last {
-            true => format!("segment {last} is not there"),
-            false => format!("segments {first} to {last} are not there"),
-        };
-        self.report_damage(last, found);
+        self.report_damage(last, segments_gone(first, last));
         Ok(())
     }
 
@@ -152,11 +149,12 @@ impl Tail {
             return if self.area.is_none() { self.rebase(header.stray) } else { Ok(()) };
         }
         self.quarantine(header.segment, header.base + same as u64, &there[same..])?;
-        let alone = self.area.as_ref().is_some_and(|area| area.alone);
-        let written = match alone {
-            _ if merged.bytes.is_empty() => Ok(()),
-            true => self.rewrite(header, &merged.bytes),
-            false => self.write_in_place(&merged.bytes, header.base),
+        let written = if merged.bytes.is_empty() {
+            Ok(())
+        } else if self.area.as_ref().is_some_and(|area| area.alone) {
+            self.rewrite(header, &merged.bytes)
+        } else {
+            self.write_in_place(&merged.bytes, header.base)
         };
         match written {
             Ok(()) => self.finish_at(end, self.active_len()?)?,
@@ -164,7 +162,8 @@ impl Tail {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && healed == 0 => self.finish_at(end, len)?,
             Err(error) => {
                 if self.area.as_ref().is_some_and(|area| area.file().has_failed()) {
-                    (self.area, self.area_failed) = (None, true);
+                    self.area = None;
+                    self.area_failed = true;
                 }
                 // What is sealed ends with a whole line, if the rest can be cut off: the area has that line.
                 let whole = merged.bytes[..same].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);

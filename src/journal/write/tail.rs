@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::area::Area;
 use super::mark::Mark;
 use super::payloads::{Payloads, Run};
@@ -11,7 +13,7 @@ use super::place::open_active;
 use super::state::Tail;
 use super::sync::{Synced, Unsynced};
 use crate::disk::lock::LockFile;
-use crate::disk::{Access, append_all};
+use crate::disk::{Access, append_all, if_there};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::JournalOptions;
 use crate::journal::format::event::Event;
@@ -24,10 +26,13 @@ const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
 
 impl Tail {
     /// Opens the files, recovers what a crash left, and trusts the end only after it is synced.
-    pub(crate) fn open(layout: Layout, options: JournalOptions) -> Result<Self> {
+    pub(crate) fn open(layout: Layout, options: JournalOptions, known: Option<Uuid>) -> Result<Self> {
         let mut lock = LockFile::open(Arc::clone(&options.storage), layout.lock())?;
         let locked = lock.acquire(options.lock_deadline)?;
-        let id = identity::read_or_make(&*options.storage, &layout, (options.clock)())?;
+        let id = match known {
+            Some(id) => id,
+            None => identity::read_or_make(&*options.storage, &layout, (options.clock)())?,
+        };
         let file = open_active(&*options.storage, &layout)?;
         let mut tail = Self::unrecovered(layout, options, lock, id, file)?;
         tail.recover()?;
@@ -39,13 +44,11 @@ impl Tail {
     /// `None` if the journal has no identity or no active segment: then the lock is needed to make them.
     ///
     /// Until then the end is one that the journal had before: up to the commit area's base nothing is ever cut off.
-    pub(crate) fn open_without_lock(layout: Layout, options: JournalOptions) -> Result<Option<Self>> {
+    pub(crate) fn open_without_lock(layout: Layout, options: JournalOptions, id: Uuid) -> Result<Option<Self>> {
         let storage = Arc::clone(&options.storage);
-        let Some(id) = identity::read(&*storage, &layout)? else { return Ok(None) };
-        let file = match storage.open(layout.active(), Access::Append) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => Arc::from(opened.map_err(|source| Error::io("open the ledger", layout.active(), source))?),
-        };
+        let file = if_there(storage.open(layout.active(), Access::Append));
+        let file = file.map_err(|source| Error::io("open the ledger", layout.active(), source))?;
+        let Some(file) = file.map(Arc::from) else { return Ok(None) };
         let lock = LockFile::open(Arc::clone(&storage), layout.lock())?;
         let mut tail = Self::unrecovered(layout, options, lock, id, file)?;
         let header = Header::read(&*storage, &tail.layout)

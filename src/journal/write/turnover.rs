@@ -61,7 +61,10 @@ impl Tail {
         }
         let made = Area::create(&*self.storage, &self.layout).and_then(|mut area| area.rebase(header).map(|()| area));
         match made {
-            Ok(area) => (self.area, self.area_failed) = (Some(area), false),
+            Ok(area) => {
+                self.area = Some(area);
+                self.area_failed = false;
+            }
             Err(error) => {
                 self.area = None;
                 let path = self.layout.commit();

@@ -133,8 +133,7 @@ mod tests {
     fn nobody_appends_while_work_is_done_under_the_lock() {
         let directory = tempfile::tempdir().unwrap();
         let open = || {
-            let mut options = JournalOptions::new(Arc::new(|| 0));
-            options.lock_deadline = Duration::from_secs(60);
+            let options = JournalOptions::new(Arc::new(|| 0)).lock_deadline(Duration::from_secs(60));
             Journal::open(directory.path().join("log.jsonl"), options).unwrap()
         };
         let (journal, other) = (open(), open());
