@@ -123,7 +123,7 @@ pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u6
 
 /// Creates a directory and its missing parents, and makes each durable in its parent.
 pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<()> {
-    let failed = |source| Error::io("make a directory", directory, source);
+    let failed = |source| Error::io("create a directory", directory, source);
     let mut missing = Vec::new();
     for ancestor in directory.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
         match storage.stat(ancestor).map_err(failed)? {

@@ -14,8 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The first pause between two attempts. A holder usually keeps the lock for two writes to the page cache.
 const PAUSE_MIN: Duration = Duration::from_micros(10);
-/// The longest pause early in a wait. With 1 ms instead, the p99 latency of four processes with 16 threads each was a fifth
-/// higher.
+/// The longest pause early in a wait. With 1 ms instead, the p99 latency of four processes with 16 threads each was a
+/// fifth higher.
 const PAUSE_EAGER: Duration = Duration::from_micros(100);
 /// The longest pause at any time. It limits how long a free lock stays unused.
 const PAUSE_MAX: Duration = Duration::from_millis(25);
@@ -131,5 +131,5 @@ fn jittered(pause: Duration) -> Duration {
 pub(crate) fn held_for(deadline: Duration, path: &Path) -> Error {
     Error::new(ErrorKind::Timeout, "acquire the lock")
         .path(path)
-        .detail(format!("held by others at every try for {} ms", deadline.as_millis()))
+        .detail(format!("other processes held it at every attempt for {} ms", deadline.as_millis()))
 }

@@ -66,7 +66,7 @@ pub(super) fn explained(error: io::Error, path: &Path, wanted: Right) -> io::Err
         Some(user) if user == owner => (format!(", as this process runs as uid {user}"), format!("chmod u+{bits} it")),
         Some(user) => (
             format!(", and this process runs as uid {user}"),
-            "run as that user, or chown the ledger's directory and all in it".to_owned(),
+            "run as that user, or change the owner of the ledger's directory with chown -R".to_owned(),
         ),
         None => (String::new(), "run as that user".to_owned()),
     };

@@ -1,4 +1,4 @@
-//! How a journal is opened.
+//! The options of a journal.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use super::{Clock, Durability, Warn, warnings};
 use crate::disk::{Disk, Storage};
 use crate::error::Error;
 
-/// From which length on a segment is sealed, unless the options say otherwise.
+/// The default length in bytes from which on a segment is sealed.
 pub(crate) const ROTATE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The options with which a journal is opened.

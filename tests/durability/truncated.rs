@@ -132,7 +132,7 @@ fn the_next_writer_goes_on_behind_the_gap_and_says_so_once() {
         let (ledger, warnings) = open(&place, None);
         let found = format!("{kept} bytes, where {whole} had been synced");
         let warned = format!(
-            "open the ledger: {}: it was cut or changed: {found}; the next line comes after the gap, which `runledger \
+            "open the ledger: {}: it was truncated or changed: {found}. The next line follows the gap, which `runledger \
              verify` names",
             place.ledger().display()
         );
@@ -268,7 +268,7 @@ fn row_25_no_number_of_a_vanished_last_segment_is_given_again() {
     assert_eq!(faults(&place), [truncated(sealed(&place, 2), None, found)]);
     let (ledger, warnings) = open(&place, None);
     let warned = warnings.lock().unwrap().concat();
-    assert!(warned.contains("it was cut or changed: segment 2 is not there; "), "{warned}");
+    assert!(warned.contains("it was truncated or changed: segment 2 is not there. "), "{warned}");
     assert_eq!(append(&ledger), 3);
     drop(ledger);
     let (_, warnings) = open(&place, None);

@@ -42,7 +42,7 @@ fn after(number: u64, directory: &Path) -> Result<u64> {
     number.checked_add(1).ok_or_else(|| {
         Error::new(ErrorKind::Overflow, "number a new file")
             .path(directory)
-            .detail("a file there has the highest number; choose another directory")
+            .detail("found a file with the highest possible number; choose another directory")
     })
 }
 
@@ -86,7 +86,7 @@ fn create_part(
         match storage.open(&part, Access::AppendNew) {
             Ok(file) => return Ok((part, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number = after(number, directory)?,
-            Err(source) => return Err(Error::io("make a file", &part, source)),
+            Err(source) => return Err(Error::io("create a file", &part, source)),
         }
     }
 }
@@ -113,7 +113,7 @@ fn name(storage: &dyn Storage, directory: &Path, series: &Series<'_>, part: &Pat
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number = after(number, directory)?,
             Err(source) => {
                 return Err(Error::io("name a new file", &path, source).detail(
-                    "it gets its name by a hard link: if there are none on that disk, choose another directory",
+                    "a new file gets its name by a hard link; if the disk has no hard links, choose another directory",
                 ));
             }
         }

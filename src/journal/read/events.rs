@@ -1,4 +1,4 @@
-//! Reading what `events.jsonl` says was done to the files.
+//! Reads from `events.jsonl` what was done to the files.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::disk::{Access, Storage, if_there};
 use crate::error::{Error, Result};
 use crate::journal::format::Layout;
 
-/// The segments that were sealed, each with its length if an event says it.
+/// Returns the segments that were sealed, each with its length if an event states it.
 pub(crate) fn sealed(storage: &dyn Storage, layout: &Layout) -> Result<BTreeMap<u64, Option<u64>>> {
     #[derive(Deserialize)]
     struct Sealed {
@@ -29,7 +29,7 @@ pub(crate) fn sealed(storage: &dyn Storage, layout: &Layout) -> Result<BTreeMap<
     Ok(sealed)
 }
 
-/// Whether an event says that segment `segment` was damaged.
+/// Returns true if an event reports that segment `segment` was damaged.
 pub(crate) fn is_said_damaged(storage: &dyn Storage, layout: &Layout, segment: u64) -> Result<bool> {
     #[derive(Deserialize)]
     struct Damaged {
@@ -44,7 +44,7 @@ pub(crate) fn is_said_damaged(storage: &dyn Storage, layout: &Layout, segment: u
     Ok(said)
 }
 
-/// Gives `take` each line of the events, if there are any.
+/// Calls `take` with each line of the events, if there are any.
 pub(crate) fn each_line(storage: &dyn Storage, layout: &Layout, mut take: impl FnMut(&[u8])) -> Result<()> {
     let path = layout.events();
     let failed = |source| Error::io("read the ledger's events", &path, source);
