@@ -1,7 +1,7 @@
 //! How fast baselines are refreshed once there is a checkpoint: `cargo bench --bench refresh --features cli [-- --seconds 2
 //! --records 1000000 --dir DIRECTORY]`.
 //!
-//! Each is measured twice: as a call of the library, `refresh_baselines`, and as a whole process, `runledger baseline
+//! Each is measured twice: as a call of the library, `LedgerReader::baselines`, and as a whole process, `runledger baseline
 //! --json` with its answer thrown away, whose floor is `runledger --version`: a process that starts, reads its arguments
 //! and ends. Between two of them the checkpoint is put back that the first one kept. The log is kept in the directory and
 //! grows by 1 % with each run.
@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use common::{Samples, arguments, machine, timed};
 use runledger::baseline::BaselineBy;
-use runledger::{Answer, Durability, Options, refresh_baselines, verify};
+use runledger::{Answer, Durability, LedgerReader, Options};
 
 fn main() {
     let arguments = arguments();
@@ -43,8 +43,9 @@ fn main() {
         }
         samples
     };
-    let call =
-        |before: &dyn Fn()| measure(before, &mut || _ = refresh_baselines(&log.path, BaselineBy::Skill).unwrap());
+    let call = |before: &dyn Fn()| {
+        measure(before, &mut || _ = LedgerReader::open(&log.path).unwrap().baselines(BaselineBy::Skill).unwrap())
+    };
     let process =
         |before: &dyn Fn(), mut command: Command| measure(before, &mut || assert!(command.status().unwrap().success()));
     let print = |what: &str, samples: &Samples, full: &Samples| {
@@ -85,7 +86,10 @@ impl Log {
     fn at(directory: &Path, records: u64) -> Self {
         let path = directory.join("execution_metrics.jsonl");
         let log = Self { checkpoint: path.with_extension("ledger").join("baseline-skill.checkpoint"), path };
-        if !verify(&log.path, &[]).is_ok_and(|found| (records..records + records / 5).contains(&found.lines)) {
+        if !LedgerReader::open(&log.path)
+            .and_then(|reader| reader.verify(&[]))
+            .is_ok_and(|found| (records..records + records / 5).contains(&found.lines))
+        {
             fs::remove_dir_all(directory).unwrap();
             println!("generating {records} records");
             log.append(records);
@@ -114,7 +118,7 @@ impl Log {
     }
 
     fn records(&self) -> u64 {
-        verify(&self.path, &[]).unwrap().lines
+        LedgerReader::open(&self.path).unwrap().verify(&[]).unwrap().lines
     }
 
     fn append(&self, records: u64) {

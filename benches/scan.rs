@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use common::{arguments, machine};
 use runledger::baseline::Accumulator;
-use runledger::{Answer, Baselines, Durability, Options, Records, Scan, hash_bytes, hash_reader, verify};
+use runledger::{Answer, Baselines, Durability, LedgerReader, Options, hash_bytes, hash_reader};
 
 const RECORDS: u64 = 200_000;
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -58,24 +58,28 @@ fn main() {
     });
     drop(memory);
     measure("verify", &|| {
-        let verification = verify(&log.path, &[]).unwrap();
+        let verification = LedgerReader::open(&log.path).unwrap().verify(&[]).unwrap();
         assert!(verification.is_clean() && verification.lines == RECORDS);
     });
     measure("fields", &|| {
-        let scanned = Scan::open(&log.path).unwrap().fold(|| 0, |count, _| *count += 1, |count, later| *count += later);
+        let scanned = LedgerReader::open(&log.path).unwrap().scan().fold(
+            || 0,
+            |count, _| *count += 1,
+            |count, later| *count += later,
+        );
         assert_eq!(scanned.unwrap().value, RECORDS);
     });
     let samples = |baselines: Baselines| baselines.iter().map(|(_, baseline)| baseline.sample_size).sum::<u64>();
     measure("fields + baselines", &|| {
-        let scan = Scan::open(&log.path).unwrap();
+        let scan = LedgerReader::open(&log.path).unwrap().scan();
         let scanned = scan.fold(Accumulator::new, Accumulator::add_fields, Accumulator::merge).unwrap();
         assert_eq!(samples(scanned.value.finish()), RECORDS);
     });
     measure("records", &|| {
-        assert_eq!(Records::open(&log.path).unwrap().map(Result::unwrap).count() as u64, RECORDS);
+        assert_eq!(LedgerReader::open(&log.path).unwrap().records().map(Result::unwrap).count() as u64, RECORDS);
     });
     measure("records + baselines", &|| {
-        assert_eq!(samples(Baselines::compute(Records::open(&log.path).unwrap()).unwrap()), RECORDS);
+        assert_eq!(samples(Baselines::compute(LedgerReader::open(&log.path).unwrap().records()).unwrap()), RECORDS);
     });
 }
 
@@ -130,7 +134,10 @@ struct Log {
 impl Log {
     fn at(directory: &Path) -> Self {
         let path = directory.join("execution_metrics.jsonl");
-        if !verify(&path, &[]).is_ok_and(|found| found.is_clean() && found.lines == RECORDS) {
+        if !LedgerReader::open(&path)
+            .and_then(|reader| reader.verify(&[]))
+            .is_ok_and(|found| found.is_clean() && found.lines == RECORDS)
+        {
             fs::remove_dir_all(directory).unwrap();
             generate(&path);
         }

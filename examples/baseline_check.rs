@@ -29,10 +29,10 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     history(&ledger, monday, (0..2 * 24).map(|hour| if hour % 4 == 3 { 9_000 } else { 3_000 + hour % 10 }))?;
 
     // All of this week is measured against the same baselines, whenever it asks: they stand in `baselines.jsonl`.
-    let frozen = ledger.frozen_baselines()?.freeze(wednesday(), ledger.scan()?)?;
+    let frozen = ledger.frozen_baselines()?.freeze(wednesday(), ledger.reader().records())?;
     println!("{} records before {}", frozen.computed_from.records, frozen.week_start);
     let mut recent = Accumulator::new();
-    for record in ledger.scan()? {
+    for record in ledger.reader().records() {
         let record = record?;
         if record.timestamp_start >= frozen.week_start {
             recent.add(&record);

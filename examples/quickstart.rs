@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert!(failed.record.is_durable());
 
     // Ask: what is normal, over all runs in the log.
-    let baselines = Baselines::compute(ledger.scan()?)?;
+    let baselines = Baselines::compute(ledger.reader().records())?;
     for (skill, normal) in baselines.iter() {
         let known = |number: Option<String>| number.unwrap_or_else(|| "unknown".to_owned());
         let success = known(normal.success_rate.map(|rate| rate.to_string()));

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(given_up);
 
-    let statuses = ledger.scan()?.map(|record| Ok(record?.status)).collect::<runledger::Result<Vec<_>>>()?;
+    let statuses = ledger.reader().records().map(|record| Ok(record?.status)).collect::<runledger::Result<Vec<_>>>()?;
     println!("{statuses:?}");
     assert_eq!(statuses, [Status::Success, Status::Failed, Status::Cancelled].map(Some));
     Ok(())

@@ -46,7 +46,7 @@
 //! | the disk is full or broken | the record is [spilled](Answer::Spilled) or [lost](Answer::Lost), and the answer says so; nothing panics |
 //! | the disk is slow, or does not answer | with [`Options::deadline`] a call ends with it, and its answer says what is known |
 //! | several threads and processes append | lines never mix; the chain has no gap |
-//! | somebody edits, cuts or replaces the file | [`verify`] says what and where: a cut end as long as the machinery knows more, a whole new chain only against a [`Head`] that was kept elsewhere |
+//! | somebody edits, cuts or replaces the file | [`verify`](LedgerReader::verify) says what and where: a cut end as long as the machinery knows more, a whole new chain only against a [`Head`] that was kept elsewhere |
 //! | a price, a token count, a duration is not known | it stays `None`, is counted as unknown, and is never 0 |
 //!
 //! Not promised: disks that lie about flushing, writers that ignore the lock, network file systems. Begin marks survive a
@@ -125,8 +125,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use id::new_id;
 pub use journal::{Durability, Head};
 pub use ledger::{
-    Answer, BaselineJournal, Completed, Done, Execution, FrozenWeeks, InFlight, Ledger, Options, Recorded, Records,
-    Scan, Skill, Verification, hash_file, in_flight, log_execution_metrics, refresh_baselines, verify,
+    Answer, BaselineJournal, Completed, DetachedExecution, Done, Execution, FrozenWeeks, InFlight, Ledger,
+    LedgerReader, Options, Recorded, Records, Scan, Skill, Verification, log_execution_metrics,
 };
 pub use metrics::{ExecutionMetrics, Timestamp, Usage, Usd};
 pub use quota::{Grant, Quota, QuotaStatus};

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use runledger::{Baselines, ExecutionMetrics, Ledger, Quota, QuotaStatus, Usd, verify};
+use runledger::{Baselines, ExecutionMetrics, Ledger, LedgerReader, Quota, QuotaStatus, Usd};
 
 use crate::{LEDGER, replay};
 
@@ -17,7 +17,7 @@ pub(crate) fn print(ledger: &Ledger, quota: &Quota, run_id: &str) -> Result<(), 
     let ours = |record: &runledger::Result<ExecutionMetrics>| {
         record.as_ref().map_or(true, |record| record.run.run_id.as_deref() == Some(run_id))
     };
-    let records = ledger.scan()?.filter(ours).collect::<runledger::Result<Vec<_>>>()?;
+    let records = ledger.reader().records().filter(ours).collect::<runledger::Result<Vec<_>>>()?;
     ran(&records);
     println!("\nWhat it cost");
     cost("model", &records, |record| record.model.name.as_deref());
@@ -86,7 +86,7 @@ fn baselines(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
         |skill: &str, cells: [String; 6]| println!("  {skill:18} {}", cells.map(|cell| format!("{cell:>11}")).concat());
     println!("\nWhat is normal");
     row("skill", ["runs", "success", "p50 ms", "p95 ms", "tokens", "USD"].map(str::to_owned));
-    for (skill, normal) in Baselines::compute(ledger.scan()?)?.iter() {
+    for (skill, normal) in Baselines::compute(ledger.reader().records())?.iter() {
         let [success, p50, p95, tokens] =
             [normal.success_rate, normal.latency_p50_ms, normal.latency_p95_ms, normal.tokens_mean].map(known);
         row(skill, [normal.sample_size.to_string(), success, p50, p95, tokens, known(normal.cost_mean_usd)]);
@@ -100,7 +100,7 @@ fn known(value: Option<impl Display>) -> String {
 
 fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
     // A head kept on another machine shows later whether the log was cut or written anew.
-    let whole = verify(LEDGER, &[ledger.head()?])?;
+    let whole = LedgerReader::open(LEDGER)?.verify(&[ledger.head()?])?;
     println!("\nWhere the log is\n  {LEDGER}: {} lines, {} bytes", whole.lines, whole.bytes);
     println!("  verify: {}", if whole.is_clean() { "clean".to_owned() } else { format!("{:?}", whole.faults) });
     println!("  look:   jq -r '[.skill_name, .status, .cost_usd] | @tsv' {LEDGER}");

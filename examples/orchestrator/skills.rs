@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use runledger::metrics::{ErrorCategory, Status};
-use runledger::{Execution, Skill, hash_bytes, hash_file};
+use runledger::{Execution, Skill, hash_bytes, hash_reader};
 use serde_json::{Value, json};
 
 /// What each skill that has ended gave; `None`: it did not succeed.
@@ -103,8 +103,8 @@ fn hash_sources(execution: &mut Execution, outputs: &Outputs) -> Output {
     let files = texts(outputs, "walk-sources")?;
     execution.record_mut().input_hash = Some(hash_bytes(files.join("\n")));
     execution.enter("hash");
-    let hash = |file| Ok(format!("{}  {file}", hash_file(file)?));
-    Ok(json!(files.iter().map(hash).collect::<runledger::Result<Vec<_>>>()?))
+    let hash = |file: &String| Ok(format!("{}  {file}", hash_reader(fs::File::open(file)?)?));
+    Ok(json!(files.iter().map(hash).collect::<io::Result<Vec<_>>>()?))
 }
 
 fn read_manifest(execution: &mut Execution, _: &Outputs) -> Output {

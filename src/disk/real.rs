@@ -108,7 +108,10 @@ fn open_file(path: &Path, options: &fs::OpenOptions) -> io::Result<fs::File> {
     const PAUSE: Duration = Duration::from_micros(100);
     // Opening a FIFO would block.
     if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "found a directory, a FIFO or a device; expected a regular file"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "found a directory, a FIFO or a device; expected a regular file",
+        ));
     }
     for _ in 0..TRIES {
         match options.open(path) {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::journal::warnings::OnStderr;
-use crate::metrics::ExecutionMetrics;
 
 /// Where a record went.
 ///
@@ -52,17 +51,6 @@ pub struct Recorded {
     pub refused: Option<Error>,
     /// Where [`warn`](Self::warn) prints: one for all records of a ledger.
     pub(super) stderr: Arc<OnStderr>,
-}
-
-/// What came of [`Ledger::complete`](crate::Ledger::complete).
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-#[must_use = "the record may have been spilled"]
-pub struct Completed {
-    /// The execution's record.
-    pub record: ExecutionMetrics,
-    /// Where it went: never [`Answer::Lost`], which is an error there, nor [`Answer::Late`].
-    pub answer: Answer,
 }
 
 impl Recorded {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::slots::Slot;
+use super::pending::slots::Slot;
 use super::{Ledger, Recorded};
 use crate::cost::Cost;
 use crate::error::Error;

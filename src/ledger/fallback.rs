@@ -17,11 +17,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::bare::bare;
-use super::doctor::{Check, Level};
+
 use super::event::LedgerEvent;
 use super::execution::milliseconds;
-use super::pending::Pending;
-use super::{Ledger, Skill, clock, sweep, to_json, valid_json};
+use super::json::{to_json, valid_json};
+use super::pending::stored::Pending;
+use super::pending::sweep;
+use super::reader::{Check, Level};
+use super::{Ledger, Skill, clock};
 use crate::disk::lock::Locked;
 use crate::disk::make_directory;
 use crate::disk::{Access, Disk, Storage, StorageFile, append_all, canonical, unless_missing};
@@ -53,7 +56,7 @@ const END: &str = ".jsonl";
 ///
 /// let ledger = Ledger::open(&path)?;
 /// assert_eq!(ledger.take_back(&fallback)?, 1);
-/// assert_eq!(ledger.scan()?.count(), 1);
+/// assert_eq!(ledger.reader().records().count(), 1);
 /// assert!(fallback.records()?.records.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -301,7 +304,7 @@ impl Ledger {
         }
         let records = taken.len() as u64;
         if records > 0 {
-            self.shared.tell(&LedgerEvent::Returned { records });
+            self.shared.record_event(&LedgerEvent::Returned { records });
         }
         Ok(records)
     }

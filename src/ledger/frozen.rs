@@ -30,12 +30,12 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 ///
 /// let saturday = || "2026-02-14T12:00:00Z".parse().expect("a time");
 /// let ledger = Options::new().clock(saturday).open(directory.path().join("execution_metrics.jsonl"))?;
-/// let frozen = ledger.frozen_baselines()?.freeze(saturday(), ledger.scan()?)?;
+/// let frozen = ledger.frozen_baselines()?.freeze(saturday(), ledger.reader().records())?;
 /// assert_eq!((frozen.week_start.to_string().as_str(), frozen.computed_from.records), ("2026-02-09T00:00:00.000Z", 0));
 ///
 /// // Whatever is recorded now, the week has its baselines.
 /// ledger.begin(Skill::new("publish", "1.0.0")).succeed().warn();
-/// let again = ledger.frozen_baselines()?.freeze(saturday(), ledger.scan()?)?;
+/// let again = ledger.frozen_baselines()?.freeze(saturday(), ledger.reader().records())?;
 /// assert_eq!(again.to_json()?, frozen.to_json()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -109,7 +109,7 @@ impl FrozenWeeks {
     /// Reads the journal at `path` without opening it for writing: nothing is created or mended.
     ///
     /// # Errors
-    /// As [`Records::open`](super::Records::open): [`ErrorKind::Io`] when nothing was frozen yet.
+    /// As [`LedgerReader::open`](crate::LedgerReader::open): [`ErrorKind::Io`] when nothing was frozen yet.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Ok(Self::new(Lines::from_start(Arc::new(Disk), Layout::to_read(path.as_ref())?)))
     }

@@ -1,13 +1,12 @@
 //! How a ledger is opened.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Ledger, clock};
+use super::clock;
 use crate::cost::PriceTable;
 use crate::disk::Storage;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::journal::{Durability, JournalOptions};
 use crate::metrics::{Environment, RunIds, Timestamp};
 
@@ -21,7 +20,7 @@ use crate::metrics::{Environment, RunIds, Timestamp};
 ///     .durability(Durability::Flushed)
 ///     .operator("nightly-agent")
 ///     .open(directory.path().join("execution_metrics.jsonl"))?;
-/// assert_eq!(ledger.scan()?.count(), 0);
+/// assert_eq!(ledger.reader().records().count(), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -107,7 +106,7 @@ impl Options {
         self
     }
 
-    /// How long [`begin`](Ledger::begin), [`append`](Ledger::append) and the end of an execution wait for the disk;
+    /// How long [`begin`](crate::Ledger::begin), [`append`](crate::Ledger::append) and the end of an execution wait for the disk;
     /// `None`, the default: for as long as it takes.
     ///
     /// Nobody can call a thread back that the kernel keeps in a sync. With a deadline, threads of the ledger's own make
@@ -190,13 +189,5 @@ impl Options {
 
     pub(super) fn now(&self) -> Timestamp {
         Timestamp::from_unix_ms((self.journal.clock)()).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-
-    /// Opens the ledger whose active segment is `path`, and makes it if it is not there.
-    ///
-    /// # Errors
-    /// As [`Ledger::open`].
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Ledger> {
-        Ledger::with_options(path.as_ref(), self)
     }
 }

@@ -14,6 +14,7 @@
 mod call;
 mod faults;
 mod fields;
+mod generation;
 mod groups;
 mod json;
 mod meter;
@@ -30,6 +31,7 @@ mod vendor;
 pub use call::Call;
 pub(crate) use faults::shortened;
 pub use fields::Fields;
+pub use generation::{Attempt, QcResult, Routing};
 pub use groups::{
     CostProvenance, CostSource, Decision, Feedback, LlmCall, Model, Production, Progress, QcOutcome, RunIds, Step,
     Trace, TracedError,

@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use runledger::metrics::Status;
-use runledger::{ExecutionMetrics, Records, Uuid, verify};
+use runledger::{ExecutionMetrics, LedgerReader, Uuid};
 
 /// What the child is to do, and the directory that it does it in.
 pub(crate) const TASK: &str = "RUNLEDGER_TEST_TASK";
@@ -90,13 +90,13 @@ pub(crate) fn segments(path: &Path) -> Vec<PathBuf> {
 /// twice.
 pub(crate) fn contents(path: &Path, at: &str) -> HashMap<Uuid, (u64, ExecutionMetrics)> {
     let mut found = HashMap::new();
-    for (index, record) in Records::open(path).unwrap().enumerate() {
+    for (index, record) in LedgerReader::open(path).unwrap().records().enumerate() {
         let record = record.unwrap_or_else(|error| panic!("{at}: {error}"));
         // A clean chain that is read from its start has its numbers in order.
         let earlier = found.insert(record.execution_id, (index as u64 + 1, record));
         assert!(earlier.is_none(), "{at}: two records of one execution: {earlier:?}");
     }
-    let verification = verify(path, &[]).unwrap();
+    let verification = LedgerReader::open(path).unwrap().verify(&[]).unwrap();
     assert!(verification.is_clean(), "{at}: {:?}", verification.faults);
     assert_eq!(verification.head.seq, found.len() as u64, "{at}: a number twice, or none");
     found

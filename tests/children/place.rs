@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use runledger::{Ledger, Options, Records, Skill, Uuid};
+use runledger::{Ledger, LedgerReader, Options, Skill, Uuid};
 
 use super::{arguments, ledger_path, prepare};
 
@@ -77,7 +77,11 @@ impl Place {
 
     /// The ids of the records that can be read, in their order.
     pub(crate) fn ids(&self) -> Vec<Uuid> {
-        Records::open(self.path()).unwrap().filter_map(|record| Some(record.ok()?.execution_id)).collect()
+        LedgerReader::open(self.path())
+            .unwrap()
+            .records()
+            .filter_map(|record| Some(record.ok()?.execution_id))
+            .collect()
     }
 }
 

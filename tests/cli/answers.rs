@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::commands::{self, Place, command, lines, output, record, records};
 use runledger::metrics::Status;
-use runledger::{Answer, Baselines, Ledger, Options, Records};
+use runledger::{Answer, Baselines, Ledger, LedgerReader, Options};
 use serde_json::{Value, json};
 
 const LIST: &str = "\
@@ -213,7 +213,7 @@ fn verify_of_a_whole_ledger() {
         place.run(["verify"]).answer(0),
         format!("lines     5\nsegments  1\nbytes     {bytes}\nhead      5 {hash}\nfaults    0\n")
     );
-    let found: Value = serde_json::to_value(runledger::verify(place.ledger(), &[]).unwrap()).unwrap();
+    let found: Value = serde_json::to_value(LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap()).unwrap();
     assert_eq!((&found["head"]["hash"], &found["lines"]), (&json!(hash), &json!(5)));
     assert_eq!(place.run(["verify", "--json"]).json(), found);
 }
@@ -343,7 +343,8 @@ unknown of übersetzen-日本語: cost 1, tokens 1
 #[test]
 fn baseline_in_json_is_what_the_library_writes() {
     let place = Place::new();
-    let all = Baselines::compute(Records::open(place.ledger()).unwrap()).unwrap().to_json().unwrap() + "\n";
+    let all =
+        Baselines::compute(LedgerReader::open(place.ledger()).unwrap().records()).unwrap().to_json().unwrap() + "\n";
     assert_eq!(place.run(["baseline", "--json"]).answer(0), all);
     std::fs::write(place.path("b.json"), "old").unwrap();
     assert_eq!(place.run(["baseline", "--out", "b.json"]).answer(0), "");

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::commands::{Output, Place};
-use runledger::{ExecutionMetrics, Records, Uuid};
+use runledger::{ExecutionMetrics, LedgerReader, Uuid};
 use serde_json::Value;
 
 /// The command, as a process whose clock starts at another time.
@@ -45,7 +45,7 @@ impl Clock {
     }
 
     fn records(&self) -> Vec<ExecutionMetrics> {
-        Records::open(self.place.ledger()).unwrap().map(Result::unwrap).collect()
+        LedgerReader::open(self.place.ledger()).unwrap().records().map(Result::unwrap).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::commands::{Output, Place, output};
-use runledger::ledger::examine;
+use runledger::LedgerReader;
 use serde_json::{Value, json};
 
 fn checks(output: &Output) -> Vec<Value> {
@@ -41,7 +41,7 @@ fn each_check_is_a_line_and_what_to_do_stands_below() {
     }
     let names = |names: Vec<&str>| names.join(" ");
     let told: Vec<_> = text.lines().filter(|line| !line.starts_with(' ')).map(|line| line[9..22].trim()).collect();
-    let examined = examine(place.ledger());
+    let examined = LedgerReader::examine(place.ledger());
     assert_eq!(names(told), names(examined.iter().map(|check| check.name).collect()));
 }
 

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::commands::{Output, Place, command, output};
 use runledger::metrics::Status;
-use runledger::{ExecutionMetrics, Records};
+use runledger::{ExecutionMetrics, LedgerReader};
 use serde_json::Value;
 
 const AT_ONCE: usize = 120;
@@ -23,7 +23,7 @@ fn at(place: &Place) -> Command {
 }
 
 fn records(place: &Place) -> Vec<ExecutionMetrics> {
-    let mut records: Vec<_> = Records::open(place.ledger()).unwrap().map(Result::unwrap).collect();
+    let mut records: Vec<_> = LedgerReader::open(place.ledger()).unwrap().records().map(Result::unwrap).collect();
     records.sort_by(|a, b| a.skill_name.cmp(&b.skill_name));
     records
 }
@@ -298,7 +298,7 @@ fn a_record_whose_ledgers_directory_was_deleted_goes_to_no_other() {
     let kept = output(&mut shell);
     assert!(kept.stderr.starts_with("runledger: warning: the record is kept in "), "{kept:?}");
     output(at(&place).args(["--ledger", "x.jsonl", "run", "--skill", "b", "--", "true"])).answer(0);
-    let records = Records::open(place.path("x.jsonl")).unwrap().map(|record| record.unwrap().skill_name);
+    let records = LedgerReader::open(place.path("x.jsonl")).unwrap().records().map(|record| record.unwrap().skill_name);
     assert_eq!(records.collect::<Vec<_>>(), ["b"]);
     assert_eq!(names(&place.path("state/runledger/spill")).len(), 1);
 }
@@ -316,7 +316,7 @@ fn a_ledger_whose_name_is_not_text_gets_its_record_back() {
     assert_eq!(names(&place.path("state/runledger/spill")).len(), 1);
     std::fs::remove_dir(&ledger).unwrap();
     record("b").answer(0);
-    let records = Records::open(&ledger).unwrap().map(|record| record.unwrap().skill_name);
+    let records = LedgerReader::open(&ledger).unwrap().records().map(|record| record.unwrap().skill_name);
     assert_eq!(records.collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(names(&place.path("state/runledger/spill")), [""; 0]);
 }

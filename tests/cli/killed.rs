@@ -15,7 +15,7 @@ use crate::children::{contents, ledger_path};
 use crate::commands::{command, output};
 use crate::tree::in_memory;
 use runledger::metrics::Status;
-use runledger::{ExecutionMetrics, Ledger, Skill, Uuid, in_flight};
+use runledger::{ExecutionMetrics, Ledger, LedgerReader, Skill, Uuid};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -38,7 +38,7 @@ impl Place {
         let directory = in_memory();
         let ledger = Ledger::open(ledger_path(directory.path())).unwrap();
         assert!(ledger.begin(Skill::new("before", "1.0.0")).succeed().is_durable());
-        let started = ledger.start(Skill::new("research", "1.0.0"), |_| ()).unwrap().execution_id;
+        let started = ledger.begin_detached(Skill::new("research", "1.0.0"), |_| ()).unwrap().execution_id;
         Self { directory, started }
     }
 
@@ -83,7 +83,14 @@ impl Place {
     }
 
     fn in_flight(&self) -> Vec<Uuid> {
-        in_flight(self.path()).unwrap().iter().map(|begun| begun.record.execution_id).collect()
+        LedgerReader::open(self.path())
+            .unwrap()
+            .in_flight()
+            .unwrap()
+            .executions
+            .iter()
+            .map(|begun| begun.record.execution_id)
+            .collect()
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::{ChildStdin, ChildStdout, Command};
 use crate::commands::{Output, Place, Running, command, lines, record, records};
 use runledger::journal::PAYLOAD_BYTES_MAX;
 use runledger::metrics::Status;
-use runledger::{ExecutionMetrics, Ledger, Records, Uuid, verify};
+use runledger::{ExecutionMetrics, Ledger, LedgerReader, Uuid};
 use serde_json::{Value, json};
 
 /// What no record can do without.
@@ -45,7 +45,7 @@ fn answers(text: &str) -> Vec<Value> {
 }
 
 fn in_ledger(place: &Place) -> Vec<ExecutionMetrics> {
-    Records::open(place.ledger()).unwrap().map(Result::unwrap).collect()
+    LedgerReader::open(place.ledger()).unwrap().records().map(Result::unwrap).collect()
 }
 
 /// So many records with ids from 1 on.
@@ -63,7 +63,7 @@ fn each_record_is_answered_in_the_order_of_the_lines_and_is_in_the_ledger_as_it_
     let answer: String = (1..).zip(&records).map(|(seq, record)| durable(record.execution_id, seq)).collect();
     assert_eq!(pipe(&place, lines(&records)).answer(0), answer);
     assert_eq!(in_ledger(&place), records);
-    assert!(verify(place.ledger(), &[]).unwrap().is_clean());
+    assert!(LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap().is_clean());
     // The next one goes on where this one has ended; without a line feed at its end, too.
     let text = lines(&records[..1]);
     assert_eq!(pipe(&place, text.trim_end()).answer(0), durable(records[0].execution_id, 6));
@@ -217,7 +217,7 @@ fn what_was_answered_is_there_after_kill_9() {
         for (seq, told) in (1..).zip(told) {
             assert_eq!(told + "\n", durable(found[seq as usize - 1].execution_id, seq));
         }
-        assert!(verify(place.ledger(), &[]).unwrap().is_clean());
+        assert!(LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap().is_clean());
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use crate::commands::{Output, Place, command};
-use runledger::{Ledger, Records};
+use runledger::{Ledger, LedgerReader};
 use serde_json::{Value, json};
 
 const RECORD: &str = r#""skill_name":"s","skill_version":"1","timestamp_start":"2026-02-14T14:23:00Z","timestamp_end":"2026-02-14T14:23:05Z""#;
@@ -53,7 +53,7 @@ fn a_name_of_nothing_is_refused_before_anything_runs() {
             (json!("refused"), json!(2), json!(["skill_version: expected a name, found \"\""])),
         ]
     );
-    assert_eq!(Records::open(place.ledger()).unwrap().count(), 0);
+    assert_eq!(LedgerReader::open(place.ledger()).unwrap().records().count(), 0);
 }
 
 /// The column counts bytes from 1, and `line` the lines of the input.

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::commands::{self, Place, record};
 use runledger::metrics::{Status, TracedError};
-use runledger::{ExecutionMetrics, Ledger, Options, Records, Timestamp, verify};
+use runledger::{ExecutionMetrics, Ledger, LedgerReader, Options, Timestamp};
 use serde_json::{Value, json};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -165,11 +165,12 @@ fn apply_does_what_the_plan_says_and_tells_it_in_the_events() {
     for segment in ARCHIVED {
         assert!(!place.path("logs/execution_metrics.ledger/sealed").join(segment).exists());
     }
-    let ids =
-        |path: PathBuf| Records::open(path).unwrap().map(|record| record.unwrap().execution_id).collect::<Vec<_>>();
+    let ids = |path: PathBuf| {
+        LedgerReader::open(path).unwrap().records().map(|record| record.unwrap().execution_id).collect::<Vec<_>>()
+    };
     let all: Vec<_> = records().iter().map(|record| record.execution_id).collect();
     assert_eq!([ids(archive), ids(place.ledger())].concat(), all);
-    assert!(verify(place.ledger(), &[]).unwrap().is_clean());
+    assert!(LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap().is_clean());
 
     let events = fs::read_to_string(place.path("logs/execution_metrics.ledger/events.jsonl")).unwrap();
     let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

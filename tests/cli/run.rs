@@ -13,7 +13,7 @@ use crate::children::place::until;
 use crate::children::strace::can_trace;
 use crate::commands::{Output, Place, command, output};
 use runledger::metrics::{CostSource, CostTier, ErrorCategory, Status};
-use runledger::{ExecutionMetrics, Ledger, Records, hash_bytes, in_flight};
+use runledger::{ExecutionMetrics, Ledger, LedgerReader, hash_bytes};
 
 const RUNLEDGER: &str = env!("CARGO_BIN_EXE_runledger");
 
@@ -23,7 +23,7 @@ fn run(place: &Place, options: &[&str], script: &str) -> Output {
 }
 
 fn records(place: &Place) -> Vec<ExecutionMetrics> {
-    Records::open(place.ledger()).unwrap().map(Result::unwrap).collect()
+    LedgerReader::open(place.ledger()).unwrap().records().map(Result::unwrap).collect()
 }
 
 fn the_record(place: &Place) -> ExecutionMetrics {
@@ -308,11 +308,11 @@ fn a_signal_that_was_ignored_stays_so() {
 fn when_this_process_is_killed_the_execution_was_interrupted() {
     let place = Place::empty();
     let mut child = ready(&place, &[], "echo ready; exec sleep 30");
-    let begun = in_flight(place.ledger()).unwrap();
+    let begun = LedgerReader::open(place.ledger()).unwrap().in_flight().unwrap().executions;
     assert_eq!((begun.len(), begun[0].owner_alive), (1, Some(true)));
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
-    assert_eq!(in_flight(place.ledger()).unwrap()[0].owner_alive, Some(false));
+    assert_eq!(LedgerReader::open(place.ledger()).unwrap().in_flight().unwrap().executions[0].owner_alive, Some(false));
     drop(Ledger::open(place.ledger()).unwrap());
     let record = the_record(&place);
     assert_eq!((record.execution_id, record.status), (begun[0].record.execution_id, Some(Status::Interrupted)));
@@ -431,7 +431,7 @@ fn the_record_is_there_when_the_command_ends() {
     let mut child = command();
     child.current_dir(place.path("")).args(["run", "--skill", "job", "--", "sh", "-c", script]);
     let child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    until("the record", || Records::open(place.ledger()).is_ok_and(|records| records.count() == 1));
+    until("the record", || LedgerReader::open(place.ledger()).is_ok_and(|reader| reader.records().count() == 1));
     let record = the_record(&place);
     assert_eq!((record.error_code, record.error_reason.as_deref()), (Some(3), Some("last")));
     assert!(record.wall_clock_time_ms.map(Duration::from_millis) <= Some(begun.elapsed()));

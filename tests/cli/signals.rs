@@ -10,14 +10,14 @@ use crate::children::place::until;
 use crate::children::{has_tool, not_tested};
 use crate::commands::{Place, Running};
 use runledger::metrics::Status;
-use runledger::{ExecutionMetrics, Records};
+use runledger::{ExecutionMetrics, LedgerReader};
 
 const RUNLEDGER: &str = env!("CARGO_BIN_EXE_runledger");
 /// Where these tests themselves ignore a signal, as under nohup, the command does not.
 const WITH_SIGNALS: [&str; 2] = ["env", "--default-signal"];
 
 fn the_record(place: &Place) -> ExecutionMetrics {
-    let records: Vec<_> = Records::open(place.ledger()).unwrap().map(Result::unwrap).collect();
+    let records: Vec<_> = LedgerReader::open(place.ledger()).unwrap().records().map(Result::unwrap).collect();
     let [record] = <[_; 1]>::try_from(records).unwrap();
     record
 }
@@ -166,7 +166,7 @@ fn as_the_first_process_it_waits_for_orphans_after_the_command_too() {
     std::fs::write(place.path("orphan"), orphan).unwrap();
     let mut command = job(&place, &INSIDE, "sh orphan & exit 4");
     let running = Running::spawn(&mut command);
-    until("the record", || Records::open(place.ledger()).is_ok_and(|records| records.count() == 1));
+    until("the record", || LedgerReader::open(place.ledger()).is_ok_and(|reader| reader.records().count() == 1));
     std::fs::write(place.path("go"), "").unwrap();
     assert_eq!(running.end(), (Some(4), "none\n".to_owned()));
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use crate::commands::{Output, Place, command, output};
 use runledger::metrics::{ErrorCategory, Status};
-use runledger::{ExecutionMetrics, InFlight, Ledger, Records, Skill, Timestamp, Uuid, in_flight};
+use runledger::{ExecutionMetrics, InFlight, Ledger, LedgerReader, Skill, Timestamp, Uuid};
 use serde_json::{Value, json};
 
 fn field(answer: &str, name: &str) -> String {
@@ -32,7 +32,7 @@ fn progress(place: &Place, id: &str, args: &[&str]) -> Output {
 }
 
 fn records(place: &Place) -> Vec<ExecutionMetrics> {
-    Records::open(place.ledger()).unwrap().map(Result::unwrap).collect()
+    LedgerReader::open(place.ledger()).unwrap().records().map(Result::unwrap).collect()
 }
 
 fn the_record(place: &Place) -> ExecutionMetrics {
@@ -66,7 +66,10 @@ fn assert_refused(output: &Output, code: i32, id: Option<&str>, error: &str, kin
 fn the_three_calls_and_their_answers() {
     let place = Place::empty();
     let answer = start(&place, &["--description", "Research Claude Code skills implementation"]);
-    let [InFlight { record, .. }] = &in_flight(place.ledger()).unwrap()[..] else { panic!("{answer}") };
+    let [InFlight { record, .. }] = &LedgerReader::open(place.ledger()).unwrap().in_flight().unwrap().executions[..]
+    else {
+        panic!("{answer}")
+    };
     let (id, run) = (record.execution_id.to_string(), &record.run);
     let started_at = to_the_second(record.timestamp_start);
     let (correlation, session) = (run.correlation_id.as_deref().unwrap(), run.session_id.as_deref().unwrap());
@@ -80,7 +83,10 @@ fn the_three_calls_and_their_answers() {
     assert!([correlation, session].iter().all(|id| id.parse::<Uuid>().is_ok()) && correlation != session);
 
     let answer = progress(&place, &id, &["--stage", "gathering-docs", "--percent", "50"]).answer(0);
-    let [InFlight { record, .. }] = &in_flight(place.ledger()).unwrap()[..] else { panic!("{answer}") };
+    let [InFlight { record, .. }] = &LedgerReader::open(place.ledger()).unwrap().in_flight().unwrap().executions[..]
+    else {
+        panic!("{answer}")
+    };
     let updated_at = to_the_second(record.progress.as_ref().unwrap().updated_at);
     assert_eq!(
         answer,
@@ -178,7 +184,10 @@ fn with_json_an_answer_is_one_line() {
         format!("{{\"success\":false,\"execution_id\":\"{id}\",\"error\":\"{error}\",\"kind\":\"usage\"}}\n")
     );
     assert_eq!(refused.stderr, format!("{{\"error\":\"{error}\",\"kind\":\"usage\"}}\n"));
-    assert_eq!((refused.code, in_flight(place.ledger()).unwrap().len()), (Some(2), 1));
+    assert_eq!(
+        (refused.code, LedgerReader::open(place.ledger()).unwrap().in_flight().unwrap().executions.len()),
+        (Some(2), 1)
+    );
 }
 
 #[test]
@@ -213,7 +222,10 @@ fn what_is_impossible_is_refused_with_code_2_and_changes_nothing() {
     refused(&percent("NaN"), "progress.percent: expected 0 to 100, found NaN");
     let score = complete(&place, &id, &["--quality-score", "1.01"]);
     refused(&score, "quality_score: expected 0 to 1, found 1.01");
-    let [InFlight { record, .. }] = &in_flight(place.ledger()).unwrap()[..] else { panic!("not in flight") };
+    let [InFlight { record, .. }] = &LedgerReader::open(place.ledger()).unwrap().in_flight().unwrap().executions[..]
+    else {
+        panic!("not in flight")
+    };
     assert_eq!(record.progress, None);
     assert_eq!(records(&place), []);
 }
@@ -351,7 +363,7 @@ fn open_lists_what_is_in_flight() {
 
     let lines = place.run(["open", "--json"]).answer(0);
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    for (line, begun) in lines.iter().zip(in_flight(place.ledger()).unwrap()) {
+    for (line, begun) in lines.iter().zip(LedgerReader::open(place.ledger()).unwrap().in_flight().unwrap().executions) {
         assert!(line["age_ms"].is_u64());
         assert_eq!(line["owner_alive"], json!(begun.owner_alive));
         assert_eq!(line["record"], serde_json::to_value(begun.record).unwrap());

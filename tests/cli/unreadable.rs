@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 
 use crate::children::{self, has_tool, not_tested, task};
 use crate::commands::{Output, output};
-use runledger::ledger::{FaultKind, readable_in_flight, spilled};
+use runledger::ledger::FaultKind;
 use runledger::metrics::RunIds;
-use runledger::{Error, Ledger, Options, Records, Skill, Uuid, in_flight, verify};
+use runledger::{Error, Ledger, LedgerReader, Options, Skill, Uuid};
 use serde_json::Value;
 
 const USER: u32 = 1000;
@@ -62,7 +62,7 @@ impl Place {
             id
         };
         let records = (0..3).map(|_| record()).collect();
-        let start = || ledger.start(skill(), |_| ()).unwrap().execution_id;
+        let start = || ledger.begin_detached(skill(), |_| ()).unwrap().execution_id;
         let started = vec![start(), start()];
         let run = ledger.begin(skill());
         let begun = run.id();
@@ -240,7 +240,7 @@ fn what_a_dead_process_left() {
     let denied = place.take(&denied);
     assert_eq!(child("open"), format!("{}\n", denied.display()));
     assert!(!place.file(&dead).exists() && denied.exists());
-    let swept = Records::open(place.path()).unwrap().last().unwrap().unwrap();
+    let swept = LedgerReader::open(place.path()).unwrap().records().last().unwrap().unwrap();
     assert_eq!(swept.execution_id.to_string(), begun);
 }
 
@@ -259,20 +259,23 @@ fn the_library_says_so() {
 fn read(path: &Path) {
     let denied = |error: &Error| error.io_kind() == Some(std::io::ErrorKind::PermissionDenied);
     let name = |error: &Error| error.file().unwrap().parent().unwrap().file_name().unwrap().to_owned();
-    let records: Vec<_> = Records::open(path).unwrap().collect();
+    let records: Vec<_> = LedgerReader::open(path).unwrap().records().collect();
     let read: Vec<_> = records.iter().map(|record| record.as_ref().map_err(name).map(|_| ())).collect();
     assert_eq!(read, [Ok(()), Err("sealed".into()), Ok(())]);
-    assert!(denied(&in_flight(path).unwrap_err()));
-    let (flying, unreadable) = readable_in_flight(path).unwrap();
-    assert_eq!((flying.len(), unreadable.iter().map(name).collect::<Vec<_>>().len()), (2, 2));
-    assert_eq!(spilled(path).unwrap().unreadable.iter().map(name).collect::<Vec<_>>(), ["spill"]);
-    let scanned = runledger::Scan::open(path).unwrap().fold(|| 0, |count, _| *count += 1, |all, some| *all += some);
+    let found = LedgerReader::open(path).unwrap().in_flight().unwrap();
+    assert_eq!((found.executions.len(), found.unreadable.len()), (2, 2));
+    assert!(found.unreadable.iter().all(denied));
+    assert_eq!(
+        LedgerReader::open(path).unwrap().spilled().unwrap().unreadable.iter().map(name).collect::<Vec<_>>(),
+        ["spill"]
+    );
+    let scanned = LedgerReader::open(path).unwrap().scan().fold(|| 0, |count, _| *count += 1, |all, some| *all += some);
     let scanned = scanned.unwrap();
     assert_eq!((scanned.value, scanned.skipped.count(), scanned.skipped.unreadable().len()), (2, 0, 1));
-    let faults = verify(path, &[]).unwrap().faults;
+    let faults = LedgerReader::open(path).unwrap().verify(&[]).unwrap().faults;
     assert_eq!(faults.iter().filter(|fault| fault.kind == FaultKind::Unreadable).count(), 1);
     // No checkpoint goes on after what this process could not read.
-    runledger::refresh_baselines(path, runledger::baseline::BaselineBy::Skill).unwrap();
+    LedgerReader::open(path).unwrap().baselines(runledger::baseline::BaselineBy::Skill).unwrap();
     assert!(!path.with_extension("ledger").join("baseline-skill.checkpoint").exists());
 }
 

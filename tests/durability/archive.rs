@@ -14,10 +14,8 @@ use crate::tree::{names, numbers};
 use runledger::disk::simulated::{InjectedFault, Loss, Op, SimulatedDisk};
 use runledger::disk::{Access, Stat, Storage, StorageFile};
 use runledger::journal::Follower;
-use runledger::ledger::{FaultKind, sealed_segments};
-use runledger::{
-    Answer, ErrorKind, ExecutionMetrics, Ledger, Options, Records, Scan, Timestamp, Uuid, hash_file, verify,
-};
+use runledger::ledger::FaultKind;
+use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Timestamp, Uuid, hash_reader};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -86,7 +84,7 @@ fn append(ledger: &Ledger, number: u64) {
 #[test]
 fn sealed_segments_are_listed_with_their_age_and_the_last_one_stays() {
     let place = Place::new();
-    let segments = sealed_segments(place.ledger()).unwrap();
+    let segments = LedgerReader::open(place.ledger()).unwrap().segments().unwrap();
     assert_eq!(segments, place.open().sealed_segments().unwrap());
     assert_eq!(segments.iter().map(|segment| segment.number).collect::<Vec<_>>(), [1, 2, 3, 4]);
     for segment in &segments {
@@ -104,7 +102,7 @@ fn sealed_segments_are_listed_with_their_age_and_the_last_one_stays() {
 fn segments_move_whole_and_verify_there_and_what_is_left_verifies_reads_and_goes_on() {
     let place = Place::new();
     let whole: Vec<_> = (1..=3).map(|number| fs::read(place.sealed(number)).unwrap()).collect();
-    let before = verify(place.ledger(), &[]).unwrap();
+    let before = LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap();
     assert!(before.is_clean() && before.archived.is_none());
     let ledger = place.open();
     let moved = ledger.archive_segments(3, place.archive()).unwrap();
@@ -119,24 +117,25 @@ fn segments_move_whole_and_verify_there_and_what_is_left_verifies_reads_and_goes
     }
     assert_eq!(fs::metadata(&sealed).unwrap().permissions().mode() & 0o777, 0o700);
 
-    let there = verify(place.archived(), &[]).unwrap();
+    let there = LedgerReader::open(place.archived()).unwrap().verify(&[]).unwrap();
     assert!(there.is_clean(), "{:?}", there.faults);
     assert_eq!((there.lines, there.head.seq, there.head.ledger), (6, 6, before.head.ledger));
-    assert_eq!(numbers(Records::open(place.archived()).unwrap()), [1, 2, 3, 4, 5, 6]);
-    let count =
-        |path: PathBuf| Scan::open(path).unwrap().fold(|| 0, |n, _| *n += 1, |n, more| *n += more).unwrap().value;
+    assert_eq!(numbers(LedgerReader::open(place.archived()).unwrap().records()), [1, 2, 3, 4, 5, 6]);
+    let count = |path: PathBuf| {
+        LedgerReader::open(path).unwrap().scan().fold(|| 0, |n, _| *n += 1, |n, more| *n += more).unwrap().value
+    };
     assert_eq!((count(place.archived()), count(place.ledger())), (6, 3));
 
     append(&ledger, 10);
     drop(ledger);
     append(&place.open(), 11);
-    let left = verify(place.ledger(), &[]).unwrap();
+    let left = LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap();
     assert!(left.is_clean(), "{:?}", left.faults);
     assert_eq!((left.lines, left.segments, left.head.seq), (5, 3, 11));
     let archived = left.archived.unwrap();
     assert_eq!((archived.segment, archived.seq, archived.hash), (3, 6, there.head.hash));
     assert_eq!(Path::new(&archived.to), place.archived());
-    assert_eq!(numbers(Records::open(place.ledger()).unwrap()), [7, 8, 9, 10, 11]);
+    assert_eq!(numbers(LedgerReader::open(place.ledger()).unwrap().records()), [7, 8, 9, 10, 11]);
 }
 
 #[test]
@@ -163,11 +162,11 @@ fn the_archive_grows_and_another_one_says_where_it_begins() {
     assert!(ledger.archive_segments(2, place.archive()).unwrap().is_empty());
     let other = place.path("other");
     ledger.archive_segments(3, &other).unwrap();
-    let there = verify(other.join("execution_metrics.jsonl"), &[]).unwrap();
+    let there = LedgerReader::open(other.join("execution_metrics.jsonl")).unwrap().verify(&[]).unwrap();
     assert!(there.is_clean(), "{:?}", there.faults);
     assert_eq!((there.lines, there.archived.map(|archived| archived.seq)), (2, Some(4)));
-    assert_eq!(verify(place.archived(), &[]).unwrap().lines, 4);
-    assert!(verify(place.ledger(), &[]).unwrap().is_clean());
+    assert_eq!(LedgerReader::open(place.archived()).unwrap().verify(&[]).unwrap().lines, 4);
+    assert!(LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap().is_clean());
 
     // The first one has no place for what comes after the other.
     (10..=11).for_each(|number| append(&ledger, number));
@@ -192,14 +191,14 @@ fn kept_heads_hold_in_the_archive_and_here() {
         heads.push(ledger.head().unwrap());
     }
     ledger.archive_segments(3, place.archive()).unwrap();
-    let left = verify(&fresh, &heads).unwrap();
+    let left = LedgerReader::open(&fresh).unwrap().verify(&heads).unwrap();
     assert!(left.is_clean(), "{:?}", left.faults);
     assert_eq!(left.archived.map(|archived| archived.heads), Some(5), "those of lines 1 to 5");
-    assert!(verify(place.archived(), &heads[..6]).unwrap().is_clean());
+    assert!(LedgerReader::open(place.archived()).unwrap().verify(&heads[..6]).unwrap().is_clean());
 
     let mut forged = heads[5].clone();
     forged.hash = "0".repeat(64);
-    let faults = verify(&fresh, &[forged]).unwrap().faults;
+    let faults = LedgerReader::open(&fresh).unwrap().verify(&[forged]).unwrap().faults;
     assert_eq!((faults.len(), faults[0].kind, faults[0].seq), (1, FaultKind::Replaced, Some(6)));
 }
 
@@ -208,7 +207,7 @@ fn what_was_not_archived_is_still_missing() {
     let place = Place::new();
     place.open().archive_segments(2, place.archive()).unwrap();
     fs::remove_file(place.sealed(3)).unwrap();
-    let faults = verify(place.ledger(), &[]).unwrap().faults;
+    let faults = LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap().faults;
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert_eq!((faults[0].kind, faults[0].seq), (FaultKind::Gap, Some(5)));
     assert_eq!(faults[0].found, "expected line 5, found line 7: 2 are missing");
@@ -218,9 +217,9 @@ fn what_was_not_archived_is_still_missing() {
     place.open().archive_segments(2, place.archive()).unwrap();
     let events = place.path("logs/execution_metrics.ledger/events.jsonl");
     fs::write(&events, fs::read_to_string(&events).unwrap().replace("\"seq\":4", "\"seq\":3")).unwrap();
-    assert_eq!(verify(place.ledger(), &[]).unwrap().faults[0].kind, FaultKind::Gap);
+    assert_eq!(LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap().faults[0].kind, FaultKind::Gap);
     fs::remove_file(&events).unwrap();
-    assert_eq!(verify(place.ledger(), &[]).unwrap().faults[0].kind, FaultKind::Missing);
+    assert_eq!(LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap().faults[0].kind, FaultKind::Missing);
 }
 
 #[test]
@@ -228,7 +227,13 @@ fn what_does_not_verify_stays_with_all_that_comes_after_it_and_nothing_is_writte
     let place = Place::new();
     let second = place.sealed(2);
     fs::write(&second, fs::read_to_string(&second).unwrap().replace("0.1.0", "0.1.1")).unwrap();
-    let stays: Vec<_> = sealed_segments(place.ledger()).unwrap().into_iter().map(|segment| segment.stays).collect();
+    let stays: Vec<_> = LedgerReader::open(place.ledger())
+        .unwrap()
+        .segments()
+        .unwrap()
+        .into_iter()
+        .map(|segment| segment.stays)
+        .collect();
     assert_eq!(
         stays,
         [
@@ -253,7 +258,7 @@ fn what_does_not_verify_stays_with_all_that_comes_after_it_and_nothing_is_writte
     let place = Place::new();
     let first = place.sealed(1);
     fs::write(&first, fs::read_to_string(&first).unwrap() + "torn").unwrap();
-    let stays = sealed_segments(place.ledger()).unwrap()[0].stays.clone().unwrap();
+    let stays = LedgerReader::open(place.ledger()).unwrap().segments().unwrap()[0].stays.clone().unwrap();
     assert!(stays.starts_with("it does not verify: expected line 3 as line 3 of the file (byte "), "{stays}");
 }
 
@@ -269,7 +274,8 @@ fn the_age_of_a_segment_with_a_line_that_is_no_record_is_unknown() {
     for line in [&*json, &json, &json, "{\"other\":1}", &json, &json, &json] {
         journal.append(line.as_bytes()).unwrap();
     }
-    let latest: Vec<_> = sealed_segments(&path).unwrap().into_iter().map(|segment| segment.latest).collect();
+    let latest: Vec<_> =
+        LedgerReader::open(&path).unwrap().segments().unwrap().into_iter().map(|segment| segment.latest).collect();
     // The last one stays, and is not read.
     assert_eq!(latest, [Some(time("2026-02-14T01:00:05Z")), None, None]);
 }
@@ -340,13 +346,13 @@ fn archiving_goes_on_beside_writers_and_other_archivers() {
             });
         }
     });
-    let mut found = numbers(Records::open(place.archived()).unwrap());
+    let mut found = numbers(LedgerReader::open(place.archived()).unwrap().records());
     assert!(found.len() >= 6, "{found:?}");
-    found.extend(numbers(Records::open(place.ledger()).unwrap()));
+    found.extend(numbers(LedgerReader::open(place.ledger()).unwrap().records()));
     found.sort_unstable();
     assert_eq!(found, (1..=9).chain(100..100 + 2 * EACH).collect::<Vec<_>>());
     for ledger in [place.ledger(), place.archived()] {
-        let verified = verify(&ledger, &[]).unwrap();
+        let verified = LedgerReader::open(&ledger).unwrap().verify(&[]).unwrap();
         assert!(verified.is_clean(), "{:?}", verified.faults);
     }
 }
@@ -356,7 +362,7 @@ fn archiving_goes_on_beside_writers_and_other_archivers() {
 fn row_32_a_reader_goes_on_after_what_was_moved() {
     let place = Place::new();
     let ledger = place.open();
-    let mut records = ledger.scan().unwrap();
+    let mut records = ledger.reader().records();
     assert_eq!(records.next().unwrap().unwrap(), record(1));
     ledger.archive_segments(3, place.archive()).unwrap();
     // The segment that it has open it reads to the end. What it misses then it is told, once.
@@ -380,14 +386,14 @@ fn row_32_a_reader_goes_on_after_what_was_moved() {
 fn row_32_a_reader_that_misses_nothing_is_told_nothing() {
     let place = Place::new();
     let ledger = place.open();
-    let mut records = ledger.scan().unwrap();
+    let mut records = ledger.reader().records();
     (1..=6).for_each(|number| assert_eq!(records.next().unwrap().unwrap(), record(number)));
     ledger.archive_segments(3, place.archive()).unwrap();
     (7..=9).for_each(|number| assert_eq!(records.next().unwrap().unwrap(), record(number)));
     assert!(records.next().is_none());
     (10..=14).for_each(|number| append(&ledger, number));
     assert_eq!(numbers(records), [10, 11, 12, 13, 14]);
-    assert_eq!(numbers(Records::open(place.ledger()).unwrap()), (7..=14).collect::<Vec<_>>());
+    assert_eq!(numbers(LedgerReader::open(place.ledger()).unwrap().records()), (7..=14).collect::<Vec<_>>());
 }
 
 /// Who copies a ledger must not go on without what it did not copy.
@@ -462,7 +468,7 @@ fn row_32_a_reader_does_not_end_at_a_segment_that_is_moved_before_it_opens_it() 
     let ledger = on(&disk, PATH);
     (1..=9).for_each(|number| append(&ledger, number));
     let ledger = Options::new().storage(Arc::new(Vanishing(disk.clone()))).open(PATH).unwrap();
-    assert_eq!(numbers(ledger.scan().unwrap()), (3..=9).collect::<Vec<_>>());
+    assert_eq!(numbers(ledger.reader().records()), (3..=9).collect::<Vec<_>>());
 }
 
 const PATH: &str = "/logs/execution_metrics.jsonl";
@@ -476,9 +482,9 @@ fn on(disk: &SimulatedDisk, path: &str) -> Ledger {
 /// The numbers of the records of the ledger at `path`, which verifies; of a disk of its own, since it is opened to write.
 fn found(disk: &SimulatedDisk, path: &str) -> BTreeSet<u64> {
     let ledger = on(&disk.crash_after(usize::MAX, Loss::Nothing), path);
-    let verified = ledger.verify(&[]).unwrap();
+    let verified = ledger.reader().verify(&[]).unwrap();
     assert!(verified.is_clean(), "{path}: {:?}", verified.faults);
-    let numbers = numbers(ledger.scan().unwrap());
+    let numbers = numbers(ledger.reader().records());
     let set: BTreeSet<_> = numbers.iter().copied().collect();
     assert_eq!(set.len(), numbers.len(), "twice in {path}: {numbers:?}");
     set
@@ -625,10 +631,10 @@ fn files_are_kept_or_deleted_and_the_events_have_their_hash_and_the_reason() {
     let [kept, routine] = ["kept.md", "routine.md"].map(|name| place.path(name));
     fs::write(&kept, "# Run Log\n").unwrap();
     fs::write(&routine, "# Other\n").unwrap();
-    let hashes = [&kept, &routine].map(|path| hash_file(path).unwrap());
+    let hashes = [&kept, &routine].map(hash_of);
     let to = ledger.archive_file(&kept, place.archive().join("run-logs"), "an improvement").unwrap();
     ledger.delete_file(&routine, "a routine success").unwrap();
-    assert_eq!((to.clone(), hash_file(&to).unwrap()), (place.archive().join("run-logs/kept.md"), hashes[0].clone()));
+    assert_eq!((to.clone(), hash_of(&to)), (place.archive().join("run-logs/kept.md"), hashes[0].clone()));
     assert!(!kept.exists() && !routine.exists());
     let events = place.events();
     let without_time = |event: &Value| {
@@ -669,4 +675,8 @@ fn files_are_kept_or_deleted_and_the_events_have_their_hash_and_the_reason() {
     assert_eq!(ledger.delete_file(&routine, "r").unwrap_err().kind(), ErrorKind::Unsuitable);
     assert!(kept.exists() && routine.is_symlink());
     assert_eq!(place.events().len(), 3);
+}
+
+fn hash_of(path: impl AsRef<Path>) -> String {
+    hash_reader(fs::File::open(path).unwrap()).unwrap()
 }

@@ -12,8 +12,8 @@ use crate::tree::{self, names};
 use runledger::ledger::FaultKind;
 use runledger::quota::{Limits, Quota, QuotaOptions};
 use runledger::{
-    Answer, Baselines, Error, ErrorKind, ExecutionMetrics, Ledger, PriceTable, Records, Uuid, log_execution_metrics,
-    verify,
+    Answer, Baselines, Error, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, PriceTable, Uuid,
+    log_execution_metrics,
 };
 use tempfile::TempDir;
 
@@ -75,7 +75,7 @@ fn row_18_a_directory_is_refused() {
         "open the ledger: /execution_metrics.jsonl: found a directory; expected a regular file. Choose another path"
     );
     assert_eq!(names(place.directory.path()), ["execution_metrics.jsonl"]);
-    let error = Records::open(&place.path).unwrap_err();
+    let error = LedgerReader::open(&place.path).unwrap_err();
     assert_eq!(
         place.text(&error),
         "open a ledger to read: /execution_metrics.jsonl: found a directory, a FIFO or a device; expected a regular file"
@@ -123,9 +123,9 @@ fn row_18_a_fifo_is_refused_and_nobody_waits() {
     let path = place.path.clone();
     assert!(!in_time(move || log_execution_metrics(&record(1), path, false).unwrap()));
     let path = place.path.clone();
-    assert_eq!(in_time(move || Records::open(path).unwrap_err()).kind(), ErrorKind::Unsuitable);
+    assert_eq!(in_time(move || LedgerReader::open(path).unwrap_err()).kind(), ErrorKind::Unsuitable);
     let path = place.path.clone();
-    assert_eq!(in_time(move || verify(path, &[]).unwrap_err()).kind(), ErrorKind::Io);
+    assert_eq!(in_time(move || LedgerReader::open(path).unwrap().verify(&[]).unwrap_err()).kind(), ErrorKind::Io);
 }
 
 #[test]
@@ -203,9 +203,9 @@ fn row_18_what_is_no_file_in_the_machinery_makes_nobody_wait() {
             let path = place.path.clone();
             let at = format!("{kind} as {name}");
             let (verified, read, opened) = in_time(move || {
-                let read = Records::open(&path).unwrap().filter(Result::is_ok).count();
+                let read = LedgerReader::open(&path).unwrap().records().filter(Result::is_ok).count();
                 let opened = open().open(&path).map(|ledger| ledger.append(&record(3)).unwrap());
-                (verify(&path, &[]).map(|found| found.lines), read, opened)
+                (LedgerReader::open(&path).and_then(|reader| reader.verify(&[])).map(|found| found.lines), read, opened)
             });
             let lines = if name.starts_with("sealed") { 0 } else { 2 };
             assert_eq!(read, lines, "{at}");
@@ -273,10 +273,10 @@ fn a_file_that_is_no_ledger_is_refused_and_left_as_it_is() {
 #[test]
 fn nothing_there_is_no_ledger_to_read() {
     let place = Place::new();
-    let error = Records::open(&place.path).unwrap_err();
+    let error = LedgerReader::open(&place.path).unwrap_err();
     assert_eq!((error.kind(), error.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::NotFound)));
     assert_eq!(place.text(&error), "open a ledger to read: /execution_metrics.jsonl");
-    let error = verify(&place.path, &[]).unwrap_err();
+    let error = LedgerReader::open(&place.path).unwrap().verify(&[]).unwrap_err();
     assert_eq!(place.text(&error), "verify the ledger: /execution_metrics.jsonl: there is no ledger of this name");
     assert!(names(place.directory.path()).is_empty());
 }
@@ -329,9 +329,9 @@ fn a_damaged_identity_is_refused_and_can_be_made_anew() {
     fs::remove_file(place.machinery().join("ledger.json")).unwrap();
     let ledger = Ledger::open(&place.path).unwrap();
     append(&ledger, 2);
-    let ids: Vec<_> = ledger.scan().unwrap().map(|record| record.unwrap().execution_id.as_u128()).collect();
+    let ids: Vec<_> = ledger.reader().records().map(|record| record.unwrap().execution_id.as_u128()).collect();
     assert_eq!(ids, [1, 2]);
-    assert!(ledger.verify(&[]).unwrap().is_clean());
+    assert!(ledger.reader().verify(&[]).unwrap().is_clean());
 }
 
 // Lines.
@@ -346,7 +346,7 @@ fn malformed_lines_are_passed_over_counted_and_named() {
     let with_junk = [lines[0], b"no JSON\n", lines[1], b"\xff\xfe\n", b"{\"skill_name\":7}\n", lines[2]];
     fs::write(&place.path, with_junk.concat()).unwrap();
 
-    let items: Vec<_> = ledger.scan().unwrap().collect();
+    let items: Vec<_> = ledger.reader().records().collect();
     let ids: Vec<_> = items.iter().flatten().map(|record| record.execution_id.as_u128()).collect();
     assert_eq!(ids, [1, 2, 3]);
     let errors: Vec<_> = items.into_iter().filter_map(Result::err).collect();
@@ -359,7 +359,7 @@ fn malformed_lines_are_passed_over_counted_and_named() {
         format!("read a record from JSON: /execution_metrics.jsonl: line 2 (byte {})", lines[0].len())
     );
 
-    let baselines = Baselines::compute(ledger.scan().unwrap()).unwrap();
+    let baselines = Baselines::compute(ledger.reader().records()).unwrap();
     assert_eq!(baselines.get("git-push-autonomous").unwrap().sample_size, 3);
     let skipped = baselines.skipped();
     assert_eq!(skipped.count(), 3);
@@ -377,11 +377,12 @@ fn a_line_longer_than_any_is_passed_over() {
     let junk = [vec![b'x'; 40 * 1024 * 1024], b"\n".to_vec()].concat();
     fs::write(&place.path, [&whole[..second], &junk, &whole[second..]].concat()).unwrap();
 
-    let (records, errors): (Vec<_>, Vec<_>) = Records::open(&place.path).unwrap().partition(Result::is_ok);
+    let (records, errors): (Vec<_>, Vec<_>) =
+        LedgerReader::open(&place.path).unwrap().records().partition(Result::is_ok);
     assert_eq!(records.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [record(1), record(2)]);
     assert!(!errors.is_empty());
     assert!(errors.into_iter().all(|error| error.unwrap_err().kind() == ErrorKind::Malformed));
-    let verification = ledger.verify(&[]).unwrap();
+    let verification = ledger.reader().verify(&[]).unwrap();
     assert_eq!((verification.lines, verification.in_progress_bytes), (2, 0));
     assert!(verification.faults.iter().all(|fault| fault.kind == FaultKind::Torn && fault.byte >= second as u64));
     assert!(!verification.is_clean());

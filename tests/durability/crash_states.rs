@@ -204,7 +204,7 @@ impl Workload for Executions {
     fn check(&self, after: &SimulatedDisk, calls: usize, loss: Loss) {
         let at = format!("after call {calls} of {}, {loss:?}", self.disk.calls().len());
         let ledger = open_ledger(after).unwrap_or_else(|error| panic!("{at}: {error:?}"));
-        let records: Vec<_> = ledger.scan().unwrap().map(Result::unwrap).collect();
+        let records: Vec<_> = ledger.reader().records().map(Result::unwrap).collect();
         for Run { id, begun, ended } in &self.runs {
             let of_it: Vec<_> = records.iter().filter(|record| record.execution_id == *id).collect();
             assert!(of_it.len() <= 1, "{at}: {} records of execution {id}", of_it.len());
@@ -214,8 +214,8 @@ impl Workload for Executions {
             }
         }
         assert!(ledger.begin(Skill::new("s", "1")).succeed().is_durable(), "{at}");
-        assert_eq!(ledger.scan().unwrap().count(), records.len() + 1, "{at}");
-        let verification = ledger.verify(&[]).unwrap();
+        assert_eq!(ledger.reader().records().count(), records.len() + 1, "{at}");
+        let verification = ledger.reader().verify(&[]).unwrap();
         assert!(verification.is_clean(), "{at}: {:?}", verification.faults);
     }
 

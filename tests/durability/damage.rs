@@ -135,7 +135,7 @@ fn row_02_torn_tail_of_every_length_is_healed_from_the_commit_area() {
         assert!(content(&disk, Path::new(PATH)).starts_with(&rest.whole), "cut at {cut}");
         assert_eq!(quarantined(&disk).len(), 0, "cut at {cut}");
         drop(journal);
-        let verification = open_ledger(&disk).verify(std::slice::from_ref(&rest.head)).unwrap();
+        let verification = open_ledger(&disk).reader().verify(std::slice::from_ref(&rest.head)).unwrap();
         assert!(verification.is_clean(), "cut at {cut}: {:?}", verification.faults);
     }
 }
@@ -155,7 +155,7 @@ fn row_02_torn_tail_of_every_length_without_a_commit_area_goes_to_quarantine() {
         let fragment = rest.whole[end..cut].to_vec();
         assert_eq!(quarantined(&disk), [fragment].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>());
         drop(journal);
-        let verification = open_ledger(&disk).verify(&[]).unwrap();
+        let verification = open_ledger(&disk).reader().verify(&[]).unwrap();
         assert!(verification.is_clean(), "cut at {cut}: {:?}", verification.faults);
         assert_eq!(verification.lines, kept + 3, "cut at {cut}");
     }
@@ -183,7 +183,7 @@ fn row_02_a_cut_of_every_length_before_the_synced_end_is_reported_and_left_alone
         if kept < 3 {
             expected.push((FaultKind::Gap, new.as_path(), 1, 0, Some(kept + 3)));
         }
-        let found = open_ledger(&disk).verify(&[]).unwrap().faults;
+        let found = open_ledger(&disk).reader().verify(&[]).unwrap().faults;
         assert_eq!(places(&found), expected, "cut at {cut}");
         let events = String::from_utf8(content(&disk, &part("events.jsonl"))).unwrap();
         let said = format!(
@@ -213,7 +213,7 @@ fn row_25_an_older_file_in_the_active_ones_place_is_sealed_and_no_number_given_a
     let events = String::from_utf8(content(&disk, &part("events.jsonl"))).unwrap();
     assert!(events.contains("\"found\":\"line 1 at its end, and line 2 before\""), "{events}");
     drop(journal);
-    let found = open_ledger(&disk).verify(std::slice::from_ref(&rest.head)).unwrap().faults;
+    let found = open_ledger(&disk).reader().verify(std::slice::from_ref(&rest.head)).unwrap().faults;
     let expected = [(FaultKind::Truncated, Path::new(PATH), 0, 0, Some(5))];
     assert_eq!(places(&found), expected, "its line 1 counts as one that was repeated");
 }
@@ -314,7 +314,7 @@ fn row_03_a_flipped_byte_anywhere_is_named_or_mended_and_the_ledger_goes_on() {
                 assert_eq!(append(&journal, 6), 6, "{at}");
                 let found = read(&journal);
                 drop(journal);
-                let faults = open_ledger(&disk).verify(std::slice::from_ref(&rest.head)).unwrap().faults;
+                let faults = open_ledger(&disk).reader().verify(std::slice::from_ref(&rest.head)).unwrap().faults;
                 if struck.path == Path::new(PATH) && struck.at >= base {
                     assert_eq!(found, [1, 2, 3, 4, 5, 6], "{at}");
                     assert!(faults.is_empty(), "{at}: {faults:?}");
@@ -412,13 +412,13 @@ fn row_03_a_flipped_byte_of_the_other_machinery_costs_no_line() {
             let at = format!("byte {at} of {}: {to}", path.display());
             let ledger = open_ledger(&disk);
             assert!(content(&disk, Path::new(PATH)).starts_with(&whole), "{at}");
-            let records = ledger.scan().unwrap().filter(Result::is_ok).count();
+            let records = ledger.reader().records().filter(Result::is_ok).count();
             assert!((3..=4).contains(&records), "{at}: {records} records");
             if path == spill {
                 assert_eq!(quarantined(&disk).contains(&damaged), records == 3, "{at}: a spilled record is gone");
             }
             assert!(ledger.begin(Skill::new("s", "1")).succeed().is_durable(), "{at}");
-            assert!(ledger.verify(&[]).unwrap().is_clean(), "{at}");
+            assert!(ledger.reader().verify(&[]).unwrap().is_clean(), "{at}");
         }
     }
 }

@@ -20,11 +20,11 @@ fn open(disk: &SimulatedDisk) -> Ledger {
 }
 
 fn start(ledger: &Ledger) -> Result<Uuid, Error> {
-    Ok(ledger.start(Skill::new("research", "1.0.0"), |_| ())?.execution_id)
+    Ok(ledger.begin_detached(Skill::new("research", "1.0.0"), |_| ())?.execution_id)
 }
 
 fn mark(ledger: &Ledger, id: Uuid) -> Result<(), Error> {
-    ledger.progress(id, "half way", Some(50.0), |_| ()).map(drop)
+    ledger.resume(id).and_then(|mut execution| execution.mark_progress("half way", Some(50.0)).cloned()).map(drop)
 }
 
 /// A disk with a ledger that has one record.
@@ -35,12 +35,12 @@ fn disk() -> SimulatedDisk {
 }
 
 fn records_of(ledger: &Ledger, id: Uuid) -> Vec<ExecutionMetrics> {
-    ledger.scan().unwrap().map(Result::unwrap).filter(|record| record.execution_id == id).collect()
+    ledger.reader().records().map(Result::unwrap).filter(|record| record.execution_id == id).collect()
 }
 
 /// Completes the execution as failed, if it is not completed yet, and gives its only record; `None`: nobody started it.
 fn complete_once_more(disk: &SimulatedDisk, id: Uuid, at: &str) -> Option<ExecutionMetrics> {
-    let again = open(disk).complete(id, Status::Failed, |_| ()).map(|done| done.record);
+    let again = open(disk).resume(id).and_then(|execution| execution.complete(Status::Failed)).map(|done| done.record);
     // What was spilled, whoever opens it next brings back.
     let ledger = open(disk);
     let found = records_of(&ledger, id);
@@ -50,7 +50,7 @@ fn complete_once_more(disk: &SimulatedDisk, id: Uuid, at: &str) -> Option<Execut
         Err(error) if error.kind() == ErrorKind::UnknownExecution => assert_eq!(found, [], "{at}"),
         Err(error) => panic!("{at}: {error:?}"),
     }
-    let twice = ledger.complete(id, Status::Cancelled, |_| ()).unwrap_err().kind();
+    let twice = ledger.resume(id).and_then(|execution| execution.complete(Status::Cancelled)).unwrap_err().kind();
     assert_eq!(twice, if found.is_empty() { ErrorKind::UnknownExecution } else { ErrorKind::Ended }, "{at}");
     found.into_iter().next()
 }
@@ -79,7 +79,10 @@ fn used() -> Used {
     let marked = calls();
     drop(ledger);
     let ledger = open(&disk);
-    assert!(matches!(ledger.complete(id, Status::Success, |_| ()).unwrap().answer, Answer::Durable { seq: 2 }));
+    assert!(matches!(
+        ledger.resume(id).and_then(|execution| execution.complete(Status::Success)).unwrap().answer,
+        Answer::Durable { seq: 2 }
+    ));
     let completed = calls();
     drop(ledger);
     Used { disk, id, begun, started, marked, completed }
@@ -120,7 +123,7 @@ fn power_cut_at_every_call_of_the_completion_after_a_power_cut() {
     let used = used();
     for first in used.marked..=used.completed {
         let once = used.disk.crash_after(first, if first % 2 == 0 { Loss::Unsynced } else { Loss::Nothing });
-        let _ = open(&once).complete(used.id, Status::Failed, |_| ());
+        let _ = open(&once).resume(used.id).and_then(|execution| execution.complete(Status::Failed));
         for second in 0..=once.calls().len() {
             let loss = if second % 2 == 0 { Loss::Unsynced } else { Loss::Random(second as u64) };
             let at = format!("after {first} calls, then {second}, {loss:?}");
@@ -146,7 +149,9 @@ fn the_disk_fails_at_every_operation() {
                 let (id, done) = match (step, given) {
                     (0, _) => start(&ledger).map_or_else(|error| (None, Err(error)), |id| (Some(id), Ok(()))),
                     (1, Some(id)) => (given, mark(&ledger, id)),
-                    (_, Some(id)) => (given, ledger.complete(id, Status::Success, |_| ()).map(drop)),
+                    (_, Some(id)) => {
+                        (given, ledger.resume(id).and_then(|execution| execution.complete(Status::Success)).map(drop))
+                    }
                     (_, None) => unreachable!(),
                 };
                 let was_last = disk.operations() <= before + place;
@@ -182,9 +187,9 @@ fn a_spilled_completion_counts() {
     let (ledger, other) = (open(&disk), open(&disk));
     let id = start(&ledger).unwrap();
     disk.inject_lasting(|_, op, path| op == Op::Append && path == Path::new(PATH), ENOSPC);
-    let done = ledger.complete(id, Status::Success, |_| ()).unwrap();
+    let done = ledger.resume(id).and_then(|execution| execution.complete(Status::Success)).unwrap();
     assert!(matches!(done.answer, Answer::Spilled(_)), "{done:?}");
-    let again = other.complete(id, Status::Failed, |_| ()).unwrap_err();
+    let again = other.resume(id).and_then(|execution| execution.complete(Status::Failed)).unwrap_err();
     assert_eq!(again.kind(), ErrorKind::Ended, "{again}");
     disk.lift_faults();
     drop((ledger, other));
@@ -199,10 +204,10 @@ fn a_completion_that_nothing_takes_is_an_error_and_can_be_repeated() {
     let id = start(&ledger).unwrap();
     let in_flight = |path: &Path| path.parent().is_some_and(|parent| parent.ends_with("inflight"));
     disk.inject_lasting(move |_, op, path| matches!(op, Op::Append | Op::Create) && !in_flight(path), ENOSPC);
-    let refused = ledger.complete(id, Status::Success, |_| ()).unwrap_err();
+    let refused = ledger.resume(id).and_then(|execution| execution.complete(Status::Success)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Io, "{refused}");
     disk.lift_faults();
-    let done = ledger.complete(id, Status::Failed, |_| ()).unwrap();
+    let done = ledger.resume(id).and_then(|execution| execution.complete(Status::Failed)).unwrap();
     assert_eq!(done.record.status, Some(Status::Failed));
     assert_eq!(records_of(&ledger, id), [done.record]);
 }
@@ -220,7 +225,10 @@ fn a_segment_that_may_hold_the_record_is_not_archived() {
     let why = format!("it may hold the record of {}, whose completion was cut short: complete it once more", used.id);
     assert_eq!(stays().first(), Some(&Some(why)));
     assert!(stays().iter().all(Option::is_some), "{:?}", stays());
-    assert_eq!(ledger.complete(used.id, Status::Failed, |_| ()).unwrap_err().kind(), ErrorKind::Ended);
+    assert_eq!(
+        ledger.resume(used.id).and_then(|execution| execution.complete(Status::Failed)).unwrap_err().kind(),
+        ErrorKind::Ended
+    );
     assert_eq!(stays().first(), Some(&None));
     assert_eq!(records_of(&ledger, used.id).len(), 1);
 }

@@ -151,7 +151,7 @@ impl Answers {
     fn check(&self, disk: &SimulatedDisk, at: &str) {
         let ledger = open(disk).unwrap();
         let mut times: BTreeMap<Uuid, usize> = BTreeMap::new();
-        for record in ledger.scan().unwrap().filter_map(Result::ok) {
+        for record in ledger.reader().records().filter_map(Result::ok) {
             *times.entry(record.execution_id).or_default() += 1;
         }
         let wrong: Vec<_> = self.kept.iter().filter(|id| times.get(id) != Some(&1)).collect();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use runledger::ledger::{Fault, FaultKind};
-use runledger::{Head, Ledger, Options, Records, hash_bytes, verify};
+use runledger::{Head, Ledger, LedgerReader, Options, hash_bytes};
 use tempfile::TempDir;
 
 use crate::tree::{append, in_memory};
@@ -50,7 +50,7 @@ impl Kept {
     }
 
     fn faults(&self, heads: &[Head]) -> Vec<Fault> {
-        let verification = verify(&self.path, heads).unwrap();
+        let verification = LedgerReader::open(&self.path).unwrap().verify(heads).unwrap();
         assert_eq!(verification.fault_count as usize, verification.faults.len());
         assert_eq!(verification.is_clean(), verification.faults.is_empty());
         verification.faults
@@ -93,7 +93,7 @@ const OTHER_HASH: &str = "its bytes have another hash than it says";
 fn a_head_stays_good_while_the_ledger_grows() {
     let kept = Kept::new(10);
     assert_eq!(kept.heads.iter().map(|head| head.seq).collect::<Vec<_>>(), (0..=10).collect::<Vec<_>>());
-    let verification = verify(&kept.path, &kept.heads).unwrap();
+    let verification = LedgerReader::open(&kept.path).unwrap().verify(&kept.heads).unwrap();
     assert!(verification.is_clean(), "{:?}", verification.faults);
     let bytes = fs::metadata(&kept.path).unwrap().len();
     assert_eq!((verification.lines, verification.bytes, verification.segments), (10, bytes, 1));
@@ -116,7 +116,7 @@ fn row_03_bytes_that_are_no_line_are_torn() {
     lines.remove(1);
     lines.push(b"{\"torn\":".to_vec());
     kept.write(&lines);
-    assert_eq!(verify(&kept.path, kept.last_head()).unwrap().in_progress_bytes, 8);
+    assert_eq!(LedgerReader::open(&kept.path).unwrap().verify(kept.last_head()).unwrap().in_progress_bytes, 8);
     kept.assert_faults(kept.last_head(), &[]);
 }
 
@@ -144,7 +144,8 @@ fn row_03_a_changed_number_hides_no_other_line() {
     let byte = byte_of(&kept.lines(), 1);
     for number in [0, 1, 3, 4, 9, u64::MAX] {
         fs::write(&kept.path, text.replace("\"seq\":2,", &format!("\"seq\":{number},"))).unwrap();
-        let read: Vec<_> = Records::open(&kept.path).unwrap().map(|r| r.unwrap().execution_id.as_u128()).collect();
+        let read: Vec<_> =
+            LedgerReader::open(&kept.path).unwrap().records().map(|r| r.unwrap().execution_id.as_u128()).collect();
         assert_eq!(read, [1, 2, 3, 4], "numbered {number}");
         kept.assert_faults(kept.last_head(), &[(FaultKind::Edited, &kept.path, 2, byte, Some(2), OTHER_HASH)]);
     }
@@ -205,7 +206,7 @@ fn faults_are_named_by_the_segment_that_has_them() {
     let third = [fs::read(sealed(3)).unwrap(), b"{\"torn\"".to_vec()].concat();
     fs::write(sealed(3), &third).unwrap();
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("0.1.0", "0.1.9")).unwrap();
-    let verification = verify(&path, &[]).unwrap();
+    let verification = LedgerReader::open(&path).unwrap().verify(&[]).unwrap();
     let expected = [
         (FaultKind::Gap, sealed(3), 1, 0, Some(2), "expected line 2, found line 3: 1 are missing"),
         (FaultKind::Torn, sealed(3), 2, third.len() as u64 - 7, None, "7 bytes that are no line"),
@@ -332,7 +333,7 @@ fn row_25_another_ledger_in_its_place_is_replaced() {
     let identity = |path: &Path| path.with_extension("ledger").join("ledger.json");
     let text = fs::read_to_string(identity(&other)).unwrap().replace("other.jsonl", "metrics.jsonl");
     fs::write(identity(&kept.path), text).unwrap();
-    let id = verify(&kept.path, &[]).unwrap().head.ledger;
+    let id = LedgerReader::open(&kept.path).unwrap().verify(&[]).unwrap().head.ledger;
     let found = format!("expected ledger {}, found {id}", kept.heads[3].ledger);
     kept.assert_faults(kept.last_head(), &[(FaultKind::Replaced, &kept.path, 0, 0, None, &found)]);
 }

@@ -14,7 +14,7 @@ use std::str::FromStr;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use runledger::{Answer, Error, ErrorKind, Ledger, Options, Records, Uuid, verify};
+use runledger::{Answer, Error, ErrorKind, Ledger, LedgerReader, Options, Uuid};
 
 use crate::tree::change::{Change, How, Random, script};
 use crate::tree::{ACTIVE, Killed, Tree, append, in_memory, record};
@@ -69,7 +69,7 @@ fn check(killed: &Killed, changes: &[Change], root: &Path) {
     let natural = of_bytes_only(changes);
 
     // Before it is opened: by readers alone.
-    match verify(&path, std::slice::from_ref(&killed.head)) {
+    match LedgerReader::open(&path).and_then(|reader| reader.verify(std::slice::from_ref(&killed.head))) {
         Ok(found) => {
             assert_eq!(found.fault_count as usize, found.faults.len());
             assert!(!found.is_clean() || all_whole, "a changed line, and no fault");
@@ -80,8 +80,8 @@ fn check(killed: &Killed, changes: &[Change], root: &Path) {
         Err(error) => assert_clear(&error, root),
     }
     if damaged.files.contains_key(ACTIVE) {
-        let before = read(Records::open(&path).unwrap());
-        assert_eq!(read(Records::open(&path).unwrap()), before, "read twice");
+        let before = read(LedgerReader::open(&path).unwrap().records());
+        assert_eq!(read(LedgerReader::open(&path).unwrap().records()), before, "read twice");
         let found: BTreeSet<Uuid> = executions(&before).collect();
         assert!(!natural || whole.is_subset(&found), "hidden from a reader: {:?}", whole.difference(&found));
     }
@@ -102,8 +102,8 @@ fn check(killed: &Killed, changes: &[Change], root: &Path) {
         Answer::Spilled(error) if error.kind() == ErrorKind::Overflow && !natural => return assert_clear(&error, root),
         other => panic!("{other:?}"),
     }
-    let after = read(ledger.scan().unwrap());
-    assert_eq!(read(ledger.scan().unwrap()), after, "read twice");
+    let after = read(ledger.reader().records());
+    assert_eq!(read(ledger.reader().records()), after, "read twice");
     let found: BTreeSet<Uuid> = executions(&after).collect();
     // A segment that cannot be read at all ends the reading, with an error.
     let ended = after.last().is_some_and(|last| matches!(last, Read::None(ErrorKind::Io, ..)));
@@ -111,7 +111,7 @@ fn check(killed: &Killed, changes: &[Change], root: &Path) {
     let moved =
         changes.iter().any(|change| matches!(change.how, How::Copy { .. } | How::Swap { .. } | How::Seal { .. }));
     assert!(ended || moved || found.contains(&Uuid::from_u128(200)), "acknowledged, and not read: {after:?}");
-    assert_eq!(ledger.verify(&[]).is_err(), ended, "what ends the reading ends the verification");
+    assert_eq!(ledger.reader().verify(&[]).is_err(), ended, "what ends the reading ends the verification");
     if natural {
         let kept = quarantined(root);
         // Two damages may leave a line that nothing shows to belong to the chain.
@@ -126,7 +126,7 @@ fn check(killed: &Killed, changes: &[Change], root: &Path) {
     // Everything is mended: a second opening finds nothing to do.
     let mended = lasting(root);
     let ledger = open().unwrap();
-    assert_eq!(read(ledger.scan().unwrap()), after, "read by the second opener");
+    assert_eq!(read(ledger.reader().records()), after, "read by the second opener");
     drop(ledger);
     let again = lasting(root);
     let changed = |name: &&String| again.files.get(*name) != mended.files.get(*name);
@@ -246,7 +246,7 @@ fn the_property_holds_of_what_nobody_damaged() {
     let mut expected = killed.lines.clone();
     expected.extend([killed.spilled, killed.begun[0], killed.begun[1], Uuid::from_u128(200)]);
     assert_eq!(
-        ledger.scan().unwrap().map(|record| record.unwrap().execution_id).collect::<BTreeSet<_>>(),
+        ledger.reader().records().map(|record| record.unwrap().execution_id).collect::<BTreeSet<_>>(),
         expected.into_iter().collect()
     );
     assert_eq!(append(&ledger, 201), 12);

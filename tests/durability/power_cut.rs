@@ -157,7 +157,7 @@ fn row_07_a_line_that_a_segment_lost_is_read_where_it_is_repeated() {
         found.sort_unstable();
         assert_eq!(found, (0..8).collect::<Vec<_>>(), "seed {seed}");
         let ledger = runledger::Options::new().storage(Arc::new(after)).open(PATH).unwrap();
-        let verification = ledger.verify(&heads).unwrap();
+        let verification = ledger.reader().verify(&heads).unwrap();
         assert_eq!((verification.lines, verification.head.seq), (8, 8), "seed {seed}: {:?}", verification.faults);
         for fault in verification.faults {
             let kinds = [FaultKind::Torn, FaultKind::Gap, FaultKind::Missing, FaultKind::Edited];
@@ -262,7 +262,7 @@ fn row_30_a_failed_sweep_is_a_warning() {
         drop(open(&disk, &warnings).unwrap_or_else(|error| panic!("{call:?}: {error:?}")));
         assert!(warnings.load(Ordering::Relaxed) > 0, "{call:?}: no warning");
         let ledger = open(&disk, &Arc::default()).unwrap();
-        let records: Vec<_> = ledger.scan().unwrap().map(|record| record.unwrap().execution_id).collect();
+        let records: Vec<_> = ledger.reader().records().map(|record| record.unwrap().execution_id).collect();
         assert_eq!(records, [id], "{call:?}");
     }
 }
@@ -378,7 +378,7 @@ fn row_05_nuls_before_the_base_are_a_gap_and_a_new_segment() {
         let gap = |fault: &runledger::ledger::Fault| {
             matches!(fault.kind, FaultKind::Gap | FaultKind::Missing) && fault.seq == Some(from as u64 + 1)
         };
-        let faults = ledger.verify(&[]).unwrap().faults;
+        let faults = ledger.reader().verify(&[]).unwrap().faults;
         assert!(faults.iter().any(gap), "lines {from} to {to}: {faults:?}");
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::tree::numbers;
 use runledger::ledger::{FaultKind, Verification};
-use runledger::{Answer, Baselines, ExecutionMetrics, Ledger, Options, Records, Timestamp, Uuid, hash_bytes, verify};
+use runledger::{Answer, Baselines, ExecutionMetrics, Ledger, LedgerReader, Options, Timestamp, Uuid, hash_bytes};
 use tempfile::TempDir;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -46,7 +46,7 @@ impl Place {
     }
 
     fn verified(&self) -> Verification {
-        let verification = verify(&self.path, &[]).unwrap();
+        let verification = LedgerReader::open(&self.path).unwrap().verify(&[]).unwrap();
         assert!(verification.is_clean(), "{:?}", verification.faults);
         verification
     }
@@ -97,9 +97,9 @@ fn readers_read_over_all_segments() {
     let ledger = place.open();
     (1..=7).for_each(|number| append(&ledger, number));
     let expected: Vec<u64> = (1..=7).collect();
-    assert_eq!(numbers(ledger.scan().unwrap()), expected);
-    assert_eq!(numbers(Records::open(&place.path).unwrap()), expected);
-    let baselines = Baselines::compute(ledger.scan().unwrap()).unwrap();
+    assert_eq!(numbers(ledger.reader().records()), expected);
+    assert_eq!(numbers(LedgerReader::open(&place.path).unwrap().records()), expected);
+    let baselines = Baselines::compute(ledger.reader().records()).unwrap();
     assert_eq!(baselines.get("blog-publish").unwrap().sample_size, 7);
 }
 
@@ -109,7 +109,7 @@ fn a_reader_goes_on_over_rotations() {
     let place = Place::new();
     let ledger = place.open();
     append(&ledger, 1);
-    let mut records = ledger.scan().unwrap();
+    let mut records = ledger.reader().records();
     for number in 1..=9 {
         assert_eq!(records.next().unwrap().unwrap(), record(number));
         assert!(records.next().is_none());
@@ -146,11 +146,11 @@ fn heads_hold_across_segments() {
         heads.push(ledger.head().unwrap());
     }
     assert_eq!(heads.iter().map(|head| head.segment).collect::<Vec<_>>(), [1, 1, 2, 2, 3, 3, 4, 4, 5]);
-    assert!(verify(&place.path, &heads).unwrap().is_clean());
+    assert!(LedgerReader::open(&place.path).unwrap().verify(&heads).unwrap().is_clean());
 
     let second = &place.sealed()[1];
     fs::write(second, text(second).replace("0.1.0", "0.1.1")).unwrap();
-    let faults = verify(&place.path, &heads).unwrap().faults;
+    let faults = LedgerReader::open(&place.path).unwrap().verify(&heads).unwrap().faults;
     let places: Vec<_> = faults.iter().map(|fault| (fault.kind, &fault.path, fault.line, fault.seq)).collect();
     assert_eq!(places, [(FaultKind::Edited, second, 1, Some(3)), (FaultKind::Edited, second, 2, Some(4))]);
 }
@@ -161,11 +161,11 @@ fn a_missing_segment_is_a_gap() {
     let ledger = place.open();
     (1..=9).for_each(|number| append(&ledger, number));
     fs::remove_file(&place.sealed()[1]).unwrap();
-    let faults = verify(&place.path, &[]).unwrap().faults;
+    let faults = LedgerReader::open(&place.path).unwrap().verify(&[]).unwrap().faults;
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert_eq!((faults[0].kind, faults[0].seq, faults[0].line), (FaultKind::Gap, Some(3), 1));
     assert_eq!(faults[0].found, "expected line 3, found line 5: 2 are missing");
-    assert_eq!(numbers(ledger.scan().unwrap()), [1, 2, 5, 6, 7, 8, 9]);
+    assert_eq!(numbers(ledger.reader().records()), [1, 2, 5, 6, 7, 8, 9]);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_reopened_ledger_goes_on_where_it_was() {
     }
     let verification = place.verified();
     assert_eq!((verification.lines, verification.segments), (9, 5));
-    assert_eq!(numbers(Records::open(&place.path).unwrap()), (1..=9).collect::<Vec<_>>());
+    assert_eq!(numbers(LedgerReader::open(&place.path).unwrap().records()), (1..=9).collect::<Vec<_>>());
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn two_handles_rotate_in_turns() {
     let verification = place.verified();
     assert_eq!((verification.lines, verification.segments, verification.repeated), (60, 30, 0));
     for handle in &handles {
-        assert_eq!(numbers(handle.scan().unwrap()), (1..=60).collect::<Vec<_>>());
+        assert_eq!(numbers(handle.reader().records()), (1..=60).collect::<Vec<_>>());
         assert_eq!(handle.head().unwrap().seq, 60);
     }
 }
@@ -212,7 +212,7 @@ fn two_handles_rotate_at_the_same_time() {
         }
     });
     assert_eq!(place.verified().lines, 2 * EACH);
-    let mut found = numbers(Records::open(&place.path).unwrap());
+    let mut found = numbers(LedgerReader::open(&place.path).unwrap().records());
     found.sort_unstable();
     assert_eq!(found, (1..=2 * EACH).collect::<Vec<_>>());
 }

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::commands::{self, Place, records, time};
-use runledger::ledger::{Fault, FaultKind, truncations};
-use runledger::{Answer, Ledger, Options, verify};
+use runledger::ledger::{Fault, FaultKind};
+use runledger::{Answer, Ledger, LedgerReader, Options};
 use serde_json::Value;
 
 const LEDGER: &str = "logs/execution_metrics.jsonl";
@@ -62,7 +62,7 @@ fn keep(path: &PathBuf, lines: usize) -> u64 {
 
 /// Kind, file, line, number and what was found.
 fn faults(place: &Place) -> Vec<(FaultKind, PathBuf, u64, Option<u64>, String)> {
-    let found = verify(place.ledger(), &[]).unwrap();
+    let found = LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap();
     found.faults.into_iter().map(|Fault { kind, path, line, seq, found, .. }| (kind, path, line, seq, found)).collect()
 }
 
@@ -72,7 +72,7 @@ fn truncated(path: PathBuf, seq: Option<u64>, found: &str) -> (FaultKind, PathBu
 
 /// What readers see without reading the lines.
 fn seen(place: &Place) -> Vec<String> {
-    truncations(place.ledger()).unwrap().into_iter().map(|fault| fault.found).collect()
+    LedgerReader::open(place.ledger()).unwrap().truncations().unwrap().into_iter().map(|fault| fault.found).collect()
 }
 
 fn end(place: &Place) -> (String, String) {
@@ -359,7 +359,7 @@ fn a_copy_without_its_machinery_is_verified_and_what_is_missing_noted() {
     let edited =
         fs::read_to_string(place.path("copy.jsonl")).unwrap().replacen("\"skill_name\":\"", "\"skill_name\":\"x", 1);
     fs::write(place.path("copy.jsonl"), edited).unwrap();
-    let found = verify(place.path("copy.jsonl"), &[]).unwrap();
+    let found = LedgerReader::open(place.path("copy.jsonl")).unwrap().verify(&[]).unwrap();
     assert_eq!(found.faults.iter().map(|fault| (fault.kind, fault.line)).collect::<Vec<_>>(), [(FaultKind::Edited, 1)]);
 }
 
@@ -371,7 +371,7 @@ fn a_copy_of_a_later_segment_says_that_lines_come_before_it() {
         fs::copy(path, place.path(name)).unwrap();
         let mut early = head.clone();
         early.seq = 1;
-        let found = verify(place.path(name), std::slice::from_ref(&early)).unwrap();
+        let found = LedgerReader::open(place.path(name)).unwrap().verify(std::slice::from_ref(&early)).unwrap();
         assert_eq!((found.lines, found.fault_count, found.head.seq, found.head.ledger.is_nil()), (1, 0, seq, true));
         let before = "the lines before it are in earlier segments, which are not here";
         assert_eq!(
@@ -383,7 +383,7 @@ fn a_copy_of_a_later_segment_says_that_lines_come_before_it() {
         );
     }
     // In its place too.
-    assert_eq!(verify(sealed(&place, 3), &[]).unwrap().lines, 1);
+    assert_eq!(LedgerReader::open(sealed(&place, 3)).unwrap().verify(&[]).unwrap().lines, 1);
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn what_is_no_ledger_or_not_there_keeps_its_error() {
     fs::write(place.path("plain.jsonl"), commands::lines(&records())).unwrap();
     fs::write(place.path("empty.jsonl"), "").unwrap();
     for name in ["plain.jsonl", "empty.jsonl", "none.jsonl"] {
-        let error = verify(place.path(name), &[]).unwrap_err().to_string();
+        let error = LedgerReader::open(place.path(name)).unwrap().verify(&[]).unwrap_err().to_string();
         assert!(error.ends_with(": there is no ledger of this name"), "{error}");
     }
 }

@@ -13,7 +13,7 @@ use crate::production::{execution, production, usd};
 use proptest::prelude::*;
 use runledger::export::csv::{self, COLUMNS};
 use runledger::metrics::{CostTier, Kind, QcOutcome, Status};
-use runledger::{Error, ErrorKind, ExecutionMetrics, Records};
+use runledger::{Error, ErrorKind, ExecutionMetrics, LedgerReader};
 
 fn text(records: &[ExecutionMetrics]) -> String {
     let mut out = Vec::new();
@@ -132,7 +132,7 @@ fn lines_that_are_no_records_are_counted_and_other_errors_end_it() {
     assert_eq!((written.rows, written.skipped.count()), (1, 1));
 
     let directory = tempfile::tempdir().unwrap();
-    let absent: Error = Records::open(directory.path().join("absent.jsonl")).unwrap_err();
+    let absent: Error = LedgerReader::open(directory.path().join("absent.jsonl")).unwrap_err();
     let error = csv::create([Ok(execution(1, 0)), Err(absent)], directory.path()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
     assert_eq!(names(directory.path()), BTreeSet::new());

@@ -9,7 +9,7 @@ use jsonschema::Validator;
 use proptest::prelude::*;
 use runledger::export::workflow::{SCHEMA, WorkflowEvent, WorkflowWritten, run_uuid, write};
 use runledger::metrics::{CostSource, CostTier, Feedback, LlmCall, Status};
-use runledger::{Error, ErrorKind, ExecutionMetrics, Records, Timestamp, Usage, Uuid};
+use runledger::{Error, ErrorKind, ExecutionMetrics, LedgerReader, Timestamp, Usage, Uuid};
 use serde_json::{Value, json};
 
 static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
@@ -359,12 +359,12 @@ fn lines_that_are_no_records_are_counted_and_named_and_other_errors_end_the_expo
     let line = bare(1).to_json().unwrap();
     std::fs::write(&path, format!("{line}\nno record\n{line}\n")).unwrap();
     let mut out = Vec::new();
-    let told = write(Records::open(&path).unwrap(), &mut out).unwrap();
+    let told = write(LedgerReader::open(&path).unwrap().records(), &mut out).unwrap();
     assert_eq!((told.events, told.skipped.count(), told.skipped.errors()[0].line()), (2, 1, Some(2)));
     assert_eq!(out.iter().filter(|&&byte| byte == b'\n').count(), 2);
 
     let absent =
-        || -> Result<ExecutionMetrics, Error> { Err(Records::open(directory.path().join("absent")).unwrap_err()) };
+        || -> Result<ExecutionMetrics, Error> { Err(LedgerReader::open(directory.path().join("absent")).unwrap_err()) };
     let mut out = Vec::new();
     let error = write([Ok(bare(1)), absent(), Ok(bare(2))], &mut out).unwrap_err();
     assert_eq!((error.kind(), error.io_kind()), (ErrorKind::Io, Some(io::ErrorKind::NotFound)));

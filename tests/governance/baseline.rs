@@ -56,7 +56,7 @@ fn reads_jsonl_without_corruption() {
 
 #[test]
 fn computes_accurate_percentiles() {
-    // BaselineBy hand: p50 is the third of five; p95 lies at index 4 · 0.95 = 3.8, which is 40 + 0.8 · 10; p99 at 3.96.
+    // By hand: p50 is the third of five; p95 lies at index 4 · 0.95 = 3.8, which is 40 + 0.8 · 10; p99 at 3.96.
     // The squared deviations from 32 are 289 + 144 + 9 + 64 + 324 = 830; √(830 / 4) = 14.4049.
     let skill = baseline([35, 15, 50, 20, 40].map(with_latency));
     assert_eq!(skill.latency_p50_ms, Some(35.0));

@@ -9,8 +9,8 @@ use runledger::baseline::{
 };
 use runledger::metrics::Status;
 use runledger::{
-    Answer, BaselineJournal, Baselines, ErrorKind, ExecutionMetrics, FrozenWeeks, Options, Result, Timestamp, Usd,
-    Uuid, journal,
+    Answer, BaselineJournal, Baselines, ErrorKind, ExecutionMetrics, FrozenWeeks, LedgerReader, Options, Result,
+    Timestamp, Usd, Uuid, journal,
 };
 
 const START: &str = "2026-02-14T14:23:00Z";
@@ -96,7 +96,7 @@ fn a_week_is_frozen_once() {
     let weeks: Vec<_> =
         FrozenWeeks::open(&path).unwrap().map(|frozen| frozen.unwrap().week_start.to_string()).collect();
     assert_eq!(weeks, ["2026-02-09T00:00:00.000Z", "2026-02-02T00:00:00.000Z"]);
-    assert_eq!(runledger::verify(&path, &[]).unwrap().faults.len(), 0);
+    assert_eq!(LedgerReader::open(&path).unwrap().verify(&[]).unwrap().faults.len(), 0);
 }
 
 /// As many processes do that start on Monday morning: here each has a journal of its own.
@@ -161,7 +161,7 @@ fn a_ledger_keeps_them_beside_itself() {
     ended.timestamp_end = Some(at("2026-02-01T00:00:01Z"));
     ended.set_status(Status::Success);
     assert!(matches!(ledger.append(&ended).unwrap(), Answer::Durable { .. }));
-    ledger.frozen_baselines().unwrap().freeze(at(START), ledger.scan().unwrap()).unwrap();
+    ledger.frozen_baselines().unwrap().freeze(at(START), ledger.reader().records()).unwrap();
     let kept: Vec<_> = FrozenWeeks::open(directory.path().join("baselines.jsonl")).unwrap().collect();
     assert_eq!(kept.into_iter().map(|frozen| frozen.unwrap().computed_from.records).collect::<Vec<_>>(), [1]);
 

@@ -4,7 +4,7 @@
 use crate::production::{execution, generation, production, usd};
 use runledger::governance::derived::{DerivedMetrics, MetricsAccumulator, Outcomes, ShotType, Tally};
 use runledger::metrics::{Kind, QcOutcome, Status};
-use runledger::{Error, ErrorKind, ExecutionMetrics};
+use runledger::{Error, ErrorKind, ExecutionMetrics, LedgerReader};
 
 fn derive(records: &[ExecutionMetrics]) -> DerivedMetrics {
     DerivedMetrics::compute(records.iter().cloned().map(Ok)).unwrap()
@@ -323,6 +323,6 @@ fn lines_that_are_no_records_are_counted_and_other_errors_end_it() {
     let derived = DerivedMetrics::compute(lines.iter().map(|line| ExecutionMetrics::from_json(line))).unwrap();
     assert_eq!((derived.executions, derived.skipped().count()), (1, 1));
     let directory = tempfile::tempdir().unwrap();
-    let absent: Error = runledger::Records::open(directory.path().join("absent.jsonl")).unwrap_err();
+    let absent: Error = LedgerReader::open(directory.path().join("absent.jsonl")).unwrap_err();
     assert_eq!(DerivedMetrics::compute([Err(absent)]).unwrap_err().kind(), ErrorKind::Io);
 }

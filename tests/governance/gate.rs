@@ -6,7 +6,7 @@
 
 use runledger::governance::{Expectations, Field, Gate, GatePolicy, GateReport, GateVerdict, Rule};
 use runledger::metrics::{CostTier, Kind, LlmCall, QcOutcome, Status};
-use runledger::{Baselines, ErrorKind, ExecutionMetrics, Result, Uuid};
+use runledger::{Baselines, ErrorKind, ExecutionMetrics, LedgerReader, Result, Uuid};
 
 const RUN: &str = "run-7";
 
@@ -530,7 +530,7 @@ fn data_structured() {
     let report = Gate::new(RUN).judge(&[], lines, [""; 0]).unwrap();
     assert_eq!(report.reasons.last().unwrap().found, "5 more lines that are no records");
 
-    let unreadable = runledger::Records::open("/nonexistent/ledger.jsonl").unwrap_err();
+    let unreadable = LedgerReader::open("/nonexistent/ledger.jsonl").unwrap_err();
     let error = Gate::new(RUN).judge(&[], [Err(unreadable)], [""; 0]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
 }

@@ -7,10 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use runledger::cost::{CostBy, Report};
 use runledger::governance::{Gate, GateVerdict};
-use runledger::ledger::{Attempt, QcResult, Routing};
+use runledger::metrics::{Attempt, QcResult, Routing};
 use runledger::metrics::{Call, CostTier, Decision, Kind, QcOutcome, RunIds, Status};
 use runledger::quota::{Budget, Limits};
-use runledger::{Execution, ExecutionMetrics, Grant, Ledger, Records, Skill, Usage, Usd, in_flight, verify};
+use runledger::{Execution, ExecutionMetrics, Grant, Ledger, LedgerReader, Skill, Usage, Usd};
 
 struct Place {
     directory: tempfile::TempDir,
@@ -31,7 +31,7 @@ impl Place {
     }
 
     fn records(&self) -> Vec<ExecutionMetrics> {
-        self.ledger.scan().unwrap().map(Result::unwrap).collect()
+        self.ledger.reader().records().map(Result::unwrap).collect()
     }
 
     fn only(&self, run: &Execution) -> ExecutionMetrics {
@@ -253,9 +253,23 @@ fn a_run_that_is_logged_so_passes_its_gate() {
         run.qc(skill("qc-grader"), |_| Ok::<_, String>(QcResult::new(outcome, &artifact))).record.warn();
     }
     let judge = || {
-        let begun: Vec<_> = in_flight(&path).unwrap().into_iter().map(|begun| begun.record).collect();
-        let faults: Vec<String> = verify(&path, &[]).unwrap().faults.iter().map(|fault| fault.found.clone()).collect();
-        Gate::new("run-7").judge(&begun, Records::open(&path).unwrap(), faults).unwrap()
+        let begun: Vec<_> = LedgerReader::open(&path)
+            .unwrap()
+            .in_flight()
+            .unwrap()
+            .executions
+            .into_iter()
+            .map(|begun| begun.record)
+            .collect();
+        let faults: Vec<String> = LedgerReader::open(&path)
+            .unwrap()
+            .verify(&[])
+            .unwrap()
+            .faults
+            .iter()
+            .map(|fault| fault.found.clone())
+            .collect();
+        Gate::new("run-7").judge(&begun, LedgerReader::open(&path).unwrap().records(), faults).unwrap()
     };
     let report = judge();
     assert_eq!((report.verdict, report.in_flight), (GateVerdict::Fail, 1));

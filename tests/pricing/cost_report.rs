@@ -326,7 +326,7 @@ proptest! {
                 let tokens = group.models.values().map(|sum| known(&sum.total)).sum::<u128>();
                 prop_assert_eq!(tokens, known(&group.sum.total));
             }
-            // CostBy model, an execution is in several groups.
+            // By model, an execution is in several groups.
             if by != CostBy::Model {
                 let counts: [fn(&Sum) -> u128; 5] = [
                     |sum| sum.executions.into(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::children::{Report, arguments, contents, is_interrupted, ledger_path, prepare, report, strace, task};
 use crate::hooked::{HookedDisk, Op};
-use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Options, Recorded, Records, Skill, Uuid, verify};
+use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Recorded, Skill, Uuid};
 
 /// Much shorter than the disk is stuck, and much longer than it takes when it is not.
 const DEADLINE: Duration = Duration::from_millis(500);
@@ -80,8 +80,8 @@ impl Scene {
         self.hold.set(Held::Nothing);
         // A call that has come through shows that those before it have: each takes its turn.
         assert!(self.execute().1.is_durable());
-        assert!(verify(&self.path, &[]).unwrap().is_clean());
-        let records = Records::open(&self.path).unwrap().map(Result::unwrap).collect();
+        assert!(LedgerReader::open(&self.path).unwrap().verify(&[]).unwrap().is_clean());
+        let records = LedgerReader::open(&self.path).unwrap().records().map(Result::unwrap).collect();
         (records, self.warnings.lock().unwrap().clone())
     }
 }
@@ -103,7 +103,7 @@ fn row_09_slow_disk() {
     }
     // The first of them was written before its sync was stuck: a kill now would not take it.
     let ids = |records: &[ExecutionMetrics]| records.iter().map(|record| record.execution_id).collect::<Vec<_>>();
-    let now: Vec<_> = Records::open(&scene.path).unwrap().map(Result::unwrap).collect();
+    let now: Vec<_> = LedgerReader::open(&scene.path).unwrap().records().map(Result::unwrap).collect();
     assert!(ids(&now).contains(&late[0].0), "{now:?}");
     let (records, warnings) = scene.records();
     let found = ids(&records);

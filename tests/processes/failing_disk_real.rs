@@ -14,7 +14,7 @@ use crate::children::executions::{Run, Scene, Told, check, record};
 use crate::children::strace::{CALLS_MAX, MKDIR, RENAME, UNLINK, at_each, calls, can_trace, harmed, run_in};
 use crate::children::{self, Report, arguments, contents, has_tool, ledger_path, prepare, segments, task};
 use runledger::ledger::FaultKind;
-use runledger::{Answer, ErrorKind, Ledger, Options, Records, Skill, verify};
+use runledger::{Answer, ErrorKind, Ledger, LedgerReader, Options, Skill};
 
 /// A call that fails costs an answer its promise at most, never a record, and a panic never.
 fn failed_at_each(scene: Scene, all: &[&str], faults: &[&str]) {
@@ -141,10 +141,10 @@ fn row_12_a_torn_line_that_cannot_be_cut_off_stays() {
     let told = run.told();
     assert!(harmed(&run) && told.done && told.count("durable") == told.answers.len(), "{told:?}");
     drop(Ledger::open(run.path()).unwrap());
-    let found: Vec<_> = Records::open(run.path()).unwrap().filter_map(Result::ok).collect();
+    let found: Vec<_> = LedgerReader::open(run.path()).unwrap().records().filter_map(Result::ok).collect();
     assert_eq!(found.len(), 1 + told.answers.len());
     assert!(told.answers.keys().all(|id| found.iter().filter(|record| record.execution_id == *id).count() == 1));
-    let faults = verify(run.path(), &[]).unwrap().faults;
+    let faults = LedgerReader::open(run.path()).unwrap().verify(&[]).unwrap().faults;
     assert_eq!(faults.iter().map(|fault| (fault.kind, fault.line)).collect::<Vec<_>>(), [(FaultKind::Torn, 1)]);
 }
 

@@ -5,11 +5,11 @@
 use crate::children::place::{Place, skill, until};
 use crate::children::{self, Report, report, task};
 use runledger::metrics::Status;
-use runledger::{Error, ErrorKind, Skill, Timestamp, Uuid, in_flight};
+use runledger::{Error, ErrorKind, LedgerReader, Skill, Timestamp, Uuid};
 
 /// The ids and whether their owner lives.
 fn found(place: &Place) -> Vec<(Uuid, Option<bool>)> {
-    let found = in_flight(place.path()).unwrap();
+    let found = LedgerReader::open(place.path()).unwrap().in_flight().unwrap().executions;
     found.iter().map(|begun| (begun.record.execution_id, begun.owner_alive)).collect()
 }
 
@@ -33,7 +33,7 @@ fn whose_owner_lives_is_dead_or_is_not_needed() {
     let own = ledger.begin(skill());
     // The order is that of milliseconds.
     std::thread::sleep(std::time::Duration::from_millis(2));
-    let started = ledger.start(Skill::new("research", "1.0.0"), |_| ()).unwrap().execution_id;
+    let started = ledger.begin_detached(Skill::new("research", "1.0.0"), |_| ()).unwrap().execution_id;
     assert_eq!(found(&place), [(of_other, Some(true)), (own.id(), Some(true)), (started, None)]);
 
     owner.kill();
@@ -45,7 +45,7 @@ fn whose_owner_lives_is_dead_or_is_not_needed() {
     drop(place.open());
     assert_eq!(found(&place), [(own.id(), Some(true)), (started, None)]);
     assert!(own.succeed().is_durable());
-    assert!(ledger.complete(started, Status::Success, |_| ()).is_ok());
+    assert!(ledger.resume(started).and_then(|execution| execution.complete(Status::Success)).is_ok());
     assert_eq!(found(&place), []);
 }
 
@@ -66,7 +66,7 @@ fn what_has_its_record_is_not_in_flight() {
 #[test]
 fn where_there_is_no_ledger_is_an_error_and_makes_none() {
     let place = Place::new();
-    let refused: Error = in_flight(place.path()).unwrap_err();
+    let refused: Error = LedgerReader::open(place.path()).and_then(|reader| reader.in_flight()).unwrap_err();
     assert_eq!((refused.kind(), refused.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::NotFound)));
     assert_eq!(std::fs::read_dir(place.directory()).unwrap().count(), 0);
 }
@@ -76,7 +76,7 @@ fn the_age_is_by_the_callers_clock() {
     let place = Place::new();
     let ledger = place.open();
     let _run = ledger.begin(skill());
-    let begun = in_flight(place.path()).unwrap().remove(0);
+    let begun = LedgerReader::open(place.path()).unwrap().in_flight().unwrap().executions.remove(0);
     let start = begun.record.timestamp_start;
     assert_eq!(begun.age_ms(start), Some(0));
     assert_eq!(begun.age_ms(start.plus_ms(90_061_001)), Some(90_061_001));

@@ -18,7 +18,7 @@ use crate::children::mount::{Journal, Mount, ShutDown, can_mount, run};
 use crate::children::strace::{RENAME, calls, can_trace, run_in};
 use crate::children::{self, Random, contents, ledger_path, seed, segments, task};
 use runledger::ledger::{Execution, FaultKind};
-use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, Options, Records, Skill, Uuid, verify};
+use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Skill, Uuid};
 
 const JOURNALS: [Journal; 2] = [Journal::With, Journal::Without];
 
@@ -103,7 +103,7 @@ impl Place {
     /// As `children::contents`, but a segment that was left for a new one may have lost the lines that the new one
     /// repeats.
     fn contents(&self, at: &str) -> HashMap<Uuid, (u64, ExecutionMetrics)> {
-        let verification = verify(self.path(), &[]).unwrap();
+        let verification = LedgerReader::open(self.path()).unwrap().verify(&[]).unwrap();
         if verification.is_clean() {
             return contents(&self.path(), at);
         }
@@ -111,7 +111,7 @@ impl Place {
             let lost = matches!(fault.kind, FaultKind::Torn | FaultKind::Gap | FaultKind::Edited);
             assert!(lost && fault.path != self.path(), "{at}: {fault:?}");
         }
-        let records = Records::open(self.path()).unwrap().filter_map(Result::ok);
+        let records = LedgerReader::open(self.path()).unwrap().records().filter_map(Result::ok);
         let found: HashMap<_, _> =
             records.zip(1..).map(|(record, line)| (record.execution_id, (line, record))).collect();
         assert_eq!((verification.lines, verification.head.seq), (found.len() as u64, found.len() as u64), "{at}");

@@ -15,7 +15,7 @@ use crate::children::{self, Report, contents, has_tool, is_interrupted, not_test
 use runledger::disk::{Disk, Storage};
 use runledger::metrics::Status;
 use runledger::quota::Limits;
-use runledger::{Error, ErrorKind, Ledger, Options, Uuid, verify};
+use runledger::{Error, ErrorKind, Ledger, LedgerReader, Options, Uuid};
 
 /// The user that a service runs as.
 const SERVICE: u32 = 1000;
@@ -106,12 +106,14 @@ fn tear(place: &Place) {
 /// All that makes files in and beside a ledger.
 fn use_all(ledger: &Ledger, directory: &Path) {
     (0..3).for_each(|_| _ = record(ledger));
-    ledger.start(skill(), |_| ()).unwrap();
+    ledger.begin_detached(skill(), |_| ()).unwrap();
     ledger.quota(Limits::default()).unwrap();
     ledger.frozen_baselines().unwrap();
-    runledger::refresh_baselines(directory.join("execution_metrics.jsonl"), runledger::baseline::BaselineBy::Skill)
+    LedgerReader::open(directory.join("execution_metrics.jsonl"))
+        .unwrap()
+        .baselines(runledger::baseline::BaselineBy::Skill)
         .unwrap();
-    runledger::export::csv::create(ledger.scan().unwrap(), directory.join("exports")).unwrap();
+    runledger::export::csv::create(ledger.reader().records(), directory.join("exports")).unwrap();
 }
 
 #[test]
@@ -219,7 +221,7 @@ fn a_group_shares_a_ledger() {
             fs::remove_file(place.file("reports/started")).unwrap();
         }
         shared();
-        assert!(verify(place.path(), &[]).unwrap().is_clean());
+        assert!(LedgerReader::open(place.path()).unwrap().verify(&[]).unwrap().is_clean());
     }
 }
 
@@ -323,11 +325,12 @@ fn child() {
             (0..100).for_each(|_| _ = record(&ledger));
         }
         "start" => {
-            let id = open(&path).start(skill(), |_| ()).unwrap().execution_id;
+            let id = open(&path).begin_detached(skill(), |_| ()).unwrap().execution_id;
             say(&reports.join("started"), &id.to_string());
         }
         "complete" => {
-            let completed = open(&path).complete(started(), Status::Success, |_| ()).unwrap();
+            let completed =
+                open(&path).resume(started()).and_then(|execution| execution.complete(Status::Success)).unwrap();
             assert!(matches!(completed.answer, runledger::Answer::Durable { .. }));
         }
         "begin" => {

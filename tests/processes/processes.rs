@@ -11,7 +11,7 @@ use crate::children::place::{PATIENCE, Place, Running, record, skill, until};
 use crate::children::{Random, Report, contents, is_interrupted, ledger_path, report, task};
 use runledger::journal::{Journal, Lines};
 use runledger::metrics::Status;
-use runledger::{Answer, ExecutionMetrics, Ledger, Options, Records, Uuid, hash_bytes, verify};
+use runledger::{Answer, ExecutionMetrics, Ledger, LedgerReader, Options, Uuid, hash_bytes};
 
 const PROCESSES: usize = 16;
 const THREADS: usize = 8;
@@ -205,10 +205,11 @@ fn row_28_a_reader_that_begins_anew_sees_whole_records_only() {
     let (mut rounds, mut seen) = (0, 0);
     while begun.elapsed() < Duration::from_secs(2) || seen == 0 {
         assert!(begun.elapsed() < PATIENCE);
-        let records: Vec<ExecutionMetrics> = Records::open(place.path()).unwrap().map(Result::unwrap).collect();
+        let records: Vec<ExecutionMetrics> =
+            LedgerReader::open(place.path()).unwrap().records().map(Result::unwrap).collect();
         assert!(records.len() >= seen, "{} records, where {seen} had been", records.len());
         assert!(records.iter().all(|record| record.status == Some(Status::Success)));
-        let verification = verify(place.path(), &[]).unwrap();
+        let verification = LedgerReader::open(place.path()).unwrap().verify(&[]).unwrap();
         assert!(verification.is_clean(), "{:?}", verification.faults);
         assert!(verification.head.seq >= records.len() as u64);
         (rounds, seen) = (rounds + 1, records.len());
@@ -269,7 +270,7 @@ fn row_28_a_reader_that_goes_on_sees_each_line_once_in_order() {
         stopped.store(true, std::sync::atomic::Ordering::Release);
         reader.join().unwrap()
     });
-    let head = verify(place.path(), &[]).unwrap().head;
+    let head = LedgerReader::open(place.path()).unwrap().verify(&[]).unwrap().head;
     assert_eq!((read.seq, &read.hash), (head.seq, &head.hash));
     println!("{} lines in {} segments, {} writers killed", read.seq, read.segments.len(), crew.killed);
     assert!(read.segments.len() > 2);

@@ -13,7 +13,7 @@ use crate::children::place::{Place, record, skill, until};
 use crate::children::{contents, segments};
 use runledger::journal::{Journal, Lines};
 use runledger::ledger::FaultKind;
-use runledger::{Ledger, Records, Uuid, verify};
+use runledger::{Ledger, LedgerReader, Uuid};
 
 #[test]
 fn row_17_lock_file_deleted_or_replaced() {
@@ -79,7 +79,7 @@ fn row_22_deleted_while_open() {
     assert_eq!(found[..found.len() - 4], ids, "the commit area has every line");
     let events = place.events();
     assert!(events.contains(r#""event":"recovered""#), "{events}");
-    assert!(verify(place.path(), &[]).unwrap().is_clean());
+    assert!(LedgerReader::open(place.path()).unwrap().verify(&[]).unwrap().is_clean());
 }
 
 #[test]
@@ -93,7 +93,14 @@ fn row_22_deleted_while_open_what_is_lost_is_said() {
     assert!(!found.contains(&early));
     assert_eq!(found[..found.len() - 4], ids);
     assert!(place.events().contains(r#""event":"damaged""#), "{}", place.events());
-    let kinds: Vec<_> = verify(place.path(), &[]).unwrap().faults.iter().map(|fault| fault.kind.to_string()).collect();
+    let kinds: Vec<_> = LedgerReader::open(place.path())
+        .unwrap()
+        .verify(&[])
+        .unwrap()
+        .faults
+        .iter()
+        .map(|fault| fault.kind.to_string())
+        .collect();
     assert_eq!(kinds, ["missing"]);
 }
 
@@ -134,7 +141,7 @@ fn row_22_an_editor_rewrites_it() {
             let differs = text.bytes().zip(edited.bytes()).position(|(old, new)| old != new).unwrap();
             assert!(is_kept(&place, &edited[differs..]), "{at}: what the editor wrote is gone");
             assert!(found.contains(&early) && ids.iter().all(|id| found.contains(id)), "{at}: a record is gone");
-            let faults = verify(place.path(), &[]).unwrap().faults;
+            let faults = LedgerReader::open(place.path()).unwrap().verify(&[]).unwrap().faults;
             if changed == 0 {
                 // It stands before what the commit area holds: nobody mends it, and a verification names it.
                 let faults: Vec<_> = faults.iter().map(|fault| (fault.kind, fault.line)).collect();
@@ -200,7 +207,9 @@ fn row_22_logrotate_copytruncate_beside_writers() {
         stopped.store(true, Ordering::Release);
     });
     drop((ledger, place.open()));
-    let ids = |path: &Path| Records::open(path).unwrap().filter_map(|r| Some(r.ok()?.execution_id)).collect::<Vec<_>>();
+    let ids = |path: &Path| {
+        LedgerReader::open(path).unwrap().records().filter_map(|r| Some(r.ok()?.execution_id)).collect::<Vec<_>>()
+    };
     let mut found: HashSet<Uuid> = ids(&place.path()).into_iter().collect();
     (0..ROTATIONS).for_each(|rotation| found.extend(ids(&place.file(&format!("copy.{rotation}")))));
     let answered = answered.into_inner().unwrap();
@@ -219,7 +228,7 @@ fn row_22_an_editor_replaces_it_unchanged() {
     std::fs::rename(place.file("edited"), place.path()).unwrap();
     let found = both_go_on(&place, (first, second));
     assert_eq!(found[..found.len() - 4], ids);
-    assert!(verify(place.path(), &[]).unwrap().is_clean());
+    assert!(LedgerReader::open(place.path()).unwrap().verify(&[]).unwrap().is_clean());
 }
 
 /// `logrotate` with `copytruncate`: the copy has the lines, the ledger says that they are gone.
@@ -234,7 +243,7 @@ fn row_22_logrotate_copytruncate() {
         assert!(!found.contains(&early));
         assert_eq!(found[..found.len() - 4], ids, "what the commit area has is written again");
         assert!(place.events().contains(r#""event":"damaged""#), "{}", place.events());
-        assert!(!verify(place.path(), &[]).unwrap().is_clean());
+        assert!(!LedgerReader::open(place.path()).unwrap().verify(&[]).unwrap().is_clean());
     }
 }
 

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use crate::children::{self, ledger_path, task};
 use runledger::journal::Warnings;
 use runledger::metrics::{Call, Status};
-use runledger::{Error, Ledger, Options, Records, Skill, Usage, Usd};
+use runledger::{Error, Ledger, LedgerReader, Options, Skill, Usage, Usd};
 
 /// Errors of one kind and operation, for a path each.
 fn error(path: &str) -> Error {
-    Records::open(Path::new("/nowhere").join(path)).unwrap_err()
+    LedgerReader::open(Path::new("/nowhere").join(path)).unwrap_err()
 }
 
 /// What is let through of warnings at these milliseconds: how many came before.

@@ -11,8 +11,8 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 use runledger::{
-    Answer, ErrorKind, ExecutionMetrics, Head, Ledger, Options, Records, Skill, Uuid, hash_bytes,
-    log_execution_metrics, verify,
+    Answer, ErrorKind, ExecutionMetrics, Head, Ledger, LedgerReader, Options, Skill, Uuid, hash_bytes,
+    log_execution_metrics,
 };
 use tempfile::TempDir;
 
@@ -159,9 +159,10 @@ fn threads_share_one_chain_without_a_gap() {
     let all = 1..=(THREADS * EACH) as u64;
     assert_eq!(numbers.len(), (THREADS * EACH) as usize);
     assert!(BTreeSet::from_iter(numbers).into_iter().eq(all));
-    let ids: BTreeSet<_> = Records::open(&path).unwrap().map(|record| record.unwrap().execution_id).collect();
+    let ids: BTreeSet<_> =
+        LedgerReader::open(&path).unwrap().records().map(|record| record.unwrap().execution_id).collect();
     assert_eq!(ids.len(), (THREADS * EACH) as usize);
-    assert!(verify(&path, &[]).unwrap().is_clean());
+    assert!(LedgerReader::open(&path).unwrap().verify(&[]).unwrap().is_clean());
 }
 
 /// The plan's call opens the ledger each time; many may do so at once.
@@ -183,9 +184,10 @@ fn threads_that_each_open_the_ledger_all_log() {
             });
         }
     });
-    let ids: BTreeSet<_> = Records::open(&path).unwrap().map(|record| record.unwrap().execution_id).collect();
+    let ids: BTreeSet<_> =
+        LedgerReader::open(&path).unwrap().records().map(|record| record.unwrap().execution_id).collect();
     assert_eq!(ids.len(), (THREADS * EACH) as usize);
-    assert_eq!(verify(&path, &[]).unwrap().lines, (THREADS * EACH) as u64);
+    assert_eq!(LedgerReader::open(&path).unwrap().verify(&[]).unwrap().lines, (THREADS * EACH) as u64);
     assert_eq!(fs::read_dir(machinery(&path).join("inflight")).unwrap().count(), 0);
 }
 
@@ -199,7 +201,7 @@ fn a_relative_path_is_kept_when_the_directory_changes() {
         let ledger = Ledger::open("relative.jsonl").unwrap();
         std::env::set_current_dir("/").unwrap();
         assert!(ledger.begin(Skill::new("s", "1")).succeed().is_durable());
-        assert_eq!(ledger.scan().unwrap().count(), 1);
+        assert_eq!(ledger.reader().records().count(), 1);
         return;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -209,7 +211,7 @@ fn a_relative_path_is_kept_when_the_directory_changes() {
         .output()
         .unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
-    assert_eq!(Records::open(directory.path().join("relative.jsonl")).unwrap().count(), 1);
+    assert_eq!(LedgerReader::open(directory.path().join("relative.jsonl")).unwrap().records().count(), 1);
 }
 
 /// What could not be appended in time is spilled, and comes back when the ledger is opened again.
@@ -225,7 +227,7 @@ fn a_spilled_record_comes_back_after_the_ledger_was_closed() {
     lock.unlock().unwrap();
 
     let ledger = Ledger::open(&path).unwrap();
-    let records: Vec<_> = ledger.scan().unwrap().map(Result::unwrap).collect();
+    let records: Vec<_> = ledger.reader().records().map(Result::unwrap).collect();
     assert_eq!(records, [record(0)]);
     assert_eq!(fs::read_dir(machinery(&path).join("spill")).unwrap().count(), 0);
 }
@@ -281,7 +283,7 @@ fn opening_and_closing_cuts_nothing_off() {
             scope.spawn(move || (0..20).for_each(|number| append(&open(), thread * 100 + number)));
         }
     });
-    assert_eq!(open().scan().unwrap().count(), 12 + 4 * 20);
+    assert_eq!(open().reader().records().count(), 12 + 4 * 20);
     let cuts: Vec<_> = disk.calls().into_iter().filter(|call| call.op == Op::Truncate).collect();
     assert_eq!(cuts, []);
 }

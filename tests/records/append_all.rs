@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::children::place::{PATIENCE, Place};
 use crate::hooked::{HookedDisk, Op, full_for};
 use runledger::metrics::Status;
-use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Options, Timestamp, Uuid, verify};
+use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Timestamp, Uuid};
 
 fn record(id: u128) -> ExecutionMetrics {
     let mut record = ExecutionMetrics::new(Uuid::from_u128(id), "summarise", "1.0.0", Timestamp::UNIX_EPOCH);
@@ -43,7 +43,7 @@ fn answers_have_the_order_of_the_records_and_the_numbers_of_their_lines() {
     assert_eq!(seqs(&ledger.append_all(&records([13]))), [5]);
     assert!(ledger.append_all(&[]).is_empty());
     assert_eq!(ids(&place), [9, 10, 11, 12, 13]);
-    assert!(verify(place.path(), &[]).unwrap().is_clean());
+    assert!(LedgerReader::open(place.path()).unwrap().verify(&[]).unwrap().is_clean());
 }
 
 #[test]

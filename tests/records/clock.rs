@@ -10,7 +10,7 @@ use std::time::Duration;
 use runledger::journal::{Journal, JournalOptions};
 use runledger::metrics::Status;
 use runledger::quota::{Quota, QuotaOptions};
-use runledger::{Durability, ErrorKind, ExecutionMetrics, Ledger, Options, Skill, Timestamp, verify};
+use runledger::{Durability, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Skill, Timestamp};
 
 /// A clock that is set by hand.
 #[derive(Clone)]
@@ -55,9 +55,9 @@ impl Place {
 
     /// The records of a clean chain.
     fn records(&self, ledger: &Ledger) -> Vec<ExecutionMetrics> {
-        let verification = verify(&self.path, &[]).unwrap();
+        let verification = LedgerReader::open(&self.path).unwrap().verify(&[]).unwrap();
         assert!(verification.is_clean(), "{:?}", verification.faults);
-        let records: Vec<_> = ledger.scan().unwrap().map(Result::unwrap).collect();
+        let records: Vec<_> = ledger.reader().records().map(Result::unwrap).collect();
         assert_eq!(verification.head.seq, records.len() as u64);
         records
     }
@@ -101,7 +101,10 @@ fn row_19_order_is_by_number_whatever_the_clock_says() {
     let starts: Vec<_> = records.iter().map(|record| record.timestamp_start.to_string()).collect();
     let twice = TIMES.iter().flat_map(|time| [time, time]);
     assert_eq!(starts, twice.chain(&TIMES).map(|time| (*time).to_owned()).collect::<Vec<_>>());
-    assert!(heads.is_sorted_by_key(|head| head.seq) && verify(&place.path, &heads).unwrap().is_clean());
+    assert!(
+        heads.is_sorted_by_key(|head| head.seq)
+            && LedgerReader::open(&place.path).unwrap().verify(&heads).unwrap().is_clean()
+    );
     // What the ledger did to itself has its time too.
     let events = std::fs::read_to_string(place.path.with_extension("ledger").join("events.jsonl")).unwrap();
     for event in events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()) {
@@ -231,7 +234,7 @@ fn a_journal_is_written_at_any_time() {
             let ms = u128::from(unix_ms.clamp(0, (1 << 48) - 1).unsigned_abs());
             assert_eq!(journal.head().unwrap().ledger.as_u128() >> 80, ms, "{unix_ms}");
         }
-        assert!(verify(&place.path, &[]).unwrap().is_clean());
+        assert!(LedgerReader::open(&place.path).unwrap().verify(&[]).unwrap().is_clean());
         let at = Timestamp::from_unix_ms(unix_ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string();
         let events = std::fs::read_to_string(place.path.with_extension("ledger").join("events.jsonl")).unwrap();
         assert!(!events.is_empty(), "{unix_ms}");

@@ -11,8 +11,7 @@ use std::time::Duration;
 use crate::tree::in_memory;
 use runledger::metrics::{Progress, RunIds, Status};
 use runledger::{
-    Answer, Error, ErrorKind, ExecutionMetrics, InFlight, Ledger, Options, Records, Skill, Timestamp, Uuid, in_flight,
-    verify,
+    Answer, Error, ErrorKind, ExecutionMetrics, InFlight, Ledger, LedgerReader, Options, Skill, Timestamp, Uuid,
 };
 use tempfile::TempDir;
 
@@ -36,7 +35,7 @@ impl Place {
     }
 
     fn start(&self) -> Uuid {
-        self.after(0).start(skill(), |_| ()).unwrap().execution_id
+        self.after(0).begin_detached(skill(), |_| ()).unwrap().execution_id
     }
 
     fn file(&self, id: Uuid) -> PathBuf {
@@ -44,8 +43,8 @@ impl Place {
     }
 
     fn records(&self) -> Vec<ExecutionMetrics> {
-        assert!(verify(self.path(), &[]).unwrap().is_clean());
-        Records::open(self.path()).unwrap().map(Result::unwrap).collect()
+        assert!(LedgerReader::open(self.path()).unwrap().verify(&[]).unwrap().is_clean());
+        LedgerReader::open(self.path()).unwrap().records().map(Result::unwrap).collect()
     }
 }
 
@@ -61,13 +60,38 @@ fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> ErrorKind {
     result.unwrap_err().kind()
 }
 
+/// Resumes an execution, fills its record and completes it.
+fn complete(
+    ledger: &Ledger,
+    id: Uuid,
+    status: Status,
+    fill: impl FnOnce(&mut ExecutionMetrics),
+) -> runledger::Result<runledger::Completed> {
+    let mut execution = ledger.resume(id)?;
+    fill(execution.record_mut());
+    execution.complete(status)
+}
+
+/// Resumes an execution, fills its record and marks its progress.
+fn progress(
+    ledger: &Ledger,
+    id: Uuid,
+    stage: &str,
+    percent: Option<f64>,
+    fill: impl FnOnce(&mut ExecutionMetrics),
+) -> runledger::Result<ExecutionMetrics> {
+    let mut execution = ledger.resume(id)?;
+    fill(execution.record_mut());
+    execution.mark_progress(stage, percent).cloned()
+}
+
 #[test]
 fn the_record_has_what_was_told_at_the_start_on_the_way_and_at_the_end() {
     let place = Place::new();
     let mut run = RunIds::default();
     (run.agent_name, run.session_id) = (Some("agent-research".to_owned()), Some("s-1".to_owned()));
     let fill = |record: &mut ExecutionMetrics| _ = record.tags.insert("a".to_owned(), 1.into());
-    let started = place.after(0).start(skill().run(run.clone()), fill).unwrap();
+    let started = place.after(0).begin_detached(skill().run(run.clone()), fill).unwrap();
     let id = started.execution_id;
     run.correlation_id.clone_from(&started.run.correlation_id);
     assert!(run.correlation_id.as_ref().unwrap().parse::<Uuid>().is_ok());
@@ -77,24 +101,28 @@ fn the_record_has_what_was_told_at_the_start_on_the_way_and_at_the_end() {
     expected.run = run;
     expected.tags = serde_json::from_str(r#"{"a":1}"#).unwrap();
     assert_eq!(started, expected);
-    let flying = in_flight(place.path()).unwrap();
+    let flying = LedgerReader::open(place.path()).unwrap().in_flight().unwrap().executions;
     let [InFlight { record, owner_alive: None, .. }] = &flying[..] else { panic!("{flying:?}") };
     assert_eq!(record, &expected);
 
-    place.after(1_000).progress(id, "gathering", Some(12.5), |_| ()).unwrap();
+    place
+        .after(1_000)
+        .resume(id)
+        .and_then(|mut execution| execution.mark_progress("gathering", Some(12.5)).cloned())
+        .unwrap();
     let fill = |record: &mut ExecutionMetrics| _ = record.tags.insert("b".to_owned(), "2".into());
-    let marked = place.after(2_000).progress(id, "writing", None, fill).unwrap();
+    let marked = progress(&place.after(2_000), id, "writing", None, fill).unwrap();
     expected.progress = Some(Progress::new("writing", time("2025-10-20T18:38:46.250Z")));
     expected.tags.insert("b".to_owned(), "2".into());
     assert_eq!(marked, expected);
-    let flying = in_flight(place.path()).unwrap();
+    let flying = LedgerReader::open(place.path()).unwrap().in_flight().unwrap().executions;
     assert_eq!((&flying[0].record, flying[0].age_ms(time("2025-10-20T18:40:00Z"))), (&expected, Some(75_750)));
 
     let fill = |record: &mut ExecutionMetrics| {
         record.tags.insert("a".to_owned(), true.into());
         record.quality_score = Some(0.95);
     };
-    let done = place.after(11_000).complete(id, Status::Success, fill).unwrap();
+    let done = complete(&place.after(11_000), id, Status::Success, fill).unwrap();
     expected.tags.insert("a".to_owned(), true.into());
     expected.quality_score = Some(0.95);
     expected.timestamp_end = Some(time("2025-10-20T18:38:55.250Z"));
@@ -103,7 +131,7 @@ fn the_record_has_what_was_told_at_the_start_on_the_way_and_at_the_end() {
     assert_eq!(done.record, expected);
     assert!(matches!(done.answer, Answer::Durable { seq: 1 }));
     assert_eq!(place.records(), [expected]);
-    assert_eq!(in_flight(place.path()).unwrap(), []);
+    assert_eq!(LedgerReader::open(place.path()).unwrap().in_flight().unwrap().executions, []);
     assert!(!place.file(id).exists());
 }
 
@@ -111,11 +139,14 @@ fn the_record_has_what_was_told_at_the_start_on_the_way_and_at_the_end() {
 fn who_completes_it_again_is_told_how_it_ended() {
     let place = Place::new();
     let id = place.start();
-    assert!(place.after(5).complete(id, Status::Cancelled, |_| ()).is_ok());
-    let again = place.after(9).complete(id, Status::Success, |_| ()).unwrap_err();
+    assert!(place.after(5).resume(id).and_then(|execution| execution.complete(Status::Cancelled)).is_ok());
+    let again = place.after(9).resume(id).and_then(|execution| execution.complete(Status::Success)).unwrap_err();
     assert_eq!(again.kind(), ErrorKind::Ended);
     assert_eq!(again.details(), [format!("{id} has ended already at 2025-10-20T18:38:44.255Z: cancelled")]);
-    assert_eq!(kind(place.after(9).progress(id, "late", None, |_| ())), ErrorKind::Ended);
+    assert_eq!(
+        kind(place.after(9).resume(id).and_then(|mut execution| execution.mark_progress("late", None).cloned())),
+        ErrorKind::Ended
+    );
     assert_eq!(place.records().len(), 1);
 }
 
@@ -127,8 +158,12 @@ fn of_an_id_that_nobody_started_nothing_is_written() {
     let ledger = place.after(0);
     let guarded = ledger.begin(skill());
     for id in [Uuid::nil(), Uuid::max(), guarded.id()] {
-        assert_eq!(kind(ledger.complete(id, Status::Success, |_| ())), ErrorKind::UnknownExecution);
-        let refused = ledger.progress(id, "x", None, |_| ()).unwrap_err();
+        assert_eq!(
+            kind(ledger.resume(id).and_then(|execution| execution.complete(Status::Success))),
+            ErrorKind::UnknownExecution
+        );
+        let refused =
+            ledger.resume(id).and_then(|mut execution| execution.mark_progress("x", None).cloned()).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::UnknownExecution);
         assert!(refused.to_string().ends_with(&format!("found none of the id {id}")), "{refused}");
     }
@@ -142,27 +177,30 @@ fn of_an_id_that_nobody_started_nothing_is_written() {
 fn what_is_refused_is_not_written() {
     let place = Place::new();
     let ledger = place.after(0);
-    assert_eq!(kind(ledger.start(Skill::new("", "1.0.0"), |_| ())), ErrorKind::Invalid);
+    assert_eq!(kind(ledger.begin_detached(Skill::new("", "1.0.0"), |_| ())), ErrorKind::Invalid);
     let too_large = |record: &mut ExecutionMetrics| {
         record.tags.insert("filler".to_owned(), "x".repeat(17 * 1024 * 1024).into());
     };
-    assert_eq!(kind(ledger.start(skill(), too_large)), ErrorKind::Invalid);
-    assert_eq!(in_flight(place.path()).unwrap(), []);
+    assert_eq!(kind(ledger.begin_detached(skill(), too_large)), ErrorKind::Invalid);
+    assert_eq!(LedgerReader::open(place.path()).unwrap().in_flight().unwrap().executions, []);
 
     let id = place.start();
     let before = fs::read(place.file(id)).unwrap();
     for percent in [-0.1, 100.1, f64::NAN, f64::INFINITY] {
-        let refused = ledger.progress(id, "x", Some(percent), |_| ()).unwrap_err();
+        let refused = ledger
+            .resume(id)
+            .and_then(|mut execution| execution.mark_progress("x", Some(percent)).cloned())
+            .unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Invalid);
         assert_eq!(refused.details(), [format!("progress.percent: expected 0 to 100, found {percent}")]);
     }
-    assert_eq!(kind(ledger.progress(id, "x", None, too_large)), ErrorKind::Invalid);
-    assert_eq!(kind(ledger.complete(id, Status::Success, |r| r.quality_score = Some(1.5))), ErrorKind::Invalid);
+    assert_eq!(kind(progress(&ledger, id, "x", None, too_large)), ErrorKind::Invalid);
+    assert_eq!(kind(complete(&ledger, id, Status::Success, |r| r.quality_score = Some(1.5))), ErrorKind::Invalid);
     assert_eq!(fs::read(place.file(id)).unwrap(), before);
     assert_eq!(place.records(), []);
-    assert!(ledger.progress(id, "x", Some(0.0), |_| ()).is_ok());
-    assert!(ledger.progress(id, "x", Some(100.0), |_| ()).is_ok());
-    assert!(ledger.complete(id, Status::Success, |r| r.quality_score = Some(1.0)).is_ok());
+    assert!(ledger.resume(id).and_then(|mut execution| execution.mark_progress("x", Some(0.0)).cloned()).is_ok());
+    assert!(ledger.resume(id).and_then(|mut execution| execution.mark_progress("x", Some(100.0)).cloned()).is_ok());
+    assert!(complete(&ledger, id, Status::Success, |r| r.quality_score = Some(1.0)).is_ok());
 }
 
 #[test]
@@ -174,7 +212,7 @@ fn of_many_that_complete_it_at_once_one_does_and_the_others_are_told() {
         let try_it = |number: usize| {
             let ledger = place.after(number as i64);
             barrier.wait();
-            match ledger.complete(id, Status::Success, |record| record.quality_score = Some(number as f64 / 10.0)) {
+            match complete(&ledger, id, Status::Success, |record| record.quality_score = Some(number as f64 / 10.0)) {
                 Ok(done) => Some(done.record),
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::Ended, "{error}");
@@ -201,11 +239,11 @@ fn a_mark_beside_the_end_is_in_the_record_or_refused() {
             let marking = scope.spawn(|| {
                 let ledger = place.after(1);
                 barrier.wait();
-                ledger.progress(id, "last", None, |_| ())
+                ledger.resume(id).and_then(|mut execution| execution.mark_progress("last", None).cloned())
             });
             let ledger = place.after(2);
             barrier.wait();
-            let done = ledger.complete(id, Status::Success, |_| ()).unwrap();
+            let done = ledger.resume(id).and_then(|execution| execution.complete(Status::Success)).unwrap();
             (marking.join().unwrap(), done)
         });
         match marked {
@@ -226,10 +264,13 @@ fn who_waits_too_long_for_another_is_told() {
     let other = fs::File::open(place.file(id)).unwrap();
     other.lock().unwrap();
     let ledger = Options::new().lock_deadline(Duration::from_millis(50)).open(place.path()).unwrap();
-    assert_eq!(kind(ledger.progress(id, "x", None, |_| ())), ErrorKind::Timeout);
-    assert_eq!(kind(ledger.complete(id, Status::Success, |_| ())), ErrorKind::Timeout);
+    assert_eq!(
+        kind(ledger.resume(id).and_then(|mut execution| execution.mark_progress("x", None).cloned())),
+        ErrorKind::Timeout
+    );
+    assert_eq!(kind(ledger.resume(id).and_then(|execution| execution.complete(Status::Success))), ErrorKind::Timeout);
     other.unlock().unwrap();
-    assert!(ledger.complete(id, Status::Success, |_| ()).is_ok());
+    assert!(ledger.resume(id).and_then(|execution| execution.complete(Status::Success)).is_ok());
     assert_eq!(place.records().len(), 1);
 }
 
@@ -243,7 +284,7 @@ fn nobody_who_opens_the_ledger_sweeps_it() {
         assert!(place.after(400 * 24 * 60 * 60 * 1000).begin(skill()).succeed().is_durable());
     }
     assert_eq!(fs::read(place.file(id)).unwrap(), before);
-    assert_eq!(in_flight(place.path()).unwrap().len(), 1);
+    assert_eq!(LedgerReader::open(place.path()).unwrap().in_flight().unwrap().executions.len(), 1);
     assert!(place.records().iter().all(|record| record.execution_id != id));
 }
 
@@ -257,13 +298,13 @@ fn nobody_changes_who_it_is_or_ends_it_on_the_way() {
         record.timestamp_end = Some(Timestamp::UNIX_EPOCH);
         record.set_status(Status::Failed);
     };
-    let started = ledger.start(skill(), meddle).unwrap();
-    let marked = ledger.progress(started.execution_id, "x", None, meddle).unwrap();
+    let started = ledger.begin_detached(skill(), meddle).unwrap();
+    let marked = progress(&ledger, started.execution_id, "x", None, meddle).unwrap();
     for record in [&started, &marked] {
         assert_eq!((record.execution_id, record.timestamp_start), (started.execution_id, time(START)));
         assert_eq!((record.timestamp_end, &record.status, record.execution_failed), (None, &None, None));
     }
-    let done = ledger.complete(started.execution_id, Status::Success, meddle).unwrap().record;
+    let done = complete(&ledger, started.execution_id, Status::Success, meddle).unwrap().record;
     assert_eq!(
         (done.execution_id, done.timestamp_start, done.status.clone()),
         (started.execution_id, time(START), Some(Status::Success))
@@ -275,12 +316,15 @@ fn nobody_changes_who_it_is_or_ends_it_on_the_way() {
 fn a_clock_that_was_set_back_leaves_the_durations_unknown() {
     let place = Place::new();
     let id = place.start();
-    let record = place.after(-1).complete(id, Status::Success, |_| ()).unwrap().record;
+    let record = place.after(-1).resume(id).and_then(|execution| execution.complete(Status::Success)).unwrap().record;
     assert_eq!((record.wall_clock_time_ms, record.total_latency_ms), (None, None));
     assert_eq!(record.timestamp_end, Some(time(START)));
     let other = place.start();
-    assert_eq!(in_flight(place.path()).unwrap()[0].age_ms(Timestamp::UNIX_EPOCH), None);
-    let record = place.after(0).complete(other, Status::Success, |_| ()).unwrap().record;
+    assert_eq!(
+        LedgerReader::open(place.path()).unwrap().in_flight().unwrap().executions[0].age_ms(Timestamp::UNIX_EPOCH),
+        None
+    );
+    let record = place.after(0).resume(other).and_then(|execution| execution.complete(Status::Success)).unwrap().record;
     assert_eq!(record.wall_clock_time_ms, Some(0));
 }
 
@@ -289,10 +333,11 @@ fn a_clock_that_was_set_back_leaves_the_durations_unknown() {
 fn awkward_text_is_kept() {
     let place = Place::new();
     let awkward = "a\nb|`c`,\"d\"\u{1b}[2J\u{2028}\0é".repeat(50);
-    let started = place.after(0).start(Skill::new(&awkward, "1"), |_| ()).unwrap();
+    let started = place.after(0).begin_detached(Skill::new(&awkward, "1"), |_| ()).unwrap();
     let id = started.execution_id;
-    place.after(1).progress(id, &awkward, None, |_| ()).unwrap();
-    let done = place.after(2).complete(id, Status::Failed, |record| record.set_error_reason(&awkward)).unwrap().record;
+    place.after(1).resume(id).and_then(|mut execution| execution.mark_progress(&awkward, None).cloned()).unwrap();
+    let done =
+        complete(&place.after(2), id, Status::Failed, |record| record.set_error_reason(&awkward)).unwrap().record;
     assert_eq!((&done.skill_name, &done.progress.as_ref().unwrap().stage), (&awkward, &awkward));
     assert_eq!(place.records(), [done]);
 }

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::hooked::full_for;
-use runledger::ledger::{Check, Level, examine};
-use runledger::{Answer, Ledger, Options, Skill, Timestamp, Uuid};
+use runledger::ledger::{Check, Level};
+use runledger::{Answer, Ledger, LedgerReader, Options, Skill, Timestamp, Uuid};
 
 struct Place {
     directory: tempfile::TempDir,
@@ -40,7 +40,7 @@ impl Place {
     }
 
     fn check(&self, name: &str) -> Check {
-        let found: Vec<_> = examine(self.path()).into_iter().filter(|check| check.name == name).collect();
+        let found: Vec<_> = LedgerReader::examine(self.path()).into_iter().filter(|check| check.name == name).collect();
         let [check] = <[_; 1]>::try_from(found).unwrap_or_else(|found| panic!("{name}: {found:?}"));
         check
     }
@@ -97,7 +97,7 @@ fn time(days: i64) -> Timestamp {
 fn a_healthy_ledger_is_looked_at_from_all_sides_and_not_changed() {
     let place = Place::new();
     let before = place.everything();
-    let checks = examine(place.path());
+    let checks = LedgerReader::examine(place.path());
     assert!(before == place.everything());
     let names: Vec<_> = checks.iter().map(|check| check.name).collect();
     assert_eq!(
@@ -166,14 +166,14 @@ fn syncs_are_measured() {
 
 #[test]
 fn a_file_system_in_memory_is_warned_of() {
-    let checks = examine("/dev/shm/l.jsonl");
+    let checks = LedgerReader::examine("/dev/shm/l.jsonl");
     assert_eq!((checks[0].name, checks[0].level), ("file system", Level::Warning), "{checks:?}");
     assert_eq!(checks[0].found, "tmpfs, in memory: gone with the next restart");
 }
 
 #[test]
 fn a_directory_that_takes_no_file_is_a_fault() {
-    let checks = examine("/proc/l.jsonl");
+    let checks = LedgerReader::examine("/proc/l.jsonl");
     let files = checks.iter().find(|check| check.name == "files").unwrap();
     assert_eq!(files.level, Level::Fault);
     assert!(files.found.starts_with("try out a file: /proc: "), "{files:?}");
@@ -191,7 +191,12 @@ fn what_opening_refuses_is_a_fault() {
 
     let place = Place::new();
     std::fs::hard_link(place.path(), place.directory.path().join("other")).unwrap();
-    assert!(place.check("place").found.ends_with("found a file with several hard links; expected a regular file. Choose another path"));
+    assert!(
+        place
+            .check("place")
+            .found
+            .ends_with("found a file with several hard links; expected a regular file. Choose another path")
+    );
 
     let place = Place::new();
     std::fs::write(place.machinery("ledger.json"), r#"{"format": 2}"#).unwrap();

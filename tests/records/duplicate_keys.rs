@@ -6,7 +6,7 @@ use runledger::cost::import::{Stamp, genai_prices, litellm};
 use runledger::governance::{Expectations, Policy};
 use runledger::quota::Limits;
 use runledger::runlog::retention;
-use runledger::{Error, ErrorKind, ExecutionMetrics, PriceTable, Records, Scan, Usage};
+use runledger::{Error, ErrorKind, ExecutionMetrics, LedgerReader, PriceTable, Usage};
 
 /// What no record can do without.
 const RECORD: &str = r#""execution_id":"00000000-0000-0000-0000-000000000001","skill_name":"s","skill_version":"1","timestamp_start":"2026-02-14T14:23:00Z","timestamp_end":"2026-02-14T14:23:05Z""#;
@@ -57,12 +57,13 @@ fn a_line_of_a_ledger_with_a_key_twice_is_malformed() {
     let line = |rest: &str| format!("{{{RECORD},{rest}}}\n");
     let good = line(r#""tags":{"a":1}"#);
     std::fs::write(&path, [good.as_str(), &line(r#""tags":{"a":1,"a":2}"#), &good].concat()).unwrap();
-    let read: Vec<_> = Records::open(&path).unwrap().collect();
+    let read: Vec<_> = LedgerReader::open(&path).unwrap().records().collect();
     assert_eq!(read.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
     let error = read[1].as_ref().unwrap_err();
     assert_eq!((error.kind(), error.line(), error.byte()), (ErrorKind::Malformed, Some(2), Some(good.len() as u64)));
 
-    let scanned = Scan::open(&path).unwrap().fold_records(|| 0, |count, _| *count += 1, |a, b| *a += b).unwrap();
+    let scanned =
+        LedgerReader::open(&path).unwrap().scan().fold_records(|| 0, |count, _| *count += 1, |a, b| *a += b).unwrap();
     assert_eq!((scanned.value, scanned.skipped.count()), (2, 1));
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use runledger::metrics::Progress;
 use runledger::{
-    Answer, Error, ErrorKind, ExecutionMetrics, Ledger, Options, Records, Skill, log_execution_metrics, verify,
+    Answer, Error, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Skill, log_execution_metrics,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -48,7 +48,7 @@ impl Place {
     }
 
     fn records(&self) -> Vec<ExecutionMetrics> {
-        self.ledger.scan().unwrap().map(Result::unwrap).collect()
+        self.ledger.reader().records().map(Result::unwrap).collect()
     }
 
     /// Asserts that the file has nothing but one line for each record, without a control character.
@@ -59,7 +59,7 @@ impl Place {
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             serde_json::from_slice::<BTreeMap<String, Value>>(line).unwrap();
         }
-        let verification = self.ledger.verify(&[]).unwrap();
+        let verification = self.ledger.reader().verify(&[]).unwrap();
         assert!(verification.is_clean(), "{:?}", verification.faults);
         assert_eq!(verification.lines, count as u64);
     }
@@ -137,7 +137,7 @@ fn row_21_the_largest_record_is_kept() {
     lock.unlock().unwrap();
     append(&place.ledger, 3);
     assert!(place.records() == [record(1), record(3), largest], "another record, or another order");
-    assert!(place.ledger.verify(&[]).unwrap().is_clean());
+    assert!(place.ledger.reader().verify(&[]).unwrap().is_clean());
     let error = place.ledger.append(&with_tag(4, "x".repeat(room + 1).into())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
 }
@@ -203,7 +203,7 @@ fn row_21_json_10_000_levels_deep_is_no_record_and_hides_none() {
         bytes.splice(at..at, format!("{line}\n").into_bytes());
         let stranger = place.path.with_file_name("stranger.jsonl");
         fs::write(&stranger, bytes).unwrap();
-        let read: Vec<_> = Records::open(&stranger).unwrap().collect();
+        let read: Vec<_> = LedgerReader::open(&stranger).unwrap().records().collect();
         assert_eq!((read.len(), read[1].as_ref().unwrap_err().line()), (3, Some(2)));
         assert_eq!(read[2].as_ref().unwrap(), &record(2));
     }
@@ -241,7 +241,7 @@ fn row_21_a_lone_surrogate_is_malformed_and_hides_no_line() {
         let directory = in_memory();
         let path = directory.path().join("stranger.jsonl");
         fs::write(&path, format!("{line}\n{bad}\n{line}\n")).unwrap();
-        let read: Vec<_> = Records::open(&path).unwrap().collect();
+        let read: Vec<_> = LedgerReader::open(&path).unwrap().records().collect();
         let errors: Vec<_> = read.iter().filter_map(|record| record.as_ref().err()?.line()).collect();
         assert_eq!((read.len(), errors), (3, vec![2]), "{lone}");
     }
@@ -286,8 +286,8 @@ fn row_21_a_path_that_is_no_text_holds_a_ledger() {
         drop(ledger);
         assert!(fs::read_dir(path.with_extension("ledger").join("sealed")).unwrap().count() > 0, "{at}");
         assert_eq!(fs::read_dir(path.with_extension("ledger").join("quarantine")).unwrap().count(), 1, "{at}");
-        assert_eq!(Records::open(&path).unwrap().filter(Result::is_ok).count(), 5, "{at}");
-        assert!(verify(&path, &[head]).unwrap().is_clean(), "{at}");
+        assert_eq!(LedgerReader::open(&path).unwrap().records().filter(Result::is_ok).count(), 5, "{at}");
+        assert!(LedgerReader::open(&path).unwrap().verify(&[head]).unwrap().is_clean(), "{at}");
 
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();

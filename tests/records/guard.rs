@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use runledger::metrics::{Call, CostSource, CostTier, ErrorCategory, RunIds, Status};
-use runledger::{Answer, Execution, ExecutionMetrics, Ledger, Options, Skill, Usage, Usd, verify};
+use runledger::{Answer, Execution, ExecutionMetrics, Ledger, LedgerReader, Options, Skill, Usage, Usd};
 
 struct Place {
     _directory: tempfile::TempDir,
@@ -27,13 +27,13 @@ impl Place {
     }
 
     fn records(&self) -> Vec<ExecutionMetrics> {
-        self.ledger.scan().unwrap().map(Result::unwrap).collect()
+        self.ledger.reader().records().map(Result::unwrap).collect()
     }
 
     fn only(&self) -> ExecutionMetrics {
         let mut records = self.records();
         assert_eq!(records.len(), 1, "{records:?}");
-        assert!(verify(&self.path, &[]).unwrap().is_clean());
+        assert!(LedgerReader::open(&self.path).unwrap().verify(&[]).unwrap().is_clean());
         records.remove(0)
     }
 }
@@ -275,7 +275,7 @@ fn an_impossible_call_is_of_unknown_cost() {
         assert_eq!(run.record_call(&bad), None);
         assert_eq!(run.record_usage("gpt-4", Usage::new(1_000, 500)), Some("0.06".parse().unwrap()));
         assert!(run.succeed().is_durable());
-        let record = ledger.scan().unwrap().next().unwrap().unwrap();
+        let record = ledger.reader().records().next().unwrap().unwrap();
         assert_eq!((record.cost_usd, record.tokens_used, record.model.name.as_deref()), (None, None, Some("gpt-4")));
         assert_eq!((record.trace.llm_calls.len(), record.trace.steps.len()), (3, 1));
         assert_eq!(record.trace.llm_calls[1].cost_usd, None);
@@ -358,7 +358,7 @@ fn options_stand_in_every_record() {
         .open(directory.path().join("l.jsonl"))
         .unwrap();
     assert!(ledger.begin(skill()).succeed().is_durable());
-    let record = ledger.scan().unwrap().next().unwrap().unwrap();
+    let record = ledger.reader().records().next().unwrap().unwrap();
     assert_eq!(record.operator, "nightly-agent");
     assert_eq!(record.orchestrator_version.as_deref(), Some("9.9.9"));
     assert_eq!(record.environment.as_str(), "staging");
@@ -403,7 +403,7 @@ fn a_skill_without_a_name_is_recorded_as_unnamed() {
         let mut elsewhere = record;
         elsewhere.skill_name = blank.to_owned();
         assert_eq!(place.ledger.append(&elsewhere).unwrap_err().details(), &reasons[..1]);
-        let error = place.ledger.start(Skill::new(blank, "1"), |_| ()).unwrap_err();
+        let error = place.ledger.begin_detached(Skill::new(blank, "1"), |_| ()).unwrap_err();
         assert_eq!(error.details(), &reasons[..1]);
         assert_eq!(place.records().len(), 1);
     }
@@ -418,7 +418,7 @@ fn an_interrupted_skill_without_a_name_is_recorded_as_unnamed() {
     let copied = std::process::Command::new("cp").arg("-a").arg(place.path.parent().unwrap()).arg(copy.path()).status();
     assert!(copied.unwrap().success());
     let ledger = Ledger::open(copy.path().join("logs/execution_metrics.jsonl")).unwrap();
-    let records: Vec<_> = ledger.scan().unwrap().map(Result::unwrap).collect();
+    let records: Vec<_> = ledger.reader().records().map(Result::unwrap).collect();
     let [record] = &records[..] else { panic!("{records:?}") };
     assert_eq!((record.skill_name.as_str(), record.skill_version.as_str()), ("unnamed", "1.0.0"));
     assert_eq!(record.tags["refused"], serde_json::json!(["skill_name: expected a name, found \"\""]));

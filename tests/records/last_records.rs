@@ -5,9 +5,8 @@ use std::path::Path;
 
 use crate::children::place::Place;
 use proptest::prelude::*;
-use runledger::ledger::last_records;
 use runledger::metrics::Status;
-use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, Options, Records, Timestamp, Uuid};
+use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Records, Timestamp, Uuid};
 
 /// A new segment begins with every `lines`-th record or so.
 fn open(path: &Path, lines: u64) -> Ledger {
@@ -41,7 +40,7 @@ fn ids(records: &mut Records) -> Vec<u128> {
 }
 
 fn last(path: &Path, count: usize) -> Vec<u128> {
-    ids(&mut Records::open_last(path, count).unwrap())
+    ids(&mut LedgerReader::open(path).unwrap().records_from_last(count).unwrap())
 }
 
 fn sealed(place: &Place) -> usize {
@@ -63,7 +62,7 @@ fn the_last_ones_over_segments_are_those_of_the_whole() {
 #[test]
 fn an_empty_ledger_has_none_and_no_ledger_is_an_error() {
     let place = Place::new();
-    let error = Records::open_last(place.path(), 3).unwrap_err();
+    let error = LedgerReader::open(place.path()).unwrap().records_from_last(3).unwrap_err();
     assert_eq!((error.kind(), error.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::NotFound)));
     drop(open(&place.path(), 3));
     assert_eq!((last(&place.path(), 3), last(&place.path(), 0)), (vec![], vec![]));
@@ -74,12 +73,13 @@ fn a_reader_at_the_end_goes_on_over_rotations() {
     let place = Place::new();
     let ledger = open(&place.path(), 3);
     append(&ledger, 1..=4);
-    let readers = [0, 2, 100].map(|count| Records::open_last(place.path(), count).unwrap());
+    let readers = [0, 2, 100].map(|count| LedgerReader::open(place.path()).unwrap().records_from_last(count).unwrap());
     for (mut reader, first) in readers.into_iter().zip([5, 3, 1]) {
         assert_eq!(ids(&mut reader), (first..=4).collect::<Vec<_>>());
         assert_eq!(ids(&mut reader), []);
     }
-    let mut readers = [0, 2, 100].map(|count| Records::open_last(place.path(), count).unwrap());
+    let mut readers =
+        [0, 2, 100].map(|count| LedgerReader::open(place.path()).unwrap().records_from_last(count).unwrap());
     readers.iter_mut().for_each(|reader| _ = ids(reader));
     let mut next = 5;
     for more in [1, 0, 7, 2, 30] {
@@ -100,7 +100,7 @@ fn a_line_that_is_being_written_is_given_when_it_is_whole() {
     let text = std::fs::read_to_string(place.path()).unwrap();
     let second = text.find('\n').unwrap() + 1;
     std::fs::write(place.path(), &text[..second + 20]).unwrap();
-    let mut reader = Records::open_last(place.path(), 1).unwrap();
+    let mut reader = LedgerReader::open(place.path()).unwrap().records_from_last(1).unwrap();
     assert_eq!((ids(&mut reader), ids(&mut reader)), (vec![1], vec![]));
     std::fs::write(place.path(), &text).unwrap();
     assert_eq!(ids(&mut reader), [2]);
@@ -111,7 +111,7 @@ fn a_line_that_is_being_written_is_given_when_it_is_whole() {
 fn a_reader_survives_a_recovery() {
     let place = Place::new();
     append(&open(&place.path(), 100), 1..=2);
-    let mut reader = Records::open_last(place.path(), 1).unwrap();
+    let mut reader = LedgerReader::open(place.path()).unwrap().records_from_last(1).unwrap();
     assert_eq!(ids(&mut reader), [2]);
     let torn = [std::fs::read(place.path()).unwrap(), b"{\"execution_id\":\"019".to_vec()].concat();
     std::fs::write(place.path(), torn).unwrap();
@@ -128,7 +128,7 @@ fn a_line_that_is_no_record_is_named_by_its_number_in_the_whole_file() {
     let lines: Vec<_> = text.lines().collect();
     // Empty lines count as lines of the file, and not as some of the last ones.
     std::fs::write(place.path(), [lines[0], "", lines[1], "noise", "", lines[2], "", ""].join("\n")).unwrap();
-    let mut reader = Records::open_last(place.path(), 2).unwrap();
+    let mut reader = LedgerReader::open(place.path()).unwrap().records_from_last(2).unwrap();
     let error = reader.next().unwrap().unwrap_err();
     assert_eq!((error.line(), error.byte()), (Some(4), Some((lines[0].len() + lines[1].len() + 3) as u64)));
     assert_eq!(ids(&mut reader), [3]);
@@ -138,7 +138,7 @@ fn a_line_that_is_no_record_is_named_by_its_number_in_the_whole_file() {
 /// The ids of the last `count` records that `wanted` has.
 fn last_of(path: &Path, count: usize, wanted: impl Fn(u128) -> bool) -> Vec<u128> {
     let id = |record: ExecutionMetrics| Some(record.execution_id.as_u128()).filter(|id| wanted(*id));
-    last_records(path, count, id).unwrap().records
+    LedgerReader::open(path).unwrap().last(count, id).unwrap().records
 }
 
 type Named = (Option<u64>, Option<u64>, String);
@@ -163,7 +163,7 @@ fn the_last_ones_of_a_kind_are_those_of_the_whole() {
     std::fs::write(sealed.join("000002.jsonl"), segment(1501..=3000) + "torn").unwrap();
     std::fs::write(place.path(), segment(3001..=4000) + "{\"being\":\"writt").unwrap();
 
-    let whole: Vec<_> = Records::open(place.path()).unwrap().collect();
+    let whole: Vec<_> = LedgerReader::open(place.path()).unwrap().records().collect();
     let all: Vec<_> = whole.iter().flatten().map(|record| record.execution_id.as_u128()).collect();
     let malformed: Vec<_> = whole.iter().filter_map(|record| record.as_ref().err()).map(named).collect();
     // The long line has one end, and is no longer than a line may be.
@@ -177,10 +177,10 @@ fn the_last_ones_of_a_kind_are_those_of_the_whole() {
         let expected = &rare_ones[rare_ones.len().saturating_sub(count)..];
         assert_eq!(last_of(&place.path(), count, rare), expected, "{count}");
     }
-    let skipped = last_records(place.path(), usize::MAX, |_| None::<()>).unwrap().skipped;
+    let skipped = LedgerReader::open(place.path()).unwrap().last(usize::MAX, |_| None::<()>).unwrap().skipped;
     assert_eq!((skipped.count(), skipped.errors().iter().map(named).collect::<Vec<_>>()), (5, malformed.clone()));
     // Of the active segment, one.
-    let skipped = last_records(place.path(), 999, Some).unwrap().skipped;
+    let skipped = LedgerReader::open(place.path()).unwrap().last(999, Some).unwrap().skipped;
     assert_eq!(skipped.errors().iter().map(named).collect::<Vec<_>>(), malformed[4..]);
 }
 
@@ -194,7 +194,7 @@ fn what_comes_before_the_last_ones_is_not_read() {
     std::fs::create_dir(&first).unwrap();
     assert_eq!(last_of(&place.path(), 5, |_| true), [16, 17, 18, 19, 20]);
     assert_eq!(last_of(&place.path(), 2, |id| id < 16), [14, 15]);
-    assert_eq!(last_records(place.path(), 20, Some).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(LedgerReader::open(place.path()).unwrap().last(20, Some).unwrap_err().kind(), ErrorKind::Io);
 }
 
 /// After a sync that failed, a writer goes on in a new segment with the lines whose fate is unknown.
@@ -243,7 +243,7 @@ proptest! {
             let path = if number == segments.len() { place.path() } else { sealed.join(format!("{number:06}.jsonl")) };
             std::fs::write(path, text).unwrap();
         }
-        let whole = ids(&mut Records::open(place.path()).unwrap());
+        let whole = ids(&mut LedgerReader::open(place.path()).unwrap().records());
         prop_assert_eq!(last(&place.path(), count), &whole[whole.len().saturating_sub(count)..]);
         let odd: Vec<_> = whole.into_iter().filter(|id| id % 2 == 1).collect();
         prop_assert_eq!(last_of(&place.path(), count, |id| id % 2 == 1), &odd[odd.len().saturating_sub(count)..]);

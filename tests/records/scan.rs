@@ -7,14 +7,17 @@ use std::process::Command;
 use proptest::prelude::*;
 use runledger::baseline::Accumulator;
 use runledger::metrics::Fields;
-use runledger::{Baselines, Durability, ErrorKind, ExecutionMetrics, Options, Records, Scan, verify};
+use runledger::{Baselines, Durability, ErrorKind, ExecutionMetrics, LedgerReader, Options, Scan};
 
 /// By the pass, and by the records.
 fn baselines(path: &Path) -> [Baselines; 2] {
-    let mut scanned =
-        Scan::open(path).unwrap().fold(Accumulator::new, Accumulator::add_fields, Accumulator::merge).unwrap();
+    let mut scanned = LedgerReader::open(path)
+        .unwrap()
+        .scan()
+        .fold(Accumulator::new, Accumulator::add_fields, Accumulator::merge)
+        .unwrap();
     scanned.value.skip_all(scanned.skipped);
-    [scanned.value.finish(), Baselines::compute(Records::open(path).unwrap()).unwrap()]
+    [scanned.value.finish(), Baselines::compute(LedgerReader::open(path).unwrap().records()).unwrap()]
 }
 
 fn assert_same([scanned, computed]: &[Baselines; 2]) {
@@ -46,8 +49,8 @@ proptest! {
         records.iter().for_each(|record| _ = ledger.append(record).unwrap());
         let ids = |scan: Scan| scan.fold(Vec::new, |ids, fields| ids.push(fields.execution_id), |ids, mut later| ids.append(&mut later));
         let expected: Vec<_> = records.iter().map(|record| record.execution_id).collect();
-        prop_assert_eq!(&ids(Scan::open(&path).unwrap()).unwrap().value, &expected);
-        prop_assert_eq!(&ids(ledger.fields()).unwrap().value, &expected);
+        prop_assert_eq!(&ids(LedgerReader::open(&path).unwrap().scan()).unwrap().value, &expected);
+        prop_assert_eq!(&ids(ledger.reader().scan()).unwrap().value, &expected);
         assert_same(&baselines(&path));
     }
 }
@@ -66,7 +69,7 @@ fn a_generated_log_of_several_segments() {
         assert!(Command::new(example).arg(path).args(arguments).status().unwrap().success());
     };
     generate(&path);
-    let found = verify(&path, &[]).unwrap();
+    let found = LedgerReader::open(&path).unwrap().verify(&[]).unwrap();
     assert!(found.is_clean() && found.segments > 2 && found.lines == 9000, "{found:?}");
     let both = baselines(&path);
     assert_same(&both);
@@ -103,6 +106,6 @@ fn plain_lines_of_another_writer_are_read() {
 #[test]
 fn what_is_no_ledger_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    assert_eq!(Scan::open(directory.path()).unwrap_err().kind(), ErrorKind::Unsuitable);
-    assert_eq!(Scan::open(directory.path().join("none.jsonl")).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(LedgerReader::open(directory.path()).unwrap_err().kind(), ErrorKind::Unsuitable);
+    assert_eq!(LedgerReader::open(directory.path().join("none.jsonl")).unwrap_err().kind(), ErrorKind::Io);
 }

@@ -27,7 +27,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("runlog", &["error", "digest", "json", "metrics", "cost", "disk", "journal"]),
     ("governance", &["error", "digest", "json", "metrics", "cost", "baseline"]),
     ("sink", &["error", "metrics", "disk", "journal"]),
-    ("ledger", &["error", "digest", "id", "metrics", "cost", "disk", "journal", "quota", "baseline"]),
+    ("ledger", &["error", "digest", "id", "metrics", "cost", "disk", "journal", "quota", "baseline", "governance"]),
 ];
 
 /// What the library names in one file only, or in one folder. The command below `bin/` is a program of its own: its user's files and its
@@ -221,9 +221,7 @@ const KNOWN_LONG: [&str; 13] = [
     "cost/report/mod.rs",
     "cost/table.rs",
     "error/mod.rs",
-    "ledger/mod.rs",
-    "ledger/scan/mod.rs",
-    "ledger/verify/mod.rs",
+    "ledger/reader/scan/mod.rs",
     "metrics/fields/walk.rs",
     "metrics/mod.rs",
     "runlog/registry/mod.rs",

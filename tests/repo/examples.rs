@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use runledger::metrics::{CostSource, Status};
-use runledger::{ExecutionMetrics, Records, verify};
+use runledger::{ExecutionMetrics, LedgerReader};
 
 const LEDGER: &str = "logs/execution_metrics.jsonl";
 
@@ -36,7 +36,7 @@ fn run_alone(example: &str) -> String {
 }
 
 fn records(directory: &Path) -> Vec<ExecutionMetrics> {
-    Records::open(directory.join(LEDGER)).unwrap().map(Result::unwrap).collect()
+    LedgerReader::open(directory.join(LEDGER)).unwrap().records().map(Result::unwrap).collect()
 }
 
 /// Whether the programs are there; says so if not.
@@ -228,7 +228,7 @@ fn the_report_is_right(stdout: &str) {
 
 fn the_log_is_whole_and_plain(directory: &Path, records: usize) {
     let path = directory.join(LEDGER);
-    let found = verify(&path, &[]).unwrap();
+    let found = LedgerReader::open(&path).unwrap().verify(&[]).unwrap();
     assert!(found.is_clean(), "{found:?}");
     assert_eq!((found.lines, found.in_progress_bytes), (records as u64, 0));
     let text = std::fs::read_to_string(path).unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use runledger::{
-    Answer, ExecutionMetrics, Head, Ledger, Options, Skill, Timestamp, Uuid, Verification, hash_bytes, verify,
+    Answer, ExecutionMetrics, Head, Ledger, LedgerReader, Options, Skill, Timestamp, Uuid, Verification, hash_bytes,
 };
 use serde_json::Value;
 
@@ -132,7 +132,7 @@ fn every_file_is_as_the_page_says() {
         })
         .collect();
     assert_eq!(kinds, ["spilled", "returned"]);
-    assert!(verify(&path, &[]).unwrap().is_clean());
+    assert!(LedgerReader::open(&path).unwrap().verify(&[]).unwrap().is_clean());
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -155,11 +155,11 @@ fn a_ledger_of_format_1_is_read_and_goes_on() {
         assert!(found.is_clean(), "{:?}", found.faults);
         assert_eq!((found.lines, found.segments), (lines, 2));
     };
-    check(verify(&path, std::slice::from_ref(&head)).unwrap(), 4);
+    check(LedgerReader::open(&path).unwrap().verify(std::slice::from_ref(&head)).unwrap(), 4);
     let ledger = Ledger::open(&path).unwrap();
     assert_eq!(ledger.head().unwrap(), head);
-    let skills: Vec<_> = ledger.scan().unwrap().map(|record| record.unwrap().skill_name).collect();
+    let skills: Vec<_> = ledger.reader().records().map(|record| record.unwrap().skill_name).collect();
     assert_eq!(skills, ["summarise", "publish", "summarise", "publish"]);
     assert!(matches!(ledger.append(&record(5)), Ok(Answer::Durable { seq: 5 })));
-    check(verify(&path, &[head]).unwrap(), 5);
+    check(LedgerReader::open(&path).unwrap().verify(&[head]).unwrap(), 5);
 }

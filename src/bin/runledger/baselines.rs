@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use runledger::Baselines;
 use runledger::baseline::{Accumulator, BaselineBy, Precision};
 use runledger::metrics::Fields;
-use runledger::{Baselines, Scan};
 
 use crate::failure::Failure;
 use crate::global::Global;
@@ -37,7 +37,7 @@ pub(crate) fn fold<A: Send>(
             take(all, fields);
         }
     };
-    let scanned = Scan::open(&global.ledger)?.fold(init, take_wanted, merge)?;
+    let scanned = records::reader(global)?.scan().fold(init, take_wanted, merge)?;
     records::warn_of(&scanned.skipped, global);
     Ok(scanned.value)
 }

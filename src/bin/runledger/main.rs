@@ -18,7 +18,6 @@ mod execution_table;
 mod exit_code;
 mod failure;
 mod fallback;
-mod faults;
 mod global;
 mod input_file;
 mod ledger;

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use runledger::baseline::Skipped;
-use runledger::ledger::{LostRecords, SpilledRecords, losses as losses_of, readable_in_flight, truncations};
-use runledger::{Error, ErrorKind, ExecutionMetrics, InFlight, Records, Scan};
+use runledger::ledger::SpilledRecords;
+use runledger::{Error, ExecutionMetrics, InFlight, LedgerReader, Records};
 
 use crate::execution_id::{Candidate, IdPrefix};
 use crate::failure::{self, Failure};
@@ -12,52 +12,27 @@ use crate::fallback;
 use crate::global::Global;
 use crate::term::output;
 
-/// Gives each record of the ledger to `take`, in order. Skips a line that is not a record, and stderr names it. Returns the
-/// number of such lines.
-pub(crate) fn each(global: &Global, take: impl FnMut(ExecutionMetrics) -> Result<(), Failure>) -> Result<u64, Failure> {
-    each_of(&mut Records::open(&global.ledger)?, global, take)
+/// Returns a reader of the ledger.
+pub(crate) fn reader(global: &Global) -> Result<LedgerReader, Failure> {
+    Ok(LedgerReader::open(&global.ledger)?)
 }
 
-/// Like [`each`], but for the records that `records` gives from now on.
+/// Passes each record of the ledger to `take`, in order. Skips a line that is not a record, and stderr names it. Returns the
+/// number of such lines.
+pub(crate) fn each(global: &Global, take: impl FnMut(ExecutionMetrics) -> Result<(), Failure>) -> Result<u64, Failure> {
+    each_of(&mut reader(global)?.records(), global, take)
+}
+
+/// Like [`each`], but for the records that `records` returns from now on.
 pub(crate) fn each_of(
     records: &mut Records,
     global: &Global,
-    mut take: impl FnMut(ExecutionMetrics) -> Result<(), Failure>,
+    take: impl FnMut(ExecutionMetrics) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
-    let mut taken = 0_u64;
-    let mut malformed = 0;
-    let mut unread = Vec::new();
-    for record in records {
-        match record {
-            Ok(record) => {
-                taken += 1;
-                take(record)?;
-            }
-            Err(error) if error.kind() == ErrorKind::Malformed => {
-                malformed += 1;
-                if malformed <= Skipped::ERRORS_MAX as u64 {
-                    name(&error, global);
-                }
-            }
-            // Readers that can go on give the next record; the others end.
-            Err(error) if is_denied(&error) => unread.push(error),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    // If nothing could be read, an error is better than an empty answer.
-    if taken == 0
-        && let Some(error) = unread.pop()
-    {
-        return Err(error.into());
-    }
-    warn_of_unreadable(&unread, global);
-    count(malformed, global);
-    Ok(malformed)
-}
-
-/// Whether this process lacks the right to a file.
-pub(crate) fn is_denied(error: &Error) -> bool {
-    error.io_kind() == Some(std::io::ErrorKind::PermissionDenied)
+    let mut skipped = Skipped::default();
+    let read = records.each(&mut skipped, take);
+    warn_of(&skipped, global);
+    read.map(|()| skipped.count())
 }
 
 /// Names on stderr each file that this process may not read; once, even if several readers find it.
@@ -75,25 +50,24 @@ pub(crate) fn warn_of_unreadable(errors: &[Error], global: &Global) {
 
 /// Returns the executions in flight that may be read; stderr names the files that may not.
 pub(crate) fn in_flight(global: &Global) -> Result<Vec<InFlight>, Failure> {
-    let (found, denied) = readable_in_flight(&global.ledger)?;
-    warn_of_unreadable(&denied, global);
-    Ok(found)
-}
-
-/// Returns what the ledger states that it lost; `None` if its events may not be read, and stderr names their file.
-pub(crate) fn losses(global: &Global) -> Result<Option<Vec<LostRecords>>, Failure> {
-    match losses_of(&global.ledger) {
-        Err(error) if is_denied(&error) => {
-            warn_of_unreadable(&[error], global);
-            Ok(None)
-        }
-        losses => Ok(Some(losses?)),
-    }
+    let found = reader(global)?.in_flight()?;
+    warn_of_unreadable(&found.unreadable, global);
+    Ok(found.executions)
 }
 
 /// Returns what is in the spill or is kept elsewhere, as far as it may be read. stderr names the files that may not.
 pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
-    let mut found = runledger::ledger::spilled(&global.ledger)?;
+    let mut found = reader(global)?.spilled()?;
+    let elsewhere = kept_elsewhere(global);
+    found.records.extend(elsewhere.records);
+    found.unreadable.extend(elsewhere.unreadable);
+    warn_of_unreadable(&found.unreadable, global);
+    Ok(found)
+}
+
+/// Returns the ledger's records that are kept elsewhere, as far as they may be read.
+pub(crate) fn kept_elsewhere(global: &Global) -> KeptElsewhere {
+    let mut found = KeptElsewhere::default();
     for fallback in fallback::all() {
         match fallback.records_of(&global.ledger) {
             Ok(kept) => {
@@ -103,8 +77,14 @@ pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
             Err(error) => found.unreadable.push(error),
         }
     }
-    warn_of_unreadable(&found.unreadable, global);
-    Ok(found)
+    found
+}
+
+/// Records that are kept elsewhere, and an error for each file that could not be read.
+#[derive(Debug, Default)]
+pub(crate) struct KeptElsewhere {
+    pub(crate) records: Vec<ExecutionMetrics>,
+    pub(crate) unreadable: Vec<Error>,
 }
 
 /// How many candidates of an ambiguous id are named.
@@ -140,7 +120,7 @@ fn ambiguous(prefix: &str, found: &[ExecutionMetrics], has_more: bool) -> Failur
 /// Warns that the ledger was truncated, if that can be seen without reading the lines.
 pub(crate) fn warn_of_truncation(global: &Global) {
     // A ledger that cannot be examined is reported by the command.
-    let truncations = truncations(&global.ledger).unwrap_or_default();
+    let truncations = LedgerReader::open(&global.ledger).and_then(|reader| reader.truncations()).unwrap_or_default();
     let Some(first) = truncations.first() else { return };
     let mut text = format!("{}: {}: {}", first.kind, first.found, first.path.display());
     if truncations.len() > 1 {
@@ -148,9 +128,6 @@ pub(crate) fn warn_of_truncation(global: &Global) {
     }
     output::warning(&text, "truncated", global.style());
 }
-
-/// The warning of a spill that holds something other than records.
-pub(crate) const DAMAGED_SPILL: &str = "the spill holds what is no record: the rest of a write, or a damaged record";
 
 /// Warns of the records in the spill, which the ledger does not have yet.
 pub(crate) fn warn_of_spill(global: &Global) -> Result<(), Failure> {
@@ -161,7 +138,7 @@ pub(crate) fn warn_of_spill(global: &Global) -> Result<(), Failure> {
         output::warning(&text, "spilled", global.style());
     }
     if spilled.damaged {
-        output::warning(DAMAGED_SPILL, "spilled", global.style());
+        output::warning(SpilledRecords::DAMAGED, "spilled", global.style());
     }
     Ok(())
 }
@@ -174,7 +151,7 @@ pub(crate) fn fold<A: Send>(
     take: impl Fn(&mut A, &ExecutionMetrics) -> runledger::Result<()> + Sync,
     merge: impl Fn(&mut A, A) -> runledger::Result<()> + Sync,
 ) -> Result<(A, u64), Failure> {
-    let scanned = Scan::open(&global.ledger)?.fold_records(
+    let scanned = reader(global)?.scan().fold_records(
         || Ok(init()),
         |all, record| and_then(all, |all| take(all, record)),
         |all, later| and_then(all, |all| merge(all, later?)),
@@ -189,14 +166,6 @@ fn and_then<A>(all: &mut runledger::Result<A>, go_on: impl FnOnce(&mut A) -> run
         && let Err(error) = go_on(value)
     {
         *all = Err(error);
-    }
-}
-
-/// Fails if the path is not a regular file. If nothing has the path, the command reports it.
-pub(crate) fn refuse_unsuitable(global: &Global) -> Result<(), Failure> {
-    match Records::open(&global.ledger) {
-        Err(error) if error.kind() == ErrorKind::Unsuitable => Err(error.into()),
-        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use runledger::{ExecutionMetrics, Records, Scan, Timestamp};
+use runledger::{ExecutionMetrics, Timestamp};
 
 use crate::failure::Failure;
 use crate::global::Global;
@@ -52,7 +52,7 @@ impl Selection {
         global: &Global,
     ) -> Result<impl Iterator<Item = runledger::Result<ExecutionMetrics>> + use<'s>, Failure> {
         let meant = self.meant(global)?;
-        Ok(Records::open(&global.ledger)?.filter(move |record| record.as_ref().map_or(true, &meant)))
+        Ok(records::reader(global)?.records().filter(move |record| record.as_ref().map_or(true, &meant)))
     }
 
     /// Returns whether a record is meant. Warns of the records in the spill.
@@ -78,7 +78,7 @@ impl Selection {
         // The records are read last: an execution that ends meanwhile has a record by then.
         let begun = records::in_flight(global)?.into_iter().map(|begun| begun.record);
         begun.chain(records::spilled(global)?.records).for_each(|record| known.add(&record, is_of_use));
-        let scanned = Scan::open(&global.ledger)?.fold_records(
+        let scanned = records::reader(global)?.scan().fold_records(
             Known::default,
             |known, record| known.add(record, is_of_use),
             Known::merge,

@@ -152,7 +152,7 @@ impl Escalations {
         }
     }
 
-    /// Adds that the ledger [said](crate::ledger::losses) at `at` that it had lost so many records. Those of executions that
+    /// Adds that the ledger [said](crate::LedgerReader::losses) at `at` that it had lost so many records. Those of executions that
     /// were marked as begun are added as interrupted or in flight besides.
     pub fn add_lost(&mut self, at: Timestamp, records: u64) {
         if self.contains(at) {

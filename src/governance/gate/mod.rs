@@ -68,18 +68,20 @@ impl Gate {
         Self { expected, ..self }
     }
 
-    /// Takes in the [records that the ledger does not have yet](crate::ledger::spilled), of any run, read *before* its
-    /// records and after what is in flight. One of the run is a missing entry until the ledger has it.
+    /// Adds records that the ledger does not have yet, of any run: those of its [spill](crate::LedgerReader::spilled), for
+    /// instance. Each record of the run is a missing entry until the ledger has it.
     #[must_use]
-    pub fn spilled(self, spilled: Vec<ExecutionMetrics>) -> Self {
-        Self { spilled, ..self }
+    pub fn spilled(mut self, spilled: Vec<ExecutionMetrics>) -> Self {
+        self.spilled.extend(spilled);
+        self
     }
 
-    /// Takes in [when](crate::ledger::losses) the ledger said that it had lost records, UTC, and how many. Nobody knows of
-    /// which runs they were: it is a missing entry of each run that had begun by then.
+    /// Adds [losses](crate::LedgerReader::losses) of the ledger: when it reported them, UTC, and how many records they were.
+    /// Their runs are unknown, so a loss is a missing entry of each run that had begun by then.
     #[must_use]
-    pub fn lost(self, lost: Vec<(Timestamp, u64)>) -> Self {
-        Self { lost, ..self }
+    pub fn lost(mut self, lost: Vec<(Timestamp, u64)>) -> Self {
+        self.lost.extend(lost);
+        self
     }
 
     /// Judges the run by all that there is:
@@ -87,7 +89,7 @@ impl Gate {
     /// - `begun`: the executions in flight, of any run, read *before* the records, so that none can end unseen in between.
     ///   One that has a record has ended.
     /// - `records`: the whole ledger, so that a parent is found whose run is another one.
-    /// - `faults`: what [`verify`](crate::verify) found, each in words; none if the chain is whole.
+    /// - `faults`: what [`verify`](crate::LedgerReader::verify) found, each in words; none if the chain is whole.
     ///
     /// An execution belongs to the run if it has its `run_id`, or has none and its parent belongs to the run. The runs that
     /// it started, whose executions name it as their `parent_run_id`, are judged by gates of their own; the report names

@@ -98,8 +98,8 @@ impl Follower {
     /// Continues after `last`, which was copied, or from the start if it is `None`.
     ///
     /// This reads the line itself, and so detects if the journal was truncated or rewritten before it. As long as the
-    /// hashes are valid, an older line cannot change without all later ones. [`verify`](crate::verify) checks the
-    /// hashes.
+    /// hashes are valid, an older line cannot change without all later ones. [`verify`](crate::LedgerReader::verify)
+    /// checks the hashes.
     ///
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the journal does not contain that line. The text states the line, and what was

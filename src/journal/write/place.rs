@@ -40,9 +40,10 @@ fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     let mut lines = Splitter::new(file.into(), 0);
     match lines.next_piece().map_err(failed)? {
         Some(piece) if line::check(lines.bytes(piece)).is_none() => {
-            Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(path).at(1, 0).detail(
-                "found a file that is not a ledger: its first line has no valid hash. Choose another path",
-            ))
+            Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
+                .path(path)
+                .at(1, 0)
+                .detail("found a file that is not a ledger: its first line has no valid hash. Choose another path"))
         }
         _ => Ok(()),
     }

@@ -30,7 +30,7 @@ impl Ledger {
             to: to.display().to_string(),
             reason: reason.to_owned(),
         };
-        self.tell_and_remove(&event, path)?;
+        self.record_and_remove(&event, path)?;
         Ok(to)
     }
 
@@ -48,6 +48,6 @@ impl Ledger {
             sha256: content.hash,
             reason: reason.to_owned(),
         };
-        self.tell_and_remove(&event, path)
+        self.record_and_remove(&event, path)
     }
 }

@@ -11,4 +11,4 @@ mod copy;
 mod file;
 mod segments;
 
-pub use segments::{SealedSegment, sealed_segments};
+pub use segments::SealedSegment;

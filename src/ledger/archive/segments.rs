@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::copy;
 use crate::disk::lock::LockFile;
 use crate::disk::make_directory;
-use crate::disk::{Access, Disk, Storage};
+use crate::disk::{Access, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::Layout;
 use crate::journal::format::identity;
@@ -15,8 +15,9 @@ use crate::journal::read::Splitter;
 use crate::journal::read::moved::{self, Boundary};
 use crate::journal::write::{events, place};
 use crate::ledger::event::LedgerEvent;
+use crate::ledger::pending::detached;
 use crate::ledger::places::Places;
-use crate::ledger::{Ledger, detached};
+use crate::ledger::{Ledger, LedgerReader};
 use crate::metrics::{Fields, Timestamp};
 
 /// A sealed segment of a ledger.
@@ -38,15 +39,17 @@ pub struct SealedSegment {
     end: Link,
 }
 
-/// The sealed segments of the ledger whose active segment is `path`, in order. Reads only and takes no lock.
-///
-/// Only what is whole can be moved, from the first segment on without a gap. The last sealed segment always stays: from
-/// it a recovery knows the next line's number.
-///
-/// # Errors
-/// As [`Records::open`](crate::ledger::Records::open); [`ErrorKind::Io`] also when a segment is moved away at this moment.
-pub fn sealed_segments(path: impl AsRef<Path>) -> Result<Vec<SealedSegment>> {
-    sealed_on(&Disk, &Layout::to_read(path.as_ref())?)
+impl LedgerReader {
+    /// The sealed segments, in order.
+    ///
+    /// Only whole segments can be moved, from the first one on without a gap. The last sealed segment always stays: from it
+    /// a recovery knows the number of the next line.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the disk fails, or a segment is moved away at this moment.
+    pub fn segments(&self) -> Result<Vec<SealedSegment>> {
+        sealed_on(&*self.storage, &self.layout)
+    }
 }
 
 fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment>> {
@@ -187,7 +190,7 @@ impl Ledger {
         let to = archive.active().display().to_string();
         let event =
             LedgerEvent::archived(Boundary { segment: segment.number, bytes: copied.bytes, link: segment.end, to });
-        self.shared.journal.under_lock(|| self.tell_and_remove(&event, &segment.path))
+        self.shared.journal.under_lock(|| self.record_and_remove(&event, &segment.path))
     }
 
     /// The layout of the archive in `directory`, which goes on with segment `first`, and its machinery.
@@ -243,7 +246,7 @@ impl Ledger {
     }
 
     /// Says durably what becomes of a file, and then removes it.
-    pub(super) fn tell_and_remove(&self, event: &LedgerEvent, path: &Path) -> Result<()> {
+    pub(super) fn record_and_remove(&self, event: &LedgerEvent, path: &Path) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         events::record(storage, layout, (self.shared.options.journal.clock)(), event)?;
         // The file of events may be new.

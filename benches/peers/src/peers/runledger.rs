@@ -18,13 +18,13 @@ pub(crate) fn append(cell: &Cell<'_>) -> Result<Samples> {
             durable(&ledger.append(&record)?)
         })
     })?;
-    cell.check(measured, u64::try_from(ledger.scan()?.count())?)
+    cell.check(measured, u64::try_from(ledger.reader().records().count())?)
 }
 
 pub(crate) fn guard(cell: &Cell<'_>) -> Result<Samples> {
     let ledger = Ledger::open(cell.dir.join("execution_metrics.jsonl"))?;
     let measured = cell.measure(|| Ok(|_: &[u8]| execution(&ledger)))?;
-    cell.check(measured, u64::try_from(ledger.scan()?.count())?)
+    cell.check(measured, u64::try_from(ledger.reader().records().count())?)
 }
 
 fn execution(ledger: &Ledger) -> Result<()> {

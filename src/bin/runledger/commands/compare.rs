@@ -37,7 +37,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    records::refuse_unsuitable(global)?;
+    records::reader(global)?;
     let frozen = frozen(args, global)?;
     let recent = match args.window.period.since {
         Some(_) => baselines::collect(BaselineBy::Skill, &args.window, global)?,

@@ -70,8 +70,9 @@ fn complete(args: &Args, global: &Global) -> Result<Completed, Failure> {
     if args.status == Outcome::Success && args.error_message.is_some() {
         return Err(Failure::MessageOfSuccess);
     }
-    let completed =
-        ledger::open(global)?.complete(args.execution_id, args.status.in_a_record(), |record| fill(record, args))?;
+    let mut execution = ledger::open(global)?.resume(args.execution_id)?;
+    fill(execution.record_mut(), args);
+    let completed = execution.complete(args.status.in_a_record())?;
     ledger::warn_of_answer(&completed.answer, global);
     let record = completed.record;
     Ok(Completed {

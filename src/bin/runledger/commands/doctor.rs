@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use runledger::ledger::{Check, Fallback, Level, examine};
+use runledger::LedgerReader;
+use runledger::ledger::{Check, Fallback, Level};
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -24,7 +25,7 @@ use crate::term::{output, printable};
 pub(crate) struct Args {}
 
 pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let mut checks = examine(&global.ledger);
+    let mut checks = LedgerReader::examine(&global.ledger);
     checks.extend(fallback::all().iter().filter_map(Fallback::examine));
     for check in &checks {
         if global.json {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use runledger::baseline::{Test, week_start};
 use runledger::governance::{Escalation, EscalationReport, Escalations, Evidence, ShareTest, Statistic};
-use runledger::metrics::Status;
 use serde::Serialize;
 
 use crate::clock;
@@ -51,24 +50,12 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let now = clock::now();
     let period = Period::new(args.since, args.until, Zone::utc()).map_err(Failure::Period)?;
     let since = period.since.map_or_else(|| week_start(now), Bound::begin);
-    let mut escalations = Escalations::new(policy, since, period.until.map(Bound::end))?;
-
-    let malformed_lines = records::each(global, |record| Ok(escalations.add(&record)?))?;
-    // Read after the records: an execution that ends between the two is not overdue, and the next call reports it.
-    for mut begun in records::in_flight(global)? {
-        if begun.owner_alive == Some(false) {
-            // The next process that opens the ledger records it so.
-            begun.record.set_status(Status::Interrupted);
-            escalations.add(&begun.record)?;
-        } else {
-            escalations.add_in_flight(&begun.record, now);
-        }
-    }
-    for loss in records::losses(global)?.unwrap_or_default() {
-        escalations.add_lost(loss.at, loss.records);
-    }
+    let escalations = Escalations::new(policy, since, period.until.map(Bound::end))?;
+    let found = records::reader(global)?.escalate(escalations, now)?;
+    records::warn_of(&found.skipped, global);
+    records::warn_of_unreadable(&found.unreadable, global);
     records::warn_of_spill(global)?;
-    let report = escalations.finish();
+    let (report, malformed_lines) = (found.report, found.skipped.count());
     if global.json {
         output::json_line(out, &Answer { report: &report, malformed_lines })?;
     } else {

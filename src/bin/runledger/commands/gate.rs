@@ -4,12 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use runledger::governance::{Expectations, Gate, GateReport, GateVerdict};
-use runledger::ledger::{losses, readable_in_flight};
-use runledger::{Error, ExecutionMetrics, Records};
+use runledger::ledger::Gated;
 
 use crate::exit_code::ExitCode;
-use crate::failure::{self, Failure};
-use crate::faults;
+use crate::failure::Failure;
 use crate::global::Global;
 use crate::input_file;
 use crate::policy_file;
@@ -48,34 +46,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    // Read first: what comes back into the ledger meanwhile is found there.
+    let elsewhere = records::kept_elsewhere(global);
     let gate = Gate::new(&args.run_id)
         .policy(policy_file::read(args.policy.as_deref())?.gate)
-        .expected(expected(args.expect.as_deref())?);
-    // In this order, and before the records: an execution that ends meanwhile is in the spill or has a record by then.
-    let (begun, mut unreadable) = readable_in_flight(&global.ledger)?;
-    let begun: Vec<ExecutionMetrics> = begun.into_iter().map(|begun| begun.record).collect();
-    let spilled = records::spilled(global)?;
-    unreadable.extend(spilled.unreadable);
-    let lost = match losses(&global.ledger) {
-        Err(error) if records::is_denied(&error) => {
-            unreadable.push(error);
-            Vec::new()
-        }
-        lost => lost?,
-    };
-    let lost = lost.into_iter().map(|loss| (loss.at, loss.records));
-    let gate = gate.spilled(spilled.records).lost(lost.collect());
-    let found = runledger::verify(&global.ledger, &[])?;
-    let unlisted = found.fault_count.saturating_sub(found.faults.len() as u64);
-    let mut faults: Vec<String> = found.faults.iter().map(faults::text).collect();
-    if unlisted > 0 {
-        faults.push(format!("and {unlisted} more"));
-    }
-    faults.extend(found.notes.iter().cloned());
-    if spilled.damaged {
-        faults.push(records::DAMAGED_SPILL.to_owned());
-    }
-    if let Some(archived) = &found.archived {
+        .expected(expected(args.expect.as_deref())?)
+        .spilled(elsewhere.records);
+    let Gated { report, archived, mut unreadable, .. } = records::reader(global)?.gate(&gate)?;
+    if let Some(archived) = archived {
         let to = printable(&archived.to);
         output::note(
             &format!("lines up to {} are in an archive, and not judged: {to}", archived.seq),
@@ -83,14 +61,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             global.style(),
         );
     }
-    // The faults report segments.
-    let of_segment = |error: &Error| found.faults.iter().any(|fault| Some(fault.path.as_path()) == error.file());
-    unreadable.retain(|error| !of_segment(error));
-    faults.extend(unreadable.iter().map(|error| failure::text(error)));
-    let readable = |record: &runledger::Result<ExecutionMetrics>| !record.as_ref().is_err_and(records::is_denied);
-    let records = Records::open(&global.ledger)?.filter(readable);
+    unreadable.extend(elsewhere.unreadable);
     records::warn_of_unreadable(&unreadable, global);
-    let report = gate.judge(&begun, records, faults)?;
     if global.json {
         output::json_line(out, &report)?;
     } else {

@@ -18,8 +18,7 @@ use crate::term::output;
 pub(crate) struct Args {}
 
 pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    records::refuse_unsuitable(global)?;
-    let found = runledger::verify(&global.ledger, &[])?;
+    let found = records::reader(global)?.verify(&[])?;
     if !found.is_clean() {
         return Err(Failure::Faulty(found.fault_count));
     }

@@ -4,7 +4,6 @@ use std::io::Write;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use runledger::ExecutionMetrics;
-use runledger::ledger::last_records;
 use runledger::metrics::Status;
 
 use crate::execution_table::{COLUMNS, cells, status};
@@ -98,7 +97,7 @@ fn table(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failu
 /// Returns what `make` makes of the last records that are meant. Damaged lines before them are not read.
 fn last<T>(args: &Args, global: &Global, make: impl Fn(ExecutionMetrics) -> T) -> Result<Vec<T>, Failure> {
     let take = |record| args.wants(&record).then(|| make(record));
-    let last = last_records(&global.ledger, args.limit as usize, take)?;
+    let last = records::reader(global)?.last(args.limit as usize, take)?;
     records::warn_of(&last.skipped, global);
     Ok(last.records)
 }

@@ -69,9 +69,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 
 fn progress<'a>(args: &'a Args, global: &Global) -> Result<Marked<'a>, Failure> {
     let ledger = ledger::open(global)?;
-    let metadata = args.metadata.clone().unwrap_or_default();
-    let record =
-        ledger.progress(args.execution_id, &args.stage, args.percent, |record| record.tags.extend(metadata))?;
+    let mut execution = ledger.resume(args.execution_id)?;
+    execution.record_mut().tags.extend(args.metadata.clone().unwrap_or_default());
+    let record = execution.mark_progress(&args.stage, args.percent)?.clone();
     Ok(Marked {
         success: true,
         execution_id: record.execution_id,

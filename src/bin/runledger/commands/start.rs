@@ -62,8 +62,8 @@ fn start(args: &Args, global: &Global) -> Result<Started, Failure> {
     // A variable that is not set gives an empty argument in a shell.
     ids.session_id = args.session_id.clone().filter(|session| !session.is_empty());
     let skill = Skill::new(&args.agent, UNKNOWN_VERSION).run(ids);
-    let record =
-        ledger::open(global)?.start(skill, |record| record.tags.extend(args.metadata.clone().unwrap_or_default()))?;
+    let record = ledger::open(global)?
+        .begin_detached(skill, |record| record.tags.extend(args.metadata.clone().unwrap_or_default()))?;
     Ok(Started {
         success: true,
         execution_id: record.execution_id,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use runledger::{ErrorKind, Records};
+use runledger::ErrorKind;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::execution_table::{COLUMNS, cells};
@@ -40,7 +40,7 @@ const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 const ID_DIGITS: usize = 12;
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let mut last = Records::open_last(&global.ledger, args.lines)?;
+    let mut last = records::reader(global)?.records_from_last(args.lines)?;
     let mut table = Table::new(COLUMNS);
     loop {
         let read = records::each_of(&mut last, global, |record| {

@@ -8,7 +8,6 @@ use runledger::{Head, Verification};
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::faults;
 use crate::global::Global;
 use crate::records;
 use crate::term::{cell, output, printable};
@@ -27,8 +26,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let heads = args.heads.iter().map(|path| read_heads(path)).collect::<Result<Vec<_>, _>>()?.concat();
-    records::refuse_unsuitable(global)?;
-    let found = runledger::verify(&global.ledger, &heads)?;
+    let found = records::reader(global)?.verify(&heads)?;
     if global.json {
         output::json_line(out, &found)?;
     } else {
@@ -81,7 +79,7 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     }
     writeln!(out, "faults    {}", found.fault_count)?;
     for fault in &found.faults {
-        writeln!(out, "  {}", printable(&faults::text(fault)))?;
+        writeln!(out, "  {}", printable(&fault.to_string()))?;
     }
     let unlisted = found.fault_count.saturating_sub(found.faults.len() as u64);
     if unlisted > 0 {

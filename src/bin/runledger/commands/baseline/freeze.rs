@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use runledger::baseline::Skipped;
 use runledger::journal::JournalOptions;
-use runledger::{BaselineJournal, ErrorKind, Records};
+use runledger::{BaselineJournal, ErrorKind};
 
 use crate::baselines;
 use crate::clock;
@@ -32,7 +32,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let moment = args.week.map_or_else(clock::now, |week| week.0);
     // First, so that no journal is made beside a ledger that does not exist.
-    let records = Records::open(&global.ledger)?;
+    let records = records::reader(global)?.records();
     let mut malformed = 0;
     let records = records.inspect(|record| {
         if let Err(error) = record

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use runledger::Baselines;
 use runledger::baseline::{BaselineBy, Latest};
-use runledger::{Baselines, refresh_baselines};
 
 use crate::baselines::{collect, fold, table};
 use crate::exit_code::ExitCode;
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 
 /// Computes baselines over all executions. Reads only those that no earlier call has read.
 fn refresh(by: BaselineBy, global: &Global) -> Result<Baselines, Failure> {
-    let refreshed = refresh_baselines(&global.ledger, by)?;
+    let refreshed = records::reader(global)?.baselines(by)?;
     refreshed.notes.iter().for_each(|note| output::note(&failure::text(note), failure::kind(note), global.style()));
     records::warn_of(refreshed.baselines.skipped(), global);
     Ok(refreshed.baselines)

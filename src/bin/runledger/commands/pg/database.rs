@@ -47,6 +47,5 @@ impl Database {
 
 /// Opens the ledger that is shipped.
 pub(crate) fn open(global: &Global) -> Result<Follower, Failure> {
-    records::refuse_unsuitable(global)?;
-    Ok(Follower::open(&global.ledger)?)
+    Ok(records::reader(global)?.follow()?)
 }

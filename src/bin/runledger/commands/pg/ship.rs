@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::time::Duration;
 
-use runledger::in_flight;
 use runledger::journal::Follower;
 use runledger::sink::postgres::{Shipment, Shipped};
 use serde_json::json;
@@ -39,7 +38,12 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let mut is_first = true;
     loop {
         // Before the ledger is read: an execution that ends meanwhile has its record there, which wins.
-        let in_flight: Vec<_> = in_flight(&global.ledger)?.into_iter().map(|begun| begun.record).collect();
+        let found = records::reader(global)?.in_flight()?;
+        // The table of executions in flight is replaced, so all of them must be known.
+        if let Some(error) = found.unreadable.into_iter().next() {
+            return Err(error.into());
+        }
+        let in_flight: Vec<_> = found.executions.into_iter().map(|begun| begun.record).collect();
         let shipped = sink.ship(&mut ledger, &in_flight)?;
         records::warn_of(&shipped.skipped, global);
         if is_first || shipped.records > 0 {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 
+use runledger::LedgerReader;
 use runledger::journal::on_stderr;
-use runledger::ledger::{SealedSegment, sealed_segments};
+use runledger::ledger::SealedSegment;
 use runledger::runlog::ErrorRegistry;
 use runledger::runlog::retention::{LogFacts, LogFile, LogHeader, RunMarks};
 
@@ -100,7 +101,7 @@ fn add_records(
     };
     let archive = Global { ledger: archive.join(global.ledger.file_name().unwrap_or_default()), json: global.json };
     let mut malformed = add(global)?;
-    let archived = match sealed_segments(&archive.ledger) {
+    let archived = match LedgerReader::open(&archive.ledger).and_then(|archive| archive.segments()) {
         Ok(archived) => {
             malformed += add(&archive)?;
             archived

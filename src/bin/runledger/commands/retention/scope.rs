@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use runledger::ledger::sealed_segments;
 use runledger::runlog::retention::{Action, Item, RetentionPolicy, SegmentFacts, plan};
 
 use super::run_logs::{self, RunLogs};
@@ -11,6 +10,7 @@ use crate::clock;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::input_file;
+use crate::records;
 use crate::term::{output, printable};
 
 /// What is looked at, and by which policy.
@@ -48,7 +48,7 @@ impl Scope {
     /// Returns what is due of every segment and every file.
     pub(crate) fn items(&self, places: &Places, global: &Global) -> Result<Vec<Item>, Failure> {
         let policy = self.policy()?;
-        let segments = sealed_segments(&global.ledger)?;
+        let segments = records::reader(global)?.segments()?;
         // The default directory need not exist: perhaps no run was logged.
         let logs = if self.run_logs.is_some() || places.run_logs.exists() {
             run_logs::read(&places.run_logs, &segments, &places.archive, global)?

@@ -18,7 +18,7 @@ use crate::journal::format::Layout;
 use crate::journal::format::line::{self, TRAILER_BYTES_MAX};
 use crate::journal::read::Sequence;
 use crate::ledger::places::Places;
-use crate::ledger::scan::Progress;
+use crate::ledger::reader::scan::Progress;
 
 /// What a checkpoint begins with. What a record is and how it is counted may be another thing in another version, so it
 /// believes none but its own.

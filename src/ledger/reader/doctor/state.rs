@@ -15,7 +15,7 @@ use crate::journal::format::line;
 use crate::journal::read::Splitter;
 use crate::journal::read::last::before_last;
 use crate::journal::read::truncation::Known;
-use crate::ledger::{detached, slots, spill};
+use crate::ledger::pending::{detached, slots, spill};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// The clocks of two machines differ by no more.

@@ -1,5 +1,6 @@
 //! A pass gives what [`Records`] gives, however the ledger is cut into blocks and shared out.
 
+use crate::disk::Disk;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -9,8 +10,8 @@ use super::*;
 use crate::error::ErrorKind;
 use crate::journal::Lines;
 use crate::journal::read::blocks::tests::write_segments;
-use crate::ledger::Records;
-use crate::ledger::verify::tests::{damage, damaged, segments, whole};
+use crate::ledger::LedgerReader;
+use crate::ledger::reader::verify::tests::{damage, damaged, segments, whole};
 
 /// Records by id and length of the version, and what was passed over by place.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,7 +42,7 @@ fn by_lines(layout: &Layout) -> Seen {
 
 fn by_records(layout: &Layout) -> Seen {
     let (mut seen, mut skipped) = (Seen::default(), Skipped::default());
-    for record in Records::new(Lines::from_start(Arc::new(Disk), layout.clone())) {
+    for record in LedgerReader::new(Arc::new(Disk), layout.clone()).records() {
         match record {
             Ok(record) => seen.records.push((record.execution_id, record.skill_version.len())),
             Err(error) if error.kind() == ErrorKind::Malformed => skipped.add(error),
@@ -52,7 +53,8 @@ fn by_records(layout: &Layout) -> Seen {
 }
 
 fn scan(layout: &Layout, after: Cursor, block_bytes: u64, sharing: Sharing) -> (Seen, Cursor) {
-    let scanned = Scan::new(Arc::new(Disk), layout.clone())
+    let scanned = LedgerReader::new(Arc::new(Disk), layout.clone())
+        .scan()
         .after(after)
         .fold_in::<Fields<'_>, _>(
             (block_bytes, sharing),
@@ -66,7 +68,8 @@ fn scan(layout: &Layout, after: Cursor, block_bytes: u64, sharing: Sharing) -> (
 }
 
 fn scan_records(layout: &Layout, block_bytes: u64, sharing: Sharing) -> Seen {
-    let scanned = Scan::new(Arc::new(Disk), layout.clone())
+    let scanned = LedgerReader::new(Arc::new(Disk), layout.clone())
+        .scan()
         .fold_in::<ExecutionMetrics, _>(
             (block_bytes, sharing),
             Vec::new,
@@ -199,6 +202,6 @@ fn a_ledger_without_segments_has_no_records() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.jsonl");
     let layout = Layout::new(&path);
-    assert_eq!(Scan::open(&path).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(LedgerReader::open(&path).unwrap_err().kind(), ErrorKind::Io);
     assert_eq!(scan(&layout, Cursor::START, 100, Sharing::default()).0, Seen::default());
 }

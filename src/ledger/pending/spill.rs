@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
-use super::mutex::{lock, try_lock};
-use super::pending::{self, Pending, Stored};
-use super::places::Places;
 use super::slots::unless_denied;
+use super::stored::{self, Pending, Stored};
 use crate::disk::per_process::PerProcess;
 use crate::disk::{Access, Storage, open_or_make, unless_missing};
 use crate::error::{Error, Result};
 use crate::journal::Cursor;
 use crate::journal::format::Layout;
+use crate::ledger::mutex::{lock, try_lock};
+use crate::ledger::places::Places;
 
 /// The spill of this process.
 #[derive(Debug)]
-pub(super) struct Spill {
+pub(in crate::ledger) struct Spill {
     storage: Arc<dyn Storage>,
     layout: Layout,
     kept: PerProcess<Mutex<Kept>>,
@@ -33,18 +33,18 @@ struct Kept {
 }
 
 impl Spill {
-    pub(super) fn new(storage: Arc<dyn Storage>, layout: Layout, stem: Uuid) -> Self {
+    pub(in crate::ledger) fn new(storage: Arc<dyn Storage>, layout: Layout, stem: Uuid) -> Self {
         Self { storage, layout, kept: PerProcess::new(Mutex::new(Kept { stem, records: 0 })) }
     }
 
     /// Keeps a record, synced, in the spill that belongs to the in-flight file `stem`.
-    pub(super) fn keep(&self, stem: Uuid, since: Cursor, record: &[u8]) -> Result<()> {
+    pub(in crate::ledger) fn keep(&self, stem: Uuid, since: Cursor, record: &[u8]) -> Result<()> {
         let kept = self.kept.get_or_make(|| Ok(Mutex::new(Kept { stem, records: 0 })))?;
         let mut kept = lock(kept);
         let path = path(&self.layout, &stem.to_string());
         let write = || -> io::Result<()> {
             let file = open_or_make(&*self.storage, &path, Access::Append, Access::AppendNew)?;
-            pending::append(&*file, since, record)?;
+            stored::append(&*file, since, record)?;
             self.storage.sync_dir(&self.layout.spill())?;
             // Whoever sweeps after a power cut finds the spill by the name of the in-flight file.
             self.storage.sync_dir(&self.layout.inflight())
@@ -55,13 +55,13 @@ impl Spill {
     }
 
     /// Whether no record is kept.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::ledger) fn is_empty(&self) -> bool {
         self.kept.get().is_none_or(|kept| lock(kept).records == 0)
     }
 
     /// Hands the kept records to `append`, and removes the file when that has taken them all. Says how many there were.
     /// Does nothing when another thread is at it.
-    pub(super) fn give_back(&self, append: impl FnOnce(Vec<Pending>) -> Result<()>) -> Result<u64> {
+    pub(in crate::ledger) fn give_back(&self, append: impl FnOnce(Vec<Pending>) -> Result<()>) -> Result<u64> {
         let Some(kept) = self.kept.get() else { return Ok(0) };
         let Some(mut kept) = try_lock(kept) else { return Ok(0) };
         if kept.records == 0 {
@@ -80,17 +80,17 @@ fn path(layout: &Layout, stem: &str) -> PathBuf {
 }
 
 /// The spill file `stem`; nothing if there is none.
-pub(super) fn read(storage: &dyn Storage, layout: &Layout, stem: &str) -> Result<Stored> {
+pub(in crate::ledger) fn read(storage: &dyn Storage, layout: &Layout, stem: &str) -> Result<Stored> {
     let path = path(layout, stem);
     let stored = match storage.open(&path, Access::Read) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Stored::default()),
-        opened => opened.and_then(|file| pending::read(Arc::from(file))),
+        opened => opened.and_then(|file| stored::read(Arc::from(file))),
     };
     stored.map_err(|source| Error::io("read the spill", &path, source))
 }
 
 /// What stands in the spills of all processes. Those that may not be read are added to `denied`.
-pub(super) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Stored> {
+pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Stored> {
     let directory = layout.spill();
     let names = storage.list(&directory).map_err(|source| Error::io("list the spills", &directory, source));
     let names = unless_denied(names, denied)?.unwrap_or_default();
@@ -104,7 +104,7 @@ pub(super) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error
 }
 
 /// Removes the spill file `stem`, whose records stand in the ledger now. One with a `rest` is kept in quarantine.
-pub(super) fn remove(storage: &dyn Storage, layout: &Layout, stem: &str, rest: bool) -> Result<()> {
+pub(in crate::ledger) fn remove(storage: &dyn Storage, layout: &Layout, stem: &str, rest: bool) -> Result<()> {
     let path = path(layout, stem);
     let removed = match rest {
         true => storage.rename(&path, &layout.quarantine().join(format!("spill-{stem}.jsonl"))),

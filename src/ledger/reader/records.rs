@@ -1,54 +1,48 @@
 //! Reading records back.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use crate::disk::Disk;
-use crate::error::{Error, ErrorKind, Result};
+use super::LedgerReader;
+use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::journal::Lines;
-use crate::journal::format::Layout;
 use crate::journal::read::last::before_last;
 use crate::journal::read::moved;
 use crate::metrics::ExecutionMetrics;
 
 /// The records of a ledger in the order in which they were appended, over all its segments.
 ///
-/// A line that is no record is an [`ErrorKind::Malformed`] with its path, line and byte; lines that were
-/// [archived](crate::Ledger::archive_segments) before they were given are an [`ErrorKind::Archived`] with their numbers. The
-/// next call goes on after them. So it does after a sealed segment that this process may not read, which is an
-/// [`ErrorKind::Io`] with its path. Any other error ends the iteration. Holds one line at a time, takes no lock and disturbs
-/// no writer; a line that is still being written is not given.
+/// Three errors do not end the iteration; the next call continues after them:
+/// - [`ErrorKind::Malformed`], with path, line and byte, for a line that is not a record;
+/// - [`ErrorKind::Archived`], with their numbers, for lines that were [archived](crate::Ledger::archive_segments) before
+///   they were read;
+/// - [`ErrorKind::Io`], with its path, for a sealed segment that this process may not read.
 ///
-/// When it has given all, it can be asked again later: it goes on with what was appended since, in later segments too.
+/// Holds one line at a time. A line that is still being written is not returned. After the last record the iterator
+/// returns `None`, and can be asked again later: it continues with what was appended since, in later segments too.
 #[derive(Debug)]
 pub struct Records {
     lines: Lines,
     failed: bool,
     /// Segment and number of the last line that has a number.
     last: Option<(u64, u64)>,
-    /// What comes after lines that are gone.
+    /// The record after lines that are gone.
     next: Option<Result<ExecutionMetrics>>,
 }
 
-impl Records {
-    /// Reads the ledger whose active segment is `path`, without opening it for writing: nothing is created, recovered
-    /// or swept. Plain JSON lines written by others are read as well.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`] when there is no file at `path` and no ledger either, or it cannot be read;
-    /// [`ErrorKind::Unsuitable`] when a directory, a FIFO or a device stands there.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self::new(Lines::from_start(Arc::new(Disk), Layout::to_read(path.as_ref())?)))
+impl LedgerReader {
+    /// The records of the ledger in the order in which they were appended.
+    pub fn records(&self) -> Records {
+        Records::new(Lines::from_start(Arc::clone(&self.storage), self.layout.clone()))
     }
 
-    /// As [`open`](Self::open), from the last `count` lines on that are not empty. However large the ledger is, only the
-    /// segments that hold them are read.
+    /// Like [`records`](Self::records), but from the last `count` lines on that are not empty. However large the ledger is,
+    /// only the segments that hold them are read.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and [`ErrorKind::Io`] when a segment cannot be read.
+    /// [`ErrorKind::Io`] if a segment cannot be read.
     ///
     /// ```
-    /// use runledger::{Ledger, Records, Skill};
+    /// use runledger::{Ledger, Skill};
     ///
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("execution_metrics.jsonl");
@@ -56,21 +50,52 @@ impl Records {
     /// let record = |name: &str| assert!(ledger.begin(Skill::new(name, "1.0.0")).succeed().is_durable());
     /// ["first", "second", "third"].map(record);
     ///
-    /// let mut last = Records::open_last(&path, 2)?;
+    /// let mut last = ledger.reader().records_from_last(2)?;
     /// let mut names = || last.by_ref().map(|record| Ok(record?.skill_name)).collect::<runledger::Result<Vec<_>>>();
     /// assert_eq!(names()?, ["second", "third"]);
     /// record("fourth");
     /// assert_eq!(names()?, ["fourth"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn open_last(path: impl AsRef<Path>, count: usize) -> Result<Self> {
-        let layout = Layout::to_read(path.as_ref())?;
-        let cursor = before_last(&Disk, &layout, count)?;
-        Ok(Self::new(Lines::resume(Arc::new(Disk), layout, cursor)))
+    pub fn records_from_last(&self, count: usize) -> Result<Records> {
+        let cursor = before_last(&*self.storage, &self.layout, count)?;
+        Ok(Records::new(Lines::resume(Arc::clone(&self.storage), self.layout.clone(), cursor)))
+    }
+}
+
+impl Records {
+    fn new(lines: Lines) -> Self {
+        Self { lines: lines.passing_unreadable(), failed: false, last: None, next: None }
     }
 
-    pub(super) fn new(lines: Lines) -> Self {
-        Self { lines: lines.passing_unreadable(), failed: false, last: None, next: None }
+    /// Passes each record that there is now to `take`, in order. Adds what it skips to `skipped`: lines that are not
+    /// records, and segments that this process may not read.
+    ///
+    /// # Errors
+    /// The first error of `take`; [`ErrorKind::Archived`] if lines were moved away before they were read;
+    /// [`ErrorKind::Io`] if the disk fails, or if there were segments that this process may not read and not one record.
+    pub fn each<E: From<Error>>(
+        &mut self,
+        skipped: &mut Skipped,
+        mut take: impl FnMut(ExecutionMetrics) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let (mut unreadable, mut is_empty) = (Vec::new(), true);
+        for record in self {
+            match record {
+                Ok(record) => {
+                    is_empty = false;
+                    take(record)?;
+                }
+                Err(error) if error.kind() == ErrorKind::Malformed => skipped.add(error),
+                Err(error) if error.is_denied() => unreadable.push(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if is_empty && let Some(error) = unreadable.pop() {
+            return Err(error.into());
+        }
+        skipped.add_unreadable(unreadable);
+        Ok(())
     }
 }
 
@@ -95,8 +120,8 @@ impl Iterator for Records {
                     let Some(gone) = gone else { return Some(found) };
                     let (segment, path) = (line.segment, line.path.to_owned());
                     let (storage, layout) = self.lines.source();
-                    // Events that cannot be read tell of no archive: a hole that nothing explains is damage, for a
-                    // verification to name, and keeps no reader from what follows.
+                    // If the events cannot be read, or do not report an archive, the gap is damage. A verification names
+                    // it; it does not keep a reader from what follows.
                     if !moved::is_moved_up_to(storage, layout, segment).unwrap_or(false) {
                         return Some(found);
                     }
@@ -118,7 +143,7 @@ impl Iterator for Records {
     }
 }
 
-/// The record in a line.
+/// Reads the record in a line.
 pub(super) fn record(line: &[u8]) -> Result<ExecutionMetrics> {
     let text = std::str::from_utf8(line)
         .map_err(|source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source))?;

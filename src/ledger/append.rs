@@ -1,17 +1,31 @@
-//! Appending many records at once.
+//! Appending records that were made elsewhere.
 
 use std::sync::Arc;
 
-use super::{Answer, Ledger, stored, valid_json};
+use super::json::valid_json;
+use super::store::stored;
+use super::{Answer, Ledger};
 use crate::error::Result;
 use crate::metrics::ExecutionMetrics;
 
 impl Ledger {
-    /// Appends finished records that were made elsewhere, in their order, with one write and one sync for all: a program
-    /// that has many at hand waits for the disk once. Gives the answer to each, in the same order.
+    /// Appends a finished record that was made elsewhere.
     ///
     /// # Errors
-    /// Each record's own, as [`append`](Self::append) gives it. One that is refused keeps no other out.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason and nothing written, for a record that
+    /// [`validate`](ExecutionMetrics::validate) refuses, or whose JSON is longer than
+    /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) less 4 KiB. A disk that refuses is an [`Answer`], not an
+    /// error.
+    pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
+        Ok(self.store_in_time(valid_json(record)?, None))
+    }
+
+    /// Like [`append`](Self::append), but appends many records in their order, with one write and one sync for all.
+    /// Returns the answer to each, in the same order.
+    ///
+    /// # Errors
+    /// Each record has an error of its own, like that of [`append`](Self::append). A record that is refused does not keep
+    /// the others out.
     ///
     /// ```
     /// use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Timestamp, Uuid};
@@ -43,7 +57,7 @@ impl Ledger {
         })
     }
 
-    /// Stores those that are valid.
+    /// Stores the valid records.
     fn store_all(&self, jsons: &[Result<String>]) -> Vec<Result<Answer>> {
         let journal = &self.shared.journal;
         let since = journal.seen_end();
@@ -51,7 +65,7 @@ impl Ledger {
         if valid.is_empty() {
             return jsons.iter().flat_map(|json| json.as_ref().err()).cloned().map(Err).collect();
         }
-        // One that is too long for any file keeps no other out.
+        // A record that is too long for any file does not keep the others out.
         let fits: Vec<_> = valid.into_iter().filter(|json| journal.check_payload(json).is_ok()).collect();
         let appended = journal.append_all(&fits);
         if appended.is_ok() {

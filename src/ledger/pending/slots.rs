@@ -11,9 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::mutex::lock;
-use super::pending::Pending;
-use super::places::Places;
+use super::stored::Pending;
 use crate::disk::lock::Locked;
 use crate::disk::per_process::PerProcess;
 use crate::disk::platform;
@@ -23,6 +21,9 @@ use crate::id::new_id;
 use crate::journal::format::Layout;
 use crate::journal::format::line::{self, Link};
 use crate::journal::{Cursor, PAYLOAD_BYTES_MAX};
+use crate::ledger::clock;
+use crate::ledger::mutex::lock;
+use crate::ledger::places::Places;
 use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
 
 const SLOT_BYTES: usize = 1024;
@@ -31,8 +32,8 @@ const END: &str = ".slots";
 
 /// Who owns an in-flight file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Owner {
-    pub(super) pid: u32,
+pub(in crate::ledger) struct Owner {
+    pub(in crate::ledger) pid: u32,
     start: Option<u64>,
     boot: Option<String>,
     namespace: Option<String>,
@@ -40,7 +41,7 @@ pub(super) struct Owner {
 
 /// Why an owner is known to be dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Death {
+pub(in crate::ledger) enum Death {
     Ended,
     Restart,
 }
@@ -82,7 +83,7 @@ struct Mark<'r> {
     record: MarkedRecord<'r>,
 }
 
-/// What [`Ledger::begin`](super::Ledger::begin) knows.
+/// What [`Ledger::begin`](crate::Ledger::begin) knows.
 #[derive(Serialize)]
 struct MarkedRecord<'r> {
     execution_id: Uuid,
@@ -100,7 +101,7 @@ struct MarkedRecord<'r> {
 }
 
 /// The sealed line that marks `record` as begun after `since`.
-pub(super) fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
+pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
     let begun = MarkedRecord {
         execution_id: record.execution_id,
         skill_name: &record.skill_name,
@@ -127,7 +128,7 @@ pub(super) fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> 
 
 /// The in-flight file of this process.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(in crate::ledger) struct Slots {
     storage: Arc<dyn Storage>,
     layout: Layout,
     sync: bool,
@@ -145,10 +146,10 @@ struct State {
 
 /// Where a mark stands.
 #[derive(Debug, Clone)]
-pub(super) struct Slot {
+pub(in crate::ledger) struct Slot {
     file: Arc<dyn StorageFile>,
     /// The process that made the mark.
-    pub(super) process: u32,
+    pub(in crate::ledger) process: u32,
     first: u64,
     count: u64,
 }
@@ -161,13 +162,13 @@ fn seal(payload: &[u8]) -> Vec<u8> {
 }
 
 impl Slots {
-    pub(super) fn open(storage: Arc<dyn Storage>, layout: Layout, sync: bool) -> Result<Self> {
+    pub(in crate::ledger) fn open(storage: Arc<dyn Storage>, layout: Layout, sync: bool) -> Result<Self> {
         let state = PerProcess::new(Mutex::new(State::create(&*storage, &layout, sync)?));
         Ok(Self { storage, layout, sync, state })
     }
 
     /// The name that the files of this process have.
-    pub(super) fn stem(&self) -> Result<Uuid> {
+    pub(in crate::ledger) fn stem(&self) -> Result<Uuid> {
         Ok(self.own_state()?.stem)
     }
 
@@ -179,7 +180,7 @@ impl Slots {
 
     /// Marks an execution as begun, by the line that [`mark`] made. It is in the page cache, or synced if the options ask
     /// for it.
-    pub(super) fn begin(&self, line: &[u8]) -> Result<Slot> {
+    pub(in crate::ledger) fn begin(&self, line: &[u8]) -> Result<Slot> {
         let count = line.len().div_ceil(SLOT_BYTES) as u64;
         let mut state = self.own_state()?;
         let first = match state.free.pop() {
@@ -202,7 +203,7 @@ impl Slots {
 
     /// Takes the mark of an execution away whose record stands elsewhere now. If that fails, a sweep finds the record
     /// in the ledger and passes the mark over.
-    pub(super) fn end(&self, slot: &Slot) -> Result<()> {
+    pub(in crate::ledger) fn end(&self, slot: &Slot) -> Result<()> {
         let Some(state) = self.state.get().filter(|_| slot.process == std::process::id()) else { return Ok(()) };
         let mut state = lock(state);
         write_all_at(&*slot.file, b" ", slot.first * SLOT_BYTES as u64)
@@ -212,7 +213,7 @@ impl Slots {
     }
 
     /// Removes the file, which holds no mark any more.
-    pub(super) fn close(&self) {
+    pub(in crate::ledger) fn close(&self) {
         let Some(state) = self.state.get() else { return };
         let state = lock(state);
         let all_free = state.free.len() as u64 + 1 == state.unused;
@@ -233,7 +234,7 @@ impl State {
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
         const TRIES: usize = 16;
         for _ in 0..TRIES {
-            let stem = new_id(super::clock::now().unix_ms());
+            let stem = new_id(clock::now().unix_ms());
             let path = path(layout, stem);
             let made = Self::make(storage, layout, &path, sync)
                 .map_err(|source| Error::io("make the file of begun executions", &path, source))?;
@@ -269,25 +270,25 @@ impl State {
 
 /// What a dead process left.
 #[derive(Debug)]
-pub(super) struct Left {
-    pub(super) path: PathBuf,
-    pub(super) stem: String,
+pub(in crate::ledger) struct Left {
+    pub(in crate::ledger) path: PathBuf,
+    pub(in crate::ledger) stem: String,
     /// Pid and cause; `None` if the file was not even begun.
-    pub(super) death: Option<(u32, Death)>,
-    pub(super) marks: Vec<Pending>,
+    pub(in crate::ledger) death: Option<(u32, Death)>,
+    pub(in crate::ledger) marks: Vec<Pending>,
     /// The file's lock, if it could be had, until the sweep is done.
     _lock: Option<Locked>,
 }
 
 /// True if no process but this one, whose file is `own`, has an in-flight file.
-pub(super) fn is_alone(storage: &dyn Storage, layout: &Layout, own: Uuid) -> Result<bool> {
+pub(in crate::ledger) fn is_alone(storage: &dyn Storage, layout: &Layout, own: Uuid) -> Result<bool> {
     let own = own.to_string();
     let others = each_file(storage, layout, END, &mut Vec::new(), |_, stem| Ok((stem != own).then_some(())))?;
     Ok(others.is_empty())
 }
 
 /// The in-flight files of processes that are dead. Those that may not be examined are added to `denied`.
-pub(super) fn left_behind(
+pub(in crate::ledger) fn left_behind(
     storage: &dyn Storage,
     layout: &Layout,
     own: Option<Uuid>,
@@ -302,7 +303,7 @@ pub(super) fn left_behind(
 
 /// What `look` makes of each in-flight file whose name has that `end`, given its path and the rest of its name. One that
 /// is gone by then was swept or completed; one that may not be read is added to `denied`, and so is their directory.
-pub(super) fn each_file<T>(
+pub(in crate::ledger) fn each_file<T>(
     storage: &dyn Storage,
     layout: &Layout,
     end: &str,
@@ -328,7 +329,7 @@ pub(super) fn each_file<T>(
 }
 
 /// What was read; `None` if it may not be, which is added to `denied`.
-pub(super) fn unless_denied<T>(read: Result<T>, denied: &mut Vec<Error>) -> Result<Option<T>> {
+pub(in crate::ledger) fn unless_denied<T>(read: Result<T>, denied: &mut Vec<Error>) -> Result<Option<T>> {
     match read {
         Err(error) if error.is_denied() => {
             denied.push(error);
@@ -356,14 +357,14 @@ fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<
 
 /// What stands in the in-flight file of one process, dead or alive.
 #[derive(Debug)]
-pub(super) struct Begun {
+pub(in crate::ledger) struct Begun {
     /// Whether its process lives.
-    pub(super) alive: bool,
-    pub(super) marks: Vec<Pending>,
+    pub(in crate::ledger) alive: bool,
+    pub(in crate::ledger) marks: Vec<Pending>,
 }
 
 /// The in-flight files of all processes, which are left as they are. Those that may not be read are added to `denied`.
-pub(super) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<Begun>> {
+pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<Begun>> {
     each_file(storage, layout, END, denied, |path, _| {
         let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::Read)?);
         let Some(owner) = read_owner(&*file)? else { return Ok(None) };

@@ -4,23 +4,28 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::bare::bare;
-use super::event::LedgerEvent;
-use super::pending::{Pending, without_record};
-use super::places::Places;
 use super::slots::{self, Death, Left, unless_denied};
 use super::spill;
+use super::stored::{Pending, without_record};
 use crate::disk::lock::LockFile;
 use crate::disk::unless_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::write::events;
 use crate::journal::{Journal, JournalOptions};
+use crate::ledger::bare::bare;
+use crate::ledger::event::LedgerEvent;
+use crate::ledger::places::Places;
 use crate::metrics::{ExecutionMetrics, Status};
 
 /// Sweeps the files of dead processes. Any number of openers may do so at once, and each may die at it: a record is
 /// appended only if its execution has none in the ledger. Another process that sweeps is waited for until `deadline`. What
 /// this process may not read is a warning, and the rest is swept.
-pub(super) fn sweep(journal: &Journal, options: &JournalOptions, own: Uuid, deadline: Duration) -> Result<()> {
+pub(in crate::ledger) fn sweep(
+    journal: &Journal,
+    options: &JournalOptions,
+    own: Uuid,
+    deadline: Duration,
+) -> Result<()> {
     let layout = journal.layout();
     let storage = &options.storage;
     if slots::is_alone(&**storage, layout, own)? {
@@ -70,7 +75,7 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
 }
 
 /// Appends those of `pending` whose execution has no record in the ledger yet, and says how many that were.
-pub(super) fn append_missing(journal: &Journal, pending: Vec<Pending>) -> Result<u64> {
+pub(in crate::ledger) fn append_missing(journal: &Journal, pending: Vec<Pending>) -> Result<u64> {
     if pending.is_empty() {
         return Ok(0);
     }

@@ -18,11 +18,11 @@ mod tests;
 
 use std::io;
 use std::marker::PhantomData;
-use std::path::Path;
 use std::sync::Arc;
 
+use super::LedgerReader;
 use super::records::record;
-use crate::disk::{Disk, Storage};
+use crate::disk::Storage;
 use crate::error::{Error, Result, Skipped};
 use crate::journal::Cursor;
 use crate::journal::format::Layout;
@@ -45,7 +45,7 @@ const TAIL: (u64, Sharing) = (256 * 1024, Sharing { blocks_alone: 2, threads: No
 /// takes no lock and disturbs no writer.
 ///
 /// ```
-/// use runledger::{Ledger, Scan, Skill};
+/// use runledger::{Ledger, Skill};
 ///
 /// let directory = tempfile::tempdir()?;
 /// let path = directory.path().join("log.jsonl");
@@ -53,7 +53,7 @@ const TAIL: (u64, Sharing) = (256 * 1024, Sharing { blocks_alone: 2, threads: No
 /// for skill in ["publish", "publish", "summarise"] {
 ///     ledger.begin(Skill::new(skill, "1.0.0")).succeed();
 /// }
-/// let publish = Scan::open(&path)?.fold(
+/// let publish = ledger.reader().scan().fold(
 ///     || 0,
 ///     |count, fields| *count += u64::from(fields.skill_name == "publish"),
 ///     |count, later| *count += later,
@@ -77,7 +77,7 @@ pub struct Scanned<A> {
     /// The lines that are no records: all are counted, the first of each file are named. And the segments that this
     /// process may not read.
     pub skipped: Skipped,
-    /// Where the next line will begin, to go on there: [`Scan::after`].
+    /// Where the next line will begin, to continue there with [`Scan::after`].
     pub end: Cursor,
 }
 
@@ -107,20 +107,14 @@ struct Part<A> {
     errors: Vec<(u64, u64, Error)>,
 }
 
+impl LedgerReader {
+    /// A pass over the fields of all records, on all cores.
+    pub fn scan(&self) -> Scan {
+        Scan { storage: Arc::clone(&self.storage), layout: self.layout.clone(), start: Cursor::START }
+    }
+}
+
 impl Scan {
-    /// A pass over the ledger whose active segment is `path`, without opening it for writing: nothing is created,
-    /// recovered or swept. Plain JSON lines written by others are read as well.
-    ///
-    /// # Errors
-    /// As [`Records::open`](crate::Records::open).
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self::new(Arc::new(Disk), Layout::to_read(path.as_ref())?))
-    }
-
-    pub(super) fn new(storage: Arc<dyn Storage>, layout: Layout) -> Self {
-        Self { storage, layout, start: Cursor::START }
-    }
-
     /// The pass over what comes after `cursor`, the [`end`](Scanned::end) of an earlier one.
     #[must_use]
     pub fn after(self, cursor: Cursor) -> Self {

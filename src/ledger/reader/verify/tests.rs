@@ -1,5 +1,7 @@
 //! What is found does not depend on how the ledger is cut into blocks and shared out.
 
+use crate::disk::Disk;
+use crate::ledger::Ledger;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 

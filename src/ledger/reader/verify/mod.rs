@@ -9,12 +9,12 @@ mod check;
 pub(super) mod tests;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::Ledger;
-use crate::disk::{Disk, FileType, Stat, Storage};
+use super::LedgerReader;
+use crate::disk::{FileType, Stat, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Head;
 use crate::journal::format::Layout;
@@ -142,42 +142,39 @@ impl Verification {
     }
 }
 
-/// Verifies the ledger whose active segment is `path`: every line, the chain over all segments, and that it still
-/// contains each of `heads`. Reads only and takes no lock.
-///
-/// All cores compute hashes, up to 16. The memory is constant: for each core 256 KiB of the ledger, and what was found in
-/// eight blocks of as much; where a line is longer, that line.
-///
-/// A chain alone cannot show that its end was cut off, or that all of it was written anew. The machinery knows what was
-/// synced, so a cut end is a fault as long as the machinery is there; heads that were kept elsewhere show both.
-///
-/// A copy of one segment, without the machinery beside it, is verified by itself: [`Verification::notes`] say what is
-/// missing, and whether lines come before its first one.
-///
-/// # Errors
-/// [`ErrorKind::Io`] when there is no ledger at `path`, nor a copy of a segment, or the disk fails;
-/// [`ErrorKind::Abandoned`] when a
-/// thread of the verification panicked. Faults are no errors.
-pub fn verify(path: impl AsRef<Path>, heads: &[Head]) -> Result<Verification> {
-    verify_on(&Disk, &Layout::new(path.as_ref()), heads)
-}
-
-impl Ledger {
-    /// As [`verify`], on this ledger: what other threads and processes append meanwhile may or may not be included.
+impl LedgerReader {
+    /// Verifies the ledger: every line, the chain over all segments, and that it still contains each of `heads`.
+    ///
+    /// All cores compute hashes, up to 16. The memory is constant: 256 KiB of the ledger for each core, and the findings of
+    /// eight such blocks; where a line is longer, that line.
+    ///
+    /// A chain alone cannot show that its end was cut off, or that all of it was written again. The machinery knows what was
+    /// synced, so a cut end is a fault while the machinery is there; heads that were kept elsewhere show both.
+    ///
+    /// A copy of one segment, without the machinery beside it, is verified by itself: [`Verification::notes`] say what is
+    /// missing, and whether lines come before its first one.
     ///
     /// # Errors
-    /// As [`verify`].
+    /// [`ErrorKind::Io`] if `path` is neither a ledger nor a copy of a segment, or the disk fails;
+    /// [`ErrorKind::Abandoned`] if a thread of the verification panicked. Faults are not errors.
     pub fn verify(&self, heads: &[Head]) -> Result<Verification> {
-        verify_on(&*self.shared.options.journal.storage, self.shared.journal.layout(), heads)
+        verify_in(&*self.storage, &self.layout, heads, BLOCK_BYTES, Sharing::default())
+    }
+
+    /// Lines that the machinery knows to have been synced and that are not there, each a [`FaultKind::Truncated`]; normally
+    /// empty. Reads no line, only names, lengths and one small file. A [verification](Self::verify) finds more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the disk fails.
+    pub fn truncations(&self) -> Result<Vec<Fault>> {
+        let (storage, layout) = (&*self.storage, &self.layout);
+        let found = Known::from_area(storage, layout).truncations(storage, layout)?;
+        Ok(found.into_iter().map(Fault::from).collect())
     }
 }
 
-/// Large enough that taking one costs nothing, and what is found in some is little.
+/// Large enough that taking a block costs nothing, and small enough that the findings of some take little memory.
 const BLOCK_BYTES: u64 = 256 * 1024;
-
-fn verify_on(disk: &dyn Storage, layout: &Layout, heads: &[Head]) -> Result<Verification> {
-    verify_in(disk, layout, heads, BLOCK_BYTES, Sharing::default())
-}
 
 fn verify_in(
     disk: &dyn Storage,
@@ -220,16 +217,16 @@ fn verify_in(
     if id.is_none() && found.head.seq == 0 { Err(absent()) } else { Ok(found) }
 }
 
-/// What the machinery of the ledger at `path` knows to have been synced and is not there, each a
-/// [`FaultKind::Truncated`]; as a rule nothing. Reads no line: a small read and a few looks at names and lengths. A
-/// [verification](verify) finds more.
-///
-/// # Errors
-/// As [`Records::open`](super::Records::open).
-pub fn truncations(path: impl AsRef<Path>) -> Result<Vec<Fault>> {
-    let layout = Layout::to_read(path.as_ref())?;
-    let found = Known::from_area(&Disk, &layout).truncations(&Disk, &layout)?;
-    Ok(found.into_iter().map(Fault::from).collect())
+impl fmt::Display for Fault {
+    /// Such as `gap: logs/a.jsonl: line 3 (byte 1801): seq 3: expected 2`; `seq -` if the number is unknown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: ", self.kind, self.path.display())?;
+        if self.line > 0 {
+            write!(f, "line {} (byte {}): ", self.line, self.byte)?;
+        }
+        let seq = self.seq.map_or_else(|| "-".to_owned(), |seq| seq.to_string());
+        write!(f, "seq {seq}: {}", self.found)
+    }
 }
 
 impl From<Truncation> for Fault {

@@ -16,9 +16,9 @@ use crate::metrics::ExecutionMetrics;
 
 /// A record, and an end of the ledger before it: if the record is in the ledger, it stands after that.
 #[derive(Debug, Clone)]
-pub(super) struct Pending {
-    pub(super) since: Cursor,
-    pub(super) record: ExecutionMetrics,
+pub(in crate::ledger) struct Pending {
+    pub(in crate::ledger) since: Cursor,
+    pub(in crate::ledger) record: ExecutionMetrics,
 }
 
 #[derive(Deserialize)]
@@ -30,7 +30,7 @@ struct StoredPending {
 
 impl Pending {
     /// The JSON object that stores a record, given as JSON, with its cursor.
-    pub(super) fn to_json(since: Cursor, record: &[u8]) -> Vec<u8> {
+    pub(in crate::ledger) fn to_json(since: Cursor, record: &[u8]) -> Vec<u8> {
         let Cursor { segment, offset, .. } = since;
         let mut json = format!("{{\"segment\":{segment},\"offset\":{offset},\"record\":").into_bytes();
         json.extend_from_slice(record);
@@ -38,7 +38,7 @@ impl Pending {
         json
     }
 
-    pub(super) fn from_json(json: &[u8]) -> Option<Self> {
+    pub(in crate::ledger) fn from_json(json: &[u8]) -> Option<Self> {
         let StoredPending { segment, offset, record } = serde_json::from_slice(json).ok()?;
         // After a power cut numbers are given again, so no line after the place is passed over by its number.
         Some(Self { since: Cursor { segment, offset, lines: 0, seq: 0 }, record })
@@ -46,7 +46,7 @@ impl Pending {
 }
 
 /// Appends a record, given as JSON, and syncs it.
-pub(super) fn append(file: &dyn StorageFile, since: Cursor, record: &[u8]) -> io::Result<()> {
+pub(in crate::ledger) fn append(file: &dyn StorageFile, since: Cursor, record: &[u8]) -> io::Result<()> {
     // Begun with a line feed, so that what a failed write left before it is a line of its own, which is no record.
     let mut line = vec![b'\n'];
     line::seal(&Pending::to_json(since, record), &Link::START, &mut line);
@@ -57,14 +57,14 @@ pub(super) fn append(file: &dyn StorageFile, since: Cursor, record: &[u8]) -> io
 
 /// What stands in a file of such records.
 #[derive(Debug, Default)]
-pub(super) struct Stored {
-    pub(super) records: Vec<Pending>,
+pub(in crate::ledger) struct Stored {
+    pub(in crate::ledger) records: Vec<Pending>,
     /// Whether it holds anything else: what a failed write left, or a record that was damaged since.
-    pub(super) rest: bool,
+    pub(in crate::ledger) rest: bool,
 }
 
 /// Reads what [`append`] wrote.
-pub(super) fn read(file: Arc<dyn StorageFile>) -> io::Result<Stored> {
+pub(in crate::ledger) fn read(file: Arc<dyn StorageFile>) -> io::Result<Stored> {
     let mut stored = Stored::default();
     let mut lines = Splitter::new(file, 0);
     while let Some(piece) = lines.next_piece()? {
@@ -87,7 +87,7 @@ struct Id {
 
 /// The executions of `pending` that have no record in the ledger, whose lines `lines_from` reads. Where it passes a segment
 /// that may not be read, that is added to `denied`, and nothing is known of the lines in it.
-pub(super) fn without_record<'p>(
+pub(in crate::ledger) fn without_record<'p>(
     pending: impl Iterator<Item = &'p Pending> + Clone,
     lines_from: impl FnOnce(Cursor) -> Lines,
     denied: &mut Vec<Error>,

@@ -1,7 +1,11 @@
 //! What a refresh gives is what a pass over all records gives, whatever was done to the ledger or the checkpoint between.
 
+use crate::disk::{Disk, Storage};
+use crate::journal::format::Layout;
 use std::cell::Cell;
+use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,7 +17,7 @@ use crate::disk::{Access, append_all};
 use crate::error::ErrorKind;
 use crate::journal::format::line::{Link, seal};
 use crate::ledger::places::Places;
-use crate::ledger::verify::tests::{damage, damaged, segments};
+use crate::ledger::reader::verify::tests::{damage, damaged, segments};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// A ledger that the tests write by themselves, from an empty one on.
@@ -98,13 +102,17 @@ impl Place {
         self.layout.baseline_checkpoint("skill")
     }
 
-    /// BaselineBy skill; whatever was read is kept.
-    fn refresh(&self) -> Refreshed {
+    /// By skill; writes a checkpoint whatever was read.
+    fn refresh(&self) -> LedgerBaselines {
         self.refresh_by(BaselineBy::Skill, 0)
     }
 
-    fn refresh_by(&self, by: BaselineBy, bytes_min: u64) -> Refreshed {
-        refresh(&self.storage, &self.layout, by, bytes_min).unwrap()
+    fn refresh_by(&self, by: BaselineBy, bytes_min: u64) -> LedgerBaselines {
+        self.reader().refresh(by, bytes_min).unwrap()
+    }
+
+    fn reader(&self) -> LedgerReader {
+        LedgerReader::new(Arc::clone(&self.storage), self.layout.clone())
     }
 
     fn file(&self, by: BaselineBy) -> CheckpointFile<'_> {
@@ -114,7 +122,7 @@ impl Place {
 
     /// All that a pass over all records tells.
     fn full(&self, by: BaselineBy) -> [String; 2] {
-        let scan = Scan::open(self.layout.active()).unwrap();
+        let scan = self.reader().scan();
         let mut scanned = scan.fold(|| Accumulator::by(by), Accumulator::add_fields, Accumulator::merge).unwrap();
         scanned.value.skip_all(scanned.skipped);
         told(&scanned.value.finish())
@@ -305,7 +313,7 @@ fn an_edit_in_place_of_the_active_segment_comes_to_light_when_the_checkpoint_is_
     place.write(place.layout.active(), text.replacen("publish", "PUBLISH", 1).as_bytes());
     assert_ne!(place.full(BaselineBy::Skill), before);
     assert_eq!(told(&place.refresh().baselines), before, "only what is new is read");
-    assert!(!crate::verify(place.layout.active(), &[]).unwrap().is_clean());
+    assert!(!place.reader().verify(&[]).unwrap().is_clean());
     place.storage.remove(&place.checkpoint()).unwrap();
     assert_eq!(told(&place.refresh().baselines), place.full(BaselineBy::Skill));
 }
@@ -433,7 +441,9 @@ fn many_at_once_do_each_other_no_harm() {
                 scope.spawn(|| {
                     let mut last = 0;
                     while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                        let refreshed = refresh(&storage, &layout, BaselineBy::Environment, 0).unwrap();
+                        let refreshed = LedgerReader::new(Arc::clone(&storage), layout.clone())
+                            .refresh(BaselineBy::Environment, 0)
+                            .unwrap();
                         assert_eq!(refreshed.notes.len(), 0, "{:?}", refreshed.notes);
                         let now = refreshed.baselines.get("prod").unwrap().sample_size;
                         assert!(now >= last, "{now} after {last}");

@@ -1,0 +1,75 @@
+//! Beginning an execution.
+
+use super::pending::slots::{self, Slot};
+use super::{Execution, Ledger, Skill};
+use crate::error::Result;
+use crate::id::new_id;
+use crate::metrics::{ExecutionMetrics, RunIds};
+
+impl Ledger {
+    /// Begins an execution. It cannot fail: if the begin mark cannot be written, the execution's own answer says so.
+    pub fn begin(&self, skill: Skill) -> Execution {
+        self.begin_within(skill, None)
+    }
+
+    /// Begins an execution that belongs to `parent`, if there is one.
+    pub(super) fn begin_within(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> Execution {
+        let record = self.new_record(skill, parent);
+        let mark = self.mark(&record);
+        Execution::begin(self.clone(), record, mark)
+    }
+
+    /// A record with all that is known of an execution when it begins.
+    pub(super) fn new_record(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> ExecutionMetrics {
+        let options = &self.shared.options;
+        let now = self.now();
+        let mut record = ExecutionMetrics::new(new_id(now.unix_ms()), skill.name, skill.version, now);
+        record.orchestrator_version.clone_from(&options.orchestrator_version);
+        record.operator.clone_from(&options.operator);
+        record.environment.clone_from(&options.environment);
+        record.kind = skill.kind;
+        record.run = skill.run;
+        inherit(&mut record.run, parent.map_or(&options.run, |parent| &parent.run));
+        let path = parent.and_then(|parent| parent.skill_path_in_dag.as_deref());
+        record.skill_path_in_dag = Some(match path {
+            Some(path) => format!("{path} -> {}", record.skill_name),
+            None => record.skill_name.clone(),
+        });
+        if let Some(parent) = parent {
+            record.run.parent_execution_id = Some(parent.execution_id);
+        }
+        record
+    }
+
+    /// Writes the begin mark of an execution.
+    fn mark(&self, record: &ExecutionMetrics) -> Result<Slot> {
+        let line = slots::mark(self.shared.journal.seen_end(), record)?;
+        // A mark that comes too late does no harm: a sweep skips it if the execution has a record by then.
+        self.in_time(move |ledger| ledger.shared.slots.begin(&line), |_, _| ())
+            .unwrap_or_else(|missed| Err(self.missed("mark an execution as begun", missed)))
+    }
+}
+
+/// Fills the fields of `run` that are `None` from what it belongs to.
+fn inherit(run: &mut RunIds, from: &RunIds) {
+    if run.parent_execution_id.is_none() {
+        run.parent_execution_id = from.parent_execution_id;
+    }
+    let fields = [
+        (&mut run.run_id, &from.run_id),
+        (&mut run.parent_run_id, &from.parent_run_id),
+        (&mut run.session_id, &from.session_id),
+        (&mut run.correlation_id, &from.correlation_id),
+        (&mut run.agent_name, &from.agent_name),
+        (&mut run.task_id, &from.task_id),
+        (&mut run.description, &from.description),
+        (&mut run.mode, &from.mode),
+        (&mut run.trace_id, &from.trace_id),
+        (&mut run.span_id, &from.span_id),
+    ];
+    for (field, inherited) in fields {
+        if field.is_none() {
+            field.clone_from(inherited);
+        }
+    }
+}

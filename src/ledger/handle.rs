@@ -1,0 +1,162 @@
+//! Opening a ledger, and what can be reached from it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::Ledger;
+use super::deadline::Helpers;
+use super::frozen::BaselineJournal;
+use super::options::Options;
+use super::pending::slots::Slots;
+use super::pending::spill::Spill;
+use super::places::Places;
+use super::reader::LedgerReader;
+use super::shared::{Lost, Shared};
+use crate::cost::{Cost, PriceTable};
+use crate::disk::make_directory;
+use crate::disk::per_process::PerProcess;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::warnings::OnStderr;
+use crate::journal::{Durability, Head, Journal, JournalOptions};
+use crate::metrics::{Call, Timestamp};
+use crate::quota::{Limits, Quota, QuotaOptions};
+
+impl Ledger {
+    /// Opens the ledger whose active segment is `path`, such as `logs/execution_metrics.jsonl`, with the default
+    /// [`Options`]. Creates it and its directories if they do not exist. Repairs what a crash left, and records the
+    /// executions of dead processes as interrupted.
+    ///
+    /// Only their user may read the files. The users of a group share a ledger whose directory has the group's write bit
+    /// and the setgid bit (`mkdir -m 2770 logs`). What root creates gets the owner of its directory; see [`Disk`].
+    ///
+    /// [`Disk`]: crate::disk::Disk
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsuitable`] if `path` is not a regular file, holds something else, leaves its machinery no name, is
+    /// in a directory where every user may replace it, or is on a network file system;
+    /// [`ErrorKind::Newer`] for a format that this version does not know;
+    /// [`ErrorKind::Timeout`] if another process keeps the lock of a ledger that is being created;
+    /// [`ErrorKind::Io`] if the disk refuses.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Options::new().open(path)
+    }
+
+    /// The reader of this ledger, which answers every question that needs no lock.
+    pub fn reader(&self) -> LedgerReader {
+        LedgerReader::new(Arc::clone(&self.shared.options.journal.storage), self.shared.journal.layout().clone())
+    }
+
+    /// The ledger's present state, to be kept elsewhere and given to [`LedgerReader::verify`] later.
+    ///
+    /// # Errors
+    /// The errors of [`Journal::head`].
+    pub fn head(&self) -> Result<Head> {
+        self.shared.journal.head()
+    }
+
+    /// The price table that turns usage into cost: the one in the [`Options`], or else the bundled one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Malformed`] if the bundled table cannot be read, which a test rules out.
+    pub fn prices(&self) -> Result<&PriceTable> {
+        match &self.shared.options.prices {
+            Some(prices) => Ok(prices),
+            None => PriceTable::bundled(),
+        }
+    }
+
+    /// Opens the quota beside the ledger, `quota.jsonl` in its directory, with the ledger's clock, disk and warnings.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsuitable`] if the ledger itself is `quota.jsonl`; and the errors of [`Quota::open`].
+    pub fn quota(&self, limits: Limits) -> Result<Quota> {
+        let path = self.beside("quota.jsonl", "open the quota")?;
+        let mut options = QuotaOptions::new(Arc::clone(&self.shared.options.journal.clock));
+        options.journal = self.synced();
+        options.limits = limits;
+        Quota::open(path, options)
+    }
+
+    /// Opens the baselines that were frozen week by week beside the ledger, `baselines.jsonl` in its directory, with the
+    /// ledger's clock, disk and warnings.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsuitable`] if the ledger itself is `baselines.jsonl`; and the errors of [`BaselineJournal::open`].
+    pub fn frozen_baselines(&self) -> Result<BaselineJournal> {
+        BaselineJournal::open(self.beside("baselines.jsonl", "open the frozen baselines")?, self.synced())
+    }
+
+    /// The path of a file in the ledger's directory.
+    fn beside(&self, name: &str, operation: &str) -> Result<PathBuf> {
+        let ledger = self.shared.journal.layout().active();
+        let path = ledger.with_file_name(name);
+        if ledger == path {
+            return Err(Error::new(ErrorKind::Unsuitable, operation)
+                .path(&path)
+                .detail("the ledger itself has this name; give it another"));
+        }
+        Ok(path)
+    }
+
+    /// The options of a journal beside the ledger.
+    fn synced(&self) -> JournalOptions {
+        JournalOptions { durability: Durability::Synced, ..self.shared.options.journal.clone() }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.shared.options.now()
+    }
+
+    /// The cost of a call; `None` if it is unknown.
+    pub(super) fn priced(&self, call: &Call) -> Option<Cost<'_>> {
+        self.prices().ok()?.cost_if_known(call, self.now())
+    }
+}
+
+impl Options {
+    /// Opens the ledger whose active segment is `path`, and creates it if it does not exist.
+    ///
+    /// # Errors
+    /// The errors of [`Ledger::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Ledger> {
+        let journal = self.open_journal(path.as_ref())?;
+        let storage = Arc::clone(&self.journal.storage);
+        let layout = journal.layout().clone();
+        for directory in [layout.inflight(), layout.spill()] {
+            make_directory(&*storage, &directory)?;
+        }
+        let slots = Slots::open(Arc::clone(&storage), layout.clone(), self.sync_begin)?;
+        let spill = Spill::new(storage, layout, slots.stem()?);
+        let shared = Shared {
+            helpers: self.deadline.map(Helpers::new),
+            lost: PerProcess::new(Lost::default()),
+            swept: AtomicBool::new(false),
+            stderr: OnStderr::new(),
+            options: self,
+            journal,
+            slots,
+            spill,
+        };
+        if shared.journal.is_recovered() {
+            shared.sweep(shared.options.journal.lock_deadline);
+        }
+        Ok(Ledger { shared: Arc::new(shared) })
+    }
+
+    fn open_journal(&self, path: &Path) -> Result<Journal> {
+        let without_lock = || Journal::open_without_lock(path, self.journal.clone());
+        if !self.wait_at_open {
+            return without_lock();
+        }
+        match Journal::open(path, self.journal.clone()) {
+            // Other processes kept the lock. Until it can be acquired, records are spilled, which needs no lock.
+            Err(error) if error.kind() == ErrorKind::Timeout => {
+                let journal = without_lock().map_err(|_| error.clone())?;
+                (self.journal.warn)(&error);
+                Ok(journal)
+            }
+            opened => opened,
+        }
+    }
+}

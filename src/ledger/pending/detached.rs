@@ -1,0 +1,299 @@
+//! Detached executions: any process may mark their progress, and complete them. Each has a file, which is not swept.
+//!
+//! The file is a row of lines in the form of [`stored`]. Each line holds the whole record as it was then, and the last one
+//! counts. A process that writes holds the file's lock. The process that completes the execution first appends the finished
+//! record here, then to the ledger, and then removes the file. So without a finished record in the file the ledger has none
+//! either, and is not searched. With one, its cursor says from where on the ledger is to be searched.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::stored::{self, Pending};
+use super::{slots, spill};
+use crate::disk::lock::{Locked, held_for};
+use crate::disk::{Access, Storage, StorageFile, unless_missing};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::new_id;
+use crate::journal::Cursor;
+use crate::journal::format::Layout;
+use crate::ledger::json::{to_json, valid_json};
+use crate::ledger::places::Places;
+use crate::ledger::{Answer, Ledger, Skill};
+use crate::metrics::{ExecutionMetrics, Progress, Status, Timestamp};
+
+const BEGIN: &str = "begin a detached execution";
+const RESUME: &str = "resume an execution";
+
+/// The result of [`DetachedExecution::complete`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+#[must_use = "the record may have been spilled"]
+pub struct Completed {
+    /// The execution's record.
+    pub record: ExecutionMetrics,
+    /// Where the record is: never [`Answer::Lost`], which is an error there, nor [`Answer::Late`].
+    pub answer: Answer,
+}
+
+/// A detached execution that this process has resumed. **Dropping it leaves the execution in flight**, without what was
+/// not marked as progress. No other process can resume it until then.
+#[derive(Debug)]
+#[must_use = "dropping it leaves the execution in flight"]
+pub struct DetachedExecution {
+    ledger: Ledger,
+    path: PathBuf,
+    file: Arc<dyn StorageFile>,
+    record: Box<ExecutionMetrics>,
+    id: Uuid,
+    begun: Timestamp,
+    _lock: Locked,
+}
+
+impl Ledger {
+    /// Begins a detached execution, which belongs to no process: it is in flight until any process
+    /// [resumes](Self::resume) and completes it, for as long as that takes. Where one process runs the execution to its
+    /// end, [`begin`](Self::begin) costs less, and the ledger notices when that process dies.
+    ///
+    /// `fill` fills what else is known of it. A session and a correlation that are `None` in its
+    /// [`RunIds`](crate::metrics::RunIds) get ids of their own. Returns the record so far, which is on stable storage.
+    ///
+    /// ```
+    /// use runledger::{ErrorKind, Ledger, Skill, metrics::Status};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let id = Ledger::open(&path)?.begin_detached(Skill::new("research", "1.0.0"), |_| ())?.execution_id;
+    /// Ledger::open(&path)?.resume(id)?.mark_progress("gathering", Some(50.0))?;
+    ///
+    /// let ledger = Ledger::open(&path)?;
+    /// let mut execution = ledger.resume(id)?;
+    /// execution.record_mut().quality_score = Some(0.95);
+    /// let done = execution.complete(Status::Success)?;
+    /// assert_eq!(ledger.reader().records().next().transpose()?, Some(done.record));
+    /// assert_eq!(ledger.resume(id).unwrap_err().kind(), ErrorKind::Ended);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`], with every reason and nothing written, for a record that [`append`](Self::append) would
+    /// refuse once it has an end; [`ErrorKind::Io`] if the disk refuses: then nothing was begun.
+    pub fn begin_detached(&self, skill: Skill, fill: impl FnOnce(&mut ExecutionMetrics)) -> Result<ExecutionMetrics> {
+        let mut record = self.new_record(skill, None);
+        let own_id = || new_id(record.timestamp_start.unix_ms()).to_string();
+        let (session, correlation) = (own_id(), own_id());
+        record.run.session_id.get_or_insert(session);
+        record.run.correlation_id.get_or_insert(correlation);
+        let (id, begun) = (record.execution_id, record.timestamp_start);
+        fill(&mut record);
+        without_end(&mut record, id, begun);
+        let json = unfinished_json(&record)?;
+
+        let storage = &self.shared.options.journal.storage;
+        let layout = self.shared.journal.layout();
+        let path = path(layout, record.execution_id);
+        let since = self.shared.journal.seen_end();
+        let written = storage.open(&path, Access::AppendNew).and_then(|file| {
+            let written =
+                stored::append(&*file, since, json.as_bytes()).and_then(|()| storage.sync_dir(&layout.inflight()));
+            // A file that stays would be in flight under an id that no caller knows.
+            written.inspect_err(|_| _ = storage.remove(&path))
+        });
+        written.map_err(|source| Error::io(BEGIN, &path, source))?;
+        Ok(record)
+    }
+
+    /// Resumes an execution that [`begin_detached`](Self::begin_detached) has begun, in this or another process.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Ended`] if it was completed; [`ErrorKind::UnknownExecution`] if no such execution was begun here;
+    /// [`ErrorKind::Timeout`] if another process has resumed it for longer than
+    /// [`lock_deadline`](crate::Options::lock_deadline); [`ErrorKind::Io`] if the disk refuses.
+    pub fn resume(&self, id: Uuid) -> Result<DetachedExecution> {
+        let options = &self.shared.options.journal;
+        let path = path(self.shared.journal.layout(), id);
+        let failed = |source| Error::io(RESUME, &path, source);
+        let file: Arc<dyn StorageFile> = match options.storage.open(&path, Access::Append) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(self.not_in_flight(id)?),
+            opened => Arc::from(opened.map_err(failed)?),
+        };
+        let Some(lock) = Locked::take(&file, options.lock_deadline).map_err(failed)? else {
+            return Err(held_for(options.lock_deadline, &path));
+        };
+        // The process that had the lock may have completed the execution and removed the file.
+        let Some(state) = State::read(Arc::clone(&file)).map_err(failed)? else {
+            return Err(self.not_in_flight(id)?);
+        };
+        if let Some(since) = state.since
+            && let Some(record) = self.record_of(id, since)?
+        {
+            remove(&*options.storage, &path)?;
+            return Err(self.ended(&record));
+        }
+        let (id, begun) = (state.record.execution_id, state.record.timestamp_start);
+        let record = Box::new(state.record);
+        Ok(DetachedExecution { ledger: self.clone(), path, file, record, id, begun, _lock: lock })
+    }
+
+    /// Returns why the execution cannot be resumed: it has ended, or was never begun.
+    fn not_in_flight(&self, id: Uuid) -> Result<Error> {
+        Ok(match self.record_of(id, Cursor::START)? {
+            Some(record) => self.ended(&record),
+            None => Error::new(ErrorKind::UnknownExecution, RESUME).path(self.shared.journal.layout().active()).detail(
+                format!("expected an execution that was started here and has not ended, found none of the id {id}"),
+            ),
+        })
+    }
+
+    fn ended(&self, record: &ExecutionMetrics) -> Error {
+        let end = record.timestamp_end.map_or_else(String::new, |end| format!(" at {end}"));
+        let status = record.status.as_ref().map_or_else(String::new, |status| format!(": {status}"));
+        Error::new(ErrorKind::Ended, RESUME)
+            .path(self.shared.journal.layout().active())
+            .detail(format!("{} has ended already{end}{status}", record.execution_id))
+    }
+
+    /// The record of the execution, if the ledger has it after `since` or a spill has it.
+    fn record_of(&self, id: Uuid, since: Cursor) -> Result<Option<ExecutionMetrics>> {
+        let storage = &*self.shared.options.journal.storage;
+        // The spill is read first: a record that leaves it is in the ledger by then.
+        let mut denied = Vec::new();
+        let mut spilled = spill::all(storage, self.shared.journal.layout(), &mut denied)?.records.into_iter();
+        denied.iter().for_each(|error| self.shared.warn(error));
+        if let Some(Pending { record, .. }) = spilled.find(|pending| pending.record.execution_id == id) {
+            return Ok(Some(record));
+        }
+        self.shared.journal.recover()?;
+        // Every record that this crate writes begins so.
+        let beginning = format!("{{\"execution_id\":\"{id}\"");
+        let mut lines = self.shared.journal.lines_from(since);
+        while let Some(line) = lines.next_line()? {
+            if line.bytes.starts_with(beginning.as_bytes())
+                && let Ok(record) = serde_json::from_slice(line.bytes)
+            {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl DetachedExecution {
+    /// The execution's id.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The record as it is now, to fill what has become known. Its id and start stay as they were; its end and status are
+    /// set by [`complete`](Self::complete).
+    pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
+        &mut self.record
+    }
+
+    /// Marks how far the execution is: what it is doing, and how much of it is done in percent, 0 to 100, or `None` if
+    /// that is unknown. Returns the record so far, which is on stable storage.
+    ///
+    /// # Errors
+    /// With nothing written: [`ErrorKind::Invalid`], with every reason, for a record that [`Ledger::append`] would refuse
+    /// once it has an end; [`ErrorKind::Io`] if the disk refuses.
+    pub fn mark_progress(&mut self, stage: &str, percent: Option<f64>) -> Result<&ExecutionMetrics> {
+        without_end(&mut self.record, self.id, self.begun);
+        let mut progress = Progress::new(stage, self.ledger.now());
+        progress.percent = percent;
+        self.record.progress = Some(progress);
+        self.append(&unfinished_json(&self.record)?, "mark an execution's progress")?;
+        Ok(&self.record)
+    }
+
+    /// Completes the execution: its record, with `status`, goes to the ledger.
+    ///
+    /// Its times are those of the wall clock, since no other is the same in all processes. If that clock was set back to
+    /// before the start, the durations are unknown and the end is the start.
+    ///
+    /// However many processes try, and wherever one of them is killed, the execution has one record in the end. But with
+    /// [`Durability::Flushed`](crate::Durability::Flushed) a power cut right after may take the record, and then the
+    /// execution has none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`], with every reason and nothing changed, for a record that [`Ledger::append`] refuses;
+    /// [`ErrorKind::Io`] and [`ErrorKind::Timeout`] if neither the ledger nor the spill could store the record. Then the
+    /// execution is still in flight, or the ledger has its record although the disk reported a failure. Resuming and
+    /// completing it again is right in either case.
+    pub fn complete(mut self, status: Status) -> Result<Completed> {
+        without_end(&mut self.record, self.id, self.begun);
+        let now = self.ledger.now();
+        let took = now.unix_ms().checked_sub(self.begun.unix_ms()).and_then(|ms| u64::try_from(ms).ok());
+        self.record.wall_clock_time_ms = took;
+        self.record.total_latency_ms = took;
+        self.record.timestamp_end = Some(now.max(self.begun));
+        self.record.set_status(status);
+        let json = valid_json(&self.record)?;
+        self.append(&json, "complete an execution")?;
+        let answer = self.ledger.store_or_spill(json.as_bytes())?;
+        // If the file stays, the next process that resumes the execution searches the ledger for its record.
+        let storage = &*self.ledger.shared.options.journal.storage;
+        remove(storage, &self.path).unwrap_or_else(|error| self.ledger.shared.warn(&error));
+        Ok(Completed { record: *self.record, answer })
+    }
+
+    /// Appends the execution's record as it is now to its file, synced.
+    fn append(&self, json: &str, operation: &str) -> Result<()> {
+        let since = self.ledger.shared.journal.seen_end();
+        stored::append(&*self.file, since, json.as_bytes()).map_err(|source| Error::io(operation, &self.path, source))
+    }
+}
+
+/// Gives a record that was filled its id and start again, and takes away its end and status.
+fn without_end(record: &mut ExecutionMetrics, id: Uuid, begun: Timestamp) {
+    record.execution_id = id;
+    record.timestamp_start = begun;
+    record.timestamp_end = None;
+    record.status = None;
+    record.execution_succeeded = None;
+    record.execution_failed = None;
+}
+
+/// The JSON of a record that has no end yet and is valid otherwise. Fails with all the reasons if it is not.
+fn unfinished_json(record: &ExecutionMetrics) -> Result<String> {
+    let mut ended = record.clone();
+    ended.timestamp_end = Some(record.timestamp_start);
+    ended.validate()?;
+    to_json(record)
+}
+
+fn path(layout: &Layout, id: Uuid) -> PathBuf {
+    layout.inflight().join(format!("{id}.jsonl"))
+}
+
+/// Removes the file of an execution whose record is in the ledger or the spill.
+fn remove(storage: &dyn Storage, path: &Path) -> Result<()> {
+    unless_missing(storage.remove(path))
+        .map_err(|source| Error::io("remove the file of a completed execution", path, source))
+}
+
+/// The content of an execution's file.
+#[derive(Debug)]
+pub(in crate::ledger) struct State {
+    /// The last record without an end.
+    pub(in crate::ledger) record: ExecutionMetrics,
+    /// The ledger's end before the finished record was appended, if it was; `None` if the ledger has no record.
+    pub(in crate::ledger) since: Option<Cursor>,
+}
+
+impl State {
+    /// `None` if the process that began the execution died before it had written the file.
+    fn read(file: Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
+        let (finished, unfinished): (Vec<_>, Vec<_>) =
+            stored::read(file)?.records.into_iter().partition(|pending| pending.record.timestamp_end.is_some());
+        let since = finished.first().map(|pending| pending.since);
+        Ok(unfinished.into_iter().next_back().map(|Pending { record, .. }| Self { record, since }))
+    }
+}
+
+/// The executions whose files are there, which are left as they are. Adds to `denied` those that may not be read.
+pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<State>> {
+    let read = |path: &Path, _: &str| State::read(Arc::from(storage.open(path, Access::Read)?));
+    slots::each_file(storage, layout, ".jsonl", denied, read)
+}

@@ -1,0 +1,50 @@
+//! Collecting what must be escalated from all that a ledger holds.
+
+use super::LedgerReader;
+use crate::error::{Error, Result, Skipped};
+use crate::governance::{EscalationReport, Escalations};
+use crate::metrics::{Status, Timestamp};
+
+/// The result of [`LedgerReader::escalate`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Escalated {
+    /// Who must hear of what.
+    pub report: EscalationReport,
+    /// The lines that are not records, and the segments that this process may not read.
+    pub skipped: Skipped,
+    /// An error for each file beside the segments that this process may not read.
+    pub unreadable: Vec<Error>,
+}
+
+impl LedgerReader {
+    /// Adds to `escalations` all that the ledger holds: its records, the executions in flight at `now`, and its losses.
+    /// An execution whose process is dead counts as interrupted.
+    ///
+    /// Reads the records first: an execution that ends after that is not overdue, and the next call reports its record.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the disk fails, or if no record could be read although there are some;
+    /// [`ErrorKind::Archived`] if lines are moved away while they are read; [`ErrorKind::Overflow`] if a sum of costs leaves
+    /// the range of [`Usd`](crate::Usd).
+    pub fn escalate(&self, mut escalations: Escalations, now: Timestamp) -> Result<Escalated> {
+        let mut skipped = Skipped::default();
+        self.records().each(&mut skipped, |record| escalations.add(&record))?;
+        let begun = self.in_flight()?;
+        for mut begun in begun.executions {
+            if begun.owner_alive == Some(false) {
+                // The next process that opens the ledger records it so.
+                begun.record.set_status(Status::Interrupted);
+                escalations.add(&begun.record)?;
+            } else {
+                escalations.add_in_flight(&begun.record, now);
+            }
+        }
+        let mut unreadable = begun.unreadable;
+        match self.losses() {
+            Err(error) if error.is_denied() => unreadable.push(error),
+            losses => losses?.iter().for_each(|loss| escalations.add_lost(loss.at, loss.records)),
+        }
+        Ok(Escalated { report: escalations.finish(), skipped, unreadable })
+    }
+}

@@ -1,0 +1,81 @@
+//! Judging a run by all that its ledger holds.
+
+use super::verify::ArchivedLines;
+use super::{LedgerReader, LostRecords, SpilledRecords};
+use crate::error::{Error, Result};
+use crate::governance::{Gate, GateReport};
+use crate::metrics::ExecutionMetrics;
+
+/// The result of [`LedgerReader::gate`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Gated {
+    /// The verdict, with every reason.
+    pub report: GateReport,
+    /// Lines that were moved to an archive, and not judged; `None` if there are none.
+    pub archived: Option<ArchivedLines>,
+    /// An error for each file beside the segments that this process may not read. Each is a reason too.
+    pub unreadable: Vec<Error>,
+}
+
+impl LedgerReader {
+    /// Judges a run by all that the ledger holds of it: the executions in flight, the spill, the losses, the faults of a
+    /// [verification](Self::verify) and the records. Adds the spilled records to those that `gate` has already.
+    ///
+    /// Reads them in this order, so that an execution that ends meanwhile is found in one of them. What may not be read is
+    /// a reason to fail.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails; [`ErrorKind::Archived`](crate::ErrorKind::Archived) if
+    /// lines are moved away while they are read; and the other errors of [`verify`](Self::verify).
+    ///
+    /// ```
+    /// use runledger::governance::{Gate, GateVerdict};
+    /// use runledger::metrics::RunIds;
+    /// use runledger::{Ledger, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(path)?;
+    /// let mut run = RunIds::default();
+    /// run.run_id = Some("run-7".to_owned());
+    /// let execution = ledger.begin(Skill::new("publish", "1.0.0").run(run));
+    /// let report = ledger.reader().gate(&Gate::new("run-7"))?.report;
+    /// assert_eq!((report.verdict, report.in_flight), (GateVerdict::Fail, 1));
+    /// # execution.succeed().warn();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn gate(&self, gate: &Gate) -> Result<Gated> {
+        let begun = self.in_flight()?;
+        let spilled = self.spilled()?;
+        let mut unreadable = begun.unreadable;
+        unreadable.extend(spilled.unreadable);
+        let lost = match self.losses() {
+            Err(error) if error.is_denied() => {
+                unreadable.push(error);
+                Vec::new()
+            }
+            lost => lost?,
+        };
+        let lost = lost.iter().map(|&LostRecords { at, records }| (at, records));
+        let gate = gate.clone().spilled(spilled.records).lost(lost.collect());
+        let found = self.verify(&[])?;
+
+        let mut faults: Vec<String> = found.faults.iter().map(ToString::to_string).collect();
+        let unlisted = found.fault_count.saturating_sub(found.faults.len() as u64);
+        if unlisted > 0 {
+            faults.push(format!("and {unlisted} more"));
+        }
+        faults.extend(found.notes);
+        if spilled.damaged {
+            faults.push(SpilledRecords::DAMAGED.to_owned());
+        }
+        // The verification has reported the segments.
+        unreadable.retain(|error| !found.faults.iter().any(|fault| Some(fault.path.as_path()) == error.file()));
+        faults.extend(unreadable.iter().map(Error::with_source));
+        let readable = |record: &Result<ExecutionMetrics>| !record.as_ref().is_err_and(Error::is_denied);
+        let begun: Vec<_> = begun.executions.into_iter().map(|begun| begun.record).collect();
+        let report = gate.judge(&begun, self.records().filter(readable), faults)?;
+        Ok(Gated { report, archived: found.archived, unreadable })
+    }
+}

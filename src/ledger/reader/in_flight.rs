@@ -1,0 +1,135 @@
+//! The executions that have begun and have no record in the ledger yet.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::LedgerReader;
+use crate::error::{Error, Result};
+use crate::journal::Lines;
+use crate::ledger::pending::detached::{self, State};
+use crate::ledger::pending::stored::{Pending, Stored, without_record};
+use crate::ledger::pending::{slots, spill};
+use crate::metrics::{ExecutionMetrics, Timestamp};
+
+/// An execution that has begun and has no record in the ledger yet.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct InFlight {
+    /// The record so far: when it began and what it belongs to, and its last progress mark, if it made one. It has no end
+    /// and no outcome.
+    pub record: ExecutionMetrics,
+    /// Whether the process that runs it is alive. If it is not, the next process that opens the ledger records the
+    /// execution as interrupted. `None` if it is detached: any process may complete it.
+    pub owner_alive: Option<bool>,
+}
+
+impl InFlight {
+    /// How long it has been in flight at `now`, in milliseconds. `None` if it began after that, since a clock was set back.
+    pub fn age_ms(&self, now: Timestamp) -> Option<u64> {
+        now.unix_ms().checked_sub(self.record.timestamp_start.unix_ms())?.try_into().ok()
+    }
+}
+
+/// The executions in flight in a ledger.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct InFlightExecutions {
+    /// The executions, the oldest first.
+    pub executions: Vec<InFlight>,
+    /// An error for each file that this process may not read. An execution that began in such a file is missing here, and
+    /// one whose record is in such a file may be here.
+    pub unreadable: Vec<Error>,
+}
+
+/// The content of a ledger's spill.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct SpilledRecords {
+    /// The records that the ledger does not have yet.
+    pub records: Vec<ExecutionMetrics>,
+    /// True if the spill holds bytes that are not a record: the rest of a failed write, a write in progress, or a damaged
+    /// record of an execution that cannot be identified.
+    pub damaged: bool,
+    /// An error for each file that this process may not read. Records may be in it.
+    pub unreadable: Vec<Error>,
+}
+
+impl SpilledRecords {
+    /// What [`damaged`](Self::damaged) means, in words.
+    pub const DAMAGED: &str = "the spill holds what is no record: the rest of a write, or a damaged record";
+}
+
+impl LedgerReader {
+    /// The executions in flight.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.
+    ///
+    /// ```
+    /// use runledger::{Ledger, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(&path)?;
+    /// let execution = ledger.begin(Skill::new("publish", "1.0.0"));
+    /// let begun = ledger.reader().in_flight()?.executions;
+    /// assert_eq!(begun.len(), 1);
+    /// assert_eq!((begun[0].record.execution_id, begun[0].owner_alive), (execution.id(), Some(true)));
+    /// execution.succeed().warn();
+    /// assert_eq!(ledger.reader().in_flight()?.executions, []);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn in_flight(&self) -> Result<InFlightExecutions> {
+        let (storage, layout) = (&*self.storage, &self.layout);
+        let (mut pending, mut unreadable) = (Vec::new(), Vec::new());
+        for file in slots::all(storage, layout, &mut unreadable)? {
+            pending.extend(file.marks.into_iter().map(|mark| (mark, Some(file.alive))));
+        }
+        let mut executions = Vec::new();
+        for State { record, since } in detached::all(storage, layout, &mut unreadable)? {
+            match since {
+                Some(since) => pending.push((Pending { since, record }, None)),
+                None => executions.push(InFlight { record, owner_alive: None }),
+            }
+        }
+        // A record is in the spill or the ledger before its mark is removed, and in the ledger before it leaves the spill.
+        let spilled = spill::all(storage, layout, &mut unreadable)?.records;
+        let spilled: HashSet<_> = spilled.iter().map(|pending| pending.record.execution_id).collect();
+        let missing = self.without_record(pending.iter().map(|(pending, _)| pending), &mut unreadable)?;
+        let begun = pending.into_iter().map(|(Pending { record, .. }, owner_alive)| InFlight { record, owner_alive });
+        executions.extend(begun.filter(|InFlight { record, .. }| {
+            missing.contains(&record.execution_id) && !spilled.contains(&record.execution_id)
+        }));
+        executions.sort_by_key(|InFlight { record, .. }| (record.timestamp_start, record.execution_id));
+        Ok(InFlightExecutions { executions, unreadable })
+    }
+
+    /// The records that the ledger could not take and does not have yet. They are on stable storage beside it, and its
+    /// [`records`](Self::records) do not include them. They are appended with the next record of their process, or when the
+    /// ledger is opened after that process has ended.
+    ///
+    /// To find an execution wherever it is, read first [what is in flight](Self::in_flight), then this, then the records.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.
+    pub fn spilled(&self) -> Result<SpilledRecords> {
+        let mut unreadable = Vec::new();
+        let Stored { records: pending, rest: damaged } = spill::all(&*self.storage, &self.layout, &mut unreadable)?;
+        let missing = self.without_record(pending.iter(), &mut unreadable)?;
+        let mut records: Vec<_> = pending.into_iter().map(|pending| pending.record).collect();
+        records.retain(|record| missing.contains(&record.execution_id));
+        Ok(SpilledRecords { records, damaged, unreadable })
+    }
+
+    /// The executions of `pending` that have no record in the ledger.
+    fn without_record<'p>(
+        &self,
+        pending: impl Iterator<Item = &'p Pending> + Clone,
+        unreadable: &mut Vec<Error>,
+    ) -> Result<HashSet<Uuid>> {
+        let lines = |since| Lines::resume(Arc::clone(&self.storage), self.layout.clone(), since).passing_unreadable();
+        without_record(pending, lines, unreadable)
+    }
+}

@@ -1,0 +1,152 @@
+//! The last records for which a condition holds.
+
+use std::collections::VecDeque;
+
+use super::LedgerReader;
+use super::records::record;
+use crate::error::{Error, Result, Skipped};
+use crate::journal::format::line::{self, Trailer};
+use crate::journal::read::blocks::Block;
+use crate::journal::read::last::{Segment, segments_from_last};
+use crate::journal::read::{Order, Sequence};
+use crate::metrics::ExecutionMetrics;
+
+/// How much is read at a time: some hundreds of records.
+const BLOCK_BYTES: u64 = 256 * 1024;
+
+/// The result of [`LedgerReader::last`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct LastRecords<T> {
+    /// The results for the last records, in their order in the ledger.
+    pub records: Vec<T>,
+    /// The lines that are not records, in the part that was read, and the segments that this process may not read.
+    pub skipped: Skipped,
+}
+
+impl LedgerReader {
+    /// Returns the results of `take` for the last `count` records for which it returns one. Reads the ledger from its end
+    /// until it has them, and holds no others.
+    ///
+    /// What comes before them is not examined, so damage there is not reported. A line that a writer has repeated in a new
+    /// segment counts once, in that segment.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
+    ///
+    /// ```
+    /// use runledger::{Ledger, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(&path)?;
+    /// for version in ["1.0.0", "1.1.0", "1.2.0"] {
+    ///     assert!(ledger.begin(Skill::new("parse", version)).succeed().is_durable());
+    ///     assert!(ledger.begin(Skill::new("publish", version)).succeed().is_durable());
+    /// }
+    /// let version = |record: runledger::ExecutionMetrics| (record.skill_name == "parse").then_some(record.skill_version);
+    /// assert_eq!(ledger.reader().last(2, version)?.records, ["1.1.0", "1.2.0"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn last<T>(&self, count: usize, mut take: impl FnMut(ExecutionMetrics) -> Option<T>) -> Result<LastRecords<T>> {
+        let (mut records, mut skipped) = (VecDeque::new(), Skipped::default());
+        let (mut repeated_from, mut buffer) = (None::<u64>, Vec::new());
+        for segment in segments_from_last(&*self.storage, &self.layout)? {
+            let Segment { block: mut rest, is_active } = match segment {
+                Err(error) if error.is_denied() => {
+                    skipped.add_unreadable(vec![error]);
+                    continue;
+                }
+                segment => segment?,
+            };
+            let mut of_segment = Skipped::default();
+            // How many lines there are before the block that was read last: counted where one must be named.
+            let mut before: Option<u64> = None;
+            let mut first_seq = None;
+            while records.len() < count
+                && let Some(block) = rest.cut_last(BLOCK_BYTES)
+            {
+                let wanted = count - records.len();
+                let mut part = Part { records: VecDeque::new(), malformed: Vec::new(), lines: 0, first_seq: None };
+                let is_repeated = |seq| repeated_from.is_some_and(|first| first <= seq);
+                part.read(&block, &mut buffer, is_active, is_repeated, wanted, &mut take)?;
+                before = match before {
+                    Some(before) => Some(before.saturating_sub(part.lines)),
+                    None if part.malformed.is_empty() => None,
+                    None => Some(lines_of(&rest, &mut buffer)?),
+                };
+                for (line, byte, error) in part.malformed {
+                    of_segment.add(error.path(block.path()).at(before.unwrap_or_default() + line, byte));
+                }
+                first_seq = part.first_seq.or(first_seq);
+                part.records.into_iter().rev().for_each(|record| records.push_front(record));
+            }
+            skipped.follow(of_segment);
+            if records.len() == count {
+                break;
+            }
+            repeated_from = first_seq.or(repeated_from);
+        }
+        Ok(LastRecords { records: records.into(), skipped })
+    }
+}
+
+fn lines_of(block: &Block, buffer: &mut Vec<u8>) -> Result<u64> {
+    let mut lines = 0;
+    block.read(buffer, |_, _| lines += 1)?;
+    Ok(lines)
+}
+
+/// What was found in a block.
+struct Part<T> {
+    records: VecDeque<T>,
+    /// Number in the block, from 1, and byte in the segment of each line that is no record.
+    malformed: Vec<(u64, u64, Error)>,
+    lines: u64,
+    /// Of the first line whose hash is right: only such a number can be trusted.
+    first_seq: Option<u64>,
+}
+
+impl<T> Part<T> {
+    /// `is_repeated` says of which numbers there is a line in a later segment.
+    fn read(
+        &mut self,
+        block: &Block,
+        buffer: &mut Vec<u8>,
+        is_active: bool,
+        is_repeated: impl Fn(u64) -> bool,
+        wanted: usize,
+        take: &mut impl FnMut(ExecutionMetrics) -> Option<T>,
+    ) -> Result<()> {
+        let mut sequence = Sequence::default();
+        block.read(buffer, |piece, bytes| {
+            // What is being written is no line yet; the torn end of a sealed segment stays as it is.
+            if piece.unfinished && is_active {
+                return;
+            }
+            self.lines += 1;
+            let trailer = line::trailer(bytes);
+            let seals = |trailer: &Trailer| trailer.seals(bytes);
+            let seq = trailer.as_ref().map(|trailer| trailer.link.seq);
+            if self.first_seq.is_none() {
+                self.first_seq = seq.filter(|_| trailer.as_ref().is_some_and(seals));
+            }
+            // As a reader from the start does it.
+            if let Order::Behind(seq) = sequence.order(bytes, trailer.as_ref(), || !bytes.contains(&0))
+                && !sequence.fills(seq)
+            {
+                return;
+            }
+            if bytes.is_empty() || seq.is_some_and(&is_repeated) && trailer.as_ref().is_some_and(seals) {
+                return;
+            }
+            match record(bytes) {
+                Ok(record) => self.records.extend(take(record)),
+                Err(error) => self.malformed.push((self.lines, piece.offset, error)),
+            }
+            if self.records.len() > wanted {
+                self.records.pop_front();
+            }
+        })
+    }
+}

@@ -1,0 +1,44 @@
+//! The losses that a ledger reports.
+
+use serde::{Deserialize, Serialize};
+
+use super::LedgerReader;
+use crate::error::Result;
+use crate::journal::read::each_line;
+use crate::metrics::Timestamp;
+
+/// Records that were answered as [lost](crate::Answer::Lost), as `events.jsonl` reports them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LostRecords {
+    /// When the ledger reported the loss, UTC: no earlier than the records were lost.
+    pub at: Timestamp,
+    /// The number of lost records.
+    pub records: u64,
+}
+
+impl LedgerReader {
+    /// The losses that the ledger reports, in the order of the reports. They do not say which executions were lost. Those
+    /// that were marked as begun are in flight, or recorded as interrupted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the events cannot be read.
+    pub fn losses(&self) -> Result<Vec<LostRecords>> {
+        #[derive(Deserialize)]
+        struct Lost {
+            event: String,
+            #[serde(flatten)]
+            loss: LostRecords,
+        }
+        let mut losses = Vec::new();
+        each_line(&*self.storage, &self.layout, |line| {
+            // Other events have other fields, and the rest of a failed write is not an event.
+            if let Ok(Lost { event, loss }) = serde_json::from_slice(line)
+                && event == "lost"
+            {
+                losses.push(loss);
+            }
+        })?;
+        Ok(losses)
+    }
+}

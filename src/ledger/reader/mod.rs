@@ -1,0 +1,85 @@
+//! The read side of a ledger: every question that needs no lock.
+
+mod checkpoint;
+mod doctor;
+mod escalate;
+mod gate;
+mod in_flight;
+mod last;
+mod losses;
+mod records;
+mod scan;
+mod verify;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use checkpoint::LedgerBaselines;
+pub use doctor::{Check, Level};
+pub use escalate::Escalated;
+pub use gate::Gated;
+pub use in_flight::{InFlight, InFlightExecutions, SpilledRecords};
+pub use last::LastRecords;
+pub use losses::LostRecords;
+pub use records::Records;
+pub use scan::{Scan, Scanned};
+pub use verify::{ArchivedLines, Fault, FaultKind, Verification};
+
+use crate::disk::{Disk, Storage};
+use crate::error::Result;
+use crate::journal::Follower;
+use crate::journal::format::Layout;
+
+/// Reads a ledger: its records, what is in flight, and what can be computed from them.
+///
+/// It takes no lock, creates nothing, repairs nothing and disturbs no writer, so it reads a ledger that other processes
+/// write to. What they append or end meanwhile may or may not be in an answer. Plain JSON lines that another program wrote
+/// are read too. Cheap to clone.
+///
+/// ```
+/// use runledger::{Ledger, LedgerReader, Skill};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("execution_metrics.jsonl");
+/// let ledger = Ledger::open(&path)?;
+/// assert!(ledger.begin(Skill::new("parse", "1.0.0")).succeed().is_durable());
+/// let publish = ledger.begin(Skill::new("publish", "1.0.0"));
+///
+/// let reader = LedgerReader::open(&path)?;
+/// let records = reader.records().collect::<Result<Vec<_>, _>>()?;
+/// assert_eq!(records.len(), 1);
+/// assert_eq!(reader.in_flight()?.executions[0].record.execution_id, publish.id());
+/// assert!(reader.verify(&[])?.is_clean());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct LedgerReader {
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) layout: Layout,
+}
+
+impl LedgerReader {
+    /// A reader of the ledger whose active segment is `path`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is neither a file at `path` nor a ledger of that name, or it cannot
+    /// be examined; [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` is a directory, a symbolic link, a
+    /// FIFO or a device.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Ok(Self::new(Arc::new(Disk), Layout::to_read(path.as_ref())?))
+    }
+
+    /// Follows the ledger line by line, for a copier.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if it has no identity, as plain JSON lines have none;
+    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) and [`ErrorKind::Newer`](crate::ErrorKind::Newer) if its
+    /// identity cannot be read.
+    pub fn follow(&self) -> Result<Follower> {
+        Follower::open(self.layout.active())
+    }
+
+    pub(super) fn new(storage: Arc<dyn Storage>, layout: Layout) -> Self {
+        Self { storage, layout }
+    }
+}

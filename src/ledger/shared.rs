@@ -1,0 +1,102 @@
+//! What all clones of a ledger share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::deadline::Helpers;
+use super::event::LedgerEvent;
+use super::mutex;
+use super::options::Options;
+use super::pending::slots::Slots;
+use super::pending::spill::Spill;
+use super::pending::sweep;
+use crate::disk::per_process::PerProcess;
+use crate::error::Error;
+use crate::journal::Journal;
+use crate::journal::warnings::OnStderr;
+use crate::journal::write::events;
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) journal: Journal,
+    pub(super) options: Options,
+    pub(super) slots: Slots,
+    pub(super) spill: Spill,
+    pub(super) lost: PerProcess<Lost>,
+    /// Threads that wait for the disk in place of their callers; `None` without a deadline.
+    pub(super) helpers: Option<Helpers>,
+    /// True once the files of dead processes were swept.
+    pub(super) swept: AtomicBool,
+    /// Prints the warnings of [`Recorded::warn`](super::Recorded::warn).
+    pub(super) stderr: Arc<OnStderr>,
+}
+
+/// The records that this process lost.
+#[derive(Debug, Default)]
+pub(super) struct Lost {
+    /// How many losses `events.jsonl` does not report yet.
+    pub(super) records: AtomicU64,
+    /// Held while losses are reported, so that no two threads report the same ones.
+    pub(super) reporting: Mutex<()>,
+}
+
+impl Shared {
+    /// Sweeps the files of dead processes, once. Waits until `deadline` for another process that sweeps. Files that cannot
+    /// be swept now are left to the next process that opens the ledger: no line depends on them.
+    pub(super) fn sweep(&self, deadline: Duration) {
+        if self.swept.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let swept = self.slots.stem().and_then(|own| sweep::sweep(&self.journal, &self.options.journal, own, deadline));
+        if let Err(error) = swept {
+            self.warn(&error);
+        }
+    }
+
+    /// Appends the spilled records and reports the lost ones. Called after an append has succeeded.
+    pub(super) fn catch_up(&self) {
+        // A ledger that was opened without its lock was not swept then. Among hundreds of processes, one sweeps for all.
+        self.sweep(Duration::ZERO);
+        let append = |pending| sweep::append_missing(&self.journal, pending).map(drop);
+        let returned = self.spill.give_back(append);
+        match returned {
+            Ok(0) => {}
+            Ok(records) => _ = self.record_event(&LedgerEvent::Returned { records }),
+            Err(error) => self.warn(&error),
+        }
+        self.report_lost();
+    }
+
+    /// Reports the losses since the last report, and subtracts exactly those.
+    fn report_lost(&self) {
+        let Some(lost) = self.lost.get() else { return };
+        // The next call reports what this one does not.
+        let Some(_reporting) = mutex::try_lock(&lost.reporting) else { return };
+        let records = lost.records.load(Ordering::Relaxed);
+        if records > 0 && self.record_event(&LedgerEvent::Lost { records }) {
+            lost.records.fetch_sub(records, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes the event; returns false if that failed. A failure is a warning, since it must not fail the append.
+    pub(super) fn record_event(&self, event: &LedgerEvent) -> bool {
+        let options = &self.options.journal;
+        let written = events::record(&*options.storage, self.journal.layout(), (options.clock)(), event);
+        written.inspect_err(|error| self.warn(error)).is_ok()
+    }
+
+    pub(super) fn warn(&self, error: &Error) {
+        (self.options.journal.warn)(error);
+    }
+}
+
+impl Drop for Shared {
+    /// Leaves what is in flight or spilled in its place: the next process that opens the ledger sweeps it.
+    fn drop(&mut self) {
+        self.report_lost();
+        if self.spill.is_empty() {
+            self.slots.close();
+        }
+    }
+}

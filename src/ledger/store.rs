@@ -1,0 +1,141 @@
+//! Storing a record: in the journal, or else in the spill, within the deadline.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::bare::bare;
+use super::deadline::Missed;
+use super::event::LedgerEvent;
+use super::json::{to_json, valid_json};
+use super::pending::slots::Slot;
+use super::shared::Lost;
+use super::{Answer, Ledger, Recorded};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::{Cursor, Durability};
+use crate::metrics::ExecutionMetrics;
+
+impl Ledger {
+    /// Stores the record of an execution and removes its mark.
+    pub(super) fn finish(&self, record: &mut ExecutionMetrics, mark: &Result<Slot, Error>) -> Recorded {
+        let (json, refused) = match valid_json(record) {
+            Ok(json) => (Ok(json), None),
+            Err(reasons) => (to_json(&bare(record, &reasons)), Some(reasons)),
+        };
+        let answer = match json {
+            Ok(json) => self.store_in_time(json, mark.as_ref().ok().cloned()),
+            Err(error) => self.lose(error),
+        };
+        let stderr = Arc::clone(&self.shared.stderr);
+        Recorded { answer, unmarked: mark.as_ref().err().cloned(), refused, stderr }
+    }
+
+    pub(super) fn store_in_time(&self, json: String, mark: Option<Slot>) -> Answer {
+        let store = move |ledger: &Self| {
+            let answer = ledger.store(json.as_bytes());
+            if let Some(slot) = mark.filter(|_| !matches!(answer, Answer::Lost(_)))
+                && let Err(error) = ledger.shared.slots.end(&slot)
+            {
+                ledger.shared.warn(&error);
+            }
+            answer
+        };
+        let stored = self.in_time(store, |ledger, answer| ledger.warn_of_late(&answer));
+        stored.unwrap_or_else(|missed| self.too_late(missed))
+    }
+
+    pub(super) fn store(&self, json: &[u8]) -> Answer {
+        self.store_or_spill(json).unwrap_or_else(|error| self.lose(error))
+    }
+
+    /// Like [`store`](Self::store), but fails if both the journal and the spill refuse the record, and does not count it
+    /// as lost.
+    pub(super) fn store_or_spill(&self, json: &[u8]) -> Result<Answer> {
+        let since = self.shared.journal.seen_end();
+        match self.shared.journal.append(json) {
+            Ok(appended) => {
+                self.shared.catch_up();
+                Ok(stored(appended.durability, appended.seq))
+            }
+            Err(error) => self.spill(since, json, error),
+        }
+    }
+
+    /// Spills a record that the journal refused with `error`. Returns that error if the spill refuses it too.
+    pub(super) fn spill(&self, since: Cursor, json: &[u8], error: Error) -> Result<Answer> {
+        match self.shared.slots.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
+            Ok(()) => {
+                self.shared.record_event(&LedgerEvent::Spilled { records: 1, error: error.with_source() });
+                Ok(Answer::Spilled(error))
+            }
+            Err(_) => Err(error),
+        }
+    }
+
+    /// Counts a record as lost.
+    pub(super) fn lose(&self, error: Error) -> Answer {
+        let Ok(lost) = self.shared.lost.get_or_make(|| Ok::<_, Infallible>(Lost::default()));
+        lost.records.fetch_add(1, Ordering::Relaxed);
+        Answer::Lost(error)
+    }
+
+    /// Returns what `work`, which waits for the disk, returns. If the deadline passes before, `late` gets it.
+    pub(super) fn in_time<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+        late: impl FnOnce(&Self, T) + Send + 'static,
+    ) -> Result<T, Missed> {
+        match &self.shared.helpers {
+            None => Ok(work(self)),
+            Some(helpers) => {
+                let (ledger, for_late) = (self.clone(), self.clone());
+                helpers.run(move || work(&ledger), move |value| late(&for_late, value))
+            }
+        }
+    }
+
+    /// The error of a call whose deadline has passed.
+    pub(super) fn missed(&self, operation: &str, missed: Missed) -> Error {
+        let deadline = self.shared.helpers.as_ref().map_or(0, |helpers| helpers.deadline().as_millis());
+        let found = match missed {
+            Missed::Begun => "the disk has not answered",
+            Missed::NotBegun => "the disk has not answered, nor any of the calls before",
+        };
+        Error::new(ErrorKind::Timeout, operation)
+            .path(self.shared.journal.layout().active())
+            .detail(format!("{found} for {deadline} ms"))
+    }
+
+    pub(super) fn too_late(&self, missed: Missed) -> Answer {
+        let error = self.missed("append to the ledger", missed);
+        match missed {
+            Missed::Begun => Answer::Late(error),
+            Missed::NotBegun => self.lose(error),
+        }
+    }
+
+    /// Warns if a record whose caller has its answer already was not stored in the ledger.
+    pub(super) fn warn_of_late(&self, answer: &Answer) {
+        if let Answer::Spilled(error) | Answer::Lost(error) = answer {
+            self.shared.warn(error);
+        }
+    }
+
+    /// Warns of everything that went wrong with a record whose answer has no receiver.
+    pub(super) fn warn_unless_kept(&self, recorded: &Recorded) {
+        if let Answer::Spilled(error) | Answer::Lost(error) | Answer::Late(error) = &recorded.answer {
+            self.shared.warn(error);
+        }
+        for error in recorded.unmarked.iter().chain(&recorded.refused) {
+            self.shared.warn(error);
+        }
+    }
+}
+
+/// The answer to a record that is in the ledger.
+pub(super) fn stored(durability: Durability, seq: u64) -> Answer {
+    match durability {
+        Durability::Synced => Answer::Durable { seq },
+        Durability::Flushed => Answer::Flushed { seq },
+    }
+}

@@ -1,0 +1,178 @@
+//! The steps around a skill that are recorded by a call of their own: a routing decision, an attempt to generate something,
+//! and a quality control.
+
+use std::collections::BTreeMap;
+
+use super::{Decision, ExecutionMetrics, Production, QcOutcome, Usd};
+
+/// The decision of a model router: which model, for which tier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Routing {
+    /// The model that was chosen, as its vendor names it.
+    pub model: String,
+    /// The tier that it was chosen for.
+    pub tier: String,
+    /// Why the router chose it. `None` if that is unknown.
+    pub reason: Option<String>,
+    /// What the call is expected to cost, in US dollars. `None` if that is unknown.
+    pub estimated_usd: Option<Usd>,
+}
+
+impl Routing {
+    /// The choice of `model` for `tier`.
+    pub fn new(model: impl Into<String>, tier: impl Into<String>) -> Self {
+        Self { model: model.into(), tier: tier.into(), reason: None, estimated_usd: None }
+    }
+
+    /// Says why.
+    #[must_use]
+    pub fn reason(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
+    }
+
+    /// Says what the call is expected to cost.
+    #[must_use]
+    pub fn estimated_usd(self, amount: Usd) -> Self {
+        Self { estimated_usd: Some(amount), ..self }
+    }
+
+    /// Fills the record of a routing decision: the model and the tier in `model`, the estimate in `cost`, the decision in
+    /// `decision_made` and `trace`. [`Execution::routing`](crate::Execution::routing) does so itself.
+    pub fn fill(&self, record: &mut ExecutionMetrics) {
+        record.model.name = Some(self.model.clone());
+        record.model.tier = Some(self.tier.clone());
+        // The record lists those of a model that the router itself called with that call.
+        record.model.provider = None;
+        record.model.variant = BTreeMap::new();
+        if self.estimated_usd.is_some() {
+            record.cost.estimated_usd = self.estimated_usd;
+        }
+        record.decide("model", &self.model, self.reason.clone());
+    }
+}
+
+/// An attempt to generate something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// How often it was generated before: 0 for the first attempt.
+    pub regen_count: u64,
+    /// The scene. `None` if it has none.
+    pub scene_id: Option<String>,
+    /// The shot. `None` if it has none.
+    pub shot_id: Option<String>,
+    /// The kind of shot. `None` if that is unknown.
+    pub shot_type: Option<String>,
+    /// The tier that the model was chosen for. `None` if that is unknown.
+    pub tier: Option<String>,
+}
+
+impl Attempt {
+    /// An attempt after `regen_count` others.
+    pub fn new(regen_count: u64) -> Self {
+        Self { regen_count, scene_id: None, shot_id: None, shot_type: None, tier: None }
+    }
+
+    /// Says of which scene it is.
+    #[must_use]
+    pub fn scene(self, scene_id: impl Into<String>) -> Self {
+        Self { scene_id: Some(scene_id.into()), ..self }
+    }
+
+    /// Says of which shot it is.
+    #[must_use]
+    pub fn shot(self, shot_id: impl Into<String>) -> Self {
+        Self { shot_id: Some(shot_id.into()), ..self }
+    }
+
+    /// Says of which sort the shot is.
+    #[must_use]
+    pub fn shot_type(self, shot_type: impl Into<String>) -> Self {
+        Self { shot_type: Some(shot_type.into()), ..self }
+    }
+
+    /// Says for which tier the model was chosen.
+    #[must_use]
+    pub fn tier(self, tier: impl Into<String>) -> Self {
+        Self { tier: Some(tier.into()), ..self }
+    }
+
+    /// Fills the record of an attempt. [`Execution::generation`](crate::Execution::generation) does so itself.
+    pub fn fill(&self, record: &mut ExecutionMetrics) {
+        record.production.regen_count = Some(self.regen_count);
+        record.model.tier.clone_from(&self.tier);
+        self.locate(&mut record.production);
+    }
+
+    fn locate(&self, production: &mut Production) {
+        production.scene_id.clone_from(&self.scene_id);
+        production.shot_id.clone_from(&self.shot_id);
+        production.shot_type.clone_from(&self.shot_type);
+    }
+}
+
+/// The finding of a quality control.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QcResult {
+    /// Accepted, rejected, or to be fixed.
+    pub outcome: QcOutcome,
+    /// The artifact that was controlled, with its version, named as its generation names it.
+    pub artifact: String,
+    /// The objections.
+    pub violations: Vec<String>,
+    /// How it drifted from what was asked. `None` if it did not.
+    pub drift_category: Option<String>,
+    /// The attempt that made the artifact. `None` if that is unknown.
+    pub attempt: Option<Attempt>,
+}
+
+impl QcResult {
+    /// The outcome for `artifact`.
+    pub fn new(outcome: QcOutcome, artifact: impl Into<String>) -> Self {
+        let artifact = artifact.into();
+        Self { outcome, artifact, violations: Vec::new(), drift_category: None, attempt: None }
+    }
+
+    /// Adds an objection.
+    #[must_use]
+    pub fn violation(mut self, violation: impl Into<String>) -> Self {
+        self.violations.push(violation.into());
+        self
+    }
+
+    /// Says how it drifted from what was asked.
+    #[must_use]
+    pub fn drift(self, category: impl Into<String>) -> Self {
+        Self { drift_category: Some(category.into()), ..self }
+    }
+
+    /// Says which attempt made the artifact: the record then has its scene, its shot and the sort of it.
+    #[must_use]
+    pub fn of(self, attempt: &Attempt) -> Self {
+        Self { attempt: Some(attempt.clone()), ..self }
+    }
+
+    /// Fills the record of a quality control. [`Execution::qc`](crate::Execution::qc) does so itself.
+    pub fn fill(&self, record: &mut ExecutionMetrics) {
+        let production = &mut record.production;
+        production.outcome = Some(self.outcome.clone());
+        production.artifact = Some(self.artifact.clone());
+        production.qc_violations.clone_from(&self.violations);
+        production.drift_category.clone_from(&self.drift_category);
+        if let Some(attempt) = &self.attempt {
+            attempt.locate(production);
+        }
+    }
+}
+
+impl ExecutionMetrics {
+    /// Records a decision: in `decision_made`, and with its reason in `trace`.
+    pub(crate) fn decide(&mut self, what: &str, decision: &str, reason: Option<String>) {
+        self.decision_made = Some(decision.to_owned());
+        let mut entry = Decision::new(what, decision);
+        entry.reason = reason;
+        self.trace.decisions.push(entry);
+    }
+}
