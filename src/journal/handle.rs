@@ -36,26 +36,16 @@ impl Journal {
     /// - [`ErrorKind::Timeout`] if another process holds the lock for too long.
     /// - [`ErrorKind::Io`] if the disk refuses an operation.
     pub fn open(path: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
-        Self::open_by(path.as_ref(), options, Tail::open)
+        Self::open_at(path.as_ref(), options, true)
     }
 
     /// Like [`open`](Self::open), but does not wait for the lock if the journal exists. The first append then repairs
     /// the damage of a crash.
     pub(crate) fn open_without_lock(path: &Path, options: JournalOptions) -> Result<Self> {
-        Self::open_by(path, options, |layout, options, id| {
-            let tail = match id {
-                Some(id) => Tail::open_without_lock(layout.clone(), options.clone(), id)?,
-                None => None,
-            };
-            tail.map_or_else(|| Tail::open(layout, options, id), Ok)
-        })
+        Self::open_at(path, options, false)
     }
 
-    fn open_by(
-        path: &Path,
-        options: JournalOptions,
-        open: impl FnOnce(Layout, JournalOptions, Option<Uuid>) -> Result<Tail>,
-    ) -> Result<Self> {
+    fn open_at(path: &Path, options: JournalOptions, waits_for_lock: bool) -> Result<Self> {
         // The path is made absolute, since the program may change its current directory.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let layout = Layout::new(&path);
@@ -76,7 +66,11 @@ impl Journal {
         if known.is_none() {
             sync_ancestors(&*storage, &layout)?;
         }
-        let tail = open(layout.clone(), options.clone(), known)?;
+        let without_lock = match known {
+            Some(id) if !waits_for_lock => Tail::open_without_lock(layout.clone(), options.clone(), id)?,
+            _ => None,
+        };
+        let tail = without_lock.map_or_else(|| Tail::open(layout.clone(), options.clone(), known), Ok)?;
         let id = tail.id;
         Ok(Self { writer: Arc::new(PerProcess::new(Writer::new(tail))), options, layout, id })
     }

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::call::{DiskCall, InjectedFault, Loss, Op, When};
 use super::choices::Choices;
 use super::directory::{Id, Node, ROOT};
+use super::faults::Faults;
+use super::pages::PAGE;
 use super::state::State;
 use crate::disk::{Access, Stat, Storage, StorageFile};
 
@@ -40,12 +42,12 @@ impl SimulatedDisk {
     /// Returns every call that changed the disk, in order. A call that failed without an injected fault is not
     /// included, unless it failed because the disk was full.
     pub fn calls(&self) -> Vec<DiskCall> {
-        self.state().calls().to_vec()
+        self.state().calls.clone()
     }
 
     /// Returns the number of operations so far, including those that change nothing.
     pub fn operations(&self) -> usize {
-        self.state().operations()
+        self.state().operations
     }
 
     /// Returns the disk as found after a crash right after the first `calls` of [`calls`](Self::calls), or after all of
@@ -99,7 +101,7 @@ impl SimulatedDisk {
     ///
     /// A call that fails changes nothing, except for a failed sync of a file: see point 7 of the [model](super).
     pub fn inject(&self, when: When, fault: InjectedFault) {
-        self.state().faults.inject(when, fault);
+        self.state().faults.once.push((when, fault));
     }
 
     /// Makes every operation fail that `meant` accepts, until [`lift_faults`](Self::lift_faults) is called.
@@ -127,12 +129,12 @@ impl SimulatedDisk {
         meant: impl Fn(usize, Op, &Path) -> bool + Send + Sync + 'static,
         fault: InjectedFault,
     ) {
-        self.state().faults.inject_lasting(Box::new(meant), fault);
+        self.state().faults.lasting.push((Box::new(meant), fault));
     }
 
     /// Removes all lasting faults, and all that have not hit their operation yet.
     pub fn lift_faults(&self) {
-        self.state().faults.clear();
+        self.state().faults = Faults::default();
     }
 
     /// Sets the capacity of the disk in bytes. With `None`, the default, it is unlimited.
@@ -141,7 +143,7 @@ impl SimulatedDisk {
     /// A write to a full disk writes as many bytes as it has room for, or fails with `ENOSPC` if there is no room.
     /// Overwriting existing pages succeeds.
     pub fn set_capacity(&self, bytes: Option<u64>) {
-        self.state().set_capacity(bytes);
+        self.state().capacity_pages = bytes.map(|bytes| bytes / PAGE as u64);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -157,7 +159,7 @@ impl Default for SimulatedDisk {
 
 impl fmt::Debug for SimulatedDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SimulatedDisk").field("calls", &self.state().calls().len()).finish_non_exhaustive()
+        f.debug_struct("SimulatedDisk").field("calls", &self.state().calls.len()).finish_non_exhaustive()
     }
 }
 

@@ -12,8 +12,8 @@ type Meant = Box<dyn Fn(usize, Op, &Path) -> bool + Send + Sync>;
 /// The faults that wait for their operation, and those that last.
 #[derive(Default)]
 pub(super) struct Faults {
-    once: Vec<(When, InjectedFault)>,
-    lasting: Vec<(Meant, InjectedFault)>,
+    pub(super) once: Vec<(When, InjectedFault)>,
+    pub(super) lasting: Vec<(Meant, InjectedFault)>,
 }
 
 impl fmt::Debug for Faults {
@@ -34,18 +34,6 @@ impl InjectedFault {
 }
 
 impl Faults {
-    pub(super) fn inject(&mut self, when: When, fault: InjectedFault) {
-        self.once.push((when, fault));
-    }
-
-    pub(super) fn inject_lasting(&mut self, meant: Meant, fault: InjectedFault) {
-        self.lasting.push((meant, fault));
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
     /// Returns the error for an operation. `at` has its number among all operations, and its number among those that
     /// change the disk.
     pub(super) fn take_error(&mut self, at: (usize, usize), op: Op, path: &Path) -> Option<io::Error> {

@@ -11,7 +11,6 @@ use super::directory::{self, Directory, EntryChange, Id, Node, ROOT};
 use super::faults::Faults;
 use super::file::File;
 use super::history::History;
-use super::pages::PAGE;
 use super::random::mixed;
 use crate::disk::{FileType, Stat};
 
@@ -29,15 +28,15 @@ struct Holders {
 
 #[derive(Debug)]
 pub(super) struct State {
-    calls: Vec<DiskCall>,
+    pub(super) calls: Vec<DiskCall>,
     files: BTreeMap<Id, File>,
     directories: BTreeMap<Id, History<Directory>>,
     locks: BTreeMap<Id, Holders>,
     pub(super) faults: Faults,
     /// The number of operations so far, including those that change nothing.
-    operations: usize,
+    pub(super) operations: usize,
     /// The number of pages that the files may take.
-    capacity_pages: Option<u64>,
+    pub(super) capacity_pages: Option<u64>,
     /// The last number given to an inode, a handle or a change of a directory.
     last_serial: u64,
 }
@@ -54,18 +53,6 @@ impl State {
             capacity_pages: None,
             last_serial: ROOT,
         }
-    }
-
-    pub(super) fn calls(&self) -> &[DiskCall] {
-        &self.calls
-    }
-
-    pub(super) fn operations(&self) -> usize {
-        self.operations
-    }
-
-    pub(super) fn set_capacity(&mut self, bytes: Option<u64>) {
-        self.capacity_pages = bytes.map(|bytes| bytes / PAGE as u64);
     }
 
     /// Returns the disk after a crash. Without `choices` a process was killed and the power stayed on.

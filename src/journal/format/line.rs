@@ -226,7 +226,7 @@ mod tests {
             let known = (payload != "{}" && link.seq < 10u64.pow(19)).then_some((link.seq, ahead.len() - 4));
             prop_assert_eq!(trailer_ahead(&ahead), known);
             let zero = [SEQ, b"0", ahead.get(SEQ.len()..).unwrap_or_default()].concat();
-            prop_assert_eq!(trailer_ahead(&zero), None, "no number of JSON");
+            prop_assert_eq!(trailer_ahead(&zero), None, "not a JSON number");
             let body = [&line[..trailer.payload_end], b"}"].concat();
             prop_assert_eq!(body, payload.as_bytes());
             serde_json::from_slice::<serde_json::Value>(line).unwrap();

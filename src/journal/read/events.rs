@@ -9,17 +9,18 @@ use crate::disk::{Access, Storage, if_there};
 use crate::error::{Error, Result};
 use crate::journal::format::Layout;
 
+#[derive(Deserialize)]
+struct SegmentEvent {
+    event: String,
+    segment: u64,
+    bytes: Option<u64>,
+}
+
 /// Returns the segments that were sealed, each with its length if an event states it.
 pub(crate) fn sealed(storage: &dyn Storage, layout: &Layout) -> Result<BTreeMap<u64, Option<u64>>> {
-    #[derive(Deserialize)]
-    struct Sealed {
-        event: String,
-        segment: u64,
-        bytes: Option<u64>,
-    }
     let mut sealed = BTreeMap::new();
     each_line(storage, layout, |line| {
-        if let Ok(Sealed { event, segment, bytes }) = serde_json::from_slice(line)
+        if let Ok(SegmentEvent { event, segment, bytes }) = serde_json::from_slice(line)
             && matches!(event.as_str(), "rotated" | "damaged" | "abandoned")
         {
             let known: &mut Option<u64> = sealed.entry(segment).or_default();
@@ -31,15 +32,10 @@ pub(crate) fn sealed(storage: &dyn Storage, layout: &Layout) -> Result<BTreeMap<
 
 /// Returns true if an event reports that segment `segment` was damaged.
 pub(crate) fn is_said_damaged(storage: &dyn Storage, layout: &Layout, segment: u64) -> Result<bool> {
-    #[derive(Deserialize)]
-    struct Damaged {
-        event: String,
-        segment: u64,
-    }
     let mut said = false;
     each_line(storage, layout, |line| {
         said |= serde_json::from_slice(line)
-            .is_ok_and(|Damaged { event, segment: damaged }| event == "damaged" && damaged == segment);
+            .is_ok_and(|found: SegmentEvent| found.event == "damaged" && found.segment == segment);
     })?;
     Ok(said)
 }

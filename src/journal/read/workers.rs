@@ -221,7 +221,7 @@ mod tests {
     fn in_time<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
         let (done, answer) = mpsc::channel();
         thread::spawn(move || done.send(run()));
-        answer.recv_timeout(Duration::from_secs(60)).expect("it hangs, or it panicked")
+        answer.recv_timeout(Duration::from_secs(60)).expect("the work hangs or panicked")
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
                     let sharing = Sharing { blocks_alone: 0, threads: Some(threads) };
                     let taken = AtomicUsize::new(0);
                     let work = |_: &Block, _: &mut Vec<u8>| {
-                        assert_ne!(taken.fetch_add(1, Ordering::Relaxed), bad, "as the test wants it");
+                        assert_ne!(taken.fetch_add(1, Ordering::Relaxed), bad, "injected panic");
                         Ok(())
                     };
                     let mut joined = 0;

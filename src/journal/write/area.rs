@@ -40,7 +40,7 @@ pub(super) fn prewrite(file: &dyn StorageFile) -> io::Result<()> {
 /// An open commit area.
 #[derive(Debug)]
 pub(super) struct Area {
-    file: SyncFile,
+    pub(super) file: SyncFile,
     /// Device and inode.
     pub(super) id: (u64, u64),
     /// True if no other process used the area when it was opened.
@@ -158,11 +158,6 @@ impl Area {
     /// Returns the content of the area, or `None` if it has no header.
     pub(super) fn held(&self) -> Option<Held> {
         Some(Held { header: self.header?, file: Arc::clone(&self.file) })
-    }
-
-    /// Returns the file, for a sync.
-    pub(super) fn file(&self) -> &SyncFile {
-        &self.file
     }
 }
 

@@ -39,7 +39,7 @@ impl Tail {
         let area = Area::open(&*self.storage, &self.layout)
             .map_err(|source| Error::io("open the commit area", &self.layout.commit(), source))?;
         let held = area.as_ref().and_then(Area::held);
-        self.area_failed |= self.area.as_ref().is_some_and(|area| area.file().has_failed());
+        self.area_failed |= self.area.as_ref().is_some_and(|area| area.file.has_failed());
         // An area whose sync failed is still read, but it is not written again.
         self.area = area.filter(|_| !self.area_failed);
         let held = held.filter(|held| held.header.ledger == self.id);
@@ -166,7 +166,7 @@ impl Tail {
             // A file that may only grow (`chattr +a`) refuses this.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && healed == 0 => self.finish_at(end, len)?,
             Err(error) => {
-                if self.area.as_ref().is_some_and(|area| area.file().has_failed()) {
+                if self.area.as_ref().is_some_and(|area| area.file.has_failed()) {
                     self.area = None;
                     self.area_failed = true;
                 }
@@ -213,7 +213,7 @@ impl Tail {
         // Write the header too, because it says which bytes of the segment these are.
         area.rebase(header)?;
         area.write(bytes, base)?;
-        area.file().sync()?;
+        area.file.sync()?;
         self.file.truncate(base)?;
         append_all(&**self.file, bytes)
     }

@@ -111,7 +111,7 @@ impl Tail {
     pub(super) fn refresh_area(&mut self) -> Result<bool> {
         let path = self.layout.commit();
         let Some(area) = &mut self.area else { return Ok(false) };
-        if area.file().has_failed() {
+        if area.file.has_failed() {
             return Ok(false);
         }
         // The area is in the lock's directory.

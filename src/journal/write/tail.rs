@@ -110,7 +110,7 @@ impl Tail {
         let before = before.unwrap_or(self.end);
         let unsynced = Unsynced {
             end: self.end,
-            area: self.area.as_ref().filter(|_| in_area).map(|area| area.file().clone()),
+            area: self.area.as_ref().filter(|_| in_area).map(|area| area.file.clone()),
             segment: self.file.clone(),
             segment_id: self.file_id,
         };

@@ -182,7 +182,7 @@ fn what_a_boot_found_is_all_there_is() {
     sync_dir(&disk, "d");
     assert_eq!(file.stat().unwrap().links, 1);
     let after = cut(&disk, Loss::Unsynced);
-    assert_eq!(after.stat(Path::new("a")).unwrap().unwrap().links, 1, "a name in a lost directory is none");
+    assert_eq!(after.stat(Path::new("a")).unwrap().unwrap().links, 1, "a name in a lost directory does not count");
     sync_dir(&after, "/");
     assert_names(&after, "/", &[&["a"]]);
 }
