@@ -60,9 +60,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("{} is there already", path.display()).into());
     }
     // The clock serves rotation by day, which is not asked for.
-    let mut options = JournalOptions::new(Arc::new(|| 1_770_422_400_000));
-    options.durability = Durability::Flushed;
-    options.rotate_bytes = (rotate_mb > 0).then_some(rotate_mb * 1_000_000);
+    let options = JournalOptions::new(Arc::new(|| 1_770_422_400_000))
+        .durability(Durability::Flushed)
+        .rotate_bytes((rotate_mb > 0).then_some(rotate_mb * 1_000_000));
     let journal = Journal::open(&path, options)?;
     let mut source = Records::new(skills, seed);
     for _ in 0..records {

@@ -1,4 +1,5 @@
-//! What takes several operations on a disk: all of a write, a file that is whole or not there, a durable directory.
+//! Helpers that combine several operations on a disk: complete reads and writes, atomic replacement, durable
+//! directories.
 
 use std::io;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::path::Path;
 use super::storage::{Access, FileType, Stat, Storage, StorageFile};
 use crate::error::{Error, Result};
 
-/// Repeats `operation` for as long as a signal interrupts it.
+/// Repeats `operation` as long as a signal interrupts it.
 pub(crate) fn uninterrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match operation() {
@@ -16,7 +17,7 @@ pub(crate) fn uninterrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> 
     }
 }
 
-/// Appends all of `bytes`; on an error, part of them may be there.
+/// Appends all of `bytes`. If it fails, part of them may have been written.
 pub(crate) fn append_all(file: &dyn StorageFile, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match uninterrupted(|| file.append(bytes))? {
@@ -27,7 +28,7 @@ pub(crate) fn append_all(file: &dyn StorageFile, mut bytes: &[u8]) -> io::Result
     Ok(())
 }
 
-/// Writes all of `bytes` at `offset`; on an error, part of them may be there.
+/// Writes all of `bytes` at `offset`. If it fails, part of them may have been written.
 pub(crate) fn write_all_at(file: &dyn StorageFile, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match uninterrupted(|| file.write_at(bytes, offset))? {
@@ -41,12 +42,17 @@ pub(crate) fn write_all_at(file: &dyn StorageFile, mut bytes: &[u8], mut offset:
     Ok(())
 }
 
-/// Returns how a removal ended, where a missing file counts as removed.
-pub(crate) fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
-    match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        ended => ended,
+/// Returns what `operation` returned, or `None` if it failed because nothing has the name.
+pub(crate) fn if_there<T>(operation: io::Result<T>) -> io::Result<Option<T>> {
+    match operation {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        done => done.map(Some),
     }
+}
+
+/// Returns the result of a removal, where a missing file counts as removed.
+pub(crate) fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
+    if_there(removed).map(drop)
 }
 
 /// Opens a file, and creates it if it is missing. Another process may create or remove it in between.
@@ -56,7 +62,7 @@ pub(crate) fn open_or_make(
     there: Access,
     new: Access,
 ) -> io::Result<Box<dyn StorageFile>> {
-    // A symbolic link to nothing is never there and always in the way.
+    // A dangling symbolic link is never found, yet always in the way, so the number of attempts is limited.
     const TRIES: usize = 8;
     for _ in 0..TRIES {
         match storage.open(path, there) {
@@ -71,19 +77,19 @@ pub(crate) fn open_or_make(
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Creates a file with `bytes` under a name that must be free. It is durable on success, and removed on failure.
+/// Creates a file with `bytes` under a name that must be free. It is durable on success and removed on failure.
 fn create_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = storage.open(path, Access::AppendNew)?;
     let filled = append_all(&*file, bytes).and_then(|()| file.sync());
     if let Err(error) = filled.and_then(|()| storage.sync_dir(path.parent().unwrap_or(Path::new("")))) {
-        // What is left of it is no worse than what a crash leaves.
+        // If this fails too, the remaining part is no worse than one that a crash leaves.
         let _ = storage.remove(path);
         return Err(error);
     }
     Ok(())
 }
 
-/// Replaces the content of a file with `bytes`, whole or not at all, and durably. For one caller at a time.
+/// Replaces the content of a file with `bytes`, atomically and durably. Only one caller may do this at a time.
 pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     unless_missing(storage.remove(&new))?;
@@ -92,7 +98,7 @@ pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::R
     storage.sync_dir(path.parent().unwrap_or(Path::new("")))
 }
 
-/// Whether `path` is a regular file that begins with `bytes`. Reads no more of it.
+/// Returns true if `path` is a regular file that begins with `bytes`. Reads no more of it.
 pub(crate) fn begins_with(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let is_file = |there: Stat| there.file_type == FileType::File && there.len >= bytes.len() as u64;
     if !storage.stat(path)?.is_some_and(is_file) {
@@ -103,7 +109,7 @@ pub(crate) fn begins_with(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> i
     Ok(found[..read] == *bytes)
 }
 
-/// Fills `buffer` with what the file has from `offset` on, and returns how many bytes that was.
+/// Fills `buffer` from `offset` on, up to the end of the file. Returns the number of bytes read.
 pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -115,9 +121,9 @@ pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u6
     Ok(filled)
 }
 
-/// Creates a directory with its missing parents, each durable in the one that holds it.
+/// Creates a directory and its missing parents, and makes each durable in its parent.
 pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<()> {
-    let failed = |source| Error::io("make a directory", directory, source);
+    let failed = |source| Error::io("create a directory", directory, source);
     let mut missing = Vec::new();
     for ancestor in directory.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
         match storage.stat(ancestor).map_err(failed)? {
@@ -134,7 +140,7 @@ pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<
         .try_for_each(|parent| storage.sync_dir(parent).map_err(failed))
 }
 
-/// Returns what `file` has from `offset` to `end`.
+/// Returns the bytes of `file` from `offset` to `end`, or fewer if the file ends before.
 pub(crate) fn read_between(file: &dyn StorageFile, offset: u64, end: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; end.saturating_sub(offset) as usize];
     let read = read_full_at(file, &mut bytes, offset)?;

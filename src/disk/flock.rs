@@ -1,20 +1,21 @@
-//! The advisory lock of a file; the only file that names fs2.
+//! Advisory file locks. This is the only file that names fs2.
 //!
-//! On Rust 1.89 and later `File` has inherent methods of the same names, which would silently win over the trait's; so
-//! the trait is never imported, and each call is fully qualified.
+//! On Rust 1.89 and later, `File` has inherent methods of the same names, which would silently take precedence over the
+//! trait's. So the trait is never imported, and each call is fully qualified.
 
 use std::io;
 use std::path::Path;
 
-/// Takes the exclusive lock of `file` if nobody else holds it.
+/// Acquires the exclusive lock of `file` if it is free. Returns whether it did.
 ///
-/// The lock belongs to the open file description: another `open` of the same file, in this process or another,
-/// competes for it, while a forked child shares it.
+/// The lock belongs to the open file description: another `open` of the same file, in any process, competes for it,
+/// while a forked child shares it.
 pub(super) fn try_lock<F: fs2::FileExt>(file: &F) -> io::Result<bool> {
     unless_contended(fs2::FileExt::try_lock_exclusive(file))
 }
 
-/// Takes the shared lock of `file` if nobody else holds the exclusive one; an exclusive one of this file becomes shared.
+/// Acquires the shared lock of `file` unless another handle holds the exclusive one. An exclusive lock of this handle
+/// becomes the shared one.
 pub(super) fn try_lock_shared<F: fs2::FileExt>(file: &F) -> io::Result<bool> {
     unless_contended(fs2::FileExt::try_lock_shared(file))
 }
@@ -27,12 +28,13 @@ fn unless_contended(locked: io::Result<()>) -> io::Result<bool> {
     }
 }
 
-/// Gives the lock back.
+/// Releases the lock.
 pub(super) fn unlock<F: fs2::FileExt>(file: &F) -> io::Result<()> {
     fs2::FileExt::unlock(file)
 }
 
-/// How many bytes this user may still write to the file system that holds `directory`. Here, since fs2 asks it.
+/// Returns the number of bytes that this user may still write to the file system that holds `directory`. It is defined
+/// here because fs2 provides it.
 pub(crate) fn free_bytes(directory: &Path) -> io::Result<u64> {
     fs2::available_space(directory)
 }

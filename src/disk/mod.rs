@@ -1,8 +1,17 @@
-//! Files by path, on which everything else builds. Knows nothing of lines.
+//! Access to files. This is the lowest layer: it imports only `error` and knows nothing of lines, journals or
+//! executions.
 //!
-//! [`Storage`] is the seam: everything that the crate asks of a disk goes through it. [`Disk`] is the real file system.
-//! `SimulatedDisk` (feature `simulation`) implements the same seam in memory and replays every state that a crash can
-//! leave. Only the files of this module name `std::fs` and fs2.
+//! Three layers build on one another:
+//!
+//! 1. [`Storage`] and [`StorageFile`] (`storage.rs`) are the seam: every file operation of the crate goes through these
+//!    two traits, one method for each operation.
+//! 2. [`Disk`] (`real.rs`, with `owner.rs`, `rights.rs` and `flock.rs`) is the real file system. `SimulatedDisk`
+//!    (feature `simulation`) implements the same seam in memory and replays every state that a crash can leave.
+//! 3. The helpers combine several operations and see only the seam. They cover whole reads and writes (`files.rs`),
+//!    locks between processes (`lock.rs`), numbered files, and checks that a name still names an open file (`name.rs`).
+//!
+//! Beside them, `platform.rs` and `system.rs` report facts about the machine and its processes, and `per_process.rs`
+//! holds state that a forked child must not share. Only this folder names `std::fs` and fs2.
 
 mod files;
 mod flock;
@@ -20,8 +29,8 @@ mod storage;
 mod system;
 
 pub(crate) use files::{
-    append_all, begins_with, make_directory, open_or_make, read_between, read_full_at, replace, uninterrupted,
-    unless_missing, write_all_at,
+    append_all, begins_with, if_there, make_directory, open_or_make, read_between, read_full_at, replace,
+    uninterrupted, unless_missing, write_all_at,
 };
 pub(crate) use flock::free_bytes;
 pub(crate) use owner::is_shared;

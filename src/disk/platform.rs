@@ -1,34 +1,37 @@
-//! What only Linux reports, with a fallback for other Unix systems; the only file that knows `/proc`.
+//! Facts that only Linux reports, with a fallback for other Unix systems. This is the only file that knows `/proc`.
 //!
-//! Elsewhere each answer is `None`, and this weakens: a dead process is recognised by its lock alone, so a forked child
-//! that outlives it hides it until it ends too; a restart of the machine is noticed only because locks do not survive
-//! it; a ledger on a network file system is not refused; and a limit on the length of files ends the process that
-//! reaches it.
+//! On other systems each answer is `None`, which weakens some guarantees:
+//!
+//! - A dead process is recognised only by its released lock, so a forked child that outlives it hides its death until
+//!   the child ends too.
+//! - A restart of the machine is noticed only because locks do not survive it.
+//! - A ledger on a network file system is not refused.
+//! - A limit on the length of files ends the process that reaches it.
 
 use std::path::Path;
 use std::sync::LazyLock;
 
 use super::system::{canonical, read_system_link, read_system_text};
 
-/// Which start of the machine this is.
+/// Returns the id of the current boot of the machine.
 pub(crate) fn boot_id() -> Option<String> {
     Some(read_system_text("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
-/// In which namespaces this process counts pids and the times at which processes began.
+/// Returns the namespaces in which this process counts pids and the start times of processes.
 pub(crate) fn namespaces() -> Option<String> {
     let namespace = |name| read_system_link(&format!("/proc/self/ns/{name}"));
-    // Before Linux 5.6 there is one time for all.
+    // Before Linux 5.6 there is only one time namespace.
     Some([namespace("pid")?, namespace("time").unwrap_or_default()].join(" "))
 }
 
-/// When the process began, in clock ticks after the machine's start: distinguishes a process from a later one of the
-/// same pid. `None` if there is no such process, or if that cannot be known.
+/// Returns when the process began, in clock ticks after the machine's start. It distinguishes a process from a later
+/// one with the same pid. Returns `None` if the process does not exist, or if its start is unknown.
 pub(crate) fn process_start(pid: u32) -> Option<u64> {
     let stat = read_system_text(&format!("/proc/{pid}/stat"))?;
-    // proc_pid_stat(5): the second field is the name in parentheses and may hold anything; the third is the state, the
-    // 20th `num_threads`, the 22nd `starttime`. A zombie has ended: it runs nothing and closes nothing any more. But so
-    // looks a process of which only the main thread has ended, and that counts the others.
+    // proc_pid_stat(5): the second field is the name in parentheses and may hold any characters. The third field is the
+    // state, the 20th is `num_threads`, and the 22nd is `starttime`. A zombie has ended: it runs no code and closes no
+    // files. A process whose main thread alone has ended looks like a zombie too, but counts more than one thread.
     let (_, rest) = stat.rsplit_once(')')?;
     let fields: Vec<_> = rest.split_ascii_whitespace().collect();
     match (*fields.first()?, *fields.get(17)?) {
@@ -37,41 +40,41 @@ pub(crate) fn process_start(pid: u32) -> Option<u64> {
     }
 }
 
-/// Whether [`process_start`] can be trusted to say that there is no such process: `/proc` counts pids as this process
-/// does, and hides none.
+/// Returns true if [`process_start`] can be trusted to report that a process does not exist: `/proc` counts pids as
+/// this process does, and hides none.
 pub(crate) fn knows_processes() -> bool {
     let counts_alike = read_system_link("/proc/self").is_some_and(|pid| pid == std::process::id().to_string());
     let hides = |mounts: String| mounts.lines().any(|line| line.contains(" - proc ") && line.contains("hidepid="));
     counts_alike && !read_system_text("/proc/self/mountinfo").is_none_or(hides)
 }
 
-/// The user by whose rights this process opens files.
+/// Returns the user whose permissions this process has when it opens files.
 pub(crate) fn effective_user() -> Option<u32> {
-    // proc_pid_status(5): the real, the effective, the saved and the file system's.
+    // proc_pid_status(5): the fields are the real, effective, saved and file system user ids.
     let status = read_system_text("/proc/self/status")?;
     let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     users.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// The longest file that this process may write (`ulimit -f`), as it was when this was first asked; `None` if there
-/// is no limit.
+/// Returns the greatest length of a file that this process may write (`ulimit -f`), as it was at the first call.
+/// Returns `None` if there is no limit.
 pub(crate) fn file_bytes_max() -> Option<u64> {
     static FILE_BYTES_MAX: LazyLock<Option<u64>> =
         LazyLock::new(|| limit(&read_system_text("/proc/self/limits")?, "Max file size"));
     *FILE_BYTES_MAX
 }
 
-/// How many files this process may have open (`ulimit -n`); `None` if there is no limit or it is not known.
+/// Returns how many files this process may have open (`ulimit -n`), or `None` if there is no limit or it is unknown.
 pub(crate) fn open_files_max() -> Option<u64> {
     limit(&read_system_text("/proc/self/limits")?, "Max open files")
 }
 
-/// A soft limit in `/proc/self/limits`, which is a number or "unlimited".
+/// Returns a soft limit of `/proc/self/limits`, where it is a number or "unlimited".
 fn limit(limits: &str, name: &str) -> Option<u64> {
     limits.lines().find_map(|line| line.strip_prefix(name))?.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// The type of the file system that holds `path`, or will hold it.
+/// Returns the type of the file system that holds `path`, or will hold it.
 pub(crate) fn file_system(path: &Path) -> Option<String> {
     let path = path.ancestors().find_map(canonical).or_else(|| canonical(Path::new(".")))?;
     let mounts = read_system_text("/proc/self/mountinfo")?;
@@ -84,14 +87,14 @@ pub(crate) fn file_system(path: &Path) -> Option<String> {
     Some(file_system.to_owned())
 }
 
-/// Whether locks and syncs of such a file system reach over a network.
+/// Returns true for a file system whose files are reached over a network.
 pub(crate) fn is_network(file_system: &str) -> bool {
     const NETWORK: [&str; 12] =
         ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "fuse.sshfs", "fuse.glusterfs", "afs", "lustre", "gpfs"];
     NETWORK.contains(&file_system)
 }
 
-/// Mount point and type of one line of mountinfo: the fifth field, and the one after the separator ` - `.
+/// Returns mount point and type of one line of mountinfo: the fifth field, and the first one after the separator ` - `.
 fn mount(line: &str) -> Option<(String, &str)> {
     let (fields, file_system) = line.split_once(" - ")?;
     let point = fields.split(' ').nth(4)?;

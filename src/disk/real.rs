@@ -1,4 +1,4 @@
-//! The real file system behind the seam.
+//! The real file system, behind the seam.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,31 +7,34 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
+use super::files::if_there;
 use super::owner::{is_just_made, make_dir, make_file};
 use super::rights::{Right, explained, is_own_to_change, or_here, parent};
 use super::storage::{Access, FileType, Stat, Storage, StorageFile};
 use super::{flock, platform};
 
-/// Another process may append between a look at the length and the write: an event, of which this is room for twenty.
+/// Keeps writes below the limit even if another process appends between the check of the length and the write. Such an
+/// append is an event; this leaves room for twenty of them.
 const LIMIT_MARGIN_BYTES: u64 = 4096;
 
 /// The real file system.
 ///
-/// Where the process may write files of a certain length only (`ulimit -f`), a write or an extension beyond it fails
-/// with [`io::ErrorKind::FileTooLarge`] here: the system would end the process with SIGXFSZ. The limit is the one that
-/// the process had at the first write.
+/// If the process has a limit on the length of files (`ulimit -f`), a write or an extension beyond it fails with
+/// [`io::ErrorKind::FileTooLarge`]. Without this check the system would end the process with SIGXFSZ. The limit is read
+/// once, at the first write.
 ///
-/// # Owner and mode of what it makes
+/// # Owner and mode of new files
 ///
 /// They follow from the directory that holds the new file or directory, and not from the umask.
 ///
 /// - A file has mode 0600 and a directory 0700.
-/// - A group shares a directory that has the group's write bit and the setgid bit, and not the sticky bit (`mkdir -m 2770`).
-///   There a file has mode 0660 and a directory 2770.
-/// - What root makes gets the owner and the group of that directory, so that root locks nobody out. If root may not give it
-///   away, making it fails, unless the directory's owner or the group that shares it can use it all the same.
+/// - A group shares a directory that has the group's write bit and the setgid bit, but not the sticky bit (`mkdir -m
+///   2770`). There, a file has mode 0660 and a directory 2770.
+/// - Files that root creates get the owner and the group of that directory, so that root locks nobody out. If root may
+///   not change the owner, creating the file fails, unless the directory's owner or the group that shares it can use it
+///   anyway.
 ///
-/// An error of missing rights names the owner and the mode of the file or directory that refuses.
+/// An error of missing permissions names the owner and the mode of the file or directory that refuses.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
@@ -53,11 +56,8 @@ impl Storage for Disk {
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        match fs::symlink_metadata(path) {
-            Ok(metadata) => Ok(Some(stat(&metadata))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(explained(error, path, Right::Read)),
-        }
+        let found = if_there(fs::symlink_metadata(path)).map_err(|error| explained(error, path, Right::Read))?;
+        Ok(found.as_ref().map(stat))
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
@@ -67,21 +67,18 @@ impl Storage for Disk {
         };
         let missing: Vec<_> = path.ancestors().take_while(is_missing).collect();
         let made = missing.into_iter().rev().try_for_each(make_dir);
-        // Fails if something else than a directory is there.
+        // This fails if something other than a directory has the name.
         let made = made.and_then(|()| fs::DirBuilder::new().recursive(true).create(path));
         made.map_err(|error| explained(error, path, Right::Change))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
-        match fs::read_dir(directory) {
-            Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(explained(error, directory, Right::Read)),
-        }
+        let found = if_there(fs::read_dir(directory)).map_err(|error| explained(error, directory, Right::Read))?;
+        found.into_iter().flatten().map(|entry| Ok(entry?.file_name())).collect()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        // Of two directories either may refuse, but not one of this user's that it may change.
+        // Either directory may have refused the rename, but not one that this user owns and may change.
         let refusing = || if is_own_to_change(parent(from)) { to } else { from };
         fs::rename(from, to).map_err(|error| explained(error, refusing(), Right::Change))
     }
@@ -104,14 +101,17 @@ impl Storage for Disk {
     }
 }
 
-/// Opens a file that is there. What another process is just making is opened once it has its owner and mode.
+/// Opens an existing file. If another process is just creating it, waits until the file has its owner and mode.
 fn open_file(path: &Path, options: &fs::OpenOptions) -> io::Result<fs::File> {
-    // The maker needs microseconds; a file that stays like this is refused.
+    // The creating process needs microseconds. A file that stays like this is refused.
     const TRIES: u32 = 20;
     const PAUSE: Duration = Duration::from_micros(100);
     // Opening a FIFO would block.
     if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a regular file, found another thing"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "found a directory, a FIFO or a device; expected a regular file",
+        ));
     }
     for _ in 0..TRIES {
         match options.open(path) {
@@ -124,7 +124,7 @@ fn open_file(path: &Path, options: &fs::OpenOptions) -> io::Result<fs::File> {
     options.open(path)
 }
 
-/// Refuses what would make a file too long; `end` is not asked for without a limit.
+/// Fails if the file would become too long. `end` is called only if there is a limit.
 fn refuse_too_large(end: impl FnOnce() -> io::Result<u64>) -> io::Result<()> {
     match Disk.file_bytes_max() {
         Some(limit) if end()? > limit => Err(io::ErrorKind::FileTooLarge.into()),
@@ -148,7 +148,7 @@ impl StorageFile for fs::File {
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        // A file that is longer than the limit may be cut to a length that still is.
+        // A file that is longer than the limit may be shortened to a length that still exceeds it.
         refuse_too_large(|| Ok(if len > StorageFile::length(self)? { len } else { 0 }))?;
         self.set_len(len)
     }
@@ -162,7 +162,7 @@ impl StorageFile for fs::File {
     }
 
     fn length(&self) -> io::Result<u64> {
-        // Reads name their offset and appends go to the end, so nobody uses the position.
+        // Reads name their offset and appends go to the end, so the position of the handle is not used.
         io::Seek::seek(&mut &*self, io::SeekFrom::End(0))
     }
 
@@ -192,18 +192,15 @@ fn stat(metadata: &fs::Metadata) -> Stat {
         len: metadata.len(),
         links: metadata.nlink(),
         changed: (metadata.mtime(), metadata.mtime_nsec()),
-        // Writable by others; the sticky bit, as /tmp has it, leaves the names to their owners.
+        // Other users may write, and there is no sticky bit (as on /tmp), which would protect each user's names.
         lawless: file_type == FileType::Directory && metadata.mode() & 0o1002 == 0o0002,
     }
 }
 
-/// Returns the permission bits of what `path` leads to; `None` if nothing has the name.
+/// Returns the permission bits of `path`, following symbolic links, or `None` if nothing has the name.
 pub(crate) fn mode(path: &Path) -> io::Result<Option<u32>> {
-    match fs::metadata(path) {
-        Ok(metadata) => Ok(Some(metadata.mode() & 0o7777)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(explained(error, path, Right::Read)),
-    }
+    let found = if_there(fs::metadata(path)).map_err(|error| explained(error, path, Right::Read))?;
+    Ok(found.map(|metadata| metadata.mode() & 0o7777))
 }
 
 /// Opens any file for reading from its start.

@@ -1,4 +1,4 @@
-//! Errors of missing rights, with who owns what refuses and what to do.
+//! Errors of missing permissions. They say who owns the file that refused access, and what to do.
 
 use std::fs;
 use std::io;
@@ -7,44 +7,45 @@ use std::path::{Path, PathBuf};
 
 use super::platform;
 
-/// The directory itself: a relative path of one name has the empty path as its parent.
+/// Returns the directory, or `.` for the empty path, which is the parent of a relative path of one name.
 pub(super) fn or_here(directory: &Path) -> &Path {
     if directory.as_os_str().is_empty() { Path::new(".") } else { directory }
 }
 
-/// The directory that holds `path`.
+/// Returns the directory that holds `path`.
 pub(super) fn parent(path: &Path) -> &Path {
     or_here(path.parent().unwrap_or(path))
 }
 
-/// What a file or directory must allow.
+/// A permission that an operation needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Right {
-    /// Reading the file or directory.
+    /// Read the file or directory.
     Read,
-    /// Reading and writing the file.
+    /// Read and write the file.
     Write,
-    /// Changing the names in the directory that holds it.
+    /// Change the names in the directory that holds the file.
     Change,
 }
 
-/// Whether this user owns a directory and may change the names in it.
+/// Returns true if this user owns the directory and may change the names in it.
 pub(super) fn is_own_to_change(directory: &Path) -> bool {
     let own = |found: fs::Metadata| Some(found.uid()) == platform::effective_user() && found.mode() & 0o300 == 0o300;
     fs::metadata(directory).is_ok_and(own)
 }
 
-/// An error of missing rights with who owns what refuses, its mode, and what to do. Other errors stay as they are.
+/// Adds the owner, the mode and a remedy to an error of missing permissions. Other errors are returned unchanged.
 pub(super) fn explained(error: io::Error, path: &Path, wanted: Right) -> io::Error {
-    // On all Unix systems. `EPERM` is of the same kind, and neither owner nor mode explains it.
+    // The value is the same on all Unix systems. `EPERM` has the same `ErrorKind`, but neither owner nor mode explains
+    // it.
     const EACCES: i32 = 13;
     if error.raw_os_error() != Some(EACCES) {
         return error;
     }
-    // With the dot, a path asks what is in the directory.
+    // A path that ends in a dot asks for the content of the directory.
     let is_within = path.as_os_str().as_encoded_bytes().ends_with(b"/.");
     let path = &*path.components().collect::<PathBuf>();
-    // The first directory that this process may not enter, if there is one.
+    // Find the first directory that this process may not enter, if there is one.
     let mut above: Vec<_> = path.ancestors().skip(usize::from(!is_within)).map(or_here).collect();
     above.reverse();
     let closed = above.into_iter().find(|directory| {
@@ -65,7 +66,7 @@ pub(super) fn explained(error: io::Error, path: &Path, wanted: Right) -> io::Err
         Some(user) if user == owner => (format!(", as this process runs as uid {user}"), format!("chmod u+{bits} it")),
         Some(user) => (
             format!(", and this process runs as uid {user}"),
-            "run as that user, or chown the ledger's directory and all in it".to_owned(),
+            "run as that user, or change the owner of the ledger's directory with chown -R".to_owned(),
         ),
         None => (String::new(), "run as that user".to_owned()),
     };

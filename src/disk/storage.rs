@@ -1,4 +1,4 @@
-//! The seam: everything that is asked of a disk, as two narrow traits.
+//! The seam: two narrow traits for every operation on a disk.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -8,19 +8,21 @@ use std::path::Path;
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Reading only; the file must exist.
+    /// Opens an existing file for reading.
     Read,
-    /// Reading, and appending at whatever the end is at the time of the write; the file must exist.
+    /// Opens an existing file for reading, and for appending at its end at the time of each write.
     Append,
-    /// Reading, and overwriting at given offsets; the file must exist.
+    /// Opens an existing file for reading, and for overwriting at given offsets.
     Write,
-    /// Like `Append`, but the file must not exist and is created with mode 0600, or as [`Disk`](super::Disk) says.
+    /// Like `Append`, but creates the file, which must not exist. Its mode is 0600, or as described at
+    /// [`Disk`](super::Disk).
     AppendNew,
-    /// Like `Write`, but the file must not exist and is created with mode 0600, or as [`Disk`](super::Disk) says.
+    /// Like `Write`, but creates the file, which must not exist. Its mode is 0600, or as described at
+    /// [`Disk`](super::Disk).
     WriteNew,
 }
 
-/// What a path names.
+/// The type of the file that a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileType {
     /// A regular file.
@@ -29,7 +31,7 @@ pub enum FileType {
     Directory,
     /// A symbolic link.
     Symlink,
-    /// A FIFO, a socket, a device.
+    /// A FIFO, a socket or a device.
     Special,
 }
 
@@ -38,79 +40,85 @@ pub enum FileType {
 pub struct Stat {
     /// Type of the file.
     pub file_type: FileType,
-    /// Device and inode: equal exactly when two handles or paths mean the same file.
+    /// Device and inode. Two handles or paths have equal ids exactly if they mean the same file.
     pub id: (u64, u64),
     /// Length in bytes.
     pub len: u64,
-    /// How many names the file has.
+    /// The number of names that the file has.
     pub links: u64,
-    /// When the names in a directory, or the bytes of a file, last changed. Only equality means something; a disk that
-    /// does not know it of files has the same for all.
+    /// When the names in a directory, or the bytes of a file, last changed. Only equality has a meaning. A disk that
+    /// does not record this for files reports the same value for all of them.
     pub changed: (i64, i64),
-    /// Of a directory: whether every user may remove and replace the names in it, others' too.
+    /// True for a directory in which every user may remove and replace names, even those of other users.
     pub lawless: bool,
 }
 
-/// A disk: files by path. Every method does one operation and says how it ended; none retries.
+/// A disk: files by path. Every method performs one operation and reports its outcome. None of them retries.
+///
+/// # Errors
+/// Every method returns the operating system's error of its one operation.
 pub trait Storage: fmt::Debug + Send + Sync {
     /// Opens a file.
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>>;
-    /// Looks at `path` without following a symlink there; returns `None` if nothing has the name.
+    /// Examines `path` without following a symbolic link there. Returns `None` if nothing has the name.
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
-    /// Makes a directory and its missing parents, with mode 0700, or as [`Disk`](super::Disk) says; one that exists
-    /// is left as it is.
+    /// Creates a directory and its missing parents, with mode 0700, or as described at [`Disk`](super::Disk). An
+    /// existing directory is left unchanged.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
-    /// The names in a directory, in no order; an empty list if there is no such directory.
+    /// Returns the names in a directory in any order. The list is empty if the directory does not exist.
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
-    /// Renames a file, replacing what `to` names.
+    /// Renames a file, and replaces the file that `to` names.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals in `directory` durable.
     fn sync_dir(&self, directory: &Path) -> io::Result<()>;
-    /// Gives a file a second name in its directory; fails, and changes nothing, if the name is taken. Only exports
-    /// need it: a disk may have no such names.
+    /// Gives a file a second name. Fails without any change if the name is taken. Only exports need this, so a disk may
+    /// lack it.
     fn link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
-    /// The longest that a write may make a file; `None` if no limit is known.
+    /// Returns the greatest length that a write may give a file, or `None` if no limit is known.
     fn file_bytes_max(&self) -> Option<u64> {
         None
     }
 }
 
 /// An open file.
+///
+/// # Errors
+/// Every method returns the operating system's error of its one operation.
 pub trait StorageFile: fmt::Debug + Send + Sync {
-    /// Reads up to `buffer.len()` bytes from `offset` on; 0 at the end of the file.
+    /// Reads up to `buffer.len()` bytes from `offset` on. Returns 0 at the end of the file.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
-    /// Appends with one write; may write less than all.
+    /// Appends with one write. Returns the number of bytes written, which may be fewer than given.
     fn append(&self, bytes: &[u8]) -> io::Result<usize>;
-    /// Overwrites from `offset` on with one write; may write less than all.
+    /// Overwrites from `offset` on with one write. Returns the number of bytes written, which may be fewer than given.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
-    /// Cuts or extends (with NULs) to `len` bytes.
+    /// Shortens the file to `len` bytes, or extends it with NULs.
     fn truncate(&self, len: u64) -> io::Result<()>;
-    /// Makes everything written to the file durable, its length too: `fdatasync`.
+    /// Makes all bytes written to the file durable, and its length, like `fdatasync`.
     fn sync(&self) -> io::Result<()>;
-    /// Identity and length of the open file.
+    /// Returns identity and length of the open file.
     ///
-    /// Not for each write: see [`length`](Self::length).
+    /// Do not call this for each write: see [`length`](Self::length).
     fn stat(&self) -> io::Result<Stat>;
-    /// Length of the open file in bytes, without looking at its times.
+    /// Returns the length of the open file in bytes, without reading its timestamps.
     ///
-    /// Since Linux 6.13 a file whose times were looked at gets a fine-grained time with its next change, which then
-    /// counts as the earliest time for all others. So after each such look every write dirties its file's inode, and on
-    /// ext4 without a journal a sync of an overwrite writes two blocks instead of one: measured, 214 µs for 152 µs.
+    /// Since Linux 6.13, a file whose timestamps were read gets a fine-grained timestamp at its next change. After
+    /// that, every write dirties the inode. On ext4 without a journal, syncing an overwrite then writes two blocks
+    /// instead of one: measured, 214 µs instead of 152 µs.
     fn length(&self) -> io::Result<u64>;
-    /// Takes the file's exclusive advisory lock if it is free.
+    /// Acquires the exclusive advisory lock of the file if it is free. Returns whether it did.
     fn try_lock(&self) -> io::Result<bool>;
-    /// Takes the file's shared advisory lock, in exchange for the exclusive one if this handle has that, unless another
-    /// has the exclusive one.
+    /// Acquires the shared advisory lock of the file unless another handle holds the exclusive one. Returns whether it
+    /// did. An exclusive lock of this handle becomes the shared one.
     fn try_lock_shared(&self) -> io::Result<bool>;
-    /// Gives the lock back.
+    /// Releases the lock.
     fn unlock(&self) -> io::Result<()>;
 }
 
-/// Writes to the end of the file. Nothing is synced.
+/// Appends to the file. Flushing does not sync it.
 impl io::Write for &dyn StorageFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.append(bytes)

@@ -1,19 +1,20 @@
-//! What the operating system says in small files and links.
+//! Small files and links in which the operating system reports its state.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Returns the text of a small file of the operating system, such as `/proc/self/limits`; `None` if it cannot be read.
+/// Returns the text of a small file of the operating system, such as `/proc/self/limits`, or `None` if it cannot be
+/// read.
 pub(super) fn read_system_text(path: &str) -> Option<String> {
     fs::read_to_string(path).ok()
 }
 
-/// Returns where a symbolic link of the operating system points; `None` if it cannot be read.
+/// Returns the target of a symbolic link of the operating system, or `None` if it cannot be read.
 pub(super) fn read_system_link(path: &str) -> Option<String> {
     fs::read_link(path).ok()?.into_os_string().into_string().ok()
 }
 
-/// Returns the path without symbolic links and relative parts; `None` if it does not exist.
+/// Returns the path without symbolic links and relative parts, or `None` if it does not exist.
 pub(crate) fn canonical(path: &Path) -> Option<PathBuf> {
     fs::canonicalize(path).ok()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::format::{Layout, identity, line};
+use super::format::{Layout, line};
 use super::read::{Cursor, Lines};
 use super::write::place::{check_place, sync_ancestors};
 use super::write::{Tail, Writer};
@@ -15,7 +15,7 @@ use crate::disk::per_process::PerProcess;
 use crate::disk::{make_directory, platform};
 use crate::error::{Error, ErrorKind, Result};
 
-/// An append-only, hash-chained file of JSON lines, safe across threads and processes. Cloning shares it.
+/// An append-only, hash-chained file of JSON lines, safe across threads and processes. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Journal {
     writer: Arc<PerProcess<Writer>>,
@@ -25,35 +25,28 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal whose active segment is `path`, and makes it if it is not there; repairs what a crash left.
+    /// Opens the journal whose active segment is `path`, creates it if it is missing, and repairs the damage of a
+    /// crash.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] if `path` is not a regular file, holds something else, leaves its machinery no
-    /// name, or is in a directory where every user may replace it;
-    /// [`ErrorKind::Newer`] for a format that this version does not know;
-    /// [`ErrorKind::Timeout`] if another process keeps the lock;
-    /// [`ErrorKind::Io`] if the disk refuses.
+    /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file, holds other content, leaves no name for the
+    ///   machinery, or is in a directory in which every user may replace files.
+    /// - [`ErrorKind::Malformed`] if the journal's identity cannot be parsed.
+    /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
+    /// - [`ErrorKind::Timeout`] if another process holds the lock for too long.
+    /// - [`ErrorKind::Io`] if the disk refuses an operation.
     pub fn open(path: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
-        Self::open_by(path.as_ref(), options, Tail::open)
+        Self::open_at(path.as_ref(), options, true)
     }
 
-    /// Like [`open`](Self::open), but does not wait for the lock if the journal exists: the first append then recovers what
-    /// a crash left.
+    /// Like [`open`](Self::open), but does not wait for the lock if the journal exists. The first append then repairs
+    /// the damage of a crash.
     pub(crate) fn open_without_lock(path: &Path, options: JournalOptions) -> Result<Self> {
-        Self::open_by(path, options, |layout, options| {
-            match Tail::open_without_lock(layout.clone(), options.clone())? {
-                Some(tail) => Ok(tail),
-                None => Tail::open(layout, options),
-            }
-        })
+        Self::open_at(path, options, false)
     }
 
-    fn open_by(
-        path: &Path,
-        options: JournalOptions,
-        open: impl FnOnce(Layout, JournalOptions) -> Result<Tail>,
-    ) -> Result<Self> {
-        // Absolute, since the program may go to another directory.
+    fn open_at(path: &Path, options: JournalOptions, waits_for_lock: bool) -> Result<Self> {
+        // The path is made absolute, since the program may change its current directory.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let layout = Layout::new(&path);
         let storage = Arc::clone(&options.storage);
@@ -62,29 +55,33 @@ impl Journal {
             && !options.allow_network
         {
             return Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(layout.active()).detail(format!(
-                "it is on a network file system ({file_system}), where locks and syncs cannot be trusted; \
-                 choose a local disk, or allow it in the options"
+                "found a network file system ({file_system}), whose locks and syncs cannot be trusted; \
+                 expected a local disk. Choose another path, or allow it in the options"
             )));
         }
-        check_place(&*storage, &layout)?;
+        let known = check_place(&*storage, &layout)?;
         for directory in [layout.machinery().to_owned(), layout.sealed(), layout.quarantine()] {
             make_directory(&*storage, &directory)?;
         }
-        if identity::read(&*storage, &layout)?.is_none() {
+        if known.is_none() {
             sync_ancestors(&*storage, &layout)?;
         }
-        let tail = open(layout.clone(), options.clone())?;
+        let without_lock = match known {
+            Some(id) if !waits_for_lock => Tail::open_without_lock(layout.clone(), options.clone(), id)?,
+            _ => None,
+        };
+        let tail = without_lock.map_or_else(|| Tail::open(layout.clone(), options.clone(), known), Ok)?;
         let id = tail.id;
         Ok(Self { writer: Arc::new(PerProcess::new(Writer::new(tail))), options, layout, id })
     }
 
-    /// False if this process has neither recovered the journal nor appended to it yet.
+    /// Returns false if this process has neither recovered the journal nor appended to it yet.
     pub(crate) fn is_recovered(&self) -> bool {
         self.writer.get().is_some_and(Writer::is_recovered)
     }
 
-    /// Recovers what a crash left, if that was not done yet: until then the lines may lack one that the commit area has, and
-    /// which the next append brings back.
+    /// Repairs the damage of a crash if this has not been done yet. Until then, the commit area may have a line that
+    /// the segment lacks.
     pub(crate) fn recover(&self) -> Result<()> {
         if !self.is_recovered() {
             self.writer()?.end()?;
@@ -94,33 +91,34 @@ impl Journal {
 
     /// Returns the writer of this process. A forked child opens the files again.
     fn writer(&self) -> Result<&Writer> {
-        self.writer.get_or_make(|| Tail::open(self.layout.clone(), self.options.clone()).map(Writer::new))
+        self.writer.get_or_make(|| Tail::open(self.layout.clone(), self.options.clone(), None).map(Writer::new))
     }
 
-    /// Appends `payload`, one JSON object without line feeds, and returns when it is as durable as the options ask.
+    /// Appends `payload`, which must be one JSON object without line feeds. Returns when the line is as durable as the
+    /// options require.
     ///
-    /// Callers that come while a batch is being synced share the next one.
+    /// Calls that arrive while a batch is being synced share the next batch.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`], with nothing written, if `payload` is no such object or longer
-    /// than [`PAYLOAD_BYTES_MAX`](super::PAYLOAD_BYTES_MAX); [`ErrorKind::Timeout`] and
-    /// [`ErrorKind::Io`] if it could not be written or synced;
-    /// [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
+    /// - [`ErrorKind::Invalid`] if `payload` is not such an object or is longer than
+    ///   [`PAYLOAD_BYTES_MAX`](super::PAYLOAD_BYTES_MAX). Nothing is written then.
+    /// - [`ErrorKind::Timeout`] if another process holds the lock for too long.
+    /// - [`ErrorKind::Io`] if the line cannot be written or synced.
+    /// - [`ErrorKind::Unsuitable`] if the active segment was replaced by anything but a regular file.
+    /// - [`ErrorKind::Overflow`] if the last line has the highest possible number.
+    /// - [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
     pub fn append(&self, payload: &[u8]) -> Result<Appended> {
         self.append_all(&[payload])
     }
 
-    /// Appends `payloads` as lines one after the other, and says where the first of them went. An error is
-    /// one for all of them.
-    ///
-    /// # Errors
-    /// Those of [`append`](Self::append).
+    /// Appends `payloads` as consecutive lines and returns the place of the first. If it fails, the error applies to
+    /// all of them.
     pub(crate) fn append_all(&self, payloads: &[&[u8]]) -> Result<Appended> {
         payloads.iter().try_for_each(|payload| self.check_payload(payload))?;
         self.writer()?.append(payloads)
     }
 
-    /// Refuses a payload that cannot be a line, or not in a file of the length that this process may write.
+    /// Refuses a payload that cannot become a line, or whose line is longer than a file that this process may write.
     pub(crate) fn check_payload(&self, payload: &[u8]) -> Result<()> {
         line::check_payload(payload)?;
         let bytes = (payload.len() + line::TRAILER_BYTES_MAX) as u64;
@@ -132,18 +130,21 @@ impl Journal {
         }
     }
 
-    /// Returns the lines from the first on.
+    /// Returns the lines, starting with the first.
     pub fn lines(&self) -> Lines {
         Lines::from_start(Arc::clone(&self.options.storage), self.layout.clone())
     }
 
-    /// Returns the lines from where another reader stopped.
+    /// Returns the lines that follow `cursor`, where another reader stopped.
     pub fn lines_from(&self, cursor: Cursor) -> Lines {
         Lines::resume(Arc::clone(&self.options.storage), self.layout.clone(), cursor)
     }
 
-    /// A cursor at an end that this process has seen: every line appended from now on comes after it. Takes no lock
-    /// between processes and does not wait for a sync; so a forked child that has not appended has seen only the start.
+    /// Returns a cursor at an end of the journal that this process has seen: every line appended from now on comes
+    /// after it.
+    ///
+    /// This takes no lock between processes and does not wait for a sync. A forked child that has not appended yet gets
+    /// the start.
     pub(crate) fn seen_end(&self) -> Cursor {
         self.writer.get().map_or(Cursor::START, Writer::seen_end)
     }
@@ -152,7 +153,7 @@ impl Journal {
         self.id
     }
 
-    /// Does `work` while neither a thread nor a process appends.
+    /// Runs `work` while no other thread or process appends.
     pub(crate) fn under_lock<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.writer()?.under_lock(work)
     }
@@ -161,10 +162,12 @@ impl Journal {
         &self.layout
     }
 
-    /// Returns the journal's present state.
+    /// Returns the present state of the journal.
     ///
     /// # Errors
-    /// Those of [`append`](Self::append).
+    /// - [`ErrorKind::Timeout`] if another process holds the lock for too long.
+    /// - [`ErrorKind::Unsuitable`] if the active segment was replaced by anything but a regular file.
+    /// - [`ErrorKind::Io`] if the files cannot be read or repaired.
     pub fn head(&self) -> Result<Head> {
         let end = self.writer()?.end()?;
         Ok(Head {

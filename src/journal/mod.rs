@@ -1,9 +1,20 @@
-//! How bytes become durable lines. Knows nothing of executions.
+//! The journal: it turns bytes into durable lines. It knows nothing of executions.
 //!
-//! A [`Journal`] is a file of JSON lines that only grows. Threads and processes append to it at the same time; each line
-//! carries its number, its hash and the hash of the line before. [`Durability`] says what survives which crash.
+//! A [`Journal`] is a file of JSON lines that only grows. Threads and processes append to it at the same time. Each
+//! line carries its number, its hash and the hash of the line before. [`Durability`] says which crashes an appended
+//! line survives.
 //!
-//! The ledger and the quota tracker build on it. All access to files goes through [`Storage`](crate::disk::Storage).
+//! The layers, where each imports only earlier ones:
+//!
+//! 1. `format/` says how files are named and what a line, a header and an event look like. It is pure, except that it
+//!    reads a few small files.
+//! 2. `read/` reads lines in order, or in blocks on all cores, and finds out which lines are missing. It takes no lock
+//!    and writes nothing.
+//! 3. `write/` appends in groups, syncs, seals segments, and repairs the files after a crash.
+//! 4. [`Journal`] (`handle.rs`) is the public handle. It opens the files and passes calls to `write/` and `read/`.
+//!
+//! The ledger, the quota tracker, the error registry and frozen baselines build on the journal. All access to files
+//! goes through [`Storage`](crate::disk::Storage).
 
 pub(crate) mod format;
 mod handle;
@@ -22,52 +33,52 @@ pub(crate) use options::ROTATE_BYTES;
 pub use read::{Cursor, Followed, Follower, Line, Lines, Place};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-pub use warnings::{Warning, Warnings};
+pub use warnings::{Warning, Warnings, on_stderr};
 
 use crate::error::Error;
 
-/// What an acknowledged record survives.
+/// Which crashes an acknowledged record survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {
-    /// Synced before the call returns: survives a panic, `kill -9`, a crash of the operating system, and a power cut,
-    /// as far as the disk does not lie about its cache.
+    /// The record is synced before the call returns. It survives a panic, `kill -9`, a crash of the operating system,
+    /// and a power cut, unless the disk lies about its cache.
     #[default]
     Synced,
-    /// In the operating system's page cache when the call returns: survives a panic and `kill -9`; the last seconds
-    /// before a crash of the operating system or a power cut may be lost.
+    /// The record is in the page cache of the operating system when the call returns. It survives a panic and `kill
+    /// -9`. A crash of the operating system or a power cut may lose the last seconds before it.
     Flushed,
 }
 
-/// Milliseconds after 1970-01-01T00:00:00Z. The journal reads no clock of its own.
+/// Returns milliseconds since 1970-01-01T00:00:00Z. The journal reads no clock of its own.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// Takes what went wrong and could not be answered to a caller.
+/// A hook that receives the errors that no caller gets.
 pub type Warn = Arc<dyn Fn(&Error) + Send + Sync>;
 
-/// Where a line went.
+/// The number of an appended line, and its durability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Appended {
-    /// The line's sequence number, from 1.
+    /// The line's sequence number, which starts at 1.
     pub seq: u64,
-    /// What it survives from now on.
+    /// Which crashes the line survives from now on.
     pub durability: Durability,
 }
 
-/// The state of a journal at one moment. Kept elsewhere, it lets a later verification check that the journal still begins
-/// with what it held then.
+/// The state of a journal at one moment. Stored elsewhere, it lets a later verification check that the journal still
+/// begins with the same lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Head {
     /// The ledger's id.
     pub ledger: Uuid,
-    /// Number of the last line; 0 if there is none yet.
+    /// The number of the last line, or 0 if there is none yet.
     pub seq: u64,
-    /// Hash of the last line, 64 lower-case hex digits; zeros if there is none.
+    /// The hash of the last line in 64 lower-case hex digits, or zeros if there is none.
     pub hash: String,
-    /// Number of the active segment, from 1.
+    /// The number of the active segment, which starts at 1.
     pub segment: u64,
-    /// Bytes in the active segment.
+    /// The length of the active segment in bytes.
     pub bytes: u64,
 }

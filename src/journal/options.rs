@@ -1,4 +1,4 @@
-//! How a journal is opened.
+//! The options of a journal.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,34 +6,38 @@ use std::time::Duration;
 
 use super::{Clock, Durability, Warn, warnings};
 use crate::disk::{Disk, Storage};
+use crate::error::Error;
 
-/// From which length on a segment is sealed, unless the options say otherwise.
+/// The default length in bytes from which on a segment is sealed.
 pub(crate) const ROTATE_BYTES: u64 = 256 * 1024 * 1024;
 
-/// How a journal is opened.
+/// The options with which a journal is opened.
+///
+/// ```
+/// use std::sync::Arc;
+/// use runledger::journal::{Durability, Journal, JournalOptions};
+///
+/// let directory = tempfile::tempdir()?;
+/// let noon = || 1_771_070_400_000; // 2026-02-14T12:00:00Z
+/// let options = JournalOptions::new(Arc::new(noon)).durability(Durability::Flushed).rotate_bytes(None);
+/// let journal = Journal::open(directory.path().join("log.jsonl"), options)?;
+/// assert_eq!(journal.append(br#"{"a":1}"#)?.seq, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
-#[non_exhaustive]
 pub struct JournalOptions {
-    /// What an acknowledged line survives.
-    pub durability: Durability,
-    /// Seal the active segment once it has this many bytes; `None` if it is never sealed by size.
-    pub rotate_bytes: Option<u64>,
-    /// Seal the active segment with the first line of a new day (UTC).
-    pub rotate_daily: bool,
-    /// How long an append waits for another process's lock before it fails.
-    pub lock_deadline: Duration,
-    /// Whether the ledger may be on a network file system, where nothing is promised.
-    pub allow_network: bool,
-    /// Where the files are.
-    pub storage: Arc<dyn Storage>,
-    /// The time, for rotation and events.
-    pub clock: Clock,
-    /// Where warnings go; by default to stderr, as [`Warnings`](super::Warnings) lets them through.
-    pub warn: Warn,
+    pub(crate) durability: Durability,
+    pub(crate) rotate_bytes: Option<u64>,
+    pub(crate) rotate_daily: bool,
+    pub(crate) lock_deadline: Duration,
+    pub(crate) allow_network: bool,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) clock: Clock,
+    pub(crate) warn: Warn,
 }
 
 impl JournalOptions {
-    /// Synced, rotated at 256 MiB but not by day, a deadline of one second, the real disk, warnings on stderr.
+    /// Returns the defaults; `clock` gives the time for rotation and events.
     pub fn new(clock: Clock) -> Self {
         Self {
             durability: Durability::Synced,
@@ -43,8 +47,57 @@ impl JournalOptions {
             allow_network: false,
             storage: Arc::new(Disk),
             clock,
-            warn: Arc::new(warnings::hook()),
+            warn: warnings::on_stderr(),
         }
+    }
+
+    /// Sets which crashes an acknowledged line survives. The default is [`Durability::Synced`].
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Seals the active segment once it has this many bytes, or never by size if `None`. The default is 256 MiB.
+    #[must_use]
+    pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
+        self.rotate_bytes = bytes;
+        self
+    }
+
+    /// Seals the active segment before the first line of a new day (UTC). It is off by default.
+    #[must_use]
+    pub fn rotate_daily(mut self, daily: bool) -> Self {
+        self.rotate_daily = daily;
+        self
+    }
+
+    /// Sets how long opening and an append wait for a lock that other processes hold. The default is one second.
+    #[must_use]
+    pub fn lock_deadline(mut self, deadline: Duration) -> Self {
+        self.lock_deadline = deadline;
+        self
+    }
+
+    /// Allows a network file system. Its locks and syncs cannot be trusted, so none of the guarantees hold there.
+    #[must_use]
+    pub fn allow_network(mut self, allow: bool) -> Self {
+        self.allow_network = allow;
+        self
+    }
+
+    /// Sets the disk that holds the files. The default is the real one.
+    #[must_use]
+    pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
+        self.storage = storage;
+        self
+    }
+
+    /// Sets the hook that receives every warning. The default is [`on_stderr`](super::on_stderr).
+    #[must_use]
+    pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.warn = Arc::new(warn);
+        self
     }
 }
 

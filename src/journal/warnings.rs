@@ -1,4 +1,4 @@
-//! Warnings that do not flood: of each kind and place at most one a second, and the others are counted.
+//! Limits warnings to one a second of each kind and place, and counts the others.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -6,26 +6,27 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Warn;
 use crate::disk::per_process::PerProcess;
 use crate::error::{Error, ErrorKind};
 
-/// How long like ones are held back after one that is let through.
+/// How long similar warnings are held back after one that passed.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How many kinds and places are remembered. A warning of another kind or place is let through when all of these hold
-/// some back.
+/// How many kinds and places are remembered. If all of these hold back warnings, a warning of another kind or place
+/// passes.
 const PLACES_MAX: usize = 64;
 
-/// A warning, with the number of those like it that were held back before it.
+/// A warning, with the number of similar ones that were held back before it.
 ///
-/// Its `Display` is `what: error (and 179 more like it)`, the error with its source.
+/// Its `Display` is `what: error (and 179 more like it)`, where the error includes its source.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Warning {
-    /// What the error means for the caller; empty if there is nothing to say.
+    /// The consequence of the error for the caller, or an empty string.
     pub what: &'static str,
-    /// What went wrong.
+    /// The error.
     pub error: Error,
-    /// How many like it were held back.
+    /// The number of similar warnings that were held back.
     pub more: u64,
 }
 
@@ -42,9 +43,9 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Decides which warnings are let through: of those alike, which have the same error kind, operation and path, one a
-/// second. The others are counted, and the next one that is let through says how many they were. What is then left is
-/// given by [`finish`](Self::finish). Reads no clock.
+/// Decides which warnings pass. Of similar ones, with the same error kind, operation and path, one a second passes. The
+/// others are counted, and the next one that passes carries their number. [`finish`](Self::finish) returns the
+/// remaining ones. This reads no clock.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -60,20 +61,20 @@ impl fmt::Display for Warning {
 #[derive(Debug, Default)]
 pub struct Warnings(Vec<Place>);
 
-/// What a second is kept for.
+/// The warnings of one kind and place.
 #[derive(Debug)]
 struct Place {
     alike: Alike,
-    /// When the last one was let through.
+    /// When the last one passed.
     since: Instant,
-    /// The last one that was held back, and how many were before it.
+    /// The last one that was held back, and the number of those before it.
     held_back: Option<(Error, u64)>,
 }
 
 type Alike = (&'static str, ErrorKind, String, Option<PathBuf>);
 
 impl Warnings {
-    /// The warning if it is let through at `now`; `None` if it is counted.
+    /// Returns the warning if it passes at `now`, or `None` if it is counted.
     pub fn admit(&mut self, what: &'static str, error: &Error, now: Instant) -> Option<Warning> {
         let is_alike = |(w, kind, operation, path): &Alike| {
             *w == what && *kind == error.kind() && operation == error.operation() && path.as_deref() == error.file()
@@ -103,7 +104,8 @@ impl Warnings {
         Some(Warning { what, error: error.clone(), more })
     }
 
-    /// The last of each that were held back and not counted by a later one. From now on the next of each is let through.
+    /// Returns the last warning of each kind and place whose count was not reported yet. Afterwards, the next of each
+    /// passes.
     pub fn finish(&mut self) -> Vec<Warning> {
         let left = |place: Place| {
             let what = place.alike.0;
@@ -113,8 +115,8 @@ impl Warnings {
     }
 }
 
-/// Warnings on stderr. A ledger and its clones share one, and so do journals opened with the same options: when the last
-/// of them is closed, it says how many are left.
+/// Writes warnings to stderr. A ledger and its clones share one instance, and so do journals opened with the same
+/// options. When the last of them is closed, it reports the remaining counts.
 #[derive(Debug)]
 pub(crate) struct OnStderr(PerProcess<Mutex<Warnings>>);
 
@@ -124,7 +126,7 @@ impl OnStderr {
     }
 
     pub(crate) fn warn(&self, what: &'static str, error: &Error) {
-        // A forked child counts its own: its parent says how many the parent's were.
+        // A forked child counts its own warnings. Its parent reports the parent's.
         let warnings = self.0.get_or_make(|| Ok::<_, Error>(Mutex::default()));
         let admit = |warnings: &Mutex<Warnings>| {
             warnings.lock().unwrap_or_else(PoisonError::into_inner).admit(what, error, Instant::now())
@@ -144,13 +146,16 @@ impl Drop for OnStderr {
     }
 }
 
-/// The default of the options.
-pub(super) fn hook() -> impl Fn(&Error) + Send + Sync {
+/// Returns a hook that writes warnings to stderr, at most one a second of those that are alike.
+///
+/// The others are counted. The count is printed with the next such warning, or when the last clone of the hook is
+/// dropped.
+pub fn on_stderr() -> Warn {
     let stderr = OnStderr::new();
-    move |error| stderr.warn("", error)
+    Arc::new(move |error| stderr.warn("", error))
 }
 
-/// Writes a warning to stderr. Ignores a stderr that is full or closed, where `eprintln!` would panic.
+/// Writes a warning to stderr. Unlike `eprintln!`, this does not panic if stderr is full or closed.
 pub(crate) fn to_stderr(warning: &impl fmt::Display) {
     let _ = writeln!(io::stderr(), "runledger: warning: {warning}");
 }

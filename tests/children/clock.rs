@@ -38,7 +38,7 @@ impl FakeClock {
         let clock = self.clone();
         let mut options = QuotaOptions::new(Arc::new(move || clock.unix_ms()));
         // Many processes on a slow disk: none of these tests is about the deadline.
-        options.journal.lock_deadline = PATIENCE;
+        options.journal = options.journal.lock_deadline(PATIENCE);
         options
     }
 }

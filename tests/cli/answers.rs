@@ -571,8 +571,8 @@ fn a_symbolic_link_is_named_as_one() {
         linked.args(["20", env!("CARGO_BIN_EXE_runledger"), "--ledger", "link.jsonl"]).args(command.split(' '));
         assert_eq!(
             output(linked.current_dir(place.directory.path())).complaint(2),
-            "runledger: open a ledger to read: link.jsonl: expected a regular file, found a symbolic link; name the file \
-             that it leads to\n",
+            "runledger: open a ledger to read: link.jsonl: found a symbolic link; expected a regular file. Name the \
+             file that it leads to\n",
             "{command}"
         );
     }
@@ -601,8 +601,8 @@ fn row_18_a_directory_is_named_as_one() {
     for command in ["list", "verify", "head", "cost", "baseline"] {
         assert_eq!(
             place.run([command]).complaint(2),
-            "runledger: open a ledger to read: logs/execution_metrics.jsonl: expected a regular file, found a directory, a \
-             FIFO or a device\n",
+            "runledger: open a ledger to read: logs/execution_metrics.jsonl: found a directory, a FIFO or a device; \
+             expected a regular file\n",
             "{command}"
         );
     }

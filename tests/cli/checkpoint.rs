@@ -138,7 +138,7 @@ fn where_no_checkpoint_can_be_kept_the_baselines_are_computed_all_the_same() {
         assert_eq!(
             output.stderr,
             "runledger: keep a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: what was read now is read again each time: \
-             expected a regular file, found another thing\n"
+             found a directory, a FIFO or a device; expected a regular file\n"
         );
     }
     assert!(!checkpoint(&place, "skill").exists());

@@ -85,7 +85,7 @@ fn while_the_lock_is_kept_commands_run_and_spill() {
     let spilled = run(&place, "b", "echo ran; exit 7");
     assert_eq!((spilled.code, spilled.stdout.as_str()), (Some(7), "ran\n"));
     let reason = format!(
-        "runledger: warning: the record was spilled: acquire the lock: {}: held by others at every try for 1000 ms\n",
+        "runledger: warning: the record was spilled: acquire the lock: {}: other processes held it at every attempt for 1000 ms\n",
         std::fs::canonicalize(place.path("logs/execution_metrics.ledger/lock")).unwrap().display()
     );
     assert_eq!(spilled.stderr, reason);
@@ -269,7 +269,7 @@ fn what_is_kept_and_damaged_is_named_and_the_rest_comes_back() {
     assert_eq!(outcomes(&place), [("next".to_owned(), Status::Success), ("whole".to_owned(), Status::Success)]);
     for (file, found) in [
         (&damaged, "found no whole record; look at the file, and then remove it"),
-        (&fifo, "expected a regular file, found another thing"),
+        (&fifo, "found a directory, a FIFO or a device; expected a regular file"),
     ] {
         let named = |line: &&str| line.contains(&file.display().to_string()) && line.ends_with(found);
         assert_eq!(taken.stderr.lines().filter(named).count(), 1, "{}", taken.stderr);

@@ -251,7 +251,7 @@ fn what_the_ledger_does_not_take_in_time_is_answered_as_spilled_and_comes_back()
     let spilled: Value = serde_json::from_str(&ask(&records[1])).unwrap();
     lock.unlock().unwrap();
     let reason = format!(
-        "acquire the lock: {}: held by others at every try for 1000 ms",
+        "acquire the lock: {}: other processes held it at every attempt for 1000 ms",
         std::fs::canonicalize(place.path("logs/execution_metrics.ledger/lock")).unwrap().display()
     );
     let id = records[1].execution_id;

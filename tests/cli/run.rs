@@ -324,8 +324,8 @@ fn a_ledger_that_fails_keeps_no_command_from_running() {
     let place = Place::empty();
     std::fs::create_dir_all(place.ledger()).unwrap();
     let reason = format!(
-        " until a command can open the ledger: open the ledger: {}: expected a regular file, found a directory; \
-         choose another path",
+        " until a command can open the ledger: open the ledger: {}: found a directory; expected a regular file. \
+         Choose another path",
         place.ledger().display()
     );
     let is_kept = |warning: &str| warning.starts_with("the record is kept in ") && warning.ends_with(&reason);

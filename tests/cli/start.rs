@@ -274,7 +274,7 @@ fn a_ledger_that_cannot_be_opened_is_an_answer_too() {
     let output = place.run(["start", "--agent", "a"]);
     let error = format!(
         "open the ledger: {}",
-        error(&place, "expected a regular file, found a directory; choose another path")
+        error(&place, "found a directory; expected a regular file. Choose another path")
     );
     assert_refused(&output, 2, None, &error, "unsuitable");
 }

@@ -266,10 +266,10 @@ fn what_does_not_verify_stays_with_all_that_comes_after_it_and_nothing_is_writte
 fn the_age_of_a_segment_with_a_line_that_is_no_record_is_unknown() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.jsonl");
-    let mut options = runledger::journal::JournalOptions::new(Arc::new(|| 0));
     let json = record(1).to_json().unwrap();
     // A segment is full with a record and another line.
-    options.rotate_bytes = Some(json.len() as u64 + 300);
+    let full = Some(json.len() as u64 + 300);
+    let options = runledger::journal::JournalOptions::new(Arc::new(|| 0)).rotate_bytes(full);
     let journal = runledger::journal::Journal::open(&path, options).unwrap();
     for line in [&*json, &json, &json, "{\"other\":1}", &json, &json, &json] {
         journal.append(line.as_bytes()).unwrap();

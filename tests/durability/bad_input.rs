@@ -72,13 +72,13 @@ fn row_18_a_directory_is_refused() {
     assert_eq!((error.kind(), error.file()), (ErrorKind::Unsuitable, Some(place.path.as_path())));
     assert_eq!(
         place.text(&error),
-        "open the ledger: /execution_metrics.jsonl: expected a regular file, found a directory; choose another path"
+        "open the ledger: /execution_metrics.jsonl: found a directory; expected a regular file. Choose another path"
     );
     assert_eq!(names(place.directory.path()), ["execution_metrics.jsonl"]);
     let error = LedgerReader::open(&place.path).unwrap_err();
     assert_eq!(
         place.text(&error),
-        "open a ledger to read: /execution_metrics.jsonl: expected a regular file, found a directory, a FIFO or a device"
+        "open a ledger to read: /execution_metrics.jsonl: found a directory, a FIFO or a device; expected a regular file"
     );
 }
 
@@ -90,7 +90,7 @@ fn row_18_a_symbolic_link_is_refused() {
     std::os::unix::fs::symlink(&target, &place.path).unwrap();
     assert_eq!(
         place.text(&place.refusal()),
-        "open the ledger: /execution_metrics.jsonl: expected a regular file, found a symbolic link; choose another path"
+        "open the ledger: /execution_metrics.jsonl: found a symbolic link; expected a regular file. Choose another path"
     );
     fs::remove_file(&target).unwrap();
     assert_eq!(place.refusal().kind(), ErrorKind::Unsuitable, "one that points nowhere too");
@@ -117,8 +117,8 @@ fn row_18_a_fifo_is_refused_and_nobody_waits() {
     let error = in_time(move || Ledger::open(path).unwrap_err());
     assert_eq!(
         place.text(&error),
-        "open the ledger: /execution_metrics.jsonl: expected a regular file, found a FIFO, a socket or a device; \
-         choose another path"
+        "open the ledger: /execution_metrics.jsonl: found a FIFO, a socket or a device; expected a regular file. \
+         Choose another path"
     );
     let path = place.path.clone();
     assert!(!in_time(move || log_execution_metrics(&record(1), path, false).unwrap()));
@@ -135,8 +135,8 @@ fn row_18_a_hard_link_is_refused() {
     fs::hard_link(&place.path, place.directory.path().join("second.jsonl")).unwrap();
     assert_eq!(
         place.text(&place.refusal()),
-        "open the ledger: /execution_metrics.jsonl: expected a regular file, found a file with more than one hard link; \
-         choose another path"
+        "open the ledger: /execution_metrics.jsonl: found a file with several hard links; expected a regular file. \
+         Choose another path"
     );
 }
 
@@ -154,8 +154,8 @@ fn row_18_world_writable_directory() {
         assert_eq!(error.kind(), ErrorKind::Unsuitable);
         place.text(&error)
     };
-    let why = "every user may replace the files in this directory; choose a directory within it, or take that right \
-               away (chmod o-w)";
+    let why = "every user may replace the files in this directory; choose a directory within it, or remove that \
+               permission (chmod o-w)";
     assert_eq!(refused(&open.join("m.jsonl")), format!("open the ledger: /open: {why}"));
     let link = place.directory.path().join("link");
     std::os::unix::fs::symlink("open", &link).unwrap();
@@ -234,7 +234,7 @@ fn a_directory_that_cannot_be_written_is_refused() {
     }
     let error = Ledger::open(closed.join("metrics.jsonl")).unwrap_err();
     assert_eq!((error.kind(), error.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::PermissionDenied)));
-    assert_eq!(place.text(&error), "make a directory: /closed/metrics.ledger");
+    assert_eq!(place.text(&error), "create a directory: /closed/metrics.ledger");
 }
 
 #[test]
@@ -245,8 +245,8 @@ fn a_path_without_room_for_its_machinery_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Unsuitable);
     assert_eq!(
         place.text(&error),
-        "open the ledger: /execution_metrics.ledger: expected the name of a file such as x.jsonl, whose machinery can \
-         stand beside it in x.ledger"
+        "open the ledger: /execution_metrics.ledger: expected a file name such as x.jsonl, so that the machinery \
+         fits beside it in x.ledger"
     );
     assert!(names(place.directory.path()).is_empty());
     assert_eq!(Ledger::open("").unwrap_err().kind(), ErrorKind::Unsuitable);
@@ -262,8 +262,8 @@ fn a_file_that_is_no_ledger_is_refused_and_left_as_it_is() {
         assert_eq!((error.kind(), error.line(), error.byte()), (ErrorKind::Unsuitable, Some(1), Some(0)));
         assert_eq!(
             place.text(&error),
-            "open the ledger: /execution_metrics.jsonl: line 1 (byte 0): the file holds something else than a ledger: \
-             its first line has no valid hash; choose another path"
+            "open the ledger: /execution_metrics.jsonl: line 1 (byte 0): found a file that is not a ledger: its first line \
+             has no valid hash. Choose another path"
         );
         assert_eq!(fs::read_to_string(&place.path).unwrap(), content);
         assert_eq!(names(place.directory.path()), ["execution_metrics.jsonl"], "nothing is made beside it");
@@ -297,8 +297,8 @@ fn with_identity(change: impl FnOnce(String) -> String) -> (Place, Error) {
 
 #[test]
 fn a_newer_format_is_refused() {
-    let expected = "open the ledger: /execution_metrics.ledger/ledger.json: its format is 2, and this version knows up \
-                    to 1: use a newer runledger";
+    let expected = "open the ledger: /execution_metrics.ledger/ledger.json: found format 2; expected at most 1. Use a \
+                    newer runledger";
     let (place, error) = with_identity(|text| text.replace("\"format\":1", "\"format\":2"));
     assert_eq!((error.kind(), place.text(&error).as_str()), (ErrorKind::Newer, expected));
     let (place, error) = with_identity(|_| r#"{"format":2,"name":"another form altogether"}"#.to_owned());
@@ -311,8 +311,8 @@ fn the_machinery_of_another_file_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Unsuitable);
     assert_eq!(
         place.text(&error),
-        "open the ledger: /execution_metrics.ledger: the directory belongs to \"execution_metrics.json\": give the new \
-         ledger another name"
+        "open the ledger: /execution_metrics.ledger: the directory belongs to \"execution_metrics.json\". Choose \
+         another name for the new ledger"
     );
 }
 
@@ -322,8 +322,8 @@ fn a_damaged_identity_is_refused_and_can_be_made_anew() {
     assert_eq!(error.kind(), ErrorKind::Malformed);
     assert_eq!(
         place.text(&error),
-        "read the ledger's identity: /execution_metrics.ledger/ledger.json: restore the file; or remove it, and the \
-         ledger gets a new identity and keeps its lines"
+        "read the ledger's identity: /execution_metrics.ledger/ledger.json: restore the file, or remove it: the \
+         ledger then gets a new identity and keeps its lines"
     );
     assert!(error.source().is_some());
     fs::remove_file(place.machinery().join("ledger.json")).unwrap();

@@ -24,10 +24,8 @@ fn sealed(segment: u64) -> PathBuf {
 }
 
 fn open(disk: &SimulatedDisk) -> runledger::Result<Journal> {
-    let mut options = JournalOptions::new(Arc::new(|| 1_771_079_000_000));
-    options.storage = Arc::new(disk.clone());
-    options.warn = Arc::new(|_| {});
-    Journal::open(PATH, options)
+    let options = JournalOptions::new(Arc::new(|| 1_771_079_000_000)).storage(Arc::new(disk.clone()));
+    Journal::open(PATH, options.on_warning(|_| {}))
 }
 
 fn open_ledger(disk: &SimulatedDisk) -> Ledger {
@@ -84,10 +82,8 @@ struct Rest {
 impl Rest {
     fn new(settled: bool) -> Self {
         let disk = SimulatedDisk::new();
-        let mut options = JournalOptions::new(Arc::new(|| 1_771_079_000_000));
-        options.storage = Arc::new(disk.clone());
-        options.rotate_bytes = Some(300);
-        let journal = Journal::open(PATH, options).unwrap();
+        let options = JournalOptions::new(Arc::new(|| 1_771_079_000_000)).storage(Arc::new(disk.clone()));
+        let journal = Journal::open(PATH, options.rotate_bytes(Some(300))).unwrap();
         assert_eq!([1, 2, 3].map(|n| append(&journal, n)), [1, 2, 3]);
         drop(journal);
         let journal = open(&disk).unwrap();

@@ -257,8 +257,7 @@ fn row_25_a_cut_tail_is_truncated() {
     let bytes = fs::metadata(&kept.path).unwrap().len();
     kept.write(&kept.lines()[..3]);
     let there = fs::metadata(&kept.path).unwrap().len();
-    let thousands = |number: u64| format!("{},{:03}", number / 1_000, number % 1_000);
-    let found = format!("{} of {} synced bytes are there", thousands(there), thousands(bytes));
+    let found = format!("{there} of {bytes} synced bytes are there");
     kept.assert_faults(&[], &[(FaultKind::Truncated, &kept.path, 0, 0, Some(5), &found)]);
     fs::remove_file(kept.path.with_extension("ledger").join("commit")).unwrap();
     kept.assert_faults(&[], &[]); // a chain alone cannot tell

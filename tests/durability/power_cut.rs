@@ -12,10 +12,10 @@ use crate::simulation::{self, Chain, PATH, Used, events, machinery, put, read};
 use runledger::Skill;
 use runledger::disk::simulated::{DiskCall, InjectedFault, Loss, Op, SimulatedDisk, When};
 use runledger::disk::{Access, Storage};
-use runledger::journal::Journal;
+use runledger::journal::{Journal, JournalOptions};
 use runledger::ledger::FaultKind;
 
-fn options(disk: &SimulatedDisk) -> runledger::journal::JournalOptions {
+fn options(disk: &SimulatedDisk) -> JournalOptions {
     simulation::options(disk, 700_000)
 }
 
@@ -118,11 +118,7 @@ fn row_06_a_rename_is_synced_before_anything_builds_on_it() {
 fn row_06_names_that_a_killed_process_left_are_made_durable() {
     let path = "/home/logs/execution_metrics.jsonl";
     let disk = SimulatedDisk::new();
-    let small = |disk: &SimulatedDisk| {
-        let mut options = options(disk);
-        options.rotate_bytes = Some(1_000);
-        options
-    };
+    let small = |disk: &SimulatedDisk| options(disk).rotate_bytes(Some(1_000));
     let journal = Journal::open(path, small(&disk)).unwrap();
     (0..8).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
     // A new commit area takes the place of one that fails.
@@ -144,9 +140,7 @@ fn row_06_names_that_a_killed_process_left_are_made_durable() {
 #[test]
 fn row_07_a_line_that_a_segment_lost_is_read_where_it_is_repeated() {
     let disk = SimulatedDisk::new();
-    let mut small = options(&disk);
-    small.rotate_bytes = Some(35_000);
-    let journal = Journal::open(PATH, small).unwrap();
+    let journal = Journal::open(PATH, options(&disk).rotate_bytes(Some(35_000))).unwrap();
     let mut heads = Vec::new();
     for number in 0..8 {
         if number == 7 {
@@ -216,18 +210,18 @@ fn row_05_a_number_in_a_damaged_segment_is_not_given_again() {
 fn row_22_no_line_is_acknowledged_at_a_wrong_place() {
     let disk = SimulatedDisk::new();
     let armed = Arc::new(AtomicBool::new(false));
-    let mut options = options(&disk);
-    options.rotate_daily = true;
-    // The clock is asked between the two.
-    options.clock = {
+    // The writer reads the clock between the two.
+    let clock = {
         let (disk, armed) = (disk.clone(), Arc::clone(&armed));
-        Arc::new(move || {
+        move || {
             if armed.swap(false, Ordering::Relaxed) {
                 disk.open(Path::new(PATH), Access::Append).unwrap().append(b"foreign\n").unwrap();
             }
             1_771_079_000_000
-        })
+        }
     };
+    let options = JournalOptions::new(Arc::new(clock)).storage(Arc::new(disk.clone())).rotate_daily(true);
+    let options = options.rotate_bytes(Some(700_000)).on_warning(|_| {});
     let journal = Journal::open(PATH, options.clone()).unwrap();
     journal.append(&payload(0)).unwrap();
     armed.store(true, Ordering::Relaxed);
@@ -278,9 +272,7 @@ fn row_30_a_failed_sweep_is_a_warning() {
 fn an_event_is_kept_when_two_processes_make_its_file() {
     let rotate = |fault: Option<usize>| {
         let disk = SimulatedDisk::new();
-        let mut options = options(&disk);
-        options.rotate_bytes = Some(1);
-        let journal = Journal::open(PATH, options).unwrap();
+        let journal = Journal::open(PATH, options(&disk).rotate_bytes(Some(1))).unwrap();
         if let Some(call) = fault {
             disk.inject(When::Call(call), InjectedFault::Error(std::io::ErrorKind::AlreadyExists));
         }

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use runledger::journal::{Journal, JournalOptions, Warn};
+use runledger::journal::{Journal, Warn};
 use runledger::metrics::{Status, TracedError};
 use runledger::runlog::{
     ErrorId, ErrorRegistry, ErrorStatus, Exported, RegisteredError, Run, RunLog, Severity, signature,
 };
-use runledger::{ErrorKind, ExecutionMetrics, PriceTable, Timestamp, Uuid};
+use runledger::{Error, ErrorKind, ExecutionMetrics, PriceTable, Timestamp, Uuid};
 
 use crate::children::clock::{FakeClock, MINUTE_MS};
 use crate::children::place::PATIENCE;
@@ -34,9 +34,9 @@ impl Fixture {
 
     /// As another process would open it.
     fn open(&self) -> ErrorRegistry {
-        let mut options: JournalOptions = self.clock.options().journal;
         let warned = Arc::clone(&self.warned);
-        options.warn = Arc::new(move |error| warned.lock().unwrap().push(error.to_string()));
+        let warn = move |error: &Error| warned.lock().unwrap().push(error.to_string());
+        let options = self.clock.options().journal.on_warning(warn);
         ErrorRegistry::open(self.logs(), options).unwrap()
     }
 

@@ -19,10 +19,8 @@ const EIO: InjectedFault = InjectedFault::Os(5);
 const ENOSPC: InjectedFault = InjectedFault::Os(28);
 
 fn open(disk: &SimulatedDisk) -> runledger::Result<ErrorRegistry> {
-    let mut options = JournalOptions::new(Arc::new(|| 1_771_079_000_000));
-    options.storage = Arc::new(disk.clone());
-    options.warn = Arc::new(|_| {});
-    ErrorRegistry::open(DIRECTORY, options)
+    let options = JournalOptions::new(Arc::new(|| 1_771_079_000_000)).storage(Arc::new(disk.clone()));
+    ErrorRegistry::open(DIRECTORY, options.on_warning(|_| {}))
 }
 
 /// The second run meets one error of the first again, and one of its own.

@@ -23,8 +23,7 @@ const ERRORS: u64 = 8;
 
 fn open(directory: &Path) -> ErrorRegistry {
     let clock = FakeClock::at_noon();
-    let mut options = JournalOptions::new(Arc::new(move || clock.unix_ms()));
-    options.lock_deadline = PATIENCE;
+    let options = JournalOptions::new(Arc::new(move || clock.unix_ms())).lock_deadline(PATIENCE);
     ErrorRegistry::open(directory.join("run-logs"), options).unwrap()
 }
 

@@ -279,14 +279,13 @@ fn row_26_a_journal_whose_leaders_panic_answers_every_caller_and_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let armed = Arc::new(AtomicBool::new(false));
     let (looks, is_armed) = (AtomicUsize::new(0), Arc::clone(&armed));
-    let mut options = JournalOptions::new(Arc::new(move || {
+    let options = JournalOptions::new(Arc::new(move || {
         if is_armed.load(Ordering::Relaxed) && looks.fetch_add(1, Ordering::Relaxed) % 3 == 2 {
             resume_unwind(Box::new(Panicked));
         }
         0
     }));
-    options.rotate_daily = true;
-    let journal = Journal::open(directory.path().join("x.jsonl"), options).unwrap();
+    let journal = Journal::open(directory.path().join("x.jsonl"), options.rotate_daily(true)).unwrap();
     journal.append(b"{}").unwrap();
     armed.store(true, Ordering::Relaxed);
 

@@ -281,7 +281,7 @@ fn a_cut_ledger_is_refused_with_both_heads() {
     assert_eq!(
         error.details(),
         [format!(
-            "it was cut or rewritten: copied up to line 3 with hash {}, and ledger {} ends with line 2 with hash \
+            "it was truncated or rewritten: copied up to line 3 with hash {}, but ledger {} ends with line 2 with hash \
              {hash_of_two}",
             head.hash, head.ledger
         )]

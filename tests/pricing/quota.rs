@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
-use runledger::ErrorKind;
 use runledger::journal::Journal;
 use runledger::quota::{Denied, Grant, Hold, Limits, Period, Quota, QuotaStatus, Unit, WarningLevel};
+use runledger::{Error, ErrorKind};
 
 use crate::children::clock::{DAY_MS, FakeClock, MINUTE_MS};
 use crate::children::place::{PATIENCE, Place, until};
@@ -406,7 +406,8 @@ fn an_edited_line_counts_nothing_and_is_warned_of() {
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let mut options = fixture.clock.options();
     let heard = Arc::clone(&warnings);
-    options.journal.warn = Arc::new(move |error| heard.lock().unwrap().push((error.kind(), error.line())));
+    let warn = move |error: &Error| heard.lock().unwrap().push((error.kind(), error.line()));
+    options.journal = options.journal.on_warning(warn);
     let quota = Quota::open(fixture.path(), options).unwrap();
     assert_eq!(quota.status("openai-gpt4").unwrap().consumed, 3_010);
     assert_eq!(*warnings.lock().unwrap(), [(ErrorKind::Malformed, Some(2))]);
@@ -435,7 +436,7 @@ fn lines_that_their_writer_took_back_do_not_stay_in_the_sums() {
 fn the_sums_run_on_over_rotated_segments() {
     let fixture = Fixture::new();
     let mut options = fixture.clock.options();
-    options.journal.rotate_bytes = Some(1_000);
+    options.journal = options.journal.rotate_bytes(Some(1_000));
     let quota = Quota::open(fixture.path(), options).unwrap();
     let reader = fixture.open();
     for line in 1..=20 {

@@ -174,7 +174,7 @@ fn root_without_the_right_to_give_files_away_makes_none_that_lock_the_user_out()
     place.spawn_by(&["setpriv", "--bounding-set=-chown"], "refused").succeed();
     let said = fs::read_to_string(place.file("reports/refused")).unwrap();
     let expected = format!(
-        "make a directory: {}: root may not give the new file to the owner of its directory: \
+        "create a directory: {}: root may not give the new file to the owner of its directory: \
          Operation not permitted (os error 1); run as uid 1000, or allow chown (CAP_CHOWN)\n",
         place.machinery("").display()
     );
@@ -277,7 +277,7 @@ fn a_refusal_names_owner_mode_and_remedy() {
         assert_eq!(said, expected);
         fs::remove_file(place.file("reports/refused")).unwrap();
     };
-    let other = "run as that user, or chown the ledger's directory and all in it";
+    let other = "run as that user, or change the owner of the ledger's directory with chown -R";
     // The directory that is closed is named, not what would be in it.
     let machinery = format!("the directory {logs}/execution_metrics.ledger owned by uid 0 with mode 0700");
     refused("examine the ledger's directory", "execution_metrics.ledger", &machinery, "enter", other);

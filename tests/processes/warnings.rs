@@ -228,7 +228,7 @@ fn the_command_counts() {
     let (code, stderr) = pipe.end();
     assert_eq!(code, Some(0), "{stderr}");
     let area = place.ledger().with_extension("ledger").join("commit");
-    let text = format!("runledger: warning: make the commit area: {}: file too large", area.display());
+    let text = format!("runledger: warning: create the commit area: {}: file too large", area.display());
     assert!(counted(&stderr, &text) >= COUNT, "{stderr}");
     assert!(stderr.lines().count() <= begun.elapsed().as_secs() as usize + 2, "{stderr}");
 }

@@ -227,8 +227,7 @@ const UNIX_MS: [i64; 10] = [
 fn a_journal_is_written_at_any_time() {
     for unix_ms in UNIX_MS {
         let place = Place::new();
-        let mut options = JournalOptions::new(Arc::new(move || unix_ms));
-        (options.rotate_daily, options.rotate_bytes) = (true, Some(200));
+        let options = JournalOptions::new(Arc::new(move || unix_ms)).rotate_daily(true).rotate_bytes(Some(200));
         for seq in 1..=4 {
             let journal = Journal::open(&place.path, options.clone()).unwrap();
             assert_eq!(journal.append(br#"{"a":1}"#).unwrap().seq, seq, "{unix_ms}");

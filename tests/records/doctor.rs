@@ -187,27 +187,32 @@ fn what_opening_refuses_is_a_fault() {
     chmod(place.path().parent().unwrap(), 0o777);
     let lawless = place.check("place");
     assert_eq!(lawless.level, Level::Fault);
-    assert!(lawless.found.ends_with("take that right away (chmod o-w)"), "{lawless:?}");
+    assert!(lawless.found.ends_with("remove that permission (chmod o-w)"), "{lawless:?}");
 
     let place = Place::new();
     std::fs::hard_link(place.path(), place.directory.path().join("other")).unwrap();
-    assert!(place.check("place").found.ends_with("found a file with more than one hard link; choose another path"));
+    assert!(
+        place
+            .check("place")
+            .found
+            .ends_with("found a file with several hard links; expected a regular file. Choose another path")
+    );
 
     let place = Place::new();
     std::fs::write(place.machinery("ledger.json"), r#"{"format": 2}"#).unwrap();
-    assert!(place.check("place").found.ends_with("and this version knows up to 1: use a newer runledger"));
+    assert!(place.check("place").found.ends_with("found format 2; expected at most 1. Use a newer runledger"));
 
     let place = Place::empty();
     std::fs::create_dir(place.path().parent().unwrap()).unwrap();
     std::fs::write(place.path(), "a diary\n").unwrap();
-    assert!(place.check("place").found.contains("the file holds something else than a ledger"));
+    assert!(place.check("place").found.contains("found a file that is not a ledger"));
     assert_eq!(place.check("place").level, Level::Fault);
 
     let place = Place::empty();
     std::fs::create_dir_all(place.path()).unwrap();
     assert_eq!((place.check("place").level, place.check("ledger").level), (Level::Fault, Level::Fault));
     for fault in [place.check("place"), place.check("ledger")] {
-        assert!(fault.found.contains("expected a regular file, found a directory"), "{fault:?}");
+        assert!(fault.found.contains("found a directory; expected a regular file"), "{fault:?}");
     }
 }
 

@@ -14,11 +14,8 @@ pub(crate) const PATH: &str = "/logs/execution_metrics.jsonl";
 
 /// Rotates at `rotate_bytes` and warns nobody.
 pub(crate) fn options(disk: &SimulatedDisk, rotate_bytes: u64) -> JournalOptions {
-    let mut options = JournalOptions::new(Arc::new(|| 1_771_079_000_000));
-    options.storage = Arc::new(disk.clone());
-    options.rotate_bytes = Some(rotate_bytes);
-    options.warn = Arc::new(|_| {});
-    options
+    let options = JournalOptions::new(Arc::new(|| 1_771_079_000_000)).storage(Arc::new(disk.clone()));
+    options.rotate_bytes(Some(rotate_bytes)).on_warning(|_| {})
 }
 
 /// A file of the ledger's machinery.

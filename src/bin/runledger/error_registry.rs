@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use runledger::journal::{JournalOptions, Warn};
+use runledger::journal::JournalOptions;
 use runledger::runlog::{ErrorRegistry, RegisteredError};
 
 use crate::clock;
@@ -28,17 +28,9 @@ impl RunLogs {
 
     /// Opens the registry in the directory, and makes it if it does not exist.
     pub(crate) fn open(&self, global: &Global) -> Result<ErrorRegistry, Failure> {
-        Ok(ErrorRegistry::open(self.directory(global), options())?)
+        let options = JournalOptions::new(Arc::new(clock::unix_ms));
+        Ok(ErrorRegistry::open(self.directory(global), options)?)
     }
-}
-
-fn options() -> JournalOptions {
-    JournalOptions::new(Arc::new(clock::unix_ms))
-}
-
-/// The default of the library: a line on stderr.
-pub(crate) fn warn() -> Warn {
-    options().warn
 }
 
 /// Writes a table of errors.

@@ -1,4 +1,5 @@
-//! New files under the next free number, such as `RUN_LOG_v001.csv`: each there whole or not at all, none overwritten.
+//! New files under the next free number, such as `RUN_LOG_v001.csv`. Each appears complete or not at all, and replaces
+//! none.
 
 #[cfg(test)]
 mod tests;
@@ -23,13 +24,13 @@ impl Series<'_> {
         format!("{}{number:0digits$}{}", self.before, self.after, digits = self.digits)
     }
 
-    /// The number in a name of the series.
+    /// Returns the number in a name of the series, or `None` for any other name.
     fn number(&self, name: &str) -> Option<u64> {
         let number = name.strip_prefix(self.before)?.strip_suffix(self.after)?.parse().ok()?;
         (self.name(number) == name).then_some(number)
     }
 
-    /// The number after the highest in `directory`, so that the numbers are in the order of time.
+    /// Returns the number after the highest in `directory`, so that numbers are in chronological order.
     fn next(&self, storage: &dyn Storage, directory: &Path) -> Result<u64> {
         let names = storage.list(directory).map_err(|source| Error::io("list the files", directory, source))?;
         let numbers = names.iter().filter_map(|name| self.number(name.to_str()?));
@@ -41,20 +42,21 @@ fn after(number: u64, directory: &Path) -> Result<u64> {
     number.checked_add(1).ok_or_else(|| {
         Error::new(ErrorKind::Overflow, "number a new file")
             .path(directory)
-            .detail("a file there has the highest number; choose another directory")
+            .detail("found a file with the highest possible number; choose another directory")
     })
 }
 
-/// Makes the next file of a series with what `write` writes, and returns its path once it is durable. The directory is
-/// made if it is not there.
+/// Creates the next file of a series with the content that `write` writes, and returns its path once it is durable.
+/// Creates the directory if it is missing.
 ///
-/// It is written under another name, `before.part-1`, and synced; then it gets its own name by a hard link, which fails
-/// where a name is taken, so of many processes each gets its own number. A process that dies leaves at most the part,
-/// which is never taken for the file and may be removed.
+/// The content is written under another name, `before.part-1`, and synced. The file then gets its own name by a hard
+/// link, which fails if the name is taken, so each of several processes gets its own number. A process that dies leaves
+/// at most the part, which never counts as the file and may be removed.
 ///
 /// # Errors
-/// Those of `write`; [`ErrorKind::Io`] if the disk refuses. Then there is no new file, unless the error is of the last
-/// steps, after which it may be there whole: removing the part and syncing the directory.
+/// Returns the error of `write`, or [`ErrorKind::Io`] if the disk refuses an operation. Then no new file exists, with
+/// one exception: after an error in the last steps, which remove the part and sync the directory, the complete file may
+/// exist.
 pub(crate) fn create<T>(
     storage: &dyn Storage,
     directory: &Path,
@@ -65,14 +67,14 @@ pub(crate) fn create<T>(
     let (part, file) = create_part(storage, directory, series)?;
     let written = fill(&*file, &part, write).and_then(|value| Ok((name(storage, directory, series, &part)?, value)));
     let removed = storage.remove(&part).map_err(|source| Error::io("remove the part", &part, source));
-    // Why there is no file is worth more than why there is still a part.
+    // The reason why there is no file matters more than a part that remains.
     let (path, value) = written?;
     removed?;
     storage.sync_dir(directory).map_err(|source| Error::io("sync the directory", directory, source))?;
     Ok((path, value))
 }
 
-/// A new file under the first free name for parts.
+/// Creates a file under the first free name for parts.
 fn create_part(
     storage: &dyn Storage,
     directory: &Path,
@@ -84,7 +86,7 @@ fn create_part(
         match storage.open(&part, Access::AppendNew) {
             Ok(file) => return Ok((part, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number = after(number, directory)?,
-            Err(source) => return Err(Error::io("make a file", &part, source)),
+            Err(source) => return Err(Error::io("create a file", &part, source)),
         }
     }
 }
@@ -111,7 +113,7 @@ fn name(storage: &dyn Storage, directory: &Path, series: &Series<'_>, part: &Pat
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number = after(number, directory)?,
             Err(source) => {
                 return Err(Error::io("name a new file", &path, source).detail(
-                    "it gets its name by a hard link: if there are none on that disk, choose another directory",
+                    "a new file gets its name by a hard link; if the disk has no hard links, choose another directory",
                 ));
             }
         }

@@ -1,4 +1,4 @@
-//! What a disk is asked for, what goes wrong, and what a crash takes.
+//! The calls to a disk, the faults that can be injected, and the losses of a crash.
 
 use std::fmt;
 use std::io;
@@ -7,21 +7,21 @@ use std::path::PathBuf;
 #[cfg(doc)]
 use crate::disk::{Access, Storage, StorageFile};
 
-/// What a crash takes.
+/// What a crash takes away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// Nothing: the process was killed, and the page cache lives on.
+    /// Nothing is lost: the process was killed, and the page cache survives.
     Nothing,
-    /// Everything that was not synced: the power was cut before any of it was written back.
+    /// All unsynced changes are lost: the power was cut before any of them was written back.
     Unsynced,
-    /// Any of what was not synced, in whole pages, as the digits of the number decide: see [`SimulatedDisk::losses`](super::SimulatedDisk::losses).
-    /// Number 0 is `Unsynced`.
+    /// Some of the unsynced changes are lost, in whole pages. The digits of the number decide which: see
+    /// [`SimulatedDisk::losses`](super::SimulatedDisk::losses). Number 0 means `Unsynced`.
     Numbered(u64),
-    /// Any of what was not synced, as the seed decides: the power was cut. The same seed gives the same disk.
+    /// Some of the unsynced changes are lost in a power cut, as the seed decides. The same seed gives the same disk.
     Random(u64),
 }
 
-/// An operation, named after the method that makes it. The last five change nothing.
+/// An operation, named after the method that performs it. The last five change nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Op {
     /// [`Storage::open`] with [`Access::AppendNew`] or [`Access::WriteNew`].
@@ -56,40 +56,41 @@ pub enum Op {
     Lock,
 }
 
-/// One call that changed the disk, or would have but for an injected fault.
+/// A call that changed the disk, or would have changed it but for an injected fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DiskCall {
-    /// Which call.
+    /// The operation.
     pub op: Op,
-    /// The path as given to the call; of a call to an open file, to the `open`.
+    /// The path given to the call, or for a call to an open file the path given to `open`.
     pub path: PathBuf,
-    /// The rest of what was asked, for people: "900 bytes at 1800". Empty if there is no more to say.
+    /// The other arguments in readable form, such as "900 bytes at 1800". Empty if there are none.
     pub detail: String,
-    /// The injected error; `None` if the call succeeded.
+    /// The injected error, or `None` if the call succeeded.
     pub error: Option<io::ErrorKind>,
 }
 
-/// Which operation a fault is meant for.
+/// The operation that a fault hits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// The call that will have this index in [`SimulatedDisk::calls`](super::SimulatedDisk::calls).
     Call(usize),
-    /// The operation before which [`SimulatedDisk::operations`](super::SimulatedDisk::operations) will be this.
+    /// The operation that has this number: [`SimulatedDisk::operations`](super::SimulatedDisk::operations) returns it
+    /// just before the operation.
     Operation(usize),
     /// The next operation of this kind.
     Next(Op),
 }
 
-/// What goes wrong.
+/// An injected fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InjectedFault {
     /// The call fails with an error of this kind.
     Error(io::ErrorKind),
     /// The call fails with this error code of the operating system, such as 28 for `ENOSPC`.
     Os(i32),
-    /// The write writes at most this many bytes; the read reads at most this many, but one at least, since none would be
-    /// the end of the file. Other operations are not affected and leave the fault waiting.
+    /// A write writes at most this many bytes. A read reads at most this many, but at least one, since zero bytes would
+    /// mean the end of the file. Other operations ignore the fault and leave it pending.
     Short(usize),
 }
 

@@ -1,13 +1,13 @@
-//! What a power cut takes: every decision that it makes goes through here.
+//! All decisions about what a power cut takes.
 
 use super::call::Loss;
 use super::random::{Lean, Random};
 
-/// The decisions of one power cut. The first option of each is that nothing unsynced reached the disk.
+/// The decisions of one power cut. The first option of each decision means that no unsynced change reached the disk.
 #[derive(Debug)]
 pub(super) enum Choices {
     Random(Random),
-    /// The digits of a number, the first decision's first; each was below its bound.
+    /// The digits of a number, starting with the first decision. Each digit is below its bound.
     Numbered {
         rest: u64,
         made: Vec<(u64, u64)>,
@@ -15,7 +15,7 @@ pub(super) enum Choices {
 }
 
 impl Choices {
-    /// `None`: it was no power cut, and nothing is taken.
+    /// Returns `None` if there was no power cut and so nothing is lost.
     pub(super) fn new(loss: Loss, calls: usize) -> Option<Self> {
         match loss {
             Loss::Nothing => None,
@@ -29,7 +29,8 @@ impl Choices {
         Self::Numbered { rest: number, made: Vec::new() }
     }
 
-    /// One of `options`, the first where the number says no more; `None` if there are none.
+    /// Picks one of `options`, or the first one once the number has no digits left. Returns `None` if there are no
+    /// options.
     pub(super) fn pick<'a, T>(&mut self, options: &'a [T]) -> Option<&'a T> {
         match self {
             Self::Random(random) => random.pick(options),
@@ -43,7 +44,8 @@ impl Choices {
         }
     }
 
-    /// As [`pick`](Self::pick), but where the choice is random, the first and the last are as common as all together.
+    /// Like [`pick`](Self::pick), but a random choice takes the first option in a third of the cases, and the last in
+    /// another third.
     pub(super) fn pick_leaning<'a, T>(&mut self, options: &'a [T]) -> Option<&'a T> {
         match self {
             Self::Random(random) => match random.lean() {
@@ -55,7 +57,7 @@ impl Choices {
         }
     }
 
-    /// Whether no number gives other decisions that comes after these.
+    /// Returns true if no larger number gives other decisions.
     pub(super) fn are_last(&self) -> bool {
         match self {
             Self::Random(_) => false,
@@ -63,8 +65,8 @@ impl Choices {
         }
     }
 
-    /// The number of the decisions after these, in an order that comes to all there are, each once; `None` after the last,
-    /// or where a number is too large.
+    /// Returns the number of the next decisions, in an order that visits all of them once. Returns `None` after the
+    /// last ones, or if the number would be too large.
     pub(super) fn next_number(&self) -> Option<u64> {
         let Self::Numbered { made, .. } = self else { return None };
         let last = made.iter().rposition(|&(digit, bound)| digit + 1 < bound)?;

@@ -1,19 +1,19 @@
-//! Directories: which names there are, which of them are durable, and which changes a crash can undo.
+//! Directories: their names, which of these are durable, and which changes a crash can undo.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 use super::choices::Choices;
 
-/// Number of a file or a directory: its inode.
+/// The inode number of a file or directory.
 pub(super) type Id = u64;
 
-/// The directory that is always there.
+/// The root directory, which always exists.
 pub(super) const ROOT: Id = 1;
 
 pub(super) type Entries = BTreeMap<OsString, Node>;
 
-/// What a name names.
+/// The target of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Node {
     File(Id),
@@ -23,24 +23,24 @@ pub(super) enum Node {
 /// The names in one directory.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Directory {
-    /// The directory above; `None` for the root.
+    /// The parent directory, or `None` for the root.
     parent: Option<Id>,
     entries: Entries,
     durable: Entries,
-    /// What was changed since `durable`, in order.
+    /// The changes since `durable`, in order.
     pending: Vec<EntryChange>,
-    /// How many changes there were.
+    /// The number of changes so far.
     changes: i64,
 }
 
-/// One atomic change of a directory: a name that goes, a name that comes or is replaced, or both.
+/// One atomic change of a directory: it removes a name, adds or replaces one, or does both.
 #[derive(Debug, Clone, Default)]
 pub(super) struct EntryChange {
-    /// What the two halves of a move between directories share, and no other move has; else 0.
+    /// A number shared by the two halves of a move between directories, or 0 for other changes.
     pub(super) serial: u64,
     pub(super) unset: Option<OsString>,
     pub(super) set: Option<(OsString, Node)>,
-    /// The directory to which the name that goes was moved, if it was.
+    /// The directory to which the removed name was moved, if it was moved.
     pub(super) moved_to: Option<Id>,
 }
 
@@ -78,14 +78,14 @@ impl Directory {
         self.pending.push(change);
     }
 
-    /// Makes the first `count` of the pending changes durable.
+    /// Makes the first `count` pending changes durable.
     pub(super) fn settle(&mut self, count: usize) {
         for change in self.pending.drain(..count.min(self.pending.len())) {
             change.apply(&mut self.durable);
         }
     }
 
-    /// The directory as found when only the first `count` of the pending changes reached the disk.
+    /// Returns the directory as it is found if only the first `count` pending changes reached the disk.
     fn survivor(&self, count: usize) -> Self {
         let mut survivor = self.clone();
         survivor.settle(count);
@@ -94,19 +94,20 @@ impl Directory {
         survivor
     }
 
-    /// How many pending changes it takes to have the first for which `wanted` holds; 0 if none is pending.
+    /// Returns how many pending changes are needed to include the first one that `wanted` accepts, or 0 if none is
+    /// pending.
     fn count_to(&self, wanted: impl Fn(&EntryChange) -> bool) -> usize {
         self.pending.iter().position(wanted).map_or(0, |index| index + 1)
     }
 }
 
-/// How many pending changes of each directory become durable when all of `synced` do.
+/// Returns how many pending changes of each directory become durable when all changes of `synced` do.
 pub(super) fn counts_to_sync(directories: &BTreeMap<Id, &Directory>, synced: Id) -> BTreeMap<Id, usize> {
     let all = directories.get(&synced).map_or(0, |directory| directory.pending.len());
     with_moves_complete(directories, BTreeMap::from([(synced, all)]))
 }
 
-/// The directories at the next boot after a power cut.
+/// Returns the directories that the next boot finds after a power cut.
 pub(super) fn after_cut(directories: &BTreeMap<Id, &Directory>, choices: &mut Choices) -> BTreeMap<Id, Directory> {
     let counts = directories.iter().map(|(&id, directory)| {
         let counts: Vec<_> = (0..=directory.pending.len()).collect();
@@ -117,7 +118,7 @@ pub(super) fn after_cut(directories: &BTreeMap<Id, &Directory>, choices: &mut Ch
     reachable(directories.iter().map(survivor).collect())
 }
 
-/// The directories that a path leads to.
+/// Returns the directories that a path leads to.
 fn reachable(mut directories: BTreeMap<Id, Directory>) -> BTreeMap<Id, Directory> {
     let mut reached = BTreeMap::new();
     let mut next = vec![ROOT];
@@ -132,7 +133,7 @@ fn reachable(mut directories: BTreeMap<Id, Directory>) -> BTreeMap<Id, Directory
     reached
 }
 
-/// Raises `counts` until every name that moved away, durably, is durable where it went, and so is the path to there.
+/// Raises `counts` until each durable departure of a moved file has a durable arrival, and a durable path to it.
 fn with_moves_complete(directories: &BTreeMap<Id, &Directory>, mut counts: BTreeMap<Id, usize>) -> BTreeMap<Id, usize> {
     loop {
         let moves = directories
@@ -152,7 +153,7 @@ fn with_moves_complete(directories: &BTreeMap<Id, &Directory>, mut counts: BTree
     }
 }
 
-/// How many changes of `to` and of the directories above it must be durable for what was moved there to be found.
+/// Returns how many changes of `to` and its parents must be durable so that the file moved there is found.
 fn arrival(directories: &BTreeMap<Id, &Directory>, to: Id, serial: u64) -> Vec<(Id, usize)> {
     let mut needed = Vec::new();
     let Some(mut directory) = directories.get(&to) else { return needed };
@@ -161,7 +162,8 @@ fn arrival(directories: &BTreeMap<Id, &Directory>, to: Id, serial: u64) -> Vec<(
     while let Some((id, parent)) = directory.parent.and_then(|id| Some((id, directories.get(&id)?))) {
         let makes_child = |change: &EntryChange| matches!(change.set, Some((_, Node::Directory(id))) if id == child);
         needed.push((id, parent.count_to(makes_child)));
-        (child, directory) = (id, parent);
+        child = id;
+        directory = parent;
     }
     needed
 }

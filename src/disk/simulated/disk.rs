@@ -1,4 +1,4 @@
-//! The disk, behind the seam.
+//! The simulated disk, behind the seam.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -10,24 +10,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::call::{DiskCall, InjectedFault, Loss, Op, When};
 use super::choices::Choices;
 use super::directory::{Id, Node, ROOT};
+use super::faults::Faults;
+use super::pages::PAGE;
 use super::state::State;
 use crate::disk::{Access, Stat, Storage, StorageFile};
 
-/// `EBADF`, which has no `ErrorKind`: the handle is not open for that.
+/// `EBADF`, which has no `ErrorKind`: the handle was not opened for this operation.
 pub(super) const BAD_DESCRIPTOR: i32 = 9;
 
 /// A disk in memory. Clones are the same disk.
 ///
-/// The root directory is there from the start; a relative path starts there too. `..` takes the name before it away, there or not. What a real
-/// disk would let pass and do in the wrong place is refused: appending through a handle opened for [`Access::Write`],
-/// writing at an offset through one opened for [`Access::Append`], and `sync_dir` of a file.
+/// The root directory always exists, and relative paths start there too. `..` removes the name before it, whether that
+/// exists or not. The disk refuses operations that a real disk would perform in the wrong place: appending through a
+/// handle opened for [`Access::Write`], writing at an offset through one opened for [`Access::Append`], and `sync_dir`
+/// of a file.
 #[derive(Clone)]
 pub struct SimulatedDisk {
     state: Arc<Mutex<State>>,
 }
 
 impl SimulatedDisk {
-    /// An empty disk.
+    /// Creates an empty disk.
     pub fn new() -> Self {
         Self::with(State::new())
     }
@@ -36,26 +39,29 @@ impl SimulatedDisk {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Every call that changed the disk, in order. Calls that failed by themselves are not among them, but for those to
-    /// which the disk was full.
+    /// Returns every call that changed the disk, in order. A call that failed without an injected fault is not
+    /// included, unless it failed because the disk was full.
     pub fn calls(&self) -> Vec<DiskCall> {
-        self.state().calls().to_vec()
+        self.state().calls.clone()
     }
 
-    /// How many operations there were, those that change nothing included.
+    /// Returns the number of operations so far, including those that change nothing.
     pub fn operations(&self) -> usize {
-        self.state().operations()
+        self.state().operations
     }
 
-    /// The disk as found after a crash right after the first `calls` of [`calls`](Self::calls); after all of them if
-    /// there are fewer. It has no calls, no locks, no faults and no end of its own yet, and shares nothing with this one.
+    /// Returns the disk as found after a crash right after the first `calls` of [`calls`](Self::calls), or after all of
+    /// them if there are fewer. The new disk has no calls, locks, faults or capacity limit yet, and shares nothing with
+    /// this one.
     pub fn crash_after(&self, calls: usize, loss: Loss) -> Self {
         Self::with(self.state().after_crash(calls, Choices::new(loss, calls).as_mut()))
     }
 
-    /// What a crash right after the first `calls` of [`calls`](Self::calls) can take: [`Loss::Nothing`]; then every loss
-    /// of whole pages, lengths and names, if they are `limit` at most, and random ones up to `limit`, since those tear
-    /// pages as well. Of more than `limit` it is [`Loss::Unsynced`] and `limit` random ones, as `seed` decides.
+    /// Returns the losses that a crash right after the first `calls` of [`calls`](Self::calls) can cause.
+    ///
+    /// [`Loss::Nothing`] comes first. If at most `limit` losses of whole pages, lengths and names are possible, all of
+    /// them follow, then random ones up to `limit`, which also tear pages. Otherwise [`Loss::Unsynced`] and `limit`
+    /// random losses follow. `seed` decides the random ones.
     pub fn losses(&self, calls: usize, limit: usize, seed: u64) -> impl Iterator<Item = Loss> + use<> {
         let numbered = self.numbered_losses(calls, limit);
         let random = match &numbered {
@@ -67,7 +73,7 @@ impl SimulatedDisk {
         iter::once(Loss::Nothing).chain(numbered.unwrap_or_else(|| vec![Loss::Unsynced])).chain(random)
     }
 
-    /// Every loss that has a number; `None` if they are more than `limit`.
+    /// Returns every numbered loss, or `None` if there are more than `limit`.
     fn numbered_losses(&self, calls: usize, limit: usize) -> Option<Vec<Loss>> {
         let state = self.state();
         let mut losses = Vec::new();
@@ -84,22 +90,24 @@ impl SimulatedDisk {
         None
     }
 
-    /// A number for what there is to be read, names included: equal for equal disks, and hardly ever for others.
+    /// Returns a hash of all readable content, including names. Equal disks have equal hashes, and different disks
+    /// almost never do.
     pub fn fingerprint(&self) -> u64 {
         self.state().fingerprint(ROOT)
     }
 
-    /// Lets an operation to come fail, once. Of several faults for the same operation, the one injected first is taken;
-    /// the others keep waiting.
+    /// Makes one later operation fail once. If several faults hit the same operation, the one injected first is used
+    /// and the others stay pending.
     ///
-    /// A call that fails changes nothing, but for a failed sync of a file: see point 7 of the [model](super).
+    /// A call that fails changes nothing, except for a failed sync of a file: see point 7 of the [model](super).
     pub fn inject(&self, when: When, fault: InjectedFault) {
-        self.state().faults.inject(when, fault);
+        self.state().faults.once.push((when, fault));
     }
 
-    /// Lets every operation fail for which `meant` holds, until [`lift_faults`](Self::lift_faults). It is given the
-    /// operation's number, as [`When::Operation`] has it, its kind and its path, and may be asked twice. Faults that are
-    /// meant for one operation come first.
+    /// Makes every operation fail that `meant` accepts, until [`lift_faults`](Self::lift_faults) is called.
+    ///
+    /// `meant` receives the operation's number (as in [`When::Operation`]), its kind and its path. It may be called
+    /// twice for one operation. Faults for a single operation take precedence.
     ///
     /// ```
     /// use std::path::Path;
@@ -108,7 +116,8 @@ impl SimulatedDisk {
     ///
     /// let disk = SimulatedDisk::new();
     /// let dead = disk.operations() + 1;
-    /// disk.inject_lasting(move |number, op, path| number >= dead && op != Op::Read && path.ends_with("a"), InjectedFault::Os(5));
+    /// let meant = move |number, op, path: &Path| number >= dead && op != Op::Read && path.ends_with("a");
+    /// disk.inject_lasting(meant, InjectedFault::Os(5));
     /// let file = disk.open(Path::new("a"), Access::AppendNew)?;
     /// assert!(file.append(b"x").is_err() && file.sync().is_err());
     /// disk.lift_faults();
@@ -120,21 +129,21 @@ impl SimulatedDisk {
         meant: impl Fn(usize, Op, &Path) -> bool + Send + Sync + 'static,
         fault: InjectedFault,
     ) {
-        self.state().faults.inject_lasting(Box::new(meant), fault);
+        self.state().faults.lasting.push((Box::new(meant), fault));
     }
 
-    /// Takes all faults away that were injected and did not come yet, or last.
+    /// Removes all lasting faults, and all that have not hit their operation yet.
     pub fn lift_faults(&self) {
-        self.state().faults.clear();
+        self.state().faults = Faults::default();
     }
 
-    /// How many bytes the disk has from now on; `None`, as at first: no end.
+    /// Sets the capacity of the disk in bytes. With `None`, the default, it is unlimited.
     ///
-    /// Only pages of named files take space, one page of 4096 bytes each; those of a removed file are free at once. A
-    /// write to a full disk writes what it has room for, or fails with `ENOSPC` if that is nothing; to pages that are
-    /// there it goes through.
+    /// Only pages of named files take space, one page of 4096 bytes each. The pages of a removed file are free at once.
+    /// A write to a full disk writes as many bytes as it has room for, or fails with `ENOSPC` if there is no room.
+    /// Overwriting existing pages succeeds.
     pub fn set_capacity(&self, bytes: Option<u64>) {
-        self.state().set_capacity(bytes);
+        self.state().capacity_pages = bytes.map(|bytes| bytes / PAGE as u64);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -150,7 +159,7 @@ impl Default for SimulatedDisk {
 
 impl fmt::Debug for SimulatedDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SimulatedDisk").field("calls", &self.state().calls().len()).finish_non_exhaustive()
+        f.debug_struct("SimulatedDisk").field("calls", &self.state().calls.len()).finish_non_exhaustive()
     }
 }
 
@@ -201,12 +210,12 @@ impl Storage for SimulatedDisk {
     }
 }
 
-/// An open file. Dropping it gives its lock back.
+/// An open file. Dropping it releases its lock.
 #[derive(Debug)]
 struct SimulatedFile {
     disk: SimulatedDisk,
     id: Id,
-    /// Tells the handles of one file apart.
+    /// Distinguishes the handles of one file.
     handle: u64,
     path: PathBuf,
     access: Access,

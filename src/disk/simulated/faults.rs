@@ -1,4 +1,4 @@
-//! What goes wrong on demand.
+//! Injected faults.
 
 use std::fmt;
 use std::io;
@@ -6,14 +6,14 @@ use std::path::Path;
 
 use super::call::{InjectedFault, Op, When};
 
-/// Whether a lasting fault is meant for the operation of this number, kind and path.
+/// Returns true if a lasting fault hits the operation of this number, kind and path.
 type Meant = Box<dyn Fn(usize, Op, &Path) -> bool + Send + Sync>;
 
 /// The faults that wait for their operation, and those that last.
 #[derive(Default)]
 pub(super) struct Faults {
-    once: Vec<(When, InjectedFault)>,
-    lasting: Vec<(Meant, InjectedFault)>,
+    pub(super) once: Vec<(When, InjectedFault)>,
+    pub(super) lasting: Vec<(Meant, InjectedFault)>,
 }
 
 impl fmt::Debug for Faults {
@@ -23,7 +23,7 @@ impl fmt::Debug for Faults {
 }
 
 impl InjectedFault {
-    /// `None` for a fault that is no error.
+    /// Returns the error, or `None` for a fault that is not an error.
     pub(super) fn error(&self) -> Option<io::Error> {
         match *self {
             Self::Error(kind) => Some(io::Error::from(kind)),
@@ -34,25 +34,13 @@ impl InjectedFault {
 }
 
 impl Faults {
-    pub(super) fn inject(&mut self, when: When, fault: InjectedFault) {
-        self.once.push((when, fault));
-    }
-
-    pub(super) fn inject_lasting(&mut self, meant: Meant, fault: InjectedFault) {
-        self.lasting.push((meant, fault));
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    /// The error for the operation that has the numbers `at`: among all operations, and among those that change the
-    /// disk.
+    /// Returns the error for an operation. `at` has its number among all operations, and its number among those that
+    /// change the disk.
     pub(super) fn take_error(&mut self, at: (usize, usize), op: Op, path: &Path) -> Option<io::Error> {
         self.take(at, op, path, InjectedFault::error)
     }
 
-    /// As [`take_error`](Self::take_error), how few bytes are to be transferred.
+    /// Like [`take_error`](Self::take_error), but returns the greatest number of bytes to transfer.
     pub(super) fn take_short(&mut self, at: (usize, usize), op: Op, path: &Path) -> Option<usize> {
         self.take(at, op, path, |fault| match *fault {
             InjectedFault::Short(bytes) => Some(bytes),
@@ -60,7 +48,7 @@ impl Faults {
         })
     }
 
-    /// The first fault that is meant for this operation and that `select` wants.
+    /// Returns the first fault that hits this operation and that `select` accepts.
     fn take<T>(
         &mut self,
         (operation, call): (usize, usize),

@@ -1,4 +1,4 @@
-//! One file: what the page cache holds, what the disk holds, and every state in between that a crash can leave.
+//! One file: the content of the page cache, the content of the disk, and every state in between that a crash can leave.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::random::{Lean, Random};
 #[derive(Debug)]
 pub(super) struct File {
     versions: History<Version>,
-    /// Every change ever made; a version says which part of it is not synced.
+    /// All changes of the file so far. Each version records which part of them is unsynced.
     log: Vec<Change>,
 }
 
@@ -20,9 +20,9 @@ pub(super) struct File {
 struct Version {
     cached: Content,
     durable: Content,
-    /// What a failed sync gave up: clean in the cache, maybe on the disk, written by no later sync.
+    /// The changes of failed syncs: clean in the cache, possibly on the disk, and never written by a later sync.
     abandoned: Vec<Change>,
-    /// How much of the log was synced or abandoned.
+    /// The number of changes in the log that were synced or abandoned.
     settled: usize,
     logged: usize,
 }
@@ -43,12 +43,12 @@ impl Change {
 }
 
 impl File {
-    /// An empty file, made by the last of `calls` calls.
+    /// Creates an empty file that the last of `calls` calls made.
     pub(super) fn new(calls: usize) -> Self {
         Self { versions: History::new(calls, Version::default()), log: Vec::new() }
     }
 
-    /// What the page cache holds.
+    /// Returns the content of the page cache.
     pub(super) fn cached(&self) -> &Content {
         &self.versions.now().cached
     }
@@ -89,8 +89,8 @@ impl File {
         version.settled = self.log.len();
     }
 
-    /// The file at the next boot; `None` if it was not yet made after the first `calls` calls. Without `choices` its
-    /// process was killed, and the page cache lives on.
+    /// Returns the file as the next boot finds it, or `None` if the first `calls` calls had not created it yet. Without
+    /// `choices` its process was killed, and the page cache survives.
     pub(super) fn after_crash(&self, calls: usize, choices: Option<&mut Choices>) -> Option<Self> {
         let version = self.versions.at(calls)?;
         let unsynced = &self.log[version.settled..version.logged];
@@ -110,7 +110,7 @@ fn pages(changes: &[Change]) -> impl Iterator<Item = &PageWrite> {
     changes.iter().filter_map(Change::page)
 }
 
-/// `durable` with some of the `doubtful` changes.
+/// Returns `durable` with some of the `doubtful` changes.
 fn survivor(durable: &Content, doubtful: &[Change], choices: &mut Choices) -> Content {
     let mut content = durable.clone();
     let len = surviving_len(durable.len, doubtful, choices);
@@ -136,7 +136,7 @@ fn survivor(durable: &Content, doubtful: &[Change], choices: &mut Choices) -> Co
     content
 }
 
-/// One of the versions of a page, the oldest first, or a mixture of their sectors.
+/// Returns one of the versions of a page, which start with the oldest, or a mixture of their sectors.
 fn surviving_page(versions: &[Option<Page>], lean: Lean, random: &mut Random) -> Option<Page> {
     let lean = if random.below(8) == 0 { Lean::Any } else { lean };
     match lean {
@@ -157,7 +157,7 @@ fn torn_page(versions: &[Option<Page>], random: &mut Random) -> Page {
     Arc::new(PageBytes::new(torn))
 }
 
-/// One of the lengths that the file had, or a page boundary that a growing file came past.
+/// Returns one of the lengths that the file had, or a page boundary that a growing file passed.
 fn surviving_len(durable: u64, doubtful: &[Change], choices: &mut Choices) -> u64 {
     let mut lengths = vec![(durable, durable)];
     lengths.extend(doubtful.iter().filter_map(|change| match *change {
@@ -175,12 +175,12 @@ fn surviving_len(durable: u64, doubtful: &[Change], choices: &mut Choices) -> u6
     }
     let &(from, to) = choices.pick_leaning(&lengths).unwrap_or(&(durable, durable));
     let boundaries: Vec<_> = boundaries(from, to).collect();
-    // A uniform new length is as common as the boundaries together.
+    // The new length itself is chosen as often as all boundaries together.
     let at_boundary = choices.pick(&[true, false]) == Some(&true);
     choices.pick(&boundaries).copied().filter(|_| at_boundary).unwrap_or(to)
 }
 
-/// The page boundaries between two lengths.
+/// Returns the page boundaries between two lengths.
 fn boundaries(from: u64, to: u64) -> impl Iterator<Item = u64> {
     (from / PAGE as u64 + 1..to.div_ceil(PAGE as u64)).map(|page| page * PAGE as u64)
 }

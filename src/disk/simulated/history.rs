@@ -1,9 +1,9 @@
-//! A value and all its earlier versions.
+//! A value with all its earlier versions.
 
-/// A value that changes with the calls to the disk and can be looked up as of any of them.
+/// A value that changes with the calls to the disk, and can be looked up as of any call.
 #[derive(Debug)]
 pub(super) struct History<T> {
-    /// The earlier versions, each with how many calls had been made when it came to be; ascending.
+    /// The earlier versions in ascending order, each with the number of calls after which it became current.
     past: Vec<(usize, T)>,
     since: usize,
     now: T,
@@ -18,7 +18,7 @@ impl<T: Clone> History<T> {
         &self.now
     }
 
-    /// The value for a change that belongs to the last of `calls` calls.
+    /// Returns the value for a change that belongs to the last of `calls` calls.
     pub(super) fn change(&mut self, calls: usize) -> &mut T {
         if self.since != calls {
             self.past.push((self.since, self.now.clone()));
@@ -27,7 +27,7 @@ impl<T: Clone> History<T> {
         &mut self.now
     }
 
-    /// The value right after the first `calls` calls; `None` if there was none yet.
+    /// Returns the value right after the first `calls` calls, or `None` if there was none yet.
     pub(super) fn at(&self, calls: usize) -> Option<&T> {
         if self.since <= calls {
             return Some(&self.now);

@@ -1,4 +1,5 @@
-//! The bytes of a file as pages that versions share: cloning is cheap, and a write copies only the pages it touches.
+//! The bytes of a file as pages that its versions share. Cloning is cheap, and a write copies only the pages it
+//! changes.
 
 use std::collections::BTreeMap;
 use std::iter;
@@ -10,17 +11,17 @@ use super::random::mixed;
 
 /// The unit of write-back, in bytes.
 pub(super) const PAGE: usize = 4096;
-/// The unit that the medium writes whole or not at all, in bytes.
+/// The unit that the medium writes completely or not at all, in bytes.
 pub(super) const SECTOR: usize = 512;
-/// How many pages are copied together, as pointers, when one of them changes.
+/// The number of pages whose pointers are copied together when one of the pages changes.
 const CHUNK: u64 = 64;
 
-/// What a hole reads as.
+/// The bytes that a hole reads as.
 const NULS: [u8; PAGE] = [0; PAGE];
 
 pub(super) type Page = Arc<PageBytes>;
 
-/// The bytes of a page. Shared, so what is found out about them once serves every version of the file.
+/// The bytes of a page. They are shared, so the fingerprint is computed once for all versions of the file.
 #[derive(Debug)]
 pub(super) struct PageBytes {
     bytes: [u8; PAGE],
@@ -32,7 +33,7 @@ impl PageBytes {
         Self { bytes, fingerprint: OnceLock::new() }
     }
 
-    /// Equal for equal bytes; 0 for NULs, as which a hole reads.
+    /// Returns a hash of the bytes. It is 0 for NULs, which is how a hole reads.
     fn fingerprint(&self) -> u64 {
         let words = || self.chunks_exact(8).filter_map(<[u8]>::first_chunk).map(|word| u64::from_le_bytes(*word));
         *self.fingerprint.get_or_init(|| if self.bytes == NULS { 0 } else { words().fold(1, mixed) })
@@ -47,7 +48,7 @@ impl Deref for PageBytes {
     }
 }
 
-/// Whether two pages read alike.
+/// Returns true if two pages have the same content.
 pub(super) fn same(a: Option<&Page>, b: Option<&Page>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a.bytes == b.bytes,
@@ -56,7 +57,7 @@ pub(super) fn same(a: Option<&Page>, b: Option<&Page>) -> bool {
     }
 }
 
-/// A page's new bytes; `None` is a hole, which reads as NULs.
+/// A page's new bytes. `None` is a hole, which reads as NULs.
 #[derive(Debug, Clone)]
 pub(super) struct PageWrite {
     pub(super) index: u64,
@@ -83,12 +84,12 @@ impl Content {
         }
     }
 
-    /// How many pages take space.
+    /// Returns the number of pages that take space.
     pub(super) fn pages(&self) -> u64 {
         self.chunks.values().map(|chunk| chunk.len() as u64).sum()
     }
 
-    /// How many bytes of a write at `offset`, from its start, need no more than `free` pages that are not there yet.
+    /// Returns how many bytes of a write at `offset` fit if at most `free` new pages are available.
     pub(super) fn room_for(&self, len: usize, offset: u64, mut free: u64) -> usize {
         let mut room = 0;
         for (index, _, part) in parts(offset, len) {
@@ -101,14 +102,14 @@ impl Content {
         room
     }
 
-    /// Equal for what reads alike.
+    /// Returns a hash that is equal for equal content.
     pub(super) fn fingerprint(&self) -> u64 {
         let pages = self.chunks.values().flat_map(|chunk| chunk.iter());
         let pages = pages.filter(|(_, page)| page.fingerprint() != 0);
         pages.fold(mixed(0, self.len), |so_far, (&index, page)| mixed(mixed(so_far, index), page.fingerprint()))
     }
 
-    /// Reads what there is of `buffer.len()` bytes from `offset` on, and says how much that was.
+    /// Reads up to `buffer.len()` bytes from `offset` on, and returns how many there were.
     pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> usize {
         let available = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
         let read = available.min(buffer.len());
@@ -124,7 +125,7 @@ impl Content {
         read
     }
 
-    /// Writes `bytes`, whose end is within a `u64`, at `offset`, and returns the pages that this changed.
+    /// Writes `bytes` at `offset` and returns the changed pages. The end must fit into a `u64`.
     pub(super) fn write(&mut self, bytes: &[u8], offset: u64) -> Vec<PageWrite> {
         let mut rest = bytes;
         let mut changed = Vec::new();
@@ -140,7 +141,7 @@ impl Content {
         changed
     }
 
-    /// Makes the length `len`, with NULs where bytes are added, and returns the pages that this changed.
+    /// Sets the length to `len`, fills added bytes with NULs, and returns the changed pages.
     pub(super) fn resize(&mut self, len: u64) -> Vec<PageWrite> {
         let first_beyond = len.div_ceil(PAGE as u64);
         let mut changed: Vec<_> = self
@@ -155,7 +156,8 @@ impl Content {
         changed
     }
 
-    /// The page within which `len` lies, without its bytes from there on; `None` if it has none.
+    /// Returns the page that contains offset `len`, with its bytes from there on cleared. Returns `None` if no byte
+    /// changes.
     fn cut_page(&self, len: u64) -> Option<PageWrite> {
         let index = len / PAGE as u64;
         let end = (len % PAGE as u64) as usize;
@@ -169,7 +171,8 @@ impl Content {
     }
 }
 
-/// Splits `len` bytes from `offset` on at the pages: for each its index, the first byte within it, how many bytes.
+/// Splits `len` bytes from `offset` on at page boundaries. For each page, yields its index, the first byte within it,
+/// and the number of bytes.
 fn parts(mut offset: u64, mut len: usize) -> impl Iterator<Item = (u64, usize, usize)> {
     iter::from_fn(move || {
         let start = (offset % PAGE as u64) as usize;

@@ -1,4 +1,4 @@
-//! The generator behind the random losses.
+//! The random generator for losses.
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 #[derive(Debug)]
@@ -16,13 +16,13 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`; 0 if there is none.
+    /// Returns a number below `bound`, or 0 if `bound` is 0.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         // The high half of the product is below `bound`, so it fits.
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// One of `items`; `None` if there are none.
+    /// Returns one of `items`, or `None` if there are none.
     pub(super) fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         items.get(self.below(items.len() as u64) as usize)
     }
@@ -36,7 +36,7 @@ impl Random {
     }
 }
 
-/// What most of the choices within one file or directory prefer, so that uniform states are as common as mixed ones.
+/// The preference of most choices within one file or directory. It makes uniform states as common as mixed ones.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Lean {
     Old,
@@ -44,7 +44,7 @@ pub(super) enum Lean {
     Any,
 }
 
-/// `so_far` with `word`: another for another word, but by chance.
+/// Adds `word` to a hash. Different words give different hashes, except by chance.
 pub(super) fn mixed(so_far: u64, word: u64) -> u64 {
     (so_far ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }

@@ -1,4 +1,4 @@
-//! The whole disk: what each call does to it.
+//! The complete disk, and the effect of each call on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -11,7 +11,6 @@ use super::directory::{self, Directory, EntryChange, Id, Node, ROOT};
 use super::faults::Faults;
 use super::file::File;
 use super::history::History;
-use super::pages::PAGE;
 use super::random::mixed;
 use crate::disk::{FileType, Stat};
 
@@ -20,7 +19,7 @@ const DEVICE: u64 = 1;
 /// `ENOSPC`.
 const NO_SPACE: i32 = 28;
 
-/// Which handles hold the lock of a file.
+/// The handles that hold the lock of a file.
 #[derive(Debug, Default)]
 struct Holders {
     exclusive: bool,
@@ -29,15 +28,15 @@ struct Holders {
 
 #[derive(Debug)]
 pub(super) struct State {
-    calls: Vec<DiskCall>,
+    pub(super) calls: Vec<DiskCall>,
     files: BTreeMap<Id, File>,
     directories: BTreeMap<Id, History<Directory>>,
     locks: BTreeMap<Id, Holders>,
     pub(super) faults: Faults,
-    /// How many operations there were, those that change nothing included.
-    operations: usize,
-    /// How many pages the files may take.
-    capacity_pages: Option<u64>,
+    /// The number of operations so far, including those that change nothing.
+    pub(super) operations: usize,
+    /// The number of pages that the files may take.
+    pub(super) capacity_pages: Option<u64>,
     /// The last number given to an inode, a handle or a change of a directory.
     last_serial: u64,
 }
@@ -56,19 +55,7 @@ impl State {
         }
     }
 
-    pub(super) fn calls(&self) -> &[DiskCall] {
-        &self.calls
-    }
-
-    pub(super) fn operations(&self) -> usize {
-        self.operations
-    }
-
-    pub(super) fn set_capacity(&mut self, bytes: Option<u64>) {
-        self.capacity_pages = bytes.map(|bytes| bytes / PAGE as u64);
-    }
-
-    /// Without `choices` it was no power cut: a process was killed.
+    /// Returns the disk after a crash. Without `choices` a process was killed and the power stayed on.
     pub(super) fn after_crash(&self, calls: usize, mut choices: Option<&mut Choices>) -> Self {
         let directories: BTreeMap<_, _> =
             self.directories.iter().filter_map(|(&id, history)| Some((id, history.at(calls)?))).collect();
@@ -77,7 +64,7 @@ impl State {
             None => directories.into_iter().map(|(id, directory)| (id, directory.clone())).collect(),
         };
         let named: BTreeSet<_> = directories.values().flat_map(|directory| directory.entries().values()).collect();
-        // After a mere kill, a removed file may still come back at a later power cut.
+        // After a kill alone, a removed file may still return at a later power cut.
         let was_killed = choices.is_none();
         let files = self.files.iter().filter(|(id, _)| was_killed || named.contains(&Node::File(**id)));
         let files = files.filter_map(|(&id, file)| Some((id, file.after_crash(calls, choices.as_deref_mut())?)));
@@ -89,7 +76,7 @@ impl State {
         }
     }
 
-    /// Of the names and what their files read as. Not of what is not synced yet, nor of inode numbers.
+    /// Returns a hash of the names and of the content of their files. Ignores unsynced state and inode numbers.
     pub(super) fn fingerprint(&self, directory: Id) -> u64 {
         let Ok(directory) = self.directory(directory) else { return 0 };
         directory.entries().iter().fold(1, |so_far, (name, node)| {
@@ -127,7 +114,7 @@ impl State {
         Ok(Some(node))
     }
 
-    /// The file at `path`.
+    /// Returns the file at `path`.
     pub(super) fn find_file(&self, path: &Path) -> io::Result<Id> {
         match self.find(path)? {
             Some(Node::File(id)) => Ok(id),
@@ -136,7 +123,7 @@ impl State {
         }
     }
 
-    /// The directory at `path`.
+    /// Returns the directory at `path`.
     fn find_directory(&self, path: &Path) -> io::Result<Id> {
         match self.find(path)? {
             Some(Node::Directory(id)) => Ok(id),
@@ -145,7 +132,7 @@ impl State {
         }
     }
 
-    /// The directory that holds `path` or would hold it, and its name there.
+    /// Returns the directory that holds `path` or would hold it, and the name there.
     fn place(&self, path: &Path) -> io::Result<(Id, OsString)> {
         let names = names(path);
         let (name, above) = names.split_last().ok_or(io::ErrorKind::IsADirectory)?;
@@ -221,7 +208,7 @@ impl State {
         let node = Node::File(self.find_file(from)?);
         match self.find(to)? {
             Some(Node::Directory(_)) => return Err(io::ErrorKind::IsADirectory.into()),
-            // POSIX: two names of one file both stay.
+            // POSIX: if both names belong to one file, both are kept.
             Some(replaced) if replaced == node => return Ok(()),
             _ => {}
         }
@@ -269,7 +256,7 @@ impl State {
 
     // Changes of files.
 
-    /// Appends to a file that was opened at `path`, or writes at `offset`, and says how much was written.
+    /// Appends to a file that was opened at `path`, or writes at `offset`, and returns the number of bytes written.
     pub(super) fn write(&mut self, id: Id, path: &Path, bytes: &[u8], offset: Option<u64>) -> io::Result<usize> {
         let op = if offset.is_some() { Op::WriteAt } else { Op::Append };
         let offset = offset.unwrap_or(self.file(id)?.cached().len);
@@ -294,7 +281,7 @@ impl State {
         Ok(bytes.len())
     }
 
-    /// How much of a write of `len` bytes at `offset` the disk has room for.
+    /// Returns how many bytes of a write of `len` bytes at `offset` fit on the disk.
     fn room_for(&self, id: Id, len: usize, offset: u64) -> io::Result<usize> {
         let Some(capacity) = self.capacity_pages else { return Ok(len) };
         let directories = self.directories.values().flat_map(|directory| directory.now().entries().values());
@@ -306,7 +293,7 @@ impl State {
 
     /// Reads from a file that was opened at `path`.
     pub(super) fn read(&mut self, id: Id, path: &Path, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        // No bytes at all would say that the file ends there.
+        // Zero bytes would mean that the file ends there.
         let limit = self.short(Op::Read, path).map_or(buffer.len(), |limit| limit.max(1).min(buffer.len()));
         self.look(Op::Read, path)?;
         Ok(self.file(id)?.cached().read(&mut buffer[..limit], offset))
@@ -328,7 +315,7 @@ impl State {
         let file = self.file_mut(id)?;
         match &called {
             Ok(()) => file.sync(calls),
-            // A signal interrupts the wait; it does not lose the pages.
+            // A signal interrupts the wait and does not lose the pages.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => file.fail_sync(calls),
         }
@@ -368,7 +355,7 @@ impl State {
 
     // Calls and faults.
 
-    /// Enters a call in the list; fails if that was injected, or else with `own`.
+    /// Adds a call to the list. Fails with an injected error, or else with `own`.
     fn call(&mut self, op: Op, path: &Path, detail: &str, own: Option<InjectedFault>) -> io::Result<()> {
         let injected = self.faults.take_error((self.operations, self.calls.len()), op, path);
         self.operations += 1;
@@ -378,7 +365,7 @@ impl State {
         fault.map_or(Ok(()), Err)
     }
 
-    /// An operation that changes nothing, and so is no call in the list; fails if that was injected.
+    /// Counts an operation that changes nothing and so is not in the list of calls. Fails with an injected error.
     pub(super) fn look(&mut self, op: Op, path: &Path) -> io::Result<()> {
         // No call has this index.
         let injected = self.faults.take_error((self.operations, usize::MAX), op, path);
@@ -386,13 +373,13 @@ impl State {
         injected.map_or(Ok(()), Err)
     }
 
-    /// How few bytes the next read or write is to transfer, if that was injected.
+    /// Returns the injected limit on the bytes of the next read or write, if there is one.
     fn short(&mut self, op: Op, path: &Path) -> Option<usize> {
         let call = if op == Op::Read { usize::MAX } else { self.calls.len() };
         self.faults.take_short((self.operations, call), op, path)
     }
 
-    // Inodes: none that has a name or a handle ever goes, so none of these fails.
+    // Inodes. One that has a name or a handle is never removed, so none of these functions fails.
 
     pub(super) fn file(&self, id: Id) -> io::Result<&File> {
         self.files.get(&id).ok_or_else(no_inode)
@@ -416,7 +403,7 @@ fn no_inode() -> io::Error {
     io::ErrorKind::NotFound.into()
 }
 
-/// The names on the way from the root; the current directory is the root too.
+/// Returns the names on the path from the root. The current directory is the root too.
 fn names(path: &Path) -> Vec<&OsStr> {
     let mut names = Vec::new();
     for component in path.components() {

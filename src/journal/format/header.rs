@@ -1,4 +1,4 @@
-//! The header of the commit area: a sealed line that says which bytes of the segment the area holds.
+//! The header of the commit area. It is a sealed line that says which bytes of the segment the area holds.
 
 use std::io;
 
@@ -7,24 +7,24 @@ use uuid::Uuid;
 
 use super::layout::Layout;
 use super::line::{self, Link};
-use crate::disk::{Access, Storage, read_full_at};
+use crate::disk::{Access, Storage, if_there, read_full_at};
 
-/// A header line is some 330 bytes long.
+/// The greatest length of a header line. A typical one has 330 bytes.
 pub(crate) const HEADER_LINE_BYTES_MAX: usize = 512;
 
-/// Which bytes the area holds.
+/// The bytes that the area holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Header {
     /// The ledger's id.
     pub(crate) ledger: Uuid,
     /// Number of the active segment.
     pub(crate) segment: u64,
-    /// Offset in the segment of the first byte held.
+    /// The offset in the segment of the first byte that the area holds.
     pub(crate) base: u64,
-    /// Bytes before the base that are not a line of ours and could not be cut off, or end with a lower number than `link`
-    /// has. Normally 0.
+    /// The number of bytes before the base that are not a valid line and could not be cut off, or that end with a lower
+    /// number than `link` has. Normally 0.
     pub(crate) stray: u64,
-    /// Day on which the segment began, in days after 1970-01-01.
+    /// The day on which the segment began, in days since 1970-01-01.
     pub(crate) day: i64,
     /// The line that ends at `base` − `stray`.
     #[serde(skip, default = "start")]
@@ -43,12 +43,9 @@ impl Header {
         Ok(bytes)
     }
 
-    /// Reads the header of the area, for readers; returns `None` if there is no whole header.
+    /// Reads the header of the area, for readers. Returns `None` if there is no complete header.
     pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Self>> {
-        let file = match storage.open(&layout.commit(), Access::Read) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
-        };
+        let Some(file) = if_there(storage.open(&layout.commit(), Access::Read))? else { return Ok(None) };
         let mut bytes = [0; HEADER_LINE_BYTES_MAX];
         read_full_at(&*file, &mut bytes, 0)?;
         Ok(Self::from_bytes(&bytes))
@@ -60,7 +57,7 @@ impl Header {
         let trailer = line::check(line)?;
         let header: Self = serde_json::from_slice(line).ok()?;
         let link = Link { seq: trailer.link.seq.checked_sub(1)?, hash: trailer.prev };
-        // A next segment can be numbered.
+        // The next segment must have a number too.
         header.segment.checked_add(1)?;
         Some(Self { link, ..header })
     }

@@ -1,4 +1,4 @@
-//! Which ledger this is: `ledger.json`.
+//! The identity of a ledger, stored in `ledger.json`.
 
 use std::io;
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::layout::Layout;
-use crate::disk::{Access, Storage, read_full_at, unless_missing, write_all_at};
+use crate::disk::{Access, Storage, if_there, read_full_at, unless_missing, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
 
-/// The version of the format on disk that this crate writes. It reads this one and all before.
+/// The version of the format on disk that this crate writes. It reads this version and all earlier ones.
 const FORMAT: u32 = 1;
 
-/// What every version writes.
+/// The part of the identity that every version writes.
 #[derive(Deserialize)]
 struct Format {
     format: u32,
@@ -23,11 +23,11 @@ struct Format {
 struct Identity {
     format: u32,
     id: Uuid,
-    /// Name of the active segment, since two of one stem would share their machinery.
+    /// The file name of the active segment. Two names that differ only in their extension would share one machinery.
     file: String,
 }
 
-/// The ledger's id, made if it has none yet. Under the lock.
+/// Returns the ledger's id, and creates one if there is none yet. The caller holds the lock.
 pub(crate) fn read_or_make(storage: &dyn Storage, layout: &Layout, unix_ms: i64) -> Result<Uuid> {
     match read(storage, layout)? {
         Some(id) => Ok(id),
@@ -35,33 +35,30 @@ pub(crate) fn read_or_make(storage: &dyn Storage, layout: &Layout, unix_ms: i64)
     }
 }
 
-/// The ledger's id, or `None` if there is no ledger here.
+/// Returns the ledger's id, or `None` if there is no ledger here.
 pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> Result<Option<Uuid>> {
     let path = layout.identity();
     let failed = |source| Error::io("read the ledger's identity", &path, source);
-    let file = match storage.open(&path, Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(failed)?,
-    };
+    let Some(file) = if_there(storage.open(&path, Access::Read)).map_err(failed)? else { return Ok(None) };
     let mut bytes = vec![0; 4096];
     let read = read_full_at(&*file, &mut bytes, 0).map_err(failed)?;
     let malformed = |source| {
         Error::new(ErrorKind::Malformed, "read the ledger's identity")
             .path(&path)
             .source(source)
-            .detail("restore the file; or remove it, and the ledger gets a new identity and keeps its lines")
+            .detail("restore the file, or remove it: the ledger then gets a new identity and keeps its lines")
     };
     let Format { format } = serde_json::from_slice(&bytes[..read]).map_err(malformed)?;
     if format > FORMAT {
         return Err(Error::new(ErrorKind::Newer, "open the ledger")
             .path(&path)
-            .detail(format!("its format is {format}, and this version knows up to {FORMAT}: use a newer runledger")));
+            .detail(format!("found format {format}; expected at most {FORMAT}. Use a newer runledger")));
     }
     let identity: Identity = serde_json::from_slice(&bytes[..read]).map_err(malformed)?;
     if identity.file != file_name(layout) {
         return Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
             .path(layout.machinery())
-            .detail(format!("the directory belongs to {:?}: give the new ledger another name", identity.file)));
+            .detail(format!("the directory belongs to {:?}. Choose another name for the new ledger", identity.file)));
     }
     Ok(Some(identity.id))
 }

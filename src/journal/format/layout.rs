@@ -1,4 +1,4 @@
-//! Where the files of a journal are.
+//! The paths of a journal's files.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,27 +14,31 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// The layout of the journal whose active segment is `active`: `x.jsonl` has its machinery in `x.ledger/`.
+    /// Returns the layout of the journal whose active segment is `active`. The machinery of `x.jsonl` is in
+    /// `x.ledger/`.
     pub(crate) fn new(active: &Path) -> Self {
         Self { active: active.to_owned(), machinery: active.with_extension("ledger") }
     }
 
-    /// The layout of the journal whose active segment is `path`, if it can be read.
+    /// Returns the layout of the journal whose active segment is `path`, if it can be read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsuitable`] if `path` is not a regular file, and [`ErrorKind::Io`] if there is no journal or it
+    /// cannot be examined.
     pub(crate) fn to_read(path: &Path) -> Result<Self> {
         let layout = Self::new(path);
         let there = Disk.stat(&layout.active).and_then(|active| Ok(active.or(Disk.stat(&layout.identity())?)));
         let unsuitable = |found: &str| {
-            let detail = format!("expected a regular file, found {found}");
-            Err(Error::new(ErrorKind::Unsuitable, "open a ledger to read").path(&layout.active).detail(detail))
+            Err(Error::new(ErrorKind::Unsuitable, "open a ledger to read").path(&layout.active).detail(found))
         };
         match there {
             // Opening a FIFO would wait for a writer.
             Ok(Some(Stat { file_type: FileType::Directory | FileType::Special, .. })) => {
-                unsuitable("a directory, a FIFO or a device")
+                unsuitable("found a directory, a FIFO or a device; expected a regular file")
             }
-            // A ledger's machinery lies beside the file that the link leads to.
+            // The machinery is beside the target of the link, not beside the link.
             Ok(Some(Stat { file_type: FileType::Symlink, .. })) => {
-                unsuitable("a symbolic link; name the file that it leads to")
+                unsuitable("found a symbolic link; expected a regular file. Name the file that it leads to")
             }
             Ok(Some(_)) => Ok(layout),
             Ok(None) => {
@@ -53,7 +57,7 @@ impl Layout {
         &self.machinery
     }
 
-    /// The directory that holds the active segment.
+    /// Returns the directory that holds the active segment.
     pub(crate) fn parent(&self) -> &Path {
         match self.active.parent() {
             // A relative path of one name is in the current directory.
@@ -90,12 +94,13 @@ impl Layout {
         self.sealed().join(sealed_name(segment))
     }
 
-    /// The number of the sealed segment at `path`.
+    /// Returns the number of the sealed segment at `path`, or `None` for any other path.
     pub(crate) fn number_of_sealed(&self, path: &Path) -> Option<u64> {
         number_of(path.strip_prefix(self.sealed()).ok()?.to_str()?)
     }
 
-    /// The numbers of the sealed segments, ascending. The active one's is the next after the last.
+    /// Returns the numbers of the sealed segments in ascending order. The active segment has the number after the last
+    /// one.
     pub(crate) fn sealed_segments(&self, storage: &dyn Storage) -> Result<Vec<u64>> {
         let directory = self.sealed();
         let names =
@@ -106,7 +111,8 @@ impl Layout {
     }
 }
 
-/// The number of a sealed segment, by its name; `None` for a name that none has. A next one can be numbered.
+/// Returns the number in the file name of a sealed segment, or `None` for any other name. The next number must exist
+/// too.
 fn number_of(name: &str) -> Option<u64> {
     let segment: u64 = name.strip_suffix(".jsonl")?.parse().ok()?;
     (segment < u64::MAX && sealed_name(segment) == name).then_some(segment)

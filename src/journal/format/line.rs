@@ -1,4 +1,4 @@
-//! The line format and its hash chain: pure functions over bytes.
+//! The format of lines and of their hash chain: pure functions over bytes.
 //!
 //! A line is a JSON object with three keys appended, and a line feed:
 //!
@@ -6,16 +6,17 @@
 //! {…payload…,"seq":42,"prev":"<64 hex>","hash":"<64 hex>"}\n
 //! ```
 //!
-//! `hash` is the SHA-256 of the line's own bytes before `,"hash":"`; `prev` is the hash of line `seq` − 1, 64 zeros for
-//! the first. So each line checks itself, and the chain checks their order, without any canonical form of JSON.
+//! `hash` is the SHA-256 of the line's own bytes before `,"hash":"`. `prev` is the hash of line `seq` − 1, or 64 zeros
+//! for the first line. So each line checks itself, and the chain checks the order of lines, without a canonical form of
+//! JSON.
 
 use crate::digest::{self, Hex};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The longest payload, in bytes. A larger one is refused before anything is written.
+/// The greatest length of a payload in bytes. A longer one is refused before anything is written.
 pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The longest trailer: `,"seq":` with 20 digits, `prev`, `hash`, brace and line feed.
+/// The greatest length of a trailer: `,"seq":` with 20 digits, `prev`, `hash`, the brace and the line feed.
 pub(crate) const TRAILER_BYTES_MAX: usize = SEQ.len() + 20 + PREV.len() + 64 + HASH.len() + 1 + 64 + END.len() + 1;
 
 const SEQ: &[u8] = b",\"seq\":";
@@ -23,54 +24,54 @@ const PREV: &[u8] = b",\"prev\":\"";
 const HASH: &[u8] = b",\"hash\":\"";
 const END: &[u8] = b"\"}";
 
-/// A place in the chain: a line's sequence number and hash. What the next line is chained to.
+/// A place in the chain: a line's sequence number and hash. The next line is chained to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Link {
-    /// Sequence number of the line, from 1; 0 means before the first line.
+    /// The sequence number of the line, which starts at 1. The value 0 means before the first line.
     pub(crate) seq: u64,
-    /// The line's hash, 64 lower-case hex digits.
+    /// The hash of the line, in 64 lower-case hex digits.
     pub(crate) hash: [u8; 64],
 }
 
 impl Link {
-    /// What the first line is chained to.
+    /// The place to which the first line is chained.
     pub(crate) const START: Self = Self { seq: 0, hash: [b'0'; 64] };
 
-    /// The hash as text.
+    /// Returns the hash as text.
     pub(crate) fn hash_str(&self) -> &str {
-        // Hex digits only, by construction.
+        // The hash consists of hex digits only.
         std::str::from_utf8(&self.hash).unwrap_or_default()
     }
 }
 
-/// The trailer of a line, and where the payload's own bytes end.
+/// The trailer of a line, and the end of the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Trailer {
     /// The line's own place in the chain.
     pub(crate) link: Link,
-    /// Hash of the line before.
+    /// The hash of the line before.
     pub(crate) prev: Hex,
     /// The payload is `line[..payload_end]` and a closing brace.
     pub(crate) payload_end: usize,
 }
 
 impl Trailer {
-    /// Whether this line directly follows `link`.
+    /// Returns true if this line directly follows `link`.
     pub(crate) fn follows(&self, link: &Link) -> bool {
         link.seq.checked_add(1) == Some(self.link.seq) && self.prev == link.hash
     }
 
-    /// Whether the hash is that of `line`, whose trailer this is.
+    /// Returns true if the hash is that of `line`, which must be the line with this trailer.
     pub(crate) fn seals(&self, line: &[u8]) -> bool {
         let hashed = line.len() - HASH.len() - 64 - END.len();
         digest::hex(&line[..hashed]) == self.link.hash
     }
 }
 
-/// Refuses what cannot become the payload of one line.
+/// Refuses a payload that cannot become one line.
 pub(crate) fn check_payload(payload: &[u8]) -> Result<()> {
     let refuse = |found: String| {
-        Err(Error::new(ErrorKind::Invalid, "append a line").detail(format!("expected one JSON object, found {found}")))
+        Err(Error::new(ErrorKind::Invalid, "append a line").detail(format!("found {found}; expected one JSON object")))
     };
     if payload.len() > PAYLOAD_BYTES_MAX {
         return refuse(format!("{} bytes, more than the limit of {PAYLOAD_BYTES_MAX}", payload.len()));
@@ -84,7 +85,7 @@ pub(crate) fn check_payload(payload: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Appends `payload` to `out` as the line after `previous`, and returns its place. The payload is a checked one.
+/// Appends a checked `payload` to `out` as the line after `previous`, and returns its place.
 pub(crate) fn seal(payload: &[u8], previous: &Link, out: &mut Vec<u8>) -> Link {
     let start = out.len();
     out.extend_from_slice(payload);
@@ -94,7 +95,7 @@ pub(crate) fn seal(payload: &[u8], previous: &Link, out: &mut Vec<u8>) -> Link {
 /// Like [`seal`], but for the payload that `out` holds from `start` on.
 pub(crate) fn seal_from(start: usize, previous: &Link, out: &mut Vec<u8>) -> Link {
     out.pop_if(|last| *last == b'}');
-    // An empty object takes no comma before its first key.
+    // In an empty object, the first key has no comma before it.
     out.extend_from_slice(if out.len() > start + 1 { SEQ } else { &SEQ[1..] });
     let seq = previous.seq.saturating_add(1);
     push_decimal(out, seq);
@@ -121,8 +122,8 @@ fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
     out[start..].reverse();
 }
 
-/// Reads the trailer that `bytes` begin with, and the line feed after it: the line's sequence number, and the length of both.
-/// The bytes before are the line's payload without its closing brace.
+/// Reads the trailer at the start of `bytes` and the line feed after it. Returns the line's sequence number, and the
+/// length of both. The bytes before `bytes` are the line's payload without its closing brace.
 pub(crate) fn trailer_ahead(bytes: &[u8]) -> Option<(u64, usize)> {
     let digits = bytes.strip_prefix(SEQ)?;
     let (mut rest, mut seq) = (digits, 0u64);
@@ -130,11 +131,11 @@ pub(crate) fn trailer_ahead(bytes: &[u8]) -> Option<(u64, usize)> {
         seq = seq.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
         rest = after;
     }
-    // Of as many digits any number fits, and no journal comes to more.
+    // Any number of up to 19 digits fits, and no journal reaches longer ones.
     if digits.len() - rest.len() > 19 {
         return None;
     }
-    // Without a leading zero, as we write it; and lines count from 1.
+    // Numbers are written without leading zeros, and start at 1.
     if matches!(bytes.get(SEQ.len()), Some(b'0')) {
         return None;
     }
@@ -148,13 +149,13 @@ fn skip_hex(bytes: &[u8]) -> Option<&[u8]> {
     is_hex(hex).then_some(rest)
 }
 
-/// Every digit is looked at, so that the compiler can look at many at once.
+/// Returns true if all bytes are hex digits. It examines every digit, so that the compiler can use SIMD instructions.
 fn is_hex(hex: &Hex) -> bool {
     hex.iter().fold(true, |all, byte| all & matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Reads the trailer at the end of `line`, which has no line feed; needs only its last [`TRAILER_BYTES_MAX`] bytes.
-/// Checks the form, not the hash.
+/// Reads the trailer at the end of `line`, which has no line feed. It needs only the last [`TRAILER_BYTES_MAX`] bytes,
+/// and checks the form but not the hash.
 pub(crate) fn trailer(line: &[u8]) -> Option<Trailer> {
     let (rest, hash) = split_hex(line.strip_suffix(END)?)?;
     let (rest, prev) = split_hex(rest.strip_suffix(HASH)?.strip_suffix(b"\"")?)?;
@@ -174,7 +175,7 @@ fn split_hex(bytes: &[u8]) -> Option<(&[u8], Hex)> {
     is_hex(hex).then_some((rest, *hex))
 }
 
-/// The trailer of a whole line (without line feed) whose hash is right.
+/// Returns the trailer of a complete line without its line feed, or `None` if the hash is wrong.
 pub(crate) fn check(line: &[u8]) -> Option<Trailer> {
     trailer(line).filter(|trailer| trailer.seals(line))
 }
@@ -194,7 +195,7 @@ mod tests {
     fn the_format_to_the_byte() {
         let (line, link) = sealed(br#"{"a":1}"#, &Link::START);
         let zeros = "0".repeat(64);
-        // printf '%s' '{"a":1,"seq":1,"prev":"00…"' | sha256sum
+        // The command is: printf '%s' '{"a":1,"seq":1,"prev":"00…"' | sha256sum
         let body = format!(r#"{{"a":1,"seq":1,"prev":"{zeros}""#);
         let hash = crate::hash_bytes(&body);
         assert_eq!(String::from_utf8(line).unwrap(), format!("{body},\"hash\":\"{hash}\"}}\n"));
@@ -225,7 +226,7 @@ mod tests {
             let known = (payload != "{}" && link.seq < 10u64.pow(19)).then_some((link.seq, ahead.len() - 4));
             prop_assert_eq!(trailer_ahead(&ahead), known);
             let zero = [SEQ, b"0", ahead.get(SEQ.len()..).unwrap_or_default()].concat();
-            prop_assert_eq!(trailer_ahead(&zero), None, "no number of JSON");
+            prop_assert_eq!(trailer_ahead(&zero), None, "not a JSON number");
             let body = [&line[..trailer.payload_end], b"}"].concat();
             prop_assert_eq!(body, payload.as_bytes());
             serde_json::from_slice::<serde_json::Value>(line).unwrap();
@@ -239,7 +240,7 @@ mod tests {
             let payload_end = trailer(&line).unwrap().payload_end;
             line[at] ^= 1u8 << bit;
             prop_assert_eq!(check(&line), None);
-            // Whatever is a trailer from the one side is the same from the other.
+            // Bytes that parse as a trailer from one end must parse as the same trailer from the other end.
             line.push(b'\n');
             if let Some((seq, len)) = trailer_ahead(&line[payload_end..]) {
                 let hashes = [&line[line.len() - 67..][..64], &line[line.len() - 67 - HASH.len() - 65..][..64]].concat();

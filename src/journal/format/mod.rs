@@ -1,4 +1,4 @@
-//! What the files of a journal hold and how they are named. Pure, but for the reading of small files.
+//! The content and the names of a journal's files. This folder is pure, except that it reads a few small files.
 
 pub(crate) mod event;
 pub(crate) mod header;

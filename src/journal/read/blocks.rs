@@ -1,7 +1,7 @@
-//! A journal in blocks: stretches of its segments that can be worked on apart from each other.
+//! A journal in blocks: parts of its segments that threads can read independently.
 //!
-//! A line belongs to the block in which it begins, so that what the blocks hold does not depend on how a file was cut: the
-//! pieces of all blocks are the pieces that a [`Splitter`] gives. To find its first line, a block needs only the byte
+//! A line belongs to the block in which it begins, so the lines do not depend on how a file is divided. The pieces of
+//! all blocks together are the pieces that a [`Splitter`] returns. To find its first line, a block needs only the byte
 //! before it.
 
 use std::collections::VecDeque;
@@ -15,19 +15,19 @@ use crate::disk::{Access, Storage, StorageFile};
 use crate::error::{Error, Result};
 use crate::journal::format::Layout;
 
-/// What takes the lines of a block.
+/// Receives the lines of a block.
 pub(crate) trait TakeLines {
-    /// Takes the line that `ahead` begins with, at `offset` of its segment, if it finds at once where it ends: at the first
-    /// line feed. Returns its length with that; `None` if it is to be given as a piece.
+    /// Takes the line at the start of `ahead`, which is at `offset` of its segment. Returns its length with the line
+    /// feed, or `None` to receive it as a piece instead. It may take a line only up to the first line feed.
     fn line_ahead(&mut self, _offset: u64, _ahead: &[u8]) -> Option<usize> {
         None
     }
 
-    /// Takes a piece, and its bytes without the line feed.
+    /// Takes a piece and its bytes without the line feed.
     fn piece(&mut self, piece: Piece, bytes: &[u8]);
 }
 
-/// Takes all as pieces.
+/// Takes every line as a piece.
 struct Pieces<F>(F);
 
 impl<F: FnMut(Piece, &[u8])> TakeLines for Pieces<F> {
@@ -36,10 +36,10 @@ impl<F: FnMut(Piece, &[u8])> TakeLines for Pieces<F> {
     }
 }
 
-/// The lines of one segment that begin in a stretch of it.
+/// The lines of one segment that begin in a part of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
-    /// Number of the segment, from 1.
+    /// The number of the segment, which starts at 1.
     pub(crate) segment: u64,
     path: Arc<Path>,
     file: Arc<dyn StorageFile>,
@@ -48,17 +48,17 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// The file of the segment.
+    /// Returns the file of the segment.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where it begins in the segment: the first line may begin later.
+    /// Returns where the block begins in the segment. Its first line may begin later.
     pub(crate) fn start(&self) -> u64 {
         self.start
     }
 
-    /// Cuts its last `bytes` off, and returns them; `None` if nothing is left.
+    /// Removes the last `bytes` from the block and returns them as a block of their own, or `None` if it is empty.
     pub(crate) fn cut_last(&mut self, bytes: u64) -> Option<Self> {
         let start = self.end.saturating_sub(bytes).max(self.start);
         let last = (start < self.end).then(|| Self { start, ..self.clone() });
@@ -66,16 +66,16 @@ impl Block {
         last
     }
 
-    /// Gives `each` its pieces and their bytes, without the line feed.
+    /// Calls `each` with every piece and its bytes without the line feed.
     ///
     /// # Errors
-    /// Those of [`read_lines`](Self::read_lines).
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
     pub(crate) fn read(&self, buffer: &mut Vec<u8>, each: impl FnMut(Piece, &[u8])) -> Result<()> {
         self.read_lines(buffer, &mut Pieces(each))
     }
 
-    /// Gives its lines in order; `unfinished` can be the last of a segment only. Reads into `buffer`, which grows to
-    /// the longest line and not beyond the longest valid one.
+    /// Passes the lines to `take` in order. Only the last piece of a segment can be `unfinished`. The lines are read
+    /// into `buffer`, which grows to the longest line, but not beyond the longest valid one.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
@@ -84,12 +84,12 @@ impl Block {
     }
 
     fn split(&self, buffer: &mut Vec<u8>, take: &mut impl TakeLines) -> io::Result<()> {
-        // A line begins after a line feed, the first one at the beginning of the file.
+        // A line begins after a line feed, or at the beginning of the file.
         let before = self.start.saturating_sub(1);
         let mut splitter = Splitter::of_stretch(Arc::clone(&self.file), before, self.end, std::mem::take(buffer));
         let found = self.start == 0 || splitter.skip_line()?;
         let mut begins = true;
-        // A line that is given in parts is this block's to its end.
+        // A line that is returned in parts belongs to this block up to its end.
         while found && (!begins || splitter.offset() < self.end) {
             if begins && let Some(len) = take.line_ahead(splitter.offset(), splitter.ahead()) {
                 splitter.pass(len);
@@ -115,32 +115,34 @@ pub(crate) struct Blocks<'j> {
     block_bytes: u64,
     /// The sealed segments that have not been opened yet.
     sealed: VecDeque<u64>,
-    /// The active segment until its turn comes; `None` also while there is none: sealed, and the next not begun yet.
+    /// The active segment until it is read. It is also `None` between the sealing of a segment and the creation of the
+    /// next.
     active: Option<Box<dyn StorageFile>>,
-    /// Why the active segment may not be read.
+    /// The reason why the active segment must not be read.
     denied: Option<Error>,
-    /// The segments that may not be read, whose turn has come.
+    /// The errors of segments that were reached but may not be read.
     unreadable: Vec<Error>,
     active_number: u64,
     cursor: Cursor,
-    /// What is left of the segment whose turn it is.
+    /// The rest of the segment that is being read.
     open: Option<Block>,
 }
 
 impl<'j> Blocks<'j> {
-    /// All of them.
+    /// Returns the blocks of the whole journal.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no active segment, nor a sealed one, nor an identity, or
-    /// they cannot be examined.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined, or if there is no active segment, no
+    /// sealed segment and no identity.
     pub(crate) fn of(storage: &'j dyn Storage, layout: &'j Layout, block_bytes: u64) -> Result<Self> {
         Self::after(storage, layout, Cursor::START, block_bytes)
     }
 
-    /// Those after `cursor`; all of its segment if that ends before it.
+    /// Returns the blocks after `cursor`. If its segment ends before it, they include all of that segment.
     ///
     /// # Errors
-    /// Those of [`of`](Self::of).
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined, or if there is no active segment, no
+    /// sealed segment and no identity.
     pub(crate) fn after(
         storage: &'j dyn Storage,
         layout: &'j Layout,
@@ -148,7 +150,7 @@ impl<'j> Blocks<'j> {
         block_bytes: u64,
     ) -> Result<Self> {
         let failed = |source| Error::io("examine a segment", layout.active(), source);
-        // Again if a segment was sealed between: the one that was opened would be found twice, and the new one missed.
+        // Repeat this if a segment was sealed meanwhile: the opened one would be found twice, and the new one missed.
         let (mut active, sealed, denied) = loop {
             let active = storage.open(layout.active(), Access::Read);
             let sealed = layout.sealed_segments(storage)?;
@@ -158,7 +160,7 @@ impl<'j> Blocks<'j> {
                 }
                 Ok(file) => Some(file),
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                // A ledger that lost its only segment has no line.
+                // A ledger that lost its only segment has no lines.
                 Err(error) if sealed.is_empty() && storage.stat(&layout.identity()).map_err(failed)?.is_none() => {
                     return Err(failed(error));
                 }
@@ -184,23 +186,23 @@ impl<'j> Blocks<'j> {
         Ok(Self { storage, layout, block_bytes, sealed, active, denied, unreadable, active_number, cursor, open: None })
     }
 
-    /// The segments whose turn has come and that may not be read: they have no blocks.
+    /// Returns the errors of the segments that were reached but may not be read. They have no blocks.
     pub(crate) fn into_unreadable(self) -> Vec<Error> {
         self.unreadable
     }
 
-    /// Number of the active segment: how many there are.
+    /// Returns the number of the active segment, which is the number of segments.
     pub(crate) fn active_number(&self) -> u64 {
         self.active_number
     }
 
-    /// Number of the first segment that is there.
+    /// Returns the number of the first segment that exists.
     pub(crate) fn first_number(&self) -> u64 {
         self.sealed.front().copied().unwrap_or(self.active_number)
     }
 
-    /// The next block; `None` at the end of the journal. What is appended to a segment after its first block was given is
-    /// in none.
+    /// Returns the next block, or `None` at the end of the journal. Lines appended to a segment after its first block
+    /// was returned are in no block.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be opened.
@@ -221,7 +223,7 @@ impl<'j> Blocks<'j> {
         }
     }
 
-    /// The next segment that may be read, as one block.
+    /// Returns the next segment that may be read, as one block.
     fn open_next(&mut self) -> Result<Option<Block>> {
         let (file, segment, path) = loop {
             let Some(number) = self.sealed.pop_front() else {
@@ -254,7 +256,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::disk::{Disk, append_all};
 
-    /// Makes `segments` the segments of the journal in `directory`, the last the active one.
+    /// Creates a journal with the given `segments` in `directory`. The last one is the active segment.
     pub(crate) fn write_segments<'s>(directory: &Path, segments: impl IntoIterator<Item = &'s [u8]>) -> Layout {
         let layout = Layout::new(&directory.join("log.jsonl"));
         Disk.create_dir(&layout.sealed()).unwrap();
@@ -272,7 +274,7 @@ pub(crate) mod tests {
         layout
     }
 
-    /// Offset, length, whether a line feed ends it, whether it is unfinished.
+    /// Offset, length, whether a line feed ends the piece, and whether it is unfinished.
     type Seen = (u64, usize, bool, bool);
 
     fn seen(piece: Piece) -> Seen {
@@ -318,7 +320,8 @@ pub(crate) mod tests {
         }
     }
 
-    /// Around the length from which on a line is given in parts, with and without a line feed at the end of the file.
+    /// Tests lengths around the one from which on a line is returned in parts, with and without a line feed at the end
+    /// of the file.
     #[test]
     fn what_is_longer_than_any_line_has_the_same_parts() {
         let directory = tempfile::tempdir().unwrap();

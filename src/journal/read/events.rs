@@ -1,26 +1,26 @@
-//! Reading what `events.jsonl` says was done to the files.
+//! Reads from `events.jsonl` what was done to the files.
 
 use std::collections::BTreeMap;
-use std::io;
 
 use serde::Deserialize;
 
 use super::splitter::Splitter;
-use crate::disk::{Access, Storage};
+use crate::disk::{Access, Storage, if_there};
 use crate::error::{Error, Result};
 use crate::journal::format::Layout;
 
-/// The segments that were sealed, each with its length if an event says it.
+#[derive(Deserialize)]
+struct SegmentEvent {
+    event: String,
+    segment: u64,
+    bytes: Option<u64>,
+}
+
+/// Returns the segments that were sealed, each with its length if an event states it.
 pub(crate) fn sealed(storage: &dyn Storage, layout: &Layout) -> Result<BTreeMap<u64, Option<u64>>> {
-    #[derive(Deserialize)]
-    struct Sealed {
-        event: String,
-        segment: u64,
-        bytes: Option<u64>,
-    }
     let mut sealed = BTreeMap::new();
     each_line(storage, layout, |line| {
-        if let Ok(Sealed { event, segment, bytes }) = serde_json::from_slice(line)
+        if let Ok(SegmentEvent { event, segment, bytes }) = serde_json::from_slice(line)
             && matches!(event.as_str(), "rotated" | "damaged" | "abandoned")
         {
             let known: &mut Option<u64> = sealed.entry(segment).or_default();
@@ -30,29 +30,21 @@ pub(crate) fn sealed(storage: &dyn Storage, layout: &Layout) -> Result<BTreeMap<
     Ok(sealed)
 }
 
-/// Whether an event says that segment `segment` was damaged.
+/// Returns true if an event reports that segment `segment` was damaged.
 pub(crate) fn is_said_damaged(storage: &dyn Storage, layout: &Layout, segment: u64) -> Result<bool> {
-    #[derive(Deserialize)]
-    struct Damaged {
-        event: String,
-        segment: u64,
-    }
     let mut said = false;
     each_line(storage, layout, |line| {
         said |= serde_json::from_slice(line)
-            .is_ok_and(|Damaged { event, segment: damaged }| event == "damaged" && damaged == segment);
+            .is_ok_and(|found: SegmentEvent| found.event == "damaged" && found.segment == segment);
     })?;
     Ok(said)
 }
 
-/// Gives `take` each line of the events, if there are any.
+/// Calls `take` with each line of the events, if there are any.
 pub(crate) fn each_line(storage: &dyn Storage, layout: &Layout, mut take: impl FnMut(&[u8])) -> Result<()> {
     let path = layout.events();
     let failed = |source| Error::io("read the ledger's events", &path, source);
-    let file = match storage.open(&path, Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        opened => opened.map_err(failed)?,
-    };
+    let Some(file) = if_there(storage.open(&path, Access::Read)).map_err(failed)? else { return Ok(()) };
     let mut lines = Splitter::new(file.into(), 0);
     while let Some(piece) = lines.next_piece().map_err(failed)? {
         take(lines.bytes(piece));

@@ -1,4 +1,4 @@
-//! Following a journal from elsewhere: what was copied of it is compared with what it holds now.
+//! Follows a journal from another place, such as a database: compares the lines that were copied with the present ones.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,64 +13,66 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::line::{self, Link};
 use crate::journal::format::{Layout, identity};
 
-/// A line of a journal: its number and hash, and its position, so that a follower can continue behind it.
+/// A line of a journal: its number, its hash, and its position, so that a follower can continue after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Place {
-    /// The line's sequence number, from 1.
+    /// The line's sequence number, which starts at 1.
     pub seq: u64,
-    /// The line's hash, 64 lower-case hex digits.
+    /// The line's hash in 64 lower-case hex digits.
     pub hash: String,
-    /// Number of its segment, from 1.
+    /// The number of its segment, which starts at 1.
     pub segment: u64,
-    /// Its first byte in the segment.
+    /// The offset of its first byte in the segment.
     pub byte: u64,
-    /// Its number in the segment, from 1.
+    /// Its number in the segment, which starts at 1.
     pub line: u64,
 }
 
 impl Place {
-    /// The place that was taken apart to be stored.
+    /// Creates a place from stored values.
     pub fn new(seq: u64, hash: impl Into<String>, segment: u64, byte: u64, line: u64) -> Self {
         Self { seq, hash: hash.into(), segment, byte, line }
     }
 
-    /// Before the line, whatever its number: it is looked at again.
+    /// Returns the cursor before the line, so that the line itself is read again, whatever its number.
     fn cursor(&self) -> Cursor {
         Cursor { segment: self.segment, offset: self.byte, lines: self.line.saturating_sub(1), seq: 0 }
     }
 }
 
-/// Reads a journal line by line for a copier, and reports when what was copied is not there any more.
+/// Reads a journal line by line for a copier, and reports if copied lines are no longer there.
 ///
-/// Reads only, takes no lock and disturbs no writer. After a [`resume`](Self::resume) a line that a segment had lost and
-/// the next one repeats is given again, so a copier must take one line twice without harm.
+/// It only reads, takes no lock and does not disturb writers. A segment may have lost a line that the next one repeats;
+/// after a [`resume`](Self::resume) such a line is returned again. So a copier must be able to receive a line twice.
 #[derive(Debug)]
 pub struct Follower {
     layout: Layout,
     id: Uuid,
     lines: Lines,
-    /// The line of the highest number that was given, or resumed behind.
+    /// The line with the highest number that was returned, or after which reading resumed.
     last: Option<Place>,
 }
 
-/// A line that a [`Follower`] gives.
+/// A line that a [`Follower`] returns.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Followed<'b> {
     /// The line.
     pub line: Line<'b>,
-    /// Its number, if its bytes have the hash that it states: a writer of ours wrote it. `None` if it is torn, edited or
-    /// another program's.
+    /// The number of the line if its hash matches its bytes, so that this crate wrote it. `None` if the line is torn,
+    /// edited or written by another program.
     pub seq: Option<u64>,
 }
 
 impl Follower {
-    /// Of the journal whose active segment is `path`, from its first line on.
+    /// Opens the journal whose active segment is `path`, and starts at its first line.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if there is none, [`ErrorKind::Malformed`] and [`ErrorKind::Newer`] when its identity cannot
-    /// be read.
+    /// - [`ErrorKind::Io`] if there is no journal, or its identity cannot be read.
+    /// - [`ErrorKind::Malformed`] if its identity cannot be parsed.
+    /// - [`ErrorKind::Newer`] if a newer version of this crate wrote it.
+    /// - [`ErrorKind::Unsuitable`] if its machinery belongs to another file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let layout = Layout::new(path.as_ref());
         let id = identity::read(&Disk, &layout)?.ok_or_else(|| {
@@ -82,24 +84,27 @@ impl Follower {
         Ok(Self { layout, id, lines, last: None })
     }
 
-    /// The journal's id.
+    /// Returns the journal's id.
     pub fn id(&self) -> Uuid {
         self.id
     }
 
-    /// The line of the highest number that was given, or resumed behind; `None` before the first.
+    /// Returns the line with the highest number that was returned, or after which reading resumed. It is `None` before
+    /// the first.
     pub fn last(&self) -> Option<&Place> {
         self.last.as_ref()
     }
 
-    /// Continues behind `last`, which was copied; from the start if it is `None`.
+    /// Continues after `last`, which was copied, or from the start if it is `None`.
     ///
-    /// Looks at the line itself, so it is noticed when the journal was cut or rewritten before it: an older line cannot
-    /// change without all later ones, as long as the hashes hold. [`verify`](crate::LedgerReader::verify) checks the hashes.
+    /// This reads the line itself, and so detects if the journal was truncated or rewritten before it. As long as the
+    /// hashes are valid, an older line cannot change without all later ones. [`verify`](crate::LedgerReader::verify)
+    /// checks the hashes.
     ///
     /// # Errors
-    /// [`ErrorKind::Diverged`] if the journal does not contain that line, with both in the text; [`ErrorKind::Io`] if
-    /// a segment cannot be read.
+    /// - [`ErrorKind::Diverged`] if the journal does not contain that line. The text states the line, and what was
+    ///   found instead.
+    /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn resume(&mut self, last: Option<&Place>) -> Result<()> {
         self.lines = match last {
             None => self.lines_from(Cursor::START),
@@ -117,7 +122,7 @@ impl Follower {
         Lines::resume(Arc::new(Disk), self.layout.clone(), cursor)
     }
 
-    /// The lines behind `last`, which is not where it was: a recovery may have moved it, or its segment was taken away.
+    /// Returns the lines after `last`, which has moved: a recovery may have moved it, or its segment was removed.
     fn find(&self, last: &Place) -> Result<Lines> {
         let mut lines = self.lines_from(Cursor::START);
         let mut end: Option<Link> = None;
@@ -140,7 +145,7 @@ impl Follower {
         Err(self.diverged(last, end.as_ref()))
     }
 
-    /// `found`: the line of the same number, or the last one that is there.
+    /// Returns the error. `found` is the line of the same number, or the last line of the journal.
     fn diverged(&self, last: &Place, found: Option<&Link>) -> Error {
         let found = match found {
             Some(link) if link.seq >= last.seq => format!("has line {} with hash {}", link.seq, link.hash_str()),
@@ -148,17 +153,18 @@ impl Follower {
             None => "has no line".to_owned(),
         };
         Error::new(ErrorKind::Diverged, "follow the ledger").path(self.layout.active()).detail(format!(
-            "it was cut or rewritten: copied up to line {} with hash {}, and ledger {} {found}",
+            "it was truncated or rewritten: copied up to line {} with hash {}, but ledger {} {found}",
             last.seq, last.hash, self.id
         ))
     }
 
-    /// Returns the next line, or `None` if all lines have been given; later calls give those appended since.
+    /// Returns the next line, or `None` if all lines have been returned. Later calls return lines that were appended
+    /// since.
     ///
     /// # Errors
-    /// [`ErrorKind::Diverged`] if the line follows another one than the one that was given before it, or lines between
-    /// them were moved elsewhere meanwhile;
-    /// [`ErrorKind::Io`] if a segment cannot be read.
+    /// - [`ErrorKind::Diverged`] if the line does not follow the one returned before it, or if the lines between them
+    ///   were moved elsewhere.
+    /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Followed<'_>>> {
         let Some(line) = self.lines.next_line()? else { return Ok(None) };
         let Some(trailer) = line::check(line.bytes) else { return Ok(Some(Followed { line, seq: None })) };
@@ -168,7 +174,7 @@ impl Follower {
             && trailer.prev != *last.hash.as_bytes()
         {
             return Err(line.locate(Error::new(ErrorKind::Diverged, "follow the ledger")).detail(format!(
-                "it was rewritten: copied up to line {} with hash {}, and line {} follows another one",
+                "it was rewritten: copied up to line {} with hash {}, but line {} follows another line",
                 last.seq, last.hash, link.seq
             )));
         }

@@ -1,4 +1,4 @@
-//! The end of a journal, without what comes before.
+//! The end of a journal, read without the lines before it.
 
 use std::collections::VecDeque;
 
@@ -8,17 +8,17 @@ use crate::disk::Storage;
 use crate::error::Result;
 use crate::journal::format::Layout;
 
-/// A whole segment, and whether it is the active one, so that its last line may still be being written.
+/// A complete segment. If it is the active one, its last line may still be in progress.
 pub(crate) struct Segment {
     pub(crate) block: Block,
     pub(crate) is_active: bool,
 }
 
-/// The segments that are not empty, from the last one on. Each is opened when its turn comes; one that was moved
-/// elsewhere by then is left out.
+/// Returns the segments that are not empty, from the last to the first. Each is opened when it is reached, and skipped
+/// if it was moved elsewhere by then.
 ///
 /// # Errors
-/// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or a segment cannot be opened.
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or if a segment cannot be opened.
 pub(crate) fn segments_from_last<'j>(
     storage: &'j dyn Storage,
     layout: &'j Layout,
@@ -26,11 +26,11 @@ pub(crate) fn segments_from_last<'j>(
     let active = Blocks::of(storage, layout, u64::MAX)?.active_number();
     let numbers = std::iter::once(active).chain(layout.sealed_segments(storage)?.into_iter().rev());
     let open = move |segment| {
-        // By its number, it is found also when it has been sealed since.
+        // The segment is found by its number even if it was sealed meanwhile.
         let mut blocks = Blocks::after(storage, layout, Cursor { segment, ..Cursor::START }, u64::MAX)?;
         let is_active = blocks.active_number() == segment;
         let block = blocks.next_block()?.filter(|block| block.segment == segment);
-        // A segment that may not be read is no reason to give the ones before it as the last.
+        // Do not return earlier segments as the last ones just because this segment may not be read.
         match blocks.into_unreadable().pop() {
             Some(denied) if block.is_none() => Err(denied),
             _ => Ok(block.map(|block| Segment { block, is_active })),
@@ -39,11 +39,11 @@ pub(crate) fn segments_from_last<'j>(
     Ok(numbers.filter_map(move |segment| open(segment).transpose()))
 }
 
-/// A cursor before the last `count` lines that are not empty; at the start if there are no more. Reads the segments that
-/// hold them, from the last one on, and no other.
+/// Returns a cursor before the last `count` lines that are not empty, or at the start if there are fewer. Reads only
+/// the segments that hold these lines, from the last to the first.
 ///
 /// # Errors
-/// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or a segment cannot be read.
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or if a segment cannot be read.
 pub(crate) fn before_last(storage: &dyn Storage, layout: &Layout, count: usize) -> Result<Cursor> {
     let mut wanted = count;
     for segment in segments_from_last(storage, layout)? {
@@ -51,7 +51,7 @@ pub(crate) fn before_last(storage: &dyn Storage, layout: &Layout, count: usize) 
         let whole = Cursor { segment: block.segment, ..Cursor::START };
         let (mut starts, mut end) = (VecDeque::new(), whole);
         block.read(&mut Vec::new(), |piece, bytes| {
-            // What is being written is no line yet; the torn end of a sealed segment stays as it is.
+            // Bytes that are being written are not a line yet. The torn end of a sealed segment counts as a line.
             if piece.unfinished && is_active {
                 return;
             }

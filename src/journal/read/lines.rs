@@ -1,4 +1,4 @@
-//! Reading lines back: whole lines only, in order, over all segments.
+//! Reads complete lines in order, over all segments.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,59 +8,60 @@ use super::cursor::Cursor;
 use super::sequence::{Order, Sequence};
 use super::splitter::Splitter;
 use crate::disk::name::Seen;
-use crate::disk::{Access, Stat, Storage, StorageFile};
+use crate::disk::{Access, Stat, Storage, StorageFile, if_there};
 use crate::error::{Error, Result};
 use crate::journal::format::{Layout, line};
 
-/// A line of a journal, whole but not yet understood.
+/// A complete line of a journal that has not been parsed yet.
 #[derive(Debug)]
 pub struct Line<'b> {
-    /// The line without its line feed: the record's JSON with the chain's three keys at its end.
+    /// The line without its line feed: the JSON of the record, with the three keys of the chain at its end.
     pub bytes: &'b [u8],
-    /// The sequence number that it says it has; `None` if it has no trailer, so that no writer of ours can have written
-    /// it.
+    /// The sequence number that the line states, or `None` if it has no trailer, so that this crate did not write it.
     pub seq: Option<u64>,
-    /// Its number in its file, from 1.
+    /// The number of the line in its file, which starts at 1.
     pub number: u64,
-    /// Its first byte in its file.
+    /// The offset of its first byte in its file.
     pub offset: u64,
-    /// Number of its segment, from 1.
+    /// The number of its segment, which starts at 1.
     pub segment: u64,
     /// The file.
     pub path: &'b Path,
 }
 
 impl Line<'_> {
-    /// `error`, with this line as its place.
+    /// Adds the position of this line to `error`.
     pub(crate) fn locate(&self, error: Error) -> Error {
         error.path(self.path).at(self.number, self.offset)
     }
 }
 
-/// The lines of a journal in order, over its sealed segments and the active one. Reading takes no lock and disturbs no
-/// writer; lines appended meanwhile are seen too.
+/// The lines of a journal in order: those of the sealed segments, then those of the active one.
 ///
-/// A line that a writer has repeated in a new segment, because the old one could not be synced, is given once; if a power
-/// cut took it from the old one, it may come after lines of higher numbers. A line still being written is not given.
+/// Reading takes no lock and does not disturb writers, and it includes lines appended meanwhile. A line that is still
+/// being written is not returned.
+///
+/// A writer repeats lines in a new segment if the old one could not be synced. Such a line is returned once. If a power
+/// cut removed it from the old segment, it may follow lines with higher numbers.
 #[derive(Debug)]
 pub struct Lines {
     storage: Arc<dyn Storage>,
     layout: Layout,
     open: Option<Open>,
-    /// Without the sequence number.
+    /// The position, without the sequence number.
     cursor: Cursor,
     sequence: Sequence,
     denied: Denied,
 }
 
-/// What becomes of the reading at a sealed segment that may not be read.
+/// What happens at a sealed segment that may not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Denied {
-    /// It stops there.
+    /// Reading stops there.
     Stop,
-    /// The next call goes on after it.
+    /// The next call continues after it.
     Pass,
-    /// Like `Pass`, and the last call did so.
+    /// Like `Pass`, and the last call found such a segment.
     Passed,
 }
 
@@ -70,12 +71,12 @@ struct Open {
     path: PathBuf,
     id: (u64, u64),
     sealed: bool,
-    /// Of the active segment.
+    /// The state of the active segment's directory at the last check.
     seen: Seen,
 }
 
 impl Open {
-    /// Whether another file has the active segment's name now.
+    /// Returns true if another file has the name of the active segment now.
     fn is_replaced(&mut self, storage: &dyn Storage, layout: &Layout) -> Result<bool> {
         let path = layout.active();
         let mut look = || -> io::Result<bool> {
@@ -87,37 +88,37 @@ impl Open {
 }
 
 impl Lines {
-    /// Reads from the first segment that is there.
+    /// Reads from the first segment that exists.
     pub(crate) fn from_start(storage: Arc<dyn Storage>, layout: Layout) -> Self {
         Self::resume(storage, layout, Cursor::START)
     }
 
-    /// Reads on from where another reader stopped.
+    /// Reads on from the place where another reader stopped.
     pub(crate) fn resume(storage: Arc<dyn Storage>, layout: Layout, cursor: Cursor) -> Self {
         Self { storage, layout, open: None, cursor, sequence: Sequence::after(cursor.seq), denied: Denied::Stop }
     }
 
-    /// A sealed segment that may not be read is one error, and the next call goes on after it.
+    /// Makes each sealed segment that may not be read a single error, after which the next call continues.
     pub(crate) fn passing_unreadable(self) -> Self {
         Self { denied: Denied::Pass, ..self }
     }
 
-    /// Whether the last call failed at a segment after which the next one goes on.
+    /// Returns true if the last call failed at a segment after which the next call continues.
     pub(crate) fn has_passed(&self) -> bool {
         self.denied == Denied::Passed
     }
 
-    /// What it reads.
+    /// Returns the disk and the files that are read.
     pub(crate) fn source(&self) -> (&dyn Storage, &Layout) {
         (&*self.storage, &self.layout)
     }
 
-    /// Where the next line begins.
+    /// Returns the place where the next line begins.
     pub fn cursor(&self) -> Cursor {
         Cursor { seq: self.sequence.seq(), ..self.cursor }
     }
 
-    /// Returns the next line, or `None` if all lines have been read; later calls give those appended since.
+    /// Returns the next line, or `None` if all lines have been read. Later calls return lines that were appended since.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -134,7 +135,7 @@ impl Lines {
             match piece {
                 Some(piece) if !piece.unfinished || open.sealed => {
                     if piece.unfinished {
-                        // The torn end of a sealed segment, which no writer will finish.
+                        // This is the torn end of a sealed segment, which no writer will complete.
                         open.splitter.skip(piece);
                     }
                     self.cursor.offset = piece.end();
@@ -158,10 +159,14 @@ impl Lines {
                     let path = self.layout.sealed_segment(self.cursor.segment);
                     let sealed = self.storage.stat(&path).map_err(|e| Error::io("look for a segment", &path, e))?;
                     match sealed {
-                        // Rotated since it was opened: it may have grown until then, and its end is final now.
-                        Some(sealed) if sealed.id == open.id => (open.sealed, open.path) = (true, path),
+                        // The segment was sealed after it was opened. It may have grown until then, and its end is
+                        // final now.
+                        Some(sealed) if sealed.id == open.id => {
+                            open.sealed = true;
+                            open.path = path;
+                        }
                         None if !open.is_replaced(&*self.storage, &self.layout)? => return Ok(None),
-                        // Deleted or replaced by a stranger: the writers have gone on in another file.
+                        // The file was deleted or replaced by another program. The writers continue in another file.
                         _ => self.open = None,
                     }
                 }
@@ -178,10 +183,10 @@ impl Lines {
         }))
     }
 
-    /// Opens the segment that the cursor names, or the first one after it; false if none is there.
+    /// Opens the segment that the cursor names, or the first one after it. Returns false if there is none.
     fn open_segment(&mut self) -> Result<bool> {
-        // The active file is opened before the sealed ones are listed: if it is rotated between, it is found in the
-        // list under its number, and this handle still reads it.
+        // The active file is opened before the sealed ones are listed. If it is sealed in between, the list has its
+        // number, and this handle still reads it.
         let active = self.open_file(self.layout.active());
         let sealed = self.layout.sealed_segments(&*self.storage)?;
         let next = sealed.iter().copied().find(|&segment| segment >= self.cursor.segment);
@@ -191,7 +196,7 @@ impl Lines {
                 let path = self.layout.sealed_segment(segment);
                 match self.open_file(&path).inspect_err(|error| self.pass(segment, error))? {
                     Some(file) => (segment, file, path, true),
-                    // Moved elsewhere since it was listed: the next one comes after it.
+                    // The segment was moved elsewhere after it was listed. Continue with the next one.
                     None if self.is_gone(&path)? => return self.open_segment(),
                     None => return Ok(false),
                 }
@@ -203,7 +208,7 @@ impl Lines {
         };
         let Stat { len, id, .. } = file.stat().map_err(|source| Error::io("examine a segment", &path, source))?;
         if segment != self.cursor.segment || self.cursor.offset > len {
-            // Another segment, or one that lost its unsynced end since the cursor was made.
+            // This is another segment, or one that lost its unsynced end after the cursor was made.
             self.cursor = Cursor { segment, offset: 0, lines: 0, ..self.cursor };
         }
         let splitter = Splitter::new(file, self.cursor.offset);
@@ -211,7 +216,8 @@ impl Lines {
         Ok(true)
     }
 
-    /// Goes on after segment `segment` the next time, if `error` says that it may not be read and the reading is to.
+    /// Lets the next call continue after segment `segment`, if `error` says that it may not be read and the reader
+    /// skips such segments.
     fn pass(&mut self, segment: u64, error: &Error) {
         if self.denied == Denied::Pass && error.is_denied() {
             self.cursor = Cursor { segment: segment + 1, offset: 0, lines: 0, ..self.cursor };
@@ -225,10 +231,7 @@ impl Lines {
     }
 
     fn open_file(&self, path: &Path) -> Result<Option<Arc<dyn StorageFile>>> {
-        match self.storage.open(path, Access::Read) {
-            Ok(file) => Ok(Some(Arc::from(file))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("open a segment to read", path, error)),
-        }
+        let file = if_there(self.storage.open(path, Access::Read));
+        Ok(file.map_err(|source| Error::io("open a segment to read", path, source))?.map(Arc::from))
     }
 }

@@ -1,4 +1,4 @@
-//! Reading a journal: its lines in order, or in blocks by all cores, and what is known to be missing.
+//! Reads a journal: its lines in order, or in blocks on all cores, and which lines are known to be missing.
 
 pub(crate) mod blocks;
 mod cursor;

@@ -1,4 +1,4 @@
-//! Where the lines that were moved elsewhere end, as an event says it.
+//! Finds out which lines were moved elsewhere, from the events.
 
 use std::ops::RangeInclusive;
 
@@ -10,21 +10,21 @@ use crate::error::Result;
 use crate::journal::format::Layout;
 use crate::journal::format::line::Link;
 
-/// Where the lines that were moved elsewhere end.
+/// The end of the lines that were moved elsewhere.
 #[derive(Debug, Clone)]
 pub(crate) struct Boundary {
-    /// Number of the last segment that was moved.
+    /// The number of the last segment that was moved.
     pub(crate) segment: u64,
-    /// Its length.
+    /// The length of that segment in bytes.
     pub(crate) bytes: u64,
     /// Its last line.
     pub(crate) link: Link,
-    /// The active segment that the journal there would have.
+    /// The active segment of the journal to which it was moved.
     pub(crate) to: String,
 }
 
-/// Returns what was moved elsewhere directly before segment `first`, or before what is missing there; `None` if nothing
-/// was. An event says so that has all of these fields, whatever its name.
+/// Returns the last segment that was moved elsewhere before segment `first`, or `None` if there is none. Any event with
+/// all of these fields counts, whatever its name.
 pub(crate) fn moved_before(storage: &dyn Storage, layout: &Layout, first: u64) -> Result<Option<Boundary>> {
     #[derive(Deserialize)]
     struct Moved {
@@ -39,7 +39,7 @@ pub(crate) fn moved_before(storage: &dyn Storage, layout: &Layout, first: u64) -
     }
     let mut last: Option<Boundary> = None;
     each_line(storage, layout, |line| {
-        // Other events have other fields; what a crash left of one does not parse.
+        // Other events have other fields, and a partial line left by a crash does not parse.
         if let Ok(Moved { segment, bytes, seq, hash, to }) = serde_json::from_slice(line)
             && segment < first
             && last.as_ref().is_none_or(|last| last.segment <= segment)
@@ -51,14 +51,15 @@ pub(crate) fn moved_before(storage: &dyn Storage, layout: &Layout, first: u64) -
     Ok(last)
 }
 
-/// The numbers of the lines that are missing between two, each given by its segment and its number, if whole segments are.
+/// Returns the numbers of the lines that are missing between two lines, each given by its segment and its number.
+/// Returns `None` unless whole segments are missing.
 pub(crate) fn missing_between(last: (u64, u64), next: (u64, u64)) -> Option<RangeInclusive<u64>> {
     let apart = |a: u64, b: u64| b.saturating_sub(a) > 1;
     (apart(last.0, next.0) && apart(last.1, next.1)).then(|| last.1 + 1..=next.1 - 1)
 }
 
-/// Whether the lines before segment `first` were moved elsewhere, directly up to it. A hole that no event explains is
-/// damage, for a verification to name.
+/// Returns true if the lines directly before segment `first` were moved elsewhere. A hole that no event explains is
+/// damage, which a verification reports.
 pub(crate) fn is_moved_up_to(storage: &dyn Storage, layout: &Layout, first: u64) -> Result<bool> {
     let before = moved_before(storage, layout, first)?;
     Ok(before.is_some_and(|before| before.segment.checked_add(1) == Some(first)))

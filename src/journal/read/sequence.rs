@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::format::line::Trailer;
 
-/// Numbers of lines that were missing between two that were read. A segment that was left behind after a failed sync may
-/// have lost a line and kept a later one; the next segment begins with both.
+/// The numbers of lines that were missing between lines that were read. A segment that was abandoned after a failed
+/// sync may have lost a line and kept a later one. The next segment then begins with both.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Missing(VecDeque<RangeInclusive<u64>>);
 
 impl Missing {
-    /// More than any crash leaves; of a file with more holes the first are forgotten.
+    /// More ranges than any crash leaves. If a file has more holes, the first ones are forgotten.
     const RANGES_MAX: usize = 1024;
 
-    /// Remembers the numbers after `last` and before `next`.
+    /// Adds the numbers between `last` and `next`.
     pub(crate) fn add_between(&mut self, last: u64, next: u64) {
         self.add(last.saturating_add(1)..=next.saturating_sub(1));
     }
@@ -31,7 +31,7 @@ impl Missing {
         self.0.push_back(range);
     }
 
-    /// Whether line `seq` was missing; it is not any longer.
+    /// Returns true if line `seq` was missing, and removes it.
     pub(crate) fn take(&mut self, seq: u64) -> bool {
         let Some(index) = self.0.iter().position(|range| range.contains(&seq)) else { return false };
         if let Some(range) = self.0.remove(index) {
@@ -47,25 +47,26 @@ impl Missing {
     }
 }
 
-/// The numbers of the lines that were read, so that a line that a writer repeated in a new segment is given once.
+/// The numbers of the lines that were read. With them, a line that a writer repeated in a new segment is returned only
+/// once.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Sequence {
-    /// The highest.
+    /// The highest number.
     seq: u64,
     missing: Missing,
 }
 
-/// What the number of a line says.
+/// The position of a line relative to the lines before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// It comes after all others, or its number cannot be trusted: the line is given.
+    /// The line comes after all others, or its number cannot be trusted. It is returned.
     Next,
-    /// Of a line that is whole: no higher than another's before it.
+    /// The line has a valid hash, and its number is not higher than that of an earlier line.
     Behind(u64),
 }
 
 impl Sequence {
-    /// After a line with the number `seq`.
+    /// Starts after a line with the number `seq`.
     pub(crate) fn after(seq: u64) -> Self {
         Self { seq, missing: Missing::default() }
     }
@@ -74,14 +75,14 @@ impl Sequence {
         self.seq
     }
 
-    /// Whether `seq` is the number of a line without NULs that just follows: it is given.
+    /// Returns true if `seq` is the next number, and advances to it. The line must not contain NULs.
     pub(crate) fn follows(&mut self, seq: u64) -> bool {
         let follows = self.seq.checked_add(1) == Some(seq);
         self.seq += u64::from(follows);
         follows
     }
 
-    /// Looks at the next line and its trailer; `without_nul` says whether it holds none.
+    /// Examines the next line and its trailer. `without_nul` returns true if the line contains no NULs.
     pub(crate) fn order(
         &mut self,
         line: &[u8],
@@ -90,11 +91,11 @@ impl Sequence {
     ) -> Order {
         let Some(trailer) = trailer else { return Order::Next };
         let seq = trailer.link.seq;
-        // A lost page reads as NULs, which no JSON has.
+        // A lost page reads as NULs, which valid JSON never contains.
         if self.seq.checked_add(1) == Some(seq) && without_nul() {
             self.seq = seq;
-        // Any other number is trusted only of a line whose hash is right: a damaged one would hide the lines that it
-        // seems to be before or after.
+        // Any other number is trusted only if the hash of the line is valid. A damaged line would otherwise hide the
+        // lines that it seems to precede or follow.
         } else if trailer.seals(line) {
             if seq <= self.seq {
                 return Order::Behind(seq);
@@ -105,13 +106,13 @@ impl Sequence {
         Order::Next
     }
 
-    /// Whether line `seq`, which is behind, was missing; it is not any longer.
+    /// Returns true if line `seq`, which is behind, was missing, and removes it from the missing ones.
     pub(crate) fn fills(&mut self, seq: u64) -> bool {
         self.missing.take(seq)
     }
 
-    /// Goes on with the lines after these, of which the first that has a number is `first`; none of them was behind
-    /// another. False, and unchanged, if the first is behind.
+    /// Appends the numbers of later lines. `first` is their first number, and none of them is behind another. Returns
+    /// false without any change if the first one is behind.
     pub(crate) fn extend(&mut self, first: u64, later: Self) -> bool {
         if first <= self.seq {
             return false;

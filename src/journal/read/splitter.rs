@@ -1,4 +1,4 @@
-//! A file in lines.
+//! Splits a file into lines.
 
 use std::io;
 use std::sync::Arc;
@@ -6,19 +6,20 @@ use std::sync::Arc;
 use crate::disk::{StorageFile, read_full_at};
 use crate::journal::format::line::{PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX};
 
-/// Small enough to stay in a core's own cache from the read to what is done with it, large enough that a read costs little.
+/// Small enough to stay in a core's own cache until the bytes are processed, and large enough to make reads cheap.
 pub(super) const CHUNK_BYTES: usize = 256 * 1024;
 
-/// How much is read at a time beyond the end of a stretch, for the rest of its last line.
+/// How much is read at a time beyond the end of a part, for the rest of its last line.
 const REST_BYTES: u64 = 4 * 1024;
 
-/// The longest line, without its line feed. What is longer is given in parts of this length, none of which is a record.
+/// The greatest length of a line without its line feed. A longer line is returned in parts of this length, none of
+/// which is a record.
 pub(crate) const LINE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + TRAILER_BYTES_MAX;
 
-/// How long the first piece of `bytes` is, and whether a line feed ends it; `None` if that takes more bytes. In the
-/// first `searched` bytes there is no line feed.
+/// Returns the length of the first piece of `bytes`, and whether a line feed ends it, or `None` if that needs more
+/// bytes. The first `searched` bytes must not contain a line feed.
 ///
-/// So what a file is split into depends on nothing but its bytes, and what follows a piece on nothing before it.
+/// So the pieces of a file depend only on its bytes, and the pieces after a piece do not depend on those before it.
 fn first_piece(bytes: &[u8], searched: usize) -> Option<(usize, bool)> {
     let bytes = &bytes[..bytes.len().min(LINE_BYTES_MAX + 1)];
     match line_feed(&bytes[searched..]) {
@@ -27,7 +28,8 @@ fn first_piece(bytes: &[u8], searched: usize) -> Option<(usize, bool)> {
     }
 }
 
-/// Where the first line feed is. Many bytes are looked at together, twice as many as the standard library does.
+/// Returns the position of the first line feed. It examines 64 bytes together, twice as many as the standard library
+/// does.
 fn line_feed(bytes: &[u8]) -> Option<usize> {
     let is_one = |byte: &u8| *byte == b'\n';
     let (chunks, _) = bytes.as_chunks::<64>();
@@ -36,37 +38,38 @@ fn line_feed(bytes: &[u8]) -> Option<usize> {
     bytes[at..].iter().position(is_one).map(|place| at + place)
 }
 
-/// A stretch of a file that ends at a line feed, or at the end of what is there. Valid until the next one is asked for.
+/// A part of a file that ends at a line feed, or at the end of the file. Its bytes are valid until the next piece is
+/// read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Piece {
     /// Where it begins in the file.
     pub(crate) offset: u64,
-    /// Whether it ends at the end of what is there, without a line feed: it may grow.
+    /// True if it ends at the end of the file without a line feed, so that it may grow.
     pub(crate) unfinished: bool,
-    /// Whether a line feed ends it.
+    /// True if a line feed ends it.
     pub(super) whole: bool,
-    /// Where it begins in the buffer that holds it, and its length there without the line feed.
+    /// Where it begins in the buffer. Its length there excludes the line feed.
     pub(super) start: usize,
     pub(crate) len: usize,
 }
 
 impl Piece {
-    /// The offset just after the piece and its line feed.
+    /// Returns the offset after the piece and its line feed.
     pub(crate) fn end(&self) -> u64 {
         self.offset + self.len as u64 + u64::from(self.whole)
     }
 }
 
-/// Splits a file into lines, with a buffer that grows to the longest line and not beyond the longest valid one.
+/// Splits a file into lines. The buffer grows to the longest line, but not beyond the longest valid one.
 #[derive(Debug)]
 pub(crate) struct Splitter {
     file: Arc<dyn StorageFile>,
     buffer: Vec<u8>,
     start: usize,
     filled: usize,
-    /// Offset in the file of `buffer[start]`.
+    /// The offset in the file of `buffer[start]`.
     offset: u64,
-    /// Up to where much is read at a time.
+    /// The offset up to which large chunks are read.
     end: u64,
 }
 
@@ -75,18 +78,18 @@ impl Splitter {
         Self { file, buffer: Vec::new(), start: 0, filled: 0, offset, end: u64::MAX }
     }
 
-    /// Reads little beyond `end`, into the memory of `buffer`.
+    /// Creates a splitter that reads little beyond `end`, and reuses the memory of `buffer`.
     pub(super) fn of_stretch(file: Arc<dyn StorageFile>, offset: u64, end: u64, buffer: Vec<u8>) -> Self {
         Self { file, buffer, start: 0, filled: 0, offset, end }
     }
 
-    /// Goes on after the next line feed; false if that is not before the end of the stretch.
+    /// Continues after the next line feed. Returns false if it is not before the end of the part.
     pub(super) fn skip_line(&mut self) -> io::Result<bool> {
         while self.offset < self.end {
             let ahead = &self.buffer[self.start..self.filled];
             let found = line_feed(ahead);
             let skipped = found.map_or(ahead.len(), |at| at + 1);
-            (self.start, self.offset) = (self.start + skipped, self.offset + skipped as u64);
+            self.pass(skipped);
             if found.is_some() {
                 return Ok(self.offset < self.end);
             }
@@ -97,32 +100,33 @@ impl Splitter {
         Ok(false)
     }
 
-    /// Where the next piece begins.
+    /// Returns the offset at which the next piece begins.
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// What was read from there on.
+    /// Returns the bytes that were read after that offset.
     pub(super) fn ahead(&self) -> &[u8] {
         &self.buffer[self.start..self.filled]
     }
 
-    /// Goes on after the first `len` bytes of what is [ahead](Self::ahead): a line and its line feed.
+    /// Continues after the first `len` bytes of what is [ahead](Self::ahead): a line and its line feed.
     pub(super) fn pass(&mut self, len: usize) {
-        (self.start, self.offset) = (self.start + len, self.offset + len as u64);
+        self.start += len;
+        self.offset += len as u64;
     }
 
     pub(super) fn into_buffer(self) -> Vec<u8> {
         self.buffer
     }
 
-    /// The bytes of the piece that was given last, without the line feed.
+    /// Returns the bytes of the last piece, without the line feed.
     pub(crate) fn bytes(&self, piece: Piece) -> &[u8] {
         &self.buffer[piece.start..piece.start + piece.len]
     }
 
-    /// The next piece, `None` at the end of the file. Does not consume a last piece without a line feed: asked again
-    /// after the file has grown, it is given with what was added.
+    /// Returns the next piece, or `None` at the end of the file. A last piece without a line feed is not consumed:
+    /// after the file has grown, the next call returns it with the added bytes.
     pub(crate) fn next_piece(&mut self) -> io::Result<Option<Piece>> {
         let mut searched = 0;
         loop {
@@ -139,12 +143,13 @@ impl Splitter {
         }
     }
 
-    /// Forgets what was read and not given, so that it is read again: the file may have been cut off since.
+    /// Discards bytes that were read but not returned, so that they are read again. The file may have been truncated
+    /// since.
     pub(super) fn forget(&mut self) {
         self.filled = self.start;
     }
 
-    /// Goes on after `piece`, although no line feed ended it.
+    /// Continues after `piece`, although no line feed ended it.
     pub(crate) fn skip(&mut self, piece: Piece) {
         self.start = piece.start + piece.len;
         self.offset = piece.end();
@@ -157,13 +162,14 @@ impl Splitter {
         piece
     }
 
-    /// Reads more bytes behind those that are there, and says how many.
+    /// Reads more bytes after the present ones, and returns their number.
     fn fill(&mut self) -> io::Result<usize> {
         let kept = self.start..self.filled;
-        (self.start, self.filled) = (0, kept.len());
+        self.start = 0;
+        self.filled = kept.len();
         self.buffer.copy_within(kept, 0);
         let at = self.offset + self.filled as u64;
-        // Of a long line as much again as is there, or it would be read in very many pieces.
+        // Double the bytes of a long line each time, or it would be read in very many parts.
         let rest = REST_BYTES.max(self.filled as u64).min(CHUNK_BYTES as u64);
         let wanted = self.end.saturating_sub(at).clamp(rest, CHUNK_BYTES as u64) as usize;
         if self.buffer.len() < self.filled + wanted {

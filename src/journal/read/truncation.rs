@@ -1,21 +1,21 @@
-//! Whether the lines that the machinery knows of are still there: a ledger that was cut must not pass as whole.
+//! Checks whether the lines that the machinery knows of are still there. A truncated ledger must not pass as intact.
 //!
-//! What knows more than the lines that are there, and what follows from it:
+//! The sources that know more than the remaining lines, and the conclusions from them:
 //!
-//! | what | what it knows | decision |
+//! | source | what it states | conclusion |
 //! |---|---|---|
-//! | the header of the commit area, `base` | so many bytes of its segment are synced | a shorter segment, or none, was cut |
-//! | the same, `segment` | all segments before it are sealed | one that is neither there nor was moved elsewhere was taken away |
-//! | the same, `seq` | the line before it was written | a ledger that ends before it was cut; a verification looks, since it reads all lines |
-//! | `rotated` in `events.jsonl` | the number and the length of a sealed segment | a shorter one was cut; if there is none, it was taken away |
-//! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | if there is none, it was taken away |
-//! | a line after the base in the commit area alone | nothing | a writer writes there first; the next opening brings it back |
-//! | what a reader stored of the lines | nothing | it may have seen lines that no sync had reached; it checks itself whether they fit |
-//! | a copy elsewhere | a line that was copied | the next copy is refused: a follower looks for the line |
+//! | the header of the commit area, `base` | the number of synced bytes of its segment | a shorter or missing segment was truncated |
+//! | the same, `segment` | all segments before it are sealed | a missing one that was not moved elsewhere was removed |
+//! | the same, `seq` | the line before it was written | a ledger that ends before it was truncated; a verification checks this, since it reads all lines |
+//! | `rotated` in `events.jsonl` | the number and the length of a sealed segment | a shorter one was truncated, and a missing one was removed |
+//! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | a missing one was removed |
+//! | a line after the base that only the commit area has | nothing | a writer writes there first; the next opening restores the line |
+//! | what a reader stored about the lines | nothing | it may have read lines before any sync; it checks its data itself |
+//! | a copy in another place | a line that was copied | the next copy is refused: a follower looks for the line |
 //!
 //! A writer appends to the area first, then to the segment, and moves the base only after a sync of the segment. So a
-//! segment that is shorter than the base of a header that was read before is proof, and its area may have lines that it
-//! has not. All of this is read before the lines are: what is appended meanwhile proves nothing.
+//! segment that is shorter than the base of a header read earlier is proof, while its area may have lines that the
+//! segment lacks. All sources are read before the lines, because a line appended meanwhile proves nothing.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -29,20 +29,20 @@ use crate::error::{Error, Result};
 use crate::journal::format::header::Header;
 use crate::journal::format::{Layout, identity};
 
-/// Something that was there and is not.
+/// A file that is missing or too short.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Truncation {
-    /// The file.
+    /// The path of the file.
     pub(crate) path: PathBuf,
-    /// The number of the last line that is known to have been there; `None` if nothing says so.
+    /// The number of the last line that is known to have existed, or `None` if it is unknown.
     pub(crate) seq: Option<u64>,
-    /// What is there of what was.
+    /// What remains of the file.
     pub(crate) found: String,
-    /// A line in this segment or a later one shows a verification what is missing before it.
+    /// A line in this segment or a later one shows a verification which lines are missing before it.
     pub(crate) shown_from: u64,
 }
 
-/// What the machinery knows to have been there.
+/// What the machinery knows to have existed.
 #[derive(Debug)]
 pub(crate) struct Known {
     header: Option<Header>,
@@ -51,26 +51,27 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// Reads what the commit area says, which is one small read.
+    /// Reads only the commit area, which is one small read.
     pub(crate) fn from_area(storage: &dyn Storage, layout: &Layout) -> Self {
-        // An area that cannot be read says nothing.
+        // An area that cannot be read proves nothing.
         Self { header: Header::read(storage, layout).ok().flatten(), sealed: BTreeMap::new() }
     }
 
-    /// Reads what the events say too.
+    /// Reads the commit area and the events.
     pub(crate) fn from_all(storage: &dyn Storage, layout: &Layout) -> Self {
-        // In this order: what is moved elsewhere meanwhile was sealed before.
+        // The order matters: a segment that is moved elsewhere meanwhile was sealed before.
         let header = Header::read(storage, layout).ok().flatten();
         Self { header, sealed: events::sealed(storage, layout).unwrap_or_default() }
     }
 
-    /// The number of the last line before the base, in the ledger `id`; `None` if no area of it says so.
+    /// Returns the number of the last line before the base in the ledger `id`, or `None` if no area of that ledger
+    /// states it.
     pub(crate) fn last_seq(&self, id: Option<Uuid>) -> Option<u64> {
         let header = self.header.filter(|header| id.is_none_or(|id| header.ledger == id))?;
         Some(header.link.seq)
     }
 
-    /// Looks for what is known.
+    /// Returns the files that are missing or too short.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be examined.
@@ -80,7 +81,7 @@ impl Known {
         if id.is_none() || self.header.is_none() || self.last_seq(id).is_some() {
             return Ok(found);
         }
-        // The area of another ledger.
+        // The area belongs to another ledger.
         self.header = None;
         self.look(storage, layout)
     }
@@ -101,17 +102,14 @@ impl Known {
         let mut found = Vec::new();
         let gone = gone(&there, last);
         if !gone.is_empty() {
-            // After the list: the event of a moved segment comes before its removal.
+            // This is read after the list, since the event of a moved segment is written before its removal.
             let moved = moved::moved_before(storage, layout, last.saturating_add(1));
             let moved = moved.ok().flatten().map_or(0, |moved| moved.segment);
             for range in gone {
                 let (first, last) = ((*range.start()).max(moved + 1), *range.end());
                 if first <= last {
                     let path = layout.sealed_segment(first);
-                    let found_none = match first == last {
-                        true => format!("segment {first} is not there, nor in an archive"),
-                        false => format!("segments {first} to {last} are not there, nor in an archive"),
-                    };
+                    let found_none = format!("{}, nor in an archive", segments_gone(first, last));
                     found.push(Truncation { path, seq: None, found: found_none, shown_from: first });
                 }
             }
@@ -129,13 +127,13 @@ impl Known {
         Ok(found)
     }
 
-    /// Looks at the segment that the area is of.
+    /// Checks the segment to which the area belongs.
     fn look_at_end(&mut self, storage: &dyn Storage, layout: &Layout) -> Result<Option<Truncation>> {
         let len = |path: &PathBuf| {
             let stat = storage.stat(path).map_err(|source| Error::io("examine a segment", path, source))?;
             Ok(stat.map(|stat| stat.len))
         };
-        // The header of a segment that is cut does not move on. One that does is looked at again.
+        // The header of a truncated segment does not change. If it does, the check is repeated.
         const TRIES: usize = 8;
         for _ in 0..TRIES {
             let Some(header) = self.header else { return Ok(None) };
@@ -144,7 +142,7 @@ impl Known {
             if there.unwrap_or(0) >= header.base {
                 return Ok(None);
             }
-            // The shorter file is the next segment, if this one was sealed meanwhile.
+            // If this segment was sealed meanwhile, the shorter file is the next segment.
             let (path, there) = match len(&sealed)? {
                 Some(there) => (sealed, Some(there)),
                 None => (active, there),
@@ -168,7 +166,7 @@ impl Known {
     }
 }
 
-/// The numbers from 1 to `last` that are not in `there`, which is in ascending order.
+/// Returns the numbers from 1 to `last` that are not in `there`, which must be in ascending order.
 fn gone(there: &[u64], last: u64) -> Vec<RangeInclusive<u64>> {
     let mut gone = Vec::new();
     let mut next = 1;
@@ -184,21 +182,17 @@ fn gone(there: &[u64], last: u64) -> Vec<RangeInclusive<u64>> {
     gone
 }
 
-fn of_bytes(there: u64, synced: u64) -> String {
-    format!("{} of {} synced bytes are there", grouped(there), grouped(synced))
+/// Returns the statement that the sealed segments `first` to `last` are missing.
+pub(crate) fn segments_gone(first: u64, last: u64) -> String {
+    if first == last {
+        format!("segment {last} is not there")
+    } else {
+        format!("segments {first} to {last} are not there")
+    }
 }
 
-/// With commas between thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
+fn of_bytes(there: u64, synced: u64) -> String {
+    format!("{there} of {synced} synced bytes are there")
 }
 
 #[cfg(test)]
@@ -211,10 +205,5 @@ mod tests {
         assert_eq!(gone(&[1, 2, 3], 3), []);
         assert_eq!(gone(&[2, 5, 9], 7), [1..=1, 3..=4, 6..=7]);
         assert_eq!(gone(&[1], u64::MAX), [2..=u64::MAX]);
-    }
-
-    #[test]
-    fn thousands_are_separated() {
-        assert_eq!([0, 999, 1_000, 4_415, 1_234_567].map(grouped), ["0", "999", "1,000", "4,415", "1,234,567"]);
     }
 }

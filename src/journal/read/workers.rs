@@ -1,4 +1,4 @@
-//! Work on the blocks of a journal by all cores, joined in the order of the journal.
+//! Processes the blocks of a journal on all cores, and joins the results in the order of the journal.
 
 use std::collections::VecDeque;
 use std::num::NonZero;
@@ -10,15 +10,16 @@ use crate::error::{Error, ErrorKind, Result};
 
 const THREADS_MAX: usize = 16;
 
-/// How many blocks one thread may be ahead of another, for each thread.
+/// How many blocks, for each thread, a thread may be ahead of another.
 const AHEAD_MAX: u64 = 8;
 
-/// How the work is shared out; what comes of it is the same.
+/// How the work is shared among threads. It does not affect the result.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sharing {
-    /// How many blocks the calling thread works on alone, before it starts others: a small journal is done by then.
+    /// The number of blocks that the calling thread processes alone before it starts others. A small journal is done by
+    /// then.
     pub(crate) blocks_alone: u64,
-    /// How many threads it starts; `None` for one thread a core in all.
+    /// The number of threads that it starts, or `None` for one thread per core in all.
     pub(crate) threads: Option<usize>,
 }
 
@@ -37,16 +38,15 @@ impl Sharing {
     }
 }
 
-/// Calls `work` with each of `blocks`, on several threads, each of which reads into a buffer of its own; and `join` with
-/// each block and what `work` made of it, in order, by one thread at a time.
+/// Calls `work` with each of `blocks` on several threads, each of which reads into its own buffer. Calls `join` with
+/// each block and its result in order, on one thread at a time.
 ///
-/// Returns an error for each segment that may not be read and so has no blocks.
-///
-/// Holds what `work` made of [`AHEAD_MAX`] blocks a thread at most, however long the journal is.
+/// Returns an error for each segment that may not be read and so has no blocks. Holds the results of at most
+/// [`AHEAD_MAX`] blocks a thread, however long the journal is.
 ///
 /// # Errors
-/// What `work` or `join` fails with, and [`ErrorKind::Io`] if a segment cannot be opened; [`ErrorKind::Abandoned`] if
-/// a thread that was started here panicked.
+/// Returns the first error of `work` or `join`, [`ErrorKind::Io`] if a segment cannot be opened, or
+/// [`ErrorKind::Abandoned`] if a thread that was started here panicked.
 pub(crate) fn in_order<R: Send>(
     blocks: Blocks<'_>,
     sharing: Sharing,
@@ -62,7 +62,7 @@ pub(crate) fn in_order<R: Send>(
     };
     let mut buffer = Vec::new();
     shared.work_through(&mut buffer, sharing.blocks_alone);
-    // Asking for the number of cores takes longer than reading a short tail.
+    // Determining the number of cores takes longer than reading a short tail.
     let threads = if lock(&shared.blocks).1 < sharing.blocks_alone { 0 } else { sharing.threads() };
     shared.ahead_max *= threads as u64 + 1;
     thread::scope(|scope| {
@@ -70,10 +70,11 @@ pub(crate) fn in_order<R: Send>(
             let run = || shared.work_through(&mut Vec::new(), u64::MAX);
             Builder::new().name("runledger".to_owned()).spawn_scoped(scope, run).ok()
         };
-        // As many as the system gives; the work is done with fewer, or none.
+        // The system may refuse some threads. The work is done with fewer, or with none.
         let started: Vec<_> = (0..threads).map_while(start).collect();
         shared.work_through(&mut buffer, u64::MAX);
-        // By hand, or the scope would panic when one of them did: the error has said so.
+        // Join the threads here: otherwise the scope would panic if one of them panicked. The error has already
+        // reported it.
         started.into_iter().for_each(|handle| drop(handle.join()));
     });
     match shared.joining.into_inner().unwrap_or_else(PoisonError::into_inner).failed {
@@ -83,19 +84,19 @@ pub(crate) fn in_order<R: Send>(
 }
 
 struct Shared<'j, W, J, R> {
-    /// And how many of them were taken.
+    /// The blocks, and the number of blocks taken.
     blocks: Mutex<(Blocks<'j>, u64)>,
     joining: Mutex<Joining<J, R>>,
-    /// More was joined, or something failed.
+    /// Signals that more was joined, or that something failed.
     progress: Condvar,
     ahead_max: u64,
     work: W,
 }
 
 struct Joining<J, R> {
-    /// How many blocks were.
+    /// The number of blocks that were joined.
     joined: u64,
-    /// From the next to be joined on: what is done, and places for what is not.
+    /// Results that wait for earlier ones, starting with the next block to join. `None` marks an unfinished block.
     waiting: VecDeque<Option<(Block, R)>>,
     join: J,
     failed: Option<Error>,
@@ -106,7 +107,7 @@ where
     W: Fn(&Block, &mut Vec<u8>) -> Result<R>,
     J: FnMut(&Block, R) -> Result<()>,
 {
-    /// Works until `blocks_max` blocks were taken by all threads together, there is none left, or something failed.
+    /// Works until all threads together have taken `blocks_max` blocks, no block is left, or something failed.
     fn work_through(&self, buffer: &mut Vec<u8>, blocks_max: u64) {
         let on_panic = OnPanic(|| self.fail(abandoned()));
         if let Err(error) = self.work_or_fail(buffer, blocks_max) {
@@ -126,7 +127,7 @@ where
         Ok(())
     }
 
-    /// The next block and its number, from 0.
+    /// Returns the next block and its number, which starts at 0.
     fn take(&self, blocks_max: u64) -> Result<Option<(u64, Block)>> {
         let (blocks, taken) = &mut *lock(&self.blocks);
         if *taken >= blocks_max {
@@ -137,14 +138,15 @@ where
         Ok(block.map(|block| (*taken - 1, block)))
     }
 
-    /// Waits until the blocks before are joined, all but so many; false if something failed.
+    /// Waits until this block is less than `ahead_max` blocks ahead of the joined ones. Returns false if something
+    /// failed.
     fn has_room(&self, number: u64) -> bool {
         let full = |joining: &mut Joining<J, R>| joining.failed.is_none() && number >= joining.joined + self.ahead_max;
         let joining = self.progress.wait_while(lock(&self.joining), full).unwrap_or_else(PoisonError::into_inner);
         joining.failed.is_none()
     }
 
-    /// Joins what is next, if it is there.
+    /// Adds a result, and joins all results that are next in order.
     fn join(&self, number: u64, block: Block, made: R) -> Result<()> {
         let Joining { joined, waiting, join, .. } = &mut *lock(&self.joining);
         let place = (number - *joined) as usize;
@@ -167,7 +169,7 @@ where
     }
 }
 
-/// Wakes the other threads if this one panics: they would wait for its block.
+/// Wakes the other threads if this one panics, since they would wait for its block.
 struct OnPanic<F: Fn()>(F);
 
 impl<F: Fn()> Drop for OnPanic<F> {
@@ -178,7 +180,7 @@ impl<F: Fn()> Drop for OnPanic<F> {
     }
 }
 
-/// After a panic nothing that a mutex guards here is used any more.
+/// Locks a mutex even after a panic. No value that a mutex guards here is used after a panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -201,7 +203,7 @@ mod tests {
 
     const LINES: usize = 40;
 
-    /// A journal of lines of one digit, each a block of its own, in two segments.
+    /// Creates a journal of one-digit lines in two segments. Each line is a block of its own.
     fn journal(directory: &tempfile::TempDir) -> Layout {
         let text: Vec<u8> = (0..LINES).flat_map(|line| [b'0' + (line % 10) as u8, b'\n']).collect();
         let (sealed, active) = text.split_at(LINES);
@@ -215,11 +217,11 @@ mod tests {
         digits[0]
     }
 
-    /// Fails when `run` hangs.
+    /// Fails if `run` hangs.
     fn in_time<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
         let (done, answer) = mpsc::channel();
         thread::spawn(move || done.send(run()));
-        answer.recv_timeout(Duration::from_secs(60)).expect("it hangs, or it panicked")
+        answer.recv_timeout(Duration::from_secs(60)).expect("the work hangs or panicked")
     }
 
     #[test]
@@ -232,7 +234,7 @@ mod tests {
             let mut found = Vec::new();
             let work = |block: &Block, buffer: &mut Vec<u8>| {
                 let digit = digit(block, buffer);
-                // The first of each ten comes last, if it can.
+                // Delay the first of each ten blocks, so that it finishes last if possible.
                 thread::sleep(Duration::from_millis(u64::from(digit == b'0') * 5));
                 Ok(digit)
             };
@@ -256,7 +258,7 @@ mod tests {
                     let sharing = Sharing { blocks_alone: 0, threads: Some(threads) };
                     let taken = AtomicUsize::new(0);
                     let work = |_: &Block, _: &mut Vec<u8>| {
-                        assert_ne!(taken.fetch_add(1, Ordering::Relaxed), bad, "as the test wants it");
+                        assert_ne!(taken.fetch_add(1, Ordering::Relaxed), bad, "injected panic");
                         Ok(())
                     };
                     let mut joined = 0;
@@ -269,7 +271,7 @@ mod tests {
                     assert!(joined < LINES);
                     outcome
                 });
-                // The calling thread's own panic goes on in it.
+                // A panic on the calling thread continues there.
                 if let Ok(done) = outcome {
                     assert_eq!(done.unwrap_err().kind(), ErrorKind::Abandoned, "{threads} threads, block {bad}");
                 }
@@ -277,7 +279,7 @@ mod tests {
         }
     }
 
-    /// However far the others could go on while one is slow.
+    /// The limit holds however far the other threads could get while one is slow.
     #[test]
     fn what_waits_to_be_joined_is_bounded() {
         let directory = tempfile::tempdir().unwrap();
@@ -288,7 +290,7 @@ mod tests {
             while first && most.load(Ordering::Relaxed) < 2 * AHEAD_MAX as usize - 1 {
                 thread::yield_now();
             }
-            // Time to go on too far.
+            // Leave enough time for the others to exceed the limit.
             thread::sleep(Duration::from_millis(u64::from(first) * 50));
             most.fetch_max(worked.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
             Ok(digit(block, buffer))
@@ -320,7 +322,7 @@ mod tests {
         }
     }
 
-    /// While the threads work.
+    /// The segment disappears while the threads work.
     #[test]
     fn a_segment_that_cannot_be_read_is_an_error() {
         let error = in_time(|| {

@@ -1,14 +1,17 @@
-//! The commit area: a file whose blocks are already there, so that syncing a write to it commits no file system journal.
+//! The commit area: a file whose blocks are already allocated, so that syncing a write to it commits no file system
+//! journal.
 //!
-//! It holds the active segment's bytes from a base on, at the same distances: the byte at offset X of the segment is
-//! at `HEADER_BYTES` + X − base. Everything before the base is synced in the segment itself; everything acknowledged
-//! after it is synced here. A header in a block of its own says which base, and to which line the first byte after it is
-//! chained. The header is a sealed line too, so a torn one is noticed; and the lines after it prove themselves through
-//! the chain, so that what an earlier cycle left behind cannot be taken for new.
+//! The area holds the bytes of the active segment from a base offset on, at the same distances. The byte at offset X of
+//! the segment is at `HEADER_BYTES` + X − base. Everything before the base is synced in the segment itself, and
+//! everything acknowledged after it is synced here.
 //!
-//! Every process that uses an area holds its shared lock, so that an opener knows whether others are at work.
+//! A header in a block of its own states the base, and the line to which the first byte after it is chained. The header
+//! is a sealed line too, so a torn one is detected. The lines after it prove themselves through the chain, so bytes of
+//! an earlier cycle cannot be mistaken for new ones.
 //!
-//! Assumption: a write damages nothing but the bytes written (SQLite calls this "powersafe overwrite").
+//! Every process that uses an area holds its shared lock, so that an opener knows whether other processes use it.
+//!
+//! Assumption: a write damages only the bytes written (SQLite calls this "powersafe overwrite").
 
 use std::io;
 use std::sync::Arc;
@@ -18,13 +21,15 @@ use crate::disk::{Access, FileType, Storage, StorageFile, read_full_at, uninterr
 use crate::journal::format::Layout;
 use crate::journal::format::header::{HEADER_LINE_BYTES_MAX, Header};
 
-/// How many bytes of the segment fit. Larger means fewer syncs of the segment, and more to read after a power cut.
+/// How many bytes of the segment fit. A larger area needs fewer syncs of the segment, but more reading after a power
+/// cut.
 pub(super) const AREA_BYTES: u64 = 1024 * 1024;
 const HEADER_BYTES: u64 = 4096;
 
-/// Writes every block of a new area, synced.
+/// Writes every block of a new area and syncs it.
 pub(super) fn prewrite(file: &dyn StorageFile) -> io::Result<()> {
-    // Page by page: one large write is cached in large folios, and each small write into such a one walks all its blocks.
+    // Write single pages: one large write is cached in large folios, and each later small write into one walks all its
+    // blocks.
     let page = [0; HEADER_BYTES as usize];
     for at in (0..HEADER_BYTES + AREA_BYTES).step_by(page.len()) {
         write_all_at(file, &page, at)?;
@@ -35,18 +40,18 @@ pub(super) fn prewrite(file: &dyn StorageFile) -> io::Result<()> {
 /// An open commit area.
 #[derive(Debug)]
 pub(super) struct Area {
-    file: SyncFile,
+    pub(super) file: SyncFile,
     /// Device and inode.
     pub(super) id: (u64, u64),
-    /// Whether nobody else used it when it was opened.
+    /// True if no other process used the area when it was opened.
     pub(super) alone: bool,
     header: Option<Header>,
-    /// The header's bytes as last read or written: equal bytes need not be parsed again.
+    /// The header's bytes as last read or written. Equal bytes are not parsed again.
     seen: [u8; HEADER_LINE_BYTES_MAX],
 }
 
 impl Area {
-    /// Opens the area; returns `None` if it is missing or cannot be used.
+    /// Opens the area. Returns `None` if it is missing or cannot be used.
     pub(super) fn open(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Self>> {
         let path = layout.commit();
         match storage.stat(&path)? {
@@ -60,7 +65,7 @@ impl Area {
         Ok(Some(area))
     }
 
-    /// Makes a new area with every block written, and puts it in the place of the old one.
+    /// Creates a new area with every block written, and replaces the old one.
     pub(super) fn create(storage: &dyn Storage, layout: &Layout) -> io::Result<Self> {
         let path = layout.commit();
         let new = path.with_extension("new");
@@ -72,8 +77,8 @@ impl Area {
             storage.sync_dir(layout.machinery())?;
             Self::from_file(Arc::clone(&file))
         };
-        // On a full disk the part that was made would take the room of the records; cut off first, since a process that
-        // is just being started may have the file too.
+        // On a full disk, a partial area would take the space of records. It is truncated first, because a process that
+        // is being started may share the file.
         make().inspect_err(|_| _ = (file.truncate(0), storage.remove(&new)))
     }
 
@@ -84,12 +89,12 @@ impl Area {
         Ok(Self { file: SyncFile::new(file), id, alone: true, header: None, seen: [0; HEADER_LINE_BYTES_MAX] })
     }
 
-    /// Releases the shared lock. Returns whether no other process uses the area.
+    /// Releases the shared lock. Returns true if no other process uses the area.
     pub(super) fn leave(&self) -> bool {
         uninterrupted(|| self.file.try_lock()).unwrap_or(false)
     }
 
-    /// Reads the header again, which another process may have changed, and returns it; `None` if it is not whole.
+    /// Reads the header again, since another process may have changed it. Returns `None` if it is incomplete.
     pub(super) fn refresh(&mut self) -> io::Result<Option<&Header>> {
         let mut bytes = [0; HEADER_LINE_BYTES_MAX];
         read_full_at(&**self.file, &mut bytes, 0)?;
@@ -100,16 +105,17 @@ impl Area {
         Ok(self.header.as_ref())
     }
 
-    /// The header as last read or written.
+    /// Returns the header as last read or written.
     pub(super) fn header(&self) -> Option<&Header> {
         self.header.as_ref()
     }
 
-    /// Says that the area holds the segment's bytes from `header.base` on. Everything before must be synced.
+    /// Writes the header, so that the area holds the segment's bytes from `header.base` on. Everything before must be
+    /// synced.
     pub(super) fn rebase(&mut self, header: Header) -> io::Result<()> {
         let mut line = header.to_line()?;
         line.resize(HEADER_LINE_BYTES_MAX, 0);
-        // Until it is written whole, what the file holds is not known.
+        // Until the header is written completely, the content of the file is unknown.
         self.header = None;
         self.seen = [0; HEADER_LINE_BYTES_MAX];
         write_all_at(&**self.file, &line, 0)?;
@@ -123,18 +129,19 @@ impl Area {
         let _ = write_all_at(&**self.file, &[0; HEADER_LINE_BYTES_MAX], 0);
     }
 
-    /// Whether the segment's bytes from `offset` to `offset + len` have a place here.
+    /// Returns true if the segment's bytes from `offset` to `offset + len` fit here.
     pub(super) fn fits(&self, offset: u64, len: u64) -> bool {
         self.header.is_some_and(|header| offset >= header.base && offset + len <= header.base + AREA_BYTES)
     }
 
-    /// Where, from `offset` on, the segment's bytes up to `end` have a place here; `None` if none of them has.
+    /// Returns where, from `offset` on, the segment's bytes up to `end` begin to have a place here, or `None` if none
+    /// has.
     pub(super) fn held_from(&self, offset: u64, end: u64) -> Option<u64> {
         let base = self.header?.base;
         (base < end && end <= base + AREA_BYTES).then_some(offset.max(base))
     }
 
-    /// Whether the area holds `bytes`, which are at `offset` of the segment. They must fit.
+    /// Returns true if the area holds `bytes`, which are at `offset` of the segment. They must fit.
     pub(super) fn holds(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
         let base = self.header.ok_or(io::ErrorKind::InvalidInput)?.base;
         let mut held = vec![0; bytes.len()];
@@ -142,24 +149,19 @@ impl Area {
         Ok(held[..read] == *bytes)
     }
 
-    /// Writes the segment's bytes at `offset`. Not synced. They must fit.
+    /// Writes the segment's bytes at `offset` without a sync. They must fit.
     pub(super) fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let base = self.header.ok_or(io::ErrorKind::InvalidInput)?.base;
         write_all_at(&**self.file, bytes, HEADER_BYTES + offset - base)
     }
 
-    /// What the area holds, if its header says so.
+    /// Returns the content of the area, or `None` if it has no header.
     pub(super) fn held(&self) -> Option<Held> {
         Some(Held { header: self.header?, file: Arc::clone(&self.file) })
     }
-
-    /// The file, to be synced.
-    pub(super) fn file(&self) -> &SyncFile {
-        &self.file
-    }
 }
 
-/// What an area holds of a segment.
+/// The content of an area.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) header: Header,
@@ -167,7 +169,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// The first `count` bytes from the base on, old bytes of earlier cycles behind the new ones included.
+    /// Returns the first `count` bytes from the base on. Old bytes of earlier cycles may follow the new ones.
     pub(super) fn read(&self, count: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; count.min(AREA_BYTES as usize)];
         let read = read_full_at(&*self.file, &mut bytes, HEADER_BYTES)?;

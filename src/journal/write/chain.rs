@@ -1,4 +1,4 @@
-//! Following the chain of lines through bytes that a crash may have left.
+//! Follows the chain of lines through bytes that may have survived a crash.
 
 use std::io;
 use std::sync::Arc;
@@ -7,26 +7,26 @@ use crate::disk::StorageFile;
 use crate::journal::format::line::{self, Link};
 use crate::journal::read::Splitter;
 
-/// The one with the higher number.
+/// Returns the link with the higher number.
 pub(super) fn later(a: Link, b: Link) -> Link {
     if b.seq > a.seq { b } else { a }
 }
 
-/// The lines of a file that have a right hash.
+/// The last lines of a file that have a valid hash.
 pub(super) struct Last {
     /// The offset after the last of them.
     pub(super) end: u64,
-    /// Its place in the chain.
+    /// The place of the last of them in the chain.
     pub(super) link: Link,
-    /// The place of the one with the highest number: another, if somebody put an older line or file there.
+    /// The place of the one with the highest number. It differs from `link` if an older line or file was put there.
     pub(super) highest: Link,
-    /// The number of a damaged line after that: readers take its word, and would take a new line of this number for an
-    /// old one repeated.
+    /// The number of a damaged line after them. Readers trust this number, and would mistake a new line of the same
+    /// number for a repeated old one.
     damaged_seq: u64,
 }
 
 impl Last {
-    /// What a line in another segment is chained to, so that its number is new.
+    /// Returns the link to which a line in another segment is chained, so that its number is new.
     pub(super) fn unused(&self) -> Link {
         Link { seq: self.highest.seq.max(self.damaged_seq), ..self.highest }
     }
@@ -56,13 +56,13 @@ pub(super) fn last_valid(file: Arc<dyn StorageFile>, before: Link) -> io::Result
     Ok(last)
 }
 
-/// The bytes of the active segment from the base on, as they should be.
+/// The bytes that the active segment should have after the base.
 pub(super) struct Merged {
     pub(super) bytes: Vec<u8>,
     pub(super) link: Link,
 }
 
-/// Follows the chain from `link` on, at each place through the segment or, where that is torn, through the area.
+/// Follows the chain from `link` on. Each line comes from the segment or, where that is torn, from the area.
 pub(super) fn merge(segment: &[u8], area: &[u8], mut link: Link) -> Merged {
     let mut bytes = Vec::new();
     while let Some((line, next)) =
@@ -74,7 +74,7 @@ pub(super) fn merge(segment: &[u8], area: &[u8], mut link: Link) -> Merged {
     Merged { bytes, link }
 }
 
-/// The last line of the chain that begins with the first byte; `None` if no line does.
+/// Returns the last line of the chain that begins with the first byte, or `None` if no line begins there.
 pub(super) fn chain_from_start(bytes: &[u8]) -> Option<Link> {
     let end = bytes.iter().position(|&byte| byte == b'\n')?;
     let first = line::check(&bytes[..end])?;
@@ -82,7 +82,7 @@ pub(super) fn chain_from_start(bytes: &[u8]) -> Option<Link> {
     Some(merge(bytes, &[], before).link)
 }
 
-/// The line of `bytes` at `at`, with its line feed, if it is the one after `link`.
+/// Returns the line of `bytes` at `at`, with its line feed, if it directly follows `link`.
 fn line_after<'b>(bytes: &'b [u8], at: usize, link: &Link) -> Option<(&'b [u8], Link)> {
     let rest = bytes.get(at..).filter(|rest| rest.starts_with(b"{"))?;
     let end = rest.iter().position(|&byte| byte == b'\n')?;
@@ -90,8 +90,8 @@ fn line_after<'b>(bytes: &'b [u8], at: usize, link: &Link) -> Option<(&'b [u8], 
     trailer.follows(link).then_some((&rest[..=end], trailer.link))
 }
 
-/// How many of the `repeated` bytes at a segment's beginning the line `link` does not end: all or none. A damaged segment
-/// may have had a higher number than the last line that could be repeated.
+/// Returns how many `repeated` bytes at the beginning of a segment do not end with the line `link`: all or none. A
+/// damaged segment may have had a higher number than the last line that could be repeated.
 pub(super) fn unchained(repeated: &[u8], link: &Link) -> u64 {
     let last = repeated.strip_suffix(b"\n").and_then(line::trailer);
     if last.is_some_and(|last| last.link == *link) { 0 } else { repeated.len() as u64 }

@@ -1,4 +1,4 @@
-//! A place in a journal, and what is chained there.
+//! A place in a journal, and the line that ends there.
 
 use crate::journal::format::line::Link;
 

@@ -1,4 +1,7 @@
-//! Appending to a journal: many callers share one write and one sync, and what a crash left is repaired first.
+//! Appends to a journal. Many callers share one write and one sync, and the damage of a crash is repaired first.
+//!
+//! The files build on one another, from the leaves up: `mark`, `payloads`, `chain`, `sync`, `events` and `place`; then
+//! `area`, `state`, `turnover`, `recovery` and `tail`; then `group` and `writer`.
 
 mod area;
 mod chain;

@@ -1,8 +1,9 @@
-//! What a batch appends.
+//! The payloads of a batch.
 
 use crate::journal::format::line::TRAILER_BYTES_MAX;
 
-/// One line for each payload: where the payloads end in a buffer that holds them one after the other.
+/// The payloads of one batch, one for each line. A buffer holds them one after the other, and `ends` holds where each
+/// ends.
 #[derive(Debug, Default)]
 pub(super) struct Payloads {
     bytes: Vec<u8>,
@@ -15,13 +16,13 @@ impl Payloads {
         self.ends.push(self.bytes.len());
     }
 
-    /// Keeps the memory.
+    /// Removes all payloads and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }
 
-    /// How many bytes its memory has room for.
+    /// Returns how many bytes fit into the allocated memory.
     pub(super) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
@@ -30,12 +31,13 @@ impl Payloads {
         self.ends.len()
     }
 
-    /// All of them.
+    /// Returns all payloads.
     pub(super) fn all(&self) -> Run<'_> {
         Run { bytes: &self.bytes, begin: 0, ends: &self.ends }
     }
 
-    /// All of them, in runs whose lines fit into a file of `limit` bytes. One that does not is a run of its own.
+    /// Returns all payloads in runs whose lines fit into a file of `limit` bytes. A payload that does not fit is a run
+    /// of its own.
     pub(super) fn runs(&self, limit: u64) -> Vec<Run<'_>> {
         let mut runs = Vec::new();
         let mut rest = self.all();
@@ -50,7 +52,7 @@ impl Payloads {
     }
 }
 
-/// Some of the payloads, one after the other.
+/// Consecutive payloads of a batch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run<'p> {
     bytes: &'p [u8],
@@ -68,7 +70,7 @@ impl<'p> Run<'p> {
         self.ends.len()
     }
 
-    /// More bytes than the lines will have.
+    /// Returns an upper bound of the length of the lines in bytes.
     pub(super) fn line_bytes_max(self) -> u64 {
         let payload_bytes = self.ends.last().map_or(0, |end| end - self.begin);
         (payload_bytes + self.ends.len() * TRAILER_BYTES_MAX) as u64

@@ -1,51 +1,56 @@
-//! Where a journal can be, and its active segment there.
+//! Checks the place of a journal, and opens its active segment there.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::disk::{Access, FileType, Storage, StorageFile};
+use uuid::Uuid;
+
+use crate::disk::{Access, FileType, Storage, StorageFile, if_there};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::{Layout, identity, line};
 use crate::journal::read::Splitter;
 
-/// Refuses a place where a journal cannot be, on any file system. Creates nothing.
-pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<()> {
+/// Returns the id of the journal at this place, or `None` if there is none yet. Creates nothing.
+///
+/// # Errors
+/// [`ErrorKind::Unsuitable`] if a journal cannot be stored here on any file system, [`ErrorKind::Newer`] and
+/// [`ErrorKind::Malformed`] if its identity cannot be used, and [`ErrorKind::Io`].
+pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<Option<Uuid>> {
     check_directories(storage, layout)?;
     check_active(storage, layout)?;
     if layout.machinery() == layout.active() {
         return Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
             .path(layout.active())
-            .detail("expected the name of a file such as x.jsonl, whose machinery can stand beside it in x.ledger"));
+            .detail("expected a file name such as x.jsonl, so that the machinery fits beside it in x.ledger"));
     }
-    refuse_foreign(storage, layout)
+    let id = identity::read(storage, layout)?;
+    if id.is_none() {
+        refuse_foreign(storage, layout)?;
+    }
+    Ok(id)
 }
 
-/// Refuses the file or the machinery of another program or ledger, before anything is created beside it. A file
-/// without machinery must be a ledger's all the same, one whose machinery was lost: its first line is sealed.
+/// Refuses the file of another program before anything is created beside it. A ledger whose machinery was lost is
+/// accepted: its first line is sealed.
 fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
-    if identity::read(storage, layout)?.is_some() {
-        return Ok(());
-    }
     let path = layout.active();
     let failed = |source| Error::io("read the ledger", path, source);
-    let file = match storage.open(path, Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        opened => opened.map_err(failed)?,
-    };
+    let Some(file) = if_there(storage.open(path, Access::Read)).map_err(failed)? else { return Ok(()) };
     let mut lines = Splitter::new(file.into(), 0);
     match lines.next_piece().map_err(failed)? {
         Some(piece) if line::check(lines.bytes(piece)).is_none() => {
-            Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(path).at(1, 0).detail(
-                "the file holds something else than a ledger: its first line has no valid hash; choose another path",
-            ))
+            Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
+                .path(path)
+                .at(1, 0)
+                .detail("found a file that is not a ledger: its first line has no valid hash. Choose another path"))
         }
         _ => Ok(()),
     }
 }
 
-/// Makes the directories above the ledger durable, before its identity says that they are: a process may have made them
-/// and died. Recovery syncs the other names at each opening.
+/// Makes the directories above the ledger durable, before an identity states that they are. A process may have created
+/// them and died. Recovery syncs the other names at each opening.
 pub(crate) fn sync_ancestors(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     for ancestor in layout.parent().ancestors().skip(1) {
         match storage.sync_dir(ancestor) {
@@ -62,22 +67,21 @@ pub(super) fn open_active(storage: &dyn Storage, layout: &Layout) -> Result<Arc<
     let path = layout.active();
     let failed = |source| Error::io("open the ledger", path, source);
     check_active(storage, layout)?;
-    match storage.open(path, Access::Append) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        opened => return opened.map(Arc::from).map_err(failed),
+    if let Some(file) = if_there(storage.open(path, Access::Append)).map_err(failed)? {
+        return Ok(Arc::from(file));
     }
     let file = storage.open(path, Access::AppendNew).map_err(failed)?;
     storage.sync_dir(layout.parent()).map_err(failed)?;
     Ok(Arc::from(file))
 }
 
-/// Refuses anything but a regular file with one name. It is not opened for this: opening a FIFO would block.
+/// Refuses anything but a regular file with one name. It does not open the file, because opening a FIFO would block.
 fn check_active(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     let path = layout.active();
     let stat = storage.stat(path).map_err(|source| Error::io("examine the ledger", path, source))?;
     let found = match stat {
         Some(stat) => match stat.file_type {
-            FileType::File if stat.links > 1 && !half_sealed(storage, layout)? => "a file with more than one hard link",
+            FileType::File if stat.links > 1 && !half_sealed(storage, layout)? => "a file with several hard links",
             FileType::File => return Ok(()),
             FileType::Directory => "a directory",
             FileType::Symlink => "a symbolic link",
@@ -87,27 +91,27 @@ fn check_active(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     };
     Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
         .path(path)
-        .detail(format!("expected a regular file, found {found}; choose another path")))
+        .detail(format!("found {found}; expected a regular file. Choose another path")))
 }
 
-/// Refuses directories in which any user could put another file in the place of the ledger's.
+/// Refuses directories in which every user could replace the files of the ledger.
 pub(crate) fn check_directories(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     for directory in [layout.parent(), layout.machinery()] {
-        // With the dot, what a symbolic link leads to.
+        // With the dot, this examines the target of a symbolic link.
         let stat = storage.stat(&directory.join("."));
         let stat = stat.map_err(|source| Error::io("examine the ledger's directory", directory, source))?;
         if stat.is_some_and(|stat| stat.lawless) {
             return Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(directory).detail(
                 "every user may replace the files in this directory; \
-                 choose a directory within it, or take that right away (chmod o-w)",
+                 choose a directory within it, or remove that permission (chmod o-w)",
             ));
         }
     }
     Ok(())
 }
 
-/// Whether the active segment is also the last sealed one: a file system without a journal may leave a file that was
-/// being moved under both names.
+/// Returns true if the active segment is also the last sealed one. A file system without a journal may leave a file
+/// that was being moved under both names.
 fn half_sealed(storage: &dyn Storage, layout: &Layout) -> Result<bool> {
     let Some(&last) = layout.sealed_segments(storage)?.last() else { return Ok(false) };
     let id = |path: &Path| {
@@ -118,7 +122,7 @@ fn half_sealed(storage: &dyn Storage, layout: &Layout) -> Result<bool> {
         .is_some_and(|active| id(&layout.sealed_segment(last)).is_ok_and(|last| last == Some(active))))
 }
 
-/// Takes the active name away from a segment that is sealed under its other one.
+/// Removes the active name of a segment that is sealed under its other name.
 pub(super) fn finish_sealing(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     if half_sealed(storage, layout)? {
         let path = layout.active();

@@ -1,5 +1,5 @@
-//! What [`group`](super::group) waits with, and the clock that it looks at, named in one place: `tests/interleavings`
-//! compiles the same `group.rs` upon others, whose scheduler tries the orders in which threads can run.
+//! The synchronisation primitives and the clock of [`group`](super::group), named in one place. `tests/interleavings`
+//! compiles the same `group.rs` with other primitives, whose scheduler explores the orders in which threads can run.
 
 pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 pub(super) use std::thread::yield_now;

@@ -1,4 +1,4 @@
-//! Trying out a directory with files of one's own: whether its lock holds, and how long its syncs take.
+//! Probes a directory with temporary files: whether locks work, and how long syncs take.
 
 use std::io;
 use std::path::Path;
@@ -7,29 +7,30 @@ use std::time::{Duration, Instant};
 use super::area;
 use crate::disk::{Access, Storage, StorageFile, append_all, write_all_at};
 
-/// How many syncs are measured of each sort, and for how long at most.
+/// The greatest number of syncs that are measured of each kind, and the greatest total time.
 const SYNCS: usize = 50;
 const SYNCING_MAX: Duration = Duration::from_secs(2);
-/// As many bytes as a short record has.
+/// A payload as long as a short record.
 const RECORD: [u8; 900] = [b'x'; 900];
-/// Of two writes one after the other, in blocks of their own.
+/// Consecutive overwrites go to separate blocks of this size.
 const BLOCK_BYTES: usize = 4096;
 
-/// What was found; the files are gone again.
+/// The results of a probe. Its files have been removed.
 #[derive(Debug)]
 pub(crate) struct Probe {
-    /// Whether one handle that holds the lock keeps another out, and lets it in after the unlock.
+    /// True if a handle that holds the lock excludes another one, and admits it after the unlock.
     pub(crate) lock_holds: io::Result<bool>,
-    /// How long it takes to overwrite a record's bytes in a new commit area and to sync them; in ascending order.
+    /// The times to overwrite the bytes of a record in a new commit area and sync them, in ascending order.
     pub(crate) overwrites: io::Result<Vec<Duration>>,
-    /// How long it takes to append a record's bytes to a file and to sync them; in ascending order.
+    /// The times to append the bytes of a record to a file and sync them, in ascending order.
     pub(crate) appends: io::Result<Vec<Duration>>,
 }
 
-/// Makes two files, tries them out, and removes them. Their names begin with `name`, which nothing else there has.
+/// Creates two files, measures with them, and removes them. Their names begin with `name`, which must be unique in
+/// `directory`.
 ///
 /// # Errors
-/// When no file can be made in `directory`, or not be removed.
+/// Fails if no file can be created in `directory`, or if one cannot be removed.
 pub(crate) fn probe(storage: &dyn Storage, directory: &Path, name: &str) -> io::Result<Probe> {
     let [area, log] = ["area", "log"].map(|part| directory.join(format!("{name}.{part}")));
     let found = storage.open(&area, Access::WriteNew).map(|file| {

@@ -1,5 +1,7 @@
-//! What opening does, and any process that finds the files other than expected: finds the end of the chain, and makes the
-//! active segment end there. Under the lock. Each step leaves a state from which the next opener reaches the same end.
+//! Recovery: finds the end of the chain and makes the active segment end there.
+//!
+//! An opener does this, and so does any process that finds the files in an unexpected state. The caller holds the lock.
+//! A crash after any step leaves a state from which the next opener reaches the same end.
 
 use std::io;
 use std::sync::Arc;
@@ -15,19 +17,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::event::Event;
 use crate::journal::format::header::Header;
 use crate::journal::format::line::Link;
+use crate::journal::read::truncation::segments_gone;
 use crate::journal::read::{LINE_BYTES_MAX, is_said_damaged};
 
-/// How much of the area is read beyond what the segment has, before it is known that there is more.
+/// How many bytes of the area are read beyond the length of the segment before more are known to exist.
 const PEEK_BYTES: usize = 4096;
 
 impl Tail {
-    /// Finds the end of the chain again, repairs what a crash left behind it, and moves the base there.
+    /// Finds the end of the chain again, repairs the damage of a crash after it, and moves the base there.
     pub(super) fn recover(&mut self) -> Result<()> {
         self.doubtful = true;
         finish_sealing(&*self.storage, &self.layout)?;
         let file = open_active(&*self.storage, &self.layout)?;
         let id = stat_id(&*file, &self.layout)?;
-        // The same file in another handle is not trusted more than before.
+        // Another handle of the same file is not trusted more than the first one.
         self.file = if id == self.file_id { self.file.reopened(file) } else { SyncFile::new(file) };
         self.file_id = id;
         let sealed = self.layout.sealed_segments(&*self.storage)?;
@@ -36,11 +39,11 @@ impl Tail {
         let area = Area::open(&*self.storage, &self.layout)
             .map_err(|source| Error::io("open the commit area", &self.layout.commit(), source))?;
         let held = area.as_ref().and_then(Area::held);
-        self.area_failed |= self.area.as_ref().is_some_and(|area| area.file().has_failed());
-        // An area whose sync failed still says what it holds, but is not written again.
+        self.area_failed |= self.area.as_ref().is_some_and(|area| area.file.has_failed());
+        // An area whose sync failed is still read, but it is not written again.
         self.area = area.filter(|_| !self.area_failed);
         let held = held.filter(|held| held.header.ledger == self.id);
-        // The area knows the number also when the last sealed segments were taken away: none is given twice.
+        // The area knows the number even if the last sealed segments were removed. No number is used twice.
         let segment = held.as_ref().map_or(after_sealed, |held| after_sealed.max(held.header.segment));
         if segment > after_sealed {
             self.report_gone(after_sealed, segment - 1)?;
@@ -58,28 +61,24 @@ impl Tail {
         Ok(())
     }
 
-    /// Says once that the sealed segments `first` to `last` are not there.
+    /// Reports once that the sealed segments `first` to `last` are missing.
     fn report_gone(&self, first: u64, last: u64) -> Result<()> {
         if is_said_damaged(&*self.storage, &self.layout, last)? {
             return Ok(());
         }
-        let found = match first == last {
-            true => format!("segment {last} is not there"),
-            false => format!("segments {first} to {last} are not there"),
-        };
-        self.report_damage(last, found);
+        self.report_damage(last, segments_gone(first, last));
         Ok(())
     }
 
     fn report_damage(&self, segment: u64, found: String) {
         self.warn(&Error::new(ErrorKind::Diverged, "open the ledger").path(self.layout.active()).detail(format!(
-            "it was cut or changed: {found}; the next line comes after the gap, which `runledger verify` names"
+            "it was truncated or changed: {found}. The next line follows the gap, which `runledger verify` names"
         )));
         self.record(&Event::Damaged { segment, found });
     }
 
-    /// Makes the names durable that a process may have given, or taken away, just before it died: what is appended from
-    /// now on is acknowledged on their strength.
+    /// Makes the names durable that a process may have created or removed just before it died. Lines appended from now
+    /// on depend on these names.
     fn sync_names(&self) -> Result<()> {
         let directories = [self.layout.parent(), self.layout.machinery(), &self.layout.sealed()];
         directories.into_iter().try_for_each(|directory| {
@@ -89,9 +88,11 @@ impl Tail {
         })
     }
 
-    /// The area is still the last sealed segment's: perhaps [`Tail::begin_segment`] was cut short before the lines that
-    /// it repeats were synced, and the area has the only copy of them. Then the active segment begins with all that
-    /// follows the area's base. Lines that the sealed segment has as well are repeated to no harm.
+    /// Recovers while the area still belongs to the last sealed segment.
+    ///
+    /// [`Tail::begin_segment`] may have been interrupted before the lines that it repeats were synced. Then the area
+    /// has the only copy of them, and the active segment must begin with all lines after the area's base. Repeating
+    /// lines that the sealed segment also has is harmless.
     fn recover_begun(&mut self, held: &Held, sealed: &[u64], len: u64) -> Result<()> {
         let segment = held.header.segment + 1;
         let path = self.layout.sealed_segment(held.header.segment);
@@ -101,20 +102,21 @@ impl Tail {
         let repeated = self.merge(held, &read_between(&*file, held.header.base, sealed_len).map_err(failed)?)?;
         let last = last_valid(Arc::clone(&self.file), Link::START)
             .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
-        // Lines of its own, or such as the area lost, are behind those that it repeats, if it repeats any; but a power cut
-        // may have left the last of them alone.
+        // Lines of its own, or lines that the area lost, follow the repeated ones. A power cut may have kept such a
+        // line but not the repeated ones, so both are checked.
         let begins = self.read_from(0, len.min(repeated.bytes.len().max(LINE_BYTES_MAX + 1) as u64))?;
         let has_them = chain_from_start(&begins).is_some_and(|link| link.seq >= repeated.link.seq);
         if repeated.bytes.is_empty() || (has_them && last.highest.seq > repeated.link.seq) {
             return self.recover_alone(segment, sealed, len, held.header.link);
         }
-        // No number is given twice, not even that of a line after a gap in the sealed segment.
+        // No number is used twice, not even that of a line after a gap in the sealed segment.
         let link = later(repeated.link, self.link_of_sealed(sealed)?);
         let there = self.read_from(0, len)?;
         if !repeated.bytes.starts_with(&there) {
             self.quarantine(segment, 0, &there)?;
         }
-        // Written again even if they are there: a sync of them may have failed, and the next one would not report it.
+        // Write the lines again even if they are there: a sync of them may have failed, and the next sync would not
+        // report it.
         self.file = SyncFile::new(Arc::clone(&self.file));
         let emptied = if len > 0 { self.file.truncate(0) } else { Ok(()) };
         emptied
@@ -152,21 +154,24 @@ impl Tail {
             return if self.area.is_none() { self.rebase(header.stray) } else { Ok(()) };
         }
         self.quarantine(header.segment, header.base + same as u64, &there[same..])?;
-        let alone = self.area.as_ref().is_some_and(|area| area.alone);
-        let written = match alone {
-            _ if merged.bytes.is_empty() => Ok(()),
-            true => self.rewrite(header, &merged.bytes),
-            false => self.write_in_place(&merged.bytes, header.base),
+        let written = if merged.bytes.is_empty() {
+            Ok(())
+        } else if self.area.as_ref().is_some_and(|area| area.alone) {
+            self.rewrite(header, &merged.bytes)
+        } else {
+            self.write_in_place(&merged.bytes, header.base)
         };
         match written {
             Ok(()) => self.finish_at(end, self.active_len()?)?,
-            // Refused where the file may only grow (`chattr +a`).
+            // A file that may only grow (`chattr +a`) refuses this.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && healed == 0 => self.finish_at(end, len)?,
             Err(error) => {
-                if self.area.as_ref().is_some_and(|area| area.file().has_failed()) {
-                    (self.area, self.area_failed) = (None, true);
+                if self.area.as_ref().is_some_and(|area| area.file.has_failed()) {
+                    self.area = None;
+                    self.area_failed = true;
                 }
-                // What is sealed ends with a whole line, if the rest can be cut off: the area has that line.
+                // The sealed segment should end with a complete line, so the rest is cut off if possible. The area has
+                // that line.
                 let whole = merged.bytes[..same].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
                 if self.active_len()? > header.base + whole {
                     let _ = self.file.truncate(header.base + whole);
@@ -183,16 +188,20 @@ impl Tail {
         Ok(())
     }
 
-    /// Writes `bytes` again, which are all that the segment is to have after the base, even where they are there: a sync
-    /// of them may have failed in a process that died of it or soon after. The next sync, which is this one's, would then
+    /// Writes `bytes` again, even where they are already there. They are all that the segment should have after the
+    /// base.
+    ///
+    /// A sync of them may have failed in a process that died soon after, and the next sync, by this process, would
     /// report success.
     ///
-    /// Not in place. Measured on ext4: where a first write failed, the blocks are marked as never written; what is written
-    /// over the cached pages, and synced without an error, reads as NULs once the cache is dropped. The area's blocks were
-    /// synced before they were used, so it is written in place; then it alone has the bytes for a moment.
+    /// This appends instead of overwriting. Measured on ext4: where a first write failed, the blocks are marked as
+    /// never written. Bytes written over the cached pages, and synced without an error, read as NULs once the cache is
+    /// dropped. The area's blocks were synced before use, so it is overwritten in place. For a moment it has the only
+    /// copy.
     ///
-    /// Where others are at work, or this process was, the segment is not cut off while others follow it
-    /// ([`write_in_place`]): the system reports a failed sync to each handle that was open then, so to theirs as well.
+    /// If other processes use the journal, or this process did before, the segment is not truncated while they follow
+    /// it: see [`write_in_place`]. The system reports a failed sync to each handle that was open then, so they have
+    /// noticed it.
     ///
     /// [`write_in_place`]: Self::write_in_place
     fn rewrite(&mut self, header: Header, bytes: &[u8]) -> io::Result<()> {
@@ -201,23 +210,23 @@ impl Tail {
         if !area.fits(base, bytes.len() as u64) {
             return Err(io::Error::other("the commit area has no room for all that was appended"));
         }
-        // The header too: it says which bytes of the segment these are.
+        // Write the header too, because it says which bytes of the segment these are.
         area.rebase(header)?;
         area.write(bytes, base)?;
-        area.file().sync()?;
+        area.file.sync()?;
         self.file.truncate(base)?;
         append_all(&**self.file, bytes)
     }
 
-    /// Like [`Tail::rewrite`], but the segment is never shorter in between.
+    /// Like [`Tail::rewrite`], but never shortens the segment in between.
     fn write_in_place(&self, bytes: &[u8], base: u64) -> io::Result<()> {
-        // The segment's own handle appends.
+        // The segment's own handle only appends.
         write_all_at(&*self.storage.open(self.layout.active(), Access::Write)?, bytes, base)
     }
 
-    /// What the segment, which has `there` after the base, should have after it.
+    /// Returns the bytes that the segment, which has `there` after the base, should have after it.
     fn merge(&self, held: &Held, there: &[u8]) -> Result<Merged> {
-        // Almost always the segment has all that the area has; then a look at what would come next is enough.
+        // The segment nearly always has all lines of the area, so a look at the bytes after them is enough.
         let mut wanted = there.len() + PEEK_BYTES;
         loop {
             let area =
@@ -232,8 +241,8 @@ impl Tail {
         }
     }
 
-    /// Recovery without an area of this segment: the end is after the last line that has a right hash. `known` is a line
-    /// before it, by the area of another one.
+    /// Recovers without an area of this segment: the end is after the last line with a valid hash. `known` is an
+    /// earlier line, known from the area of another segment.
     fn recover_alone(&mut self, segment: u64, sealed: &[u64], len: u64, known: Link) -> Result<()> {
         let before = later(self.link_of_sealed(sealed)?, known);
         let last = last_valid(Arc::clone(&self.file), before)
@@ -241,7 +250,7 @@ impl Tail {
         self.durable = Mark { segment, len: 0, link: before };
         let end = Mark { segment, len: last.end, link: last.link };
         if last.link.seq < last.highest.seq {
-            // An older line or file was put there. No number is given again.
+            // An older line or file was put there. No number is used twice.
             self.end = Mark { len, link: last.highest, ..end };
             self.begin_segment(&[])?;
             let found = format!("line {} at its end, and line {} before", last.link.seq, last.highest.seq);
@@ -259,11 +268,12 @@ impl Tail {
         Ok(())
     }
 
-    /// Cuts the segment off at `end`, where it is `len` bytes long, and moves the base there.
+    /// Cuts the segment of length `len` off at `end`, and moves the base there.
     fn finish_at(&mut self, end: Mark, len: u64) -> Result<()> {
         let mut stray = 0;
         if len > end.len && self.file.truncate(end.len).is_err() {
-            // Refused where the file may only grow (`chattr +a`): then what is there stays, as a line of its own.
+            // A file that may only grow (`chattr +a`) refuses this. The remaining bytes then become a line of their
+            // own.
             append_all(&**self.file, b"\n")
                 .map_err(|source| Error::io("end a torn line", self.layout.active(), source))?;
             stray = len + 1 - end.len;
@@ -272,7 +282,7 @@ impl Tail {
         self.rebase(stray)
     }
 
-    /// What is wrong with the segment before its base, where every byte was synced: `None` if nothing.
+    /// Returns the damage of the segment before its base, where every byte was synced, or `None` if it is intact.
     fn damage_before(&self, header: &Header, len: u64) -> Result<Option<String>> {
         if len < header.base {
             return Ok(Some(format!("{len} bytes, where {} had been synced", header.base)));
@@ -284,7 +294,8 @@ impl Tail {
         Ok(Some(format!("another line than number {} before byte {end}", header.link.seq)))
     }
 
-    /// Keeps bytes that will be cut off or overwritten. NULs are what a lost write leaves; they say nothing.
+    /// Stores bytes that will be cut off or overwritten. NULs are skipped: they come from a lost write and carry no
+    /// information.
     fn quarantine(&self, segment: u64, offset: u64, bytes: &[u8]) -> Result<()> {
         if bytes.iter().all(|&byte| byte == 0) {
             return Ok(());
@@ -294,7 +305,7 @@ impl Tail {
         let path = directory.join(format!("{segment:06}-{offset}-{}.bytes", &hash[..16]));
         let write = || -> io::Result<()> {
             let file = match self.storage.open(&path, Access::WriteNew) {
-                // A recovery that was itself cut short.
+                // A recovery that was interrupted left it.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     self.storage.open(&path, Access::Write)?
                 }
@@ -304,10 +315,10 @@ impl Tail {
             file.sync()?;
             self.storage.sync_dir(&directory)
         };
-        write().map_err(|source| Error::io("keep a torn fragment", &path, source))
+        write().map_err(|source| Error::io("quarantine a torn fragment", &path, source))
     }
 
-    /// What a line after those of the sealed segments is chained to.
+    /// Returns the link to which the line after those of the sealed segments is chained.
     fn link_of_sealed(&self, sealed: &[u64]) -> Result<Link> {
         let last = |segment: u64, before: Link| {
             let path = self.layout.sealed_segment(segment);

@@ -1,7 +1,7 @@
-//! What a process knows of the end of its journal, and looking at the files that it has open.
+//! What a process knows about the end of its journal, and checks of the files that it has open.
 //!
-//! The steps that change them build on one another: [`turnover`](super::turnover) on what is here,
-//! [`recovery`](super::recovery) on turnover, and [`tail`](super::tail) on both. None calls back.
+//! The steps that change this state build on one another: [`turnover`](super::turnover) on this file,
+//! [`recovery`](super::recovery) on `turnover`, and [`tail`](super::tail) on both. None of them calls back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,8 @@ use crate::journal::format::Layout;
 use crate::journal::format::event::Event;
 use crate::journal::format::line::{self, Link, TRAILER_BYTES_MAX};
 
-/// Where the journal ends, as far as this process knows. Trusted only after [`Tail::catch_up`], under the lock.
+/// The end of the journal as far as this process knows. It is trusted only after [`Tail::catch_up`], while the lock is
+/// held.
 #[derive(Debug)]
 pub(crate) struct Tail {
     pub(super) storage: Arc<dyn Storage>,
@@ -36,19 +37,19 @@ pub(crate) struct Tail {
     pub(super) area: Option<Area>,
     pub(super) active_seen: Seen,
     pub(super) area_seen: Seen,
-    /// Set when the area's file failed: a new one takes its place.
+    /// True if the area's file failed, so that a new one must replace it.
     pub(super) area_failed: bool,
     pub(super) end: Mark,
-    /// Everything before it is known to be synced in the segment itself. What only the area holds does not count, since
-    /// the area starts again with the next segment.
+    /// Everything before this mark is known to be synced in the segment itself. Bytes that only the area holds do not
+    /// count, since the area starts again with the next segment.
     pub(super) durable: Mark,
-    /// Set when the file was left in a state that `end` does not describe.
+    /// True if the file is in a state that `end` does not describe.
     pub(super) doubtful: bool,
-    /// Set when the last wait for the lock ended at its deadline.
+    /// True if the last wait for the lock ended at its deadline.
     pub(super) lock_missed: bool,
-    /// Lines of the batch that is written; kept for its memory.
+    /// The lines of the batch that is being written. The memory is reused.
     pub(super) buffer: Vec<u8>,
-    /// Payloads of the batch before; kept for its memory.
+    /// The payloads of the previous batch. The memory is reused.
     pub(super) spare: Payloads,
 }
 
@@ -94,7 +95,7 @@ impl Tail {
         locked
     }
 
-    /// Whether the file that this process appends to is still the active segment.
+    /// Returns true if the file that this process appends to is still the active segment.
     pub(super) fn active_is_still_there(&mut self) -> Result<bool> {
         let path = self.layout.active();
         let still = Seen::now(&*self.storage, self.layout.parent())
@@ -106,11 +107,11 @@ impl Tail {
         self.file.length().map_err(|source| Error::io("examine the ledger", self.layout.active(), source))
     }
 
-    /// Reads the area's header again; false when the area is not the one that this process knows.
+    /// Reads the area's header again. Returns false if the area is not the one that this process knows.
     pub(super) fn refresh_area(&mut self) -> Result<bool> {
         let path = self.layout.commit();
         let Some(area) = &mut self.area else { return Ok(false) };
-        if area.file().has_failed() {
+        if area.file.has_failed() {
             return Ok(false);
         }
         // The area is in the lock's directory.
@@ -130,7 +131,7 @@ impl Tail {
         Ok(true)
     }
 
-    /// The place in the chain of the line that ends at `len`, by its trailer.
+    /// Returns the place in the chain of the line that ends at `len`, from its trailer.
     pub(super) fn last_link(&self, len: u64) -> Result<Option<Link>> {
         let wanted = len.min(TRAILER_BYTES_MAX as u64 + 1);
         let mut bytes = vec![0; wanted as usize];
@@ -140,8 +141,8 @@ impl Tail {
         Ok(line.and_then(line::trailer).map(|trailer| trailer.link))
     }
 
-    /// Whether the area has the segment's last bytes before `len` at the same distance, as far as it has any: a line that
-    /// a stranger copied to the end of the segment is not there.
+    /// Returns true if the area holds the segment's last bytes before `len` at the same distance, as far as it covers
+    /// them. It does not hold a line that another program copied to the end of the segment.
     pub(super) fn area_ends_as_segment(&self, len: u64) -> Result<bool> {
         let Some(area) = &self.area else { return Ok(false) };
         let Some(from) = area.held_from(len.saturating_sub(TRAILER_BYTES_MAX as u64), len) else { return Ok(true) };
@@ -158,7 +159,7 @@ impl Tail {
         self.area.as_ref().is_some_and(|area| area.fits(self.end.len, bytes))
     }
 
-    /// Writes `event` to `events.jsonl`. An event that cannot be written is a warning: it must not fail the append.
+    /// Writes `event` to `events.jsonl`. A failure is only a warning, because it must not fail the append.
     pub(super) fn record(&self, event: &Event) {
         if let Err(error) = events::record(&*self.storage, &self.layout, (self.options.clock)(), event) {
             self.warn(&error);

@@ -1,4 +1,4 @@
-//! Syncing a file, and never again once a sync of it has failed.
+//! Syncs files, but never again after a sync of the file has failed.
 
 use std::io;
 use std::ops::Deref;
@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::mark::Mark;
 use crate::disk::StorageFile;
 
-/// A file, and whether a sync of it has failed. Clones, and other handles of it, share both.
+/// A file, and whether a sync of it has failed. Clones and other handles of the file share both.
 ///
-/// After a failed sync the system forgets the error together with the pages that it could not write: the next sync says
-/// that all is well (the "fsyncgate" of 2018; ext4 and XFS do so by design).
+/// After a failed sync, the system forgets the error together with the pages that it could not write. The next sync
+/// reports success (the "fsyncgate" of 2018; ext4 and XFS do so by design).
 ///
-/// Dereferences to the file for everything but [`sync`](Self::sync), which is its own.
+/// It dereferences to the file for everything but [`sync`](Self::sync).
 #[derive(Debug, Clone)]
 pub(super) struct SyncFile {
     file: Arc<dyn StorageFile>,
@@ -22,7 +22,7 @@ pub(super) struct SyncFile {
 
 #[derive(Debug, Default)]
 struct Past {
-    /// Held during a sync: of two at once, the system reports a failure to only one.
+    /// Held during a sync. Of two simultaneous syncs, the system reports a failure to only one.
     turn: Mutex<()>,
     failed: AtomicBool,
 }
@@ -32,7 +32,7 @@ impl SyncFile {
         Self { file, past: Arc::default() }
     }
 
-    /// The same file opened again, with what is known of the former handle.
+    /// Returns a new handle of the same file, with the known failures of the old one.
     pub(super) fn reopened(&self, file: Arc<dyn StorageFile>) -> Self {
         Self { file, past: Arc::clone(&self.past) }
     }
@@ -58,10 +58,10 @@ impl Deref for SyncFile {
     }
 }
 
-/// Lines that were written and not synced, and all before them.
+/// The end of lines that were written and not synced.
 ///
-/// What was written earlier to other files than these is durable: an area is left, and a segment sealed, only once the
-/// segment is synced, or repeated in the next.
+/// Bytes written earlier to other files are durable: an area is left, and a segment sealed, only once the segment is
+/// synced or its lines are repeated in the next one.
 #[derive(Debug)]
 pub(super) struct Unsynced {
     pub(super) end: Mark,
@@ -71,11 +71,11 @@ pub(super) struct Unsynced {
     pub(super) segment_id: (u64, u64),
 }
 
-/// Which sync has made lines durable.
+/// The sync that made lines durable.
 #[derive(Debug)]
 pub(super) enum Synced {
     Area,
-    /// The segment's own, with the error of the area's.
+    /// The sync of the segment, with the error of the area's sync.
     Segment {
         area: Option<io::Error>,
     },
@@ -83,7 +83,7 @@ pub(super) enum Synced {
 }
 
 impl Unsynced {
-    /// Syncs the commit area or, where that fails, the segment, which has the same bytes. Needs no lock.
+    /// Syncs the commit area or, if that fails, the segment, which has the same bytes. Needs no lock.
     pub(super) fn sync(&self) -> Synced {
         let area = match self.area.as_ref().map(SyncFile::sync) {
             Some(Ok(())) => return Synced::Area,
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::disk::{Access, Disk, Storage};
 
-    /// Another handle of a file, of which the first knows that a sync failed.
+    /// Another handle of a file shares the knowledge that a sync has failed.
     #[test]
     fn a_failed_sync_is_remembered_in_every_handle() {
         let disk = Disk;

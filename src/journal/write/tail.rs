@@ -1,8 +1,10 @@
-//! The end of the active segment: appending a batch of lines to it under the lock, and making them durable.
+//! The end of the active segment. Appends a batch of lines to it while the lock is held, and makes them durable.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+
+use uuid::Uuid;
 
 use super::area::Area;
 use super::mark::Mark;
@@ -11,7 +13,7 @@ use super::place::open_active;
 use super::state::Tail;
 use super::sync::{Synced, Unsynced};
 use crate::disk::lock::LockFile;
-use crate::disk::{Access, append_all};
+use crate::disk::{Access, append_all, if_there};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::JournalOptions;
 use crate::journal::format::event::Event;
@@ -19,15 +21,19 @@ use crate::journal::format::header::Header;
 use crate::journal::format::line::{self, Link};
 use crate::journal::format::{Layout, identity};
 
-/// Buffers larger than this are given back after the batch that needed them.
+/// Buffers larger than this are freed after the batch that needed them.
 const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
 
 impl Tail {
-    /// Opens the files, recovers what a crash left, and trusts the end only after it is synced.
-    pub(crate) fn open(layout: Layout, options: JournalOptions) -> Result<Self> {
+    /// Opens the files, repairs the damage of a crash, and trusts the end only after it is synced. `known` is the
+    /// journal's id if it was read already.
+    pub(crate) fn open(layout: Layout, options: JournalOptions, known: Option<Uuid>) -> Result<Self> {
         let mut lock = LockFile::open(Arc::clone(&options.storage), layout.lock())?;
         let locked = lock.acquire(options.lock_deadline)?;
-        let id = identity::read_or_make(&*options.storage, &layout, (options.clock)())?;
+        let id = match known {
+            Some(id) => id,
+            None => identity::read_or_make(&*options.storage, &layout, (options.clock)())?,
+        };
         let file = open_active(&*options.storage, &layout)?;
         let mut tail = Self::unrecovered(layout, options, lock, id, file)?;
         tail.recover()?;
@@ -35,17 +41,16 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Opens the files of a journal that exists, without its lock: the first append recovers what a crash left. Returns
-    /// `None` if the journal has no identity or no active segment: then the lock is needed to make them.
+    /// Opens the files of an existing journal without its lock. The first append then repairs the damage of a crash.
+    /// Returns `None` if there is no active segment, since creating it requires the lock.
     ///
-    /// Until then the end is one that the journal had before: up to the commit area's base nothing is ever cut off.
-    pub(crate) fn open_without_lock(layout: Layout, options: JournalOptions) -> Result<Option<Self>> {
+    /// Until then, the known end is an earlier end of the journal: no bytes before the commit area's base are ever cut
+    /// off.
+    pub(crate) fn open_without_lock(layout: Layout, options: JournalOptions, id: Uuid) -> Result<Option<Self>> {
         let storage = Arc::clone(&options.storage);
-        let Some(id) = identity::read(&*storage, &layout)? else { return Ok(None) };
-        let file = match storage.open(layout.active(), Access::Append) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => Arc::from(opened.map_err(|source| Error::io("open the ledger", layout.active(), source))?),
-        };
+        let file = if_there(storage.open(layout.active(), Access::Append));
+        let file = file.map_err(|source| Error::io("open the ledger", layout.active(), source))?;
+        let Some(file) = file.map(Arc::from) else { return Ok(None) };
         let lock = LockFile::open(Arc::clone(&storage), layout.lock())?;
         let mut tail = Self::unrecovered(layout, options, lock, id, file)?;
         let header = Header::read(&*storage, &tail.layout)
@@ -60,12 +65,12 @@ impl Tail {
         Ok(Some(tail))
     }
 
-    /// Empty payloads that have memory already.
+    /// Returns empty payloads with allocated memory.
     pub(super) fn take_spare(&mut self) -> Payloads {
         std::mem::take(&mut self.spare)
     }
 
-    /// Keeps the memory of `payloads`, unless it has grown out of proportion.
+    /// Keeps the memory of `payloads`, unless it has grown too large.
     pub(super) fn give_spare(&mut self, mut payloads: Payloads) {
         if payloads.capacity() <= BUFFER_BYTES_KEPT {
             payloads.clear();
@@ -76,17 +81,18 @@ impl Tail {
         }
     }
 
-    /// The end of the journal, looked up under the lock.
+    /// Returns the end of the journal, determined while the lock is held.
     pub(super) fn end(&mut self) -> Result<Mark> {
         let _locked = self.lock()?;
         self.catch_up()?;
         Ok(self.end)
     }
 
-    /// Appends a line for each payload, not synced. Returns the place before the first line, and what to sync.
+    /// Appends a line for each payload without a sync. Returns the place before the first line, and what to sync.
     ///
-    /// Under a limit of file sizes the lines go to as many segments as they need; all but the last are synced. On an
-    /// error none of the lines is in the journal, or, under such a limit, the first of them may be.
+    /// If there is a limit on the length of files, the lines go to as many segments as they need, and all but the last
+    /// are synced. If this fails, none of the lines is in the journal, except that with such a limit the first ones may
+    /// be.
     pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
@@ -104,20 +110,20 @@ impl Tail {
         let before = before.unwrap_or(self.end);
         let unsynced = Unsynced {
             end: self.end,
-            area: self.area.as_ref().filter(|_| in_area).map(|area| area.file().clone()),
+            area: self.area.as_ref().filter(|_| in_area).map(|area| area.file.clone()),
             segment: self.file.clone(),
             segment_id: self.file_id,
         };
         Ok((before, unsynced))
     }
 
-    /// Learns what other processes have done since: cheap when that is nothing.
+    /// Learns what other processes have done since the last call. This is cheap if they did nothing.
     pub(super) fn catch_up(&mut self) -> Result<()> {
         if self.doubtful || !self.active_is_still_there()? {
             return self.recover();
         }
         if self.area.is_none() && !self.area_failed && self.active_len()? == self.end.len {
-            // None could be made, and nothing else has changed; the next write tries again.
+            // No area could be created, and nothing else has changed. The next write tries again.
             return Ok(());
         }
         if !self.refresh_area()? {
@@ -127,7 +133,7 @@ impl Tail {
         if len == self.end.len {
             return Ok(());
         }
-        // Lines of another process: the last one's trailer says where the chain ends.
+        // Another process appended lines. The trailer of the last one states the end of the chain.
         match self.last_link(len)? {
             Some(link) if len > self.end.len && link.seq > self.end.link.seq && self.area_ends_as_segment(len)? => {
                 self.end = Mark { len, link, ..self.end };
@@ -137,17 +143,17 @@ impl Tail {
         }
     }
 
-    /// Writes a line for each payload to the commit area and to the segment; true if the area has them all.
+    /// Writes a line for each payload to the commit area and to the segment. Returns true if the area has all of them.
     ///
-    /// The area first: then it always has at least what the segment has, wherever the process dies.
+    /// The area is written first, so that it always has at least the lines of the segment, wherever the process dies.
     fn write(&mut self, payloads: Run<'_>) -> Result<bool> {
         self.buffer.clear();
         let mut link = self.end.link;
         if link.seq.checked_add(payloads.count() as u64).is_none() {
-            // No journal grows to so many lines; a line with this number was written by hand.
+            // No journal grows to so many lines, so a line with this number was written by hand.
             return Err(Error::new(ErrorKind::Overflow, "append to the ledger")
                 .path(self.layout.active())
-                .detail(format!("its last line has the number {}, after which there is none", link.seq)));
+                .detail(format!("its last line has number {}, the highest possible", link.seq)));
         }
         for payload in payloads.iter() {
             link = line::seal(payload, &link, &mut self.buffer);
@@ -156,7 +162,8 @@ impl Tail {
         if !self.area_fits(bytes) {
             self.rebase(0)?;
         }
-        // A segment that could not be synced has been left for a new one, in which the chain runs on at another offset.
+        // A segment that could not be synced has been replaced by a new one, in which the chain continues at another
+        // offset.
         let mut in_area = self.area_fits(bytes) && self.write_area();
         if !in_area && self.area_fits(bytes) {
             self.replace_area()?;
@@ -175,8 +182,8 @@ impl Tail {
         Ok(in_area)
     }
 
-    /// Whether the batch, whose last line is `link`, ends at `end`: a program without the lock may have appended just
-    /// before it. Then the next writer's recovery moves it all to quarantine.
+    /// Checks that the batch, whose last line is `link`, ends at `end`. A program that ignores the lock may have
+    /// appended just before it. Then the next writer's recovery moves all of it to quarantine.
     fn check_place(&self, end: u64, link: Link) -> Result<()> {
         let len = self.active_len()?;
         if len == end || (len > end && self.last_link(end)? == Some(link)) {
@@ -184,28 +191,28 @@ impl Tail {
         }
         Err(Error::new(ErrorKind::Io, "append to the ledger")
             .path(self.layout.active())
-            .detail(format!("another program wrote to it meanwhile: expected {end} bytes, found {len}")))
+            .detail(format!("another program wrote to it meanwhile: found {len} bytes; expected {end}")))
     }
 
     fn write_area(&self) -> bool {
         self.area.as_ref().is_some_and(|area| area.write(&self.buffer, self.end.len).is_ok())
     }
 
-    /// Takes a partly written batch back.
+    /// Removes a partly written batch.
     fn roll_back(&mut self, len: u64, error: io::Error) -> Error {
         self.withdraw(len);
-        // Other writers are kept out by the lock, so what follows `len` is this batch alone.
+        // The lock excludes other writers, so only this batch follows `len`.
         if self.file.truncate(len).is_err() {
             self.doubtful = true;
         }
         Error::io("append to the ledger", self.layout.active(), error)
     }
 
-    /// Takes the batch at `at` out of the area, so that no recovery brings back what was answered with an error. If that
-    /// fails, one may.
+    /// Removes the batch at `at` from the area, so that no recovery restores lines that were answered with an error. If
+    /// this fails, a recovery may restore them.
     fn withdraw(&self, at: u64) {
         if let Some(area) = self.area.as_ref().filter(|area| area.fits(at, 1)) {
-            // No line begins with NUL, and those after it are not reached.
+            // No line begins with NUL, and the lines after it are not reached.
             let _ = area.write(&[0], at);
         }
     }
@@ -222,11 +229,12 @@ impl Tail {
         let sealed = self.end;
         self.sync_segment()?;
         if self.end.segment != sealed.segment {
-            // It could not be synced, and so is sealed already.
+            // The segment could not be synced, so it is sealed already.
             return Ok(());
         }
         if let Err(error) = self.begin_segment(&[]) {
-            // Refused where a file may not be renamed (`chattr +a`): then the lines go on in the segment that is there.
+            // A file that may not be renamed (`chattr +a`) refuses this. The lines then continue in the existing
+            // segment.
             self.warn(&error);
             return self.recover();
         }
@@ -234,16 +242,16 @@ impl Tail {
         Ok(())
     }
 
-    /// Leaves nothing behind the base, so that the next opener has nothing to write again. Where others are at it, or
-    /// anything is not as it was left, that is theirs to do.
+    /// Leaves no bytes after the base, so that the next opener has nothing to write again. If other processes use the
+    /// journal, or anything has changed, they do this.
     pub(super) fn close(&mut self) {
-        // A lock that could not be acquired just now is not waited for again.
+        // If the lock could not be acquired just now, do not wait for it again.
         let deadline = if self.lock_missed { Duration::ZERO } else { self.options.lock_deadline };
         if self.doubtful {
             return;
         }
         let Ok(_locked) = self.lock_within(deadline) else { return };
-        // The last one that leaves does it for all.
+        // The last process that leaves does this for all.
         if self.area.as_ref().is_none_or(|area| !area.leave()) {
             return;
         }
@@ -253,8 +261,8 @@ impl Tail {
         }
     }
 
-    /// Whether the base can be moved to the end: there is something between, and it is what was written there. Only the
-    /// area could say so later.
+    /// Returns true if there are bytes after the base and they match the commit area. Only the area could confirm this
+    /// later.
     fn is_as_left(&mut self) -> Result<bool> {
         if !self.active_is_still_there()? || !self.refresh_area()? || self.active_len()? != self.end.len {
             return Ok(false);
@@ -268,14 +276,13 @@ impl Tail {
             || area.holds(&self.read_from(base, self.end.len)?, base).map_err(failed)?)
     }
 
-    /// Learns how the sync of `unsynced` ended, unless it went as it should. Says whether the lines are durable after
-    /// all.
+    /// Handles the outcome of the sync of `unsynced`. Fails if the lines are not durable after all.
     pub(super) fn synced(&mut self, unsynced: &Unsynced, synced: Synced) -> Result<()> {
         match synced {
             Synced::Area => Ok(()),
             Synced::Segment { area } => {
                 if let Some(error) = area {
-                    // The next append makes a new one.
+                    // The next append creates a new one.
                     self.warn(&Error::io("sync the commit area", &self.layout.commit(), error));
                 }
                 if unsynced.segment_id == self.file_id && self.durable.segment == unsynced.end.segment {
@@ -292,7 +299,7 @@ impl Tail {
         if unsynced.segment_id == self.file_id && self.active_is_still_there()? {
             return self.abandon_segment(&error);
         }
-        // The process that sealed the segment meanwhile has synced it, or repeated its tail in the next one.
+        // The process that sealed the segment meanwhile has synced it, or repeated its tail in the next segment.
         let path = self.layout.sealed_segment(unsynced.end.segment);
         let sealed = self.storage.stat(&path).map_err(|source| Error::io("examine a sealed segment", &path, source))?;
         if sealed.is_some_and(|sealed| sealed.id == unsynced.segment_id) {

@@ -1,5 +1,5 @@
-//! Leaving what is full, or cannot be trusted any more: the commit area's base moves on, the area is replaced, the segment
-//! is sealed and the next one begun. Under the lock.
+//! Leaves files that are full or no longer trusted. The commit area's base moves on, the area is replaced, or the
+//! segment is sealed and the next one begun. The caller holds the lock.
 
 use std::io;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Syncs the segment, so that the area is free for what comes next.
+    /// Syncs the segment, so that the area is free for new lines.
     pub(super) fn sync_segment(&mut self) -> Result<()> {
         match self.file.sync() {
             Ok(()) => {
@@ -42,8 +42,8 @@ impl Tail {
         }
     }
 
-    /// Like [`Tail::rebase`], but on a segment that is synced to its end. Without an area the journal goes on: every batch
-    /// then syncs the segment itself, until one can be made.
+    /// Like [`Tail::rebase`], but the segment must be synced to its end already. Without an area the journal continues,
+    /// and every batch syncs the segment itself until an area can be created.
     pub(super) fn set_header(&mut self, stray: u64) {
         let day = match self.area.as_ref().and_then(Area::header) {
             Some(header) if header.segment == self.end.segment => header.day,
@@ -54,20 +54,23 @@ impl Tail {
         if self.area.as_mut().is_some_and(|area| area.rebase(header).is_ok()) {
             return;
         }
-        // Another process may still know the old one. Nothing in it is needed, since the segment is synced; without a
-        // header it is not used.
+        // Another process may still know the old area. Nothing in it is needed, since the segment is synced, and
+        // without a header it is not used.
         if let Ok(Some(old)) = Area::open(&*self.storage, &self.layout) {
             old.invalidate();
         }
         let made = Area::create(&*self.storage, &self.layout).and_then(|mut area| area.rebase(header).map(|()| area));
         match made {
-            Ok(area) => (self.area, self.area_failed) = (Some(area), false),
+            Ok(area) => {
+                self.area = Some(area);
+                self.area_failed = false;
+            }
             Err(error) => {
                 self.area = None;
                 let path = self.layout.commit();
-                self.warn(&Error::io("make the commit area", &path, error));
+                self.warn(&Error::io("create the commit area", &path, error));
                 match unless_missing(self.storage.remove(&path)) {
-                    // It is not in the way any more, and need not be looked for with each append.
+                    // The file is not in the way any more, so appends need not look for it.
                     Ok(()) => self.area_failed = false,
                     Err(error) => self.warn(&Error::io("remove the commit area", &path, error)),
                 }
@@ -75,16 +78,18 @@ impl Tail {
         }
     }
 
-    /// Puts a new area in the place of one that failed.
+    /// Replaces an area that failed.
     pub(super) fn replace_area(&mut self) -> Result<()> {
         self.area = None;
         self.area_failed = true;
         self.rebase(0)
     }
 
-    /// After a failed sync the pages of the segment read back as written, yet may never reach the disk; a second sync
-    /// would say that all is well. So the segment is finished, and what is not known to be durable is repeated in a new
-    /// one, to the byte: the chain runs on, and readers give each line once.
+    /// Seals the segment after a failed sync, and repeats in a new one the bytes that are not known to be durable.
+    ///
+    /// After a failed sync the pages of the segment read back as written, yet may never reach the disk, and a second
+    /// sync would report success. The bytes are repeated exactly, so the chain continues, and readers return each line
+    /// once.
     pub(super) fn abandon_segment(&mut self, error: &io::Error) -> Result<()> {
         let segment = self.end.segment;
         let from = if self.durable.segment == segment { self.durable.len } else { 0 };
@@ -100,10 +105,10 @@ impl Tail {
         Ok(())
     }
 
-    /// Seals the active segment as it is, and begins the next with `repeated` lines, synced.
+    /// Seals the active segment unchanged, and begins the next one with the `repeated` lines, synced.
     ///
-    /// Each step can be the last one before a crash: a segment that is sealed while the next does not exist is an empty
-    /// active segment, and until the area has the new segment's header, recovery repeats the lines itself.
+    /// A crash may follow each step. If a segment is sealed and the next one does not exist, the active segment counts
+    /// as empty. Until the area has the new segment's header, recovery repeats the lines itself.
     pub(super) fn begin_segment(&mut self, repeated: &[u8]) -> Result<()> {
         let sealed = self.layout.sealed_segment(self.end.segment);
         let active = self.layout.active().to_owned();

@@ -1,5 +1,5 @@
-//! Group commit: one write and one sync for all callers that came meanwhile. When a call returns, nothing of it is in
-//! memory alone.
+//! Group commit: one write and one sync for all callers that arrived meanwhile. When a call returns, none of its data
+//! is in memory only.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -14,17 +14,17 @@ use crate::journal::{Appended, Cursor, Durability};
 /// The threads of this process that append to one journal.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    /// A batch ends with the place before its first line.
+    /// The outcome of a batch is the place before its first line.
     group: Group<Payloads, Result<Mark>>,
     tail: Mutex<Tail>,
     durability: Durability,
-    /// The one that closes the journal: a forked child has a copy, and shares its locks.
+    /// The process that closes the journal. A forked child has a copy and shares the locks, but must not close it.
     process: u32,
-    /// An end that the tail had, whether or not it was synced; readable while a batch is being written.
+    /// An end that the tail had, synced or not. It can be read while a batch is being written.
     seen: Mutex<Cursor>,
 }
 
-/// Reading from here gives the lines after `mark`. Its line count is not known and stays 0.
+/// Returns a cursor after `mark`. Its line count is unknown and stays 0.
 fn cursor(mark: &Mark) -> Cursor {
     Cursor { segment: mark.segment, offset: mark.len, lines: 0, seq: mark.link.seq }
 }
@@ -56,7 +56,7 @@ impl Writer {
         Ok(Appended { seq: before.link.seq + 1 + place as u64, durability: self.durability })
     }
 
-    /// Writes and syncs the batch, which is closed once the tail is to be had: until then it grows.
+    /// Writes and syncs the batch. It grows until the tail is available, and is closed then.
     fn write(&self, forming: Forming<'_, Payloads, Result<Mark>>) -> Result<Mark> {
         let written = {
             let mut tail = self.tail();
@@ -84,7 +84,7 @@ impl Writer {
 
     fn tail(&self) -> MutexGuard<'_, Tail> {
         self.tail.lock().unwrap_or_else(|poisoned| {
-            // A leader panicked during a batch. The next append examines the files again.
+            // A leader panicked during a batch, so the next append examines the files again.
             self.tail.clear_poison();
             let mut tail = poisoned.into_inner();
             tail.doubtful = true;
@@ -106,7 +106,8 @@ impl Writer {
 
     /// Runs `work` while no thread and no process appends.
     pub(crate) fn under_lock<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        // The lock keeps other processes out, and the tail the other threads, who have the same lock.
+        // The file lock excludes other processes. The mutex of the tail excludes other threads, which share the file
+        // lock.
         let mut tail = self.tail();
         let _locked = tail.lock()?;
         work()
@@ -128,13 +129,12 @@ mod tests {
 
     use crate::journal::{Journal, JournalOptions};
 
-    /// Neither a thread that shares the journal nor one with a handle of its own.
+    /// This covers a thread that shares the journal, and one with a handle of its own.
     #[test]
     fn nobody_appends_while_work_is_done_under_the_lock() {
         let directory = tempfile::tempdir().unwrap();
         let open = || {
-            let mut options = JournalOptions::new(Arc::new(|| 0));
-            options.lock_deadline = Duration::from_secs(60);
+            let options = JournalOptions::new(Arc::new(|| 0)).lock_deadline(Duration::from_secs(60));
             Journal::open(directory.path().join("log.jsonl"), options).unwrap()
         };
         let (journal, other) = (open(), open());

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use runledger::journal::on_stderr;
 use runledger::runlog::{ErrorId, ErrorRegistry, RegisteredError, Severity};
 
 use crate::error_registry::{self, RunLogs};
@@ -126,7 +127,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 fn read(directory: &Path) -> Result<Vec<RegisteredError>, Failure> {
-    ErrorRegistry::read(directory, &error_registry::warn()).map_err(|error| match error.io_kind() {
+    ErrorRegistry::read(directory, &on_stderr()).map_err(|error| match error.io_kind() {
         Some(io::ErrorKind::NotFound) => Failure::NoRegistry(directory.to_owned()),
         _ => error.into(),
     })

@@ -1,4 +1,4 @@
-//! What a crash or a full disk leaves of a new file.
+//! The state of a new file after a crash or on a full disk.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +7,7 @@ use super::*;
 use crate::disk::read_full_at;
 use crate::disk::simulated::{InjectedFault, Op, SimulatedDisk, When};
 
-/// More than a buffer, so that it takes several writes.
+/// Longer than the buffer, so that it takes several writes.
 static CONTENT: [u8; 150_000] = [b'x'; 150_000];
 
 fn create_on(disk: &SimulatedDisk) -> Result<PathBuf> {
@@ -20,7 +20,7 @@ fn create_on(disk: &SimulatedDisk) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The logs that are there. Each must be whole.
+/// Returns the names of the logs, and checks that each log is complete.
 fn logs(disk: &SimulatedDisk) -> BTreeSet<String> {
     let names = disk.list(Path::new("logs")).unwrap();
     let names = names.into_iter().map(|name| name.into_string().unwrap()).filter(|name| LOG.number(name).is_some());
@@ -49,7 +49,7 @@ fn no_crash_leaves_a_half_written_file_under_a_number_and_what_was_answered_stay
             let after = disk.crash_after(calls, loss);
             let found = logs(&after);
             assert!(found.len() >= kept, "after {calls} calls, {loss:?}: {found:?}");
-            // The next one gets a name of its own, whatever was left.
+            // The next file gets a new name, whatever the crash left.
             let next = create_on(&after).unwrap();
             assert!(!found.contains(next.file_name().unwrap().to_str().unwrap()));
             assert_eq!(logs(&after).len(), found.len() + 1);

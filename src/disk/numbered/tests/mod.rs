@@ -1,4 +1,4 @@
-//! How new files are numbered, and what an error leaves of one.
+//! How new files are numbered, and what remains after an error.
 
 #[cfg(feature = "simulation")]
 mod crashes;
@@ -20,7 +20,7 @@ fn the_next_number_is_above_all_and_has_no_end_at_999() {
     assert_eq!(create_log(directory.path()).unwrap(), "LOG_v001.csv");
     make("LOG_v003.csv");
     assert_eq!(create_log(directory.path()).unwrap(), "LOG_v004.csv");
-    // None of these is of the series.
+    // None of these names belongs to the series.
     for other in ["LOG_v0900.csv", "LOG_v900.csv.bak", "LOG_v+900.csv", "LOG_v99999999999999999999.csv", "LOG_v.csv"] {
         make(other);
     }

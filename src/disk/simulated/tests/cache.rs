@@ -1,4 +1,4 @@
-//! A running system: the page cache, handles, locks, the list of calls.
+//! Tests of a running system: the page cache, handles, locks and the list of calls.
 
 use super::*;
 use crate::disk::simulated::disk::BAD_DESCRIPTOR;

@@ -1,4 +1,4 @@
-//! Faults on demand.
+//! Tests of injected faults.
 
 use super::*;
 
@@ -63,7 +63,7 @@ fn a_short_write_writes_that_much() {
     assert_eq!(read(&disk, "a").unwrap(), b"1231234512345");
 }
 
-/// A disk whose file `a` holds two pages, durably `a`, then `b` in a write whose sync failed.
+/// Returns a disk whose file `a` has two pages: durably `a`, then overwritten with `b`, but the sync of that failed.
 fn failed_sync(fault: InjectedFault) -> (SimulatedDisk, Box<dyn StorageFile>) {
     let (disk, file) = disk_with(&[b'a'; 2 * pages::PAGE]);
     file.write_at(&[b'b'; 2 * pages::PAGE], 0).unwrap();
@@ -165,7 +165,7 @@ fn a_lasting_fault_lasts_until_it_is_lifted() {
         file.sync().unwrap_err();
         other.sync().unwrap();
     }
-    // One for this operation alone comes first.
+    // A fault for this operation alone takes precedence.
     disk.inject(When::Next(Op::Sync), InjectedFault::Os(28));
     assert_eq!(file.sync().unwrap_err().raw_os_error(), Some(28));
     disk.inject(When::Next(Op::Append), InjectedFault::Os(28));

@@ -1,14 +1,14 @@
-//! Which crash states are tried, and which of them are alike.
+//! Tests of which crash states are tried, and which of them are equal.
 
 use super::*;
 
-/// The losses that have a number, of all that a power cut now can take.
+/// Returns the numbered losses of all that a power cut now can cause.
 fn numbered(disk: &SimulatedDisk, limit: usize) -> Vec<Loss> {
     let losses = disk.losses(usize::MAX, limit, 7);
     losses.filter(|loss| matches!(loss, Loss::Numbered(_))).collect()
 }
 
-/// The bytes of `a` after each of the losses that have a number.
+/// Returns the bytes of `a` after each numbered loss.
 fn every_state(disk: &SimulatedDisk) -> Vec<Option<Vec<u8>>> {
     numbered(disk, 1000).into_iter().map(|loss| read(&cut(disk, loss), "a")).collect()
 }
@@ -27,14 +27,14 @@ fn every_subset_of_pages_has_a_number() {
     assert_eq!((states.len(), found), (8, expected.map(str::to_owned).into()));
 }
 
-/// A page has as many states as versions; beyond the length that survives it has none.
+/// A page has as many states as versions, and no state of its own beyond the surviving length.
 #[test]
 fn versions_lengths_and_names_multiply() {
     let (disk, _) = disk_with(b"");
     let file = open(&disk, "a", Access::Append);
     append_all(&*file, b"1").unwrap();
     append_all(&*file, b"2").unwrap();
-    // No byte; one of 3 versions of it; two bytes of one of 3.
+    // Either no byte survives, or one byte in one of 3 versions, or two bytes in one of 3 versions.
     assert_eq!(every_state(&disk).len(), 1 + 3 + 3);
     open(&disk, "b", Access::WriteNew);
     assert_eq!(numbered(&disk, 1000).len(), 2 * 7);
@@ -94,7 +94,7 @@ fn equal_disks_have_equal_fingerprints() {
     assert_eq!(cut(&disk, Loss::Nothing).fingerprint(), disk.fingerprint());
 }
 
-/// A hole reads as NULs do.
+/// A hole reads like NULs.
 #[test]
 fn a_hole_has_the_fingerprint_of_nuls() {
     let (holes, file) = disk_with(b"");

@@ -1,4 +1,4 @@
-//! What the simulated disk promises, and that it promises no more.
+//! Tests of the promises of the simulated disk, and that it promises no more.
 
 mod cache;
 mod faults;
@@ -21,7 +21,7 @@ fn open(disk: &SimulatedDisk, path: &str, access: Access) -> Box<dyn StorageFile
     disk.open(Path::new(path), access).unwrap()
 }
 
-/// The bytes at `path`; `None` if nothing is there.
+/// Returns the bytes at `path`, or `None` if nothing is there.
 fn read(disk: &SimulatedDisk, path: &str) -> Option<Vec<u8>> {
     let file = disk.open(Path::new(path), Access::Read).ok()?;
     let mut bytes = vec![0; file.stat().unwrap().len as usize];
@@ -33,7 +33,7 @@ fn sync_dir(disk: &SimulatedDisk, path: &str) {
     disk.sync_dir(Path::new(path)).unwrap();
 }
 
-/// A disk whose file `a` durably holds `bytes`, and that file.
+/// Returns a disk whose file `a` durably holds `bytes`, and that file.
 fn disk_with(bytes: &[u8]) -> (SimulatedDisk, Box<dyn StorageFile>) {
     let disk = SimulatedDisk::new();
     let file = open(&disk, "a", Access::WriteNew);
@@ -43,17 +43,17 @@ fn disk_with(bytes: &[u8]) -> (SimulatedDisk, Box<dyn StorageFile>) {
     (disk, file)
 }
 
-/// The disk after a power cut now.
+/// Returns the disk after a power cut now.
 fn cut(disk: &SimulatedDisk, loss: Loss) -> SimulatedDisk {
     disk.crash_after(usize::MAX, loss)
 }
 
-/// Everything that `look` sees after power cuts now.
+/// Returns everything that `look` returns after power cuts now.
 fn seen<T: Ord>(disk: &SimulatedDisk, look: impl Fn(&SimulatedDisk) -> T) -> BTreeSet<T> {
     (0..SEEDS).map(|seed| look(&cut(disk, Loss::Random(seed)))).collect()
 }
 
-/// The names that a power cut now can leave in `directory`.
+/// Returns the names that a power cut now can leave in `directory`.
 fn names_seen(disk: &SimulatedDisk, directory: &str) -> BTreeSet<Vec<String>> {
     seen(disk, |after| {
         let names = after.list(Path::new(directory)).unwrap();

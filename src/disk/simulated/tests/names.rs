@@ -1,4 +1,4 @@
-//! What a power cut does to names.
+//! Tests of what a power cut does to names.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn path_names(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-/// Every set of names that is expected, and no other.
+/// Checks that exactly the expected sets of names occur.
 fn assert_names(disk: &SimulatedDisk, directory: &str, expected: &[&[&str]]) {
     assert_eq!(names_seen(disk, directory), expected.iter().map(|names| path_names(names)).collect());
 }
@@ -99,7 +99,7 @@ fn a_new_directory_needs_a_sync_of_the_one_above() {
     assert_names(&disk, "d/e", &[&["a"]]);
 }
 
-/// A disk on which `s/a`, durable until then, was moved to `d/a`.
+/// Returns a disk on which the durable file `s/a` was moved to `target`.
 fn moved(target: &str) -> SimulatedDisk {
     let disk = SimulatedDisk::new();
     disk.create_dir(Path::new("s")).unwrap();
@@ -113,7 +113,7 @@ fn moved(target: &str) -> SimulatedDisk {
     disk
 }
 
-/// Whether the file is under its old and under its new name.
+/// Returns whether the file is found under its old name and under its new one.
 fn names_of_move(disk: &SimulatedDisk, target: &str) -> BTreeSet<(bool, bool)> {
     seen(disk, |after| (read(after, "s/a").is_some(), read(after, target).is_some()))
 }
@@ -168,7 +168,7 @@ fn a_move_that_had_to_be_kept_keeps_the_earlier_moves_whole() {
     disk.rename(Path::new("d/b"), Path::new("e/b")).unwrap();
     disk.rename(Path::new("d/a"), Path::new("s/a")).unwrap();
     disk.rename(Path::new("s/a"), Path::new("d/c")).unwrap();
-    // The departure from `s` needs the arrival of `d/c`, which has the departure of `d/b` before it.
+    // The departure from `s` requires the arrival of `d/c`, which follows the departure of `d/b`.
     sync_dir(&disk, "s");
     assert!(read(&cut(&disk, Loss::Unsynced), "d/c").is_some());
     assert!(read(&cut(&disk, Loss::Unsynced), "e/b").is_some());
@@ -182,7 +182,7 @@ fn what_a_boot_found_is_all_there_is() {
     sync_dir(&disk, "d");
     assert_eq!(file.stat().unwrap().links, 1);
     let after = cut(&disk, Loss::Unsynced);
-    assert_eq!(after.stat(Path::new("a")).unwrap().unwrap().links, 1, "a name in a lost directory is none");
+    assert_eq!(after.stat(Path::new("a")).unwrap().unwrap().links, 1, "a name in a lost directory does not count");
     sync_dir(&after, "/");
     assert_names(&after, "/", &[&["a"]]);
 }

@@ -1,13 +1,13 @@
-//! What a power cut does to the bytes of a file.
+//! Tests of what a power cut does to the bytes of a file.
 
 use super::*;
 
-/// `pages` pages, each filled with one of `bytes`.
+/// Returns one page for each of `bytes`, filled with it.
 fn filled(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().flat_map(|&byte| [byte; pages::PAGE]).collect()
 }
 
-/// The bytes of each page, one for each run: "ab" is a page of which a part is `a` and then a part is `b`.
+/// Returns the runs of equal bytes in each page: "ab" is a page whose first part is `a` and whose second part is `b`.
 fn runs(bytes: &[u8]) -> Vec<String> {
     let run = |page: &[u8]| {
         let mut page = page.to_vec();
@@ -65,7 +65,7 @@ fn an_unsynced_append_comes_back_whole_cut_or_as_nuls() {
 #[test]
 fn an_overwritten_page_is_old_new_or_torn_at_sectors() {
     let (disk, file) = disk_with(&filled(b"aaaa"));
-    // From within the third sector of page 1 to within the second sector of page 2.
+    // Write from within the third sector of page 1 to within the second sector of page 2.
     let (from, to) = (pages::PAGE + 1100, 2 * pages::PAGE + 600);
     file.write_at(&vec![b'b'; to - from], from as u64).unwrap();
     let mut new = filled(b"aaaa");

@@ -1,4 +1,4 @@
-//! Until it crashes, the simulated disk answers every call as the real one does.
+//! Without a crash, the simulated disk answers every call like the real disk.
 
 use proptest::prelude::*;
 
@@ -26,7 +26,7 @@ enum Step {
 }
 
 fn path() -> impl Strategy<Value = &'static str> {
-    // `b` is mostly a directory.
+    // In most cases `b` is a directory.
     prop::sample::select(vec!["a", "b", "c", "b/a", "b/c", "b/d/a", "a/b"])
 }
 
@@ -74,7 +74,7 @@ impl Side {
         Self { disk: Box::new(disk), root: root.to_owned(), files: Vec::new() }
     }
 
-    /// The answer as text, without what may differ: inodes, and the length and links of a directory.
+    /// Returns the answer as text. It omits what may differ: inodes, and the length and links of a directory.
     fn answer(&mut self, step: &Step) -> String {
         self.take(step).unwrap_or_else(|error| format!("{:?}", error.kind()))
     }
@@ -88,7 +88,7 @@ impl Side {
                 self.files.push((access, file));
                 Ok("opened".to_owned())
             }
-            // Which error a file in the way gives depends on how far up it is.
+            // The error for a file in the way depends on its depth in the path.
             Step::CreateDir(path) => Ok(self.disk.create_dir(&at(path)).is_ok().to_string()),
             Step::List(path) => {
                 let mut names = self.disk.list(&at(path))?;
@@ -146,7 +146,8 @@ fn described(stat: Stat) -> String {
     }
 }
 
-/// Whether the simulated disk does not model `step`: opening, renaming, removing a directory; syncing a file as one.
+/// Returns true if the simulated disk does not model `step`: opening, renaming or removing a directory, or syncing a
+/// file as a directory.
 fn not_modelled(side: &Side, step: &Step) -> bool {
     let is_directory = |path: &str| side.root.join(path).is_dir();
     match *step {

@@ -1,4 +1,4 @@
-//! A disk that is full.
+//! Tests of a full disk.
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn a_full_disk_writes_what_it_has_room_for_and_then_nothing() {
     assert_eq!(disk.calls().last().unwrap().error, Some(io::ErrorKind::StorageFull));
     assert_eq!(file.append(b"").unwrap(), 0);
     assert_eq!(read(&disk, "a").unwrap().len() as u64, 2 * PAGE);
-    // What is there can be overwritten, and a name costs nothing.
+    // Existing pages can be overwritten, and a new name takes no space.
     assert_eq!(open(&disk, "a", Access::Write).write_at(b"xyz", 5).unwrap(), 3);
     assert_eq!(code(open(&disk, "b", Access::AppendNew).append(b"x")), Some(28));
 }

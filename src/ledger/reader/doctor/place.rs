@@ -65,8 +65,8 @@ fn of_file_system(found: Option<String>) -> Check {
 
 fn of_place(layout: &Layout, directory: &Path) -> Check {
     match check_place(&Disk, layout) {
-        Ok(()) if layout.active().parent() == Some(directory) => Check::ok("place", directory.display().to_string()),
-        Ok(()) => Check::ok("place", format!("to be made below {}", directory.display())),
+        Ok(_) if layout.active().parent() == Some(directory) => Check::ok("place", directory.display().to_string()),
+        Ok(_) => Check::ok("place", format!("to be made below {}", directory.display())),
         Err(error) => Check::failed("place", Level::Fault, &error),
     }
 }

@@ -5,11 +5,11 @@ use std::io;
 use std::path::Path;
 
 use runledger::LedgerReader;
+use runledger::journal::on_stderr;
 use runledger::ledger::SealedSegment;
 use runledger::runlog::ErrorRegistry;
 use runledger::runlog::retention::{LogFacts, LogFile, LogHeader, RunMarks};
 
-use crate::error_registry;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
@@ -72,7 +72,7 @@ fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
 /// Returns the logs that the registry links to errors, and whether one of these is open. Whether another log has an open
 /// error follows from its text and the run's records.
 fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
-    let registered = match ErrorRegistry::read(directory, &error_registry::warn()) {
+    let registered = match ErrorRegistry::read(directory, &on_stderr()) {
         Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Vec::new(),
         registered => registered?,
     };
