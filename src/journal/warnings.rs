@@ -3,11 +3,12 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::disk::per_process::PerProcess;
 use crate::error::{Error, ErrorKind};
+use crate::mutex::lock;
 
 /// How long like ones are held back after one that is let through.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -126,9 +127,7 @@ impl OnStderr {
     pub(crate) fn warn(&self, what: &'static str, error: &Error) {
         // A forked child counts its own: its parent says how many the parent's were.
         let warnings = self.0.get_or_make(|| Ok::<_, Error>(Mutex::default()));
-        let admit = |warnings: &Mutex<Warnings>| {
-            warnings.lock().unwrap_or_else(PoisonError::into_inner).admit(what, error, Instant::now())
-        };
+        let admit = |warnings: &Mutex<Warnings>| lock(warnings).admit(what, error, Instant::now());
         if let Ok(Some(warning)) = warnings.map(admit) {
             to_stderr(&warning);
         }
@@ -138,7 +137,7 @@ impl OnStderr {
 impl Drop for OnStderr {
     fn drop(&mut self) {
         if let Some(warnings) = self.0.get() {
-            let left = warnings.lock().unwrap_or_else(PoisonError::into_inner).finish();
+            let left = lock(warnings).finish();
             left.iter().for_each(to_stderr);
         }
     }

@@ -17,7 +17,6 @@ mod inflight;
 mod kinds;
 mod last;
 mod losses;
-mod mutex;
 mod options;
 mod pending;
 mod places;
@@ -61,6 +60,7 @@ use crate::journal::warnings::OnStderr;
 use crate::journal::write::events;
 use crate::journal::{self, Cursor, Durability, Head, Journal, JournalOptions};
 use crate::metrics::{Call, ExecutionMetrics, RunIds, Timestamp};
+use crate::mutex::try_lock;
 use crate::quota::{Limits, Quota, QuotaOptions};
 use bare::bare;
 use deadline::{Helpers, Missed};
@@ -149,7 +149,7 @@ impl Shared {
     fn state_lost(&self) {
         let Some(lost) = self.lost.get() else { return };
         // What it does not state, the next call does.
-        let Some(_stating) = mutex::try_lock(&lost.stating) else { return };
+        let Some(_stating) = try_lock(&lost.stating) else { return };
         let records = lost.records.load(Ordering::Relaxed);
         if records > 0 && self.tell(&LedgerEvent::Lost { records }) {
             lost.records.fetch_sub(records, Ordering::Relaxed);

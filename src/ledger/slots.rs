@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::mutex::lock;
 use super::pending::Pending;
 use super::places::Places;
 use crate::disk::lock::Locked;
@@ -24,6 +23,7 @@ use crate::journal::format::Layout;
 use crate::journal::format::line::{self, Link};
 use crate::journal::{Cursor, PAYLOAD_BYTES_MAX};
 use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
+use crate::mutex::lock;
 
 const SLOT_BYTES: usize = 1024;
 /// How the names of these files end.

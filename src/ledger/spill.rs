@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
-use super::mutex::{lock, try_lock};
 use super::pending::{self, Pending, Stored};
 use super::places::Places;
 use super::slots::unless_denied;
@@ -15,6 +14,7 @@ use crate::disk::{Access, Storage, open_or_make, unless_missing};
 use crate::error::{Error, Result};
 use crate::journal::Cursor;
 use crate::journal::format::Layout;
+use crate::mutex::{lock, try_lock};
 
 /// The spill of this process.
 #[derive(Debug)]

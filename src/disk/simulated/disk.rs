@@ -5,13 +5,14 @@ use std::fmt;
 use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::call::{DiskCall, InjectedFault, Loss, Op, When};
 use super::choices::Choices;
 use super::directory::{Id, Node, ROOT};
 use super::state::State;
 use crate::disk::{Access, Stat, Storage, StorageFile};
+use crate::mutex::lock;
 
 /// `EBADF`, which has no `ErrorKind`: the handle is not open for that.
 pub(super) const BAD_DESCRIPTOR: i32 = 9;
@@ -138,7 +139,7 @@ impl SimulatedDisk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
