@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use super::baselines::Baselines;
+use super::by::BaselineBy;
 use super::bytes::{Reader, Writer};
 use super::names::NameHash;
 use super::observation::{self, Observation};
 use super::sample::Sample;
-use super::{BaselineBy, Baselines, Skipped};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Fields};
 
 /// The form of [`Accumulator::to_bytes`].
@@ -55,6 +56,23 @@ impl Accumulator {
     /// An accumulator of no records, by what is told.
     pub fn by(by: BaselineBy) -> Self {
         Self { by, ..Self::default() }
+    }
+
+    /// Collects the records that `wanted` chooses.
+    pub(super) fn collect(
+        records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
+        wanted: impl Fn(&ExecutionMetrics) -> bool,
+    ) -> Result<Self> {
+        let mut accumulator = Self::new();
+        for record in records {
+            match record {
+                Ok(record) if wanted(&record) => accumulator.add(&record),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Malformed => accumulator.skip(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(accumulator)
     }
 
     /// Takes a record in, under its group and whatever its kind.
@@ -106,7 +124,7 @@ impl Accumulator {
     pub fn finish(mut self) -> Baselines {
         self.samples.values_mut().for_each(|sample| sample.latencies.sort());
         let groups = self.samples.iter().map(|(key, sample)| (key.clone(), sample.baseline())).collect();
-        Baselines { groups, skipped: self.skipped }
+        Baselines::new(groups, self.skipped)
     }
 
     pub(super) fn settle(&mut self) {
@@ -179,5 +197,19 @@ impl Accumulator {
             true => Ok(Self { by, samples, skipped: Skipped::default() }),
             false => Err(from.malformed()),
         }
+    }
+}
+
+impl Baselines {
+    /// The baselines of `records`, by skill, which may come in any order.
+    ///
+    /// An item that is an error of [`ErrorKind::Malformed`], a line that is no record, is passed over and counted in
+    /// [`skipped`](Self::skipped).
+    ///
+    /// # Errors
+    /// The first error of any other kind: what could not be read may be anything, and a baseline of half the records
+    /// would not be one.
+    pub fn compute(records: impl IntoIterator<Item = Result<ExecutionMetrics>>) -> Result<Self> {
+        Ok(Accumulator::collect(records, |_| true)?.finish())
     }
 }

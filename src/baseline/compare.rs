@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::accumulator::Accumulator;
+use super::baselines::{Baseline, Baselines, Precision};
+use super::freeze::FrozenBaselines;
 use super::inference::{self, ALPHA, Found, Proportion, Spread};
 use super::sample::Sample;
 use super::stats::Moments;
-use super::{Accumulator, Baseline, Baselines, FrozenBaselines, Precision};
 use crate::metrics::Usd;
 
 /// A change of at most one part in this many, 2 %, is what the plan calls stable.

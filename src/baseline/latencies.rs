@@ -1,6 +1,6 @@
 //! Latencies, counted.
 
-use super::Precision;
+use super::baselines::Precision;
 use super::bytes::{Reader, Writer};
 use super::counts::{Counted, Counts};
 use crate::error::Result;

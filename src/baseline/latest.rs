@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::num::NonZeroUsize;
 
+use super::accumulator::Accumulator;
+use super::by::BaselineBy;
 use super::observation::{self, Observation};
-use super::{Accumulator, BaselineBy};
 use crate::metrics::{ExecutionMetrics, Fields};
 
 /// Keeps, of each group, the executions that began last, and yields the [`Accumulator`] of them.

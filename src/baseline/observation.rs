@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use super::{BaselineBy, TimeRange, week_start};
+use super::by::BaselineBy;
+use super::time_range::TimeRange;
+use super::week::week_start;
 use crate::metrics::{Fields, Timestamp, Usd, outcome};
 
 /// What a baseline groups records by.

@@ -1,10 +1,11 @@
 //! What is kept of the executions of one group.
 
+use super::baselines::Baseline;
 use super::bytes::{Reader, Writer};
 use super::latencies::Latencies;
 use super::observation::Observation;
 use super::stats::{self, Moments};
-use super::{Baseline, TimeRange};
+use super::time_range::TimeRange;
 use crate::error::Result;
 use crate::metrics::{Timestamp, Usd};
 

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Accumulator, Baseline, Baselines, week_start};
+use super::accumulator::Accumulator;
+use super::baselines::{Baseline, Baselines};
+use super::week::week_start;
 use crate::metrics::{ExecutionMetrics, Fields, Timestamp, Usd};
 
 const WEEK_MS: u64 = 7 * 86_400_000;
