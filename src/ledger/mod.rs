@@ -400,10 +400,8 @@ impl Ledger {
     /// As [`Quota::open`].
     pub fn quota(&self, limits: Limits) -> Result<Quota> {
         let path = self.beside("quota.jsonl", "open the quota")?;
-        let mut options = QuotaOptions::new(Arc::clone(&self.shared.options.journal.clock));
-        options.journal = self.synced();
-        options.limits = limits;
-        Quota::open(path, options)
+        let clock = Arc::clone(&self.shared.options.journal.clock);
+        Quota::open(path, QuotaOptions::new(clock).journal(self.synced()).limits(limits))
     }
 
     /// Opens the baselines that were frozen week by week beside the ledger, as `baselines.jsonl` in its directory, with the

@@ -9,10 +9,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::amount::Steps;
-use super::fold::Sums;
-use super::{Amount, Period, QuotaStatus, Unit};
+use super::{Amount, Period, Unit};
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::{Timestamp, Usd};
+use crate::metrics::Usd;
 
 /// What one API allows in one period.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub struct Limit {
     pub source: String,
     /// The day on which `source` said so.
     pub as_of: NaiveDate,
-    /// What of the limit, in percent, is told when it is first reached in a window ([`QuotaStatus::crossed`]).
+    /// What of the limit, in percent, is told when it is first reached in a window ([`QuotaStatus::crossed`](super::QuotaStatus::crossed)).
     pub thresholds: BTreeSet<NonZeroU16>,
     /// The most that may be used in one period, in the unit's steps.
     pub(super) most: NonZeroU64,
@@ -58,7 +57,7 @@ impl Limit {
 /// (minute, hour, day, week, month), `source` and `as_of` are required; two more keys may be there, and no other:
 ///
 /// - `thresholds`: what of the limit, in whole percent, is told when it is first reached in a window
-///   ([`QuotaStatus::crossed`]); `[50, 80]` if it is left out, which is where the [`WarningLevel`](super::WarningLevel)
+///   ([`QuotaStatus::crossed`](super::QuotaStatus::crossed)); `[50, 80]` if it is left out, which is where the [`WarningLevel`](super::WarningLevel)
 ///   changes.
 /// - `unknown`: what becomes of a call whose amount, such as its cost, is unknown before it is made. `"deny"`, as if it
 ///   is left out; `"allow"`: it is let through while anything is left, and counted as unknown; `{"assume": 0.25}`: that
@@ -109,7 +108,7 @@ impl Limits {
             let refused = |why: String| malformed().at_part(text, entry_text(text, index)).detail(why);
             let limit = entry.limit().map_err(refused)?;
             if let Some(first) = limits.insert(limit.api.clone(), limit) {
-                return Err(refused(format!("the API {:?} is named twice", first.api)));
+                return Err(refused(format!("the API {:?} is listed twice", first.api)));
             }
         }
         Ok(Self(limits))
@@ -132,38 +131,18 @@ impl Limits {
         self.0.values()
     }
 
-    /// What is left of the quota of `api` at `at` while nothing of it is consumed or held: the answer where no
-    /// [`Quota`](super::Quota) was opened yet, without making one.
-    ///
-    /// ```
-    /// use runledger::quota::{Limits, QuotaStatus};
-    ///
-    /// let status: QuotaStatus = Limits::bundled().unused("openai-gpt4", "2026-02-14T12:00:00Z".parse()?)?;
-    /// assert_eq!((status.consumed, status.held, status.remaining), (0, 0, 100_000));
-    /// assert_eq!(status.resets_at.to_string(), "2026-02-15T00:00:00.000Z");
-    /// # Ok::<(), runledger::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`ErrorKind::UnknownLimit`] with the known names in its details; [`ErrorKind::Invalid`] when the limit does not
-    /// count in `A`.
-    pub fn unused<A: Amount>(&self, api: &str, at: Timestamp) -> Result<QuotaStatus<A>> {
-        Ok(QuotaStatus::new(self.find::<A>(api)?, at, Sums::default()))
-    }
-
     /// The limit of `api`, if it counts in `A`.
     pub(super) fn find<A: Amount>(&self, api: &str) -> Result<&Limit> {
-        let operation = || format!("find the limit of {api:?}");
         let Some(limit) = self.get(api) else {
-            let unknown = Error::new(ErrorKind::UnknownLimit, format!("find the unknown limit {api:?}, known names"));
+            let unknown = Error::new(ErrorKind::UnknownLimit, format!("find the limit {api:?} among the known ones"));
             return Err(self.0.keys().fold(unknown, |error, known| error.detail(known)));
         };
         if !A::is_of(limit.unit) {
             let detail = match limit.unit {
-                Unit::Usd => "it is in usd: ask its budget (Quota::budget)".to_owned(),
-                unit => format!("it is in {unit}: ask the quota itself, and not a budget"),
+                Unit::Usd => "it is in usd. Use its budget (Quota::budget)".to_owned(),
+                unit => format!("it is in {unit}. Use the quota itself, not a budget"),
             };
-            return Err(Error::new(ErrorKind::Invalid, operation()).detail(detail));
+            return Err(Error::new(ErrorKind::Invalid, format!("read the limit of {api:?}")).detail(detail));
         }
         Ok(limit)
     }
@@ -230,7 +209,7 @@ fn steps(key: &str, unit: Unit, text: &str) -> Result<NonZeroU64, String> {
             "US dollars above 0 and up to 18446744.073709551615, with at most 12 decimals",
         ),
     };
-    steps.and_then(NonZeroU64::new).ok_or_else(|| format!("{key}: expected {expected}, found {text}"))
+    steps.and_then(NonZeroU64::new).ok_or_else(|| format!("{key}: found {text}; expected {expected}"))
 }
 
 /// Where the warning level changes.
@@ -241,7 +220,7 @@ fn levels() -> BTreeSet<NonZeroU16> {
 fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.trim().is_empty() {
-        return Err(D::Error::custom("expected a text, found an empty one"));
+        return Err(D::Error::custom("found an empty text; expected a name"));
     }
     Ok(text)
 }
@@ -250,7 +229,7 @@ fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NaiveDate, D::Erro
     let text = String::deserialize(deserializer)?;
     // chrono reads more forms than one, such as 2026-2-14.
     let date: Option<NaiveDate> = text.parse().ok().filter(|date: &NaiveDate| date.to_string() == text);
-    date.ok_or_else(|| D::Error::custom(format!("expected a date such as 2026-02-14, found {text:?}")))
+    date.ok_or_else(|| D::Error::custom(format!("found {text:?}; expected a date such as 2026-02-14")))
 }
 
 #[cfg(test)]
@@ -293,30 +272,30 @@ mod tests {
             (
                 "\"limit\": 1,",
                 "\"limit\": 0,",
-                "limit: expected a whole number from 1 to 18446744073709551615, found 0",
+                "limit: found 0; expected a whole number from 1 to 18446744073709551615",
             ),
             (
                 "\"limit\": 1,",
                 "\"limit\": 1.5,",
-                "limit: expected a whole number from 1 to 18446744073709551615, found 1.5",
+                "limit: found 1.5; expected a whole number from 1 to 18446744073709551615",
             ),
             (
                 "\"limit\": 1,",
                 "\"limit\": \"1\",",
-                "limit: expected a whole number from 1 to 18446744073709551615, found \"1\"",
+                "limit: found \"1\"; expected a whole number from 1 to 18446744073709551615",
             ),
             ("\"limit\": 1,", "", "missing field `limit`"),
-            ("\"a\"", "\" \"", "expected a text, found an empty one"),
+            ("\"a\"", "\" \"", "found an empty text; expected a name"),
             ("calls", "eur", "unknown variant `eur`"),
             ("1,", "1, \"thresholds\": [50, 0],", "expected a nonzero u16"),
             ("1,", "1, \"thresholds\": [99.5],", "expected a nonzero u16"),
             ("1,", "1, \"unknown\": \"ignore\",", "unknown variant `ignore`"),
-            ("1,", "1, \"unknown\": {\"assume\": 0},", "assume: expected a whole number from 1"),
+            ("1,", "1, \"unknown\": {\"assume\": 0},", "assume: found 0; expected a whole number from 1"),
             ("week", "fortnight", "unknown variant `fortnight`"),
             ("\"us\"", "\"us\", \"zone\": \"Europe/Paris\"", "unknown field `zone`"),
-            ("02-14", "02-30", "expected a date such as 2026-02-14, found \"2026-02-30\""),
-            ("02-14", "2-14", "expected a date such as 2026-02-14, found \"2026-2-14\""),
-            ("\"api\": \"a\"", "\"api\": \"first\"", "the API \"first\" is named twice"),
+            ("02-14", "02-30", "found \"2026-02-30\"; expected a date such as 2026-02-14"),
+            ("02-14", "2-14", "found \"2026-2-14\"; expected a date such as 2026-02-14"),
+            ("\"api\": \"a\"", "\"api\": \"first\"", "the API \"first\" is listed twice"),
             ("\"api\": \"a\"", "\"api\" \"a\"", "expected `:`"),
         ] {
             let first = ENTRY.replace("\"a\"", "\"first\"");
@@ -357,7 +336,7 @@ mod tests {
         }
         let why = refusal(&format!("[{}]", ENTRY.replace("1, \"unit\": \"calls\"", "2e7, \"unit\": \"usd\""))).2;
         assert!(
-            why.ends_with("limit: expected US dollars above 0 and up to 18446744.073709551615, with at most 12 decimals, found 2e7"),
+            why.ends_with("limit: found 2e7; expected US dollars above 0 and up to 18446744.073709551615, with at most 12 decimals"),
             "{why}"
         );
     }

@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::fold::Sums;
+use super::sums::Sums;
 use super::window::Window;
-use super::{Amount, Limit, Period, Unit};
+use super::{Amount, Limit, Limits, Period, Unit};
+use crate::error::Result;
 use crate::metrics::Timestamp;
 
 /// How much of a quota is used, as a traffic light. Ordered: red is the greatest.
@@ -123,6 +124,28 @@ impl<A: Amount> QuotaStatus<A> {
             days_until_reset: left_ms as f64 / DAY_MS,
             resets_at: at.plus_ms(left_ms),
         }
+    }
+}
+
+impl Limits {
+    /// Returns what is left of the quota of `api` at `at` if nothing of it is consumed or held. It answers for a
+    /// [`Quota`](super::Quota) that was never opened, without creating its journal.
+    ///
+    /// ```
+    /// use runledger::quota::{Limits, QuotaStatus};
+    ///
+    /// let status: QuotaStatus = Limits::bundled().unused("openai-gpt4", "2026-02-14T12:00:00Z".parse()?)?;
+    /// assert_eq!((status.consumed, status.held, status.remaining), (0, 0, 100_000));
+    /// assert_eq!(status.resets_at.to_string(), "2026-02-15T00:00:00.000Z");
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
+    ///   this name.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit does not count in `A`.
+    pub fn unused<A: Amount>(&self, api: &str, at: Timestamp) -> Result<QuotaStatus<A>> {
+        Ok(QuotaStatus::new(self.find::<A>(api)?, at, Sums::default()))
     }
 }
 

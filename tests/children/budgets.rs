@@ -53,9 +53,7 @@ impl Fixture {
 }
 
 pub(crate) fn quota_in(directory: &Path, clock: &FakeClock, limits: Limits) -> Quota {
-    let mut options = clock.options();
-    options.limits = limits;
-    Quota::open(directory.join("quota.jsonl"), options).unwrap()
+    Quota::open(directory.join("quota.jsonl"), clock.options().limits(limits)).unwrap()
 }
 
 pub(crate) fn held(grant: Grant<Usd>) -> Hold<Usd> {

@@ -34,7 +34,7 @@ impl Fixture {
 
     /// As another process would open it.
     fn open(&self) -> ErrorRegistry {
-        let mut options: JournalOptions = self.clock.options().journal;
+        let mut options: JournalOptions = self.clock.journal_options();
         let warned = Arc::clone(&self.warned);
         options.warn = Arc::new(move |error| warned.lock().unwrap().push(error.to_string()));
         ErrorRegistry::open(self.logs(), options).unwrap()
@@ -230,7 +230,7 @@ fn of_two_errors_that_were_given_one_number_at_the_same_time_the_second_gets_the
     // As a process writes that had read the journal before that line was in it.
     let line = fixture.journal().lines().next().unwrap().to_owned();
     let payload = line[..line.find(",\"seq\"").unwrap()].replace("refused", "no route") + "}";
-    let journal = Journal::open(fixture.logs().join("error-registry.jsonl"), fixture.clock.options().journal).unwrap();
+    let journal = Journal::open(fixture.logs().join("error-registry.jsonl"), fixture.clock.journal_options()).unwrap();
     journal.append(payload.as_bytes()).unwrap();
     let told =
         || fixture.open().errors().unwrap().iter().map(|e| format!("{} {}", e.id, e.message)).collect::<Vec<_>>();
@@ -523,7 +523,7 @@ fn reading_makes_nothing() {
 #[test]
 fn a_line_of_a_newer_version_is_named_and_not_passed_over() {
     let fixture = Fixture::new();
-    let journal = Journal::open(fixture.logs().join("error-registry.jsonl"), fixture.clock.options().journal).unwrap();
+    let journal = Journal::open(fixture.logs().join("error-registry.jsonl"), fixture.clock.journal_options()).unwrap();
     journal.append(br#"{"at":"2026-02-14T12:00:00.000Z","event":{"merged":{"into":1}}}"#).unwrap();
     let error = fixture.open().errors().unwrap_err();
     assert_eq!((error.kind(), error.line()), (ErrorKind::Malformed, Some(1)));

@@ -158,12 +158,12 @@ fn no_budget_decision_without_log_entry() {
     let place = Place::new();
     let run = place.run();
     let budget = place.budget("studio");
-    let held = run.budget_gate(skill("budget-gates"), |_| budget.reserve(usd("0.75")));
-    let denied = run.budget_gate(skill("budget-gates"), |_| budget.reserve(usd("0.5")));
+    let held = run.budget_gate(skill("budget-gates"), |_| budget.reserve(Some(usd("0.75"))));
+    let denied = run.budget_gate(skill("budget-gates"), |_| budget.reserve(Some(usd("0.5"))));
     assert!(held.record.is_durable() && denied.record.is_durable());
     assert!(matches!((held.result, denied.result), (Ok(Grant::Held(_)), Ok(Grant::Denied(_)))));
     let quota = place.ledger.quota(Limits::bundled()).unwrap();
-    let counted = run.budget_gate(skill("budget-gates"), |_| quota.reserve("github-rest", 3));
+    let counted = run.budget_gate(skill("budget-gates"), |_| quota.reserve("github-rest", Some(3)));
     assert!(counted.result.is_ok());
     let open = place.budget("open");
     let unknown = run.budget_gate(skill("budget-gates"), |_| open.reserve(None));
@@ -186,7 +186,7 @@ fn no_budget_decision_without_log_entry() {
             expected("APPROVE", None, "3 reserved"),
             // What is not known is no estimate of 0.
             expected("APPROVE", None, "nothing reserved"),
-            expected("BLOCK", None, "studio: a call of unknown cost denied: the limit denies what is unknown"),
+            expected("BLOCK", None, "studio: a call of unknown cost denied: the limit denies unknown amounts"),
         ]
     );
 }
@@ -239,7 +239,7 @@ fn a_run_that_is_logged_so_passes_its_gate() {
     let budget = place.budget("studio");
     let path = place.directory.path().join("log.jsonl");
     let price = usd("0.25");
-    let _hold = run.budget_gate(skill("budget-gates"), |_| budget.reserve(price)).result.unwrap();
+    let _hold = run.budget_gate(skill("budget-gates"), |_| budget.reserve(Some(price))).result.unwrap();
     let routing = Routing::new("image-2", "premium").estimated_usd(price);
     run.routing(skill("model-router"), |_| Ok::<_, String>(routing)).record.warn();
     for (attempt, outcome) in [(0, QcOutcome::Fix), (1, QcOutcome::Pass)] {

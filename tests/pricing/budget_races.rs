@@ -24,9 +24,9 @@ fn the_hold_of_a_killed_process_comes_back_when_it_expires() {
     child.kill();
     assert_eq!(sums(&budget.status().unwrap()), ["0", "9.999999999999", "0.000000000001"]);
     fixture.clock.forward(10 * MINUTE_MS - 1);
-    denied(budget.reserve(usd("0.000000000002")).unwrap());
+    denied(budget.reserve(Some(usd("0.000000000002"))).unwrap());
     fixture.clock.forward(1);
-    held(budget.reserve(usd("10")).unwrap()).settle(usd("10")).unwrap();
+    held(budget.reserve(Some(usd("10"))).unwrap()).settle(Some(usd("10"))).unwrap();
     assert_eq!(sums(&budget.status().unwrap()), ["10", "0", "0"]);
 }
 
@@ -50,12 +50,12 @@ fn among_threads_each_threshold_is_told_once() {
                 scope.spawn(move || {
                     // At most a hundred cents can be spent.
                     for _ in 0..100 {
-                        let Grant::Held(hold) = budget.reserve(usd("0.04")).unwrap() else { break };
-                        let crossed = hold.settle(usd("0.01")).unwrap().crossed;
+                        let Grant::Held(hold) = budget.reserve(Some(usd("0.04"))).unwrap() else { break };
+                        let crossed = hold.settle(Some(usd("0.01"))).unwrap().crossed;
                         told.lock().unwrap().extend(crossed.into_iter().map(|percent| (window, percent)));
                     }
                     // All eight held 0.04 at most: with this they reach the limit together.
-                    let crossed = budget.record_consumption(usd("0.05")).unwrap().crossed;
+                    let crossed = budget.record_consumption(Some(usd("0.05"))).unwrap().crossed;
                     told.lock().unwrap().extend(crossed.into_iter().map(|percent| (window, percent)));
                 });
             }
@@ -88,7 +88,7 @@ fn cross(directory: &Path, number: &str) {
     for hour in 0..RACE_HOURS {
         // More than the limit together, so that each percentage is reached.
         for _ in 0..30 {
-            for percent in budget.record_consumption(usd("0.01")).unwrap().crossed {
+            for percent in budget.record_consumption(Some(usd("0.01"))).unwrap().crossed {
                 report.say(&format!("{hour} {percent}"));
             }
         }
@@ -117,7 +117,7 @@ fn race(directory: &Path, number: u64, seed: u64) {
             round += 1;
             assert!(round < 100_000, "the budget does not end");
             let worst = (1 + random.below(7)) * 1_000_000_000 + number * 1_000_000 + round;
-            match budget.reserve(Usd::from_pico(worst.into())).unwrap() {
+            match budget.reserve(Some(Usd::from_pico(worst.into()))).unwrap() {
                 Grant::Held(hold) if round % 7 == 0 => {
                     report.say(&format!("held {worst}"));
                     drop(hold);
@@ -125,7 +125,7 @@ fn race(directory: &Path, number: u64, seed: u64) {
                 Grant::Held(hold) => {
                     report.say(&format!("held {worst}"));
                     let actual = worst - random.below(worst / 2);
-                    let status = hold.settle(Usd::from_pico(actual.into())).unwrap();
+                    let status = hold.settle(Some(Usd::from_pico(actual.into()))).unwrap();
                     report.say(&format!("settled {worst} {actual}"));
                     for percent in status.crossed {
                         report.say(&format!("crossed {hour} {percent}"));
@@ -263,7 +263,7 @@ fn eight_processes_and_their_deaths_never_overspend_a_budget() {
 }
 
 fn held_to_the_last(budget: &Budget, remaining: Usd) {
-    held(budget.reserve(remaining).unwrap()).settle(remaining).unwrap();
+    held(budget.reserve(Some(remaining)).unwrap()).settle(Some(remaining)).unwrap();
     let status = budget.status().unwrap();
     assert_eq!((status.consumed, status.remaining), (status.limit, Usd::ZERO));
 }
@@ -276,7 +276,7 @@ fn child() {
         ["hold", amount] => {
             let budget =
                 quota_in(&directory, &FakeClock::at_noon(), budget_of("10", "day", "")).budget("anthropic").unwrap();
-            let _hold = held(budget.reserve(usd(amount)).unwrap());
+            let _hold = held(budget.reserve(Some(usd(amount))).unwrap());
             std::fs::write(directory.join("held"), "").unwrap();
             std::thread::sleep(PATIENCE);
         }

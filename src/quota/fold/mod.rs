@@ -8,9 +8,9 @@
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
-use std::num::NonZeroU64;
 
 use super::event::{Certainty, Event, Line, Watch};
+use super::sums::Sums;
 use super::window::Window;
 use super::windows::RecentWindows;
 use super::{Limit, Period};
@@ -19,26 +19,6 @@ use crate::metrics::Timestamp;
 /// Accounts by unit and API.
 #[derive(Debug, Default)]
 pub(super) struct Fold(HashMap<String, HashMap<String, Account>>);
-
-/// What is consumed and held in one window at one moment, in the unit's steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Sums {
-    pub(super) consumed: u64,
-    pub(super) held: u64,
-    /// Calls whose amount nobody knows, held or consumed.
-    pub(super) unknown: u64,
-    /// Calls whose amount is assumed, held or consumed.
-    pub(super) assumed: u64,
-}
-
-impl Sums {
-    /// Whether `amount` more stays within `most`. What is unknown is not zero: something must be left for it.
-    pub(super) fn leave_room(&self, amount: u64, certainty: Certainty, most: NonZeroU64) -> bool {
-        let least = if certainty == Certainty::Unknown { amount.max(1) } else { amount };
-        let taken = self.consumed.checked_add(self.held).and_then(|taken| taken.checked_add(least));
-        taken.is_some_and(|taken| taken <= most.get())
-    }
-}
 
 impl Fold {
     /// Adds the next line, whose sequence number is `seq`.

@@ -1,6 +1,6 @@
 //! The fold answers as the lines say, in their order.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU64};
 
 use proptest::prelude::*;
 
