@@ -1,21 +1,25 @@
-//! What is normal: per skill, how often it succeeds, how long it takes, what it costs. Pure: no I/O, no clock.
+//! What is normal for each skill: how often it succeeds, how long it takes, what it costs. This module is pure: it does
+//! no I/O and reads no clock.
 //!
-//! [`Baselines::compute`] reads records and yields one [`Baseline`] a skill; an [`Accumulator`] does so
-//! [by something else](BaselineBy), part by part, or goes on where it stopped; [`Latest`] takes the last executions alone.
-//! [`Baselines::frozen`] fixes the baselines of a week at its start, so that nothing is measured against a moving target.
-//! [`FrozenBaselines::compare`] says what became better or worse since, as far as that is more than chance. [`Weekly`]
-//! says how much each week differs from the one before.
+//! - [`Baselines::compute`] reads records and returns one [`Baseline`] for each skill.
+//! - An [`Accumulator`] collects records part by part, can continue where it stopped, and can group them [by something
+//!   else](BaselineBy) than the skill.
+//! - [`Latest`] keeps only the last executions of each group.
+//! - [`Baselines::frozen`] fixes the baselines of a week at its start, so that the week is not measured against a
+//!   moving target.
+//! - [`FrozenBaselines::compare`] says what became better or worse since, if the change is more than chance.
+//! - [`Weekly`] says how much each week differs from the week before.
 //!
-//! The same records give the same bytes, in whatever order they come and however they are split. Sums are sums of
-//! integers, which add up exactly. The running methods for mean and variance, Welford's (Technometrics 4 (1962), 419–420)
-//! and that of Chan, Golub and LeVeque for parts (The American Statistician 37 (1983), 242–247), avoid the cancellation
-//! of sums of squares in floating point, and their last digits depend on the order; integers do not cancel, and merge to
-//! the same digits always. Latencies are counted: [`Precision`] says how exactly.
+//! The same records give the same bytes, in any order and however they are split. All sums are sums of integers, which
+//! are exact. Running methods for the mean and the variance avoid the cancellation of floating-point sums of squares:
+//! Welford's (Technometrics 4 (1962), 419–420) and, for parts, that of Chan, Golub and LeVeque (The American
+//! Statistician 37 (1983), 242–247). But their last digits depend on the order. Integers do not cancel, and always
+//! merge to the same digits. Latencies are counted, as exactly as [`Precision`] says.
 //!
-//! What is kept does not grow with the number of records, only with the number of groups.
+//! Memory grows with the number of groups, not with the number of records.
 //!
-//! Each record counts as one execution. A ledger that holds an `execution_id` twice collapses it before this module
-//! sees it.
+//! Each record counts as one execution. If a ledger holds an `execution_id` twice, its reader collapses the two records
+//! first.
 
 mod accumulator;
 mod baselines;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Timestamp;
 
-/// The time that records cover, written `start to end`.
+/// The time that records cover, written as `start to end`.
 ///
 /// ```
 /// use runledger::baseline::TimeRange;
@@ -22,8 +22,8 @@ use crate::metrics::Timestamp;
 pub struct TimeRange {
     /// The earliest start, UTC.
     pub start: Timestamp,
-    /// The latest end, UTC; or the latest start, if that is later: of an execution without an end, or after the wall
-    /// clock was set back.
+    /// The latest end, UTC. If a start is later, it is the latest start: an execution can lack an end, and the wall
+    /// clock can be set back.
     pub end: Timestamp,
 }
 
@@ -45,8 +45,8 @@ impl FromStr for TimeRange {
 
     fn from_str(text: &str) -> Result<Self> {
         let (start, end) = text.split_once(" to ").ok_or_else(|| {
-            Error::new(ErrorKind::Malformed, "read a period")
-                .detail(format!("expected \"start to end\", found {text:?}"))
+            Error::new(ErrorKind::Malformed, "read a time range")
+                .detail(format!("found {text:?}; expected \"start to end\""))
         })?;
         Ok(Self { start: start.parse()?, end: end.parse()? })
     }

@@ -1,12 +1,13 @@
-//! The weeks for which baselines are frozen.
+//! Weeks, which start on Monday.
 
 use crate::metrics::Timestamp;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The start of the week that `moment` is in: Monday 00:00 UTC, as ISO 8601 counts weeks.
+/// Returns the start of the week that contains `moment`: Monday 00:00 UTC, as in ISO 8601.
 ///
-/// The Monday before 0000-01-01, a Saturday, cannot be written: for the two days after it the moment itself is returned.
+/// 0000-01-01 is a Saturday, and the Monday before it cannot be written. For that day and the next, the moment itself
+/// is returned.
 ///
 /// ```
 /// use runledger::baseline::week_start;
