@@ -109,7 +109,7 @@ impl Precision {
 /// let jsonl = r#"{"execution_id":"00000000-0000-0000-0000-000000000001","skill_name":"publish","skill_version":"1.0.0","timestamp_start":"2026-02-14T14:23:00Z","total_latency_ms":3200}
 /// torn off in the mid"#;
 /// let baselines = Baselines::compute(jsonl.lines().map(ExecutionMetrics::from_json))?;
-/// let publish = baselines.get("publish").ok_or("no record of publish")?;
+/// let publish = baselines.get("publish").ok_or("publish has no baseline")?;
 /// assert_eq!((publish.sample_size, publish.latency_p95_ms), (1, Some(3200.0)));
 /// assert_eq!((publish.cost_mean_usd, publish.cost_unknown), (None, 1)); // unknown, not free
 /// assert_eq!(baselines.skipped().count(), 1);

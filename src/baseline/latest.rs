@@ -19,13 +19,14 @@ use crate::metrics::{ExecutionMetrics, Fields};
 /// use runledger::{ExecutionMetrics, Uuid};
 ///
 /// let mut latest = Latest::new(BaselineBy::Skill, 2.try_into()?);
-/// for (start, latency_ms) in [("2026-02-14T14:00:00Z", 10), ("2026-02-14T16:00:00Z", 30), ("2026-02-14T15:00:00Z", 20)] {
+/// let starts = [("2026-02-14T14:00:00Z", 10), ("2026-02-14T16:00:00Z", 30), ("2026-02-14T15:00:00Z", 20)];
+/// for (start, latency_ms) in starts {
 ///     let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "publish", "1.0.0", start.parse()?);
 ///     record.total_latency_ms = Some(latency_ms);
 ///     latest.add(&record);
 /// }
 /// let baselines = latest.accumulate().finish();
-/// let publish = baselines.get("publish").ok_or("no record of publish")?;
+/// let publish = baselines.get("publish").ok_or("publish has no baseline")?;
 /// assert_eq!((publish.sample_size, publish.latency_mean_ms), (2, Some(25.0)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
