@@ -240,8 +240,8 @@ fn model_misuse_patterns_detected() {
     assert_eq!(
         found,
         [
-            (r#"3 of 4 executions used what is not allowed: "gold", "gpt-4""#, vec![3, 4, 7]),
-            (r#"1 of 1 executions used what is not allowed: "gold""#, vec![6]),
+            (r#"3 of 4 executions used a model or tier that is not allowed: "gold", "gpt-4""#, vec![3, 4, 7]),
+            (r#"1 of 1 executions used a model or tier that is not allowed: "gold""#, vec![6]),
         ]
     );
     let recipients: Vec<_> =
@@ -280,7 +280,10 @@ fn qc_failure_rate_spikes() {
     let found = only(&report);
     assert_eq!((found.trigger, found.recipient), (Trigger::QcFailureSpike, Recipient::Human));
     assert_eq!(found.subject.as_deref(), Some("qc-grader"));
-    assert_eq!(found.why, "14 of 50 (28.0 %) controls did not accept, 10 of 100 (10.0 %) in the reference");
+    assert_eq!(
+        found.why,
+        "14 of 50 (28.0 %) controls did not accept the artifact, 10 of 100 (10.0 %) in the reference"
+    );
     assert_eq!(shares(found), (Test::TwoProportionZ, share(14, 50), share(10, 100)));
     assert_eq!(found.evidence.count, 14);
     assert_eq!(
@@ -569,15 +572,15 @@ fn a_policy_that_cannot_be_is_refused_with_every_reason() {
         refused(impossible),
         (
             ErrorKind::Invalid,
-            "check a policy: escalation.alpha: expected more than 0 and less than 1, found 0; \
-             escalation.share_difference_min: expected 0 to 1, found 1.5; \
-             escalation.cost_relative_max: expected 0 or more, found -0.1; \
-             escalation.cost_difference_usd_min: expected 0 or more, found -1; \
-             escalation.samples_min: expected 1 or more, found 0; \
-             escalation.missing_logs_min: expected 1 or more, found 0; \
-             escalation.misuse_min: expected 1 or more, found 0; \
-             escalation.reference_days: expected 1 to 3660, found 3661; \
-             escalation.allowed_models entry 1: expected models or tiers, found neither"
+            "accept the policy: escalation.alpha: found 0; expected more than 0 and less than 1; \
+             escalation.share_difference_min: found 1.5; expected 0 to 1; \
+             escalation.cost_relative_max: found -0.1; expected 0 or more; \
+             escalation.cost_difference_usd_min: found -1; expected 0 or more; \
+             escalation.samples_min: found 0; expected 1 or more; \
+             escalation.missing_logs_min: found 0; expected 1 or more; \
+             escalation.misuse_min: found 0; expected 1 or more; \
+             escalation.reference_days: found 3661; expected 1 to 3660; \
+             escalation.allowed_models entry 1: found neither; expected models or tiers"
                 .to_owned()
         )
     );
@@ -594,10 +597,10 @@ fn a_policy_that_cannot_be_is_refused_with_every_reason() {
         ),
         (r#"{"escalation": {"alpha": 0.1, "alpha": 0.2}}"#, "duplicate field `alpha` at line 1 column 37"),
         ("[", "EOF while parsing a list at line 1 column 1"),
-        ("[]", "policy: expected an object, found an array"),
-        (r#"{"gate": []}"#, "gate: expected an object, found an array"),
-        (r#"{"gate": {"required": []}}"#, "required: expected an object, found an array"),
-        (r#"{"escalation": [0.5]}"#, "escalation: expected an object, found an array"),
+        ("[]", "policy: found an array; expected an object"),
+        (r#"{"gate": []}"#, "gate: found an array; expected an object"),
+        (r#"{"gate": {"required": []}}"#, "required: found an array; expected an object"),
+        (r#"{"escalation": [0.5]}"#, "escalation: found an array; expected an object"),
     ] {
         assert_eq!(refused(text), (ErrorKind::Malformed, format!("read a policy: {why}")), "{text}");
     }

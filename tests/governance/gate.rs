@@ -120,7 +120,7 @@ fn all_fields_populated() {
     );
     assert_eq!(
         after(3, |record| record.wall_clock_time_ms = None),
-        [r#"missing field: "renderer": duration_s: neither a duration nor a latency is told [3]"#]
+        [r#"missing field: "renderer": duration_s: no duration or latency is recorded [3]"#]
     );
     assert_eq!(
         after(1, |record| record.decision_made = None),
@@ -128,7 +128,7 @@ fn all_fields_populated() {
     );
     assert_eq!(
         after(7, |record| _ = record.tags.insert("refused".to_owned(), "cost_usd".into())),
-        [r#"missing field: "name-files": fields of it were impossible and left out, see its tag refused [7]"#]
+        [r#"missing field: "name-files": invalid fields were left out; see its tag refused [7]"#]
     );
 }
 
@@ -193,7 +193,7 @@ fn tier_recorded() {
     let unknown = |record: &mut ExecutionMetrics| record.cost_tier = Some(CostTier::Unknown);
     assert_eq!(
         after(3, unknown),
-        [r#"tier undocumented: "renderer": tier: neither model.tier nor cost_tier tells it [3]"#]
+        [r#"tier undocumented: "renderer": tier: neither model.tier nor cost_tier names one [3]"#]
     );
     let of_the_router = |record: &mut ExecutionMetrics| {
         unknown(record);
@@ -255,7 +255,7 @@ fn outcome_recorded_consistently() {
         after(4, |record| record.production.outcome = Some(outcome))
     };
     assert_eq!(outcome("FAIL"), [""; 0]);
-    assert_eq!(outcome("pass"), [r#"inconsistent outcome: "qc-grader": "pass" is none of PASS, FAIL, FIX [4]"#]);
+    assert_eq!(outcome("pass"), [r#"inconsistent outcome: "qc-grader": "pass" is not PASS, FAIL or FIX [4]"#]);
     assert_eq!(
         after(4, |record| record.production.outcome = None),
         [r#"inconsistent outcome: "qc-grader": outcome: production.outcome is null [4]"#]
@@ -335,8 +335,8 @@ fn missing_log_entry_of_what_waits_in_the_spill() {
     assert_eq!(
         reasons(&report),
         [
-            r#"missing log entry: "pipeline": its record waits in the spill, since the ledger could not take it [9]"#,
-            r#"missing parent: "rename": its parent is of this run, and run_id is null [8]"#,
+            r#"missing log entry: "pipeline": its record waits in the spill because the ledger could not store it [9]"#,
+            r#"missing parent: "rename": its parent belongs to this run, and run_id is null [8]"#,
         ]
     );
 }
@@ -347,7 +347,7 @@ fn missing_log_entry_of_what_waits_in_the_spill() {
 fn missing_log_entry_of_what_may_have_been_lost() {
     let lost = |time: &str, records| (time.parse().unwrap(), records);
     let gate = Gate::new(RUN).lost(vec![lost("2026-11-20T11:59:59.999Z", 5), lost("2026-11-20T12:00:00Z", 1)]);
-    let why = "missing log entry: 1 record was lost, of this run or another, as the ledger said at \
+    let why = "missing log entry: 1 record was lost, of this run or another, as the ledger reported at \
                2026-11-20T12:00:00.000Z []";
     assert_eq!(reasons(&gate.judge(&[], ok(run()), [""; 0]).unwrap()), [why]);
     // A run that is in flight alone has begun too.
@@ -410,24 +410,21 @@ fn missing_log_entry_of_what_is_expected() {
 }
 
 #[test]
-fn a_list_of_what_is_expected_that_means_nothing_is_refused() {
+fn invalid_expectations_are_refused() {
     let refused = |text: &str| {
         let error = Expectations::from_json(text).unwrap_err();
         let source = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
         (error.kind(), format!("{error}{source}"))
     };
     for (text, why) in [
-        ("[]", "expected at least one entry, found none"),
+        ("[]", "found no entries; expected at least one"),
         (
             r#"[{"skill": ""}, {"skill": "a", "count": 0}]"#,
-            "entry 1: skill: expected a name, found \"\"; entry 2: count: expected 1 or more, found 0",
+            "entry 1: skill: found \"\"; expected a name; entry 2: count: found 0; expected 1 or more",
         ),
-        (
-            r#"[{"skill": "a"}, {"skill": "a", "count": 2}]"#,
-            "entry 2: \"a\" stands there before: give that one a count",
-        ),
+        (r#"[{"skill": "a"}, {"skill": "a", "count": 2}]"#, "entry 2: \"a\" is listed before. Give that entry a count"),
     ] {
-        assert_eq!(refused(text), (ErrorKind::Invalid, format!("read what is expected: {why}")));
+        assert_eq!(refused(text), (ErrorKind::Invalid, format!("read the expected executions: {why}")));
     }
     for (text, why) in [
         (
@@ -437,7 +434,7 @@ fn a_list_of_what_is_expected_that_means_nothing_is_refused() {
         (r#"[{"count": 2}]"#, "missing field `skill` at line 1 column 13"),
         (r#"[{"skill": "a", "count": -1}]"#, "invalid value: integer `-1`, expected u64 at line 1 column 27"),
     ] {
-        assert_eq!(refused(text), (ErrorKind::Malformed, format!("read what is expected: {why}")));
+        assert_eq!(refused(text), (ErrorKind::Malformed, format!("read the expected executions: {why}")));
     }
 }
 
@@ -454,7 +451,7 @@ fn model_tier_undocumented() {
     let undocumented = after(2, |record| record.model.tier = None);
     assert_eq!(
         undocumented,
-        [r#"tier undocumented: "model-router": tier: neither model.tier nor cost_tier tells it [2]"#]
+        [r#"tier undocumented: "model-router": tier: neither model.tier nor cost_tier names one [2]"#]
     );
 }
 
@@ -528,7 +525,7 @@ fn data_structured() {
 
     let lines = ok(run()).chain((0..25).map(|_| malformed()));
     let report = Gate::new(RUN).judge(&[], lines, [""; 0]).unwrap();
-    assert_eq!(report.reasons.last().unwrap().found, "5 more lines that are no records");
+    assert_eq!(report.reasons.last().unwrap().found, "5 more lines that are not records");
 
     let unreadable = runledger::Records::open("/nonexistent/ledger.jsonl").unwrap_err();
     let error = Gate::new(RUN).judge(&[], [Err(unreadable)], [""; 0]).unwrap_err();
@@ -691,7 +688,7 @@ fn missing_parent_child_relationships_in_runs() {
     (grandchild.run.run_id, grandchild.run.parent_execution_id) = (None, Some(id(7)));
     records.insert(0, grandchild);
     let why = |skill: &str, number: u128| {
-        format!("missing parent: {skill:?}: its parent is of this run, and run_id is null [{number}]")
+        format!("missing parent: {skill:?}: its parent belongs to this run, and run_id is null [{number}]")
     };
     assert_eq!(reasons(&judge(records)), [why("name-files", 7), why("rename", 8)]);
 
@@ -705,7 +702,7 @@ fn missing_parent_child_relationships_in_runs() {
     assert_eq!(
         reasons(&judge(records.clone())),
         [format!(
-            r#"missing parent: "pipeline": its parent {parent} is of another run, and parent_run_id is null [9]"#
+            r#"missing parent: "pipeline": its parent {parent} belongs to another run, and parent_run_id is null [9]"#
         )]
     );
     records[7].run.parent_run_id = Some("run-6".to_owned());

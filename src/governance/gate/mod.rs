@@ -1,4 +1,4 @@
-//! Whether a run was logged as it should be.
+//! Judges whether a run was logged completely.
 
 mod attempts;
 mod member;
@@ -45,7 +45,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The gate for the run of that id, by the default policy, with nothing expected by name.
+    /// Creates the gate for a run, with the default policy and no expected executions.
     pub fn new(run_id: impl Into<String>) -> Self {
         Self {
             run_id: run_id.into(),
@@ -56,47 +56,48 @@ impl Gate {
         }
     }
 
-    /// Goes by another policy.
+    /// Sets the policy.
     #[must_use]
     pub fn policy(self, policy: GatePolicy) -> Self {
         Self { policy, ..self }
     }
 
-    /// Expects these executions.
+    /// Sets the executions that the run must have.
     #[must_use]
     pub fn expected(self, expected: Expectations) -> Self {
         Self { expected, ..self }
     }
 
-    /// Takes in the [records that the ledger does not have yet](crate::ledger::spilled), of any run, read *before* its
-    /// records and after what is in flight. One of the run is a missing entry until the ledger has it.
+    /// Sets the [records that are not yet in the ledger](crate::ledger::spilled), of any run. Read them *before* the
+    /// ledger's records and after the executions in flight. A spilled record of the run counts as missing until it is
+    /// in the ledger.
     #[must_use]
     pub fn spilled(self, spilled: Vec<ExecutionMetrics>) -> Self {
         Self { spilled, ..self }
     }
 
-    /// Takes in [when](crate::ledger::losses) the ledger said that it had lost records, UTC, and how many. Nobody knows of
-    /// which runs they were: it is a missing entry of each run that had begun by then.
+    /// Sets when (UTC) the ledger [reported lost records](crate::ledger::losses), and how many. It is unknown to which
+    /// runs they belong, so each run that had begun by then has a missing entry.
     #[must_use]
     pub fn lost(self, lost: Vec<(Timestamp, u64)>) -> Self {
         Self { lost, ..self }
     }
 
-    /// Judges the run by all that there is:
+    /// Judges the run from all of its sources:
     ///
-    /// - `begun`: the executions in flight, of any run, read *before* the records, so that none can end unseen in between.
-    ///   One that has a record has ended.
-    /// - `records`: the whole ledger, so that a parent is found whose run is another one.
-    /// - `faults`: what [`verify`](crate::verify) found, each in words; none if the chain is whole.
+    /// - `begun` are the executions in flight, of any run, read *before* the records, so that none can end unseen in
+    ///   between. One that has a record has ended.
+    /// - `records` is the whole ledger, since a parent can belong to another run.
+    /// - `faults` are the findings of [`verify`](crate::verify), each in words. There are none if the chain is whole.
     ///
-    /// An execution belongs to the run if it has its `run_id`, or has none and its parent belongs to the run. The runs that
-    /// it started, whose executions name it as their `parent_run_id`, are judged by gates of their own; the report names
-    /// them. In memory are a few hundred bytes of each execution of the run, the id of every other, and of those without a
-    /// run their parents and skills.
+    /// An execution belongs to the run if it has its `run_id`, or if it has none and its parent belongs to the run.
+    /// Runs that it started, whose executions name it as their `parent_run_id`, have gates of their own; the report
+    /// lists them. The gate keeps a few hundred bytes for each execution of the run, the id of every other execution,
+    /// and the parent and the skill of each execution without a run.
     ///
     /// # Errors
-    /// The first error of `records` that is not of [`ErrorKind::Malformed`]: what could not be read may be anything. Lines
-    /// that are no records are reasons.
+    /// Returns the first error of `records` that is not of [`ErrorKind::Malformed`]: without the whole ledger, no
+    /// verdict is possible. Lines that are not records are reasons to fail.
     pub fn judge(
         &self,
         begun: &[ExecutionMetrics],
@@ -112,8 +113,8 @@ impl Gate {
                 Err(error) => return Err(error),
             }
         }
-        run.take_spilled(&self.spilled);
-        run.take_begun(begun);
+        run.add_spilled(&self.spilled);
+        run.add_begun(begun);
         for fault in faults {
             run.wrong(Rule::BrokenIntegrity, fault.to_string());
         }
@@ -122,7 +123,7 @@ impl Gate {
         }
         let unnamed = skipped.count() - skipped.errors().len() as u64;
         if unnamed > 0 {
-            run.wrong(Rule::UnstructuredData, format!("{unnamed} more lines that are no records"));
+            run.wrong(Rule::UnstructuredData, format!("{unnamed} more lines that are not records"));
         }
         Ok(run.judge())
     }
