@@ -1,4 +1,5 @@
-//! A budget in US dollars is exact to the pico-dollar, counts what is unknown, and tells each threshold once a window.
+//! Promise: a budget in US dollars is exact to the pico-dollar, counts unknown costs, and reports each threshold once a
+//! window.
 
 use runledger::journal::Journal;
 use runledger::quota::{Budget, DenialReason, Grant, Limits, QuotaStatus, Unit, WarningLevel};
@@ -13,7 +14,7 @@ fn counts(status: &QuotaStatus<Usd>) -> (u64, u64) {
     (status.unknown, status.assumed)
 }
 
-// Exact money, and nothing else.
+// Exact money.
 
 #[test]
 fn every_amount_is_exact_to_the_pico_dollar() {
@@ -39,7 +40,7 @@ fn every_amount_is_exact_to_the_pico_dollar() {
 }
 
 #[test]
-fn a_budget_says_what_it_is_and_when_it_begins_anew() {
+fn a_budget_has_its_unit_and_level_and_restarts_each_window() {
     let fixture = Fixture::new("20");
     let budget = fixture.open();
     let status = budget.record_consumption(Some(usd("9.999999999999"))).unwrap();
@@ -70,7 +71,7 @@ fn dollars_and_tokens_cannot_be_mixed() {
     assert!(error.to_string().contains("it is in tokens"), "{error}");
     assert_eq!(quota.budget("openai").unwrap_err().kind(), ErrorKind::UnknownLimit);
     assert_eq!(fixture.lines(), 0);
-    // Of one name, what was counted in tokens is not in the budget.
+    // Tokens that were counted under the same name are not in the budget.
     let tokens = r#"[{"api": "anthropic", "limit": 10, "unit": "tokens", "period": "day", "source": "us", "as_of": "2026-02-14"}]"#;
     let in_tokens = quota_in(fixture.place.directory(), &fixture.clock, Limits::from_json(tokens).unwrap());
     assert_eq!(in_tokens.record_consumption("anthropic", Some(7)).unwrap().remaining, 3);
@@ -79,7 +80,7 @@ fn dollars_and_tokens_cannot_be_mixed() {
 }
 
 #[test]
-fn what_no_window_can_hold_is_refused_and_not_recorded() {
+fn amounts_that_no_window_can_hold_are_refused_and_not_recorded() {
     let fixture = Fixture::new("18446744.073709551615");
     let budget = fixture.open();
     for amount in ["-0.000000000001", "18446744.073709551616"].map(usd) {
@@ -101,7 +102,7 @@ fn what_no_window_can_hold_is_refused_and_not_recorded() {
 // Reservation, settlement, release, expiry.
 
 #[test]
-fn a_worst_case_is_held_and_the_rest_comes_back() {
+fn a_worst_case_is_held_and_the_rest_is_released() {
     let fixture = Fixture::new("10");
     let budget = fixture.open();
     let hold = held(budget.reserve(Some(usd("9"))).unwrap());
@@ -116,7 +117,7 @@ fn a_worst_case_is_held_and_the_rest_comes_back() {
 }
 
 #[test]
-fn what_was_billed_above_its_reservation_is_recorded_in_full() {
+fn costs_above_their_reservation_are_recorded_in_full() {
     let fixture = Fixture::new("10");
     let budget = fixture.open();
     let (first, second) =
@@ -143,7 +144,7 @@ fn a_settlement_that_no_window_can_hold_leaves_the_hold_until_it_expires() {
 // Unknown cost.
 
 #[test]
-fn deny_is_the_rule_where_none_is_given_and_says_why() {
+fn deny_is_the_default_rule_and_says_why() {
     for more in ["", r#", "unknown": "deny""#] {
         let fixture = Fixture::with("10", more);
         let budget = fixture.open();
@@ -151,14 +152,14 @@ fn deny_is_the_rule_where_none_is_given_and_says_why() {
         assert_eq!((denied.reason, denied.requested), (DenialReason::Unknown, None));
         assert_eq!(denied.to_string(), "anthropic: a call of unknown cost denied: the limit denies unknown amounts");
         assert_eq!((sums(&denied.status), fixture.lines()), (["0", "0", "10"].map(str::to_owned), 0));
-        // What was done without asking is a fact all the same.
+        // A call that was made without asking counts all the same.
         let status = budget.record_consumption(None).unwrap();
         assert_eq!((sums(&status), counts(&status)), (["0", "0", "10"].map(str::to_owned), (1, 0)));
     }
 }
 
 #[test]
-fn allow_lets_unknown_costs_through_and_counts_them() {
+fn allow_grants_unknown_costs_and_counts_them() {
     let fixture = Fixture::with("10", r#", "unknown": "allow""#);
     let budget = fixture.open();
     let (first, second, third) =
@@ -208,22 +209,22 @@ fn assume_takes_an_amount_in_place_of_an_unknown_cost() {
     assert_eq!((sums(&status), counts(&status)), (["0.8", "0", "0.2"].map(str::to_owned), (0, 2)));
 }
 
-/// Whatever the limit says of unknown costs: it is asked before the call, and this one has been made.
+/// The limit's rule for unknown costs applies before a call, and this call has been made.
 #[test]
-fn what_was_held_stays_consumed_when_the_actual_cost_is_unknown() {
+fn a_held_amount_stays_consumed_if_the_actual_cost_is_unknown() {
     for more in ["", r#", "unknown": "allow""#, r#", "unknown": {"assume": 0.25}"#] {
         let fixture = Fixture::with("10", more);
         let budget = fixture.open();
         let status = held(budget.reserve(Some(usd("4"))).unwrap()).settle(None).unwrap();
         assert_eq!((sums(&status), counts(&status)), (["4", "0", "6"].map(str::to_owned), (0, 1)), "{more}");
-        // Of nothing held, nothing can be assumed.
+        // Without a reserved amount, nothing can be assumed.
         let status = held(budget.reserve(Some(Usd::ZERO)).unwrap()).settle(None).unwrap();
         assert_eq!((sums(&status), counts(&status)), (["4", "0", "6"].map(str::to_owned), (1, 1)), "{more}");
     }
 }
 
 #[test]
-fn tokens_that_nobody_knows_are_counted_too() {
+fn unknown_tokens_are_counted_too() {
     let place = Place::new();
     let table = r#"[{"api": "a", "limit": 10, "unit": "tokens", "period": "day", "source": "us", "as_of": "2026-02-14", "unknown": {"assume": 4}}]"#;
     let quota = quota_in(place.directory(), &FakeClock::at_noon(), Limits::from_json(table).unwrap());
@@ -242,7 +243,7 @@ fn tokens_that_nobody_knows_are_counted_too() {
 const THRESHOLDS: &str = r#", "thresholds": [50, 80, 95, 100]"#;
 
 #[test]
-fn each_threshold_is_told_once_in_a_window_to_the_call_that_reached_it() {
+fn each_threshold_is_reported_once_in_a_window_to_the_call_that_reached_it() {
     let fixture = Fixture::with("1", THRESHOLDS);
     let budget = fixture.open();
     let spend = |budget: &Budget, amount: &str| budget.record_consumption(Some(usd(amount))).unwrap().crossed;
@@ -250,7 +251,7 @@ fn each_threshold_is_told_once_in_a_window_to_the_call_that_reached_it() {
     let hold = held(budget.reserve(Some(usd("0.5"))).unwrap());
     assert_eq!(budget.status().unwrap().crossed, [0; 0], "what is held does not count");
     assert_eq!(hold.settle(Some(usd("0.000000000001"))).unwrap().crossed, [50], "exactly half is half");
-    assert_eq!(budget.status().unwrap().crossed, [0; 0], "who asks alone has crossed nothing");
+    assert_eq!(budget.status().unwrap().crossed, [0; 0], "a mere query crosses nothing");
     assert_eq!(spend(&budget, "0.01"), [0; 0]);
     drop(budget);
     let budget = fixture.open();
@@ -283,7 +284,7 @@ fn a_settlement_reaches_the_thresholds_of_the_window_of_its_reservation() {
 }
 
 #[test]
-fn a_threshold_is_told_once_although_the_limit_changes() {
+fn a_threshold_is_reported_once_although_the_limit_changes() {
     let mut fixture = Fixture::with("1", THRESHOLDS);
     assert_eq!(fixture.open().record_consumption(Some(usd("0.8"))).unwrap().crossed, [50, 80]);
     fixture.limits = budget_of("10", "day", THRESHOLDS);
@@ -292,9 +293,9 @@ fn a_threshold_is_told_once_although_the_limit_changes() {
     assert_eq!(fixture.open().record_consumption(Some(Usd::ZERO)).unwrap().crossed, [100]);
 }
 
-// What the journal holds.
+// The lines of the journal.
 
-/// As this crate wrote them when it counted tokens and calls alone.
+/// The lines that this crate wrote before there were budgets.
 const OLD_LINES: [&str; 6] = [
     r#"{"api":"openai-gpt4","unit":"tokens","at":"2026-02-14T12:00:00.000Z","event":{"consume":{"amount":15000}}}"#,
     r#"{"api":"openai-gpt4","unit":"tokens","at":"2026-02-14T12:00:00.000Z","event":{"hold":{"amount":40000,"expires_at":"2026-02-14T12:10:00.000Z","limit":100000,"period":"day"}}}"#,
@@ -305,7 +306,7 @@ const OLD_LINES: [&str; 6] = [
 ];
 
 #[test]
-fn the_lines_of_before_there_were_budgets_still_say_the_same() {
+fn lines_from_before_there_were_budgets_still_mean_the_same() {
     let fixture = Fixture::new("1");
     let journal = Journal::open(fixture.place.file("quota.jsonl"), fixture.clock.journal_options()).unwrap();
     for line in OLD_LINES {

@@ -1,5 +1,5 @@
-//! A quota tells exactly what is left, and reservations together never overrun it: across threads, processes, restarts
-//! and deaths.
+//! Promise: a quota shows exactly what is left, and reservations never overrun it together, across threads, processes,
+//! restarts and deaths.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,14 +14,14 @@ use crate::children::clock::{DAY_MS, FakeClock, MINUTE_MS};
 use crate::children::place::{PATIENCE, Place, until};
 use crate::children::task;
 
-/// How many hours, each with its own window, processes race through.
+/// The number of hours, each with its own window, that the processes race through.
 const RACE_HOURS: u64 = 8;
 
 fn noon() -> i64 {
     FakeClock::at_noon().unix_ms()
 }
 
-/// A limit of `limit` calls of `api` for each `period`, and no other.
+/// One limit of `limit` calls of `api` for each `period`.
 fn only(api: &str, limit: u64, period: &str) -> Limits {
     let table = format!(
         r#"[{{"api": "{api}", "limit": {limit}, "unit": "calls", "period": "{period}", "source": "us", "as_of": "2026-02-14"}}]"#
@@ -74,7 +74,7 @@ fn sums(status: &QuotaStatus) -> (u64, u64, u64) {
     (status.consumed, status.held, status.remaining)
 }
 
-// The plan's own test, and its acceptance criteria.
+// The acceptance criteria of quotas.
 
 #[test]
 fn test_quota_tracking() {
@@ -147,7 +147,7 @@ fn state_persists_across_process_restarts() {
     assert_eq!(fixture.open().status("openai-gpt4").unwrap().consumed, 40_002);
 }
 
-// What an answer says.
+// The contents of a status.
 
 #[test]
 fn the_bundled_limits_answer_with_their_units_and_resets() {
@@ -278,7 +278,7 @@ fn a_change_of_the_period_counts_what_was_used_before_it() {
     assert_eq!(fixture.open_with(only("a", 100, "month")).status("a").unwrap().consumed, 30);
 }
 
-// Many at once.
+// Concurrency.
 
 /// Reserves and settles odd amounts until nothing is left, and returns what was granted.
 fn use_up(quota: &Quota, api: &str, first: u64) -> u64 {
@@ -302,7 +302,7 @@ fn use_up(quota: &Quota, api: &str, first: u64) -> u64 {
 fn eight_threads_never_overrun_the_limit() {
     let fixture = Fixture::new();
     let quota = fixture.open_with(only("a", 500, "day"));
-    // A second tracker of the same journal stands for a process of its own.
+    // A second tracker of the same journal replaces another process.
     let other = fixture.open_with(only("a", 500, "day"));
     let granted = AtomicU64::new(0);
     std::thread::scope(|scope| {
@@ -318,7 +318,7 @@ fn eight_threads_never_overrun_the_limit() {
 }
 
 #[test]
-fn of_all_who_race_for_the_last_of_a_limit_one_gets_it() {
+fn one_of_all_callers_that_race_for_the_last_of_a_limit_gets_it() {
     let fixture = Fixture::new();
     let trackers = [fixture.open_with(only("a", 5, "day")), fixture.open_with(only("a", 5, "day"))];
     for _ in 0..40 {
@@ -374,7 +374,7 @@ fn the_hold_of_a_killed_process_expires() {
     assert_eq!(sums(&quota.status("openai-gpt4").unwrap()), (99_999, 0, 1));
 }
 
-// What the journal may hold.
+// Journals with unexpected contents.
 
 #[test]
 fn a_journal_of_something_else_is_refused_each_time_it_is_asked() {
@@ -417,7 +417,7 @@ fn lines_that_their_writer_took_back_do_not_stay_in_the_sums() {
     let len = std::fs::metadata(fixture.path()).unwrap().len();
     fixture.open().record_consumption("openai-gpt4", Some(200)).unwrap();
     assert_eq!(reader.status("openai-gpt4").unwrap().consumed, 210);
-    // What a writer does whose batch did not fit on the disk; the next one writes other lines there.
+    // A writer whose batch does not fit on the disk does this, and the next one writes other lines there.
     std::fs::OpenOptions::new().write(true).open(fixture.path()).unwrap().set_len(len).unwrap();
     std::fs::remove_file(fixture.place.file("quota.ledger/commit")).unwrap();
     let writer = fixture.open();
@@ -442,7 +442,7 @@ fn the_sums_run_on_over_rotated_segments() {
     assert_eq!(fixture.open().status("github-rest").unwrap().consumed, 20);
 }
 
-// Processes of their own: this test binary again, asked for `child` alone.
+// Other processes: they run this test binary again, for the test `child` alone.
 
 #[test]
 #[ignore = "what other tests run in processes of their own"]
