@@ -103,8 +103,7 @@ impl Words<'_> {
     }
 }
 
-/// Adds up words that are so narrow that the sum of 2¹⁶ of them fits in 32 bits, so that the compiler can add many at
-/// once.
+/// Adds up words so narrow that the sum of 2¹⁶ of them fits in 32 bits. The compiler can then add many at once.
 fn sum<const N: usize>(bytes: &[u8], number: impl Fn(&[u8; N]) -> u32) -> u64 {
     let sum_of = |words: &[[u8; N]]| u64::from(words.iter().map(&number).sum::<u32>());
     bytes.as_chunks().0.chunks(1 << 16).map(sum_of).sum()

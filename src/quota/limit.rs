@@ -105,9 +105,11 @@ impl Limits {
     /// Reads a table of limits.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`], with the line and the byte, if the text is not such a table. That includes text that
-    /// is not JSON, a missing or unknown key, an amount of zero or out of range, an empty name, an unknown unit or
-    /// period, and an API that is listed twice.
+    /// [`ErrorKind::Malformed`], with the line and the byte, in these cases:
+    ///
+    /// - The text is not JSON, or has a missing or unknown key.
+    /// - An amount is zero or out of range, or a name is empty.
+    /// - A unit or a period is unknown, or an API is listed twice.
     pub fn from_json(text: &str) -> Result<Self> {
         let entries: Vec<Entry> = serde_json::from_str(text).map_err(|source| malformed().at_source(text, source))?;
         let mut limits = BTreeMap::new();

@@ -77,8 +77,8 @@ pub struct DerivedMetrics {
 }
 
 impl DerivedMetrics {
-    /// A type of shot can be risky only if this many of its shots have known regenerations, or this many of its
-    /// executions have a known outcome.
+    /// The number of cases from which a type of shot can be risky: shots with known regenerations, or executions with a
+    /// known outcome.
     pub const HIGH_RISK_SAMPLE_MIN: u64 = 10;
     /// A type of shot is risky if its regenerations per shot, or its share of failures, exceed the average of all shots
     /// by this factor.

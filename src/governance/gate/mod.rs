@@ -92,8 +92,10 @@ impl Gate {
     ///
     /// An execution belongs to the run if it has its `run_id`, or if it has none and its parent belongs to the run.
     /// Runs that it started, whose executions name it as their `parent_run_id`, have gates of their own; the report
-    /// lists them. The gate keeps a few hundred bytes for each execution of the run, the id of every other execution,
-    /// and the parent and the skill of each execution without a run.
+    /// lists them.
+    ///
+    /// The gate keeps a few hundred bytes for each execution of the run. It also keeps the id of every other execution
+    /// and, for executions without a run, their parents and skills.
     ///
     /// # Errors
     /// Returns the first error of `records` that is not of [`ErrorKind::Malformed`]: without the whole ledger, no
