@@ -97,6 +97,7 @@
 mod digest;
 mod error;
 mod id;
+mod mutex;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -22,7 +22,6 @@ mod handle;
 mod json;
 mod kinds;
 mod log;
-mod mutex;
 mod options;
 mod pending;
 mod places;

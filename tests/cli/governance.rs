@@ -128,7 +128,7 @@ fn what_waits_in_the_spill_fails_the_run() {
     assert!(matches!(ledger.append(&last).unwrap(), Answer::Spilled(_)));
     lock.unlock().unwrap();
     let files = place.files();
-    let why = "missing log entry: \"pipeline\": its record waits in the spill, since the ledger could not take it";
+    let why = "missing log entry: \"pipeline\": its record waits in the spill because the ledger could not store it";
     let id = last.execution_id;
     assert_eq!(
         gate(&place, "").answer(1),
@@ -166,7 +166,7 @@ fn what_the_ledger_lost_since_it_began_fails_the_run() {
     let events =
         lost("2026-11-18T11:59:59.999Z", 4) + "torn\n{\"event\":\"lost\"}\n" + &lost("2026-11-18T12:00:01Z", 2);
     std::fs::write(place.path("logs/execution_metrics.ledger/events.jsonl"), events).unwrap();
-    let why = "missing log entry: 2 records were lost, of this run or another, as the ledger said at 2026-11-18T12:00:01.000Z";
+    let why = "missing log entry: 2 records were lost, of this run or another, as the ledger reported at 2026-11-18T12:00:01.000Z";
     assert_eq!(
         gate(&place, "").answer(1),
         format!("FAIL run-7: executions 4, in flight 0, spilled 0, reasons 1\n{why}\n")
@@ -238,7 +238,7 @@ fn what_cannot_be_judged_ends_with_2() {
     for (args, complaint) in [
         (
             "--expect bad.json",
-            "read what is expected: bad.json: read what is expected: entry 1: skill: expected a name, found \"\"",
+            "read what is expected: bad.json: read the expected executions: entry 1: skill: found \"\"; expected a name",
         ),
         (
             "--policy policy.json",

@@ -34,8 +34,8 @@ fn quota_tells_what_is_consumed_and_held() {
     let now = now();
     let quota =
         Quota::open(place.path("logs/quota.jsonl"), QuotaOptions::new(std::sync::Arc::new(move || now))).unwrap();
-    quota.record_consumption("openai-free", 2_800_000).unwrap();
-    let Grant::Held(hold) = quota.reserve("openai-free", 100_000).unwrap() else { panic!("denied") };
+    quota.record_consumption("openai-free", Some(2_800_000)).unwrap();
+    let Grant::Held(hold) = quota.reserve("openai-free", Some(100_000)).unwrap() else { panic!("denied") };
     let before = place.files();
     let status = place.run(["quota", "openai-free", "--json"]).json();
     let told = ["consumed", "held", "remaining", "pct_used", "warning_level"].map(|key| status[key].clone());
@@ -74,16 +74,16 @@ fn quota_tells_exactly_what_is_left_of_budgets_and_counts_what_is_unknown() {
     let unused = place.run(["quota", "anthropic", "--limits", "limits.json", "--json"]).json();
     assert_eq!((&unused["limit"], &unused["consumed"]), (&json!(25.5), &json!(0)));
     let now = now();
-    let mut options = QuotaOptions::new(std::sync::Arc::new(move || now));
-    options.limits = quota::Limits::from_json(OWN_LIMITS).unwrap();
+    let limits = quota::Limits::from_json(OWN_LIMITS).unwrap();
+    let options = QuotaOptions::new(std::sync::Arc::new(move || now)).limits(limits);
     let quota = Quota::open(place.path("logs/quota.jsonl"), options).unwrap();
     let (small, large) =
         (quota.budget("anthropic").unwrap(), quota.budget("a-budget-with-a-rather-long-name").unwrap());
-    small.record_consumption(usd("3.046875000001")).unwrap();
+    small.record_consumption(Some(usd("3.046875000001"))).unwrap();
     let Grant::Held(hold) = small.reserve(None).unwrap() else { panic!("denied") };
-    large.record_consumption(usd("5111.111111111111")).unwrap();
+    large.record_consumption(Some(usd("5111.111111111111"))).unwrap();
     large.record_consumption(None).unwrap();
-    let Grant::Held(held) = large.reserve(usd("1234.123456789012")).unwrap() else { panic!("denied") };
+    let Grant::Held(held) = large.reserve(Some(usd("1234.123456789012"))).unwrap() else { panic!("denied") };
     quota.record_consumption("openai-gpt4", None).unwrap();
 
     let table = place.run(["quota", "--limits", "limits.json"]).answer(0);
@@ -108,7 +108,9 @@ fn quota_tells_exactly_what_is_left_of_budgets_and_counts_what_is_unknown() {
     let amounts = r#""limit":25.5,"unit":"usd","period":"month","consumed":3.046875000001,"held":0.25,"remaining":22.203124999999,"#;
     assert!(json.contains(&format!("{amounts}\"unknown\":0,\"assumed\":1,")), "{json}");
     // Of the bundled limits nothing is known there.
-    assert!(place.run(["quota", "anthropic"]).complaint(2).contains("find the unknown limit \"anthropic\""));
+    assert!(
+        place.run(["quota", "anthropic"]).complaint(2).contains("find the limit \"anthropic\" among the known ones")
+    );
     drop((hold, held));
 }
 
@@ -120,8 +122,8 @@ fn limits_that_cannot_be_read_are_named_with_their_line() {
     std::fs::write(place.path("own.json"), OWN_LIMITS.replace("25.50", "0.0000000000001")).unwrap();
     assert_eq!(
         complaint(),
-        "runledger: read the limits: own.json: read a table of limits: line 2 (byte 4): limit: expected US dollars above \
-         0 and up to 18446744.073709551615, with at most 12 decimals, found 0.0000000000001\n"
+        "runledger: read the limits: own.json: read a table of limits: line 2 (byte 4): limit: found 0.0000000000001; \
+         expected US dollars above 0 and up to 18446744.073709551615, with at most 12 decimals\n"
     );
 }
 
@@ -146,6 +148,6 @@ fn now() -> i64 {
 fn quota_of_an_unknown_api_names_the_known_ones() {
     assert_eq!(
         Place::empty().run(["quota", "openai"]).complaint(2),
-        "runledger: find the unknown limit \"openai\", known names: github-rest; github-rest-unauthenticated; openai-free; openai-gpt4\n"
+        "runledger: find the limit \"openai\" among the known ones: github-rest; github-rest-unauthenticated; openai-free; openai-gpt4\n"
     );
 }

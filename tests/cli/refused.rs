@@ -123,7 +123,7 @@ fn a_file_with_a_key_twice_is_refused() {
         (
             "gate --run r --expect file",
             r#"[{"skill": "a", "skill": "b"}]"#,
-            "read what is expected: file: read what is expected: duplicate field `skill` at line 1 column 23".to_owned(),
+            "read what is expected: file: read the expected executions: duplicate field `skill` at line 1 column 23".to_owned(),
         ),
         (
             "cost explain gpt-4 --input 1 --prices file",

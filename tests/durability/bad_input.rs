@@ -428,14 +428,14 @@ fn quota_limits_that_do_not_parse_are_refused_whole() {
     let error = Limits::from_json(&table(&limit("a", "2"))).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("read a table of limits: line 3 (byte {byte}): the API \"a\" is named twice")
+        format!("read a table of limits: line 3 (byte {byte}): the API \"a\" is listed twice")
     );
     let error = Limits::from_json(&table(&limit("b", "0"))).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
-            "read a table of limits: line 3 (byte {byte}): limit: expected a whole number from 1 to \
-             18446744073709551615, found 0"
+            "read a table of limits: line 3 (byte {byte}): limit: found 0; expected a whole number \
+             from 1 to 18446744073709551615"
         )
     );
     let error = Limits::from_json(&table(&limit("b", "\n"))).unwrap_err();

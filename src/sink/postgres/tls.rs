@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use native_tls::{Certificate, TlsConnector, TlsConnectorBuilder};
@@ -15,6 +15,7 @@ use super::client::tls::{MakeTlsConnect, TlsConnect};
 use super::client::{CONNECT, Failed, Failure, Socket};
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
+use crate::mutex::lock;
 
 pub(super) const IS_BUILT_IN: bool = true;
 
@@ -61,7 +62,7 @@ pub(super) fn connector(wanted: &Security) -> Result<Connector> {
 
 impl Connector {
     fn met(&self) -> MutexGuard<'_, Met> {
-        self.met.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.met)
     }
 
     fn meets(&self, next: Met) {

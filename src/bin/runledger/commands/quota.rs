@@ -82,9 +82,7 @@ fn statuses(apis: &[&str], limits: &Limits, journal: &Path) -> Result<Vec<Status
     })?;
     // To open a journal that does not exist would make it.
     let tracker = if there {
-        let mut options = QuotaOptions::new(Arc::new(clock::unix_ms));
-        options.limits = limits.clone();
-        Some(Tracker::open(journal, options)?)
+        Some(Tracker::open(journal, QuotaOptions::new(Arc::new(clock::unix_ms)).limits(limits.clone()))?)
     } else {
         None
     };
