@@ -99,7 +99,7 @@ impl Precision {
     pub const DISTINCT_MAX: usize = 48 * 1024;
 }
 
-/// The baselines of all skills, or of all groups by [something else](BaselineBy), in the order of their names.
+/// The baselines of all skills, or of all groups by [something else](super::BaselineBy), in the order of their names.
 ///
 /// In JSON they are an object with the names as keys. The [`skipped`](Self::skipped) lines are not part of it.
 ///

@@ -43,9 +43,9 @@ const HOUR_MS: i64 = 3_600_000;
 ///
 /// **Drift and acceptance** come from quality controls, while tiers and models come from the execution that made the
 /// artifact. The two are matched by `run_id` and `production.artifact`, and the last control of an artifact counts. FIX
-/// is not accepted. If an execution records the outcome or the drift of its own artifact, that counts instead. An
-/// artifact without a control is in no test. An execution that used several models is in no test of models. A cancelled
-/// execution does not count for its model.
+/// is not accepted. If an execution records the outcome or the drift of its own artifact, that counts instead. Without
+/// a control, an artifact is in no test of drift, and only the success of its execution counts for its model. An
+/// execution that used several models is in no test of models. A cancelled execution does not count for its model.
 ///
 /// ```
 /// use runledger::governance::{EscalationPolicy, Escalations, Trigger};
@@ -127,7 +127,7 @@ impl Escalations {
     /// # Errors
     /// [`ErrorKind::Overflow`] if a sum of costs leaves the range of [`Usd`]. The collected records are then unusable.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
-        if self.has(record) {
+        if self.contains(record.timestamp_start) {
             self.executions += 1;
             if record.status == Some(Status::Interrupted) {
                 self.interrupted += 1;
@@ -147,7 +147,7 @@ impl Escalations {
     pub fn add_in_flight(&mut self, begun: &ExecutionMetrics, now: Timestamp) {
         let age_ms = now.unix_ms() - begun.timestamp_start.unix_ms();
         let longest_ms = i128::from(self.policy.in_flight_hours_max) * i128::from(HOUR_MS);
-        if self.has(begun) && i128::from(age_ms) > longest_ms {
+        if self.contains(begun.timestamp_start) && i128::from(age_ms) > longest_ms {
             self.overdue += 1;
             self.endless.add(begun.execution_id);
         }
@@ -159,10 +159,6 @@ impl Escalations {
         if self.contains(at) {
             self.lost = self.lost.saturating_add(records);
         }
-    }
-
-    fn has(&self, record: &ExecutionMetrics) -> bool {
-        self.contains(record.timestamp_start)
     }
 
     fn contains(&self, time: Timestamp) -> bool {
