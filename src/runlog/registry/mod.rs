@@ -28,7 +28,7 @@ pub use error::{ErrorId, ErrorStatus, RegisteredError, Severity};
 /// # let directory = tempfile::tempdir()?;
 /// # let directory = directory.path().join("run-logs");
 /// use runledger::runlog::{ErrorRegistry, ErrorStatus, Run, Severity};
-/// use runledger::{ExecutionMetrics, PriceTable, Uuid, journal, metrics::Status};
+/// use runledger::{ExecutionMetrics, PriceTable, Uuid, journal::JournalOptions, metrics::Status};
 ///
 /// let noon = || 1_771_070_400_000; // 2026-02-14T12:00:00Z, in milliseconds
 /// let registry = ErrorRegistry::open(&directory, JournalOptions::new(std::sync::Arc::new(noon)))?;

@@ -197,7 +197,7 @@ mod tests {
             ),
             // The last one counts.
             ("postgres://h?sslmode=verify-full&sslmode=disable", "postgres://h?sslmode=require&sslmode=disable&", None),
-            ("postgres://h?sslrootcert=a&sslrootcert=b@c", "postgres://h?", Some("b@c")),
+            ("postgres://u@h?sslrootcert=a&sslrootcert=b@c", "postgres://u@h?", Some("b@c")),
             // A value may contain =, and a % without digits.
             ("postgres://h?options=-c%20a=b&sslrootcert=a=b%zz", "postgres://h?options=-c%20a=b&", Some("a=b%zz")),
         ] {
