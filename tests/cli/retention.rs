@@ -258,9 +258,7 @@ fn beside_a_line_that_is_no_record_no_success_is_called_routine() {
     let end = plan.stdout.lines().last().unwrap();
     assert_eq!(end, "to keep 10, to archive 3, to delete 0; nothing was changed");
     let routine = plan.stdout.lines().find(|line| line.contains(&log_name(45, "routine"))).unwrap();
-    assert!(
-        routine.ends_with("unknown: not all records of its run are at hand, and one may mark it as an improvement")
-    );
+    assert!(routine.ends_with("unknown: some records of its run are missing, and one may mark it as an improvement"));
 }
 
 #[test]
@@ -281,13 +279,13 @@ fn a_policy_below_30_days_is_refused_before_anything_is_done() {
     let place = place();
     let before = place.files();
     let complaint = place.run(["retention", "apply", "--min-days", "29"]).complaint(2);
-    assert_eq!(complaint, "runledger: read a retention policy: min_days: expected at least 30, found 29\n");
+    assert_eq!(complaint, "runledger: read a retention policy: found min_days 29; expected at least 30\n");
     fs::write(place.path("policy.json"), r#"{"min_days": 7}"#).unwrap();
     let complaint = place.run(["retention", "apply", "--policy", "policy.json"]).complaint(2);
     assert_eq!(
         complaint,
         "runledger: read the retention policy: policy.json: \
-         read a retention policy: min_days: expected at least 30, found 7\n"
+         read a retention policy: found min_days 7; expected at least 30\n"
     );
     fs::remove_file(place.path("policy.json")).unwrap();
     assert_eq!(place.files(), before);
@@ -369,7 +367,7 @@ fn what_is_open_the_registry_says() {
         let item = items.rfind(|item| item["name"].as_str().is_some_and(|name| name.ends_with("-1.md"))).unwrap();
         (item["action"].as_str().unwrap().to_owned(), item["reason"].as_str().unwrap().to_owned())
     };
-    assert_eq!(plan(), ("keep".to_owned(), "linked to an error that is open".to_owned()));
+    assert_eq!(plan(), ("keep".to_owned(), "linked to an open error".to_owned()));
     // Of the directory, that log alone: the registry's files are not looked at.
     let items = place.run(["retention", "plan"]).answer(0);
     assert_eq!(items.lines().count(), 2, "{items}");

@@ -1,6 +1,5 @@
 //! The database and the ledger that `runledger pg` connects.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use runledger::Error;
@@ -33,14 +32,14 @@ impl Database {
     /// Returns the sink. With `for_ever`, a database that is unreachable is tried again without a limit.
     pub(crate) fn sink(&self, for_ever: bool, global: &Global) -> Result<Sink, Error> {
         let seconds = |count: u32| Duration::from_secs(count.into());
-        let mut options = SinkOptions::new();
-        options.connect_timeout = seconds(self.connect_timeout);
-        options.statement_timeout = seconds(self.statement_timeout);
-        options.retry_for = (!for_ever).then(|| seconds(self.retry_for));
         let style = global.style();
-        options.warn = Arc::new(move |error| {
-            output::warning(&format!("{}; trying again", failure::text(error)), failure::kind(error), style);
-        });
+        let options = SinkOptions::new()
+            .connect_timeout(seconds(self.connect_timeout))
+            .statement_timeout(seconds(self.statement_timeout))
+            .retry_for((!for_ever).then(|| seconds(self.retry_for)))
+            .on_warning(move |error| {
+                output::warning(&format!("{}; trying again", failure::text(error)), failure::kind(error), style);
+            });
         Sink::new(&self.database_url, options)
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn read(
     let mut logs = RunLogs::default();
     for (name, header) in headers {
         if let Ok(header) = &header {
-            let unmended = || header.run.as_ref().is_some_and(|run| marks.has_unmended_error(run));
+            let unmended = || header.run.as_ref().is_some_and(|run| marks.has_unresolved_error(run));
             if linked.get(&name).copied().unwrap_or_else(|| unmended() || header.pending) {
                 logs.open.insert(name.clone());
             }
