@@ -236,6 +236,6 @@ impl EscalationPolicy {
         if faults.is_empty() {
             return Ok(());
         }
-        Err(faults.into_iter().fold(Error::new(ErrorKind::Invalid, "check a policy"), Error::detail))
+        Err(faults.into_iter().fold(Error::new(ErrorKind::Invalid, "accept a policy"), Error::detail))
     }
 }

@@ -56,7 +56,7 @@ impl Progress {
         let Some(found) = self.lines.next_line()? else { return Ok(Next::End) };
         let malformed = |operation: &str| found.locate(Error::new(ErrorKind::Malformed, operation));
         let Some(trailer) = line::check(found.bytes).filter(|it| !chained || it.follows(&self.link)) else {
-            return Ok(Next::Damaged(malformed("leave a damaged line out of the quota")));
+            return Ok(Next::Damaged(malformed("read a damaged line of the quota")));
         };
         match serde_json::from_slice::<event::Line<'_>>(found.bytes) {
             Ok(event) => {

@@ -114,7 +114,7 @@ fn row_25_a_cut_segment_is_a_fault_a_failed_check_and_a_warning_of_each_reader()
         assert_eq!(end(&place), ("fault".to_owned(), format!("truncated: {found}: {}", path.display())));
         assert_eq!(
             place.run(["head"]).complaint(1),
-            "runledger: the ledger has faults (1), which `runledger verify` names: its head is not worth keeping\n"
+            "runledger: cannot report the head: the ledger has faults (1), which `runledger verify` lists\n"
         );
         for reader in ["list", "cost", "baseline", "tail", "metrics"] {
             let read = place.run(reader.split(' '));
@@ -139,7 +139,7 @@ fn the_next_writer_goes_on_behind_the_gap_and_says_so_once() {
         let (ledger, warnings) = open(&place, None);
         let found = format!("{kept} bytes, where {whole} had been synced");
         let warned = format!(
-            "open the ledger: {}: it was cut or changed: {found}; the next line comes after the gap, which `runledger \
+            "cannot open the ledger: {}: it was cut or changed: {found}; the next line comes after the gap, which `runledger \
              verify` names",
             place.ledger().display()
         );

@@ -313,6 +313,6 @@ fn a_directory_that_cannot_be_made_is_named() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("file"), "").unwrap();
     let error = csv::create([], place.path().join("file/logs")).unwrap_err();
-    assert!(error.to_string().starts_with("make a directory: "), "{error}");
+    assert!(error.to_string().starts_with("cannot make a directory: "), "{error}");
     assert_eq!(error.file(), Some(place.path().join("file/logs").as_path()));
 }

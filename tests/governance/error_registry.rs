@@ -367,7 +367,7 @@ fn what_cannot_be_done_is_refused_with_nothing_written() {
     let unknown = registry.set_severity(id("ERR-002"), Severity::Low).unwrap_err();
     assert_eq!(
         unknown.to_string(),
-        format!("set the severity of ERR-002: {}: no error has that number", journal.display())
+        format!("cannot set the severity of ERR-002: {}: no error has that number", journal.display())
     );
     let open = registry.reopen(id("ERR-001")).unwrap_err();
     assert_eq!(open.to_string(), "reopen ERR-001: expected a resolved error, found one that is OPEN");
@@ -442,7 +442,7 @@ fn a_registry_that_a_person_wrote_is_not_overwritten() {
     assert_eq!(
         error.to_string(),
         format!(
-            "write the error registry: {}: expected what was made from its journal, found something else, which is not \
+            "cannot write the error registry: {}: expected what was made from its journal, found something else, which is not \
              overwritten: move it away",
             path.display()
         )
@@ -507,7 +507,7 @@ fn a_damaged_line_is_warned_of_and_the_other_errors_keep_their_numbers() {
     let told: Vec<_> = errors.iter().map(|error| format!("{} {}", error.id, error.message)).collect();
     assert_eq!(told, ["ERR-002 two", "ERR-003 three"]);
     let [warning] = &fixture.warned.lock().unwrap()[..] else { panic!() };
-    assert!(warning.starts_with("leave a damaged line out of the error registry: "), "{warning}");
+    assert!(warning.starts_with("cannot read a damaged line of the error registry: "), "{warning}");
     assert!(warning.ends_with(": line 1 (byte 0)"), "{warning}");
 }
 

@@ -569,7 +569,7 @@ fn a_policy_that_cannot_be_is_refused_with_every_reason() {
         refused(impossible),
         (
             ErrorKind::Invalid,
-            "check a policy: escalation.alpha: expected more than 0 and less than 1, found 0; \
+            "cannot accept a policy: escalation.alpha: expected more than 0 and less than 1, found 0; \
              escalation.share_difference_min: expected 0 to 1, found 1.5; \
              escalation.cost_relative_max: expected 0 or more, found -0.1; \
              escalation.cost_difference_usd_min: expected 0 or more, found -1; \
@@ -599,6 +599,6 @@ fn a_policy_that_cannot_be_is_refused_with_every_reason() {
         (r#"{"gate": {"required": []}}"#, "required: expected an object, found an array"),
         (r#"{"escalation": [0.5]}"#, "escalation: expected an object, found an array"),
     ] {
-        assert_eq!(refused(text), (ErrorKind::Malformed, format!("read a policy: {why}")), "{text}");
+        assert_eq!(refused(text), (ErrorKind::Malformed, format!("cannot read a policy: {why}")), "{text}");
     }
 }

@@ -427,7 +427,7 @@ fn a_list_of_what_is_expected_that_means_nothing_is_refused() {
             "entry 2: \"a\" stands there before: give that one a count",
         ),
     ] {
-        assert_eq!(refused(text), (ErrorKind::Invalid, format!("read what is expected: {why}")));
+        assert_eq!(refused(text), (ErrorKind::Invalid, format!("cannot read what is expected: {why}")));
     }
     for (text, why) in [
         (
@@ -437,7 +437,7 @@ fn a_list_of_what_is_expected_that_means_nothing_is_refused() {
         (r#"[{"count": 2}]"#, "missing field `skill` at line 1 column 13"),
         (r#"[{"skill": "a", "count": -1}]"#, "invalid value: integer `-1`, expected u64 at line 1 column 27"),
     ] {
-        assert_eq!(refused(text), (ErrorKind::Malformed, format!("read what is expected: {why}")));
+        assert_eq!(refused(text), (ErrorKind::Malformed, format!("cannot read what is expected: {why}")));
     }
 }
 
@@ -524,7 +524,10 @@ fn data_structured() {
     let mut lines: Vec<_> = ok(run()).collect();
     lines.insert(3, malformed());
     let report = Gate::new(RUN).judge(&[], lines, [""; 0]).unwrap();
-    assert_eq!(reasons(&report), ["unstructured data: read a record from JSON: expected ident at line 1 column 2 []"]);
+    assert_eq!(
+        reasons(&report),
+        ["unstructured data: cannot read a record from JSON: expected ident at line 1 column 2 []"]
+    );
 
     let lines = ok(run()).chain((0..25).map(|_| malformed()));
     let report = Gate::new(RUN).judge(&[], lines, [""; 0]).unwrap();

@@ -152,7 +152,7 @@ fn no_ledger_and_no_address_are_said_kindly() {
     let complaint = run(&place, "postgres://localhost/x", "ship").complaint(2);
     assert_eq!(
         complaint,
-        "runledger: follow the ledger: logs/execution_metrics.jsonl: there is no ledger of this name; \
+        "runledger: cannot follow the ledger: logs/execution_metrics.jsonl: there is no ledger of this name; \
          --ledger PATH or RUNLEDGER_PATH names another ledger\n"
     );
     let complaint = output(command().env_remove("DATABASE_URL").args(["pg", "status"])).complaint(2);

@@ -71,8 +71,8 @@ fn a_stopped_server_is_given_up_after_its_time() {
     let sinks = [(); 2].map(|()| given_back.recv_timeout(Duration::from_secs(30)).unwrap());
     server.signal("CONT");
     for ((mut sink, there, made), records) in sinks.into_iter().zip([2, 0]) {
-        assert_eq!(there, "look at the tables: no answer within 5.5 s: the connection was given up");
-        assert_eq!(made, "connect to the database: no answer within 2 s: the connection was given up");
+        assert_eq!(there, "cannot look at the tables: no answer within 5.5 s: the connection was given up");
+        assert_eq!(made, "cannot connect to the database: no answer within 2 s: the connection was given up");
         assert_eq!(sink.ship(&mut Follower::open(&path).unwrap(), &[]).unwrap().records, records);
     }
 }

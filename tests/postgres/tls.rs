@@ -143,7 +143,7 @@ fn a_certificate_of_an_authority_that_is_not_trusted_is_refused() {
     let Some(server) = SECURED.as_ref() else { return };
     for mode in ["require", "verify-full"] {
         let error = refused(&with(server, "localhost", &format!("sslmode={mode}"), None));
-        assert!(error.starts_with("connect to the database: no TLS with localhost: "), "{error}");
+        assert!(error.starts_with("cannot connect to the database: no TLS with localhost: "), "{error}");
         assert!(error.contains("certificate verify failed"), "{error}");
         assert!(
             error.ends_with(
@@ -183,7 +183,7 @@ fn a_certificate_for_another_host_is_refused() {
     for mode in ["require", "verify-full"] {
         let words = format!("sslmode={mode}");
         let error = refused(&with(server, "127.0.0.1", &words, Some("ca.pem")));
-        assert!(error.starts_with("connect to the database: no TLS with 127.0.0.1: "), "{error}");
+        assert!(error.starts_with("cannot connect to the database: no TLS with 127.0.0.1: "), "{error}");
         assert!(error.contains("mismatch") && error.contains("expected a certificate for 127.0.0.1 of"), "{error}");
         // An address without a name is the name.
         let url = with(server, "127.0.0.1", &words, Some("ca.pem"));
@@ -205,7 +205,7 @@ fn a_server_without_tls_is_refused_when_it_is_asked_for_and_taken_when_not() {
     for mode in ["require", "verify-full"] {
         assert_eq!(
             refused(&with(&server, "127.0.0.1", &format!("sslmode={mode}"), None)),
-            "connect to the database: the server 127.0.0.1 is without TLS, which the address asks for: switch it on \
+            "cannot connect to the database: the server 127.0.0.1 is without TLS, which the address asks for: switch it on \
              there (ssl = on), or say sslmode=prefer or sslmode=disable"
         );
     }
@@ -226,7 +226,7 @@ fn roots_that_cannot_be_read_are_named() {
     assert_eq!(
         refused(&with(server, "localhost", "sslmode=require", Some("empty.pem"))),
         format!(
-            "read the certificates of sslrootcert: {}: expected certificates in PEM (-----BEGIN CERTIFICATE-----), found none",
+            "cannot read the certificates of sslrootcert: {}: expected certificates in PEM (-----BEGIN CERTIFICATE-----), found none",
             server.path("certificates/empty.pem").display()
         )
     );
@@ -238,7 +238,7 @@ fn roots_that_nothing_would_be_checked_against_are_refused() {
         let error = Sink::new(&format!("postgres://u:{SECRET}@localhost/x?{words}"), once()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "read the database's address: it names an sslrootcert, and without sslmode=require or sslmode=verify-full no \
+            "cannot read the database's address: it names an sslrootcert, and without sslmode=require or sslmode=verify-full no \
              certificate is checked"
         );
     }

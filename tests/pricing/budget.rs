@@ -62,7 +62,7 @@ fn dollars_and_tokens_cannot_be_mixed() {
         quota.reserve("anthropic", 1).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Invalid);
-        let why = "find the limit of \"anthropic\": it is in usd: ask its budget (Quota::budget)";
+        let why = "cannot find the limit of \"anthropic\": it is in usd: ask its budget (Quota::budget)";
         assert_eq!(error.to_string(), why);
     }
     let error = quota.budget("openai-gpt4").unwrap_err();

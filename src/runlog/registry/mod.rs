@@ -235,7 +235,7 @@ fn folded(mut lines: Lines, warn: &journal::Warn) -> Result<Fold> {
     let mut fold = Fold::default();
     while let Some(found) = lines.next_line()? {
         if line::check(found.bytes).is_none() {
-            let error = Error::new(ErrorKind::Malformed, "leave a damaged line out of the error registry");
+            let error = Error::new(ErrorKind::Malformed, "read a damaged line of the error registry");
             warn(&found.locate(error));
             continue;
         }
