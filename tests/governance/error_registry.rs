@@ -370,9 +370,9 @@ fn what_cannot_be_done_is_refused_with_nothing_written() {
         format!("cannot set the severity of ERR-002: {}: no error has that number", journal.display())
     );
     let open = registry.reopen(id("ERR-001")).unwrap_err();
-    assert_eq!(open.to_string(), "reopen ERR-001: expected a resolved error, found one that is OPEN");
+    assert_eq!(open.to_string(), "cannot reopen ERR-001: expected a resolved error, found one that is OPEN");
     let empty = registry.resolve(id("ERR-001"), " \n").unwrap_err();
-    assert_eq!(empty.to_string(), "resolve ERR-001: expected how it was mended, found nothing");
+    assert_eq!(empty.to_string(), "cannot resolve ERR-001: expected how it was mended, found nothing");
     assert!([unknown, open, empty].iter().all(|error| error.kind() == ErrorKind::Invalid));
     assert_eq!(fixture.journal(), before);
     for wrong in ["ERR-000", "ERR-", "ERR-1x", "ERR-+1", "1", "ERR-99999999999999999999", "é€"] {

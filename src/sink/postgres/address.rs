@@ -261,7 +261,7 @@ mod tests {
         for mode in ["allow", "verify-ca", "secret", ""] {
             assert_eq!(
                 split(&format!("postgres://h?sslmode={mode}")).unwrap_err().to_string(),
-                "read the database's address: expected sslmode to be disable, prefer, require or verify-full, found another"
+                "cannot read the database's address: expected sslmode to be disable, prefer, require or verify-full, found another"
             );
         }
     }
