@@ -314,7 +314,7 @@ fn the_machinery_of_another_file_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Unsuitable);
     assert_eq!(
         place.text(&error),
-        "open the ledger: /execution_metrics.ledger: the directory belongs to \"execution_metrics.json\": give the new \
+        "cannot open the ledger: /execution_metrics.ledger: the directory belongs to \"execution_metrics.json\": give the new \
          ledger another name"
     );
 }

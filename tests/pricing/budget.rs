@@ -87,7 +87,7 @@ fn what_no_window_can_hold_is_refused_and_not_recorded() {
             assert_eq!(error.kind(), ErrorKind::Invalid);
             assert_eq!(
                 error.to_string(),
-                format!("count {amount} usd of \"anthropic\": expected 0 to 18446744.073709551615")
+                format!("cannot count {amount} usd of \"anthropic\": expected 0 to 18446744.073709551615")
             );
         }
     }
@@ -95,7 +95,7 @@ fn what_no_window_can_hold_is_refused_and_not_recorded() {
     assert_eq!(sums(&budget.record_consumption(usd("18446744.073709551615")).unwrap())[2], "0");
     let error = budget.record_consumption(usd("0.000000000001")).unwrap_err();
     assert_eq!((error.kind(), fixture.lines()), (ErrorKind::Overflow, 1));
-    assert_eq!(error.to_string(), "add 0.000000000001 usd of \"anthropic\"");
+    assert_eq!(error.to_string(), "cannot add 0.000000000001 usd of \"anthropic\"");
 }
 
 // Reservation, settlement, release, expiry.
