@@ -257,7 +257,7 @@ fn head_over_several_segments_and_of_an_empty_ledger() {
 fn head_is_not_given_of_a_ledger_with_faults() {
     assert_eq!(
         Place::new().with_a_foreign_line().run(["head"]).complaint(1),
-        "runledger: the ledger has faults (1), which `runledger verify` names: its head is not worth keeping\n"
+        "runledger: cannot report the head: the ledger has faults (1), which `runledger verify` lists\n"
     );
 }
 
@@ -320,9 +320,9 @@ fn a_file_without_a_head_is_not_taken_for_one() {
     std::fs::write(place.path("empty"), "\n").unwrap();
     std::fs::write(place.path("other"), "{}").unwrap();
     let complaint = |file: &str| place.run(["verify", "--head", file]).complaint(2);
-    assert_eq!(complaint("empty"), "runledger: read a head: empty: the file is empty\n");
-    assert_eq!(complaint("other"), "runledger: read a head: other: missing field `ledger` at line 1 column 2\n");
-    assert_eq!(complaint("none"), "runledger: read a head: none: No such file or directory (os error 2)\n");
+    assert_eq!(complaint("empty"), "runledger: cannot read a head: empty: the file is empty\n");
+    assert_eq!(complaint("other"), "runledger: cannot read a head: other: missing field `ledger` at line 1 column 2\n");
+    assert_eq!(complaint("none"), "runledger: cannot read a head: none: No such file or directory (os error 2)\n");
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn baseline_does_not_write_over_the_ledger_nor_without_one() {
     let before = std::fs::read(place.ledger()).unwrap();
     assert_eq!(
         place.run(["baseline", "--out", "logs/../logs/execution_metrics.jsonl"]).complaint(2),
-        "runledger: write the baselines: logs/../logs/execution_metrics.jsonl: this is the ledger\n"
+        "runledger: cannot write the baselines: logs/../logs/execution_metrics.jsonl: this is the ledger\n"
     );
     assert_eq!(std::fs::read(place.ledger()).unwrap(), before);
     std::fs::write(place.path("kept"), "kept").unwrap();
@@ -370,7 +370,7 @@ fn baseline_does_not_write_over_the_ledger_nor_without_one() {
     assert_eq!(std::fs::read_to_string(place.path("kept")).unwrap(), "kept");
     assert_eq!(
         place.run(["baseline", "--out", "none/b.json"]).complaint(2),
-        "runledger: write the baselines: none/b.json: No such file or directory (os error 2)\n"
+        "runledger: cannot write the baselines: none/b.json: No such file or directory (os error 2)\n"
     );
 }
 
@@ -380,7 +380,7 @@ fn a_line_that_is_no_record_is_named_and_counted_and_the_others_are_read() {
     let text = std::fs::read_to_string(place.ledger()).unwrap();
     let byte: usize = text.split_inclusive('\n').take(2).map(str::len).sum();
     let first = format!(
-        "read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte {byte}): expected ident at line 1 column 2"
+        "cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte {byte}): expected ident at line 1 column 2"
     );
     let second = "lines that are no records, passed over: 1";
     for command in ["list", "show 019c5d2a-5", "cost", "cost discrepancy", "baseline"] {
@@ -416,13 +416,13 @@ fn without_a_ledger_no_command_answers() {
     for command in ["list", "show 1", "cost", "cost discrepancy", "baseline"] {
         assert_eq!(
             place.run(command.split(' ')).complaint(2),
-            "runledger: open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
+            "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
              --ledger PATH or RUNLEDGER_PATH names another ledger\n"
         );
     }
     assert_eq!(
         place.run(["verify", "--json", "--ledger", "none"]).complaint(2),
-        "{\"error\":\"verify the ledger: none: there is no ledger of this name; \
+        "{\"error\":\"cannot verify the ledger: none: there is no ledger of this name; \
          --ledger PATH or RUNLEDGER_PATH names another ledger\",\"kind\":\"io\"}\n"
     );
     assert_eq!(place.files(), Vec::<PathBuf>::new());
@@ -494,7 +494,10 @@ fn an_answer_that_cannot_be_written_is_no_answer() {
     let place = Place::new();
     let mut list = command();
     list.current_dir(place.directory.path()).arg("list").stdout(full);
-    assert_eq!(output(&mut list).complaint(2), "runledger: write the output: No space left on device (os error 28)\n");
+    assert_eq!(
+        output(&mut list).complaint(2),
+        "runledger: cannot write the output: No space left on device (os error 28)\n"
+    );
 }
 
 #[test]
@@ -571,7 +574,7 @@ fn a_symbolic_link_is_named_as_one() {
         linked.args(["20", env!("CARGO_BIN_EXE_runledger"), "--ledger", "link.jsonl"]).args(command.split(' '));
         assert_eq!(
             output(linked.current_dir(place.directory.path())).complaint(2),
-            "runledger: open a ledger to read: link.jsonl: found a symbolic link; expected a regular file. Name the \
+            "runledger: cannot open a ledger to read: link.jsonl: found a symbolic link; expected a regular file. Name the \
              file that it leads to\n",
             "{command}"
         );
@@ -601,7 +604,7 @@ fn row_18_a_directory_is_named_as_one() {
     for command in ["list", "verify", "head", "cost", "baseline"] {
         assert_eq!(
             place.run([command]).complaint(2),
-            "runledger: open a ledger to read: logs/execution_metrics.jsonl: found a directory, a FIFO or a device; \
+            "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: found a directory, a FIFO or a device; \
              expected a regular file\n",
             "{command}"
         );

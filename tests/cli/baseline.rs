@@ -171,13 +171,15 @@ fn freeze_names_the_lines_that_are_no_records_and_refuses_a_week_to_come() {
     let Output { code, stderr, .. } = run(&place, "baseline freeze --week 2026-02-10");
     assert_eq!(code, Some(0));
     assert!(
-        stderr.starts_with("runledger: warning: read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte"),
+        stderr.starts_with(
+            "runledger: warning: cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte"
+        ),
         "{stderr}"
     );
     assert!(stderr.ends_with("\nrunledger: warning: lines that are no records, passed over: 1\n"), "{stderr}");
     assert_eq!(
         run(&place, "baseline freeze --week 9999-12-27").complaint(2),
-        "runledger: freeze baselines: expected a week that has begun, found the one from 9999-12-27T00:00:00.000Z on\n"
+        "runledger: cannot freeze baselines: expected a week that has begun, found the one from 9999-12-27T00:00:00.000Z on\n"
     );
     // This week, whichever it is: after all of the executions.
     let Output { code, stdout, .. } = run(&place, "baseline freeze");

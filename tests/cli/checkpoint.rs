@@ -76,7 +76,7 @@ fn a_baseline_of_a_grown_ledger_is_that_of_all_its_records() {
 fn lines_that_were_passed_over_are_told_again() {
     let place = long_place().with_a_foreign_line();
     let warnings = "\
-runledger: warning: read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte 17796): expected ident at line 1 \
+runledger: warning: cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte 17796): expected ident at line 1 \
 column 2
 runledger: warning: lines that are no records, passed over: 1
 ";
@@ -100,7 +100,7 @@ fn a_checkpoint_that_is_not_believed_is_said_and_made_again() {
     assert_eq!((output.code, output.stdout), (Some(0), expected.clone()));
     assert_eq!(
         output.stderr,
-        "runledger: use a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: it is damaged; all records were read instead\n"
+        "runledger: cannot use a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: it is damaged; all records were read instead\n"
     );
     assert_eq!(answer(&place, "baseline"), expected);
     assert_eq!(fs::read(&path).unwrap(), whole);
@@ -109,7 +109,7 @@ fn a_checkpoint_that_is_not_believed_is_said_and_made_again() {
     let output = place.run(["baseline", "--json"]);
     assert_eq!(
         output.stderr,
-        "{\"kind\":\"stale\",\"note\":\"use a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: another version of runledger wrote it, or none; all records were read instead\"}\n"
+        "{\"kind\":\"stale\",\"note\":\"cannot use a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: another version of runledger wrote it, or none; all records were read instead\"}\n"
     );
     assert_eq!(answer(&place, "baseline"), expected);
 }
@@ -137,7 +137,7 @@ fn where_no_checkpoint_can_be_kept_the_baselines_are_computed_all_the_same() {
         assert_eq!((output.code, output.stdout), (Some(0), expected.clone()));
         assert_eq!(
             output.stderr,
-            "runledger: keep a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: what was read now is read again each time: \
+            "runledger: cannot keep a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: what was read now is read again each time: \
              found a directory, a FIFO or a device; expected a regular file\n"
         );
     }
@@ -158,7 +158,7 @@ fn a_read_only_file_system_is_said_once() {
     assert_eq!((output.code, output.stdout), (Some(0), expected.clone()));
     assert_eq!(
         output.stderr,
-        "runledger: keep a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: what was read now is read again each time: \
+        "runledger: cannot keep a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: what was read now is read again each time: \
          Read-only file system (os error 30)\n"
     );
     // One that was kept before is used there.

@@ -85,7 +85,7 @@ fn while_the_lock_is_kept_commands_run_and_spill() {
     let spilled = run(&place, "b", "echo ran; exit 7");
     assert_eq!((spilled.code, spilled.stdout.as_str()), (Some(7), "ran\n"));
     let reason = format!(
-        "runledger: warning: the record was spilled: acquire the lock: {}: other processes held it at every attempt for 1000 ms\n",
+        "runledger: warning: the record was spilled: cannot acquire the lock: {}: other processes held it at every attempt for 1000 ms\n",
         std::fs::canonicalize(place.path("logs/execution_metrics.ledger/lock")).unwrap().display()
     );
     assert_eq!(spilled.stderr, reason);

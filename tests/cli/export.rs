@@ -178,7 +178,7 @@ fn processes_that_export_at_once_get_each_its_own_number() {
 fn what_cannot_be_done_is_refused_before_anything_is_written() {
     let place = Place::empty();
     let complaint = place.run(["export", "csv", "--dir", "out"]).complaint(2);
-    assert!(complaint.contains("open a ledger to read: logs/execution_metrics.jsonl"), "{complaint}");
+    assert!(complaint.contains("cannot open a ledger to read: logs/execution_metrics.jsonl"), "{complaint}");
     assert!(place.run(["export", "csv", "--out", "file.csv"]).complaint(2).contains("possible values: -"));
     assert!(place.run(["export", "csv", "--out", "-", "--dir", "."]).complaint(2).contains("cannot be used with"));
     assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), 0);

@@ -216,7 +216,7 @@ fn an_edited_ledger_fails_every_run() {
 fn a_line_that_is_no_record_fails_the_run() {
     let answer = gate(&Place::with(&run()).with_a_foreign_line(), "").answer(1);
     assert!(
-        answer.contains("\nunstructured data: read a record from JSON: logs/execution_metrics.jsonl: line 3 "),
+        answer.contains("\nunstructured data: cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 "),
         "{answer}"
     );
     assert!(answer.contains("\nbroken integrity: torn: logs/execution_metrics.jsonl: line 3 "), "{answer}");
@@ -238,17 +238,17 @@ fn what_cannot_be_judged_ends_with_2() {
     for (args, complaint) in [
         (
             "--expect bad.json",
-            "read what is expected: bad.json: read the expected executions: entry 1: skill: found \"\"; expected a name",
+            "cannot read what is expected: bad.json: read the expected executions: entry 1: skill: found \"\"; expected a name",
         ),
         (
             "--policy policy.json",
-            "read a policy: policy.json: read a policy: unknown field `gates`, expected `gate` or `escalation` at line 1 column 8",
+            "cannot read a policy: policy.json: unknown field `gates`, expected `gate` or `escalation` at line 1 column 8",
         ),
-        ("--policy none.json", "read a policy: none.json: No such file or directory (os error 2)"),
-        ("--expect none.json", "read what is expected: none.json: No such file or directory (os error 2)"),
+        ("--policy none.json", "cannot read a policy: none.json: No such file or directory (os error 2)"),
+        ("--expect none.json", "cannot read what is expected: none.json: No such file or directory (os error 2)"),
         (
             "--ledger none.jsonl",
-            "open a ledger to read: none.jsonl: there is no such file; --ledger PATH or RUNLEDGER_PATH names another ledger",
+            "cannot open a ledger to read: none.jsonl: there is no such file; --ledger PATH or RUNLEDGER_PATH names another ledger",
         ),
     ] {
         assert_eq!(gate(&place, args).complaint(2), format!("runledger: {complaint}\n"));

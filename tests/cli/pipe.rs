@@ -125,13 +125,19 @@ fn what_is_no_record_is_refused_with_its_reasons_and_its_line_and_nothing_is_wri
     assert_eq!(
         answers(&pipe(&place, input.concat()).answer(1)),
         [
-            malformed(1, "read a record from JSON: expected ident at column 2"),
-            malformed(4, "read a record from JSON: expected a JSON object, found a list"),
-            malformed(5, "read a record from JSON: missing field `skill_name`"),
-            malformed(6, "read a record from JSON: invalid type: string \"s\", expected a JSON object at column 3"),
+            malformed(1, "cannot read a record from JSON: expected ident at column 2"),
+            malformed(4, "cannot read a record from JSON: expected a JSON object, found a list"),
+            malformed(5, "cannot read a record from JSON: missing field `skill_name`"),
+            malformed(
+                6,
+                "cannot read a record from JSON: invalid type: string \"s\", expected a JSON object at column 3"
+            ),
             malformed(7, "invalid utf-8 sequence of 1 bytes from index 16"),
-            malformed(8, "read a record from JSON: duplicate field `skill_name` at column 130"),
-            malformed(9, "read a record from JSON: invalid type: null, expected a formatted UUID string at column 20"),
+            malformed(8, "cannot read a record from JSON: duplicate field `skill_name` at column 130"),
+            malformed(
+                9,
+                "cannot read a record from JSON: invalid type: null, expected a formatted UUID string at column 20"
+            ),
             invalid(10, &["skill_name: expected a name, found \"\"", "confidence_score: expected 0 to 1, found 2"]),
             invalid(
                 11,
@@ -251,7 +257,7 @@ fn what_the_ledger_does_not_take_in_time_is_answered_as_spilled_and_comes_back()
     let spilled: Value = serde_json::from_str(&ask(&records[1])).unwrap();
     lock.unlock().unwrap();
     let reason = format!(
-        "acquire the lock: {}: other processes held it at every attempt for 1000 ms",
+        "cannot acquire the lock: {}: other processes held it at every attempt for 1000 ms",
         std::fs::canonicalize(place.path("logs/execution_metrics.ledger/lock")).unwrap().display()
     );
     let id = records[1].execution_id;

@@ -273,7 +273,7 @@ fn every_command_ends_in_silence_when_nobody_reads_it() {
             drop(reader);
             let output = run(&place, UNREAD, &script, unread);
             let complaint =
-                output.stderr.lines().find(|line| line.contains("write the output") || line.contains("panic"));
+                output.stderr.lines().find(|line| line.contains("cannot write the output") || line.contains("panic"));
             assert_eq!(complaint, None, "{script}");
             let codes = std::fs::read_to_string(place.path("codes")).unwrap();
             let silent = codes.lines().count() > 1 && codes.lines().all(|code| code == "0");
@@ -310,6 +310,6 @@ fn an_answer_to_a_full_disk_is_no_answer() {
         let mut command = command();
         command.current_dir(place.directory.path()).args(name.split(' ')).stdout(full);
         let complaint = output(&mut command).complaint(2);
-        assert_eq!(complaint, "runledger: write the output: No space left on device (os error 28)\n", "{name}");
+        assert_eq!(complaint, "runledger: cannot write the output: No space left on device (os error 28)\n", "{name}");
     }
 }

@@ -109,7 +109,10 @@ fn quota_tells_exactly_what_is_left_of_budgets_and_counts_what_is_unknown() {
     assert!(json.contains(&format!("{amounts}\"unknown\":0,\"assumed\":1,")), "{json}");
     // Of the bundled limits nothing is known there.
     assert!(
-        place.run(["quota", "anthropic"]).complaint(2).contains("find the limit \"anthropic\" among the known ones")
+        place
+            .run(["quota", "anthropic"])
+            .complaint(2)
+            .contains("cannot find the limit \"anthropic\" among the known ones")
     );
     drop((hold, held));
 }
@@ -118,11 +121,11 @@ fn quota_tells_exactly_what_is_left_of_budgets_and_counts_what_is_unknown() {
 fn limits_that_cannot_be_read_are_named_with_their_line() {
     let place = Place::empty();
     let complaint = || place.run(["quota", "--limits", "own.json"]).complaint(2);
-    assert_eq!(complaint(), "runledger: read the limits: own.json: No such file or directory (os error 2)\n");
+    assert_eq!(complaint(), "runledger: cannot read the limits: own.json: No such file or directory (os error 2)\n");
     std::fs::write(place.path("own.json"), OWN_LIMITS.replace("25.50", "0.0000000000001")).unwrap();
     assert_eq!(
         complaint(),
-        "runledger: read the limits: own.json: read a table of limits: line 2 (byte 4): limit: found 0.0000000000001; \
+        "runledger: read the limits: own.json: cannot read a table of limits: line 2 (byte 4): limit: found 0.0000000000001; \
          expected US dollars above 0 and up to 18446744.073709551615, with at most 12 decimals\n"
     );
 }
@@ -148,6 +151,6 @@ fn now() -> i64 {
 fn quota_of_an_unknown_api_names_the_known_ones() {
     assert_eq!(
         Place::empty().run(["quota", "openai"]).complaint(2),
-        "runledger: find the limit \"openai\" among the known ones: github-rest; github-rest-unauthenticated; openai-free; openai-gpt4\n"
+        "runledger: cannot find the limit \"openai\" among the known ones: github-rest; github-rest-unauthenticated; openai-free; openai-gpt4\n"
     );
 }

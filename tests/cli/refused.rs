@@ -65,7 +65,7 @@ fn a_line_of_the_pipe_with_a_key_twice_is_refused_with_its_place() {
     let good = format!("{{{RECORD},\"tags\":{{\"a\":{{\"a\":1}}}}}}");
     let found = answers(fed(&place, &["pipe"], &[good, tags.clone(), unknown.clone()].join("\n")), 1);
     let refused = |line: u64, key: &str, column: usize| {
-        let reason = format!("read a record from JSON: duplicate key \"{key}\" at column {column}");
+        let reason = format!("cannot read a record from JSON: duplicate key \"{key}\" at column {column}");
         json!({"execution_id": null, "seq": null, "answer": "refused", "line": line, "kind": "malformed", "reasons": [reason]})
     };
     assert_eq!(found[0]["answer"], "durable");
@@ -107,28 +107,28 @@ fn a_file_with_a_key_twice_is_refused() {
         (
             "verify --head file",
             twice.as_str(),
-            format!("read a head: file: duplicate key \"note\" at line 2 column {column}"),
+            format!("cannot read a head: file: duplicate key \"note\" at line 2 column {column}"),
         ),
         (
             "policy file",
             r#"{"gate": {}, "gate": {}}"#,
-            "read a policy: file: read a policy: duplicate field `gate` at line 1 column 19".to_owned(),
+            "cannot read a policy: file: duplicate field `gate` at line 1 column 19".to_owned(),
         ),
         (
             "quota --limits file",
             r#"[{"api": "a", "api": "b"}]"#,
-            "read the limits: file: read a table of limits: line 1 (byte 18): duplicate field `api` at line 1 column 19"
+            "cannot read a table of limits: file: line 1 (byte 18): duplicate field `api` at line 1 column 19"
                 .to_owned(),
         ),
         (
             "gate --run r --expect file",
             r#"[{"skill": "a", "skill": "b"}]"#,
-            "read what is expected: file: read the expected executions: duplicate field `skill` at line 1 column 23".to_owned(),
+            "cannot read what is expected: file: read the expected executions: duplicate field `skill` at line 1 column 23".to_owned(),
         ),
         (
             "cost explain gpt-4 --input 1 --prices file",
             r#"{"version": "1", "version": "2"}"#,
-            "read prices: file: read a price table: line 1 (byte 25): duplicate field `version` at line 1 column 26"
+            "cannot read a price table: file: line 1 (byte 25): duplicate field `version` at line 1 column 26"
                 .to_owned(),
         ),
     ] {

@@ -279,13 +279,13 @@ fn a_policy_below_30_days_is_refused_before_anything_is_done() {
     let place = place();
     let before = place.files();
     let complaint = place.run(["retention", "apply", "--min-days", "29"]).complaint(2);
-    assert_eq!(complaint, "runledger: read a retention policy: found min_days 29; expected at least 30\n");
+    assert_eq!(complaint, "runledger: cannot read a retention policy: found min_days 29; expected at least 30\n");
     fs::write(place.path("policy.json"), r#"{"min_days": 7}"#).unwrap();
     let complaint = place.run(["retention", "apply", "--policy", "policy.json"]).complaint(2);
     assert_eq!(
         complaint,
         "runledger: read the retention policy: policy.json: \
-         read a retention policy: found min_days 7; expected at least 30\n"
+         cannot read a retention policy: found min_days 7; expected at least 30\n"
     );
     fs::remove_file(place.path("policy.json")).unwrap();
     assert_eq!(place.files(), before);
@@ -295,9 +295,12 @@ fn a_policy_below_30_days_is_refused_before_anything_is_done() {
 fn a_directory_that_is_not_there_is_said() {
     let place = place();
     let complaint = place.run(["retention", "plan", "--run-logs", "absent"]).complaint(2);
-    assert_eq!(complaint, "runledger: list the run logs: absent: No such file or directory (os error 2)\n");
+    assert_eq!(complaint, "runledger: cannot list the run logs: absent: No such file or directory (os error 2)\n");
     let complaint = Place::empty().run(["retention", "apply"]).complaint(2);
-    assert!(complaint.starts_with("runledger: open a ledger to read: logs/execution_metrics.jsonl: "), "{complaint}");
+    assert!(
+        complaint.starts_with("runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: "),
+        "{complaint}"
+    );
     let place = Place::with(&commands::records());
     assert_eq!(
         place.run(["retention", "plan"]).answer(0),

@@ -83,7 +83,7 @@ fn what_cannot_be_run_is_127_or_126_and_failed() {
         ("/", 126, "/: Permission denied (os error 13)"),
     ] {
         let output = place.run(["run", "--skill", "job", "--", program, "argument"]);
-        let reason = format!("run the command: {why}");
+        let reason = format!("cannot run the command: {why}");
         assert_eq!(output, told(code, "", &format!("runledger: {reason}\n")));
         let record = records(&place).pop().unwrap();
         assert_eq!((record.status, record.error_code), (Some(Status::Failed), Some(code.into())));
@@ -324,7 +324,7 @@ fn a_ledger_that_fails_keeps_no_command_from_running() {
     let place = Place::empty();
     std::fs::create_dir_all(place.ledger()).unwrap();
     let reason = format!(
-        " until a command can open the ledger: open the ledger: {}: found a directory; expected a regular file. \
+        " until a command can open the ledger: cannot open the ledger: {}: found a directory; expected a regular file. \
          Choose another path",
         place.ledger().display()
     );
@@ -394,7 +394,7 @@ fn an_environment_that_says_nonsense_is_a_warning() {
     let output = output(command.env("RUNLEDGER_RUN_ID", "r-1").args(["run", "--skill", "job", "--", "true"]));
     let warnings = "\
 runledger: warning: RUNLEDGER_PARENT_EXECUTION_ID is passed over: invalid character: found `y` at 0
-runledger: warning: TRACEPARENT is passed over: read a traceparent: expected 00-<32 hex digits>-<16 hex digits>-<2 hex digits> in lower case, found \"x\\u{1b}\"
+runledger: warning: TRACEPARENT is passed over: cannot read a traceparent: expected 00-<32 hex digits>-<16 hex digits>-<2 hex digits> in lower case, found \"x\\u{1b}\"
 ";
     assert_eq!(output, told(0, "", warnings));
     let run = the_record(&place).run;

@@ -203,7 +203,7 @@ fn what_is_not_there_is_answered_so_and_makes_nothing() {
     assert_eq!(absent("errors reopen ERR-003"), "runledger: no error has the number ERR-003\n");
     assert_eq!(
         place.run(["errors", "reopen", "ERR-001"]).complaint(2),
-        "runledger: reopen ERR-001: found an error that is OPEN; expected a resolved one\n"
+        "runledger: cannot reopen ERR-001: found an error that is OPEN; expected a resolved one\n"
     );
     for wrong in ["errors show 1", "errors severity ERR-001 BAD", "errors resolve ERR-001", "export markdown", "export"]
     {

@@ -197,14 +197,14 @@ fn what_has_ended_or_never_began_is_refused_with_code_1() {
     complete(&place, &id, &["--status", "cancelled"]).answer(0);
     let end = the_record(&place).timestamp_end.unwrap();
     let ended = error(&place, &format!("{id} has ended already at {end}: cancelled"));
-    let error_of_completing = format!("complete an execution: {ended}");
+    let error_of_completing = format!("cannot complete an execution: {ended}");
     assert_refused(&complete(&place, &id, &[]), 1, Some(&id), &error_of_completing, "ended");
-    let error_of_marking = format!("mark an execution's progress: {ended}");
+    let error_of_marking = format!("cannot mark an execution's progress: {ended}");
     assert_refused(&progress(&place, &id, &["--stage", "x"]), 1, Some(&id), &error_of_marking, "ended");
 
     let id = "019c5d2a-5a40-7000-8000-000000000001";
     let found = format!("expected an execution that was started here and has not ended, found none of the id {id}");
-    let error = format!("complete an execution: {}", error(&place, &found));
+    let error = format!("cannot complete an execution: {}", error(&place, &found));
     assert_refused(&complete(&place, id, &[]), 1, Some(id), &error, "unknown_execution");
     assert_eq!(records(&place).len(), 1);
 }
@@ -214,7 +214,7 @@ fn what_is_impossible_is_refused_with_code_2_and_changes_nothing() {
     let place = Place::empty();
     let id = started(&place);
     let refused = |output: &Output, found: &str| {
-        assert_refused(output, 2, Some(&id), &format!("validate a record: {found}"), "invalid");
+        assert_refused(output, 2, Some(&id), &format!("cannot accept a record: {found}"), "invalid");
     };
     let percent = |percent| progress(&place, &id, &["--stage", "x", "--percent", percent]);
     refused(&percent("101"), "progress.percent: expected 0 to 100, found 101");
@@ -273,7 +273,7 @@ fn a_ledger_that_cannot_be_opened_is_an_answer_too() {
     std::fs::create_dir_all(place.ledger()).unwrap();
     let output = place.run(["start", "--agent", "a"]);
     let error = format!(
-        "open the ledger: {}",
+        "cannot open the ledger: {}",
         error(&place, "found a directory; expected a regular file. Choose another path")
     );
     assert_refused(&output, 2, None, &error, "unsuitable");
@@ -379,7 +379,7 @@ fn open_makes_no_ledger() {
     let place = Place::empty();
     assert_eq!(
         place.run(["open"]).complaint(2),
-        "runledger: open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
+        "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
          --ledger PATH or RUNLEDGER_PATH names another ledger\n"
     );
     assert_eq!(place.files(), Vec::<PathBuf>::new());

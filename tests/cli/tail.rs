@@ -105,7 +105,7 @@ fn without_a_ledger_it_does_not_answer() {
     for args in [&["tail"][..], &["tail", "-f"]] {
         assert_eq!(
             Place::empty().run(args).complaint(2),
-            "runledger: open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
+            "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
              --ledger PATH or RUNLEDGER_PATH names another ledger\n"
         );
     }

@@ -67,7 +67,7 @@ fn events_go_to_a_new_file_of_their_owners_alone_and_never_over_another() {
 
     std::fs::write(&path, "kept").unwrap();
     let complaint = place.run(["export", "workflow", "--out", "events.jsonl"]).complaint(2);
-    assert_eq!(complaint, "runledger: write workflow events: events.jsonl: entity already exists\n");
+    assert_eq!(complaint, "runledger: cannot write workflow events: events.jsonl: entity already exists\n");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
 }
 
@@ -79,7 +79,7 @@ fn what_cannot_be_written_whole_is_not_there() {
     let files = place.files();
     let complaint = place.run(["export", "workflow", "--out", "events.jsonl"]).complaint(2);
     assert!(
-        complaint.contains("open a segment to read: logs/execution_metrics.ledger/sealed/000001.jsonl"),
+        complaint.contains("cannot open a segment to read: logs/execution_metrics.ledger/sealed/000001.jsonl"),
         "{complaint}"
     );
     assert_eq!(place.files(), files);
@@ -100,7 +100,7 @@ fn without_a_ledger_no_file_is_made() {
     let complaint = place.run(["export", "workflow", "--out", "events.jsonl"]).complaint(2);
     assert_eq!(
         complaint,
-        "runledger: open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
+        "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
          --ledger PATH or RUNLEDGER_PATH names another ledger\n"
     );
     assert!(!place.path("events.jsonl").exists());
@@ -111,7 +111,9 @@ fn a_foreign_line_is_named_and_counted() {
     let place = Place::with(&records()).with_a_foreign_line();
     let Output { code, stdout, stderr } = place.run(["export", "workflow"]);
     assert_eq!((code, stdout), (Some(0), events(&records())));
-    assert!(stderr.starts_with("runledger: warning: read a record from JSON: logs/execution_metrics.jsonl: line 3"));
+    assert!(
+        stderr.starts_with("runledger: warning: cannot read a record from JSON: logs/execution_metrics.jsonl: line 3")
+    );
     assert!(stderr.contains("\nrunledger: warning: lines that are no records, passed over: 1\n"), "{stderr}");
 }
 

@@ -326,6 +326,6 @@ fn a_directory_that_cannot_be_created_is_named() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("file"), "").unwrap();
     let error = csv::create([], place.path().join("file/logs")).unwrap_err();
-    assert!(error.to_string().starts_with("create a directory: "), "{error}");
+    assert!(error.to_string().starts_with("cannot create a directory: "), "{error}");
     assert_eq!(error.file(), Some(place.path().join("file/logs").as_path()));
 }

@@ -367,14 +367,14 @@ fn impossible_changes_are_refused_with_nothing_written() {
     let unknown = registry.set_severity(id("ERR-002"), Severity::Low).unwrap_err();
     assert_eq!(
         unknown.to_string(),
-        format!("set the severity of ERR-002: {}: found no error with that number", journal.display())
+        format!("cannot set the severity of ERR-002: {}: found no error with that number", journal.display())
     );
     let open = registry.reopen(id("ERR-001")).unwrap_err();
-    assert_eq!(open.to_string(), "reopen ERR-001: found an error that is OPEN; expected a resolved one");
+    assert_eq!(open.to_string(), "cannot reopen ERR-001: found an error that is OPEN; expected a resolved one");
     let empty = registry.resolve(id("ERR-001"), " \n").unwrap_err();
     assert_eq!(
         empty.to_string(),
-        "resolve ERR-001: found an empty resolution; expected a text that says how the error was resolved"
+        "cannot resolve ERR-001: found an empty resolution; expected a text that says how the error was resolved"
     );
     assert!([unknown, open, empty].iter().all(|error| error.kind() == ErrorKind::Invalid));
     assert_eq!(fixture.journal(), before);
@@ -445,7 +445,7 @@ fn a_registry_that_a_person_wrote_is_not_overwritten() {
     assert_eq!(
         error.to_string(),
         format!(
-            "write the error registry: {}: found another file; expected one written from the journal. Move the file away",
+            "cannot write the error registry: {}: found another file; expected one written from the journal. Move the file away",
             path.display()
         )
     );
@@ -509,7 +509,7 @@ fn a_damaged_line_is_warned_of_and_the_other_errors_keep_their_numbers() {
     let listed: Vec<_> = errors.iter().map(|error| format!("{} {}", error.id, error.message)).collect();
     assert_eq!(listed, ["ERR-002 two", "ERR-003 three"]);
     let [warning] = &fixture.warned.lock().unwrap()[..] else { panic!() };
-    assert!(warning.starts_with("read a line of the error registry: "), "{warning}");
+    assert!(warning.starts_with("cannot read a line of the error registry: "), "{warning}");
     assert!(warning.ends_with(": line 1 (byte 0): found a damaged line, which was skipped"), "{warning}");
 }
 

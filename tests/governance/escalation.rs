@@ -573,7 +573,7 @@ fn an_invalid_policy_is_refused_with_every_reason() {
         refused(impossible),
         (
             ErrorKind::Invalid,
-            "accept the policy: escalation.alpha: found 0; expected more than 0 and less than 1; \
+            "cannot accept the policy: escalation.alpha: found 0; expected more than 0 and less than 1; \
              escalation.share_difference_min: found 1.5; expected 0 to 1; \
              escalation.cost_relative_max: found -0.1; expected 0 or more; \
              escalation.cost_difference_usd_min: found -1; expected 0 or more; \
@@ -603,6 +603,6 @@ fn an_invalid_policy_is_refused_with_every_reason() {
         (r#"{"gate": {"required": []}}"#, "required: found an array; expected an object"),
         (r#"{"escalation": [0.5]}"#, "escalation: found an array; expected an object"),
     ] {
-        assert_eq!(refused(text), (ErrorKind::Malformed, format!("read a policy: {why}")), "{text}");
+        assert_eq!(refused(text), (ErrorKind::Malformed, format!("cannot read a policy: {why}")), "{text}");
     }
 }

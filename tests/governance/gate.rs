@@ -424,7 +424,7 @@ fn invalid_expectations_are_refused() {
         ),
         (r#"[{"skill": "a"}, {"skill": "a", "count": 2}]"#, "entry 2: \"a\" is listed before. Give that entry a count"),
     ] {
-        assert_eq!(refused(text), (ErrorKind::Invalid, format!("read the expected executions: {why}")));
+        assert_eq!(refused(text), (ErrorKind::Invalid, format!("cannot read the expected executions: {why}")));
     }
     for (text, why) in [
         (
@@ -434,7 +434,7 @@ fn invalid_expectations_are_refused() {
         (r#"[{"count": 2}]"#, "missing field `skill` at line 1 column 13"),
         (r#"[{"skill": "a", "count": -1}]"#, "invalid value: integer `-1`, expected u64 at line 1 column 27"),
     ] {
-        assert_eq!(refused(text), (ErrorKind::Malformed, format!("read the expected executions: {why}")));
+        assert_eq!(refused(text), (ErrorKind::Malformed, format!("cannot read the expected executions: {why}")));
     }
 }
 
@@ -521,7 +521,10 @@ fn data_structured() {
     let mut lines: Vec<_> = ok(run()).collect();
     lines.insert(3, malformed());
     let report = Gate::new(RUN).judge(&[], lines, [""; 0]).unwrap();
-    assert_eq!(reasons(&report), ["unstructured data: read a record from JSON: expected ident at line 1 column 2 []"]);
+    assert_eq!(
+        reasons(&report),
+        ["unstructured data: cannot read a record from JSON: expected ident at line 1 column 2 []"]
+    );
 
     let lines = ok(run()).chain((0..25).map(|_| malformed()));
     let report = Gate::new(RUN).judge(&[], lines, [""; 0]).unwrap();

@@ -65,7 +65,7 @@ fn keep_run_logs_for_30_days_minimum() {
 fn a_policy_below_30_days_or_with_anything_else_is_refused() {
     let error = RetentionPolicy::from_json(r#"{"min_days": 29}"#).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert_eq!(error.to_string(), "read a retention policy: found min_days 29; expected at least 30");
+    assert_eq!(error.to_string(), "cannot read a retention policy: found min_days 29; expected at least 30");
     assert_eq!(RetentionPolicy::from_json("{}").unwrap(), RetentionPolicy::default());
     let default = RetentionPolicy::default();
     assert_eq!((default.min_days, default.failed), (30, FailedRuns::Keep));

@@ -269,7 +269,7 @@ fn of_several_records_of_one_execution_the_last_counts() {
     assert_eq!(run.executions(), [ended]);
     let error = Run::new("r-9", []).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert_eq!(error.to_string(), "log the run \"r-9\": found no records of it; expected at least one");
+    assert_eq!(error.to_string(), "cannot log the run \"r-9\": found no records of it; expected at least one");
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn a_text_that_is_not_a_run_log_is_refused_with_its_line() {
         assert_eq!((error.kind(), error.line()), (ErrorKind::Malformed, Some(line)), "{from}: {error}");
     }
     let error = RunLog::parse("").unwrap_err();
-    assert_eq!(error.to_string(), "read a run log: line 1 (byte 0): found \"\"; expected # Run Log:");
+    assert_eq!(error.to_string(), "cannot read a run log: line 1 (byte 0): found \"\"; expected # Run Log:");
     assert_eq!(RunLog::parse(&text.replace('\n', "\r\n")).unwrap(), RunLog::parse(&text).unwrap());
 }
 
@@ -528,7 +528,7 @@ fn a_log_of_the_largest_sizes_is_written_or_refused() {
     assert!(text.contains("| Estimated Cost | $170,141,183,460,469,231,731,687,303.715884105727 |"), "{text}");
     let error = RunLog::new(&Run::new("r-1", [dear, dearer]).unwrap(), prices()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Overflow);
-    assert_eq!(error.to_string(), "log the run \"r-1\": the sum of its costs is out of range");
+    assert_eq!(error.to_string(), "cannot log the run \"r-1\": the sum of its costs is out of range");
 }
 
 #[test]

@@ -355,7 +355,7 @@ fn without_the_tables_a_ship_fails_and_says_what_to_do() {
     let error = sink(&database.url).ship(&mut Follower::open(&path).unwrap(), &[]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "check the table agent_execution_logs: found no such table. Create it with `runledger pg migrate`"
+        "cannot check the table agent_execution_logs: found no such table. Create it with `runledger pg migrate`"
     );
 }
 
@@ -393,7 +393,7 @@ fn an_error_within_a_batch_leaves_nothing_of_it_and_the_next_ship_brings_all() {
     let options = options.on_warning(move |_| *count.lock().unwrap() += 1);
     let mut sink = Sink::new(&place.database.url, options).unwrap();
     let error = sink.ship(&mut Follower::open(place.path()).unwrap(), &[]).unwrap_err();
-    assert_eq!(error.to_string(), "store the last shipped line: no space left (SQLSTATE 53100)");
+    assert_eq!(error.to_string(), "cannot store the last shipped line: no space left (SQLSTATE 53100)");
     assert!(*warned.lock().unwrap() >= 2, "it was not retried");
     assert_eq!(place.ask("SELECT count(*)::text FROM agent_execution_logs"), ["0"]);
     place.database.client().batch_execute("DROP TRIGGER refuse ON runledger_shipments").unwrap();

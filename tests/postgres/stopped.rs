@@ -69,8 +69,14 @@ fn a_stopped_server_is_reported_after_the_time_limit() {
     let sinks = [(); 2].map(|()| receiver.recv_timeout(Duration::from_secs(30)).unwrap());
     server.signal("CONT");
     for ((mut sink, open, new), records) in sinks.into_iter().zip([2, 0]) {
-        assert_eq!(open, "check the tables: the server did not answer within 5.5 s, and the connection was closed");
-        assert_eq!(new, "connect to the database: the server did not answer within 2 s, and the connection was closed");
+        assert_eq!(
+            open,
+            "cannot check the tables: the server did not answer within 5.5 s, and the connection was closed"
+        );
+        assert_eq!(
+            new,
+            "cannot connect to the database: the server did not answer within 2 s, and the connection was closed"
+        );
         assert_eq!(sink.ship(&mut Follower::open(&path).unwrap(), &[]).unwrap().records, records);
     }
 }

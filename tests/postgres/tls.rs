@@ -139,7 +139,7 @@ fn a_certificate_of_an_authority_that_is_not_trusted_is_refused() {
     let Some(server) = SECURED.as_ref() else { return };
     for mode in ["require", "verify-full"] {
         let error = refused(&with(server, "localhost", &format!("sslmode={mode}"), None));
-        assert!(error.starts_with("connect to the database: no TLS with localhost: "), "{error}");
+        assert!(error.starts_with("cannot connect to the database: no TLS with localhost: "), "{error}");
         assert!(error.contains("certificate verify failed"), "{error}");
         assert!(
             error.ends_with(
@@ -179,7 +179,7 @@ fn a_certificate_for_another_host_is_refused() {
     for mode in ["require", "verify-full"] {
         let words = format!("sslmode={mode}");
         let error = refused(&with(server, "127.0.0.1", &words, Some("ca.pem")));
-        assert!(error.starts_with("connect to the database: no TLS with 127.0.0.1: "), "{error}");
+        assert!(error.starts_with("cannot connect to the database: no TLS with 127.0.0.1: "), "{error}");
         assert!(error.contains("mismatch") && error.contains("expected a certificate for 127.0.0.1 from"), "{error}");
         // Without a host name, the certificate must be valid for the IP address.
         let url = with(server, "127.0.0.1", &words, Some("ca.pem"));
@@ -202,7 +202,7 @@ fn a_server_without_tls_is_refused_only_if_tls_is_required() {
     for mode in ["require", "verify-full"] {
         assert_eq!(
             refused(&with(&server, "127.0.0.1", &format!("sslmode={mode}"), None)),
-            "connect to the database: found no TLS on the server 127.0.0.1; expected it, as the address says. Set \
+            "cannot connect to the database: found no TLS on the server 127.0.0.1; expected it, as the address says. Set \
              ssl = on there, or use sslmode=prefer or sslmode=disable"
         );
     }
@@ -223,7 +223,7 @@ fn roots_that_cannot_be_read_are_named() {
     assert_eq!(
         refused(&with(server, "localhost", "sslmode=require", Some("empty.pem"))),
         format!(
-            "read the certificates of sslrootcert: {}: found no certificates; expected some in PEM (-----BEGIN \
+            "cannot read the certificates of sslrootcert: {}: found no certificates; expected some in PEM (-----BEGIN \
              CERTIFICATE-----)",
             server.path("certificates/empty.pem").display()
         )
@@ -236,7 +236,7 @@ fn roots_are_refused_if_no_certificate_is_checked() {
         let error = Sink::new(&format!("postgres://u:{SECRET}@localhost/x?{words}"), once()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "read the database's address: found sslrootcert; expected sslmode=require or sslmode=verify-full with it, \
+            "cannot read the database's address: found sslrootcert; expected sslmode=require or sslmode=verify-full with it, \
              since no certificate is checked without them"
         );
     }

@@ -63,7 +63,7 @@ fn dollars_and_tokens_cannot_be_mixed() {
         quota.reserve("anthropic", Some(1)).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Invalid);
-        let why = "read the limit of \"anthropic\": it is in usd. Use its budget (Quota::budget)";
+        let why = "cannot read the limit of \"anthropic\": it is in usd. Use its budget (Quota::budget)";
         assert_eq!(error.to_string(), why);
     }
     let error = quota.budget("openai-gpt4").unwrap_err();
@@ -88,7 +88,7 @@ fn amounts_that_no_window_can_hold_are_refused_and_not_recorded() {
             assert_eq!(error.kind(), ErrorKind::Invalid);
             assert_eq!(
                 error.to_string(),
-                format!("count {amount} usd of \"anthropic\": expected 0 to 18446744.073709551615")
+                format!("cannot count {amount} usd of \"anthropic\": expected 0 to 18446744.073709551615")
             );
         }
     }
@@ -96,7 +96,7 @@ fn amounts_that_no_window_can_hold_are_refused_and_not_recorded() {
     assert_eq!(sums(&budget.record_consumption(Some(usd("18446744.073709551615"))).unwrap())[2], "0");
     let error = budget.record_consumption(Some(usd("0.000000000001"))).unwrap_err();
     assert_eq!((error.kind(), fixture.lines()), (ErrorKind::Overflow, 1));
-    assert_eq!(error.to_string(), "add 0.000000000001 usd of \"anthropic\"");
+    assert_eq!(error.to_string(), "cannot add 0.000000000001 usd of \"anthropic\"");
 }
 
 // Reservation, settlement, release, expiry.

@@ -11,5 +11,5 @@ use crate::input_file;
 pub(crate) fn read(path: Option<&Path>) -> Result<Policy, Failure> {
     let Some(path) = path else { return Ok(Policy::default()) };
     let text = input_file::read("read a policy", path)?;
-    Policy::from_json(&text).map_err(|source| Failure::Policy { path: path.to_owned(), source })
+    Ok(Policy::from_json(&text).map_err(|error| error.path(path))?)
 }

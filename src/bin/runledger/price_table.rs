@@ -20,8 +20,7 @@ impl OwnPrices {
     pub(crate) fn table(&self) -> Result<PriceTable, Failure> {
         let bundled = PriceTable::bundled()?;
         let Some(path) = &self.prices else { return Ok(bundled.clone()) };
-        let own = PriceTable::from_json(&read_text(path)?);
-        let own = own.map_err(|source| Failure::Prices { path: path.clone(), source })?;
+        let own = PriceTable::from_json(&read_text(path)?).map_err(|error| error.path(path))?;
         Ok(own.or(bundled))
     }
 }

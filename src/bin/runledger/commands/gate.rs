@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 fn expected(path: Option<&Path>) -> Result<Expectations, Failure> {
     let Some(path) = path else { return Ok(Expectations::default()) };
     let text = input_file::read("read what is expected", path)?;
-    Expectations::from_json(&text).map_err(|source| Failure::Expected { path: path.to_owned(), source })
+    Ok(Expectations::from_json(&text).map_err(|error| error.path(path))?)
 }
 
 fn write(report: &GateReport, out: &mut impl Write) -> Result<(), Failure> {

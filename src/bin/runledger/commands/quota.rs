@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 fn limits(own: Option<&Path>) -> Result<Limits, Failure> {
     let Some(path) = own else { return Ok(Limits::bundled()) };
     let text = input_file::read("read the limits", path)?;
-    let own = Limits::from_json(&text).map_err(|source| Failure::Limits { path: path.to_owned(), source })?;
+    let own = Limits::from_json(&text).map_err(|error| error.path(path))?;
     Ok(Limits::bundled().with(own))
 }
 

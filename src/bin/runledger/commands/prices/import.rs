@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         Project::GenaiPrices => import::genai_prices(&text, &stamp),
         Project::Litellm => import::litellm(&text, &stamp),
     };
-    let malformed = |source| Failure::Prices { path: args.file.clone(), source };
+    let malformed = |error: runledger::Error| error.path(&args.file);
     let imported = imported.map_err(malformed)?;
     // Only a valid table may be written.
     runledger::PriceTable::from_json(&imported.json).map_err(malformed)?;

@@ -67,8 +67,7 @@ impl Scope {
             None => RetentionPolicy::default(),
             Some(path) => {
                 let json = input_file::read("read the retention policy", path)?;
-                RetentionPolicy::from_json(&json)
-                    .map_err(|source| Failure::RetentionPolicy { path: path.clone(), source })?
+                RetentionPolicy::from_json(&json).map_err(|error| error.path(path))?
             }
         };
         policy.min_days = self.min_days.unwrap_or(policy.min_days);

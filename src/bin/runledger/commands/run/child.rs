@@ -155,7 +155,7 @@ fn outcome(
                 (128 + signal, format!("ended by signal {signal}"))
             }
         },
-        Err(error) => (ExitCode::CouldNot.code().into(), format!("wait for the command: {error}")),
+        Err(error) => (ExitCode::CouldNot.code().into(), format!("cannot wait for the command: {error}")),
     };
     let status = match code {
         0 => Status::Success,
