@@ -1,4 +1,4 @@
-//! Values of arguments that several commands take.
+//! Parsers of values that several commands take as arguments.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Reads metadata.
+/// Reads metadata, which is a JSON object.
 pub(crate) fn object(text: &str) -> Result<Map<String, Value>, String> {
     runledger::json::from_str(text)
         .map_err(|error| format!("expected a JSON object such as {{\"key\": \"value\"}}: {error}"))

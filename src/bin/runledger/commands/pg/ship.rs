@@ -15,17 +15,17 @@ use crate::global::Global;
 use crate::records;
 use crate::term::{cell, output};
 
-/// Copy every record that the database has not
+/// Copy the records that the database does not have
 ///
-/// Lines of the ledger that are no records are passed over, and stderr names them. A ledger that was cut or rewritten
-/// since the last ship is refused.
+/// Prints the number of records, and the last line that was copied. Lines of the ledger that are not records are
+/// skipped, and stderr names them. A ledger that was truncated or rewritten since the last call is refused.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: keep the database up to date until the command is ended
+#[command(after_help = "Example: keep the database up to date until the command is stopped
   DATABASE_URL=postgres://agent:secret@localhost/observability runledger pg ship --follow")]
 pub(crate) struct Args {
     #[command(flatten)]
     database: Database,
-    /// Go on, and look for new records every second
+    /// Keep running, and copy new records every second
     #[arg(long)]
     follow: bool,
 }
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let mut ledger = open(global)?;
     let mut is_first = true;
     loop {
-        // Before the ledger is read: an execution that ends meanwhile has its record there, which wins.
+        // These are read before the ledger. If an execution ends meanwhile, its record in the ledger wins.
         let in_flight: Vec<_> = in_flight(&global.ledger)?.into_iter().map(|begun| begun.record).collect();
         let shipped = sink.ship(&mut ledger, &in_flight)?;
         records::warn_of(&shipped.skipped, global);
