@@ -41,8 +41,8 @@ fn list_chooses_by_skill_and_status_and_gives_the_newest_last() {
     assert_eq!(list("--skill blog-publish --status success --all"), lines(&records[4..]));
     assert_eq!(list("--skill blog-publish --limit 1"), lines(&records[4..]));
     assert_eq!(list("--skill blog"), "");
-    let heading = "start (UTC)  skill  status  ms  tokens  usd  id\n";
-    assert_eq!(place.run(["list", "--skill", "blog"]).answer(0), heading);
+    let none = "No execution matches. `runledger list` shows the last ones.\n";
+    assert_eq!(place.run(["list", "--skill", "blog"]).answer(0), none);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn list_names_the_damage_in_what_it_reads() {
     let named = |output: commands::Output| output.stderr.lines().map(ToOwned::to_owned).collect::<Vec<_>>();
     let rare = named(list("--limit 1 --skill rare"));
     assert!(rare[0].contains("many.jsonl: line 2002 (byte "), "{rare:?}");
-    assert_eq!(rare[1..], ["runledger: warning: lines that are no records, passed over: 1"]);
+    assert_eq!(rare[1..], ["runledger: warning: skipped lines that are not records: 1"]);
     let all = named(list("--all --skill rare"));
     assert!(all[0].contains("many.jsonl: line 1 (byte 0)"), "{all:?}");
     assert_eq!((&all[1], all.len()), (&rare[0], 3));
@@ -331,9 +331,9 @@ fn baseline_is_a_table_that_counts_the_unknown() {
         Place::new().run(["baseline"]).answer(0),
         "\
 skill               runs success p50 ms p95 ms p99 ms   mean usd mean tokens
-blog-publish           3     0.5  22950  42795  44559 0.03450025      1657.5
-git-push-autonomous    1       1   3200   3200   3200       0.06        1500
-übersetzen-日本語      1       1      7      7      7          -           -
+blog-publish           3   50.0%  22950  42795  44559 0.03450025      1657.5
+git-push-autonomous    1  100.0%   3200   3200   3200       0.06        1500
+übersetzen-日本語      1  100.0%      7      7      7          -           -
 unknown of blog-publish: outcome 1, latency 1, cost 2, tokens 1
 unknown of übersetzen-日本語: cost 1, tokens 1
 "
@@ -381,7 +381,7 @@ fn a_line_that_is_no_record_is_named_and_counted_and_the_others_are_read() {
     let first = format!(
         "read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte {byte}): expected ident at line 1 column 2"
     );
-    let second = "lines that are no records, passed over: 1";
+    let second = "skipped lines that are not records: 1";
     for command in ["list", "show 019c5d2a-5", "cost", "cost discrepancy", "baseline"] {
         let args = || command.split(' ');
         let warned = place.run(args());
@@ -405,7 +405,7 @@ fn of_many_lines_that_are_no_records_the_first_are_named_and_all_are_counted() {
         let stderr = place.run([command, "--ledger", "noise"]).stderr;
         assert_eq!(stderr.lines().count(), 21);
         assert!(stderr.contains(" line 20 (byte 38): "), "{stderr}");
-        assert!(stderr.ends_with("warning: lines that are no records, passed over: 1000\n"), "{stderr}");
+        assert!(stderr.ends_with("warning: skipped lines that are not records: 1000\n"), "{stderr}");
     }
 }
 
@@ -553,7 +553,7 @@ fn a_period_that_ends_before_it_begins_is_refused() {
 #[test]
 fn help_has_the_exit_codes() {
     let help = output(command().arg("--help")).answer(0);
-    for code in ["  0  done; the answer is yes", "  1  done; the answer is no", "  2  it could not be done"] {
+    for code in ["  0  done; the answer is yes", "  1  done; the answer is no", "  2  the command failed"] {
         assert!(help.contains(code), "{help}");
     }
 }

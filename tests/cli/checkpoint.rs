@@ -78,7 +78,7 @@ fn lines_that_were_passed_over_are_told_again() {
     let warnings = "\
 runledger: warning: read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte 17796): expected ident at line 1 \
 column 2
-runledger: warning: lines that are no records, passed over: 1
+runledger: warning: skipped lines that are not records: 1
 ";
     for time in ["first", "second"] {
         let output = place.run(["baseline"]);

@@ -104,7 +104,7 @@ fn questions_are_answered_before_1970() {
     let price = clock.run("price", r#"{"model":"gpt-4","usage":{"input_tokens":1}}"#).answer(0);
     assert_eq!(hour(&serde_json::from_str::<Value>(&price).unwrap()["at"]), "1969-12-31T23");
     assert_eq!(clock.json("quota openai-gpt4 --json")["resets_at"], "1970-01-01T00:00:00.000Z");
-    assert!(clock.run("baseline", "").answer(0).contains("\nc         1        1 "));
+    assert!(clock.run("baseline", "").answer(0).contains("\nc         1   100.0% "));
     assert!(clock.run("baseline freeze", "").answer(0).contains("frozen for the week from 1969-12-29T00:00:00.000Z"));
     assert!(clock.run("compare", "").answer(0).ends_with("the week from 1969-12-29T00:00:00.000Z\n"));
     assert_eq!(clock.run("gate --run r", "").answer(0), "PASS r: executions 1, in flight 0, spilled 0, reasons 0\n");

@@ -307,28 +307,28 @@ fn discrepancy_compares_estimates_with_costs() {
     assert_eq!(
         cost(&with_estimates(), "discrepancy"),
         "\
-model  both  estimate  actual  difference       %  est. only  act. only
-free      1    0.0000  0.0000      0.0000       -          0          0
-gpt-5     2    0.1200  0.0985     -0.0215  -17.9%          0          0
-o3        0         -       -           -       -          1          1
-total     3    0.1200  0.0985     -0.0215  -17.9%          1          1
+model  both  est. usd  act. usd  diff. usd       %  est. only  act. only
+free      1    0.0000    0.0000     0.0000       -          0          0
+gpt-5     2    0.1200    0.0985    -0.0215  -17.9%          0          0
+o3        0         -         -          -       -          1          1
+total     3    0.1200    0.0985    -0.0215  -17.9%          1          1
 
-model  largest excess  of the execution
-gpt-5          0.0035  00000000-0001-0000-0000-000000000001
-total          0.0035  00000000-0001-0000-0000-000000000001
+model  excess usd  of the execution
+gpt-5      0.0035  00000000-0001-0000-0000-000000000001
+total      0.0035  00000000-0001-0000-0000-000000000001
 
-skill  both  estimate  actual  difference       %  est. only  act. only
-draw      2    0.1000  0.0750     -0.0250  -25.0%          0          1
-write     1    0.0200  0.0235      0.0035   17.5%          1          0
-total     3    0.1200  0.0985     -0.0215  -17.9%          1          1
+skill  both  est. usd  act. usd  diff. usd       %  est. only  act. only
+draw      2    0.1000    0.0750    -0.0250  -25.0%          0          1
+write     1    0.0200    0.0235     0.0035   17.5%          1          0
+total     3    0.1200    0.0985    -0.0215  -17.9%          1          1
 
-skill  largest excess  of the execution
-write          0.0035  00000000-0001-0000-0000-000000000001
-total          0.0035  00000000-0001-0000-0000-000000000001
+skill  excess usd  of the execution
+write      0.0035  00000000-0001-0000-0000-000000000001
+total      0.0035  00000000-0001-0000-0000-000000000001
 "
     );
-    let nothing = "both  estimate  actual  difference  %  est. only  act. only\n";
-    let total = "total     0         -       -           -  -          0          0\n";
+    let nothing = "both  est. usd  act. usd  diff. usd  %  est. only  act. only\n";
+    let total = "total     0         -         -          -  -          0          0\n";
     let of_nothing = format!("model  {nothing}{total}\nskill  {nothing}{total}");
     assert_eq!(cost(&with_estimates(), "discrepancy --since 2026-11-02"), of_nothing);
 }

@@ -140,7 +140,7 @@ fn where_no_ledger_can_be_the_record_is_kept_until_one_can() {
         assert_eq!((kept.code, kept.stdout.as_str()), (Some(7), "ran\n"));
         let spill = place.path("state/runledger/spill");
         let [file] = <[_; 1]>::try_from(names(&spill)).unwrap();
-        let warning = format!("runledger: warning: the record is kept in {}", spill.join(&file).display());
+        let warning = format!("runledger: warning: the record is stored in {}", spill.join(&file).display());
         assert!(kept.stderr.starts_with(&warning), "{}", kept.stderr);
         assert_eq!(spill.metadata().unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(spill.join(&file).metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -296,7 +296,7 @@ fn a_record_whose_ledgers_directory_was_deleted_goes_to_no_other() {
     let mut shell = Command::new("sh");
     shell.args(["-c", &script]).current_dir(place.path("gone")).env("XDG_STATE_HOME", place.path("state"));
     let kept = output(&mut shell);
-    assert!(kept.stderr.starts_with("runledger: warning: the record is kept in "), "{kept:?}");
+    assert!(kept.stderr.starts_with("runledger: warning: the record is stored in "), "{kept:?}");
     output(at(&place).args(["--ledger", "x.jsonl", "run", "--skill", "b", "--", "true"])).answer(0);
     let records = Records::open(place.path("x.jsonl")).unwrap().map(|record| record.unwrap().skill_name);
     assert_eq!(records.collect::<Vec<_>>(), ["b"]);

@@ -58,7 +58,7 @@ fn why_nothing_of_a_run_is_there_is_said() {
     let place = place();
     fs::write(place.ledger(), lines(&[execution(1, 0)]) + "{\"run\":{\"run_id\":\"run-9\"}}\n").unwrap();
     let complaint = place.run(["export", "csv", "--run", "run-9"]).complaint(1);
-    assert!(complaint.contains("line 2 (byte ") && complaint.contains("passed over: 1"), "{complaint}");
+    assert!(complaint.contains("line 2 (byte ") && complaint.contains("are not records: 1"), "{complaint}");
     assert!(complaint.ends_with("runledger: no execution belongs to the run \"run-9\"\n"), "{complaint}");
 
     let place = Place::empty();
@@ -126,7 +126,7 @@ fn what_waits_in_the_spill_is_told_of() {
     lock.lock().unwrap();
     assert!(matches!(ledger.append(&execution(2, 60)).unwrap(), Answer::Spilled(_)));
     lock.unlock().unwrap();
-    let warning = "runledger: warning: records that wait in the spill, left out until the ledger has them: 1\n";
+    let warning = "runledger: warning: records in the spill are left out until the ledger has them: 1\n";
     let rows = HEADER.to_owned() + &row("run-1", "12:00");
     let export = || place.run(["export", "csv", "--out", "-"]);
     assert_eq!(export(), told(&rows, &format!("{warning}runledger: rows: 1\n")));

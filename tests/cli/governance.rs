@@ -151,7 +151,7 @@ fn what_waits_in_the_spill_fails_the_run() {
          00000000-0001-0000-0000-000000000001\n  00000000-0002-0000-0000-000000000002\n\
          missing log entry: \"qc-grader\": its parent 00000000-0004-0000-0000-000000000004 has no record\n  \
          00000000-0003-0000-0000-000000000003\n\
-         broken integrity: the spill holds what is no record: the rest of a write, or a damaged record\n"
+         broken integrity: the spill contains data that is not a record: the rest of a write, or a damaged record\n"
     );
     std::fs::write(&spill, whole).unwrap();
     drop(ledger);
@@ -186,7 +186,7 @@ fn child_runs_are_named() {
     assert_eq!(
         gate(&place, "").answer(0),
         "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n\
-         child runs, each with a gate of its own: 2\n  run\\n7a\n  run-7b\n"
+         child runs, which need gates of their own: 2\n  run\\n7a\n  run-7b\n"
     );
     assert_eq!(
         gate(&place, "--json").answer(0),

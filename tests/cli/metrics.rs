@@ -62,22 +62,7 @@ fn child_runs_are_chosen_when_they_are_asked_for() {
 
 #[test]
 fn of_nothing_everything_is_unknown() {
-    let nothing = "\
-executions: 0
-
-shot type  shots  regens  a shot  untold  known  failed  rate  high risk
-all            0       -       -       0      0       0     -
-
-drift  times  share
-
-scene  execs  usd  unpriced
-
-tier  times  share
-
-model  known  failed  rate  unknown
-
-qc violation  times  share
-";
+    let nothing = "No execution matches. `runledger list` shows the last ones.\n";
     assert_eq!(metrics(&place(&[]), ""), nothing);
     assert_eq!(metrics(&place(&production()), "--since 2027-01-01"), nothing);
     assert_eq!(

@@ -191,7 +191,8 @@ fn verify_says_where_the_ledger_begins_and_the_archive_verifies() {
     place.run(["retention", "apply"]).answer(0);
     let here = place.run(["verify"]).answer(0);
     let archive = place.path("logs/archive/execution_metrics.jsonl");
-    let starts = format!("starts    seq 5 (no fault: the lines before it are in {})\nfaults    0\n", archive.display());
+    let starts =
+        format!("starts    seq 5 (not a fault: the lines before it are in {})\nfaults    0\n", archive.display());
     assert!(here.starts_with("lines     5\nsegments  3\n") && here.ends_with(&starts), "{here}");
     let json = place.run(["verify", "--json"]).json();
     assert_eq!(
@@ -210,7 +211,7 @@ fn a_gate_says_what_of_the_ledger_is_in_an_archive() {
     place.run(["retention", "apply"]).answer(0);
     let archive = place.path("logs/archive/execution_metrics.jsonl");
     let found = place.run(["gate", "--run", "young"]);
-    let note = format!("runledger: lines up to 4 are in an archive, and not judged: {}\n", archive.display());
+    let note = format!("runledger: lines up to 4 are in an archive and are not judged: {}\n", archive.display());
     assert_eq!((found.code, found.stderr), (Some(0), note));
     assert_eq!(found.stdout, "PASS young: executions 2, in flight 0, spilled 0, reasons 0\n");
     let there = ["gate", "--run", "routine", "--ledger"].map(AsRef::as_ref).into_iter().chain([archive.as_os_str()]);
@@ -253,7 +254,7 @@ fn beside_a_line_that_is_no_record_no_success_is_called_routine() {
     fs::write(place.ledger(), format!("no record\n{last}")).unwrap();
     let plan = place.run(["retention", "plan"]);
     assert_eq!(plan.code, Some(0));
-    assert!(plan.stderr.contains("lines that are no records, passed over: 1\n"), "{}", plan.stderr);
+    assert!(plan.stderr.contains("skipped lines that are not records: 1\n"), "{}", plan.stderr);
     let end = plan.stdout.lines().last().unwrap();
     assert_eq!(end, "to keep 10, to archive 3, to delete 0; nothing was changed");
     let routine = plan.stdout.lines().find(|line| line.contains(&log_name(45, "routine"))).unwrap();

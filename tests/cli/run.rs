@@ -328,7 +328,7 @@ fn a_ledger_that_fails_keeps_no_command_from_running() {
          choose another path",
         place.ledger().display()
     );
-    let is_kept = |warning: &str| warning.starts_with("the record is kept in ") && warning.ends_with(&reason);
+    let is_kept = |warning: &str| warning.starts_with("the record is stored in ") && warning.ends_with(&reason);
     let output = run(&place, &[], "echo out; exit 5");
     assert_eq!((output.code, output.stdout.as_str()), (Some(5), "out\n"));
     let warning = output.stderr.strip_prefix("runledger: warning: ").unwrap();
@@ -359,7 +359,7 @@ fn a_ledger_that_takes_no_record_changes_no_exit_code() {
     let output = output(command.args(["run", "--skill", "job", "--", "sh", "-c", "exit 9"]));
     assert_eq!((output.code, output.stdout.as_str()), (Some(9), ""));
     let warnings: Vec<_> = output.stderr.lines().map(|line| line.split(": ").nth(2).unwrap()).collect();
-    assert_eq!(warnings, ["a record cannot be kept elsewhere", "the command is not recorded"], "{}", output.stderr);
+    assert_eq!(warnings, ["a record cannot be stored elsewhere", "the command is not recorded"], "{}", output.stderr);
 }
 
 #[test]
@@ -393,8 +393,8 @@ fn an_environment_that_says_nonsense_is_a_warning() {
     command.current_dir(place.path("")).env("TRACEPARENT", "x\u{1b}").env("RUNLEDGER_PARENT_EXECUTION_ID", "y");
     let output = output(command.env("RUNLEDGER_RUN_ID", "r-1").args(["run", "--skill", "job", "--", "true"]));
     let warnings = "\
-runledger: warning: RUNLEDGER_PARENT_EXECUTION_ID is passed over: invalid character: found `y` at 0
-runledger: warning: TRACEPARENT is passed over: read a traceparent: expected 00-<32 hex digits>-<16 hex digits>-<2 hex digits> in lower case, found \"x\\u{1b}\"
+runledger: warning: RUNLEDGER_PARENT_EXECUTION_ID is ignored: invalid character: found `y` at 0
+runledger: warning: TRACEPARENT is ignored: read a traceparent: expected 00-<32 hex digits>-<16 hex digits>-<2 hex digits> in lower case, found \"x\\u{1b}\"
 ";
     assert_eq!(output, told(0, "", warnings));
     let run = the_record(&place).run;

@@ -125,7 +125,7 @@ fn an_execution_is_exported_alone_to_a_directory_of_ones_own() {
     assert!(text.contains("**Run:** `019c5d2b-0000-0000-0000-019c5d2b0000`"), "{text}");
     assert_eq!(
         place.run(["errors", "--dir", "training/run-logs"]).answer(0),
-        "error  severity  status  count  last seen (UTC)  message\n"
+        "No errors are registered. `runledger export markdown --run ID` registers them.\n"
     );
     let rendered = std::fs::read_to_string(place.path("training/run-logs/error-registry.md")).unwrap();
     assert!(rendered.ends_with("**Errors:** 0 (0 open, 0 reopened, 0 resolved)\n"), "{rendered}");

@@ -45,7 +45,8 @@ start (UTC)       skill              status    ms  tokens  usd  id
 2026-02-14 14:27  blog-publish       success  900      15    -  019c5d2b-0001
 ";
     assert_eq!(place.run(["tail", "-n", "2"]).answer(0), two);
-    assert_eq!(place.run(["tail", "-n", "0"]).answer(0), "start (UTC)  skill  status  ms  tokens  usd  id\n");
+    let none = "No executions to show. `runledger run` records one.\n";
+    assert_eq!(place.run(["tail", "-n", "0"]).answer(0), none);
 }
 
 /// As large as anything can be: what is shown is rounded.
@@ -97,7 +98,7 @@ fn a_line_that_is_no_record_is_named_and_passed_over() {
     assert_eq!((output.code, output.stdout), (Some(0), lines(&records()[2..])));
     let warnings: Vec<_> = output.stderr.lines().collect();
     assert!(warnings[0].contains("logs/execution_metrics.jsonl: line 3 (byte "), "{warnings:?}");
-    assert_eq!(warnings[1], r#"{"kind":"malformed","warning":"lines that are no records, passed over: 1"}"#);
+    assert_eq!(warnings[1], r#"{"kind":"malformed","warning":"skipped lines that are not records: 1"}"#);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn place() -> Place {
 fn on_terminal(place: &Place, columns: u32, variable: &str, arguments: &str) -> Option<String> {
     let line = format!("stty cols {columns} && {variable} '{}' {arguments}", env!("CARGO_BIN_EXE_runledger"));
     let mut script = Command::new("script");
-    script.current_dir(place.directory.path()).env_remove("COLUMNS").env_remove("RUNLEDGER_PATH");
+    script.current_dir(place.directory.path()).env_remove("COLUMNS").env_remove("RUNLEDGER_PATH").env("NO_COLOR", "1");
     let Ok(output) = script.args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).output() else {
         println!("NOT TESTED: script is missing, which makes a terminal");
         return None;

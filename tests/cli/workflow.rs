@@ -27,9 +27,9 @@ fn events(records: &[ExecutionMetrics]) -> String {
 }
 
 const NOTES: &str = "\
-runledger: events of no run, whose workflow_run_id is null: 1
-runledger: events of a run whose id is no UUID, of which one was made: 2
-runledger: events that do not say how they ended, whose status is null: 1
+runledger: events without a run, whose workflow_run_id is null: 1
+runledger: events of a run whose id is not a UUID, with a derived workflow_run_id: 2
+runledger: events that do not state how they ended, whose status is null: 1
 ";
 
 #[test]
@@ -42,7 +42,7 @@ fn all_events_go_to_stdout_and_what_is_unknown_is_counted_on_stderr() {
     assert_eq!((code, stdout), (Some(0), events(&records)));
     let notes: Vec<Value> = stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(notes.len(), 3);
-    assert_eq!(notes[0]["note"], "events of no run, whose workflow_run_id is null: 1");
+    assert_eq!(notes[0]["note"], "events without a run, whose workflow_run_id is null: 1");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_foreign_line_is_named_and_counted() {
     let Output { code, stdout, stderr } = place.run(["export", "workflow"]);
     assert_eq!((code, stdout), (Some(0), events(&records())));
     assert!(stderr.starts_with("runledger: warning: read a record from JSON: logs/execution_metrics.jsonl: line 3"));
-    assert!(stderr.contains("\nrunledger: warning: lines that are no records, passed over: 1\n"), "{stderr}");
+    assert!(stderr.contains("\nrunledger: warning: skipped lines that are not records: 1\n"), "{stderr}");
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl
             cell(baseline.tokens_mean),
         ]);
     }
-    table.write_or("No executions to compute baselines of. `runledger list` shows what is recorded.", out)?;
+    table.write_or("No execution matches. `runledger list` shows the last ones.", out)?;
     unknowns(baselines, out)
 }
 

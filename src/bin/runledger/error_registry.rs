@@ -61,6 +61,6 @@ pub(crate) fn table(errors: &[RegisteredError], out: &mut impl Write) -> Result<
             error.message.clone(),
         ]);
     }
-    table.write_or("No errors are registered. `runledger export markdown --run ID` registers those of a run.", out)?;
+    table.write_or("No errors are registered. `runledger export markdown --run ID` registers them.", out)?;
     Ok(())
 }

@@ -93,10 +93,12 @@ fn table(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failu
     for (id, [start, skill, status, latency, tokens, cost]) in rows {
         table.row([start, skill, status, latency, tokens, cost, shortest(id, &ids)]);
     }
-    table.write_or(
-        "No execution matches. `runledger list` shows the last ones, and `runledger run` records one.",
-        out,
-    )?;
+    let empty = if args.skill.is_none() && args.status.is_none() {
+        "The ledger has no executions. `runledger run` records one."
+    } else {
+        "No execution matches. `runledger list` shows the last ones."
+    };
+    table.write_or(empty, out)?;
     Ok(())
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Args {
 /// Writes the pages of `runledger`, which are made from its arguments.
 pub(crate) fn run(args: &Args, runledger: clap::Command, out: &mut impl Write) -> Result<ExitCode, Failure> {
     match &args.dir {
-        None => Man::new(runledger).render(out)?,
+        None => Man::new(runledger.disable_help_subcommand(true)).render(out)?,
         Some(dir) => fs::create_dir_all(dir)
             .and_then(|()| clap_mangen::generate_to(runledger, dir))
             .map_err(|source| Failure::File { operation: "write the manual pages", path: dir.clone(), source })?,

@@ -59,7 +59,7 @@ struct Answer<'d> {
 
 fn tables(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> {
     if derived.executions == 0 {
-        return Ok(writeln!(out, "No executions to compute metrics of. `runledger list` shows what is recorded.")?);
+        return Ok(writeln!(out, "No execution matches. `runledger list` shows the last ones.")?);
     }
     writeln!(out, "executions: {}", derived.executions)?;
     writeln!(out)?;

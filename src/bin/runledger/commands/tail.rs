@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         if !global.json && (args.follow || behind) {
             table.write(out)?;
         } else if !global.json {
-            table.write_or("The ledger has no executions to show. `runledger run` records one.", out)?;
+            table.write_or("No executions to show. `runledger run` records one.", out)?;
         }
         if behind {
             continue;

@@ -19,7 +19,7 @@ use crate::term::{cell, output, printable};
 /// heads that were kept elsewhere. Nothing is changed. Exits with 0 if the ledger is intact, and with 1 if there is a
 /// fault.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: check that the ledger was not truncated or rewritten since the heads were kept
+#[command(after_help = "Example: check that the ledger still contains heads that were kept
   runledger verify --head heads.jsonl")]
 pub(crate) struct Args {
     /// A file of heads that the ledger must contain, printed by `runledger head --json`

@@ -69,7 +69,7 @@ fn table(report: &StabilityReport, out: &mut impl Write) -> Result<(), Failure> 
             ]);
         }
     }
-    table.write_or("No executions to compute baselines of. `runledger list` shows what is recorded.", out)?;
+    table.write_or("No execution matches. `runledger list` shows the last ones.", out)?;
     writeln!(out, "changed by more than 2 % from the week before: {changed} of {known} metrics")?;
     Ok(())
 }
