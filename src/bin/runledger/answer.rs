@@ -29,20 +29,16 @@ pub(crate) fn give<A: Serialize>(
     out: &mut impl Write,
 ) -> Result<ExitCode, Failure> {
     match answer {
-        Ok(answer) => write(out, &answer, global.json)?,
+        Ok(answer) => output::json(out, &answer, global.json)?,
         Err(failure) => {
             let error = failure::text(&failure);
             let refusal = Refusal { success: false, execution_id: id, error: &error, kind: failure.kind() };
             // If stdout is closed, the exit code still reports it.
-            let _ = write(out, &refusal, global.json);
+            let _ = output::json(out, &refusal, global.json);
             return Err(failure);
         }
     }
     Ok(ExitCode::Yes)
-}
-
-fn write(out: &mut impl Write, answer: &impl Serialize, one_line: bool) -> io::Result<()> {
-    if one_line { output::json_line(out, answer) } else { output::json_pretty(out, answer) }
 }
 
 /// Writes that the arguments are wrong, on one line: whether they contain --json may be unknown. The text for people

@@ -122,7 +122,7 @@ fn table(frozen: &FrozenBaselines, comparison: &Comparison, out: &mut impl Write
                     cell(metric.baseline.map(number)),
                     cell(metric.recent.map(number)),
                     cell(interval(&metric)),
-                    cell(metric.p_adjusted.map(probability)),
+                    cell(metric.p_adjusted.map(short::probability)),
                     verdict(metric.verdict).to_owned(),
                 ]);
             }
@@ -156,10 +156,6 @@ fn four_digits(number: f64) -> String {
     }
 }
 
-fn probability(p: f64) -> String {
-    if p < 0.0001 { "<0.0001".to_owned() } else { format!("{p:.4}") }
-}
-
 fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Normal => "normal",
@@ -190,7 +186,7 @@ mod tests {
             assert_eq!(four_digits(number), text);
         }
         assert_eq!(
-            [0.0, 0.000_099, 0.0001, 0.05, 1.0].map(probability),
+            [0.0, 0.000_099, 0.0001, 0.05, 1.0].map(short::probability),
             ["<0.0001", "<0.0001", "0.0001", "0.0500", "1.0000"]
         );
     }

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use clap::Subcommand;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use runledger::runlog::{ErrorId, ErrorRegistry, RegisteredError, Severity};
 
+use crate::argument::one_of;
 use crate::error_registry::{self, RunLogs};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -69,17 +69,13 @@ enum Command {
         /// The number of the error, such as ERR-001
         id: ErrorId,
         /// The severity
-        #[arg(value_parser = severity())]
+        #[arg(value_parser = one_of::<Severity>(Severity::ALL.map(Severity::as_str)))]
         severity: Severity,
     },
     /// Write error-registry.md again
     #[command(after_help = "Example: restore the file after it was edited by hand
   runledger errors render")]
     Render,
-}
-
-fn severity() -> impl TypedValueParser<Value = Severity> {
-    PossibleValuesParser::new(Severity::ALL.map(Severity::as_str)).try_map(|text| text.parse())
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {

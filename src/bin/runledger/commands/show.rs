@@ -22,10 +22,6 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let record = records::find(&args.id, global)?;
-    if global.json {
-        output::json_line(out, &record)?;
-    } else {
-        output::json_pretty(out, &record)?;
-    }
+    output::json(out, &record, global.json)?;
     Ok(ExitCode::Yes)
 }

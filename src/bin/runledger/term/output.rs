@@ -21,8 +21,11 @@ pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Res
     writeln!(out)
 }
 
-/// Writes `value` as JSON on several lines, for people.
-pub(crate) fn json_pretty(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+/// Writes `value` as JSON on one line, or on several lines for people.
+pub(crate) fn json(out: &mut impl Write, value: &impl Serialize, one_line: bool) -> io::Result<()> {
+    if one_line {
+        return json_line(out, value);
+    }
     serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)
 }

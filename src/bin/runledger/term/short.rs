@@ -39,6 +39,11 @@ pub(crate) fn percent(share: f64) -> String {
     if text.len() <= 8 { text } else { format!("{percent:.1e}%") }
 }
 
+/// Returns a probability with four decimals. One that would be rounded to 0 is `<0.0001`.
+pub(crate) fn probability(p: f64) -> String {
+    if p < 0.0001 { "<0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
 /// Returns `value` × 10^−`decimals`, which is 1 or more, as `123k`, `1.23M`, `12.3B` or `123T`, and from 10¹⁵ on as
 /// `1.23e15`.
 fn three_digits(value: u128, decimals: u32) -> String {

@@ -8,10 +8,10 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use runledger::baseline::{BaselineBy, Latest};
 use runledger::{Baselines, refresh_baselines};
 
+use crate::argument::one_of;
 use crate::baselines::{collect, fold, table};
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     /// The groups to compute baselines for. `version` and `week` are per skill, and weeks start on Monday 00:00 UTC
-    #[arg(long, value_name = "GROUP", value_parser = by(), default_value = BaselineBy::Skill.name())]
+    #[arg(long, value_name = "GROUP", value_parser = one_of::<BaselineBy>(BaselineBy::ALL.map(BaselineBy::name)), default_value = BaselineBy::Skill.name())]
     by: BaselineBy,
     #[command(flatten)]
     window: Window,
@@ -46,10 +46,6 @@ pub(crate) struct Args {
     /// Write the baselines to this file as JSON, and print nothing. An existing file is replaced
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-}
-
-fn by() -> impl TypedValueParser<Value = BaselineBy> {
-    PossibleValuesParser::new(BaselineBy::ALL.map(BaselineBy::name)).try_map(|text| text.parse())
 }
 
 #[derive(Debug, Subcommand)]

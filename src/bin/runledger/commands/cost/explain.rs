@@ -200,10 +200,17 @@ fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl
                 None => (None, Some("its tokens are unknown".to_owned())),
             };
             let same = now.as_ref().zip(recorded_usd).map(|(now, then)| now.usd.round_to_record() == then);
-            let (source, table) = (source.as_ref().map(ToString::to_string), from.clone());
-            let (call, model) = (entry.call_sequence, entry.model_name.clone());
-            let now = now.map(Explained::from);
-            output::json_line(out, &Recorded { call, model, recorded_usd, source, table, same, now, error })?;
+            let recorded = Recorded {
+                call: entry.call_sequence,
+                model: entry.model_name.clone(),
+                recorded_usd,
+                source: source.as_ref().map(ToString::to_string),
+                table: from.clone(),
+                same,
+                now: now.map(Explained::from),
+                error,
+            };
+            output::json_line(out, &recorded)?;
             continue;
         }
         writeln!(

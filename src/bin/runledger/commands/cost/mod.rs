@@ -7,9 +7,9 @@ mod explain;
 use std::io::Write;
 
 use clap::Subcommand;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use runledger::cost::{CostBy, Count, Report, Sum};
 
+use crate::argument::one_of;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -51,14 +51,10 @@ pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     /// The groups of the table. Weeks start on Monday, as in ISO 8601
-    #[arg(long, value_name = "GROUP", value_parser = by(), default_value = CostBy::Model.name())]
+    #[arg(long, value_name = "GROUP", value_parser = one_of::<CostBy>(CostBy::ALL.map(CostBy::name)), default_value = CostBy::Model.name())]
     by: CostBy,
     #[command(flatten)]
     period: Period,
-}
-
-fn by() -> impl TypedValueParser<Value = CostBy> {
-    PossibleValuesParser::new(CostBy::ALL.map(CostBy::name)).try_map(|text| text.parse())
 }
 
 #[derive(Debug, Subcommand)]

@@ -66,10 +66,12 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             Column::Text("age"),
         ]);
         for age in &ages {
-            let verdict = match (age.too_old, age.age_days) {
-                (false, _) => "fresh enough",
-                (true, ..0) => "of the future",
-                (true, _) => "too old",
+            let verdict = if !age.too_old {
+                "fresh enough"
+            } else if age.age_days < 0 {
+                "in the future"
+            } else {
+                "too old"
             };
             table.row([
                 age.version.to_owned(),
