@@ -1,4 +1,4 @@
-//! The command answers from the ledger what its help says, in tables and in JSON, and its exit code says whether it did.
+//! The command answers from the ledger as its help says, in tables and in JSON, and its exit code reports success.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -55,7 +55,7 @@ fn list_gives_twenty_unless_told() {
     assert_eq!(place.run(["list", "--all"]).answer(0).lines().count(), 1 + 25);
 }
 
-/// An id that is long enough for the list may mean more executions than those in it.
+/// An id that is long enough for the list may match further executions of the ledger.
 #[test]
 fn ids_are_as_long_as_the_list_needs_and_show_names_the_candidates() {
     let record = |id: u128| {
@@ -81,7 +81,7 @@ fn ids_are_as_long_as_the_list_needs_and_show_names_the_candidates() {
     assert_eq!(Place::with(&records[..10]).run(["show", "019c5d2a"]).complaint(2).lines().count(), 11);
 }
 
-/// The last ones are read from the end, so that what is damaged far before them is not named; what lies between is.
+/// The last records are read from the end, so damage far before them is not reported. Damage between them is.
 #[test]
 fn list_names_the_damage_in_what_it_reads() {
     let mut text = "no record\n".to_owned();
@@ -106,7 +106,7 @@ fn list_names_the_damage_in_what_it_reads() {
     assert_eq!(named(list("--limit 2 --skill rare")), all);
 }
 
-/// The plan's own writers set no `status`, and may set only one of the two outcomes.
+/// A writer that sets no `status` may set only one of the two outcomes.
 #[test]
 fn a_status_that_is_not_told_is_taken_from_the_outcome() {
     let outcomes = [(Some(true), Some(false)), (None, Some(true)), (None, None), (Some(true), Some(true))];
@@ -146,7 +146,7 @@ fn show_takes_an_id_or_the_beginning_of_one() {
     }
 }
 
-/// Each id in the table is taken by `show`.
+/// `show` accepts each id in the table.
 #[test]
 fn show_takes_what_list_gives() {
     let (place, records) = (Place::new(), records());
@@ -198,7 +198,7 @@ fn show_tells_the_absent_from_the_ambiguous() {
     }
 }
 
-/// The hash of the ledger's last line, and the ledger's bytes.
+/// Returns the hash of the ledger's last line, and the ledger's size in bytes.
 fn end(place: &Place) -> (String, usize) {
     let text = std::fs::read_to_string(place.ledger()).unwrap();
     let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
@@ -466,7 +466,7 @@ fn no_command_changes_anything() {
 #[test]
 fn a_reader_that_has_enough_ends_the_command_in_silence() {
     let place = Place::empty();
-    // More than a pipe holds.
+    // There is more output than fits in a pipe.
     std::fs::write(place.path("many.jsonl"), lines(&records()).repeat(1000)).unwrap();
     for json in [&["--json"][..], &[]] {
         let mut child = command()
@@ -519,7 +519,7 @@ fn wrong_arguments_are_named_and_nothing_is_done() {
     }
 }
 
-/// Of every command that has both: nothing would begin in such a period.
+/// This holds for every command that has both arguments: no execution could begin in such a period.
 #[test]
 fn a_period_that_ends_before_it_begins_is_refused() {
     let place = Place::new();
@@ -558,7 +558,7 @@ fn help_has_the_exit_codes() {
     }
 }
 
-/// It was opened anew for ever, since it is never the file that it leads to.
+/// A symbolic link is never the file that it leads to, so it must not be opened again and again.
 #[test]
 fn a_symbolic_link_is_named_as_one() {
     let place = Place::new();
@@ -577,7 +577,7 @@ fn a_symbolic_link_is_named_as_one() {
     }
 }
 
-/// A variable that is empty is one that is not set.
+/// An empty variable counts as not set.
 #[test]
 fn an_empty_variable_names_nothing() {
     let place = Place::new();
@@ -592,7 +592,7 @@ fn an_empty_variable_names_nothing() {
     assert!(named.starts_with("error: a value is required for '--ledger <PATH>' but none was supplied"), "{named}");
 }
 
-/// Each command says so, instead of that there is no ledger.
+/// Each command reports the directory, and does not say that the ledger is missing.
 #[test]
 fn row_18_a_directory_is_named_as_one() {
     let place = Place::empty();

@@ -1,12 +1,12 @@
-//! `runledger baseline` and `runledger compare` answer what is normal and what is not any more, in tables and in JSON, and
-//! with an exit code that a job can stand on.
+//! `runledger baseline` and `runledger compare` report what is normal and what is not any more, in tables and in JSON.
+//! Their exit code is reliable in a job.
 
 use crate::commands::{Output, Place, command, lines, output, record, usd};
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, FrozenWeeks};
 
-/// Hourly executions of two skills in the week from 2026-02-02 and the first days of the next one, in which `publish` is
-/// slower and fails more often.
+/// Returns hourly executions of two skills in the week from 2026-02-02 and the first days of the next one. In the
+/// second week, `publish` is slower and fails more often.
 fn executions() -> Vec<ExecutionMetrics> {
     let execution = |hour: u64| {
         let second_week = hour >= 7 * 24;
@@ -125,7 +125,7 @@ unknown of search: cost 24
     );
 }
 
-/// Of a name that is cut, what tells it from the others stays.
+/// A name that is cut keeps the part that distinguishes it from the others.
 #[test]
 fn versions_of_a_long_name_are_told_apart() {
     let mut records = executions();
@@ -179,7 +179,7 @@ fn freeze_names_the_lines_that_are_no_records_and_refuses_a_week_to_come() {
         run(&place, "baseline freeze --week 9999-12-27").complaint(2),
         "runledger: freeze baselines: expected a week that has begun, found the one from 9999-12-27T00:00:00.000Z on\n"
     );
-    // This week, whichever it is: after all of the executions.
+    // The current week is after all of the executions.
     let Output { code, stdout, .. } = run(&place, "baseline freeze");
     assert!(code == Some(0) && stdout.ends_with(": 500 executions before it\n"), "{stdout}");
 }
@@ -218,7 +218,7 @@ against the baselines of the week from 2026-02-09T00:00:00.000Z
     assert!(few.contains("\npublish  ms            3250    3275         -  -  too few\n"), "{few}");
 }
 
-/// As scipy and statsmodels have it of the same values, which `tests/data/comparison_reference.py` shows how to ask.
+/// scipy and statsmodels compute these values. `tests/data/comparison_reference.py` shows how.
 #[test]
 fn compare_in_json_has_every_number() {
     let window = "compare --since 2026-02-09T00:00:00Z --until 2026-02-10T10:00:00Z --skill publish --json";
@@ -287,7 +287,7 @@ changed by more than 2 % from the week before: 7 of 16 metrics
     assert_eq!(json["weeks"].as_array().unwrap().len(), 1);
 }
 
-/// Only `freeze` writes, and only its own journal.
+/// Only `freeze` writes, and only to its own journal.
 #[test]
 fn nothing_else_is_changed() {
     let place = frozen_place();

@@ -7,14 +7,14 @@ use crate::commands::{Output, Place};
 use runledger::{ExecutionMetrics, Records, Uuid};
 use serde_json::Value;
 
-/// The command, as a process whose clock starts at another time.
+/// The command as a process whose clock starts at another time.
 struct Clock {
     place: Place,
     start: &'static str,
 }
 
 impl Clock {
-    /// `None` if there is no `faketime`.
+    /// Returns `None` if `faketime` is missing.
     fn at(start: &'static str) -> Option<Self> {
         let there = Command::new("faketime").arg("--version").output().is_ok();
         if !there {
@@ -33,7 +33,7 @@ impl Clock {
         command.current_dir(self.place.directory.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // A command that reads no input may have ended.
+        // A command that reads no input may have ended already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -49,7 +49,7 @@ impl Clock {
     }
 }
 
-/// The day and hour in which the process began.
+/// Returns the day and the hour in which the process began.
 fn hour(time: &Value) -> &str {
     &time.as_str().unwrap()[..13]
 }
@@ -77,7 +77,7 @@ fn executions_are_recorded_before_1970() {
         assert_eq!(record.timestamp_start.to_string()[..13], *"1969-12-31T23");
         assert!(record.timestamp_end >= Some(record.timestamp_start) && record.validate().is_ok(), "{record:?}");
     }
-    // An id has no time before 1970: its first one.
+    // An id cannot encode a time before 1970, so it has the first one.
     assert!(records.iter().all(|record| record.execution_id.as_u128() >> 80 == 0));
     let list = clock.run("list --json", "").answer(0);
     assert_eq!(list.lines().count(), 3);
@@ -117,7 +117,7 @@ fn questions_are_answered_before_1970() {
     );
 }
 
-/// A time outside the years 0 to 9999 cannot be written, and is recorded as 1970-01-01.
+/// A time outside the years 0 to 9999 cannot be written. It is recorded as 1970-01-01.
 #[test]
 fn the_command_runs_at_any_time() {
     for (start, recorded) in [

@@ -51,7 +51,7 @@ fn at_now(place: &Place, args: &str) -> Command {
     faketime
 }
 
-/// Two weeks of a nightly skill, of which the second is slower, fails more often and costs more than was estimated.
+/// Returns two weeks of a nightly skill. The second week is slower, fails more often and costs more than was estimated.
 fn nightly() -> impl Iterator<Item = ExecutionMetrics> {
     (0..84).map(|n: u64| {
         let second = n >= 42;

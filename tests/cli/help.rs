@@ -6,7 +6,7 @@ use crate::commands::{Place, section};
 
 const GROUPS: [&str; 5] = ["Record:", "Ask:", "Judge:", "Share:", "Maintain:"];
 
-/// The commands in the help of `runledger`, each as often as it is listed.
+/// Returns the names of the commands in the help of `runledger`, each as often as it is listed.
 fn listed(help: &str) -> Vec<String> {
     let lines = GROUPS.iter().flat_map(|group| section(help, group));
     let mut names: Vec<_> = lines.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect();

@@ -1,5 +1,5 @@
-//! What holds for every command, found by the help of each: its examples work, it takes `--ledger` and `RUNLEDGER_PATH`
-//! and `--json`, it writes no escape sequence without colours, and it ends in silence when its output is closed.
+//! These promises hold for every command, found by the help. The examples work, each command takes `--ledger`,
+//! `RUNLEDGER_PATH` and `--json`, writes no escape sequence without colours, and ends silently if its output is closed.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
@@ -12,10 +12,10 @@ use crate::commands::{Output, Place, command, examples, output, record, records,
 use runledger::metrics::Status;
 use serde_json::Value;
 
-/// What answers with another program's text, whatever is asked.
+/// The commands whose answer is always in another format.
 const NOT_IN_JSON: [&str; 4] = ["completions", "export csv", "export markdown", "man"];
 
-/// The script behind what it names and nobody has here: programs that take what they are given, an execution in flight.
+/// Returns the script behind definitions of the programs and the id that the examples use.
 fn with_named(script: &str) -> String {
     let id = "id=$(command runledger start --agent agent-research | jq -r .execution_id)";
     let id = if script.contains("\"$id\"") { id } else { "" };
@@ -24,29 +24,29 @@ fn with_named(script: &str) -> String {
     )
 }
 
-/// Before an example runs: what a call of the command in it becomes.
+/// Calls of the command in an example stay as they are.
 const AS_IT_IS: &str = "";
-/// Its answer goes to a file too, and is asked for in JSON.
+/// Each call is asked for JSON, and its answer is also written to a file.
 const IN_JSON: &str = r#"
 runledger() {
     case " $* " in *" --json "*) ;; *) set -- --json "$@" ;; esac
     command runledger "$@" | tee -a answers
 }
 "#;
-/// Its answer goes to a pipe that nobody reads, and its exit code to a file.
+/// Each answer goes to a pipe that is not read, and the exit code to a file.
 const UNREAD: &str = r#"
 exec 3>&1 >/dev/null
 runledger() { command runledger "$@" >&3; echo $? >> codes; }
 "#;
 
-/// A command, with the examples of its help: each a piece of shell.
+/// A command, with the examples of its help as shell scripts.
 struct Documented {
     name: String,
     help: String,
     examples: Vec<String>,
 }
 
-/// Every command that the help names, and those below it.
+/// Returns every command in the help, and the commands below it.
 fn documented() -> Vec<Documented> {
     fn collect(name: &str, found: &mut Vec<Documented>) {
         let help =
@@ -54,12 +54,12 @@ fn documented() -> Vec<Documented> {
         let (help, in_80_columns) = (help("100"), help("80"));
         for command in commands_of(&help).filter_map(|line| line.strip_prefix("  ")) {
             let word = command.split(' ').next().unwrap();
-            // Those of `pg` need a server: `cli_pg` runs them.
+            // The commands of `pg` need a server. The tests of PostgreSQL run their examples.
             if !matches!(word, "" | "help" | "pg") {
                 collect(format!("{name} {word}").trim_start(), found);
             }
         }
-        // An example is copied from a terminal, whose lines are broken.
+        // An example is copied from a terminal, which may break lines.
         found.push(Documented { name: name.to_owned(), examples: examples(&in_80_columns), help });
     }
     let mut found = Vec::new();
@@ -68,7 +68,7 @@ fn documented() -> Vec<Documented> {
     found
 }
 
-/// The lines of a help that begin with a command. That of `runledger` itself has them in groups.
+/// Returns the lines of a help that begin with a command. The help of `runledger` itself has them in groups.
 fn commands_of(help: &str) -> impl Iterator<Item = &str> {
     GROUPS.iter().chain(&["Commands:"]).flat_map(|heading| section(help, heading))
 }
@@ -76,7 +76,7 @@ fn commands_of(help: &str) -> impl Iterator<Item = &str> {
 /// The headings of the commands in the help of `runledger`.
 const GROUPS: [&str; 5] = ["Record:", "Ask:", "Judge:", "Share:", "Maintain:"];
 
-/// A ledger, and the files that the examples name: a copy of one that is made once.
+/// Returns a copy of a ledger, and of the files that the examples name. The original is made once.
 fn place() -> Place {
     static MADE: LazyLock<Place> = LazyLock::new(make);
     let place = Place::empty();
@@ -121,7 +121,7 @@ fn make() -> Place {
     place
 }
 
-/// Runs an example in the place, behind `before`. One that would follow for ever is ended after a while.
+/// Runs an example in the place, after `before`. An example that follows without an end is stopped after a second.
 fn run(place: &Place, before: &str, example: &str, stdout: impl Into<Stdio>) -> Output {
     let script = format!("{before}\n{}", with_named(&example.replace("/mnt/", "")));
     let mut bash = Command::new("timeout");
@@ -145,7 +145,7 @@ fn follows(example: &str) -> bool {
     example.split_whitespace().any(|word| matches!(word, "-f" | "--follow"))
 }
 
-/// As [`run`]; the answer is yes or no.
+/// Like [`run`], but fails unless the exit code is 0 or 1.
 fn run_well(place: &Place, before: &str, example: &str) -> Output {
     let output = run(place, before, example, Stdio::piped());
     assert!(matches!(output.code, Some(0 | 1)), "{example}: {output:?}");
@@ -220,7 +220,7 @@ Example: start an execution and keep its id
     );
 }
 
-/// bash takes the script, and completes commands, options and values by it.
+/// bash accepts the script, and completes commands, options and values with it.
 #[test]
 fn bash_completes_what_the_command_takes() {
     let place = Place::empty();
@@ -300,7 +300,8 @@ fn every_command_ends_in_silence_when_nobody_reads_it() {
     }
 }
 
-/// On a terminal, where NO_COLOR wins over all other variables: help, complaints and answers.
+/// The commands run on a terminal, where NO_COLOR wins over all other variables. The outputs are help, errors and
+/// answers.
 #[test]
 fn without_colours_no_command_writes_an_escape_sequence() {
     for Documented { name, examples, .. } in documented() {

@@ -1,5 +1,5 @@
-//! `runledger quota` tells what is left of each quota: exact dollars, counts, and what is unknown, of the limits that come
-//! with it and of one's own.
+//! `runledger quota` reports what is left of each quota: exact dollars, counts, and unknown amounts, for the bundled
+//! limits and for the user's own.
 
 use std::path::PathBuf;
 
@@ -59,7 +59,7 @@ const OWN_LIMITS: &str = r#"[
   {"api": "openai-gpt4", "limit": 7, "unit": "tokens", "period": "month", "source": "us", "as_of": "2026-03-01", "unknown": "allow"}
 ]"#;
 
-/// A table as it stands, without the times in it.
+/// Returns the words of a table without its times.
 fn without_times(table: &str) -> Vec<String> {
     let time = |word: &str| word.len() > 4 && word.bytes().all(|byte| byte.is_ascii_digit() || b"-:".contains(&byte));
     let words = |line: &str| line.split_whitespace().filter(|word| !time(word)).collect::<Vec<_>>().join(" ");
@@ -107,7 +107,7 @@ fn quota_tells_exactly_what_is_left_of_budgets_and_counts_what_is_unknown() {
     let json = place.run(["quota", "anthropic", "--limits", "limits.json", "--json"]).answer(0);
     let amounts = r#""limit":25.5,"unit":"usd","period":"month","consumed":3.046875000001,"held":0.25,"remaining":22.203124999999,"#;
     assert!(json.contains(&format!("{amounts}\"unknown\":0,\"assumed\":1,")), "{json}");
-    // Of the bundled limits nothing is known there.
+    // The bundled limits have no consumption there.
     assert!(place.run(["quota", "anthropic"]).complaint(2).contains("find the unknown limit \"anthropic\""));
     drop((hold, held));
 }
@@ -125,7 +125,7 @@ fn limits_that_cannot_be_read_are_named_with_their_line() {
     );
 }
 
-/// The file of limits that the help shows is one.
+/// The file of limits in the help is valid.
 #[test]
 fn the_limits_in_the_help_can_be_read() {
     let help = output(command().args(["quota", "--help"])).answer(0);
