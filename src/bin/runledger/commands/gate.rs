@@ -22,12 +22,12 @@ use crate::term::{output, paint, printable, short};
 /// listed. Each of them needs a gate of its own. A run fails for any of these reasons:
 ///
 /// - An execution has no record in the ledger: it is in flight or in the spill, or an expected execution, an attempt or
-/// a parent is missing.
+///   a parent is missing.
 ///
 /// - The ledger lost records after the run began, of any run.
 ///
 /// - A cost, a tier, an artifact with its version, a regeneration count, an outcome, a time or a parent is missing
-/// where the policy requires it.
+///   where the policy requires it.
 ///
 /// - A skill logs fields for one tier and never for another.
 ///
