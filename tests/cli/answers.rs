@@ -1,4 +1,4 @@
-//! The command answers from the ledger what its help says, in tables and in JSON, and its exit code says whether it did.
+//! The command answers from the ledger as its help says, in tables and in JSON, and its exit code reports success.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -41,8 +41,8 @@ fn list_chooses_by_skill_and_status_and_gives_the_newest_last() {
     assert_eq!(list("--skill blog-publish --status success --all"), lines(&records[4..]));
     assert_eq!(list("--skill blog-publish --limit 1"), lines(&records[4..]));
     assert_eq!(list("--skill blog"), "");
-    let heading = "start (UTC)  skill  status  ms  tokens  usd  id\n";
-    assert_eq!(place.run(["list", "--skill", "blog"]).answer(0), heading);
+    let none = "No execution matches. `runledger list` shows the last ones.\n";
+    assert_eq!(place.run(["list", "--skill", "blog"]).answer(0), none);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn list_gives_twenty_unless_told() {
     assert_eq!(place.run(["list", "--all"]).answer(0).lines().count(), 1 + 25);
 }
 
-/// An id that is long enough for the list may mean more executions than those in it.
+/// An id that is long enough for the list may match further executions of the ledger.
 #[test]
 fn ids_are_as_long_as_the_list_needs_and_show_names_the_candidates() {
     let record = |id: u128| {
@@ -81,7 +81,7 @@ fn ids_are_as_long_as_the_list_needs_and_show_names_the_candidates() {
     assert_eq!(Place::with(&records[..10]).run(["show", "019c5d2a"]).complaint(2).lines().count(), 11);
 }
 
-/// The last ones are read from the end, so that what is damaged far before them is not named; what lies between is.
+/// The last records are read from the end, so damage far before them is not reported. Damage between them is.
 #[test]
 fn list_names_the_damage_in_what_it_reads() {
     let mut text = "no record\n".to_owned();
@@ -99,14 +99,14 @@ fn list_names_the_damage_in_what_it_reads() {
     let named = |output: commands::Output| output.stderr.lines().map(ToOwned::to_owned).collect::<Vec<_>>();
     let rare = named(list("--limit 1 --skill rare"));
     assert!(rare[0].contains("many.jsonl: line 2002 (byte "), "{rare:?}");
-    assert_eq!(rare[1..], ["runledger: warning: lines that are no records, passed over: 1"]);
+    assert_eq!(rare[1..], ["runledger: warning: skipped lines that are not records: 1"]);
     let all = named(list("--all --skill rare"));
     assert!(all[0].contains("many.jsonl: line 1 (byte 0)"), "{all:?}");
     assert_eq!((&all[1], all.len()), (&rare[0], 3));
     assert_eq!(named(list("--limit 2 --skill rare")), all);
 }
 
-/// The plan's own writers set no `status`, and may set only one of the two outcomes.
+/// A writer that sets no `status` may set only one of the two outcomes.
 #[test]
 fn a_status_that_is_not_told_is_taken_from_the_outcome() {
     let outcomes = [(Some(true), Some(false)), (None, Some(true)), (None, None), (Some(true), Some(true))];
@@ -146,7 +146,7 @@ fn show_takes_an_id_or_the_beginning_of_one() {
     }
 }
 
-/// Each id in the table is taken by `show`.
+/// `show` accepts each id in the table.
 #[test]
 fn show_takes_what_list_gives() {
     let (place, records) = (Place::new(), records());
@@ -198,7 +198,7 @@ fn show_tells_the_absent_from_the_ambiguous() {
     }
 }
 
-/// The hash of the ledger's last line, and the ledger's bytes.
+/// Returns the hash of the ledger's last line, and the ledger's size in bytes.
 fn end(place: &Place) -> (String, usize) {
     let text = std::fs::read_to_string(place.ledger()).unwrap();
     let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
@@ -331,9 +331,9 @@ fn baseline_is_a_table_that_counts_the_unknown() {
         Place::new().run(["baseline"]).answer(0),
         "\
 skill               runs success p50 ms p95 ms p99 ms   mean usd mean tokens
-blog-publish           3     0.5  22950  42795  44559 0.03450025      1657.5
-git-push-autonomous    1       1   3200   3200   3200       0.06        1500
-übersetzen-日本語      1       1      7      7      7          -           -
+blog-publish           3   50.0%  22950  42795  44559 0.03450025      1657.5
+git-push-autonomous    1  100.0%   3200   3200   3200       0.06        1500
+übersetzen-日本語      1  100.0%      7      7      7          -           -
 unknown of blog-publish: outcome 1, latency 1, cost 2, tokens 1
 unknown of übersetzen-日本語: cost 1, tokens 1
 "
@@ -382,7 +382,7 @@ fn a_line_that_is_no_record_is_named_and_counted_and_the_others_are_read() {
     let first = format!(
         "cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte {byte}): expected ident at line 1 column 2"
     );
-    let second = "lines that are no records, passed over: 1";
+    let second = "skipped lines that are not records: 1";
     for command in ["list", "show 019c5d2a-5", "cost", "cost discrepancy", "baseline"] {
         let args = || command.split(' ');
         let warned = place.run(args());
@@ -406,7 +406,7 @@ fn of_many_lines_that_are_no_records_the_first_are_named_and_all_are_counted() {
         let stderr = place.run([command, "--ledger", "noise"]).stderr;
         assert_eq!(stderr.lines().count(), 21);
         assert!(stderr.contains(" line 20 (byte 38): "), "{stderr}");
-        assert!(stderr.ends_with("warning: lines that are no records, passed over: 1000\n"), "{stderr}");
+        assert!(stderr.ends_with("warning: skipped lines that are not records: 1000\n"), "{stderr}");
     }
 }
 
@@ -467,7 +467,7 @@ fn no_command_changes_anything() {
 #[test]
 fn a_reader_that_has_enough_ends_the_command_in_silence() {
     let place = Place::empty();
-    // More than a pipe holds.
+    // There is more output than fits in a pipe.
     std::fs::write(place.path("many.jsonl"), lines(&records()).repeat(1000)).unwrap();
     for json in [&["--json"][..], &[]] {
         let mut child = command()
@@ -523,7 +523,7 @@ fn wrong_arguments_are_named_and_nothing_is_done() {
     }
 }
 
-/// Of every command that has both: nothing would begin in such a period.
+/// This holds for every command that has both arguments: no execution could begin in such a period.
 #[test]
 fn a_period_that_ends_before_it_begins_is_refused() {
     let place = Place::new();
@@ -557,12 +557,12 @@ fn a_period_that_ends_before_it_begins_is_refused() {
 #[test]
 fn help_has_the_exit_codes() {
     let help = output(command().arg("--help")).answer(0);
-    for code in ["  0  done; the answer is yes", "  1  done; the answer is no", "  2  it could not be done"] {
+    for code in ["  0  done; the answer is yes", "  1  done; the answer is no", "  2  the command failed"] {
         assert!(help.contains(code), "{help}");
     }
 }
 
-/// It was opened anew for ever, since it is never the file that it leads to.
+/// A symbolic link is never the file that it leads to, so it must not be opened again and again.
 #[test]
 fn a_symbolic_link_is_named_as_one() {
     let place = Place::new();
@@ -581,7 +581,7 @@ fn a_symbolic_link_is_named_as_one() {
     }
 }
 
-/// A variable that is empty is one that is not set.
+/// An empty variable counts as not set.
 #[test]
 fn an_empty_variable_names_nothing() {
     let place = Place::new();
@@ -596,7 +596,7 @@ fn an_empty_variable_names_nothing() {
     assert!(named.starts_with("error: a value is required for '--ledger <PATH>' but none was supplied"), "{named}");
 }
 
-/// Each command says so, instead of that there is no ledger.
+/// Each command reports the directory, and does not say that the ledger is missing.
 #[test]
 fn row_18_a_directory_is_named_as_one() {
     let place = Place::empty();

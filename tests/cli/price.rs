@@ -1,5 +1,5 @@
-//! `runledger price` answers each line with an exact cost or with why there is none; `cost explain` shows the sum;
-//! `prices` makes tables and tells their age.
+//! `runledger price` answers each line with an exact cost or with the reason why there is none. `cost explain` shows
+//! the sum, and `prices` makes tables and reports their age.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use runledger::metrics::{Call, Status};
 use runledger::{Options, Skill, Timestamp, Usage};
 use serde_json::{Value, json};
 
-/// What `runledger price` with the arguments answers to the lines.
+/// Returns the answer of `runledger price` with the arguments to the lines.
 fn price(place: &Place, args: &[&str], lines: &str) -> Output {
     std::fs::write(place.path("in"), lines).unwrap();
     let stdin = std::fs::File::open(place.path("in")).unwrap();
@@ -149,7 +149,7 @@ fn each_question_is_answered_before_the_next_is_asked() {
         answers.read_line(&mut answer).unwrap();
         assert!(answer.starts_with(r#"{"usd":"0.00000075""#), "{answer}");
     }
-    // Who has enough answers goes away: that is no failure.
+    // A caller that has enough answers closes the pipe, which is not an error.
     drop(answers);
     let _ = writeln!(questions, "{}", line("gpt-4", r#""input_tokens":1"#, ""));
     drop(questions);
@@ -264,7 +264,7 @@ fn an_execution_is_priced_again_at_the_time_of_its_calls() {
     let text = place.run(["cost", "explain", "--execution", &id]).answer(0);
     assert!(text.starts_with("call 1 of o3: recorded 10 USD (computed, genai-prices 0.2.3)\n"), "{text}");
 
-    // Of an execution that lists no calls, the whole is one.
+    // An execution that lists no calls is explained as one call.
     let whole = Place::with(&[{
         let mut one = record(7, "draw", "2026-02-14T14:23:00Z", Some(1), Status::Success);
         one.set_usage("gpt-4", &Usage::new(1_000, 500));

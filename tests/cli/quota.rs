@@ -1,5 +1,5 @@
-//! `runledger quota` tells what is left of each quota: exact dollars, counts, and what is unknown, of the limits that come
-//! with it and of one's own.
+//! `runledger quota` reports what is left of each quota: exact dollars, counts, and unknown amounts, for the bundled
+//! limits and for the user's own.
 
 use std::path::PathBuf;
 
@@ -13,16 +13,16 @@ fn quota_without_a_journal_is_unused_and_makes_none() {
     let place = Place::empty();
     let table = place.run(["quota"]).answer(0);
     let mut rows = table.lines();
-    assert_eq!(rows.next(), Some("api                     limit consumed held remaining   % resets (UTC)     level"));
+    assert_eq!(rows.next(), Some("api            unit     limit consumed held remaining   % resets (UTC)     level"));
     let without_reset =
         |row: &str| format!("{}{}", &row[..row.len() - 22], row.split_whitespace().next_back().unwrap());
     assert_eq!(
         rows.map(without_reset).collect::<Vec<_>>(),
         [
-            "github-rest              5000        0    0      5000 0.0 GREEN",
-            "github-rest-unauthen…      60        0    0        60 0.0 GREEN",
-            "openai-free           3500000        0    0   3500000 0.0 GREEN",
-            "openai-gpt4            100000        0    0    100000 0.0 GREEN",
+            "github-rest    calls     5000        0    0      5000 0.0 GREEN",
+            "github-rest-u… calls       60        0    0        60 0.0 GREEN",
+            "openai-free    tokens 3500000        0    0   3500000 0.0 GREEN",
+            "openai-gpt4    tokens  100000        0    0    100000 0.0 GREEN",
         ]
     );
     assert_eq!(place.files(), Vec::<PathBuf>::new());
@@ -46,7 +46,7 @@ fn quota_tells_what_is_consumed_and_held() {
     let minute = resets_at.to_string()[..16].replace('T', " ");
     assert_eq!(
         table.lines().nth(1),
-        Some(format!("openai-free  3500000   2800000  100000     600000  80.0  {minute}  RED").as_str())
+        Some(format!("openai-free tokens 3500000  2800000 100000    600000 80.0 {minute} RED").as_str())
     );
     assert_eq!(place.run(["quota", "--json"]).answer(0).lines().count(), 4);
     assert_eq!(place.files(), before);
@@ -59,7 +59,7 @@ const OWN_LIMITS: &str = r#"[
   {"api": "openai-gpt4", "limit": 7, "unit": "tokens", "period": "month", "source": "us", "as_of": "2026-03-01", "unknown": "allow"}
 ]"#;
 
-/// A table as it stands, without the times in it.
+/// Returns the words of a table without its times.
 fn without_times(table: &str) -> Vec<String> {
     let time = |word: &str| word.len() > 4 && word.bytes().all(|byte| byte.is_ascii_digit() || b"-:".contains(&byte));
     let words = |line: &str| line.split_whitespace().filter(|word| !time(word)).collect::<Vec<_>>().join(" ");
@@ -92,7 +92,7 @@ fn quota_tells_exactly_what_is_left_of_budgets_and_counts_what_is_unknown() {
     assert_eq!(
         without_times(own),
         [
-            "7 0 0 7 0.0 GREEN",
+            "tokens 7 0 0 7 0.0 GREEN",
             "calls of openai-gpt4: amount unknown 1, assumed 0",
             "",
             "budget (usd) consumed held remaining % level",
@@ -130,7 +130,7 @@ fn limits_that_cannot_be_read_are_named_with_their_line() {
     );
 }
 
-/// The file of limits that the help shows is one.
+/// The file of limits in the help is valid.
 #[test]
 fn the_limits_in_the_help_can_be_read() {
     let help = output(command().args(["quota", "--help"])).answer(0);

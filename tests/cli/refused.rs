@@ -1,4 +1,5 @@
-//! Promise: what the command cannot use is refused before anything is run or written, and the place of a mistake is said.
+//! Promise: input that the command cannot use is refused before anything is run or written, and the error names the
+//! place of the mistake.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -56,7 +57,7 @@ fn a_name_of_nothing_is_refused_before_anything_runs() {
     assert_eq!(LedgerReader::open(place.ledger()).unwrap().records().count(), 0);
 }
 
-/// The column counts bytes from 1, and `line` the lines of the input.
+/// The column counts bytes from 1, and `line` counts the lines of the input.
 #[test]
 fn a_line_of_the_pipe_with_a_key_twice_is_refused_with_its_place() {
     let place = Place::empty();
