@@ -78,8 +78,8 @@ fn place() -> Place {
     let place = Place::with(&all);
     let now = time(&(NOW.replace(' ', "T") + "Z")).unix_ms();
     let quota = Quota::open(place.path("logs/quota.jsonl"), QuotaOptions::new(Arc::new(move || now))).unwrap();
-    quota.record_consumption("openai-free", 2_800_000).unwrap();
-    quota.record_consumption("openai-gpt4", 55_000).unwrap();
+    quota.record_consumption("openai-free", Some(2_800_000)).unwrap();
+    quota.record_consumption("openai-gpt4", Some(55_000)).unwrap();
     place
 }
 
