@@ -45,12 +45,15 @@ pub(crate) struct Table<const N: usize> {
     widest: [usize; N],
     /// The rows that have not been written yet, the headings first.
     rows: Vec<[String; N]>,
+    /// False as long as the headings are the only row.
+    has_rows: bool,
 }
 
 impl<const N: usize> Table<N> {
     pub(crate) fn new(columns: [Column; N]) -> Self {
-        let mut table = Self { columns, widest: [0; N], rows: Vec::new() };
+        let mut table = Self { columns, widest: [0; N], rows: Vec::new(), has_rows: false };
         table.row(columns.map(|column| column.heading().to_owned()));
+        table.has_rows = false;
         table
     }
 
@@ -60,6 +63,7 @@ impl<const N: usize> Table<N> {
             *widest = width(cell).max(*widest);
         }
         self.rows.push(cells);
+        self.has_rows = true;
     }
 
     /// Writes the rows that have not been written yet. Columns never get narrower if a table is written in parts.
@@ -69,7 +73,7 @@ impl<const N: usize> Table<N> {
 
     /// Writes the table, or the sentence `empty` if it has no rows.
     pub(crate) fn write_or(&mut self, empty: &str, out: &mut impl Write) -> io::Result<()> {
-        if self.rows.len() == 1 { writeln!(out, "{empty}") } else { self.write(out) }
+        if self.has_rows { self.write(out) } else { writeln!(out, "{empty}") }
     }
 
     fn write_within(&mut self, width: Width, out: &mut impl Write) -> io::Result<()> {
