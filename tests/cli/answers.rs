@@ -422,7 +422,7 @@ fn without_a_ledger_no_command_answers() {
     }
     assert_eq!(
         place.run(["verify", "--json", "--ledger", "none"]).complaint(2),
-        "{\"error\":\"cannot verify the ledger: none: there is no ledger of this name; \
+        "{\"error\":\"cannot open a ledger to read: none: there is no such file; \
          --ledger PATH or RUNLEDGER_PATH names another ledger\",\"kind\":\"io\"}\n"
     );
     assert_eq!(place.files(), Vec::<PathBuf>::new());

@@ -238,7 +238,7 @@ fn what_cannot_be_judged_ends_with_2() {
     for (args, complaint) in [
         (
             "--expect bad.json",
-            "cannot read what is expected: bad.json: read the expected executions: entry 1: skill: found \"\"; expected a name",
+            "cannot read the expected executions: bad.json: entry 1: skill: found \"\"; expected a name",
         ),
         (
             "--policy policy.json",

@@ -124,7 +124,7 @@ fn a_file_with_a_key_twice_is_refused() {
         (
             "gate --run r --expect file",
             r#"[{"skill": "a", "skill": "b"}]"#,
-            "cannot read what is expected: file: read the expected executions: duplicate field `skill` at line 1 column 23".to_owned(),
+            "cannot read the expected executions: file: duplicate field `skill` at line 1 column 23".to_owned(),
         ),
         (
             "cost explain gpt-4 --input 1 --prices file",

@@ -284,8 +284,7 @@ fn a_policy_below_30_days_is_refused_before_anything_is_done() {
     let complaint = place.run(["retention", "apply", "--policy", "policy.json"]).complaint(2);
     assert_eq!(
         complaint,
-        "runledger: read the retention policy: policy.json: \
-         cannot read a retention policy: found min_days 7; expected at least 30\n"
+        "runledger: cannot read a retention policy: policy.json: found min_days 7; expected at least 30\n"
     );
     fs::remove_file(place.path("policy.json")).unwrap();
     assert_eq!(place.files(), before);

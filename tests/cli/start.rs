@@ -197,14 +197,14 @@ fn what_has_ended_or_never_began_is_refused_with_code_1() {
     complete(&place, &id, &["--status", "cancelled"]).answer(0);
     let end = the_record(&place).timestamp_end.unwrap();
     let ended = error(&place, &format!("{id} has ended already at {end}: cancelled"));
-    let error_of_completing = format!("cannot complete an execution: {ended}");
+    let error_of_completing = format!("cannot resume an execution: {ended}");
     assert_refused(&complete(&place, &id, &[]), 1, Some(&id), &error_of_completing, "ended");
-    let error_of_marking = format!("cannot mark an execution's progress: {ended}");
+    let error_of_marking = format!("cannot resume an execution: {ended}");
     assert_refused(&progress(&place, &id, &["--stage", "x"]), 1, Some(&id), &error_of_marking, "ended");
 
     let id = "019c5d2a-5a40-7000-8000-000000000001";
     let found = format!("expected an execution that was started here and has not ended, found none of the id {id}");
-    let error = format!("cannot complete an execution: {}", error(&place, &found));
+    let error = format!("cannot resume an execution: {}", error(&place, &found));
     assert_refused(&complete(&place, id, &[]), 1, Some(id), &error, "unknown_execution");
     assert_eq!(records(&place).len(), 1);
 }

@@ -10,7 +10,7 @@ use std::fmt::Display;
 pub use report::{GateReason, GateReport, GateVerdict, Rule};
 
 use super::{Expectations, GatePolicy};
-use crate::error::{ErrorKind, Result, Skipped};
+use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 use run::Run;
 
@@ -42,6 +42,7 @@ pub struct Gate {
     expected: Expectations,
     spilled: Vec<ExecutionMetrics>,
     lost: Vec<(Timestamp, u64)>,
+    unreadable: Vec<Error>,
 }
 
 impl Gate {
@@ -53,6 +54,7 @@ impl Gate {
             expected: Expectations::default(),
             spilled: Vec::new(),
             lost: Vec::new(),
+            unreadable: Vec::new(),
         }
     }
 
@@ -82,6 +84,13 @@ impl Gate {
     #[must_use]
     pub fn lost(mut self, lost: Vec<(Timestamp, u64)>) -> Self {
         self.lost.extend(lost);
+        self
+    }
+
+    /// Adds an error for each file that could not be read, and that may hold records of the run. Each is a reason to fail.
+    #[must_use]
+    pub fn unreadable(mut self, unreadable: Vec<Error>) -> Self {
+        self.unreadable.extend(unreadable);
         self
     }
 
@@ -121,6 +130,9 @@ impl Gate {
         run.add_begun(begun);
         for fault in faults {
             run.wrong(Rule::BrokenIntegrity, fault.to_string());
+        }
+        for error in &self.unreadable {
+            run.wrong(Rule::BrokenIntegrity, error.with_source());
         }
         for error in skipped.errors() {
             run.wrong(Rule::UnstructuredData, error.with_source());

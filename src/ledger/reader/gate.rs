@@ -72,7 +72,7 @@ impl LedgerReader {
         }
         // The verification has reported the segments.
         unreadable.retain(|error| !found.faults.iter().any(|fault| Some(fault.path.as_path()) == error.file()));
-        faults.extend(unreadable.iter().map(Error::with_source));
+        let gate = gate.unreadable(unreadable.clone());
         let readable = |record: &Result<ExecutionMetrics>| !record.as_ref().is_err_and(Error::is_denied);
         let begun: Vec<_> = begun.executions.into_iter().map(|begun| begun.record).collect();
         let report = gate.judge(&begun, self.records().filter(readable), faults)?;

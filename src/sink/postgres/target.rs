@@ -275,7 +275,7 @@ mod tests {
         for mode in ["allow", "verify-ca", "secret", ""] {
             assert_eq!(
                 Target::parse(&format!("postgres://h?sslmode={mode}"), true).unwrap_err().to_string(),
-                "read the database's address: found another sslmode; expected sslmode to be disable, prefer, require or \
+                "cannot read the database's address: found another sslmode; expected sslmode to be disable, prefer, require or \
                  verify-full"
             );
         }

@@ -62,7 +62,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let gate = Gate::new(&args.run_id)
         .policy(policy_file::read(args.policy.as_deref())?.gate)
         .expected(expected(args.expect.as_deref())?)
-        .spilled(elsewhere.records);
+        .spilled(elsewhere.records)
+        .unreadable(elsewhere.unreadable.clone());
     let Gated { report, archived, mut unreadable, .. } = records::reader(global)?.gate(&gate)?;
     if let Some(archived) = archived {
         let to = printable(&archived.to);
