@@ -158,7 +158,7 @@ impl Options {
     /// Takes the warnings: what went wrong and must not disturb the skill. It gets all of them.
     ///
     /// By default they go to stderr, of those alike one a second. The number of the others is printed with the next one, or
-    /// when the ledger is dropped; of one that never is, the last number is not. [`Warnings`](journal::Warnings) does the
+    /// when the ledger is dropped; of one that never is, the last number is not. [`Warnings`](crate::journal::Warnings) does the
     /// same for a hook.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
