@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::address::{Mode, Security};
 use super::client::tls::{MakeTlsConnect, TlsConnect};
 use super::client::{CONNECT, Failed, Failure, Socket};
-use crate::disk;
+use crate::disk::stream::open_to_read;
 use crate::error::{Error, ErrorKind, Result};
 
 pub(super) const IS_BUILT_IN: bool = true;
@@ -46,7 +46,7 @@ pub(super) fn connector(wanted: &Security) -> Result<Connector> {
         builder.disable_built_in_roots(true);
         let operation = "read the certificates of sslrootcert";
         let mut pem = Vec::new();
-        let file = disk::open_to_read(path).and_then(|mut file| file.read_to_end(&mut pem));
+        let file = open_to_read(path).and_then(|mut file| file.read_to_end(&mut pem));
         file.map_err(|error| Error::io(operation, path, error))?;
         let expected = Error::new(ErrorKind::Invalid, operation).path(path);
         let expected = expected.detail("expected certificates in PEM (-----BEGIN CERTIFICATE-----), found none");
