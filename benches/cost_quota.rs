@@ -100,11 +100,11 @@ fn taking_turns(directory: &Path, quota: &Quota, seconds: Duration) -> (Samples,
             timed(&mut samples.0, || ring.overwrite(&[b'x'; LINE_BYTES]));
         }
         for _ in 0..TURN {
-            timed(&mut samples.1, || assert!(quota.record_consumption("openai-gpt4", 1_500).is_ok()));
+            timed(&mut samples.1, || assert!(quota.record_consumption("openai-gpt4", Some(1_500)).is_ok()));
         }
         for _ in 0..TURN {
-            timed(&mut samples.2, || match quota.reserve("openai-gpt4", 4_000).unwrap() {
-                Grant::Held(hold) => assert!(hold.settle(1_500).is_ok()),
+            timed(&mut samples.2, || match quota.reserve("openai-gpt4", Some(4_000)).unwrap() {
+                Grant::Held(hold) => assert!(hold.settle(Some(1_500)).is_ok()),
                 denied => panic!("{denied:?}"),
             });
         }

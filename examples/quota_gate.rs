@@ -21,26 +21,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let quota = open()?;
 
     for batch in [4, 3, 6] {
-        match quota.reserve("search", batch)? {
+        match quota.reserve("search", Some(batch))? {
             Grant::Held(hold) => {
                 // Here the calls are made; one less than was reserved, so the rest is free again.
-                let status = hold.settle(batch - 1)?;
+                let status = hold.settle(Some(batch - 1))?;
                 println!("{} {batch} granted: {} of {} used", status.emoji(), status.consumed, status.limit);
             }
             Grant::Denied(denied) => println!("{} {denied}", denied.status.emoji()),
         }
     }
     // An error between the two: the hold is dropped, and what it reserved is free again.
-    drop(quota.reserve("search", 5)?);
+    drop(quota.reserve("search", Some(5))?);
     // All that is left can be had, and no more.
-    while let Grant::Held(hold) = quota.reserve("search", 1)? {
-        hold.settle(1)?;
+    while let Grant::Held(hold) = quota.reserve("search", Some(1))? {
+        hold.settle(Some(1))?;
     }
 
     // The same in exact dollars: the most that a call can cost, then what it did cost. Of the next call no price is known.
     let budget = quota.budget("anthropic")?;
-    if let Grant::Held(hold) = budget.reserve("0.75".parse::<Usd>()?)? {
-        let status = hold.settle("0.546875".parse::<Usd>()?)?;
+    if let Grant::Held(hold) = budget.reserve(Some("0.75".parse::<Usd>()?))? {
+        let status = hold.settle(Some("0.546875".parse::<Usd>()?))?;
         println!("{} {} usd left, {:?} % crossed", status.emoji(), status.remaining, status.crossed);
     }
     if let Grant::Denied(denied) = budget.reserve(None)? {

@@ -77,7 +77,7 @@
 //!
 //! # Features
 //!
-//! - `cli`: the `runledger` command (clap and clap_complete; jiff for its time zones; rustix and signal-hook to pass
+//! - `cli`: the `runledger` command (clap, clap_complete and clap_mangen; jiff for its time zones; rustix and signal-hook to pass
 //!   signals on).
 //! - `postgres`: `sink::postgres`, which ships a ledger's records to PostgreSQL.
 //! - `postgres-tls`: TLS for its connections, by the platform's own library; on Linux the build needs OpenSSL's headers.
@@ -97,6 +97,7 @@
 mod digest;
 mod error;
 mod id;
+mod mutex;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -36,7 +36,7 @@ pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> R
 
         // Before the call: reserve the most that it can take, so that parallel calls cannot overrun the limit together.
         let mut model = model(row);
-        let grant = if model == "gpt-4" { Some(quota.reserve(LIMIT, input + OUTPUT_MAX)?) } else { None };
+        let grant = if model == "gpt-4" { Some(quota.reserve(LIMIT, Some(input + OUTPUT_MAX))?) } else { None };
         if let Some(Grant::Denied(denied)) = &grant {
             let mut fallback = Decision::new(format!("instead of {model}"), "gpt-4o-mini");
             fallback.reason = Some(denied.to_string());
@@ -51,7 +51,7 @@ pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> R
 
         // After it: settle what it took. The rest is free again; a hold that is dropped on an error is free altogether.
         if let Some(Grant::Held(hold)) = grant {
-            call.set_quota(&hold.settle(input + output)?);
+            call.set_quota(&hold.settle(Some(input + output))?);
         }
 
         let finish = Instant::now();

@@ -1,28 +1,29 @@
-//! What is kept of the records while they pass.
+//! The counts and sums of the records, which yield the baselines.
 
 use std::collections::HashMap;
 
+use super::baselines::Baselines;
+use super::by::BaselineBy;
 use super::bytes::{Reader, Writer};
 use super::names::NameHash;
 use super::observation::{self, Observation};
 use super::sample::Sample;
-use super::{BaselineBy, Baselines, Skipped};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Fields};
 
-/// The form of [`Accumulator::to_bytes`].
+/// The version of the bytes of [`Accumulator::to_bytes`].
 const VERSION: u8 = 2;
 
-/// How many different latencies a group of frozen baselines may have and still be exact, so that the baselines of hundreds
-/// of skills fit a line.
+/// The number of different latencies up to which a group of frozen baselines stays exact. It is low enough for the
+/// baselines of hundreds of skills to fit in one line.
 const FROZEN_DISTINCT_MAX: usize = 4096;
 
-/// Collects records, in any order, and yields the [`Baselines`] of them.
+/// Collects records, in any order, and yields their [`Baselines`].
 ///
-/// Parts of a file can be collected apart, by several threads, and merged: the result is the same, byte for byte. Of a
-/// record only counts and sums are kept, and latencies are counted: at most 680 KiB a group, however many records there
-/// are, and as a rule a third of that. All cores collect the records of a ledger by [`Scan::fold`](crate::Scan::fold) with
-/// `Accumulator::new`, [`add_fields`](Self::add_fields) and [`merge`](Self::merge).
+/// Several threads can collect parts of a file and merge them: the result is the same, byte for byte. An accumulator
+/// keeps only counts and sums, and counts latencies. It takes at most 680 KiB for a group, and usually a third of that,
+/// however many records there are. [`Scan::fold`](crate::Scan::fold) collects the records of a ledger on all cores,
+/// with `Accumulator::new`, [`add_fields`](Self::add_fields) and [`merge`](Self::merge).
 ///
 /// ```
 /// use runledger::baseline::Accumulator;
@@ -41,28 +42,45 @@ const FROZEN_DISTINCT_MAX: usize = 4096;
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
     by: BaselineBy,
-    /// BaselineBy the group's name. Looked up for each record: a sorted map would compare four or five names.
+    /// The samples by the group's name. Each record looks one up, and a sorted map would compare four or five names.
     samples: HashMap<String, Sample, NameHash>,
     skipped: Skipped,
 }
 
 impl Accumulator {
-    /// An accumulator of no records, by skill.
+    /// Creates an empty accumulator that groups records by skill.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An accumulator of no records, by what is told.
+    /// Creates an empty accumulator that groups records by `by`.
     pub fn by(by: BaselineBy) -> Self {
         Self { by, ..Self::default() }
     }
 
-    /// Takes a record in, under its group and whatever its kind.
+    /// Collects the records that `wanted` accepts.
+    pub(super) fn collect(
+        records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
+        wanted: impl Fn(&ExecutionMetrics) -> bool,
+    ) -> Result<Self> {
+        let mut accumulator = Self::new();
+        for record in records {
+            match record {
+                Ok(record) if wanted(&record) => accumulator.add(&record),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Malformed => accumulator.skip(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(accumulator)
+    }
+
+    /// Adds a record of any kind to its group.
     pub fn add(&mut self, record: &ExecutionMetrics) {
         self.add_fields(&Fields::of(record));
     }
 
-    /// As [`add`](Self::add), of a record of which only the fields were read.
+    /// Like [`add`](Self::add), but for a record of which only the fields were read.
     pub fn add_fields(&mut self, fields: &Fields<'_>) {
         let (labels, observation) = observation::of(fields);
         self.observe(&labels.key(self.by), &observation);
@@ -79,18 +97,18 @@ impl Accumulator {
         }
     }
 
-    /// Counts a line that is no record, and keeps its error if it is among the first
-    /// [`Skipped::ERRORS_MAX`].
+    /// Counts a line that is not a record, and keeps its error if it is among the first [`Skipped::ERRORS_MAX`].
     pub fn skip(&mut self, error: Error) {
         self.skipped.add(error);
     }
 
-    /// Takes in lines that were passed over elsewhere.
+    /// Adds lines that were skipped elsewhere.
     pub fn skip_all(&mut self, skipped: Skipped) {
         self.skipped.merge(skipped);
     }
 
-    /// Takes in what another accumulator collected; by the same, or the groups of both stand side by side.
+    /// Adds the records of another accumulator. If the two group by different things, the result has the groups of
+    /// both.
     pub fn merge(&mut self, other: Self) {
         self.skipped.merge(other.skipped);
         for (key, sample) in other.samples {
@@ -102,19 +120,19 @@ impl Accumulator {
         }
     }
 
-    /// The baselines of everything that was collected.
+    /// Returns the baselines of all records that were added.
     pub fn finish(mut self) -> Baselines {
         self.samples.values_mut().for_each(|sample| sample.latencies.sort());
         let groups = self.samples.iter().map(|(key, sample)| (key.clone(), sample.baseline())).collect();
-        Baselines { groups, skipped: self.skipped }
+        Baselines::new(groups, self.skipped)
     }
 
     pub(super) fn settle(&mut self) {
         self.samples.values_mut().for_each(|sample| sample.latencies.settle());
     }
 
-    /// The same in at most some 20 kilobytes a group: latencies are in buckets where they are of more than
-    /// [`FROZEN_DISTINCT_MAX`] values.
+    /// Shrinks the accumulator to about 20 kilobytes a group. A group with more than [`FROZEN_DISTINCT_MAX`] different
+    /// latencies counts them in buckets.
     pub(super) fn condensed(mut self) -> Self {
         self.settle();
         for sample in self.samples.values_mut() {
@@ -129,9 +147,11 @@ impl Accumulator {
         &self.samples
     }
 
-    /// All that was collected but the lines that were [skipped](Self::skip), to be read back and merged with what comes
-    /// later. The same records give the same bytes, in whatever order they came: 2 or 3 bytes for each latency that
-    /// occurs, as a rule, and about 100 a group besides.
+    /// Returns everything but the [skipped](Self::skip) lines as bytes, from which [`from_bytes`](Self::from_bytes)
+    /// restores an accumulator that can be merged with later records.
+    ///
+    /// The same records give the same bytes, in any order. Each different latency usually takes 2 or 3 bytes, and each
+    /// group about 100 bytes more.
     pub fn to_bytes(&mut self) -> Vec<u8> {
         self.settle();
         let mut out = Writer::default();
@@ -147,23 +167,24 @@ impl Accumulator {
         out.into_bytes()
     }
 
-    /// What [`to_bytes`](Self::to_bytes) wrote. Whether it was changed since is for a checksum to tell: only what cannot
-    /// be is refused.
+    /// Restores an accumulator from the bytes of [`to_bytes`](Self::to_bytes). It refuses only impossible values: to
+    /// detect changed bytes, use a checksum.
     ///
     /// # Errors
-    /// [`ErrorKind::Newer`] for a form that this version does not know, [`ErrorKind::Malformed`] for bytes that are none.
+    /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the bytes.
+    /// - [`ErrorKind::Malformed`] if the bytes are not an accumulator's.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let mut from = Reader::new(bytes);
         let version = from.byte()?;
         if version > VERSION {
-            return Err(Error::new(ErrorKind::Newer, "read what a baseline was computed from")
-                .detail(format!("expected form {VERSION}, found {version}; a newer runledger wrote it")));
+            return Err(Error::new(ErrorKind::Newer, "read an accumulator of baselines")
+                .detail(format!("found version {version}; expected at most {VERSION}. Use a newer runledger")));
         }
         if version != VERSION {
             return Err(from.malformed());
         }
         let by = from.text()?.parse()?;
-        // Each group takes more than a byte.
+        // Each group takes at least one byte.
         let groups: u64 = from.at_most(bytes.len() as u64)?;
         let mut samples = HashMap::default();
         let mut last = None;
@@ -175,9 +196,20 @@ impl Accumulator {
             last = Some(key);
             samples.insert(key.to_owned(), Sample::read(&mut from)?);
         }
-        match from.is_empty() {
-            true => Ok(Self { by, samples, skipped: Skipped::default() }),
-            false => Err(from.malformed()),
-        }
+        if from.is_empty() { Ok(Self { by, samples, skipped: Skipped::default() }) } else { Err(from.malformed()) }
+    }
+}
+
+impl Baselines {
+    /// Computes the baselines of `records`, by skill. The records may come in any order.
+    ///
+    /// An item that is an error of [`ErrorKind::Malformed`], for a line that is not a record, is skipped and counted in
+    /// [`skipped`](Self::skipped).
+    ///
+    /// # Errors
+    /// Returns the first error of any other kind. Records that cannot be read could change every baseline, so none is
+    /// returned.
+    pub fn compute(records: impl IntoIterator<Item = Result<ExecutionMetrics>>) -> Result<Self> {
+        Ok(Accumulator::collect(records, |_| true)?.finish())
     }
 }

@@ -1,34 +1,35 @@
-//! What baselines are computed for.
+//! The groups that baselines are computed for.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a baseline is computed for, each.
+/// The groups that baselines are computed for.
 ///
-/// Its text is the [`name`](Self::name): `skill`, `version`, `model`, `environment`, `week`.
+/// The text of each variant is its [`name`](Self::name): `skill`, `version`, `model`, `environment`, or `week`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum BaselineBy {
-    /// `skill_name`.
+    /// Each `skill_name`.
     #[default]
     Skill,
-    /// A version of a skill: `git-push@1.2.0`.
+    /// Each version of a skill, such as `git-push@1.2.0`.
     SkillVersion,
-    /// `model.name`, over all skills; `-` stands for the executions that name none. An execution counts once.
+    /// Each `model.name`, over all skills. The group `-` has the executions that name no model. Each execution counts
+    /// once.
     Model,
-    /// `environment`, over all skills.
+    /// Each `environment`, over all skills.
     Environment,
-    /// A skill in a week, from Monday 00:00 UTC on, in which its executions began: `git-push@2026-02-09`.
+    /// Each skill in each week, from Monday 00:00 UTC, by the start of the execution, such as `git-push@2026-02-09`.
     Week,
 }
 
 impl BaselineBy {
-    /// Each of them.
+    /// All variants.
     pub const ALL: [Self; 5] = [Self::Skill, Self::SkillVersion, Self::Model, Self::Environment, Self::Week];
 
-    /// Its text.
+    /// Returns the variant's text.
     pub fn name(self) -> &'static str {
         match self {
             Self::Skill => "skill",
@@ -49,15 +50,15 @@ impl fmt::Display for BaselineBy {
 impl FromStr for BaselineBy {
     type Err = Error;
 
-    /// Reads the [`name`](Self::name).
+    /// Parses the [`name`](Self::name).
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] when it is none of them.
+    /// [`ErrorKind::Malformed`] if no variant has this name.
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|by| by.name() == text).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            Error::new(ErrorKind::Malformed, "read what to compute baselines by")
-                .detail(format!("expected one of {names}, found {text:?}"))
+            Error::new(ErrorKind::Malformed, "read the groups of baselines")
+                .detail(format!("found {text:?}; expected one of {names}"))
         })
     }
 }

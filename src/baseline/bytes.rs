@@ -1,5 +1,5 @@
-//! The compact form of what is accumulated: bytes, lengths before what they measure, numbers in LEB128, and in words of one
-//! width where there are many of them.
+//! The compact bytes of an accumulator. Each text follows its length, and numbers are in LEB128. Long rows of numbers
+//! are in words of one width.
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -15,7 +15,7 @@ impl Writer {
         self.0.push(byte);
     }
 
-    /// Seven binary digits a byte, the lowest first; the highest bit says that there are more.
+    /// Writes seven bits a byte, the lowest first. The highest bit of a byte says that more bytes follow.
     pub(super) fn number(&mut self, mut number: u128) {
         while number > 0x7f {
             self.0.push(number as u8 | 0x80);
@@ -24,7 +24,7 @@ impl Writer {
         self.0.push(number as u8);
     }
 
-    /// 0, −1, 1, −2, … as 0, 1, 2, 3, …, so that what is near 0 is short.
+    /// Writes 0, −1, 1, −2, … as 0, 1, 2, 3, …, so that numbers near 0 are short.
     pub(super) fn signed(&mut self, number: i128) {
         self.number(((number << 1) ^ (number >> 127)) as u128);
     }
@@ -42,8 +42,8 @@ impl Writer {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Numbers in words that hold the largest of them: 0, 1, 2, 4 or 8 bytes, which is told first. The lowest byte of a
-    /// word comes first.
+    /// Writes numbers in words that are wide enough for the largest of them: 0, 1, 2, 4 or 8 bytes. The width comes
+    /// first. Words are little-endian.
     pub(super) fn words(&mut self, numbers: &[u64]) {
         let most = numbers.iter().fold(0, |all, number| all | number);
         match (u64::BITS - most.leading_zeros()).div_ceil(8) {
@@ -65,13 +65,13 @@ impl Writer {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Words<'b> {
     bytes: &'b [u8],
-    /// In bytes.
+    /// The width in bytes.
     width: usize,
     len: usize,
 }
 
 impl Words<'_> {
-    /// As many of them as there is room for.
+    /// Copies as many numbers as `numbers` has room for.
     pub(super) fn copy_to(&self, numbers: &mut [u64]) {
         let bytes = self.bytes;
         match self.width {
@@ -83,7 +83,7 @@ impl Words<'_> {
         }
     }
 
-    /// At most `u64::MAX`.
+    /// Returns the sum of the numbers, or `u64::MAX` if it is larger.
     pub(super) fn sum(&self) -> u64 {
         let bytes = self.bytes;
         match self.width {
@@ -103,7 +103,7 @@ impl Words<'_> {
     }
 }
 
-/// Of words of which 2¹⁶ and more add up within 32 digits, so that many are added at once.
+/// Adds up words so narrow that the sum of 2¹⁶ of them fits in 32 bits. The compiler can then add many at once.
 fn sum<const N: usize>(bytes: &[u8], number: impl Fn(&[u8; N]) -> u32) -> u64 {
     let sum_of = |words: &[[u8; N]]| u64::from(words.iter().map(&number).sum::<u32>());
     bytes.as_chunks().0.chunks(1 << 16).map(sum_of).sum()
@@ -128,10 +128,10 @@ impl<'b> Reader<'b> {
         self.rest.is_empty()
     }
 
-    /// That something is not as it is written.
+    /// Returns the error for bytes that cannot be read.
     pub(super) fn malformed(&self) -> Error {
-        Error::new(ErrorKind::Malformed, "read what a baseline was computed from").detail(format!(
-            "what stands before byte {} of {} is not so written",
+        Error::new(ErrorKind::Malformed, "read an accumulator of baselines").detail(format!(
+            "found malformed bytes before byte {} of {}",
             self.length - self.rest.len(),
             self.length
         ))
@@ -156,7 +156,7 @@ impl<'b> Reader<'b> {
         loop {
             let byte = self.byte()?;
             let digits = u128::from(byte & 0x7f);
-            // The 19th byte has the last two digits.
+            // The 19th byte has the last two bits.
             if shift > 126 || (shift == 126 && digits > 3) {
                 return Err(self.malformed());
             }
@@ -173,7 +173,7 @@ impl<'b> Reader<'b> {
         Ok((number >> 1) as i128 ^ -((number & 1) as i128))
     }
 
-    /// A number that is at most `most` and fits its type.
+    /// Reads a number that is at most `most` and fits in its type.
     pub(super) fn at_most<T: TryFrom<u128>>(&mut self, most: u64) -> Result<T> {
         let number = self.number()?;
         let fitting = (number <= most.into()).then(|| T::try_from(number).ok()).flatten();
@@ -197,7 +197,7 @@ impl<'b> Reader<'b> {
         Ok(Words { bytes, width, len })
     }
 
-    /// What a later state of this reader has read since.
+    /// Returns the bytes between this state of the reader and a `later` one.
     pub(super) fn bytes_until(&self, later: &Self) -> &'b [u8] {
         &self.rest[..self.rest.len() - later.rest.len()]
     }
@@ -210,7 +210,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(number in any::<u128>(), small in 0..300_u128, signed in any::<i128>(), text in ".*") {
+        fn written_values_are_read_back(number in any::<u128>(), small in 0..300_u128, signed in any::<i128>(), text in ".*") {
             let mut out = Writer::default();
             out.number(number);
             out.number(small);

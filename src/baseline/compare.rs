@@ -1,28 +1,31 @@
-//! What became better or worse, as far as that is more than chance.
+//! Finds what became better or worse, if the change is more than chance.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::accumulator::Accumulator;
+use super::baselines::{Baseline, Baselines, Precision};
+use super::freeze::FrozenBaselines;
 use super::inference::{self, ALPHA, Found, Proportion, Spread};
 use super::sample::Sample;
 use super::stats::Moments;
-use super::{Accumulator, Baseline, Baselines, FrozenBaselines, Precision};
 use crate::metrics::Usd;
 
-/// A change of at most one part in this many, 2 %, is what the plan calls stable.
+/// A change of at most one part in this many, 2 %, is stable.
 const STABLE_PARTS: f64 = 50.0;
 
-/// What a comparison says of one metric.
+/// The result of the comparison of one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Within ±2 % of the baseline, or no more than what chance brings.
+    /// The change is within ±2 % of the baseline, or not more than chance.
     Normal,
-    /// Worse, by more than 2 % and more than chance: less often successful, slower, dearer, or with more tokens.
+    /// The metric is worse, by more than 2 % and more than chance: fewer successes, slower, more expensive, or more
+    /// tokens.
     Regression,
-    /// Better, by more than 2 % and more than chance.
+    /// The metric is better, by more than 2 % and more than chance.
     Improvement,
     /// One side has fewer than [`Comparison::SAMPLES_MIN`] values, or its sums left their range.
     TooFewSamples,
@@ -35,8 +38,8 @@ pub enum Verdict {
 pub enum Test {
     /// The z-test of two proportions with a pooled variance (Fleiss, Levin and Paik 2003).
     TwoProportionZ,
-    /// Fisher's exact test of two proportions (1934), where fewer than 5 executions are expected to fail, or to succeed, on
-    /// one side: there a z-test cries wolf.
+    /// Fisher's exact test of two proportions (1934). It is used if fewer than 5 executions are expected to fail, or to
+    /// succeed, on one side: there a z-test raises false alarms.
     FisherExact,
     /// The rank test of Mann and Whitney (1947), corrected for ties and continuity.
     MannWhitney,
@@ -44,73 +47,76 @@ pub enum Test {
     Welch,
 }
 
-/// One metric: before, after, and what to make of it.
+/// One metric on both sides, its test, and the verdict.
 ///
-/// Differences, intervals and probabilities are estimates, to 9 significant digits; amounts of money among them.
+/// Differences, intervals and probabilities are estimates with 9 significant digits, also for amounts of money.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Metric {
-    /// The value of the baseline; `None`: unknown.
+    /// The value of the baseline; `None` if it is unknown.
     pub baseline: Option<f64>,
-    /// The recent value; `None`: unknown.
+    /// The recent value; `None` if it is unknown.
     pub recent: Option<f64>,
-    /// How many executions the baseline's value is of.
+    /// The number of executions behind the baseline's value.
     pub baseline_samples: u64,
-    /// How many executions the recent value is of.
+    /// The number of executions behind the recent value.
     pub recent_samples: u64,
-    /// How it was tested; `None` with too few samples.
+    /// How the metric was tested; `None` if there are too few samples.
     pub test: Option<Test>,
-    /// Recent less baseline, as the test estimates it; `None` with too few samples.
+    /// The recent value minus the baseline's, as the test estimates it; `None` if there are too few samples.
     pub delta: Option<f64>,
-    /// Where the true difference is with 99 % confidence; `None` with too few samples.
+    /// The 99 % confidence interval of the true difference; `None` if there are too few samples.
     pub interval: Option<[f64; 2]>,
-    /// The probability of such a difference by chance; `None` with too few samples.
+    /// The probability of such a difference by chance; `None` if there are too few samples.
     pub p_value: Option<f64>,
-    /// The same in view of all the tests of this comparison, by Holm's method (1979): what the verdict stands on.
+    /// The same probability, adjusted for all the tests of this comparison by Holm's method (1979). The verdict uses
+    /// this one.
     pub p_adjusted: Option<f64>,
-    /// What to make of it.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
-/// One skill: what became of each metric. A skill that only one side has has too few samples in all of them.
+/// The comparison of each metric of one skill. A skill that exists on one side only has too few samples in all of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SkillComparison {
-    /// Of [`Baseline::success_rate`], by [`Test::TwoProportionZ`] or [`Test::FisherExact`]; with the interval of Newcombe
-    /// (1998, method 10).
+    /// Compares [`Baseline::success_rate`] by [`Test::TwoProportionZ`] or [`Test::FisherExact`], with the interval of
+    /// Newcombe (1998, method 10).
     pub success_rate: Metric,
-    /// Of `total_latency_ms`, by [`Test::MannWhitney`], which no outlier disturbs.
+    /// Compares `total_latency_ms` by [`Test::MannWhitney`], which is robust against outliers.
     ///
-    /// The values are the medians. The delta is the shift of Hodges and Lehmann (1963), the median of all differences
-    /// between a recent latency and one of the baseline, with its interval; it need not be the difference of the medians.
+    /// The two values are medians. The delta is the shift of Hodges and Lehmann (1963): the median of all differences
+    /// between a recent latency and one of the baseline. It can differ from the difference of the medians.
     pub latency_ms: Metric,
-    /// Whether that test is of the latencies themselves or of buckets, in which case latencies in one bucket, less than
-    /// 0.8 % wide, count as equal, and the shift is a difference of their middles. The latter if either side has more than
-    /// a frozen baseline keeps, 4096 different ones, or than a [baseline](Precision) does.
+    /// Whether `latency_ms` compares the latencies themselves, or buckets less than 0.8 % wide.
+    ///
+    /// Latencies in one bucket count as equal, and the shift is a difference of bucket middles. Buckets are used if
+    /// either side has more than 4096 different latencies, the limit of a frozen baseline, or exceeds the limits of
+    /// [`Precision`].
     pub latency_precision: Precision,
-    /// Of [`Baseline::latency_mean_ms`], by [`Test::Welch`]: it sees what outliers do.
+    /// Compares [`Baseline::latency_mean_ms`] by [`Test::Welch`]. Unlike `latency_ms`, it shows the effect of outliers.
     pub latency_mean_ms: Metric,
-    /// Of [`Baseline::cost_mean_usd`], by [`Test::Welch`].
+    /// Compares [`Baseline::cost_mean_usd`] by [`Test::Welch`].
     pub cost_mean_usd: Metric,
-    /// Of [`Baseline::tokens_mean`], by [`Test::Welch`].
+    /// Compares [`Baseline::tokens_mean`] by [`Test::Welch`].
     pub tokens_mean: Metric,
 }
 
-/// What became of each skill since its baseline was frozen, in the order of their names.
+/// The comparison of every skill with its frozen baseline, in the order of the names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Comparison {
-    /// Every skill that either side has.
+    /// The skills that exist on either side.
     pub skills: BTreeMap<String, SkillComparison>,
 }
 
 impl Comparison {
-    /// The probability that a comparison in which nothing changed says anything else than normal: 1 %.
+    /// The probability that a comparison reports any change although nothing changed: 1 %.
     pub const ALPHA: f64 = ALPHA;
-    /// How many values each side must have for a test: with fewer, the approximations of the tests are poor.
+    /// The number of values that each side needs for a test. With fewer, the approximations of the tests are poor.
     pub const SAMPLES_MIN: u64 = 30;
 
-    /// Whether any metric of any skill is worse.
+    /// Returns true if any metric of any skill is worse.
     pub fn has_regression(&self) -> bool {
         let verdicts = self.skills.values().flat_map(SkillComparison::metrics).map(|(_, metric)| metric.verdict);
         verdicts.into_iter().any(|verdict| verdict == Verdict::Regression)
@@ -118,7 +124,7 @@ impl Comparison {
 }
 
 impl SkillComparison {
-    /// Each metric and its key.
+    /// Returns each metric with its key.
     pub fn metrics(&self) -> [(&'static str, Metric); 5] {
         [
             ("success_rate", self.success_rate),
@@ -141,14 +147,14 @@ impl SkillComparison {
 }
 
 impl FrozenBaselines {
-    /// Compares recent executions, collected by skill, with these baselines, and says what is better or worse.
+    /// Compares recent executions, collected by skill, with these baselines.
     ///
-    /// A metric is a regression or an improvement if it is off by more than 2 %, which the plan calls stable, *and* by
-    /// more than chance: its test's probability, adjusted for all the tests of the comparison at once, is at most
-    /// [`Comparison::ALPHA`]. So hundreds of skills raise no more false alarms than one.
+    /// A metric is a regression or an improvement if it changed by more than 2 % *and* by more than chance: the
+    /// probability of its test, adjusted for all the tests of the comparison, is at most [`Comparison::ALPHA`]. So
+    /// hundreds of skills raise no more false alarms than one.
     ///
-    /// The tests take executions for independent of one another. Where a bad hour slows them all, they see more than
-    /// there is.
+    /// The tests assume that executions are independent of one another. If one bad hour slows many of them, the tests
+    /// overstate the evidence.
     ///
     /// ```
     /// use runledger::baseline::{Accumulator, Verdict};
@@ -168,7 +174,8 @@ impl FrozenBaselines {
     /// }
     /// let comparison = frozen.compare(recent);
     /// let latency = comparison.skills["publish"].latency_ms;
-    /// assert_eq!((latency.baseline, latency.recent, latency.verdict), (Some(3229.5), Some(3419.5), Verdict::Regression));
+    /// assert_eq!((latency.baseline, latency.recent), (Some(3229.5), Some(3419.5)));
+    /// assert_eq!(latency.verdict, Verdict::Regression);
     /// # Ok::<(), runledger::Error>(())
     /// ```
     #[must_use]
@@ -188,7 +195,7 @@ impl FrozenBaselines {
 }
 
 impl Comparison {
-    /// Adjusts the probabilities for one another, and says what they mean.
+    /// Adjusts the probabilities for one another, and sets the verdicts.
     fn judge(&mut self) {
         let mut metrics: Vec<_> = self.skills.values_mut().flat_map(SkillComparison::metrics_mut).collect();
         metrics.retain(|metric| metric.p_value.is_some());
@@ -196,12 +203,14 @@ impl Comparison {
         for (metric, adjusted) in metrics.into_iter().zip(inference::holm(&p_values)) {
             metric.p_adjusted = Some(significant(adjusted));
             let (Some(delta), Some(baseline)) = (metric.delta, metric.baseline) else { continue };
-            // A success rate is better when it is higher, all others are when they are lower.
+            // A success rate is better if it is higher; every other metric is better if it is lower.
             let higher_is_better = matches!(metric.test, Some(Test::TwoProportionZ | Test::FisherExact));
-            metric.verdict = match adjusted > ALPHA || delta.abs() <= baseline.abs() / STABLE_PARTS {
-                true => Verdict::Normal,
-                false if (delta > 0.0) == higher_is_better => Verdict::Improvement,
-                false => Verdict::Regression,
+            metric.verdict = if adjusted > ALPHA || delta.abs() <= baseline.abs() / STABLE_PARTS {
+                Verdict::Normal
+            } else if (delta > 0.0) == higher_is_better {
+                Verdict::Improvement
+            } else {
+                Verdict::Regression
             };
         }
     }
@@ -263,7 +272,7 @@ fn latency(sides: [Option<&(Sample, Baseline)>; 2], known: [Option<f64>; 2]) -> 
     })
 }
 
-/// The metric of two sides, tested if both have enough.
+/// Returns the metric of two sides, tested if both have enough values.
 fn metric<T>(
     known: [Option<f64>; 2],
     counts: [u64; 2],
@@ -294,7 +303,7 @@ fn dollars(usd: Usd) -> f64 {
     usd.pico() as f64 / 1e12
 }
 
-/// The number with 9 digits, so that machines whose last digits differ write the same.
+/// Rounds the number to 9 significant digits, so that machines whose last digits differ write the same text.
 pub(crate) fn significant(number: f64) -> f64 {
     format!("{number:.8e}").parse().unwrap_or(number)
 }

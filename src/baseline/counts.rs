@@ -3,23 +3,23 @@
 use super::bytes::{Reader, Words, Writer};
 use crate::error::Result;
 
-/// How many numbers have words of one width, so that a few large ones do not make all of them wide.
+/// The length of a run, whose words have one width. Short runs keep a few large numbers from making all words wide.
 const RUN_LEN: usize = 256;
 
-/// A number, or that of a bucket, and how often it occurs.
+/// A number, or the number of a bucket, and how often it occurs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counted {
     pub(super) place: u32,
     pub(super) count: u64,
 }
 
-/// Numbers in ascending order, none twice, and how often each occurs: 1 to 3 bytes each, as a rule.
+/// Distinct numbers in ascending order, and how often each occurs. A number usually takes 1 to 3 bytes.
 ///
-/// They stay in the form in which they are written, in runs of which each says what its numbers come to: so what was
-/// written is read, and a rank found, without a look at most of the numbers.
+/// They are stored as they are written, in runs with a summary each. So written counts can be read, and a rank found,
+/// without decoding most of the numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// Of each run the distances of its numbers from the one before, and how often they occur.
+    /// For each run, the distances between its numbers, and how often each number occurs.
     bytes: Vec<u8>,
     runs: Vec<Run>,
     len: usize,
@@ -27,13 +27,13 @@ pub(super) struct Counts {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Run {
-    /// Where it begins in the bytes.
+    /// Where the run begins in the bytes.
     start: usize,
     len: usize,
-    /// From where the first distance is.
+    /// The number from which the first distance counts.
     from: u64,
     last: u32,
-    /// How many values its numbers stand for.
+    /// How often the run's numbers occur in total.
     values: u64,
 }
 
@@ -42,14 +42,14 @@ impl Counts {
         self.len
     }
 
-    /// Of numbers in ascending order; what stands for the same one is counted together.
+    /// Counts numbers in ascending order. Equal numbers are counted together.
     pub(super) fn of(sorted: impl Iterator<Item = Counted>) -> Self {
         let mut making = Making::default();
         sorted.for_each(|counted| making.push(counted));
         making.finish()
     }
 
-    /// With `others`, in ascending order.
+    /// Merges these counts with `others`, which are in ascending order.
     pub(super) fn and(&self, others: impl Iterator<Item = Counted>) -> Self {
         let (mut making, mut others) = (Making::default(), others.peekable());
         for counted in self.runs.iter().flat_map(|run| self.counted(run)) {
@@ -66,10 +66,10 @@ impl Counts {
         self.runs.iter().flat_map(|run| self.counted(run))
     }
 
-    /// The numbers of a run.
+    /// Decodes the numbers of a run.
     fn counted(&self, run: &Run) -> impl Iterator<Item = Counted> + Clone {
         let (mut places, mut counts) = ([0; RUN_LEN], [0; RUN_LEN]);
-        // They were looked at when the run was made.
+        // The bytes were checked when the run was made or read.
         if let Ok((distances, often)) = words(&mut Reader::new(&self.bytes[run.start..]), run.len) {
             distances.copy_to(&mut places);
             often.copy_to(&mut counts);
@@ -83,8 +83,8 @@ impl Counts {
         })
     }
 
-    /// The number at that rank, from 0 on, among those counted here and the `others`, which ascend; and the one at the rank
-    /// after it, which is itself if that is the last.
+    /// Returns the number at `rank`, from 0, among these numbers and the ascending `others`, and the number at the next
+    /// rank. At the last rank, the second number is the same as the first. Returns `None` if there are fewer numbers.
     pub(super) fn at_rank(&self, rank: u64, others: &[u32]) -> Option<(u32, u32)> {
         let (mut runs, mut passed, mut begun) = (&self.runs[..], 0, 0);
         while let [run, later @ ..] = runs {
@@ -93,7 +93,9 @@ impl Counts {
             if rank < through {
                 break;
             }
-            (runs, passed, begun) = (later, through, end);
+            runs = later;
+            passed = through;
+            begun = end;
         }
         let mut counted = runs.iter().flat_map(|run| self.counted(run)).peekable();
         let mut others = others[begun..].iter().map(|&place| Counted { place, count: 1 }).peekable();
@@ -120,7 +122,7 @@ impl Counts {
         out.extend(&self.bytes);
     }
 
-    /// At most `len_max` numbers, none beyond `last_max`, of so many values.
+    /// Reads at most `len_max` numbers that are at most `last_max` and occur `values` times in total.
     pub(super) fn read(from: &mut Reader<'_>, len_max: usize, last_max: u32, values: u64) -> Result<Self> {
         let len: usize = from.at_most(len_max as u64)?;
         let (mut counts, begin, mut next, mut missing) = (Self { len, ..Self::default() }, *from, 0, values);
@@ -128,19 +130,20 @@ impl Counts {
             let run_len = RUN_LEN.min(len - at);
             let start = begin.bytes_until(from).len();
             let (distances, often) = words(from, run_len)?;
-            // None twice, none that does not occur, and no more than there are.
+            // Each number is larger than the one before it, occurs at least once, and the total is not exceeded.
             let last = distances.sum().saturating_add(next + run_len as u64 - 1);
             let rest = missing.checked_sub(often.sum()).filter(|_| !often.has_zero() && last <= last_max.into());
             let Some(rest) = rest else { return Err(from.malformed()) };
             counts.runs.push(Run { start, len: run_len, from: next, last: last as u32, values: missing - rest });
-            (next, missing) = (last + 1, rest);
+            next = last + 1;
+            missing = rest;
         }
         counts.bytes = begin.bytes_until(from).to_vec();
         if missing == 0 { Ok(counts) } else { Err(from.malformed()) }
     }
 }
 
-/// Counts that are being made, and their last run.
+/// Counts under construction, with the run that is being filled.
 #[derive(Debug)]
 struct Making {
     runs: Vec<Run>,
@@ -169,7 +172,8 @@ impl Making {
         if self.len == RUN_LEN {
             self.end_run();
         }
-        (self.places[self.len], self.counts[self.len]) = (place, count);
+        self.places[self.len] = place;
+        self.counts[self.len] = count;
         self.len += 1;
     }
 
@@ -196,7 +200,7 @@ impl Making {
     }
 }
 
-/// The two rows of a run.
+/// Reads the two rows of a run.
 fn words<'b>(from: &mut Reader<'b>, len: usize) -> Result<(Words<'b>, Words<'b>)> {
     Ok((from.words(len)?, from.words(len)?))
 }
@@ -210,7 +214,7 @@ mod tests {
 
     use super::*;
 
-    /// Close to one another and far apart, over several runs.
+    /// Numbers close together and far apart, over several runs.
     fn numbers() -> impl Strategy<Value = Vec<u32>> {
         vec(prop_oneof![6 => 0..700_u32, 2 => 0..100_000_u32, 1 => any::<u32>(), 1 => Just(u32::MAX)], 0..1500)
     }
@@ -228,7 +232,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
         #[test]
-        fn they_are_those_of_a_map(mut a in numbers(), b in numbers(), often in 1..1_u64 << 40) {
+        fn counts_equal_those_of_a_map(mut a in numbers(), b in numbers(), often in 1..1_u64 << 40) {
             let mut of_a = model(&a);
             let first = Counts::of(counted(&of_a));
             prop_assert!(first.iter().eq(counted(&of_a)));
@@ -247,7 +251,7 @@ mod tests {
             prop_assert_eq!(&both, &Counts::of(counted(&model(&all))));
             prop_assert_eq!(both.len(), model(&all).len());
 
-            // Numbers that come often too.
+            // Numbers that occur often.
             a.truncate(3);
             a.iter().for_each(|number| *of_a.entry(*number).or_default() += often);
             let written = Counts::of(counted(&of_a));
@@ -266,9 +270,9 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_for_the_same_number_is_counted_together() {
+    fn equal_numbers_are_counted_together() {
         let number = |number: u32| Counted { place: number / 3, count: 2 };
-        // Over the ends of runs too.
+        // This crosses the ends of runs.
         let counts = Counts::of((0..3000).map(number));
         assert!(counts.iter().eq((0..1000).map(|place| Counted { place, count: 6 })));
     }

@@ -1,38 +1,21 @@
-//! Baselines that stand still for a week.
+//! Baselines that are frozen for a week.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accumulator, Baselines, TimeRange, collect};
+use super::accumulator::Accumulator;
+use super::baselines::Baselines;
+use super::time_range::TimeRange;
+use super::week::week_start;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-const DAY_MS: i64 = 86_400_000;
-
-/// The start of the week that `moment` is in: Monday 00:00 UTC, as ISO 8601 counts weeks.
-///
-/// The Monday before 0000-01-01, a Saturday, cannot be written: for the two days after it the moment itself is returned.
-///
-/// ```
-/// use runledger::baseline::week_start;
-///
-/// let saturday = "2026-02-14T14:23:00Z".parse()?;
-/// assert_eq!(week_start(saturday).to_string(), "2026-02-09T00:00:00.000Z");
-/// # Ok::<(), runledger::Error>(())
-/// ```
-pub fn week_start(moment: Timestamp) -> Timestamp {
-    let day = moment.unix_ms().div_euclid(DAY_MS);
-    // Day 0, 1970-01-01, was a Thursday: three days after a Monday.
-    let days_since_monday = (day + 3).rem_euclid(7);
-    Timestamp::from_unix_ms((day - days_since_monday) * DAY_MS).unwrap_or(moment)
-}
-
-/// The baselines of a week, fixed at its start: what the week's executions are measured against.
+/// The baselines of a week, fixed at its start. The week's executions are compared with them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FrozenBaselines {
-    /// Monday 00:00 UTC; every record of the baselines started before it.
+    /// Monday 00:00 UTC. Every record behind the baselines started before it.
     pub week_start: Timestamp,
-    /// What the baselines were computed from.
+    /// The records behind the baselines.
     pub computed_from: ComputedFrom,
     /// The baselines.
     pub baselines: Baselines,
@@ -41,7 +24,7 @@ pub struct FrozenBaselines {
     pub(super) samples: Accumulator,
 }
 
-/// As hex, the [bytes](Accumulator::to_bytes) of an accumulator.
+/// The [bytes](Accumulator::to_bytes) of an accumulator, as hex.
 mod hex {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -63,38 +46,39 @@ mod hex {
             _ => None,
         };
         let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
-        let bytes = bytes.ok_or_else(|| D::Error::custom("expected pairs of hex digits"))?;
+        let bytes = bytes.ok_or_else(|| D::Error::custom("found other text; expected pairs of hex digits"))?;
         Accumulator::from_bytes(&bytes).map_err(D::Error::custom)
     }
 }
 
-/// What frozen baselines were computed from.
+/// The records behind frozen baselines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ComputedFrom {
-    /// How many records, of all skills together.
+    /// The number of records, of all skills together.
     pub records: u64,
-    /// How many lines were passed over because they are no records; when they were written is not known.
+    /// The number of lines that were skipped because they are not records. When they were written is unknown.
     pub skipped: u64,
-    /// The time that the records cover; `None` when there are none.
+    /// The time that the records cover; `None` if there are no records.
     pub period: Option<TimeRange>,
 }
 
 impl Baselines {
-    /// The baselines for the week that `moment` is in, computed over the `records` that started before that week and no
-    /// others, so that every moment of a week gives the same baselines.
+    /// Computes the baselines for the week that contains `moment`, from the `records` that started before that week.
+    /// Every moment of a week gives the same baselines.
     ///
-    /// How far back they reach is up to the caller, who may pass the records of the last weeks alone. An execution that
-    /// ran across the start of the week belongs to the week before, but has a record only once it ended.
+    /// The caller decides how far back the records go, and may pass only those of the last weeks. An execution that
+    /// runs across the start of the week belongs to the week before, but has a record only after it ended.
     ///
     /// # Errors
-    /// As [`compute`](Self::compute).
+    /// Returns the first error of `records` that is not of [`ErrorKind::Malformed`]. Records that cannot be read could
+    /// change every baseline.
     pub fn frozen(
         moment: Timestamp,
         records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
     ) -> Result<FrozenBaselines> {
         let week_start = week_start(moment);
-        let samples = collect(records, |record| record.timestamp_start < week_start)?;
+        let samples = Accumulator::collect(records, |record| record.timestamp_start < week_start)?;
         let baselines = samples.clone().finish();
         let computed_from = ComputedFrom::of(&baselines);
         Ok(FrozenBaselines { week_start, computed_from, baselines, samples: samples.condensed() })
@@ -113,19 +97,19 @@ impl ComputedFrom {
 }
 
 impl FrozenBaselines {
-    /// The frozen baselines as one line of JSON, without a line feed; the same records give the same bytes.
+    /// Returns the frozen baselines as one line of JSON, without a line feed. The same records give the same bytes.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when a value cannot be written as JSON.
+    /// [`ErrorKind::Invalid`] if a value cannot be written as JSON.
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string(self)
             .map_err(|source| Error::new(ErrorKind::Invalid, "write frozen baselines as JSON").source(source))
     }
 
-    /// The frozen baselines that a line of JSON holds; keys that this version does not know are passed over.
+    /// Reads the frozen baselines from a line of JSON. Keys that this version does not know are ignored.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] when the text is not one JSON object with the fields of this type.
+    /// [`ErrorKind::Malformed`] if the text is not one JSON object with the fields of this type.
     pub fn from_json(line: &str) -> Result<Self> {
         serde_json::from_str(line)
             .map_err(|source| Error::new(ErrorKind::Malformed, "read frozen baselines from JSON").source(source))

@@ -1,27 +1,28 @@
-//! Tests of whether two samples differ, and by how much. Pure formulas; [`compare`](super::compare) says what they mean.
+//! Tests of whether two samples differ, and by how much. These are pure formulas; [`compare`](super::compare)
+//! interprets them.
 
 use super::special::{chi_squared_tail, normal_two_sided, student_quantile, student_two_sided};
 
-/// The probability of a false alarm; each interval has the remaining confidence, 99 %.
+/// The probability of a false alarm. Each interval has the remaining confidence, 99 %.
 pub(super) const ALPHA: f64 = 0.01;
-/// What a standard normal variable exceeds on either side with probability `ALPHA`.
+/// The absolute value that a standard normal variable exceeds with probability `ALPHA`.
 const Z: f64 = 2.575_829_303_548_901;
-/// Below this many expected in any cell of its table, a z-test is not to be trusted (Cochran, "Some Methods for
+/// The expected count in each cell of a table below which a z-test cannot be trusted (Cochran, "Some Methods for
 /// Strengthening the Common χ² Tests", Biometrics 10 (1954), 417–451).
 const EXPECTED_MIN: f64 = 5.0;
 
-/// What a test found.
+/// The result of a test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Found {
     /// How much more the second sample has.
     pub(crate) delta: f64,
-    /// Where the true difference is, with confidence 1 − `ALPHA`.
+    /// The interval of the true difference, with confidence 1 − `ALPHA`.
     pub(crate) interval: [f64; 2],
-    /// The probability of a difference at least as large, if there is none in truth.
+    /// The probability of a difference at least as large, if there is no true difference.
     pub(crate) p_value: f64,
 }
 
-/// Some of all.
+/// A part of a whole.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Proportion {
     pub(crate) part: u64,
@@ -33,8 +34,8 @@ impl Proportion {
         self.part as f64 / self.whole as f64
     }
 
-    /// Wilson's interval ("Probable Inference, the Law of Succession, and Statistical Inference", Journal of the American
-    /// Statistical Association 22 (1927), 209–212).
+    /// Returns Wilson's interval ("Probable Inference, the Law of Succession, and Statistical Inference", Journal of
+    /// the American Statistical Association 22 (1927), 209–212).
     pub(crate) fn interval(self) -> [f64; 2] {
         let (n, p, square) = (self.whole as f64, self.share(), Z * Z);
         let middle = p + square / (2.0 * n);
@@ -43,7 +44,7 @@ impl Proportion {
     }
 }
 
-/// Whether [`two_proportions`] is exact, since too few are expected in some cell for an approximation.
+/// Returns true if [`two_proportions`] is exact: some cell is expected to hold too few for an approximation.
 pub(crate) fn is_exact(a: Proportion, b: Proportion) -> bool {
     let part = a.part as f64 + b.part as f64;
     let whole = a.whole as f64 + b.whole as f64;
@@ -51,10 +52,12 @@ pub(crate) fn is_exact(a: Proportion, b: Proportion) -> bool {
     rarer * a.whole.min(b.whole) as f64 / whole < EXPECTED_MIN
 }
 
-/// The z-test of two proportions with a pooled variance (Fleiss, Levin and Paik, "Statistical Methods for Rates and
-/// Proportions", third edition (2003), chapter 3, without the correction for continuity), or [Fisher's](fisher) where it
-/// [must be exact](is_exact). The interval is Newcombe's, from two of Wilson's ("Interval Estimation for the Difference
-/// Between Independent Proportions", Statistics in Medicine 17 (1998), 873–890, method 10). Neither may be empty.
+/// Tests two proportions, neither of which may be empty.
+///
+/// It is the z-test with a pooled variance (Fleiss, Levin and Paik, "Statistical Methods for Rates and Proportions",
+/// third edition (2003), chapter 3, without the correction for continuity), or [Fisher's test](fisher) if it [must be
+/// exact](is_exact). The interval is Newcombe's, from two of Wilson's ("Interval Estimation for the Difference Between
+/// Independent Proportions", Statistics in Medicine 17 (1998), 873–890, method 10).
 pub(crate) fn two_proportions(a: Proportion, b: Proportion) -> Found {
     let (share_a, share_b) = (a.share(), b.share());
     let ([low_a, high_a], [low_b, high_b]) = (a.interval(), b.interval());
@@ -71,10 +74,10 @@ pub(crate) fn two_proportions(a: Proportion, b: Proportion) -> Found {
     Found { delta, interval, p_value }
 }
 
-/// Fisher's exact test: the probability of all tables with these margins that are no more probable than this one
+/// Fisher's exact test: the probability of all tables with these margins that are at most as probable as this one
 /// ("Statistical Methods for Research Workers", fifth edition (1934), section 21.02).
 ///
-/// Each table's probability is taken relative to the likeliest one, from table to neighbouring table, so that no
+/// Each table's probability is computed relative to the likeliest table, from neighbour to neighbour, so that no
 /// factorial is needed. Where the test is [used](is_exact) there are few tables: about √(5N) at most.
 fn fisher(a: Proportion, b: Proportion) -> f64 {
     let whole = u128::from(a.whole) + u128::from(b.whole);
@@ -94,13 +97,13 @@ fn fisher(a: Proportion, b: Proportion) -> f64 {
     });
     let tables: Vec<(u128, f64)> = std::iter::once((mode, 1.0)).chain(up).chain(down).collect();
     let found = tables.iter().find(|&&(k, _)| k == u128::from(a.part)).map_or(1.0, |&(_, likely)| likely);
-    // Tables that are equally likely must not be told apart by their last digits.
+    // The factor keeps the last digits from deciding between tables that are equally likely.
     let no_likelier = tables.iter().filter(|&&(_, likely)| likely <= found * (1.0 + 1e-9));
     let all: f64 = tables.iter().map(|&(_, likely)| likely).sum();
     (no_likelier.map(|&(_, likely)| likely).sum::<f64>() / all).min(1.0)
 }
 
-/// How many values a sample has, their mean, and their sample variance.
+/// The number of values of a sample, their mean, and their sample variance.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spread {
     pub(crate) count: u64,
@@ -108,11 +111,11 @@ pub(crate) struct Spread {
     pub(crate) variance: f64,
 }
 
-/// Welch's t-test and interval for the difference of two means, whose variances may differ (Welch, "The Generalization of
-/// 'Student's' Problem when Several Different Population Variances are Involved", Biometrika 34 (1947), 28–35), with the
-/// degrees of freedom of Satterthwaite (Biometrics Bulletin 2 (1946), 110–114). Each needs two values.
+/// Welch's t-test and interval for the difference of two means whose variances may differ (Welch, "The Generalization
+/// of 'Student's' Problem when Several Different Population Variances are Involved", Biometrika 34 (1947), 28–35). The
+/// degrees of freedom are Satterthwaite's (Biometrics Bulletin 2 (1946), 110–114). Each sample needs two values.
 ///
-/// Two samples that do not vary at all differ for certain or not at all.
+/// If neither sample varies, the probability is 1 for equal means and 0 for different ones.
 pub(super) fn welch(a: Spread, b: Spread) -> Found {
     let delta = b.mean - a.mean;
     let (square_a, square_b) = (a.variance / a.count as f64, b.variance / b.count as f64);
@@ -120,7 +123,7 @@ pub(super) fn welch(a: Spread, b: Spread) -> Found {
     if square == 0.0 {
         return Found { delta, interval: [delta; 2], p_value: if delta == 0.0 { 1.0 } else { 0.0 } };
     }
-    // As shares, since their squares may be too small or too large for an f64.
+    // Shares of the sum are used because the squares may be too small or too large for an f64.
     let (share_a, share_b) = (square_a / square, square_b / square);
     let degrees = 1.0 / (share_a * share_a / (a.count as f64 - 1.0) + share_b * share_b / (b.count as f64 - 1.0));
     let half = student_quantile(ALPHA, degrees) * square.sqrt();
@@ -128,8 +131,9 @@ pub(super) fn welch(a: Spread, b: Spread) -> Found {
     Found { delta, interval: [delta - half, delta + half], p_value }
 }
 
-/// Student's t-test and interval for the mean of differences between paired values ("The Probable Error of a Mean",
-/// Biometrika 6 (1908), 1–25), of which there must be two. Differences that do not vary are 0 for certain or not at all.
+/// Student's t-test and interval for the mean of the differences between paired values ("The Probable Error of a Mean",
+/// Biometrika 6 (1908), 1–25). It needs two differences. If they do not vary, the probability is 1 for a mean of 0 and
+/// 0 for any other.
 pub(crate) fn paired(differences: Spread) -> Found {
     let Spread { count, mean: delta, variance } = differences;
     let error = (variance / count as f64).sqrt();
@@ -141,20 +145,22 @@ pub(crate) fn paired(differences: Spread) -> Found {
     Found { delta, interval: [delta - half, delta + half], p_value: student_two_sided(delta / error, degrees) }
 }
 
-/// How far the shares of several groups are from being one.
+/// How much the shares of several groups differ.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Associated {
     pub(crate) chi_squared: f64,
     pub(crate) degrees: u64,
     pub(crate) p_value: f64,
-    /// 0 where all shares are the same, 1 where the group tells the part.
+    /// 0 if all shares are equal, 1 if the group determines the part.
     pub(crate) cramers_v: f64,
 }
 
-/// Pearson's test of association between groups and what is part of them (Philosophical Magazine 50 (1900), 157–175), and
-/// how strong it is (Cramér, "Mathematical Methods of Statistics" (1946), section 21.9), without a correction for
-/// continuity. `None` where fewer than 5 are expected in any cell, and so for fewer than two groups that hold something or
-/// where all or none are parts: the approximation is not to be trusted there.
+/// Pearson's test of association between groups and their parts (Philosophical Magazine 50 (1900), 157–175), and the
+/// strength of the association (Cramér, "Mathematical Methods of Statistics" (1946), section 21.9), without a
+/// correction for continuity.
+///
+/// Returns `None` if fewer than 5 are expected in any cell, where the approximation cannot be trusted. That includes
+/// fewer than two groups, an empty group, and groups of which all or none are parts.
 pub(crate) fn chi_squared(groups: &[Proportion]) -> Option<Associated> {
     let (part, whole) =
         groups.iter().fold((0.0, 0.0), |(part, whole), group| (part + group.part as f64, whole + group.whole as f64));
@@ -175,23 +181,23 @@ pub(crate) fn chi_squared(groups: &[Proportion]) -> Option<Associated> {
     Some(Associated { chi_squared, degrees, p_value, cramers_v: (chi_squared / whole).sqrt() })
 }
 
-/// Values in ascending order, none twice, each with how often it occurs.
+/// Distinct values in ascending order, each with how often it occurs.
 pub(super) type Counts = [(u128, u64)];
 
-/// The rank test of Mann and Whitney ("On a Test of whether one of Two Random Variables is Stochastically Larger than the
-/// Other", Annals of Mathematical Statistics 18 (1947), 50–60) in its normal approximation, corrected for ties and for
-/// continuity as in Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods", third edition (2014), section 4.1.
-/// Neither may be empty.
+/// The rank test of Mann and Whitney ("On a Test of whether one of Two Random Variables is Stochastically Larger than
+/// the Other", Annals of Mathematical Statistics 18 (1947), 50–60), in its normal approximation. It is corrected for
+/// ties and for continuity as in Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods", third edition
+/// (2014), section 4.1. Neither sample may be empty.
 ///
-/// The difference is the shift of Hodges and Lehmann ("Estimates of Location Based on Rank Tests", Annals of Mathematical
-/// Statistics 34 (1963), 598–611): the median of all differences between a value of one and a value of the other. Its
-/// interval reaches as many of them to either side as the test's normal approximation without ties says (Hollander, Wolfe
-/// and Chicken, section 4.3).
+/// The difference is the shift of Hodges and Lehmann ("Estimates of Location Based on Rank Tests", Annals of
+/// Mathematical Statistics 34 (1963), 598–611): the median of all differences between a value of one sample and a value
+/// of the other. Its interval reaches as many of these differences to either side as the test's normal approximation
+/// without ties says (Hollander, Wolfe and Chicken, section 4.3).
 pub(super) fn mann_whitney(a: &Counts, b: &Counts) -> Found {
     let (n_a, n_b) = (total(a), total(b));
     let pairs = n_a * n_b;
     let all = (n_a + n_b) as f64;
-    // Twice the pairs in which the second is greater, those with a tie once.
+    // Twice the number of pairs whose second value is greater; a tie counts once.
     let (mut twice_u, mut ties) = (0, 0.0);
     let (mut less, mut rest) = (0, a.iter().copied().peekable());
     for &(value, count) in b {
@@ -227,8 +233,8 @@ fn tied(count: u128) -> f64 {
     count * count * count - count
 }
 
-/// The difference with that rank, from 1, among those of all pairs: of a value of `b` less one of `a`. Found by bisection
-/// between the least and the greatest, as there may be far too many to list.
+/// Returns the difference at `rank`, from 1, among the differences of all pairs: a value of `b` minus a value of `a`.
+/// It bisects between the least and the greatest difference, since there may be far too many pairs to list.
 fn difference(a: &Counts, b: &Counts, rank: u128) -> i128 {
     let ends = |counts: &Counts| Some((counts.first()?.0 as i128, counts.last()?.0 as i128));
     let (Some((least_a, most_a)), Some((least_b, most_b))) = (ends(a), ends(b)) else { return 0 };
@@ -240,13 +246,13 @@ fn difference(a: &Counts, b: &Counts, rank: u128) -> i128 {
     low
 }
 
-/// How many pairs differ by at most that.
+/// Returns the number of pairs that differ by at most `difference`.
 fn pairs_within(a: &Counts, b: &Counts, difference: i128) -> u128 {
     let mut enough = total(a);
     let mut lower = a.iter().peekable();
     let mut within = 0;
     for &(value, count) in b {
-        // Those of `a` that are too low for this value are too low for all that follow.
+        // Values of `a` that are too low for this value are too low for all later ones.
         while let Some((_, passed)) = lower.next_if(|(other, _)| (*other as i128) < value as i128 - difference) {
             enough -= u128::from(*passed);
         }
@@ -255,9 +261,9 @@ fn pairs_within(a: &Counts, b: &Counts, difference: i128) -> u128 {
     within
 }
 
-/// The p-values for asking all questions at once, in the same order: with them, the probability of even one false alarm
-/// is what it was for a single question (Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian
-/// Journal of Statistics 6 (1979), 65–70).
+/// Adjusts p-values for testing all questions at once, and returns them in the same order. With them, the probability
+/// of any false alarm is the same as for a single question (Holm, "A Simple Sequentially Rejective Multiple Test
+/// Procedure", Scandinavian Journal of Statistics 6 (1979), 65–70).
 pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));

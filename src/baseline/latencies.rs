@@ -1,37 +1,38 @@
-//! Latencies, counted.
+//! Counts of latencies.
 
-use super::Precision;
+use super::baselines::Precision;
 use super::bytes::{Reader, Writer};
 use super::counts::{Counted, Counts};
 use crate::error::Result;
 
-/// How many values are collected before they are sorted into the counts, so that each costs little of a merge.
+/// The number of values that are collected before they are sorted into the counts. It keeps a value's share of each
+/// merge small.
 const RECENT_MAX: usize = 16 * 1024;
 
-/// Below this, the values or buckets of a group that has had so many recent ones are counted in an array, where most of
-/// them fall: several times faster than by sorting.
+/// Values or buckets below this are counted in an array once a group has had many recent values. Most of them are this
+/// low, and an array is several times faster than sorting.
 const LOW: usize = 16 * 1024;
 
-/// The binary digits that a bucket keeps of its values, below the highest one.
+/// The binary digits of a value that its bucket keeps, below the highest one.
 const DIGITS: u32 = 7;
-/// The buckets of values with one and the same highest binary digit.
+/// The number of buckets for the values with the same highest binary digit.
 const BUCKETS_PER_OCTAVE: u64 = 1 << DIGITS;
 
-/// How often each value occurs, in ascending order, and what has not been sorted into that yet.
+/// Counts how often each latency occurs.
 ///
-/// Up to [`Precision::DISTINCT_MAX`] values are counted as they are, and all below 256 always. From then on values are
-/// counted in log-linear buckets, as Gil Tene's HdrHistogram (2012) does: each power of two is divided into 128 buckets
-/// of equal width, and a value stands for itself as the middle of its bucket. A bucket from `low` on is at most
+/// Up to [`Precision::DISTINCT_MAX`] different values are counted as they are, and values below 256 always are. Beyond
+/// that limit, values are counted in log-linear buckets as in Gil Tene's HdrHistogram (2012): each power of two has 128
+/// buckets of equal width, and the middle of a bucket replaces its values. A bucket that starts at `low` is at most
 /// `low / 128` wide, so its middle is off by less than one part in 256.
 ///
-/// Which of the two it is depends on the values alone: what bursts the limits for a part of them does so for all, and
-/// what all of them burst is noticed with the last merge. So neither order nor split changes anything.
+/// The set of values alone decides which of the two is used. If a part exceeds the limits, so does the whole, and a
+/// whole that exceeds them is noticed at the last merge. So neither order nor split changes anything.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latencies {
-    /// BaselineBy value, or by bucket if `bounded`.
+    /// The counts by value, or by bucket if `bounded`.
     counts: Counts,
     recent: Vec<u32>,
-    /// How often each of the lowest occurred recently; empty until there are many.
+    /// How often each of the lowest values occurred recently. It is empty until there are many recent values.
     low: Vec<u32>,
     bounded: bool,
 }
@@ -50,7 +51,7 @@ impl Latencies {
         self.count(place);
     }
 
-    /// Counts a value, or a bucket if they are counted in buckets.
+    /// Counts a value, or a bucket if `bounded`.
     #[inline]
     fn count(&mut self, place: u32) {
         if let Some(count) = self.low.get_mut(place as usize) {
@@ -68,7 +69,7 @@ impl Latencies {
     }
 
     pub(super) fn merge(&mut self, mut other: Self) {
-        // A few values, as of a small part of a ledger: they are not worth a pass over all counts.
+        // A few values, as of a small part of a ledger, are not worth a pass over all counts.
         if !other.bounded && other.counts.len() == 0 && other.low.is_empty() {
             for value in other.recent {
                 if self.bounded { self.add(value.into()) } else { self.count(value) }
@@ -85,14 +86,14 @@ impl Latencies {
         self.keep_limit();
     }
 
-    /// Sorts what is recent, so that [ranks](Self::doubled_at) can be found; into the counts, where those may burst their
-    /// limit with it.
+    /// Sorts the recent values so that [ranks](Self::doubled_at) can be found. It merges them into the counts if these
+    /// could then exceed their limit.
     pub(super) fn sort(&mut self) {
         let few = self.low.is_empty() && self.counts.len() + self.recent.len() <= Precision::DISTINCT_MAX;
         if few { self.recent.sort_unstable() } else { self.settle() }
     }
 
-    /// Sorts what is recent into the counts.
+    /// Sorts the recent values into the counts.
     pub(super) fn settle(&mut self) {
         if self.recent.is_empty() && self.low.is_empty() {
             return;
@@ -101,7 +102,7 @@ impl Latencies {
         let runs = self.recent.chunk_by(|a, b| a == b).map(|run| Counted { place: run[0], count: run.len() as u64 });
         let low = (0..).zip(&self.low).filter(|(_, count)| **count > 0);
         let low = low.map(|(place, &count)| Counted { place, count: count.into() });
-        // None of the lowest is among the recent ones.
+        // The recent values are all above the lowest ones.
         self.counts = self.counts.and(low.chain(runs));
         self.recent.clear();
         self.low.clear();
@@ -125,12 +126,12 @@ impl Latencies {
             return;
         }
         let buckets = self.counts.iter().map(|Counted { place, count }| Counted { place: bucket(place.into()), count });
-        // A bucket's number grows with its values, so those of one bucket stand together.
+        // Bucket numbers ascend with their values, so the values of one bucket are neighbours.
         self.counts = Counts::of(buckets);
         self.bounded = true;
     }
 
-    /// How many different values or buckets there are; what is recent must be [settled](Self::settle).
+    /// Returns the number of different values or buckets. Recent values must be [settled](Self::settle).
     pub(super) fn distinct(&self) -> usize {
         self.counts.len()
     }
@@ -139,51 +140,49 @@ impl Latencies {
         if self.bounded { Precision::Bounded } else { Precision::Exact }
     }
 
-    /// Twice each value in milliseconds, since the middle of a bucket may lie between two, and how often it occurs;
-    /// ascending. What is recent must be [settled](Self::settle).
+    /// Returns the values in milliseconds in ascending order, and how often each occurs. The values are doubled, since
+    /// the middle of a bucket may lie between two integers. Recent values must be [settled](Self::settle).
     pub(super) fn doubled(&self) -> impl Iterator<Item = (u128, u64)> + Clone {
         self.counts.iter().map(|Counted { place, count }| (self.doubled_value(place), count))
     }
 
-    /// Twice the value at that rank, from 0 on, and twice the one after it, if there is one; `None`: there are fewer. What is
-    /// recent must be [sorted](Self::sort).
+    /// Returns twice the value at `rank`, from 0, and twice the value at the next rank or, at the last rank, the same
+    /// value. Returns `None` if there are fewer values. Recent values must be [sorted](Self::sort).
     pub(super) fn doubled_at(&self, rank: u64) -> Option<(u128, u128)> {
         let (place, next) = self.counts.at_rank(rank, &self.recent)?;
         Some((self.doubled_value(place), self.doubled_value(next)))
     }
 
     fn doubled_value(&self, place: u32) -> u128 {
-        match self.bounded {
-            true => doubled_middle(place),
-            false => 2 * u128::from(place),
-        }
+        if self.bounded { doubled_middle(place) } else { 2 * u128::from(place) }
     }
 
-    /// What is recent must be [settled](Self::settle).
+    /// Writes the counts. Recent values must be [settled](Self::settle).
     pub(super) fn write(&self, out: &mut Writer) {
         out.byte(self.bounded.into());
         self.counts.write(out);
     }
 
-    /// Of `values` latencies.
+    /// Reads the counts of `values` latencies.
     pub(super) fn read(from: &mut Reader<'_>, values: u64) -> Result<Self> {
         let bounded = from.flag()?;
-        let (len_max, last_max) = match bounded {
-            true => (bucket(u64::MAX) as usize + 1, bucket(u64::MAX)),
-            false => (Precision::DISTINCT_MAX, u32::MAX),
+        let (len_max, last_max) = if bounded {
+            (bucket(u64::MAX) as usize + 1, bucket(u64::MAX))
+        } else {
+            (Precision::DISTINCT_MAX, u32::MAX)
         };
         Ok(Self { counts: Counts::read(from, len_max, last_max, values)?, bounded, ..Self::default() })
     }
 }
 
-/// The number of the bucket of a value: those below 256 have one each.
+/// Returns the number of a value's bucket. Each value below 256 has its own.
 fn bucket(value: u64) -> u32 {
     let shift = (u64::BITS - value.leading_zeros()).saturating_sub(DIGITS + 1);
-    // At most 57 octaves of 128 beyond the first 256.
+    // There are at most 57 octaves of 128 buckets above the first 256 values.
     (u64::from(shift) * BUCKETS_PER_OCTAVE + (value >> shift)) as u32
 }
 
-/// Twice the middle of a bucket: its least value and its greatest.
+/// Returns twice the middle of a bucket: the sum of its least and its greatest value.
 fn doubled_middle(bucket: u32) -> u128 {
     let octave = u64::from(bucket) / BUCKETS_PER_OCTAVE;
     let shift = octave.saturating_sub(1);
@@ -196,7 +195,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Every bucket, from its first value to its last.
+    /// Checks every bucket, from its first value to its last.
     #[test]
     fn buckets_follow_one_another_and_their_middle_is_close() {
         let mut low = 0_u64;
@@ -204,7 +203,7 @@ mod tests {
             assert_eq!(bucket(low), number);
             let high = u64::try_from(doubled_middle(number) - u128::from(low)).unwrap();
             assert_eq!(bucket(high), number);
-            // |middle − value| < value / 256, for the value that is furthest off: the lowest.
+            // |middle − value| < value / 256 must hold for the value that is furthest off, the lowest.
             assert!((high - low) as u128 * 128 < low.max(1).into(), "{low}..={high}");
             assert!(low >= 256 || high == low);
             low = match high.checked_add(1) {
@@ -223,14 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn they_are_exact_as_long_as_they_fit_and_not_one_value_longer() {
+    fn latencies_are_exact_up_to_the_limit_and_bounded_beyond_it() {
         let most = Precision::DISTINCT_MAX as u64;
         let full: Vec<u64> = (0..most).chain(0..100).collect();
         assert_eq!(of(&full).precision(), Precision::Exact);
         assert!(of(&full).doubled().map(|(value, _)| value).eq((0..most).map(|value| u128::from(2 * value))));
-        let burst = [full, vec![most]].concat();
-        assert_eq!(of(&burst).precision(), Precision::Bounded);
-        // 49.7 days are no latency; a value beyond them is counted all the same.
+        let beyond = [full, vec![most]].concat();
+        assert_eq!(of(&beyond).precision(), Precision::Bounded);
+        // 49.7 days are not a plausible latency, but longer values are counted too.
         assert_eq!(of(&[u32::MAX.into()]).precision(), Precision::Exact);
         assert_eq!(of(&[1 << 32]).precision(), Precision::Bounded);
     }
@@ -251,9 +250,9 @@ mod tests {
         }
     }
 
-    /// Two halves that are exact each, and together are not.
+    /// Two halves are exact, and their merge is not.
     #[test]
-    fn a_merge_that_bursts_the_limit_is_bounded() {
+    fn a_merge_that_exceeds_the_limit_is_bounded() {
         let most = Precision::DISTINCT_MAX as u64;
         let (low, high) = (of(&(0..=most / 2).collect::<Vec<_>>()), of(&(most / 2..=most).collect::<Vec<_>>()));
         assert_eq!((low.precision(), high.precision()), (Precision::Exact, Precision::Exact));
@@ -270,10 +269,11 @@ mod tests {
     }
 
     proptest! {
-        // Tens of thousands of values a case, so that many cases reach the limit, some in one part and some in all of them.
+        // Each case has tens of thousands of values, so that many cases exceed the limit, some in one part and some
+        // only in the whole.
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn whether_they_are_exact_depends_on_their_set_alone(
+        fn the_precision_depends_on_the_set_of_values_alone(
             ranges in prop::collection::vec((0..100_000_u64, 1..30_000_u64, 1..4_u64), 3),
             order in Just([0, 1, 2]).prop_shuffle(),
         ) {
@@ -310,7 +310,7 @@ mod tests {
             };
             prop_assert_eq!(&merge([0, 1, 2]), &whole);
             prop_assert_eq!(&merge([2, 0, 1]), &whole);
-            // (a + (b + c)), not ((a + b) + c).
+            // This is a + (b + c), not (a + b) + c.
             let (mut first, [_, mut second, third]) = (parts[0].clone(), parts.clone());
             second.merge(third);
             first.merge(second);

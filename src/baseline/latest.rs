@@ -4,27 +4,29 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::num::NonZeroUsize;
 
+use super::accumulator::Accumulator;
+use super::by::BaselineBy;
 use super::observation::{self, Observation};
-use super::{Accumulator, BaselineBy};
 use crate::metrics::{ExecutionMetrics, Fields};
 
-/// Keeps, of each group, the executions that began last, and yields the [`Accumulator`] of them.
+/// Keeps the executions of each group that began last, and yields their [`Accumulator`].
 ///
-/// In whatever order the records come, the same are kept: of two that began in the same millisecond, the one with the
-/// higher id. Each takes about 150 bytes.
+/// The order of the records does not matter. Of two executions that began in the same millisecond, the one with the
+/// higher id counts as later. Each kept execution takes about 150 bytes.
 ///
 /// ```
 /// use runledger::baseline::{BaselineBy, Latest};
 /// use runledger::{ExecutionMetrics, Uuid};
 ///
 /// let mut latest = Latest::new(BaselineBy::Skill, 2.try_into()?);
-/// for (start, latency_ms) in [("2026-02-14T14:00:00Z", 10), ("2026-02-14T16:00:00Z", 30), ("2026-02-14T15:00:00Z", 20)] {
+/// let starts = [("2026-02-14T14:00:00Z", 10), ("2026-02-14T16:00:00Z", 30), ("2026-02-14T15:00:00Z", 20)];
+/// for (start, latency_ms) in starts {
 ///     let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "publish", "1.0.0", start.parse()?);
 ///     record.total_latency_ms = Some(latency_ms);
 ///     latest.add(&record);
 /// }
 /// let baselines = latest.accumulate().finish();
-/// let publish = baselines.get("publish").ok_or("no record of publish")?;
+/// let publish = baselines.get("publish").ok_or("publish has no baseline")?;
 /// assert_eq!((publish.sample_size, publish.latency_mean_ms), (2, Some(25.0)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -32,22 +34,22 @@ use crate::metrics::{ExecutionMetrics, Fields};
 pub struct Latest {
     by: BaselineBy,
     most: NonZeroUsize,
-    /// The earliest on top, to be replaced first.
+    /// The earliest execution is on top, to be replaced first.
     groups: BTreeMap<String, BinaryHeap<Reverse<Observation>>>,
 }
 
 impl Latest {
-    /// Keeps at most that many executions of each group.
+    /// Creates an empty `Latest` that keeps at most `most` executions of each group.
     pub fn new(by: BaselineBy, most: NonZeroUsize) -> Self {
         Self { by, most, groups: BTreeMap::new() }
     }
 
-    /// Takes a record in, if it is among the last ones of its group.
+    /// Adds a record if it is among the last ones of its group.
     pub fn add(&mut self, record: &ExecutionMetrics) {
         self.add_fields(&Fields::of(record));
     }
 
-    /// As [`add`](Self::add), of a record of which only the fields were read.
+    /// Like [`add`](Self::add), but for a record of which only the fields were read.
     pub fn add_fields(&mut self, fields: &Fields<'_>) {
         let (labels, observation) = observation::of(fields);
         let key = labels.key(self.by);
@@ -57,7 +59,8 @@ impl Latest {
         }
     }
 
-    /// Takes in what another one kept; by the same, or the groups of both stand side by side.
+    /// Adds the executions that another `Latest` kept. If the two group by different things, the result has the groups
+    /// of both.
     pub fn merge(&mut self, other: Self) {
         for (key, observations) in other.groups {
             let group = self.groups.entry(key).or_default();
@@ -65,7 +68,7 @@ impl Latest {
         }
     }
 
-    /// The accumulator of the executions that were kept.
+    /// Returns the accumulator of the kept executions.
     pub fn accumulate(self) -> Accumulator {
         let mut accumulator = Accumulator::by(self.by);
         for (key, observations) in self.groups {

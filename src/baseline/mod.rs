@@ -1,23 +1,28 @@
-//! What is normal: per skill, how often it succeeds, how long it takes, what it costs. Pure: no I/O, no clock.
+//! What is normal for each skill: how often it succeeds, how long it takes, what it costs. This module is pure: it does
+//! no I/O and reads no clock.
 //!
-//! [`Baselines::compute`] reads records and yields one [`Baseline`] a skill; an [`Accumulator`] does so
-//! [by something else](BaselineBy), part by part, or goes on where it stopped; [`Latest`] takes the last executions alone.
-//! [`Baselines::frozen`] fixes the baselines of a week at its start, so that nothing is measured against a moving target.
-//! [`FrozenBaselines::compare`] says what became better or worse since, as far as that is more than chance. [`Weekly`]
-//! says how much each week differs from the one before.
+//! - [`Baselines::compute`] reads records and returns one [`Baseline`] for each skill.
+//! - An [`Accumulator`] collects records part by part, can continue where it stopped, and can group them [by something
+//!   else](BaselineBy) than the skill.
+//! - [`Latest`] keeps only the last executions of each group.
+//! - [`Baselines::frozen`] fixes the baselines of a week at its start, so that the week is not measured against a
+//!   moving target.
+//! - [`FrozenBaselines::compare`] says what became better or worse since, if the change is more than chance.
+//! - [`Weekly`] says how much each week differs from the week before.
 //!
-//! The same records give the same bytes, in whatever order they come and however they are split. Sums are sums of
-//! integers, which add up exactly. The running methods for mean and variance, Welford's (Technometrics 4 (1962), 419–420)
-//! and that of Chan, Golub and LeVeque for parts (The American Statistician 37 (1983), 242–247), avoid the cancellation
-//! of sums of squares in floating point, and their last digits depend on the order; integers do not cancel, and merge to
-//! the same digits always. Latencies are counted: [`Precision`] says how exactly.
+//! The same records give the same bytes, in any order and however they are split. All sums are sums of integers, which
+//! are exact. Running methods for the mean and the variance avoid the cancellation of floating-point sums of squares:
+//! Welford's (Technometrics 4 (1962), 419–420) and, for parts, that of Chan, Golub and LeVeque (The American
+//! Statistician 37 (1983), 242–247). But their last digits depend on the order. Integers do not cancel, and always
+//! merge to the same digits. Latencies are counted, as exactly as [`Precision`] says.
 //!
-//! What is kept does not grow with the number of records, only with the number of groups.
+//! Memory grows with the number of groups, not with the number of records.
 //!
-//! Each record counts as one execution. A ledger that holds an `execution_id` twice collapses it before this module
-//! sees it.
+//! Each record counts as one execution. If a ledger holds an `execution_id` twice, its reader collapses the two records
+//! first.
 
 mod accumulator;
+mod baselines;
 mod by;
 mod bytes;
 mod compare;
@@ -32,247 +37,19 @@ mod sample;
 mod special;
 mod stability;
 mod stats;
+mod time_range;
+mod week;
 
 pub use crate::error::Skipped;
 pub use accumulator::Accumulator;
+pub use baselines::{Baseline, Baselines, Precision};
 pub use by::BaselineBy;
 pub(crate) use compare::significant;
 pub use compare::{Comparison, Metric, SkillComparison, Test, Verdict};
-pub use freeze::{ComputedFrom, FrozenBaselines, week_start};
+pub use freeze::{ComputedFrom, FrozenBaselines};
 pub(crate) use inference::{Proportion, Spread, chi_squared, holm, is_exact, paired, two_proportions};
 pub use latest::Latest;
 pub use stability::{Change, SkillChanges, Stability, StabilityReport, WeekChanges, Weekly};
 pub(crate) use stats::Moments;
-
-use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::{ExecutionMetrics, Timestamp, Usd};
-
-/// What is normal for one skill.
-///
-/// A statistic is taken over the executions of which its quantity is known; the last four fields count the others. It
-/// is `None` when it is known of none of them, or its sums leave the range (latencies with a root mean square of
-/// 584 thousand years, costs with one of 18,446 USD, for a million executions). A latency of 0 ms is the measurement of
-/// a run shorter than a millisecond and counts: leaving it out, as the plan's script does, would make fast skills look
-/// slow. So does a cost of 0, which is free and not unknown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Baseline {
-    /// How many executions were recorded, known and unknown ones.
-    pub sample_size: u64,
-    /// The time that the records cover.
-    pub period: TimeRange,
-    /// Successes of all executions with a known outcome, 0–1, rounded half to even to 4 decimals.
-    pub success_rate: Option<f64>,
-    /// The standard error of `success_rate`, `√(p · (1 − p) / n)` with `n` the executions with a known outcome, rounded
-    /// to 4 decimals: how far the rate itself may be off, not how single outcomes spread.
-    ///
-    /// It is the usual (Wald) estimate for a binomial proportion: 0 when all ended alike, which says little when they
-    /// are few. 240 successes of 245 give 0.009; the 0.02 in the plan's example is 1.96 times that, the half-width of
-    /// a 95 % interval.
-    pub success_rate_std_dev: Option<f64>,
-    /// The median of `total_latency_ms`, in milliseconds.
-    ///
-    /// Percentiles interpolate linearly between the two nearest values at `(n − 1) · p`, definition 7 of Hyndman and
-    /// Fan (1996), as numpy, R and Excel's `PERCENTILE.INC` do. How exact they are is `latency_precision`; they have at
-    /// most 3 decimals.
-    pub latency_p50_ms: Option<f64>,
-    /// The 95th percentile of `total_latency_ms`, in milliseconds; as `latency_p50_ms`.
-    pub latency_p95_ms: Option<f64>,
-    /// The 99th percentile of `total_latency_ms`, in milliseconds; as `latency_p50_ms`.
-    pub latency_p99_ms: Option<f64>,
-    /// The mean of `total_latency_ms`, in milliseconds, rounded half to even to 3 decimals.
-    pub latency_mean_ms: Option<f64>,
-    /// The sample standard deviation (n − 1) of `total_latency_ms`, in milliseconds, rounded to 3 decimals; also `None`
-    /// when only one latency is known.
-    pub latency_std_dev_ms: Option<f64>,
-    /// The mean of `cost_usd`, in US dollars: the exact quotient, rounded half to even to 8 decimals.
-    pub cost_mean_usd: Option<Usd>,
-    /// The sample standard deviation (n − 1) of `cost_usd`, in US dollars, rounded to 8 decimals; also `None` when only
-    /// one cost is known.
-    pub cost_std_dev_usd: Option<Usd>,
-    /// The mean of `tokens_used`, rounded half to even to 3 decimals.
-    pub tokens_mean: Option<f64>,
-    /// Executions that neither succeeded nor failed as far as is known: interrupted, paused, contradictory.
-    pub outcome_unknown: u64,
-    /// Executions without `total_latency_ms`.
-    pub latency_unknown: u64,
-    /// Executions without `cost_usd`.
-    pub cost_unknown: u64,
-    /// Executions without `tokens_used`.
-    pub tokens_unknown: u64,
-    /// How exact the three percentiles are. Baselines that were written before there was a bound are exact.
-    #[serde(default)]
-    pub latency_precision: Precision,
-}
-
-/// How exact percentiles of latencies are.
-///
-/// They are taken from a count of each value in milliseconds. Where a group has more than
-/// [`DISTINCT_MAX`](Self::DISTINCT_MAX) of those, or one of 2³² ms (49.7 days) or more, all of its latencies are counted
-/// in log-linear buckets, 128 for each power of two, as HdrHistogram (Gil Tene, 2012) does; latencies below 256 ms still
-/// have a bucket each. A percentile then interpolates between the middles of two buckets, and so is off by less than one
-/// part in 256 (0.4 %) of the exact one. Mean and deviation stay exact.
-///
-/// Which one it is depends on the latencies alone, not on their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Precision {
-    /// Exact; in JSON `"exact"`.
-    #[default]
-    #[serde(rename = "exact")]
-    Exact,
-    /// Off by less than 0.4 % of the exact value; in JSON `"within 0.4 %"`.
-    #[serde(rename = "within 0.4 %")]
-    Bounded,
-}
-
-impl Precision {
-    /// How many different latencies a group may have, to the millisecond, and still be exact: 48 Ki, all those of a skill
-    /// that never takes 49 seconds, and as a rule those of one whose median is 10 seconds.
-    ///
-    /// They take 2 or 3 bytes each as a rule, and 12 at most.
-    pub const DISTINCT_MAX: usize = 48 * 1024;
-}
-
-/// The time that records cover, written `start to end`.
-///
-/// ```
-/// use runledger::baseline::TimeRange;
-///
-/// let period: TimeRange = "2026-02-07T00:00:00Z to 2026-02-14T23:59:59Z".parse()?;
-/// assert_eq!(period.to_string(), "2026-02-07T00:00:00.000Z to 2026-02-14T23:59:59.000Z");
-/// # Ok::<(), runledger::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct TimeRange {
-    /// The earliest start, UTC.
-    pub start: Timestamp,
-    /// The latest end, UTC; or the latest start, if that is later: of an execution without an end, or after the wall
-    /// clock was set back.
-    pub end: Timestamp,
-}
-
-impl TimeRange {
-    fn extend(&mut self, other: Self) {
-        self.start = self.start.min(other.start);
-        self.end = self.end.max(other.end);
-    }
-}
-
-impl fmt::Display for TimeRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} to {}", self.start, self.end)
-    }
-}
-
-impl FromStr for TimeRange {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let (start, end) = text.split_once(" to ").ok_or_else(|| {
-            Error::new(ErrorKind::Malformed, "read a period")
-                .detail(format!("expected \"start to end\", found {text:?}"))
-        })?;
-        Ok(Self { start: start.parse()?, end: end.parse()? })
-    }
-}
-
-impl Serialize for TimeRange {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for TimeRange {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// The baselines of all skills, or whatever else they are computed [by](BaselineBy), in the order of their names.
-///
-/// In JSON an object keyed by name; what was [`skipped`](Self::skipped) is not part of it.
-///
-/// ```
-/// use runledger::{Baselines, ExecutionMetrics};
-///
-/// let jsonl = r#"{"execution_id":"00000000-0000-0000-0000-000000000001","skill_name":"publish","skill_version":"1.0.0","timestamp_start":"2026-02-14T14:23:00Z","total_latency_ms":3200}
-/// torn off in the mid"#;
-/// let baselines = Baselines::compute(jsonl.lines().map(ExecutionMetrics::from_json))?;
-/// let publish = baselines.get("publish").ok_or("no record of publish")?;
-/// assert_eq!((publish.sample_size, publish.latency_p95_ms), (1, Some(3200.0)));
-/// assert_eq!((publish.cost_mean_usd, publish.cost_unknown), (None, 1)); // unknown, not free
-/// assert_eq!(baselines.skipped().count(), 1);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Baselines {
-    groups: BTreeMap<String, Baseline>,
-    #[serde(skip)]
-    skipped: Skipped,
-}
-
-impl Baselines {
-    /// The baselines of `records`, by skill, which may come in any order.
-    ///
-    /// An item that is an error of [`ErrorKind::Malformed`], a line that is no record, is passed over and counted in
-    /// [`skipped`](Self::skipped).
-    ///
-    /// # Errors
-    /// The first error of any other kind: what could not be read may be anything, and a baseline of half the records
-    /// would not be one.
-    pub fn compute(records: impl IntoIterator<Item = Result<ExecutionMetrics>>) -> Result<Self> {
-        Ok(collect(records, |_| true)?.finish())
-    }
-
-    /// The baseline of a skill, or another group; `None` when it has no record.
-    pub fn get(&self, name: &str) -> Option<&Baseline> {
-        self.groups.get(name)
-    }
-
-    /// Each group's name and baseline, in the order of the names.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Baseline)> {
-        self.groups.iter().map(|(name, baseline)| (name.as_str(), baseline))
-    }
-
-    /// The lines that were passed over; none in baselines that were read from JSON.
-    pub fn skipped(&self) -> &Skipped {
-        &self.skipped
-    }
-
-    /// The baselines as JSON for people and programs: indented, skills by name, `null` for what is unknown. The same
-    /// records give the same bytes.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`] when a value cannot be written as JSON.
-    pub fn to_json(&self) -> Result<String> {
-        serde_json::to_string_pretty(self)
-            .map_err(|source| Error::new(ErrorKind::Invalid, "write baselines as JSON").source(source))
-    }
-}
-
-/// Collects the records that `wanted` chooses.
-fn collect(
-    records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
-    wanted: impl Fn(&ExecutionMetrics) -> bool,
-) -> Result<Accumulator> {
-    let mut accumulator = Accumulator::new();
-    for record in records {
-        match record {
-            Ok(record) if wanted(&record) => accumulator.add(&record),
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::Malformed => accumulator.skip(error),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(accumulator)
-}
+pub use time_range::TimeRange;
+pub use week::week_start;

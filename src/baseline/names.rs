@@ -1,12 +1,12 @@
-//! The hash by which a group is found by its name.
+//! The hash that finds a group by its name.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// Odd, and without a pattern in its digits: 2⁶⁴ divided by the golden ratio.
+/// 2⁶⁴ divided by the golden ratio: an odd number without a pattern in its digits.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Hashes names, each record's own: several times faster than the standard library's hash. It has keys of its own in each
-/// map, so that nobody can choose names that collide.
+/// Hashes the group names of records, several times faster than the standard library's hash. Each map has its own
+/// random keys, so that nobody can choose names that collide.
 #[derive(Debug, Clone)]
 pub(super) struct NameHash {
     keys: [u64; 2],
@@ -34,7 +34,7 @@ pub(super) struct NameHasher {
 }
 
 impl NameHasher {
-    /// Both halves of a product: every digit of one factor meets every digit of the other.
+    /// Folds both halves of a product, in which every digit of one factor meets every digit of the other.
     fn mix(&mut self, a: u64, b: u64) {
         let product = u128::from(a ^ self.sum) * u128::from(b ^ self.key);
         self.sum = (product as u64 ^ (product >> 64) as u64).wrapping_add(FACTOR);
@@ -43,10 +43,11 @@ impl NameHasher {
 
 impl Hasher for NameHasher {
     fn write(&mut self, name: &[u8]) {
-        // Spread over all digits, or one byte more and another letter could cancel each other.
+        // The factor spreads the length over all digits. Otherwise one more byte and another letter could cancel each
+        // other.
         self.sum ^= (name.len() as u64).wrapping_mul(FACTOR);
         for piece in name.chunks(16) {
-            // Eight bytes from either end, which may overlap: the length says how far.
+            // Eight bytes from either end may overlap. The length makes the overlap unambiguous.
             match (piece.first_chunk(), piece.last_chunk()) {
                 (Some(first), Some(last)) => self.mix(u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
                 _ => self.mix(piece.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
@@ -54,7 +55,7 @@ impl Hasher for NameHasher {
         }
     }
 
-    /// What ends a text, whose length was mixed in.
+    /// Ignores the byte that ends a text, since the length of the text was mixed in.
     fn write_u8(&mut self, _: u8) {}
 
     fn finish(&self) -> u64 {
@@ -84,14 +85,14 @@ mod tests {
         assert_eq!(keys.hash_one("publish"), keys.clone().hash_one("publish".to_owned()));
     }
 
-    /// Names that collide in one map do not in another.
+    /// Names that collide in one map do not collide in another.
     #[test]
     fn each_map_has_keys_of_its_own() {
         assert_ne!(NameHash::default().hash_one("publish"), NameHash::default().hash_one("publish"));
     }
 
-    /// A map takes its place from the lowest bits and tells its neighbours apart by the highest. Single keys may do
-    /// worse with names that are so alike, so the mean of many is looked at.
+    /// A map takes an entry's place from the lowest bits and compares neighbours by the highest bits. Single keys may
+    /// do worse with such similar names, so the test uses the mean over many keys.
     #[test]
     fn both_ends_of_a_hash_differ_from_name_to_name() {
         const KEYS: usize = 32;
@@ -103,7 +104,7 @@ mod tests {
             };
             let found: Vec<_> = all_keys.iter().map(places).collect();
             let mean = found.iter().sum::<usize>() / KEYS;
-            // 63 % of 4096 places, as chance has it: 2589 ± 38 for one pair of keys.
+            // A random hash fills 63 % of the 4096 places: 2589 ± 38 for one pair of keys.
             assert!((2_400..2_750).contains(&mean), "{found:?} at {shift}");
         }
     }

@@ -1,13 +1,15 @@
-//! What a baseline takes from a record: the only place where records are read.
+//! The values that a baseline takes from a record. Only this file reads records.
 
 use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use super::{BaselineBy, TimeRange, week_start};
+use super::by::BaselineBy;
+use super::time_range::TimeRange;
+use super::week::week_start;
 use crate::metrics::{Fields, Timestamp, Usd, outcome};
 
-/// What a baseline groups records by.
+/// The values by which a baseline groups records.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Labels<'r> {
     skill_name: &'r str,
@@ -17,13 +19,13 @@ pub(super) struct Labels<'r> {
     start: Timestamp,
 }
 
-/// What a baseline measures. Ordered by when the execution began, and after that in some fixed way.
+/// The values that a baseline measures. They are ordered by the start of the execution, then by its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Observation {
     pub(super) start: Timestamp,
     pub(super) id: Uuid,
     pub(super) end: Option<Timestamp>,
-    /// Whether the execution succeeded; `None` when the record does not tell, or says both.
+    /// Whether the execution succeeded; `None` if the record does not say so, or contradicts itself.
     pub(super) succeeded: Option<bool>,
     pub(super) latency_ms: Option<u64>,
     pub(super) cost: Option<Usd>,
@@ -52,7 +54,7 @@ pub(super) fn of<'r>(record: &'r Fields<'_>) -> (Labels<'r>, Observation) {
 }
 
 impl Observation {
-    /// From the start to the end; an execution whose end nobody saw, or is before its start, covers its start alone.
+    /// Returns the time from the start to the end. If the end is unknown or before the start, returns the start alone.
     #[inline]
     pub(super) fn period(&self) -> TimeRange {
         TimeRange { start: self.start, end: self.end.map_or(self.start, |end| end.max(self.start)) }
@@ -60,7 +62,7 @@ impl Observation {
 }
 
 impl<'r> Labels<'r> {
-    /// The name of the group that the record belongs to.
+    /// Returns the name of the record's group.
     #[inline]
     pub(super) fn key(&self, by: BaselineBy) -> Cow<'r, str> {
         match by {

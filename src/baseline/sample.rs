@@ -1,14 +1,15 @@
-//! What is kept of the executions of one group.
+//! The counts and sums of one group.
 
+use super::baselines::Baseline;
 use super::bytes::{Reader, Writer};
 use super::latencies::Latencies;
 use super::observation::Observation;
 use super::stats::{self, Moments};
-use super::{Baseline, TimeRange};
+use super::time_range::TimeRange;
 use crate::error::Result;
 use crate::metrics::{Timestamp, Usd};
 
-/// The counts and sums of a group: all that its [`Baseline`] is made of, and what two samples are compared by.
+/// The counts and sums of a group, from which its [`Baseline`] is computed and by which two samples are compared.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     pub(super) period: TimeRange,
@@ -22,7 +23,7 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// A sample of nothing, which will cover the period.
+    /// Creates an empty sample that covers `period`.
     pub(super) fn new(period: TimeRange) -> Self {
         Self {
             period,
@@ -68,7 +69,7 @@ impl Sample {
         self.tokens.merge(&other.tokens);
     }
 
-    /// The baseline; the latencies must be [sorted](Latencies::sort).
+    /// Computes the baseline. The latencies must be [sorted](Latencies::sort).
     pub(super) fn baseline(&self) -> Baseline {
         let ended = self.succeeded + self.failed;
         let [p50, p95, p99] =
@@ -135,11 +136,11 @@ fn from_record_steps(steps: i128) -> Option<Usd> {
 }
 
 fn deviation_usd(pico: f64) -> Option<Usd> {
-    // A deviation is below the root of the largest sum of squares, 2⁶⁴, so the cast keeps it.
+    // A deviation is below 2⁶⁴, the root of the largest sum of squares, so the cast keeps it.
     from_record_steps((pico / RECORD_STEP_PICO as f64).round_ties_even() as i128)
 }
 
-/// The mean with 3 decimals.
+/// Returns the mean with 3 decimals.
 fn thousandths(moments: &Moments) -> Option<f64> {
     moments.mean_in(1, 1_000).map(|mean| mean as f64 / 1_000.0)
 }

@@ -1,25 +1,28 @@
-//! Tails of distributions, as far as the tests need them. As a share of its value, the normal tail is off by less than
-//! 10⁻¹², as is that of χ² up to a hundred degrees of freedom, Student's by less than 10⁻¹⁰ up to a million of them and
-//! 10⁻⁸ up to a hundred million, and its quantile by less than 10⁻⁹.
+//! Tails of distributions, as exact as the tests need them.
 //!
-//! "A&S" is Abramowitz and Stegun, "Handbook of Mathematical Functions" (1964); "DLMF" is its successor, the NIST Digital
-//! Library of Mathematical Functions (dlmf.nist.gov).
+//! The relative error is below 10⁻¹² for the normal tail, and for the χ² tail up to a hundred degrees of freedom. For
+//! Student's tail it is below 10⁻¹⁰ up to a million degrees of freedom and below 10⁻⁸ up to a hundred million. For
+//! Student's quantile it is below 10⁻⁹.
+//!
+//! "A&S" is Abramowitz and Stegun, "Handbook of Mathematical Functions" (1964). "DLMF" is its successor, the NIST
+//! Digital Library of Mathematical Functions (dlmf.nist.gov).
 
 use std::f64::consts::PI;
 
-/// From here on the continued fraction of the normal tail is better than the series, which cancels.
+/// Above this, the continued fraction of the normal tail is better than the series, which cancels.
 const NORMAL_TAIL_FROM: f64 = 3.0;
-/// Enough terms for 16 digits from there on.
+/// The number of terms that gives 16 digits from there on.
 const NORMAL_TAIL_TERMS: u32 = 200;
-/// The terms of an incomplete beta function grow with the root of its parameters; this is enough for 10⁹ and more.
+/// The number of terms of an incomplete beta function grows with the root of its parameters. This suffices for 10⁹ and
+/// more.
 const BETA_TERMS_MAX: u32 = 1_000_000;
-/// A change that is below the last binary digit of an `f64`.
+/// A change below the last binary digit of an `f64`.
 const NOTHING: f64 = 1e-17;
 
-/// The probability that a standard normal variable is at least `z` away from 0.
+/// Returns the probability that a standard normal variable is at least `z` away from 0.
 ///
-/// For a small `z`, 1 less the series of A&S 26.2.11, `2φ(z) · (z + z³/3 + z⁵/(3·5) + …)`; for others the continued
-/// fraction of A&S 26.2.14, `2φ(z) / (z + 1/(z + 2/(z + 3/(z + …))))`, from its far end.
+/// For a small `z`, this is 1 minus the series of A&S 26.2.11, `2φ(z) · (z + z³/3 + z⁵/(3·5) + …)`. For a larger one,
+/// it is the continued fraction of A&S 26.2.14, `2φ(z) / (z + 1/(z + 2/(z + 3/(z + …))))`, evaluated from its far end.
 pub(super) fn normal_two_sided(z: f64) -> f64 {
     let z = z.abs();
     let density = (-z * z / 2.0).exp() / (2.0 * PI).sqrt();
@@ -36,11 +39,12 @@ pub(super) fn normal_two_sided(z: f64) -> f64 {
     1.0 - 2.0 * density * sum
 }
 
-/// The probability that Student's `t` with `degrees` of freedom, not necessarily a whole number, is at least `t` away
+/// Returns the probability that Student's `t` with `degrees` of freedom, which may be a fraction, is at least `t` away
 /// from 0.
 ///
-/// It is the regularised incomplete beta function `I_x(degrees/2, 1/2)` at `x = degrees / (degrees + t²)` (A&S 26.7.1 and
-/// 26.5.27), from its continued fraction (DLMF 8.17.22), or that of `I_{1−x}(1/2, degrees/2)`, whichever converges fast.
+/// It is the regularised incomplete beta function `I_x(degrees/2, 1/2)` at `x = degrees / (degrees + t²)` (A&S 26.7.1
+/// and 26.5.27). It is computed from its continued fraction (DLMF 8.17.22) or from that of `I_{1−x}(1/2, degrees/2)`,
+/// whichever converges faster.
 pub(super) fn student_two_sided(t: f64, degrees: f64) -> f64 {
     let a = degrees / 2.0;
     let share = t * t / degrees;
@@ -57,12 +61,13 @@ pub(super) fn student_two_sided(t: f64, degrees: f64) -> f64 {
     }
 }
 
-/// The `t` that [`student_two_sided`] gives `probability`, which must be in (0, 1), to the last digits: by bisection,
-/// since the probability falls steadily.
+/// Returns the `t` for which [`student_two_sided`] gives `probability`, which must be in (0, 1), to the last digits. It
+/// bisects, since the probability falls steadily.
 pub(super) fn student_quantile(probability: f64, degrees: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     while student_two_sided(high, degrees) > probability && high < f64::MAX / 2.0 {
-        (low, high) = (high, high * 2.0);
+        low = high;
+        high *= 2.0;
     }
     loop {
         let middle = low + (high - low) / 2.0;
@@ -73,9 +78,10 @@ pub(super) fn student_quantile(probability: f64, degrees: f64) -> f64 {
     }
 }
 
-/// The probability that χ² with `degrees` of freedom, at least 1, is `x`, from 0 on, or more.
+/// Returns the probability that χ² with `degrees` of freedom, at least 1, is at least `x`, which is at least 0.
 ///
-/// The finite sums of A&S 26.4.4 for odd degrees and 26.4.5 for even ones; all of their terms are positive.
+/// It computes the finite sums of A&S 26.4.4 for odd degrees and of 26.4.5 for even ones. All of their terms are
+/// positive.
 pub(super) fn chi_squared_tail(x: f64, degrees: u64) -> f64 {
     let root = x.sqrt();
     let (first, mut term, next) = match degrees % 2 {
@@ -90,10 +96,10 @@ pub(super) fn chi_squared_tail(x: f64, degrees: u64) -> f64 {
     sum.min(1.0)
 }
 
-/// `Γ(a + ½) / Γ(a)`.
+/// Returns `Γ(a + ½) / Γ(a)`.
 ///
-/// From 32 on by the first terms of DLMF 5.11.13, `√a · (1 − 1/(8a) + 1/(128a²) + 5/(1024a³) − 21/(32768a⁴) −
-/// 399/(262144a⁵) + …)`; a smaller `a` is led there by `Γ(a + 1) = a · Γ(a)`.
+/// For `a` of 32 or more, it uses the first terms of DLMF 5.11.13, `√a · (1 − 1/(8a) + 1/(128a²) + 5/(1024a³) −
+/// 21/(32768a⁴) − 399/(262144a⁵) + …)`. A smaller `a` is raised to that range by `Γ(a + 1) = a · Γ(a)`.
 fn gamma_half_ratio(mut a: f64) -> f64 {
     let mut steps = 1.0;
     while a < 32.0 {
@@ -104,8 +110,8 @@ fn gamma_half_ratio(mut a: f64) -> f64 {
     steps * a.sqrt() * terms.into_iter().fold(0.0, |sum, term| sum / a + term)
 }
 
-/// The continued fraction `1/(1 + d₁/(1 + d₂/(1 + …)))` of DLMF 8.17.22, by the method of Lentz as Thompson and Barnett
-/// changed it (Journal of Computational Physics 64 (1986), 490–509).
+/// Evaluates the continued fraction `1/(1 + d₁/(1 + d₂/(1 + …)))` of DLMF 8.17.22 by Lentz's method, as Thompson and
+/// Barnett modified it (Journal of Computational Physics 64 (1986), 490–509).
 fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
     let not_zero = |value: f64| if value.abs() < f64::MIN_POSITIVE { f64::MIN_POSITIVE } else { value };
     let (mut c, mut d, mut fraction) = (1.0, 0.0, 1.0);
@@ -166,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_certain_at_0_and_everything_at_infinity() {
+    fn the_tail_is_1_at_0_and_0_at_infinity() {
         assert_eq!((normal_two_sided(0.0), normal_two_sided(f64::INFINITY)), (1.0, 0.0));
         assert_eq!((student_two_sided(0.0, 30.0), student_two_sided(f64::INFINITY, 30.0)), (1.0, 0.0));
         assert_eq!(normal_two_sided(-1.5).to_bits(), normal_two_sided(1.5).to_bits());

@@ -1,10 +1,12 @@
-//! How much baselines move from week to week.
+//! How much baselines change from week to week.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Accumulator, Baseline, Baselines, week_start};
+use super::accumulator::Accumulator;
+use super::baselines::{Baseline, Baselines};
+use super::week::week_start;
 use crate::metrics::{ExecutionMetrics, Fields, Timestamp, Usd};
 
 const WEEK_MS: u64 = 7 * 86_400_000;
@@ -12,83 +14,84 @@ const WEEK_MS: u64 = 7 * 86_400_000;
 /// A change of at most one part in this many, 2 %, is stable.
 const STABLE_PARTS: u128 = 50;
 
-/// Whether a metric stayed where it was. It weighs no sample sizes: among few executions a change of 2 % is chance, and
-/// what is more than chance is for a [comparison](super::FrozenBaselines::compare) to tell.
+/// Whether a metric stayed the same. Sample sizes do not matter here: among few executions, a change of 2 % can be
+/// chance. A [comparison](super::FrozenBaselines::compare) finds changes that are more than chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Stability {
-    /// Within ±2 % of the baseline, the limit included.
+    /// The change is at most 2 % of the baseline.
     Stable,
-    /// More than 2 % away from the baseline, or away from a baseline of 0.
+    /// The change is more than 2 % of the baseline, or the baseline is 0 and the recent value is not.
     Changed,
-    /// Not known on one side or on both.
+    /// The metric is unknown on one side or both.
     Unknown,
 }
 
-/// One metric, in its own unit: before and after.
+/// The change of one metric, in its own unit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Change<T> {
-    /// The earlier value; `None`: unknown.
+    /// The earlier value; `None` if it is unknown.
     pub baseline: Option<T>,
-    /// The later value; `None`: unknown.
+    /// The later value; `None` if it is unknown.
     pub recent: Option<T>,
-    /// Later minus earlier; `None` when one of them is unknown.
+    /// The later value minus the earlier one; `None` if either is unknown.
     pub delta: Option<T>,
-    /// `delta / |baseline|`: 0.02 is 2 % more; `None` when one of them is unknown or the baseline is 0.
+    /// `delta / |baseline|`, where 0.02 is 2 % more; `None` if either value is unknown or the baseline is 0.
     pub relative_delta: Option<f64>,
-    /// Whether that is within ±2 %.
+    /// Whether the change is within ±2 %.
     pub stability: Stability,
 }
 
-/// One skill: what changed in each metric. A skill that only one side has is unknown in all of them.
+/// The change of each metric of one skill. A skill that exists on one side only is unknown in all of them.
 ///
-/// `success_rate_std_dev` is not compared, since it shrinks as records come in.
+/// `success_rate_std_dev` is not compared, since it shrinks as records are added.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SkillChanges {
-    /// Of [`Baseline::success_rate`].
+    /// The change of [`Baseline::success_rate`].
     pub success_rate: Change<f64>,
-    /// Of [`Baseline::latency_p50_ms`].
+    /// The change of [`Baseline::latency_p50_ms`].
     pub latency_p50_ms: Change<f64>,
-    /// Of [`Baseline::latency_p95_ms`].
+    /// The change of [`Baseline::latency_p95_ms`].
     pub latency_p95_ms: Change<f64>,
-    /// Of [`Baseline::latency_p99_ms`].
+    /// The change of [`Baseline::latency_p99_ms`].
     pub latency_p99_ms: Change<f64>,
-    /// Of [`Baseline::latency_mean_ms`].
+    /// The change of [`Baseline::latency_mean_ms`].
     pub latency_mean_ms: Change<f64>,
-    /// Of [`Baseline::latency_std_dev_ms`].
+    /// The change of [`Baseline::latency_std_dev_ms`].
     pub latency_std_dev_ms: Change<f64>,
-    /// Of [`Baseline::cost_mean_usd`].
+    /// The change of [`Baseline::cost_mean_usd`].
     pub cost_mean_usd: Change<Usd>,
-    /// Of [`Baseline::cost_std_dev_usd`].
+    /// The change of [`Baseline::cost_std_dev_usd`].
     pub cost_std_dev_usd: Change<Usd>,
-    /// Of [`Baseline::tokens_mean`].
+    /// The change of [`Baseline::tokens_mean`].
     pub tokens_mean: Change<f64>,
 }
 
-/// One week against the week before.
+/// The changes from one week to the next.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct WeekChanges {
     /// The start of the later week, Monday 00:00 UTC.
     pub week_start: Timestamp,
-    /// What changed from the week before, by skill, in the order of their names: every skill that ran in either week.
+    /// The changes of every skill that ran in either week, in the order of the names.
     pub skills: BTreeMap<String, SkillChanges>,
 }
 
-/// How much the baselines move from week to week.
+/// How much the baselines change from week to week.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct StabilityReport {
-    /// Each week that has records but the first, in the order of time. Where the week before has none, all is unknown.
+    /// Each week that has records, except the first, in the order of time. If the week before has none, all changes are
+    /// unknown.
     pub weeks: Vec<WeekChanges>,
 }
 
 /// Collects records, in any order, and yields the [`StabilityReport`] of the weeks in which they began.
 ///
-/// What it keeps grows with the number of weeks, by what an [`Accumulator`] needs for each.
+/// It keeps one [`Accumulator`] for each week.
 ///
 /// ```
 /// use runledger::baseline::{Stability, Weekly};
@@ -111,24 +114,24 @@ pub struct Weekly {
 }
 
 impl Weekly {
-    /// Takes a record in.
+    /// Adds a record.
     pub fn add(&mut self, record: &ExecutionMetrics) {
         self.add_fields(&Fields::of(record));
     }
 
-    /// As [`add`](Self::add), of a record of which only the fields were read.
+    /// Like [`add`](Self::add), but for a record of which only the fields were read.
     pub fn add_fields(&mut self, fields: &Fields<'_>) {
         self.weeks.entry(week_start(fields.timestamp_start)).or_default().add_fields(fields);
     }
 
-    /// Takes in what another one collected.
+    /// Adds the records of another `Weekly`.
     pub fn merge(&mut self, other: Self) {
         for (week, accumulator) in other.weeks {
             self.weeks.entry(week).or_default().merge(accumulator);
         }
     }
 
-    /// The report of everything that was collected.
+    /// Returns the report of all records that were added.
     pub fn finish(self) -> StabilityReport {
         let mut weeks = Vec::new();
         let mut before: Option<(Timestamp, Baselines)> = None;
@@ -171,7 +174,7 @@ impl SkillChanges {
         }
     }
 
-    /// Each metric's key, as in [`Baseline`], and whether it is stable.
+    /// Returns the key of each metric, as in [`Baseline`], and whether it is stable.
     pub fn stabilities(&self) -> [(&'static str, Stability); 9] {
         [
             ("success_rate", self.success_rate.stability),
@@ -187,13 +190,13 @@ impl SkillChanges {
     }
 }
 
-/// A number of decimal digits as the integer that it is, so that deltas and the 2 % are exact.
+/// A decimal number as the integer of its digits, so that deltas and the 2 % are exact.
 trait Quantity: Copy {
     fn units(self) -> i128;
     fn from_units(units: i128) -> Self;
 }
 
-/// Rates, times and token counts: no number of a [`Baseline`] has more than 4 decimals.
+/// Rates, times and token counts have at most 4 decimals in a [`Baseline`].
 impl Quantity for f64 {
     fn units(self) -> i128 {
         (self * 10_000.0).round_ties_even() as i128
@@ -255,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn from_zero_there_is_no_relative_delta() {
+    fn a_baseline_of_zero_has_no_relative_delta() {
         let changed = change(Some(0.0), Some(2.5));
         assert_eq!((changed.delta, changed.relative_delta, changed.stability), (Some(2.5), None, Stability::Changed));
     }

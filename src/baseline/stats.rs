@@ -1,21 +1,23 @@
-//! The statistics of a baseline, exact where integers allow it and the same for every order of the data.
+//! The statistics of a baseline: exact where integers allow it, and the same for every order of the data.
 
 use super::bytes::{Reader, Writer};
 use crate::error::Result;
 
-/// How many parts of an index [`percentile`] knows: hundredths.
+/// The number of parts into which [`percentiles`] divides an index: hundredths.
 const HUNDRED: u128 = 100;
 
-/// The percentiles, 0–100, of `count` values that are given by their ranks, from 0 on, and doubled, each with the one after
-/// it, or again if it is the last; `None` when there are none.
+/// Returns percentiles, 0–100, of `count` values; `None` if there are no values.
+///
+/// `doubled_at` returns twice the value at a rank, from 0, and twice the next value, or the same value at the last
+/// rank.
 ///
 /// Definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50 (1996),
 /// 361–365: with `h = (n − 1) · percent / 100` and values counted from 0, `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`.
-/// It is the default of numpy, R and Excel's `PERCENTILE.INC`, so that anyone can check a baseline with them. A whole
-/// percentage of halves is a whole number of two-hundredths: nothing is rounded but the conversion to `f64`.
+/// It is the default of numpy, R and Excel's `PERCENTILE.INC`, so anyone can check a baseline with them. A whole
+/// percentage of halves is a whole number of two-hundredths, so only the conversion to `f64` rounds.
 ///
-/// Where the values are the middles of buckets, each off by less than one part in 256 of the value it stands for, so is
-/// what lies between two of them.
+/// If the values are the middles of buckets, each off by less than one part in 256, so is the percentile between two of
+/// them.
 pub(super) fn percentiles<const N: usize>(
     doubled_at: impl Fn(u64) -> Option<(u128, u128)>,
     count: u64,
@@ -30,18 +32,18 @@ pub(super) fn percentiles<const N: usize>(
     })
 }
 
-/// Count, sum and sum of squares of integers: enough for mean and standard deviation.
+/// The count, the sum, and the sum of squares of integers: enough for the mean and the standard deviation.
 ///
 /// The sums are integers, so they are exact and equal for every order and every split of the data. The running methods
-/// of Welford (1962) and of Chan, Golub and LeVeque (1983) cure the cancellation of floating-point sums; their last
-/// digits still depend on the order, and integers have no such illness.
+/// of Welford (1962) and of Chan, Golub and LeVeque (1983) avoid the cancellation of floating-point sums, but their
+/// last digits depend on the order.
 ///
-/// Sums whose squares pass 2¹²⁸ − 1 are out of range, and mean and deviation unknown: for a million costs that is at a
-/// root mean square of 18,446 USD each, for a million latencies at 584 thousand years each.
+/// If the sum of squares exceeds 2¹²⁸ − 1, mean and deviation are unknown. For a million costs, that is at a root mean
+/// square of 18,446 USD each; for a million latencies, at 584 thousand years each.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moments {
     count: u64,
-    /// `None`: out of range.
+    /// `None` if a sum is out of range.
     sums: Option<Sums>,
 }
 
@@ -63,7 +65,7 @@ impl Moments {
         self.count += 1;
         let magnitude = value.unsigned_abs();
         let squares = match u64::try_from(magnitude) {
-            // The product of two `u64` is one instruction, that of two `u128` is not.
+            // The product of two `u64` is one instruction; that of two `u128` is not.
             Ok(magnitude) => Some(u128::from(magnitude) * u128::from(magnitude)),
             Err(_) => magnitude.checked_mul(magnitude),
         };
@@ -79,7 +81,8 @@ impl Moments {
         self.count
     }
 
-    /// Mean and sample variance as nearly as `f64` has them; `None` for fewer than two values or out of range.
+    /// Returns the mean and the sample variance as exactly as `f64` allows; `None` for fewer than two values, or sums
+    /// out of range.
     pub(crate) fn mean_and_variance(&self) -> Option<(f64, f64)> {
         Some((self.sums?.values as f64 / self.count as f64, self.variance()?))
     }
@@ -93,40 +96,38 @@ impl Moments {
         }
     }
 
-    /// Of at most `most` values.
+    /// Reads the moments of at most `most` values.
     pub(super) fn read(from: &mut Reader<'_>, most: u64) -> Result<Self> {
         let count = from.at_most(most)?;
         if !from.flag()? {
             return Ok(Self { count, sums: None });
         }
         let sums = Sums { values: from.signed()?, squares: from.number()? };
-        // (Σx)² ≤ n · Σx², by Cauchy and Schwarz: what `variance` takes for granted.
-        match sums.may_be_of(count) {
-            true => Ok(Self { count, sums: Some(sums) }),
-            false => Err(from.malformed()),
-        }
+        // `variance` relies on (Σx)² ≤ n · Σx², by Cauchy and Schwarz.
+        if sums.may_be_of(count) { Ok(Self { count, sums: Some(sums) }) } else { Err(from.malformed()) }
     }
 
-    /// The mean in units of `numerator / denominator`, rounded half to even; `None` without values or out of range.
+    /// Returns the mean in units of `numerator / denominator`, rounded half to even; `None` without values, or if a sum
+    /// is out of range.
     pub(super) fn mean_in(&self, numerator: i128, denominator: i128) -> Option<i128> {
         divide_half_even(self.sums?.values.checked_mul(denominator)?, i128::from(self.count).checked_mul(numerator)?)
     }
 
-    /// The sample standard deviation, the root of the [variance](Self::variance).
+    /// Returns the sample standard deviation, the root of the [variance](Self::variance).
     pub(super) fn std_dev(&self) -> Option<f64> {
         self.variance().map(f64::sqrt)
     }
 
-    /// The sample variance, `Σ(x − mean)² / (n − 1)`; `None` for fewer than two values or out of range.
+    /// Returns the sample variance, `Σ(x − mean)² / (n − 1)`; `None` for fewer than two values, or sums out of range.
     ///
-    /// With `Σx = n·q + r`, `q` cut towards zero, the integer `s = Σ(x − q)² = Σx² − n·q² − 2·q·r` gives
-    /// `Σ(x − mean)² = s − r²/n = (s − |r|) + |r|·(n − |r|)/n`. Both terms are at least 0 and taken from exact
-    /// integers, so nothing cancels and the result is within a few units of the last binary place.
+    /// With `Σx = n·q + r`, where `q` is cut towards zero, the integer `s = Σ(x − q)² = Σx² − n·q² − 2·q·r` gives `Σ(x
+    /// − mean)² = s − r²/n = (s − |r|) + |r|·(n − |r|)/n`. Both terms are at least 0 and computed from exact integers.
+    /// So nothing cancels, and the result is within a few units of the last binary place.
     fn variance(&self) -> Option<f64> {
         let Sums { values, squares } = self.sums?;
         let degrees = self.count.checked_sub(1).filter(|&degrees| degrees > 0)?;
         let n = u128::from(self.count);
-        // q and r have the same sign, so their magnitudes will do.
+        // q and r have the same sign, so their magnitudes suffice.
         let (q, r) = (values.unsigned_abs() / n, values.unsigned_abs() % n);
         let s = squares - n * q * q - 2 * q * r;
         let squared_deviations = (s - r) as f64 + (r * (n - r)) as f64 / n as f64;
@@ -135,7 +136,7 @@ impl Moments {
 }
 
 impl Sums {
-    /// Whether the sum of so many squares can be this small: at least `n·q² + 2·q·|r| + |r|`, with `Σx = n·q + r`.
+    /// Returns true if `count` values can have these sums: Σx² is at least `n·q² + 2·q·|r| + |r|`, with `Σx = n·q + r`.
     fn may_be_of(self, count: u64) -> bool {
         let (n, sum) = (u128::from(count), self.values.unsigned_abs());
         if n == 0 {
@@ -154,7 +155,7 @@ impl Sums {
     }
 }
 
-/// The quotient by a divisor of at least 0, rounded to the nearest integer, ties to the even one; `None` by zero.
+/// Returns the quotient by a divisor of at least 0, rounded half to even; `None` if the divisor is 0.
 pub(super) fn divide_half_even(dividend: i128, divisor: i128) -> Option<i128> {
     let (floor, rest) = (dividend.checked_div_euclid(divisor)?, dividend.checked_rem_euclid(divisor)?);
     let up = match rest.cmp(&(divisor - rest)) {
@@ -165,20 +166,21 @@ pub(super) fn divide_half_even(dividend: i128, divisor: i128) -> Option<i128> {
     Some(floor + i128::from(up))
 }
 
-/// `part` of `whole` as a rate with 4 decimals, rounded half to even; `None` when `whole` is 0.
+/// Returns `part / whole` with 4 decimals, rounded half to even; `None` if `whole` is 0.
 pub(super) fn rate(part: u64, whole: u64) -> Option<f64> {
     let scaled = divide_half_even(i128::from(part) * 10_000, i128::from(whole))?;
     Some(scaled as f64 / 10_000.0)
 }
 
-/// The standard error of the rate `part / whole`, `√(p · (1 − p) / n)`, with 4 decimals; `None` when `whole` is 0.
+/// Returns the standard error of the rate `part / whole`, `√(p · (1 − p) / n)`, with 4 decimals; `None` if `whole` is
+/// 0.
 pub(super) fn rate_standard_error(part: u64, whole: u64) -> Option<f64> {
     let other = whole.checked_sub(part).filter(|_| whole > 0)?;
     let n = whole as f64;
     Some(round_to((part as f64 * other as f64 / n).sqrt() / n, 10_000.0))
 }
 
-/// `value` at the nearest multiple of `1 / scale`, ties to the even one.
+/// Rounds `value` to the nearest multiple of `1 / scale`, half to even.
 pub(super) fn round_to(value: f64, scale: f64) -> f64 {
     (value * scale).round_ties_even() / scale
 }
@@ -212,10 +214,10 @@ mod tests {
 
     #[test]
     fn deviations_of_either_sign_do_not_cancel() {
-        // BaselineBy hand: the mean is −0.25, the squared deviations 0.5625 + 3 · 0.0625 = 0.75, over 3.
+        // By hand: the mean is −0.25, and the squared deviations are 0.5625 + 3 · 0.0625 = 0.75, divided by 3.
         assert_eq!(moments(&[-1, 0, 0, 0]).std_dev(), Some(0.5));
         assert_eq!(moments(&[1, 0, 0, 0]).std_dev(), Some(0.5));
-        // Shifted far out, where a sum of squares in f64 has no digits left for the deviations.
+        // The values are so large that a sum of squares in f64 has no digits left for the deviations.
         let far = 1_000_000_000_000_000;
         assert_eq!(moments(&[far - 1, far, far, far]).std_dev(), Some(0.5));
         assert_eq!(moments(&[-far, -far, -far, -far - 1]).std_dev(), Some(0.5));

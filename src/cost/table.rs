@@ -335,7 +335,7 @@ impl PriceTable {
     fn no_row(&self, model: &str, provider: Option<&str>, providers: Vec<&str>) -> Error {
         let shown = shortened(model);
         if !providers.is_empty() {
-            let operation = format!("price {shown} of no named provider, several have it");
+            let operation = format!("price {shown} without a provider, as several have it");
             return with_names(operation, providers.into_iter().map(|provider| format!("{provider}/{model}")));
         }
         let known = |name: &&str| self.layers.iter().any(|layer| layer.provider(&lower(name)).is_some());
@@ -350,10 +350,10 @@ impl PriceTable {
                     Ok(found) => vec![found.row.provider.as_str()],
                     Err(providers) => providers,
                 };
-                let operation = format!("price {shown}, of which {provider} has no price");
+                let operation = format!("price {shown} of {provider}, which has no price for it");
                 if !elsewhere.is_empty() {
                     let names = elsewhere.into_iter().map(|provider| format!("{provider}/{model}"));
-                    return with_names(operation + ", others have", names);
+                    return with_names(operation + ", while others have", names);
                 }
                 (operation, self.near(model))
             }

@@ -78,7 +78,7 @@ struct Position {
 }
 
 impl Error {
-    /// An error of `kind` that arose while doing `operation`, a lower-case fragment such as "open the ledger".
+    /// An error of `kind` that arose while doing `operation`, a verb phrase such as "open the ledger".
     pub(crate) fn new(kind: ErrorKind, operation: impl Into<String>) -> Self {
         Self(Arc::new(Report {
             kind,
@@ -95,7 +95,9 @@ impl Error {
         Self::new(ErrorKind::Io, operation).path(path).source(source)
     }
 
-    pub(crate) fn path(self, path: &Path) -> Self {
+    /// Names the file that the error concerns, such as the one that a table was read from.
+    #[must_use]
+    pub fn path(self, path: &Path) -> Self {
         self.with(|report| report.path = Some(path.to_owned()))
     }
 
@@ -188,7 +190,7 @@ impl Error {
 impl Report {
     fn text(&self) -> String {
         use fmt::Write;
-        let mut text = self.operation.clone();
+        let mut text = format!("cannot {}", self.operation);
         if let Some(path) = &self.path {
             // Writing to a String cannot fail.
             let _ = write!(text, ": {}", path.display());
@@ -213,7 +215,8 @@ mod tests {
         let error = Error::io("read the ledger", Path::new("/l.jsonl"), std::io::Error::other("bad disk"))
             .at(3, 120)
             .detail("expected a trailer, found \"x\"");
-        assert_eq!(error.to_string(), "read the ledger: /l.jsonl: line 3 (byte 120): expected a trailer, found \"x\"");
+        let text = "cannot read the ledger: /l.jsonl: line 3 (byte 120): expected a trailer, found \"x\"";
+        assert_eq!(error.to_string(), text);
         assert_eq!(std::error::Error::source(&error).map(ToString::to_string).as_deref(), Some("bad disk"));
         assert_eq!(error.with_source(), format!("{error}: bad disk"));
         assert_eq!((error.line(), error.byte()), (Some(3), Some(120)));

@@ -1,38 +1,40 @@
-//! `RUN_LOG_v###.csv`: one row a record, for spreadsheets and everything else that reads CSV.
+//! CSV run logs, `RUN_LOG_v###.csv`, with one row per record, for spreadsheets and other readers of CSV.
 //!
 //! The columns are [`COLUMNS`], in this order:
 //!
-//! | column | of the record |
+//! | column | value of the record |
 //! |---|---|
-//! | `run_id`, `parent_run_id` | those of [`run`](crate::ExecutionMetrics::run) |
+//! | `run_id`, `parent_run_id` | the same names in [`run`](crate::ExecutionMetrics::run) |
 //! | `timestamp` | `timestamp_start`, UTC with milliseconds |
 //! | `skill_name` | `skill_name` |
-//! | `scene_id`, `shot_id` | those of [`production`](crate::ExecutionMetrics::production) |
+//! | `scene_id`, `shot_id` | the same names in [`production`](crate::ExecutionMetrics::production) |
 //! | `model_used` | `model.name` |
-//! | `tier` | `model.tier`, the router's word; else `cost_tier`, unless that is Unknown |
+//! | `tier` | `model.tier`, which the router chose; else `cost_tier`, unless that is Unknown |
 //! | `estimated_cost`, `actual_cost` | `cost.estimated_usd` and `cost_usd`: US dollars, exact decimals |
-//! | `duration_s` | `production.duration_s`, the length of what was generated; else, but for a generation, `wall_clock_time_ms` in seconds |
-//! | `outcome` | `production.outcome`; else PASS or FAIL as the execution succeeded or failed, but for a quality control, whose verdict is not its success |
+//! | `duration_s` | `production.duration_s`, the length of the generated clip; else `wall_clock_time_ms` in seconds, unless the record is a generation |
+//! | `outcome` | `production.outcome`; else PASS or FAIL, as the execution succeeded or failed, unless it is a quality control, whose success is not its verdict |
 //! | `regen_count` | `production.regen_count` |
 //! | `artifact_output` | `production.artifact` |
 //! | `notes` | `production.notes` |
 //!
 //! # Format
 //!
-//! [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180) in UTF-8 without a byte order mark: a header, rows that end in CR LF,
-//! and quotes around each text that needs them. What is unknown is an empty cell; a text that is there and empty is `""`,
-//! which some readers tell apart.
+//! [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180) in UTF-8 without a byte order mark: a header, rows that end in CR
+//! LF, and quotes around each text that needs them. An unknown value is an empty cell, and an empty text is `""`. Some
+//! readers distinguish the two.
 //!
 //! # Formulas
 //!
-//! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and a formula can send away what stands
-//! in other cells. So a text gets a `'` where one could begin: at the start of the text, and after each `;`, tab, CR and LF
-//! in it, since some spreadsheets end a cell there even in quotes. It gets one if there stands, after any spaces, `=`, `+`,
-//! `-`, `@` or their full-width forms; and if there stands a `'`, so that a reader gets every text back by taking one `'`
-//! away in each of these places. Numbers and times are written as they are.
+//! Spreadsheets evaluate a cell that begins with `=`, `+`, `-` or `@` as a formula. A formula can send the content of
+//! other cells to a server. Some spreadsheets end a cell even within quotes at `;`, tab, CR and LF. So a formula could
+//! begin at the start of a text and after each of these characters.
 //!
-//! Control characters but tab, CR and LF, which neither RFC 4180 nor a terminal stands, are written as their pictures
-//! (U+2400 to U+2421), or as U+FFFD if they have none. The ledger keeps them.
+//! At these places a `'` is inserted if `=`, `+`, `-`, `@` or a full-width form of them follows, possibly after spaces.
+//! It is also inserted before a `'`. So a reader restores every text by removing one `'` at each of these places.
+//! Numbers and times are not changed.
+//!
+//! RFC 4180 does not allow control characters other than tab, CR and LF, and terminals may obey them. They are written
+//! as their pictures (U+2400 to U+2421), or as U+FFFD if they have none. The ledger keeps the original.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -64,18 +66,18 @@ pub const COLUMNS: [&str; 15] = [
 
 const RUN_LOG: Series<'_> = Series { before: "RUN_LOG_v", digits: 3, after: ".csv" };
 
-/// What a run log came to.
+/// The result of writing a run log.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct CsvWritten {
-    /// How many rows it has, the header not counted.
+    /// The number of rows, without the header.
     pub rows: u64,
-    /// The lines that are no records: none has a row.
+    /// The lines that are not records. They have no rows.
     pub skipped: Skipped,
 }
 
-/// Writes the records as CSV, a row at a time with one call of `out`, which is best buffered. An item that is an error of
-/// [`ErrorKind::Malformed`], a line that is no record, is passed over and counted.
+/// Writes the records as CSV. Each row is one write to `out`, so `out` should be buffered. An [`ErrorKind::Malformed`]
+/// error in `records`, which is a line that is not a record, is counted and skipped.
 ///
 /// ```
 /// use runledger::{ExecutionMetrics, Uuid, export::csv};
@@ -92,7 +94,7 @@ pub struct CsvWritten {
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::Io`] when `out` refuses; the first error of `records` of any other kind than malformed.
+/// [`ErrorKind::Io`] if `out` fails, and the first error in `records` of any other kind than [`ErrorKind::Malformed`].
 pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut out: impl Write) -> Result<CsvWritten> {
     let failed = |source: io::Error| Error::new(ErrorKind::Io, "write a run log").source(source);
     let mut written = CsvWritten::default();
@@ -114,15 +116,18 @@ pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut ou
     Ok(written)
 }
 
-/// Makes the next run log in `directory`, with mode 0600, and returns its path once it is durable: `RUN_LOG_v001.csv`,
-/// and from there on the number after the highest, beyond 999 with more digits. The directory is made if it is not there.
+/// Creates the next run log in `directory`, and returns its path when it is durable. Its name is `RUN_LOG_v001.csv`, or
+/// has the number after the highest one; numbers above 999 have more digits. Its mode is 0600. A missing directory is
+/// created.
 ///
-/// No run log is ever overwritten, and of processes that do this at the same time each makes its own. A process that dies
-/// leaves no half of one, but maybe a `RUN_LOG_v.part-1` for anybody to remove. The file system must have hard links.
+/// Existing run logs are never overwritten, and processes that do this at the same time create one each. A process that
+/// dies leaves no partial run log, but may leave a file such as `RUN_LOG_v.part-1`, which can be removed. The file
+/// system must support hard links.
 ///
 /// # Errors
-/// As [`write()`]; [`ErrorKind::Io`] also when the directory or the file cannot be made. Then there is no new run log, unless
-/// only the last steps failed, removing the part and syncing the directory: then it may be there, whole.
+/// [`ErrorKind::Io`] if the directory or the file cannot be created or written, and the first error in `records` of any
+/// other kind than [`ErrorKind::Malformed`]. There is no new run log then. Only if one of the last steps failed,
+/// removing the part or syncing the directory, there may be a complete one.
 pub fn create(
     records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
     directory: impl AsRef<Path>,
@@ -130,60 +135,55 @@ pub fn create(
     numbered::create(&Disk, directory.as_ref(), &RUN_LOG, |out| write(records, out))
 }
 
+/// Adds a row. Each cell is added with a comma after it, and the last comma is removed.
 fn push_row(row: &mut String, record: &ExecutionMetrics) {
     let ExecutionMetrics { run, production, model, cost, .. } = record;
     push_text(row, run.run_id.as_deref());
-    row.push(',');
     push_text(row, run.parent_run_id.as_deref());
-    row.push(',');
     push_value(row, Some(record.timestamp_start));
-    row.push(',');
     push_text(row, Some(&record.skill_name));
-    row.push(',');
     push_text(row, production.scene_id.as_deref());
-    row.push(',');
     push_text(row, production.shot_id.as_deref());
-    row.push(',');
     push_text(row, model.name.as_deref());
-    row.push(',');
     push_text(row, record.tier());
-    row.push(',');
     push_value(row, cost.estimated_usd);
-    row.push(',');
     push_value(row, record.cost_usd);
-    row.push(',');
     push_duration(row, record);
-    row.push(',');
     push_text(row, record.outcome().as_ref().map(|outcome| outcome.as_str()));
-    row.push(',');
     push_value(row, production.regen_count);
-    row.push(',');
     push_text(row, production.artifact.as_deref());
-    row.push(',');
     push_text(row, production.notes.as_deref());
+    row.pop();
     row.push_str("\r\n");
 }
 
-/// A value whose text needs no quotes and is no formula.
+/// Adds a value whose text needs no quotes and cannot be a formula.
 fn push_value(row: &mut String, value: Option<impl std::fmt::Display>) {
     if let Some(value) = value {
         // Writing to a String cannot fail.
         let _ = write!(row, "{value}");
     }
+    row.push(',');
 }
 
 fn push_duration(row: &mut String, record: &ExecutionMetrics) {
     match (record.production.duration_s, record.wall_clock_time_ms) {
-        (Some(seconds), _) => push_value(row, Some(seconds)),
         (None, Some(ms)) if record.kind != Kind::Generation => {
             push_value(row, Some(format_args!("{}.{:03}", ms / 1000, ms % 1000)));
         }
-        _ => {}
+        (seconds, _) => push_value(row, seconds),
     }
 }
 
 fn push_text(row: &mut String, text: Option<&str>) {
-    let Some(text) = text else { return };
+    if let Some(text) = text {
+        push_quoted(row, text);
+    }
+    row.push(',');
+}
+
+/// Adds a text, in quotes if it needs them.
+fn push_quoted(row: &mut String, text: &str) {
     let quoted = text.is_empty() || text.contains([',', '"', '\t', '\r', '\n']);
     if quoted {
         row.push('"');
@@ -204,12 +204,13 @@ fn push_text(row: &mut String, text: Option<&str>) {
     }
 }
 
-/// Whether a spreadsheet may end a cell with it, even in quotes.
+/// Returns true if some spreadsheets end a cell here, even in quotes.
 fn ends_cell(c: char) -> bool {
     matches!(c, ';' | '\t' | '\r' | '\n')
 }
 
-/// Whether a spreadsheet may take a cell of this text for a formula, or a reader its first character for our mark.
+/// Returns true if a spreadsheet could evaluate a cell with this text, or its first character looks like an inserted
+/// mark.
 fn begins_formula(text: &str) -> bool {
     let after_spaces = text.trim_start_matches(|c: char| c.is_whitespace() && !ends_cell(c));
     text.starts_with('\'') || after_spaces.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])

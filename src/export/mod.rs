@@ -1,4 +1,4 @@
-//! Records in the forms that other programs take: one file a format, each with a `write` that streams.
+//! Writes records in formats of other programs. Each format has a module with a function `write`, which streams.
 
 pub mod csv;
 pub mod workflow;

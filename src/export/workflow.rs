@@ -1,19 +1,18 @@
-//! Workflow events: one JSON object for each execution, as JSON lines.
+//! Workflow events: one JSON object per execution, as JSON lines.
 //!
-//! [`SCHEMA`] says what each member is, which values of a record become it, and where `null` stands for what is unknown.
-//! In short:
+//! [`SCHEMA`] describes each member, its source in the record, and when it is `null` for unknown. In short:
 //!
 //! | member | comes from |
 //! |---|---|
 //! | `event_id` | `execution_id` |
-//! | `workflow_run_id` | `run.run_id`: as it is if it is a UUID, else the UUID that its name [stands for](run_uuid) |
+//! | `workflow_run_id` | `run.run_id` if it is a UUID, else [a UUID computed from it](run_uuid) |
 //! | `task_id`, `task_description` | `run.task_id`, `run.description` |
-//! | `agent_name` | `run.agent_name`; where none is told, `skill_name` |
-//! | `timestamps` | start, end, and the time between by the monotonic clock; where that is unknown, by the two times |
-//! | `status` | success: `Success`; failed, cancelled, panicked, interrupted: `Failed`; paused: `HIL-Paused` |
-//! | `cost_data` | amounts and tokens under the names that they have in the record |
-//! | `llm_trace` | `trace.llm_calls`, in the order of their numbers; a prompt or completion that was not stored is `null` |
-//! | `human_feedback` | `trace.human_feedback`, which only an execution that was paused has; else the member is absent |
+//! | `agent_name` | `run.agent_name`, or `skill_name` if it is unknown |
+//! | `timestamps` | start, end, and the duration by the monotonic clock, or the end minus the start if that is unknown |
+//! | `status` | `Success`; `Failed` if failed, cancelled, panicked or interrupted; `HIL-Paused` if paused |
+//! | `cost_data` | amounts and tokens, with the names of the record |
+//! | `llm_trace` | `trace.llm_calls`, in the order of their sequence numbers; a prompt or completion that was not stored is `null` |
+//! | `human_feedback` | `trace.human_feedback`, which only paused executions have; otherwise the member is absent |
 
 use std::io;
 
@@ -33,7 +32,7 @@ use crate::metrics::{CostSource, CostTier, ExecutionMetrics, Feedback, LlmCall, 
 /// ```
 pub const SCHEMA: &str = include_str!("workflow.schema.json");
 
-/// What the names of runs are hashed with, so that no other program's UUIDs are met by chance.
+/// The namespace of run names, so that their UUIDs differ from those that other programs compute.
 const RUN_NAMES: Uuid = uuid!("5f0c1d3e-8a52-4b7e-9c64-2d1f6a7b8e90");
 
 /// The workflow event of one execution. Serialises to the object of [`SCHEMA`].
@@ -91,7 +90,7 @@ struct TracedCall<'r> {
 }
 
 impl<'r> WorkflowEvent<'r> {
-    /// The event of an execution.
+    /// Returns the event of an execution.
     pub fn of(record: &'r ExecutionMetrics) -> Self {
         let run = &record.run;
         Self {
@@ -121,7 +120,7 @@ impl<'r> WorkflowEvent<'r> {
     }
 }
 
-/// In the order of their numbers, which is that of the list in every record that is valid.
+/// Sorts the calls by sequence number. Only an invalid record lists them in another order.
 fn llm_trace(calls: &[LlmCall]) -> Vec<TracedCall<'_>> {
     let mut traced: Vec<_> = calls
         .iter()
@@ -136,18 +135,18 @@ fn llm_trace(calls: &[LlmCall]) -> Vec<TracedCall<'_>> {
     traced
 }
 
-/// How long it took, in milliseconds.
+/// Returns the duration in milliseconds.
 fn duration_ms(record: &ExecutionMetrics) -> Option<u64> {
     let between = || record.timestamp_end?.unix_ms().checked_sub(record.timestamp_start.unix_ms())?.try_into().ok();
     record.wall_clock_time_ms.or_else(between)
 }
 
-/// How the task ended; `None` when the record does not say, or only in a newer writer's word.
+/// Returns the status; `None` if it is unknown, or is a status of a newer writer without an outcome.
 fn status(record: &ExecutionMetrics) -> Option<&'static str> {
-    // By the text, since `Other("paused")` is `Paused`.
+    // Compares the text, since `Other("paused")` means `Paused`.
     let succeeded = match record.status.as_ref().map(|status| Status::from(status.as_str())) {
         Some(Status::Paused) => return Some("HIL-Paused"),
-        // Nobody saw it succeed, and nobody will.
+        // An interrupted execution did not succeed.
         Some(Status::Interrupted) => false,
         Some(Status::Other(_)) | None => outcome(record.execution_succeeded, record.execution_failed)?,
         Some(status) => status.succeeded()?,
@@ -155,9 +154,9 @@ fn status(record: &ExecutionMetrics) -> Option<&'static str> {
     Some(if succeeded { "Success" } else { "Failed" })
 }
 
-/// The UUID of the run with this name, the same for all its executions: the name itself if it is a UUID; else one of
-/// version 8, the beginning of the SHA-256 of a constant and the name, as in
-/// [RFC 9562, appendix B.2](https://www.rfc-editor.org/rfc/rfc9562#appendix-B.2).
+/// Returns the UUID of the run with this id. An id that is a UUID is returned itself. Otherwise the result has version
+/// 8, and is the beginning of the SHA-256 of a constant and the id, as in [RFC 9562, appendix
+/// B.2](https://www.rfc-editor.org/rfc/rfc9562#appendix-B.2).
 ///
 /// ```
 /// use runledger::export::workflow::run_uuid;
@@ -175,29 +174,29 @@ fn hashed(namespace: &Uuid, name: &str) -> Uuid {
     Builder::from_custom_bytes(std::array::from_fn(|at| hash[at])).into_uuid()
 }
 
-/// What was written.
+/// The result of writing workflow events.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct WorkflowWritten {
-    /// How many events.
+    /// The number of events.
     pub events: u64,
-    /// How many of them are of no run.
+    /// The number of events without a run.
     pub without_run: u64,
-    /// How many of them are of a run whose id is no UUID, so that theirs is [made of it](run_uuid).
+    /// The number of events whose run id is not a UUID, so that theirs is [computed from it](run_uuid).
     pub run_named: u64,
-    /// How many of them do not say how they ended.
+    /// The number of events without a status.
     pub without_status: u64,
-    /// The lines that are no records, of which there is no event.
+    /// The lines that are not records. They have no events.
     pub skipped: Skipped,
 }
 
-/// Writes the event of each record as a line of JSON, in the order in which the records come, and holds one at a time.
+/// Writes the event of each record as a line of JSON, in the order of `records`. Holds one record at a time.
 ///
-/// A record that stands in a ledger twice, under one `execution_id`, is two lines with one `event_id`. An item that is an
-/// error of [`ErrorKind::Malformed`], a line that is no record, is passed over and counted.
+/// Two records with the same `execution_id` become two lines with the same `event_id`. An [`ErrorKind::Malformed`]
+/// error in `records`, which is a line that is not a record, is counted and skipped.
 ///
 /// # Errors
-/// The first error of any other kind, among the records or of `out`: [`ErrorKind::Io`].
+/// [`ErrorKind::Io`] if `out` fails, and the first error in `records` of any other kind than [`ErrorKind::Malformed`].
 pub fn write(
     records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
     mut out: impl io::Write,

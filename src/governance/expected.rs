@@ -16,16 +16,16 @@ use crate::metrics::{Kind, shortened};
 pub struct Expected {
     /// The skill.
     pub skill: String,
-    /// What the record is about; `None`: anything.
+    /// The kind of the record; `None` if any kind will do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
-    /// The scene; `None`: any, or none.
+    /// The scene; `None` if it does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scene_id: Option<String>,
-    /// The shot; `None`: any, or none.
+    /// The shot; `None` if it does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shot_id: Option<String>,
-    /// How many there must be at least, from 1 on.
+    /// How many there must be at least; 1 or more.
     #[serde(default = "once")]
     pub count: u64,
 }
@@ -35,22 +35,22 @@ fn once() -> u64 {
 }
 
 impl fmt::Display for Expected {
-    /// What is expected of the skill, such as `2 executions of kind "generation" of shot "s-4"`.
+    /// Writes the expectation without the skill, such as `2 executions of kind "generation" of shot "s-4"`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} execution{}", self.count, if self.count == 1 { "" } else { "s" })?;
         let kind = self.kind.as_ref().map(Kind::as_str);
         let ids = [("kind", kind), ("scene", self.scene_id.as_deref()), ("shot", self.shot_id.as_deref())];
-        for (what, id) in ids {
+        for (name, id) in ids {
             if let Some(id) = id {
-                write!(f, " of {what} {}", shortened(id))?;
+                write!(f, " of {name} {}", shortened(id))?;
             }
         }
         Ok(())
     }
 }
 
-/// What a run must have, as a JSON array: of each entry the `skill`, and where wanted the `kind`, the `scene_id`, the
-/// `shot_id`, and the `count`, 1 if it is not told.
+/// The executions that a run must have. In JSON they are an array of objects with the key `skill`, and optionally
+/// `kind`, `scene_id`, `shot_id`, and `count`, which is 1 by default.
 ///
 /// ```
 /// use runledger::governance::Expectations;
@@ -67,36 +67,37 @@ impl fmt::Display for Expected {
 pub struct Expectations(Vec<Expected>);
 
 impl Expectations {
-    /// Reads them.
+    /// Reads the expectations from JSON.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] for what is no such array, [`ErrorKind::Invalid`] for one that expects nothing, with an
-    /// entry without a skill or with a count of 0, or the same entry twice.
+    /// - [`ErrorKind::Malformed`] if the text is not such an array.
+    /// - [`ErrorKind::Invalid`] if the array is empty, if an entry has no skill or a count of 0, or if an entry occurs
+    ///   twice.
     pub fn from_json(text: &str) -> Result<Self> {
-        const READ: &str = "read what is expected";
+        const READ: &str = "read the expected executions";
         let expected: Vec<Expected> =
             json::from_str(text).map_err(|source| Error::new(ErrorKind::Malformed, READ).source(source))?;
         let mut error = Error::new(ErrorKind::Invalid, READ);
         if expected.is_empty() {
-            return Err(error.detail("expected at least one entry, found none"));
+            return Err(error.detail("found no entries; expected at least one"));
         }
         let mut seen = BTreeSet::new();
         for (number, entry) in (1..).zip(&expected) {
             let Expected { skill, count, .. } = entry;
             if skill.trim().is_empty() {
-                error = error.detail(format!("entry {number}: skill: expected a name, found {skill:?}"));
+                error = error.detail(format!("entry {number}: skill: found {skill:?}; expected a name"));
             }
             if *count == 0 {
-                error = error.detail(format!("entry {number}: count: expected 1 or more, found 0"));
+                error = error.detail(format!("entry {number}: count: found 0; expected 1 or more"));
             }
             if !seen.insert((skill, entry.kind.as_ref().map(Kind::as_str), &entry.scene_id, &entry.shot_id)) {
-                error = error.detail(format!("entry {number}: {skill:?} stands there before: give that one a count"));
+                error = error.detail(format!("entry {number}: {skill:?} is listed before. Give that entry a count"));
             }
         }
         if error.details().is_empty() { Ok(Self(expected)) } else { Err(error) }
     }
 
-    /// Each of them, in their order.
+    /// Returns the entries in their order.
     pub fn iter(&self) -> impl Iterator<Item = &Expected> {
         self.0.iter()
     }

@@ -1,25 +1,25 @@
-//! What a record can be asked to hold.
+//! The fields that a policy can require of a record.
 
 use serde::{Deserialize, Serialize};
 
 use super::Rule;
 use crate::metrics::{ExecutionMetrics, Kind, Status};
 
-/// Something that a [`Policy`](super::Policy) asks of a record, by the name of its column in a `RUN_LOG` where it has one.
-/// A text of nothing but white space is none.
+/// A field that a [`Policy`](super::Policy) can require of a record, named like its column in a `RUN_LOG` if there is
+/// one. A text of white space counts as missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Field {
     /// `run.run_id`.
     RunId,
-    /// What the execution was started by: `run.parent_execution_id` or `run.parent_run_id`.
+    /// What started the execution: `run.parent_execution_id` or `run.parent_run_id`.
     Parent,
-    /// `model.name`, or a call that names its model; of a routing decision, the model that was chosen.
+    /// `model.name`, or a call that names its model. For a routing decision, it is the model that was chosen.
     ModelUsed,
     /// `model.tier`, or a `cost_tier` other than Unknown.
     Tier,
-    /// What it cost: `cost_usd` or, while that is not known, the estimate. A cost of 0 is one.
+    /// The cost: `cost_usd` or, if that is unknown, the estimate. A cost of 0 counts as present.
     Cost,
     /// `cost.estimated_usd`.
     EstimatedCost,
@@ -29,21 +29,24 @@ pub enum Field {
     SceneId,
     /// `production.shot_id`.
     ShotId,
-    /// How long it took or what was made lasts: `production.duration_s`, `wall_clock_time_ms` or `total_latency_ms`.
+    /// The duration of the execution or of what it made: `production.duration_s`, `wall_clock_time_ms` or
+    /// `total_latency_ms`.
     DurationS,
-    /// How it ended: whether it succeeded; of a quality control PASS, FAIL or FIX.
+    /// The outcome: whether the execution succeeded or, for a quality control, PASS, FAIL or FIX.
     Outcome,
-    /// `production.regen_count`. A count of 0 is one.
+    /// `production.regen_count`. A count of 0 counts as present.
     RegenCount,
-    /// `production.artifact` with its version: a `v` and a digit at the beginning of a word (`shot-004_v002.png`), something
-    /// behind an `@` or a `:` (`clip@7`), or in place of it the `output_hash`. Asked only of an execution that succeeded.
+    /// `production.artifact` with its version, which only an execution that succeeded must have.
+    ///
+    /// The version is a `v` and a digit at the beginning of a word (`shot-004_v002.png`), or text after an `@` or a `:`
+    /// (`clip@7`). The `output_hash` can take its place.
     ArtifactOutput,
     /// `decision_made`.
     Decision,
 }
 
 impl Field {
-    /// All of them.
+    /// All fields.
     pub(super) const ALL: [Self; 14] = [
         Self::RunId,
         Self::Parent,
@@ -61,7 +64,7 @@ impl Field {
         Self::Decision,
     ];
 
-    /// Its name in a policy and in a reason.
+    /// Returns the field's name in a policy and in a reason.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::RunId => "run_id",
@@ -81,7 +84,7 @@ impl Field {
         }
     }
 
-    /// The rule that a record without it breaks.
+    /// Returns the rule that a record without this field breaks.
     pub(super) fn rule(self) -> Rule {
         match self {
             Self::Parent => Rule::MissingParent,
@@ -94,56 +97,56 @@ impl Field {
         }
     }
 
-    /// What stands in the record in its place; `None`: it is there, or nobody asks for it.
+    /// Returns what the record has instead of the field; `None` if the field is present or not required of this record.
     pub(super) fn missing(self, record: &ExecutionMetrics) -> Option<String> {
-        let null = |there: bool, what: &str| (!there).then(|| what.to_owned());
+        let null = |is_present: bool, found: &str| (!is_present).then(|| found.to_owned());
         let production = &record.production;
         match self {
-            Self::RunId => null(told(&record.run.run_id), "run.run_id is null"),
+            Self::RunId => null(has_text(&record.run.run_id), "run.run_id is null"),
             Self::Parent => null(
-                record.run.parent_execution_id.is_some() || told(&record.run.parent_run_id),
+                record.run.parent_execution_id.is_some() || has_text(&record.run.parent_run_id),
                 "run.parent_execution_id and run.parent_run_id are null",
             ),
             Self::ModelUsed => {
-                null(told(&record.model.name) || !record.trace.llm_calls.is_empty(), "model.name is null")
+                null(has_text(&record.model.name) || !record.trace.llm_calls.is_empty(), "model.name is null")
             }
-            Self::Tier => null(tier(record).is_some(), "neither model.tier nor cost_tier tells it"),
+            Self::Tier => null(tier(record).is_some(), "neither model.tier nor cost_tier names one"),
             Self::Cost => null(
                 record.cost_usd.or(record.cost.estimated_usd).is_some(),
                 "cost_usd and cost.estimated_usd are null",
             ),
             Self::EstimatedCost => null(record.cost.estimated_usd.is_some(), "cost.estimated_usd is null"),
             Self::ActualCost => null(record.cost_usd.is_some(), "cost_usd is null"),
-            Self::SceneId => null(told(&production.scene_id), "production.scene_id is null"),
-            Self::ShotId => null(told(&production.shot_id), "production.shot_id is null"),
+            Self::SceneId => null(has_text(&production.scene_id), "production.scene_id is null"),
+            Self::ShotId => null(has_text(&production.shot_id), "production.shot_id is null"),
             Self::DurationS => {
                 let ms = record.wall_clock_time_ms.or(record.total_latency_ms);
-                null(ms.is_some() || production.duration_s.is_some(), "neither a duration nor a latency is told")
+                null(ms.is_some() || production.duration_s.is_some(), "no duration or latency is recorded")
             }
             Self::Outcome => missing_outcome(record),
             Self::RegenCount => null(production.regen_count.is_some(), "production.regen_count is null"),
             Self::ArtifactOutput => missing_artifact(record),
-            Self::Decision => null(told(&record.decision_made), "decision_made is null"),
+            Self::Decision => null(has_text(&record.decision_made), "decision_made is null"),
         }
     }
 }
 
-pub(super) fn told(text: &Option<String>) -> bool {
+pub(super) fn has_text(text: &Option<String>) -> bool {
     text.as_ref().is_some_and(|text| !text.trim().is_empty())
 }
 
-/// The tier of the model, if it is told.
+/// Returns the tier of the model, if it is known.
 pub(super) fn tier(record: &ExecutionMetrics) -> Option<&str> {
     record.tier().filter(|tier| !tier.trim().is_empty())
 }
 
 fn missing_outcome(record: &ExecutionMetrics) -> Option<String> {
-    // A quality control that failed has found nothing. What contradicts itself is told elsewhere.
-    let told = match record.kind {
+    // A quality control that failed needs no finding. Contradictions are found elsewhere.
+    let is_known = match record.kind {
         Kind::Qc => record.execution_succeeded == Some(false),
         _ => record.execution_succeeded.is_some(),
     };
-    if told || record.outcome().is_some() {
+    if is_known || record.outcome().is_some() {
         return None;
     }
     let found = match (&record.kind, &record.status) {
@@ -172,7 +175,7 @@ fn names_version(artifact: &str) -> bool {
         let next = rest.peek().copied();
         let begins_word = before.is_none_or(|before: char| !before.is_alphanumeric());
         let numbered = matches!(c, 'v' | 'V') && begins_word && next.is_some_and(|next| next.is_ascii_digit());
-        // Of a URL, the slash behind the colon is no version.
+        // The slash after the colon of a URL is not a version.
         let behind = matches!(c, '@' | ':') && next.is_some_and(char::is_alphanumeric);
         if numbered || behind {
             return true;
@@ -187,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_told_from_a_name() {
+    fn a_version_is_recognised_in_a_name() {
         for versioned in ["shot-004_v002.png", "V3", "out/v1.2/clip.mp4", "clip@7", "image@sha256:ab", "clip:12"] {
             assert!(names_version(versioned), "{versioned}");
         }

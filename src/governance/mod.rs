@@ -1,8 +1,10 @@
-//! Whether a run was logged as it should be, and who must hear of what the log shows. Pure: no I/O, no clock.
+//! Judges whether a run was logged completely, and whom to notify of problems in the log. This module is pure: it does
+//! no I/O and reads no clock.
 //!
-//! [`Gate::judge`] says PASS or FAIL for one run, with every reason and the records it concerns. [`Escalations`] says who is
-//! to be told of a window of time, why, on what evidence and by which statistic. Both go by a [`Policy`], whose defaults are
-//! documented value by value. [`derived`] has the figures that the records of a production give.
+//! - [`Gate::judge`] returns PASS or FAIL for one run, with every reason and the executions it concerns.
+//! - [`Escalations`] says whom to notify about a window of time, and why, with evidence and a statistic.
+//! - A [`Policy`] configures both, and documents every default.
+//! - [`derived`] computes figures about a production from its records.
 
 pub mod derived;
 mod escalation;

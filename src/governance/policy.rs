@@ -1,4 +1,4 @@
-//! What is asked of a run, and what is worth telling whom.
+//! What a run must log, and when to escalate.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,9 +8,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::metrics::{ExecutionMetrics, Kind, Usd};
 
-/// What the [gate](super::Gate) asks of a run, and from when on the [escalations](super::Escalations) tell somebody.
+/// Configures what the [gate](super::Gate) requires of a run, and when [escalations](super::Escalations) notify
+/// somebody.
 ///
-/// A file of JSON; whatever it does not tell is the default. `runledger policy` prints it whole.
+/// A policy file is JSON. Every value has a default, and `runledger policy` prints all of them.
 ///
 /// ```
 /// use runledger::governance::{Field, Policy};
@@ -24,24 +25,24 @@ use crate::metrics::{ExecutionMetrics, Kind, Usd};
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Policy {
-    /// What is asked of a run.
+    /// The requirements of a run.
     pub gate: GatePolicy,
-    /// What is worth telling whom.
+    /// The thresholds of escalations.
     pub escalation: EscalationPolicy,
 }
 
-/// What is asked of a run.
+/// The requirements of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct GatePolicy {
-    /// What each record must hold.
+    /// The fields that each record must have.
     pub required: RequiredFields,
-    /// Whether the attempts at a shot must count up by 1, each with a record: true. Two of them that succeeded with one
-    /// `regen_count` are not tracked; a number that is left out has no record.
+    /// Whether the attempts at a shot must count up by 1, each with a record. Two successful attempts with the same
+    /// `regen_count` are untracked, and a skipped number has no record. The default is true.
     pub attempts_numbered: bool,
-    /// Whether a skill must log alike for every tier: true. A field that all its records of one tier hold and none of
-    /// another is logged inconsistently. An estimate is as good as a cost here.
+    /// Whether a skill must log the same fields for every tier. A field that all its records of one tier have and none
+    /// of another is logged inconsistently. An estimate is as good as a cost here. The default is true.
     pub even_across_tiers: bool,
 }
 
@@ -51,29 +52,31 @@ impl Default for GatePolicy {
     }
 }
 
-/// What a record must hold, by its kind. A record of any other kind must hold what is required always.
+/// The fields that a record must have, by its kind. Records of any other kind need only those of `always`.
 ///
-/// Executions that were interrupted are not asked for anything but an end. Of those that failed, all is asked but the
-/// artifact. Nothing is asked of a model's fields where no model was used, but by the list of the kind.
+/// An interrupted execution needs nothing but an end. A failed one needs everything but the artifact. If no model was
+/// used, only the list of the kind can require a model's fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct RequiredFields {
-    /// Of every record: `outcome`.
+    /// The fields of every record. The default is `outcome`.
     pub always: Vec<Field>,
-    /// Of a record that used a model, by its calls, tokens, cost, tier, or the name of a model: `model_used`, `tier`, `cost`.
-    /// A routing decision names a model that it did not use.
+    /// The fields of a record that used a model, according to its calls, tokens, cost, tier, or the name of a model. A
+    /// routing decision names a model without using it. The default is `model_used`, `tier`, `cost`.
     pub with_model: Vec<Field>,
-    /// Of a skill's execution: nothing more. Scene, shot, artifact and regenerations are for the skills that have them.
+    /// The fields of a skill's execution. The default is empty, since not every skill has scenes, shots, artifacts and
+    /// regenerations.
     pub skill: Vec<Field>,
-    /// Of a routing decision: `parent`, `model_used`, `tier`, `cost`, `decision`.
+    /// The fields of a routing decision. The default is `parent`, `model_used`, `tier`, `cost`, `decision`.
     pub model_routing: Vec<Field>,
-    /// Of an attempt to generate something: `parent`, `model_used`, `tier`, `cost`, `duration_s`, `regen_count`,
-    /// `artifact_output`. Scene and shot are not asked for: what is generated need not be of one.
+    /// The fields of an attempt to generate something. The default is `parent`, `model_used`, `tier`, `cost`,
+    /// `duration_s`, `regen_count`, `artifact_output`. Scene and shot are not required, since not everything that is
+    /// generated belongs to one.
     pub generation: Vec<Field>,
-    /// Of a quality control: `parent`, `artifact_output`.
+    /// The fields of a quality control. The default is `parent`, `artifact_output`.
     pub qc: Vec<Field>,
-    /// Of a check against a budget: `parent`, `decision`.
+    /// The fields of a budget check. The default is `parent`, `decision`.
     pub budget_gate: Vec<Field>,
 }
 
@@ -93,7 +96,7 @@ impl Default for RequiredFields {
 }
 
 impl RequiredFields {
-    /// What is required of this record, nothing twice.
+    /// Returns the fields that are required of this record, each once.
     pub(super) fn of(&self, record: &ExecutionMetrics) -> Vec<Field> {
         let of_kind: &[Field] = match record.kind {
             Kind::Skill => &self.skill,
@@ -111,30 +114,33 @@ impl RequiredFields {
     }
 }
 
-/// From when on somebody is told.
+/// The thresholds of escalations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct EscalationPolicy {
-    /// The probability of an escalation by chance, over all tests of one rule together: 0.01.
+    /// The probability of an escalation by chance, over all tests of one rule together. The default is 0.01.
     pub alpha: f64,
-    /// How many results each side of a test must have: 30, as for [`Comparison`](crate::baseline::Comparison).
+    /// The number of results that each side of a test must have. The default is 30, as for a
+    /// [`Comparison`](crate::baseline::Comparison).
     pub samples_min: u64,
-    /// By how much a share must be off to be worth telling, however certain it is: 0.05, five points of a hundred.
+    /// The least difference of two shares that is worth an escalation, however certain it is. The default is 0.05, five
+    /// percentage points.
     pub share_difference_min: f64,
-    /// How many executions without an end, or how many records that were lost, are repeated missing logs: 3.
+    /// The number of executions without an end, or of lost records, that makes repeated missing logs. The default is 3.
     pub missing_logs_min: u64,
-    /// How long an execution may be in flight before it counts as one without an end, in hours: 24.
+    /// How many hours an execution may be in flight before it counts as one without an end. The default is 24.
     pub in_flight_hours_max: u64,
-    /// By which share of the estimates a skill's costs may be off: 0.2, a fifth, either way.
+    /// The share of the estimates by which a skill's costs may differ, either way. The default is 0.2, a fifth.
     pub cost_relative_max: f64,
-    /// By how much they must be off besides, in US dollars over the window: 1.
+    /// The amount by which they must also differ over the window, in US dollars. The default is 1.
     pub cost_difference_usd_min: Usd,
-    /// How many executions with a model that is not allowed are a pattern of misuse: 1.
+    /// The number of executions with a forbidden model that makes a pattern of misuse. The default is 1.
     pub misuse_min: u64,
-    /// Which models may be used for what: nothing, so that there is no misuse.
+    /// Which models may be used for what. The default is empty, which forbids nothing.
     pub allowed_models: Vec<AllowedModels>,
-    /// How many days before the window's week its quality controls are compared with: 28; at most 3660.
+    /// The number of days before the window's week whose quality controls are the reference; at most 3660. The default
+    /// is 28.
     pub reference_days: u64,
 }
 
@@ -155,51 +161,50 @@ impl Default for EscalationPolicy {
     }
 }
 
-/// Which models, and of which tiers, certain executions may use. Several of these may be about one execution; each must
-/// allow it.
+/// Which models, of which tiers, certain executions may use. If several entries apply to an execution, each must allow
+/// it.
 ///
-/// Names are patterns in which `*` stands for any text, `#` for a digit and `?` for a character, upper and lower case being
-/// one.
+/// Names are patterns: `*` matches any text, `#` a digit, and `?` any character. Upper and lower case are equal.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct AllowedModels {
-    /// The skills that it is about, as patterns; empty: all.
+    /// Patterns of the skills to which the entry applies; all if empty.
     pub skills: Vec<String>,
-    /// The kinds that it is about; empty: all.
+    /// The kinds to which the entry applies; all if empty.
     pub kinds: Vec<Kind>,
-    /// The models that may be used, as patterns; empty: all.
+    /// Patterns of the models that may be used; all if empty.
     pub models: Vec<String>,
-    /// The tiers that may be used, as patterns; empty: all.
+    /// Patterns of the tiers that may be used; all if empty.
     pub tiers: Vec<String>,
 }
 
 impl Policy {
-    /// Reads a policy; what it does not tell is the default.
+    /// Reads a policy from JSON. A missing key has its default.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] for what is no JSON object of these keys, [`ErrorKind::Invalid`] with an entry for each
-    /// value that cannot be.
+    /// - [`ErrorKind::Malformed`] if the text is not a JSON object of these keys.
+    /// - [`ErrorKind::Invalid`], with one detail for each invalid value.
     pub fn from_json(text: &str) -> Result<Self> {
         let malformed = || Error::new(ErrorKind::Malformed, "read a policy");
         let policy: Self = json::from_str(text).map_err(|source| malformed().source(source))?;
-        // An array would be read as the values of the members, an empty one as the default.
+        // serde would read an array as the values of the members, and an empty one as the default.
         let shape: Value = serde_json::from_str(text).map_err(|source| malformed().source(source))?;
         for (place, name) in
             [("", "policy"), ("/gate", "gate"), ("/gate/required", "required"), ("/escalation", "escalation")]
         {
             if shape.pointer(place).is_some_and(Value::is_array) {
-                return Err(malformed().detail(format!("{name}: expected an object, found an array")));
+                return Err(malformed().detail(format!("{name}: found an array; expected an object")));
             }
         }
         policy.escalation.validate()?;
         Ok(policy)
     }
 
-    /// The policy as JSON for people, every value told.
+    /// Returns the policy as indented JSON, with every value.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] for a number that JSON cannot hold.
+    /// [`ErrorKind::Invalid`] if a number cannot be written as JSON.
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string_pretty(self)
             .map_err(|source| Error::new(ErrorKind::Invalid, "write a policy as JSON").source(source))
@@ -211,7 +216,7 @@ impl EscalationPolicy {
         let mut faults = Vec::new();
         let mut expect = |right: bool, name: &str, expected: &str, found: String| {
             if !right {
-                faults.push(format!("escalation.{name}: expected {expected}, found {found}"));
+                faults.push(format!("escalation.{name}: found {found}; expected {expected}"));
             }
         };
         expect(self.alpha > 0.0 && self.alpha < 1.0, "alpha", "more than 0 and less than 1", self.alpha.to_string());
@@ -236,6 +241,6 @@ impl EscalationPolicy {
         if faults.is_empty() {
             return Ok(());
         }
-        Err(faults.into_iter().fold(Error::new(ErrorKind::Invalid, "check a policy"), Error::detail))
+        Err(faults.into_iter().fold(Error::new(ErrorKind::Invalid, "accept the policy"), Error::detail))
     }
 }

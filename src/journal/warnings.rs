@@ -3,12 +3,13 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::Warn;
 use crate::disk::per_process::PerProcess;
 use crate::error::{Error, ErrorKind};
+use crate::mutex::lock;
 
 /// How long similar warnings are held back after one that passed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -128,9 +129,7 @@ impl OnStderr {
     pub(crate) fn warn(&self, what: &'static str, error: &Error) {
         // A forked child counts its own warnings. Its parent reports the parent's.
         let warnings = self.0.get_or_make(|| Ok::<_, Error>(Mutex::default()));
-        let admit = |warnings: &Mutex<Warnings>| {
-            warnings.lock().unwrap_or_else(PoisonError::into_inner).admit(what, error, Instant::now())
-        };
+        let admit = |warnings: &Mutex<Warnings>| lock(warnings).admit(what, error, Instant::now());
         if let Ok(Some(warning)) = warnings.map(admit) {
             to_stderr(&warning);
         }
@@ -140,7 +139,7 @@ impl OnStderr {
 impl Drop for OnStderr {
     fn drop(&mut self) {
         if let Some(warnings) = self.0.get() {
-            let left = warnings.lock().unwrap_or_else(PoisonError::into_inner).finish();
+            let left = lock(warnings).finish();
             left.iter().for_each(to_stderr);
         }
     }

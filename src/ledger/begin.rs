@@ -1,8 +1,10 @@
 //! Beginning an execution.
 
+use std::fmt;
+
 use super::pending::slots::{self, Slot};
-use super::{Execution, Ledger, Skill};
-use crate::error::Result;
+use super::{Done, Execution, Ledger, Skill};
+use crate::error::Error;
 use crate::id::new_id;
 use crate::metrics::{ExecutionMetrics, RunIds};
 
@@ -12,8 +14,33 @@ impl Ledger {
         self.begin_within(skill, None)
     }
 
+    /// Runs `body` as one execution and records how it ended: with its `Ok` or `Err`, or with a panic, which continues after
+    /// it was recorded.
+    ///
+    /// ```
+    /// use runledger::{Ledger, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(path)?;
+    /// let done = ledger.run(Skill::new("parse", "1.0.0"), |execution| {
+    ///     execution.enter("digits");
+    ///     "42".parse::<u32>()
+    /// });
+    /// assert!(done.record.is_durable());
+    /// assert_eq!(done.result, Ok(42));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn run<T, E: fmt::Display>(
+        &self,
+        skill: Skill,
+        body: impl FnOnce(&mut Execution) -> Result<T, E>,
+    ) -> Done<T, E> {
+        self.begin(skill).run_to_its_end(body)
+    }
+
     /// Begins an execution that belongs to `parent`, if there is one.
-    pub(super) fn begin_within(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> Execution {
+    fn begin_within(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> Execution {
         let record = self.new_record(skill, parent);
         let mark = self.mark(&record);
         Execution::begin(self.clone(), record, mark)
@@ -42,11 +69,27 @@ impl Ledger {
     }
 
     /// Writes the begin mark of an execution.
-    fn mark(&self, record: &ExecutionMetrics) -> Result<Slot> {
+    fn mark(&self, record: &ExecutionMetrics) -> Result<Slot, Error> {
         let line = slots::mark(self.shared.journal.seen_end(), record)?;
         // A mark that comes too late does no harm: a sweep skips it if the execution has a record by then.
         self.in_time(move |ledger| ledger.shared.slots.begin(&line), |_, _| ())
             .unwrap_or_else(|missed| Err(self.missed("mark an execution as begun", missed)))
+    }
+}
+
+impl Execution {
+    /// Begins an execution within this one. It has this one's id as its parent, its run, and its path.
+    pub fn child(&self, skill: Skill) -> Execution {
+        self.ledger.begin_within(skill, Some(&self.record))
+    }
+
+    /// Like [`Ledger::run`], but as an execution within this one.
+    pub fn run<T, E: fmt::Display>(
+        &self,
+        skill: Skill,
+        body: impl FnOnce(&mut Execution) -> Result<T, E>,
+    ) -> Done<T, E> {
+        self.child(skill).run_to_its_end(body)
     }
 }
 

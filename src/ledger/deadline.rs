@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::mutex::lock;
 use crate::disk::per_process::PerProcess;
+use crate::mutex::lock;
 
 /// As many calls as can be under way at once, and so what a disk that never answers costs: so many threads, each with
 /// one record. Callers beyond wait for a free thread, and leave nothing behind when their time is over.

@@ -72,10 +72,8 @@ impl Ledger {
     /// [`ErrorKind::Unsuitable`] if the ledger itself is `quota.jsonl`; and the errors of [`Quota::open`].
     pub fn quota(&self, limits: Limits) -> Result<Quota> {
         let path = self.beside("quota.jsonl", "open the quota")?;
-        let mut options = QuotaOptions::new(Arc::clone(&self.shared.options.journal.clock));
-        options.journal = self.synced();
-        options.limits = limits;
-        Quota::open(path, options)
+        let journal = self.synced();
+        Quota::open(path, QuotaOptions::new(Arc::clone(&journal.clock)).journal(journal).limits(limits))
     }
 
     /// Opens the baselines that were frozen week by week beside the ledger, `baselines.jsonl` in its directory, with the

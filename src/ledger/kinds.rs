@@ -25,7 +25,7 @@ use crate::quota::{Amount, Grant, Unit};
 /// let execution = ledger.begin(Skill::new("shot-pipeline", "1.0.0").run(run_ids));
 /// let worst: Usd = "0.5".parse()?;
 ///
-/// let grant = execution.budget_gate(Skill::new("budget-gates", "1.0.0"), |_| budget.reserve(worst)).result?;
+/// let grant = execution.budget_gate(Skill::new("budget-gates", "1.0.0"), |_| budget.reserve(Some(worst))).result?;
 /// let routing = Routing::new("image-2", "premium").reason("a face, close up").estimated_usd(worst);
 /// let routed = execution.routing(Skill::new("model-router", "1.0.0"), |_| Ok::<_, String>(routing)).result?;
 /// let attempt = Attempt::new(0).scene("scene-2").shot("shot-004").tier(&routed.tier);
@@ -37,7 +37,7 @@ use crate::quota::{Amount, Grant, Unit};
 ///     Ok::<_, String>(QcResult::new(QcOutcome::Fix, "shot-004_v001.png").violation("six fingers").of(&attempt))
 /// });
 /// if let Grant::Held(hold) = grant {
-///     hold.settle(worst)?;
+///     hold.settle(Some(worst))?;
 /// }
 /// assert!(artifact.record.is_durable() && qc.record.is_durable() && execution.succeed().is_durable());
 ///

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::deadline::Helpers;
 use super::event::LedgerEvent;
-use super::mutex;
 use super::options::Options;
 use super::pending::slots::Slots;
 use super::pending::spill::Spill;
@@ -16,6 +15,7 @@ use crate::error::Error;
 use crate::journal::Journal;
 use crate::journal::warnings::OnStderr;
 use crate::journal::write::events;
+use crate::mutex::try_lock;
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -72,7 +72,7 @@ impl Shared {
     fn report_lost(&self) {
         let Some(lost) = self.lost.get() else { return };
         // The next call reports what this one does not.
-        let Some(_reporting) = mutex::try_lock(&lost.reporting) else { return };
+        let Some(_reporting) = try_lock(&lost.reporting) else { return };
         let records = lost.records.load(Ordering::Relaxed);
         if records > 0 && self.record_event(&LedgerEvent::Lost { records }) {
             lost.records.fetch_sub(records, Ordering::Relaxed);

@@ -65,7 +65,7 @@ impl Call {
         const MOST: Usd = Usd::from_pico(u64::MAX as i128);
         self.usage.validate()?;
         match self.reported_usd.filter(|amount| !(Usd::ZERO..=MOST).contains(amount)) {
-            Some(amount) => Err(Error::new(ErrorKind::Invalid, "validate a call")
+            Some(amount) => Err(Error::new(ErrorKind::Invalid, "accept a call")
                 .detail(format!("reported_usd: expected an amount from 0 to {MOST}, found {amount}"))),
             None => Ok(()),
         }

@@ -289,7 +289,7 @@ impl Usage {
             let expected = format_args!("at most {} = {whole_count}", whole.usage_key());
             faults.add(fields.join(" + "), expected, sum);
         }
-        faults.into_result("validate a usage")
+        faults.into_result("accept a usage")
     }
 
     /// The sum of two usages, at most `u64::MAX` each. A part that one of them did not report is the other's alone.

@@ -52,7 +52,7 @@ impl ExecutionMetrics {
         self.check_digits(&mut faults);
         self.check_call_sequence(&mut faults);
         self.check_tags(&mut faults);
-        faults.into_result("validate a record")
+        faults.into_result("accept a record")
     }
 
     fn check_identity(&self, faults: &mut Faults) {

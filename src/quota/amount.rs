@@ -1,4 +1,4 @@
-//! What quotas count: whole tokens and calls, or exact dollars.
+//! The amounts that quotas count: whole tokens and calls, or exact dollars.
 
 use std::fmt::{self, Debug, Display};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::Usd;
 
-/// What a quota counts.
+/// The unit of a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -20,19 +20,19 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// What a line of the journal counts, in the plural.
+    /// Returns the plural of the step that a line of the journal counts.
     pub(super) fn step(self) -> &'static str {
         match self {
             Self::Tokens => "tokens",
             Self::Calls => "calls",
-            // Not `usd`: whoever reads the journal shall not take a pico-dollar for a dollar.
+            // Not `usd`: a reader of the journal must not take a pico-dollar for a dollar.
             Self::Usd => "pico_usd",
         }
     }
 }
 
 impl Display for Unit {
-    /// As in a table of limits: `tokens`.
+    /// Writes the name in a table of limits, such as `tokens`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Tokens => "tokens",
@@ -42,25 +42,24 @@ impl Display for Unit {
     }
 }
 
-/// An amount of what a quota counts: `u64` for tokens and calls, [`Usd`] for money, and no other type. A hold or a
-/// status is of one of them, so that tokens and dollars cannot be mixed.
+/// The type of a quota's amounts: `u64` for tokens and calls, [`Usd`] for money, and no other type. A hold or a status
+/// has one of them, so that tokens and dollars cannot be mixed.
 pub trait Amount: Debug + Display + Copy + PartialEq + Steps {}
 
 impl Amount for u64 {}
 impl Amount for Usd {}
 
-/// How an amount is counted inside and in the journal: as a whole number of its unit's smallest steps, one token, one
-/// call or one pico-dollar.
+/// How amounts are counted internally and in the journal: as a whole number of the smallest steps of their unit, which
+/// are one token, one call, or one pico-dollar.
 ///
-/// A `u64` for every unit keeps one fold and one form of line for all of them, and the lines of before there was money
-/// as they are. It ends at 18,446,744.07 USD in a window, and a larger limit is refused: wider sums, as in [`Usd`], would
-/// serve budgets that nobody has.
+/// With a `u64` for every unit, one fold and one form of line serve all of them. Lines from before there were budgets
+/// stay valid. A window can hold up to 18,446,744.07 USD, and a larger limit is refused.
 pub trait Steps: Sized {
-    /// `None` below 0 and above `u64::MAX` steps.
+    /// Returns the number of steps; `None` if it is below 0 or above `u64::MAX`.
     fn steps(self) -> Option<u64>;
-    /// The amount of so many steps.
+    /// Returns the amount of that many steps.
     fn from_steps(steps: u64) -> Self;
-    /// Whether this is the type of what is counted in `unit`.
+    /// Returns true if this is the type of amounts in `unit`.
     fn is_of(unit: Unit) -> bool;
 }
 

@@ -1,14 +1,19 @@
 //! A quota of US dollars.
 
-use super::{Grant, Limit, Quota, QuotaStatus};
+use std::sync::Arc;
+
+use super::reservation::Grant;
+use super::tracker::Tracker;
+use super::{Limit, QuotaStatus};
 use crate::error::Result;
 use crate::metrics::Usd;
 
-/// What may be spent in one period: a quota whose limit is in US dollars, exact to the pico-dollar. From
-/// [`Quota::budget`]; cloning shares its quota.
+/// The dollars that may be spent in one period: a quota whose limit is in US dollars, exact to the pico-dollar.
 ///
-/// Reserve the most that a call can cost before it is made, and settle with what it did cost. A cost is `None` where no
-/// price is known; what becomes of such a call, the limit says ([`Limits`](super::Limits)).
+/// [`Quota::budget`](super::Quota::budget) returns it. Clones share the quota.
+///
+/// Reserve the most that a call can cost before the call, and settle with its actual cost. A cost is `None` if no price is
+/// known. The limit decides whether such a call is allowed (see [`Limits`](super::Limits)).
 ///
 /// ```
 /// # let directory = tempfile::tempdir().expect("a temporary directory");
@@ -17,18 +22,17 @@ use crate::metrics::Usd;
 /// use runledger::quota::{Grant, Limits, QuotaOptions, Quota};
 ///
 /// let noon = || 1_771_070_400_000; // 2026-02-14T12:00:00Z, in milliseconds
-/// let mut options = QuotaOptions::new(std::sync::Arc::new(noon));
-/// options.limits = Limits::from_json(
+/// let limits = Limits::from_json(
 ///     r#"[{"api": "anthropic", "limit": 25.50, "unit": "usd", "period": "day", "source": "us", "as_of": "2026-02-14",
 ///          "thresholds": [50, 80, 100], "unknown": {"assume": 0.25}}]"#,
 /// )?;
-/// let budget = Quota::open(path, options)?.budget("anthropic")?;
+/// let budget = Quota::open(path, QuotaOptions::new(std::sync::Arc::new(noon)).limits(limits))?.budget("anthropic")?;
 ///
 /// let worst: Usd = "14".parse()?;
-/// if let Grant::Held(hold) = budget.reserve(worst)? {
-///     let status = hold.settle("12.750000000001".parse::<Usd>()?)?;
+/// if let Grant::Held(hold) = budget.reserve(Some(worst))? {
+///     let status = hold.settle(Some("12.750000000001".parse()?))?;
 ///     assert_eq!(status.remaining.to_string(), "12.749999999999");
-///     assert_eq!(status.crossed, [50]); // once a day, to the call that did it
+///     assert_eq!(status.crossed, [50]); // reported once a day, to the call that crosses it
 /// }
 /// let status = budget.record_consumption(None)?;
 /// assert_eq!((status.consumed, status.assumed), ("13.000000000001".parse()?, 1));
@@ -36,39 +40,55 @@ use crate::metrics::Usd;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Budget {
-    quota: Quota,
-    limit: Limit,
+    pub(super) tracker: Arc<Tracker>,
+    pub(super) limit: Limit,
 }
 
 impl Budget {
-    pub(super) fn new(quota: Quota, limit: Limit) -> Self {
-        Self { quota, limit }
-    }
-
-    /// What is left of the budget now.
+    /// Returns what is left of the budget now.
     ///
     /// # Errors
-    /// As [`Quota::status`].
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the clock is outside the years 0 to 9999.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a quota's.
     pub fn status(&self) -> Result<QuotaStatus<Usd>> {
-        self.quota.status_of(&self.limit)
+        self.tracker.status(&self.limit)
     }
 
-    /// Records what was spent without a reservation, and tells what is left; `None`: nobody knows what it was. As
-    /// [`Quota::record_consumption`].
+    /// Records dollars that were spent without a reservation, and returns what is left.
+    ///
+    /// Pass `None` if the cost is unknown. Then the amount that the limit assumes is recorded. If the limit assumes none,
+    /// the call counts as one of unknown cost.
     ///
     /// # Errors
-    /// As [`Quota::record_consumption`]; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with nothing recorded, when
-    /// `cost` is below 0 or above 18,446,744.07 USD.
-    pub fn record_consumption(&self, cost: impl Into<Option<Usd>>) -> Result<QuotaStatus<Usd>> {
-        self.quota.record(&self.limit, cost.into())
+    /// Nothing is recorded after an error of the first three kinds.
+    ///
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `cost` is below 0 or above 18,446,744.07 USD, or if the clock
+    ///   is outside the years 0 to 9999.
+    /// - [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if the sum of the window would exceed 18,446,744.07 USD.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a quota's.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
+    pub fn record_consumption(&self, cost: Option<Usd>) -> Result<QuotaStatus<Usd>> {
+        self.tracker.record(&self.limit, cost)
     }
 
-    /// Reserves the most that a call can cost, if that much is left; `None`: no price is known. As [`Quota::reserve`].
+    /// Reserves the most that a call can cost, if that much is left.
+    ///
+    /// Pass `None` if no price is known. Then the limit decides. It denies the call, reserves the amount that it assumes,
+    /// or allows the call while anything is left. An allowed call reserves nothing and counts as one of unknown cost.
     ///
     /// # Errors
-    /// As [`Quota::reserve`]; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when `worst` is below 0 or above
-    /// 18,446,744.07 USD.
-    pub fn reserve(&self, worst: impl Into<Option<Usd>>) -> Result<Grant<Usd>> {
-        self.quota.hold(&self.limit, worst.into())
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `worst` is below 0 or above 18,446,744.07 USD, or if the
+    ///   clock is outside the years 0 to 9999.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a quota's.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
+    ///
+    /// If the line was written but not acknowledged, its amount stays reserved until it expires.
+    pub fn reserve(&self, worst: Option<Usd>) -> Result<Grant<Usd>> {
+        Grant::ask(&self.tracker, &self.limit, worst)
     }
 }

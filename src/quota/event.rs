@@ -1,4 +1,4 @@
-//! What a line of the quota journal says, pure.
+//! The lines of a quota's journal. This module is pure.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::{Limit, Period};
 use crate::metrics::Timestamp;
 
-/// One line of the quota journal: what happened to what is counted, `unit` of `api`, and when.
+/// One line of the quota's journal: an event of one `unit` of one `api`, and its time.
 ///
-/// The unit is text here: what a newer writer counts in a unit of its own does not disturb an older reader.
+/// The unit is text here, so that a line with a newer unit does not disturb an older reader.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line<'a> {
     #[serde(borrow)]
@@ -26,7 +26,7 @@ pub(super) struct Line<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Event {
-    /// Something was used, without a reservation.
+    /// An amount was used without a reservation.
     Consume {
         amount: u64,
         #[serde(default, skip_serializing_if = "Certainty::is_known")]
@@ -34,8 +34,8 @@ pub(super) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         watch: Option<Watch>,
     },
-    /// Somebody asks for a reservation. The line carries the limit it is asked against, so that every reader finds the
-    /// same answer, whatever limits the reader has.
+    /// A caller asks for a reservation. The line carries the limit, so that every reader decides alike, whatever limits
+    /// it has itself.
     Hold {
         amount: u64,
         #[serde(default, skip_serializing_if = "Certainty::is_known")]
@@ -44,7 +44,7 @@ pub(super) enum Event {
         limit: NonZeroU64,
         period: Period,
     },
-    /// Of what line `hold` reserved at `held_at`, `amount` was used; it counts in the window of `held_at`.
+    /// `amount` was used of the reservation that line `hold` made at `held_at`. It counts in the window of `held_at`.
     Settle {
         hold: u64,
         amount: u64,
@@ -54,7 +54,7 @@ pub(super) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         watch: Option<Watch>,
     },
-    /// Nothing of what line `hold` reserved was used.
+    /// Nothing was used of the reservation that line `hold` made.
     Release { hold: u64 },
 }
 
@@ -62,12 +62,12 @@ pub(super) enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Certainty {
-    /// From the caller.
+    /// The caller knows the amount.
     #[default]
     Known,
-    /// The caller does not know it; this much is taken in its place.
+    /// The caller does not know the amount, and this one is assumed instead.
     Assumed,
-    /// Nobody knows it, and the amount of the line is 0.
+    /// The amount is unknown, and the line has an amount of 0.
     Unknown,
 }
 
@@ -77,9 +77,8 @@ impl Certainty {
     }
 }
 
-/// What the writer of a line wants to hear of: that what is consumed reaches so many percent of the limit, for the first
-/// time in its window. Like the limit of a hold, it stands in the line, so that every reader finds the same line to be
-/// the first.
+/// The percentages of a limit whose first crossing in a window the line's writer wants to hear about. They are stored
+/// in the line, like the limit of a hold, so that every reader finds the same line to be the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Watch {
     pub(super) limit: NonZeroU64,
@@ -88,7 +87,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// `None` if there is nothing to hear of.
+    /// Returns the watch for the limit's thresholds; `None` if it has none.
     pub(super) fn of(limit: &Limit) -> Option<Self> {
         let Limit { most, period, ref thresholds, .. } = *limit;
         (!thresholds.is_empty()).then(|| Self { limit: most, period, percent: thresholds.clone() })

@@ -1,4 +1,4 @@
-//! Limits as dated data: what an API allows, in which unit, how often anew, who says so and when.
+//! Dated limits: how much an API allows, in which unit and period, according to which source and as of when.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU64};
@@ -9,44 +9,44 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::amount::Steps;
-use super::fold::Sums;
-use super::{Amount, Period, QuotaStatus, Unit};
+use super::{Amount, Period, Unit};
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::{Timestamp, Usd};
+use crate::metrics::Usd;
 
-/// What one API allows in one period.
+/// The most that one API allows in one period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limit {
     /// The API's name, the key of the table, such as `openai-gpt4`.
     pub api: String,
-    /// What is counted.
+    /// The unit of the limit.
     pub unit: Unit,
-    /// When counting starts anew: calendar, UTC.
+    /// The calendar period, UTC, after which counting restarts.
     pub period: Period,
-    /// Who says so: the vendor's page, an account's terms, an estimate.
+    /// The source of the limit: the vendor's page, an account's terms, an estimate.
     pub source: String,
-    /// The day on which `source` said so.
+    /// The day on which `source` stated the limit.
     pub as_of: NaiveDate,
-    /// What of the limit, in percent, is told when it is first reached in a window ([`QuotaStatus::crossed`]).
+    /// The percentages of the limit that are reported when a window first reaches them
+    /// ([`QuotaStatus::crossed`](super::QuotaStatus::crossed)).
     pub thresholds: BTreeSet<NonZeroU16>,
     /// The most that may be used in one period, in the unit's steps.
     pub(super) most: NonZeroU64,
     pub(super) unknown: Unknown,
 }
 
-/// What becomes of a call whose amount is unknown before it is made.
+/// How a call is treated whose amount is unknown before it is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unknown {
     Deny,
     Allow,
-    /// This many of the unit's steps are taken in its place.
+    /// Reserves this many of the unit's steps for the call.
     Assume(NonZeroU64),
 }
 
 impl Limit {
-    /// The most that may be used in one period: a `u64` of tokens or calls, or [`Usd`]. `None` if the limit is in the
-    /// other.
+    /// Returns the most that may be used in one period: a `u64` of tokens or calls, or [`Usd`]. Returns `None` if the
+    /// limit is in the other type.
     pub fn limit<A: Amount>(&self) -> Option<A> {
         A::is_of(self.unit).then(|| A::from_steps(self.most.get()))
     }
@@ -54,17 +54,18 @@ impl Limit {
 
 /// Limits by API.
 ///
-/// Written as a JSON array with one object for each [`Limit`]. `api`, `limit`, `unit` (tokens, calls, usd), `period`
-/// (minute, hour, day, week, month), `source` and `as_of` are required; two more keys may be there, and no other:
+/// A table of limits is a JSON array with one object for each [`Limit`]. The keys `api`, `limit`, `unit` (tokens,
+/// calls, usd), `period` (minute, hour, day, week, month), `source` and `as_of` are required. Two more keys are
+/// allowed, and no others:
 ///
-/// - `thresholds`: what of the limit, in whole percent, is told when it is first reached in a window
-///   ([`QuotaStatus::crossed`]); `[50, 80]` if it is left out, which is where the [`WarningLevel`](super::WarningLevel)
-///   changes.
-/// - `unknown`: what becomes of a call whose amount, such as its cost, is unknown before it is made. `"deny"`, as if it
-///   is left out; `"allow"`: it is let through while anything is left, and counted as unknown; `{"assume": 0.25}`: that
-///   much is reserved, and it is counted as assumed.
+/// - `thresholds` lists the whole percentages of the limit that are reported when a window first reaches them
+///   ([`QuotaStatus::crossed`](super::QuotaStatus::crossed)). The default is `[50, 80]`, where the
+///   [`WarningLevel`](super::WarningLevel) changes.
+/// - `unknown` says how a call is treated whose amount, such as its cost, is unknown before it is made. With `"deny"`,
+///   the default, it is denied. With `"allow"`, it is allowed while anything is left, and counted as unknown. With
+///   `{"assume": 0.25}`, that amount is reserved, and the call is counted as assumed.
 ///
-/// An amount in US dollars has up to 12 decimals and is at most 18,446,744.07; it may stand in quotes, for writers whose
+/// An amount in US dollars has up to 12 decimals and is at most 18,446,744.07. It may be in quotes, for writers whose
 /// numbers are floats.
 ///
 /// ```
@@ -87,21 +88,28 @@ impl Limit {
 pub struct Limits(BTreeMap<String, Limit>);
 
 impl Limits {
-    /// The limits that come with this crate, all as of 2026-02-14: `openai-gpt4` 100,000 tokens a day, `openai-free`
-    /// 3,500,000 tokens a month, `github-rest` 5,000 calls an hour, `github-rest-unauthenticated` 60 calls an hour.
+    /// Returns the limits that are bundled with this crate, all as of 2026-02-14:
     ///
-    /// The two of OpenAI are estimates and vary by account: replace them by what yours allows ([`with`](Self::with)).
+    /// - `openai-gpt4`: 100,000 tokens a day
+    /// - `openai-free`: 3,500,000 tokens a month
+    /// - `github-rest`: 5,000 calls an hour
+    /// - `github-rest-unauthenticated`: 60 calls an hour
+    ///
+    /// The two limits of OpenAI are estimates and vary by account. Replace them with those of your account
+    /// ([`with`](Self::with)).
     pub fn bundled() -> Self {
-        // A test holds that the bundle parses.
+        // A test checks that the bundle parses.
         Self::from_json(include_str!("limits.json")).unwrap_or_default()
     }
 
-    /// Reads a table.
+    /// Reads a table of limits.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] with the line and the byte, and nothing is taken from the text, if it is no such table: no JSON, a
-    /// key missing or unknown, an amount of zero or out of range, an empty name, an unknown unit or period, an API named
-    /// twice.
+    /// [`ErrorKind::Malformed`], with the line and the byte, in these cases:
+    ///
+    /// - The text is not JSON, or has a missing or unknown key.
+    /// - An amount is zero or out of range, or a name is empty.
+    /// - A unit or a period is unknown, or an API is listed twice.
     pub fn from_json(text: &str) -> Result<Self> {
         let entries: Vec<Entry> = serde_json::from_str(text).map_err(|source| malformed().at_source(text, source))?;
         let mut limits = BTreeMap::new();
@@ -109,61 +117,41 @@ impl Limits {
             let refused = |why: String| malformed().at_part(text, entry_text(text, index)).detail(why);
             let limit = entry.limit().map_err(refused)?;
             if let Some(first) = limits.insert(limit.api.clone(), limit) {
-                return Err(refused(format!("the API {:?} is named twice", first.api)));
+                return Err(refused(format!("the API {:?} is listed twice", first.api)));
             }
         }
         Ok(Self(limits))
     }
 
-    /// These limits and those of `others`; where both name an API, the one of `others` stands.
+    /// Returns these limits and those of `others`. If both have an API, the limit of `others` replaces this one.
     #[must_use]
     pub fn with(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         self
     }
 
-    /// The limit of `api`; `None` if none is known, which does not mean that there is none.
+    /// Returns the limit of `api`. `None` means that no limit is known, not that there is none.
     pub fn get(&self, api: &str) -> Option<&Limit> {
         self.0.get(api)
     }
 
-    /// All limits, by the name of the API.
+    /// Returns all limits, in the order of the APIs' names.
     pub fn iter(&self) -> impl Iterator<Item = &Limit> {
         self.0.values()
     }
 
-    /// What is left of the quota of `api` at `at` while nothing of it is consumed or held: the answer where no
-    /// [`Quota`](super::Quota) was opened yet, without making one.
-    ///
-    /// ```
-    /// use runledger::quota::{Limits, QuotaStatus};
-    ///
-    /// let status: QuotaStatus = Limits::bundled().unused("openai-gpt4", "2026-02-14T12:00:00Z".parse()?)?;
-    /// assert_eq!((status.consumed, status.held, status.remaining), (0, 0, 100_000));
-    /// assert_eq!(status.resets_at.to_string(), "2026-02-15T00:00:00.000Z");
-    /// # Ok::<(), runledger::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`ErrorKind::UnknownLimit`] with the known names in its details; [`ErrorKind::Invalid`] when the limit does not
-    /// count in `A`.
-    pub fn unused<A: Amount>(&self, api: &str, at: Timestamp) -> Result<QuotaStatus<A>> {
-        Ok(QuotaStatus::new(self.find::<A>(api)?, at, Sums::default()))
-    }
-
-    /// The limit of `api`, if it counts in `A`.
+    /// Returns the limit of `api`, if it counts in `A`.
     pub(super) fn find<A: Amount>(&self, api: &str) -> Result<&Limit> {
-        let operation = || format!("find the limit of {api:?}");
         let Some(limit) = self.get(api) else {
-            let unknown = Error::new(ErrorKind::UnknownLimit, format!("find the unknown limit {api:?}, known names"));
+            let unknown = Error::new(ErrorKind::UnknownLimit, format!("find the limit {api:?} among the known ones"));
             return Err(self.0.keys().fold(unknown, |error, known| error.detail(known)));
         };
         if !A::is_of(limit.unit) {
             let detail = match limit.unit {
-                Unit::Usd => "it is in usd: ask its budget (Quota::budget)".to_owned(),
-                unit => format!("it is in {unit}: ask the quota itself, and not a budget"),
+                Unit::Usd => "it is in usd. Use its budget (Quota::budget)".to_owned(),
+                unit => format!("it is in {unit}. Use the quota itself, not a budget"),
             };
-            return Err(Error::new(ErrorKind::Invalid, operation()).detail(detail));
+            return Err(Error::new(ErrorKind::Invalid, format!("read the limit of {api:?}")).detail(detail));
         }
         Ok(limit)
     }
@@ -173,13 +161,13 @@ fn malformed() -> Error {
     Error::new(ErrorKind::Malformed, "read a table of limits")
 }
 
-/// The piece of `text` that is the entry of that `index`.
+/// Returns the part of `text` that is the entry at `index`.
 fn entry_text(text: &str, index: usize) -> &str {
     let entries: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
     entries.get(index).map_or(text, |entry| entry.get())
 }
 
-/// A limit as it is written.
+/// An entry of a table of limits.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -220,7 +208,7 @@ impl Entry {
     }
 }
 
-/// The amount of `unit` that is written under `key`, in the unit's steps.
+/// Returns the amount that is written under `key`, in steps of `unit`.
 fn steps(key: &str, unit: Unit, text: &str) -> Result<NonZeroU64, String> {
     let unquoted = || text.strip_prefix('"')?.strip_suffix('"');
     let (steps, expected) = match unit {
@@ -230,10 +218,10 @@ fn steps(key: &str, unit: Unit, text: &str) -> Result<NonZeroU64, String> {
             "US dollars above 0 and up to 18446744.073709551615, with at most 12 decimals",
         ),
     };
-    steps.and_then(NonZeroU64::new).ok_or_else(|| format!("{key}: expected {expected}, found {text}"))
+    steps.and_then(NonZeroU64::new).ok_or_else(|| format!("{key}: found {text}; expected {expected}"))
 }
 
-/// Where the warning level changes.
+/// The percentages at which the warning level changes.
 fn levels() -> BTreeSet<NonZeroU16> {
     [50, 80].into_iter().filter_map(NonZeroU16::new).collect()
 }
@@ -241,7 +229,7 @@ fn levels() -> BTreeSet<NonZeroU16> {
 fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.trim().is_empty() {
-        return Err(D::Error::custom("expected a text, found an empty one"));
+        return Err(D::Error::custom("found an empty text; expected a name"));
     }
     Ok(text)
 }
@@ -250,7 +238,7 @@ fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NaiveDate, D::Erro
     let text = String::deserialize(deserializer)?;
     // chrono reads more forms than one, such as 2026-2-14.
     let date: Option<NaiveDate> = text.parse().ok().filter(|date: &NaiveDate| date.to_string() == text);
-    date.ok_or_else(|| D::Error::custom(format!("expected a date such as 2026-02-14, found {text:?}")))
+    date.ok_or_else(|| D::Error::custom(format!("found {text:?}; expected a date such as 2026-02-14")))
 }
 
 #[cfg(test)]
@@ -261,7 +249,7 @@ mod tests {
         r#"{"api": "a", "limit": 1, "unit": "calls", "period": "week", "source": "us", "as_of": "2026-02-14"}"#;
 
     #[test]
-    fn the_bundle_parses_and_says_what_the_plan_says() {
+    fn the_bundle_parses_and_has_the_documented_limits() {
         let bundled = Limits::from_json(include_str!("limits.json")).unwrap();
         let lines: Vec<_> = bundled
             .iter()
@@ -279,7 +267,7 @@ mod tests {
         assert_eq!(Limits::bundled(), bundled);
     }
 
-    /// The line and the first byte of the refused table, and why.
+    /// The line and the first byte at which the table is refused, and why.
     fn refusal(text: &str) -> (u64, u64, String) {
         let error = Limits::from_json(text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed);
@@ -293,44 +281,44 @@ mod tests {
             (
                 "\"limit\": 1,",
                 "\"limit\": 0,",
-                "limit: expected a whole number from 1 to 18446744073709551615, found 0",
+                "limit: found 0; expected a whole number from 1 to 18446744073709551615",
             ),
             (
                 "\"limit\": 1,",
                 "\"limit\": 1.5,",
-                "limit: expected a whole number from 1 to 18446744073709551615, found 1.5",
+                "limit: found 1.5; expected a whole number from 1 to 18446744073709551615",
             ),
             (
                 "\"limit\": 1,",
                 "\"limit\": \"1\",",
-                "limit: expected a whole number from 1 to 18446744073709551615, found \"1\"",
+                "limit: found \"1\"; expected a whole number from 1 to 18446744073709551615",
             ),
             ("\"limit\": 1,", "", "missing field `limit`"),
-            ("\"a\"", "\" \"", "expected a text, found an empty one"),
+            ("\"a\"", "\" \"", "found an empty text; expected a name"),
             ("calls", "eur", "unknown variant `eur`"),
             ("1,", "1, \"thresholds\": [50, 0],", "expected a nonzero u16"),
             ("1,", "1, \"thresholds\": [99.5],", "expected a nonzero u16"),
             ("1,", "1, \"unknown\": \"ignore\",", "unknown variant `ignore`"),
-            ("1,", "1, \"unknown\": {\"assume\": 0},", "assume: expected a whole number from 1"),
+            ("1,", "1, \"unknown\": {\"assume\": 0},", "assume: found 0; expected a whole number from 1"),
             ("week", "fortnight", "unknown variant `fortnight`"),
             ("\"us\"", "\"us\", \"zone\": \"Europe/Paris\"", "unknown field `zone`"),
-            ("02-14", "02-30", "expected a date such as 2026-02-14, found \"2026-02-30\""),
-            ("02-14", "2-14", "expected a date such as 2026-02-14, found \"2026-2-14\""),
-            ("\"api\": \"a\"", "\"api\": \"first\"", "the API \"first\" is named twice"),
+            ("02-14", "02-30", "found \"2026-02-30\"; expected a date such as 2026-02-14"),
+            ("02-14", "2-14", "found \"2026-2-14\"; expected a date such as 2026-02-14"),
+            ("\"api\": \"a\"", "\"api\": \"first\"", "the API \"first\" is listed twice"),
             ("\"api\": \"a\"", "\"api\" \"a\"", "expected `:`"),
         ] {
             let first = ENTRY.replace("\"a\"", "\"first\"");
             let faulty = ENTRY.replacen(from, to, 1);
             assert_ne!(faulty, ENTRY);
             let (line, byte, found) = refusal(&format!("[\n{first},\n{faulty}\n]"));
-            // What serde_json finds is where it says, and anything else is at the entry's beginning.
+            // An error of serde_json has its own position; any other is at the beginning of the entry.
             let column = found.rsplit_once(" at line 3 column ").map_or(1, |(_, column)| column.parse().unwrap());
             assert_eq!((line, byte), (3, "[\n,\n".len() as u64 + first.len() as u64 + column - 1), "{found}");
             assert!(found.contains(why), "{found}");
         }
     }
 
-    /// The limit of `ENTRY` with some of its text replaced.
+    /// The limit of `ENTRY` with a part of its text replaced.
     fn limit(from: &str, to: &str) -> Result<Limit> {
         let limits = Limits::from_json(&format!("[{}]", ENTRY.replacen(from, to, 1)))?;
         Ok(limits.get("a").unwrap().clone())
@@ -343,7 +331,7 @@ mod tests {
             ("25.50", 25_500_000_000_000),
             ("\"25.50\"", 25_500_000_000_000),
             ("0.000000000001", 1),
-            // 9007199254740993 pico-dollars, which no float is.
+            // No float equals 9007199254740993, the number of pico-dollars.
             ("9007.199254740993", 9_007_199_254_740_993),
             ("18446744.073709551615", u64::MAX),
         ] {
@@ -357,13 +345,13 @@ mod tests {
         }
         let why = refusal(&format!("[{}]", ENTRY.replace("1, \"unit\": \"calls\"", "2e7, \"unit\": \"usd\""))).2;
         assert!(
-            why.ends_with("limit: expected US dollars above 0 and up to 18446744.073709551615, with at most 12 decimals, found 2e7"),
+            why.ends_with("limit: found 2e7; expected US dollars above 0 and up to 18446744.073709551615, with at most 12 decimals"),
             "{why}"
         );
     }
 
     #[test]
-    fn thresholds_and_what_is_unknown_have_defaults() {
+    fn thresholds_and_unknown_amounts_have_defaults() {
         let percents = |limit: &Limit| limit.thresholds.iter().map(|percent| percent.get()).collect::<Vec<_>>();
         let plain = limit("", "").unwrap();
         assert_eq!((percents(&plain), plain.unknown), (vec![50, 80], Unknown::Deny));
@@ -380,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn no_array_no_table() {
+    fn only_an_array_is_a_table() {
         assert_eq!(refusal("").0, 1);
         assert_eq!(refusal("\n{}").0, 2);
         let two = refusal(&format!("[{ENTRY}]\n[]"));
@@ -389,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_api_is_answered_with_the_known_ones() {
+    fn an_unknown_api_is_refused_with_the_known_ones() {
         for error in
             [Limits::bundled().find::<u64>("openai").unwrap_err(), Limits::bundled().find::<Usd>("openai").unwrap_err()]
         {

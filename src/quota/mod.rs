@@ -1,25 +1,32 @@
-//! What is left: limits as dated data, and a tracker of what was used and reserved of them.
+//! What is left: dated limits, and a tracker of what was used and what is reserved of them.
 //!
-//! A **limit** is what an API allows in one calendar **period**; a **window** is one such period. What is used is
-//! **consumed**; what is **reserved** beforehand is a **hold**, until it is settled, released or expires. A **budget** is
-//! a quota of US dollars.
+//! - A **limit** is the most that an API allows in one calendar **period**. A **window** is one such period.
+//! - An amount that was used is **consumed**.
+//! - A **hold** is an amount that is **reserved** before a call, until it is settled, released, or expires.
+//! - A **budget** is a quota of US dollars.
 
 mod amount;
 mod budget;
+mod denial;
 mod event;
 mod fold;
+mod handle;
 mod limit;
+mod options;
 mod progress;
 mod reservation;
 mod status;
+mod sums;
 mod tracker;
 mod window;
 mod windows;
 
 pub use amount::{Amount, Unit};
 pub use budget::Budget;
+pub use denial::{DenialReason, Denied};
+pub use handle::Quota;
 pub use limit::{Limit, Limits};
-pub use reservation::{DenialReason, Denied, Grant, Hold};
+pub use options::QuotaOptions;
+pub use reservation::{Grant, Hold};
 pub use status::{QuotaStatus, WarningLevel};
-pub use tracker::{Quota, QuotaOptions};
 pub use window::Period;

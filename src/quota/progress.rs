@@ -1,4 +1,4 @@
-//! How far a quota's journal has been read, and what its lines add up to.
+//! How far a quota's journal has been read, and the sums of its lines.
 
 use super::event;
 use super::fold::Fold;
@@ -9,7 +9,7 @@ use crate::journal::{self, Journal, Lines};
 #[derive(Debug)]
 pub(super) struct Progress {
     lines: Lines,
-    /// The line that was read last.
+    /// The last line that was read.
     pub(super) link: Link,
     pub(super) fold: Fold,
 }
@@ -21,13 +21,13 @@ enum Next {
 }
 
 impl Progress {
-    /// Nothing has been read yet.
+    /// Starts before the first line of the journal.
     pub(super) fn new(journal: &Journal) -> Self {
         Self { lines: journal.lines(), link: Link::START, fold: Fold::default() }
     }
 
-    /// Reads the lines that were appended since. False if one does not follow the line before it: a writer whose disk
-    /// is full takes back what it wrote, and then what was read is not what stands there now.
+    /// Reads the lines that were appended since. Returns false if a line does not follow the line before it. A writer
+    /// whose disk is full takes back its lines, and then the sums count lines that are gone.
     pub(super) fn read_on(&mut self, journal: &Journal) -> Result<bool> {
         loop {
             match self.next(journal, true)? {
@@ -38,8 +38,8 @@ impl Progress {
         }
     }
 
-    /// Reads the journal from its start. What is damaged counts nothing, and is warned of.
-    pub(super) fn read_anew(&mut self, journal: &Journal, warn: &journal::Warn) -> Result<()> {
+    /// Reads the journal from its start again. Damaged lines count nothing, and each is warned of.
+    pub(super) fn reread(&mut self, journal: &Journal, warn: &journal::Warn) -> Result<()> {
         *self = Self::new(journal);
         loop {
             match self.next(journal, false)? {
@@ -50,18 +50,18 @@ impl Progress {
         }
     }
 
-    /// Adds the next line if its hash is right and, where `chained`, it follows the line before it.
+    /// Adds the next line if its hash is right and, if `chained`, it follows the line before it.
     fn next(&mut self, journal: &Journal, chained: bool) -> Result<Next> {
         let before = self.lines.cursor();
         let Some(found) = self.lines.next_line()? else { return Ok(Next::End) };
         let malformed = |operation: &str| found.locate(Error::new(ErrorKind::Malformed, operation));
         let Some(trailer) = line::check(found.bytes).filter(|it| !chained || it.follows(&self.link)) else {
-            return Ok(Next::Damaged(malformed("leave a damaged line out of the quota")));
+            return Ok(Next::Damaged(malformed("count a damaged line of the quota")));
         };
         match serde_json::from_slice::<event::Line<'_>>(found.bytes) {
             Ok(event) => {
                 self.fold.apply(trailer.link.seq, &event);
-                // A line that its segment had lost comes late.
+                // A line that was missing from its segment can appear later than its successors.
                 if trailer.link.seq > self.link.seq {
                     self.link = trailer.link;
                 }
@@ -69,7 +69,7 @@ impl Progress {
             }
             Err(source) => {
                 let error = malformed("read a line of the quota").source(source);
-                // The next reader must meet the line again, and not pass over it.
+                // The next call must meet the line again instead of skipping it.
                 self.lines = journal.lines_from(before);
                 Err(error)
             }

@@ -1,4 +1,4 @@
-//! Calendar windows in UTC, pure.
+//! Calendar windows in UTC. This module is pure.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::Timestamp;
 
-/// How often a quota starts anew: a calendar unit in UTC, not a span that slides. Ordered by length.
+/// The calendar unit, in UTC, after which a quota restarts. It is not a sliding span. Periods are ordered by length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -18,19 +18,19 @@ pub enum Period {
     Hour,
     /// From 00:00 UTC to the next day.
     Day,
-    /// From Monday 00:00 UTC to the next Monday, as ISO 8601 counts weeks.
+    /// From Monday 00:00 UTC to the next Monday, as in ISO 8601.
     Week,
-    /// From the first of the month 00:00 UTC to the next first.
+    /// From the first of the month, 00:00 UTC, to the next first.
     Month,
 }
 
 impl Period {
-    /// Every period, shortest first.
+    /// All periods, shortest first.
     pub(super) const ALL: [Self; 5] = [Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month];
 }
 
 impl fmt::Display for Period {
-    /// As in a table of limits: `day`.
+    /// Writes the name in a table of limits, such as `day`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Minute => "minute",
@@ -42,9 +42,9 @@ impl fmt::Display for Period {
     }
 }
 
-/// The moments from `start_ms` on and before `end_ms`, both in milliseconds after 1970-01-01T00:00:00Z.
+/// The moments from `start_ms` to before `end_ms`, both in milliseconds after 1970-01-01T00:00:00Z.
 ///
-/// The week of 0000-01-01 begins, and the windows of 9999-12-31 end, outside what a [`Timestamp`] can say.
+/// A [`Timestamp`] cannot express the start of the week of 0000-01-01, nor the end of the windows of 9999-12-31.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     pub(super) start_ms: i64,
@@ -55,11 +55,11 @@ const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const WEEK_MS: i64 = 7 * DAY_MS;
-/// The first Monday after 1970-01-01, a Thursday.
+/// The first Monday after 1970-01-01, which was a Thursday.
 const MONDAY_MS: i64 = 4 * DAY_MS;
 
 impl Window {
-    /// The window of `period` that contains `at`.
+    /// Returns the window of `period` that contains `at`.
     pub(super) fn containing(at: Timestamp, period: Period) -> Self {
         match period {
             Period::Minute => Self::grid(at, MINUTE_MS, 0),
@@ -70,7 +70,7 @@ impl Window {
         }
     }
 
-    /// Windows of equal width, one of which starts at `origin_ms`.
+    /// Returns the window of a grid of equal widths, one of which starts at `origin_ms`.
     fn grid(at: Timestamp, width_ms: i64, origin_ms: i64) -> Self {
         let start_ms = at.unix_ms() - (at.unix_ms() - origin_ms).rem_euclid(width_ms);
         Self { start_ms, end_ms: start_ms + width_ms }
@@ -86,7 +86,7 @@ impl Window {
         (self.start_ms..self.end_ms).contains(&at.unix_ms())
     }
 
-    /// Milliseconds from `at`, a moment of this window, to its end.
+    /// Returns the milliseconds from `at`, a moment of this window, to its end.
     pub(super) fn left_ms(self, at: Timestamp) -> u64 {
         self.end_ms.saturating_sub(at.unix_ms()).unsigned_abs()
     }
@@ -99,7 +99,7 @@ mod tests {
 
     use super::*;
 
-    /// The window as text: `start end`.
+    /// The window as the text `start end`.
     fn window(period: Period, at: &str) -> String {
         let Window { start_ms, end_ms } = Window::containing(at.parse().unwrap(), period);
         let text = |ms| DateTime::from_timestamp_millis(ms).unwrap().format("%Y-%m-%dT%H:%M:%S").to_string();
@@ -170,7 +170,7 @@ mod tests {
             for (moment, inside) in [
                 (window.start_ms, true), (window.end_ms - 1, true), (window.start_ms - 1, false), (window.end_ms, false),
             ] {
-                // Outside the years 0 to 9999 there is no moment to ask about.
+                // Outside the years 0 to 9999 there is no timestamp to query.
                 let Some(moment) = Timestamp::from_unix_ms(moment) else { continue };
                 let found = Window::containing(moment, period);
                 prop_assert_eq!(found == window, inside);

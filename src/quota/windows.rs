@@ -1,19 +1,19 @@
-//! What was used in each of the last windows of one period, pure.
+//! The usage of the last windows of one period. This module is pure.
 
 use std::num::NonZeroU16;
 
 use super::event::{Certainty, Watch};
 use super::window::Window;
 
-/// What was used in one window.
+/// The usage of one window.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Used {
     pub(super) consumed: u64,
-    /// How many of the lines counted nothing, since nobody knows their amount.
+    /// The number of lines whose amount is unknown. They counted nothing.
     pub(super) unknown: u64,
-    /// How many of the lines counted an amount that is assumed.
+    /// The number of lines whose amount is assumed.
     pub(super) assumed: u64,
-    /// Each percentage that was watched for and reached, and the line that reached it first.
+    /// Each watched percentage that was reached, and the line that reached it first.
     reached: Vec<(NonZeroU16, u64)>,
 }
 
@@ -27,12 +27,12 @@ impl Used {
         }
     }
 
-    /// Notes that line `seq` was the first after which what it watches for is reached.
+    /// Notes the watched percentages that line `seq` was the first to reach.
     ///
-    /// What was reached stays so when the limit is raised later: once in a window means once.
+    /// A percentage stays reached if the limit is raised later, so that it is reported once in a window.
     pub(super) fn watch(&mut self, seq: u64, watch: &Watch) {
         for &percent in &watch.percent {
-            // In whole numbers, so that no rounding moves a threshold.
+            // Whole numbers keep rounding from moving a threshold.
             let is_reached =
                 u128::from(self.consumed) * 100 >= u128::from(watch.limit.get()) * u128::from(percent.get());
             if is_reached && !self.reached.iter().any(|&(other, _)| other == percent) {
@@ -41,24 +41,25 @@ impl Used {
         }
     }
 
-    /// The percentages that line `seq` was the first to reach, ascending.
+    /// Returns the percentages that line `seq` was the first to reach, ascending.
     pub(super) fn reached_by(&self, seq: u64) -> Vec<u16> {
         self.reached.iter().filter(|&&(_, line)| line == seq).map(|&(percent, _)| percent.get()).collect()
     }
 }
 
-/// What was used in the windows of one period, the window of the last line at the end.
+/// The usage of the recent windows of one period. The window of the last line is at the end.
 ///
-/// Windows are forgotten by the order of the lines and not by their time, so that one line of a clock that is far ahead
-/// cannot push out what the others still count.
+/// Windows are forgotten in the order of the lines, not of their times. So one line from a clock that is far ahead does
+/// not push out the windows that other lines still count in.
 #[derive(Debug, Default)]
 pub(super) struct RecentWindows(Vec<(Window, Used)>);
 
-/// How many windows of a period are remembered: lines come late by the time an append takes, not by sixteen minutes.
+/// The number of windows of a period that are remembered. Lines are late by the duration of an append, not by sixteen
+/// minutes.
 pub(super) const WINDOWS_MAX: usize = 16;
 
 impl RecentWindows {
-    /// What was used in `window`, to be added to; it is the last from now on.
+    /// Returns the usage of `window` to add to, and makes it the last window.
     pub(super) fn last(&mut self, window: Window) -> &mut Used {
         match self.0.iter().position(|&(other, _)| other == window) {
             Some(place) => self.0[place..].rotate_left(1),

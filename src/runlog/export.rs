@@ -1,4 +1,4 @@
-//! Writing a run's log.
+//! Writes the log of a run.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,32 +9,40 @@ use crate::disk::begins_with;
 use crate::disk::numbered::{self, Series};
 use crate::error::{Error, Result};
 
-/// A run log that stands in the directory.
+/// A run log in the directory of the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exported {
-    /// Its name.
+    /// Its file name.
     pub name: LogName,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Whether it was written now; false: an earlier export said the same.
+    /// True if this export wrote it, false if an earlier export wrote the same log.
     pub written: bool,
-    /// What it says.
+    /// Its facts.
     pub log: RunLog,
 }
 
 impl ErrorRegistry {
-    /// Registers the errors of `run`, writes its log with their numbers to a new file in the directory, links it to the
-    /// errors, and makes `error-registry.md` anew. What a call's price was is looked up in `prices`.
+    /// Registers the errors of `run` and writes its log with their numbers to a new file in the directory. Links the
+    /// log to the errors, and updates `error-registry.md`. The prices of the calls are looked up in `prices`.
     ///
-    /// The file has the next free number of its minute and mode, or skill where no mode is told; none is overwritten. Where
-    /// one says the same already, whatever somebody added behind, no other is written: exporting a run again changes
-    /// nothing, and completes what a process that died has left undone. At worst such a process leaves a part of a log, under
-    /// a name that is none of a log's.
+    /// The file gets the next free number of its minute and mode, or of its skill if the mode is unknown. No file is
+    /// overwritten. If an existing file begins with the same log, no other is written. So exporting a run again changes
+    /// nothing, and completes an export whose process died. Such a process leaves at most a part of a log, under a name
+    /// that is not the name of a log.
     ///
     /// # Errors
-    /// As [`RunLog::new`], [`register`](Self::register) and [`render`](Self::render), what they refuse with nothing
-    /// written; [`ErrorKind::Io`](crate::ErrorKind::Io) when the disk refuses.
+    /// - [`Overflow`](crate::ErrorKind::Overflow) if the costs add up to more than [`Usd`](crate::Usd) can hold.
+    ///   Nothing is written then.
+    /// - [`Unsuitable`](crate::ErrorKind::Unsuitable) if `error-registry.md` was not written by the registry. Nothing
+    ///   is written then.
+    /// - [`Io`](crate::ErrorKind::Io) if a file cannot be read or written.
+    /// - [`Malformed`](crate::ErrorKind::Malformed) with the line of the journal if it was written by a newer version
+    ///   and cannot be understood.
+    /// - [`Timeout`](crate::ErrorKind::Timeout) if another process holds a lock past the deadline.
+    /// - [`Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote to the journal for this one panicked.
+    /// - [`Invalid`](crate::ErrorKind::Invalid) if the clock is outside the years 0 to 9999.
     pub fn export(&self, run: &Run, prices: &PriceTable) -> Result<Exported> {
         let mut log = RunLog::new(run, prices)?;
         self.check_rendered()?;
@@ -49,7 +57,7 @@ impl ErrorRegistry {
         Ok(Exported { path: self.directory.join(name.to_string()), name, written, log })
     }
 
-    /// The name of the log, and whether it is new.
+    /// Returns the name of the log, and whether this call wrote it.
     fn write_log(&self, log: &RunLog) -> Result<(LogName, bool)> {
         let (storage, directory) = (&*self.options.storage, &self.directory);
         let text = log.to_markdown();
@@ -59,8 +67,8 @@ impl ErrorRegistry {
                 continue;
             }
             let path = directory.join(name.to_string());
-            let there = begins_with(storage, &path, text.as_bytes());
-            if there.map_err(|source| Error::io("read a run log", &path, source))? {
+            let has_text = begins_with(storage, &path, text.as_bytes());
+            if has_text.map_err(|source| Error::io("read a run log", &path, source))? {
                 return Ok((name, false));
             }
         }

@@ -10,22 +10,22 @@ use crate::cost::{Count, PriceTable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Decision, ExecutionMetrics, Feedback, Status, Step, Timestamp, TracedError, Usd};
 
-/// How far a run is.
+/// The status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LogStatus {
-    /// Nobody knows yet how it ends: one of its executions is paused, or does not tell.
+    /// Its end is not known yet: one of its executions is paused, or has no status.
     InProgress,
-    /// All ended as successes.
+    /// All executions succeeded.
     Completed,
-    /// One failed, panicked, was given up or interrupted.
+    /// An execution failed, panicked, was cancelled or interrupted.
     Failed,
 }
 
 impl LogStatus {
     pub(super) const ALL: [Self; 3] = [Self::InProgress, Self::Completed, Self::Failed];
 
-    /// Its text: `In Progress`, `Completed`, `Failed`.
+    /// Returns its text: `In Progress`, `Completed` or `Failed`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InProgress => "In Progress",
@@ -35,12 +35,12 @@ impl LogStatus {
     }
 }
 
-/// The facts of one run, as its log tells them: times are UTC, to the minute; `None` and an empty list mean that nobody
-/// told.
+/// The facts of one run that its log has. Times are UTC, to the minute. `None` and an empty list mean that nothing is
+/// known.
 ///
-/// [`new`](Self::new) finds them in the run's records, [`to_markdown`](Self::to_markdown) writes them, and
-/// [`parse`](Self::parse) reads the same facts back. Only an optional text or an item of a list that is empty, which tells
-/// nothing, is not written, and neither is the `duration_ms` of a step. What became of an error later, the registry says.
+/// [`new`](Self::new) finds them in the records of the run, [`to_markdown`](Self::to_markdown) writes them, and
+/// [`parse`](Self::parse) reads the same facts back. Empty optional texts, empty items of lists, and the `duration_ms`
+/// of steps are not written. The registry has the later history of an error.
 ///
 /// ```
 /// use runledger::runlog::{Run, RunLog};
@@ -61,54 +61,54 @@ impl LogStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunLog {
-    /// What the run goes by in the ledger.
+    /// The id of the run in the ledger.
     pub run: String,
-    /// What the log is of: the mode, or where that is unknown the first skill.
+    /// The title of the log: the mode, or the first skill if the mode is unknown.
     pub title: String,
     /// When the first execution began.
     pub started: Timestamp,
-    /// The mode: the first that an execution tells, `run.mode`.
+    /// The mode: the first `run.mode` in the executions.
     pub mode: Option<String>,
-    /// How far it is. Executions that another one of the run started do not count: theirs is to answer for them.
+    /// The status. Executions that another execution of the run started do not count; their parent accounts for them.
     pub status: LogStatus,
-    /// The steps of all executions in order of time. An execution without steps is one itself. If the run has several
-    /// executions, the names of the skills stand before those of their steps.
+    /// The steps of all executions, in order of time. An execution without steps is one step. If the run has several
+    /// executions, the name of a step begins with that of the skill.
     pub steps: Vec<Step>,
-    /// The decisions, execution by execution, and what each decided as a whole, `decision_made`.
+    /// The decisions of each execution, followed by its `decision_made`.
     pub decisions: Vec<Decision>,
-    /// What people said, in order of time.
+    /// The feedback of people, in order of time.
     pub feedback: Vec<Feedback>,
-    /// The errors in order of time: those of the traces, and those that executions ended with. Where nobody told what was
-    /// being done, the skill stands there. `registry_id` is the number in the registry of the log's directory.
+    /// The errors in the traces and those that executions ended with, in order of time. If an error has no context, the
+    /// context is the skill. `registry_id` is the number in the registry of the directory.
     pub errors: Vec<TracedError>,
-    /// The sum of the tags `conversations_processed`; `None` also if one is no whole number.
+    /// The sum of the tags `conversations_processed`; `None` if there are none, or one is not a whole number.
     pub conversations_processed: Option<u64>,
-    /// The sum of the tags `messages_sent`; `None` also if one is no whole number.
+    /// The sum of the tags `messages_sent`; `None` if there are none, or one is not a whole number.
     pub messages_sent: Option<u64>,
-    /// The tags `changes_made`, each a text or a list, one after the other; an empty list says that there are none.
+    /// The items of the tags `changes_made`, each a text or a list. An empty list means that nothing was changed.
     pub changes_made: Option<Vec<String>>,
-    /// The tags `issues_to_address`, likewise.
+    /// The items of the tags `issues_to_address`, each a text or a list. An empty list means that there are no issues.
     pub issues_to_address: Option<Vec<String>>,
-    /// Input tokens, cached ones included, of the executions that used a model.
+    /// The input tokens of the executions that used a model, including cached ones.
     pub tokens_input: Count,
-    /// Output tokens, reasoning included.
+    /// The output tokens of these executions, including reasoning.
     pub tokens_output: Count,
-    /// All tokens.
+    /// All tokens of these executions.
     pub tokens_total: Count,
-    /// The exact sum of the costs that are known, in US dollars; `None`: none is.
+    /// The exact sum of the known costs, in US dollars; `None` if no cost is known.
     pub cost: Option<Usd>,
-    /// How many executions used a model and have no cost.
+    /// The number of executions that used a model but have no cost.
     pub unpriced: u64,
-    /// By which prices; empty: no model was used, as far as the records tell.
+    /// The origins of the costs; empty if the records do not show the use of a model.
     pub prices: Vec<PriceLine>,
 }
 
 impl RunLog {
-    /// The facts of `run`. Its errors have no numbers: these are the [registry's](super::ErrorRegistry) to give. The price
-    /// of a call is looked up in `prices`, and taken if it is from the table that the record names.
+    /// Returns the facts of `run`. Its errors have no numbers, since the [registry](super::ErrorRegistry) assigns them.
+    /// The price of a call is looked up in `prices`, and used if the record names that table.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`] when the costs add up to more than [`Usd`] can hold.
+    /// [`ErrorKind::Overflow`] if the costs add up to more than [`Usd`] can hold.
     pub fn new(run: &Run, prices: &PriceTable) -> Result<Self> {
         let executions = run.executions();
         let mode = executions.iter().find_map(|one| one.run.mode.clone()).filter(|mode| !mode.is_empty());
@@ -156,14 +156,14 @@ impl RunLog {
                 let sum = self.cost.unwrap_or(Usd::ZERO).checked_add(cost);
                 self.cost = Some(sum.ok_or_else(|| {
                     Error::new(ErrorKind::Overflow, format!("log the run {:?}", self.run))
-                        .detail("the sum of its costs leaves the range of an amount")
+                        .detail("the sum of its costs is out of range")
                 })?);
             }
         }
         Ok(())
     }
 
-    /// An empty text tells nothing.
+    /// Removes empty texts, which carry no information.
     fn without_empty_texts(&mut self) {
         let steps = self.steps.iter_mut();
         let of_steps = steps.flat_map(|it| [&mut it.action, &mut it.api_call, &mut it.result, &mut it.notes]);
@@ -176,7 +176,7 @@ impl RunLog {
     }
 }
 
-/// In order of time, to the minute.
+/// Sorts the items by time, and cuts their times to the minute.
 fn in_order<T>(items: impl Iterator<Item = T>, time: fn(&mut T) -> &mut Timestamp) -> Vec<T> {
     let mut timed: Vec<_> = items.map(|mut item| (*time(&mut item), item)).collect();
     timed.sort_by_key(|(at, _)| *at);
@@ -192,7 +192,7 @@ fn status(executions: &[ExecutionMetrics]) -> LogStatus {
     let is_first = |one: &&ExecutionMetrics| !one.run.parent_execution_id.is_some_and(|id| ids.contains(&id));
     let mut first: Vec<_> = executions.iter().filter(is_first).collect();
     if first.is_empty() {
-        // They name each other as their parents.
+        // The executions name each other as parents.
         first = executions.iter().collect();
     }
     let mut status = LogStatus::Completed;
@@ -225,7 +225,7 @@ fn steps(execution: &ExecutionMetrics, of_several: bool) -> Vec<Step> {
     execution.trace.steps.iter().map(named).collect()
 }
 
-/// The models that were called, `2 × gpt-4, claude-haiku-4-5`, in the order of the first calls.
+/// Returns the models that were called, such as `2 × gpt-4, claude-haiku-4-5`, in the order of their first calls.
 fn models(execution: &ExecutionMetrics) -> Option<String> {
     let mut models: Vec<(&str, u64)> = Vec::new();
     for call in &execution.trace.llm_calls {
@@ -238,16 +238,16 @@ fn models(execution: &ExecutionMetrics) -> Option<String> {
         1 => (*model).to_owned(),
         _ => format!("{calls} × {model}"),
     };
-    match models.is_empty() {
-        true => execution.model.name.clone(),
-        false => Some(models.iter().map(text).collect::<Vec<_>>().join(", ")),
+    if models.is_empty() {
+        return execution.model.name.clone();
     }
+    Some(models.iter().map(text).collect::<Vec<_>>().join(", "))
 }
 
-/// How the execution ended, what it made, and what quality control found.
+/// Returns how the execution ended, its artifact, and the result of quality control.
 fn result(execution: &ExecutionMetrics) -> Option<String> {
-    let told = execution.execution_succeeded.map(|yes| if yes { Status::Success } else { Status::Failed });
-    let status = execution.status.clone().or(told)?;
+    let outcome = execution.execution_succeeded.map(|yes| if yes { Status::Success } else { Status::Failed });
+    let status = execution.status.clone().or(outcome)?;
     let mut result = status.to_string();
     let production = &execution.production;
     let outcome = production.outcome.as_ref().map(ToString::to_string);
@@ -274,24 +274,24 @@ fn decisions(execution: &ExecutionMetrics) -> impl Iterator<Item = Decision> {
     execution.trace.decisions.iter().cloned().chain(whole)
 }
 
-/// The values of a tag. A null tells nothing.
-fn told<'r>(executions: &'r [ExecutionMetrics], tag: &'r str) -> impl Iterator<Item = &'r Value> {
+/// Returns the values of a tag, except null.
+fn tagged<'r>(executions: &'r [ExecutionMetrics], tag: &'r str) -> impl Iterator<Item = &'r Value> {
     executions.iter().filter_map(move |one| one.tags.get(tag)).filter(|value| !value.is_null())
 }
 
-/// The sum of a tag over the executions that have it.
+/// Returns the sum of a tag over the executions that have it; `None` if none has, or a value is not a whole number.
 fn count(executions: &[ExecutionMetrics], tag: &str) -> Option<u64> {
-    let mut told = told(executions, tag).map(Value::as_u64).peekable();
-    told.peek()?;
-    told.try_fold(0u64, |sum, count| sum.checked_add(count?))
+    let mut counts = tagged(executions, tag).map(Value::as_u64).peekable();
+    counts.peek()?;
+    counts.try_fold(0u64, |sum, count| sum.checked_add(count?))
 }
 
-/// What a tag lists, over the executions that have it. What is no text is taken as its JSON.
+/// Returns the items of a tag over the executions that have it. An item that is not a text is written as JSON.
 fn list(executions: &[ExecutionMetrics], tag: &str) -> Option<Vec<String>> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let mut told = told(executions, tag).peekable();
-    told.peek()?;
-    let items = told.flat_map(|value| match value {
+    let mut lists = tagged(executions, tag).peekable();
+    lists.peek()?;
+    let items = lists.flat_map(|value| match value {
         Value::Array(items) => items.iter().map(text).collect(),
         one => vec![text(one)],
     });

@@ -1,4 +1,4 @@
-//! A run log as Markdown.
+//! Writes a run log as Markdown.
 
 use std::fmt::{self, Display, Write};
 
@@ -18,21 +18,22 @@ pub(super) const FINAL_STATUS: &str = "## Final Status";
 pub(super) const TOKEN_USAGE: &str = "## Token Usage";
 pub(super) const USAGE_HEAD: [&str; 2] = ["| Metric | Count |", "|--------|-------|"];
 pub(super) const RULE: &str = "---";
-/// How a decision is told from its reason.
+/// Separates a decision from its reason.
 pub(super) const BECAUSE: &str = " - ";
-/// How an error reads that nobody has mended.
+/// The resolution of an error that has none.
 pub(super) const PENDING: &str = "PENDING";
-/// How a list reads that has nothing in it.
+/// An empty list.
 pub(super) const NONE: &str = "none";
 pub(super) const NO_MODEL: &str = "*No model was used, as far as the records tell*";
 
 impl RunLog {
-    /// The log as Markdown. Texts of the record are escaped, so that they are shown as they are and end nothing: a line
-    /// feed becomes `<br>`, a control character a numeric entity, markup gets a backslash.
+    /// Returns the log as Markdown. Texts of the records are escaped, so that they are displayed literally and cannot
+    /// end a line or a cell. A line feed becomes `<br>`, a control character a numeric entity, and markup gets a
+    /// backslash.
     ///
-    /// Times are UTC: `HH:MM` on the day on which the run began, with the date on others. An unknown count is `-`, an error
-    /// that nobody mended `PENDING`, and a sum over what is known says of how many executions it is not. A missing line of
-    /// a step or a decision is unknown too.
+    /// Times are UTC: `HH:MM` on the day on which the run began, with the date on other days. An unknown count is `-`,
+    /// and an error without a resolution is `PENDING`. A sum of known counts says for how many executions the count is
+    /// unknown. Unknown values of steps and decisions have no line.
     pub fn to_markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -84,7 +85,7 @@ impl RunLog {
         field(out, "Conversations Processed", Some(count(self.conversations_processed.map(u128::from))))?;
         field(out, "Messages Sent", Some(count(self.messages_sent.map(u128::from))))?;
         if list(out, "Changes Made", self.changes_made.as_deref())? {
-            // Else the next line would belong to the last item.
+            // Without a blank line, the next line would belong to the last item.
             writeln!(out)?;
         }
         list(out, "Issues to Address", self.issues_to_address.as_deref())?;
@@ -121,7 +122,7 @@ fn heading(out: &mut String, begin: impl Display, text: &str) -> fmt::Result {
     writeln!(out, "{}", format!("{begin} {}", escape(text)).trim_end())
 }
 
-/// A line for a value that is known.
+/// Writes a line for a known value.
 fn field(out: &mut String, label: &str, value: Option<impl Display>) -> fmt::Result {
     match value {
         Some(value) => writeln!(out, "{}", format!("**{label}:** {value}").trim_end()),
@@ -129,7 +130,7 @@ fn field(out: &mut String, label: &str, value: Option<impl Display>) -> fmt::Res
     }
 }
 
-/// A line for a text that says something.
+/// Writes a line for a text that is not empty.
 fn text(out: &mut String, label: &str, value: Option<&String>) -> fmt::Result {
     field(out, label, value.filter(|text| !text.is_empty()).map(|text| escape(text)))
 }
@@ -158,24 +159,24 @@ fn write_feedback(out: &mut String, feedback: &Feedback, started: Timestamp) -> 
     field(out, "Content", Some(escape(&feedback.content)))
 }
 
-/// The error, behind its number if it has one.
+/// Returns the error, after its number if it has one.
 fn numbered(error: &TracedError) -> String {
     let text = escape(&error.error);
     match &error.registry_id {
         Some(id) => format!("{}: {text}", escape(id)),
-        // A message that begins as a number does is told from one.
+        // The entity for E distinguishes a message that begins with ERR- from a number.
         None if text.starts_with("ERR-") => format!("&#69;{}", &text[1..]),
         None => text,
     }
 }
 
-/// Writes the items that say something, and whether there are any.
+/// Writes the items that are not empty, and returns whether there are any.
 fn list(out: &mut String, label: &str, items: Option<&[String]>) -> Result<bool, fmt::Error> {
     let Some(items) = items else {
         field(out, label, Some(UNKNOWN))?;
         return Ok(false);
     };
-    // An empty one would make a heading of the line before.
+    // An empty item would turn the line before it into a heading.
     let mut items = items.iter().filter(|item| !item.is_empty()).peekable();
     let any = items.peek().is_some();
     field(out, label, Some(if any { "" } else { NONE }))?;
@@ -188,7 +189,7 @@ fn count(count: Option<u128>) -> String {
     count.map_or_else(|| UNKNOWN.to_owned(), |count| grouped(&count.to_string()))
 }
 
-/// The digits with a comma before each third from the end.
+/// Adds a comma between each group of three digits.
 fn grouped(digits: &str) -> String {
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -200,7 +201,7 @@ fn grouped(digits: &str) -> String {
     grouped
 }
 
-/// `$1,234.50`: exact, with two decimals at least.
+/// `$1,234.50`, with all decimals and at least two.
 fn dollars(amount: Usd) -> String {
     let digits = amount.to_string();
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |digits| ("-", digits));
@@ -208,7 +209,7 @@ fn dollars(amount: Usd) -> String {
     format!("{sign}${}.{decimals:0<2}", grouped(whole))
 }
 
-/// Of how many executions a sum does not know.
+/// Returns the note on the executions whose count is unknown.
 fn but(unknown: u64) -> String {
     match unknown {
         0 => String::new(),

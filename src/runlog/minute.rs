@@ -1,11 +1,11 @@
-//! Times as a run log has them: UTC, to the minute.
+//! Times in run logs: UTC, to the minute.
 
 use crate::metrics::Timestamp;
 
-/// The minute that the moment is in.
+/// Returns the beginning of the minute.
 pub(super) fn cut(time: Timestamp) -> Timestamp {
     const MINUTE_MS: i64 = 60_000;
-    // The first moment of all begins a minute, so the cut one can be written too.
+    // The earliest timestamp is the beginning of a minute, so the result is in range.
     Timestamp::from_unix_ms(time.unix_ms().div_euclid(MINUTE_MS) * MINUTE_MS).unwrap_or(time)
 }
 
@@ -14,22 +14,34 @@ pub(super) fn text(time: Timestamp) -> String {
     time.to_string()[..16].replace('T', " ")
 }
 
-/// `14:30` on the day of `start`, and with the day in front on any other.
+/// Returns `14:30` on the day of `start`, and `2026-01-03 14:30` on any other day.
 pub(super) fn text_after(start: Timestamp, time: Timestamp) -> String {
     let (start, time) = (text(start), text(time));
     if start[..10] == time[..10] { time[11..].to_owned() } else { time }
 }
 
-/// The minute that [`text()`] wrote.
+/// Reads a minute that [`text()`] wrote.
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
     let time: Timestamp = format!("{}:00Z", text.replacen(' ', "T", 1)).parse().ok()?;
     (self::text(time) == text).then_some(time)
 }
 
-/// The minute that [`text_after`] wrote.
+/// Reads a minute that [`text_after`] wrote.
 pub(super) fn parse_after(start: Timestamp, text: &str) -> Option<Timestamp> {
     match text.len() {
         5 => parse(&format!("{} {text}", &self::text(start)[..10])),
         _ => parse(text),
     }
+}
+
+/// `2026-01-03_14-30`, as in the name of a run log.
+pub(super) fn file_text(time: Timestamp) -> String {
+    text(time).replace(' ', "_").replace(':', "-")
+}
+
+/// Reads a minute that [`file_text`] wrote.
+pub(super) fn parse_file(text: &str) -> Option<Timestamp> {
+    let (date, time) = text.split_once('_')?;
+    let time = parse(&format!("{date} {}", time.replace('-', ":")))?;
+    (file_text(time) == text).then_some(time)
 }

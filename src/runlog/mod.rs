@@ -1,9 +1,8 @@
-//! The views of runs that people read: Markdown run logs, and the registry of the errors that they met; and how long they
-//! are kept.
+//! Markdown logs of runs for people, a registry of the errors in them, and how long the logs are kept.
 //!
-//! A [`Run`] is what a ledger recorded of one run. Its [`RunLog`] has the facts of its log, whose Markdown reads back to
-//! the same facts. The [`ErrorRegistry`] of a directory of run logs gives each error its number, and
-//! [exports](ErrorRegistry::export) the log of a run with these numbers in it.
+//! A [`Run`] has the records of one run. Its [`RunLog`] has the facts of its log; they can be written as Markdown and
+//! read back. The [`ErrorRegistry`] of a directory of run logs gives each error a number, and
+//! [exports](ErrorRegistry::export) the log of a run with these numbers.
 
 mod export;
 mod log;

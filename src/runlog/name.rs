@@ -1,4 +1,4 @@
-//! What a run log's file is called.
+//! The file names of run logs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,11 +7,11 @@ use super::minute;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Timestamp, shortened};
 
-/// Longer ones are cut, so that no file system refuses the name.
+/// A longer mode is cut, so that every file system accepts the name.
 const SLUG_BYTES_MAX: usize = 60;
 
-/// The name of a run log, `YYYY-MM-DD_HH-MM_mode-N.md`: when the run began, UTC, its mode, and which of the logs of that
-/// minute and mode it is, from 1.
+/// The name of a run log, `YYYY-MM-DD_HH-MM_mode-N.md`. It has the minute in which the run began (UTC), the mode, and a
+/// number from 1, which counts the logs of that minute and mode.
 ///
 /// ```
 /// use runledger::runlog::LogName;
@@ -29,32 +29,32 @@ pub struct LogName {
 }
 
 impl LogName {
-    /// The `number`th log of that mode of the minute in which the run `started`. Of the mode stay ASCII letters and
-    /// digits, in lower case; each run of other characters becomes one hyphen, and none stands at an end. It has at most
-    /// 60 bytes, and is `run` if nothing is left.
+    /// Returns the name of the log with this number.
+    ///
+    /// The mode keeps its ASCII letters and digits, in lower case. Each sequence of other characters becomes one
+    /// hyphen, or nothing at either end. The mode is cut to 60 bytes, and is `run` if nothing is left.
     pub fn new(started: Timestamp, mode: &str, number: u64) -> Self {
         Self { started: minute::cut(started), mode: slug(mode), number }
     }
 
-    /// The minute in which the run began, UTC.
+    /// Returns the minute in which the run began, UTC.
     pub fn started(&self) -> Timestamp {
         self.started
     }
 
-    /// The mode as it stands in the name.
+    /// Returns the mode as in the name.
     pub fn mode(&self) -> &str {
         &self.mode
     }
 
-    /// Which of the logs of that minute and mode it is.
+    /// Returns its number among the logs of that minute and mode.
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// What stands before the number.
+    /// Returns the part before the number.
     pub(super) fn series(&self) -> String {
-        let started = minute::text(self.started).replace(' ', "_").replace(':', "-");
-        format!("{started}_{}-", self.mode)
+        format!("{}_{}-", minute::file_text(self.started), self.mode)
     }
 }
 
@@ -84,19 +84,17 @@ impl FromStr for LogName {
     type Err = Error;
 
     /// # Errors
-    /// [`ErrorKind::Malformed`] when it is not such a name, written just so.
+    /// [`ErrorKind::Malformed`] if it is not exactly such a name.
     fn from_str(text: &str) -> Result<Self> {
         let parse = || {
-            let (date, rest) = text.split_once('_')?;
-            let (time, rest) = rest.split_once('_')?;
-            let (mode, number) = rest.strip_suffix(".md")?.rsplit_once('-')?;
-            let started = minute::parse(&format!("{date} {}", time.replacen('-', ":", 1)))?;
-            let name = Self::new(started, mode, number.parse().ok()?);
+            let (started, rest) = text.split_at_checked("YYYY-MM-DD_HH-MM".len())?;
+            let (mode, number) = rest.strip_prefix('_')?.strip_suffix(".md")?.rsplit_once('-')?;
+            let name = Self::new(minute::parse_file(started)?, mode, number.parse().ok()?);
             (name.number > 0 && name.to_string() == text).then_some(name)
         };
         parse().ok_or_else(|| {
             Error::new(ErrorKind::Malformed, "read the name of a run log").detail(format!(
-                "expected YYYY-MM-DD_HH-MM_mode-N.md such as 2026-01-03_14-30_review-tagged-1.md, found {}",
+                "found {}; expected YYYY-MM-DD_HH-MM_mode-N.md such as 2026-01-03_14-30_review-tagged-1.md",
                 shortened(text)
             ))
         })

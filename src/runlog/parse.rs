@@ -1,4 +1,4 @@
-//! Reading a run log back.
+//! Reads a run log back.
 
 use super::markdown::{
     BECAUSE, DECISION, ERRORS, ERRORS_HEAD, FEEDBACK, FINAL_STATUS, NO_MODEL, NONE, PENDING, RULE, STEP, TITLE,
@@ -11,10 +11,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Decision, Feedback, Step, Timestamp, TracedError, Usd, shortened};
 
 impl RunLog {
-    /// Reads what [`to_markdown`](Self::to_markdown) wrote: the same facts.
+    /// Reads the facts from a text that [`to_markdown`](Self::to_markdown) wrote.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] with the line at which the text is something else, and what was expected there.
+    /// [`ErrorKind::Malformed`] with the first line that differs from such a text, and what was expected there.
     pub fn parse(text: &str) -> Result<Self> {
         let mut lines = Lines::new(text);
         let title = lines.heading(TITLE)?;
@@ -84,11 +84,12 @@ impl RunLog {
     }
 }
 
-/// The lines that are still to be read.
+/// The lines that were not read yet.
 struct Lines<'t> {
     rest: &'t str,
-    /// Of the first of them: its number from 1, and its first byte.
+    /// The number of the next line, from 1.
     number: u64,
+    /// The offset of the next line.
     byte: u64,
 }
 
@@ -97,7 +98,7 @@ impl<'t> Lines<'t> {
         Self { rest, number: 1, byte: 0 }
     }
 
-    /// The next line; an empty one at the end.
+    /// Returns the next line without reading it. It is empty at the end.
     fn peek(&self) -> &'t str {
         let line = self.rest.split('\n').next().unwrap_or_default();
         line.strip_suffix('\r').unwrap_or(line)
@@ -106,16 +107,17 @@ impl<'t> Lines<'t> {
     fn pass(&mut self) {
         let len = self.rest.find('\n').map_or(self.rest.len(), |at| at + 1);
         self.rest = &self.rest[len..];
-        (self.number, self.byte) = (self.number + 1, self.byte + len as u64);
+        self.number += 1;
+        self.byte += len as u64;
     }
 
     fn expected(&self, what: &str) -> Error {
         Error::new(ErrorKind::Malformed, "read a run log")
             .at(self.number, self.byte)
-            .detail(format!("expected {what}, found {}", shortened(self.peek())))
+            .detail(format!("found {}; expected {what}", shortened(self.peek())))
     }
 
-    /// Passes a line of which `take` makes something.
+    /// Reads a line. Fails if `take` returns `None` for it.
     fn take<T>(&mut self, what: &str, take: impl FnOnce(&'t str) -> Option<T>) -> Result<T> {
         let taken = take(self.peek()).ok_or_else(|| self.expected(what))?;
         self.pass();
@@ -126,7 +128,7 @@ impl<'t> Lines<'t> {
         self.take(line, |found| (found == line).then_some(()))
     }
 
-    /// A rule between two blank lines.
+    /// Reads a rule between two blank lines.
     fn section(&mut self) -> Result<()> {
         ["", RULE, ""].into_iter().try_for_each(|line| self.exactly(line))
     }
@@ -140,7 +142,7 @@ impl<'t> Lines<'t> {
         self.take(&format!("{begin} and a value"), |line| take(after(line, &begin)?))
     }
 
-    /// A field that may be missing.
+    /// Reads a field that may be missing.
     fn text(&mut self, label: &str) -> Option<String> {
         self.field(label, |text| Some(unescape(text))).ok()
     }
@@ -192,7 +194,7 @@ impl<'t> Lines<'t> {
             UNKNOWN => return Ok(None),
             NONE => return Ok(Some(Vec::new())),
             "" => {}
-            _ => return Err(self.expected("a list of it, none or -, in the line before")),
+            _ => return Err(self.expected("the line before it to end with none or -, or a list to follow")),
         }
         let mut items = Vec::new();
         while self.peek().starts_with('-') {
@@ -201,7 +203,7 @@ impl<'t> Lines<'t> {
         Ok(Some(items))
     }
 
-    /// What is known, and of how many executions it is not.
+    /// Reads a sum, and the number of executions for which it is unknown.
     fn sum<T>(&mut self, name: &str, known: fn(&str) -> Option<Option<T>>) -> Result<(Option<T>, u64)> {
         self.take(&format!("| {name} | its sum |"), |row| {
             let [found, sum] = cells(row)?[..] else { return None };
@@ -213,7 +215,7 @@ impl<'t> Lines<'t> {
         })
     }
 
-    /// The lines about prices, up to the end.
+    /// Reads the lines about prices, which are the last ones.
     fn prices(&mut self) -> Result<Vec<PriceLine>> {
         let mut prices = Vec::new();
         while !self.rest.is_empty() {
@@ -227,7 +229,7 @@ impl<'t> Lines<'t> {
     }
 }
 
-/// What follows `begin`, and a blank behind it.
+/// Returns the text after `begin` and a space.
 fn after<'t>(line: &'t str, begin: &str) -> Option<&'t str> {
     let rest = line.strip_prefix(begin)?;
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix(' ') }
@@ -245,7 +247,7 @@ fn error(row: &str, started: Timestamp) -> Option<TracedError> {
     })
 }
 
-/// A count with commas, or `-`.
+/// Reads a count with commas, or `-`, which is unknown.
 fn count(text: &str) -> Option<Option<u128>> {
     if text == UNKNOWN { Some(None) } else { text.replace(',', "").parse().ok().map(Some) }
 }

@@ -1,33 +1,33 @@
-//! By which prices the cost of a run came about.
+//! The prices that the cost of a run was computed with.
 
 use super::Run;
 use super::text::{escape, or_unknown, unescape, unless_unknown};
 use crate::cost::PriceTable;
 use crate::metrics::{CostSource, LlmCall, Meter, Timestamp, Usd};
 
-/// By which prices the calls of one model cost what they did.
+/// The origin of the cost of the calls of one model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PriceLine {
-    /// The model, as the vendor names it; `None`: unknown.
+    /// The model, as the vendor names it; `None` if it is unknown.
     pub model: Option<String>,
-    /// Where the cost comes from.
+    /// The origin of the cost.
     pub basis: PriceBasis,
 }
 
-/// Where a cost comes from.
+/// The origin of a cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PriceBasis {
-    /// It was calculated at these prices, each for [`Meter::per`].
+    /// The cost was calculated at these prices, each for [`Meter::per`] units.
     Prices(Vec<(Meter, Usd)>),
-    /// It was calculated by the price table of this version, which is not at hand.
+    /// The cost was calculated by the price table of this version, which is not available.
     NotAtHand(String),
-    /// The vendor reported it.
+    /// The vendor reported the cost.
     Reported,
-    /// A cost was recorded, and not where it comes from.
+    /// A cost was recorded without its origin.
     NotTold,
-    /// No price is known, so neither is the cost.
+    /// The cost is unknown, since no price is known.
     Unknown,
 }
 
@@ -38,7 +38,7 @@ const NOT_TOLD: &str = "as recorded: where it comes from is not told";
 const UNKNOWN: &str = "unknown: no price is known";
 const NO_MODEL: &str = "model unknown";
 
-/// The lines of a run, each once, in the order of its calls.
+/// Returns the lines of a run without repetition, in the order of its calls.
 pub(super) fn of_run(run: &Run, prices: &PriceTable) -> Vec<PriceLine> {
     let mut lines = Vec::new();
     for execution in run.executions().iter().filter(|execution| execution.used_model()) {
@@ -69,10 +69,12 @@ fn basis(call: &LlmCall, prices: &PriceTable, at: Timestamp) -> PriceBasis {
     }
 }
 
-/// What `table` asks for what `call` used, and for input and output in any case; `None` if `prices` is another table.
+/// Returns the prices of `table` for the meters that `call` used, and always those for input and output; `None` if
+/// `prices` is another table.
 fn rates(call: &LlmCall, table: &str, prices: &PriceTable, at: Timestamp) -> Option<Vec<(Meter, Usd)>> {
     let mut call = call.call()?;
-    (call.usage.input, call.usage.output) = (call.usage.input.max(1), call.usage.output.max(1));
+    call.usage.input = call.usage.input.max(1);
+    call.usage.output = call.usage.output.max(1);
     let cost = prices.cost_if_known(&call, at)?;
     (cost.table == table).then(|| cost.parts.iter().map(|part| (part.meter, part.price)).collect())
 }
@@ -84,7 +86,7 @@ impl PriceLine {
             PriceBasis::Prices(rates) => {
                 format!("{CALCULATED} {}", rates.iter().map(rate).collect::<Vec<_>>().join(", "))
             }
-            // A bracket in its version does not begin the model.
+            // A bracket in the version must not look like the beginning of the model.
             PriceBasis::NotAtHand(table) => BY_TABLE.join(&escape(table).replace('(', "\\(")),
             PriceBasis::Reported => REPORTED.to_owned(),
             PriceBasis::NotTold => NOT_TOLD.to_owned(),
@@ -93,7 +95,7 @@ impl PriceLine {
         format!("*Cost {basis} ({})*", or_unknown(self.model.as_deref(), NO_MODEL))
     }
 
-    /// What [`to_markdown`](Self::to_markdown) wrote.
+    /// Reads a line that [`to_markdown`](Self::to_markdown) wrote.
     pub(super) fn parse(markdown: &str) -> Option<Self> {
         let (basis, model) = markdown.strip_prefix("*Cost ")?.strip_suffix(")*")?.split_once(" (")?;
         let basis = match basis {
@@ -126,7 +128,7 @@ fn parse_rate(text: &str) -> Option<(Meter, Usd)> {
     Some((meter, rest.strip_suffix(per(meter))?.strip_suffix('/')?.parse().ok()?))
 }
 
-/// The meter's name for people: `Cache read`.
+/// Returns the name of the meter for people, such as `Cache read`.
 fn label(meter: Meter) -> String {
     let name = meter.name().replace('_', " ");
     name[..1].to_uppercase() + &name[1..]

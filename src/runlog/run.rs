@@ -1,4 +1,4 @@
-//! What was recorded of one run, and the errors in it.
+//! The records of one run, and the errors in them.
 
 use std::collections::HashMap;
 
@@ -6,28 +6,28 @@ use super::registry::Severity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{ExecutionMetrics, Status, TracedError};
 
-/// The executions of one run, each once, in the order in which they began.
+/// The executions of one run, each with one record, in the order in which they began.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     id: String,
     executions: Vec<ExecutionMetrics>,
 }
 
-/// One error that a run met.
+/// One occurrence of an error in a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Occurrence<'r> {
     pub(super) execution: &'r ExecutionMetrics,
-    /// What is known of it, without a number.
+    /// The error, without a number in the registry.
     pub(super) error: TracedError,
     pub(super) severity: Severity,
 }
 
 impl Run {
-    /// The run that goes by `id`, such as the `run_id` of its records, or the id of its only execution. Of several records
-    /// of one execution the last counts.
+    /// Returns the run with this id, which is the `run_id` of its records or the id of its only execution. If an
+    /// execution has several records, the last one counts.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when there is no record.
+    /// [`ErrorKind::Invalid`] if there are no records.
     pub fn new(id: impl Into<String>, records: impl IntoIterator<Item = ExecutionMetrics>) -> Result<Self> {
         let id = id.into();
         let mut executions: Vec<ExecutionMetrics> = Vec::new();
@@ -41,23 +41,23 @@ impl Run {
         }
         if executions.is_empty() {
             return Err(Error::new(ErrorKind::Invalid, format!("log the run {id:?}"))
-                .detail("expected at least one record of it, found none"));
+                .detail("found no records of it; expected at least one"));
         }
         executions.sort_by_key(|record| record.timestamp_start);
         Ok(Self { id, executions })
     }
 
-    /// What it goes by.
+    /// Returns its id.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Its executions, at least one.
+    /// Returns its executions, of which there is at least one.
     pub fn executions(&self) -> &[ExecutionMetrics] {
         &self.executions
     }
 
-    /// The errors that it met, in order of time.
+    /// Returns the errors that it met, in order of time.
     pub(super) fn errors(&self) -> Vec<Occurrence<'_>> {
         let mut errors: Vec<_> = self.executions.iter().flat_map(errors_of).collect();
         errors.sort_by_key(|met| met.error.time);
@@ -65,7 +65,7 @@ impl Run {
     }
 }
 
-/// The errors of one execution: those of its trace, and the one that it ended with unless it is one of them.
+/// Returns the errors in the trace of an execution, and the error that it ended with unless the trace has it.
 fn errors_of(execution: &ExecutionMetrics) -> impl Iterator<Item = Occurrence<'_>> {
     let last = last_error(execution);
     let is_last = move |error: &TracedError| last.as_ref().is_some_and(|last| is_same(&last.error, &error.error));
@@ -79,18 +79,18 @@ fn errors_of(execution: &ExecutionMetrics) -> impl Iterator<Item = Occurrence<'_
     execution.trace.errors.iter().map(traced).chain(last.map(ended))
 }
 
-/// Whether `error` is what `reason`, which may be cut, says.
+/// Returns true if `reason`, which may be cut, is the text of `error`.
 fn is_same(reason: &str, error: &str) -> bool {
     reason == error || reason.strip_suffix('…').is_some_and(|begin| error.starts_with(begin))
 }
 
-/// What the execution ended with. It is met at the end, or, where nobody saw that, at the beginning.
+/// Returns the error that the execution ended with. Its time is the end, or the beginning if the end is unknown.
 fn last_error(execution: &ExecutionMetrics) -> Option<TracedError> {
-    let given_up = execution.status == Some(Status::Cancelled);
+    let is_cancelled = execution.status == Some(Status::Cancelled);
     let failed = execution.execution_failed == Some(true) || execution.execution_succeeded == Some(false);
     let text = match &execution.error_reason {
         Some(reason) => reason.clone(),
-        None if failed && !given_up => without_reason(execution),
+        None if failed && !is_cancelled => without_reason(execution),
         None => return None,
     };
     let mut error = TracedError::new(execution.timestamp_end.unwrap_or(execution.timestamp_start), text);
@@ -110,9 +110,9 @@ fn without_reason(execution: &ExecutionMetrics) -> String {
     text
 }
 
-/// The rule that [`Severity`] states.
-fn severity(execution: &ExecutionMetrics, ended: bool, mended: bool) -> Severity {
-    match (&execution.status, ended, mended) {
+/// Returns the severity by the rule in the documentation of [`Severity`].
+fn severity(execution: &ExecutionMetrics, ended: bool, is_resolved: bool) -> Severity {
+    match (&execution.status, ended, is_resolved) {
         (Some(Status::Panicked | Status::Interrupted), true, _) => Severity::Critical,
         (_, true, _) => Severity::High,
         (_, false, false) => Severity::Medium,

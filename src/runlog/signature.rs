@@ -1,8 +1,8 @@
-//! What two messages of the same error have in common.
+//! Signatures: the part that all messages of the same error share.
 
-/// A longer signature ends in a hash of the whole.
+/// A longer signature is cut and ends with a hash of the whole.
 const CHARS_MAX: usize = 500;
-/// A longer quotation is none, so that quotes that nobody closes cost no more than this each.
+/// A longer text in quotes is not a quotation. This limits the cost of a quote that is never closed.
 const QUOTED_CHARS_MAX: usize = 300;
 
 const TEXT: &str = "<text>";
@@ -12,25 +12,27 @@ const TIME: &str = "<time>";
 const PATH: &str = "<path>";
 const URL: &str = "<url>";
 
-/// After these words a number, or a single quoted word, names the error itself: `status 429`, `os error 2`.
+/// After these words, a number or one quoted word identifies the error, as in `status 429` and `os error 2`.
 const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "signal", "type"];
 
-/// The signature of an error's message: the same for two messages that differ only in values. In lower case, with one
-/// blank for any white space.
+/// Returns the signature of an error message. Two messages that differ only in values have the same signature. It is in
+/// lower case, and each sequence of white space is one space.
 ///
-/// | what | becomes |
+/// | value | placeholder |
 /// |---|---|
-/// | what stands in quotes, or in backticks, up to 299 characters | `<text>` |
+/// | a text in quotes or backticks, of up to 299 characters | `<text>` |
 /// | a URL | `<url>` |
-/// | a path: with `/`, `./`, `../`, `~/`, `C:\` or `\\` in front, with two slashes, or with one and an extension | `<path>` |
-/// | a date, with a time behind it or without | `<time>` |
-/// | a UUID, seven hex digits or more, `0x…`, an e-mail address, letters with digits after `-`, `_`, `#` or `:` (`conv-abc123`), eight or more anywhere if digits stand before letters | `<id>` |
-/// | any other digits, `1,024`, `-3.5`, `10:30:00`, those of `250ms` and `worker3` | `<n>` |
+/// | a path: it begins with `/`, `./`, `../`, `~/`, `C:\` or `\\`, has two slashes, or has one slash and an extension | `<path>` |
+/// | a date, with or without a time | `<time>` |
+/// | a UUID, seven or more hex digits, `0x…`, an e-mail address, letters and digits after `-`, `_`, `#` or `:` (`conv-abc123`), eight or more letters and digits with a digit before a letter | `<id>` |
+/// | any other digits: `1,024`, `-3.5`, `10:30:00`, those in `250ms` and `worker3` | `<n>` |
 ///
-/// Kept are a short code of capitals and digits (`E0308`), and what comes after `http`, `status`, `code`, `error`, `errno`,
-/// `exit`, `signal` or `type`, if it is a whole number or one quoted word: it tells errors apart. (Not after `error: `,
-/// where a count may stand.) Several values in a row are one. What is a name without path and quotes stays: two hosts, or
-/// two files of one directory, are two errors.
+/// Some values identify the error and stay. They are a short code of capitals and digits (`E0308`), and a whole number
+/// or one quoted word after one of these words: `http`, `status`, `code`, `error`, `errno`, `exit`, `signal`, `type`.
+/// After `error: ` a value does not stay, since it may be a count.
+///
+/// Several values in a row become one placeholder. A name without a path or quotes stays, so errors about two hosts are
+/// two errors.
 ///
 /// ```
 /// use runledger::runlog::signature;
@@ -62,7 +64,7 @@ pub fn signature(message: &str) -> String {
     short(collapsed(&found.text.to_lowercase()))
 }
 
-/// The word that `rest` begins with; to a URL belong some separators too.
+/// Returns the word at the beginning of `rest`. A URL may contain some of the separators.
 fn word(rest: &[char]) -> String {
     let until = |ends: fn(char) -> bool| -> String {
         let len = rest.iter().skip(1).position(|c| ends(*c) || is_quote(*c)).map_or(rest.len(), |at| at + 1);
@@ -90,7 +92,8 @@ fn closing(opening: char) -> Option<char> {
     }
 }
 
-/// How long the quotation is that `rest` begins with, quotes included. An apostrophe in a word is none.
+/// Returns the length of the quotation at the beginning of `rest`, with its quotes. An apostrophe in a word is not a
+/// quote.
 fn quoted(rest: &[char], before: Option<char>) -> Option<usize> {
     let closing = closing(*rest.first()?).filter(|_| !before.is_some_and(char::is_alphanumeric))?;
     let line = rest[1..].iter().take(QUOTED_CHARS_MAX).take_while(|c| **c != '\n');
@@ -98,17 +101,19 @@ fn quoted(rest: &[char], before: Option<char>) -> Option<usize> {
     line.enumerate().find(|(at, c)| **c == closing && ends(*at)).map(|(at, _)| at + 2)
 }
 
-/// The signature so far, and what came before its end.
+/// The signature so far, and its last word.
 #[derive(Default)]
 struct Found {
     text: String,
-    /// The last word, and the separators after it.
+    /// The last word.
     word: String,
+    /// The separators after the last word.
     between: String,
 }
 
 impl Found {
-    /// Whether the next word names the error. `error: 5 files` does not: only a blank may stand there.
+    /// Returns true if the next word identifies the error. In `error: 5 files` it does not, since a colon comes before
+    /// it.
     fn names_next(&self) -> bool {
         let word = self.word.trim_end_matches([':', '.']).to_lowercase();
         let colon = self.word.ends_with(':') || self.between.contains('=');
@@ -139,7 +144,7 @@ impl Found {
             self.text.push_str(&value(body));
             self.text.push_str(&word[body.len()..]);
         }
-        // A colon of its own behind a quoted key belongs to the key.
+        // A lone colon after a quoted key belongs to the key.
         if body.is_empty() { self.word.push_str(word) } else { self.next(word) }
     }
 
@@ -149,7 +154,7 @@ impl Found {
     }
 }
 
-/// What stands for a word in a signature.
+/// Returns the word, with placeholders for its values.
 fn value(word: &str) -> String {
     if word.contains("://") {
         return URL.to_owned();
@@ -176,7 +181,8 @@ fn value(word: &str) -> String {
     segments(word)
 }
 
-/// The word with what stands for each of its parts between `-`, `_`, `.`, `:`, `/`, `#`, `+`, `@` and `%`.
+/// Replaces the values in each part of the word. The parts are separated by `-`, `_`, `.`, `:`, `/`, `\`, `#`, `+`, `@`
+/// and `%`.
 fn segments(word: &str) -> String {
     let mut text = String::new();
     let (mut start, mut before) = (0, None);
@@ -199,29 +205,33 @@ fn segment(segment: &str, before: Option<char>) -> String {
     let unit = digits + letters.len() == segment.len() && letters.len() <= 3 && letters.len() < segment.len();
     let hex = segment.strip_prefix("0x").map_or(segment.len() >= 7, |hex| !hex.is_empty())
         && segment.trim_start_matches("0x").bytes().all(|byte| byte.is_ascii_hexdigit());
-    match () {
-        () if digits == 0 => segment.to_owned(),
-        () if digits == segment.len() => NUMBER.to_owned(),
-        () if hex => ID.to_owned(),
-        () if unit => format!("{NUMBER}{letters}"),
-        () if (segment.len() >= 8 && alternates(segment)) || before.is_some_and(|c| "-_#:".contains(c)) => {
-            ID.to_owned()
-        }
-        () => {
-            let mut text = String::new();
-            for c in segment.chars() {
-                match c.is_ascii_digit() {
-                    true if text.ends_with(NUMBER) => {}
-                    true => text.push_str(NUMBER),
-                    false => text.push(c),
-                }
-            }
-            text
+    if digits == 0 {
+        return segment.to_owned();
+    }
+    if digits == segment.len() {
+        return NUMBER.to_owned();
+    }
+    if hex {
+        return ID.to_owned();
+    }
+    if unit {
+        return format!("{NUMBER}{letters}");
+    }
+    if (segment.len() >= 8 && alternates(segment)) || before.is_some_and(|c| "-_#:".contains(c)) {
+        return ID.to_owned();
+    }
+    let mut text = String::new();
+    for c in segment.chars() {
+        if !c.is_ascii_digit() {
+            text.push(c);
+        } else if !text.ends_with(NUMBER) {
+            text.push_str(NUMBER);
         }
     }
+    text
 }
 
-/// Whether letters and digits change more often than from letters to digits behind them, as in `worker12`.
+/// Returns true if a digit comes before the last letter, unlike in `worker12`.
 fn alternates(segment: &str) -> bool {
     segment.trim_end_matches(|c: char| c.is_ascii_digit()).contains(|c: char| c.is_ascii_digit())
 }
@@ -238,7 +248,7 @@ fn is_path(word: &str) -> bool {
     drive || begins || (!numbers && (slashes >= 2 || (slashes == 1 && extension)))
 }
 
-/// Whether it begins as `2026-01-03` does, with nothing or a time behind.
+/// Returns true if the word is a date such as `2026-01-03`, or one followed by a time.
 fn is_date(word: &str) -> bool {
     let form =
         |text: &str| text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte }).collect::<Vec<_>>();
@@ -246,10 +256,10 @@ fn is_date(word: &str) -> bool {
     form(date) == b"0000-00-00" && (rest.is_empty() || rest.starts_with(['T', 't', '_']))
 }
 
-/// With one placeholder where several follow each other.
+/// Merges placeholders that follow each other.
 fn collapsed(text: &str) -> String {
     let mut text = text.trim().to_owned();
-    // A time behind its date; an id of several parts.
+    // A date and its time, and the parts of an id, are one value.
     let mut rules = vec![(format!("{TIME} {NUMBER}"), TIME), (format!("{TIME},{NUMBER}"), TIME)];
     for between in ["-", "_", ".", ":", "", "/"] {
         for (one, other) in [(ID, ID), (ID, NUMBER), (NUMBER, ID)] {

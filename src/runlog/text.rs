@@ -1,15 +1,15 @@
-//! Text that others wrote, in Markdown: it stays where it is put, is shown as it is, and reads back as it was.
+//! Escapes texts for Markdown, so that they are displayed literally, stay in their line or cell, and can be read back.
 //!
-//! A line feed becomes `<br>`. Control characters, U+2028 and U+2029, and white space at either end become numeric
-//! entities, `&#13;`. What would be markup gets a backslash: `` \ ` * [ < & | ~ `` anywhere, `_` at the edge of a word,
-//! `#` but in a word, `>` at the beginning, `+` and `-` that stand alone.
+//! A line feed becomes `<br>`. Control characters, U+2028, U+2029, and white space at either end become numeric
+//! entities such as `&#13;`. Markup gets a backslash: `` \ ` * [ < & | ~ `` anywhere, `_` at the edge of a word, `#`
+//! unless it is in a word, `>` at the beginning, and `+` and `-` between spaces.
 
 use std::borrow::Cow;
 
-/// How a value that is unknown is written in a table.
+/// An unknown value in a table.
 pub(super) const UNKNOWN: &str = "-";
 
-/// The text as Markdown on one line, also in a cell of a table. [`unescape`] gives it back.
+/// Returns the text as Markdown on one line, which may be in a cell of a table. [`unescape`] reverses it.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut before = None;
@@ -33,14 +33,14 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// What would be shown as nothing, move a cursor, or end a line for some program.
+/// Returns true if some program shows nothing for the character, moves a cursor, or ends a line.
 fn is_invisible(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 fn is_markup(before: Option<char>, c: char, after: Option<char>) -> bool {
     let apart = |c: Option<char>| c.is_none_or(char::is_whitespace);
-    // Of other letters some count as symbols in Markdown.
+    // Only ASCII counts, since Markdown takes some other letters for symbols.
     let in_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     match c {
         '\\' | '`' | '*' | '[' | '<' | '&' | '|' | '~' => true,
@@ -56,7 +56,7 @@ fn entity(c: char) -> String {
     format!("&#{};", u32::from(c))
 }
 
-/// The text that was escaped. Of what [`escape`] does not write, what is no escape is taken as it stands.
+/// Reverses [`escape`]. Characters that are not an escape are kept.
 pub(super) fn unescape(markdown: &str) -> String {
     let mut text = String::with_capacity(markdown.len());
     let mut rest = markdown;
@@ -71,7 +71,7 @@ pub(super) fn unescape(markdown: &str) -> String {
     text
 }
 
-/// The character that `rest`, which begins with one of `\`, `<` and `&`, begins with, and the bytes that it takes.
+/// Returns the first character of `rest`, unescaped, and its length in bytes. `rest` begins with `\`, `<` or `&`.
 fn unit(rest: &str) -> (char, usize) {
     if rest.starts_with("<br>") {
         return ('\n', 4);
@@ -89,13 +89,13 @@ fn unit(rest: &str) -> (char, usize) {
     }
 }
 
-/// A call as code, if it can stand so.
+/// Returns the text as code, or escaped if it cannot be code.
 pub(super) fn code(text: &str) -> String {
     let plain = !text.is_empty() && text.trim() == text && !text.contains(|c| is_invisible(c) || c == '`');
     if plain { format!("`{text}`") } else { escape(text) }
 }
 
-/// What [`code`] was given.
+/// Reverses [`code`].
 pub(super) fn uncode(markdown: &str) -> String {
     match markdown.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) {
         Some(code) => code.to_owned(),
@@ -103,7 +103,7 @@ pub(super) fn uncode(markdown: &str) -> String {
     }
 }
 
-/// A value, or `unknown` in its place. A value that has the same text is written otherwise.
+/// Returns the value escaped, or `unknown` if there is none. A value with the text of `unknown` gets an entity.
 pub(super) fn or_unknown(value: Option<&str>, unknown: &'static str) -> Cow<'static, str> {
     match value.map(escape) {
         None => unknown.into(),
@@ -116,12 +116,12 @@ pub(super) fn or_unknown(value: Option<&str>, unknown: &'static str) -> Cow<'sta
     }
 }
 
-/// What [`or_unknown`] was given.
+/// Reverses [`or_unknown`].
 pub(super) fn unless_unknown(markdown: &str, unknown: &str) -> Option<String> {
     (markdown != unknown).then(|| unescape(markdown))
 }
 
-/// The cells of a table's row, without the blanks around them; `None` if it is none.
+/// Returns the cells of a table row, without the spaces around them; `None` if `row` is not one.
 pub(super) fn cells(row: &str) -> Option<Vec<&str>> {
     let row = row.strip_prefix('|')?;
     let (mut cells, mut start, mut escaped) = (Vec::new(), 0, false);
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_be_markup_is_escaped_and_other_text_stands_as_it_is() {
+    fn markup_is_escaped_and_other_text_is_kept() {
         for (text, markdown) in [
             ("rules_engine -> executor, 5 > 3, C#, a-b - 2+2", r"rules_engine -> executor, 5 > 3, C#, a-b \- 2+2"),
             ("a|b `c` **d** _e_ <b> &amp; ~f~ [g](h) \\", r"a\|b \`c\` \*\*d\*\* \_e\_ \<b> \&amp; \~f\~ \[g](h) \\"),
@@ -157,18 +157,18 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_escaped_is_taken_as_it_stands() {
+    fn text_without_escapes_is_kept() {
         for text in ["C:\\dir é\\é", "a < b & c &# &#x; &#1114112; &#5", "\\"] {
             assert_eq!(unescape(text), text);
         }
     }
 
     #[test]
-    fn a_value_that_reads_as_unknown_is_told_from_it() {
+    fn a_value_with_the_text_of_unknown_is_written_differently() {
         assert_eq!(or_unknown(Some("PENDING"), "PENDING"), "&#80;ENDING");
         assert_eq!(unless_unknown("&#80;ENDING", "PENDING").as_deref(), Some("PENDING"));
         assert_eq!(unless_unknown("PENDING", "PENDING"), None);
-        // Escaped already, so that it is told apart without more.
+        // Escaping has made it different already.
         assert_eq!(or_unknown(Some("-"), UNKNOWN), r"\-");
     }
 

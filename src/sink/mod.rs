@@ -1,4 +1,4 @@
-//! Where records are copied to, for those who query many ledgers in one place. The ledger is the truth, and a sink
-//! follows it: what a sink's other side refuses, loses or delays never meets an execution.
+//! Copies of records in other systems, where many ledgers can be queried in one place. The ledger stays the source of
+//! truth: a sink that is slow, full or unreachable never affects an execution.
 
 pub mod postgres;

@@ -1,4 +1,4 @@
-//! Budgets in a directory of their own, by a clock that stands still.
+//! Budgets in a directory of their own, with a clock that a test moves.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -14,7 +14,7 @@ pub(crate) fn usd(text: &str) -> Usd {
     text.parse().unwrap()
 }
 
-/// A budget of `limit` dollars a `period` for `anthropic`, with more of its keys.
+/// A budget of `limit` dollars a `period` for `anthropic`, with the further keys `more`.
 pub(crate) fn budget_of(limit: &str, period: &str, more: &str) -> Limits {
     let table = format!(
         r#"[{{"api": "anthropic", "limit": {limit}, "unit": "usd", "period": "{period}", "source": "us", "as_of": "2026-02-14"{more}}}]"#
@@ -42,7 +42,7 @@ impl Fixture {
         quota_in(self.place.directory(), &self.clock, self.limits.clone())
     }
 
-    /// Of a quota of its own, as another process would open it.
+    /// Opens another quota of the same journal, like another process.
     pub(crate) fn open(&self) -> Budget {
         self.quota().budget("anthropic").unwrap()
     }
@@ -53,9 +53,7 @@ impl Fixture {
 }
 
 pub(crate) fn quota_in(directory: &Path, clock: &FakeClock, limits: Limits) -> Quota {
-    let mut options = clock.options();
-    options.limits = limits;
-    Quota::open(directory.join("quota.jsonl"), options).unwrap()
+    Quota::open(directory.join("quota.jsonl"), clock.options().limits(limits)).unwrap()
 }
 
 pub(crate) fn held(grant: Grant<Usd>) -> Hold<Usd> {

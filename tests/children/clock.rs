@@ -1,4 +1,4 @@
-//! A clock that stands still until it is moved, for the tests of quotas and budgets.
+//! A clock that moves only when a test moves it, for the tests of quotas and budgets.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use runledger::Timestamp;
+use runledger::journal::{Clock, JournalOptions};
 use runledger::quota::QuotaOptions;
 
 use super::place::PATIENCE;
@@ -33,12 +34,17 @@ impl FakeClock {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// The options of a quota that goes by this clock.
+    /// The options of a quota with this clock.
     pub(crate) fn options(&self) -> QuotaOptions {
-        let clock = self.clone();
-        let mut options = QuotaOptions::new(Arc::new(move || clock.unix_ms()));
-        // Many processes on a slow disk: none of these tests is about the deadline.
-        options.journal = options.journal.lock_deadline(PATIENCE);
-        options
+        QuotaOptions::new(self.clone().into_clock()).journal(self.journal_options())
+    }
+
+    /// The options of a journal with this clock. Many processes share a slow disk, and no test here is about the deadline.
+    pub(crate) fn journal_options(&self) -> JournalOptions {
+        JournalOptions::new(self.clone().into_clock()).lock_deadline(PATIENCE)
+    }
+
+    fn into_clock(self) -> Clock {
+        Arc::new(move || self.unix_ms())
     }
 }

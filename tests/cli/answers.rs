@@ -1,4 +1,4 @@
-//! The command answers from the ledger what its help says, in tables and in JSON, and its exit code says whether it did.
+//! The command answers from the ledger as its help says, in tables and in JSON, and its exit code reports success.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -41,8 +41,8 @@ fn list_chooses_by_skill_and_status_and_gives_the_newest_last() {
     assert_eq!(list("--skill blog-publish --status success --all"), lines(&records[4..]));
     assert_eq!(list("--skill blog-publish --limit 1"), lines(&records[4..]));
     assert_eq!(list("--skill blog"), "");
-    let heading = "start (UTC)  skill  status  ms  tokens  usd  id\n";
-    assert_eq!(place.run(["list", "--skill", "blog"]).answer(0), heading);
+    let none = "No execution matches. `runledger list` shows the last ones.\n";
+    assert_eq!(place.run(["list", "--skill", "blog"]).answer(0), none);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn list_gives_twenty_unless_told() {
     assert_eq!(place.run(["list", "--all"]).answer(0).lines().count(), 1 + 25);
 }
 
-/// An id that is long enough for the list may mean more executions than those in it.
+/// An id that is long enough for the list may match further executions of the ledger.
 #[test]
 fn ids_are_as_long_as_the_list_needs_and_show_names_the_candidates() {
     let record = |id: u128| {
@@ -81,7 +81,7 @@ fn ids_are_as_long_as_the_list_needs_and_show_names_the_candidates() {
     assert_eq!(Place::with(&records[..10]).run(["show", "019c5d2a"]).complaint(2).lines().count(), 11);
 }
 
-/// The last ones are read from the end, so that what is damaged far before them is not named; what lies between is.
+/// The last records are read from the end, so damage far before them is not reported. Damage between them is.
 #[test]
 fn list_names_the_damage_in_what_it_reads() {
     let mut text = "no record\n".to_owned();
@@ -99,14 +99,14 @@ fn list_names_the_damage_in_what_it_reads() {
     let named = |output: commands::Output| output.stderr.lines().map(ToOwned::to_owned).collect::<Vec<_>>();
     let rare = named(list("--limit 1 --skill rare"));
     assert!(rare[0].contains("many.jsonl: line 2002 (byte "), "{rare:?}");
-    assert_eq!(rare[1..], ["runledger: warning: lines that are no records, passed over: 1"]);
+    assert_eq!(rare[1..], ["runledger: warning: skipped lines that are not records: 1"]);
     let all = named(list("--all --skill rare"));
     assert!(all[0].contains("many.jsonl: line 1 (byte 0)"), "{all:?}");
     assert_eq!((&all[1], all.len()), (&rare[0], 3));
     assert_eq!(named(list("--limit 2 --skill rare")), all);
 }
 
-/// The plan's own writers set no `status`, and may set only one of the two outcomes.
+/// A writer that sets no `status` may set only one of the two outcomes.
 #[test]
 fn a_status_that_is_not_told_is_taken_from_the_outcome() {
     let outcomes = [(Some(true), Some(false)), (None, Some(true)), (None, None), (Some(true), Some(true))];
@@ -146,7 +146,7 @@ fn show_takes_an_id_or_the_beginning_of_one() {
     }
 }
 
-/// Each id in the table is taken by `show`.
+/// `show` accepts each id in the table.
 #[test]
 fn show_takes_what_list_gives() {
     let (place, records) = (Place::new(), records());
@@ -198,7 +198,7 @@ fn show_tells_the_absent_from_the_ambiguous() {
     }
 }
 
-/// The hash of the ledger's last line, and the ledger's bytes.
+/// Returns the hash of the ledger's last line, and the ledger's size in bytes.
 fn end(place: &Place) -> (String, usize) {
     let text = std::fs::read_to_string(place.ledger()).unwrap();
     let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
@@ -257,7 +257,7 @@ fn head_over_several_segments_and_of_an_empty_ledger() {
 fn head_is_not_given_of_a_ledger_with_faults() {
     assert_eq!(
         Place::new().with_a_foreign_line().run(["head"]).complaint(1),
-        "runledger: the ledger has faults (1), which `runledger verify` names: its head is not worth keeping\n"
+        "runledger: cannot report the head: the ledger has faults (1), which `runledger verify` lists\n"
     );
 }
 
@@ -320,9 +320,9 @@ fn a_file_without_a_head_is_not_taken_for_one() {
     std::fs::write(place.path("empty"), "\n").unwrap();
     std::fs::write(place.path("other"), "{}").unwrap();
     let complaint = |file: &str| place.run(["verify", "--head", file]).complaint(2);
-    assert_eq!(complaint("empty"), "runledger: read a head: empty: the file is empty\n");
-    assert_eq!(complaint("other"), "runledger: read a head: other: missing field `ledger` at line 1 column 2\n");
-    assert_eq!(complaint("none"), "runledger: read a head: none: No such file or directory (os error 2)\n");
+    assert_eq!(complaint("empty"), "runledger: cannot read a head: empty: the file is empty\n");
+    assert_eq!(complaint("other"), "runledger: cannot read a head: other: missing field `ledger` at line 1 column 2\n");
+    assert_eq!(complaint("none"), "runledger: cannot read a head: none: No such file or directory (os error 2)\n");
 }
 
 #[test]
@@ -331,9 +331,9 @@ fn baseline_is_a_table_that_counts_the_unknown() {
         Place::new().run(["baseline"]).answer(0),
         "\
 skill               runs success p50 ms p95 ms p99 ms   mean usd mean tokens
-blog-publish           3     0.5  22950  42795  44559 0.03450025      1657.5
-git-push-autonomous    1       1   3200   3200   3200       0.06        1500
-übersetzen-日本語      1       1      7      7      7          -           -
+blog-publish           3   50.0%  22950  42795  44559 0.03450025      1657.5
+git-push-autonomous    1  100.0%   3200   3200   3200       0.06        1500
+übersetzen-日本語      1  100.0%      7      7      7          -           -
 unknown of blog-publish: outcome 1, latency 1, cost 2, tokens 1
 unknown of übersetzen-日本語: cost 1, tokens 1
 "
@@ -360,7 +360,7 @@ fn baseline_does_not_write_over_the_ledger_nor_without_one() {
     let before = std::fs::read(place.ledger()).unwrap();
     assert_eq!(
         place.run(["baseline", "--out", "logs/../logs/execution_metrics.jsonl"]).complaint(2),
-        "runledger: write the baselines: logs/../logs/execution_metrics.jsonl: this is the ledger\n"
+        "runledger: cannot write the baselines: logs/../logs/execution_metrics.jsonl: this is the ledger\n"
     );
     assert_eq!(std::fs::read(place.ledger()).unwrap(), before);
     std::fs::write(place.path("kept"), "kept").unwrap();
@@ -370,7 +370,7 @@ fn baseline_does_not_write_over_the_ledger_nor_without_one() {
     assert_eq!(std::fs::read_to_string(place.path("kept")).unwrap(), "kept");
     assert_eq!(
         place.run(["baseline", "--out", "none/b.json"]).complaint(2),
-        "runledger: write the baselines: none/b.json: No such file or directory (os error 2)\n"
+        "runledger: cannot write the baselines: none/b.json: No such file or directory (os error 2)\n"
     );
 }
 
@@ -380,9 +380,9 @@ fn a_line_that_is_no_record_is_named_and_counted_and_the_others_are_read() {
     let text = std::fs::read_to_string(place.ledger()).unwrap();
     let byte: usize = text.split_inclusive('\n').take(2).map(str::len).sum();
     let first = format!(
-        "read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte {byte}): expected ident at line 1 column 2"
+        "cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte {byte}): expected ident at line 1 column 2"
     );
-    let second = "lines that are no records, passed over: 1";
+    let second = "skipped lines that are not records: 1";
     for command in ["list", "show 019c5d2a-5", "cost", "cost discrepancy", "baseline"] {
         let args = || command.split(' ');
         let warned = place.run(args());
@@ -406,7 +406,7 @@ fn of_many_lines_that_are_no_records_the_first_are_named_and_all_are_counted() {
         let stderr = place.run([command, "--ledger", "noise"]).stderr;
         assert_eq!(stderr.lines().count(), 21);
         assert!(stderr.contains(" line 20 (byte 38): "), "{stderr}");
-        assert!(stderr.ends_with("warning: lines that are no records, passed over: 1000\n"), "{stderr}");
+        assert!(stderr.ends_with("warning: skipped lines that are not records: 1000\n"), "{stderr}");
     }
 }
 
@@ -416,13 +416,13 @@ fn without_a_ledger_no_command_answers() {
     for command in ["list", "show 1", "cost", "cost discrepancy", "baseline"] {
         assert_eq!(
             place.run(command.split(' ')).complaint(2),
-            "runledger: open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
+            "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
              --ledger PATH or RUNLEDGER_PATH names another ledger\n"
         );
     }
     assert_eq!(
         place.run(["verify", "--json", "--ledger", "none"]).complaint(2),
-        "{\"error\":\"verify the ledger: none: there is no ledger of this name; \
+        "{\"error\":\"cannot verify the ledger: none: there is no ledger of this name; \
          --ledger PATH or RUNLEDGER_PATH names another ledger\",\"kind\":\"io\"}\n"
     );
     assert_eq!(place.files(), Vec::<PathBuf>::new());
@@ -467,7 +467,7 @@ fn no_command_changes_anything() {
 #[test]
 fn a_reader_that_has_enough_ends_the_command_in_silence() {
     let place = Place::empty();
-    // More than a pipe holds.
+    // There is more output than fits in a pipe.
     std::fs::write(place.path("many.jsonl"), lines(&records()).repeat(1000)).unwrap();
     for json in [&["--json"][..], &[]] {
         let mut child = command()
@@ -494,7 +494,10 @@ fn an_answer_that_cannot_be_written_is_no_answer() {
     let place = Place::new();
     let mut list = command();
     list.current_dir(place.directory.path()).arg("list").stdout(full);
-    assert_eq!(output(&mut list).complaint(2), "runledger: write the output: No space left on device (os error 28)\n");
+    assert_eq!(
+        output(&mut list).complaint(2),
+        "runledger: cannot write the output: No space left on device (os error 28)\n"
+    );
 }
 
 #[test]
@@ -520,7 +523,7 @@ fn wrong_arguments_are_named_and_nothing_is_done() {
     }
 }
 
-/// Of every command that has both: nothing would begin in such a period.
+/// This holds for every command that has both arguments: no execution could begin in such a period.
 #[test]
 fn a_period_that_ends_before_it_begins_is_refused() {
     let place = Place::new();
@@ -554,12 +557,12 @@ fn a_period_that_ends_before_it_begins_is_refused() {
 #[test]
 fn help_has_the_exit_codes() {
     let help = output(command().arg("--help")).answer(0);
-    for code in ["  0  done; the answer is yes", "  1  done; the answer is no", "  2  it could not be done"] {
+    for code in ["  0  done; the answer is yes", "  1  done; the answer is no", "  2  the command failed"] {
         assert!(help.contains(code), "{help}");
     }
 }
 
-/// It was opened anew for ever, since it is never the file that it leads to.
+/// A symbolic link is never the file that it leads to, so it must not be opened again and again.
 #[test]
 fn a_symbolic_link_is_named_as_one() {
     let place = Place::new();
@@ -571,14 +574,14 @@ fn a_symbolic_link_is_named_as_one() {
         linked.args(["20", env!("CARGO_BIN_EXE_runledger"), "--ledger", "link.jsonl"]).args(command.split(' '));
         assert_eq!(
             output(linked.current_dir(place.directory.path())).complaint(2),
-            "runledger: open a ledger to read: link.jsonl: found a symbolic link; expected a regular file. Name the \
+            "runledger: cannot open a ledger to read: link.jsonl: found a symbolic link; expected a regular file. Name the \
              file that it leads to\n",
             "{command}"
         );
     }
 }
 
-/// A variable that is empty is one that is not set.
+/// An empty variable counts as not set.
 #[test]
 fn an_empty_variable_names_nothing() {
     let place = Place::new();
@@ -593,7 +596,7 @@ fn an_empty_variable_names_nothing() {
     assert!(named.starts_with("error: a value is required for '--ledger <PATH>' but none was supplied"), "{named}");
 }
 
-/// Each command says so, instead of that there is no ledger.
+/// Each command reports the directory, and does not say that the ledger is missing.
 #[test]
 fn row_18_a_directory_is_named_as_one() {
     let place = Place::empty();
@@ -601,7 +604,7 @@ fn row_18_a_directory_is_named_as_one() {
     for command in ["list", "verify", "head", "cost", "baseline"] {
         assert_eq!(
             place.run([command]).complaint(2),
-            "runledger: open a ledger to read: logs/execution_metrics.jsonl: found a directory, a FIFO or a device; \
+            "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: found a directory, a FIFO or a device; \
              expected a regular file\n",
             "{command}"
         );

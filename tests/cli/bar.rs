@@ -1,4 +1,5 @@
-//! A command that reads for more than a second shows on a terminal how far it has come; nowhere else, and not for less.
+//! A command that reads for more than a second shows its progress on a terminal. A shorter command and other outputs
+//! have no progress bar.
 #![cfg(target_os = "linux")]
 
 use std::process::Command;
@@ -6,7 +7,7 @@ use std::process::Command;
 use crate::commands::{Place, record};
 use runledger::metrics::Status;
 
-/// A ledger of two megabytes, which are read in some ten pieces.
+/// Returns a ledger of two megabytes, which is read in about ten pieces.
 fn place() -> Place {
     let mut record = record(1, "render", "2026-02-14T14:28:00Z", Some(1), Status::Success);
     record.tags.insert("prompt".to_owned(), "x".repeat(500).into());
@@ -16,7 +17,7 @@ fn place() -> Place {
     place
 }
 
-/// What `cost` writes to a terminal of so many columns, or elsewhere, when each reading takes so long.
+/// Returns the output of `cost` on a terminal of so many columns, or elsewhere, if each read takes so long.
 fn cost(place: &Place, read_ms: u64, terminal: Option<u32>) -> Option<String> {
     let ledger = place.ledger();
     let command = format!(
@@ -47,12 +48,12 @@ fn a_long_command_shows_on_a_terminal_how_far_it_has_come() {
     let drawn: Vec<_> = long.split('\r').filter(is_bar).collect();
     assert!(drawn.len() > 3, "{long:?}");
     assert!(drawn.windows(2).all(|two| two[0].matches('=').count() <= two[1].matches('=').count()), "{long:?}");
-    // It is gone before the answer.
+    // The bar is removed before the answer.
     let (bars, answer) = long.split_once("model ").unwrap();
     assert!(bars.ends_with(&format!("\r{}\r", " ".repeat(drawn[drawn.len() - 1].len()))), "{long:?}");
     assert!(!answer.contains('[') && answer.contains("without model: 2000"), "{long:?}");
 
-    // A line that the terminal breaks would stay.
+    // A line that the terminal breaks could not be removed.
     let narrow = cost(&place, 250, Some(30)).unwrap();
     let drawn: Vec<_> = narrow.split('\r').filter(is_bar).collect();
     assert!(drawn.len() > 3 && drawn.iter().all(|text| text.len() < 30), "{narrow:?}");

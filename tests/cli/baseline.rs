@@ -1,12 +1,12 @@
-//! `runledger baseline` and `runledger compare` answer what is normal and what is not any more, in tables and in JSON, and
-//! with an exit code that a job can stand on.
+//! `runledger baseline` and `runledger compare` report what is normal and what is not any more, in tables and in JSON.
+//! Their exit code is reliable in a job.
 
 use crate::commands::{Output, Place, command, lines, output, record, usd};
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, FrozenWeeks};
 
-/// Hourly executions of two skills in the week from 2026-02-02 and the first days of the next one, in which `publish` is
-/// slower and fails more often.
+/// Returns hourly executions of two skills in the week from 2026-02-02 and the first days of the next one. In the
+/// second week, `publish` is slower and fails more often.
 fn executions() -> Vec<ExecutionMetrics> {
     let execution = |hour: u64| {
         let second_week = hour >= 7 * 24;
@@ -59,9 +59,9 @@ fn groups_have_a_baseline_each() {
         answer(&place, "baseline --by version"),
         "\
 version        runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
-publish@1.0.0   168        1    3250    3500    3500      0.01         1003
-publish@1.1.0    82   0.7439    3850    4100    4100      0.01     1002.939
-search@1.0.0    250        1    3250    3500    3500         -      1002.98
+publish@1.0.0   168   100.0%    3250    3500    3500      0.01         1003
+publish@1.1.0    82    74.4%    3850    4100    4100      0.01     1002.939
+search@1.0.0    250   100.0%    3250    3500    3500         -      1002.98
 unknown of search@1.0.0: cost 250
 "
     );
@@ -69,10 +69,10 @@ unknown of search@1.0.0: cost 250
         answer(&place, "baseline --by week"),
         "\
 week                runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
-publish@2026-02-02   168        1    3250    3500    3500      0.01         1003
-publish@2026-02-09    82   0.7439    3850    4100    4100      0.01     1002.939
-search@2026-02-02    168        1    3250    3500    3500         -         1003
-search@2026-02-09     82        1    3250    3500    3500         -     1002.939
+publish@2026-02-02   168   100.0%    3250    3500    3500      0.01         1003
+publish@2026-02-09    82    74.4%    3850    4100    4100      0.01     1002.939
+search@2026-02-02    168   100.0%    3250    3500    3500         -         1003
+search@2026-02-09     82   100.0%    3250    3500    3500         -     1002.939
 unknown of search@2026-02-02: cost 168
 unknown of search@2026-02-09: cost 82
 "
@@ -81,8 +81,8 @@ unknown of search@2026-02-09: cost 82
         answer(&place, "baseline --by model"),
         "\
 model  runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
--       418        1    3250    3500    3500      0.01     1002.988
-gpt-4    82   0.7439    3850    4100    4100      0.01     1002.939
+-       418   100.0%    3250    3500    3500      0.01     1002.988
+gpt-4    82    74.4%    3850    4100    4100      0.01     1002.939
 unknown of -: cost 250
 "
     );
@@ -90,7 +90,7 @@ unknown of -: cost 250
         answer(&place, "baseline --by environment"),
         "\
 environment  runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
-prod          500    0.958    3300    3950    4100      0.01      1002.98
+prod          500    95.8%    3300    3950    4100      0.01      1002.98
 unknown of prod: cost 250
 "
     );
@@ -103,14 +103,14 @@ fn windows_are_of_time_or_of_the_last_executions() {
         answer(&place, "baseline --skill publish --until 2026-02-08"),
         "\
 skill    runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
-publish   168        1    3250    3500    3500      0.01         1003
+publish   168   100.0%    3250    3500    3500      0.01         1003
 "
     );
     assert_eq!(
         answer(&place, "baseline --since 2026-02-09 --until 2026-02-09T12:00:00Z --skill search"),
         "\
 skill   runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
-search    12        1    3225  3472.5  3494.5         -     1002.583
+search    12   100.0%    3225  3472.5  3494.5         -     1002.583
 unknown of search: cost 12
 "
     );
@@ -118,14 +118,14 @@ unknown of search: cost 12
         answer(&place, "baseline --last 24"),
         "\
 skill    runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
-publish    24     0.75    3875  4092.5    4100      0.01         1003
-search     24        1    3275  3492.5    3500         -         1003
+publish    24    75.0%    3875  4092.5    4100      0.01         1003
+search     24   100.0%    3275  3492.5    3500         -         1003
 unknown of search: cost 24
 "
     );
 }
 
-/// Of a name that is cut, what tells it from the others stays.
+/// A name that is cut keeps the part that distinguishes it from the others.
 #[test]
 fn versions_of_a_long_name_are_told_apart() {
     let mut records = executions();
@@ -152,8 +152,8 @@ fn freeze_says_what_it_froze_and_does_so_once() {
         answer(&place, "baseline freeze --week 2026-02-10"),
         "\
 skill    runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
-publish   168        1    3250    3500    3500      0.01         1003
-search    168        1    3250    3500    3500         -         1003
+publish   168   100.0%    3250    3500    3500      0.01         1003
+search    168   100.0%    3250    3500    3500         -         1003
 unknown of search: cost 168
 frozen for the week from 2026-02-09T00:00:00.000Z: 336 executions before it
 "
@@ -171,15 +171,17 @@ fn freeze_names_the_lines_that_are_no_records_and_refuses_a_week_to_come() {
     let Output { code, stderr, .. } = run(&place, "baseline freeze --week 2026-02-10");
     assert_eq!(code, Some(0));
     assert!(
-        stderr.starts_with("runledger: warning: read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte"),
+        stderr.starts_with(
+            "runledger: warning: cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte"
+        ),
         "{stderr}"
     );
-    assert!(stderr.ends_with("\nrunledger: warning: lines that are no records, passed over: 1\n"), "{stderr}");
+    assert!(stderr.ends_with("\nrunledger: warning: skipped lines that are not records: 1\n"), "{stderr}");
     assert_eq!(
         run(&place, "baseline freeze --week 9999-12-27").complaint(2),
-        "runledger: freeze baselines: expected a week that has begun, found the one from 9999-12-27T00:00:00.000Z on\n"
+        "runledger: cannot freeze baselines: expected a week that has begun, found the one from 9999-12-27T00:00:00.000Z on\n"
     );
-    // This week, whichever it is: after all of the executions.
+    // The current week is after all of the executions.
     let Output { code, stdout, .. } = run(&place, "baseline freeze");
     assert!(code == Some(0) && stdout.ends_with(": 500 executions before it\n"), "{stdout}");
 }
@@ -191,12 +193,12 @@ fn compare_judges_each_metric_and_ends_with_1_if_one_is_worse() {
         run(&place, "compare").answer(1),
         "\
 skill    metric    baseline  recent         interval        p  verdict
-publish  success          1  0.7439  -39.5% … -14.7%  <0.0001  regression
+publish  success     100.0%   74.4%  -39.5% … -14.7%  <0.0001  regression
 publish  ms            3250    3850    16.9% … 20.0%  <0.0001  regression
 publish  mean ms       3246    3850    16.9% … 20.3%  <0.0001  regression
 publish  mean usd      0.01    0.01      0.0% … 0.0%   1.0000  normal
 publish  tokens        1003    1003     -0.1% … 0.1%   1.0000  normal
-search   success          1       1     -7.5% … 3.8%   1.0000  normal
+search   success     100.0%  100.0%     -7.5% … 3.8%   1.0000  normal
 search   ms            3250    3250     -1.5% … 1.5%   1.0000  normal
 search   mean ms       3246    3250     -1.6% … 1.8%   1.0000  normal
 search   tokens        1003    1003     -0.1% … 0.1%   1.0000  normal
@@ -207,7 +209,7 @@ against the baselines of the week from 2026-02-09T00:00:00.000Z
         answer(&place, "compare --skill search"),
         "\
 skill   metric   baseline  recent      interval       p  verdict
-search  success         1       1  -7.5% … 3.8%  1.0000  normal
+search  success    100.0%  100.0%  -7.5% … 3.8%  1.0000  normal
 search  ms           3250    3250  -1.5% … 1.5%  1.0000  normal
 search  mean ms      3246    3250  -1.6% … 1.8%  1.0000  normal
 search  tokens       1003    1003  -0.1% … 0.1%  1.0000  normal
@@ -218,7 +220,7 @@ against the baselines of the week from 2026-02-09T00:00:00.000Z
     assert!(few.contains("\npublish  ms            3250    3275         -  -  too few\n"), "{few}");
 }
 
-/// As scipy and statsmodels have it of the same values, which `tests/data/comparison_reference.py` shows how to ask.
+/// scipy and statsmodels compute these values. `tests/data/comparison_reference.py` shows how.
 #[test]
 fn compare_in_json_has_every_number() {
     let window = "compare --since 2026-02-09T00:00:00Z --until 2026-02-10T10:00:00Z --skill publish --json";
@@ -287,7 +289,7 @@ changed by more than 2 % from the week before: 7 of 16 metrics
     assert_eq!(json["weeks"].as_array().unwrap().len(), 1);
 }
 
-/// Only `freeze` writes, and only its own journal.
+/// Only `freeze` writes, and only to its own journal.
 #[test]
 fn nothing_else_is_changed() {
     let place = frozen_place();

@@ -1,5 +1,5 @@
-//! Promise: a second `runledger baseline` reads only what was appended since the first one, and answers what a pass over
-//! all records would; what keeps it from that is said, and costs no answer.
+//! Promise: a second `runledger baseline` reads only what was appended since the first one, and answers like a pass
+//! over all records. If it cannot, it says so and answers all the same.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use crate::commands::{Place, record};
 use runledger::metrics::Status;
 use runledger::{Answer, Durability, ExecutionMetrics, Options};
 
-/// A ledger that is long enough for a checkpoint: 17 MB.
+/// Returns a ledger that is long enough for a checkpoint (17 MB).
 fn long_place() -> Place {
     let place = Place::empty();
     append(&place, 0..2_100, 8_000);
@@ -41,7 +41,7 @@ fn answer(place: &Place, args: &str) -> String {
     place.run(args.split(' ')).answer(0)
 }
 
-/// By a pass over all records: windows have no checkpoint.
+/// Returns the answer of a pass over all records, because a period has no checkpoint.
 fn full(place: &Place, args: &str) -> String {
     answer(place, &format!("{args} --until 9999-12-31"))
 }
@@ -71,14 +71,14 @@ fn a_baseline_of_a_grown_ledger_is_that_of_all_its_records() {
     assert_eq!(place.files().len(), files.len());
 }
 
-/// The lines that are no records are named each time, also those that were not read again.
+/// Lines that are not records are reported each time, including those that are not read again.
 #[test]
 fn lines_that_were_passed_over_are_told_again() {
     let place = long_place().with_a_foreign_line();
     let warnings = "\
-runledger: warning: read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte 17796): expected ident at line 1 \
+runledger: warning: cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte 17796): expected ident at line 1 \
 column 2
-runledger: warning: lines that are no records, passed over: 1
+runledger: warning: skipped lines that are not records: 1
 ";
     for time in ["first", "second"] {
         let output = place.run(["baseline"]);
@@ -100,7 +100,7 @@ fn a_checkpoint_that_is_not_believed_is_said_and_made_again() {
     assert_eq!((output.code, output.stdout), (Some(0), expected.clone()));
     assert_eq!(
         output.stderr,
-        "runledger: use a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: it is damaged; all records were read instead\n"
+        "runledger: cannot use a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: it is damaged; all records were read instead\n"
     );
     assert_eq!(answer(&place, "baseline"), expected);
     assert_eq!(fs::read(&path).unwrap(), whole);
@@ -109,7 +109,7 @@ fn a_checkpoint_that_is_not_believed_is_said_and_made_again() {
     let output = place.run(["baseline", "--json"]);
     assert_eq!(
         output.stderr,
-        "{\"kind\":\"stale\",\"note\":\"use a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: another version of runledger wrote it, or none; all records were read instead\"}\n"
+        "{\"kind\":\"stale\",\"note\":\"cannot use a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: another version of runledger wrote it, or none; all records were read instead\"}\n"
     );
     assert_eq!(answer(&place, "baseline"), expected);
 }
@@ -130,14 +130,14 @@ fn windows_and_short_ledgers_have_no_checkpoint() {
 fn where_no_checkpoint_can_be_kept_the_baselines_are_computed_all_the_same() {
     let place = long_place();
     let expected = full(&place, "baseline");
-    // What stands in the way of it for root too.
+    // This keeps root from writing the checkpoint too.
     fs::create_dir(checkpoint(&place, "skill").with_extension("new")).unwrap();
     for _ in 0..2 {
         let output = place.run(["baseline"]);
         assert_eq!((output.code, output.stdout), (Some(0), expected.clone()));
         assert_eq!(
             output.stderr,
-            "runledger: keep a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: what was read now is read again each time: \
+            "runledger: cannot keep a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: what was read now is read again each time: \
              found a directory, a FIFO or a device; expected a regular file\n"
         );
     }
@@ -158,10 +158,10 @@ fn a_read_only_file_system_is_said_once() {
     assert_eq!((output.code, output.stdout), (Some(0), expected.clone()));
     assert_eq!(
         output.stderr,
-        "runledger: keep a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: what was read now is read again each time: \
+        "runledger: cannot keep a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: what was read now is read again each time: \
          Read-only file system (os error 30)\n"
     );
-    // One that was kept before is used there.
+    // An earlier checkpoint is still used there.
     mount.remount("rw");
     answer(&place, "baseline");
     mount.remount("ro");

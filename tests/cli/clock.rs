@@ -7,14 +7,14 @@ use crate::commands::{Output, Place};
 use runledger::{ExecutionMetrics, LedgerReader, Uuid};
 use serde_json::Value;
 
-/// The command, as a process whose clock starts at another time.
+/// The command as a process whose clock starts at another time.
 struct Clock {
     place: Place,
     start: &'static str,
 }
 
 impl Clock {
-    /// `None` if there is no `faketime`.
+    /// Returns `None` if `faketime` is missing.
     fn at(start: &'static str) -> Option<Self> {
         let there = Command::new("faketime").arg("--version").output().is_ok();
         if !there {
@@ -33,7 +33,7 @@ impl Clock {
         command.current_dir(self.place.directory.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // A command that reads no input may have ended.
+        // A command that reads no input may have ended already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -49,7 +49,7 @@ impl Clock {
     }
 }
 
-/// The day and hour in which the process began.
+/// Returns the day and the hour in which the process began.
 fn hour(time: &Value) -> &str {
     &time.as_str().unwrap()[..13]
 }
@@ -77,7 +77,7 @@ fn executions_are_recorded_before_1970() {
         assert_eq!(record.timestamp_start.to_string()[..13], *"1969-12-31T23");
         assert!(record.timestamp_end >= Some(record.timestamp_start) && record.validate().is_ok(), "{record:?}");
     }
-    // An id has no time before 1970: its first one.
+    // An id cannot encode a time before 1970, so it has the first one.
     assert!(records.iter().all(|record| record.execution_id.as_u128() >> 80 == 0));
     let list = clock.run("list --json", "").answer(0);
     assert_eq!(list.lines().count(), 3);
@@ -104,12 +104,12 @@ fn questions_are_answered_before_1970() {
     let price = clock.run("price", r#"{"model":"gpt-4","usage":{"input_tokens":1}}"#).answer(0);
     assert_eq!(hour(&serde_json::from_str::<Value>(&price).unwrap()["at"]), "1969-12-31T23");
     assert_eq!(clock.json("quota openai-gpt4 --json")["resets_at"], "1970-01-01T00:00:00.000Z");
-    assert!(clock.run("baseline", "").answer(0).contains("\nc         1        1 "));
+    assert!(clock.run("baseline", "").answer(0).contains("\nc         1   100.0% "));
     assert!(clock.run("baseline freeze", "").answer(0).contains("frozen for the week from 1969-12-29T00:00:00.000Z"));
     assert!(clock.run("compare", "").answer(0).ends_with("the week from 1969-12-29T00:00:00.000Z\n"));
     assert_eq!(clock.run("gate --run r", "").answer(0), "PASS r: executions 1, in flight 0, spilled 0, reasons 0\n");
     assert_eq!(clock.run("escalate", "").answer(0), "1969-12-29T00:00:00.000Z to now: executions 1, escalations 0\n");
-    assert!(clock.run("prices check", "").stdout.contains("of the future"));
+    assert!(clock.run("prices check", "").stdout.contains("in the future"));
     assert!(clock.run("doctor", "").stdout.contains("warning  clock        1969-12-31T23:00:0"));
     assert_eq!(
         clock.run("retention plan", "").answer(0),
@@ -117,7 +117,7 @@ fn questions_are_answered_before_1970() {
     );
 }
 
-/// A time outside the years 0 to 9999 cannot be written, and is recorded as 1970-01-01.
+/// A time outside the years 0 to 9999 cannot be written. It is recorded as 1970-01-01.
 #[test]
 fn the_command_runs_at_any_time() {
     for (start, recorded) in [

@@ -1,4 +1,4 @@
-//! `runledger cost` sums up exactly what is known and counts what is not, by any group, in tables and in JSON.
+//! `runledger cost` sums up exactly the known values and counts the unknown ones, by any group, in tables and in JSON.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, Timestamp, Usage};
 use serde_json::Value;
 
-/// A directory with the records in a file that no ledger wrote, so that they may be of any time and of any value.
+/// Returns a directory with the records in a file that no ledger wrote, so that they can have any time and any value.
 fn place(records: &[ExecutionMetrics]) -> Place {
     let place = Place::empty();
     std::fs::create_dir(place.path("logs")).unwrap();
@@ -53,7 +53,7 @@ without model: 2
     );
 }
 
-/// Unlike `records`: of several days, runs, scenes and agents, with cached tokens.
+/// Returns records of several days, runs, scenes and agents, with cached tokens.
 fn november() -> Vec<ExecutionMetrics> {
     let mut cached = priced(1, "2026-11-01T03:59:59.999Z", "0.046875");
     cached.set_usage("claude-opus-4-5", &Usage::new(33_000, 500).cache_read(30_000).cache_write(2000));
@@ -91,7 +91,7 @@ unknown: cache w 3, cache r 3
         assert!(lines.pop().unwrap().starts_with("total  "), "{table}");
         let heading = lines.remove(0);
         assert!(heading.starts_with(&format!("{by} ")), "{table}");
-        // The name, the executions, the amount and how many are unpriced.
+        // The columns are the name, the executions, the amount and the number of unpriced executions.
         let row = |line: &String| {
             let cells: Vec<_> = line.split_whitespace().collect();
             let [name @ .., execs, _, _, _, _, _, usd, unpriced] = &cells[..] else { panic!("{table}") };
@@ -169,15 +169,15 @@ fn every_group_has_its_keys_in_json_and_an_absent_name_is_null() {
     assert_eq!(names("agent", "agents", "agent"), "null painter");
 }
 
-/// Of each row of the table by day: the date and the executions.
+/// Returns the date and the executions of each row of the table by day.
 fn days(place: &Place, args: &str) -> Vec<String> {
     let table = cost(place, &format!("--by day {args}"));
     let rows = table.lines().skip(1).take_while(|line| !line.starts_with("total"));
     rows.map(|row| row.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// In Havana, clocks went forward on 2025-03-09 from 00:00 to 01:00, so that day began at 01:00, and back on 2025-11-02
-/// from 01:00 to 00:00, which was 05:00 UTC.
+/// In Havana, clocks went forward on 2025-03-09 from 00:00 to 01:00, so that day began at 01:00. They went back on
+/// 2025-11-02 from 01:00 to 00:00, which was 05:00 UTC.
 #[test]
 fn days_and_dates_are_those_of_the_zone() {
     let place = place(&[
@@ -220,7 +220,7 @@ fn a_time_ends_a_period_before_it_and_a_span_goes_back_from_now() {
     assert_eq!(found, [2, 4, 3, 2, 5]);
 }
 
-/// An amount that no float holds, and more tokens than a `u64`.
+/// The amount does not fit in a float, and the tokens do not fit in a `u64`.
 #[test]
 fn sums_are_exact_beyond_floats() {
     let mut record = priced(1, "2026-11-01T00:00:00Z", "98765432109876.12345678");
@@ -237,7 +237,7 @@ fn a_sum_that_leaves_the_range_is_no_answer() {
     let place = place(&[huge.clone(), huge]);
     for args in [&["cost"][..], &["cost", "--by", "day", "--json"]] {
         let complaint = place.run(args).complaint(2);
-        assert!(complaint.contains("sum up the cost: the sum leaves the range of an amount"), "{complaint}");
+        assert!(complaint.contains("cannot sum up the cost: the sum leaves the range of an amount"), "{complaint}");
     }
 }
 
@@ -259,7 +259,7 @@ fn the_cost_of_nothing_is_unknown() {
     );
 }
 
-/// Every number as wide as it gets, and a name of any length.
+/// Every number has its greatest width, and names have any length.
 #[test]
 fn a_table_has_at_most_80_columns_whatever_the_values() {
     let wide = |skill: &str, cost: &str, estimate: &str| {
@@ -307,28 +307,28 @@ fn discrepancy_compares_estimates_with_costs() {
     assert_eq!(
         cost(&with_estimates(), "discrepancy"),
         "\
-model  both  estimate  actual  difference       %  est. only  act. only
-free      1    0.0000  0.0000      0.0000       -          0          0
-gpt-5     2    0.1200  0.0985     -0.0215  -17.9%          0          0
-o3        0         -       -           -       -          1          1
-total     3    0.1200  0.0985     -0.0215  -17.9%          1          1
+model  both  est. usd  act. usd  diff. usd       %  est. only  act. only
+free      1    0.0000    0.0000     0.0000       -          0          0
+gpt-5     2    0.1200    0.0985    -0.0215  -17.9%          0          0
+o3        0         -         -          -       -          1          1
+total     3    0.1200    0.0985    -0.0215  -17.9%          1          1
 
-model  largest excess  of the execution
-gpt-5          0.0035  00000000-0001-0000-0000-000000000001
-total          0.0035  00000000-0001-0000-0000-000000000001
+model  excess usd  of the execution
+gpt-5      0.0035  00000000-0001-0000-0000-000000000001
+total      0.0035  00000000-0001-0000-0000-000000000001
 
-skill  both  estimate  actual  difference       %  est. only  act. only
-draw      2    0.1000  0.0750     -0.0250  -25.0%          0          1
-write     1    0.0200  0.0235      0.0035   17.5%          1          0
-total     3    0.1200  0.0985     -0.0215  -17.9%          1          1
+skill  both  est. usd  act. usd  diff. usd       %  est. only  act. only
+draw      2    0.1000    0.0750    -0.0250  -25.0%          0          1
+write     1    0.0200    0.0235     0.0035   17.5%          1          0
+total     3    0.1200    0.0985    -0.0215  -17.9%          1          1
 
-skill  largest excess  of the execution
-write          0.0035  00000000-0001-0000-0000-000000000001
-total          0.0035  00000000-0001-0000-0000-000000000001
+skill  excess usd  of the execution
+write      0.0035  00000000-0001-0000-0000-000000000001
+total      0.0035  00000000-0001-0000-0000-000000000001
 "
     );
-    let nothing = "both  estimate  actual  difference  %  est. only  act. only\n";
-    let total = "total     0         -       -           -  -          0          0\n";
+    let nothing = "both  est. usd  act. usd  diff. usd  %  est. only  act. only\n";
+    let total = "total     0         -         -          -  -          0          0\n";
     let of_nothing = format!("model  {nothing}{total}\nskill  {nothing}{total}");
     assert_eq!(cost(&with_estimates(), "discrepancy --since 2026-11-02"), of_nothing);
 }
@@ -362,7 +362,7 @@ fn discrepancy_in_json_has_every_digit() {
     );
 }
 
-/// The name of a model, a skill, a run must not move the cursor of who reads it.
+/// The name of a model, a skill or a run must not move the cursor.
 #[test]
 fn names_are_printable() {
     let mut record = estimated(1, "m\r\u{9b}", Some("1"), Some("2"));

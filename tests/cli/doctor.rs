@@ -1,5 +1,5 @@
-//! `runledger doctor` tells what it looked at, what is not as it should be, and what to do; its exit code says how bad the
-//! worst is.
+//! `runledger doctor` reports what it examined, what is wrong, and what to do. Its exit code says how bad the worst
+//! problem is.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -65,7 +65,7 @@ fn in_json_each_line_is_a_check_and_the_exit_code_is_that_of_the_worst() {
     assert_eq!((fault.code, worst(&checks(&fault))), (Some(2), 2), "{}", fault.stdout);
 }
 
-/// A process whose limits leave no room for a ledger.
+/// Returns a process whose limits leave no room for a ledger.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_limits_of_the_process_are_looked_at() {

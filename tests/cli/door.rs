@@ -1,5 +1,5 @@
-//! An execution has a record even where its ledger cannot be opened: hundreds of processes come at once, another one keeps
-//! the lock, or the place cannot be used.
+//! An execution has a record even if its ledger cannot be opened, because hundreds of processes arrive at once, another
+//! process holds the lock, or the place cannot be used.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 const AT_ONCE: usize = 120;
 
-/// The command in a place, with the directories for what is kept elsewhere in it too.
+/// Returns the command in a place, which also contains the directories for records that are stored elsewhere.
 fn at(place: &Place) -> Command {
     let mut command = command();
     command.current_dir(place.directory.path());
@@ -28,7 +28,7 @@ fn records(place: &Place) -> Vec<ExecutionMetrics> {
     records
 }
 
-/// The skills and statuses of the records.
+/// Returns the skills and statuses of the records.
 fn outcomes(place: &Place) -> Vec<(String, Status)> {
     records(place).into_iter().map(|record| (record.skill_name, record.status.unwrap())).collect()
 }
@@ -54,7 +54,7 @@ fn lock_of(place: &Place) -> File {
     lock
 }
 
-/// In a ledger that is not there yet: all of them want to make it.
+/// The ledger does not exist yet, and all commands try to create it.
 #[test]
 fn of_many_commands_at_once_each_is_recorded() {
     let place = Place::empty();
@@ -63,7 +63,7 @@ fn of_many_commands_at_once_each_is_recorded() {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    // On a busy machine some may have spilled; the next one brings them back.
+    // On a busy machine, some may have spilled. The next command moves them to the ledger.
     assert_eq!(run(&place, "skill-last", "exit 0").code, Some(0));
     let mut expected: Vec<_> = (0..AT_ONCE).map(|n| (format!("skill-{n:03}"), Status::Success)).collect();
     expected.push(("skill-last".to_owned(), Status::Success));
@@ -75,8 +75,7 @@ fn of_many_commands_at_once_each_is_recorded() {
     assert_eq!(verified["faults"], serde_json::json!([]), "{verified}");
 }
 
-/// A command that runs while another process keeps the lock is not held up before it begins, and its exit code is its
-/// own.
+/// A command starts without delay while another process holds the lock, and its exit code is its own.
 #[test]
 fn while_the_lock_is_kept_commands_run_and_spill() {
     let place = Place::empty();
@@ -85,11 +84,11 @@ fn while_the_lock_is_kept_commands_run_and_spill() {
     let spilled = run(&place, "b", "echo ran; exit 7");
     assert_eq!((spilled.code, spilled.stdout.as_str()), (Some(7), "ran\n"));
     let reason = format!(
-        "runledger: warning: the record was spilled: acquire the lock: {}: other processes held it at every attempt for 1000 ms\n",
+        "runledger: warning: the record was spilled: cannot acquire the lock: {}: other processes held it at every attempt for 1000 ms\n",
         std::fs::canonicalize(place.path("logs/execution_metrics.ledger/lock")).unwrap().display()
     );
     assert_eq!(spilled.stderr, reason);
-    // One that is killed is in flight, and has a record too.
+    // A command that is killed is in flight, and gets a record too.
     let mut killed = spawn_run(&place, "c", "echo begun; exec sleep 600");
     let mut begun = [0; 6];
     std::io::Read::read_exact(killed.stdout.as_mut().unwrap(), &mut begun).unwrap();
@@ -103,7 +102,8 @@ fn while_the_lock_is_kept_commands_run_and_spill() {
     assert_eq!(names(&place.path("logs/execution_metrics.ledger/spill")), [""; 0]);
 }
 
-/// `start` and `progress` need no lock of the ledger; what `complete` cannot append is spilled, and has ended.
+/// `start` and `progress` do not need the lock of the ledger. If `complete` cannot append its record, the record is
+/// spilled and the execution has ended.
 #[test]
 fn while_the_lock_is_kept_executions_start_and_complete() {
     let place = Place::empty();
@@ -122,7 +122,7 @@ fn while_the_lock_is_kept_executions_start_and_complete() {
     assert_eq!(outcomes(&place), expected);
 }
 
-/// The places where a ledger cannot be: behind a file, in place of a directory, in a foreign file.
+/// The ledger's place is below a file, is a directory, or is a file of another program.
 #[test]
 fn where_no_ledger_can_be_the_record_is_kept_until_one_can() {
     let make: [fn(&Place); 3] = [
@@ -140,7 +140,7 @@ fn where_no_ledger_can_be_the_record_is_kept_until_one_can() {
         assert_eq!((kept.code, kept.stdout.as_str()), (Some(7), "ran\n"));
         let spill = place.path("state/runledger/spill");
         let [file] = <[_; 1]>::try_from(names(&spill)).unwrap();
-        let warning = format!("runledger: warning: the record is kept in {}", spill.join(&file).display());
+        let warning = format!("runledger: warning: the record is stored in {}", spill.join(&file).display());
         assert!(kept.stderr.starts_with(&warning), "{}", kept.stderr);
         assert_eq!(spill.metadata().unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(spill.join(&file).metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -149,11 +149,11 @@ fn where_no_ledger_can_be_the_record_is_kept_until_one_can() {
         let ledger = std::fs::canonicalize(&place.directory).unwrap().join("logs/execution_metrics.jsonl");
         let found = format!("records in {}: 1 of {}", spill.display(), ledger.display());
         assert_eq!((&check["name"], &check["level"]), (&"elsewhere".into(), &"warning".into()));
-        // Where there is no directory yet, a symbolic link above it is not followed.
+        // If the directory does not exist yet, a symbolic link above it is not followed.
         let found_by_name = found.replace(&ledger.display().to_string(), &place.ledger().display().to_string());
         assert!(check["found"] == *found || check["found"] == *found_by_name, "{check}");
 
-        // The record of another ledger stays.
+        // The record of another ledger stays where it is.
         output(at(&place).args(["--ledger", "other.jsonl", "run", "--skill", "x", "--", "true"])).answer(0);
         assert_eq!(names(&spill), [file]);
         let trash = place.path("trash");
@@ -182,7 +182,7 @@ fn without_a_home_the_record_is_kept_among_temporary_files() {
     assert_eq!(outcomes(&place), [("a".to_owned(), Status::Failed), ("b".to_owned(), Status::Success)]);
 }
 
-/// Neither what another user made, nor what others may write to.
+/// Neither a directory of another user is used, nor one that others may write to.
 #[test]
 fn a_directory_for_temporary_files_that_others_may_write_to_keeps_no_record() {
     let place = Place::empty();
@@ -203,7 +203,7 @@ fn a_directory_for_temporary_files_that_others_may_write_to_keeps_no_record() {
     assert_eq!(names(&own.join("spill")).len(), 1);
 }
 
-/// Its process writes the record first as interrupted.
+/// The process first writes the record as interrupted.
 #[test]
 fn a_command_that_is_killed_where_no_ledger_can_be_is_recorded() {
     let place = Place::empty();
@@ -213,7 +213,7 @@ fn a_command_that_is_killed_where_no_ledger_can_be_is_recorded() {
     let mut begun = [0; 6];
     std::io::Read::read_exact(killed.stdout.as_mut().unwrap(), &mut begun).unwrap();
     std::fs::remove_file(place.path("logs")).unwrap();
-    // It is in flight: another command leaves it where it is.
+    // The execution is in flight, so another command leaves its record where it is.
     assert_eq!(run(&place, "b", "exit 0").answer(0), "");
     assert_eq!(outcomes(&place), [("b".to_owned(), Status::Success)]);
     killed.kill().unwrap();
@@ -225,7 +225,7 @@ fn a_command_that_is_killed_where_no_ledger_can_be_is_recorded() {
     assert_eq!(records(&place)[0].error_reason, Some(reason));
 }
 
-/// Nor does a gate pass a run of which a record is kept elsewhere.
+/// A gate does not pass a run that has a record elsewhere.
 #[test]
 fn a_gate_knows_what_is_kept_elsewhere() {
     let place = Place::empty();
@@ -249,7 +249,8 @@ fn a_gate_knows_what_is_kept_elsewhere() {
     assert_eq!((&passed["verdict"], &passed["executions"]), (&"PASS".into(), &3.into()), "{passed}");
 }
 
-/// What is damaged or cannot be read keeps no other record from coming back, and is named until somebody looks at it.
+/// A file that is damaged or cannot be read does not keep other records from being moved to the ledger. It is reported
+/// until it is removed.
 #[test]
 fn what_is_kept_and_damaged_is_named_and_the_rest_comes_back() {
     let place = Place::empty();
@@ -286,7 +287,7 @@ fn what_is_kept_and_damaged_is_named_and_the_rest_comes_back() {
     assert!(doctor.contains("found no whole record"), "{doctor}");
 }
 
-/// A name alone belongs to whatever directory a command is in.
+/// A relative path belongs to the directory of the command that got it.
 #[test]
 fn a_record_whose_ledgers_directory_was_deleted_goes_to_no_other() {
     let place = Place::empty();
@@ -296,7 +297,7 @@ fn a_record_whose_ledgers_directory_was_deleted_goes_to_no_other() {
     let mut shell = Command::new("sh");
     shell.args(["-c", &script]).current_dir(place.path("gone")).env("XDG_STATE_HOME", place.path("state"));
     let kept = output(&mut shell);
-    assert!(kept.stderr.starts_with("runledger: warning: the record is kept in "), "{kept:?}");
+    assert!(kept.stderr.starts_with("runledger: warning: the record is stored in "), "{kept:?}");
     output(at(&place).args(["--ledger", "x.jsonl", "run", "--skill", "b", "--", "true"])).answer(0);
     let records = LedgerReader::open(place.path("x.jsonl")).unwrap().records().map(|record| record.unwrap().skill_name);
     assert_eq!(records.collect::<Vec<_>>(), ["b"]);

@@ -1,4 +1,5 @@
-//! `runledger export csv` writes run logs of a ledger: whole, numbered, none overwritten, and says what they lack.
+//! `runledger export csv` writes run logs that are complete and numbered. It never overwrites one, and reports what a
+//! run log lacks.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +15,7 @@ use serde_json::json;
 const HEADER: &str = "run_id,parent_run_id,timestamp,skill_name,scene_id,shot_id,model_used,tier,estimated_cost,\
                       actual_cost,duration_s,outcome,regen_count,artifact_output,notes\r\n";
 
-/// Three executions of two runs, an hour apart.
+/// Returns three executions of two runs, an hour apart.
 fn place() -> Place {
     let mut of_another = execution(3, 120);
     of_another.run.run_id = Some("run-2".into());
@@ -40,7 +41,7 @@ fn a_run_log_stands_beside_the_ledger_unless_a_directory_is_named() {
     for path in ["logs/RUN_LOG_v001.csv", "logs/RUN_LOG_v002.csv", "a/b/RUN_LOG_v001.csv"] {
         assert_eq!(fs::read_to_string(place.path(path)).unwrap(), whole);
     }
-    // The ledger is read, and nothing else of it touched.
+    // The ledger is only read.
     assert_eq!(place.run(["verify"]).code, Some(0));
 }
 
@@ -52,13 +53,13 @@ fn a_ledger_in_the_working_directory_has_its_run_logs_there() {
     assert_eq!(found, told("RUN_LOG_v001.csv\n", "runledger: rows: 1\n"));
 }
 
-/// Nor is a run mistyped of which no record can be read, or whose only execution is under way.
+/// If the only record of a run cannot be read, its line is reported. A run exists if its only execution is in flight.
 #[test]
 fn why_nothing_of_a_run_is_there_is_said() {
     let place = place();
     fs::write(place.ledger(), lines(&[execution(1, 0)]) + "{\"run\":{\"run_id\":\"run-9\"}}\n").unwrap();
     let complaint = place.run(["export", "csv", "--run", "run-9"]).complaint(1);
-    assert!(complaint.contains("line 2 (byte ") && complaint.contains("passed over: 1"), "{complaint}");
+    assert!(complaint.contains("line 2 (byte ") && complaint.contains("are not records: 1"), "{complaint}");
     assert!(complaint.ends_with("runledger: no execution belongs to the run \"run-9\"\n"), "{complaint}");
 
     let place = Place::empty();
@@ -73,7 +74,7 @@ fn why_nothing_of_a_run_is_there_is_said() {
     assert_eq!(place.run(["export", "csv", "--run", "run-9"]), told("logs/RUN_LOG_v002.csv\n", "runledger: rows: 1\n"));
 }
 
-/// A mistyped run is not one in which nothing happened; one that did nothing in the time that is meant is.
+/// A mistyped run is not a run without executions. A run can have no executions in the given period.
 #[test]
 fn a_run_to_which_nothing_belongs_is_refused_and_nothing_written() {
     let place = place();
@@ -116,7 +117,7 @@ fn the_rows_of_child_runs_come_when_they_are_asked_for() {
     assert_eq!(rows(&["--child-runs"]), with);
 }
 
-/// Another process keeps the ledger's lock: what waits beside the ledger has no row yet, and stderr says so.
+/// Another process holds the ledger's lock. A spilled record does not have a row yet, and stderr says so.
 #[test]
 fn what_waits_in_the_spill_is_told_of() {
     let place = Place::with(&[execution(1, 0)]);
@@ -126,7 +127,7 @@ fn what_waits_in_the_spill_is_told_of() {
     lock.lock().unwrap();
     assert!(matches!(ledger.append(&execution(2, 60)).unwrap(), Answer::Spilled(_)));
     lock.unlock().unwrap();
-    let warning = "runledger: warning: records that wait in the spill, left out until the ledger has them: 1\n";
+    let warning = "runledger: warning: records in the spill are left out until the ledger has them: 1\n";
     let rows = HEADER.to_owned() + &row("run-1", "12:00");
     let export = || place.run(["export", "csv", "--out", "-"]);
     assert_eq!(export(), told(&rows, &format!("{warning}runledger: rows: 1\n")));
@@ -178,7 +179,7 @@ fn processes_that_export_at_once_get_each_its_own_number() {
 fn what_cannot_be_done_is_refused_before_anything_is_written() {
     let place = Place::empty();
     let complaint = place.run(["export", "csv", "--dir", "out"]).complaint(2);
-    assert!(complaint.contains("open a ledger to read: logs/execution_metrics.jsonl"), "{complaint}");
+    assert!(complaint.contains("cannot open a ledger to read: logs/execution_metrics.jsonl"), "{complaint}");
     assert!(place.run(["export", "csv", "--out", "file.csv"]).complaint(2).contains("possible values: -"));
     assert!(place.run(["export", "csv", "--out", "-", "--dir", "."]).complaint(2).contains("cannot be used with"));
     assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), 0);

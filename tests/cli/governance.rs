@@ -1,5 +1,5 @@
-//! Promise: `runledger gate` is a gate for a job, `runledger escalate` says who must hear of what, and `runledger policy`
-//! prints what both go by.
+//! Promise: `runledger gate` is a gate for a job, `runledger escalate` reports problems to those who must act on them,
+//! and `runledger policy` prints the policy of both.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn attempt(id: u128, regen_count: u64) -> ExecutionMetrics {
     made
 }
 
-/// A run of two attempts and a quality control, which their pipeline started.
+/// Returns a run of two attempts and a quality control, which their pipeline started.
 fn run() -> Vec<ExecutionMetrics> {
     let mut control = of_run(3, "qc-grader", Kind::Qc);
     control.production.artifact = Some("shot-004_v1.png".to_owned());
@@ -39,7 +39,7 @@ fn run() -> Vec<ExecutionMetrics> {
     records
 }
 
-/// The same, with faults of many sorts and hostile names.
+/// Returns the same run with many kinds of faults and with hostile names.
 fn faulty() -> Vec<ExecutionMetrics> {
     let mut records = run();
     for record in &mut records[..2] {
@@ -98,7 +98,7 @@ fn a_policy_file_says_what_is_asked() {
     );
 }
 
-/// One that is in flight, while another program runs it: the gate neither waits for it nor sweeps it.
+/// While another program runs the execution, the gate neither waits for it nor sweeps it.
 #[test]
 fn what_is_in_flight_fails_the_run() {
     let place = Place::with(&run());
@@ -115,8 +115,8 @@ fn what_is_in_flight_fails_the_run() {
     assert_eq!(gate(&place, "").answer(0), "PASS run-7: executions 5, in flight 0, spilled 0, reasons 0\n");
 }
 
-/// Another process keeps the ledger's lock for longer than a writer waits: its record waits beside the ledger. The gate
-/// finds it there, changes nothing, and passes once the ledger has it.
+/// Another process holds the ledger's lock for longer than a writer waits, so the record is spilled. The gate finds it
+/// there, changes nothing, and passes once the ledger has it.
 #[test]
 fn what_waits_in_the_spill_fails_the_run() {
     let mut records = run();
@@ -128,7 +128,7 @@ fn what_waits_in_the_spill_fails_the_run() {
     assert!(matches!(ledger.append(&last).unwrap(), Answer::Spilled(_)));
     lock.unlock().unwrap();
     let files = place.files();
-    let why = "missing log entry: \"pipeline\": its record waits in the spill, since the ledger could not take it";
+    let why = "missing log entry: \"pipeline\": its record waits in the spill because the ledger could not store it";
     let id = last.execution_id;
     assert_eq!(
         gate(&place, "").answer(1),
@@ -137,7 +137,7 @@ fn what_waits_in_the_spill_fails_the_run() {
     let json = gate(&place, "--json").answer(1);
     assert!(json.contains(r#""executions":3,"in_flight":0,"spilled":1,"child_runs":[],"reasons":[{"#), "{json}");
     assert_eq!(place.files(), files, "a gate changes nothing");
-    // Damaged, nobody can tell of which run the record is.
+    // If the record is damaged, its run is unknown.
     let spill = place.path("logs/execution_metrics.ledger/spill");
     let spill = std::fs::read_dir(spill).unwrap().next().unwrap().unwrap().path();
     let whole = std::fs::read(&spill).unwrap();
@@ -151,7 +151,7 @@ fn what_waits_in_the_spill_fails_the_run() {
          00000000-0001-0000-0000-000000000001\n  00000000-0002-0000-0000-000000000002\n\
          missing log entry: \"qc-grader\": its parent 00000000-0004-0000-0000-000000000004 has no record\n  \
          00000000-0003-0000-0000-000000000003\n\
-         broken integrity: the spill holds what is no record: the rest of a write, or a damaged record\n"
+         broken integrity: the spill contains data that is not a record: the rest of a write, or a damaged record\n"
     );
     std::fs::write(&spill, whole).unwrap();
     drop(ledger);
@@ -166,7 +166,7 @@ fn what_the_ledger_lost_since_it_began_fails_the_run() {
     let events =
         lost("2026-11-18T11:59:59.999Z", 4) + "torn\n{\"event\":\"lost\"}\n" + &lost("2026-11-18T12:00:01Z", 2);
     std::fs::write(place.path("logs/execution_metrics.ledger/events.jsonl"), events).unwrap();
-    let why = "missing log entry: 2 records were lost, of this run or another, as the ledger said at 2026-11-18T12:00:01.000Z";
+    let why = "missing log entry: 2 records were lost, of this run or another, as the ledger reported at 2026-11-18T12:00:01.000Z";
     assert_eq!(
         gate(&place, "").answer(1),
         format!("FAIL run-7: executions 4, in flight 0, spilled 0, reasons 1\n{why}\n")
@@ -186,7 +186,7 @@ fn child_runs_are_named() {
     assert_eq!(
         gate(&place, "").answer(0),
         "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n\
-         child runs, each with a gate of its own: 2\n  run\\n7a\n  run-7b\n"
+         child runs, which need gates of their own: 2\n  run\\n7a\n  run-7b\n"
     );
     assert_eq!(
         gate(&place, "--json").answer(0),
@@ -196,7 +196,7 @@ fn child_runs_are_named() {
     );
 }
 
-/// Append-only integrity: a record that was changed fails the run, and so does one of another run.
+/// A record that was changed fails the run, even if it belongs to another run.
 #[test]
 fn an_edited_ledger_fails_every_run() {
     let mut records = run();
@@ -216,7 +216,7 @@ fn an_edited_ledger_fails_every_run() {
 fn a_line_that_is_no_record_fails_the_run() {
     let answer = gate(&Place::with(&run()).with_a_foreign_line(), "").answer(1);
     assert!(
-        answer.contains("\nunstructured data: read a record from JSON: logs/execution_metrics.jsonl: line 3 "),
+        answer.contains("\nunstructured data: cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 "),
         "{answer}"
     );
     assert!(answer.contains("\nbroken integrity: torn: logs/execution_metrics.jsonl: line 3 "), "{answer}");
@@ -229,7 +229,7 @@ fn a_run_that_nobody_knows_fails() {
     assert_eq!(answer, format!("FAIL run 8\\n: executions 0, in flight 0, spilled 0, reasons 1\n{why}\n"));
 }
 
-/// What cannot be judged is neither: code 2, and nothing on stdout.
+/// A run that cannot be judged is neither: the code is 2, and stdout is empty.
 #[test]
 fn what_cannot_be_judged_ends_with_2() {
     let place = Place::with(&run());
@@ -238,17 +238,17 @@ fn what_cannot_be_judged_ends_with_2() {
     for (args, complaint) in [
         (
             "--expect bad.json",
-            "read what is expected: bad.json: read what is expected: entry 1: skill: expected a name, found \"\"",
+            "cannot read what is expected: bad.json: read the expected executions: entry 1: skill: found \"\"; expected a name",
         ),
         (
             "--policy policy.json",
-            "read a policy: policy.json: read a policy: unknown field `gates`, expected `gate` or `escalation` at line 1 column 8",
+            "cannot read a policy: policy.json: unknown field `gates`, expected `gate` or `escalation` at line 1 column 8",
         ),
-        ("--policy none.json", "read a policy: none.json: No such file or directory (os error 2)"),
-        ("--expect none.json", "read what is expected: none.json: No such file or directory (os error 2)"),
+        ("--policy none.json", "cannot read a policy: none.json: No such file or directory (os error 2)"),
+        ("--expect none.json", "cannot read what is expected: none.json: No such file or directory (os error 2)"),
         (
             "--ledger none.jsonl",
-            "open a ledger to read: none.jsonl: there is no such file; --ledger PATH or RUNLEDGER_PATH names another ledger",
+            "cannot open a ledger to read: none.jsonl: there is no such file; --ledger PATH or RUNLEDGER_PATH names another ledger",
         ),
     ] {
         assert_eq!(gate(&place, args).complaint(2), format!("runledger: {complaint}\n"));
@@ -256,12 +256,12 @@ fn what_cannot_be_judged_ends_with_2() {
     let json = gate(&place, "--expect bad.json --json").complaint(2);
     assert!(json.ends_with("\",\"kind\":\"invalid\"}\n"), "{json}");
     assert!(place.run(["gate", "--run", ""]).complaint(2).contains("a value is required"));
-    // Lines of another program have no chain that could be whole.
+    // Lines of another program have no chain to verify.
     std::fs::write(place.path("plain.jsonl"), commands::lines(&run())).unwrap();
     assert!(gate(&place, "--ledger plain.jsonl").complaint(2).contains("there is no ledger of this name"));
 }
 
-/// A week in which everything goes wrong, after weeks in which nothing did.
+/// Returns a week in which everything goes wrong, after weeks without problems.
 fn bad_week() -> Vec<ExecutionMetrics> {
     let mut records = Vec::new();
     let mut add = |skill: &str, start: &str, kind: Kind, change: &dyn Fn(&mut ExecutionMetrics)| {
@@ -324,7 +324,7 @@ fn whoever_must_hear_is_told_and_the_answer_is_1() {
     assert_eq!(json, include_str!("../data/governance/escalate.json"));
 }
 
-/// Without --since the window is this week, up to now.
+/// Without --since, the period is this week, up to now.
 #[test]
 fn this_week_is_the_window() {
     let week = || Timestamp::try_from(chrono::DateTime::from(std::time::SystemTime::now())).map(week_start).unwrap();
@@ -333,7 +333,7 @@ fn this_week_is_the_window() {
     assert!([before, after].map(expected).contains(&answer), "{answer}");
 }
 
-/// What is in flight is told of only if the process is dead that was to end it. Nothing is swept.
+/// An execution in flight is reported only if its process is dead. Nothing is swept.
 #[test]
 fn what_a_dead_process_was_to_end_has_no_end() {
     let place = Place::empty();
@@ -344,7 +344,7 @@ fn what_a_dead_process_was_to_end_has_no_end() {
     let quiet = place.run(["escalate", "--since", "1h"]).answer(0);
     assert!(quiet.ends_with("Z to now: executions 0, escalations 0\n"), "{quiet}");
 
-    // A copy of the file that nobody has locked is that of a dead process.
+    // A copy of the file is not locked, like the file of a dead process.
     begun.into_iter().for_each(std::mem::forget);
     let marks = place.files().into_iter().find(|path| path.extension().is_some_and(|it| it == "slots")).unwrap();
     std::fs::copy(&marks, marks.with_file_name("00000000-0000-7000-8000-000000000000.slots")).unwrap();
@@ -357,7 +357,7 @@ fn what_a_dead_process_was_to_end_has_no_end() {
     assert_eq!(place.files(), files);
 }
 
-/// The losses of the window, as the ledger's events state them.
+/// The losses in the period are those that the ledger's events state.
 #[test]
 fn what_was_lost_is_told_of() {
     let place = Place::with(&run());

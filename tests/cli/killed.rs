@@ -1,8 +1,8 @@
-//! Promise: `runledger start`, `progress` and `complete` may be killed at any system call that changes the disk. What they
-//! had answered holds, and who completes the execution once more leaves it with one record.
+//! Promise: `runledger start`, `progress` and `complete` can be killed at any system call that changes the disk. Their
+//! earlier answers hold, and completing the execution again leaves it with one record.
 //!
-//! Shown with strace, which kills them at the first, second, … call of each kind. Without strace, or where it may not
-//! trace, the tests say so and do nothing.
+//! strace kills them at the first, second, … call of each kind. If strace is missing or must not trace, the tests say
+//! so and do nothing.
 
 #![cfg(target_os = "linux")]
 
@@ -19,16 +19,16 @@ use runledger::{ExecutionMetrics, Ledger, LedgerReader, Skill, Uuid};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A ledger with a record and an execution that was started.
+/// A ledger with a record and a started execution.
 struct Place {
     directory: TempDir,
     started: Uuid,
 }
 
-/// What a call said before it ended or was killed.
+/// The output of a call before it ended or was killed.
 struct Told {
     killed: bool,
-    /// `success` of its answer; `None`: it came to none.
+    /// The field `success` of the answer. `None` if there was no answer.
     success: Option<bool>,
     id: Option<Uuid>,
 }
@@ -46,12 +46,12 @@ impl Place {
         ledger_path(self.directory.path())
     }
 
-    /// The arguments with the execution's id where they say `ID`.
+    /// Returns the arguments with the execution's id in place of `ID`.
     fn args(&self, args: &str) -> Vec<String> {
         args.split(' ').map(|arg| if arg == "ID" { self.started.to_string() } else { arg.to_owned() }).collect()
     }
 
-    /// Runs the command, killed at the `when`th `call`.
+    /// Runs the command, and kills it at the `when`th `call`.
     fn run_killed(&self, args: &str, call: &str, when: usize) -> Told {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
@@ -68,7 +68,7 @@ impl Place {
         }
     }
 
-    /// Completes the execution as cancelled, if that is not done yet, and gives its only record.
+    /// Completes the execution as cancelled unless this was done before, and returns its only record.
     fn complete(&self, id: Uuid, at: &str) -> ExecutionMetrics {
         let mut complete = command();
         complete.current_dir(self.directory.path()).args(["complete", "--status", "cancelled", "--execution-id"]);
@@ -94,13 +94,14 @@ impl Place {
     }
 }
 
-/// Kills the command at each call, each time in a place of its own, and shows that to `check`; says how often.
+/// Kills the command at each call, each time in a new place, and passes the place to `check`. Returns the number of
+/// calls.
 fn killed_at_each_call(args: &str, check: impl Fn(&Place, &Told, &str)) {
     if !can_trace() {
         return;
     }
     let mut kills = 0;
-    // Opening and locking change nothing that the call after them does not.
+    // The call after opening or locking shows the same state, so these calls are left out.
     for call in CALLS.iter().filter(|call| !["openat", "flock"].contains(call)) {
         for when in 1.. {
             let (place, at) = (Place::new(), format!("{args}, killed at {call} number {when}"));
@@ -151,7 +152,7 @@ fn complete_killed_at_each_call() {
     });
 }
 
-/// Killed at one call after the other in one place: each finds what the ones before it left.
+/// The command is killed at one call after the other in one place. Each run finds what the earlier ones left.
 #[test]
 fn complete_killed_again_and_again() {
     if !can_trace() {

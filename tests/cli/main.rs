@@ -1,4 +1,4 @@
-//! Promises about the command `runledger`, each call of which is a process of its own.
+//! Promises about the command `runledger`. Each call of it is a process of its own.
 
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
@@ -21,7 +21,9 @@ mod cost;
 mod doctor;
 mod door;
 mod export;
+mod golden;
 mod governance;
+mod help;
 mod killed;
 mod metrics;
 mod pipe;

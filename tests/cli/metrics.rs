@@ -1,4 +1,4 @@
-//! `runledger metrics` derives the seven metrics of a production, in tables and in JSON.
+//! `runledger metrics` computes the seven metrics of a production, in tables and in JSON.
 
 use crate::commands::{Output, Place, lines};
 use crate::production::{execution, generation, production, usd};
@@ -35,8 +35,8 @@ fn a_run_and_a_time_choose_the_executions() {
     assert_eq!(executions("--run run-1 --since 2026-11-20T12:30:00Z"), "executions: 1");
 }
 
-/// The runs that a run started come with it only when they are asked for, and then those that these started too; a circle
-/// of runs ends.
+/// The runs that a run started are included only on request, and then also those that these started. A cycle of runs
+/// ends.
 #[test]
 fn child_runs_are_chosen_when_they_are_asked_for() {
     let of = |id, run: &str, parent: Option<&str>| {
@@ -44,7 +44,7 @@ fn child_runs_are_chosen_when_they_are_asked_for() {
         (record.run.run_id, record.run.parent_run_id) = (Some(run.into()), parent.map(Into::into));
         record
     };
-    // A child ends before what started it.
+    // A child ends before the run that started it.
     let place = place(&[
         of(1, "grandchild", Some("child")),
         of(2, "child", Some("run-1")),
@@ -62,22 +62,7 @@ fn child_runs_are_chosen_when_they_are_asked_for() {
 
 #[test]
 fn of_nothing_everything_is_unknown() {
-    let nothing = "\
-executions: 0
-
-shot type  shots  regens  a shot  untold  known  failed  rate  high risk
-all            0       -       -       0      0       0     -
-
-drift  times  share
-
-scene  execs  usd  unpriced
-
-tier  times  share
-
-model  known  failed  rate  unknown
-
-qc violation  times  share
-";
+    let nothing = "No execution matches. `runledger list` shows the last ones.\n";
     assert_eq!(metrics(&place(&[]), ""), nothing);
     assert_eq!(metrics(&place(&production()), "--since 2027-01-01"), nothing);
     assert_eq!(
@@ -101,7 +86,7 @@ fn lines_that_are_no_records_are_named_and_counted() {
     assert!(stderr.lines().count() == 2 && stderr.contains("line 3"), "{stderr}");
 }
 
-/// Names from agents must neither move the cursor nor widen a table, and numbers of any size stay in it.
+/// Names must neither move the cursor nor widen a table, and numbers of any size fit in it.
 #[test]
 fn a_table_has_at_most_80_printable_columns_whatever_the_values() {
     let nasty = "\u{1b}[2J\n|`,\"".to_owned() + &"long ".repeat(50);

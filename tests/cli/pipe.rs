@@ -1,5 +1,5 @@
-//! `runledger pipe` answers each line once its record is durable, in the order of the lines; what is no record is refused
-//! with its reasons and leaves nothing behind.
+//! `runledger pipe` answers each line once its record is durable, in the order of the lines. A line that is not a
+//! record is refused with its reasons and changes nothing.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -11,19 +11,19 @@ use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, Ledger, LedgerReader, Uuid};
 use serde_json::{Value, json};
 
-/// What no record can do without.
+/// The required fields of a record.
 const SHORTEST: &str = r#""skill_name":"s","skill_version":"1","timestamp_start":"2026-02-14T14:23:00Z","timestamp_end":"2026-02-14T14:23:05Z""#;
 
 fn spawn(place: &Place, command: &mut Command) -> Running {
     Running::spawn(command.current_dir(place.directory.path()))
 }
 
-/// The two ends of its pipes.
+/// The two ends of the command's pipes.
 fn ends(pipe: &mut Running) -> (ChildStdin, BufReader<ChildStdout>) {
     (pipe.child.stdin.take().unwrap(), BufReader::new(pipe.child.stdout.take().unwrap()))
 }
 
-/// What the command answers to all of `input`.
+/// Returns the answer of the command to all of `input`.
 fn pipe(place: &Place, input: impl AsRef<[u8]> + Send) -> Output {
     fed(spawn(place, command().arg("pipe")), input)
 }
@@ -32,7 +32,7 @@ fn fed(mut pipe: Running, input: impl AsRef<[u8]> + Send) -> Output {
     let (mut stdin, mut output) = ends(&mut pipe);
     let mut stdout = String::new();
     std::thread::scope(|scope| {
-        // A pipe that ends before its input is looked at for why.
+        // If the command ends before it has read its input, the cause must be visible.
         scope.spawn(move || _ = stdin.write_all(input.as_ref()));
         output.read_to_string(&mut stdout).unwrap();
     });
@@ -48,7 +48,7 @@ fn in_ledger(place: &Place) -> Vec<ExecutionMetrics> {
     LedgerReader::open(place.ledger()).unwrap().records().map(Result::unwrap).collect()
 }
 
-/// So many records with ids from 1 on.
+/// Returns so many records with ids from 1 on.
 fn many(count: u128) -> Vec<ExecutionMetrics> {
     (1..=count).map(|id| record(id, "s", "2026-02-14T14:23:00Z", Some(1), Status::Success)).collect()
 }
@@ -85,7 +85,7 @@ fn many_lines_in_flight_are_answered_one_for_one() {
     assert_eq!(in_ledger(&place), records);
 }
 
-/// Nobody waits for a batch to fill, nor for the rest of a line.
+/// An answer waits neither for a batch to fill nor for the rest of a line.
 #[test]
 fn a_line_is_answered_before_the_next_one_comes() {
     let (place, records) = (Place::empty(), many(3));
@@ -125,13 +125,19 @@ fn what_is_no_record_is_refused_with_its_reasons_and_its_line_and_nothing_is_wri
     assert_eq!(
         answers(&pipe(&place, input.concat()).answer(1)),
         [
-            malformed(1, "read a record from JSON: expected ident at column 2"),
-            malformed(4, "read a record from JSON: expected a JSON object, found a list"),
-            malformed(5, "read a record from JSON: missing field `skill_name`"),
-            malformed(6, "read a record from JSON: invalid type: string \"s\", expected a JSON object at column 3"),
+            malformed(1, "cannot read a record from JSON: expected ident at column 2"),
+            malformed(4, "cannot read a record from JSON: expected a JSON object, found a list"),
+            malformed(5, "cannot read a record from JSON: missing field `skill_name`"),
+            malformed(
+                6,
+                "cannot read a record from JSON: invalid type: string \"s\", expected a JSON object at column 3"
+            ),
             malformed(7, "invalid utf-8 sequence of 1 bytes from index 16"),
-            malformed(8, "read a record from JSON: duplicate field `skill_name` at column 130"),
-            malformed(9, "read a record from JSON: invalid type: null, expected a formatted UUID string at column 20"),
+            malformed(8, "cannot read a record from JSON: duplicate field `skill_name` at column 130"),
+            malformed(
+                9,
+                "cannot read a record from JSON: invalid type: null, expected a formatted UUID string at column 20"
+            ),
             invalid(10, &["skill_name: expected a name, found \"\"", "confidence_score: expected 0 to 1, found 2"]),
             invalid(
                 11,
@@ -160,7 +166,7 @@ fn a_refused_line_keeps_no_other_out() {
 fn a_line_that_is_too_long_is_refused_and_the_next_one_is_read() {
     let (place, records) = (Place::empty(), many(2));
     let too_long = format!("{{\"skill_name\":\"{}\"}}\n", "x".repeat(3 * PAYLOAD_BYTES_MAX));
-    // So long as a line may be, and yet no record: blanks.
+    // The line has the maximum length, but contains only blanks.
     let longest = " ".repeat(PAYLOAD_BYTES_MAX - 1) + "x\n";
     let input = [lines(&records[..1]), too_long, longest, lines(&records[1..]), "y".repeat(PAYLOAD_BYTES_MAX + 1)];
     let found = answers(&pipe(&place, input.concat()).answer(1));
@@ -199,7 +205,7 @@ fn whether_it_succeeded_follows_from_its_status() {
     assert_eq!(found, [(Some(true), Some(false)), (Some(false), Some(true)), unknown, unknown, unknown]);
 }
 
-/// Killed at moments that nothing chooses: the answers that have come are true.
+/// The command is killed at random moments. The answers so far are true.
 #[test]
 fn what_was_answered_is_there_after_kill_9() {
     for answers_read in [1, 100, 777, 2000] {
@@ -228,12 +234,12 @@ fn when_nobody_reads_the_answers_it_ends_in_silence() {
     let (mut input, output) = ends(&mut pipe);
     drop(output);
     input.write_all(lines(&many(1)).as_bytes()).unwrap();
-    // Its input stays open: the answer that it cannot give ends it.
+    // Its input stays open. The command ends because it cannot write its answer.
     assert_eq!(pipe.end(), (Some(0), String::new()));
     assert_eq!(in_ledger(&place).len(), 1);
 }
 
-/// Another process keeps the ledger's lock for longer than the pipe waits.
+/// Another process holds the ledger's lock for longer than the pipe waits.
 #[test]
 fn what_the_ledger_does_not_take_in_time_is_answered_as_spilled_and_comes_back() {
     let (place, records) = (Place::empty(), many(3));
@@ -251,7 +257,7 @@ fn what_the_ledger_does_not_take_in_time_is_answered_as_spilled_and_comes_back()
     let spilled: Value = serde_json::from_str(&ask(&records[1])).unwrap();
     lock.unlock().unwrap();
     let reason = format!(
-        "acquire the lock: {}: other processes held it at every attempt for 1000 ms",
+        "cannot acquire the lock: {}: other processes held it at every attempt for 1000 ms",
         std::fs::canonicalize(place.path("logs/execution_metrics.ledger/lock")).unwrap().display()
     );
     let id = records[1].execution_id;
@@ -265,7 +271,7 @@ fn what_the_ledger_does_not_take_in_time_is_answered_as_spilled_and_comes_back()
     assert_eq!(in_ledger(&place), [0, 2, 1].map(|at: usize| records[at].clone()));
 }
 
-/// They are appended together, and go to as many segments as they need.
+/// The records are appended together, to as many segments as they need.
 #[cfg(target_os = "linux")]
 #[test]
 fn under_a_limit_of_file_sizes_every_record_that_fits_a_file_is_durable() {
@@ -306,7 +312,7 @@ fn under_a_limit_of_file_sizes_every_record_that_fits_a_file_is_durable() {
     assert!(segments.all(|segment| segment.unwrap().metadata().unwrap().len() <= LIMIT));
 }
 
-/// It is longer than the process may make a file.
+/// The record is larger than the file size limit of the process.
 #[cfg(target_os = "linux")]
 #[test]
 fn what_can_be_written_nowhere_is_answered_as_lost() {
@@ -316,7 +322,7 @@ fn what_can_be_written_nowhere_is_answered_as_lost() {
     limited.arg("--fsize=1200000").arg(env!("CARGO_BIN_EXE_runledger")).arg("pipe");
     let mut pipe = spawn(&place, &mut limited);
     let (mut input, mut output) = ends(&mut pipe);
-    // One by one: those that are written together share what becomes of them.
+    // They are sent one by one, because records that are written together have the same outcome.
     let told = records.iter().map(|record| {
         input.write_all(lines(std::slice::from_ref(record)).as_bytes()).unwrap();
         let mut answer = String::new();

@@ -1,5 +1,5 @@
-//! `runledger price` answers each line with an exact cost or with why there is none; `cost explain` shows the sum;
-//! `prices` makes tables and tells their age.
+//! `runledger price` answers each line with an exact cost or with the reason why there is none. `cost explain` shows
+//! the sum, and `prices` makes tables and reports their age.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use runledger::metrics::{Call, Status};
 use runledger::{Options, Skill, Timestamp, Usage};
 use serde_json::{Value, json};
 
-/// What `runledger price` with the arguments answers to the lines.
+/// Returns the answer of `runledger price` with the arguments to the lines.
 fn price(place: &Place, args: &[&str], lines: &str) -> Output {
     std::fs::write(place.path("in"), lines).unwrap();
     let stdin = std::fs::File::open(place.path("in")).unwrap();
@@ -128,7 +128,7 @@ fn a_line_that_cannot_be_priced_says_why_and_the_next_is_answered() {
     );
     for (place, text) in [
         (1, "cache_read_tokens: expected at most input_tokens = 100, found 200"),
-        (2, "price the usage of \"gpt-4\": the table has no cache_write price for 20 cache_write_tokens"),
+        (2, "cannot price the usage of \"gpt-4\": the table has no cache_write price for 20 cache_write_tokens"),
         (4, "usage.input_tokens: expected a whole number, found 1.5"),
         (6, "found \"audio_ms\""),
         (7, "usage: expected what was used, found nothing"),
@@ -149,7 +149,7 @@ fn each_question_is_answered_before_the_next_is_asked() {
         answers.read_line(&mut answer).unwrap();
         assert!(answer.starts_with(r#"{"usd":"0.00000075""#), "{answer}");
     }
-    // Who has enough answers goes away: that is no failure.
+    // A caller that has enough answers closes the pipe, which is not an error.
     drop(answers);
     let _ = writeln!(questions, "{}", line("gpt-4", r#""input_tokens":1"#, ""));
     drop(questions);
@@ -180,12 +180,12 @@ fn a_file_of_ones_own_counts_before_the_bundle() {
     std::fs::write(place.path("own.json"), OWN.replace("\"24\"", "\"dear\"")).unwrap();
     assert_eq!(
         price(&place, &["--prices", "own.json"], &lines).complaint(2),
-        "runledger: read prices: own.json: read a price table: line 2 (byte 153): expected a price of at least 0 with at \
+        "runledger: cannot read a price table: own.json: line 2 (byte 153): expected a price of at least 0 with at \
          most 6 decimals, found \"dear\"\n"
     );
     assert_eq!(
         price(&place, &["--prices", "none.json"], &lines).complaint(2),
-        "runledger: read prices: none.json: No such file or directory (os error 2)\n"
+        "runledger: cannot read prices: none.json: No such file or directory (os error 2)\n"
     );
 }
 
@@ -228,7 +228,7 @@ table: genai-prices 0.2.3; tier: Standard
     let unknown = place.run(["cost", "explain", "gpt-4oo"]).complaint(2);
     assert_eq!(
         unknown,
-        "runledger: price the unknown model \"gpt-4oo\", nearest known names: gpt-4o; gpt-4; gpt-4.1\n"
+        "runledger: cannot price the unknown model \"gpt-4oo\", nearest known names: gpt-4o; gpt-4; gpt-4.1\n"
     );
 }
 
@@ -248,7 +248,7 @@ fn an_execution_is_priced_again_at_the_time_of_its_calls() {
     assert_eq!(told[2], "input  1000000       10  1,000,000   10");
     assert_eq!(told[4], "openai/o3: standard prices at 2025-06-09T12:00:00.000Z, input of any size");
     assert_eq!(told[6], "call 2 of house-model: recorded 0.5 USD (reported, -)");
-    assert!(told[7].starts_with("now: price the unknown model \"house-model\""), "{text}");
+    assert!(told[7].starts_with("now: cannot price the unknown model \"house-model\""), "{text}");
     let json = place.run(["cost", "explain", "--execution", &id, "--json"]).answer(0);
     let calls: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(
@@ -264,7 +264,7 @@ fn an_execution_is_priced_again_at_the_time_of_its_calls() {
     let text = place.run(["cost", "explain", "--execution", &id]).answer(0);
     assert!(text.starts_with("call 1 of o3: recorded 10 USD (computed, genai-prices 0.2.3)\n"), "{text}");
 
-    // Of an execution that lists no calls, the whole is one.
+    // An execution that lists no calls is explained as one call.
     let whole = Place::with(&[{
         let mut one = record(7, "draw", "2026-02-14T14:23:00Z", Some(1), Status::Success);
         one.set_usage("gpt-4", &Usage::new(1_000, 500));
@@ -293,7 +293,7 @@ fn a_table_of_another_project_is_imported_and_what_is_left_out_is_told() {
     assert_eq!(to_stdout.stdout, std::fs::read_to_string(place.path("own.json")).unwrap());
     assert_eq!(
         import("--out own.json").complaint(2),
-        "runledger: write the prices: own.json: File exists (os error 17)\n"
+        "runledger: cannot write the prices: own.json: File exists (os error 17)\n"
     );
     let lines = line("gpt-4", r#""input_tokens":1000"#, "");
     let answer: Value = serde_json::from_str(&price(&place, &["--prices", "own.json"], &lines).answer(0)).unwrap();

@@ -1,5 +1,5 @@
-//! What holds for every command, found by the help of each: its examples work, it takes `--ledger` and `RUNLEDGER_PATH`
-//! and `--json`, it never writes an escape sequence, and it ends in silence when nobody reads it.
+//! These promises hold for every command, found by the help. The examples work, each command takes `--ledger`,
+//! `RUNLEDGER_PATH` and `--json`, writes no escape sequence without colours, and ends silently if its output is closed.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
@@ -12,52 +12,54 @@ use crate::commands::{Output, Place, command, examples, output, record, records,
 use runledger::metrics::Status;
 use serde_json::Value;
 
-/// What answers with another program's text, whatever is asked.
-const NOT_IN_JSON: [&str; 3] = ["completions", "export csv", "export markdown"];
+/// The commands whose answer is always in another format.
+const NOT_IN_JSON: [&str; 4] = ["completions", "export csv", "export markdown", "man"];
 
-/// The script behind what it names and nobody has here: programs that take what they are given, an execution in flight.
+/// Returns the script behind definitions of the programs and the id that the examples use.
 fn with_named(script: &str) -> String {
     let id = "id=$(command runledger start --agent agent-research | jq -r .execution_id)";
     let id = if script.contains("\"$id\"") { id } else { "" };
-    format!("duckdb() {{ cat > /dev/null; }}\nnotify() {{ :; }}\npublish() {{ :; }}\n{id}\n{script}")
+    format!(
+        "duckdb() {{ cat > /dev/null; }}\nman() {{ cat > /dev/null; }}\nnotify() {{ :; }}\npublish() {{ :; }}\n{id}\n{script}"
+    )
 }
 
-/// Before an example runs: what a call of the command in it becomes.
+/// Calls of the command in an example stay as they are.
 const AS_IT_IS: &str = "";
-/// Its answer goes to a file too, and is asked for in JSON.
+/// Each call is asked for JSON, and its answer is also written to a file.
 const IN_JSON: &str = r#"
 runledger() {
     case " $* " in *" --json "*) ;; *) set -- --json "$@" ;; esac
     command runledger "$@" | tee -a answers
 }
 "#;
-/// Its answer goes to a pipe that nobody reads, and its exit code to a file.
+/// Each answer goes to a pipe that is not read, and the exit code to a file.
 const UNREAD: &str = r#"
 exec 3>&1 >/dev/null
 runledger() { command runledger "$@" >&3; echo $? >> codes; }
 "#;
 
-/// A command, with the examples of its help: each a piece of shell.
+/// A command, with the examples of its help as shell scripts.
 struct Documented {
     name: String,
     help: String,
     examples: Vec<String>,
 }
 
-/// Every command that the help names, and those below it.
+/// Returns every command in the help, and the commands below it.
 fn documented() -> Vec<Documented> {
     fn collect(name: &str, found: &mut Vec<Documented>) {
         let help =
             |columns| output(command().env("COLUMNS", columns).args(name.split_whitespace()).arg("--help")).answer(0);
         let (help, in_80_columns) = (help("100"), help("80"));
-        for command in section(&help, "Commands:").filter_map(|line| line.strip_prefix("  ")) {
+        for command in commands_of(&help).filter_map(|line| line.strip_prefix("  ")) {
             let word = command.split(' ').next().unwrap();
-            // Those of `pg` need a server: `cli_pg` runs them.
+            // The commands of `pg` need a server. The tests of PostgreSQL run their examples.
             if !matches!(word, "" | "help" | "pg") {
                 collect(format!("{name} {word}").trim_start(), found);
             }
         }
-        // An example is copied from a terminal, whose lines are broken.
+        // An example is copied from a terminal, which may break lines.
         found.push(Documented { name: name.to_owned(), examples: examples(&in_80_columns), help });
     }
     let mut found = Vec::new();
@@ -66,7 +68,15 @@ fn documented() -> Vec<Documented> {
     found
 }
 
-/// A ledger, and the files that the examples name: a copy of one that is made once.
+/// Returns the lines of a help that begin with a command. The help of `runledger` itself has them in groups.
+fn commands_of(help: &str) -> impl Iterator<Item = &str> {
+    GROUPS.iter().chain(&["Commands:"]).flat_map(|heading| section(help, heading))
+}
+
+/// The headings of the commands in the help of `runledger`.
+const GROUPS: [&str; 5] = ["Record:", "Ask:", "Judge:", "Share:", "Maintain:"];
+
+/// Returns a copy of a ledger, and of the files that the examples name. The original is made once.
 fn place() -> Place {
     static MADE: LazyLock<Place> = LazyLock::new(make);
     let place = Place::empty();
@@ -111,7 +121,7 @@ fn make() -> Place {
     place
 }
 
-/// Runs an example in the place, behind `before`. One that would follow for ever is ended after a while.
+/// Runs an example in the place, after `before`. An example that follows without an end is stopped after a second.
 fn run(place: &Place, before: &str, example: &str, stdout: impl Into<Stdio>) -> Output {
     let script = format!("{before}\n{}", with_named(&example.replace("/mnt/", "")));
     let mut bash = Command::new("timeout");
@@ -135,7 +145,7 @@ fn follows(example: &str) -> bool {
     example.split_whitespace().any(|word| matches!(word, "-f" | "--follow"))
 }
 
-/// As [`run`]; the answer is yes or no.
+/// Like [`run`], but fails unless the exit code is 0 or 1.
 fn run_well(place: &Place, before: &str, example: &str) -> Output {
     let output = run(place, before, example, Stdio::piped());
     assert!(matches!(output.code, Some(0 | 1)), "{example}: {output:?}");
@@ -159,35 +169,43 @@ fn a_help_begins_with_what_is_the_commands_own() {
     let help = output(command().env("COLUMNS", "80").args(["start", "--help"])).answer(0);
     assert_eq!(
         help,
-        r#"Start an execution, which a later call of `complete` ends
+        r#"Start an execution that a later `complete` ends
 
-It is in flight until `complete` ends it, whatever becomes of this process and
-of others. The answer is JSON, on one line with --json; its execution_id is what
-`progress` and `complete` take. If it could not be started, the answer has
-"success": false and says why in "error".
+The execution stays in flight until `complete` ends it, even if this process and
+others end. Inside `runledger run`, it belongs to that execution.
 
-Within `runledger run` it belongs to that execution.
+Prints one JSON object, on one line with --json. Its execution_id is the
+argument of `progress` and `complete`. If the execution cannot be started, the
+object has "success": false, and "error" says why.
 
 Usage: runledger start [OPTIONS] --agent <NAME>
 
 Options:
       --agent <NAME>
-          The agent; the record's skill has its name too
+          The name of the agent, which is also the name of the record's skill
 
       --description <TEXT>
-          The task in words
+          The task, in words
 
       --session-id <ID>
-          The session; if left out or empty, an id of its own
+          The id of the session [default: a new id]
 
       --metadata <JSON>
-          Anything else, as a JSON object: the record's tags
+          Anything else, as a JSON object. It becomes the record's tags
+
+      --color <WHEN>
+          When to colour levels and statuses. `auto` means on a terminal; it
+          respects NO_COLOR and CLICOLOR_FORCE
+          
+          [default: auto]
+          [possible values: auto, always, never]
 
       --json
-          Answer in JSON; errors and warnings too
+          Print the answer, errors and warnings as JSON
 
       --ledger <PATH>
-          The ledger's file; a command that records makes it
+          The file of the ledger. A command that records creates it if it does
+          not exist
           
           [env: RUNLEDGER_PATH]
           [default: logs/execution_metrics.jsonl]
@@ -202,7 +220,7 @@ Example: start an execution and keep its id
     );
 }
 
-/// bash takes the script, and completes commands, options and values by it.
+/// bash accepts the script, and completes commands, options and values with it.
 #[test]
 fn bash_completes_what_the_command_takes() {
     let place = Place::empty();
@@ -217,7 +235,7 @@ fn bash_completes_what_the_command_takes() {
             "source <(runledger completions bash)\nread -ra COMP_WORDS <<< '{words}'\n\
              [[ '{words}' == *' ' ]] && COMP_WORDS+=('')\nCOMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
              _runledger runledger \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"\n\
-             printf '%s\\n' \"${{COMPREPLY[@]}}\" | grep -v '^-[^-]*$\\|^--json\\|^--ledger\\|^--help'"
+             printf '%s\\n' \"${{COMPREPLY[@]}}\" | grep -v '^-[^-]*$\\|^--color\\|^--json\\|^--ledger\\|^--help'"
         );
         let output = run(&place, AS_IT_IS, &script, Stdio::piped());
         assert_eq!(output.stdout.split_whitespace().collect::<Vec<_>>().join(" "), completed, "{output:?}");
@@ -273,7 +291,7 @@ fn every_command_ends_in_silence_when_nobody_reads_it() {
             drop(reader);
             let output = run(&place, UNREAD, &script, unread);
             let complaint =
-                output.stderr.lines().find(|line| line.contains("write the output") || line.contains("panic"));
+                output.stderr.lines().find(|line| line.contains("cannot write the output") || line.contains("panic"));
             assert_eq!(complaint, None, "{script}");
             let codes = std::fs::read_to_string(place.path("codes")).unwrap();
             let silent = codes.lines().count() > 1 && codes.lines().all(|code| code == "0");
@@ -282,15 +300,17 @@ fn every_command_ends_in_silence_when_nobody_reads_it() {
     }
 }
 
-/// On a terminal, where colours are asked for: help, complaints and answers.
+/// The commands run on a terminal, where NO_COLOR wins over all other variables. The outputs are help, errors and
+/// answers.
 #[test]
-fn no_command_writes_an_escape_sequence() {
+fn without_colours_no_command_writes_an_escape_sequence() {
     for Documented { name, examples, .. } in documented() {
         for example in examples {
             let place = place();
             // jq has colours of its own.
             let example = example.replace("jq ", "jq -M ");
-            let script = format!("runledger {name} --help\nrunledger {name} --no-such-option\n{example}");
+            let script =
+                format!("export NO_COLOR=1\nrunledger {name} --help\nrunledger {name} --no-such-option\n{example}");
             std::fs::write(place.path("script"), with_named(&script)).unwrap();
             let on_terminal = if follows(&example) { "timeout 1 bash script" } else { "bash script" };
             let output = run(&place, AS_IT_IS, &format!("script -q -c '{on_terminal}' typescript"), Stdio::null());
@@ -304,12 +324,12 @@ fn no_command_writes_an_escape_sequence() {
 
 #[test]
 fn an_answer_to_a_full_disk_is_no_answer() {
-    for name in ["list", "tail", "verify", "head", "cost", "quota", "baseline", "doctor", "completions bash"] {
+    for name in ["list", "tail", "verify", "head", "cost", "quota", "baseline", "doctor", "completions bash", "man"] {
         let place = place();
         let full = File::options().write(true).open("/dev/full").unwrap();
         let mut command = command();
         command.current_dir(place.directory.path()).args(name.split(' ')).stdout(full);
         let complaint = output(&mut command).complaint(2);
-        assert_eq!(complaint, "runledger: write the output: No space left on device (os error 28)\n", "{name}");
+        assert_eq!(complaint, "runledger: cannot write the output: No space left on device (os error 28)\n", "{name}");
     }
 }

@@ -1,5 +1,5 @@
-//! `runledger quota` tells what is left of each quota: exact dollars, counts, and what is unknown, of the limits that come
-//! with it and of one's own.
+//! `runledger quota` reports what is left of each quota: exact dollars, counts, and unknown amounts, for the bundled
+//! limits and for the user's own.
 
 use std::path::PathBuf;
 
@@ -13,16 +13,16 @@ fn quota_without_a_journal_is_unused_and_makes_none() {
     let place = Place::empty();
     let table = place.run(["quota"]).answer(0);
     let mut rows = table.lines();
-    assert_eq!(rows.next(), Some("api                     limit consumed held remaining   % resets (UTC)     level"));
+    assert_eq!(rows.next(), Some("api            unit     limit consumed held remaining   % resets (UTC)     level"));
     let without_reset =
         |row: &str| format!("{}{}", &row[..row.len() - 22], row.split_whitespace().next_back().unwrap());
     assert_eq!(
         rows.map(without_reset).collect::<Vec<_>>(),
         [
-            "github-rest              5000        0    0      5000 0.0 GREEN",
-            "github-rest-unauthen…      60        0    0        60 0.0 GREEN",
-            "openai-free           3500000        0    0   3500000 0.0 GREEN",
-            "openai-gpt4            100000        0    0    100000 0.0 GREEN",
+            "github-rest    calls     5000        0    0      5000 0.0 GREEN",
+            "github-rest-u… calls       60        0    0        60 0.0 GREEN",
+            "openai-free    tokens 3500000        0    0   3500000 0.0 GREEN",
+            "openai-gpt4    tokens  100000        0    0    100000 0.0 GREEN",
         ]
     );
     assert_eq!(place.files(), Vec::<PathBuf>::new());
@@ -34,8 +34,8 @@ fn quota_tells_what_is_consumed_and_held() {
     let now = now();
     let quota =
         Quota::open(place.path("logs/quota.jsonl"), QuotaOptions::new(std::sync::Arc::new(move || now))).unwrap();
-    quota.record_consumption("openai-free", 2_800_000).unwrap();
-    let Grant::Held(hold) = quota.reserve("openai-free", 100_000).unwrap() else { panic!("denied") };
+    quota.record_consumption("openai-free", Some(2_800_000)).unwrap();
+    let Grant::Held(hold) = quota.reserve("openai-free", Some(100_000)).unwrap() else { panic!("denied") };
     let before = place.files();
     let status = place.run(["quota", "openai-free", "--json"]).json();
     let told = ["consumed", "held", "remaining", "pct_used", "warning_level"].map(|key| status[key].clone());
@@ -46,7 +46,7 @@ fn quota_tells_what_is_consumed_and_held() {
     let minute = resets_at.to_string()[..16].replace('T', " ");
     assert_eq!(
         table.lines().nth(1),
-        Some(format!("openai-free  3500000   2800000  100000     600000  80.0  {minute}  RED").as_str())
+        Some(format!("openai-free tokens 3500000  2800000 100000    600000 80.0 {minute} RED").as_str())
     );
     assert_eq!(place.run(["quota", "--json"]).answer(0).lines().count(), 4);
     assert_eq!(place.files(), before);
@@ -59,7 +59,7 @@ const OWN_LIMITS: &str = r#"[
   {"api": "openai-gpt4", "limit": 7, "unit": "tokens", "period": "month", "source": "us", "as_of": "2026-03-01", "unknown": "allow"}
 ]"#;
 
-/// A table as it stands, without the times in it.
+/// Returns the words of a table without its times.
 fn without_times(table: &str) -> Vec<String> {
     let time = |word: &str| word.len() > 4 && word.bytes().all(|byte| byte.is_ascii_digit() || b"-:".contains(&byte));
     let words = |line: &str| line.split_whitespace().filter(|word| !time(word)).collect::<Vec<_>>().join(" ");
@@ -74,16 +74,16 @@ fn quota_tells_exactly_what_is_left_of_budgets_and_counts_what_is_unknown() {
     let unused = place.run(["quota", "anthropic", "--limits", "limits.json", "--json"]).json();
     assert_eq!((&unused["limit"], &unused["consumed"]), (&json!(25.5), &json!(0)));
     let now = now();
-    let mut options = QuotaOptions::new(std::sync::Arc::new(move || now));
-    options.limits = quota::Limits::from_json(OWN_LIMITS).unwrap();
+    let limits = quota::Limits::from_json(OWN_LIMITS).unwrap();
+    let options = QuotaOptions::new(std::sync::Arc::new(move || now)).limits(limits);
     let quota = Quota::open(place.path("logs/quota.jsonl"), options).unwrap();
     let (small, large) =
         (quota.budget("anthropic").unwrap(), quota.budget("a-budget-with-a-rather-long-name").unwrap());
-    small.record_consumption(usd("3.046875000001")).unwrap();
+    small.record_consumption(Some(usd("3.046875000001"))).unwrap();
     let Grant::Held(hold) = small.reserve(None).unwrap() else { panic!("denied") };
-    large.record_consumption(usd("5111.111111111111")).unwrap();
+    large.record_consumption(Some(usd("5111.111111111111"))).unwrap();
     large.record_consumption(None).unwrap();
-    let Grant::Held(held) = large.reserve(usd("1234.123456789012")).unwrap() else { panic!("denied") };
+    let Grant::Held(held) = large.reserve(Some(usd("1234.123456789012"))).unwrap() else { panic!("denied") };
     quota.record_consumption("openai-gpt4", None).unwrap();
 
     let table = place.run(["quota", "--limits", "limits.json"]).answer(0);
@@ -92,7 +92,7 @@ fn quota_tells_exactly_what_is_left_of_budgets_and_counts_what_is_unknown() {
     assert_eq!(
         without_times(own),
         [
-            "7 0 0 7 0.0 GREEN",
+            "tokens 7 0 0 7 0.0 GREEN",
             "calls of openai-gpt4: amount unknown 1, assumed 0",
             "",
             "budget (usd) consumed held remaining % level",
@@ -108,7 +108,12 @@ fn quota_tells_exactly_what_is_left_of_budgets_and_counts_what_is_unknown() {
     let amounts = r#""limit":25.5,"unit":"usd","period":"month","consumed":3.046875000001,"held":0.25,"remaining":22.203124999999,"#;
     assert!(json.contains(&format!("{amounts}\"unknown\":0,\"assumed\":1,")), "{json}");
     // Of the bundled limits nothing is known there.
-    assert!(place.run(["quota", "anthropic"]).complaint(2).contains("find the unknown limit \"anthropic\""));
+    assert!(
+        place
+            .run(["quota", "anthropic"])
+            .complaint(2)
+            .contains("cannot find the limit \"anthropic\" among the known ones")
+    );
     drop((hold, held));
 }
 
@@ -116,16 +121,16 @@ fn quota_tells_exactly_what_is_left_of_budgets_and_counts_what_is_unknown() {
 fn limits_that_cannot_be_read_are_named_with_their_line() {
     let place = Place::empty();
     let complaint = || place.run(["quota", "--limits", "own.json"]).complaint(2);
-    assert_eq!(complaint(), "runledger: read the limits: own.json: No such file or directory (os error 2)\n");
+    assert_eq!(complaint(), "runledger: cannot read the limits: own.json: No such file or directory (os error 2)\n");
     std::fs::write(place.path("own.json"), OWN_LIMITS.replace("25.50", "0.0000000000001")).unwrap();
     assert_eq!(
         complaint(),
-        "runledger: read the limits: own.json: read a table of limits: line 2 (byte 4): limit: expected US dollars above \
-         0 and up to 18446744.073709551615, with at most 12 decimals, found 0.0000000000001\n"
+        "runledger: read the limits: own.json: cannot read a table of limits: line 2 (byte 4): limit: found 0.0000000000001; \
+         expected US dollars above 0 and up to 18446744.073709551615, with at most 12 decimals\n"
     );
 }
 
-/// The file of limits that the help shows is one.
+/// The file of limits in the help is valid.
 #[test]
 fn the_limits_in_the_help_can_be_read() {
     let help = output(command().args(["quota", "--help"])).answer(0);
@@ -146,6 +151,6 @@ fn now() -> i64 {
 fn quota_of_an_unknown_api_names_the_known_ones() {
     assert_eq!(
         Place::empty().run(["quota", "openai"]).complaint(2),
-        "runledger: find the unknown limit \"openai\", known names: github-rest; github-rest-unauthenticated; openai-free; openai-gpt4\n"
+        "runledger: cannot find the limit \"openai\" among the known ones: github-rest; github-rest-unauthenticated; openai-free; openai-gpt4\n"
     );
 }

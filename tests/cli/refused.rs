@@ -1,4 +1,5 @@
-//! Promise: what the command cannot use is refused before anything is run or written, and the place of a mistake is said.
+//! Promise: input that the command cannot use is refused before anything is run or written, and the error names the
+//! place of the mistake.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -56,7 +57,7 @@ fn a_name_of_nothing_is_refused_before_anything_runs() {
     assert_eq!(LedgerReader::open(place.ledger()).unwrap().records().count(), 0);
 }
 
-/// The column counts bytes from 1, and `line` the lines of the input.
+/// The column counts bytes from 1, and `line` counts the lines of the input.
 #[test]
 fn a_line_of_the_pipe_with_a_key_twice_is_refused_with_its_place() {
     let place = Place::empty();
@@ -65,7 +66,7 @@ fn a_line_of_the_pipe_with_a_key_twice_is_refused_with_its_place() {
     let good = format!("{{{RECORD},\"tags\":{{\"a\":{{\"a\":1}}}}}}");
     let found = answers(fed(&place, &["pipe"], &[good, tags.clone(), unknown.clone()].join("\n")), 1);
     let refused = |line: u64, key: &str, column: usize| {
-        let reason = format!("read a record from JSON: duplicate key \"{key}\" at column {column}");
+        let reason = format!("cannot read a record from JSON: duplicate key \"{key}\" at column {column}");
         json!({"execution_id": null, "seq": null, "answer": "refused", "line": line, "kind": "malformed", "reasons": [reason]})
     };
     assert_eq!(found[0]["answer"], "durable");
@@ -107,28 +108,28 @@ fn a_file_with_a_key_twice_is_refused() {
         (
             "verify --head file",
             twice.as_str(),
-            format!("read a head: file: duplicate key \"note\" at line 2 column {column}"),
+            format!("cannot read a head: file: duplicate key \"note\" at line 2 column {column}"),
         ),
         (
             "policy file",
             r#"{"gate": {}, "gate": {}}"#,
-            "read a policy: file: read a policy: duplicate field `gate` at line 1 column 19".to_owned(),
+            "cannot read a policy: file: duplicate field `gate` at line 1 column 19".to_owned(),
         ),
         (
             "quota --limits file",
             r#"[{"api": "a", "api": "b"}]"#,
-            "read the limits: file: read a table of limits: line 1 (byte 18): duplicate field `api` at line 1 column 19"
+            "cannot read a table of limits: file: line 1 (byte 18): duplicate field `api` at line 1 column 19"
                 .to_owned(),
         ),
         (
             "gate --run r --expect file",
             r#"[{"skill": "a", "skill": "b"}]"#,
-            "read what is expected: file: read what is expected: duplicate field `skill` at line 1 column 23".to_owned(),
+            "cannot read what is expected: file: read the expected executions: duplicate field `skill` at line 1 column 23".to_owned(),
         ),
         (
             "cost explain gpt-4 --input 1 --prices file",
             r#"{"version": "1", "version": "2"}"#,
-            "read prices: file: read a price table: line 1 (byte 25): duplicate field `version` at line 1 column 26"
+            "cannot read a price table: file: line 1 (byte 25): duplicate field `version` at line 1 column 26"
                 .to_owned(),
         ),
     ] {

@@ -1,4 +1,4 @@
-//! `runledger retention` says what would be kept, archived and deleted, and why; `apply` does it, and nothing else.
+//! `runledger retention` reports what would be kept, archived and deleted, and why. `apply` does exactly this.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Read once, so that no minute begins between.
+/// The clock is read once, so that no minute begins between two reads.
 static NOW_MS: LazyLock<i64> =
     LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64);
 
-/// An hour more than so many days ago, so that none of them passes during a test.
+/// Returns a time that is an hour more than so many days ago, so that no day ends during a test.
 fn days_ago(days: i64) -> Timestamp {
     Timestamp::from_unix_ms(*NOW_MS - days * DAY_MS - 3_600_000).unwrap()
 }
@@ -27,7 +27,7 @@ fn execution(id: u128, days: i64, run: &str) -> ExecutionMetrics {
     record
 }
 
-/// Segments of 45, 40 and 20 days ago, the last sealed one of today, and an active one.
+/// Returns a ledger with segments of 45, 40 and 20 days ago, one sealed today, and an active one.
 fn records() -> Vec<ExecutionMetrics> {
     let mut improved = execution(2, 45, "improved");
     improved.tags.insert("improvement".to_owned(), json!(true));
@@ -50,7 +50,7 @@ fn open(place: &Place) -> Ledger {
     Options::new().rotate_bytes(Some(1_500)).open(place.ledger()).unwrap()
 }
 
-/// The name of the log of a run, by its mode.
+/// Returns the name of the log of a run with this mode.
 fn log_name(days: i64, mode: &str) -> String {
     let started = days_ago(days).to_string();
     format!("{}_{}_{mode}-1.md", &started[..10], started[11..16].replace(':', "-"))
@@ -84,14 +84,14 @@ fn place() -> Place {
     ] {
         log(&place, days, run, status);
     }
-    // The registry's own are no run logs.
+    // The files of the registry are not run logs.
     fs::write(place.path("logs/run-logs/error-registry.md"), "# Error Registry\n").unwrap();
     fs::write(place.path("logs/run-logs/notes.md"), "# Notes\n").unwrap();
     fs::create_dir(place.path("logs/run-logs/z\u{1b}[2J")).unwrap();
     place
 }
 
-/// The golden file with the dates of today in it.
+/// Returns the golden file with current dates.
 fn expected(golden: &str) -> String {
     let mut text = golden.to_owned();
     for (days, run) in [
@@ -181,7 +181,7 @@ fn apply_does_what_the_plan_says_and_tells_it_in_the_events() {
     assert_eq!(deleted["path"], log("logs/run-logs", 45, "routine").to_str().unwrap());
     assert_eq!(deleted["reason"], "45 days old, and a routine success");
 
-    // Done again there is nothing left to do.
+    // A second call has nothing left to do.
     let again = place.run(["retention", "apply"]).answer(0);
     assert_eq!(again.lines().last(), Some("kept 9, archived 0, deleted 0"));
 }
@@ -192,7 +192,8 @@ fn verify_says_where_the_ledger_begins_and_the_archive_verifies() {
     place.run(["retention", "apply"]).answer(0);
     let here = place.run(["verify"]).answer(0);
     let archive = place.path("logs/archive/execution_metrics.jsonl");
-    let starts = format!("starts    seq 5 (no fault: the lines before it are in {})\nfaults    0\n", archive.display());
+    let starts =
+        format!("starts    seq 5 (not a fault: the lines before it are in {})\nfaults    0\n", archive.display());
     assert!(here.starts_with("lines     5\nsegments  3\n") && here.ends_with(&starts), "{here}");
     let json = place.run(["verify", "--json"]).json();
     assert_eq!(
@@ -204,22 +205,21 @@ fn verify_says_where_the_ledger_begins_and_the_archive_verifies() {
     assert_eq!(place.run(["list"]).answer(0).lines().count(), 1 + 5);
 }
 
-/// A gate says that there are lines which it does not judge, and judges them in the archive.
+/// A gate reports the lines that it does not judge. It judges them in the archive.
 #[test]
 fn a_gate_says_what_of_the_ledger_is_in_an_archive() {
     let place = place();
     place.run(["retention", "apply"]).answer(0);
     let archive = place.path("logs/archive/execution_metrics.jsonl");
     let found = place.run(["gate", "--run", "young"]);
-    let note = format!("runledger: lines up to 4 are in an archive, and not judged: {}\n", archive.display());
+    let note = format!("runledger: lines up to 4 are in an archive and are not judged: {}\n", archive.display());
     assert_eq!((found.code, found.stderr), (Some(0), note));
     assert_eq!(found.stdout, "PASS young: executions 2, in flight 0, spilled 0, reasons 0\n");
     let there = ["gate", "--run", "routine", "--ledger"].map(AsRef::as_ref).into_iter().chain([archive.as_os_str()]);
     assert_eq!(place.run(there).answer(0), "PASS routine: executions 1, in flight 0, spilled 0, reasons 0\n");
 }
 
-/// The mark of a run whose records were archived is found in the archive; without the archive it is unknown, and the log
-/// is kept.
+/// The mark of a run is found in the archive of its records. Without the archive it is unknown, and the log is kept.
 #[test]
 fn a_run_whose_records_were_archived_keeps_its_mark() {
     let place = place();
@@ -227,7 +227,7 @@ fn a_run_whose_records_were_archived_keeps_its_mark() {
     fs::rename(&logs, place.path("aside")).unwrap();
     place.run(["retention", "apply"]).answer(0);
     fs::rename(place.path("aside"), &logs).unwrap();
-    // What is left of these runs here does not say all.
+    // The remaining records of these runs are not complete.
     let ledger = open(&place);
     for (id, run) in [(10, "routine"), (11, "improved")] {
         assert!(matches!(ledger.append(&execution(id, 0, run)).unwrap(), runledger::Answer::Durable { .. }));
@@ -246,7 +246,7 @@ fn a_run_whose_records_were_archived_keeps_its_mark() {
     assert_eq!(action(&["--archive", "elsewhere"], 45, "routine"), "keep");
 }
 
-/// A line that cannot be read may have been the mark.
+/// A line that cannot be read could contain the mark.
 #[test]
 fn beside_a_line_that_is_no_record_no_success_is_called_routine() {
     let place = place();
@@ -254,13 +254,11 @@ fn beside_a_line_that_is_no_record_no_success_is_called_routine() {
     fs::write(place.ledger(), format!("no record\n{last}")).unwrap();
     let plan = place.run(["retention", "plan"]);
     assert_eq!(plan.code, Some(0));
-    assert!(plan.stderr.contains("lines that are no records, passed over: 1\n"), "{}", plan.stderr);
+    assert!(plan.stderr.contains("skipped lines that are not records: 1\n"), "{}", plan.stderr);
     let end = plan.stdout.lines().last().unwrap();
     assert_eq!(end, "to keep 10, to archive 3, to delete 0; nothing was changed");
     let routine = plan.stdout.lines().find(|line| line.contains(&log_name(45, "routine"))).unwrap();
-    assert!(
-        routine.ends_with("unknown: not all records of its run are at hand, and one may mark it as an improvement")
-    );
+    assert!(routine.ends_with("unknown: some records of its run are missing, and one may mark it as an improvement"));
 }
 
 #[test]
@@ -281,13 +279,13 @@ fn a_policy_below_30_days_is_refused_before_anything_is_done() {
     let place = place();
     let before = place.files();
     let complaint = place.run(["retention", "apply", "--min-days", "29"]).complaint(2);
-    assert_eq!(complaint, "runledger: read a retention policy: min_days: expected at least 30, found 29\n");
+    assert_eq!(complaint, "runledger: cannot read a retention policy: found min_days 29; expected at least 30\n");
     fs::write(place.path("policy.json"), r#"{"min_days": 7}"#).unwrap();
     let complaint = place.run(["retention", "apply", "--policy", "policy.json"]).complaint(2);
     assert_eq!(
         complaint,
         "runledger: read the retention policy: policy.json: \
-         read a retention policy: min_days: expected at least 30, found 7\n"
+         cannot read a retention policy: found min_days 7; expected at least 30\n"
     );
     fs::remove_file(place.path("policy.json")).unwrap();
     assert_eq!(place.files(), before);
@@ -297,9 +295,12 @@ fn a_policy_below_30_days_is_refused_before_anything_is_done() {
 fn a_directory_that_is_not_there_is_said() {
     let place = place();
     let complaint = place.run(["retention", "plan", "--run-logs", "absent"]).complaint(2);
-    assert_eq!(complaint, "runledger: list the run logs: absent: No such file or directory (os error 2)\n");
+    assert_eq!(complaint, "runledger: cannot list the run logs: absent: No such file or directory (os error 2)\n");
     let complaint = Place::empty().run(["retention", "apply"]).complaint(2);
-    assert!(complaint.starts_with("runledger: open a ledger to read: logs/execution_metrics.jsonl: "), "{complaint}");
+    assert!(
+        complaint.starts_with("runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: "),
+        "{complaint}"
+    );
     let place = Place::with(&commands::records());
     assert_eq!(
         place.run(["retention", "plan"]).answer(0),
@@ -307,7 +308,7 @@ fn a_directory_that_is_not_there_is_said() {
     );
 }
 
-/// The archive of the run logs would be their own directory.
+/// The archive of the run logs would be the directory that they are in.
 #[test]
 fn nothing_is_archived_onto_itself() {
     let place = place();
@@ -329,7 +330,7 @@ fn nothing_is_archived_onto_itself() {
     assert_eq!(fs::read_to_string(&log).unwrap(), "kept");
 }
 
-/// A log that was written while its run went on is as old news as the one that says how it ended.
+/// A log in progress is treated like the log that states the end of its run.
 #[test]
 fn a_log_in_progress_goes_with_that_of_the_end() {
     let place = place();
@@ -353,7 +354,7 @@ fn a_log_in_progress_goes_with_that_of_the_end() {
     assert_eq!(line(41, "failed", "Completed"), "delete   LOG: 41 days old, and a routine success");
 }
 
-/// An error that was resolved in the registry keeps its log no longer, whatever the log's text still says.
+/// An error that is resolved in the registry no longer keeps its log, even if the text of the log still lists it.
 #[test]
 fn what_is_open_the_registry_says() {
     let place = Place::empty();
@@ -369,7 +370,7 @@ fn what_is_open_the_registry_says() {
         let item = items.rfind(|item| item["name"].as_str().is_some_and(|name| name.ends_with("-1.md"))).unwrap();
         (item["action"].as_str().unwrap().to_owned(), item["reason"].as_str().unwrap().to_owned())
     };
-    assert_eq!(plan(), ("keep".to_owned(), "linked to an error that is open".to_owned()));
+    assert_eq!(plan(), ("keep".to_owned(), "linked to an open error".to_owned()));
     // Of the directory, that log alone: the registry's files are not looked at.
     let items = place.run(["retention", "plan"]).answer(0);
     assert_eq!(items.lines().count(), 2, "{items}");

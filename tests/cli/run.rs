@@ -1,5 +1,5 @@
-//! `runledger run` records any command as an execution and leaves the rest as it was: input, output, errors, terminal,
-//! signals, exit code; whatever becomes of the ledger.
+//! `runledger run` records any command as an execution and changes nothing else: input, output, errors, terminal,
+//! signals and exit code. This holds even if the ledger fails.
 #![cfg(target_os = "linux")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,7 +17,7 @@ use runledger::{ExecutionMetrics, Ledger, LedgerReader, hash_bytes};
 
 const RUNLEDGER: &str = env!("CARGO_BIN_EXE_runledger");
 
-/// What a shell's script gives back when it is run as the skill `job`.
+/// Returns the result of a shell script that is run as the skill `job`.
 fn run(place: &Place, options: &[&str], script: &str) -> Output {
     place.run([&["run", "--skill", "job"], options, &["--", "sh", "-c", script]].concat())
 }
@@ -83,7 +83,7 @@ fn what_cannot_be_run_is_127_or_126_and_failed() {
         ("/", 126, "/: Permission denied (os error 13)"),
     ] {
         let output = place.run(["run", "--skill", "job", "--", program, "argument"]);
-        let reason = format!("run the command: {why}");
+        let reason = format!("cannot run the command: {why}");
         assert_eq!(output, told(code, "", &format!("runledger: {reason}\n")));
         let record = records(&place).pop().unwrap();
         assert_eq!((record.status, record.error_code), (Some(Status::Failed), Some(code.into())));
@@ -99,13 +99,13 @@ fn the_last_line_of_stderr_is_the_reason() {
     let stderr = "first\n10%\r20%\rno café \u{1b}[31mred\n\n  \n";
     assert_eq!(run(&place, &[], script), told(1, "", stderr));
     assert_eq!(the_record(&place).error_reason.as_deref(), Some("no café \u{1b}[31mred"));
-    // A long one is cut, and the line that counts is the last, without its end too.
+    // A long line is cut. The last line counts, even without a line feed.
     run(&place, &[], "head -c 3000 /dev/zero | tr '\\0' x >&2; exit 1");
     let reason = records(&place).pop().unwrap().error_reason.unwrap();
     assert_eq!((reason.chars().count(), reason.ends_with("x…")), (500, true));
 }
 
-/// Every byte, both ways, in any amount.
+/// All bytes pass, in both directions and in any amount.
 #[test]
 fn input_and_output_pass_through_untouched() {
     let place = Place::empty();
@@ -132,7 +132,7 @@ fn input_and_output_pass_through_untouched() {
     }
 }
 
-/// An output comes when it is written, not at the end.
+/// Output is passed on when it is written, not at the end.
 #[test]
 fn what_is_written_is_passed_on_at_once() {
     let place = Place::empty();
@@ -150,7 +150,7 @@ fn what_is_written_is_passed_on_at_once() {
     assert_eq!(the_record(&place).output_hash, Some(hash_bytes("asked yes\n")));
 }
 
-/// As without us: who writes where nobody reads any more is told by SIGPIPE.
+/// If the output is closed, the command gets SIGPIPE, as without `runledger run`.
 #[test]
 fn a_reader_that_goes_ends_the_command() {
     let place = Place::empty();
@@ -169,13 +169,14 @@ fn a_reader_that_goes_ends_the_command() {
     }
 }
 
-/// Where these tests themselves ignore a signal, as under nohup, the command does not.
+/// If these tests themselves ignore a signal, as under nohup, the command does not.
 const WITH_SIGNALS: [&str; 2] = ["env", "--default-signal"];
 
 /// script(1) gives the command a terminal.
 fn script(place: &Place, line: &str) -> Command {
     let mut script = Command::new("script");
-    // It runs the line in the user's shell. Some shells stay beside it, and a key of the terminal would end them too.
+    // script(1) runs the line in the user's shell. Some shells stay beside the command, and a key of the terminal would
+    // end them too.
     let line = format!("exec {} {line}", WITH_SIGNALS.join(" "));
     script.current_dir(place.path("")).env_remove("RUNLEDGER_PATH").env("SHELL", "/bin/sh").args([
         "-qec",
@@ -200,7 +201,7 @@ fn a_terminal_stays_one() {
     let place = Place::empty();
     let Some((code, output)) = in_a_terminal(&place, "") else { return };
     assert_eq!((code, output.as_str()), (Some(3), "ttyttyttyoops\r\n"));
-    // What is written to a terminal is not looked at.
+    // Output to a terminal is not examined.
     assert_eq!(the_record(&place).error_reason.as_deref(), Some("exit code 3"));
 }
 
@@ -212,8 +213,9 @@ fn a_terminal_is_a_pipe_where_it_is_hashed() {
     assert_eq!(the_record(&place).output_hash, Some(hash_bytes("ttynotty")));
 }
 
-/// The keys of a terminal send their signal to the command as well: it must not come twice, which many take for "at once".
-/// Two that come together count as one, so it is strace that says whether a second one was sent.
+/// The keys of a terminal send their signal to the command as well. A second signal must not arrive, because many
+/// programs take it for "at once". Two that arrive together count as one, so strace shows whether a second one was
+/// sent.
 #[test]
 fn a_key_of_the_terminal_reaches_the_command_once() {
     if !has_tool("script", "what the keys of a terminal do") || !can_trace() {
@@ -237,7 +239,7 @@ fn a_key_of_the_terminal_reaches_the_command_once() {
     assert!(calls.contains("SIGINT") && !calls.contains("kill("), "{calls}");
 }
 
-/// Starts a script as a command under `wrapper`, and waits until it says that it is there.
+/// Starts a script as a command under `wrapper`, and waits until it reports that it runs.
 fn ready(place: &Place, wrapper: &[&str], script: &str) -> Child {
     let words: Vec<&str> = [wrapper, &[RUNLEDGER, "run", "--skill", "job", "--", "sh", "-c", script]].concat();
     let mut child = Command::new(words[0]);
@@ -257,7 +259,7 @@ fn send(signal: &str, child: &Child) {
 fn signals_reach_the_command_and_cancel_the_execution() {
     let place = Place::empty();
     for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("QUIT", 3)] {
-        // A command that handles it ends as it wants.
+        // A command that handles the signal decides how it ends.
         let mut child =
             ready(&place, &WITH_SIGNALS, &format!("trap 'exit 7' {signal}; echo ready; while :; do sleep 0.01; done"));
         send(&format!("-{signal}"), &child);
@@ -274,7 +276,7 @@ fn signals_reach_the_command_and_cancel_the_execution() {
     }
 }
 
-/// A command that was asked to end and succeeds all the same did what it should.
+/// A command that succeeds after it was asked to end has succeeded.
 #[test]
 fn a_signal_that_the_command_outlives_is_no_failure() {
     let place = Place::empty();
@@ -288,7 +290,7 @@ fn a_signal_that_the_command_outlives_is_no_failure() {
     assert_eq!(the_record(&place).status, Some(Status::Success));
 }
 
-/// As `nohup` wants it.
+/// `nohup` requires this.
 #[test]
 fn a_signal_that_was_ignored_stays_so() {
     let place = Place::empty();
@@ -324,16 +326,16 @@ fn a_ledger_that_fails_keeps_no_command_from_running() {
     let place = Place::empty();
     std::fs::create_dir_all(place.ledger()).unwrap();
     let reason = format!(
-        " until a command can open the ledger: open the ledger: {}: found a directory; expected a regular file. \
+        " until a command can open the ledger: cannot open the ledger: {}: found a directory; expected a regular file. \
          Choose another path",
         place.ledger().display()
     );
-    let is_kept = |warning: &str| warning.starts_with("the record is kept in ") && warning.ends_with(&reason);
+    let is_kept = |warning: &str| warning.starts_with("the record is stored in ") && warning.ends_with(&reason);
     let output = run(&place, &[], "echo out; exit 5");
     assert_eq!((output.code, output.stdout.as_str()), (Some(5), "out\n"));
     let warning = output.stderr.strip_prefix("runledger: warning: ").unwrap();
     assert!(is_kept(warning.trim_end()) && warning.lines().count() == 1, "{warning}");
-    // So too with nobody there to read the warning.
+    // The same holds if the warning cannot be read.
     let mut command = command();
     command.current_dir(place.path("")).args(["run", "--skill", "job", "--", "sh", "-c", "exit 5"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -344,22 +346,22 @@ fn a_ledger_that_fails_keeps_no_command_from_running() {
     assert!(is_kept(json["warning"].as_str().unwrap()), "{json}");
 }
 
-/// A disk that is full from the begin on: the command runs, and its exit code wins.
+/// The disk is full from the beginning. The command runs, and its exit code wins.
 #[test]
 fn a_ledger_that_takes_no_record_changes_no_exit_code() {
     let place = Place::empty();
     drop(Ledger::open(place.ledger()).unwrap());
     let machinery = place.ledger().with_extension("ledger");
-    // No room for a file: where the processes' own stand is a plain file now.
+    // A plain file replaces the directory of the in-flight files, so no file can be created there.
     std::fs::remove_dir(machinery.join("inflight")).unwrap();
     std::fs::write(machinery.join("inflight"), "").unwrap();
-    // Nor is there room anywhere else.
+    // No other directory can be used either.
     let mut command = command();
     command.env("XDG_STATE_HOME", "/dev/null").env("TMPDIR", "/dev/null").current_dir(place.directory.path());
     let output = output(command.args(["run", "--skill", "job", "--", "sh", "-c", "exit 9"]));
     assert_eq!((output.code, output.stdout.as_str()), (Some(9), ""));
     let warnings: Vec<_> = output.stderr.lines().map(|line| line.split(": ").nth(2).unwrap()).collect();
-    assert_eq!(warnings, ["a record cannot be kept elsewhere", "the command is not recorded"], "{}", output.stderr);
+    assert_eq!(warnings, ["a record cannot be stored elsewhere", "the command is not recorded"], "{}", output.stderr);
 }
 
 #[test]
@@ -393,15 +395,15 @@ fn an_environment_that_says_nonsense_is_a_warning() {
     command.current_dir(place.path("")).env("TRACEPARENT", "x\u{1b}").env("RUNLEDGER_PARENT_EXECUTION_ID", "y");
     let output = output(command.env("RUNLEDGER_RUN_ID", "r-1").args(["run", "--skill", "job", "--", "true"]));
     let warnings = "\
-runledger: warning: RUNLEDGER_PARENT_EXECUTION_ID is passed over: invalid character: found `y` at 0
-runledger: warning: TRACEPARENT is passed over: read a traceparent: expected 00-<32 hex digits>-<16 hex digits>-<2 hex digits> in lower case, found \"x\\u{1b}\"
+runledger: warning: RUNLEDGER_PARENT_EXECUTION_ID is ignored: invalid character: found `y` at 0
+runledger: warning: TRACEPARENT is ignored: cannot read a traceparent: expected 00-<32 hex digits>-<16 hex digits>-<2 hex digits> in lower case, found \"x\\u{1b}\"
 ";
     assert_eq!(output, told(0, "", warnings));
     let run = the_record(&place).run;
     assert_eq!((run.run_id.as_deref(), run.trace_id, run.parent_execution_id), (Some("r-1"), None, None));
 }
 
-/// A model whose tokens nobody tells has an unknown cost, which is counted as such.
+/// A model with unknown tokens has an unknown cost, which is counted as such.
 #[test]
 fn the_cost_of_a_model_stays_unknown() {
     let place = Place::empty();
@@ -413,7 +415,7 @@ fn the_cost_of_a_model_stays_unknown() {
     assert!(costs.contains("gpt-4"), "{costs}");
 }
 
-/// `--model "$model"` of a shell that knows none.
+/// A shell passes an empty `--model "$model"` if the variable is not set.
 #[test]
 fn an_empty_name_is_none() {
     let place = Place::empty();
@@ -422,7 +424,7 @@ fn an_empty_name_is_none() {
     assert_eq!((record.model.name, record.cost_tier, record.skill_version.as_str()), (None, None, "unknown"));
 }
 
-/// What the command leaves running keeps its stderr, and the record does not wait for it.
+/// Processes that the command leaves running keep its stderr, and the record does not wait for them.
 #[test]
 fn the_record_is_there_when_the_command_ends() {
     let place = Place::empty();
@@ -435,7 +437,7 @@ fn the_record_is_there_when_the_command_ends() {
     let record = the_record(&place);
     assert_eq!((record.error_code, record.error_reason.as_deref()), (Some(3), Some("last")));
     assert!(record.wall_clock_time_ms.map(Duration::from_millis) <= Some(begun.elapsed()));
-    // The half second for its last words is not its own.
+    // The half second for its last line is not part of the execution.
     let ended: i64 = std::fs::read_to_string(place.path("ended")).unwrap().trim().parse().unwrap();
     let end = record.timestamp_end.unwrap().unix_ms();
     assert!(end < ended + 500, "{} ms", end - ended);

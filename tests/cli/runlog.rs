@@ -1,5 +1,5 @@
-//! `runledger export markdown` writes the log of a run and registers its errors, and `runledger errors` tells and changes
-//! what became of them, in tables and in JSON.
+//! `runledger export markdown` writes the log of a run and registers its errors. `runledger errors` shows and changes
+//! their status, in tables and in JSON.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use runledger::runlog::{LogStatus, RunLog};
 use runledger::{Answer, ExecutionMetrics, Ledger, Options, Skill};
 use serde_json::{Value, json};
 
-/// Two runs, and an execution of none.
+/// Returns two runs, and an execution without a run.
 fn records() -> Vec<ExecutionMetrics> {
     let of_run = |id, run: &str, status| {
         let mut record = record(id, "publish", "2026-02-14T14:23:00.250Z", Some(60_000), status);
@@ -61,7 +61,7 @@ ERR-002 CRITICAL OPEN       2 2026-02-14 14:24 timed out after 30 s\\n| at `publ
     );
 }
 
-/// A run of which something is in flight, or waits in the spill, is told as what it is, and again when it has ended.
+/// A run that has an execution in flight or in the spill is in progress. It gets another log when it has ended.
 #[test]
 fn a_run_that_goes_on_is_in_progress() {
     let place = Place::empty();
@@ -99,7 +99,7 @@ fn a_run_that_goes_on_is_in_progress() {
     assert_eq!((written, log.status, steps(&log)), (json!(true), LogStatus::Completed, all(success())));
 }
 
-/// What a dead process was to end has failed, also before anybody has recorded that.
+/// An execution of a dead process has failed, even before this is recorded.
 #[test]
 fn a_run_whose_process_died_has_failed() {
     let place = Place::empty();
@@ -107,7 +107,7 @@ fn a_run_whose_process_died_has_failed() {
     let mut ids = RunIds::default();
     ids.run_id = Some("r-1".to_owned());
     std::mem::forget(ledger.begin(Skill::new("pipeline", "1.0.0").run(ids)));
-    // A copy of the file that nobody has locked is that of a dead process.
+    // A copy of the file is not locked, like the file of a dead process.
     let marks = place.files().into_iter().find(|path| path.extension().is_some_and(|it| it == "slots")).unwrap();
     std::fs::copy(&marks, marks.with_file_name("00000000-0000-7000-8000-000000000000.slots")).unwrap();
     std::fs::remove_file(&marks).unwrap();
@@ -125,7 +125,7 @@ fn an_execution_is_exported_alone_to_a_directory_of_ones_own() {
     assert!(text.contains("**Run:** `019c5d2b-0000-0000-0000-019c5d2b0000`"), "{text}");
     assert_eq!(
         place.run(["errors", "--dir", "training/run-logs"]).answer(0),
-        "error  severity  status  count  last seen (UTC)  message\n"
+        "No errors are registered. `runledger export markdown --run ID` registers them.\n"
     );
     let rendered = std::fs::read_to_string(place.path("training/run-logs/error-registry.md")).unwrap();
     assert!(rendered.ends_with("**Errors:** 0 (0 open, 0 reopened, 0 resolved)\n"), "{rendered}");
@@ -203,7 +203,7 @@ fn what_is_not_there_is_answered_so_and_makes_nothing() {
     assert_eq!(absent("errors reopen ERR-003"), "runledger: no error has the number ERR-003\n");
     assert_eq!(
         place.run(["errors", "reopen", "ERR-001"]).complaint(2),
-        "runledger: reopen ERR-001: expected a resolved error, found one that is OPEN\n"
+        "runledger: cannot reopen ERR-001: found an error that is OPEN; expected a resolved one\n"
     );
     for wrong in ["errors show 1", "errors severity ERR-001 BAD", "errors resolve ERR-001", "export markdown", "export"]
     {

@@ -1,5 +1,5 @@
-//! Promise: `runledger run` is a good parent. It passes signals on, stops and goes on with its command, and as the first
-//! process of a container waits for orphans.
+//! Promise: `runledger run` is a good parent. It passes signals on, stops and continues with its command, and waits for
+//! orphans as the first process of a container.
 #![cfg(target_os = "linux")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, LedgerReader};
 
 const RUNLEDGER: &str = env!("CARGO_BIN_EXE_runledger");
-/// Where these tests themselves ignore a signal, as under nohup, the command does not.
+/// If these tests themselves ignore a signal, as under nohup, the command does not.
 const WITH_SIGNALS: [&str; 2] = ["env", "--default-signal"];
 
 fn the_record(place: &Place) -> ExecutionMetrics {
@@ -27,7 +27,7 @@ fn outcome(place: &Place) -> (Option<Status>, Option<i64>) {
     (record.status, record.error_code)
 }
 
-/// A script as a command under `wrapper`.
+/// Returns a script as a command under `wrapper`.
 fn job(place: &Place, wrapper: &[&str], script: &str) -> Command {
     let words: Vec<&str> = [wrapper, &[RUNLEDGER, "run", "--skill", "job", "--", "sh", "-c", script]].concat();
     let mut command = Command::new(words[0]);
@@ -35,7 +35,7 @@ fn job(place: &Place, wrapper: &[&str], script: &str) -> Command {
     command
 }
 
-/// Starts it, and waits until it says that it is there.
+/// Starts the script, and waits until it reports that it runs.
 fn ready(place: &Place, script: &str) -> Running {
     let mut running = Running::spawn(&mut job(place, &WITH_SIGNALS, script));
     let mut line = String::new();
@@ -74,7 +74,7 @@ fn a_signal_of_any_meaning_that_ends_the_command_cancels() {
     }
 }
 
-/// One that the command got from somebody else, as SIGUSR1 here, is not the one that came.
+/// A signal that the command got from another process, such as SIGUSR1 here, is not the one that arrived.
 #[test]
 fn a_signal_that_came_does_not_cancel_what_another_one_ended() {
     let place = Place::empty();
@@ -103,7 +103,7 @@ fn a_stop_and_its_end_are_passed_on() {
     assert_eq!(outcome(&place), (Some(Status::Failed), Some(4)));
 }
 
-/// Who stops the command alone, as cpulimit(1) does, lets only that go on.
+/// A process that stops only the command, like cpulimit(1), also continues only the command.
 #[test]
 fn without_a_terminal_a_command_is_stopped_alone() {
     let place = Place::empty();
@@ -114,7 +114,7 @@ fn without_a_terminal_a_command_is_stopped_alone() {
     assert_eq!(outcome(&place), (Some(Status::Failed), Some(4)));
 }
 
-/// The first process of a PID namespace.
+/// The command is the first process of a PID namespace.
 const INSIDE: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
 
 fn can_be_first() -> bool {
@@ -134,7 +134,7 @@ fn as_the_first_process_it_waits_for_orphans() {
         return;
     }
     let place = Place::empty();
-    // What has ended and is not waited for is a zombie, state Z.
+    // A process that has ended and is not waited for is a zombie, state Z.
     let script = "for n in 1 2 3; do
             (sh -c 'until grep -q \"^PPid:.1$\" /proc/$$/status; do sleep 0.01; done; echo > adopted$0' $n &)
         done
@@ -149,7 +149,7 @@ fn as_the_first_process_it_waits_for_orphans() {
     assert_eq!(outcome(&place), (Some(Status::Failed), Some(5)));
 }
 
-/// Orphans that end after the command, while their stderr is still passed on.
+/// The orphans end after the command, while their stderr is still passed on.
 #[test]
 fn as_the_first_process_it_waits_for_orphans_after_the_command_too() {
     if !can_be_first() {
@@ -171,7 +171,7 @@ fn as_the_first_process_it_waits_for_orphans_after_the_command_too() {
     assert_eq!(running.end(), (Some(4), "none\n".to_owned()));
 }
 
-/// The kernel ignores a signal that the first process has no handler for.
+/// The kernel ignores a signal for which the first process has no handler.
 #[test]
 fn as_the_first_process_it_is_ended_by_signals() {
     if !can_be_first() {
@@ -191,7 +191,7 @@ fn as_the_first_process_it_is_ended_by_signals() {
     }
 }
 
-/// A shell with job control on a terminal of its own.
+/// A shell with job control on its own terminal.
 struct Shell {
     script: Running,
     output: std::process::ChildStdout,
@@ -206,7 +206,7 @@ impl Shell {
         let mut script = Running::spawn(script.args(["-qec", &shell, "/dev/null"]).stdin(Stdio::piped()));
         let output = script.child.stdout.take().unwrap();
         let mut shell = Self { script, output, seen: String::new() };
-        // The prompt would stand between what is waited for.
+        // A prompt would appear in the expected output.
         shell.types("PS1= PS2=; bind 'set enable-bracketed-paste off'; set +o emacs; stty -echo; echo be\"\"gin\n");
         shell.until("begin\r\n");
         shell
@@ -216,7 +216,7 @@ impl Shell {
         self.script.child.stdin.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Reads until `text` has come; returns what came before it.
+    /// Reads until `text` arrives. Returns the output before it.
     fn until(&mut self, text: &str) -> String {
         loop {
             if let Some((before, after)) = self.seen.split_once(text) {
@@ -231,7 +231,7 @@ impl Shell {
         }
     }
 
-    /// The pid that the job says it has.
+    /// Returns the pid that the job reports.
     fn pid(&mut self) -> String {
         self.until("pid ");
         self.until("\r\n")
@@ -242,22 +242,22 @@ fn has_terminal() -> bool {
     has_tool("script", "job control") && has_tool("bash", "job control")
 }
 
-/// A field of `/proc/PID/status`.
+/// Returns a field of `/proc/PID/status`.
 fn status(pid: &str, key: &str) -> String {
     let status = std::fs::read_to_string(Path::new("/proc").join(pid).join("status")).unwrap();
     status.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned()
 }
 
-/// Both have the state that begins with `state`.
+/// Waits until both have the state that begins with `state`.
 fn both_are(pids: &[String; 2], state: &str) {
     until(state, || pids.iter().all(|pid| status(pid, "State:").starts_with(state)));
 }
 
-/// It waits without a child: a shell that has just forked one cannot be stopped before the child goes on (vfork), and a
-/// key of the terminal stops both.
+/// It waits without a child: a shell that has just forked one cannot be stopped before the child continues (vfork), and
+/// a key of the terminal stops both.
 const JOB: &str = "run --skill job -- sh -c 'echo pid $$; read line < go; exit 4'";
 
-/// A place where [`JOB`] can wait until somebody [lets it go](let_go).
+/// A place where [`JOB`] can wait until it is [released](let_go).
 fn place_to_wait() -> Place {
     let place = Place::empty();
     assert!(Command::new("mkfifo").arg(place.path("go")).status().unwrap().success());
@@ -302,7 +302,7 @@ fn a_command_that_stops_itself_is_a_stopped_job() {
         let place = Place::empty();
         let mut shell = Shell::start(&place);
         shell.types(&format!("{RUNLEDGER} run --skill job -- sh -c 'kill -{signal} $$; exit 4'; echo co\"\"de $?\n"));
-        // 128 and the number of SIGSTOP.
+        // The code is 128 plus the number of SIGSTOP.
         shell.until("code 147\r\n");
         shell.types("fg; echo co\"\"de $?\n");
         shell.until("code 4\r\n");
@@ -310,7 +310,7 @@ fn a_command_that_stops_itself_is_a_stopped_job() {
     }
 }
 
-/// `kill -CONT` of this process alone, as a supervisor does it.
+/// A supervisor sends SIGCONT to this process alone.
 #[test]
 fn a_continued_process_continues_its_command() {
     if !has_terminal() {

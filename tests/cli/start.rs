@@ -1,5 +1,5 @@
-//! `runledger start`, `progress` and `complete` take the flags and give the answers that agents know, each in a process of
-//! its own, and `open` lists what is in flight.
+//! `runledger start`, `progress` and `complete` take the flags and print the answers that agents know, each in its own
+//! process. `open` lists the executions in flight.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -14,7 +14,7 @@ fn field(answer: &str, name: &str) -> String {
     answer[name].as_str().unwrap().to_owned()
 }
 
-/// The answer of `start` with those arguments after the agent's name, which is `agent-research`.
+/// Returns the answer of `start` with those arguments after the agent's name, which is `agent-research`.
 fn start(place: &Place, args: &[&str]) -> String {
     place.run([&["start", "--agent", "agent-research"], args].concat()).answer(0)
 }
@@ -40,7 +40,7 @@ fn the_record(place: &Place) -> ExecutionMetrics {
     record
 }
 
-/// A time as the answers have it: to the second.
+/// Returns a time to the second, as in the answers.
 fn to_the_second(time: Timestamp) -> String {
     time.to_chrono().format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
@@ -49,7 +49,7 @@ fn error(place: &Place, detail: &str) -> String {
     format!("{}: {detail}", place.ledger().display())
 }
 
-/// The refusal, whole: JSON on stdout for programs, a line on stderr for people.
+/// Checks a whole refusal, which is JSON on stdout for programs and a line on stderr for people.
 #[track_caller]
 fn assert_refused(output: &Output, code: i32, id: Option<&str>, error: &str, kind: &str) {
     let id = id.map_or_else(String::new, |id| format!("  \"execution_id\": \"{id}\",\n"));
@@ -61,7 +61,7 @@ fn assert_refused(output: &Output, code: i32, id: Option<&str>, error: &str, kin
     assert_eq!((output.code, output.stderr.as_str()), (Some(code), format!("runledger: {error}\n").as_str()));
 }
 
-/// The three calls of the seed, one after the other, with whole answers.
+/// The three calls follow each other, with whole answers.
 #[test]
 fn the_three_calls_and_their_answers() {
     let place = Place::empty();
@@ -112,7 +112,7 @@ fn the_three_calls_and_their_answers() {
     assert_eq!(end.unix_ms() - record.timestamp_start.unix_ms(), duration as i64);
 }
 
-/// Where each flag goes in the record.
+/// Each flag has its field in the record.
 #[test]
 fn the_record_has_every_flag_in_its_field() {
     let place = Place::empty();
@@ -138,7 +138,7 @@ fn the_record_has_every_flag_in_its_field() {
     assert_eq!((record.quality_score, record.cost_usd, record.cost_tier), (None, None, None));
 }
 
-/// The seed's workflow: two marks, then the end.
+/// The workflow has two progress reports, and then the end.
 #[test]
 fn the_last_mark_stands() {
     let place = Place::empty();
@@ -166,7 +166,7 @@ fn what_is_left_out_has_its_default() {
     let statuses: Vec<_> = records(&place).into_iter().map(|record| record.status.unwrap()).collect();
     assert_eq!(statuses, [Status::Success, Status::Cancelled]);
     assert_eq!(records(&place)[1].error_category, None);
-    // `--session-id "$session"` of a shell that knows none.
+    // A shell passes an empty `--session-id "$session"` if the variable is not set.
     let started = place.run(["start", "--agent", "a", "--session-id", ""]).answer(0);
     assert_eq!(field(&started, "session_id").parse::<Uuid>().unwrap().get_version_num(), 7, "{started}");
 }
@@ -197,14 +197,14 @@ fn what_has_ended_or_never_began_is_refused_with_code_1() {
     complete(&place, &id, &["--status", "cancelled"]).answer(0);
     let end = the_record(&place).timestamp_end.unwrap();
     let ended = error(&place, &format!("{id} has ended already at {end}: cancelled"));
-    let error_of_completing = format!("complete an execution: {ended}");
+    let error_of_completing = format!("cannot complete an execution: {ended}");
     assert_refused(&complete(&place, &id, &[]), 1, Some(&id), &error_of_completing, "ended");
-    let error_of_marking = format!("mark an execution's progress: {ended}");
+    let error_of_marking = format!("cannot mark an execution's progress: {ended}");
     assert_refused(&progress(&place, &id, &["--stage", "x"]), 1, Some(&id), &error_of_marking, "ended");
 
     let id = "019c5d2a-5a40-7000-8000-000000000001";
     let found = format!("expected an execution that was started here and has not ended, found none of the id {id}");
-    let error = format!("complete an execution: {}", error(&place, &found));
+    let error = format!("cannot complete an execution: {}", error(&place, &found));
     assert_refused(&complete(&place, id, &[]), 1, Some(id), &error, "unknown_execution");
     assert_eq!(records(&place).len(), 1);
 }
@@ -214,7 +214,7 @@ fn what_is_impossible_is_refused_with_code_2_and_changes_nothing() {
     let place = Place::empty();
     let id = started(&place);
     let refused = |output: &Output, found: &str| {
-        assert_refused(output, 2, Some(&id), &format!("validate a record: {found}"), "invalid");
+        assert_refused(output, 2, Some(&id), &format!("cannot accept a record: {found}"), "invalid");
     };
     let percent = |percent| progress(&place, &id, &["--stage", "x", "--percent", percent]);
     refused(&percent("101"), "progress.percent: expected 0 to 100, found 101");
@@ -230,14 +230,14 @@ fn what_is_impossible_is_refused_with_code_2_and_changes_nothing() {
     assert_eq!(records(&place), []);
 }
 
-/// Wrong arguments have clap's text on stderr, and the beginning of it as JSON.
+/// Wrong arguments print the text of the parser on stderr, and the beginning of it as JSON.
 #[test]
 fn wrong_arguments_are_answered_in_json_too() {
     let place = Place::empty();
     let usage = |args: &[&str], error: &str| {
         let output = place.run(args);
         let error = Value::from(error);
-        let json = format!("{{\n  \"success\": false,\n  \"error\": {error},\n  \"kind\": \"usage\"\n}}\n");
+        let json = format!("{{\"success\":false,\"error\":{error},\"kind\":\"usage\"}}\n");
         assert_eq!((output.code, output.stdout), (Some(2), json));
         assert!(output.stderr.starts_with("error: "), "{}", output.stderr);
     };
@@ -266,14 +266,14 @@ fn wrong_arguments_are_answered_in_json_too() {
     assert_eq!(place.files(), Vec::<PathBuf>::new());
 }
 
-/// The task goes on: the answer says that it was not recorded.
+/// The task continues, and the answer says that it was not recorded.
 #[test]
 fn a_ledger_that_cannot_be_opened_is_an_answer_too() {
     let place = Place::empty();
     std::fs::create_dir_all(place.ledger()).unwrap();
     let output = place.run(["start", "--agent", "a"]);
     let error = format!(
-        "open the ledger: {}",
+        "cannot open the ledger: {}",
         error(&place, "found a directory; expected a regular file. Choose another path")
     );
     assert_refused(&output, 2, None, &error, "unsuitable");
@@ -315,7 +315,7 @@ fn of_processes_that_complete_it_at_once_one_does() {
     the_record(&place);
 }
 
-/// Within `runledger run` they belong to that execution.
+/// Executions inside `runledger run` belong to its execution.
 #[test]
 fn what_is_started_within_a_run_belongs_to_it() {
     let place = Place::empty();
@@ -336,14 +336,14 @@ fn what_is_started_within_a_run_belongs_to_it() {
     assert_eq!(inner.run.span_id.as_deref(), Some("00f067aa0ba902b7"));
 }
 
-// What is in flight.
+// Executions in flight.
 
 #[test]
 fn open_lists_what_is_in_flight() {
     let place = Place::empty();
     let ledger = Ledger::open(place.ledger()).unwrap();
-    let heading = "id  skill  stage  %  age  owner\n";
-    assert_eq!(place.run(["open"]).answer(0), heading);
+    let none = "No execution is in flight. `runledger list` shows those that have ended.\n";
+    assert_eq!(place.run(["open"]).answer(0), none);
     assert_eq!(place.run(["open", "--json"]).answer(0), "");
 
     let first = started(&place);
@@ -371,7 +371,7 @@ fn open_lists_what_is_in_flight() {
     }
     complete(&place, &first, &["--status", "cancelled"]).answer(0);
     assert!(run.succeed().is_durable());
-    assert_eq!(place.run(["open"]).answer(0), heading);
+    assert_eq!(place.run(["open"]).answer(0), none);
 }
 
 #[test]
@@ -379,7 +379,7 @@ fn open_makes_no_ledger() {
     let place = Place::empty();
     assert_eq!(
         place.run(["open"]).complaint(2),
-        "runledger: open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
+        "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
          --ledger PATH or RUNLEDGER_PATH names another ledger\n"
     );
     assert_eq!(place.files(), Vec::<PathBuf>::new());

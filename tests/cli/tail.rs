@@ -45,10 +45,11 @@ start (UTC)       skill              status    ms  tokens  usd  id
 2026-02-14 14:27  blog-publish       success  900      15    -  019c5d2b-0001
 ";
     assert_eq!(place.run(["tail", "-n", "2"]).answer(0), two);
-    assert_eq!(place.run(["tail", "-n", "0"]).answer(0), "start (UTC)  skill  status  ms  tokens  usd  id\n");
+    let none = "No executions to show. `runledger run` records one.\n";
+    assert_eq!(place.run(["tail", "-n", "0"]).answer(0), none);
 }
 
-/// As large as anything can be: what is shown is rounded.
+/// All values have their greatest size, and the printed numbers are rounded.
 #[test]
 fn no_record_makes_it_wider() {
     let mut record = record(1, &"s".repeat(100), "2026-02-14T14:23:00Z", Some(u64::MAX), Status::Interrupted);
@@ -97,7 +98,7 @@ fn a_line_that_is_no_record_is_named_and_passed_over() {
     assert_eq!((output.code, output.stdout), (Some(0), lines(&records()[2..])));
     let warnings: Vec<_> = output.stderr.lines().collect();
     assert!(warnings[0].contains("logs/execution_metrics.jsonl: line 3 (byte "), "{warnings:?}");
-    assert_eq!(warnings[1], r#"{"kind":"malformed","warning":"lines that are no records, passed over: 1"}"#);
+    assert_eq!(warnings[1], r#"{"kind":"malformed","warning":"skipped lines that are not records: 1"}"#);
 }
 
 #[test]
@@ -105,7 +106,7 @@ fn without_a_ledger_it_does_not_answer() {
     for args in [&["tail"][..], &["tail", "-f"]] {
         assert_eq!(
             Place::empty().run(args).complaint(2),
-            "runledger: open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
+            "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
              --ledger PATH or RUNLEDGER_PATH names another ledger\n"
         );
     }
@@ -125,7 +126,7 @@ fn it_follows_from_segment_to_segment() {
     assert!(ledger.head().unwrap().segment > 3);
 }
 
-/// What comes later has the columns of what came before, and wider ones where it must.
+/// Later rows have the columns of the earlier rows, and wider ones where necessary.
 #[test]
 fn its_table_goes_on_below_the_headings() {
     let (place, records) = (Place::with(&records()[3..4]), records());
@@ -139,7 +140,7 @@ fn its_table_goes_on_below_the_headings() {
     assert_eq!(line(&mut output), "2026-02-14 14:25 blog-publish      interrupted   -      -   - 019c5d2a-6b01\n");
 }
 
-/// A writer that died in the midst of a line, and the next one, which cuts it off.
+/// A writer dies within a line, and the next one cuts the line off.
 #[test]
 fn it_shows_whole_lines_only_and_survives_a_recovery() {
     let (place, records) = (Place::with(&records()[..1]), records());
@@ -165,7 +166,7 @@ fn it_ends_in_silence_when_nobody_reads_it() {
     assert_eq!(tail.end(), (Some(0), String::new()));
 }
 
-/// It is held up while lines that it has not read are moved to an archive: it says which, and goes on after them.
+/// `tail` is stopped while unread lines are moved to an archive. It reports them, and continues after them.
 #[test]
 fn what_was_archived_before_it_was_shown_is_told_of() {
     let place = Place::empty();
@@ -199,7 +200,7 @@ fn what_was_archived_before_it_was_shown_is_told_of() {
     assert_eq!(found.len() as u64 + missed, 20, "{found:?}");
 }
 
-/// `tail -f | head -1`, and no record comes any more.
+/// This is `tail -f | head -1`, when no further record arrives.
 #[test]
 fn it_need_not_write_to_see_that_nobody_reads_it() {
     let place = Place::with(&records()[..1]);

@@ -1,7 +1,7 @@
-//! Promise: a file of a ledger that may not be read is named, and keeps nobody from the rest; but what judges a ledger does
-//! not call it whole.
+//! Promise: a file of a ledger that must not be read is reported, and the rest can be read. A command that judges a
+//! ledger does not call it intact.
 //!
-//! It takes root to make files of another user, and `setpriv`; where one is missing the tests say so.
+//! Only root can create files of another user, with `setpriv`. If either is missing, the tests say so.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -21,8 +21,8 @@ const USER: u32 = 1000;
 const AS_USER: [&str; 4] = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"];
 const MACHINERY: &str = "logs/execution_metrics.ledger";
 
-/// A ledger of another user: three records of the run `r`, each in a segment of its own, two started executions, one that
-/// is begun and waits for a sweep, and a spill that holds no record.
+/// A ledger of another user. It has three records of the run `r`, each in its own segment, two started executions, one
+/// that has begun and must be swept, and a spill without a record.
 struct Place {
     directory: tempfile::TempDir,
     records: Vec<Uuid>,
@@ -31,7 +31,7 @@ struct Place {
 }
 
 impl Place {
-    /// `None`, and said: no other user can be had.
+    /// Returns `None`, and says so, if there is no other user.
     fn new() -> Option<Self> {
         const WHAT: &str = "files that may not be read";
         let directory = tempfile::tempdir().unwrap();
@@ -82,7 +82,7 @@ impl Place {
         self.directory.path().join(MACHINERY).join(name)
     }
 
-    /// Takes the file from its user.
+    /// Makes the file unreadable for its user.
     fn take(&self, name: &str) -> PathBuf {
         let path = self.file(name);
         chown(&path, Some(0), Some(0)).unwrap();
@@ -90,7 +90,7 @@ impl Place {
         path
     }
 
-    /// The command, run by the user in the directory.
+    /// Returns the command, run by the user in the directory.
     fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new(AS_USER[0]);
         command.args(&AS_USER[1..]).arg(env!("CARGO_BIN_EXE_runledger")).args(args);
@@ -98,7 +98,7 @@ impl Place {
         output(command.current_dir(self.directory.path()))
     }
 
-    /// The answer of a command that warned of `file`, once.
+    /// Returns the answer of a command that warned of `file` once.
     fn warned(&self, args: &[&str], code: i32, file: &str) -> String {
         let Output { code: ended, stdout, stderr } = self.run(args);
         let lines: Vec<_> = stderr.lines().filter(|line| line.contains(&format!("{MACHINERY}/{file}: "))).collect();
@@ -108,7 +108,7 @@ impl Place {
         stdout
     }
 
-    /// The doctor's line about `file`, which is a warning.
+    /// Returns the doctor's line about `file`, which is a warning.
     fn doctor(&self, name: &str, file: &str) {
         let Output { code, stdout, stderr } = self.run(&["--json", "doctor"]);
         let checks: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -118,7 +118,7 @@ impl Place {
         assert_ne!(code, Some(0));
     }
 
-    /// The gate, which does not let the run pass because of `file`.
+    /// Checks that the gate does not pass the run because of `file`.
     fn gate(&self, file: &str) {
         let Output { code, stdout, stderr } = self.run(&["--json", "gate", "--run", "r"]);
         let report: Value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"));
@@ -155,7 +155,7 @@ fn a_sealed_segment() {
     assert_eq!(faults["lines"], 2);
     place.gate(segment);
     place.doctor("segments", segment);
-    // An export is whole or not there.
+    // An export is complete or does not exist.
     let exported = place.run(&["export", "workflow"]);
     assert_eq!(exported.code, Some(2), "{exported:?}");
 }
@@ -165,7 +165,7 @@ fn an_execution_that_was_started() {
     let Some(place) = Place::new() else { return };
     let file = format!("inflight/{}.jsonl", place.started[0]);
     place.take(&file);
-    // Those of one millisecond have no order of their own.
+    // Executions of one millisecond have no order.
     let mut flying = ids(&place.warned(&["--json", "open"], 0, &file));
     flying.sort_unstable();
     let mut expected = [place.started[1], place.begun];
@@ -174,7 +174,7 @@ fn an_execution_that_was_started() {
     assert_eq!(place.run(&["list"]).code, Some(0));
     place.gate(&file);
     place.doctor("in flight", &file);
-    // Others can be completed.
+    // Other executions can be completed.
     let other = place.started[1].to_string();
     assert_eq!(place.run(&["complete", "--execution-id", &other]).code, Some(0));
 }
@@ -213,7 +213,7 @@ fn a_checkpoint() {
     assert!(baseline.stderr.contains(file) && baseline.stdout.contains("\"sample_size\": 3"), "{baseline:?}");
 }
 
-/// The rest is swept, and the ledger opens.
+/// The other executions are swept, and the ledger opens.
 #[test]
 fn what_a_dead_process_left() {
     let Some(place) = Place::new() else { return };
@@ -234,7 +234,7 @@ fn what_a_dead_process_left() {
     let alive = slots(&place);
     let begun = child("begin");
     let dead = slots(&place).into_iter().find(|name| !alive.contains(name)).unwrap();
-    // Another one, of which the user may read nothing.
+    // The user may read nothing of this other file.
     let denied = format!("inflight/{}.slots", Uuid::from_u128(7));
     fs::copy(place.file(&dead), place.file(&denied)).unwrap();
     let denied = place.take(&denied);
@@ -244,7 +244,7 @@ fn what_a_dead_process_left() {
     assert_eq!(swept.execution_id.to_string(), begun);
 }
 
-/// Who reads the library's answer sees it too; `in_flight` alone is strict.
+/// The library reports the same, and only `in_flight` fails.
 #[test]
 fn the_library_says_so() {
     let Some(place) = Place::new() else { return };

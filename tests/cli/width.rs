@@ -1,5 +1,5 @@
-//! Tables are as wide as the terminal: a wider one cuts no name, a narrower one breaks no line. Elsewhere they have 80
-//! columns, and `COLUMNS` wins.
+//! Tables are as wide as the terminal. A wider one cuts no name, and a narrower one breaks no line. Elsewhere they have
+//! 80 columns, and `COLUMNS` wins.
 #![cfg(target_os = "linux")]
 
 use std::process::{Command, Stdio};
@@ -8,18 +8,18 @@ use crate::commands::{Place, command, output, record, records};
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, Uuid};
 
-/// Those of all tests, and one whose name is as long as 80 columns of ASCII, in characters that take two.
+/// Returns the common records, and one with a name of 80 columns, in characters that take two.
 fn place() -> Place {
     let wide = record(0x019c_5d2b_0002, &"語".repeat(40), "2026-02-14T14:28:00Z", Some(12_345), Status::Panicked);
     let all: Vec<ExecutionMetrics> = records().into_iter().chain([wide]).collect();
     Place::with(&all)
 }
 
-/// What the command writes to a terminal of so many columns.
+/// Returns the output of the command on a terminal of so many columns.
 fn on_terminal(place: &Place, columns: u32, variable: &str, arguments: &str) -> Option<String> {
     let line = format!("stty cols {columns} && {variable} '{}' {arguments}", env!("CARGO_BIN_EXE_runledger"));
     let mut script = Command::new("script");
-    script.current_dir(place.directory.path()).env_remove("COLUMNS").env_remove("RUNLEDGER_PATH");
+    script.current_dir(place.directory.path()).env_remove("COLUMNS").env_remove("RUNLEDGER_PATH").env("NO_COLOR", "1");
     let Ok(output) = script.args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).output() else {
         println!("NOT TESTED: script is missing, which makes a terminal");
         return None;
@@ -70,7 +70,7 @@ fn a_table_has_the_width_of_the_terminal() {
         let Some(found) = on_terminal(&place, columns, "", "list") else { return };
         assert_eq!(found, table, "{columns}");
     }
-    // What is no table is broken by the terminal itself.
+    // The terminal itself breaks lines that are not in a table.
     let cost = "\
 model       execs input output cache w cache r tokens    usd
   unpriced
@@ -92,7 +92,7 @@ without model: 3
 fn elsewhere_it_has_80_columns_and_a_row_is_a_line() {
     let place = place();
     assert_eq!(place.run(["list"]).answer(0), IN_80);
-    // Only the last digits tell these two apart, and no cell but a name is cut.
+    // Only the last digits distinguish these two ids, and only names are cut.
     let twins = [1, 2].map(|last| {
         let mut twin = record(1, "skill-of-a-long-name", "2026-02-14T14:29:00Z", None, Status::Interrupted);
         twin.execution_id = Uuid::from_u128(twin.execution_id.as_u128() << 4 | last);

@@ -1,4 +1,4 @@
-//! `runledger export workflow` writes the events of the executions that are asked for, and says what they do not.
+//! `runledger export workflow` writes the events of the selected executions, and reports what they do not state.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
@@ -9,7 +9,8 @@ use runledger::export::workflow::{SCHEMA, write};
 use runledger::metrics::Status;
 use serde_json::Value;
 
-/// Two executions of a named run, one of a run with a UUID, and one of none that does not say how it ended.
+/// Returns two executions of a named run, one of a run with a UUID, and one without a run that does not state how it
+/// ended.
 fn of_runs() -> Vec<ExecutionMetrics> {
     let mut records: Vec<_> =
         (1..=4).map(|id| record(id, "draw", &format!("2026-02-1{id}T12:00:00Z"), Some(1), Status::Success)).collect();
@@ -27,9 +28,9 @@ fn events(records: &[ExecutionMetrics]) -> String {
 }
 
 const NOTES: &str = "\
-runledger: events of no run, whose workflow_run_id is null: 1
-runledger: events of a run whose id is no UUID, of which one was made: 2
-runledger: events that do not say how they ended, whose status is null: 1
+runledger: events without a run, whose workflow_run_id is null: 1
+runledger: events of a run whose id is not a UUID, with a derived workflow_run_id: 2
+runledger: events that do not state how they ended, whose status is null: 1
 ";
 
 #[test]
@@ -42,7 +43,7 @@ fn all_events_go_to_stdout_and_what_is_unknown_is_counted_on_stderr() {
     assert_eq!((code, stdout), (Some(0), events(&records)));
     let notes: Vec<Value> = stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(notes.len(), 3);
-    assert_eq!(notes[0]["note"], "events of no run, whose workflow_run_id is null: 1");
+    assert_eq!(notes[0]["note"], "events without a run, whose workflow_run_id is null: 1");
 }
 
 #[test]
@@ -67,11 +68,11 @@ fn events_go_to_a_new_file_of_their_owners_alone_and_never_over_another() {
 
     std::fs::write(&path, "kept").unwrap();
     let complaint = place.run(["export", "workflow", "--out", "events.jsonl"]).complaint(2);
-    assert_eq!(complaint, "runledger: write workflow events: events.jsonl: entity already exists\n");
+    assert_eq!(complaint, "runledger: cannot write workflow events: events.jsonl: entity already exists\n");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
 }
 
-/// A segment that cannot be read ends the export: no half of a file is there to be taken for one.
+/// A segment that cannot be read ends the export. No partial file is left that could be taken for a complete one.
 #[test]
 fn what_cannot_be_written_whole_is_not_there() {
     let place = Place::with(&of_runs());
@@ -79,7 +80,7 @@ fn what_cannot_be_written_whole_is_not_there() {
     let files = place.files();
     let complaint = place.run(["export", "workflow", "--out", "events.jsonl"]).complaint(2);
     assert!(
-        complaint.contains("open a segment to read: logs/execution_metrics.ledger/sealed/000001.jsonl"),
+        complaint.contains("cannot open a segment to read: logs/execution_metrics.ledger/sealed/000001.jsonl"),
         "{complaint}"
     );
     assert_eq!(place.files(), files);
@@ -100,7 +101,7 @@ fn without_a_ledger_no_file_is_made() {
     let complaint = place.run(["export", "workflow", "--out", "events.jsonl"]).complaint(2);
     assert_eq!(
         complaint,
-        "runledger: open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
+        "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
          --ledger PATH or RUNLEDGER_PATH names another ledger\n"
     );
     assert!(!place.path("events.jsonl").exists());
@@ -111,8 +112,10 @@ fn a_foreign_line_is_named_and_counted() {
     let place = Place::with(&records()).with_a_foreign_line();
     let Output { code, stdout, stderr } = place.run(["export", "workflow"]);
     assert_eq!((code, stdout), (Some(0), events(&records())));
-    assert!(stderr.starts_with("runledger: warning: read a record from JSON: logs/execution_metrics.jsonl: line 3"));
-    assert!(stderr.contains("\nrunledger: warning: lines that are no records, passed over: 1\n"), "{stderr}");
+    assert!(
+        stderr.starts_with("runledger: warning: cannot read a record from JSON: logs/execution_metrics.jsonl: line 3")
+    );
+    assert!(stderr.contains("\nrunledger: warning: skipped lines that are not records: 1\n"), "{stderr}");
 }
 
 #[test]

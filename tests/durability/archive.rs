@@ -373,7 +373,7 @@ fn row_32_a_reader_goes_on_after_what_was_moved() {
     assert_eq!(
         gone.to_string(),
         format!(
-            "read on in the ledger: {}: lines 3 to 6 were moved away before they were read; \
+            "cannot read on in the ledger: {}: lines 3 to 6 were moved away before they were read; \
              `events.jsonl` says to which archive",
             path.display()
         )

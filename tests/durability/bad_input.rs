@@ -72,13 +72,13 @@ fn row_18_a_directory_is_refused() {
     assert_eq!((error.kind(), error.file()), (ErrorKind::Unsuitable, Some(place.path.as_path())));
     assert_eq!(
         place.text(&error),
-        "open the ledger: /execution_metrics.jsonl: found a directory; expected a regular file. Choose another path"
+        "cannot open the ledger: /execution_metrics.jsonl: found a directory; expected a regular file. Choose another path"
     );
     assert_eq!(names(place.directory.path()), ["execution_metrics.jsonl"]);
     let error = LedgerReader::open(&place.path).unwrap_err();
     assert_eq!(
         place.text(&error),
-        "open a ledger to read: /execution_metrics.jsonl: found a directory, a FIFO or a device; expected a regular file"
+        "cannot open a ledger to read: /execution_metrics.jsonl: found a directory, a FIFO or a device; expected a regular file"
     );
 }
 
@@ -90,7 +90,7 @@ fn row_18_a_symbolic_link_is_refused() {
     std::os::unix::fs::symlink(&target, &place.path).unwrap();
     assert_eq!(
         place.text(&place.refusal()),
-        "open the ledger: /execution_metrics.jsonl: found a symbolic link; expected a regular file. Choose another path"
+        "cannot open the ledger: /execution_metrics.jsonl: found a symbolic link; expected a regular file. Choose another path"
     );
     fs::remove_file(&target).unwrap();
     assert_eq!(place.refusal().kind(), ErrorKind::Unsuitable, "one that points nowhere too");
@@ -106,7 +106,7 @@ fn row_18_a_link_to_nothing_in_the_place_of_the_lock_is_refused_and_nobody_waits
     std::os::unix::fs::symlink("nowhere", &lock).unwrap();
     let path = place.path.clone();
     let error = in_time(move || Ledger::open(path).unwrap_err());
-    assert!(error.to_string().starts_with("open the lock: "), "{error}");
+    assert!(error.to_string().starts_with("cannot open the lock: "), "{error}");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn row_18_a_fifo_is_refused_and_nobody_waits() {
     let error = in_time(move || Ledger::open(path).unwrap_err());
     assert_eq!(
         place.text(&error),
-        "open the ledger: /execution_metrics.jsonl: found a FIFO, a socket or a device; expected a regular file. \
+        "cannot open the ledger: /execution_metrics.jsonl: found a FIFO, a socket or a device; expected a regular file. \
          Choose another path"
     );
     let path = place.path.clone();
@@ -135,7 +135,7 @@ fn row_18_a_hard_link_is_refused() {
     fs::hard_link(&place.path, place.directory.path().join("second.jsonl")).unwrap();
     assert_eq!(
         place.text(&place.refusal()),
-        "open the ledger: /execution_metrics.jsonl: found a file with several hard links; expected a regular file. \
+        "cannot open the ledger: /execution_metrics.jsonl: found a file with several hard links; expected a regular file. \
          Choose another path"
     );
 }
@@ -156,16 +156,16 @@ fn row_18_world_writable_directory() {
     };
     let why = "every user may replace the files in this directory; choose a directory within it, or remove that \
                permission (chmod o-w)";
-    assert_eq!(refused(&open.join("m.jsonl")), format!("open the ledger: /open: {why}"));
+    assert_eq!(refused(&open.join("m.jsonl")), format!("cannot open the ledger: /open: {why}"));
     let link = place.directory.path().join("link");
     std::os::unix::fs::symlink("open", &link).unwrap();
-    assert_eq!(refused(&link.join("m.jsonl")), format!("open the ledger: /link: {why}"));
+    assert_eq!(refused(&link.join("m.jsonl")), format!("cannot open the ledger: /link: {why}"));
     assert!(names(&open).is_empty());
     append(&Ledger::open(open.join("mine/m.jsonl")).unwrap(), 1);
     mode(&open, 0o1777);
     append(&Ledger::open(open.join("m.jsonl")).unwrap(), 1);
     mode(&open.join("m.ledger"), 0o707);
-    assert_eq!(refused(&open.join("m.jsonl")), format!("open the ledger: /open/m.ledger: {why}"));
+    assert_eq!(refused(&open.join("m.jsonl")), format!("cannot open the ledger: /open/m.ledger: {why}"));
 }
 
 /// A FIFO, a directory, or a symbolic link to nothing in the place of each file that is opened: everybody answers, and
@@ -234,7 +234,7 @@ fn a_directory_that_cannot_be_written_is_refused() {
     }
     let error = Ledger::open(closed.join("metrics.jsonl")).unwrap_err();
     assert_eq!((error.kind(), error.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::PermissionDenied)));
-    assert_eq!(place.text(&error), "create a directory: /closed/metrics.ledger");
+    assert_eq!(place.text(&error), "cannot create a directory: /closed/metrics.ledger");
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_path_without_room_for_its_machinery_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Unsuitable);
     assert_eq!(
         place.text(&error),
-        "open the ledger: /execution_metrics.ledger: expected a file name such as x.jsonl, so that the machinery \
+        "cannot open the ledger: /execution_metrics.ledger: expected a file name such as x.jsonl, so that the machinery \
          fits beside it in x.ledger"
     );
     assert!(names(place.directory.path()).is_empty());
@@ -262,7 +262,7 @@ fn a_file_that_is_no_ledger_is_refused_and_left_as_it_is() {
         assert_eq!((error.kind(), error.line(), error.byte()), (ErrorKind::Unsuitable, Some(1), Some(0)));
         assert_eq!(
             place.text(&error),
-            "open the ledger: /execution_metrics.jsonl: line 1 (byte 0): found a file that is not a ledger: its first line \
+            "cannot open the ledger: /execution_metrics.jsonl: line 1 (byte 0): found a file that is not a ledger: its first line \
              has no valid hash. Choose another path"
         );
         assert_eq!(fs::read_to_string(&place.path).unwrap(), content);
@@ -275,9 +275,12 @@ fn nothing_there_is_no_ledger_to_read() {
     let place = Place::new();
     let error = LedgerReader::open(&place.path).unwrap_err();
     assert_eq!((error.kind(), error.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::NotFound)));
-    assert_eq!(place.text(&error), "open a ledger to read: /execution_metrics.jsonl");
+    assert_eq!(place.text(&error), "cannot open a ledger to read: /execution_metrics.jsonl");
     let error = LedgerReader::open(&place.path).unwrap().verify(&[]).unwrap_err();
-    assert_eq!(place.text(&error), "verify the ledger: /execution_metrics.jsonl: there is no ledger of this name");
+    assert_eq!(
+        place.text(&error),
+        "cannot verify the ledger: /execution_metrics.jsonl: there is no ledger of this name"
+    );
     assert!(names(place.directory.path()).is_empty());
 }
 
@@ -297,7 +300,7 @@ fn with_identity(change: impl FnOnce(String) -> String) -> (Place, Error) {
 
 #[test]
 fn a_newer_format_is_refused() {
-    let expected = "open the ledger: /execution_metrics.ledger/ledger.json: found format 2; expected at most 1. Use a \
+    let expected = "cannot open the ledger: /execution_metrics.ledger/ledger.json: found format 2; expected at most 1. Use a \
                     newer runledger";
     let (place, error) = with_identity(|text| text.replace("\"format\":1", "\"format\":2"));
     assert_eq!((error.kind(), place.text(&error).as_str()), (ErrorKind::Newer, expected));
@@ -311,7 +314,7 @@ fn the_machinery_of_another_file_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Unsuitable);
     assert_eq!(
         place.text(&error),
-        "open the ledger: /execution_metrics.ledger: the directory belongs to \"execution_metrics.json\". Choose \
+        "cannot open the ledger: /execution_metrics.ledger: the directory belongs to \"execution_metrics.json\". Choose \
          another name for the new ledger"
     );
 }
@@ -322,7 +325,7 @@ fn a_damaged_identity_is_refused_and_can_be_made_anew() {
     assert_eq!(error.kind(), ErrorKind::Malformed);
     assert_eq!(
         place.text(&error),
-        "read the ledger's identity: /execution_metrics.ledger/ledger.json: restore the file, or remove it: the \
+        "cannot read the ledger's identity: /execution_metrics.ledger/ledger.json: restore the file, or remove it: the \
          ledger then gets a new identity and keeps its lines"
     );
     assert!(error.source().is_some());
@@ -356,7 +359,7 @@ fn malformed_lines_are_passed_over_counted_and_named() {
     assert!(errors.iter().all(|error| error.source().is_some() && error.file() == Some(&place.path)));
     assert_eq!(
         place.text(&errors[0]),
-        format!("read a record from JSON: /execution_metrics.jsonl: line 2 (byte {})", lines[0].len())
+        format!("cannot read a record from JSON: /execution_metrics.jsonl: line 2 (byte {})", lines[0].len())
     );
 
     let baselines = Baselines::compute(ledger.reader().records()).unwrap();
@@ -406,7 +409,7 @@ fn a_price_table_that_does_not_parse_is_refused_whole() {
     assert_eq!(
         error.to_string(),
         format!(
-            "read a price table: line 3 (byte {byte}): expected a price of at least 0 with at most 6 decimals, found -3"
+            "cannot read a price table: line 3 (byte {byte}): expected a price of at least 0 with at most 6 decimals, found -3"
         )
     );
     let error = PriceTable::from_json(&table("3,,")).unwrap_err();
@@ -428,14 +431,14 @@ fn quota_limits_that_do_not_parse_are_refused_whole() {
     let error = Limits::from_json(&table(&limit("a", "2"))).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("read a table of limits: line 3 (byte {byte}): the API \"a\" is named twice")
+        format!("cannot read a table of limits: line 3 (byte {byte}): the API \"a\" is listed twice")
     );
     let error = Limits::from_json(&table(&limit("b", "0"))).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
-            "read a table of limits: line 3 (byte {byte}): limit: expected a whole number from 1 to \
-             18446744073709551615, found 0"
+            "cannot read a table of limits: line 3 (byte {byte}): limit: found 0; expected a whole number \
+             from 1 to 18446744073709551615"
         )
     );
     let error = Limits::from_json(&table(&limit("b", "\n"))).unwrap_err();
@@ -451,6 +454,6 @@ fn a_quota_journal_with_other_lines_is_refused_with_the_line() {
     let options = QuotaOptions::new(Arc::new(|| 1_771_079_000_000));
     let error = Quota::open(&place.path, options).unwrap_err();
     assert_eq!((error.kind(), error.line(), error.byte()), (ErrorKind::Malformed, Some(1), Some(0)));
-    assert_eq!(place.text(&error), "read a line of the quota: /execution_metrics.jsonl: line 1 (byte 0)");
+    assert_eq!(place.text(&error), "cannot read a line of the quota: /execution_metrics.jsonl: line 1 (byte 0)");
     assert_eq!(fs::read(&place.path).unwrap(), before);
 }

@@ -107,7 +107,7 @@ fn row_25_a_cut_segment_is_a_fault_a_failed_check_and_a_warning_of_each_reader()
         assert_eq!(end(&place), ("fault".to_owned(), format!("truncated: {found}: {}", path.display())));
         assert_eq!(
             place.run(["head"]).complaint(1),
-            "runledger: the ledger has faults (1), which `runledger verify` names: its head is not worth keeping\n"
+            "runledger: cannot report the head: the ledger has faults (1), which `runledger verify` lists\n"
         );
         for reader in ["list", "cost", "baseline", "tail", "metrics"] {
             let read = place.run(reader.split(' '));
@@ -132,7 +132,7 @@ fn the_next_writer_goes_on_behind_the_gap_and_says_so_once() {
         let (ledger, warnings) = open(&place, None);
         let found = format!("{kept} bytes, where {whole} had been synced");
         let warned = format!(
-            "open the ledger: {}: it was truncated or changed: {found}. The next line follows the gap, which `runledger \
+            "cannot open the ledger: {}: it was truncated or changed: {found}. The next line follows the gap, which `runledger \
              verify` names",
             place.ledger().display()
         );
@@ -348,7 +348,7 @@ fn a_copy_without_its_machinery_is_verified_and_what_is_missing_noted() {
     assert!(whole.starts_with("lines     5\n") && whole.ends_with(notes), "{whole}");
     assert_eq!(
         place.run(["head", "--ledger", "copy.jsonl"]).complaint(2),
-        "runledger: cannot state the head: copy.jsonl: found no identity; expected a ledger with its machinery\n"
+        "runledger: cannot report the head: copy.jsonl: found no identity; expected a ledger with its machinery\n"
     );
     // Cut, and edited.
     keep(&place.path("copy.jsonl"), 4);

@@ -1,5 +1,5 @@
-//! Promise: a run log has the columns of the plan and gives every value back to any reader of CSV; none is overwritten,
-//! none is half written, and no text in it is a formula to a spreadsheet.
+//! Promise: a run log has fixed columns, and any reader of CSV gets every value back. It is complete or absent, is
+//! never overwritten, and no text in it is a formula for a spreadsheet.
 
 use crate::common;
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ fn text(records: &[ExecutionMetrics]) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// The cells of each row but the header, by another reader.
+/// Returns the cells of each row, read by another CSV reader, without the header.
 fn rows(text: &str) -> Vec<Vec<String>> {
     let mut reader = ::csv::Reader::from_reader(text.as_bytes());
     assert_eq!(reader.headers().unwrap(), COLUMNS.as_slice());
@@ -35,32 +35,42 @@ fn cell(record: &ExecutionMetrics, column: &str) -> String {
 }
 
 #[test]
-fn the_columns_are_those_of_the_plan_in_its_order() {
-    let plan = "run_id,parent_run_id,timestamp,skill_name,scene_id,shot_id,model_used,tier,estimated_cost,actual_cost,\
+fn the_columns_have_fixed_names_and_order() {
+    let header = "run_id,parent_run_id,timestamp,skill_name,scene_id,shot_id,model_used,tier,estimated_cost,actual_cost,\
                 duration_s,outcome,regen_count,artifact_output,notes\r\n";
-    assert_eq!(text(&[]), plan);
+    assert_eq!(text(&[]), header);
 }
 
-/// Every column filled, every column empty that can be, and texts that would break a row.
+/// A record with all columns, one with as few as possible, and one with texts that would break a row.
 fn samples() -> Vec<ExecutionMetrics> {
     let mut full = execution(1, 0);
-    (full.run.parent_run_id, full.skill_name) = (Some("run-0".into()), "video-generator".into());
-    (full.kind, full.model.name, full.model.tier) = (Kind::Generation, Some("video-1".into()), Some("premium".into()));
-    (full.cost.estimated_usd, full.cost_usd) = (usd("0.75"), usd("0.00000001"));
+    full.run.parent_run_id = Some("run-0".into());
+    full.skill_name = "video-generator".into();
+    full.kind = Kind::Generation;
+    full.model.name = Some("video-1".into());
+    full.model.tier = Some("premium".into());
+    full.cost.estimated_usd = usd("0.75");
+    full.cost_usd = usd("0.00000001");
     let production = &mut full.production;
-    (production.scene_id, production.shot_id) = (Some("scene 1".into()), Some("shot 2".into()));
-    (production.duration_s, production.regen_count) = (Some(5.5), Some(0));
-    (production.outcome, production.artifact) = (Some(QcOutcome::Fix), Some("shot2_v003.mp4".into()));
+    production.scene_id = Some("scene 1".into());
+    production.shot_id = Some("shot 2".into());
+    production.duration_s = Some(5.5);
+    production.regen_count = Some(0);
+    production.outcome = Some(QcOutcome::Fix);
+    production.artifact = Some("shot2_v003.mp4".into());
     production.notes = Some("two hands, \"one\" too many\r\nsecond line".into());
 
     let mut empty = execution(2, 1);
-    (empty.run.run_id, empty.wall_clock_time_ms) = (None, None);
+    empty.run.run_id = None;
+    empty.wall_clock_time_ms = None;
     empty.set_status(Status::Interrupted);
 
     let mut formulas = execution(3, 2);
     formulas.skill_name = "=HYPERLINK(\"http://x/\"&A1)".into();
-    (formulas.production.scene_id, formulas.production.shot_id) = (Some("+1".into()), Some("-1".into()));
-    (formulas.production.artifact, formulas.model.name) = (Some("@SUM(A1)".into()), Some("  =1".into()));
+    formulas.production.scene_id = Some("+1".into());
+    formulas.production.shot_id = Some("-1".into());
+    formulas.production.artifact = Some("@SUM(A1)".into());
+    formulas.model.name = Some("  =1".into());
     formulas.production.notes = Some("a;=1\tb\n- c'd\n'quoted'; 2-1=1".into());
     vec![full, empty, formulas]
 }
@@ -71,15 +81,17 @@ fn a_run_log_is_the_golden_file() {
 }
 
 #[test]
-fn unknown_is_an_empty_cell_and_an_empty_text_is_told_apart() {
+fn unknown_is_an_empty_cell_unlike_an_empty_text() {
     let mut record = execution(1, 0);
     record.run.run_id = None;
-    (record.wall_clock_time_ms, record.skill_name) = (None, "s".into());
+    record.wall_clock_time_ms = None;
+    record.skill_name = "s".into();
     record.set_status(Status::Paused);
     let row = |record: &ExecutionMetrics| text(std::slice::from_ref(record)).lines().nth(1).unwrap().to_owned();
     assert_eq!(row(&record), ",,2026-11-20T12:00:00.000Z,s,,,,,,,,,,,");
     record.cost_usd = usd("0");
-    (record.production.regen_count, record.production.notes) = (Some(0), Some(String::new()));
+    record.production.regen_count = Some(0);
+    record.production.notes = Some(String::new());
     assert_eq!(row(&record), ",,2026-11-20T12:00:00.000Z,s,,,,,,0,,,0,,\"\"");
 }
 
@@ -101,7 +113,7 @@ fn the_duration_is_of_what_was_generated_or_of_the_execution() {
     assert_eq!(cell(&record, "duration_s"), "1.500");
     record.wall_clock_time_ms = Some(u64::MAX);
     assert_eq!(cell(&record, "duration_s"), "18446744073709551.615");
-    // How long the generation took is not how long the clip is.
+    // The duration of the generation is not the length of the clip.
     record.kind = Kind::Generation;
     assert_eq!(cell(&record, "duration_s"), "");
     record.production.duration_s = Some(0.1);
@@ -110,22 +122,23 @@ fn the_duration_is_of_what_was_generated_or_of_the_execution() {
 
 #[test]
 fn the_outcome_is_the_verdict_or_else_that_of_the_execution() {
-    let told = |status: Status, kind: Kind, outcome: Option<&str>| {
+    let outcome = |status: Status, kind: Kind, verdict: Option<&str>| {
         let mut record = execution(1, 0);
         record.set_status(status);
-        (record.kind, record.production.outcome) = (kind, outcome.map(QcOutcome::from));
+        record.kind = kind;
+        record.production.outcome = verdict.map(QcOutcome::from);
         cell(&record, "outcome")
     };
-    assert_eq!(told(Status::Success, Kind::Skill, None), "PASS");
-    assert_eq!(told(Status::Cancelled, Kind::Generation, None), "FAIL");
-    assert_eq!(told(Status::Interrupted, Kind::Skill, None), "");
-    assert_eq!(told(Status::Success, Kind::Qc, None), "");
-    assert_eq!(told(Status::Success, Kind::Qc, Some("FIX")), "FIX");
-    assert_eq!(told(Status::Success, Kind::Skill, Some("of a newer writer")), "of a newer writer");
+    assert_eq!(outcome(Status::Success, Kind::Skill, None), "PASS");
+    assert_eq!(outcome(Status::Cancelled, Kind::Generation, None), "FAIL");
+    assert_eq!(outcome(Status::Interrupted, Kind::Skill, None), "");
+    assert_eq!(outcome(Status::Success, Kind::Qc, None), "");
+    assert_eq!(outcome(Status::Success, Kind::Qc, Some("FIX")), "FIX");
+    assert_eq!(outcome(Status::Success, Kind::Skill, Some("of a newer writer")), "of a newer writer");
 }
 
 #[test]
-fn lines_that_are_no_records_are_counted_and_other_errors_end_it() {
+fn lines_that_are_not_records_are_counted_and_other_errors_end_it() {
     let lines = [execution(1, 0).to_json().unwrap(), "torn".to_owned()];
     let records = lines.iter().map(|line| ExecutionMetrics::from_json(line));
     let written = csv::write(records, &mut Vec::new()).unwrap();
@@ -138,7 +151,7 @@ fn lines_that_are_no_records_are_counted_and_other_errors_end_it() {
     assert_eq!(names(directory.path()), BTreeSet::new());
 }
 
-/// Records whose texts are full of what could break a row or make a formula.
+/// Records whose texts have many characters that could break a row or begin a formula.
 fn nasty() -> impl Strategy<Value = ExecutionMetrics> {
     let pieces = vec![
         "=",
@@ -176,17 +189,18 @@ fn nasty() -> impl Strategy<Value = ExecutionMetrics> {
     };
     (common::record(), [text(), text(), text()]).prop_map(|(mut record, [name, notes, artifact])| {
         record.skill_name = name;
-        (record.production.notes, record.production.artifact) = (Some(notes), Some(artifact));
+        record.production.notes = Some(notes);
+        record.production.artifact = Some(artifact);
         record
     })
 }
 
-/// A text as a reader has it who takes the marks away.
+/// Removes the marks from a cell, as a reader does.
 fn unmarked(cell: &str) -> String {
     cell.split_inclusive([';', '\t', '\r', '\n']).map(|part| part.strip_prefix('\'').unwrap_or(part)).collect()
 }
 
-/// A text with the pictures of its control characters.
+/// Replaces control characters by their pictures.
 fn pictured(text: &str) -> String {
     let picture = |c: char| match c {
         '\t' | '\r' | '\n' => c,
@@ -217,8 +231,8 @@ proptest! {
                 (13, &production.artifact),
                 (14, &production.notes),
             ];
-            for (at, told) in texts {
-                prop_assert_eq!(unmarked(&row[at]), pictured(told.as_deref().unwrap_or_default()));
+            for (at, text) in texts {
+                prop_assert_eq!(unmarked(&row[at]), pictured(text.as_deref().unwrap_or_default()));
             }
             prop_assert_eq!(row[2].parse().ok(), Some(record.timestamp_start));
             prop_assert_eq!(row[8].parse().ok(), record.cost.estimated_usd);
@@ -230,7 +244,7 @@ proptest! {
         }
     }
 
-    /// In whatever of these places a spreadsheet ends a cell.
+    /// Wherever a spreadsheet ends a cell, the next one does not begin with a formula.
     #[test]
     fn no_text_begins_a_formula(record in nasty()) {
         for (at, cell) in rows(&text(&[record]))[0].iter().enumerate() {
@@ -259,7 +273,6 @@ fn create(directory: &Path) -> String {
     path.strip_prefix(directory).unwrap().to_str().unwrap().to_owned()
 }
 
-/// "No overwrite of prior logs."
 #[test]
 fn each_run_log_takes_the_next_number_and_overwrites_none() {
     let place = tempfile::tempdir().unwrap();
@@ -294,9 +307,9 @@ fn threads_that_write_at_once_get_each_its_own_number() {
     assert_eq!((&numbers, names(place.path())), (&expected, expected.clone()));
 }
 
-/// What remains when a process dies while it writes, as a panic leaves it.
+/// A panic leaves the same files as a process that dies while it writes.
 #[test]
-fn one_that_died_leaves_no_half_a_run_log() {
+fn a_process_that_dies_leaves_no_partial_run_log() {
     let place = tempfile::tempdir().unwrap();
     let dying = (0..).map(|n| {
         assert!(n < 5000, "dies");
@@ -309,10 +322,10 @@ fn one_that_died_leaves_no_half_a_run_log() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_made_is_named() {
+fn a_directory_that_cannot_be_created_is_named() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("file"), "").unwrap();
     let error = csv::create([], place.path().join("file/logs")).unwrap_err();
-    assert!(error.to_string().starts_with("create a directory: "), "{error}");
+    assert!(error.to_string().starts_with("cannot create a directory: "), "{error}");
     assert_eq!(error.file(), Some(place.path().join("file/logs").as_path()));
 }

@@ -1,4 +1,4 @@
-//! Promises about the formats that records are exported to.
+//! Promises about the export formats.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 

@@ -1,5 +1,5 @@
-//! Promise: every record becomes one workflow event of exactly the schema, with every call in order and with null where a
-//! value is unknown.
+//! Promise: every record becomes one workflow event that matches the schema. It has every call in order, and null for
+//! unknown values.
 
 use crate::common;
 use std::io;
@@ -21,12 +21,12 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// A record of which only what is required is known.
+/// A record with only the required fields.
 fn bare(id: u128) -> ExecutionMetrics {
     ExecutionMetrics::new(Uuid::from_u128(id), "implement-pro", "1.0.0", time("2026-02-14T14:23:00.250Z"))
 }
 
-/// A record of which everything is known that an event has.
+/// A record with all fields that an event has.
 fn full() -> ExecutionMetrics {
     let mut record = bare(0x0194_f3a5_6c1e_7d2b_8a4f_1b2c_3d4e_5f60);
     record.timestamp_end = Some(time("2026-02-14T14:23:05.500Z"));
@@ -37,22 +37,25 @@ fn full() -> ExecutionMetrics {
     record.run.description = Some("Implement the parser,\n\"as planned\" | `now`".to_owned());
     record.run.agent_name = Some("/dev:implement-pro".to_owned());
     record.set_usage("claude-opus-4-5", &Usage::new(33_000, 500));
-    (record.cost_usd, record.cost.estimated_usd) = (Some("0.046875".parse().unwrap()), Some("0.05".parse().unwrap()));
-    (record.cost.source, record.cost_tier) = (Some(CostSource::Computed), Some(CostTier::Premium));
+    record.cost_usd = Some("0.046875".parse().unwrap());
+    record.cost.estimated_usd = Some("0.05".parse().unwrap());
+    record.cost.source = Some(CostSource::Computed);
+    record.cost_tier = Some(CostTier::Premium);
     let mut first = LlmCall::new(1, "claude-opus-4-5");
-    (first.prompt, first.completion) = (Some("Write a parser.".to_owned()), Some("fn parse() {}\n".to_owned()));
+    first.prompt = Some("Write a parser.".to_owned());
+    first.completion = Some("fn parse() {}\n".to_owned());
     record.trace.llm_calls = vec![first, LlmCall::new(2, "gpt-4")];
     record
 }
 
-/// What is written for these records, each line held against the schema.
+/// Returns the events of the records as text, after checking each line against the schema.
 fn written(records: &[ExecutionMetrics]) -> (String, WorkflowWritten) {
     let mut out = Vec::new();
-    let told = write(records.iter().cloned().map(Ok), &mut out).unwrap();
+    let counts = write(records.iter().cloned().map(Ok), &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
-    text.lines().for_each(|line| hold(&serde_json::from_str(line).unwrap()));
-    assert_eq!((text.lines().count(), told.events), (records.len(), records.len() as u64));
-    (text, told)
+    text.lines().for_each(|line| check(&serde_json::from_str(line).unwrap()));
+    assert_eq!((text.lines().count(), counts.events), (records.len(), records.len() as u64));
+    (text, counts)
 }
 
 fn event(record: &ExecutionMetrics) -> Value {
@@ -60,8 +63,8 @@ fn event(record: &ExecutionMetrics) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Holds an event against the schema.
-fn hold(event: &Value) {
+/// Checks an event against the schema.
+fn check(event: &Value) {
     let faults: Vec<_> = VALIDATOR.iter_errors(event).map(|fault| fault.to_string()).collect();
     assert!(faults.is_empty(), "{event:#}: {faults:#?}");
 }
@@ -73,9 +76,8 @@ fn the_schema_is_one_of_2020_12() {
     jsonschema::draft202012::meta::validate(&schema).unwrap();
 }
 
-/// The fields of the seed's table, in its order, and no other.
 #[test]
-fn an_event_has_exactly_the_members_of_the_seed() {
+fn an_event_has_exactly_the_members_of_the_schema_in_order() {
     let mut record = full();
     record.trace.human_feedback = Some(Feedback::new("HIL-Approval", "approve", time("2026-02-14T14:23:04Z")));
     let text = written(&[record]).0;
@@ -104,9 +106,9 @@ fn an_event_has_exactly_the_members_of_the_seed() {
     assert_eq!(keys(&event["human_feedback"]), ["content", "timestamp_utc", "type"]);
 }
 
-/// An event without a member, with another one, or with a value of another type is none.
+/// The schema refuses an event with a missing member, an unknown member, or a value of another type.
 #[test]
-fn the_schema_refuses_what_is_no_event() {
+fn the_schema_refuses_other_objects() {
     let mut record = full();
     record.trace.human_feedback = Some(Feedback::new("HIL-Approval", "approve", time("2026-02-14T14:23:04Z")));
     let event = event(&record);
@@ -120,7 +122,7 @@ fn the_schema_refuses_what_is_no_event() {
         };
         wrong.push(with(&|object| _ = object.insert("more".to_owned(), json!(1))));
         for member in members {
-            // Of a value of the wrong type each member has one.
+            // No member accepts a list that contains a list.
             wrong.push(with(&|object| _ = object.insert(member.clone(), json!([[true]]))));
             if member != "human_feedback" {
                 wrong.push(with(&|object| _ = object.remove(&member)));
@@ -150,9 +152,9 @@ fn the_schema_refuses_what_is_no_event() {
         wrong.push(changed);
     }
     assert!(wrong.len() > 60);
-    hold(&event);
+    check(&event);
     for wrong in wrong {
-        assert!(!VALIDATOR.is_valid(&wrong), "taken for an event: {wrong:#}");
+        assert!(!VALIDATOR.is_valid(&wrong), "accepted as an event: {wrong:#}");
     }
 }
 
@@ -162,7 +164,7 @@ fn event_id_is_the_uuid_of_the_log_entry() {
 }
 
 #[test]
-fn workflow_run_id_is_shared_by_all_tasks_of_a_run_and_told_apart_from_others() {
+fn workflow_run_id_is_the_same_for_all_tasks_of_a_run_and_no_other() {
     let of_run = |run: &str| {
         let mut record = bare(1);
         record.run.run_id = Some(run.to_owned());
@@ -181,17 +183,17 @@ fn workflow_run_id_is_shared_by_all_tasks_of_a_run_and_told_apart_from_others() 
 }
 
 #[test]
-fn a_run_that_is_not_told_is_null_and_counted_and_so_is_a_named_one() {
+fn an_unknown_run_is_null_and_counted_and_so_is_a_named_one() {
     let mut named = bare(2);
     named.run.run_id = Some("nightly-7".to_owned());
     let records = [bare(1), named, full()];
     assert!(event(&records[0])["workflow_run_id"].is_null());
-    let told = written(&records).1;
-    assert_eq!((told.events, told.without_run, told.run_named, told.without_status), (3, 1, 1, 2));
+    let counts = written(&records).1;
+    assert_eq!((counts.events, counts.without_run, counts.run_named, counts.without_status), (3, 1, 1, 2));
 }
 
 #[test]
-fn task_id_and_task_description_are_the_plans() {
+fn task_id_and_task_description_are_those_of_the_run() {
     let event = event(&full());
     assert_eq!(event["task_id"], "1.1");
     assert_eq!(event["task_description"], "Implement the parser,\n\"as planned\" | `now`");
@@ -221,7 +223,8 @@ fn timestamps_have_start_end_and_duration_in_seconds() {
     assert_eq!(timestamps(&record)["duration_seconds"], 5.25, "the end less the start");
     record.wall_clock_time_ms = Some(0);
     assert_eq!(timestamps(&record)["duration_seconds"], 0.0, "less than a millisecond");
-    (record.wall_clock_time_ms, record.timestamp_end) = (None, Some(time("2026-02-14T14:22:00Z")));
+    record.wall_clock_time_ms = None;
+    record.timestamp_end = Some(time("2026-02-14T14:22:00Z"));
     assert!(timestamps(&record)["duration_seconds"].is_null(), "a clock that was set back measures nothing");
     record.timestamp_end = None;
     let unknown = timestamps(&record);
@@ -243,7 +246,7 @@ fn status_is_success_failed_or_hil_paused() {
     assert_eq!(status(Status::Other("paused".to_owned())), "HIL-Paused");
     assert!(status(Status::Other("deferred".to_owned())).is_null());
 
-    // Writers that tell only the outcome.
+    // Some writers report only the outcome.
     for (succeeded, failed, expected) in [
         (Some(true), Some(false), json!("Success")),
         (Some(true), None, json!("Success")),
@@ -252,7 +255,8 @@ fn status_is_success_failed_or_hil_paused() {
         (None, None, Value::Null),
     ] {
         let mut record = bare(1);
-        (record.execution_succeeded, record.execution_failed) = (succeeded, failed);
+        record.execution_succeeded = succeeded;
+        record.execution_failed = failed;
         assert_eq!(event(&record)["status"], expected, "{succeeded:?} {failed:?}");
     }
 }
@@ -283,7 +287,7 @@ fn llm_trace_has_every_call_in_order_with_model_prompt_and_completion() {
                 "prompt": "Write a parser.",
                 "completion": "fn parse() {}\n",
             },
-            // What was not stored is null: the record has its hash alone.
+            // A text that was not stored is null; the record only has its hash.
             {"call_sequence": 2, "model_name": "gpt-4", "prompt": null, "completion": null},
         ])
     );
@@ -310,13 +314,13 @@ fn human_feedback_has_type_content_and_time_of_a_task_that_was_paused() {
     assert!(event(&record).get("human_feedback").is_none(), "nobody has answered yet");
     record.trace.human_feedback = Some(feedback);
     assert_eq!(event(&record)["human_feedback"], expected);
-    // It went on after that.
+    // The task continued after that.
     record.set_status(Status::Success);
     assert_eq!(event(&record)["human_feedback"], expected);
     assert!(event(&full()).get("human_feedback").is_none());
 }
 
-/// `tests/data/workflow_events.jsonl` is what a ledger of all sorts of executions is exported as.
+/// `tests/data/workflow_events.jsonl` is the export of executions of all kinds.
 #[test]
 fn the_export_of_a_ledger_to_the_byte() {
     let (text, _) = written(&all_sorts());
@@ -325,7 +329,8 @@ fn the_export_of_a_ledger_to_the_byte() {
 
 fn all_sorts() -> Vec<ExecutionMetrics> {
     let mut failed = bare(2);
-    (failed.timestamp_end, failed.wall_clock_time_ms) = (Some(time("2026-02-14T14:23:01.250Z")), Some(1000));
+    failed.timestamp_end = Some(time("2026-02-14T14:23:01.250Z"));
+    failed.wall_clock_time_ms = Some(1000);
     failed.run.run_id = Some("nightly-7".to_owned());
     failed.set_status(Status::Panicked);
     let mut interrupted = bare(3);
@@ -341,9 +346,9 @@ fn all_sorts() -> Vec<ExecutionMetrics> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Valid or not, with any text, any number, and any field unknown.
+    /// The record may be invalid, with any text, any number, and any field unknown.
     #[test]
-    fn the_event_of_any_record_is_one_line_and_of_the_schema(record in common::record()) {
+    fn the_event_of_any_record_is_one_line_and_matches_the_schema(record in common::record()) {
         let (text, _) = written(std::slice::from_ref(&record));
         prop_assert_eq!(text.find('\n'), Some(text.len() - 1));
         let event: Value = serde_json::from_str(&text).unwrap();
@@ -353,14 +358,14 @@ proptest! {
 }
 
 #[test]
-fn lines_that_are_no_records_are_counted_and_named_and_other_errors_end_the_export() {
+fn lines_that_are_not_records_are_counted_and_named_and_other_errors_end_the_export() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.jsonl");
     let line = bare(1).to_json().unwrap();
     std::fs::write(&path, format!("{line}\nno record\n{line}\n")).unwrap();
     let mut out = Vec::new();
-    let told = write(LedgerReader::open(&path).unwrap().records(), &mut out).unwrap();
-    assert_eq!((told.events, told.skipped.count(), told.skipped.errors()[0].line()), (2, 1, Some(2)));
+    let counts = write(LedgerReader::open(&path).unwrap().records(), &mut out).unwrap();
+    assert_eq!((counts.events, counts.skipped.count(), counts.skipped.errors()[0].line()), (2, 1, Some(2)));
     assert_eq!(out.iter().filter(|&&byte| byte == b'\n').count(), 2);
 
     let absent =
@@ -384,7 +389,7 @@ fn an_output_that_refuses_is_an_error() {
     let error = write([Ok(bare(1))], Full).unwrap_err();
     assert_eq!(
         (error.to_string().as_str(), error.io_kind()),
-        ("write workflow events", Some(io::ErrorKind::StorageFull))
+        ("cannot write workflow events", Some(io::ErrorKind::StorageFull))
     );
 }
 

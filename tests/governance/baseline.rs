@@ -1,5 +1,5 @@
-//! Baselines say what is normal: exact, the same bytes for the same records in any order, and never a zero for an
-//! unknown.
+//! Promise: baselines are exact, are the same bytes for the same records in any order, and never show 0 for an unknown
+//! value.
 
 use proptest::prelude::*;
 use runledger::baseline::{Accumulator, BaselineBy, Latest, Precision};
@@ -34,7 +34,7 @@ fn usd(text: &str) -> Option<Usd> {
     Some(text.parse().unwrap())
 }
 
-// The four acceptance lines of the plan's item 6.
+// The four acceptance criteria of baselines.
 
 #[test]
 fn reads_jsonl_without_corruption() {
@@ -56,8 +56,8 @@ fn reads_jsonl_without_corruption() {
 
 #[test]
 fn computes_accurate_percentiles() {
-    // By hand: p50 is the third of five; p95 lies at index 4 · 0.95 = 3.8, which is 40 + 0.8 · 10; p99 at 3.96.
-    // The squared deviations from 32 are 289 + 144 + 9 + 64 + 324 = 830; √(830 / 4) = 14.4049.
+    // By hand: p50 is the third of five; p95 is at index 4 · 0.95 = 3.8, which is 40 + 0.8 · 10; p99 is at 3.96. The
+    // squared deviations from 32 are 289 + 144 + 9 + 64 + 324 = 830; √(830 / 4) = 14.4049.
     let skill = baseline([35, 15, 50, 20, 40].map(with_latency));
     assert_eq!(skill.latency_p50_ms, Some(35.0));
     assert_eq!(skill.latency_p95_ms, Some(48.0));
@@ -137,7 +137,7 @@ fn output_json_valid_and_human_readable() {
     assert!(read.iter().eq(baselines.iter()));
 }
 
-// Against numpy and exact fractions.
+// Compared with numpy and exact fractions.
 
 #[derive(Deserialize)]
 struct Reference {
@@ -190,7 +190,7 @@ fn unknowns_are_counted_and_left_out() {
     assert_eq!((skill.latency_mean_ms, skill.latency_unknown), (Some(100.0), 2));
     assert_eq!((skill.cost_mean_usd, skill.cost_unknown), (usd("0.5"), 2));
     assert_eq!((skill.tokens_mean, skill.tokens_unknown), (Some(40.0), 2));
-    // One value has a mean and no deviation.
+    // One value has a mean but no deviation.
     assert_eq!((skill.latency_std_dev_ms, skill.cost_std_dev_usd), (None, None));
 }
 
@@ -205,7 +205,7 @@ fn a_measured_zero_is_a_value() {
 }
 
 #[test]
-fn an_outcome_may_stand_in_either_field_but_not_against_the_other() {
+fn an_outcome_may_be_in_either_field_but_not_contradict_the_other() {
     let outcomes = [
         (Some(true), Some(false)),
         (Some(true), None),
@@ -227,13 +227,13 @@ fn an_outcome_may_stand_in_either_field_but_not_against_the_other() {
 fn a_sum_out_of_range_is_unknown_and_not_wrong() {
     let skill = baseline([u64::MAX, u64::MAX, 5].map(with_latency));
     assert_eq!((skill.latency_mean_ms, skill.latency_std_dev_ms), (None, None));
-    // The middle of the last bucket, 2⁵⁶ wide.
+    // This is the middle of the last bucket, which is 2⁵⁶ wide.
     assert_eq!(skill.latency_p50_ms, Some((u64::MAX - (1 << 55)) as f64));
     assert_eq!(skill.latency_unknown, 0);
 }
 
 #[test]
-fn an_error_that_is_no_malformed_line_ends_the_computation() {
+fn an_error_other_than_a_malformed_line_ends_the_computation() {
     let refused: Error = Timestamp::try_from(chrono::DateTime::<chrono::Utc>::MAX_UTC).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Invalid);
     let error = Baselines::compute([Ok(with_latency(1)), Err(refused)]).unwrap_err();
@@ -256,7 +256,7 @@ fn a_period_reaches_to_every_start() {
     assert_eq!(period("2026-02-14T10:30:00Z"), "2026-02-14T10:00:00.000Z to 2026-02-14T11:00:00.000Z");
     assert_eq!(period("2026-02-14T12:00:00Z"), "2026-02-14T10:00:00.000Z to 2026-02-14T12:00:00.000Z");
 
-    // The wall clock was set back while it ran.
+    // The wall clock was set back during the execution.
     ended.timestamp_start = at("2026-02-14T11:30:00Z");
     assert_eq!(baseline([ended]).period.to_string(), "2026-02-14T11:30:00.000Z to 2026-02-14T11:30:00.000Z");
 }
@@ -264,7 +264,7 @@ fn a_period_reaches_to_every_start() {
 // Groups and windows.
 
 #[test]
-fn groups_are_what_was_asked_for() {
+fn groups_are_those_that_were_asked_for() {
     let mut first = record("push", "2026-02-08T23:59:59.999Z");
     first.model.name = Some("gpt-4".to_owned());
     let mut second = record("push", "2026-02-09T00:00:00Z");
@@ -289,7 +289,7 @@ fn groups_are_what_was_asked_for() {
 }
 
 #[test]
-fn the_last_ones_are_those_that_began_last() {
+fn the_latest_executions_are_those_that_began_last() {
     let record = |id, start: &str, latency_ms| {
         let mut record = with_latency(latency_ms);
         (record.execution_id, record.timestamp_start) = (Uuid::from_u128(id), at(start));
@@ -321,15 +321,15 @@ fn the_last_ones_are_those_that_began_last() {
     }
 }
 
-// More latencies than are kept one by one.
+// More latencies than are counted one by one.
 
-/// Many of them, of all sizes, by a rule that needs no list: the k-th smallest is `k²`, up to 40 minutes.
+/// Many latencies of all sizes, by a rule that needs no list: the k-th smallest is `k²`, up to 40 minutes.
 fn many() -> impl DoubleEndedIterator<Item = u64> + Clone {
     (1..=49_153_u64).map(|k| k * k / 1_000)
 }
 
 #[test]
-fn beyond_the_budget_percentiles_are_within_the_bound_and_all_else_is_exact() {
+fn beyond_the_limit_percentiles_are_within_the_bound_and_all_else_is_exact() {
     let distinct: std::collections::BTreeSet<u64> = many().collect();
     assert!(distinct.len() < Precision::DISTINCT_MAX);
     let exact = baseline(many().map(with_latency));
@@ -337,12 +337,12 @@ fn beyond_the_budget_percentiles_are_within_the_bound_and_all_else_is_exact() {
     // 49,152 · 0.5 = 24,576: the 24,577th value is 24,577² / 1000.
     assert_eq!(exact.latency_p50_ms, Some(604_028.0));
 
-    // One latency too many: that of a clock that jumped.
+    // One latency too many, from a clock that jumped.
     let bounded = baseline(many().chain([1 << 40]).map(with_latency));
     assert_eq!(bounded.latency_precision, Precision::Bounded);
     let json = serde_json::to_value(&bounded).unwrap();
     assert_eq!(json["latency_precision"], "within 0.4 %");
-    // Between the values of rank 24,577 and 24,578, which stand for themselves with less than one part in 256.
+    // Between the values of rank 24,577 and 24,578, each within one part in 256.
     let off = bounded.latency_p50_ms.unwrap() / 604_052.5 - 1.0;
     assert!(off.abs() < 1.0 / 256.0 && off != 0.0, "{off}");
     let sum = many().sum::<u64>() + (1 << 40);
@@ -350,7 +350,7 @@ fn beyond_the_budget_percentiles_are_within_the_bound_and_all_else_is_exact() {
 }
 
 #[test]
-fn what_is_bounded_does_not_depend_on_the_order() {
+fn bounded_percentiles_do_not_depend_on_the_order() {
     let latencies: Vec<u64> = (0..50_000).map(|k| k * 17).collect();
     let bytes = |parts: &[&[u64]]| {
         let mut all = Accumulator::new();
@@ -363,7 +363,7 @@ fn what_is_bounded_does_not_depend_on_the_order() {
         all.to_bytes()
     };
     let whole = bytes(&[&latencies]);
-    // Exact halves that are bounded together; a bounded part before an exact one, and after it.
+    // Two exact halves are bounded together, in either order of a bounded and an exact part.
     let reversed: Vec<u64> = latencies.iter().rev().copied().collect();
     assert_eq!(bytes(&[&latencies[..25_000], &latencies[25_000..]]), whole);
     assert_eq!(bytes(&[&reversed[..49_500], &reversed[49_500..]]), whole);
@@ -371,7 +371,7 @@ fn what_is_bounded_does_not_depend_on_the_order() {
 }
 
 #[test]
-fn bytes_that_are_none_are_refused() {
+fn malformed_bytes_are_refused() {
     let mut accumulator = Accumulator::new();
     (0..9).for_each(|i| accumulator.add(&with_latency(i * i)));
     let bytes = accumulator.to_bytes();
@@ -383,13 +383,13 @@ fn bytes_that_are_none_are_refused() {
     assert_eq!(kind(&[&bytes[..], &[0]].concat()), ErrorKind::Malformed);
     assert_eq!(kind(&[&[3], &bytes[1..]].concat()), ErrorKind::Newer);
     assert_eq!(kind(&[&[1], &bytes[1..]].concat()), ErrorKind::Malformed);
-    // No group twice: one would take the other's place.
+    // A group that occurs twice is refused, since one would replace the other.
     ["a", "b"].into_iter().for_each(|skill| accumulator.add(&record(skill, START)));
     let twice: Vec<u8> = accumulator.to_bytes();
     let at = twice.windows(2).position(|pair| pair == [1, b'b']).unwrap() + 1;
     assert_eq!(kind(&[&twice[..at], b"a", &twice[at + 1..]].concat()), ErrorKind::Malformed);
 
-    // Whatever is changed, nothing panics, neither now nor when it is used.
+    // No changed byte causes a panic, neither on reading nor on use.
     for at in 1..bytes.len() {
         for change in [1, 0x7f, 0x80, 0xff] {
             let mut changed = bytes.clone();
@@ -459,7 +459,7 @@ proptest! {
         let ordered = [Some(least), skill.latency_p50_ms, skill.latency_p95_ms, skill.latency_p99_ms, Some(most)];
         prop_assert!(ordered.is_sorted(), "{ordered:?}");
         prop_assert!((least..=most).contains(&skill.latency_mean_ms.unwrap()));
-        // Popoviciu's inequality, with n / (n − 1) at its largest; 0.001 for the rounding.
+        // This is Popoviciu's inequality, with n / (n − 1) at its largest; 0.001 allows for rounding.
         prop_assert!(skill.latency_std_dev_ms.unwrap_or(0.0) <= (most - least) / 2f64.sqrt() + 0.001);
     }
 }

@@ -1,5 +1,5 @@
-//! Baselines stand still for a week once they are frozen, and what is measured against them is judged by more than the
-//! numbers: neither chance nor a trifle is a regression.
+//! Promise: baselines stay the same for a week once they are frozen, and neither chance nor a tiny change is a
+//! regression.
 
 use runledger::journal::JournalOptions;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ fn a_week_starts_on_monday_at_midnight_utc() {
 }
 
 #[test]
-fn frozen_baselines_stand_still_all_week() {
+fn frozen_baselines_stay_the_same_all_week() {
     let before = record("skill", "2026-02-08T23:59:59.999Z");
     let first_of_week = record("skill", "2026-02-09T00:00:00Z");
     let lines = || [Ok(first_of_week.clone()), ExecutionMetrics::from_json("torn"), Ok(before.clone())];
@@ -85,7 +85,7 @@ fn a_week_is_frozen_once() {
     let before = || [Ok(record("skill", "2026-02-01T00:00:00Z"))];
     let frozen = journal.freeze(at("2026-02-09T00:00:00Z"), before()).unwrap();
     assert_eq!(frozen.computed_from.records, 1);
-    // Not read at all.
+    // This record is not read at all.
     let unread = std::iter::from_fn(|| -> Option<Result<ExecutionMetrics>> { panic!("the week is frozen") });
     let again = journal.freeze(at("2026-02-15T23:59:59Z"), unread).unwrap();
     assert_eq!(again.to_json().unwrap(), frozen.to_json().unwrap());
@@ -99,9 +99,9 @@ fn a_week_is_frozen_once() {
     assert_eq!(LedgerReader::open(&path).unwrap().verify(&[]).unwrap().faults.len(), 0);
 }
 
-/// As many processes do that start on Monday morning: here each has a journal of its own.
+/// Many processes do this on Monday morning. Here each has its own journal.
 #[test]
-fn all_who_freeze_a_week_at_once_get_the_same() {
+fn processes_that_freeze_a_week_at_once_get_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("baselines.jsonl");
     drop(BaselineJournal::open(&path, options("2026-02-11T10:00:00Z")).unwrap());
@@ -120,7 +120,7 @@ fn all_who_freeze_a_week_at_once_get_the_same() {
 }
 
 #[test]
-fn the_first_line_of_a_week_is_the_weeks() {
+fn the_first_line_of_a_week_counts() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("baselines.jsonl");
     let journal = journal::Journal::open(&path, options("2026-02-11T10:00:00Z")).unwrap();
@@ -134,7 +134,7 @@ fn the_first_line_of_a_week_is_the_weeks() {
 }
 
 #[test]
-fn a_line_that_was_changed_is_named_and_not_believed() {
+fn a_line_that_was_changed_is_named_and_not_trusted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("baselines.jsonl");
     let journal = BaselineJournal::open(&path, options("2026-02-18T10:00:00Z")).unwrap();
@@ -153,7 +153,7 @@ fn a_line_that_was_changed_is_named_and_not_believed() {
 }
 
 #[test]
-fn a_ledger_keeps_them_beside_itself() {
+fn a_ledger_keeps_frozen_baselines_beside_itself() {
     let directory = tempfile::tempdir().unwrap();
     let open = |name: &str| Options::new().clock(|| at(START)).open(directory.path().join(name)).unwrap();
     let ledger = open("execution_metrics.jsonl");
@@ -171,7 +171,7 @@ fn a_ledger_keeps_them_beside_itself() {
 
 // Comparing.
 
-/// So many executions with latencies from `latency_ms` on up to a fifth more.
+/// `count` executions with latencies from `latency_ms` up to a fifth more.
 fn executions(skill: &str, count: u64, latency_ms: u64) -> Vec<ExecutionMetrics> {
     let execution = |i: u64| {
         let mut record = record(skill, "2026-02-05T00:00:00Z");
@@ -181,7 +181,7 @@ fn executions(skill: &str, count: u64, latency_ms: u64) -> Vec<ExecutionMetrics>
     (0..count).map(execution).collect()
 }
 
-/// So many of which so many failed, and of which nothing else is known.
+/// Executions of which some failed, and of which nothing else is known.
 fn ended(skill: &str, count: u64, failed: u64) -> Vec<ExecutionMetrics> {
     let execution = |i| {
         let mut record = record(skill, "2026-02-05T00:00:00Z");
@@ -200,7 +200,7 @@ fn compare(before: Vec<ExecutionMetrics>, recent: Vec<ExecutionMetrics>) -> Comp
     recent.iter().for_each(|record| accumulator.add(record));
     let frozen = frozen(before);
     let comparison = frozen.compare(accumulator.clone());
-    // What was written says the same when it is read.
+    // The comparison is the same after the baselines were written and read.
     let read = FrozenBaselines::from_json(&frozen.to_json().unwrap()).unwrap();
     assert_eq!(read.compare(accumulator), comparison);
     comparison
@@ -219,19 +219,19 @@ fn a_verdict_needs_more_than_chance_more_than_a_trifle_and_enough_samples() {
     assert_eq!(latency_verdict((500, 3_000), (500, 3_000)), Verdict::Normal);
     assert_eq!(latency_verdict((500, 3_000), (500, 3_300)), Verdict::Regression);
     assert_eq!(latency_verdict((500, 3_000), (500, 2_700)), Verdict::Improvement);
-    // Slower beyond doubt, but by 1.5 %.
+    // Slower beyond doubt, but only by 1.5 %.
     assert_eq!(latency_verdict((20_000, 3_000), (20_000, 3_045)), Verdict::Normal);
     assert_eq!(latency_verdict((20_000, 3_000), (20_000, 3_075)), Verdict::Regression);
-    // Slower by 2.5 %, but in doubt.
+    // Slower by 2.5 %, but not beyond doubt.
     assert_eq!(latency_verdict((500, 3_000), (30, 3_075)), Verdict::Normal);
     assert_eq!(latency_verdict((30, 3_000), (29, 9_000)), Verdict::TooFewSamples);
     assert_eq!(latency_verdict((29, 3_000), (30, 9_000)), Verdict::TooFewSamples);
     assert_eq!(latency_verdict((30, 3_000), (30, 9_000)), Verdict::Regression);
 }
 
-/// A z-test would find two failures of a thousand to one against the one in thirty, and be wrong every other week.
+/// A z-test would find two failures of a thousand to one against one in thirty, and be wrong every other week.
 #[test]
-fn one_rare_failure_is_no_regression() {
+fn one_rare_failure_is_not_a_regression() {
     let rate = |before, recent: (u64, u64)| {
         compare(ended("skill", before, 0), ended("skill", recent.0, recent.1)).skills["skill"].success_rate
     };
@@ -244,10 +244,10 @@ fn one_rare_failure_is_no_regression() {
     assert_eq!((back.test, back.verdict, back.delta), (Some(Test::TwoProportionZ), Verdict::Improvement, Some(0.4)));
 }
 
-/// Two failures of 30 after none of 1000 have a probability of 0.08 %: a regression where it is all that was asked, and
-/// none among twenty skills more, one in sixty of which would show as much.
+/// Two failures of 30 after none of 1000 have a probability of 0.08 %. That is a regression in a single comparison, but
+/// not among twenty more skills, one in sixty of which would show as much.
 #[test]
-fn the_more_is_asked_the_more_it_takes() {
+fn more_questions_need_more_evidence() {
     let verdict = |others: u32| {
         let (mut before, mut recent) = (ended("skill", 1_000, 0), ended("skill", 30, 2));
         for other in 0..others {
@@ -274,7 +274,7 @@ fn money_and_tokens_are_compared_by_their_means() {
         (0..50).map(|i| used(i, "0.0102001", 900)).collect(),
     );
     let skill = &comparison.skills["skill"];
-    // All alike: what differs, differs for certain.
+    // The values do not vary, so any difference is certain.
     assert_eq!(
         serde_json::to_string(&skill.cost_mean_usd).unwrap(),
         concat!(
@@ -296,7 +296,7 @@ fn money_and_tokens_are_compared_by_their_means() {
     assert_eq!(json["latency_precision"], "exact");
 }
 
-/// 4097 different latencies are too many for a frozen baseline, so both sides are compared in buckets: of 64 ms here.
+/// 4097 different latencies are too many for a frozen baseline, so both sides are compared in buckets, here of 64 ms.
 #[test]
 fn many_latencies_are_compared_in_buckets() {
     let spread = |count: u64, offset: u64| {
@@ -313,14 +313,14 @@ fn many_latencies_are_compared_in_buckets() {
     let off = (bounded.latency_ms.delta.unwrap() - 1_000.0).abs();
     assert!(off > 0.0 && off < 32.0, "{off}");
     assert!(ends(exact.latency_ms).iter().zip(ends(bounded.latency_ms)).all(|(a, b)| (a - b).abs() < 64.0));
-    // Middles of buckets of 64 ms lie so far apart.
+    // The middles of these buckets of 64 ms are that far apart.
     assert!(ends(bounded.latency_ms).iter().chain(&bounded.latency_ms.delta).all(|distance| distance % 64.0 == 0.0));
-    // The medians are what the baselines say.
+    // The medians are those of the baselines.
     assert_eq!((bounded.latency_ms.baseline, bounded.latency_ms.recent), (Some(12_048.0), Some(13_048.0)));
 }
 
 #[test]
-fn what_only_one_side_has_cannot_be_judged() {
+fn skills_that_only_one_side_has_are_not_judged() {
     let comparison = compare(executions("gone", 40, 10), executions("new", 40, 10));
     assert!(comparison.skills.keys().eq(["gone", "new"]));
     for skill in comparison.skills.values() {
@@ -358,7 +358,7 @@ fn two_percent_from_week_to_week_is_stable() {
     let weeks = [
         [measured("2026-02-08T23:59:59.999Z", 1_000, "0.01"), record("gone", "2026-02-02T00:00:00Z")],
         [measured("2026-02-09T00:00:00Z", 1_020, "0.0102001"), record("new", "2026-02-10T00:00:00Z")],
-        // Two weeks later: the week before is empty.
+        // Two weeks later: the week before has no records.
         [measured("2026-02-23T00:00:00Z", 1_020, "0.01"), record("new", "2026-02-24T00:00:00Z")],
     ];
     let mut weekly = Weekly::default();

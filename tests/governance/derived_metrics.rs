@@ -1,5 +1,5 @@
-//! Promise: the metrics of a production are derived from its records in one pass; what they do not tell is counted apart
-//! and is never 0.
+//! Promise: the metrics of a production are computed from its records in one pass, and unknown values are counted
+//! separately and never as 0.
 
 use crate::production::{execution, generation, production, usd};
 use runledger::governance::derived::{DerivedMetrics, MetricsAccumulator, Outcomes, ShotType, Tally};
@@ -17,14 +17,15 @@ fn counts(tally: &Tally) -> (Vec<(&str, u64)>, u64) {
 #[test]
 fn average_regenerations_per_shot() {
     let derived = derive(&production());
-    // 11 close-ups with 3, 4 wide shots and 3 by drone with 1, 8 with none; one close-up does not tell.
+    // 11 close-ups with 3 regenerations, 4 wide shots and 3 drone shots with 1, 8 with none, and one close-up without a
+    // count.
     assert_eq!((derived.shots.shots, derived.shots.regenerations_untold), (27, 1));
     assert_eq!(derived.shots.regenerations, Some(40));
     assert_eq!(derived.shots.average_regenerations, Some(40.0 / 26.0));
     assert_eq!(derived.without_shot, 1);
 }
 
-/// Each attempt has its record, and tells how many came before.
+/// Each attempt has a record with the number of attempts before it.
 #[test]
 fn a_shot_has_the_highest_count_of_its_executions_in_whatever_run() {
     let mut attempts: Vec<_> = (0..4).map(|n| generation(n, "s", "a", "wide")).collect();
@@ -46,16 +47,16 @@ fn drift_frequency_by_category() {
 }
 
 #[test]
-fn cost_per_scene_is_exact_and_counts_what_has_no_price() {
+fn cost_per_scene_is_exact_and_counts_unpriced_executions() {
     let mut records = production();
     records[0].cost_usd = usd("98765432109876.12345678");
     let scenes = derive(&records).scenes;
-    let told: Vec<_> = scenes
+    let rated: Vec<_> = scenes
         .iter()
         .map(|scene| (scene.scene_id.as_deref(), scene.executions, scene.cost_usd, scene.unpriced))
         .collect();
     assert_eq!(
-        told,
+        rated,
         [(None, 1, None, 1), (Some("s1"), 12, usd("98765432109881.12345678"), 1), (Some("s2"), 15, usd("1.5"), 0)]
     );
 }
@@ -78,7 +79,7 @@ fn tier_usage_distribution() {
 #[test]
 fn failure_rate_per_model() {
     let models = derive(&production()).models;
-    let told: Vec<_> = models
+    let rated: Vec<_> = models
         .iter()
         .map(|model| {
             let outcomes = model.outcomes;
@@ -86,7 +87,7 @@ fn failure_rate_per_model() {
         })
         .collect();
     assert_eq!(
-        told,
+        rated,
         [
             (Some("gpt-9"), 1, 0, Some(0.0), 0),
             (Some("video-1"), 12, 6, Some(0.5), 0),
@@ -97,7 +98,7 @@ fn failure_rate_per_model() {
 
 #[test]
 fn a_model_fails_by_its_outcome_or_else_by_its_execution() {
-    let told = |status: Status, outcome: Option<&str>, kind: Kind| {
+    let rated = |status: Status, outcome: Option<&str>, kind: Kind| {
         let mut record = execution(1, 0);
         record.set_status(status);
         (record.model.name, record.kind) = (Some("m".into()), kind);
@@ -105,19 +106,19 @@ fn a_model_fails_by_its_outcome_or_else_by_its_execution() {
         let outcomes = derive(&[record]).models[0].outcomes;
         (outcomes.failed, outcomes.unknown)
     };
-    assert_eq!(told(Status::Failed, None, Kind::Skill), (1, 0));
-    assert_eq!(told(Status::Success, Some("FAIL"), Kind::Generation), (1, 0));
-    assert_eq!(told(Status::Failed, Some("PASS"), Kind::Skill), (0, 0));
-    assert_eq!(told(Status::Success, Some("FIX"), Kind::Skill), (0, 0));
-    assert_eq!(told(Status::Paused, None, Kind::Skill), (0, 1));
-    // A quality control that could not be made has no verdict, nor has one that says none.
-    assert_eq!(told(Status::Failed, None, Kind::Qc), (0, 1));
-    assert_eq!(told(Status::Success, None, Kind::Qc), (0, 1));
+    assert_eq!(rated(Status::Failed, None, Kind::Skill), (1, 0));
+    assert_eq!(rated(Status::Success, Some("FAIL"), Kind::Generation), (1, 0));
+    assert_eq!(rated(Status::Failed, Some("PASS"), Kind::Skill), (0, 0));
+    assert_eq!(rated(Status::Success, Some("FIX"), Kind::Skill), (0, 0));
+    assert_eq!(rated(Status::Paused, None, Kind::Skill), (0, 1));
+    // A quality control that could not be made has no verdict, and neither has one without an outcome.
+    assert_eq!(rated(Status::Failed, None, Kind::Qc), (0, 1));
+    assert_eq!(rated(Status::Success, None, Kind::Qc), (0, 1));
 }
 
-/// As the calls of the log kinds leave them: the attempt says what made the artifact, and the control what it is worth.
+/// Records as the log kinds write them: the attempt names the model, and the control has the verdict.
 #[test]
-fn what_a_control_found_counts_to_the_model_that_made_the_artifact() {
+fn a_controls_finding_counts_for_the_model_that_made_the_artifact() {
     let attempt = |id, model: &str, artifact: &str, status| {
         let mut made = execution(id, id as u64);
         made.kind = Kind::Generation;
@@ -132,7 +133,7 @@ fn what_a_control_found_counts_to_the_model_that_made_the_artifact() {
             (Some(artifact.into()), outcome.map(QcOutcome::from));
         control
     };
-    let told = |records: &[ExecutionMetrics]| {
+    let rated = |records: &[ExecutionMetrics]| {
         let derived = derive(records);
         let of = |outcomes: &Outcomes| (outcomes.known, outcomes.failed, outcomes.unknown);
         let models: Vec<_> =
@@ -141,47 +142,48 @@ fn what_a_control_found_counts_to_the_model_that_made_the_artifact() {
     };
     let m = |counts| vec![("m".to_owned(), counts)];
     let success = attempt(1, "m", "a_v1", Status::Success);
-    assert_eq!(told(std::slice::from_ref(&success)), (m((1, 0, 0)), (0, 0, 0)));
-    // The last control counts, in whatever order they are read; the attempt is one execution.
+    assert_eq!(rated(std::slice::from_ref(&success)), (m((1, 0, 0)), (0, 0, 0)));
+    // The last control counts, in any order of reading, and the attempt counts as one execution.
     let controls =
         [control(2, "a_v1", Some("FAIL")), control(3, "a_v1", Some("FIX")), control(4, "a_v1", Some("FAIL"))];
     let mut all = vec![success.clone()];
     all.extend(controls);
-    assert_eq!(told(&all), (m((1, 1, 0)), (0, 0, 0)));
+    assert_eq!(rated(&all), (m((1, 1, 0)), (0, 0, 0)));
     all.reverse();
-    assert_eq!(told(&all), (m((1, 1, 0)), (0, 0, 0)));
-    assert_eq!(told(&all[1..]), (m((1, 0, 0)), (0, 0, 0)), "to be mended is not failed");
-    // A control that says nothing changes nothing, and one that passes mends no attempt that failed.
-    assert_eq!(told(&[success.clone(), control(2, "a_v1", None)]), (m((1, 0, 0)), (0, 0, 0)));
+    assert_eq!(rated(&all), (m((1, 1, 0)), (0, 0, 0)));
+    assert_eq!(rated(&all[1..]), (m((1, 0, 0)), (0, 0, 0)), "FIX is not a failure");
+    // A control without a verdict changes nothing, and one that passes does not rescue a failed attempt.
+    assert_eq!(rated(&[success.clone(), control(2, "a_v1", None)]), (m((1, 0, 0)), (0, 0, 0)));
     let failed = attempt(1, "m", "a_v1", Status::Failed);
-    assert_eq!(told(&[failed, control(2, "a_v1", Some("PASS"))]), (m((1, 1, 0)), (0, 0, 0)));
-    // What the attempt tells of itself it is taken at its word for.
+    assert_eq!(rated(&[failed, control(2, "a_v1", Some("PASS"))]), (m((1, 1, 0)), (0, 0, 0)));
+    // The attempt's own outcome counts before that of a control.
     let mut own = success.clone();
     own.production.outcome = Some(QcOutcome::Pass);
-    assert_eq!(told(&[own, control(2, "a_v1", Some("FAIL"))]), (m((1, 0, 0)), (1, 1, 0)));
+    assert_eq!(rated(&[own, control(2, "a_v1", Some("FAIL"))]), (m((1, 0, 0)), (1, 1, 0)));
 
-    // Of another artifact, of the same name in another run, of none, and without a verdict: counted apart.
+    // These controls are counted separately: another artifact, the same name in another run, no artifact, and no
+    // verdict.
     let mut elsewhere = control(2, "a_v1", Some("FAIL"));
     elsewhere.run.run_id = Some("run-9".into());
     let mut of_none = control(3, "", Some("PASS"));
     of_none.production.artifact = None;
     let rest = [success.clone(), elsewhere, of_none, control(4, "b_v1", None), control(5, "", Some("FAIL"))];
-    assert_eq!(told(&rest), (m((1, 0, 0)), (3, 2, 1)));
+    assert_eq!(rated(&rest), (m((1, 0, 0)), (3, 2, 1)));
 
-    // One that names the model that it is about; and one that asked a model of its own, which has done its work.
+    // One control names the model that it is about. The other called a model of its own, which succeeded.
     let mut about = control(2, "a_v1", Some("FAIL"));
     about.model.name = Some("m".into());
-    assert_eq!(told(&[success.clone(), about]), (m((2, 1, 0)), (0, 0, 0)));
+    assert_eq!(rated(&[success.clone(), about]), (m((2, 1, 0)), (0, 0, 0)));
     let mut asked = control(2, "a_v1", Some("FAIL"));
     (asked.model.name, asked.tokens_used) = (Some("judge".into()), Some(900));
     let judge = |failed| ("judge".to_owned(), (1, failed, 0));
-    assert_eq!(told(&[success, asked.clone()]), (vec![judge(0), m((1, 1, 0)).remove(0)], (0, 0, 0)));
+    assert_eq!(rated(&[success, asked.clone()]), (vec![judge(0), m((1, 1, 0)).remove(0)], (0, 0, 0)));
     asked.set_status(Status::Failed);
-    assert_eq!(told(&[asked]), (vec![judge(1)], (1, 1, 0)));
+    assert_eq!(rated(&[asked]), (vec![judge(1)], (1, 1, 0)));
 }
 
 #[test]
-fn a_decision_counts_to_a_model_only_if_it_used_one() {
+fn a_decision_counts_for_a_model_only_if_it_used_one() {
     for kind in [Kind::ModelRouting, Kind::BudgetGate] {
         let mut decision = execution(1, 0);
         (decision.kind, decision.model.name, decision.model.tier) = (kind, Some("m".into()), Some("premium".into()));
@@ -213,13 +215,13 @@ fn high_risk_shot_types() {
         risks(&production()),
         [
             (Some("close-up".into()), [Some(true); 3]),
-            (Some("drone".into()), [None; 3]), // three shots tell nothing
+            (Some("drone".into()), [None; 3]), // three shots have no counts
             (Some("wide".into()), [Some(false); 3]),
         ]
     );
 }
 
-/// So many shots of a type, each with a regeneration count and an outcome.
+/// Shots of one type, each with a regeneration count and an outcome.
 fn shots(shot_type: &str, count: u128, regen_count: u64, outcome: Option<QcOutcome>) -> Vec<ExecutionMetrics> {
     let shot = |n: u128| {
         let mut record = generation(n, shot_type, &n.to_string(), shot_type);
@@ -232,12 +234,12 @@ fn shots(shot_type: &str, count: u128, regen_count: u64, outcome: Option<QcOutco
 
 #[test]
 fn a_risk_is_above_one_and_a_half_times_the_average_of_all_shots() {
-    // 10 × 3 and 10 × 1 regenerations: 3 is 1.5 times the average of 2, and not more.
+    // 10 × 3 and 10 × 1 regenerations: 3 is exactly 1.5 times the average of 2.
     let at_the_limit = [shots("a", 10, 3, None), shots("b", 10, 1, None)].concat();
     assert_eq!(risks(&at_the_limit)[0].1, [Some(false), None, None]);
     let above = [shots("a", 10, 3, None), shots("b", 11, 1, None)].concat();
     assert_eq!(risks(&above)[0].1, [Some(true), None, Some(true)]);
-    // 10 of 10 fail, then 10 of 15 and of 16 in all: 1.0 is 1.5 times 2/3.
+    // 10 of 10 fail, then 10 of 15 and 10 of 16 in all: 1.0 is exactly 1.5 times 2/3.
     let failing = |others| {
         let others = shots("b", others, 0, Some(QcOutcome::Pass));
         risks(&[shots("a", 10, 0, Some(QcOutcome::Fail)), others].concat()).remove(0).1
@@ -247,7 +249,7 @@ fn a_risk_is_above_one_and_a_half_times_the_average_of_all_shots() {
 }
 
 #[test]
-fn a_risk_is_not_told_from_less_than_ten() {
+fn fewer_than_ten_cases_have_no_risk() {
     let of = |count| {
         risks(&[shots("a", count, 9, Some(QcOutcome::Fail)), shots("b", 90, 0, Some(QcOutcome::Pass))].concat())
     };
@@ -264,7 +266,7 @@ fn shots_of_an_unknown_type_have_no_risk_but_count_in_the_average() {
 }
 
 #[test]
-fn nothing_known_is_no_zero() {
+fn unknown_metrics_are_not_zero() {
     let derived = derive(&[generation(1, "s", "a", "wide"), execution(2, 0)]);
     assert_eq!((derived.shots.regenerations, derived.shots.average_regenerations), (None, None));
     let mut unknown = generation(3, "s", "a", "wide");
@@ -283,9 +285,9 @@ fn the_order_of_the_records_does_not_matter() {
     assert_eq!(serde_json::to_string(&derive(&records)).unwrap(), forward);
 }
 
-/// As several threads take them in, and merge what they have.
+/// Several threads collect parts and merge them.
 #[test]
-fn a_log_in_parts_gives_what_it_gives_as_a_whole() {
+fn a_log_in_parts_gives_the_same_metrics_as_a_whole() {
     let records = production();
     let whole = serde_json::to_string(&derive(&records)).unwrap();
     let of = |part: &[ExecutionMetrics]| {
@@ -318,7 +320,7 @@ fn counts_at_the_ends_of_their_range_do_not_overflow() {
 }
 
 #[test]
-fn lines_that_are_no_records_are_counted_and_other_errors_end_it() {
+fn lines_that_are_not_records_are_counted_and_other_errors_are_returned() {
     let lines = [production()[0].to_json().unwrap(), "torn".to_owned()];
     let derived = DerivedMetrics::compute(lines.iter().map(|line| ExecutionMetrics::from_json(line))).unwrap();
     assert_eq!((derived.executions, derived.skipped().count()), (1, 1));

@@ -1,5 +1,5 @@
-//! Each error that runs met is registered once, under a number of its own, with its severity, its status and its logs;
-//! whatever is registered again is neither numbered nor counted twice.
+//! Promise: each error that runs met is registered once, with a number, severity, status and logs of its own;
+//! registering it again neither numbers nor counts it twice.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -32,11 +32,11 @@ impl Fixture {
         self.directory.path().join("run-logs")
     }
 
-    /// As another process would open it.
+    /// Opens the registry like another process.
     fn open(&self) -> ErrorRegistry {
         let warned = Arc::clone(&self.warned);
         let warn = move |error: &Error| warned.lock().unwrap().push(error.to_string());
-        let options = self.clock.options().journal.on_warning(warn);
+        let options = self.clock.journal_options().on_warning(warn);
         ErrorRegistry::open(self.logs(), options).unwrap()
     }
 
@@ -52,8 +52,8 @@ impl Fixture {
         std::fs::read_to_string(self.logs().join("error-registry.md")).unwrap()
     }
 
-    /// Number, times and status of each error.
-    fn told(&self) -> Vec<String> {
+    /// The number, times and status of each error.
+    fn listed(&self) -> Vec<String> {
         let text = |error: &RegisteredError| format!("{} {} {}", error.id, error.count, error.status);
         self.open().errors().unwrap().iter().map(text).collect()
     }
@@ -181,7 +181,7 @@ fn messages_of_different_errors_have_different_signatures() {
     signatures.sort();
     signatures.dedup();
     assert_eq!(signatures.len(), messages.len(), "{signatures:#?}");
-    // By the body alone, too.
+    // The body alone makes a difference too.
     let body = |kind: &str| signature(&format!("{{\"type\": \"{kind}\", \"message\": \"no\"}}"));
     assert_ne!(body("overloaded_error"), body("rate_limit_error"));
 }
@@ -192,7 +192,7 @@ fn a_long_message_counts_to_its_end_and_its_signature_is_short() {
     assert_eq!(long("a").chars().count(), 500);
     assert_ne!(long("a"), long("b"));
     assert_eq!(long("7"), long("8"));
-    // In time that grows with its length, whatever nobody closes.
+    // The time is linear in the length, however many quotes stay open.
     let begun = Instant::now();
     assert_eq!(signature(&" \"a\"a".repeat(20_000)).chars().count(), 500);
     assert!(begun.elapsed() < PATIENCE);
@@ -220,23 +220,23 @@ fn a_new_error_gets_the_next_number_and_a_known_one_is_counted() {
         fixture.export("r-2", &[failed(3, "no such file: /c"), failed(4, "refused"), failed(5, "timed out after 9 s")]);
     let numbers: Vec<_> = second.log.errors.iter().map(|e| e.registry_id.as_deref().unwrap()).collect();
     assert_eq!(numbers, ["ERR-002", "ERR-003", "ERR-001"]);
-    assert_eq!(fixture.told(), ["ERR-001 2 OPEN", "ERR-002 2 OPEN", "ERR-003 1 OPEN"]);
+    assert_eq!(fixture.listed(), ["ERR-001 2 OPEN", "ERR-002 2 OPEN", "ERR-003 1 OPEN"]);
 }
 
 #[test]
 fn of_two_errors_that_were_given_one_number_at_the_same_time_the_second_gets_the_next() {
     let fixture = Fixture::new();
     fixture.export("r-1", &[failed(1, "refused")]);
-    // As a process writes that had read the journal before that line was in it.
+    // A process writes this if it read the journal before that line was in it.
     let line = fixture.journal().lines().next().unwrap().to_owned();
     let payload = line[..line.find(",\"seq\"").unwrap()].replace("refused", "no route") + "}";
-    let journal = Journal::open(fixture.logs().join("error-registry.jsonl"), fixture.clock.options().journal).unwrap();
+    let journal = Journal::open(fixture.logs().join("error-registry.jsonl"), fixture.clock.journal_options()).unwrap();
     journal.append(payload.as_bytes()).unwrap();
-    let told =
+    let listed =
         || fixture.open().errors().unwrap().iter().map(|e| format!("{} {}", e.id, e.message)).collect::<Vec<_>>();
-    assert_eq!(told(), ["ERR-001 refused", "ERR-002 no route"]);
+    assert_eq!(listed(), ["ERR-001 refused", "ERR-002 no route"]);
     fixture.export("r-2", &[failed(2, "no such host"), failed(3, "no route")]);
-    assert_eq!(told(), ["ERR-001 refused", "ERR-002 no route", "ERR-003 no such host"]);
+    assert_eq!(listed(), ["ERR-001 refused", "ERR-002 no route", "ERR-003 no such host"]);
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn an_execution_that_goes_on_is_counted_for_what_is_new() {
     record.trace.errors.push(TracedError::new(record.timestamp_start, "again"));
     let log = fixture.export("r-1", &[record]);
     assert!(log.written, "it says more than the one before");
-    assert_eq!(fixture.told(), ["ERR-001 2 OPEN", "ERR-002 1 OPEN"]);
+    assert_eq!(fixture.listed(), ["ERR-001 2 OPEN", "ERR-002 1 OPEN"]);
     let errors = fixture.open().errors().unwrap();
     assert_eq!(errors[0].run_logs.len(), 2);
 }
@@ -292,7 +292,7 @@ fn an_error_that_very_many_executions_met_is_registered() {
     let run = Run::new("r-1", records).unwrap();
     assert_eq!(fixture.open().register(&run).unwrap().len(), 4_500);
     assert_eq!(fixture.open().register(&run).unwrap().len(), 4_500);
-    assert_eq!(fixture.told(), ["ERR-001 4500 OPEN"]);
+    assert_eq!(fixture.listed(), ["ERR-001 4500 OPEN"]);
     assert_eq!(fixture.journal().lines().count(), 2);
 }
 
@@ -320,7 +320,7 @@ fn the_severity_is_by_the_rule_until_a_person_says_otherwise() {
     let by_rule =
         ["mended LOW", "not mended MEDIUM", "ended it HIGH", "out of bounds CRITICAL", "its process died CRITICAL"];
     assert_eq!(severities(), by_rule);
-    // The worst counts.
+    // The worst severity counts.
     fixture.export("r-2", &[failed(5, "mended")]);
     assert_eq!(severities()[0], "mended HIGH");
     let rated = fixture.open().set_severity(id("ERR-001"), Severity::Low).unwrap();
@@ -345,12 +345,12 @@ fn a_resolved_error_that_is_met_again_is_open_again() {
         (ErrorStatus::Resolved, fixture.clock.unix_ms())
     );
     assert_eq!(resolved.resolution.as_deref(), Some("restarted the gateway"));
-    // It was met before it was resolved, and only registered now.
+    // It occurred before it was resolved, and is only registered now.
     fixture.export("r-2", &[late(2, -1)]);
     fixture.export("r-1", &[late(1, -60)]);
-    assert_eq!(fixture.told(), ["ERR-001 2 RESOLVED"]);
+    assert_eq!(fixture.listed(), ["ERR-001 2 RESOLVED"]);
     fixture.export("r-3", &[late(3, 1)]);
-    assert_eq!(fixture.told(), ["ERR-001 3 REOPENED"]);
+    assert_eq!(fixture.listed(), ["ERR-001 3 REOPENED"]);
     assert!(fixture.open().errors().unwrap()[0].status.is_open());
     assert!(fixture.rendered().contains("| **Resolution** | restarted the gateway |"));
     fixture.clock.forward(10 * MINUTE_MS);
@@ -359,7 +359,7 @@ fn a_resolved_error_that_is_met_again_is_open_again() {
 }
 
 #[test]
-fn what_cannot_be_done_is_refused_with_nothing_written() {
+fn impossible_changes_are_refused_with_nothing_written() {
     let fixture = Fixture::new();
     fixture.export("r-1", &[failed(1, "refused")]);
     let (registry, before) = (fixture.open(), fixture.journal());
@@ -367,12 +367,15 @@ fn what_cannot_be_done_is_refused_with_nothing_written() {
     let unknown = registry.set_severity(id("ERR-002"), Severity::Low).unwrap_err();
     assert_eq!(
         unknown.to_string(),
-        format!("set the severity of ERR-002: {}: no error has that number", journal.display())
+        format!("cannot set the severity of ERR-002: {}: found no error with that number", journal.display())
     );
     let open = registry.reopen(id("ERR-001")).unwrap_err();
-    assert_eq!(open.to_string(), "reopen ERR-001: expected a resolved error, found one that is OPEN");
+    assert_eq!(open.to_string(), "cannot reopen ERR-001: found an error that is OPEN; expected a resolved one");
     let empty = registry.resolve(id("ERR-001"), " \n").unwrap_err();
-    assert_eq!(empty.to_string(), "resolve ERR-001: expected how it was mended, found nothing");
+    assert_eq!(
+        empty.to_string(),
+        "cannot resolve ERR-001: found an empty resolution; expected a text that says how the error was resolved"
+    );
     assert!([unknown, open, empty].iter().all(|error| error.kind() == ErrorKind::Invalid));
     assert_eq!(fixture.journal(), before);
     for wrong in ["ERR-000", "ERR-", "ERR-1x", "ERR-+1", "1", "ERR-99999999999999999999", "é€"] {
@@ -403,14 +406,14 @@ fn a_log_gets_the_next_free_number_and_none_is_overwritten() {
     };
     let names = [1, 2, 3].map(|id| fixture.export(&format!("r-{id}"), &[success(id)]).name.to_string());
     assert_eq!(names, [1, 2, 3].map(|number| format!("2026-02-14_11-00_publish-{number}.md")));
-    // Whatever stands under a name, and however it came there.
+    // No file is overwritten, whatever it contains.
     std::fs::remove_file(fixture.logs().join(&names[0])).unwrap();
     std::fs::write(fixture.logs().join(&names[1]), "mine").unwrap();
     std::os::unix::fs::symlink("nowhere", fixture.logs().join("2026-02-14_11-00_publish-7.md")).unwrap();
     let name = fixture.export("r-4", &[success(4)]).name.to_string();
     assert_eq!(name, "2026-02-14_11-00_publish-8.md");
     assert_eq!(std::fs::read_to_string(fixture.logs().join(&names[1])).unwrap(), "mine");
-    assert_eq!(fixture.told(), [""; 0]);
+    assert_eq!(fixture.listed(), [""; 0]);
 }
 
 #[test]
@@ -442,8 +445,7 @@ fn a_registry_that_a_person_wrote_is_not_overwritten() {
     assert_eq!(
         error.to_string(),
         format!(
-            "write the error registry: {}: expected what was made from its journal, found something else, which is not \
-             overwritten: move it away",
+            "cannot write the error registry: {}: found another file; expected one written from the journal. Move the file away",
             path.display()
         )
     );
@@ -455,12 +457,12 @@ fn a_registry_that_a_person_wrote_is_not_overwritten() {
 }
 
 #[test]
-fn what_a_process_that_died_left_undone_is_completed() {
+fn the_unfinished_work_of_a_dead_process_is_completed() {
     let fixture = Fixture::new();
     let run = Run::new("r-1", [failed(1, "refused")]).unwrap();
-    // Registered, and not written.
+    // Registered, but not yet written.
     assert_eq!(fixture.open().register(&run).unwrap(), [id("ERR-001")]);
-    // A cut off log, and what was to become the registry.
+    // A log that was cut off, and the temporary file of the registry.
     std::fs::write(fixture.logs().join("2026-02-14_11-00_publish-1.md"), "# Run Log: pub").unwrap();
     std::fs::write(fixture.logs().join("error-registry.new"), "# Err").unwrap();
     let exported = fixture.open().export(&run, PriceTable::bundled().unwrap()).unwrap();
@@ -468,7 +470,7 @@ fn what_a_process_that_died_left_undone_is_completed() {
     let [error] = &fixture.open().errors().unwrap()[..] else { panic!() };
     assert_eq!((error.count, &error.run_logs[..]), (1, &["2026-02-14_11-00_publish-2.md".to_owned()][..]));
     assert!(!fixture.logs().join("error-registry.new").exists());
-    // Written, and not linked: as if the last line had not been appended.
+    // Written, but not yet linked, as if the last line had not been appended.
     let journal = fixture.journal();
     assert!(journal.lines().last().unwrap().contains("\"logged\""), "{journal}");
 }
@@ -486,7 +488,7 @@ fn the_rendered_registry_is_whole_and_nothing_in_it_is_markup() {
     fixture.open().resolve(id("ERR-002"), "waits longer | `lock_deadline`").unwrap();
     fixture.open().set_severity(id("ERR-001"), Severity::Critical).unwrap();
     assert_eq!(fixture.rendered(), include_str!("../data/runlog/error-registry.md"));
-    // From the journal alone, by whoever asks for it.
+    // Any process can restore it from the journal alone.
     std::fs::remove_file(fixture.logs().join("error-registry.md")).unwrap();
     let before = fixture.journal();
     fixture.open().render().unwrap();
@@ -504,15 +506,15 @@ fn a_damaged_line_is_warned_of_and_the_other_errors_keep_their_numbers() {
     let warnings = Arc::clone(&fixture.warned);
     let warn: Warn = Arc::new(move |error| warnings.lock().unwrap().push(error.to_string()));
     let errors = ErrorRegistry::read(fixture.logs(), &warn).unwrap();
-    let told: Vec<_> = errors.iter().map(|error| format!("{} {}", error.id, error.message)).collect();
-    assert_eq!(told, ["ERR-002 two", "ERR-003 three"]);
+    let listed: Vec<_> = errors.iter().map(|error| format!("{} {}", error.id, error.message)).collect();
+    assert_eq!(listed, ["ERR-002 two", "ERR-003 three"]);
     let [warning] = &fixture.warned.lock().unwrap()[..] else { panic!() };
-    assert!(warning.starts_with("leave a damaged line out of the error registry: "), "{warning}");
-    assert!(warning.ends_with(": line 1 (byte 0)"), "{warning}");
+    assert!(warning.starts_with("cannot read a line of the error registry: "), "{warning}");
+    assert!(warning.ends_with(": line 1 (byte 0): found a damaged line, which was skipped"), "{warning}");
 }
 
 #[test]
-fn reading_makes_nothing() {
+fn reading_creates_nothing() {
     let fixture = Fixture::new();
     let warn: Warn = Arc::new(|_| {});
     let error = ErrorRegistry::read(fixture.logs(), &warn).unwrap_err();
@@ -521,9 +523,9 @@ fn reading_makes_nothing() {
 }
 
 #[test]
-fn a_line_of_a_newer_version_is_named_and_not_passed_over() {
+fn a_line_of_a_newer_version_is_named_and_not_skipped() {
     let fixture = Fixture::new();
-    let journal = Journal::open(fixture.logs().join("error-registry.jsonl"), fixture.clock.options().journal).unwrap();
+    let journal = Journal::open(fixture.logs().join("error-registry.jsonl"), fixture.clock.journal_options()).unwrap();
     journal.append(br#"{"at":"2026-02-14T12:00:00.000Z","event":{"merged":{"into":1}}}"#).unwrap();
     let error = fixture.open().errors().unwrap_err();
     assert_eq!((error.kind(), error.line()), (ErrorKind::Malformed, Some(1)));

@@ -1,5 +1,5 @@
-//! Whatever fails while a run is exported, and wherever a crash cuts it off: what was acknowledged stands, exporting again
-//! completes the rest, no error gets a second number or is counted twice, and no link leads to a log that is cut off.
+//! Promise: after any failure or crash during the export of a run, acknowledged work is kept and another export
+//! completes the rest. No error gets a second number or is counted twice, and no link leads to a log that was cut off.
 //! Shown on a simulated disk.
 
 #![cfg(feature = "simulation")]
@@ -48,7 +48,7 @@ fn read(disk: &SimulatedDisk, name: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// What was acknowledged stands.
+/// Acknowledged work is kept.
 fn check(disk: &SimulatedDisk, registry: &ErrorRegistry, exported: &[Exported], resolved: bool, at: &str) {
     let errors = registry.errors().unwrap();
     for (place, error) in errors.iter().enumerate() {
@@ -72,16 +72,16 @@ fn check(disk: &SimulatedDisk, registry: &ErrorRegistry, exported: &[Exported], 
     }
 }
 
-/// Exporting again ends where an undisturbed export does.
+/// Another export ends like an undisturbed one.
 fn complete(disk: &SimulatedDisk, registry: &ErrorRegistry, at: &str) {
     let exported = runs().map(|run| export(registry, &run).unwrap_or_else(|error| panic!("{at}: {}", error)));
     check(disk, registry, &exported, false, at);
-    let told: Vec<_> =
+    let listed: Vec<_> =
         registry.errors().unwrap().iter().map(|error| format!("{} {}", error.message, error.count)).collect();
-    assert_eq!(told.len(), 3, "{at}: {told:?}");
-    let counted = |message: &str| told.iter().any(|told| told == message);
-    assert!(counted("lock is held 1") && counted("refused 1"), "{at}: {told:?}");
-    assert!(counted("timed out after 30 s 2") || counted("timed out after 31 s 2"), "{at}: {told:?}");
+    assert_eq!(listed.len(), 3, "{at}: {listed:?}");
+    let counted = |message: &str| listed.iter().any(|listed| listed == message);
+    assert!(counted("lock is held 1") && counted("refused 1"), "{at}: {listed:?}");
+    assert!(counted("timed out after 30 s 2") || counted("timed out after 31 s 2"), "{at}: {listed:?}");
     assert!(read(disk, "error-registry.md").contains("**Errors:** 3 ("), "{at}");
 }
 
@@ -98,13 +98,13 @@ fn a_crash_at_each_call_of_an_export() {
     let end = disk.calls().len();
     let mut states = 0;
     for calls in begin..=end {
-        // All of what was not synced, none of it, and some.
+        // All, none, and some of the unsynced writes are lost.
         for loss in [Loss::Nothing, Loss::Unsynced, Loss::Numbered(1 + calls as u64)] {
             let at = format!("after {calls} of {begin} to {end} calls, {loss:?}");
             let after = disk.crash_after(calls, loss);
-            let told: Vec<_> = exported.iter().filter(|(_, by)| *by <= calls).map(|(it, _)| it.clone()).collect();
+            let listed: Vec<_> = exported.iter().filter(|(_, by)| *by <= calls).map(|(it, _)| it.clone()).collect();
             let registry = open(&after).unwrap_or_else(|error| panic!("{at}: {error}"));
-            check(&after, &registry, &told, calls == end, &at);
+            check(&after, &registry, &listed, calls == end, &at);
             complete(&after, &registry, &at);
             states += 1;
         }

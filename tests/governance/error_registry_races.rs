@@ -1,5 +1,5 @@
-//! However many processes register errors at a time, and whoever of them is killed, each error has one number, the numbers
-//! have no gap, and each time is counted once.
+//! Promise: however many processes register errors at a time, and whichever of them is killed, each error has one
+//! number, the numbers have no gap, and each occurrence is counted once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::children::{Random, Report, report, seed, task};
 const PROCESSES: u64 = 6;
 const RUNS: u64 = 12;
 const KILLS_MAX: u64 = 10;
-/// Fewer than there are runs, so that each is met by all processes.
+/// Fewer errors than runs, so that all processes meet each of them.
 const ERRORS: u64 = 8;
 
 fn open(directory: &Path) -> ErrorRegistry {
@@ -73,7 +73,7 @@ fn processes_and_their_deaths_leave_one_number_an_error_without_gaps() {
         if kills < KILLS_MAX && children[at].1.0.try_wait().unwrap().is_none() {
             let process = children[at].0;
             children[at].1.kill();
-            // It begins anew, with the same runs.
+            // It starts again, with the same runs.
             children[at] = spawn(process);
             kills += 1;
         }
@@ -88,14 +88,14 @@ fn processes_and_their_deaths_leave_one_number_an_error_without_gaps() {
     assert_eq!(signatures.len() as u64, ERRORS);
     assert_eq!(errors.iter().map(|error| error.count).sum::<u64>(), PROCESSES * RUNS * 2, "each time once");
 
-    // What each process was told is what stands there.
+    // Each process's answers match the registry.
     let id_of: BTreeMap<_, _> = errors.iter().map(|error| (error.signature.clone(), error.id.to_string())).collect();
     let mut names = BTreeSet::new();
     for process in 0..PROCESSES {
-        let told = report(&place.file(&format!("report.{process}")));
-        let exported: BTreeSet<u64> = told.iter().map(|words| words[0].parse().unwrap()).collect();
+        let reported = report(&place.file(&format!("report.{process}")));
+        let exported: BTreeSet<u64> = reported.iter().map(|words| words[0].parse().unwrap()).collect();
         assert_eq!(exported.len() as u64, RUNS);
-        for words in told {
+        for words in reported {
             let number: u64 = words[0].parse().unwrap();
             let text = std::fs::read_to_string(place.file("run-logs").join(&words[1])).unwrap();
             let log = RunLog::parse(&text).unwrap();
@@ -109,7 +109,7 @@ fn processes_and_their_deaths_leave_one_number_an_error_without_gaps() {
             names.insert(words[1].clone());
         }
     }
-    // One log a run, but for those that a killed process left without a link.
+    // There is one log for each run, except for logs that a killed process left without a link.
     let files = std::fs::read_dir(place.file("run-logs")).unwrap();
     let logs = files.filter(|file| file.as_ref().unwrap().file_name().to_str().unwrap().parse::<LogName>().is_ok());
     let logs = logs.count() as u64;

@@ -1,8 +1,8 @@
-//! Promise: whoever must hear of what the log shows is told so, with the evidence and a statistic that supports it; chance
-//! is not, and too few results are called that.
+//! Promise: each problem in the log reaches its recipient with evidence and a supporting statistic; chance does not,
+//! and too few results are reported as such.
 //!
-//! The lines of the run logger's escalation policy are quoted where they are tested. That the statistics are right is
-//! tested against scipy, where they are computed.
+//! The lines of the run logger's escalation policy are quoted where they are tested. The statistics themselves are
+//! compared with scipy where they are computed.
 
 use runledger::baseline::Test;
 use runledger::governance::{
@@ -12,7 +12,7 @@ use runledger::governance::{
 use runledger::metrics::{CostTier, Kind, LlmCall, QcOutcome, Status};
 use runledger::{ErrorKind, ExecutionMetrics, Timestamp, Usd, Uuid};
 
-/// A Wednesday; its week begins on the 16th.
+/// A Wednesday, whose week begins on the 16th.
 const NOW: &str = "2026-11-18T12:00:00Z";
 const BEFORE: &str = "2026-11-10T12:00:00Z";
 
@@ -24,7 +24,7 @@ fn usd(text: &str) -> Usd {
     text.parse().unwrap()
 }
 
-/// Records, numbered from 1 on.
+/// Records, numbered from 1.
 #[derive(Default)]
 struct Log(Vec<ExecutionMetrics>);
 
@@ -56,7 +56,7 @@ fn only(report: &EscalationReport) -> &Escalation {
     found
 }
 
-/// What was not judged, of a log of which nobody is told anything.
+/// The unjudged questions of a log without escalations.
 fn silent(log: &Log) -> Vec<Trigger> {
     let report = log.report();
     assert_eq!(report.escalations, []);
@@ -73,7 +73,7 @@ fn share(part: u64, whole: u64) -> Share {
     share
 }
 
-/// What tests the two shares, and both of them.
+/// The test of two shares, and the shares.
 fn shares(found: &Escalation) -> (Test, Share, Share) {
     let Statistic::Shares(test) = &found.statistic else { panic!("{found:?}") };
     assert!(test.p_value <= test.p_adjusted && test.p_adjusted <= 0.01, "{test:?}");
@@ -105,9 +105,9 @@ fn repeated_missing_logs() {
     assert_eq!(report.executions, 10);
 }
 
-/// What is in flight is no missing log, until it has been so for too long.
+/// An execution in flight is not a missing log until it has been in flight for too long.
 #[test]
-fn what_is_in_flight_for_too_long_is_a_missing_log() {
+fn an_execution_in_flight_for_too_long_is_a_missing_log() {
     let mut log = Log::default();
     for start in ["2026-11-17T11:59:59.999Z", "2026-11-17T12:00:00Z", "2026-11-18T11:00:00Z", BEFORE] {
         log.push("draw", start, |record| (record.execution_succeeded, record.status) = (None, None));
@@ -121,9 +121,9 @@ fn what_is_in_flight_for_too_long_is_a_missing_log() {
     assert_eq!(numbers(&only(&report).evidence), (1, vec![1]));
 }
 
-/// What was lost is the most missing log of all: in the window, and as many as there must be.
+/// Lost records are missing logs if they were lost in the window, and if they are enough.
 #[test]
-fn what_was_lost_is_a_missing_log() {
+fn lost_records_are_missing_logs() {
     let report = |lost: &[(&str, u64)], interrupted: usize| {
         let mut log = Log::default();
         (0..interrupted).for_each(|_| log.push("draw", NOW, |record| record.set_status(Status::Interrupted)));
@@ -145,7 +145,8 @@ fn what_was_lost_is_a_missing_log() {
     assert_eq!(only(&found).why, both);
 }
 
-/// "Escalate to human review if: Cost discrepancies detected": too dear and too cheap, in sum and not for one.
+/// "Escalate to human review if: Cost discrepancies detected": too high and too low, in total and not for one
+/// execution.
 #[test]
 fn cost_discrepancies_detected() {
     let costs = |pairs: &[(&str, &str)]| {
@@ -181,7 +182,7 @@ fn cost_discrepancies_detected() {
         "it cost 15 USD where 20 USD were estimated (-25.0 %); executions: 1"
     );
     assert_eq!(only(&costs(&[("0", "1")])).why, "it cost 1 USD where 0 USD were estimated; executions: 1");
-    // A fifth and no more; much of little; one that makes up for the other.
+    // A fifth and no more; a large share of a small cost; and two differences that cancel out.
     for pairs in [&[("10", "12")][..], &[("0.01", "1.009999999999")], &[("2", "4"), ("4", "2")], &[]] {
         assert_eq!(costs(pairs).escalations, [], "{pairs:?}");
     }
@@ -206,7 +207,7 @@ fn uses(log: &mut Log, skill: &str, model: &str, tier: &str, kind: Kind) {
 }
 
 /// "Escalate to human review if: Model misuse patterns detected": models and tiers that the policy does not allow, for
-/// skills and kinds that it names.
+/// the skills and kinds that it names.
 #[test]
 fn model_misuse_patterns_detected() {
     let mut log = Log::default();
@@ -240,8 +241,8 @@ fn model_misuse_patterns_detected() {
     assert_eq!(
         found,
         [
-            (r#"3 of 4 executions used what is not allowed: "gold", "gpt-4""#, vec![3, 4, 7]),
-            (r#"1 of 1 executions used what is not allowed: "gold""#, vec![6]),
+            (r#"3 of 4 executions used a model or tier that is not allowed: "gold", "gpt-4""#, vec![3, 4, 7]),
+            (r#"1 of 1 executions used a model or tier that is not allowed: "gold""#, vec![6]),
         ]
     );
     let recipients: Vec<_> =
@@ -260,7 +261,7 @@ fn controls(log: &mut Log, start: &str, outcome: QcOutcome, count: usize) {
     }
 }
 
-/// "Escalate to human review if: QC failure rate spikes": against the weeks before the week, and not by chance.
+/// "Escalate to human review if: QC failure rate spikes": compared with the weeks before, and by more than chance.
 #[test]
 fn qc_failure_rate_spikes() {
     let mut log = Log::default();
@@ -268,7 +269,7 @@ fn qc_failure_rate_spikes() {
     controls(&mut log, BEFORE, QcOutcome::Fail, 10);
     controls(&mut log, NOW, QcOutcome::Pass, 36);
     controls(&mut log, NOW, QcOutcome::Fail, 4);
-    // Neither of the window nor of the reference, which ends where the week begins, nor an outcome at all.
+    // These are outside the window and the reference, which ends where the week begins, or have no outcome.
     for start in ["2026-10-18T23:59:59.999Z", "2026-11-20T00:00:00Z"] {
         controls(&mut log, start, QcOutcome::Fail, 50);
     }
@@ -280,7 +281,10 @@ fn qc_failure_rate_spikes() {
     let found = only(&report);
     assert_eq!((found.trigger, found.recipient), (Trigger::QcFailureSpike, Recipient::Human));
     assert_eq!(found.subject.as_deref(), Some("qc-grader"));
-    assert_eq!(found.why, "14 of 50 (28.0 %) controls did not accept, 10 of 100 (10.0 %) in the reference");
+    assert_eq!(
+        found.why,
+        "14 of 50 (28.0 %) controls did not accept the artifact, 10 of 100 (10.0 %) in the reference"
+    );
     assert_eq!(shares(found), (Test::TwoProportionZ, share(14, 50), share(10, 100)));
     assert_eq!(found.evidence.count, 14);
     assert_eq!(
@@ -288,16 +292,16 @@ fn qc_failure_rate_spikes() {
         (time("2026-10-19T00:00:00Z"), time("2026-11-16T00:00:00Z"))
     );
 
-    // Better than before is no spike.
+    // An improvement is not a spike.
     let mut better = Log::default();
     controls(&mut better, BEFORE, QcOutcome::Fail, 50);
     controls(&mut better, NOW, QcOutcome::Pass, 50);
     assert_eq!(better.report().escalations, []);
 }
 
-/// Later in the week, the window is shorter and the reference the same.
+/// Later in the week, the window is shorter and the reference is the same.
 #[test]
-fn the_reference_stands_still_for_a_week() {
+fn the_reference_stays_the_same_for_a_week() {
     let of = |since: &str| {
         let report = Escalations::new(EscalationPolicy::default(), time(since), None).unwrap().finish();
         (report.reference_since.to_string(), report.reference_until.to_string())
@@ -308,9 +312,9 @@ fn the_reference_stands_still_for_a_week() {
     assert_eq!(of("0000-01-05T00:00:00Z").0, "0000-01-03T00:00:00.000Z"); // there is nothing before the year 0
 }
 
-/// A difference that is certain and small is not worth telling.
+/// A certain but small difference is not escalated.
 #[test]
-fn what_is_certain_and_small_is_not_told() {
+fn certain_but_small_differences_are_not_escalated() {
     let mut log = Log::default();
     controls(&mut log, BEFORE, QcOutcome::Pass, 4950);
     controls(&mut log, BEFORE, QcOutcome::Fail, 50);
@@ -322,9 +326,9 @@ fn what_is_certain_and_small_is_not_told() {
     assert_eq!(log.report_by(policy).escalations.len(), 1);
 }
 
-/// Too few results on either side are no verdict, and are called that.
+/// Too few results on either side are not judged, and are reported as such.
 #[test]
-fn too_few_results_are_no_verdict() {
+fn too_few_results_are_not_judged() {
     let mut log = Log::default();
     controls(&mut log, BEFORE, QcOutcome::Pass, 29);
     controls(&mut log, NOW, QcOutcome::Fail, 40);
@@ -337,7 +341,7 @@ fn too_few_results_are_no_verdict() {
     assert_eq!((report.escalations.len(), report.unjudged), (1, vec![]));
 }
 
-/// Makes artifacts of one model, and controls them; `drifted` of them drifted, and `rejected` were not accepted.
+/// Makes artifacts of one model and controls them: `drifted` of them drifted, and `rejected` were not accepted.
 fn made(log: &mut Log, model: &str, tier: &str, count: usize, drifted: usize, rejected: usize) {
     for made in 0..count {
         let artifact = format!("{model}_v{made}.png");
@@ -348,7 +352,7 @@ fn made(log: &mut Log, model: &str, tier: &str, count: usize, drifted: usize, re
         });
         log.push("qc-grader", NOW, |record| {
             (record.kind, record.run.run_id) = (Kind::Qc, Some("run-7".to_owned()));
-            // The grader's own model is not the artifact's.
+            // The grader's own model is not the model of the artifact.
             (record.model.name, record.cost_tier) = (Some("grader".to_owned()), Some(CostTier::Free));
             record.production.artifact = Some(artifact);
             record.production.outcome = Some(if made < rejected { QcOutcome::Fail } else { QcOutcome::Pass });
@@ -357,7 +361,7 @@ fn made(log: &mut Log, model: &str, tier: &str, count: usize, drifted: usize, re
     }
 }
 
-/// "Escalate to cost-optimizer if: Drift correlated with specific tier": of the tier that made the artifact, not of the one
+/// "Escalate to cost-optimizer if: Drift correlated with specific tier": the tier that made the artifact, not the one
 /// that controlled it.
 #[test]
 fn drift_correlated_with_specific_tier() {
@@ -381,7 +385,7 @@ fn drift_correlated_with_specific_tier() {
         (25.1245714, 2, 3.50161694e-06, 0.396268307)
     );
 
-    // Of few, by Fisher's exact test; an association altogether is then not told.
+    // Small counts use Fisher's exact test, and then there is no overall association.
     let mut few = Log::default();
     made(&mut few, "a", "Standard", 30, 7, 0);
     made(&mut few, "b", "Premium", 60, 0, 0);
@@ -397,9 +401,9 @@ fn drift_correlated_with_specific_tier() {
     assert_eq!(silent(&alike), vec![Trigger::QcFailureSpike]);
 }
 
-/// What nobody controlled, and what is of another run, says nothing of drift.
+/// Artifacts without a control, or with one of another run, are not in the test of drift.
 #[test]
-fn what_was_not_controlled_is_in_no_test() {
+fn artifacts_without_a_control_are_in_no_test() {
     let mut log = Log::default();
     made(&mut log, "a", "Standard", 40, 20, 0);
     made(&mut log, "b", "Premium", 60, 6, 0);
@@ -408,7 +412,7 @@ fn what_was_not_controlled_is_in_no_test() {
     }
     assert_eq!(silent(&log), vec![Trigger::QcFailureSpike]);
 
-    // A record that tells its own drift is taken at its word.
+    // A record's own drift counts before that of a control.
     for (number, record) in log.0.iter_mut().filter(|record| record.kind == Kind::Generation).enumerate() {
         record.production.outcome = Some(QcOutcome::Pass);
         record.production.drift_category = (number < 20).then(|| "style".to_owned());
@@ -418,7 +422,7 @@ fn what_was_not_controlled_is_in_no_test() {
 
 /// The last control of an artifact counts.
 #[test]
-fn what_is_controlled_again_counts_once() {
+fn an_artifact_that_is_controlled_again_counts_once() {
     let mut log = Log::default();
     made(&mut log, "a", "Standard", 40, 20, 0);
     made(&mut log, "b", "Premium", 60, 6, 0);
@@ -430,7 +434,7 @@ fn what_is_controlled_again_counts_once() {
     assert_eq!(log.report().escalations, []);
 }
 
-/// "Escalate to model-router if: Certain models underperform": by what is not accepted, and by what fails.
+/// "Escalate to model-router if: Certain models underperform": by rejections, and by failures.
 #[test]
 fn certain_models_underperform() {
     let mut log = Log::default();
@@ -448,7 +452,7 @@ fn certain_models_underperform() {
     assert_eq!(shares(found), (Test::TwoProportionZ, share(18, 40), share(9, 120)));
     assert_eq!(numbers(&found.evidence).1[..2], [1, 3]);
 
-    // The same by failures, without a control.
+    // The same by failures, without controls.
     let mut failing = Log::default();
     for (model, count, failed) in [("m-1", 40, 18), ("m-2", 60, 3)] {
         for number in 0..count {
@@ -459,7 +463,7 @@ fn certain_models_underperform() {
         }
     }
     assert_eq!(only(&failing.report()).model.as_deref(), Some("m-1"));
-    // Decisions for a model, which end well, are not its executions.
+    // Successful decisions about a model are not its executions.
     let mut routed = Log(failing.0.clone());
     for _ in 0..200 {
         routed.push("summarise", NOW, |record| {
@@ -468,7 +472,7 @@ fn certain_models_underperform() {
         });
     }
     assert_eq!(only(&routed.report()).why, only(&failing.report()).why);
-    // What was cancelled, or used several models, says nothing of the model.
+    // Cancelled executions, and those with several models, do not count for a model.
     for change in [(|record| record.set_status(Status::Cancelled)) as fn(&mut ExecutionMetrics), |record| {
         record.trace.llm_calls = vec![LlmCall::new(1, "m-1"), LlmCall::new(2, "m-2")]
     }] {
@@ -478,7 +482,7 @@ fn certain_models_underperform() {
     }
 }
 
-/// A model is held against the others of its skill: it is not worse because its skill is harder.
+/// A model is compared with the others of its skill: a harder skill does not make it worse.
 #[test]
 fn models_are_compared_within_a_skill() {
     let mut log = Log::default();
@@ -499,7 +503,7 @@ fn models_are_compared_within_a_skill() {
     assert_eq!(silent(&log), vec![]);
 }
 
-/// Many questions raise no more false alarms than one: what is certain enough alone is not among a hundred.
+/// Many questions raise no more false alarms than one: a result that is significant alone is not among a hundred.
 #[test]
 fn many_tests_raise_no_more_false_alarms_than_one() {
     let with_others = |others: usize| {
@@ -541,7 +545,7 @@ fn a_window_ends_before_its_end() {
 
 /// The documented defaults are those of the file that `runledger policy` prints.
 #[test]
-fn a_policy_tells_only_what_differs() {
+fn a_policy_file_needs_only_what_differs() {
     let all = Policy::default().to_json().unwrap();
     assert_eq!(Policy::from_json(&all).unwrap(), Policy::default());
     assert_eq!(Policy::from_json("{}").unwrap(), Policy::default());
@@ -556,7 +560,7 @@ fn a_policy_tells_only_what_differs() {
 }
 
 #[test]
-fn a_policy_that_cannot_be_is_refused_with_every_reason() {
+fn an_invalid_policy_is_refused_with_every_reason() {
     let refused = |text: &str| {
         let error = Policy::from_json(text).unwrap_err();
         let source = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
@@ -569,19 +573,19 @@ fn a_policy_that_cannot_be_is_refused_with_every_reason() {
         refused(impossible),
         (
             ErrorKind::Invalid,
-            "check a policy: escalation.alpha: expected more than 0 and less than 1, found 0; \
-             escalation.share_difference_min: expected 0 to 1, found 1.5; \
-             escalation.cost_relative_max: expected 0 or more, found -0.1; \
-             escalation.cost_difference_usd_min: expected 0 or more, found -1; \
-             escalation.samples_min: expected 1 or more, found 0; \
-             escalation.missing_logs_min: expected 1 or more, found 0; \
-             escalation.misuse_min: expected 1 or more, found 0; \
-             escalation.reference_days: expected 1 to 3660, found 3661; \
-             escalation.allowed_models entry 1: expected models or tiers, found neither"
+            "cannot accept the policy: escalation.alpha: found 0; expected more than 0 and less than 1; \
+             escalation.share_difference_min: found 1.5; expected 0 to 1; \
+             escalation.cost_relative_max: found -0.1; expected 0 or more; \
+             escalation.cost_difference_usd_min: found -1; expected 0 or more; \
+             escalation.samples_min: found 0; expected 1 or more; \
+             escalation.missing_logs_min: found 0; expected 1 or more; \
+             escalation.misuse_min: found 0; expected 1 or more; \
+             escalation.reference_days: found 3661; expected 1 to 3660; \
+             escalation.allowed_models entry 1: found neither; expected models or tiers"
                 .to_owned()
         )
     );
-    // And so is one that was not read.
+    // A policy that was not read from JSON is refused too.
     let mut policy = EscalationPolicy::default();
     (policy.samples_min, policy.missing_logs_min) = (0, 0);
     let error = Escalations::new(policy, time(NOW), None).unwrap_err();
@@ -594,11 +598,11 @@ fn a_policy_that_cannot_be_is_refused_with_every_reason() {
         ),
         (r#"{"escalation": {"alpha": 0.1, "alpha": 0.2}}"#, "duplicate field `alpha` at line 1 column 37"),
         ("[", "EOF while parsing a list at line 1 column 1"),
-        ("[]", "policy: expected an object, found an array"),
-        (r#"{"gate": []}"#, "gate: expected an object, found an array"),
-        (r#"{"gate": {"required": []}}"#, "required: expected an object, found an array"),
-        (r#"{"escalation": [0.5]}"#, "escalation: expected an object, found an array"),
+        ("[]", "policy: found an array; expected an object"),
+        (r#"{"gate": []}"#, "gate: found an array; expected an object"),
+        (r#"{"gate": {"required": []}}"#, "required: found an array; expected an object"),
+        (r#"{"escalation": [0.5]}"#, "escalation: found an array; expected an object"),
     ] {
-        assert_eq!(refused(text), (ErrorKind::Malformed, format!("read a policy: {why}")), "{text}");
+        assert_eq!(refused(text), (ErrorKind::Malformed, format!("cannot read a policy: {why}")), "{text}");
     }
 }

@@ -1,8 +1,8 @@
-//! Promise: a run passes its gate if and only if it was logged as it should be, and a run that fails is told every reason
-//! with the executions it concerns.
+//! Promise: a run passes its gate if and only if it was logged completely, and a run that fails gets every reason with
+//! the executions it concerns.
 //!
-//! The lines of the run logger's evaluation checklist, gate behaviour and common failure modes are quoted where they are
-//! tested.
+//! The lines of the run logger's evaluation checklist, gate behaviour and common failure modes are quoted where they
+//! are tested.
 
 use runledger::governance::{Expectations, Field, Gate, GatePolicy, GateReport, GateVerdict, Rule};
 use runledger::metrics::{CostTier, Kind, LlmCall, QcOutcome, Status};
@@ -14,7 +14,7 @@ fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
-/// A record of the run that holds what any record must.
+/// A record of the run with the fields that every record must have.
 fn record(number: u128, skill: &str, kind: Kind) -> ExecutionMetrics {
     let mut record = ExecutionMetrics::new(id(number), skill, "1.0.0", "2026-11-20T12:00:00Z".parse().unwrap());
     record.timestamp_end = Some("2026-11-20T12:00:07Z".parse().unwrap());
@@ -34,8 +34,8 @@ fn priced(mut record: ExecutionMetrics, model: &str, tier: CostTier, usd: &str) 
 
 const PIPELINE: u128 = 9;
 
-/// A whole run: a budget check, a routing decision, two attempts at a shot, each with its quality control, a small task
-/// without a model, and the pipeline that started them all.
+/// A complete run: a budget check, a routing decision, two attempts at a shot, each with its quality control, a small
+/// task without a model, and the pipeline that started them all.
 fn run() -> Vec<ExecutionMetrics> {
     let child = |number, skill, kind| {
         let mut record = record(number, skill, kind);
@@ -91,14 +91,14 @@ fn reasons(report: &GateReport) -> Vec<String> {
     report.reasons.iter().map(|reason| format!("{reason} [{}]", numbers(&reason.executions))).collect()
 }
 
-/// The reasons for which the run fails after one change of the record with that number.
+/// The reasons for which the run fails after one change of the record with this number.
 fn after(number: u128, change: impl FnOnce(&mut ExecutionMetrics)) -> Vec<String> {
     let mut records = run();
     change(records.iter_mut().find(|record| record.execution_id == id(number)).unwrap());
     reasons(&judge(records))
 }
 
-/// The reasons for which the run fails without the record with that number.
+/// The reasons for which the run fails without the record with this number.
 fn without(number: u128) -> Vec<String> {
     let mut records = run();
     records.retain(|record| record.execution_id != id(number));
@@ -120,7 +120,7 @@ fn all_fields_populated() {
     );
     assert_eq!(
         after(3, |record| record.wall_clock_time_ms = None),
-        [r#"missing field: "renderer": duration_s: neither a duration nor a latency is told [3]"#]
+        [r#"missing field: "renderer": duration_s: no duration or latency is recorded [3]"#]
     );
     assert_eq!(
         after(1, |record| record.decision_made = None),
@@ -128,11 +128,11 @@ fn all_fields_populated() {
     );
     assert_eq!(
         after(7, |record| _ = record.tags.insert("refused".to_owned(), "cost_usd".into())),
-        [r#"missing field: "name-files": fields of it were impossible and left out, see its tag refused [7]"#]
+        [r#"missing field: "name-files": invalid fields were left out; see its tag refused [7]"#]
     );
 }
 
-/// "All fields populated": every field that a policy can ask for is missed when it is not there, and only then.
+/// "All fields populated": every field that a policy can require is reported if it is missing, and only then.
 #[test]
 fn each_field_that_a_policy_asks_for_is_missed() {
     use Field::*;
@@ -168,7 +168,7 @@ fn each_field_that_a_policy_asks_for_is_missed() {
         let gate = Gate::new(RUN).policy(policy);
         let judge = |record: &ExecutionMetrics| gate.judge(&[], [Ok(record.clone())], [""; 0]).unwrap();
         assert_eq!(reasons(&judge(&full)), [""; 0], "{field:?}");
-        // The run, the outcome and the duration any record of the run has.
+        // Every record of the run has its run, outcome and duration.
         let missed = !matches!(field, RunId | Outcome | DurationS);
         assert_eq!(judge(&bare).reasons.len(), usize::from(missed), "{field:?}");
     }
@@ -193,7 +193,7 @@ fn tier_recorded() {
     let unknown = |record: &mut ExecutionMetrics| record.cost_tier = Some(CostTier::Unknown);
     assert_eq!(
         after(3, unknown),
-        [r#"tier undocumented: "renderer": tier: neither model.tier nor cost_tier tells it [3]"#]
+        [r#"tier undocumented: "renderer": tier: neither model.tier nor cost_tier names one [3]"#]
     );
     let of_the_router = |record: &mut ExecutionMetrics| {
         unknown(record);
@@ -202,7 +202,7 @@ fn tier_recorded() {
     assert_eq!(after(3, of_the_router), [""; 0]);
 }
 
-/// "Cost documented": by what it cost or, while nobody knows that, by the estimate. What is free is documented.
+/// "Cost documented": by the cost or, while that is unknown, by the estimate. A free call has a documented cost.
 #[test]
 fn cost_documented() {
     assert_eq!(after(3, |record| record.cost_usd = Some("0".parse().unwrap())), [""; 0]);
@@ -240,7 +240,7 @@ fn artifact_version_recorded() {
 fn regen_count_tracked() {
     let untracked = after(5, |record| record.production.regen_count = None);
     assert_eq!(untracked, [r#"regeneration untracked: "renderer": regen_count: production.regen_count is null [5]"#]);
-    // A run may go on with a shot of the run before it.
+    // A run may continue a shot of an earlier run.
     let mut later = run();
     later[2].production.regen_count = Some(2);
     later[4].production.regen_count = Some(3);
@@ -255,7 +255,7 @@ fn outcome_recorded_consistently() {
         after(4, |record| record.production.outcome = Some(outcome))
     };
     assert_eq!(outcome("FAIL"), [""; 0]);
-    assert_eq!(outcome("pass"), [r#"inconsistent outcome: "qc-grader": "pass" is none of PASS, FAIL, FIX [4]"#]);
+    assert_eq!(outcome("pass"), [r#"inconsistent outcome: "qc-grader": "pass" is not PASS, FAIL or FIX [4]"#]);
     assert_eq!(
         after(4, |record| record.production.outcome = None),
         [r#"inconsistent outcome: "qc-grader": outcome: production.outcome is null [4]"#]
@@ -287,19 +287,19 @@ fn outcome_recorded_consistently() {
 
 // Gate behaviour: FAIL.
 
-/// "Missing log entry for skill execution": begun and never ended, whether it is in flight or was interrupted.
+/// "Missing log entry for skill execution": it began and never ended, whether it is in flight or was interrupted.
 #[test]
-fn missing_log_entry_of_what_was_begun_and_never_ended() {
+fn missing_log_entry_of_an_execution_that_never_ended() {
     let mut records = run();
     let begun = records.remove(6);
-    // It is expected and was begun: that it is in flight says all.
+    // It is expected and began, so only that it is in flight is reported.
     let expected = Expectations::from_json(r#"[{"skill": "name-files"}]"#).unwrap();
     let report = Gate::new(RUN).expected(expected).judge(&[begun], ok(records), [""; 0]).unwrap();
     assert_eq!((report.executions, report.in_flight), (7, 1));
     let in_flight = r#"missing log entry: "name-files": begun and never ended: it is in flight [7]"#;
     assert_eq!(reasons(&report), [in_flight]);
 
-    // What is not known of an interrupted execution is not missed besides.
+    // The unknown fields of an interrupted execution are not reported as well.
     let interrupted = after(3, |record| {
         record.set_status(Status::Interrupted);
         (record.timestamp_end, record.cost_usd, record.production.artifact) = (None, None, None);
@@ -307,9 +307,9 @@ fn missing_log_entry_of_what_was_begun_and_never_ended() {
     assert_eq!(interrupted, [r#"missing log entry: "renderer": begun and never ended: it was interrupted [3]"#]);
 }
 
-/// One that ended while the ledger was being read was in flight before, and has a record.
+/// An execution that ended while the ledger was being read was in flight before, and has a record.
 #[test]
-fn what_was_in_flight_and_has_a_record_has_ended() {
+fn an_execution_in_flight_that_has_a_record_has_ended() {
     let report = Gate::new(RUN).judge(&run(), ok(run()), [""; 0]).unwrap();
     assert_eq!((reasons(&report), report.in_flight), (vec![], 0));
     let mut other = run().remove(6);
@@ -318,10 +318,10 @@ fn what_was_in_flight_and_has_a_record_has_ended() {
     assert_eq!((reasons(&report), report.in_flight), (vec![], 0));
 }
 
-/// "Missing log entry for skill execution": the ledger refused the record, which waits beside it. It is there to be
-/// expected and to be a parent; in between it may have come into the ledger, or have been in flight.
+/// "Missing log entry for skill execution": the ledger refused the record, which waits in the spill. It meets an
+/// expectation and can be a parent. In the meantime it may have been stored in the ledger, or have been in flight.
 #[test]
-fn missing_log_entry_of_what_waits_in_the_spill() {
+fn missing_log_entry_of_a_record_in_the_spill() {
     let mut records = run();
     let pipeline = records.pop().unwrap();
     let mut stray = record(8, "rename", Kind::Skill);
@@ -335,32 +335,32 @@ fn missing_log_entry_of_what_waits_in_the_spill() {
     assert_eq!(
         reasons(&report),
         [
-            r#"missing log entry: "pipeline": its record waits in the spill, since the ledger could not take it [9]"#,
-            r#"missing parent: "rename": its parent is of this run, and run_id is null [8]"#,
+            r#"missing log entry: "pipeline": its record waits in the spill because the ledger could not store it [9]"#,
+            r#"missing parent: "rename": its parent belongs to this run, and run_id is null [8]"#,
         ]
     );
 }
 
-/// "Missing log entry for skill execution": what was lost since the run began may have been of it; what was lost before
-/// was not.
+/// "Missing log entry for skill execution": records that were lost since the run began may belong to it; earlier ones
+/// do not.
 #[test]
-fn missing_log_entry_of_what_may_have_been_lost() {
+fn missing_log_entry_of_records_that_were_lost() {
     let lost = |time: &str, records| (time.parse().unwrap(), records);
     let gate = Gate::new(RUN).lost(vec![lost("2026-11-20T11:59:59.999Z", 5), lost("2026-11-20T12:00:00Z", 1)]);
-    let why = "missing log entry: 1 record was lost, of this run or another, as the ledger said at \
+    let why = "missing log entry: 1 record was lost, of this run or another, as the ledger reported at \
                2026-11-20T12:00:00.000Z []";
     assert_eq!(reasons(&gate.judge(&[], ok(run()), [""; 0]).unwrap()), [why]);
-    // A run that is in flight alone has begun too.
+    // A run of which only an execution in flight is known has begun too.
     let mut begun = record(30, "upload", Kind::Skill);
     begun.timestamp_start = "2026-11-20T11:00:00Z".parse().unwrap();
     let found = gate.judge(&[begun], ok(run()), [""; 0]).unwrap();
     assert!(reasons(&found)[1].contains("5 records were lost") && found.reasons.len() == 3, "{found:?}");
-    // Of a run without a trace, all may have been lost.
+    // All records of a run without a trace may have been lost.
     let report = Gate::new("run-8").lost(vec![lost("2026-11-20T12:00:00Z", 2)]).judge(&[], ok(run()), [""; 0]).unwrap();
     assert_eq!(report.reasons.len(), 2, "{report:?}");
 }
 
-/// The runs that it started are named, whether they have ended or not, and their faults are their own.
+/// Child runs are listed, whether they have ended or not, and their faults are their own.
 #[test]
 fn child_runs_are_named_and_have_gates_of_their_own() {
     let of = |number, run: &str, parent: &str| {
@@ -387,9 +387,9 @@ fn child_runs_are_named_and_have_gates_of_their_own() {
     );
 }
 
-/// "Missing log entry for skill execution": expected and absent, as often as is told.
+/// "Missing log entry for skill execution": an expected execution is absent, or there are too few.
 #[test]
-fn missing_log_entry_of_what_is_expected() {
+fn missing_log_entry_of_an_expected_execution() {
     let expected = Expectations::from_json(
         r#"[{"skill": "name-files"}, {"skill": "upload"}, {"skill": "name-files", "kind": "skill", "count": 3},
             {"skill": "renderer", "kind": "generation", "shot_id": "s-4", "count": 2},
@@ -410,24 +410,21 @@ fn missing_log_entry_of_what_is_expected() {
 }
 
 #[test]
-fn a_list_of_what_is_expected_that_means_nothing_is_refused() {
+fn invalid_expectations_are_refused() {
     let refused = |text: &str| {
         let error = Expectations::from_json(text).unwrap_err();
         let source = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
         (error.kind(), format!("{error}{source}"))
     };
     for (text, why) in [
-        ("[]", "expected at least one entry, found none"),
+        ("[]", "found no entries; expected at least one"),
         (
             r#"[{"skill": ""}, {"skill": "a", "count": 0}]"#,
-            "entry 1: skill: expected a name, found \"\"; entry 2: count: expected 1 or more, found 0",
+            "entry 1: skill: found \"\"; expected a name; entry 2: count: found 0; expected 1 or more",
         ),
-        (
-            r#"[{"skill": "a"}, {"skill": "a", "count": 2}]"#,
-            "entry 2: \"a\" stands there before: give that one a count",
-        ),
+        (r#"[{"skill": "a"}, {"skill": "a", "count": 2}]"#, "entry 2: \"a\" is listed before. Give that entry a count"),
     ] {
-        assert_eq!(refused(text), (ErrorKind::Invalid, format!("read what is expected: {why}")));
+        assert_eq!(refused(text), (ErrorKind::Invalid, format!("cannot read the expected executions: {why}")));
     }
     for (text, why) in [
         (
@@ -437,7 +434,7 @@ fn a_list_of_what_is_expected_that_means_nothing_is_refused() {
         (r#"[{"count": 2}]"#, "missing field `skill` at line 1 column 13"),
         (r#"[{"skill": "a", "count": -1}]"#, "invalid value: integer `-1`, expected u64 at line 1 column 27"),
     ] {
-        assert_eq!(refused(text), (ErrorKind::Malformed, format!("read what is expected: {why}")));
+        assert_eq!(refused(text), (ErrorKind::Malformed, format!("cannot read the expected executions: {why}")));
     }
 }
 
@@ -454,11 +451,11 @@ fn model_tier_undocumented() {
     let undocumented = after(2, |record| record.model.tier = None);
     assert_eq!(
         undocumented,
-        [r#"tier undocumented: "model-router": tier: neither model.tier nor cost_tier tells it [2]"#]
+        [r#"tier undocumented: "model-router": tier: neither model.tier nor cost_tier names one [2]"#]
     );
 }
 
-/// "Artifact version not recorded": of what was made and of what was controlled. A failed attempt made nothing.
+/// "Artifact version not recorded": for generations and for controls. A failed attempt made no artifact.
 #[test]
 fn artifact_version_not_recorded() {
     let none = |record: &mut ExecutionMetrics| record.production.artifact = None;
@@ -480,13 +477,13 @@ fn regen_attempts_untracked() {
     let twice = |record: &mut ExecutionMetrics| record.production.regen_count = Some(0);
     let why = r#"regeneration untracked: "renderer": several attempts at shot "s-4" have the regen_count 0 [3 5]"#;
     assert_eq!(after(5, twice), [why]);
-    // One that failed is tried again under its number.
+    // A failed attempt is repeated under its number.
     let mut records = run();
     records[2].set_status(Status::Failed);
     twice(&mut records[4]);
     assert_eq!(reasons(&judge(records.clone())), [""; 0]);
 
-    // Other shots, other scenes and other skills count for themselves.
+    // Other shots, other scenes and other skills are counted separately.
     for change in [
         (|record| record.production.shot_id = Some("s-5".to_owned())) as fn(&mut ExecutionMetrics),
         |record| record.production.scene_id = Some("c-2".to_owned()),
@@ -517,18 +514,21 @@ fn a_complete_record_passes() {
     );
 }
 
-/// "Data structured": lines that are no records are named, up to 20, and all are counted. What cannot be read is an error.
+/// "Data structured": lines that are not records are listed, up to 20, and all are counted. A read error is returned.
 #[test]
 fn data_structured() {
     let malformed = || ExecutionMetrics::from_json("no record");
     let mut lines: Vec<_> = ok(run()).collect();
     lines.insert(3, malformed());
     let report = Gate::new(RUN).judge(&[], lines, [""; 0]).unwrap();
-    assert_eq!(reasons(&report), ["unstructured data: read a record from JSON: expected ident at line 1 column 2 []"]);
+    assert_eq!(
+        reasons(&report),
+        ["unstructured data: cannot read a record from JSON: expected ident at line 1 column 2 []"]
+    );
 
     let lines = ok(run()).chain((0..25).map(|_| malformed()));
     let report = Gate::new(RUN).judge(&[], lines, [""; 0]).unwrap();
-    assert_eq!(report.reasons.last().unwrap().found, "5 more lines that are no records");
+    assert_eq!(report.reasons.last().unwrap().found, "5 more lines that are not records");
 
     let unreadable = LedgerReader::open("/nonexistent/ledger.jsonl").unwrap_err();
     let error = Gate::new(RUN).judge(&[], [Err(unreadable)], [""; 0]).unwrap_err();
@@ -543,7 +543,7 @@ fn append_only_integrity_maintained() {
     assert_eq!(reasons(&report), why);
 }
 
-/// "Downstream analytics possible": of a run that passes, baselines know every outcome and every cost of a model.
+/// "Downstream analytics possible": for a run that passes, baselines know every outcome and every cost of a model.
 #[test]
 fn downstream_analytics_possible() {
     assert_eq!(judge(run()).verdict, GateVerdict::Pass);
@@ -555,7 +555,8 @@ fn downstream_analytics_possible() {
 
 // Common failure modes.
 
-/// "Skipping log for small tasks": what nobody lists is known by its gap, and by its children.
+/// "Skipping log for small tasks": an execution that nobody expects is noticed by the gap in the attempts, and by its
+/// children.
 #[test]
 fn skipping_log_for_small_tasks() {
     let gap = r#"missing log entry: "renderer": shot "s-4" has no record of attempt 1 []"#;
@@ -563,7 +564,7 @@ fn skipping_log_for_small_tasks() {
     let gap = r#"missing log entry: "renderer": shot "s-4" has no records of attempts 1 to 18446744073709551614 []"#;
     assert_eq!(after(5, |record| record.production.regen_count = Some(u64::MAX)), [gap]);
 
-    // Those of one skill with one parent share a reason.
+    // Executions of one skill with one parent share a reason.
     let parent = |skill: &str, numbers: &str| {
         format!("missing log entry: {skill:?}: its parent {} has no record [{numbers}]", id(PIPELINE))
     };
@@ -582,15 +583,15 @@ fn skipping_log_for_small_tasks() {
     assert_eq!(reasons(&Gate::new("run-8").judge(&[], ok(run()), [""; 0]).unwrap()), [empty]);
 }
 
-/// "Logging inconsistently across tiers": what is free is asked for as much as what is dear, and fields that nobody asks
-/// for are logged for all tiers or for none.
+/// "Logging inconsistently across tiers": free tiers need the same fields as expensive ones, and optional fields are
+/// logged for all tiers or for none.
 #[test]
 fn logging_inconsistently_across_tiers() {
     for tier in [CostTier::Free, CostTier::Standard, CostTier::Premium, CostTier::from("house")] {
         let why = r#"cost not recorded: "renderer": cost: cost_usd and cost.estimated_usd are null [3]"#;
         assert_eq!(after(3, |record| (record.cost_tier, record.cost_usd) = (Some(tier), None)), [why]);
     }
-    // What was estimated for one tier and is known of another is logged alike.
+    // An estimate for one tier and a cost for another are logged alike.
     let estimated = |record: &mut ExecutionMetrics| {
         record.cost_tier = Some(CostTier::Free);
         (record.cost.estimated_usd, record.cost_usd) = (record.cost_usd, None);
@@ -610,7 +611,7 @@ fn logging_inconsistently_across_tiers() {
     let why =
         r#"inconsistent across tiers: "draw": scene_id is recorded for the tier "Premium" and never for "Free" [3 4]"#;
     assert_eq!(reasons(&judge(uneven.clone())), [why]);
-    // Some of one tier have it, or one of the other has it too: it is for some and not for others.
+    // If only some records of one tier have the field, or some of the other tier do too, the tier does not decide.
     for (at, scene) in [(1, None), (3, Some("c-3"))] {
         let mut even = uneven.clone();
         even[at].production.scene_id = scene.map(str::to_owned);
@@ -622,7 +623,7 @@ fn logging_inconsistently_across_tiers() {
     assert_eq!(reasons(&report), [""; 0]);
 }
 
-/// "Not tracking regen count": also of an attempt that failed, and of one that is of no shot.
+/// "Not tracking regen count": also for a failed attempt, and for an attempt without a shot.
 #[test]
 fn not_tracking_regen_count() {
     let why = r#"regeneration untracked: "renderer": regen_count: production.regen_count is null [3]"#;
@@ -637,8 +638,8 @@ fn not_tracking_regen_count() {
     assert_eq!(after(3, shotless), [why]);
 }
 
-/// "Overwriting previous entries": a second record of an execution that says something else, in this run or another. A
-/// line that a segment repeats is one record.
+/// "Overwriting previous entries": a second record of an execution that differs, in this run or another. A line that a
+/// segment repeats is one record.
 #[test]
 fn overwriting_previous_entries() {
     let mut records = run();
@@ -660,7 +661,7 @@ fn overwriting_previous_entries() {
     assert_eq!(reasons(&judge(records)), [why]);
 }
 
-/// "Ignoring cost field": by any sign of a model, not only by its name.
+/// "Ignoring cost field": any sign of a model counts, not only its name.
 #[test]
 fn ignoring_cost_field() {
     let why = |skill: &str| format!("cost not recorded: {skill:?}: cost: cost_usd and cost.estimated_usd are null [7]");
@@ -684,18 +685,18 @@ fn missing_parent_child_relationships_in_runs() {
     let itself = |record: &mut ExecutionMetrics| record.run.parent_execution_id = Some(id(7));
     assert_eq!(after(7, itself), [r#"missing parent: "name-files": it names itself as its parent [7]"#]);
 
-    // A child without the run, and a child of that one.
+    // A child without the run, and a child of that child.
     let mut records = run();
     records[6].run.run_id = None;
     let mut grandchild = record(8, "rename", Kind::Skill);
     (grandchild.run.run_id, grandchild.run.parent_execution_id) = (None, Some(id(7)));
     records.insert(0, grandchild);
     let why = |skill: &str, number: u128| {
-        format!("missing parent: {skill:?}: its parent is of this run, and run_id is null [{number}]")
+        format!("missing parent: {skill:?}: its parent belongs to this run, and run_id is null [{number}]")
     };
     assert_eq!(reasons(&judge(records)), [why("name-files", 7), why("rename", 8)]);
 
-    // A parent of another run must be told by its run.
+    // A parent of another run requires the parent's run to be named.
     let mut records = run();
     let mut studio = record(20, "studio", Kind::Skill);
     studio.run.run_id = Some("run-6".to_owned());
@@ -705,16 +706,16 @@ fn missing_parent_child_relationships_in_runs() {
     assert_eq!(
         reasons(&judge(records.clone())),
         [format!(
-            r#"missing parent: "pipeline": its parent {parent} is of another run, and parent_run_id is null [9]"#
+            r#"missing parent: "pipeline": its parent {parent} belongs to another run, and parent_run_id is null [9]"#
         )]
     );
     records[7].run.parent_run_id = Some("run-6".to_owned());
     assert_eq!(reasons(&judge(records)), [""; 0]);
 }
 
-/// A parent that is still in flight is there.
+/// A parent that is still in flight is not missing.
 #[test]
-fn a_parent_in_flight_is_no_missing_parent() {
+fn a_parent_in_flight_is_not_missing() {
     let mut records = run();
     let pipeline = records.remove(7);
     let report = Gate::new(RUN).judge(&[pipeline], ok(records), [""; 0]).unwrap();
@@ -722,7 +723,7 @@ fn a_parent_in_flight_is_no_missing_parent() {
 }
 
 #[test]
-fn every_reason_is_told_at_once_and_each_with_all_its_executions() {
+fn every_reason_is_reported_at_once_with_all_its_executions() {
     let mut records = run();
     for record in &mut records {
         (record.cost_usd, record.cost.estimated_usd, record.timestamp_end) = (None, None, None);
@@ -767,7 +768,7 @@ fn hostile_text_breaks_no_reason() {
 }
 
 #[test]
-fn what_a_policy_asks_of_a_kind_is_asked_of_no_other() {
+fn requirements_of_one_kind_do_not_apply_to_another() {
     let mut policy = GatePolicy::default();
     policy.required.qc = vec![Field::ShotId];
     policy.required.with_model = vec![];

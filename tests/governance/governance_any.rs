@@ -1,5 +1,4 @@
-//! Promise: whatever a ledger holds, in whatever order, it is judged, the same; and no text of it breaks a line of the
-//! answer.
+//! Promise: any ledger, in any order, gets the same judgement, and no text in it breaks a line of the answer.
 
 use crate::common;
 use std::collections::BTreeSet;
@@ -11,7 +10,7 @@ use runledger::{ErrorKind, ExecutionMetrics, Timestamp, Uuid};
 
 const RUN: &str = "run-7";
 
-/// Any records, all different executions, some of one run and some the parents of others.
+/// Any records of different executions, some of one run and some the parents of others.
 fn records() -> impl Strategy<Value = Vec<ExecutionMetrics>> {
     let placed = (common::record(), any::<bool>(), 0..20u128).prop_map(|(mut record, of_run, parent)| {
         if of_run {
@@ -34,7 +33,7 @@ fn judge(records: &[ExecutionMetrics], begun: &[ExecutionMetrics]) -> GateReport
     Gate::new(RUN).judge(begun, records.iter().cloned().map(Ok), [""; 0]).unwrap()
 }
 
-/// The reasons and their executions, in no order.
+/// The reasons and their executions, without an order.
 fn set(report: &GateReport) -> BTreeSet<(Rule, String, BTreeSet<Uuid>)> {
     let reason = |reason: &runledger::governance::GateReason| {
         (reason.rule, reason.to_string(), reason.executions.iter().copied().collect())
@@ -61,7 +60,7 @@ proptest! {
     }
 
     #[test]
-    fn any_records_are_told_of_or_leave_the_range(records in records()) {
+    fn any_records_are_judged_or_leave_the_range(records in records()) {
         let mut policy = EscalationPolicy::default();
         (policy.samples_min, policy.alpha, policy.share_difference_min) = (1, 0.99, 0.0);
         let mut escalations = Escalations::new(policy, Timestamp::UNIX_EPOCH, None).unwrap();
@@ -75,9 +74,9 @@ proptest! {
             }
         }
         let report = escalations.finish();
-        prop_assert!(report.escalations.iter().all(|told| is_one_line(&told.to_string())), "{:?}", report);
+        prop_assert!(report.escalations.iter().all(|escalation| is_one_line(&escalation.to_string())), "{:?}", report);
         prop_assert!(report.unjudged.iter().all(|unjudged| is_one_line(&unjudged.to_string())), "{:?}", report);
-        // No share, probability or interval is no number, which JSON would write as null.
+        // No share, probability or interval is NaN, which JSON would write as null.
         for escalation in &report.escalations {
             let statistic = serde_json::to_value(&escalation.statistic).unwrap();
             let null = statistic.as_object().unwrap().iter().find(|(_, value)| value.is_null());

@@ -1,5 +1,5 @@
-//! Promise: a routing decision, an attempt to generate something, a quality control and a check against a budget are
-//! recorded by one call each, as children of the execution that asked for them, however they end.
+//! Promise: one call each records a routing decision, a generation attempt, a quality control and a budget check, as
+//! children of the execution that asked for them, however they end.
 //!
 //! The run logger's logging rules are quoted where they are tested.
 
@@ -55,7 +55,7 @@ impl Place {
     }
 }
 
-/// The models that a report of cost knows of.
+/// The models in a cost report.
 fn used_models(record: &ExecutionMetrics) -> Vec<Option<String>> {
     let mut report = Report::new(CostBy::Model);
     report.add(record).unwrap();
@@ -90,9 +90,9 @@ fn no_model_routing_without_log_entry() {
     assert_eq!((record.decision_made.as_deref(), record.trace.decisions), (Some("image-2"), vec![because]));
 }
 
-/// A router that asks a model itself has used that one, and chosen another.
+/// A router that calls a model itself used that model, and chose another.
 #[test]
-fn what_a_router_asks_a_model_is_its_cost() {
+fn a_routers_own_call_is_its_cost() {
     let place = Place::new();
     let run = place.run();
     let done = run.routing(skill("model-router"), |run| {
@@ -131,7 +131,7 @@ fn no_generation_attempt_without_log_entry() {
     assert_eq!((made.shot_type.as_deref(), &made.outcome), (Some("close-up"), &None));
 }
 
-/// "No QC result without log entry": what the control finds is not whether it succeeds.
+/// "No QC result without log entry": the control's finding is not its own success.
 #[test]
 fn no_qc_result_without_log_entry() {
     let place = Place::new();
@@ -147,7 +147,7 @@ fn no_qc_result_without_log_entry() {
     let found = &record.production;
     assert_eq!((&found.outcome, found.artifact.as_deref()), (&Some(QcOutcome::Fail), Some("shot-004_v002.png")));
     assert_eq!(found.qc_violations, ["six fingers", "a,\"b\"\n"]);
-    // The attempt's count and tier are not the control's.
+    // The control does not take the attempt's count and tier.
     assert_eq!((found.drift_category.as_deref(), found.regen_count, record.model.tier), (Some("style"), None, None));
     assert_eq!((found.scene_id.as_deref(), found.shot_id.as_deref()), (Some("scene-2"), Some("shot-004")));
 }
@@ -158,12 +158,12 @@ fn no_budget_decision_without_log_entry() {
     let place = Place::new();
     let run = place.run();
     let budget = place.budget("studio");
-    let held = run.budget_gate(skill("budget-gates"), |_| budget.reserve(usd("0.75")));
-    let denied = run.budget_gate(skill("budget-gates"), |_| budget.reserve(usd("0.5")));
+    let held = run.budget_gate(skill("budget-gates"), |_| budget.reserve(Some(usd("0.75"))));
+    let denied = run.budget_gate(skill("budget-gates"), |_| budget.reserve(Some(usd("0.5"))));
     assert!(held.record.is_durable() && denied.record.is_durable());
     assert!(matches!((held.result, denied.result), (Ok(Grant::Held(_)), Ok(Grant::Denied(_)))));
     let quota = place.ledger.quota(Limits::bundled()).unwrap();
-    let counted = run.budget_gate(skill("budget-gates"), |_| quota.reserve("github-rest", 3));
+    let counted = run.budget_gate(skill("budget-gates"), |_| quota.reserve("github-rest", Some(3)));
     assert!(counted.result.is_ok());
     let open = place.budget("open");
     let unknown = run.budget_gate(skill("budget-gates"), |_| open.reserve(None));
@@ -171,29 +171,29 @@ fn no_budget_decision_without_log_entry() {
     let unpriced = run.budget_gate(skill("budget-gates"), |_| budget.reserve(None));
     assert!(unpriced.result.is_ok());
 
-    let told = place.records().into_iter().map(|record| {
+    let listed = place.records().into_iter().map(|record| {
         assert_eq!((&record.kind, record.execution_succeeded), (&Kind::BudgetGate, Some(true)));
         let reason = record.trace.decisions[0].reason.clone().unwrap();
         (record.decision_made.unwrap(), record.cost.estimated_usd, reason.split(" until").next().unwrap().to_owned())
     });
-    let told: Vec<_> = told.collect();
+    let listed: Vec<_> = listed.collect();
     let expected = |decision: &str, usd: Option<Usd>, reason: &str| (decision.to_owned(), usd, reason.to_owned());
     assert_eq!(
-        told,
+        listed,
         [
             expected("APPROVE", Some(usd("0.75")), "0.75 reserved"),
             expected("BLOCK", Some(usd("0.5")), "studio: 0.5 usd denied: 0.25 left"),
             expected("APPROVE", None, "3 reserved"),
-            // What is not known is no estimate of 0.
+            // An unknown cost is not an estimate of 0.
             expected("APPROVE", None, "nothing reserved"),
-            expected("BLOCK", None, "studio: a call of unknown cost denied: the limit denies what is unknown"),
+            expected("BLOCK", None, "studio: a call of unknown cost denied: the limit denies unknown amounts"),
         ]
     );
 }
 
-/// "No skill execution without log entry": each of them leaves a record when it fails, and when it panics.
+/// "No skill execution without log entry": each leaves a record when it fails, and when it panics.
 #[test]
-fn what_fails_or_panics_leaves_its_record() {
+fn failures_and_panics_leave_their_records() {
     let place = Place::new();
     let run = place.run();
     let attempt = || Attempt::new(2).shot("shot-004");
@@ -213,12 +213,12 @@ fn what_fails_or_panics_leaves_its_record() {
     let panicked = (Kind::Generation, Status::Panicked);
     let rest = [failed(Kind::Qc), failed(Kind::ModelRouting), failed(Kind::BudgetGate)];
     assert_eq!(ends, [vec![failed(Kind::Generation), panicked], rest.to_vec()].concat());
-    // What was known before it failed is told.
+    // What was known before the failure is recorded.
     let first = &place.records()[0].production;
     assert_eq!((first.regen_count, first.shot_id.as_deref(), &first.artifact), (Some(2), Some("shot-004"), &None));
 }
 
-/// For a guard that lives across an `.await`, where no closure fits: the same facts by `fill`.
+/// For a guard that lives across an `.await`, where no closure fits: the same facts through `fill`.
 #[test]
 fn a_guard_takes_the_same_facts() {
     let place = Place::new();
@@ -230,16 +230,16 @@ fn a_guard_takes_the_same_facts() {
     assert_eq!((record.kind, record.production.outcome), (Kind::Qc, Some(QcOutcome::Pass)));
 }
 
-/// "Regen attempts", "Model routing decisions", "Budget status changes": a run that logs by these calls alone passes its
-/// gate, and fails it while it is in flight.
+/// "Regen attempts", "Model routing decisions", "Budget status changes": a run that is logged only by these calls
+/// passes its gate, and fails it while it is in flight.
 #[test]
-fn a_run_that_is_logged_so_passes_its_gate() {
+fn a_run_that_is_logged_by_these_calls_passes_its_gate() {
     let place = Place::new();
     let run = place.run();
     let budget = place.budget("studio");
     let path = place.directory.path().join("log.jsonl");
     let price = usd("0.25");
-    let _hold = run.budget_gate(skill("budget-gates"), |_| budget.reserve(price)).result.unwrap();
+    let _hold = run.budget_gate(skill("budget-gates"), |_| budget.reserve(Some(price))).result.unwrap();
     let routing = Routing::new("image-2", "premium").estimated_usd(price);
     run.routing(skill("model-router"), |_| Ok::<_, String>(routing)).record.warn();
     for (attempt, outcome) in [(0, QcOutcome::Fix), (1, QcOutcome::Pass)] {
@@ -278,9 +278,9 @@ fn a_run_that_is_logged_so_passes_its_gate() {
     assert_eq!((report.verdict, report.executions, report.reasons), (GateVerdict::Pass, 7, vec![]));
 }
 
-/// A record whose impossible fields were left out is still of its run, so that the gate sees it.
+/// A record whose invalid fields were left out still belongs to its run, so that the gate sees it.
 #[test]
-fn what_is_left_out_of_a_record_is_not_its_run() {
+fn a_record_without_its_invalid_fields_still_belongs_to_its_run() {
     let place = Place::new();
     let run = place.run();
     let mut child = run.child(skill("renderer"));

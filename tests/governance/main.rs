@@ -1,4 +1,4 @@
-//! Promises about what is concluded from records: baselines, gates, escalations, run logs, retention.
+//! Promises about conclusions from records: baselines, gates, escalations, run logs, retention.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 

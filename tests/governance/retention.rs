@@ -1,5 +1,5 @@
-//! Promise: what becomes of each run log and each segment follows from its facts, the policy and the time, by the rules of
-//! the seed, and has its reason.
+//! Promise: the treatment of each run log and each segment follows from its facts, the policy and the time, and has a
+//! reason.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// So many days after the run began.
+/// The time that many days after the run began.
 fn after(days: u64) -> Timestamp {
     time(STARTED).plus_ms(days * DAY_MS)
 }
@@ -31,7 +31,7 @@ fn archive_failed() -> RetentionPolicy {
     RetentionPolicy::from_json(r#"{"failed": "archive"}"#).unwrap()
 }
 
-/// What becomes of one run log, and why.
+/// The treatment of one run log, and its reason.
 fn of_log(facts: LogFacts, policy: &RetentionPolicy, now: Timestamp) -> (Action, String) {
     let items = plan(&[LogFile::new("a.md", Ok(facts))], &[], &BTreeSet::new(), policy, now);
     let [item] = &items[..] else { panic!("{items:?}") };
@@ -65,7 +65,7 @@ fn keep_run_logs_for_30_days_minimum() {
 fn a_policy_below_30_days_or_with_anything_else_is_refused() {
     let error = RetentionPolicy::from_json(r#"{"min_days": 29}"#).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert_eq!(error.to_string(), "read a retention policy: min_days: expected at least 30, found 29");
+    assert_eq!(error.to_string(), "cannot read a retention policy: found min_days 29; expected at least 30");
     assert_eq!(RetentionPolicy::from_json("{}").unwrap(), RetentionPolicy::default());
     let default = RetentionPolicy::default();
     assert_eq!((default.min_days, default.failed), (30, FailedRuns::Keep));
@@ -98,7 +98,7 @@ fn never_delete_run_logs_linked_to_open_errors() {
     for (succeeded, improvement) in [ROUTINE, (Some(true), Some(true)), (Some(false), Some(false))] {
         let logs = ["a.md", "b.md"].map(|name| LogFile::new(name, Ok(facts(succeeded, improvement))));
         let items = plan(&logs, &[], &open, &archive_failed(), after(10_000));
-        assert_eq!((items[0].action, items[0].reason.as_str()), (Action::Keep, "linked to an error that is open"));
+        assert_eq!((items[0].action, items[0].reason.as_str()), (Action::Keep, "linked to an open error"));
         assert_ne!(items[1].action, Action::Keep);
     }
 }
@@ -111,22 +111,22 @@ fn logs_of_failed_runs_are_kept_unless_the_policy_archives_them() {
         of_log(failed, &archive_failed(), after(400)),
         (Action::Archive, "400 days old, and its run failed".to_owned())
     );
-    // It is one thing whether it failed, another whether it is known to be an improvement.
+    // A failed run is not the same as a run that may be an improvement.
     assert_eq!(of_log(facts(Some(false), None), &archive_failed(), after(400)).0, Action::Archive);
 }
 
 #[test]
-fn what_is_unknown_is_kept_and_named() {
+fn logs_with_unknown_facts_are_kept_and_named() {
     let policy = archive_failed();
     assert_eq!(
         of_log(facts(None, Some(true)), &policy, after(400)),
-        (Action::Keep, "unknown: its run has not ended, or does not tell how".to_owned())
+        (Action::Keep, "unknown: its run has not ended, or its result is unknown".to_owned())
     );
     assert_eq!(
         of_log(facts(Some(true), None), &policy, after(400)),
         (
             Action::Keep,
-            "unknown: not all records of its run are at hand, and one may mark it as an improvement".to_owned()
+            "unknown: some records of its run are missing, and one may mark it as an improvement".to_owned()
         )
     );
     let file = LogFile::new("notes.txt", Err("it is no run log".to_owned()));
@@ -165,13 +165,16 @@ fn sealed_segments_older_than_the_policy_move_to_the_archive_from_the_first_one_
             archive(1, "its last execution is 45 days old"),
             archive(2, "its last execution is 30 days old"),
             keep(3, "its last execution is 29 days old, less than 30 days"),
-            keep(4, "segment 3 before it is kept"),
-            keep(5, "segment 3 before it is kept"),
+            keep(4, "the earlier segment 3 is kept"),
+            keep(5, "the earlier segment 3 is kept"),
         ]
     );
     assert_eq!(
         of_segments(&[oldest.clone(), segment(2, None, None), segment(3, Some(45), None)])[1..],
-        [keep(2, "its age is unknown: a line of it is no record"), keep(3, "segment 2 before it is kept")]
+        [
+            keep(2, "its age is unknown, since one of its lines is not a record"),
+            keep(3, "the earlier segment 2 is kept")
+        ]
     );
     assert_eq!(of_segments(&[oldest, segment(2, Some(45), Some("torn"))])[1], keep(2, "torn"));
 }
@@ -211,8 +214,8 @@ fn any_log() -> impl Strategy<Value = LogFile> {
 }
 
 proptest! {
-    /// Whatever is given: nothing is deleted but routine successes that are old enough and linked to no open error, no
-    /// segment at all, and everything has its reason.
+    /// Whatever the input, only routine successes that are old enough and linked to no open error are deleted, no
+    /// segment is, and everything has its reason.
     #[test]
     fn only_routine_successes_are_ever_deleted(
         logs in prop::collection::vec(any_log(), 0..20),
@@ -254,7 +257,7 @@ proptest! {
 
 const NAME: &str = "2026-01-03_14-30_review-tagged-1.md";
 
-/// The template of the seed, filled.
+/// The template of a run log, filled in.
 fn log(status: &str, resolution: &str) -> String {
     format!(
         "# Run Log: Review tagged\n**Started:** 2026-01-03 14:30\n**Mode:** 1\n**Status:** {status}\n\n---\n\n\
@@ -265,7 +268,7 @@ fn log(status: &str, resolution: &str) -> String {
 }
 
 #[test]
-fn the_header_of_the_seeds_template_is_read() {
+fn the_header_of_the_template_is_read() {
     for (status, succeeded) in [("Completed", Some(true)), ("Failed", Some(false)), ("In Progress", None)] {
         let header = LogHeader::read(NAME, &log(status, "Used correct wrapped JSON parsing")).unwrap();
         assert_eq!(
@@ -281,10 +284,10 @@ fn the_header_of_the_seeds_template_is_read() {
 }
 
 #[test]
-fn what_is_no_run_log_is_refused_with_every_reason() {
+fn a_text_that_is_not_a_run_log_is_refused_with_every_reason() {
     let text = log("Completed", "");
     let reasons = |name: &str, text: &str| LogHeader::read(name, text).unwrap_err().details().join("; ");
-    let no_name = "its name is no YYYY-MM-DD_HH-MM_mode-N.md";
+    let no_name = "its name is not YYYY-MM-DD_HH-MM_mode-N.md";
     for name in [
         "",
         ".md",
@@ -301,7 +304,7 @@ fn what_is_no_run_log_is_refused_with_every_reason() {
         assert_eq!(reasons(name, &text), no_name, "{name}");
     }
     let other_minute = "2026-01-03_14-31_review-tagged-1.md";
-    assert_eq!(reasons(other_minute, &text), "its name and its header tell different times");
+    assert_eq!(reasons(other_minute, &text), "its name and its header have different times");
     assert_eq!(
         reasons("notes.md", "hello"),
         format!(
@@ -309,7 +312,7 @@ fn what_is_no_run_log_is_refused_with_every_reason() {
              its header has no **Status:** Completed, Failed or In Progress"
         )
     );
-    // Two of them do not tell which one holds.
+    // A header that occurs twice does not count.
     for doubled in ["**Started:** 2025-01-03 14:30", "**Status:** Failed"] {
         let text = text.replace("\n\n---", &format!("\n{doubled}\n\n---"));
         assert!(reasons(NAME, &text).starts_with("its header has no **S"), "{doubled}");
@@ -350,7 +353,7 @@ fn a_run_is_marked_as_an_improvement_by_a_tag_of_any_of_its_records() {
 }
 
 #[test]
-fn an_error_without_a_resolution_is_not_mended() {
+fn an_error_without_a_resolution_is_open() {
     let mut marks = RunMarks::of(["mended", "open"].map(str::to_owned));
     for (run, resolution) in [("mended", Some("restarted")), ("open", Some("restarted")), ("open", None)] {
         let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", time(STARTED));
@@ -360,5 +363,5 @@ fn an_error_without_a_resolution_is_not_mended() {
         record.trace.errors = vec![error];
         marks.add(&record);
     }
-    assert_eq!(["mended", "open", "absent"].map(|run| marks.has_unmended_error(run)), [false, true, false]);
+    assert_eq!(["mended", "open", "absent"].map(|run| marks.has_unresolved_error(run)), [false, true, false]);
 }

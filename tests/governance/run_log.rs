@@ -1,5 +1,5 @@
-//! A run log tells what the records of its run tell, in the form of training-run-logs: it reads back to the same facts,
-//! and what is unknown is said to be.
+//! Promise: a run log states what the records of its run state, in the form of training-run-logs. It parses back to the
+//! same facts, and shows unknown values as unknown.
 
 use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
@@ -34,7 +34,7 @@ fn log(records: impl IntoIterator<Item = ExecutionMetrics>) -> RunLog {
     RunLog::new(&Run::new("r-1", records).unwrap(), prices()).unwrap()
 }
 
-/// The run of the seed's examples: its steps, its decision, its error.
+/// An example run: its steps, its decision, its error.
 fn review() -> ExecutionMetrics {
     let mut review = record(1, "review", "2026-01-03T14:30:12Z", Status::Success);
     review.run.mode = Some("review-tagged".into());
@@ -64,15 +64,15 @@ fn review() -> ExecutionMetrics {
 }
 
 #[test]
-fn the_log_has_the_form_of_the_seed() {
+fn the_log_has_the_form_of_the_template() {
     let log = log([review()]);
     assert_eq!(log.to_markdown(), include_str!("../data/runlog/review.md"));
     assert_eq!(RunLog::parse(&log.to_markdown()).unwrap(), log);
 }
 
-/// The lines of the seed's "Always Log", each with where it stands in the log.
+/// The items of "Always Log", each with its place in the log.
 #[test]
-fn what_is_always_to_be_logged_stands_in_the_log() {
+fn everything_to_be_always_logged_is_in_the_log() {
     let text = log([review()]).to_markdown();
     for (line, stands) in [
         (
@@ -96,9 +96,9 @@ fn what_is_always_to_be_logged_stands_in_the_log() {
     }
 }
 
-/// The headings and labels of the seed's template, in its order.
+/// The headings and labels of the template, in their order.
 #[test]
-fn each_heading_of_the_template_stands_in_its_place() {
+fn each_heading_of_the_template_is_in_its_place() {
     let text = log([review()]).to_markdown();
     let mut rest = text.as_str();
     for label in "\
@@ -110,13 +110,13 @@ fn each_heading_of_the_template_stands_in_its_place() {
 *Cost calculated at: Input $15/1M, Output $75/1M ("
         .lines()
     {
-        let at = rest.find(label).unwrap_or_else(|| panic!("{label:?} stands nowhere behind what came before"));
+        let at = rest.find(label).unwrap_or_else(|| panic!("{label:?} is missing after the labels before it"));
         assert!(label.is_empty() || at == 0 || rest[..at].ends_with('\n'), "{label:?} begins no line");
         rest = &rest[at + label.len()..];
     }
 }
 
-/// Failing, with children, two models, one without a price, one whose cost its vendor reported.
+/// A failing run with children and two models, one without a price and one with a cost that its vendor reported.
 fn pipeline() -> Vec<ExecutionMetrics> {
     let mut root = record(1, "pipeline", "2026-02-14T23:58:00Z", Status::Failed);
     root.run.description = Some("Draw scene 7".into());
@@ -155,7 +155,7 @@ fn a_run_of_several_executions_is_one_log() {
 }
 
 #[test]
-fn what_nobody_told_is_not_zero() {
+fn unknown_values_are_not_zero() {
     let log = log([record(1, "s", "2026-02-14T12:00:00Z", Status::Success)]);
     assert_eq!(log.to_markdown(), include_str!("../data/runlog/unknown.md"));
     assert_eq!((log.conversations_processed, log.cost, log.tokens_total.known), (None, None, None));
@@ -177,7 +177,7 @@ fn counts_have_thousands_separators_and_amounts_every_digit() {
 }
 
 #[test]
-fn sums_are_of_what_is_known_and_say_of_how_many_it_is_not() {
+fn sums_cover_known_values_and_count_the_unknown_ones() {
     let unpriced = |id| {
         let mut record = record(id, "s", "2026-02-14T12:00:00Z", Status::Success);
         record.model.name = Some("llama-9".into());
@@ -231,7 +231,7 @@ fn the_price_line_says_by_which_prices_the_cost_came_about() {
     (reported.cost_usd, reported.model.name) = (None, None);
     assert_eq!(price_lines(reported), ["*Cost unknown: no price is known (model unknown)*"]);
     assert_eq!(price_lines(plain()), ["*No model was used, as far as the records tell*"]);
-    // The price of the tier that the call fell in.
+    // The price of the tier that applied to the call.
     let long = priced(plain(), "gemini-2.5-pro", Usage::new(300_000, 10));
     assert_eq!(price_lines(long), ["*Cost calculated at: Input $2.5/1M, Output $15/1M (gemini-2.5-pro)*"]);
     let free = priced(plain(), "free-tier-model", Usage::new(10, 10));
@@ -254,7 +254,7 @@ fn the_status_is_that_of_the_executions_that_no_other_started() {
     for going_on in [Status::Paused, Status::Other("deferred".into())] {
         assert_eq!(of(&[root(going_on)]), LogStatus::InProgress);
     }
-    // Without its parent it answers for itself; of two that name each other both do.
+    // An execution without its parent's record counts for itself, and so do two that name each other.
     assert_eq!(of(&[child(Status::Failed)]), LogStatus::Failed);
     let mut other = root(Status::Failed);
     other.run.parent_execution_id = Some(Uuid::from_u128(2));
@@ -269,11 +269,11 @@ fn of_several_records_of_one_execution_the_last_counts() {
     assert_eq!(run.executions(), [ended]);
     let error = Run::new("r-9", []).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert_eq!(error.to_string(), "log the run \"r-9\": expected at least one record of it, found none");
+    assert_eq!(error.to_string(), "cannot log the run \"r-9\": found no records of it; expected at least one");
 }
 
 #[test]
-fn the_error_that_ended_an_execution_is_told_once() {
+fn the_error_that_ended_an_execution_appears_once() {
     let errors = |record: ExecutionMetrics| log([record]).errors;
     let mut failed = record(1, "publish", "2026-02-14T12:00:59.999Z", Status::Failed);
     failed.set_error_reason("x".repeat(600));
@@ -287,11 +287,11 @@ fn the_error_that_ended_an_execution_is_told_once() {
     (failed.error_reason, failed.error_code, failed.error_category) = (None, Some(7), Some("Network".into()));
     assert_eq!(errors(failed)[0].error, "failed, no reason told, category Network, code 7");
     let cancelled = record(1, "publish", "2026-02-14T12:00:00Z", Status::Cancelled);
-    assert!(errors(cancelled).is_empty(), "given up without an error");
+    assert!(errors(cancelled).is_empty(), "cancelled without an error");
 }
 
 #[test]
-fn a_name_is_safe_and_tells_when_and_in_which_mode() {
+fn a_name_is_safe_and_has_the_time_and_the_mode() {
     let at = time("2026-01-03T14:30:00Z");
     for (mode, name) in [
         ("review-tagged", "2026-01-03_14-30_review-tagged-1.md"),
@@ -322,7 +322,7 @@ fn a_name_is_safe_and_tells_when_and_in_which_mode() {
 }
 
 #[test]
-fn a_text_that_is_no_run_log_is_refused_with_its_line() {
+fn a_text_that_is_not_a_run_log_is_refused_with_its_line() {
     let text = log([review()]).to_markdown();
     for (from, to, line) in [
         ("# Run Log:", "# Log:", 1),
@@ -340,17 +340,17 @@ fn a_text_that_is_no_run_log_is_refused_with_its_line() {
         assert_eq!((error.kind(), error.line()), (ErrorKind::Malformed, Some(line)), "{from}: {error}");
     }
     let error = RunLog::parse("").unwrap_err();
-    assert_eq!(error.to_string(), "read a run log: line 1 (byte 0): expected # Run Log:, found \"\"");
+    assert_eq!(error.to_string(), "cannot read a run log: line 1 (byte 0): found \"\"; expected # Run Log:");
     assert_eq!(RunLog::parse(&text.replace('\n', "\r\n")).unwrap(), RunLog::parse(&text).unwrap());
 }
 
-/// What a reader of Markdown sees.
+/// The parts of Markdown that a reader sees.
 #[derive(Default)]
 struct Shown {
     headings: Vec<String>,
-    /// Of all tables, without their heads.
+    /// The cells of all tables, without their heads.
     rows: usize,
-    /// What no log of ours has in it: links, HTML, code blocks, quotations.
+    /// The parts that no log of this crate has: links, HTML, code blocks, quotations.
     other: Vec<String>,
 }
 
@@ -392,7 +392,7 @@ impl Shown {
     }
 }
 
-/// Texts that would break a log if they could.
+/// Texts that would break a log if they were not escaped.
 fn nasty() -> impl Strategy<Value = String> {
     prop_oneof![
         Just(String::new()),
@@ -528,13 +528,13 @@ fn a_log_of_the_largest_sizes_is_written_or_refused() {
     assert!(text.contains("| Estimated Cost | $170,141,183,460,469,231,731,687,303.715884105727 |"), "{text}");
     let error = RunLog::new(&Run::new("r-1", [dear, dearer]).unwrap(), prices()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Overflow);
-    assert_eq!(error.to_string(), "log the run \"r-1\": the sum of its costs leaves the range of an amount");
+    assert_eq!(error.to_string(), "cannot log the run \"r-1\": the sum of its costs is out of range");
 }
 
 #[test]
-fn a_basis_is_told_for_each_model_once() {
+fn a_basis_is_shown_for_each_model_once() {
     let log = log(pipeline());
-    let told: Vec<_> = log.prices.iter().map(|line| (line.model.as_deref(), &line.basis)).collect();
-    assert_eq!(told.len(), 3, "{told:?}");
-    assert_eq!(told[1..], [(Some("llama-9"), &PriceBasis::Unknown), (Some("o3"), &PriceBasis::Reported)]);
+    let bases: Vec<_> = log.prices.iter().map(|line| (line.model.as_deref(), &line.basis)).collect();
+    assert_eq!(bases.len(), 3, "{bases:?}");
+    assert_eq!(bases[1..], [(Some("llama-9"), &PriceBasis::Unknown), (Some("o3"), &PriceBasis::Reported)]);
 }

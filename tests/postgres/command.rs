@@ -1,4 +1,5 @@
-//! `runledger pg` ships, tells how far the database is behind, answers with its exit code, and never says the password.
+//! `runledger pg` ships records, reports how far the database is behind, also by its exit code, and never prints the
+//! password.
 #![cfg(feature = "cli")]
 
 use crate::commands::{Output, Place, command, examples, output, record, section};
@@ -107,7 +108,7 @@ fn a_follower_ships_what_is_appended_later() {
     follower.wait().unwrap();
 }
 
-/// In the order of the help, as a newcomer goes through it. The address that they name leads nowhere here.
+/// Runs the examples in the order of the help, as a new user would. Replaces their address by that of a real server.
 #[test]
 fn every_example_of_the_help_works() {
     let Some(database) = Database::new("examples") else { return };
@@ -116,24 +117,24 @@ fn every_example_of_the_help_works() {
     let names: Vec<_> = section(&help, "Commands:").filter_map(|line| line.trim_start().split(' ').next()).collect();
     assert_eq!(names, ["migrate", "ship", "status", "help"]);
     let named = "postgres://agent:secret@localhost/observability";
-    let mut told = String::new();
+    let mut outputs = String::new();
     for name in &names[..3] {
         let help = output(command().args(["pg", name, "--help"])).answer(0);
         let examples = examples(&help);
         assert_eq!(examples.len(), help.matches("Example").count(), "{help}");
         for example in examples {
             assert!(example.contains(&format!("runledger pg {name}")), "{example}");
-            // One that names no address has it from the environment.
+            // An example without an address takes it from the environment.
             assert!(example.contains(named) || !example.contains("postgres://"), "{example}");
-            told += &example_runs(&place, &database.url, &example.replace(named, &database.url));
+            outputs += &example_runs(&place, &database.url, &example.replace(named, &database.url));
         }
     }
     let migrated = "table  agent_execution_logs\ntable  runledger_shipments\n";
-    assert_eq!(told, format!("{migrated}records      5\nin progress  0\nup to line   5\n0\n"));
+    assert_eq!(outputs, format!("{migrated}records      5\nin progress  0\nup to line   5\n0\n"));
     assert_eq!(database.ask("SELECT count(*)::text FROM agent_execution_logs"), ["5"]);
 }
 
-/// What an example says. One that would follow for ever is ended as people end it, once it has told what it did.
+/// Returns the output of an example. One that follows the ledger is interrupted after 3 s, as a user would do it.
 fn example_runs(place: &Place, url: &str, example: &str) -> String {
     let mut bash = std::process::Command::new("bash");
     let directory = std::path::Path::new(env!("CARGO_BIN_EXE_runledger")).parent().unwrap();
@@ -147,27 +148,27 @@ fn example_runs(place: &Place, url: &str, example: &str) -> String {
 }
 
 #[test]
-fn no_ledger_and_no_address_are_said_kindly() {
+fn a_missing_ledger_or_address_is_reported_with_what_to_do() {
     let place = Place::empty();
     let complaint = run(&place, "postgres://localhost/x", "ship").complaint(2);
     assert_eq!(
         complaint,
-        "runledger: follow the ledger: logs/execution_metrics.jsonl: there is no ledger of this name; \
+        "runledger: cannot follow the ledger: logs/execution_metrics.jsonl: there is no ledger of this name; \
          --ledger PATH or RUNLEDGER_PATH names another ledger\n"
     );
     let complaint = output(command().env_remove("DATABASE_URL").args(["pg", "status"])).complaint(2);
     assert!(complaint.contains("--database-url <URL>"), "{complaint}");
 }
 
-/// Addresses with the password in them, none of which leads to a database that lets us in.
+/// Returns addresses that contain the password and do not lead to a database that accepts the connection.
 fn bad_addresses(good: Option<&str>) -> Vec<String> {
     let mut urls = vec![
-        // Nobody listens, no such host, no such port.
+        // A closed port, an unknown host, and impossible ports.
         format!("postgres://u:{PASSWORD_WRITTEN}@127.0.0.1:1/x"),
         format!("postgres://u:{PASSWORD_WRITTEN}@no-such-host.invalid/x"),
         format!("postgres://u:{PASSWORD_WRITTEN}@localhost:port/x"),
         format!("postgres://u:{PASSWORD_WRITTEN}@localhost:99999/x"),
-        // No address: the parser would repeat what it stumbles over.
+        // Malformed addresses, of which the error of the parser would repeat a part.
         format!("postgres://u:{PASSWORD_WRITTEN}@localhost/x?{SECRET}"),
         format!("postgres://u:{PASSWORD_WRITTEN}@localhost/x?{SECRET}=1"),
         format!("postgres://u:%zz{SECRET}@localhost/x"),
@@ -175,14 +176,14 @@ fn bad_addresses(good: Option<&str>) -> Vec<String> {
         format!("host=localhost password='{SECRET}"),
         format!("{SECRET}=1"),
         SECRET.to_owned(),
-        // What is said of TLS: not known, not to be had, without a use, not there.
+        // TLS: an unknown mode, an unsupported one, a root without a mode, and a missing file.
         format!("postgres://u:{PASSWORD_WRITTEN}@localhost/x?sslmode={SECRET}"),
         format!("postgres://u:{PASSWORD_WRITTEN}@localhost/x?sslmode=require&sslnegotiation=direct"),
         format!("postgres://u:{PASSWORD_WRITTEN}@localhost/x?sslrootcert=/{SECRET}"),
         format!("postgres://u:{PASSWORD_WRITTEN}@localhost:1/x?sslmode=verify-full&sslrootcert=/no/such/file"),
     ];
     if let Some(good) = good {
-        // Another user, another password, no such database, a database that the password is in the name of.
+        // Another user, another password, an unknown database, and one whose name contains the password.
         urls.push(good.replace("tester:", "nobody:"));
         urls.push(good.replace(PASSWORD_WRITTEN, &format!("{SECRET}-wrong")));
         urls.push(good.replace("runledger_test", "absent"));
@@ -193,7 +194,7 @@ fn bad_addresses(good: Option<&str>) -> Vec<String> {
     urls
 }
 
-/// The rest of the password would be looked up as the name of a host.
+/// Otherwise the rest of the password would be looked up as the name of a host.
 #[test]
 fn an_at_sign_in_the_password_that_is_not_written_as_40_is_refused() {
     for address in [format!("postgres://u:pass@{SECRET}@localhost/x"), format!("host=pass@{SECRET}")] {
@@ -202,7 +203,7 @@ fn an_at_sign_in_the_password_that_is_not_written_as_40_is_refused() {
     }
 }
 
-/// Where no address is wanted, it is repeated without the password.
+/// An argument that is an address is repeated in the error without its password.
 #[test]
 fn an_address_in_the_wrong_place_keeps_its_password() {
     for (args, expected) in [
@@ -216,7 +217,7 @@ fn an_address_in_the_wrong_place_keeps_its_password() {
 }
 
 #[test]
-fn no_failure_says_the_password() {
+fn no_failure_contains_the_password() {
     let database = Database::new("secret");
     let place = Place::new();
     for url in bad_addresses(database.as_ref().map(|database| database.url.as_str())) {
@@ -230,9 +231,7 @@ fn no_failure_says_the_password() {
         }
         if let Ok(mut sink) = Sink::new(&url, SinkOptions::new()) {
             assert!(!format!("{sink:?}").contains(SECRET));
-            let mut silent = SinkOptions::new();
-            silent.retry_for = Some(std::time::Duration::ZERO);
-            sink = Sink::new(&url, silent).unwrap();
+            sink = Sink::new(&url, SinkOptions::new().retry_for(Some(std::time::Duration::ZERO))).unwrap();
             let error = sink.migrate().unwrap_err();
             assert!(!format!("{error:?} {error} {sink:?}").contains(SECRET), "{url}");
         } else {

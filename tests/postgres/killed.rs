@@ -1,5 +1,5 @@
-//! Promise: whenever the server and the shipper are killed, in the end each record is in the database once, and at any
-//! moment the rows are those that the shipments say.
+//! Promise: whenever the server and the shipper are killed, each record is in the database once in the end. At any
+//! moment the rows are exactly those up to the last line in `runledger_shipments`.
 #![cfg(feature = "cli")]
 
 use crate::commands;
@@ -13,7 +13,7 @@ use postgres::{Client, NoTls};
 use runledger::metrics::Status;
 use runledger::{Answer, Durability, Options, Uuid};
 
-/// The ids of as many records, in the order of the ledger.
+/// Appends `records` records, and returns their ids in the order of the ledger.
 fn fill(path: &Path, records: u64) -> Vec<Uuid> {
     let ledger = Options::new().durability(Durability::Flushed).rotate_bytes(Some(8 << 20)).open(path).unwrap();
     let mut ids = Vec::new();
@@ -40,7 +40,7 @@ fn connect(url: &str) -> Client {
     Client::connect(url, NoTls).unwrap()
 }
 
-/// What the shipments say is what is there.
+/// Checks that the rows are those up to the last shipped line, and returns their number.
 fn check(client: &mut Client) -> i64 {
     let sql = "SELECT (SELECT count(*) FROM agent_execution_logs), (SELECT max(ledger_seq) FROM agent_execution_logs),
         (SELECT seq FROM runledger_shipments)";
@@ -50,7 +50,7 @@ fn check(client: &mut Client) -> i64 {
     count
 }
 
-/// Waits until so many are there, but not for ever, and then for some time; returns how many there are.
+/// Waits up to 20 s for `rows` rows, then `then_ms` more, and returns the number of rows.
 fn wait_for(url: &str, rows: i64, then_ms: u64) -> i64 {
     let begin = Instant::now();
     let mut client = connect(url);
@@ -62,7 +62,7 @@ fn wait_for(url: &str, rows: i64, then_ms: u64) -> i64 {
 }
 
 #[test]
-fn whoever_is_killed_each_record_is_there_once_in_the_end() {
+fn after_any_kills_each_record_is_there_once_in_the_end() {
     let Some(mut server) = Server::start() else { return };
     let url = server.url("postgres");
     let mut random = Random(seed());
@@ -78,7 +78,7 @@ fn whoever_is_killed_each_record_is_there_once_in_the_end() {
     let mut child = shipper(&path, &url);
     let mut seen = 0;
     for kill in 1..=kills {
-        // From the first batch to near the last.
+        // The kills are spread from the first batch to near the last.
         seen = wait_for(&url, (records * kill / (kills + 1)).cast_signed(), random.below(300));
         if random.below(2) == 0 {
             server.kill();
@@ -92,17 +92,17 @@ fn whoever_is_killed_each_record_is_there_once_in_the_end() {
         let count = check(&mut connect(&url));
         assert!(count >= seen, "{count} rows, {seen} before");
     }
-    assert!(seen > 0, "nobody was killed in the middle");
+    assert!(seen > 0, "no kill came before the end");
     assert!(child.wait().unwrap().success(), "the last shipper failed");
     println!("{records} records, {kills} kills, {seen} rows before the last: {:?}", begin.elapsed());
     assert_eq!(check(&mut connect(&url)), i64::try_from(records).unwrap());
     let rows = connect(&url).query("SELECT execution_id FROM agent_execution_logs ORDER BY ledger_seq", &[]).unwrap();
     let found: Vec<Uuid> = rows.iter().map(|row| row.get(0)).collect();
-    assert!(found == ids, "other ids than the ledger's");
+    assert!(found == ids, "the ids differ from those of the ledger");
 }
 
 #[test]
-fn a_ship_goes_on_when_the_database_comes_back() {
+fn a_ship_continues_when_the_database_comes_back() {
     let Some(mut server) = Server::start() else { return };
     let url = server.url("postgres");
     let directory = tempfile::tempdir().unwrap();
@@ -114,7 +114,7 @@ fn a_ship_goes_on_when_the_database_comes_back() {
     );
     server.kill();
     let mut child = shipper(&path, &url);
-    // The ledger takes records meanwhile.
+    // Meanwhile the ledger still accepts records.
     let ledger = Options::new().open(&path).unwrap();
     let late = commands::record(11, "publish", "2026-02-14T14:23:00Z", Some(1), Status::Success);
     assert!(matches!(ledger.append(&late).unwrap(), Answer::Durable { .. }));

@@ -1,4 +1,4 @@
-//! Promises about the PostgreSQL sink. All its tests share one server.
+//! Promises about the PostgreSQL sink. Most of its tests share one server.
 
 #![cfg(feature = "postgres")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]

@@ -1,5 +1,5 @@
-//! Promise: a ledger's records come into PostgreSQL exactly once and exactly as they are, whatever the database does
-//! meanwhile, and no secret comes out.
+//! Promise: each record of a ledger is stored in PostgreSQL exactly once and unchanged, however the database fails
+//! meanwhile.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ struct Place {
 }
 
 impl Place {
-    /// With the tables made; `None` if no server can be had, which was said.
+    /// Creates the tables. Returns `None`, after a message, if no server can be started.
     fn new(name: &str) -> Option<Self> {
         let place = Self { directory: tempfile::tempdir().unwrap(), database: Database::new(name)? };
         place.sink().migrate().unwrap();
@@ -56,9 +56,7 @@ impl Place {
 }
 
 fn sink(url: &str) -> Sink {
-    let mut options = SinkOptions::new();
-    options.warn = Arc::new(|_| {});
-    Sink::new(url, options).unwrap()
+    Sink::new(url, SinkOptions::new().on_warning(|_| {})).unwrap()
 }
 
 fn time(text: &str) -> Timestamp {
@@ -82,7 +80,7 @@ const ROW: &str = "SELECT concat_ws('|', execution_id, coalesce(correlation_id, 
     FROM agent_execution_logs ORDER BY started_at, execution_id";
 
 #[test]
-fn every_column_of_the_seed_has_its_field_and_metadata_the_rest() {
+fn every_column_has_its_field_and_metadata_the_rest() {
     let Some(place) = Place::new("columns") else { return };
     let mut full = record(1);
     full.run.correlation_id = Some("c-1".into());
@@ -128,7 +126,7 @@ fn every_column_of_the_seed_has_its_field_and_metadata_the_rest() {
 }
 
 #[test]
-fn each_status_becomes_one_of_the_seed_or_unknown() {
+fn each_status_becomes_one_of_the_column_or_unknown() {
     let Some(place) = Place::new("status") else { return };
     let mut records = Vec::new();
     for (at, status) in
@@ -138,9 +136,11 @@ fn each_status_becomes_one_of_the_seed_or_unknown() {
         record.set_status(Status::from(*status));
         records.push(record);
     }
-    let mut told = record(8);
-    (told.status, told.execution_succeeded, told.execution_failed) = (None, Some(false), Some(true));
-    records.push(told);
+    let mut without_status = record(8);
+    without_status.status = None;
+    without_status.execution_succeeded = Some(false);
+    without_status.execution_failed = Some(true);
+    records.push(without_status);
     place.append(&records);
     place.ship();
     assert_eq!(
@@ -172,8 +172,8 @@ fn what_postgresql_cannot_hold_is_replaced_and_counted() {
     long.run.correlation_id = Some("é".repeat(500));
     long.wall_clock_time_ms = Some(u64::MAX);
     let mut first_year = record(3);
-    (first_year.timestamp_start, first_year.timestamp_end) =
-        (time("0000-01-01T00:00:00.001Z"), Some(time("9999-12-31T23:59:59.999Z")));
+    first_year.timestamp_start = time("0000-01-01T00:00:00.001Z");
+    first_year.timestamp_end = Some(time("9999-12-31T23:59:59.999Z"));
     place.append(&[nul, long, first_year]);
     assert_eq!(place.ship().records, 3);
     let of = |seq: u32, what: &str| {
@@ -205,7 +205,7 @@ fn shipping_again_ships_what_is_new_and_nothing_twice() {
     assert_eq!(place.ask("SELECT count(*)::text FROM agent_execution_logs"), ["3"]);
 }
 
-/// Shipped, head, behind.
+/// Returns the shipped line, the head, and how many lines are behind; `None` if there is no ledger.
 fn status(place: &Place) -> Option<(u64, u64, u64)> {
     let mut ledger = Follower::open(place.path()).ok()?;
     let status = place.sink().status(&mut ledger).unwrap();
@@ -242,7 +242,7 @@ fn one_in_flight_becomes_final_and_never_an_older_state_again() {
     assert_eq!(place.ship_with(std::slice::from_ref(&begun)).in_progress, 1);
     assert_eq!(state(), ["in_progress|-|t"]);
     begun.progress = Some(Progress::new("analyzing", time("2026-02-14T14:23:01Z")));
-    // Of one that ended in the meantime, as an older reading of the directory has it.
+    // An execution that has ended, as it was read before that.
     let mut old = record(1);
     old.timestamp_end = None;
     place.ship_with(&[begun.clone(), old]);
@@ -310,7 +310,7 @@ fn a_rewritten_ledger_is_refused_also_when_it_is_longer() {
 }
 
 #[test]
-fn a_line_that_is_no_record_or_was_edited_is_named_and_passed_over() {
+fn a_line_that_is_not_a_record_or_was_edited_is_named_and_skipped() {
     let Some(place) = Place::new("foreign_line") else { return };
     place.append(&[record(1), record(2), record(3)]);
     let text = std::fs::read_to_string(place.path()).unwrap();
@@ -333,10 +333,10 @@ fn a_foreign_table_of_that_name_is_left_alone_and_its_columns_are_named() {
     assert_eq!(error.kind(), ErrorKind::Database);
     let text = error.to_string();
     for part in [
-        "expected the column execution_id to be uuid, found text",
-        "expected a column correlation_id, found none",
-        "expected the column status to be text, found integer",
-        "the column owner wants a value, and we have none for it",
+        "found the column execution_id of type text; expected uuid",
+        "found no column correlation_id; expected one",
+        "found the column status of type integer; expected text",
+        "found the column owner, which needs a value; records have none for it",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -347,7 +347,7 @@ fn a_foreign_table_of_that_name_is_left_alone_and_its_columns_are_named() {
 }
 
 #[test]
-fn without_the_tables_a_ship_says_what_to_do() {
+fn without_the_tables_a_ship_fails_and_says_what_to_do() {
     let Some(database) = Database::new("unmade") else { return };
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.jsonl");
@@ -355,14 +355,14 @@ fn without_the_tables_a_ship_says_what_to_do() {
     let error = sink(&database.url).ship(&mut Follower::open(&path).unwrap(), &[]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "look at the table agent_execution_logs: it is not there: `runledger pg migrate` makes it"
+        "cannot check the table agent_execution_logs: found no such table. Create it with `runledger pg migrate`"
     );
 }
 
 #[test]
-fn every_question_of_the_seed_has_an_index() {
+fn queries_by_correlation_session_agent_status_and_time_have_an_index() {
     let Some(place) = Place::new("indexes") else { return };
-    // Twice: nothing is made again.
+    // The second migration creates nothing.
     place.sink().migrate().unwrap();
     let columns = "SELECT regexp_replace(indexdef, '.*USING ', '') FROM pg_indexes
         WHERE tablename = 'agent_execution_logs' ORDER BY 1";
@@ -388,17 +388,16 @@ fn an_error_within_a_batch_leaves_nothing_of_it_and_the_next_ship_brings_all() {
         CREATE TRIGGER refuse AFTER INSERT ON runledger_shipments EXECUTE FUNCTION refuse()";
     place.database.client().batch_execute(refuse).unwrap();
     let warned = Arc::new(Mutex::new(0));
-    let mut options = SinkOptions::new();
-    options.retry_for = Some(Duration::from_millis(700));
     let count = Arc::clone(&warned);
-    options.warn = Arc::new(move |_| *count.lock().unwrap() += 1);
+    let options = SinkOptions::new().retry_for(Some(Duration::from_millis(700)));
+    let options = options.on_warning(move |_| *count.lock().unwrap() += 1);
     let mut sink = Sink::new(&place.database.url, options).unwrap();
     let error = sink.ship(&mut Follower::open(place.path()).unwrap(), &[]).unwrap_err();
-    assert_eq!(error.to_string(), "store how far was shipped: no space left (SQLSTATE 53100)");
-    assert!(*warned.lock().unwrap() >= 2, "it was not tried again");
+    assert_eq!(error.to_string(), "cannot store the last shipped line: no space left (SQLSTATE 53100)");
+    assert!(*warned.lock().unwrap() >= 2, "it was not retried");
     assert_eq!(place.ask("SELECT count(*)::text FROM agent_execution_logs"), ["0"]);
     place.database.client().batch_execute("DROP TRIGGER refuse ON runledger_shipments").unwrap();
-    // The same sink goes on, and reads the rolled back lines again.
+    // The same sink continues, and reads the lines of the transaction that was rolled back again.
     assert_eq!(sink.ship(&mut Follower::open(place.path()).unwrap(), &[]).unwrap().records, 2);
 }
 
@@ -418,14 +417,12 @@ fn shippers_of_one_ledger_share_the_work() {
 }
 
 #[test]
-fn a_slow_statement_is_given_up_after_its_time() {
+fn a_slow_statement_is_cancelled_after_the_time_limit() {
     let Some(place) = Place::new("slow") else { return };
     place.append(&[record(1)]);
     let mut blocker = place.database.client();
     blocker.batch_execute("BEGIN; LOCK TABLE agent_execution_logs IN ACCESS EXCLUSIVE MODE").unwrap();
-    let mut options = SinkOptions::new();
-    options.statement_timeout = Duration::from_millis(200);
-    options.retry_for = Some(Duration::ZERO);
+    let options = SinkOptions::new().statement_timeout(Duration::from_millis(200)).retry_for(Some(Duration::ZERO));
     let mut sink = Sink::new(&place.database.url, options).unwrap();
     let error = sink.ship(&mut Follower::open(place.path()).unwrap(), &[]).unwrap_err();
     assert!(error.to_string().ends_with("canceling statement due to statement timeout (SQLSTATE 57014)"), "{error}");

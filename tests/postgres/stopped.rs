@@ -1,11 +1,11 @@
-//! Promise: a server that is stopped is given up after its time, though its system goes on acknowledging; when it goes on,
-//! so does shipping, and each record is there once.
+//! Promise: the connection to a stopped server is closed after a time limit, although its operating system still
+//! acknowledges packets. When the server continues, shipping does too, and each record is there once.
 #![cfg(feature = "cli")]
 
 use std::cell::Cell;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::commands::{self, Running, command, output};
@@ -24,18 +24,16 @@ fn append(path: &Path, ids: std::ops::Range<u128>) {
     }
 }
 
-/// A second for a connection, half of one for a statement.
 fn impatient() -> SinkOptions {
-    let mut options = SinkOptions::new();
-    options.connect_timeout = Duration::from_secs(1);
-    options.statement_timeout = Duration::from_millis(500);
-    options.retry_for = Some(Duration::ZERO);
-    options.warn = Arc::new(|_| {});
-    options
+    SinkOptions::new()
+        .connect_timeout(Duration::from_secs(1))
+        .statement_timeout(Duration::from_millis(500))
+        .retry_for(Some(Duration::ZERO))
+        .on_warning(|_| {})
 }
 
-/// What it failed with, and that it took as long as was said.
-fn given_up<T: std::fmt::Debug>(limit: Duration, work: impl FnOnce() -> Result<T, runledger::Error>) -> String {
+/// Returns the error of `work`, which must come after `limit`.
+fn timed_out<T: std::fmt::Debug>(limit: Duration, work: impl FnOnce() -> Result<T, runledger::Error>) -> String {
     let begin = Instant::now();
     let error = work().unwrap_err().to_string();
     let took = begin.elapsed();
@@ -44,7 +42,7 @@ fn given_up<T: std::fmt::Debug>(limit: Duration, work: impl FnOnce() -> Result<T
 }
 
 #[test]
-fn a_stopped_server_is_given_up_after_its_time() {
+fn a_stopped_server_is_reported_after_the_time_limit() {
     let Some(server) = Server::start() else { return };
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("execution_metrics.jsonl");
@@ -56,28 +54,34 @@ fn a_stopped_server_is_given_up_after_its_time() {
         sink
     });
     server.signal("STOP");
-    let (sender, given_back) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     for mut sink in sinks {
         let (path, sender) = (path.clone(), sender.clone());
         std::thread::spawn(move || {
             let mut ledger = Follower::open(&path).unwrap();
-            // A connection that is there, and one that would have to be made.
-            let there = given_up(Duration::from_millis(5_500), || sink.ship(&mut ledger, &[]));
-            let made = given_up(Duration::from_secs(2), || sink.ship(&mut ledger, &[]));
-            sender.send((sink, there, made)).unwrap();
+            // First on the open connection, then on a new one.
+            let open = timed_out(Duration::from_millis(5_500), || sink.ship(&mut ledger, &[]));
+            let new = timed_out(Duration::from_secs(2), || sink.ship(&mut ledger, &[]));
+            sender.send((sink, open, new)).unwrap();
         });
     }
-    // Never, where one waits for ever.
-    let sinks = [(); 2].map(|()| given_back.recv_timeout(Duration::from_secs(30)).unwrap());
+    // A sink without the limit would wait forever.
+    let sinks = [(); 2].map(|()| receiver.recv_timeout(Duration::from_secs(30)).unwrap());
     server.signal("CONT");
-    for ((mut sink, there, made), records) in sinks.into_iter().zip([2, 0]) {
-        assert_eq!(there, "look at the tables: no answer within 5.5 s: the connection was given up");
-        assert_eq!(made, "connect to the database: no answer within 2 s: the connection was given up");
+    for ((mut sink, open, new), records) in sinks.into_iter().zip([2, 0]) {
+        assert_eq!(
+            open,
+            "cannot check the tables: the server did not answer within 5.5 s, and the connection was closed"
+        );
+        assert_eq!(
+            new,
+            "cannot connect to the database: the server did not answer within 2 s, and the connection was closed"
+        );
         assert_eq!(sink.ship(&mut Follower::open(&path).unwrap(), &[]).unwrap().records, records);
     }
 }
 
-/// A follower in whose middle something is stopped: it says so, tries again, and ships all when that goes on.
+/// Stops something while a follower runs. The follower must report it, retry, and ship all records in the end.
 fn follows_on(stop: impl FnOnce(&Server, &mut Client, &Path), go_on: impl FnOnce(&Server)) {
     let Some(server) = Server::start() else { return };
     let url = server.url("postgres");
@@ -94,9 +98,10 @@ fn follows_on(stop: impl FnOnce(&Server, &mut Client, &Path), go_on: impl FnOnce
 
     stop(&server, &mut client, &path);
     let complaint = complaints.recv_timeout(Duration::from_secs(30)).unwrap();
-    assert!(complaint.ends_with(": no answer within 7 s: the connection was given up; trying again"), "{complaint}");
+    let expected = ": the server did not answer within 7 s, and the connection was closed; trying again";
+    assert!(complaint.ends_with(expected), "{complaint}");
     append(&path, 21..31);
-    // Another try was made.
+    // It retried.
     complaints.recv_timeout(Duration::from_secs(30)).unwrap();
     go_on(&server);
     wait_for(&mut client, 30);
@@ -127,7 +132,7 @@ fn wait_for(client: &mut Client, rows: i64) {
 }
 
 #[test]
-fn a_follower_goes_on_when_the_whole_server_does() {
+fn a_follower_continues_when_the_server_does() {
     let stop = |server: &Server, _: &mut Client, path: &Path| {
         server.signal("STOP");
         append(path, 11..21);
@@ -135,9 +140,9 @@ fn a_follower_goes_on_when_the_whole_server_does() {
     follows_on(stop, |server| server.signal("CONT"));
 }
 
-/// The process that serves the follower, in a transaction: nobody ships beside it until it has ended.
+/// Stops the server process of the connection within a transaction, which keeps other shippers waiting until it ends.
 #[test]
-fn a_follower_goes_on_when_its_backend_does() {
+fn a_follower_continues_when_its_backend_does() {
     let stopped = Cell::new(0);
     let stop = |_: &Server, client: &mut Client, path: &Path| {
         client.batch_execute("BEGIN; LOCK TABLE agent_execution_logs IN SHARE MODE").unwrap();
@@ -147,7 +152,7 @@ fn a_follower_goes_on_when_its_backend_does() {
         while stopped.get() == 0 {
             let found = client.query_opt(waiting, &[]).unwrap();
             stopped.set(found.map_or(0, |row| row.get::<_, i32>(0).cast_unsigned()));
-            // What a transaction sees of the others stays as it first was.
+            // A transaction otherwise sees the statistics as they were when it first read them.
             client.batch_execute("SELECT pg_stat_clear_snapshot()").unwrap();
         }
         signal("STOP", stopped.get());

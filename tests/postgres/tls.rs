@@ -1,5 +1,5 @@
-//! Promise: over TCP a connection to PostgreSQL is encrypted as `sslmode` says, and with `require` or `verify-full` only to
-//! the server that a trusted certificate names.
+//! Promise: a connection over TCP to PostgreSQL is encrypted as `sslmode` says. With `require` and `verify-full`, it is
+//! made only to a server with a trusted certificate for its host.
 #![cfg(all(feature = "postgres-tls", feature = "cli"))]
 
 use std::io::{Read, Write};
@@ -15,10 +15,10 @@ use postgres::{Client, NoTls};
 use runledger::ErrorKind;
 use runledger::sink::postgres::{Sink, SinkOptions};
 
-/// A server with a certificate for `localhost`, which `ca.pem` signed; `other.pem` signed nothing.
+/// A server with a certificate for `localhost` that `ca.pem` signed. `other.pem` signed nothing.
 static SECURED: LazyLock<Option<Server>> = LazyLock::new(|| {
     if Command::new("openssl").arg("version").output().is_err() {
-        not_tested("no openssl in PATH: apt-get install openssl");
+        not_tested("openssl is not in PATH: apt-get install openssl");
         return None;
     }
     let server = Server::start()?;
@@ -42,7 +42,7 @@ static SECURED: LazyLock<Option<Server>> = LazyLock::new(|| {
     client.batch_execute("ALTER SYSTEM SET ssl = on").unwrap();
     client.batch_execute("SELECT pg_reload_conf()").unwrap();
     let begin = Instant::now();
-    // Whether a new connection is offered it.
+    // The setting is in effect once a new connection is offered TLS.
     while Sink::new(&with(&server, "localhost", "sslmode=require", Some("ca.pem")), once()).unwrap().migrate().is_err()
     {
         assert!(begin.elapsed() < Duration::from_secs(30), "TLS was not switched on");
@@ -63,19 +63,16 @@ fn with(server: &Server, host: &str, words: &str, root: Option<&str>) -> String 
     format!("{}?{words}{root}", server.url_at(host, "postgres"))
 }
 
-/// Tried once.
+/// Options without retries.
 fn once() -> SinkOptions {
-    let mut options = SinkOptions::new();
-    options.retry_for = Some(Duration::ZERO);
-    options.warn = Arc::new(|_| {});
-    options
+    SinkOptions::new().retry_for(Some(Duration::ZERO)).on_warning(|_| {})
 }
 
 fn between(text: &str, begin: char, end: char) -> &str {
     text.split_once(begin).unwrap().1.split(end).next().unwrap()
 }
 
-/// How the connection of `runledger pg` is encrypted, as the server sees it while it lasts: `true|TLSv1.3`.
+/// Returns how the server sees an open connection to `url`: `t|TLSv1.3` if it is encrypted, and `f` if not.
 fn seen(server: &Server, url: &str, name: &str) -> String {
     let mut sink =
         Sink::new(&format!("{url}{}application_name={name}", if url.contains('?') { '&' } else { '?' }), once());
@@ -86,14 +83,13 @@ fn seen(server: &Server, url: &str, name: &str) -> String {
     client.query_one(sql, &[&name]).unwrap().get(0)
 }
 
-/// The error of an address that must be refused at once, though there is time to try again.
+/// Returns the error of an address that must be refused at once, although there is time for retries.
 fn refused(url: &str) -> String {
     let warned = Arc::new(Mutex::new(Vec::new()));
-    let mut options = SinkOptions::new();
     let warnings = Arc::clone(&warned);
-    options.warn = Arc::new(move |error| warnings.lock().unwrap().push(error.to_string()));
+    let options = SinkOptions::new().on_warning(move |error| warnings.lock().unwrap().push(error.to_string()));
     let error = Sink::new(url, options).unwrap().migrate().unwrap_err();
-    assert_eq!(*warned.lock().unwrap(), [""; 0], "it was tried again: {error}");
+    assert_eq!(*warned.lock().unwrap(), [""; 0], "it was retried: {error}");
     let text = format!("{error} {error:?}");
     assert!(!text.contains(SECRET), "{text}");
     error.to_string()
@@ -106,7 +102,7 @@ fn records_are_shipped_over_tls_to_the_server_of_the_certificate() {
         let url = with(server, "localhost", &format!("sslmode={mode}"), Some("ca.pem"));
         assert_eq!(seen(server, &url, name), "t|TLSv1.3", "{mode}");
     }
-    // As words, and by the address of a host whose name is given.
+    // As a list, with the IP address of a host whose name is given.
     let words = format!(
         "host=localhost hostaddr=127.0.0.1 port={} user=tester password=hunter2%/secret dbname=postgres \
          application_name=t3 sslmode = 'verify-full' sslrootcert='{}'",
@@ -120,17 +116,17 @@ fn records_are_shipped_over_tls_to_the_server_of_the_certificate() {
 }
 
 #[test]
-fn tls_is_taken_when_it_is_offered_and_never_when_it_is_not_wanted() {
+fn prefer_uses_tls_if_it_is_offered_and_disable_never_does() {
     let Some(server) = SECURED.as_ref() else { return };
-    // Whose certificate it is does not matter then.
+    // The certificate does not matter then.
     assert_eq!(seen(server, &server.url("postgres"), "p1"), "t|TLSv1.3");
     assert_eq!(seen(server, &with(server, "127.0.0.1", "sslmode=prefer", None), "p2"), "t|TLSv1.3");
     assert_eq!(seen(server, &with(server, "127.0.0.1", "sslmode=disable", None), "p3"), "f");
-    // A socket of this machine is never encrypted, whatever is asked for.
+    // A socket of this machine is never encrypted, with any mode.
     let socket = server.socket_url("postgres");
     assert_eq!(seen(server, &format!("{socket}?sslmode=require"), "p4"), "f");
     assert_eq!(seen(server, &format!("{socket}?sslmode=verify-full&sslrootcert=/no/such/file"), "p5"), "f");
-    // Among other hosts it is passed over then.
+    // Among other hosts it is skipped then.
     let both = server
         .url_at("localhost", "postgres")
         .replace("@", &format!("@{},", between(&socket["postgres://".len()..], '@', '/')));
@@ -143,28 +139,28 @@ fn a_certificate_of_an_authority_that_is_not_trusted_is_refused() {
     let Some(server) = SECURED.as_ref() else { return };
     for mode in ["require", "verify-full"] {
         let error = refused(&with(server, "localhost", &format!("sslmode={mode}"), None));
-        assert!(error.starts_with("connect to the database: no TLS with localhost: "), "{error}");
+        assert!(error.starts_with("cannot connect to the database: no TLS with localhost: "), "{error}");
         assert!(error.contains("certificate verify failed"), "{error}");
         assert!(
             error.ends_with(
-                "; expected a certificate for localhost of an authority that the system trusts (sslrootcert=FILE names \
-                 others); with sslmode=prefer none is checked"
+                "; expected a certificate for localhost from an authority that the system trusts (sslrootcert=FILE names \
+                 others). With sslmode=prefer it is not checked"
             ),
             "{error}"
         );
         let error = refused(&with(server, "localhost", &format!("sslmode={mode}"), Some("other.pem")));
         assert!(error.contains("certificate verify failed"), "{error}");
-        // Nor does the next host, which nobody listens at, hide it.
+        // The next host, which does not accept connections, does not hide the error.
         let more =
             with(server, "localhost", &format!("sslmode={mode}"), None).replace("/postgres?", ",127.0.0.1:1/postgres?");
         assert!(refused(&more).contains("certificate verify failed"), "{more}");
         let path = server.path("certificates/other.pem");
-        let expected = format!("; expected a certificate for localhost of an authority in {}", path.display());
+        let expected = format!("; expected a certificate for localhost from an authority in {}", path.display());
         assert!(error.contains(&expected), "{error}");
     }
 }
 
-/// Whom the system trusts, its own variable says.
+/// The variable `SSL_CERT_FILE` names the authorities that the system trusts.
 #[test]
 fn the_authorities_of_the_file_are_trusted_instead_of_the_systems() {
     let Some(server) = SECURED.as_ref() else { return };
@@ -183,34 +179,35 @@ fn a_certificate_for_another_host_is_refused() {
     for mode in ["require", "verify-full"] {
         let words = format!("sslmode={mode}");
         let error = refused(&with(server, "127.0.0.1", &words, Some("ca.pem")));
-        assert!(error.starts_with("connect to the database: no TLS with 127.0.0.1: "), "{error}");
-        assert!(error.contains("mismatch") && error.contains("expected a certificate for 127.0.0.1 of"), "{error}");
-        // An address without a name is the name.
+        assert!(error.starts_with("cannot connect to the database: no TLS with 127.0.0.1: "), "{error}");
+        assert!(error.contains("mismatch") && error.contains("expected a certificate for 127.0.0.1 from"), "{error}");
+        // Without a host name, the certificate must be valid for the IP address.
         let url = with(server, "127.0.0.1", &words, Some("ca.pem"));
         let unnamed = url.replace("127.0.0.1:", "/postgres?hostaddr=127.0.0.1&port=").replace("/postgres?ssl", "&ssl");
-        assert!(refused(&unnamed).contains("expected a certificate for 127.0.0.1 of"));
-        // The name that is asked for counts, not the one that the address has.
+        assert!(refused(&unnamed).contains("expected a certificate for 127.0.0.1 from"));
+        // The host in the address counts, and not the name of the machine at its IP address.
         let url = with(server, "db.invalid", &format!("{words}&hostaddr=127.0.0.1"), Some("ca.pem"));
         assert!(refused(&url).contains("no TLS with db.invalid: "));
     }
 }
 
 #[test]
-fn a_server_without_tls_is_refused_when_it_is_asked_for_and_taken_when_not() {
-    // Another test's server may have it.
+fn a_server_without_tls_is_refused_only_if_tls_is_required() {
+    // Without openssl the tests of TLS are skipped together.
     if SECURED.is_none() {
         return;
     }
+    // The secured server offers TLS, so this test needs another one.
     let Some(server) = Server::start() else { return };
     for mode in ["require", "verify-full"] {
         assert_eq!(
             refused(&with(&server, "127.0.0.1", &format!("sslmode={mode}"), None)),
-            "connect to the database: the server 127.0.0.1 is without TLS, which the address asks for: switch it on \
-             there (ssl = on), or say sslmode=prefer or sslmode=disable"
+            "cannot connect to the database: found no TLS on the server 127.0.0.1; expected it, as the address says. Set \
+             ssl = on there, or use sslmode=prefer or sslmode=disable"
         );
     }
     assert_eq!(seen(&server, &server.url("postgres"), "n1"), "f");
-    // The server's own refusals are not taken for it.
+    // Other refusals of the server are reported as they are.
     let error = refused(&server.url("postgres").replace("secret", "wrong"));
     assert!(error.ends_with("(SQLSTATE 28P01)"), "{error}");
 }
@@ -226,44 +223,44 @@ fn roots_that_cannot_be_read_are_named() {
     assert_eq!(
         refused(&with(server, "localhost", "sslmode=require", Some("empty.pem"))),
         format!(
-            "read the certificates of sslrootcert: {}: expected certificates in PEM (-----BEGIN CERTIFICATE-----), found none",
+            "cannot read the certificates of sslrootcert: {}: found no certificates; expected some in PEM (-----BEGIN \
+             CERTIFICATE-----)",
             server.path("certificates/empty.pem").display()
         )
     );
 }
 
 #[test]
-fn roots_that_nothing_would_be_checked_against_are_refused() {
+fn roots_are_refused_if_no_certificate_is_checked() {
     for words in ["sslrootcert=ca.pem", "sslmode=prefer&sslrootcert=ca.pem", "sslrootcert=ca.pem&sslmode=disable"] {
         let error = Sink::new(&format!("postgres://u:{SECRET}@localhost/x?{words}"), once()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "read the database's address: it names an sslrootcert, and without sslmode=require or sslmode=verify-full no \
-             certificate is checked"
+            "cannot read the database's address: found sslrootcert; expected sslmode=require or sslmode=verify-full with it, \
+             since no certificate is checked without them"
         );
     }
 }
 
-/// A handshake that is cut off is no refusal: a server that is killed in the middle comes back.
+/// A handshake that is cut off is not a refusal: the server may have been killed, and will be back.
 #[test]
-fn a_handshake_that_breaks_is_tried_again() {
+fn a_handshake_that_breaks_is_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://u:{SECRET}@127.0.0.1:{}/x?sslmode=require", listener.local_addr().unwrap().port());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            // The request for TLS; its beginning; gone.
+            // Accepts the request for TLS, reads the beginning of the handshake, and closes the connection.
             stream.read_exact(&mut [0; 8]).unwrap();
             stream.write_all(b"S").unwrap();
             stream.read_exact(&mut [0; 5]).unwrap();
         }
     });
     let warned = Arc::new(Mutex::new(0));
-    let mut options = SinkOptions::new();
-    options.retry_for = Some(Duration::from_secs(2));
     let count = Arc::clone(&warned);
-    options.warn = Arc::new(move |_| *count.lock().unwrap() += 1);
+    let options = SinkOptions::new().retry_for(Some(Duration::from_secs(2)));
+    let options = options.on_warning(move |_| *count.lock().unwrap() += 1);
     let error = Sink::new(&url, options).unwrap().migrate().unwrap_err();
-    assert!(*warned.lock().unwrap() >= 2, "it was not tried again: {error}");
+    assert!(*warned.lock().unwrap() >= 2, "it was not retried: {error}");
     assert!(!error.to_string().contains("certificate"), "{error}");
 }

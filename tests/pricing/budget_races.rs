@@ -1,5 +1,5 @@
-//! Threads and processes on one budget never overspend it together, whoever of them is killed, and hear of each threshold
-//! once.
+//! Promise: threads and processes never overspend a shared budget, whichever of them is killed, and each threshold is
+//! reported once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::children::place::{PATIENCE, Place, until};
 use crate::children::{Random, Report, report, seed, task};
 
 #[test]
-fn the_hold_of_a_killed_process_comes_back_when_it_expires() {
+fn the_hold_of_a_killed_process_is_free_again_when_it_expires() {
     let fixture = Fixture::new("10");
     let budget = fixture.open();
     let mut child = fixture.place.spawn("hold 9.999999999999");
@@ -24,9 +24,9 @@ fn the_hold_of_a_killed_process_comes_back_when_it_expires() {
     child.kill();
     assert_eq!(sums(&budget.status().unwrap()), ["0", "9.999999999999", "0.000000000001"]);
     fixture.clock.forward(10 * MINUTE_MS - 1);
-    denied(budget.reserve(usd("0.000000000002")).unwrap());
+    denied(budget.reserve(Some(usd("0.000000000002"))).unwrap());
     fixture.clock.forward(1);
-    held(budget.reserve(usd("10")).unwrap()).settle(usd("10")).unwrap();
+    held(budget.reserve(Some(usd("10"))).unwrap()).settle(Some(usd("10"))).unwrap();
     assert_eq!(sums(&budget.status().unwrap()), ["10", "0", "0"]);
 }
 
@@ -38,46 +38,46 @@ fn expected_crossings(windows: u64) -> Vec<(u64, u16)> {
 const TENTHS: &str = r#", "thresholds": [10, 20, 30, 40, 50, 60, 70, 80, 90, 100]"#;
 
 #[test]
-fn among_threads_each_threshold_is_told_once() {
+fn among_threads_each_threshold_is_reported_once() {
     let fixture = Fixture::with("1", TENTHS);
-    // A second tracker of the same journal stands for a process of its own.
+    // A second tracker of the same journal replaces another process.
     let budgets = [fixture.open(), fixture.open()];
-    let told = Mutex::new(Vec::new());
+    let reported = Mutex::new(Vec::new());
     for window in 0..4 {
         std::thread::scope(|scope| {
             for thread in 0..8 {
-                let (budget, told) = (&budgets[thread % 2], &told);
+                let (budget, reported) = (&budgets[thread % 2], &reported);
                 scope.spawn(move || {
                     // At most a hundred cents can be spent.
                     for _ in 0..100 {
-                        let Grant::Held(hold) = budget.reserve(usd("0.04")).unwrap() else { break };
-                        let crossed = hold.settle(usd("0.01")).unwrap().crossed;
-                        told.lock().unwrap().extend(crossed.into_iter().map(|percent| (window, percent)));
+                        let Grant::Held(hold) = budget.reserve(Some(usd("0.04"))).unwrap() else { break };
+                        let crossed = hold.settle(Some(usd("0.01"))).unwrap().crossed;
+                        reported.lock().unwrap().extend(crossed.into_iter().map(|percent| (window, percent)));
                     }
-                    // All eight held 0.04 at most: with this they reach the limit together.
-                    let crossed = budget.record_consumption(usd("0.05")).unwrap().crossed;
-                    told.lock().unwrap().extend(crossed.into_iter().map(|percent| (window, percent)));
+                    // All eight hold 0.04 at most, and with this they reach the limit together.
+                    let crossed = budget.record_consumption(Some(usd("0.05"))).unwrap().crossed;
+                    reported.lock().unwrap().extend(crossed.into_iter().map(|percent| (window, percent)));
                 });
             }
         });
         fixture.clock.forward(DAY_MS);
     }
-    let mut told = told.into_inner().unwrap();
-    told.sort_unstable();
-    assert_eq!(told, expected_crossings(4));
+    let mut reported = reported.into_inner().unwrap();
+    reported.sort_unstable();
+    assert_eq!(reported, expected_crossings(4));
 }
 
 #[test]
-fn among_processes_each_threshold_is_told_once() {
+fn among_processes_each_threshold_is_reported_once() {
     let place = Place::new();
     let children: Vec<_> = (0..4).map(|number| place.spawn(&format!("cross {number}"))).collect();
     place.say("go");
     children.into_iter().for_each(|child| child.succeed());
     let reports = (0..4).flat_map(|number| report(&place.file(&format!("report.{number}"))));
-    let mut told: Vec<(u64, u16)> =
+    let mut reported: Vec<(u64, u16)> =
         reports.map(|words| (words[0].parse().unwrap(), words[1].parse().unwrap())).collect();
-    told.sort_unstable();
-    assert_eq!(told, expected_crossings(RACE_HOURS));
+    reported.sort_unstable();
+    assert_eq!(reported, expected_crossings(RACE_HOURS));
 }
 
 fn cross(directory: &Path, number: &str) {
@@ -86,9 +86,9 @@ fn cross(directory: &Path, number: &str) {
     let report = Report::open(&directory.join(format!("report.{number}")));
     until("go", || directory.join("go").exists());
     for hour in 0..RACE_HOURS {
-        // More than the limit together, so that each percentage is reached.
+        // Together they spend more than the limit, so that each percentage is reached.
         for _ in 0..30 {
-            for percent in budget.record_consumption(usd("0.01")).unwrap().crossed {
+            for percent in budget.record_consumption(Some(usd("0.01"))).unwrap().crossed {
                 report.say(&format!("{hour} {percent}"));
             }
         }
@@ -98,14 +98,14 @@ fn cross(directory: &Path, number: &str) {
 
 // Eight processes on one budget, killed at random.
 
-/// How many hours, each with its own window, processes race through.
+/// The number of hours, each with its own window, that the processes race through.
 const RACE_HOURS: u64 = 10;
 const RACERS: u64 = 8;
 const KILLS_MAX: u64 = 16;
 const RACE_LIMIT: &str = "0.2";
 
-/// Spends hour after hour as long as anything is left, and says what it was granted and what it settled. Amounts are
-/// unlike any other process's, so that the report tells which line is meant.
+/// Spends hour after hour while anything is left, and reports what it was granted and what it settled. No other process
+/// uses the same amounts, so the report identifies each line.
 fn race(directory: &Path, number: u64, seed: u64) {
     let clock = FakeClock::at_noon();
     let budget = quota_in(directory, &clock, budget_of(RACE_LIMIT, "hour", TENTHS)).budget("anthropic").unwrap();
@@ -117,7 +117,7 @@ fn race(directory: &Path, number: u64, seed: u64) {
             round += 1;
             assert!(round < 100_000, "the budget does not end");
             let worst = (1 + random.below(7)) * 1_000_000_000 + number * 1_000_000 + round;
-            match budget.reserve(Usd::from_pico(worst.into())).unwrap() {
+            match budget.reserve(Some(Usd::from_pico(worst.into()))).unwrap() {
                 Grant::Held(hold) if round % 7 == 0 => {
                     report.say(&format!("held {worst}"));
                     drop(hold);
@@ -125,7 +125,7 @@ fn race(directory: &Path, number: u64, seed: u64) {
                 Grant::Held(hold) => {
                     report.say(&format!("held {worst}"));
                     let actual = worst - random.below(worst / 2);
-                    let status = hold.settle(Usd::from_pico(actual.into())).unwrap();
+                    let status = hold.settle(Some(Usd::from_pico(actual.into()))).unwrap();
                     report.say(&format!("settled {worst} {actual}"));
                     for percent in status.crossed {
                         report.say(&format!("crossed {hour} {percent}"));
@@ -143,11 +143,11 @@ fn race(directory: &Path, number: u64, seed: u64) {
     }
 }
 
-/// One window of the race, added up by the rule of the journal alone.
+/// One window of the race, computed only from the rules of the journal.
 #[derive(Default)]
 struct Window {
     consumed: u64,
-    /// What each line holds that was granted and is not ended.
+    /// The amounts of the granted lines that are still open.
     open: BTreeMap<u64, u64>,
 }
 
@@ -157,7 +157,7 @@ impl Window {
     }
 }
 
-/// What the journal says, found without the crate: the amounts that were granted, with those of their settlements.
+/// Replays the journal without the crate. Returns the granted amounts, with those of their settlements.
 fn replay(path: &Path, limit: u64) -> BTreeMap<u64, Option<u64>> {
     let mut windows: BTreeMap<String, Window> = BTreeMap::new();
     let mut granted = BTreeMap::new();
@@ -165,7 +165,7 @@ fn replay(path: &Path, limit: u64) -> BTreeMap<u64, Option<u64>> {
         let line: Value = serde_json::from_str(line).unwrap();
         assert_eq!(line["seq"], index as u64 + 1);
         assert_eq!((&line["api"], &line["unit"]), (&"anthropic".into(), &"pico_usd".into()));
-        // Each clock stands at the full hour, so that no hold expires in its window.
+        // The clock is at the full hour, so that no hold expires in its window.
         let window = windows.entry(line["at"].as_str().unwrap().to_owned()).or_default();
         let event = &line["event"];
         if let Some(hold) = event.get("hold") {
@@ -225,7 +225,7 @@ fn eight_processes_and_their_deaths_never_overspend_a_budget() {
 
     let limit = usd(RACE_LIMIT).pico().try_into().unwrap();
     let granted = replay(&place.file("quota.jsonl"), limit);
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     let (mut held, mut settled) = (0, 0);
     for words in (1..=number).flat_map(|number| report(&place.file(&format!("report.{number}")))) {
         let numbers: Vec<u64> = words[1..].iter().map(|word| word.parse().unwrap()).collect();
@@ -239,20 +239,22 @@ fn eight_processes_and_their_deaths_never_overspend_a_budget() {
                 assert_eq!(granted.get(worst), Some(&Some(*actual)));
                 settled += 1;
             }
-            ("crossed", [hour, percent]) => assert!(told.insert((*hour, *percent)), "{percent} % of hour {hour} twice"),
+            ("crossed", [hour, percent]) => {
+                assert!(reported.insert((*hour, *percent)), "{percent} % of hour {hour} twice")
+            }
             _ => panic!("{words:?}"),
         }
     }
-    // A process that is killed leaves at most one grant of which nobody heard.
+    // A process that is killed leaves at most one grant that it did not report.
     let unheard = granted.len() as u64 - held;
-    assert!(unheard <= kills && !told.is_empty(), "{unheard} unheard, {told:?}");
+    assert!(unheard <= kills && !reported.is_empty(), "{unheard} unheard, {reported:?}");
     println!(
-        "{kills} kills, {} granted, {settled} settlements heard of, {} thresholds told",
+        "{kills} kills, {} granted, {settled} settlements reported, {} thresholds reported",
         granted.len(),
-        told.len()
+        reported.len()
     );
 
-    // What the dead held comes free when it expires.
+    // What dead processes hold is free again when it expires.
     let clock = FakeClock::at_noon();
     clock.forward(RACE_HOURS as i64 * 60 * MINUTE_MS - 1);
     let budget =
@@ -263,7 +265,7 @@ fn eight_processes_and_their_deaths_never_overspend_a_budget() {
 }
 
 fn held_to_the_last(budget: &Budget, remaining: Usd) {
-    held(budget.reserve(remaining).unwrap()).settle(remaining).unwrap();
+    held(budget.reserve(Some(remaining)).unwrap()).settle(Some(remaining)).unwrap();
     let status = budget.status().unwrap();
     assert_eq!((status.consumed, status.remaining), (status.limit, Usd::ZERO));
 }
@@ -276,7 +278,7 @@ fn child() {
         ["hold", amount] => {
             let budget =
                 quota_in(&directory, &FakeClock::at_noon(), budget_of("10", "day", "")).budget("anthropic").unwrap();
-            let _hold = held(budget.reserve(usd(amount)).unwrap());
+            let _hold = held(budget.reserve(Some(usd(amount))).unwrap());
             std::fs::write(directory.join("held"), "").unwrap();
             std::thread::sleep(PATIENCE);
         }

@@ -392,7 +392,10 @@ fn a_file_of_ones_own_wins_row_by_row() {
 #[test]
 fn a_model_of_another_provider_is_named_with_who_has_it() {
     let error = at_noon(&Call::new("gpt-5", Usage::new(1, 1)).provider("anthropic")).unwrap_err();
-    assert_eq!(error.to_string(), "price \"gpt-5\", of which anthropic has no price, others have: openai/gpt-5");
+    assert_eq!(
+        error.to_string(),
+        "cannot price \"gpt-5\" of anthropic, which has no price for it, while others have: openai/gpt-5"
+    );
     let long = "x".repeat(1_000_000);
     let error = at_noon(&Call::new(&long, Usage::new(1, 1)).provider("bedrock")).unwrap_err();
     assert!(error.to_string().len() < 200, "{}", error.to_string().len());
@@ -423,7 +426,7 @@ fn before_its_first_price_a_model_has_none() {
     assert_eq!(error.kind(), ErrorKind::Unpriced);
     assert_eq!(
         error.to_string(),
-        "price the model \"m\" at 2026-03-12T00:00:00.000Z: its first price begins at 2026-03-13T00:00:00.000Z"
+        "cannot price the model \"m\" at 2026-03-12T00:00:00.000Z: its first price begins at 2026-03-13T00:00:00.000Z"
     );
     assert!(table.cost("m", &Usage::new(1, 1), day("2026-03-13")).is_ok());
     let night = table_of("Standard", r#"{"hours": "22:00-06:00", "input": 1, "output": 1}"#).unwrap();
@@ -483,7 +486,7 @@ fn an_unknown_model_is_named_with_its_nearest_neighbours() {
     assert_eq!(error.details()[0], "claude-opus-4-5");
     assert!(error.to_string().contains("\"claude-opus-4_5\""), "{error}");
     let error = today("entirely-different-thing", &Usage::new(1, 1)).unwrap_err();
-    assert_eq!(error.to_string(), "price the unknown model \"entirely-different-thing\"");
+    assert_eq!(error.to_string(), "cannot price the unknown model \"entirely-different-thing\"");
 }
 
 // Parts.

@@ -174,7 +174,7 @@ fn root_without_the_right_to_give_files_away_makes_none_that_lock_the_user_out()
     place.spawn_by(&["setpriv", "--bounding-set=-chown"], "refused").succeed();
     let said = fs::read_to_string(place.file("reports/refused")).unwrap();
     let expected = format!(
-        "create a directory: {}: root may not give the new file to the owner of its directory: \
+        "cannot create a directory: {}: root may not give the new file to the owner of its directory: \
          Operation not permitted (os error 1); run as uid 1000, or allow chown (CAP_CHOWN)\n",
         place.machinery("").display()
     );
@@ -271,7 +271,7 @@ fn a_refusal_names_owner_mode_and_remedy() {
     let refused = |operation: &str, file: &str, found: &str, right: &str, remedy: &str| {
         let said = fs::read_to_string(place.file("reports/refused")).unwrap();
         let expected = format!(
-            "{operation}: {logs}/{file}: permission denied; found {found}, and this process runs as uid 1000; \
+            "cannot {operation}: {logs}/{file}: permission denied; found {found}, and this process runs as uid 1000; \
              expected the right to {right} it: {remedy}\n"
         );
         assert_eq!(said, expected);

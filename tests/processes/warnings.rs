@@ -109,7 +109,7 @@ fn stderr_of(task: &str) -> (String, usize) {
 #[test]
 fn the_default_hook_counts() {
     let (stderr, lines_max) = stderr_of("hook");
-    let text = "runledger: warning: validate a call: reported_usd: expected an amount from 0 to 18446744.073709551615, \
+    let text = "runledger: warning: cannot accept a call: reported_usd: expected an amount from 0 to 18446744.073709551615, \
                 found -1";
     assert_eq!(counted(&stderr, text), COUNT);
     assert!(stderr.lines().count() <= lines_max, "{stderr}");
@@ -228,7 +228,7 @@ fn the_command_counts() {
     let (code, stderr) = pipe.end();
     assert_eq!(code, Some(0), "{stderr}");
     let area = place.ledger().with_extension("ledger").join("commit");
-    let text = format!("runledger: warning: create the commit area: {}: file too large", area.display());
+    let text = format!("runledger: warning: cannot create the commit area: {}: file too large", area.display());
     assert!(counted(&stderr, &text) >= COUNT, "{stderr}");
     assert!(stderr.lines().count() <= begun.elapsed().as_secs() as usize + 2, "{stderr}");
 }

@@ -250,7 +250,7 @@ fn a_quota_is_asked_at_any_time() {
         let place = Place::new();
         let quota = Quota::open(&place.path, QuotaOptions::new(Arc::new(move || unix_ms))).unwrap();
         for api in ["openai-gpt4", "openai-free", "github-rest"] {
-            let status = quota.record_consumption(api, 7).and_then(|_| quota.status(api));
+            let status = quota.record_consumption(api, Some(7)).and_then(|_| quota.status(api));
             match Timestamp::from_unix_ms(unix_ms) {
                 Some(_) => assert_eq!(status.unwrap().consumed, 7, "{unix_ms}"),
                 None => assert_eq!(status.unwrap_err().kind(), ErrorKind::Invalid, "{unix_ms}"),

@@ -83,7 +83,7 @@ fn an_impossible_record_is_refused_with_every_reason() {
     (bad.tokens_input, bad.tokens_output) = (Some(1), Some(1));
     assert_eq!(
         place.refusal(&bad).to_string(),
-        "validate a record: skill_name: expected a name, found \"\"; timestamp_end: expected a time, found null; \
+        "cannot accept a record: skill_name: expected a name, found \"\"; timestamp_end: expected a time, found null; \
          tokens_used: expected tokens_input + tokens_output = 2, found 3; confidence_score: expected 0 to 1, found 1.5; \
          quality_score: expected 0 to 1, found NaN"
     );
@@ -95,7 +95,7 @@ fn large(bytes: usize) -> String {
     "x".repeat(bytes)
 }
 
-const TOO_LARGE: &str = "write a record as JSON: expected at most 16773120 bytes, found ";
+const TOO_LARGE: &str = "cannot write a record as JSON: expected at most 16773120 bytes, found ";
 
 #[test]
 fn row_21_a_field_of_100_mb_is_refused_and_written_nowhere() {

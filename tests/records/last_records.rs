@@ -62,7 +62,7 @@ fn the_last_ones_over_segments_are_those_of_the_whole() {
 #[test]
 fn an_empty_ledger_has_none_and_no_ledger_is_an_error() {
     let place = Place::new();
-    let error = LedgerReader::open(place.path()).unwrap().records_from_last(3).unwrap_err();
+    let error = LedgerReader::open(place.path()).unwrap_err();
     assert_eq!((error.kind(), error.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::NotFound)));
     drop(open(&place.path(), 3));
     assert_eq!((last(&place.path(), 3), last(&place.path(), 0)), (vec![], vec![]));

@@ -12,22 +12,26 @@ use imports::Imports;
 mod imports;
 
 /// Each top-level module and what it may import. Later rows stand on earlier ones, so no two import each other.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("error", &[]),
     ("digest", &[]),
     ("id", &[]),
     ("json", &[]),
+    ("mutex", &[]),
     ("metrics", &["error", "digest", "json"]),
     ("cost", &["error", "json", "metrics"]),
-    ("disk", &["error"]),
-    ("journal", &["error", "digest", "id", "disk"]),
-    ("quota", &["error", "metrics", "cost", "journal"]),
+    ("disk", &["error", "mutex"]),
+    ("journal", &["error", "digest", "id", "mutex", "disk"]),
+    ("quota", &["error", "mutex", "metrics", "cost", "journal"]),
     ("baseline", &["error", "metrics", "cost"]),
     ("export", &["error", "digest", "metrics", "disk"]),
     ("runlog", &["error", "digest", "json", "metrics", "cost", "disk", "journal"]),
     ("governance", &["error", "digest", "json", "metrics", "cost", "baseline"]),
-    ("sink", &["error", "metrics", "disk", "journal"]),
-    ("ledger", &["error", "digest", "id", "metrics", "cost", "disk", "journal", "quota", "baseline", "governance"]),
+    ("sink", &["error", "mutex", "metrics", "disk", "journal"]),
+    (
+        "ledger",
+        &["error", "digest", "id", "mutex", "metrics", "cost", "disk", "journal", "quota", "baseline", "governance"],
+    ),
 ];
 
 /// What the library names in one file only, or in one folder. The command below `bin/` is a program of its own: its user's files and its
@@ -205,29 +209,11 @@ fn names(code: &str, thing: &str) -> bool {
 }
 
 /// The circles that are still to be undone. Any other fails the test, and so does one that is gone.
-const KNOWN_CIRCLES: [&[&str]; 6] = [
-    &["baseline/accumulator.rs", "baseline/freeze.rs", "baseline/observation.rs", "baseline/sample.rs"],
-    &["cost/import/litellm/mod.rs", "cost/import/litellm/prices.rs"],
-    &["quota/budget.rs", "quota/reservation.rs", "quota/tracker.rs"],
-    &["quota/event.rs", "quota/fold/mod.rs", "quota/limit.rs", "quota/status.rs", "quota/windows.rs"],
-    &["runlog/registry/markdown.rs", "runlog/registry/mod.rs"],
-    &["sink/postgres/client.rs", "sink/postgres/tls.rs"],
-];
+const KNOWN_CIRCLES: &[&[&str]] = &[&["cost/import/litellm/mod.rs", "cost/import/litellm/prices.rs"]];
 
 /// The files that are still too long: a `mod.rs` has at most [`MOD_LINES_MAX`] lines, another file [`LINES_MAX`].
-const KNOWN_LONG: [&str; 11] = [
-    "baseline/mod.rs",
-    "bin/runledger/commands/mod.rs",
-    "cost/report/mod.rs",
-    "cost/table.rs",
-    "error/mod.rs",
-    "ledger/reader/scan/mod.rs",
-    "metrics/fields/walk.rs",
-    "metrics/mod.rs",
-    "runlog/registry/mod.rs",
-    "runlog/retention/mod.rs",
-    "sink/postgres/mod.rs",
-];
+const KNOWN_LONG: &[&str] =
+    &["cost/report/mod.rs", "cost/table.rs", "error/mod.rs", "metrics/fields/walk.rs", "metrics/mod.rs"];
 
 const LINES_MAX: usize = 500;
 const MOD_LINES_MAX: usize = 200;

@@ -1,4 +1,4 @@
-//! Against scipy, statsmodels, and brute force.
+//! Compares the tests with scipy, statsmodels, and brute force.
 
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -31,16 +31,16 @@ struct ExpectedAssociation {
     cramers_v: f64,
 }
 
-/// As a share of the expected value; and of the scale, where that is 0.
+/// The tolerance is a share of the expected value, plus a share of the scale for expected values of 0.
 fn agree(found: f64, expected: f64, scale: f64) -> bool {
     (found - expected).abs() <= 1e-9 * expected.abs() + 1e-12 * scale
 }
 
 fn check(found: Found, expected: &Expected, scale: f64, case: &str) {
-    assert!(agree(found.delta, expected.delta, scale), "{case}: {found:?}, not {expected:?}");
-    assert!(agree(found.interval[0], expected.low, scale), "{case}: {found:?}, not {expected:?}");
-    assert!(agree(found.interval[1], expected.high, scale), "{case}: {found:?}, not {expected:?}");
-    assert!(agree(found.p_value, expected.p, 0.0), "{case}: {found:?}, not {expected:?}");
+    assert!(agree(found.delta, expected.delta, scale), "{case}: found {found:?}, expected {expected:?}");
+    assert!(agree(found.interval[0], expected.low, scale), "{case}: found {found:?}, expected {expected:?}");
+    assert!(agree(found.interval[1], expected.high, scale), "{case}: found {found:?}, expected {expected:?}");
+    assert!(agree(found.p_value, expected.p, 0.0), "{case}: found {found:?}, expected {expected:?}");
 }
 
 fn counts(values: &[u64]) -> Vec<(u128, u64)> {
@@ -95,7 +95,7 @@ fn tests_and_intervals_agree_with_scipy_and_statsmodels() {
                     assert_eq!(found.degrees, expected.degrees, "{case}");
                     let whole = groups.iter().map(|group| group.whole as f64).sum();
                     assert!(agree(found.chi_squared, expected.chi_squared, whole), "{case}: {found:?}");
-                    assert!(agree(found.p_value, expected.p, 1.0), "{case}: {found:?}, not {expected:?}");
+                    assert!(agree(found.p_value, expected.p, 1.0), "{case}: found {found:?}, expected {expected:?}");
                     assert!(agree(found.cramers_v, expected.cramers_v, 1.0), "{case}: {found:?}");
                 }
                 kinds[5] += 1;
@@ -111,7 +111,7 @@ fn the_quantile_is_that_of_alpha() {
 }
 
 #[test]
-fn what_does_not_vary_differs_for_certain_or_not_at_all() {
+fn samples_without_variance_differ_for_certain_or_not_at_all() {
     let constant = |mean| Spread { count: 30, mean, variance: 0.0 };
     assert_eq!(paired(constant(0.0)).p_value, 1.0);
     assert_eq!(paired(constant(2.0)), Found { delta: 2.0, interval: [2.0; 2], p_value: 0.0 });
@@ -123,9 +123,9 @@ fn what_does_not_vary_differs_for_certain_or_not_at_all() {
     assert_eq!(two_proportions(all, all).p_value, 1.0);
 }
 
-/// As many as a ledger may hold, without a number that leaves its range.
+/// A ledger may hold this many values, and no number leaves its range.
 #[test]
-fn billions_of_values_are_no_matter() {
+fn billions_of_values_stay_in_range() {
     let many = 5_000_000_000;
     let slow = mann_whitney(&[(10, many), (20, many)], &[(20, many), (1 << 65, many)]);
     assert_eq!((slow.delta, slow.p_value), (((1_i128 << 65) - 20) as f64 / 2.0 + 5.0, 0.0));
@@ -150,7 +150,7 @@ proptest! {
         let n = sorted.len();
         prop_assert_eq!(found.delta, (sorted[(n - 1) / 2] + sorted[n / 2]) as f64 / 2.0);
         prop_assert!(found.interval[0] <= found.delta && found.delta <= found.interval[1]);
-        // The other way round, everything is the other way round.
+        // Swapping the samples mirrors the result.
         prop_assert_eq!(found.p_value.to_bits(), back.p_value.to_bits());
         prop_assert_eq!((found.delta, found.interval), (-back.delta, [-back.interval[1], -back.interval[0]]));
     }

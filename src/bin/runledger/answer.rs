@@ -1,4 +1,5 @@
-//! The answers of `start`, `progress` and `complete`: always JSON on stdout, refusals too, because programs read them.
+//! The answers of `start`, `progress` and `complete`. Programs read them, so they are always JSON on stdout, even if
+//! the command fails.
 
 use std::io::{self, Write};
 
@@ -19,7 +20,8 @@ struct Refusal<'a> {
     kind: &'a str,
 }
 
-/// Writes the answer of a call, or why there is none. `id` is the execution that the call concerns; `None` if unknown.
+/// Writes the answer of a command, or the reason why it has none. `id` is the execution that the command is about.
+/// `None` if it is unknown.
 pub(crate) fn give<A: Serialize>(
     answer: Result<A, Failure>,
     id: Option<Uuid>,
@@ -27,31 +29,28 @@ pub(crate) fn give<A: Serialize>(
     out: &mut impl Write,
 ) -> Result<ExitCode, Failure> {
     match answer {
-        Ok(answer) => write(out, &answer, global.json)?,
+        Ok(answer) => output::json(out, &answer, global.json)?,
         Err(failure) => {
             let error = failure::text(&failure);
             let refusal = Refusal { success: false, execution_id: id, error: &error, kind: failure.kind() };
             // If stdout is closed, the exit code still reports it.
-            let _ = write(out, &refusal, global.json);
+            let _ = output::json(out, &refusal, global.json);
             return Err(failure);
         }
     }
     Ok(ExitCode::Yes)
 }
 
-fn write(out: &mut impl Write, answer: &impl Serialize, one_line: bool) -> io::Result<()> {
-    if one_line { output::json_line(out, answer) } else { output::json_pretty(out, answer) }
-}
-
-/// Writes the refusal of wrong arguments; stderr has the text for people.
-pub(crate) fn usage(text: &str, one_line: bool) {
+/// Writes that the arguments are wrong, on one line: whether they contain --json may be unknown. The text for people
+/// goes to stderr.
+pub(crate) fn usage(text: &str) {
     let error = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
     let refusal = Refusal { success: false, execution_id: None, error: &error, kind: "usage" };
     // If stdout is closed, the exit code still reports it.
-    let _ = write(&mut io::stdout(), &refusal, one_line);
+    let _ = output::json_line(&mut io::stdout(), &refusal);
 }
 
-/// The time to the second: `2026-02-14T14:23:00Z`.
+/// Returns the time to the second, such as `2026-02-14T14:23:00Z`.
 pub(crate) fn seconds(time: Timestamp) -> String {
     time.to_string().chars().take(19).chain(['Z']).collect()
 }

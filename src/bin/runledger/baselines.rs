@@ -1,4 +1,4 @@
-//! Baselines, as several commands compute and print them.
+//! Baselines, computed and printed for several commands.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,20 +11,20 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
 use crate::selection::Window;
-use crate::term::{Column, Table, cell, printable};
+use crate::term::{Column, Table, cell, printable, short};
 
-/// Returns the file of the frozen baselines, beside the ledger. Fails if that is the ledger.
+/// Returns the path of the frozen baselines, which is beside the ledger. Fails if the ledger has that path.
 pub(crate) fn frozen_path(global: &Global) -> Result<PathBuf, Failure> {
     let path = global.ledger.with_file_name("baselines.jsonl");
     if path == global.ledger { Err(Failure::IsLedger(path)) } else { Ok(path) }
 }
 
-/// Accumulates the executions of the window.
+/// Accumulates the executions in the window.
 pub(crate) fn collect(by: BaselineBy, window: &Window, global: &Global) -> Result<Accumulator, Failure> {
     fold(window, global, || Accumulator::by(by), Accumulator::add_fields, Accumulator::merge)
 }
 
-/// Folds the executions of the window on all cores. Skips a line that is not a record, and stderr names it.
+/// Folds the executions in the window on all cores. Skips a line that is not a record, and names it on stderr.
 pub(crate) fn fold<A: Send>(
     window: &Window,
     global: &Global,
@@ -42,7 +42,7 @@ pub(crate) fn fold<A: Send>(
     Ok(scanned.value)
 }
 
-/// Writes a table of baselines, and below it how many of the executions leave something unknown.
+/// Writes a table of baselines, and below it how many executions leave a value unknown.
 pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
         Column::Name(heading),
@@ -58,7 +58,7 @@ pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl
         table.row([
             name.to_owned(),
             baseline.sample_size.to_string(),
-            cell(baseline.success_rate),
+            cell(baseline.success_rate.map(short::percent)),
             cell(baseline.latency_p50_ms),
             cell(baseline.latency_p95_ms),
             cell(baseline.latency_p99_ms),
@@ -66,11 +66,11 @@ pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl
             cell(baseline.tokens_mean),
         ]);
     }
-    table.write(out)?;
+    table.write_or("No execution matches. `runledger list` shows the last ones.", out)?;
     unknowns(baselines, out)
 }
 
-/// Writes the number of executions that leave something unknown, so that no statistic seems to be over all executions.
+/// Writes how many executions leave a value unknown, so that no statistic seems to include all executions.
 fn unknowns(baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> {
     for (name, baseline) in baselines.iter() {
         let counts = [

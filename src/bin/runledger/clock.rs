@@ -1,10 +1,10 @@
-//! The wall clock; the only file of the command that reads it.
+//! The wall clock, which only this file reads.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use runledger::{Timestamp, Uuid};
 
-/// Now, in milliseconds after 1970-01-01T00:00:00Z; negative if the clock is set before that.
+/// Returns the current time in milliseconds after 1970-01-01T00:00:00Z. It is negative if the clock is set before that.
 pub(crate) fn unix_ms() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
@@ -12,12 +12,12 @@ pub(crate) fn unix_ms() -> i64 {
     }
 }
 
-/// Now; 1970-01-01T00:00:00Z if the clock is outside the years 0 to 9999.
+/// Returns the current time, or 1970-01-01T00:00:00Z if the clock is outside the years 0 to 9999.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix_ms(unix_ms()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Returns a version 7 id made now. Like the ledger's own ids, it differs from others of the same millisecond in its first
+/// Returns a new version 7 id. Like the ledger's own ids, it differs from others of the same millisecond in its first
 /// digits after the time, so that a table can cut it.
 pub(crate) fn new_id() -> Uuid {
     runledger::new_id(unix_ms())

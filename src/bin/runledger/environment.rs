@@ -1,4 +1,4 @@
-//! The run and the parent of an execution: read from the environment, and passed on in it.
+//! The run and the parent of an execution, which are passed on in the environment.
 
 use std::process::Command;
 use std::{env, path};
@@ -17,7 +17,7 @@ const RUN: &str = "RUNLEDGER_RUN_ID";
 const PARENT: &str = "RUNLEDGER_PARENT_EXECUTION_ID";
 const TRACE: &str = "TRACEPARENT";
 
-/// Reads the environment. A malformed variable is a warning: no task may fail because of it.
+/// Reads the environment. A malformed variable is only a warning, because a task must not fail because of it.
 pub(crate) fn run_ids(global: &Global) -> RunIds {
     let mut ids = RunIds::default();
     ids.run_id = value(RUN);
@@ -35,25 +35,25 @@ pub(crate) fn run_ids(global: &Global) -> RunIds {
     ids
 }
 
-/// Sets in the environment of `command` its run, its parent execution and their ledger.
+/// Sets the run, the parent execution and the ledger in the environment of `command`.
 pub(crate) fn pass_on(command: &mut Command, ids: &RunIds, parent: Option<Uuid>, global: &Global) {
-    // The command may change its directory.
+    // The path is absolute, because the command may change its directory.
     command.env(PATH, path::absolute(&global.ledger).unwrap_or_else(|_| global.ledger.clone()));
     if let Some(run) = &ids.run_id {
         command.env(RUN, run);
     }
     match parent {
         Some(parent) => command.env(PARENT, parent.to_string()),
-        // The inherited variable names the parent of this process's execution.
+        // The inherited variable would name the parent of an execution that is not recorded.
         None => command.env_remove(PARENT),
     };
 }
 
-/// The variable's text; `None` if it is empty, not set or not UTF-8.
+/// Returns the value of a variable, or `None` if it is empty, not set or not UTF-8.
 fn value(name: &str) -> Option<String> {
     env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 fn warn(name: &str, error: &dyn std::error::Error, global: &Global) {
-    output::warning(&format!("{name} is passed over: {}", crate::failure::text(error)), "malformed", global.style());
+    output::warning(&format!("{name} is ignored: {}", crate::failure::text(error)), "malformed", global.style());
 }

@@ -1,4 +1,4 @@
-//! The registry of the errors that runs met, beside the run logs.
+//! The registry of the errors of runs, which is beside the run logs.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,10 +12,10 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::term::{Column, Table, minutes};
 
-/// Where run logs are.
+/// The directory of the run logs, as an argument.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunLogs {
-    /// The directory of the run logs and of their errors' registry; `run-logs` beside the ledger if it is not told
+    /// The directory of the run logs and of the registry of errors [default: `run-logs` beside the ledger]
     #[arg(long, global = true, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -26,7 +26,7 @@ impl RunLogs {
         self.dir.clone().unwrap_or_else(|| global.ledger.with_file_name("run-logs"))
     }
 
-    /// Opens the registry in the directory, and makes it if it does not exist.
+    /// Opens the registry in the directory, and creates it if it does not exist.
     pub(crate) fn open(&self, global: &Global) -> Result<ErrorRegistry, Failure> {
         let options = JournalOptions::new(Arc::new(clock::unix_ms));
         Ok(ErrorRegistry::open(self.directory(global), options)?)
@@ -37,8 +37,8 @@ impl RunLogs {
 pub(crate) fn table(errors: &[RegisteredError], out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
         Column::Text("error"),
-        Column::Text("severity"),
-        Column::Text("status"),
+        Column::Level("severity"),
+        Column::Level("status"),
         Column::Number("count"),
         Column::Text("last seen (UTC)"),
         Column::Name("message"),
@@ -53,6 +53,6 @@ pub(crate) fn table(errors: &[RegisteredError], out: &mut impl Write) -> Result<
             error.message.clone(),
         ]);
     }
-    table.write(out)?;
+    table.write_or("No errors are registered. `runledger export markdown --run ID` registers them.", out)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The id of an execution as an argument, and the executions that it may mean.
+//! The id of an execution as an argument, and the executions that it can mean.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use crate::term::minutes;
 
-/// The beginning of an id, or all of it, with or without hyphens.
+/// The first digits of an id, or all of them, with or without hyphens.
 #[derive(Debug, Clone)]
 pub(crate) struct IdPrefix {
     /// 1 to 32 lower-case hex digits.
     pub(crate) digits: String,
-    /// The text as it was given.
+    /// The text of the argument.
     pub(crate) given: String,
 }
 
@@ -23,13 +23,13 @@ impl FromStr for IdPrefix {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits = text.replace('-', "").to_ascii_lowercase();
         if !(1..=32).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err("expected an id such as 019c5d2a-5a40-7000-8000-000000000001, or the beginning of one");
+            return Err("expected an id such as 019c5d2a-5a40-7000-8000-000000000001, or the first digits of one");
         }
         Ok(Self { digits, given: text.to_owned() })
     }
 }
 
-/// An execution that an ambiguous id may mean.
+/// An execution that an ambiguous id can mean.
 #[derive(Debug, Serialize)]
 pub(crate) struct Candidate {
     execution_id: Uuid,

@@ -1,22 +1,22 @@
-//! A table of executions.
+//! Tables of executions.
 
 use runledger::ExecutionMetrics;
 use runledger::metrics::Status;
 
 use crate::term::{Column, cell, minutes, short};
 
-/// The columns of a table of executions: those of [`cells`], and the id.
+/// The columns of a table of executions, which are those of [`cells`] and the id.
 pub(crate) const COLUMNS: [Column; 7] = [
     Column::Text("start (UTC)"),
     Column::Name("skill"),
-    Column::Text("status"),
+    Column::Level("status"),
     Column::Number("ms"),
     Column::Number("tokens"),
     Column::Number("usd"),
     Column::Text("id"),
 ];
 
-/// Returns the cells of a row except the last, the id.
+/// Returns the cells of a row except the last one, the id.
 pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 6] {
     [
         minutes(record.timestamp_start),
@@ -28,7 +28,7 @@ pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 6] {
     ]
 }
 
-/// How the execution ended. A record without a status may still say that it succeeded or failed.
+/// Returns how the execution ended. A record without a status can still state that it succeeded or failed.
 pub(crate) fn status(record: &ExecutionMetrics) -> Option<Status> {
     let stated = match (record.execution_succeeded, record.execution_failed) {
         (Some(true), None | Some(false)) => Some(Status::Success),

@@ -3,21 +3,21 @@
 use std::io;
 use std::process::Termination;
 
-/// The answer of a command to a shell. The parser of the arguments reports usage errors as 2 too.
+/// The exit code of a command. The parser of the arguments exits with 2 as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitCode {
-    /// Done; the answer is yes.
+    /// The command is done, and the answer is yes.
     Yes,
-    /// Done; the answer is no: a fault was found, or no execution has the id.
+    /// The command is done, and the answer is no. For example, a fault was found, or no execution has the id.
     No,
-    /// It could not be done.
+    /// The command failed.
     CouldNot,
     /// The exit code of the command that was run.
     Command(u8),
 }
 
 impl ExitCode {
-    /// The code of a command that could not be run, as in shells: 127 if there is no such command, otherwise 126.
+    /// Returns the code of a command that could not be run, as in shells: 127 if it does not exist, otherwise 126.
     pub(crate) fn of_not_run(error: &io::Error) -> Self {
         Self::Command(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
     }

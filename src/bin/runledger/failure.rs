@@ -16,24 +16,14 @@ use crate::term::output;
 pub(crate) enum Failure {
     #[error(transparent)]
     Library(#[from] runledger::Error),
-    #[error("write the output")]
+    #[error("cannot write the output")]
     Output(#[from] io::Error),
-    #[error("{operation}: {}", path.display())]
+    #[error("cannot {operation}: {}", path.display())]
     File { operation: &'static str, path: PathBuf, source: io::Error },
-    #[error("read a head: {}", path.display())]
+    #[error("cannot read a head: {}", path.display())]
     Head { path: PathBuf, source: Box<dyn Error + Send + Sync> },
-    #[error("read the input")]
+    #[error("cannot read the input")]
     Input(#[source] io::Error),
-    #[error("read prices: {}", path.display())]
-    Prices { path: PathBuf, source: runledger::Error },
-    #[error("read the limits: {}", path.display())]
-    Limits { path: PathBuf, source: runledger::Error },
-    #[error("read the retention policy: {}", path.display())]
-    RetentionPolicy { path: PathBuf, source: runledger::Error },
-    #[error("read a policy: {}", path.display())]
-    Policy { path: PathBuf, source: runledger::Error },
-    #[error("read what is expected: {}", path.display())]
-    Expected { path: PathBuf, source: runledger::Error },
     #[error("no execution has the id {0}")]
     Absent(String),
     #[error("no execution belongs to the run {0:?}")]
@@ -43,9 +33,9 @@ pub(crate) enum Failure {
     /// [`Failure::report`] writes the candidates below the text.
     #[error("{several} executions have an id that begins with {prefix}")]
     Ambiguous { several: String, prefix: String, candidates: Vec<Candidate> },
-    #[error("the ledger has faults ({0}), which `runledger verify` names: its head is not worth keeping")]
+    #[error("cannot report the head: the ledger has faults ({0}), which `runledger verify` lists")]
     Faulty(u64),
-    #[error("cannot state the head: {}: found no identity; expected a ledger with its machinery", .0.display())]
+    #[error("cannot report the head: {}: found no identity; expected a ledger with its machinery", .0.display())]
     NoIdentity(PathBuf),
     #[error("no baselines are frozen {of}: `runledger baseline freeze` does so: {}", path.display())]
     NotFrozen { of: String, path: PathBuf },
@@ -55,9 +45,9 @@ pub(crate) enum Failure {
     MessageOfSuccess,
     #[error("{0}")]
     Period(String),
-    #[error("run the command: {}", program.display())]
+    #[error("cannot run the command: {}", program.display())]
     Command { program: std::ffi::OsString, source: io::Error },
-    #[error("write the baselines: {}: this is the ledger", .0.display())]
+    #[error("cannot write the baselines: {}: this is the ledger", .0.display())]
     IsLedger(PathBuf),
 }
 
@@ -66,11 +56,6 @@ impl Failure {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Library(error) => kind(error),
-            Self::Prices { source, .. }
-            | Self::Limits { source, .. }
-            | Self::RetentionPolicy { source, .. }
-            | Self::Policy { source, .. }
-            | Self::Expected { source, .. } => kind(source),
             Self::Output(_) | Self::Input(_) | Self::File { .. } | Self::Command { .. } => "io",
             Self::Head { .. } => "malformed",
             Self::Absent(_) | Self::NoRun(_) | Self::NoError(_) | Self::NotFrozen { .. } | Self::NoRegistry(_) => {

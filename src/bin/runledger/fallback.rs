@@ -1,4 +1,4 @@
-//! Where `runledger run` keeps records if the ledger's directory cannot be used.
+//! The directories in which `runledger run` stores records if the ledger's directory cannot be used.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,8 +8,8 @@ use std::{env, io};
 
 use runledger::ledger::Fallback;
 
-/// The directories that may keep records, the preferred one first: `$XDG_STATE_HOME/runledger/spill`, and one of this user
-/// in the directory for temporary files. The default of `XDG_STATE_HOME` is `~/.local/state`.
+/// Returns the directories, the preferred one first. They are `$XDG_STATE_HOME/runledger/spill`, and a directory of
+/// this user among the temporary files. The default of `XDG_STATE_HOME` is `~/.local/state`.
 pub(crate) fn all() -> Vec<Fallback> {
     let state = absolute(env::var_os("XDG_STATE_HOME"))
         .or_else(|| Some(absolute(env::var_os("HOME"))?.join(".local/state")))
@@ -20,12 +20,13 @@ pub(crate) fn all() -> Vec<Fallback> {
     state.into_iter().chain(temporary).map(|directory| Fallback::new(directory.join("spill"))).collect()
 }
 
-/// The path; `None` if it is not absolute, as in the XDG base directory specification.
+/// Returns the path, or `None` if it is not absolute: the XDG base directory specification ignores a relative path.
 fn absolute(value: Option<OsString>) -> Option<PathBuf> {
     value.map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// Whether the directory belongs to this user alone, or does not exist. Any user may make names where temporary files are.
+/// Returns whether the directory belongs to this user alone, or does not exist. Any user can create names among the
+/// temporary files.
 fn is_own_or_absent(directory: &Path, uid: u32) -> bool {
     match fs::symlink_metadata(directory) {
         Ok(found) => found.is_dir() && found.uid() == uid && found.mode() & 0o077 == 0,

@@ -2,26 +2,31 @@
 
 use std::path::PathBuf;
 
+use clap::ColorChoice;
+
 use crate::term::Style;
 
-/// In a help, these arguments are listed below those of the command.
+/// Lists these arguments below those of the command in its help.
 const BELOW_A_COMMANDS_OWN: usize = 900;
 
 /// The arguments that every command takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Global {
-    /// The ledger's file; a command that records makes it
+    /// The file of the ledger. A command that records creates it if it does not exist
     #[arg(long, global = true, value_name = "PATH", env = "RUNLEDGER_PATH", hide_env_values = true)]
     #[arg(display_order = BELOW_A_COMMANDS_OWN)]
     #[arg(default_value = "logs/execution_metrics.jsonl")]
     pub(crate) ledger: PathBuf,
-    /// Answer in JSON; errors and warnings too
+    /// Print the answer, errors and warnings as JSON
     #[arg(long, global = true, display_order = BELOW_A_COMMANDS_OWN)]
     pub(crate) json: bool,
+    /// When to colour levels and statuses. `auto` means on a terminal; it respects NO_COLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", display_order = BELOW_A_COMMANDS_OWN)]
+    pub(crate) color: ColorChoice,
 }
 
 impl Global {
-    /// The form of the messages on stderr.
+    /// Returns the form of the messages on stderr.
     pub(crate) fn style(&self) -> Style {
         Style { json: self.json }
     }

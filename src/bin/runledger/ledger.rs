@@ -1,4 +1,4 @@
-//! The ledger of a command that records.
+//! Opening the ledger to record, and the warnings about its records.
 
 use runledger::ledger::Recorded;
 use runledger::{Answer, Error, Ledger, Options};
@@ -7,21 +7,21 @@ use crate::fallback;
 use crate::global::Global;
 use crate::warnings::warn;
 
-/// Opens the ledger, and makes it if it does not exist. Does not wait for the lock of a ledger that exists. Takes back the
-/// records that were kept elsewhere. The ledger's warnings are written like all others.
+/// Opens the ledger, and creates it if it does not exist. Does not wait for the lock of a ledger that exists. Moves
+/// records that were stored elsewhere to the ledger. The ledger's warnings are written like all others.
 pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
     let style = global.style();
     let options = Options::new().on_warning(move |error: &Error| warn("", error, style));
     let ledger = options.wait_at_open(false).open(&global.ledger)?;
     for fallback in fallback::all() {
         if let Err(error) = ledger.take_back(&fallback) {
-            warn("records that were kept elsewhere stay there", &error, style);
+            warn("records that are stored elsewhere stay there", &error, style);
         }
     }
     Ok(ledger)
 }
 
-/// Warns of everything that went wrong when an execution was recorded.
+/// Warns of each problem with the record of an execution.
 pub(crate) fn warn_of(recorded: &Recorded, global: &Global) {
     warn_of_answer(&recorded.answer, global);
     let unmarked = recorded.unmarked.iter().map(|error| ("the execution was not marked as begun", error));
@@ -29,7 +29,7 @@ pub(crate) fn warn_of(recorded: &Recorded, global: &Global) {
     unmarked.chain(refused).for_each(|(what, error)| warn(what, error, global.style()));
 }
 
-/// Warns if the record is not in the ledger, and says where it is.
+/// Warns if the record is not in the ledger, and reports where it is.
 pub(crate) fn warn_of_answer(answer: &Answer, global: &Global) {
     match answer {
         Answer::Spilled(error) => warn("the record was spilled", error, global.style()),

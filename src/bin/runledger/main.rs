@@ -1,10 +1,11 @@
-//! `runledger`: records executions in a ledger, and reports what ran, what it cost, what quota is left, and what is normal.
+//! The command `runledger`, which records executions in a ledger and reports what ran, what it cost, what quota is
+//! left, and what is normal.
 //!
-//! - `commands/`: one file or folder a command, with its arguments beside its `run`
-//! - `term/`: tables, messages and the progress bar; it knows neither the arguments nor the ledger
-//! - the files beside this one: what several commands share
+//! - `commands/` has one file or folder for each command. Its arguments are beside its `run`.
+//! - `term/` has tables, colours, messages and the progress bar. It knows neither the commands nor the ledger.
+//! - The files beside this one are shared by several commands.
 //!
-//! No two files import each other, and a command imports no other command.
+//! No two files import each other, and a command does not import another command.
 
 mod answer;
 mod argument;
@@ -39,9 +40,11 @@ use commands::CommandLine;
 use exit_code::ExitCode;
 use failure::Failure;
 use term::bar::{AfterBar, Bar};
+use term::color;
 
 fn main() -> ExitCode {
     let CommandLine { global, command } = CommandLine::read();
+    color::set(global.color);
     let bar = if command.reads_all() { Bar::over(&global.ledger) } else { None };
     let mut out = AfterBar { bar, out: BufWriter::new(io::stdout().lock()) };
     let done = command.run(&global, &mut out).and_then(|code| {
@@ -51,10 +54,10 @@ fn main() -> ExitCode {
     warnings::finish(global.style());
     match done {
         Ok(code) => code,
-        // The reader of the output closed it: it needs no more.
+        // The output was closed by its reader, who needs no more of it.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Yes,
         Err(failure) => {
-            // The part of the answer that was found before the failure.
+            // This writes the part of the answer that was found before the failure.
             let _ = out.flush();
             failure.report(&global);
             failure.exit_code()

@@ -1,4 +1,4 @@
-//! The period that a report is about, and its arguments.
+//! The period of a report, and its arguments.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,26 +11,26 @@ use runledger::{ExecutionMetrics, Timestamp};
 use crate::clock;
 use crate::zone::Zone;
 
-/// Which executions are meant, by the time they began.
+/// A period. It selects executions by the time at which they began.
 #[derive(Debug)]
 pub(crate) struct Period {
     pub(crate) since: Option<Bound>,
-    /// Not before `since`.
+    /// The end, which is not before `since`.
     pub(crate) until: Option<Bound>,
     pub(crate) zone: Zone,
 }
 
-/// A period as it is given.
+/// A period as it is given in the arguments.
 #[derive(Debug, clap::Args)]
 struct Written {
-    /// Only what began then or later: a date (2026-11-01, today, yesterday), a time (2026-11-01T12:00:00Z), or a span
-    /// back from now in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
+    /// Use only executions that began at this time or later: a date (2026-11-01, today, yesterday), a time
+    /// (2026-11-01T12:00:00Z), or a duration before now in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
     #[arg(long, value_name = "WHEN")]
     since: Option<When>,
-    /// Only what began before then, in the same forms; given a date, that whole day is included
+    /// Use only executions that began before this time, in the same forms. A date includes the whole day
     #[arg(long, value_name = "WHEN")]
     until: Option<When>,
-    /// Whose days, weeks and months: an IANA name (Europe/Zurich) or an offset from UTC (+02:00, +0200)
+    /// The time zone of days, weeks and months: an IANA name (Europe/Zurich) or an offset from UTC (+02:00, +0200)
     #[arg(long, value_name = "ZONE", default_value = "UTC", allow_hyphen_values = true)]
     zone: Zone,
 }
@@ -61,17 +61,17 @@ impl clap::Args for Period {
 /// One end of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bound {
-    /// A day of the zone. It is compared with the date of an execution in the zone. So its beginning is never turned into a
-    /// moment: a change of the clocks may leave that out or repeat it.
+    /// A day in the zone, which is compared with the date of an execution in the zone. Its start is never converted to
+    /// a moment, because a change of the clocks may skip or repeat that moment.
     Date(NaiveDate),
     Time(Timestamp),
 }
 
-/// One end of a period as it is given, before its zone is known.
+/// One end of a period as it is given in the arguments, before its zone is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
     At(Bound),
-    /// The day that is this number of days before the day of the moment.
+    /// The day that is this number of days before the day of the given moment.
     DaysBefore(Timestamp, u64),
 }
 
@@ -97,16 +97,16 @@ impl fmt::Display for Bound {
 }
 
 impl Bound {
-    /// The moment, or the first moment of the day in UTC.
+    /// Returns the moment, or the first moment of the day in UTC.
     pub(crate) fn begin(self) -> Timestamp {
         match self {
-            // Every year of four digits is a year that a time can have.
+            // Every year of four digits is valid in a timestamp.
             Self::Date(date) => date.and_time(NaiveTime::MIN).and_utc().try_into().unwrap_or(Timestamp::UNIX_EPOCH),
             Self::Time(time) => time,
         }
     }
 
-    /// The moment, or the first moment of the next day in UTC.
+    /// Returns the moment, or the first moment of the next day in UTC.
     pub(crate) fn end(self) -> Timestamp {
         const DAY_MS: u64 = 86_400_000;
         match self {
@@ -117,7 +117,7 @@ impl Bound {
 }
 
 impl Period {
-    /// Fails if the period ends before it begins.
+    /// Returns a period. Fails if it ends before it begins.
     pub(crate) fn new(since: Option<When>, until: Option<When>, zone: Zone) -> Result<Self, String> {
         let [since, until] = [since, until].map(|when| when.map(|when| when.in_zone(&zone)));
         if let (Some(since), Some(until)) = (since, until) {
@@ -134,7 +134,7 @@ impl Period {
         Ok(Self { since, until, zone })
     }
 
-    /// Whether the execution began in the period.
+    /// Returns whether the execution began in the period.
     pub(crate) fn has(&self, record: &ExecutionMetrics) -> bool {
         self.contains(record.timestamp_start)
     }
@@ -171,7 +171,7 @@ fn parse(text: &str, now_ms: i64) -> Result<When, String> {
         _ => None,
     };
     if let Some(days) = ["today", "yesterday"].iter().position(|day| *day == text) {
-        let now = Timestamp::from_unix_ms(now_ms).ok_or("the clock is outside the years 0 to 9999: say a date")?;
+        let now = Timestamp::from_unix_ms(now_ms).ok_or("the clock is outside the years 0 to 9999; give a date")?;
         return Ok(When::DaysBefore(now, days as u64));
     }
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -182,7 +182,7 @@ fn parse(text: &str, now_ms: i64) -> Result<When, String> {
             .map(|time| When::At(Bound::Time(time)))
             .ok_or_else(|| "that is outside the years 0 to 9999".to_owned());
     }
-    // NaiveDate would read more and fewer digits too.
+    // NaiveDate also reads dates with more or fewer digits.
     let is_date = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let bound = if is_date { text.parse().ok().map(Bound::Date) } else { text.parse().ok().map(Bound::Time) };
     bound.map(When::At).ok_or_else(|| {
@@ -269,7 +269,7 @@ mod tests {
             ("2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z", "UTC"),
             ("2026-11-20", "2026-11-20T00:00:00Z", "UTC"),
             ("2026-11-20T23:59:59Z", "2026-11-20", "UTC"),
-            // There it is the day after.
+            // In that zone, this moment is on the next day.
             ("2026-11-21", "2026-11-20T23:30:00Z", "+01:00"),
             ("yesterday", "today", "UTC"),
             ("2h", "1h", "UTC"),

@@ -1,4 +1,4 @@
-//! The policy that `gate`, `escalate` and `policy` read.
+//! The policy file of `gate`, `escalate` and `policy`.
 
 use std::path::Path;
 
@@ -7,9 +7,9 @@ use runledger::governance::Policy;
 use crate::failure::Failure;
 use crate::input_file;
 
-/// The policy in the file; the default if there is no path.
+/// Returns the policy in the file, or the default policy without a path.
 pub(crate) fn read(path: Option<&Path>) -> Result<Policy, Failure> {
     let Some(path) = path else { return Ok(Policy::default()) };
     let text = input_file::read("read a policy", path)?;
-    Policy::from_json(&text).map_err(|source| Failure::Policy { path: path.to_owned(), source })
+    Ok(Policy::from_json(&text).map_err(|error| error.path(path))?)
 }

@@ -1,4 +1,4 @@
-//! The prices that a command goes by.
+//! The price table of a command.
 
 use std::path::{Path, PathBuf};
 
@@ -7,21 +7,20 @@ use runledger::PriceTable;
 use crate::failure::Failure;
 use crate::input_file;
 
-/// Prices over the bundled ones.
+/// The user's own prices, as an argument.
 #[derive(Debug, clap::Args)]
 pub(crate) struct OwnPrices {
-    /// A price table of your own, whose rows count before the bundled ones
+    /// A price table of your own, whose rows override the bundled ones
     #[arg(long, value_name = "FILE", env = "RUNLEDGER_PRICES", hide_env_values = true)]
     prices: Option<PathBuf>,
 }
 
 impl OwnPrices {
-    /// Returns the bundled prices, with the rows of the given file over them.
+    /// Returns the bundled prices, overridden by the rows of the given file.
     pub(crate) fn table(&self) -> Result<PriceTable, Failure> {
         let bundled = PriceTable::bundled()?;
         let Some(path) = &self.prices else { return Ok(bundled.clone()) };
-        let own = PriceTable::from_json(&read_text(path)?);
-        let own = own.map_err(|source| Failure::Prices { path: path.clone(), source })?;
+        let own = PriceTable::from_json(&read_text(path)?).map_err(|error| error.path(path))?;
         Ok(own.or(bundled))
     }
 }

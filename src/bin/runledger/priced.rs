@@ -1,4 +1,4 @@
-//! A cost in JSON.
+//! A cost as JSON.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use runledger::{Cost, Timestamp};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-/// A cost. Amounts are decimal strings with all their digits.
+/// A cost. Amounts are decimal strings with all digits.
 #[derive(Serialize)]
 pub(crate) struct Priced<'p> {
     usd: String,

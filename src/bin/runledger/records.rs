@@ -1,4 +1,4 @@
-//! Reading a ledger's records for a command.
+//! Reading the records of the ledger for a command.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -17,13 +17,13 @@ pub(crate) fn reader(global: &Global) -> Result<LedgerReader, Failure> {
     Ok(LedgerReader::open(&global.ledger)?)
 }
 
-/// Passes each record of the ledger to `take`, in order. Skips a line that is not a record, and stderr names it. Returns the
-/// number of such lines.
+/// Passes each record of the ledger to `take`, in order. Skips a line that is not a record, and names it on stderr.
+/// Returns the number of skipped lines.
 pub(crate) fn each(global: &Global, take: impl FnMut(ExecutionMetrics) -> Result<(), Failure>) -> Result<u64, Failure> {
     each_of(&mut reader(global)?.records(), global, take)
 }
 
-/// Like [`each`], but for the records that `records` returns from now on.
+/// Like [`each`], but for the remaining records of `records`.
 pub(crate) fn each_of(
     records: &mut Records,
     global: &Global,
@@ -35,7 +35,7 @@ pub(crate) fn each_of(
     read.map(|()| skipped.count())
 }
 
-/// Names on stderr each file that this process may not read; once, even if several readers find it.
+/// Names on stderr each file that this process may not read. A file is named once, even if several readers report it.
 pub(crate) fn warn_of_unreadable(errors: &[Error], global: &Global) {
     static NAMED: Mutex<Vec<std::path::PathBuf>> = Mutex::new(Vec::new());
     let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,14 +48,15 @@ pub(crate) fn warn_of_unreadable(errors: &[Error], global: &Global) {
     }
 }
 
-/// Returns the executions in flight that may be read; stderr names the files that may not.
+/// Returns the executions in flight that this process may read. The files that it may not read are named on stderr.
 pub(crate) fn in_flight(global: &Global) -> Result<Vec<InFlight>, Failure> {
     let found = reader(global)?.in_flight()?;
     warn_of_unreadable(&found.unreadable, global);
     Ok(found.executions)
 }
 
-/// Returns what is in the spill or is kept elsewhere, as far as it may be read. stderr names the files that may not.
+/// Returns the records in the spill and those that are stored elsewhere. Files that this process may not read are named
+/// on stderr.
 pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
     let mut found = reader(global)?.spilled()?;
     let elsewhere = kept_elsewhere(global);
@@ -87,10 +88,11 @@ pub(crate) struct KeptElsewhere {
     pub(crate) unreadable: Vec<Error>,
 }
 
-/// How many candidates of an ambiguous id are named.
+/// The maximum number of candidates that are listed for an ambiguous id.
 const CANDIDATES_MAX: usize = 10;
 
-/// Returns the only execution with that id; the last line if several have it. Fails if there is none, or several.
+/// Returns the only execution with that id, and its last line if it has several. Fails unless exactly one execution has
+/// it.
 pub(crate) fn find(id: &IdPrefix, global: &Global) -> Result<ExecutionMetrics, Failure> {
     let IdPrefix { digits, given } = id;
     let mut found: Vec<ExecutionMetrics> = Vec::new();
@@ -100,7 +102,7 @@ pub(crate) fn find(id: &IdPrefix, global: &Global) -> Result<ExecutionMetrics, F
         }
         match found.iter().position(|other| other.execution_id == record.execution_id) {
             Some(at) => found[at] = record,
-            // The named candidates show that the id needs more digits.
+            // The candidates found so far show already that the id needs more digits.
             None if found.len() == CANDIDATES_MAX => return Err(ambiguous(given, &found, true)),
             None => found.push(record),
         }
@@ -117,7 +119,7 @@ fn ambiguous(prefix: &str, found: &[ExecutionMetrics], has_more: bool) -> Failur
     Failure::Ambiguous { several, prefix: prefix.to_owned(), candidates: found.iter().map(Candidate::of).collect() }
 }
 
-/// Warns that the ledger was truncated, if that can be seen without reading the lines.
+/// Warns that the ledger was truncated, if this can be detected without reading its lines.
 pub(crate) fn warn_of_truncation(global: &Global) {
     // A ledger that cannot be examined is reported by the command.
     let truncations = LedgerReader::open(&global.ledger).and_then(|reader| reader.truncations()).unwrap_or_default();
@@ -129,12 +131,12 @@ pub(crate) fn warn_of_truncation(global: &Global) {
     output::warning(&text, "truncated", global.style());
 }
 
-/// Warns of the records in the spill, which the ledger does not have yet.
+/// Warns of the records in the spill, which are not in the ledger yet.
 pub(crate) fn warn_of_spill(global: &Global) -> Result<(), Failure> {
     let spilled = spilled(global)?;
     if !spilled.records.is_empty() {
         let count = spilled.records.len();
-        let text = format!("records that wait in the spill, left out until the ledger has them: {count}");
+        let text = format!("records in the spill are left out until the ledger has them: {count}");
         output::warning(&text, "spilled", global.style());
     }
     if spilled.damaged {
@@ -143,8 +145,8 @@ pub(crate) fn warn_of_spill(global: &Global) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Folds the records of the ledger on all cores. Skips a line that is not a record, and stderr names it. Returns the number
-/// of such lines too.
+/// Folds the records of the ledger on all cores. Skips a line that is not a record, and names it on stderr. Also
+/// returns the number of skipped lines.
 pub(crate) fn fold<A: Send>(
     global: &Global,
     init: impl Fn() -> A + Sync,
@@ -160,7 +162,7 @@ pub(crate) fn fold<A: Send>(
     Ok((scanned.value?, scanned.skipped.count()))
 }
 
-/// Calls `go_on` unless there was an error, and keeps its error.
+/// Calls `go_on` unless there was an error before, and stores its error.
 fn and_then<A>(all: &mut runledger::Result<A>, go_on: impl FnOnce(&mut A) -> runledger::Result<()>) {
     if let Ok(value) = all
         && let Err(error) = go_on(value)
@@ -169,7 +171,7 @@ fn and_then<A>(all: &mut runledger::Result<A>, go_on: impl FnOnce(&mut A) -> run
     }
 }
 
-/// Warns like [`each`] of lines that another reader skipped.
+/// Warns of lines that another reader skipped, in the way of [`each`].
 pub(crate) fn warn_of(skipped: &Skipped, global: &Global) {
     skipped.errors().iter().for_each(|error| name(error, global));
     warn_of_unreadable(skipped.unreadable(), global);
@@ -184,6 +186,6 @@ pub(crate) fn name(error: &Error, global: &Global) {
 /// Warns of the number of lines that are not records, if there are any.
 pub(crate) fn count(malformed: u64, global: &Global) {
     if malformed > 0 {
-        output::warning(&format!("lines that are no records, passed over: {malformed}"), "malformed", global.style());
+        output::warning(&format!("skipped lines that are not records: {malformed}"), "malformed", global.style());
     }
 }

@@ -1,4 +1,4 @@
-//! Which executions a command is about, as arguments.
+//! Arguments that select executions.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,10 +9,10 @@ use crate::global::Global;
 use crate::period::Period;
 use crate::records;
 
-/// Which executions are meant, by their skill and the time they began.
+/// Selects executions by their skill and by the time at which they began.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Window {
-    /// Only this skill
+    /// Use only executions of this skill
     #[arg(long, value_name = "NAME")]
     pub(crate) skill: Option<String>,
     #[command(flatten)]
@@ -20,24 +20,24 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Whether the window leaves out no execution.
+    /// Returns whether the window includes all executions.
     pub(crate) fn is_all(&self) -> bool {
         self.skill.is_none() && self.period.since.is_none() && self.period.until.is_none()
     }
 
-    /// Whether an execution of that skill which began at `start` is in the window.
+    /// Returns whether the window includes an execution of that skill that began at `start`.
     pub(crate) fn has(&self, skill_name: &str, start: Timestamp) -> bool {
         self.skill.as_ref().is_none_or(|skill| skill == skill_name) && self.period.contains(start)
     }
 }
 
-/// Which executions are meant, by their run and the time they began.
+/// Selects executions by their run and by the time at which they began.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Selection {
-    /// Only this run, by its run_id, without the runs that it started
+    /// Use only executions with this run_id, without those of the runs that it started
     #[arg(long, value_name = "ID")]
     run: Option<String>,
-    /// The runs that it started as well, by their parent_run_id, and those that these started
+    /// Also use the runs that it started, by their parent_run_id, and all runs that these started
     #[arg(long, requires = "run")]
     child_runs: bool,
     #[command(flatten)]
@@ -45,8 +45,8 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// Returns the records of the ledger that are meant, and the lines that are not records. Warns of the records in the
-    /// spill.
+    /// Returns the selected records of the ledger, and an error for each line that is not a record. Warns of the
+    /// records in the spill.
     pub(crate) fn records<'s>(
         &'s self,
         global: &Global,
@@ -55,7 +55,7 @@ impl Selection {
         Ok(records::reader(global)?.records().filter(move |record| record.as_ref().map_or(true, &meant)))
     }
 
-    /// Returns whether a record is meant. Warns of the records in the spill.
+    /// Returns a function that returns whether a record is selected. Warns of the records in the spill.
     pub(crate) fn meant<'s>(
         &'s self,
         global: &Global,
@@ -68,14 +68,15 @@ impl Selection {
         Ok(move |record: &ExecutionMetrics| of_run(record) && self.period.has(record))
     }
 
-    /// Returns the run that is meant, and all its descendants if its child runs are meant too; `None` if every run is
-    /// meant. Fails if no execution belongs to the run: a mistyped run must not look like a run without executions.
+    /// Returns the selected run, and all its descendants if child runs are selected too. Returns `None` if no run is
+    /// selected. Fails if no execution belongs to the run, because a mistyped run must not look like a run without
+    /// executions.
     fn runs(&self, global: &Global) -> Result<Option<HashSet<String>>, Failure> {
         let Some(run) = &self.run else { return Ok(None) };
-        // Without child runs, only the run itself need be known.
+        // Without child runs, only the run itself must be known.
         let is_of_use = |id: &str| self.child_runs || id == run;
         let mut known = Known::default();
-        // The records are read last: an execution that ends meanwhile has a record by then.
+        // The records are read last, so an execution that ends meanwhile has a record by then.
         let begun = records::in_flight(global)?.into_iter().map(|begun| begun.record);
         begun.chain(records::spilled(global)?.records).for_each(|record| known.add(&record, is_of_use));
         let scanned = records::reader(global)?.scan().fold_records(
@@ -102,11 +103,11 @@ impl Selection {
     }
 }
 
-/// The runs that records name, those of executions in flight too.
+/// The runs of all records, including those of executions in flight.
 #[derive(Default)]
 struct Known {
     ids: HashSet<String>,
-    /// By the run that started them.
+    /// The runs that each run started.
     started: HashMap<String, HashSet<String>>,
 }
 

@@ -1,18 +1,16 @@
-//! What is wrong with the arguments, or the help that they ask for.
+//! Wrong arguments, and requests for help.
 
 use std::env;
 
 use crate::answer;
 
-/// Ends the process with the text of `error`. `command` is the name of the command; `None` if the fault precedes it.
+/// Exits the process with the text of `error`. `command` is the name of the command. `None` if the mistake precedes it.
 pub(crate) fn end(error: &clap::Error, command: Option<&str>) -> ! {
     let args: Vec<_> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let full = error.render().to_string();
     let text = without_secrets(&full, &args);
     if error.use_stderr() && matches!(command, Some("start" | "progress" | "complete")) {
-        // Read here, because clap stops at the fault and --json may follow it.
-        let one_line = args.iter().any(|arg| arg == "--json");
-        answer::usage(text.trim_start_matches("error: "), one_line);
+        answer::usage(text.trim_start_matches("error: "));
     }
     if text != full {
         eprint!("{text}");
@@ -21,8 +19,8 @@ pub(crate) fn end(error: &clap::Error, command: Option<&str>) -> ! {
     error.exit()
 }
 
-/// Returns the text without the passwords in the arguments that it repeats: the address of a database may be given where
-/// none is expected.
+/// Returns the text without the passwords of the arguments that it repeats. An argument may be the address of a
+/// database, even where none is expected.
 fn without_secrets(text: &str, args: &[String]) -> String {
     let secret = |arg: &'_ String| -> Option<String> {
         let in_url = || Some(arg.split_once("://")?.1.rsplit_once('@')?.0.split_once(':')?.1);

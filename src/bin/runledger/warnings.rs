@@ -1,4 +1,4 @@
-//! The warnings of errors, of which those alike are counted.
+//! Warnings about errors. Similar ones are counted instead of repeated.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;
@@ -11,14 +11,14 @@ use crate::term::{Style, output};
 
 static WARNINGS: LazyLock<Mutex<Warnings>> = LazyLock::new(Mutex::default);
 
-/// Writes to stderr what an error means for the command, which goes on. Of those alike, one a second is written, with the
-/// number of the others. `what` is empty if the error says it all.
+/// Writes to stderr what an error means for the command, which continues. Of similar warnings, one a second is written,
+/// with the number of the others. `what` is empty if the error needs no explanation.
 pub(crate) fn warn(what: &'static str, error: &Error, style: Style) {
     let admitted = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).admit(what, error, Instant::now());
     admitted.iter().for_each(|admitted| write(admitted, style));
 }
 
-/// Writes how many warnings there were that have not been counted yet.
+/// Writes the warnings that were only counted so far.
 pub(crate) fn finish(style: Style) {
     let left = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).finish();
     left.iter().for_each(|left| write(left, style));

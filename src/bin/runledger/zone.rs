@@ -1,4 +1,4 @@
-//! The time zone in which dates are meant; the only file that names jiff.
+//! The time zone of dates. Only this file names jiff.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use chrono::{FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, 
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone as Rules};
 use runledger::Timestamp;
 
-/// A zone by its name, or an offset that never changes.
+/// A zone with a name, or a fixed offset.
 #[derive(Debug, Clone)]
 pub(crate) struct Zone(Rules);
 
@@ -15,7 +15,7 @@ impl Zone {
         Self(Rules::UTC)
     }
 
-    /// The date in the zone at that moment.
+    /// Returns the date in the zone at that moment.
     pub(crate) fn date(&self, time: Timestamp) -> NaiveDate {
         time.to_chrono().with_timezone(self).date_naive()
     }
@@ -25,7 +25,7 @@ impl FromStr for Zone {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // Two of the names mean an unknown zone.
+        // Two of the names in the database mean an unknown zone.
         let is_known = |rules: &Rules| !rules.is_unknown() && rules.iana_name() != Some("Factory");
         let named = || Rules::get(text).ok().filter(is_known);
         offset(text)
@@ -51,7 +51,7 @@ fn offset(text: &str) -> Option<Offset> {
     within_a_day.then(|| Offset::from_seconds(sign * (3600 * hours + 60 * minutes)).ok())?
 }
 
-/// The trait of chrono, which the library's reports take.
+/// Implements the trait of chrono that the library's reports take.
 impl TimeZone for Zone {
     type Offset = FixedOffset;
 
@@ -82,14 +82,14 @@ impl TimeZone for Zone {
     }
 }
 
-/// The moment, to the second. The last moment of jiff is 26 hours before the last of a record; no clocks change between
-/// them.
+/// Returns the moment, to the second. The last moment of jiff is 26 hours before the last one of a record, and no
+/// clocks change between them.
 fn moment(utc: &NaiveDateTime) -> jiff::Timestamp {
     jiff::Timestamp::from_second(utc.and_utc().timestamp()).unwrap_or(jiff::Timestamp::MAX)
 }
 
 fn fixed(offset: Offset) -> FixedOffset {
-    // Both crates have all offsets below a day, and every zone has such an offset.
+    // Both crates accept all offsets below a day, and every zone has such an offset.
     FixedOffset::east_opt(offset.seconds()).unwrap_or(Utc.fix())
 }
 
@@ -113,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_that_nobody_knows_is_none() {
+    fn an_unknown_zone_is_refused() {
         for name in ["Europe/Bern", "Etc/Unknown", "Factory", "factory", "", "+25:00"] {
             assert!(name.parse::<Zone>().is_err(), "{name}");
         }
         assert!("europe/zurich".parse::<Zone>().is_ok());
     }
 
-    /// Dates of moments, whatever the clocks do: no date is turned into a moment anywhere.
+    /// Moments are converted to dates, and never back, so changes of the clocks do not matter.
     #[test]
     fn a_date_is_that_of_the_zone() {
         let on = |zone: &str, time: &str| zone.parse::<Zone>().unwrap().date(time.parse().unwrap()).to_string();
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(on("-05:30", "2026-11-20T05:29:59.999Z"), "2026-11-19");
         assert_eq!(on("-05:30", "2026-11-20T05:30:00Z"), "2026-11-20");
         assert_eq!(on("-23:59", "0000-01-01T00:00:00Z"), "-0001-12-31");
-        // The last moment of all, which is beyond those that jiff knows.
+        // The last moment of a timestamp is beyond the last moment of jiff.
         assert_eq!(on("Europe/Zurich", "9999-12-31T22:59:59.999Z"), "9999-12-31");
         assert_eq!(on("Europe/Zurich", "9999-12-31T23:59:59.999Z"), "+10000-01-01");
     }

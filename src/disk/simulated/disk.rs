@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::call::{DiskCall, InjectedFault, Loss, Op, When};
 use super::choices::Choices;
@@ -14,6 +14,7 @@ use super::faults::Faults;
 use super::pages::PAGE;
 use super::state::State;
 use crate::disk::{Access, Stat, Storage, StorageFile};
+use crate::mutex::lock;
 
 /// `EBADF`, which has no `ErrorKind`: the handle was not opened for this operation.
 pub(super) const BAD_DESCRIPTOR: i32 = 9;
@@ -147,7 +148,7 @@ impl SimulatedDisk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

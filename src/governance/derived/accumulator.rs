@@ -1,4 +1,4 @@
-//! What the metrics are made of, record by record.
+//! Computes the metrics record by record.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,10 +10,10 @@ use crate::cost::{CostBy, Report};
 use crate::error::{Error, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Kind, QcOutcome};
 
-/// Takes records in, in the order of the ledger, and yields the [`DerivedMetrics`] of them.
+/// Collects records, in the order of the ledger, and yields their [`DerivedMetrics`].
 ///
-/// Parts of a ledger can be taken in apart, by several threads, and merged: the result is the same. All cores take in the
-/// records of a ledger by [`Scan::fold_records`](crate::Scan::fold_records).
+/// Several threads can collect parts of a ledger and merge them: the result is the same.
+/// [`Scan::fold_records`](crate::Scan::fold_records) collects the records of a ledger on all cores.
 ///
 /// ```
 /// use runledger::governance::derived::MetricsAccumulator;
@@ -48,7 +48,7 @@ impl Default for MetricsAccumulator {
 }
 
 impl MetricsAccumulator {
-    /// An accumulator of no records.
+    /// Creates an empty accumulator.
     pub fn new() -> Self {
         Self {
             executions: 0,
@@ -63,10 +63,10 @@ impl MetricsAccumulator {
         }
     }
 
-    /// Takes a record in.
+    /// Adds a record.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) when a cost leaves the range of [`Usd`](crate::Usd).
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost leaves the range of [`Usd`](crate::Usd).
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         let outcome = record.outcome();
         let production = &record.production;
@@ -88,10 +88,10 @@ impl MetricsAccumulator {
         Ok(())
     }
 
-    /// Takes in what another accumulator has of the records that follow in the ledger.
+    /// Adds the records of another accumulator, which follow these in the ledger.
     ///
     /// # Errors
-    /// As [`add`](Self::add).
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost leaves the range of [`Usd`](crate::Usd).
     pub fn merge(&mut self, later: Self) -> Result<()> {
         self.executions += later.executions;
         self.shots.merge(later.shots);
@@ -107,8 +107,7 @@ impl MetricsAccumulator {
         Ok(())
     }
 
-    /// Counts a line that is no record, and keeps its error if it is among the first
-    /// [`Skipped::ERRORS_MAX`].
+    /// Counts a line that is not a record, and keeps its error if it is among the first [`Skipped::ERRORS_MAX`].
     pub fn skip(&mut self, error: Error) {
         self.skipped.add(error);
     }
@@ -116,19 +115,19 @@ impl MetricsAccumulator {
     fn add_to_model(&mut self, record: &ExecutionMetrics, outcome: Option<&QcOutcome>) {
         let model = &record.model.name;
         match (record.kind == Kind::Qc, record.used_model()) {
-            // What it found is not whether the model that it asked succeeded.
+            // The control's verdict does not say whether the model that the control called succeeded.
             (true, true) if record.called_model() => {
                 count(&mut self.models, model, record.success().map(QcOutcome::of_success).as_ref());
-                self.controls.take(record);
+                self.controls.add(record);
             }
-            (true, false) => self.controls.take(record),
+            (true, false) => self.controls.add(record),
             (true, true) => count(&mut self.models, model, outcome),
-            (false, true) if !self.controls.take_made(record) => count(&mut self.models, model, outcome),
+            (false, true) if !self.controls.add_made(record) => count(&mut self.models, model, outcome),
             _ => {}
         }
     }
 
-    /// The metrics of everything that was taken in.
+    /// Returns the metrics of all records that were added.
     pub fn finish(mut self) -> DerivedMetrics {
         let controls_without_model = self.controls.settle(|model, outcome| count(&mut self.models, model, outcome));
         let scene = |(scene_id, group): (Option<&str>, &crate::cost::Group)| SceneCost {
@@ -182,7 +181,7 @@ impl Outcomes {
     }
 }
 
-/// A [`Tally`] that grows.
+/// A [`Tally`] under construction.
 #[derive(Debug, Default)]
 struct Counts {
     by_name: BTreeMap<String, u64>,
@@ -208,7 +207,7 @@ impl Counts {
         let total: u64 = self.by_name.values().sum();
         let counted = |(name, count)| Counted { name, count, share: count as f64 / total as f64 };
         let mut counts: Vec<_> = self.by_name.into_iter().map(counted).collect();
-        // Stable: those that are equally frequent stay in the order of their names.
+        // The sort is stable: equally frequent ones stay in the order of their names.
         counts.sort_by_key(|counted| Reverse(counted.count));
         Tally { counts, untold: self.untold }
     }

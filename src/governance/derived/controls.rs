@@ -1,4 +1,4 @@
-//! What quality controls found of what models made, where they do not name the model.
+//! Matches quality controls that do not name a model with the executions that made the artifacts.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,26 +8,26 @@ use super::Outcomes;
 use crate::digest;
 use crate::metrics::{ExecutionMetrics, QcOutcome, Timestamp};
 
-/// An artifact, by the beginning of a hash of its run and its name: a production has very many, with long names.
+/// An artifact, as the beginning of a hash of its run and its name. A production has many artifacts with long names.
 type Artifact = [u8; 16];
 
-/// When a control began, which it was, and what it found.
+/// The start, the id, and the finding of a control.
 type Verdict = (Timestamp, Uuid, QcOutcome);
 
-/// The executions that await the control of their artifact, and the controls that do not name its model.
+/// The executions that await the control of their artifact, and the controls that do not name a model.
 #[derive(Debug, Default)]
 pub(super) struct Controls {
-    /// CostBy model, what it made, and whether that execution succeeded.
+    /// By model: what it made, and whether that execution succeeded.
     made: BTreeMap<Option<String>, Vec<(Artifact, Option<bool>)>>,
-    /// The last control of each artifact that has a verdict.
+    /// The last control with a verdict, by artifact.
     last: HashMap<Artifact, Verdict>,
-    /// Of the controls of each artifact, and of those that name none.
+    /// The outcomes of the controls, by artifact. Controls without an artifact are under `None`.
     outcomes: HashMap<Option<Artifact>, Outcomes>,
 }
 
 impl Controls {
-    /// Takes an execution whose artifact may be controlled; false: it has none, or says itself what it is worth.
-    pub(super) fn take_made(&mut self, record: &ExecutionMetrics) -> bool {
+    /// Adds an execution whose artifact may be controlled. Returns false if it has no artifact or has its own outcome.
+    pub(super) fn add_made(&mut self, record: &ExecutionMetrics) -> bool {
         let Some(artifact) = artifact(record).filter(|_| record.production.outcome.is_none()) else { return false };
         let made = (artifact, record.success());
         match self.made.get_mut(&record.model.name) {
@@ -37,16 +37,16 @@ impl Controls {
         true
     }
 
-    /// Takes a control that does not name the model.
-    pub(super) fn take(&mut self, record: &ExecutionMetrics) {
+    /// Adds a control that does not name the model.
+    pub(super) fn add(&mut self, record: &ExecutionMetrics) {
         let (artifact, outcome) = (artifact(record), record.outcome());
         self.outcomes.entry(artifact).or_default().add(outcome.as_ref());
         if let (Some(artifact), Some(outcome)) = (artifact, outcome) {
-            self.take_verdict(artifact, (record.timestamp_start, record.execution_id, outcome));
+            self.add_verdict(artifact, (record.timestamp_start, record.execution_id, outcome));
         }
     }
 
-    fn take_verdict(&mut self, artifact: Artifact, this: Verdict) {
+    fn add_verdict(&mut self, artifact: Artifact, this: Verdict) {
         match self.last.get_mut(&artifact) {
             Some(last) if (last.0, last.1) > (this.0, this.1) => {}
             Some(last) => *last = this,
@@ -54,21 +54,21 @@ impl Controls {
         }
     }
 
-    /// Takes in those of the executions that follow in the ledger.
+    /// Adds the executions of a later part of the ledger.
     pub(super) fn merge(&mut self, later: Self) {
         for (model, made) in later.made {
             self.made.entry(model).or_default().extend(made);
         }
         for (artifact, verdict) in later.last {
-            self.take_verdict(artifact, verdict);
+            self.add_verdict(artifact, verdict);
         }
         for (artifact, outcomes) in later.outcomes {
             self.outcomes.entry(artifact).or_default().merge(outcomes);
         }
     }
 
-    /// Gives each model and what became of what it made to `count`; returns what the controls found whose artifact no
-    /// model is known to have made.
+    /// Passes each model and the outcome of what it made to `count`. Returns the outcomes of the controls whose
+    /// artifact was made by no known model.
     pub(super) fn settle(mut self, mut count: impl FnMut(&Option<String>, Option<&QcOutcome>)) -> Outcomes {
         for (model, made) in &self.made {
             for (artifact, succeeded) in made {
@@ -86,7 +86,7 @@ impl Controls {
 
 fn artifact(record: &ExecutionMetrics) -> Option<Artifact> {
     let name = record.production.artifact.as_ref().filter(|name| !name.is_empty())?;
-    // No text has such a byte, so that one name does not go on in the other.
+    // No text contains this byte, so it separates the run from the artifact's name.
     let run = record.run.run_id.as_ref().map_or(vec![], |run| [run.as_bytes(), b"\xff"].concat());
     let hash = digest::sha256(&[run.as_slice(), name.as_bytes()].concat());
     Some(std::array::from_fn(|at| hash[at]))

@@ -1,5 +1,5 @@
-//! The metrics that a production derives from its log: regenerations, drift, cost per scene, tiers, failures, violations,
-//! risky types of shots.
+//! Metrics that a production derives from its log: regenerations, drift, cost per scene, tiers, failures, violations,
+//! and risky types of shots.
 
 mod accumulator;
 mod controls;
@@ -12,11 +12,11 @@ pub use self::shots::{ShotType, Shots};
 use crate::error::{ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Usd};
 
-/// What the executions of a run, a time, or a whole ledger say about a production. Nothing unknown counts as 0: what an
-/// execution does not tell is counted apart.
+/// Metrics of a production, from the executions of a run, a period, or a whole ledger. Unknown values never count as 0:
+/// executions that lack a value are counted separately.
 ///
-/// A **shot** is a `scene_id` with a `shot_id`, over all runs. Which **outcome** an execution had, and of which **tier** the
-/// model was, is told as in a [run log](crate::export::csv).
+/// A **shot** is a `scene_id` with a `shot_id`, over all runs. The **outcome** of an execution and the **tier** of its
+/// model are determined as in a [run log](crate::export::csv).
 ///
 /// ```
 /// use runledger::governance::derived::DerivedMetrics;
@@ -42,29 +42,33 @@ use crate::metrics::{ExecutionMetrics, Usd};
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct DerivedMetrics {
-    /// How many executions there are.
+    /// The number of executions.
     pub executions: u64,
-    /// Regenerations and failures of all shots: the average that their types are measured against.
+    /// The regenerations and failures of all shots, with which each type of shot is compared.
     pub shots: Shots,
-    /// How many executions tell of a regeneration or a type of shot, but not of which shot.
+    /// The number of executions with a regeneration count or a type of shot, but without a shot.
     pub without_shot: u64,
-    /// How often each `drift_category` was found; untold: the executions that name none, whether or not they drifted.
+    /// How often each `drift_category` was found. `untold` counts the executions that name none, whether or not they
+    /// drifted.
     pub drift: Tally,
-    /// What each scene cost, by name.
+    /// The cost of each scene, by name.
     pub scenes: Vec<SceneCost>,
-    /// How many executions used a model of each tier; untold: those that do not tell its tier.
+    /// The number of executions that used a model of each tier. `untold` counts those without a tier.
     pub tiers: Tally,
-    /// How often each model failed, by name. What decides on a model counts only if it called one itself.
+    /// How often each model failed, by name.
     ///
-    /// A quality control that names a model, and called none, counts to that. Any other one decides over the execution that
-    /// made its artifact, if that succeeded and does not tell its own `production.outcome`: both are brought together by
-    /// `run_id` and `production.artifact`, and the last control of an artifact counts. The model that it called itself has
-    /// failed if the control did not come to its end, whatever it found.
+    /// A quality control that names a model but did not call one counts for that model. Any other control judges the
+    /// execution that made its artifact, if that execution succeeded and has no `production.outcome` of its own. The
+    /// two are matched by `run_id` and `production.artifact`, and the last control of an artifact counts. A model that
+    /// a control called itself has failed if the control did not complete, whatever it found.
+    ///
+    /// An execution that only decides about a model counts only if it called one itself.
     pub models: Vec<ModelOutcomes>,
-    /// What those quality controls found whose artifact no model is known to have made: it counts to none of
+    /// The outcomes of the quality controls whose artifact was made by no known model. They are not part of
     /// [`models`](Self::models).
     pub controls_without_model: Outcomes,
-    /// How often each of `qc_violations` was found; untold: the executions whose outcome is FAIL or FIX and that name none.
+    /// How often each of `qc_violations` was found. `untold` counts the executions with the outcome FAIL or FIX that
+    /// name no violation.
     pub qc_violations: Tally,
     /// The types of shots, by name, and which of them are risky.
     pub shot_types: Vec<ShotType>,
@@ -73,21 +77,22 @@ pub struct DerivedMetrics {
 }
 
 impl DerivedMetrics {
-    /// A type of shot is risky only if it has so many shots whose regenerations are known, or so many executions whose
-    /// outcome is.
+    /// The number of cases from which a type of shot can be risky: shots with known regenerations, or executions with a
+    /// known outcome.
     pub const HIGH_RISK_SAMPLE_MIN: u64 = 10;
-    /// A type of shot is risky when its regenerations a shot, or its failures, are more than this times the average of all
-    /// shots.
+    /// A type of shot is risky if its regenerations per shot, or its share of failures, exceed the average of all shots
+    /// by this factor.
     pub const HIGH_RISK_TIMES_AVERAGE: f64 = 1.5;
 
-    /// The metrics of `records`, in one pass and in memory that grows with the names in them, the shots and the artifacts,
-    /// not with the other records.
+    /// Computes the metrics of `records` in one pass. Memory grows with the number of names, shots and artifacts, not
+    /// with the number of records.
     ///
-    /// An item that is an error of [`ErrorKind::Malformed`], a line that is no record, is passed over and counted in
+    /// An item that is an error of [`ErrorKind::Malformed`], for a line that is not a record, is skipped and counted in
     /// [`skipped`](Self::skipped).
     ///
     /// # Errors
-    /// The first error of any other kind; [`ErrorKind::Overflow`] when a cost leaves the range of [`Usd`].
+    /// - The first error of `records` of any other kind.
+    /// - [`ErrorKind::Overflow`] if a cost leaves the range of [`Usd`].
     pub fn compute(records: impl IntoIterator<Item = Result<ExecutionMetrics>>) -> Result<Self> {
         let mut accumulator = MetricsAccumulator::new();
         for record in records {
@@ -100,45 +105,46 @@ impl DerivedMetrics {
         Ok(accumulator.finish())
     }
 
-    /// The lines that were passed over.
+    /// Returns the lines that were skipped.
     pub fn skipped(&self) -> &Skipped {
         &self.skipped
     }
 }
 
-/// How often each of several things came up.
+/// How often each of several names occurred.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Tally {
-    /// Each with how often it came up: the most frequent first, and of equally frequent ones by name.
+    /// Each name and how often it occurred. The most frequent comes first, and equally frequent ones are sorted by
+    /// name.
     pub counts: Vec<Counted>,
-    /// How many executions do not tell.
+    /// The number of executions that give no name.
     pub untold: u64,
 }
 
-/// One thing and how often it came up.
+/// A name and how often it occurred.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Counted {
-    /// What came up.
+    /// The name.
     pub name: String,
-    /// How often, at least once.
+    /// How often it occurred; at least 1.
     pub count: u64,
-    /// Its share of all that was told, above 0 to 1.
+    /// Its share of all named occurrences, above 0 and up to 1.
     pub share: f64,
 }
 
-/// What a scene cost, as a [`cost::Report`](crate::cost::Report) by scene has it.
+/// The cost of a scene, as in a [`cost::Report`](crate::cost::Report) by scene.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SceneCost {
-    /// The scene; `None`: the executions that name none.
+    /// The scene; `None` for the executions that name none.
     pub scene_id: Option<String>,
-    /// How many executions used a model for it.
+    /// The number of executions that used a model for it.
     pub executions: u64,
-    /// The exact cost of those that have one, in US dollars; `None`: none has.
+    /// The exact cost of the executions that have one, in US dollars; `None` if none has.
     pub cost_usd: Option<Usd>,
-    /// How many of them have no cost, or none for one of their models.
+    /// The number of executions without a cost, or without the cost of one of their models.
     pub unpriced: u64,
 }
 
@@ -146,23 +152,23 @@ pub struct SceneCost {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ModelOutcomes {
-    /// The model; `None`: the executions that used one and do not name it.
+    /// The model; `None` for the executions that used a model and do not name it.
     pub model: Option<String>,
-    /// How its executions ended.
+    /// The outcomes of its executions.
     #[serde(flatten)]
     pub outcomes: Outcomes,
 }
 
-/// How executions ended.
+/// The outcomes of executions.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Outcomes {
-    /// Of how many the outcome is known.
+    /// The number of executions with a known outcome.
     pub known: u64,
-    /// How many of them have the outcome FAIL.
+    /// The number of executions with the outcome FAIL.
     pub failed: u64,
-    /// Their share of those whose outcome is known, 0–1; `None`: of none it is.
+    /// The share of failures among the known outcomes, from 0 to 1; `None` if no outcome is known.
     pub failure_rate: Option<f64>,
-    /// Of how many it is not known.
+    /// The number of executions whose outcome is unknown.
     pub unknown: u64,
 }

@@ -7,20 +7,20 @@ use serde::Serialize;
 use super::{DerivedMetrics, Outcomes};
 use crate::metrics::{Production, QcOutcome};
 
-/// How often shots were generated again, and failed.
+/// How often shots were regenerated, and failed.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Shots {
-    /// How many shots there are.
+    /// The number of shots.
     pub shots: u64,
-    /// Of how many of them no execution tells how often they were generated again.
+    /// The number of shots without any execution that gives a `regen_count`.
     pub regenerations_untold: u64,
-    /// How often the others were generated again, together; `None`: there are no others. Of a shot, the highest
-    /// `regen_count` of its executions counts.
+    /// The total regenerations of the other shots; `None` if there are none. Each shot counts with the highest
+    /// `regen_count` of its executions.
     pub regenerations: Option<u128>,
-    /// How often they were on average.
+    /// The average regenerations of those shots.
     pub average_regenerations: Option<f64>,
-    /// How the executions for these shots ended.
+    /// The outcomes of the executions for all these shots.
     pub outcomes: Outcomes,
 }
 
@@ -28,17 +28,18 @@ pub struct Shots {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ShotType {
-    /// The type, as the first execution that tells it names that of a shot; `None`: the shots whose type none tells.
+    /// The type of a shot, from its first execution that gives one; `None` for the shots of unknown type.
     pub shot_type: Option<String>,
-    /// How often they were generated again, and failed.
+    /// How often they were regenerated, and failed.
     #[serde(flatten)]
     pub shots: Shots,
-    /// Whether they were generated again more than [`HIGH_RISK_TIMES_AVERAGE`](DerivedMetrics::HIGH_RISK_TIMES_AVERAGE)
-    /// times as often as shots are on average; `None`: there are too few to tell, or the type is unknown.
+    /// Whether they were regenerated more than [`HIGH_RISK_TIMES_AVERAGE`](DerivedMetrics::HIGH_RISK_TIMES_AVERAGE)
+    /// times as often as the average shot. `None` if there are too few shots, or the type is unknown.
     pub risky_regenerations: Option<bool>,
-    /// The same for the share of their executions that failed.
+    /// Whether the share of their executions that failed exceeds the average by that factor. `None` if there are too
+    /// few executions, or the type is unknown.
     pub risky_failures: Option<bool>,
-    /// Whether the type is risky by one of them; `None`: not by what is known.
+    /// True if the type is risky by either measure, false if by neither, `None` if that is unknown.
     pub high_risk: Option<bool>,
 }
 
@@ -56,10 +57,10 @@ impl ShotType {
     }
 }
 
-/// What is known of each shot.
+/// The known values of each shot.
 #[derive(Debug, Default)]
 pub(super) struct ShotMap {
-    /// CostBy scene and shot.
+    /// The shots, by scene and shot.
     shots: BTreeMap<(Option<String>, String), Shot>,
     without_shot: u64,
 }
@@ -86,7 +87,7 @@ impl ShotMap {
         shot.outcomes.add(outcome);
     }
 
-    /// Takes in those of the executions that follow in the ledger.
+    /// Adds the executions of a later part of the ledger.
     pub(super) fn merge(&mut self, later: Self) {
         self.without_shot += later.without_shot;
         for (shot, Shot { shot_type, regenerations, outcomes }) in later.shots {
@@ -101,7 +102,7 @@ impl ShotMap {
         self.without_shot
     }
 
-    /// All shots together, and those of each type.
+    /// Returns the measures of all shots together, and of each type.
     pub(super) fn measure(&self) -> (Shots, Vec<ShotType>) {
         let mut all = Shots::default();
         let mut types: BTreeMap<Option<&str>, Shots> = BTreeMap::new();
@@ -118,7 +119,7 @@ impl Shots {
     fn add(&mut self, shot: &Shot) {
         self.shots += 1;
         match shot.regenerations {
-            // The shots that a memory holds cannot leave the range.
+            // A sum over all the shots that fit in memory cannot overflow.
             Some(count) => self.regenerations = Some(self.regenerations.unwrap_or(0) + u128::from(count)),
             None => self.regenerations_untold += 1,
         }
@@ -126,12 +127,12 @@ impl Shots {
     }
 
     fn with_averages(self) -> Self {
-        let told = (self.shots - self.regenerations_untold) as f64;
-        let average_regenerations = self.regenerations.map(|count| count as f64 / told);
+        let known = (self.shots - self.regenerations_untold) as f64;
+        let average_regenerations = self.regenerations.map(|count| count as f64 / known);
         Self { average_regenerations, outcomes: self.outcomes.with_rate(), ..self }
     }
 
-    /// Regenerations a shot, and failures an execution.
+    /// Returns regenerations per shot, and failures per execution.
     fn ratios(&self) -> [Ratio; 2] {
         [
             Ratio { count: self.regenerations.unwrap_or(0), of: self.shots - self.regenerations_untold },
@@ -140,7 +141,7 @@ impl Shots {
     }
 }
 
-/// How often something happened, of how many times it could be told.
+/// How often something happened, and out of how many known cases.
 #[derive(Debug, Clone, Copy)]
 struct Ratio {
     count: u128,
@@ -148,9 +149,9 @@ struct Ratio {
 }
 
 impl Ratio {
-    /// Whether it is so much above `average`; `None`: too few to tell.
+    /// Returns whether this ratio is risky compared with `average`; `None` if there are too few cases.
     fn is_risky(self, average: Self) -> Option<bool> {
-        // Crosswise, since these products are exact up to 2⁵³ and quotients are not.
+        // Cross-multiplied, since these products are exact up to 2⁵³ and quotients are not.
         let times = |count: u128, of: u64| count as f64 * of as f64;
         let limit = DerivedMetrics::HIGH_RISK_TIMES_AVERAGE * times(average.count, self.of);
         (self.of >= DerivedMetrics::HIGH_RISK_SAMPLE_MIN).then(|| times(self.count, average.of) > limit)

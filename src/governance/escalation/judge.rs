@@ -1,4 +1,4 @@
-//! What is worth telling, of all that was collected.
+//! Finds the escalations in the collected records.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ struct Judge<'p> {
     unjudged: Vec<Unjudged>,
 }
 
-/// Two shares of something bad that may be told apart.
+/// Two shares of bad results that are compared by a test.
 struct Question {
     trigger: Trigger,
     subject: String,
@@ -58,7 +58,7 @@ impl Judge<'_> {
     fn missing_logs(&mut self, all: &Escalations) {
         let Escalations { interrupted, overdue, lost, .. } = *all;
         let (part, whole) = (interrupted + overdue, all.executions + overdue);
-        // An execution may be among both.
+        // A lost record can also belong to an execution without an end, so the two are not added.
         if part.max(lost) < self.policy.missing_logs_min {
             return;
         }
@@ -67,12 +67,12 @@ impl Judge<'_> {
         let why = format!(
             "{part} of {whole} executions have no end: {interrupted} interrupted, {overdue} in flight for over {hours} h{lost}"
         );
-        self.tell(Trigger::RepeatedMissingLogs, None, why, share(part, whole), all.endless.clone());
+        self.escalate(Trigger::RepeatedMissingLogs, None, why, share(part, whole), all.endless.clone());
     }
 
     fn costs(&mut self, skill: &str, costs: &Costs) {
         let Costs { estimated, actual, ref differences, ref off } = *costs;
-        // Their difference was added up without leaving the range.
+        // `add` has computed this difference for each record without overflow.
         let Some(difference) = actual.checked_sub(estimated) else { return };
         let magnitude = difference.pico().unsigned_abs();
         let most = estimated.pico() as f64 * self.policy.cost_relative_max;
@@ -95,7 +95,7 @@ impl Judge<'_> {
             interval_usd: found.map(|(interval, _)| interval),
             p_value: found.map(|(_, p_value)| p_value),
         };
-        self.tell(Trigger::CostDiscrepancy, Some(skill), why, statistic, off.bad.clone());
+        self.escalate(Trigger::CostDiscrepancy, Some(skill), why, statistic, off.bad.clone());
     }
 
     fn misuse(&mut self, skill: &str, Misused { counts, names }: &Misused) {
@@ -104,8 +104,12 @@ impl Judge<'_> {
             return;
         }
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let why = format!("{} of {whole} executions used what is not allowed: {}", bad.count, names.join(", "));
-        self.tell(Trigger::ModelMisuse, Some(skill), why, share(bad.count, *whole), bad.clone());
+        let why = format!(
+            "{} of {whole} executions used a model or tier that is not allowed: {}",
+            bad.count,
+            names.join(", ")
+        );
+        self.escalate(Trigger::ModelMisuse, Some(skill), why, share(bad.count, *whole), bad.clone());
     }
 
     fn controls(&mut self, all: &Escalations) {
@@ -121,7 +125,9 @@ impl Judge<'_> {
                 association: None,
             });
         }
-        self.ask(questions, |found, before| format!("{found} controls did not accept, {before} in the reference"));
+        self.ask(questions, |found, before| {
+            format!("{found} controls did not accept the artifact, {before} in the reference")
+        });
     }
 
     fn drift(&mut self, all: &Escalations) {
@@ -165,7 +171,7 @@ impl Judge<'_> {
         });
     }
 
-    /// Tests all questions of one trigger, and tells of those whose share is larger than the other for certain.
+    /// Tests all questions of one trigger. Escalates those whose first share is larger, by more than chance.
     fn ask(&mut self, questions: Vec<Question>, why: impl Fn(String, String) -> String) {
         let samples_min = self.policy.samples_min;
         let (mut asked, mut p_values) = (Vec::new(), Vec::new());
@@ -209,13 +215,20 @@ impl Judge<'_> {
         }
     }
 
-    fn tell(&mut self, trigger: Trigger, skill: Option<&str>, why: String, statistic: Statistic, evidence: Evidence) {
+    fn escalate(
+        &mut self,
+        trigger: Trigger,
+        skill: Option<&str>,
+        why: String,
+        statistic: Statistic,
+        evidence: Evidence,
+    ) {
         let (recipient, subject) = (trigger.recipient(), skill.map(str::to_owned));
         self.escalations.push(Escalation { recipient, trigger, subject, model: None, why, statistic, evidence });
     }
 }
 
-/// One question for each group, if there are several: whether it has more of what is bad than all others together.
+/// Returns one question for each group, if there are several: does it have a larger bad share than all others together?
 fn against_others(
     groups: &BTreeMap<String, Counts>,
     question: impl Fn(&str, Share, Share, Evidence) -> Question,
@@ -247,7 +260,7 @@ impl From<Share> for Proportion {
 
 fn share(part: u64, whole: u64) -> Statistic {
     let found = Share { part, whole };
-    // Of none nothing is known.
+    // A share of nothing can be anything.
     let interval = if whole == 0 { [0.0, 1.0] } else { Proportion::from(found).interval().map(significant) };
     Statistic::Share { found, interval }
 }

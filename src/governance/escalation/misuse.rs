@@ -1,4 +1,4 @@
-//! Models that a policy does not allow where they were used.
+//! Finds models that were used against the policy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,18 +7,18 @@ use crate::cost::Pattern;
 use crate::governance::{AllowedModels, field};
 use crate::metrics::{ExecutionMetrics, Kind, shortened};
 
-/// The executions that a policy says something about, by skill.
+/// The executions to which a rule of the policy applies, by skill.
 #[derive(Debug, Default)]
 pub(super) struct Misuse {
     rules: Vec<Rule>,
     pub(super) skills: BTreeMap<String, Misused>,
 }
 
-/// Of a skill.
+/// The executions of one skill.
 #[derive(Debug, Default)]
 pub(super) struct Misused {
     pub(super) counts: Counts,
-    /// What it used that is not allowed, quoted: models and tiers, at most `NAMES_MAX`.
+    /// The forbidden models and tiers that it used, quoted; at most `NAMES_MAX`.
     pub(super) names: BTreeSet<String>,
 }
 
@@ -57,7 +57,7 @@ impl Misuse {
         if rules.is_empty() {
             return;
         }
-        // What is not told is not known to be misused.
+        // A model or tier that is not recorded does not count as misused.
         let forbidden = |patterns: fn(&Rule) -> &[Pattern], name: &&str| {
             let name = name.to_lowercase();
             !rules.iter().all(|rule| is_any(patterns(rule), &name))
@@ -75,12 +75,12 @@ impl Misuse {
     }
 }
 
-/// Whether the name, which is in lower case, is like one of the patterns; if there are none, it is.
+/// Returns true if one of the patterns matches the name, which is in lower case, or if there are no patterns.
 fn is_any(patterns: &[Pattern], name: &str) -> bool {
     patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(name))
 }
 
-/// Every model that it names.
+/// Returns every model that the record names.
 fn models(record: &ExecutionMetrics) -> Vec<&str> {
     let calls = record.trace.llm_calls.iter().map(|call| &call.model_name);
     record.model.name.iter().chain(calls).map(String::as_str).collect()

@@ -1,4 +1,4 @@
-//! Who must hear of what the log shows.
+//! Says whom to notify of problems in the log.
 
 mod judge;
 mod misuse;
@@ -20,31 +20,32 @@ use results::{Counts, Results};
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Collects the records of a window of time, by when they began, and says who must be told what:
+/// Collects the records that began in a window of time, and says whom to notify of what:
 ///
-/// | who | of what | when |
+/// | recipient | trigger | condition |
 /// |---|---|---|
 /// | a human | repeated missing logs | `missing_logs_min` executions were interrupted, or are in flight for longer than `in_flight_hours_max`; or as many records were lost |
-/// | | cost discrepancies | the costs of a skill are off from their estimates by more than `cost_relative_max` and by `cost_difference_usd_min` |
-/// | | model misuse | `misuse_min` executions of a skill used what `allowed_models` does not allow |
+/// | | cost discrepancies | the costs of a skill differ from their estimates by more than `cost_relative_max` and by at least `cost_difference_usd_min` |
+/// | | model misuse | `misuse_min` executions of a skill used a model or tier that `allowed_models` does not allow |
 /// | | QC failure rate spikes | a skill's quality controls accept less than in the reference |
-/// | the cost optimizer | drift correlated with a tier | what a tier's models made drifts more often than what all others made |
-/// | the model router | models that underperform | a model's executions fail, or what they made is not accepted, more often than those of the skill's other models |
+/// | the cost optimizer | drift correlated with a tier | the artifacts of a tier's models drift more often than those of all other tiers |
+/// | the model router | models that underperform | a model's executions fail, or its artifacts are not accepted, more often than those of the skill's other models |
 ///
-/// The last three are tested, two shares at a time, by a z-test or where few are expected by Fisher's exact test: the
-/// difference must be at least `share_difference_min`, and its probability, adjusted by Holm's method for all the tests of
-/// the trigger, at most `alpha`. With fewer than `samples_min` on either side nothing is judged, and the report says so.
-/// Costs are exact sums, which need no test; a paired t-test says whether they are off on one side.
+/// The last three compare two shares at a time, by a z-test or, for small expected counts, by Fisher's exact test. The
+/// difference must be at least `share_difference_min`. Its probability, adjusted by Holm's method for all the tests of
+/// the trigger, must be at most `alpha`. If either side has fewer than `samples_min` results, nothing is judged, and
+/// the report says so. Costs are exact sums, which need no test; a paired t-test says whether they are consistently too
+/// high or too low.
 ///
-/// **The reference** are the quality controls of `reference_days` days before the week in which the window begins. It
-/// stands still for a week, as [frozen baselines](crate::baseline::FrozenBaselines) do; those themselves only know whether
-/// a control ran to its end, not what it found.
+/// **The reference** is the quality controls of the `reference_days` days before the week in which the window begins.
+/// It stays the same for a week, like [frozen baselines](crate::baseline::FrozenBaselines). Those record only whether a
+/// control completed, not what it found.
 ///
-/// **Drift and acceptance** are told by quality controls, tiers and models by what made the artifact: both are brought
-/// together by `run_id` and `production.artifact`, and the last control of an artifact counts. FIX is not accepted. A
-/// record that tells the outcome or the drift of what it made itself is taken at its word. Artifacts that were not
-/// controlled are in no test; what used several models is in none of models, and what was cancelled says nothing of its
-/// model.
+/// **Drift and acceptance** come from quality controls, while tiers and models come from the execution that made the
+/// artifact. The two are matched by `run_id` and `production.artifact`, and the last control of an artifact counts. FIX
+/// is not accepted. If an execution records the outcome or the drift of its own artifact, that counts instead. Without
+/// a control, an artifact is in no test of drift, and only the success of its execution counts for its model. An
+/// execution that used several models is in no test of models. A cancelled execution does not count for its model.
 ///
 /// ```
 /// use runledger::governance::{EscalationPolicy, Escalations, Trigger};
@@ -73,7 +74,7 @@ pub struct Escalations {
     interrupted: u64,
     overdue: u64,
     lost: u64,
-    /// Executions that have no end.
+    /// The executions without an end.
     endless: Evidence,
     costs: BTreeMap<String, Costs>,
     misuse: Misuse,
@@ -87,22 +88,22 @@ pub struct Escalations {
 struct Costs {
     estimated: Usd,
     actual: Usd,
-    /// Of cost less estimate, in pico-dollars.
+    /// The costs minus the estimates, in pico-dollars.
     differences: Moments,
-    /// Those that are off by more than the policy allows.
+    /// The executions whose difference exceeds the policy's limit.
     off: Counts,
 }
 
 impl Escalations {
-    /// An empty window from `since` on, to `until` if it ends.
+    /// Creates an empty window from `since`, to before `until` if it ends.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] with an entry for each value of the policy that cannot be.
+    /// [`ErrorKind::Invalid`], with one detail for each invalid value of the policy.
     pub fn new(policy: EscalationPolicy, since: Timestamp, until: Option<Timestamp>) -> Result<Self> {
         policy.validate()?;
         let reference_until = week_start(since);
         let span_ms = policy.reference_days as i64 * 24 * HOUR_MS;
-        // Before the year 0 there is nothing.
+        // There are no records before the year 0.
         let reference_since = Timestamp::from_unix_ms(reference_until.unix_ms() - span_ms).unwrap_or(reference_until);
         Ok(Self {
             since,
@@ -121,12 +122,12 @@ impl Escalations {
         })
     }
 
-    /// Adds a record of the ledger, of whatever time; each execution once.
+    /// Adds a record of the ledger, from any time. Add each execution once.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`] when a sum of costs leaves the range of [`Usd`]; what was added is then of no use.
+    /// [`ErrorKind::Overflow`] if a sum of costs leaves the range of [`Usd`]. The collected records are then unusable.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
-        if self.has(record) {
+        if self.contains(record.timestamp_start) {
             self.executions += 1;
             if record.status == Some(Status::Interrupted) {
                 self.interrupted += 1;
@@ -142,26 +143,22 @@ impl Escalations {
         Ok(())
     }
 
-    /// Adds an execution that is in flight at `now`, has no record, and began at whatever time.
+    /// Adds an execution that is in flight at `now` and has no record. It may have begun at any time.
     pub fn add_in_flight(&mut self, begun: &ExecutionMetrics, now: Timestamp) {
         let age_ms = now.unix_ms() - begun.timestamp_start.unix_ms();
         let longest_ms = i128::from(self.policy.in_flight_hours_max) * i128::from(HOUR_MS);
-        if self.has(begun) && i128::from(age_ms) > longest_ms {
+        if self.contains(begun.timestamp_start) && i128::from(age_ms) > longest_ms {
             self.overdue += 1;
             self.endless.add(begun.execution_id);
         }
     }
 
-    /// Adds that the ledger [said](crate::LedgerReader::losses) at `at` that it had lost so many records. Those of executions that
-    /// were marked as begun are added as interrupted or in flight besides.
+    /// Adds a number of records that the ledger [reported as lost](crate::LedgerReader::losses) at `at`. If their executions
+    /// were marked as begun, add those as interrupted or in flight too.
     pub fn add_lost(&mut self, at: Timestamp, records: u64) {
         if self.contains(at) {
             self.lost = self.lost.saturating_add(records);
         }
-    }
-
-    fn has(&self, record: &ExecutionMetrics) -> bool {
-        self.contains(record.timestamp_start)
     }
 
     fn contains(&self, time: Timestamp) -> bool {
@@ -193,7 +190,7 @@ impl Escalations {
         Ok(())
     }
 
-    /// Who must be told what.
+    /// Returns whom to notify of what.
     pub fn finish(self) -> EscalationReport {
         judge::judge(self)
     }

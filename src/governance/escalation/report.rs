@@ -1,4 +1,4 @@
-//! What an escalation says.
+//! The contents of an escalation.
 
 use std::fmt;
 
@@ -8,21 +8,21 @@ use uuid::Uuid;
 use crate::baseline::Test;
 use crate::metrics::{Timestamp, Usd, shortened};
 
-/// Who is to hear of it.
+/// The recipient of an escalation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Recipient {
     /// A person.
     Human,
-    /// The skill that decides how much is spent on what.
+    /// The skill that decides how much to spend on what.
     CostOptimizer,
     /// The skill that chooses models.
     ModelRouter,
 }
 
 impl fmt::Display for Recipient {
-    /// `human`, `cost-optimizer` or `model-router`.
+    /// Writes `human`, `cost-optimizer` or `model-router`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Human => "human",
@@ -32,27 +32,27 @@ impl fmt::Display for Recipient {
     }
 }
 
-/// What somebody is told of.
+/// The reason for an escalation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Trigger {
-    /// Executions without an end: interrupted, or in flight for too long; or records that were lost.
+    /// Executions have no end, since they were interrupted or are in flight for too long; or records were lost.
     RepeatedMissingLogs,
-    /// A skill's costs are not what was estimated.
+    /// A skill's costs differ from their estimates.
     CostDiscrepancy,
-    /// A model or a tier was used that the policy does not allow there.
+    /// A model or tier was used that the policy does not allow there.
     ModelMisuse,
     /// Quality controls reject more than in the weeks before.
     QcFailureSpike,
-    /// What models of one tier make drifts more often than what those of the others make.
+    /// The artifacts of one tier's models drift more often than those of the others.
     DriftWithTier,
-    /// A model fails more often than the others of its skill.
+    /// A model fails more often than the skill's other models.
     ModelUnderperforms,
 }
 
 impl Trigger {
-    /// Who hears of it.
+    /// Returns the recipient.
     pub fn recipient(self) -> Recipient {
         match self {
             Self::RepeatedMissingLogs | Self::CostDiscrepancy | Self::ModelMisuse | Self::QcFailureSpike => {
@@ -65,7 +65,7 @@ impl Trigger {
 }
 
 impl fmt::Display for Trigger {
-    /// In words, such as `repeated missing logs`.
+    /// Writes the reason in words, such as `repeated missing logs`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::RepeatedMissingLogs => "repeated missing logs",
@@ -78,18 +78,18 @@ impl fmt::Display for Trigger {
     }
 }
 
-/// The executions that show it: all counted, some named.
+/// The executions behind an escalation: all are counted, some are listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// How many there are.
+    /// The number of executions.
     pub count: u64,
-    /// Those that were known first, at most [`EXECUTIONS_MAX`](Self::EXECUTIONS_MAX).
+    /// The executions that were added first, at most [`EXECUTIONS_MAX`](Self::EXECUTIONS_MAX).
     pub executions: Vec<Uuid>,
 }
 
 impl Evidence {
-    /// How many are named.
+    /// The number of executions that are listed at most.
     pub const EXECUTIONS_MAX: usize = 20;
 
     pub(super) fn add(&mut self, execution: Uuid) {
@@ -100,18 +100,18 @@ impl Evidence {
     }
 }
 
-/// Some of all.
+/// A part of a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Share {
-    /// How many are meant.
+    /// The size of the part.
     pub part: u64,
-    /// Of how many.
+    /// The size of the whole.
     pub whole: u64,
 }
 
 impl fmt::Display for Share {
-    /// Such as `15 of 40 (37.5 %)`.
+    /// Writes a text such as `15 of 40 (37.5 %)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { part, whole } = *self;
         write!(f, "{part} of {whole}")?;
@@ -119,35 +119,35 @@ impl fmt::Display for Share {
     }
 }
 
-/// What supports an escalation. Shares, probabilities and intervals are estimates, to 9 significant digits.
+/// The statistic behind an escalation. Shares, probabilities and intervals are estimates with 9 significant digits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "form", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Statistic {
-    /// A share, and by Wilson's method (1927) where the true one is with 99 % confidence.
+    /// A share, with the 99 % confidence interval of the true share by Wilson's method (1927).
     Share {
         /// The share.
         found: Share,
-        /// From 0 to 1.
+        /// The interval, within 0 to 1.
         interval: [f64; 2],
     },
     /// Two shares, and whether they differ by more than chance.
     Shares(ShareTest),
-    /// Costs and estimates, over the executions that have both: exact sums, and by Student's paired t-test (1908) whether
-    /// the costs are off on one side by more than chance.
+    /// The exact sums of costs and estimates, over the executions that have both. Student's paired t-test (1908) says
+    /// whether the costs are too high or too low by more than chance.
     Costs {
-        /// How many have both.
+        /// The number of executions that have both.
         compared: u64,
         /// The sum of the estimates, in US dollars.
         estimated_usd: Usd,
         /// The sum of the costs, in US dollars.
         actual_usd: Usd,
-        /// The costs less the estimates as a share of the estimates; `None`: these add up to 0.
+        /// The costs minus the estimates, as a share of the estimates; `None` if the estimates sum to 0.
         relative: Option<f64>,
-        /// Where the mean of cost less estimate is with 99 % confidence, in US dollars; `None` with fewer than two, or when
-        /// the sum of their squares leaves its range.
+        /// The 99 % confidence interval of the mean of cost minus estimate, in US dollars. `None` for fewer than two
+        /// executions, or if the sum of squares leaves its range.
         interval_usd: Option<[f64; 2]>,
-        /// The probability of such a mean by chance; `None` together with the interval.
+        /// The probability of such a mean by chance; `None` if the interval is.
         p_value: Option<f64>,
     },
 }
@@ -156,77 +156,80 @@ pub enum Statistic {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ShareTest {
-    /// [`Test::TwoProportionZ`], or [`Test::FisherExact`] where fewer than 5 are expected in some cell.
+    /// [`Test::TwoProportionZ`], or [`Test::FisherExact`] if fewer than 5 are expected in some cell.
     pub test: Test,
     /// The share that was found.
     pub found: Share,
-    /// What it is compared with.
+    /// The share with which it is compared.
     pub reference: Share,
-    /// The share found less the other.
+    /// The share that was found, minus the reference.
     pub delta: f64,
-    /// Where the true difference is with 99 % confidence, by Newcombe's method (1998).
+    /// The 99 % confidence interval of the true difference, by Newcombe's method (1998).
     pub interval: [f64; 2],
     /// The probability of such a difference by chance.
     pub p_value: f64,
-    /// The same in view of all the tests of the trigger, by Holm's method (1979): what the escalation stands on.
+    /// The same probability, adjusted for all the tests of the trigger by Holm's method (1979). The escalation uses
+    /// this one.
     pub p_adjusted: f64,
-    /// Of drift, how it is associated with the tiers altogether; `None`: too few are expected of some tier.
+    /// For drift, its association with all the tiers. `None` for other triggers, or if fewer than 5 are expected in
+    /// some cell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub association: Option<Association>,
 }
 
-/// How drift is associated with the tiers, by Pearson's χ² test (1900).
+/// The association of drift with the tiers, by Pearson's χ² test (1900).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Association {
     /// χ².
     pub chi_squared: f64,
-    /// Its degrees of freedom: the tiers less one.
+    /// The degrees of freedom: the number of tiers minus one.
     pub degrees: u64,
-    /// The probability of as much by chance.
+    /// The probability of such an association by chance.
     pub p_value: f64,
-    /// How strong it is, by Cramér (1946): 0 where all tiers drift alike, 1 where the tier tells the drift.
+    /// The strength of the association, by Cramér (1946): 0 if all tiers drift alike, 1 if the tier determines the
+    /// drift.
     pub cramers_v: f64,
 }
 
-/// One thing that somebody is to be told.
+/// A problem that a recipient must hear about.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Escalation {
-    /// Who is to hear of it.
+    /// The recipient.
     pub recipient: Recipient,
-    /// What it is.
+    /// The reason for the escalation.
     pub trigger: Trigger,
-    /// The skill, or of drift the tier; `None`: the window as a whole.
+    /// The skill or, for drift, the tier; `None` for the window as a whole.
     pub subject: Option<String>,
-    /// The model, where it is one that underperforms.
+    /// The model, if a model underperforms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Why, in words. Texts of records in it are quoted and escaped.
+    /// The explanation in words. Texts from records are quoted and escaped.
     pub why: String,
-    /// What supports it.
+    /// The statistic behind the escalation.
     pub statistic: Statistic,
-    /// The executions that show it.
+    /// The executions behind the escalation.
     pub evidence: Evidence,
 }
 
-/// What could not be judged.
+/// A question that could not be judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Unjudged {
-    /// What was to be judged.
+    /// The reason for the escalation that was in question.
     pub trigger: Trigger,
-    /// As of an [`Escalation`].
+    /// The subject, as in [`Escalation::subject`].
     pub subject: Option<String>,
-    /// As of an [`Escalation`].
+    /// The model, as in [`Escalation::model`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Why it could not be.
+    /// Why it could not be judged.
     pub why: String,
 }
 
 impl fmt::Display for Escalation {
-    /// In one line, without the statistic and the evidence: `human: cost discrepancy "draw": it cost …`.
+    /// Writes one line without the statistic and the evidence, such as `human: cost discrepancy "draw": it cost …`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.recipient)?;
         write_line(f, self.trigger, [&self.subject, &self.model], &self.why)
@@ -234,7 +237,7 @@ impl fmt::Display for Escalation {
 }
 
 impl fmt::Display for Unjudged {
-    /// In one line: `QC failure rate spikes "qc-grader": 40 and 29 are known; …`.
+    /// Writes one line, such as `QC failure rate spikes "qc-grader": 40 and 29 are known; …`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_line(f, self.trigger, [&self.subject, &self.model], &self.why)
     }
@@ -248,22 +251,22 @@ fn write_line(f: &mut fmt::Formatter<'_>, trigger: Trigger, names: [&Option<Stri
     write!(f, ": {why}")
 }
 
-/// Who must be told what of a window of time.
+/// The escalations of a window of time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct EscalationReport {
-    /// When the window begins, UTC.
+    /// The start of the window, UTC.
     pub since: Timestamp,
-    /// When it ends, UTC, that moment left out; `None`: it goes on.
+    /// The end of the window, UTC, exclusive; `None` if it is open.
     pub until: Option<Timestamp>,
-    /// From when on quality controls are the reference, UTC.
+    /// The start of the reference, UTC.
     pub reference_since: Timestamp,
-    /// When the reference ends, UTC: the start of the week in which the window begins.
+    /// The end of the reference, UTC: the start of the week in which the window begins.
     pub reference_until: Timestamp,
-    /// How many executions of the window have a record.
+    /// The number of executions of the window that have a record.
     pub executions: u64,
-    /// Who is to be told what; in the order of [`Trigger`], then of the subjects.
+    /// The escalations, in the order of [`Trigger`], then of the subjects.
     pub escalations: Vec<Escalation>,
-    /// What too little is known of, in the same order.
+    /// The questions with too few results, in the same order.
     pub unjudged: Vec<Unjudged>,
 }

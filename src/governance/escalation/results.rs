@@ -1,4 +1,4 @@
-//! What became of what models made: their executions, and the quality controls of their artifacts.
+//! The results of models: their executions, and the quality controls of their artifacts.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,15 +11,15 @@ use crate::metrics::{ExecutionMetrics, Kind, QcOutcome, Status, outcome};
 /// An artifact, by its run and its name.
 type Artifact = (Option<String>, String);
 
-/// An execution that used one model.
+/// An execution that used a model.
 #[derive(Debug)]
 struct Made {
     id: Uuid,
     skill: String,
-    /// `None`: no model is named, or several are.
+    /// The model; `None` if none is named, or several are.
     model: Option<String>,
     tier: Option<String>,
-    /// `None`: nobody can tell, or it was given up.
+    /// `None` if it is unknown, or the execution was cancelled.
     succeeded: Option<bool>,
 }
 
@@ -30,10 +30,10 @@ struct Control {
 }
 
 impl Control {
-    /// `None`: the record tells nothing of a quality control.
+    /// Returns the control of the record's artifact; `None` if the record has no outcome and no drift.
     fn of(record: &ExecutionMetrics) -> Option<Self> {
         let production = &record.production;
-        let drifted = field::told(&production.drift_category);
+        let drifted = field::has_text(&production.drift_category);
         if production.outcome.is_none() && !drifted {
             return None;
         }
@@ -41,7 +41,7 @@ impl Control {
     }
 }
 
-/// Whether quality control accepted it: what is to be mended was not.
+/// Returns whether quality control accepted the artifact. FIX is not accepted.
 pub(super) fn accepted(outcome: Option<&QcOutcome>) -> Option<bool> {
     match outcome? {
         QcOutcome::Pass => Some(true),
@@ -50,7 +50,7 @@ pub(super) fn accepted(outcome: Option<&QcOutcome>) -> Option<bool> {
     }
 }
 
-/// How many, and which of them are bad.
+/// A number of results, and which of them are bad.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) whole: u64,
@@ -69,11 +69,11 @@ impl Counts {
 /// The executions of a window that used a model, and the quality controls of their artifacts.
 #[derive(Debug, Default)]
 pub(super) struct Results {
-    /// By tier, what was controlled, and what of it drifted.
+    /// By tier, the controlled artifacts, of which the drifted ones are bad.
     pub(super) drift: BTreeMap<String, Counts>,
-    /// By skill and model, what is known to have succeeded or not; of those, what failed or was not accepted.
+    /// By skill and model, the executions of known success. Those that failed or were not accepted are bad.
     pub(super) failures: BTreeMap<String, BTreeMap<String, Counts>>,
-    /// What may yet be controlled.
+    /// The executions whose artifact may still be controlled.
     made: Vec<(Made, Artifact)>,
     /// The last control of each artifact.
     controls: HashMap<Artifact, Control>,
@@ -104,7 +104,7 @@ impl Results {
         }
     }
 
-    /// Counts what waited for its control: there will be no more.
+    /// Counts the executions that waited for a control, since no more controls follow.
     pub(super) fn settle(&mut self) {
         for (made, artifact) in std::mem::take(&mut self.made) {
             let control = self.controls.get(&artifact).copied();
@@ -125,11 +125,11 @@ impl Results {
     }
 }
 
-/// The model that was used, if it is one.
+/// Returns the model that was used, if there was only one.
 fn one_model(record: &ExecutionMetrics) -> Option<String> {
     let calls = &record.trace.llm_calls;
     let Some(first) = calls.first() else {
-        // A routing decision names the one that it chose.
+        // A routing decision names the model that it chose, not one that it used.
         return record.model.name.clone().filter(|_| record.kind != Kind::ModelRouting);
     };
     calls.iter().all(|call| call.model_name == first.model_name).then(|| first.model_name.clone())

@@ -1,4 +1,4 @@
-//! The attempts at each shot, which count up by 1.
+//! The attempts at each shot, which must count up by 1.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::report::{Reasons, Rule};
 use crate::metrics::{ExecutionMetrics, Kind, shortened};
 
-/// The attempts by shot.
+/// The attempts, by shot.
 #[derive(Default)]
 pub(super) struct Attempts {
     shots: BTreeMap<Shot, Vec<Attempt>>,
@@ -48,7 +48,7 @@ impl Attempts {
                     }
                 }
             }
-            // What came before the first is of a run before this one.
+            // Attempts before the first one belong to an earlier run.
             for pair in attempts.windows(2) {
                 let (before, after) = (pair[0].count, pair[1].count);
                 let found = match after - before {

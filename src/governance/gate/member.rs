@@ -7,7 +7,7 @@ use crate::digest::hash_bytes;
 use crate::governance::{Field, field};
 use crate::metrics::{ExecutionMetrics, Kind, QcOutcome, Status, shortened};
 
-/// What is kept of an execution, to be held against others.
+/// The values of an execution that are compared with those of others.
 pub(super) struct Member {
     pub(super) id: Uuid,
     pub(super) skill: String,
@@ -16,11 +16,11 @@ pub(super) struct Member {
     pub(super) tier: Option<String>,
     pub(super) parent: Option<Uuid>,
     pub(super) has_parent_run: bool,
-    /// The fields that the policy asks of it.
+    /// The fields that the policy requires of it.
     pub(super) required: Vec<Field>,
-    /// The fields that it holds.
+    /// The fields that it has.
     pub(super) fields: Vec<Field>,
-    /// The hash of the whole record; `None`: it cannot be written.
+    /// The hash of the whole record; `None` if the record cannot be written.
     pub(super) content: Option<String>,
 }
 
@@ -33,7 +33,7 @@ impl Member {
             succeeded: record.execution_succeeded == Some(true),
             tier: field::tier(record).map(str::to_owned),
             parent: record.run.parent_execution_id,
-            has_parent_run: field::told(&record.run.parent_run_id),
+            has_parent_run: field::has_text(&record.run.parent_run_id),
             required,
             fields: Field::ALL.into_iter().filter(|field| field.missing(record).is_none()).collect(),
             content: record.to_json().ok().map(hash_bytes),
@@ -51,7 +51,7 @@ pub(super) fn check_times(record: &ExecutionMetrics, reasons: &mut Reasons) {
     }
 }
 
-/// Whether what the record says of its outcome fits together.
+/// Checks that the record's statements about its outcome are consistent.
 pub(super) fn check_outcome(record: &ExecutionMetrics, reasons: &mut Reasons) {
     let (succeeded, failed) = (record.execution_succeeded, record.execution_failed);
     let mut wrong = |found: &str| reasons.of(record, Rule::InconsistentOutcome, found.to_owned());
@@ -64,7 +64,7 @@ pub(super) fn check_outcome(record: &ExecutionMetrics, reasons: &mut Reasons) {
         Some(status) => wrong(&format!("execution_succeeded does not fit the status {status}")),
     }
     match &record.production.outcome {
-        Some(QcOutcome::Other(other)) => wrong(&format!("{} is none of PASS, FAIL, FIX", shortened(other))),
+        Some(QcOutcome::Other(other)) => wrong(&format!("{} is not PASS, FAIL or FIX", shortened(other))),
         Some(QcOutcome::Pass) if succeeded == Some(false) => wrong("it failed, and its outcome is PASS"),
         _ => {}
     }

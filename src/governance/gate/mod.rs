@@ -1,4 +1,4 @@
-//! Whether a run was logged as it should be.
+//! Judges whether a run was logged completely.
 
 mod attempts;
 mod member;
@@ -45,7 +45,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The gate for the run of that id, by the default policy, with nothing expected by name.
+    /// Creates the gate for a run, with the default policy and no expected executions.
     pub fn new(run_id: impl Into<String>) -> Self {
         Self {
             run_id: run_id.into(),
@@ -56,49 +56,52 @@ impl Gate {
         }
     }
 
-    /// Goes by another policy.
+    /// Sets the policy.
     #[must_use]
     pub fn policy(self, policy: GatePolicy) -> Self {
         Self { policy, ..self }
     }
 
-    /// Expects these executions.
+    /// Sets the executions that the run must have.
     #[must_use]
     pub fn expected(self, expected: Expectations) -> Self {
         Self { expected, ..self }
     }
 
-    /// Adds records that the ledger does not have yet, of any run: those of its [spill](crate::LedgerReader::spilled), for
-    /// instance. Each record of the run is a missing entry until the ledger has it.
+    /// Adds [records that are not yet in the ledger](crate::LedgerReader::spilled), of any run. Read them *before* the
+    /// ledger's records and after the executions in flight. A spilled record of the run counts as missing until it is
+    /// in the ledger.
     #[must_use]
     pub fn spilled(mut self, spilled: Vec<ExecutionMetrics>) -> Self {
         self.spilled.extend(spilled);
         self
     }
 
-    /// Adds [losses](crate::LedgerReader::losses) of the ledger: when it reported them, UTC, and how many records they were.
-    /// Their runs are unknown, so a loss is a missing entry of each run that had begun by then.
+    /// Adds when (UTC) the ledger [reported lost records](crate::LedgerReader::losses), and how many. It is unknown to which
+    /// runs they belong, so each run that had begun by then has a missing entry.
     #[must_use]
     pub fn lost(mut self, lost: Vec<(Timestamp, u64)>) -> Self {
         self.lost.extend(lost);
         self
     }
 
-    /// Judges the run by all that there is:
+    /// Judges the run from all of its sources:
     ///
-    /// - `begun`: the executions in flight, of any run, read *before* the records, so that none can end unseen in between.
-    ///   One that has a record has ended.
-    /// - `records`: the whole ledger, so that a parent is found whose run is another one.
-    /// - `faults`: what [`verify`](crate::LedgerReader::verify) found, each in words; none if the chain is whole.
+    /// - `begun` are the executions in flight, of any run, read *before* the records, so that none can end unseen in
+    ///   between. One that has a record has ended.
+    /// - `records` is the whole ledger, since a parent can belong to another run.
+    /// - `faults` are the findings of [`verify`](crate::LedgerReader::verify), each in words. There are none if the chain is whole.
     ///
-    /// An execution belongs to the run if it has its `run_id`, or has none and its parent belongs to the run. The runs that
-    /// it started, whose executions name it as their `parent_run_id`, are judged by gates of their own; the report names
-    /// them. In memory are a few hundred bytes of each execution of the run, the id of every other, and of those without a
-    /// run their parents and skills.
+    /// An execution belongs to the run if it has its `run_id`, or if it has none and its parent belongs to the run.
+    /// Runs that it started, whose executions name it as their `parent_run_id`, have gates of their own; the report
+    /// lists them.
+    ///
+    /// The gate keeps a few hundred bytes for each execution of the run. It also keeps the id of every other execution
+    /// and, for executions without a run, their parents and skills.
     ///
     /// # Errors
-    /// The first error of `records` that is not of [`ErrorKind::Malformed`]: what could not be read may be anything. Lines
-    /// that are no records are reasons.
+    /// Returns the first error of `records` that is not of [`ErrorKind::Malformed`]: without the whole ledger, no
+    /// verdict is possible. Lines that are not records are reasons to fail.
     pub fn judge(
         &self,
         begun: &[ExecutionMetrics],
@@ -114,8 +117,8 @@ impl Gate {
                 Err(error) => return Err(error),
             }
         }
-        run.take_spilled(&self.spilled);
-        run.take_begun(begun);
+        run.add_spilled(&self.spilled);
+        run.add_begun(begun);
         for fault in faults {
             run.wrong(Rule::BrokenIntegrity, fault.to_string());
         }
@@ -124,7 +127,7 @@ impl Gate {
         }
         let unnamed = skipped.count() - skipped.errors().len() as u64;
         if unnamed > 0 {
-            run.wrong(Rule::UnstructuredData, format!("{unnamed} more lines that are no records"));
+            run.wrong(Rule::UnstructuredData, format!("{unnamed} more lines that are not records"));
         }
         Ok(run.judge())
     }

@@ -1,4 +1,4 @@
-//! What a gate answers.
+//! The answer of a gate.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,18 +8,18 @@ use uuid::Uuid;
 
 use crate::metrics::{ExecutionMetrics, shortened};
 
-/// What a gate says of a run.
+/// The verdict of a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum GateVerdict {
-    /// Every rule is kept.
+    /// The run keeps every rule.
     Pass,
-    /// At least one is broken.
+    /// The run breaks at least one rule.
     Fail,
 }
 
 impl fmt::Display for GateVerdict {
-    /// `PASS` or `FAIL`.
+    /// Writes `PASS` or `FAIL`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Pass => "PASS",
@@ -28,15 +28,15 @@ impl fmt::Display for GateVerdict {
     }
 }
 
-/// What a run is held to.
+/// A rule that a run must keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Rule {
-    /// Every execution has a record in the ledger: none was begun and never ended, none waits in the spill or may have been
-    /// lost, none that is expected is absent, no attempt is left out, every parent that is named is there.
+    /// Every execution has a record in the ledger. None began and never ended, waits in the spill, or may have been
+    /// lost. No expected execution, attempt, or named parent is missing.
     MissingEntry,
-    /// Every record has its times, the end not before the start.
+    /// Every record has its times, and its end is not before its start.
     MissingTimestamp,
     /// Every cost is recorded.
     CostNotRecorded,
@@ -44,26 +44,26 @@ pub enum Rule {
     TierUndocumented,
     /// Every artifact is recorded with its version.
     ArtifactVersionNotRecorded,
-    /// Every attempt to generate something is counted, none with the number of another.
+    /// Every attempt to generate something has a number, which no other attempt has.
     RegenUntracked,
     /// Every outcome is recorded, and contradicts nothing.
     InconsistentOutcome,
-    /// Every other field that the policy asks for is there, and none was left out because it was impossible.
+    /// Every other required field is present, and no invalid field was left out.
     MissingField,
     /// A skill logs the same fields for every tier.
     InconsistentAcrossTiers,
-    /// Executions name what started them, and those that do are of its run or name it.
+    /// Executions name what started them. An execution whose parent belongs to a run also belongs to it, or names it.
     MissingParent,
     /// No execution has two records that differ.
     Overwritten,
     /// Every line of the ledger is a record.
     UnstructuredData,
-    /// The chain of the whole ledger verifies: it was appended to and nothing else.
+    /// The chain of the whole ledger verifies: lines were only appended.
     BrokenIntegrity,
 }
 
 impl fmt::Display for Rule {
-    /// What is wrong, such as `cost not recorded`.
+    /// Writes what is wrong, such as `cost not recorded`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::MissingEntry => "missing log entry",
@@ -83,22 +83,23 @@ impl fmt::Display for Rule {
     }
 }
 
-/// Why a run fails.
+/// A reason for which a run fails.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct GateReason {
     /// The rule that is broken.
     pub rule: Rule,
-    /// The skill concerned; `None`: it is about the run or the ledger as a whole.
+    /// The skill concerned; `None` if the reason is about the run or the ledger as a whole.
     pub skill: Option<String>,
-    /// What was found. Texts of records in it are quoted and escaped.
+    /// What was found. Texts from records are quoted and escaped.
     pub found: String,
-    /// All executions concerned, in the order of the ledger; empty where what is missing is an execution.
+    /// All executions concerned, in the order of the ledger. It is empty if the missing thing is an execution.
     pub executions: Vec<Uuid>,
 }
 
 impl fmt::Display for GateReason {
-    /// In one line, without the executions: `cost not recorded: "draw": cost: cost_usd and cost.estimated_usd are null`.
+    /// Writes one line without the executions, such as `cost not recorded: "draw": cost: cost_usd and
+    /// cost.estimated_usd are null`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.rule)?;
         if let Some(skill) = &self.skill {
@@ -108,27 +109,27 @@ impl fmt::Display for GateReason {
     }
 }
 
-/// What a gate found.
+/// The report of a gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct GateReport {
     /// The run.
     pub run_id: String,
-    /// Whether it passes.
+    /// Whether the run passes.
     pub verdict: GateVerdict,
-    /// How many executions of it have a record.
+    /// The number of its executions that have a record.
     pub executions: u64,
-    /// How many of its executions are in flight.
+    /// The number of its executions that are in flight.
     pub in_flight: u64,
-    /// How many of its executions have a record that the ledger does not have yet.
+    /// The number of its executions whose record is not yet in the ledger.
     pub spilled: u64,
-    /// The runs that it started, by name: each has a gate of its own.
+    /// The runs that it started, by name. Each has a gate of its own.
     pub child_runs: Vec<String>,
-    /// Every reason for which it fails, by rule in the order of [`Rule`]; empty if it passes.
+    /// Every reason for which it fails, in the order of [`Rule`]; empty if it passes.
     pub reasons: Vec<GateReason>,
 }
 
-/// The reasons found so far. Executions with the same one stand in it together.
+/// The reasons found so far. Executions with the same reason share one entry.
 #[derive(Default)]
 pub(super) struct Reasons {
     reasons: Vec<GateReason>,
@@ -136,7 +137,7 @@ pub(super) struct Reasons {
 }
 
 impl Reasons {
-    /// Adds what is wrong with a record.
+    /// Adds a reason about a record.
     pub(super) fn of(&mut self, record: &ExecutionMetrics, rule: Rule, found: String) {
         self.add(rule, Some(&record.skill_name), found, Some(record.execution_id));
     }

@@ -1,4 +1,4 @@
-//! The executions of a run, held against the rules and against each other.
+//! Compares the executions of a run with the rules and with each other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -12,25 +12,25 @@ use super::report::{GateReport, GateVerdict, Reasons, Rule};
 use crate::governance::{Expected, Field};
 use crate::metrics::{ExecutionMetrics, Status, Timestamp, shortened};
 
-/// A run, as far as its records were seen.
+/// A run, from the records seen so far.
 pub(super) struct Run<'g> {
     gate: &'g Gate,
     members: Vec<Member>,
-    /// The place of each in `members`.
+    /// The index of each execution in `members`.
     places: HashMap<Uuid, usize>,
     /// Executions of other runs, ended or in flight.
     elsewhere: HashSet<Uuid>,
-    /// Executions that name no run, and their parents.
+    /// Executions that name no run, with their parents and skills.
     strays: Vec<(Uuid, Uuid, String)>,
     /// Executions of the run that are in flight.
     in_flight: HashSet<Uuid>,
-    /// Executions of the run whose record the ledger does not have yet.
+    /// Executions of the run whose record is not yet in the ledger.
     spilled: HashSet<Uuid>,
-    /// When the first of all of these began.
+    /// When the first of all these executions began.
     started: Option<Timestamp>,
     child_runs: BTreeSet<String>,
     attempts: Attempts,
-    /// Of each expectation, how many were found.
+    /// How often each expectation was found.
     found: Vec<u64>,
     reasons: Reasons,
 }
@@ -62,7 +62,7 @@ impl<'g> Run<'g> {
         let required = self.gate.policy.required.of(record);
         let member = Member::of(record, required);
         if let Some(&place) = self.places.get(&id) {
-            // The same line twice, since a segment was begun anew, is one record.
+            // A segment that was started again can repeat a line, which then counts once.
             if self.members[place].content != member.content {
                 self.reasons.of(record, Rule::Overwritten, "it has several records, which differ".to_owned());
             }
@@ -74,7 +74,7 @@ impl<'g> Run<'g> {
         self.members.push(member);
     }
 
-    /// Whether the execution names the run. One that names none is kept in mind.
+    /// Returns true if the execution names the run. Remembers an execution that names none.
     fn has(&mut self, record: &ExecutionMetrics) -> bool {
         if let (None, Some(parent)) = (&record.run.run_id, record.run.parent_execution_id) {
             self.strays.push((record.execution_id, parent, record.skill_name.clone()));
@@ -93,19 +93,19 @@ impl<'g> Run<'g> {
         of_run
     }
 
-    /// Adds a reason that is about the ledger or the run as a whole.
+    /// Adds a reason about the ledger or the run as a whole.
     pub(super) fn wrong(&mut self, rule: Rule, found: String) {
         self.reasons.add(rule, None, found, None);
     }
 
-    /// Counts it where it is expected.
+    /// Counts the record for the expectations that it meets.
     fn count(&mut self, record: &ExecutionMetrics) {
         for (found, expected) in self.found.iter_mut().zip(self.gate.expected.iter()) {
             *found += u64::from(is_expected(expected, record));
         }
     }
 
-    /// What the record says by itself.
+    /// Checks the record by itself.
     fn check(&mut self, record: &ExecutionMetrics, required: &[Field]) {
         let reasons = &mut self.reasons;
         if record.status == Some(Status::Interrupted) {
@@ -120,7 +120,7 @@ impl<'g> Run<'g> {
         member::check_times(record, reasons);
         member::check_outcome(record, reasons);
         if record.tags.contains_key("refused") {
-            let found = "fields of it were impossible and left out, see its tag refused";
+            let found = "invalid fields were left out; see its tag refused";
             reasons.of(record, Rule::MissingField, found.to_owned());
         }
         if self.gate.policy.attempts_numbered {
@@ -128,19 +128,19 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Takes in what the ledger does not have yet.
-    pub(super) fn take_spilled(&mut self, spilled: &[ExecutionMetrics]) {
+    /// Adds the records that are not yet in the ledger.
+    pub(super) fn add_spilled(&mut self, spilled: &[ExecutionMetrics]) {
         for record in spilled {
             if self.is_outside(record) {
                 self.spilled.insert(record.execution_id);
-                let found = "its record waits in the spill, since the ledger could not take it";
+                let found = "its record waits in the spill because the ledger could not store it";
                 self.reasons.of(record, Rule::MissingEntry, found.to_owned());
             }
         }
     }
 
-    /// Takes in what is in flight and has no record, neither in the ledger nor in the spill.
-    pub(super) fn take_begun(&mut self, begun: &[ExecutionMetrics]) {
+    /// Adds the executions in flight that have no record, neither in the ledger nor in the spill.
+    pub(super) fn add_begun(&mut self, begun: &[ExecutionMetrics]) {
         for record in begun {
             if self.is_outside(record) {
                 self.in_flight.insert(record.execution_id);
@@ -150,7 +150,7 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Whether it is of the run and was not met before. It is counted where it is expected.
+    /// Returns true if the execution belongs to the run and was not seen before. Counts it for the expectations.
     fn is_outside(&mut self, record: &ExecutionMetrics) -> bool {
         let id = record.execution_id;
         if self.places.contains_key(&id) || self.spilled.contains(&id) || self.elsewhere.contains(&id) {
@@ -188,14 +188,14 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// What was lost since the run began may have been of it.
+    /// Records that were lost since the run began may belong to it.
     fn judge_losses(&mut self) {
         for &(at, records) in &self.gate.lost {
             if self.started.is_none_or(|started| at >= started) {
                 let records = if records == 1 { "1 record was".to_owned() } else { format!("{records} records were") };
                 self.wrong(
                     Rule::MissingEntry,
-                    format!("{records} lost, of this run or another, as the ledger said at {at}"),
+                    format!("{records} lost, of this run or another, as the ledger reported at {at}"),
                 );
             }
         }
@@ -210,12 +210,12 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Whether it is an execution of the run, with a record or without.
+    /// Returns true if it is an execution of the run, with or without a record.
     fn is_member(&self, id: &Uuid) -> bool {
         self.places.contains_key(id) || self.in_flight.contains(id) || self.spilled.contains(id)
     }
 
-    /// Each parent must have a record, and one of another run must be told by its run.
+    /// Checks that each parent has a record, and that the execution names the parent's run if it is another one.
     fn judge_parents(&mut self) {
         for member in &self.members {
             if self.elsewhere.contains(&member.id) {
@@ -230,7 +230,7 @@ impl<'g> Run<'g> {
             } else if !self.elsewhere.contains(&parent) {
                 (Rule::MissingEntry, format!("its parent {parent} has no record"))
             } else if !member.has_parent_run {
-                let found = format!("its parent {parent} is of another run, and parent_run_id is null");
+                let found = format!("its parent {parent} belongs to another run, and parent_run_id is null");
                 (Rule::MissingParent, found)
             } else {
                 continue;
@@ -239,7 +239,7 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// An execution without a run whose parent is of this one: directly, or by other such ones.
+    /// Finds executions without a run whose parent belongs to this run, directly or through other such executions.
     fn judge_strays(&mut self) {
         let mut family: HashSet<Uuid> = self.places.keys().copied().collect();
         family.extend(self.in_flight.iter().chain(&self.spilled));
@@ -252,7 +252,7 @@ impl<'g> Run<'g> {
             }
             for (id, _, skill) in found {
                 if family.insert(id) {
-                    let found = "its parent is of this run, and run_id is null".to_owned();
+                    let found = "its parent belongs to this run, and run_id is null".to_owned();
                     self.reasons.add(Rule::MissingParent, Some(&skill), found, Some(id));
                 }
             }
@@ -260,7 +260,7 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Fields that a skill logs for one tier and never for another.
+    /// Finds fields that a skill logs for one tier and never for another.
     fn judge_tiers(&mut self) {
         let mut skills: BTreeMap<(&str, &str), BTreeMap<&str, Vec<&Member>>> = BTreeMap::new();
         for member in self.members.iter().filter(|member| member.succeeded) {
@@ -269,7 +269,7 @@ impl<'g> Run<'g> {
             }
         }
         for ((skill, _), tiers) in &skills {
-            // A cost is a cost, whether it is estimated or known.
+            // The two cost fields may differ between tiers: an estimate is as good as a cost here.
             let alike = |field: &Field| !matches!(field, Field::EstimatedCost | Field::ActualCost);
             for field in Field::ALL.into_iter().filter(alike) {
                 let holds = |member: &&Member| member.fields.contains(&field);
@@ -277,7 +277,7 @@ impl<'g> Run<'g> {
                 let never = tiers.iter().filter(|(_, members)| !members.iter().any(holds));
                 let Some((with, _)) = always else { continue };
                 for (without, members) in never {
-                    // What is required is missed record by record.
+                    // A required field is already reported for each record that lacks it.
                     for member in members.iter().filter(|member| !member.required.contains(&field)) {
                         let [with, without] = [with, without].map(|tier| shortened(tier));
                         let name = field.name();

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::num::NonZero;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::{self, Builder};
 
 use super::blocks::{Block, Blocks};
 use crate::error::{Error, ErrorKind, Result};
+use crate::mutex::lock;
 
 const THREADS_MAX: usize = 16;
 
@@ -178,11 +179,6 @@ impl<F: Fn()> Drop for OnPanic<F> {
             self.0();
         }
     }
-}
-
-/// Locks a mutex even after a panic. No value that a mutex guards here is used after a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn abandoned() -> Error {

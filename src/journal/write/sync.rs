@@ -3,10 +3,11 @@
 use std::io;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::mark::Mark;
 use crate::disk::StorageFile;
+use crate::mutex::lock;
 
 /// A file, and whether a sync of it has failed. Clones and other handles of the file share both.
 ///
@@ -38,7 +39,7 @@ impl SyncFile {
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
-        let _turn = self.past.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = lock(&self.past.turn);
         if self.has_failed() {
             return Err(io::Error::other("an earlier sync of this file failed"));
         }

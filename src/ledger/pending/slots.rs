@@ -22,9 +22,9 @@ use crate::journal::format::Layout;
 use crate::journal::format::line::{self, Link};
 use crate::journal::{Cursor, PAYLOAD_BYTES_MAX};
 use crate::ledger::clock;
-use crate::ledger::mutex::lock;
 use crate::ledger::places::Places;
 use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
+use crate::mutex::lock;
 
 const SLOT_BYTES: usize = 1024;
 /// How the names of these files end.

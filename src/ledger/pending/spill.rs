@@ -13,8 +13,8 @@ use crate::disk::{Access, Storage, open_or_make, unless_missing};
 use crate::error::{Error, Result};
 use crate::journal::Cursor;
 use crate::journal::format::Layout;
-use crate::ledger::mutex::{lock, try_lock};
 use crate::ledger::places::Places;
+use crate::mutex::{lock, try_lock};
 
 /// The spill of this process.
 #[derive(Debug)]

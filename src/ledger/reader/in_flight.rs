@@ -58,7 +58,7 @@ pub struct SpilledRecords {
 
 impl SpilledRecords {
     /// What [`damaged`](Self::damaged) means, in words.
-    pub const DAMAGED: &str = "the spill holds what is no record: the rest of a write, or a damaged record";
+    pub const DAMAGED: &str = "the spill contains data that is not a record: the rest of a write, or a damaged record";
 }
 
 impl LedgerReader {

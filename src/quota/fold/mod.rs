@@ -1,44 +1,24 @@
-//! What the lines of a quota journal add up to, pure.
+//! Folds the lines of a quota's journal into sums. This module is pure.
 //!
-//! Everything here, what is forgotten too, depends on the lines and their order alone, never on who reads them or when.
-//! So all processes agree on which reservations were granted, and on which line was the first to reach a threshold,
-//! without a lock of their own: the journal's order decides.
+//! Everything here, including what is forgotten, depends only on the lines and their order, not on the reader or the
+//! time of reading. So all processes agree on which reservations were granted, and on which line was the first to reach
+//! a threshold. The order of the journal decides, and no other lock is needed.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
-use std::num::NonZeroU64;
 
 use super::event::{Certainty, Event, Line, Watch};
+use super::sums::Sums;
 use super::window::Window;
 use super::windows::RecentWindows;
 use super::{Limit, Period};
 use crate::metrics::Timestamp;
 
-/// Accounts by unit and API.
+/// The accounts by unit and API.
 #[derive(Debug, Default)]
 pub(super) struct Fold(HashMap<String, HashMap<String, Account>>);
-
-/// What is consumed and held in one window at one moment, in the unit's steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Sums {
-    pub(super) consumed: u64,
-    pub(super) held: u64,
-    /// Calls whose amount nobody knows, held or consumed.
-    pub(super) unknown: u64,
-    /// Calls whose amount is assumed, held or consumed.
-    pub(super) assumed: u64,
-}
-
-impl Sums {
-    /// Whether `amount` more stays within `most`. What is unknown is not zero: something must be left for it.
-    pub(super) fn leave_room(&self, amount: u64, certainty: Certainty, most: NonZeroU64) -> bool {
-        let least = if certainty == Certainty::Unknown { amount.max(1) } else { amount };
-        let taken = self.consumed.checked_add(self.held).and_then(|taken| taken.checked_add(least));
-        taken.is_some_and(|taken| taken <= most.get())
-    }
-}
 
 impl Fold {
     /// Adds the next line, whose sequence number is `seq`.
@@ -47,18 +27,18 @@ impl Fold {
         apis.entry(line.api.to_string()).or_default().apply(seq, line.at, &line.event);
     }
 
-    /// The sums of `limit` in its window at `at`.
+    /// Returns the sums of `limit` in its window at `at`.
     pub(super) fn sums(&self, limit: &Limit, at: Timestamp) -> Sums {
         let window = Window::containing(at, limit.period);
         self.account(limit).map_or_else(Sums::default, |account| account.sums(limit.period, window, at))
     }
 
-    /// Whether the reservation against `limit` that line `hold` asks for was granted and is still open.
+    /// Returns true if the reservation against `limit` that line `hold` asks for was granted and is still open.
     pub(super) fn is_open(&self, limit: &Limit, hold: u64) -> bool {
         self.account(limit).is_some_and(|account| account.holds.contains_key(&hold))
     }
 
-    /// The thresholds, in percent, that line `seq`, which counts at `at`, was the first to reach in its window.
+    /// Returns the thresholds, in percent, that line `seq`, which counts at `at`, was the first to reach in its window.
     pub(super) fn reached_by(&self, limit: &Limit, seq: u64, at: Timestamp) -> Vec<u16> {
         let windows = self.account(limit).and_then(|account| account.used.get(&limit.period));
         let used = windows.and_then(|windows| windows.get(Window::containing(at, limit.period)));
@@ -70,14 +50,14 @@ impl Fold {
     }
 }
 
-/// What was used and what is reserved of one unit of one API.
+/// The amounts that were used and are reserved of one unit of one API.
 ///
-/// Sums saturate: `u64::MAX` is above every limit there is, or equal to it, so every decision stays right.
+/// Sums saturate at `u64::MAX`, which no limit exceeds, so every decision stays right.
 #[derive(Debug, Default)]
 struct Account {
-    /// In windows of every period, since what was used is a fact while limits and their periods change.
+    /// What was used, in windows of every period: usage is a fact, while limits and their periods change.
     used: BTreeMap<Period, RecentWindows>,
-    /// Granted, and neither settled nor released; by the number of the line that asked.
+    /// The holds that were granted, and neither settled nor released, by the number of the line that asked.
     holds: HashMap<u64, Held>,
 }
 
@@ -89,7 +69,7 @@ struct Held {
     expires_at: Timestamp,
 }
 
-/// How long an expired hold is remembered, for lines of clocks that are behind.
+/// How long an expired hold is remembered, for lines from clocks that are behind.
 const CLOCK_SKEW_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
 impl Account {
@@ -123,7 +103,7 @@ impl Account {
         }
     }
 
-    /// What was used in `window`, and what was reserved in it and has not expired by `at`.
+    /// Returns what was used in `window`, and what is reserved in it and not expired at `at`.
     fn sums(&self, period: Period, window: Window, at: Timestamp) -> Sums {
         let used = self.used.get(&period).and_then(|windows| windows.get(window));
         let mut sums = used.map_or_else(Sums::default, |used| Sums {

@@ -1,6 +1,6 @@
-//! The fold answers as the lines say, in their order.
+//! The fold answers as the lines and their order say.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU64};
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use super::*;
 use crate::quota::Limits;
 use crate::quota::windows::WINDOWS_MAX;
 
-/// A journal in memory: lines are added in order and the fold answers.
+/// A journal in memory, whose lines are added in order.
 struct Lines {
     fold: Fold,
     seq: u64,
@@ -44,7 +44,7 @@ impl Lines {
         self.add(time(at), consume(amount));
     }
 
-    /// Asks for a reservation of ten minutes; the line's number if it was granted.
+    /// Asks for a reservation of ten minutes, and returns the line's number if it was granted.
     fn hold(&mut self, at: Timestamp, amount: u64) -> Option<u64> {
         self.hold_of(at, amount, Certainty::Known)
     }
@@ -79,7 +79,7 @@ impl Lines {
         (unknown, assumed)
     }
 
-    /// Consumes with a watch for these percentages, and tells which of them the line reached first.
+    /// Consumes an amount with a watch for these percentages, and returns those that the line reached first.
     fn watch(&mut self, at: Timestamp, amount: u64, percent: &[u16]) -> Vec<u16> {
         let percent = percent.iter().map(|&percent| NonZeroU16::new(percent).unwrap()).collect();
         let watch = Watch { limit: self.limit.most, period: self.limit.period, percent };
@@ -93,7 +93,7 @@ fn the_order_of_the_lines_decides_and_not_their_times() {
     let mut lines = Lines::of_limit(10, "day");
     let (noon, later) = (time("2026-02-14T12:00:00Z"), time("2026-02-14T12:00:01Z"));
     assert_eq!(lines.hold(later, 7), Some(1));
-    assert_eq!(lines.hold(noon, 4), None, "asked earlier by its clock, but written later");
+    assert_eq!(lines.hold(noon, 4), None, "its clock is earlier, but it was written later");
     assert_eq!(lines.hold(noon, 3), Some(3));
     assert_eq!(lines.sums(later), (0, 10, 0));
 }
@@ -110,7 +110,7 @@ fn a_denied_hold_takes_nothing() {
 }
 
 #[test]
-fn settling_and_releasing_give_back_what_was_not_used() {
+fn settling_and_releasing_free_the_unused_amount() {
     let mut lines = Lines::of_limit(10, "day");
     let at = time("2026-02-14T12:00:00Z");
     assert_eq!((lines.hold(at, 6), lines.hold(at, 4)), (Some(1), Some(2)));
@@ -146,7 +146,7 @@ fn a_settlement_counts_when_it_was_reserved() {
 }
 
 #[test]
-fn the_limit_of_the_line_counts_and_not_the_readers() {
+fn the_limit_in_the_line_counts_and_not_that_of_the_reader() {
     let mut lines = Lines::of_limit(10, "day");
     let at = time("2026-02-14T12:00:00Z");
     assert_eq!(lines.hold(at, 8), Some(1));
@@ -158,7 +158,7 @@ fn the_limit_of_the_line_counts_and_not_the_readers() {
 }
 
 #[test]
-fn units_and_apis_are_counted_apart_and_periods_are_not() {
+fn units_and_apis_are_counted_separately_and_periods_are_not() {
     let mut lines = Lines::of_limit(10, "day");
     lines.consume("2026-02-14T12:00:00Z", 4);
     lines.add_to("b", "calls", time("2026-02-14T12:00:00Z"), consume(1));
@@ -189,7 +189,7 @@ fn a_clock_far_ahead_does_not_push_out_the_present() {
 }
 
 #[test]
-fn what_is_long_past_is_forgotten() {
+fn old_windows_and_holds_are_forgotten() {
     let mut lines = Lines::of_limit(10, "minute");
     let start = time("2026-02-14T12:00:00Z");
     for minute in 0..3_000_u64 {
@@ -223,26 +223,26 @@ fn a_threshold_is_reached_by_one_line_of_a_window() {
     assert_eq!(lines.watch(today, 1, &[50, 80, 95]), [0; 0]);
     assert_eq!(lines.watch(today, 30, &[50, 80, 95, 360]), [80, 95, 360]);
     assert_eq!(lines.watch(tomorrow, 9, &[50, 80, 95]), [50, 80]);
-    assert_eq!(lines.fold.reached_by(&lines.limit, first, today), [50], "whoever asks later hears the same");
+    assert_eq!(lines.fold.reached_by(&lines.limit, first, today), [50], "a later query returns the same");
 }
 
 #[test]
-fn of_a_limit_that_changes_a_threshold_is_reached_once() {
+fn a_threshold_is_reached_once_even_if_the_limit_changes() {
     let mut lines = Lines::of_limit(10, "day");
     let at = time("2026-02-14T12:00:00Z");
     lines.consume("2026-02-14T12:00:00Z", 5);
-    assert_eq!(lines.watch(at, 0, &[50]), [50], "what was used before anybody watched");
+    assert_eq!(lines.watch(at, 0, &[50]), [50], "usage from before the watch counts");
     lines.limit.most = NonZeroU64::new(100).unwrap();
     assert_eq!(lines.watch(at, 50, &[50, 55]), [55]);
     lines.limit.most = NonZeroU64::new(10).unwrap();
     assert_eq!(lines.watch(at, 0, &[50, 55, 90]), [90]);
-    // A watch by the hour is one of another window.
+    // A watch by the hour belongs to another window.
     lines.limit.period = Period::Hour;
     assert_eq!(lines.watch(at, 0, &[50]), [50]);
 }
 
 #[test]
-fn what_is_unknown_takes_no_amount_but_needs_that_something_is_left() {
+fn an_unknown_amount_takes_nothing_but_needs_something_left() {
     let mut lines = Lines::of_limit(10, "day");
     let at = time("2026-02-14T12:00:00Z");
     assert_eq!(lines.hold_of(at, 0, Certainty::Unknown), Some(1));
@@ -253,7 +253,7 @@ fn what_is_unknown_takes_no_amount_but_needs_that_something_is_left() {
     assert_eq!(lines.hold_of(at, 10, Certainty::Assumed), Some(3));
     assert_eq!((lines.sums(at), lines.counts(at)), ((0, 10, 0), (1, 1)));
     assert_eq!(lines.hold_of(at, 0, Certainty::Unknown), None);
-    assert_eq!(lines.hold(at, 0), Some(5), "what is known to be nothing needs nothing");
+    assert_eq!(lines.hold(at, 0), Some(5), "a known amount of 0 needs nothing");
     lines.settle_as(3, at, at, 10, Certainty::Assumed);
     assert_eq!((lines.sums(at), lines.counts(at)), ((10, 0, 0), (1, 1)));
 }
@@ -273,11 +273,11 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
         (any::<prop::sample::Index>(), 0_u64..=100).prop_map(|(which, part)| Step::Settle { which, part }),
         any::<prop::sample::Index>().prop_map(|which| Step::Release { which }),
     ];
-    // Milliseconds after noon, in any order: two hours, so that windows change and holds expire.
+    // Milliseconds after noon, in any order. Two hours let windows change and holds expire.
     prop::collection::vec((0_u64..7_200_000, step), 0..120)
 }
 
-/// What the fold must answer, found by going through the whole history each time.
+/// The model goes through the whole history each time.
 #[derive(Default)]
 struct Model {
     consumed: Vec<(Timestamp, u64)>,
@@ -334,7 +334,7 @@ proptest! {
         let mut lines = Lines::of_limit(100, "hour");
         let mut open = Vec::new();
         let noon = time("2026-02-14T12:00:00Z");
-        // Time goes on from line to line, and every hold is settled before it expires.
+        // Time advances from line to line, and every hold is settled before it expires.
         for (number, (after_ms, step)) in steps.into_iter().enumerate() {
             let at = noon.plus_ms(number as u64 * 300_000 + after_ms % 300_000);
             open.retain(|&(hold, held_at, amount): &(u64, Timestamp, u64)| {

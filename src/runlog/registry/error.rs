@@ -1,4 +1,4 @@
-//! A registered error.
+//! A registered error: number, severity, status.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,17 +21,17 @@ impl fmt::Display for ErrorId {
 impl FromStr for ErrorId {
     type Err = Error;
 
-    /// Reads `ERR-001`, also with other zeros or in lower case.
+    /// Reads `ERR-001`, in any case and with any number of leading zeros.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] when it is no such number.
+    /// [`ErrorKind::Malformed`] if it is not such a number, or is 0.
     fn from_str(text: &str) -> Result<Self> {
         let digits = text.get(..4).filter(|begin| begin.eq_ignore_ascii_case("ERR-")).map(|_| &text[4..]);
         let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
         let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| *number > 0);
         number.map(Self).ok_or_else(|| {
             Error::new(ErrorKind::Malformed, "read the number of an error")
-                .detail(format!("expected one such as ERR-001, found {}", shortened(text)))
+                .detail(format!("found {}; expected a number such as ERR-001", shortened(text)))
         })
     }
 }
@@ -42,17 +42,17 @@ impl Serialize for ErrorId {
     }
 }
 
-/// How bad an error is.
+/// The severity of an error.
 ///
-/// The rule, by what a record knows, where no person [says otherwise](super::ErrorRegistry::set_severity); of several times, the
-/// worst counts:
+/// Unless a person [sets it](super::ErrorRegistry::set_severity), it follows from the records by this rule. Of several
+/// occurrences, the highest severity counts.
 ///
 /// | the error | severity |
 /// |---|---|
-/// | ended an execution by a panic or with its process | critical |
+/// | ended an execution by a panic or together with its process | critical |
 /// | ended an execution otherwise | high |
-/// | ended none, and how it was mended is not told | medium |
-/// | ended none, and was mended | low |
+/// | did not end an execution, and has no resolution in the record | medium |
+/// | did not end an execution, and has a resolution in the record | low |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
@@ -68,10 +68,10 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// Each of them.
+    /// All severities, the lowest first.
     pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
 
-    /// Its text: `LOW`, `MEDIUM`, `HIGH`, `CRITICAL`.
+    /// Returns its text: `LOW`, `MEDIUM`, `HIGH` or `CRITICAL`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Low => "LOW",
@@ -86,12 +86,12 @@ impl FromStr for Severity {
     type Err = Error;
 
     /// # Errors
-    /// [`ErrorKind::Malformed`] when it is none of their [texts](Self::as_str).
+    /// [`ErrorKind::Malformed`] if it is not one of the [texts](Self::as_str).
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|severity| severity.as_str() == text).ok_or_else(|| {
             let all = Self::ALL.map(Self::as_str).join(", ");
             Error::new(ErrorKind::Malformed, "read a severity")
-                .detail(format!("expected one of {all}, found {}", shortened(text)))
+                .detail(format!("found {}; expected one of {all}", shortened(text)))
         })
     }
 }
@@ -102,21 +102,21 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Whether an error is mended.
+/// Whether an error is resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
 pub enum ErrorStatus {
-    /// It is not.
+    /// It was never resolved.
     Open,
-    /// Somebody said how it was.
+    /// A person marked it as resolved.
     Resolved,
-    /// Somebody said so, and it was met again later, or somebody else said that it is not.
+    /// It was resolved, and then it occurred again or a person opened it again.
     Reopened,
 }
 
 impl ErrorStatus {
-    /// Its text: `OPEN`, `RESOLVED`, `REOPENED`.
+    /// Returns its text: `OPEN`, `RESOLVED` or `REOPENED`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "OPEN",
@@ -125,7 +125,7 @@ impl ErrorStatus {
         }
     }
 
-    /// Whether it is not mended: open, or open again.
+    /// Returns true if it is open or reopened.
     pub fn is_open(self) -> bool {
         self != Self::Resolved
     }
@@ -137,40 +137,40 @@ impl fmt::Display for ErrorStatus {
     }
 }
 
-/// An error that runs met, and what became of it. Times are UTC.
+/// An error that runs met, with its occurrences and its resolution. Times are UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RegisteredError {
     /// Its number.
     pub id: ErrorId,
-    /// What its messages have in common.
+    /// The [signature](crate::runlog::signature()) that its messages share.
     pub signature: String,
     /// The message that was registered first, cut to 500 characters.
     pub message: String,
-    /// What was being done then, cut likewise; `None`: nobody told.
+    /// What was being done then, cut to 500 characters; `None` if it is unknown.
     pub context: Option<String>,
-    /// How bad it is: by the word of a person, or else by the rule.
+    /// Its severity: the one that a person set, or else the one by the rule.
     pub severity: Severity,
-    /// How bad it is by the rule.
+    /// Its severity by the rule.
     pub severity_by_rule: Severity,
-    /// Whether a person said how bad it is.
+    /// True if a person set the severity.
     pub severity_is_set: bool,
-    /// Whether it is mended.
+    /// Whether it is resolved.
     pub status: ErrorStatus,
-    /// How often it was met.
+    /// The number of occurrences.
     pub count: u64,
-    /// When it was met first.
+    /// The time of the first occurrence.
     pub first_seen: Timestamp,
-    /// When it was met last.
+    /// The time of the last occurrence.
     pub last_seen: Timestamp,
-    /// When somebody said last that it is mended; `None`: nobody did.
+    /// When it was last marked as resolved; `None` if it never was.
     pub resolved_at: Option<Timestamp>,
-    /// How it was mended, by what was said last; kept when it is open again.
+    /// The last resolution, which is kept when the error is open again; `None` if it was never resolved.
     pub resolution: Option<String>,
-    /// The skills that met it, in the order of their registration, their names cut likewise.
+    /// The skills that met it, in the order of their registration. Each name is cut to 500 characters.
     pub skills: Vec<String>,
-    /// The runs that met it, likewise.
+    /// The runs that met it, in the order of their registration.
     pub runs: Vec<String>,
-    /// The names of these runs' logs, in the registry's directory.
+    /// The file names of the logs of these runs, in the directory of the registry.
     pub run_logs: Vec<String>,
 }

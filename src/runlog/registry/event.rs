@@ -1,4 +1,4 @@
-//! What a line of the registry's journal says.
+//! The lines of the registry's journal.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::Severity;
 use crate::metrics::Timestamp;
 
-/// One line: what happened to the registered errors, and when.
+/// One line: an event, and when it was written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line {
     pub(super) at: Timestamp,
@@ -20,32 +20,32 @@ pub(super) enum Event {
     Met(Met),
     /// The log of a run was written.
     Logged { run: String, log: String },
-    /// How an error was mended.
+    /// An error was resolved.
     Resolved { number: u64, resolution: String },
-    /// An error is not mended.
+    /// A resolved error was opened again.
     Reopened { number: u64 },
-    /// How bad an error is, by the word of a person.
+    /// A person set the severity of an error.
     Rated { number: u64, severity: Severity },
 }
 
-/// The times that a run met one error.
+/// The occurrences of one error in one run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Met {
-    /// The error's number, as far as the writer could see. If another error took it first, the next free one counts: the
-    /// order of the lines decides, which every reader finds alike.
+    /// The number of the error as the writer saw it. If an earlier line gave it to another error, readers use the next
+    /// free number. All readers agree, since the order of the lines decides.
     pub(super) number: u64,
     pub(super) signature: String,
-    /// The error's message as it was met first.
+    /// The message of the first occurrence.
     pub(super) message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) context: Option<String>,
     pub(super) run: String,
-    /// By the rule, of the worst of these times.
+    /// The highest severity of the occurrences, by the rule.
     pub(super) severity: Severity,
     pub(super) executions: Vec<In>,
 }
 
-/// The times that one execution met an error.
+/// The occurrences of an error in one execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct In {
     pub(super) execution_id: Uuid,

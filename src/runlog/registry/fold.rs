@@ -1,4 +1,4 @@
-//! What the lines of the registry's journal add up to, pure.
+//! The state of the registry, which is a pure function of the lines of its journal.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ use super::{ErrorId, ErrorStatus, RegisteredError};
 pub(super) struct Fold {
     errors: BTreeMap<u64, RegisteredError>,
     numbers: HashMap<String, u64>,
-    /// How often each execution met an error.
+    /// The number of occurrences in each execution, by the number of the error and the id of the execution.
     counts: HashMap<(u64, Uuid), u64>,
     /// The names of each run's logs.
     logs: HashMap<String, Vec<String>>,
@@ -24,7 +24,8 @@ impl Fold {
             Event::Met(met) => self.meet(met),
             Event::Logged { run, log } => self.link(run, log),
             Event::Resolved { number, resolution } => self.change(number, |error| {
-                (error.status, error.resolved_at) = (ErrorStatus::Resolved, Some(at));
+                error.status = ErrorStatus::Resolved;
+                error.resolved_at = Some(at);
                 error.resolution = Some(resolution);
             }),
             Event::Reopened { number } => self.change(number, |error| {
@@ -32,13 +33,14 @@ impl Fold {
                     error.status = ErrorStatus::Reopened;
                 }
             }),
-            Event::Rated { number, severity } => {
-                self.change(number, |error| (error.severity, error.severity_is_set) = (severity, true));
-            }
+            Event::Rated { number, severity } => self.change(number, |error| {
+                error.severity = severity;
+                error.severity_is_set = true;
+            }),
         }
     }
 
-    /// A line may tell of an error whose first line is damaged.
+    /// Does nothing if the error is unknown, which happens if its first line is damaged.
     fn change(&mut self, number: u64, change: impl FnOnce(&mut RegisteredError)) {
         if let Some(error) = self.errors.get_mut(&number) {
             change(error);
@@ -80,7 +82,7 @@ impl Fold {
             if !error.skills.contains(&one.skill) {
                 error.skills.push(one.skill.clone());
             }
-            // What was met before it was mended, and is registered after, does not say that it is back.
+            // An occurrence before the resolution does not reopen the error, even if it is registered later.
             if error.status == ErrorStatus::Resolved && error.resolved_at.is_some_and(|resolved| one.last > resolved) {
                 error.status = ErrorStatus::Reopened;
             }
@@ -104,12 +106,13 @@ impl Fold {
         self.logs.entry(run).or_default().push(log);
     }
 
-    /// The number of an error: the one that it has, or the one that its line says unless another has that.
-    fn number(&mut self, signature: &str, said: u64) -> u64 {
+    /// Returns the number of an error. A new error gets the number `proposed`, or the next one if that is taken.
+    fn number(&mut self, signature: &str, proposed: u64) -> u64 {
         if let Some(number) = self.numbers.get(signature) {
             return *number;
         }
-        let number = if said == 0 || self.errors.contains_key(&said) { self.next() } else { said };
+        let is_taken = proposed == 0 || self.errors.contains_key(&proposed);
+        let number = if is_taken { self.next() } else { proposed };
         self.numbers.insert(signature.to_owned(), number);
         number
     }
@@ -118,7 +121,7 @@ impl Fold {
         self.counts.get(&(number, one.execution_id)).is_none_or(|counted| one.count > *counted)
     }
 
-    /// Whether all that `met` tells was told before.
+    /// Returns true if `met` adds nothing.
     pub(super) fn knows(&self, met: &Met) -> bool {
         let number = self.numbers.get(&met.signature);
         let Some(error) = number.and_then(|number| self.errors.get(number)) else { return false };
@@ -133,7 +136,7 @@ impl Fold {
         self.numbers.get(signature).copied().map(ErrorId)
     }
 
-    /// The number of the next error.
+    /// Returns the number of the next error.
     pub(super) fn next(&self) -> u64 {
         self.errors.last_key_value().map_or(1, |(last, _)| last.saturating_add(1))
     }

@@ -1,4 +1,4 @@
-//! The registry as Markdown.
+//! The registry as Markdown: `error-registry.md`.
 
 use std::fmt::{self, Write};
 
@@ -9,13 +9,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::runlog::minute;
 use crate::runlog::text::{UNKNOWN, code, escape, or_unknown};
 
-/// By its beginning a file is known to be made here.
+/// The beginning of the file. A file that begins differently was not written here.
 const HEAD: &str = "# Error Registry\n\n*Made from `error-registry.jsonl`; what is written here by hand is lost.*\n";
 const NAME: &str = "error-registry.md";
 
 impl RegisteredError {
-    /// Its entry in `error-registry.md`. Texts of records are escaped, as in a [run log](crate::runlog::RunLog); times are
-    /// UTC, to the minute.
+    /// Returns its entry in `error-registry.md`. Texts of records are escaped, as in a [run
+    /// log](crate::runlog::RunLog). Times are UTC, to the minute.
     pub fn to_markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -28,9 +28,10 @@ impl RegisteredError {
         writeln!(out, "| Field | Value |\n|-------|-------|")?;
         let mut row = |name: &str, value: &str| writeln!(out, "| **{name}** | {value} |");
         row("Status", self.status.as_str())?;
-        match self.severity_is_set {
-            true => row("Severity", &format!("{} (by the rule {})", self.severity, self.severity_by_rule))?,
-            false => row("Severity", self.severity.as_str())?,
+        if self.severity_is_set {
+            row("Severity", &format!("{} (by the rule {})", self.severity, self.severity_by_rule))?;
+        } else {
+            row("Severity", self.severity.as_str())?;
         }
         row("Count", &self.count.to_string())?;
         row("First Seen", &minute::text(self.first_seen))?;
@@ -52,15 +53,18 @@ impl RegisteredError {
 }
 
 impl ErrorRegistry {
-    /// Makes `error-registry.md` anew from the journal.
+    /// Writes `error-registry.md` from the journal.
     ///
     /// # Errors
-    /// As [`errors`](Self::errors); [`ErrorKind::Unsuitable`], with nothing written, when something else stands under that
-    /// name; [`ErrorKind::Timeout`] when another process keeps the lock; [`ErrorKind::Io`] when the disk refuses.
+    /// - [`ErrorKind::Unsuitable`] if the existing file was not written by the registry. Nothing is written then.
+    /// - [`ErrorKind::Io`] if the journal cannot be read, or the file cannot be read or written.
+    /// - [`ErrorKind::Malformed`] with the line of the journal if it was written by a newer version and cannot be
+    ///   understood.
+    /// - [`ErrorKind::Timeout`] if another process holds the lock past the deadline.
     pub fn render(&self) -> Result<()> {
         let storage = &self.options.storage;
         let lock = self.journal.layout().machinery().join("render");
-        // So that none replaces what another has made of more lines.
+        // Without the lock, a slower process could replace a newer file by an older one.
         let _locked = LockFile::open(storage.clone(), lock)?.acquire(self.options.lock_deadline)?;
         self.check_rendered()?;
         let path = self.directory.join(NAME);
@@ -68,17 +72,17 @@ impl ErrorRegistry {
             .map_err(|source| Error::io("write the error registry", &path, source))
     }
 
-    /// Refuses to replace what was not made here.
+    /// Fails if the existing file was not written by the registry.
     pub(in crate::runlog) fn check_rendered(&self) -> Result<()> {
         let path = self.directory.join(NAME);
         let storage = &*self.options.storage;
-        let look = || Ok(storage.stat(&path)?.is_none() || begins_with(storage, &path, HEAD.as_bytes())?);
-        match look().map_err(|source| Error::io("read the error registry", &path, source))? {
-            true => Ok(()),
-            false => Err(Error::new(ErrorKind::Unsuitable, "write the error registry").path(&path).detail(
-                "expected what was made from its journal, found something else, which is not overwritten: move it away",
-            )),
+        let is_ours = || Ok(storage.stat(&path)?.is_none() || begins_with(storage, &path, HEAD.as_bytes())?);
+        if is_ours().map_err(|source| Error::io("read the error registry", &path, source))? {
+            return Ok(());
         }
+        Err(Error::new(ErrorKind::Unsuitable, "write the error registry")
+            .path(&path)
+            .detail("found another file; expected one written from the journal. Move the file away"))
     }
 }
 

@@ -1,19 +1,20 @@
-//! What the text of a run log says that decides over it.
+//! Reads the facts that decide about a run log from its text.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Timestamp;
+use crate::runlog::minute;
 
-/// The header of a run log, and whether its errors are mended.
+/// The header of a run log, and whether its errors are resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogHeader {
     /// When the run began, UTC, to the minute.
     pub started: Timestamp,
-    /// Whether it succeeded, by its status: `Completed` or `Failed`; `None`: `In Progress`.
+    /// Whether it succeeded: true if its status is `Completed`, false if `Failed`, and `None` if `In Progress`.
     pub succeeded: Option<bool>,
-    /// What the run goes by in the ledger; `None`: the log does not say, as one written by hand.
+    /// The id of the run in the ledger; `None` if the log does not have it, such as one written by hand.
     pub run: Option<String>,
-    /// Whether a row of a table says that something is `PENDING`.
+    /// True if a row of a table contains `PENDING`.
     pub pending: bool,
 }
 
@@ -21,8 +22,8 @@ impl LogHeader {
     /// Reads the header of the run log `name` from its text.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`], with all reasons, when its name is no run log's (`YYYY-MM-DD_HH-MM_mode-N.md`), its header
-    /// does not say when the run began or how it ended, or the two tell different times.
+    /// [`ErrorKind::Malformed`] with all reasons. The name must be `YYYY-MM-DD_HH-MM_mode-N.md`. The header must have
+    /// the start and the status of the run, and the name and the header must have the same time.
     pub fn read(name: &str, text: &str) -> Result<Self> {
         let header: Vec<_> =
             text.lines().take_while(|line| !line.starts_with("---") && !line.starts_with("## ")).collect();
@@ -30,7 +31,7 @@ impl LogHeader {
             let mut values = header.iter().filter_map(|line| line.strip_prefix(&format!("**{name}:** ")));
             values.next().filter(|_| values.next().is_none()).map(str::trim)
         };
-        let started = field("Started").and_then(minute);
+        let started = field("Started").and_then(minute::parse);
         let status = field("Status").and_then(|status| match status {
             "Completed" => Some(Some(true)),
             "Failed" => Some(Some(false)),
@@ -39,9 +40,9 @@ impl LogHeader {
         });
         let mut error = Error::new(ErrorKind::Malformed, "read the header of a run log");
         match (started_by(name), started) {
-            (None, _) => error = error.detail("its name is no YYYY-MM-DD_HH-MM_mode-N.md"),
+            (None, _) => error = error.detail("its name is not YYYY-MM-DD_HH-MM_mode-N.md"),
             (Some(by_name), Some(by_header)) if by_name != by_header => {
-                error = error.detail("its name and its header tell different times");
+                error = error.detail("its name and its header have different times");
             }
             _ => {}
         }
@@ -58,25 +59,11 @@ impl LogHeader {
     }
 }
 
-/// `2026-01-03 14:30`
-fn minute(text: &str) -> Option<Timestamp> {
-    has_form(text, "0000-00-00 00:00").then(|| format!("{}:00Z", text.replace(' ', "T")).parse().ok())?
-}
-
-/// When the run began whose log has this name.
+/// Reads when the run began from the name of its log. The name may have been written by hand.
 fn started_by(name: &str) -> Option<Timestamp> {
     let (rest, number) = name.strip_suffix(".md")?.rsplit_once('-')?;
-    let (started, mode) = rest.split_at_checked("YYYY-MM-DD_HH-MM_".len())?;
-    let named = has_form(started, "0000-00-00_00-00_") && has_form(number, &"0".repeat(number.len()));
-    if !named || number.is_empty() || mode.is_empty() {
-        return None;
-    }
-    let (date, time) = started.strip_suffix('_')?.split_once('_')?;
-    minute(&format!("{date} {}", time.replace('-', ":")))
-}
-
-/// Whether the text is `form` with any digits for its zeros.
-fn has_form(text: &str, form: &str) -> bool {
-    let zero = |byte: u8| if byte.is_ascii_digit() { b'0' } else { byte };
-    text.bytes().map(zero).eq(form.bytes())
+    let (started, mode) = rest.split_at_checked("YYYY-MM-DD_HH-MM".len())?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_name = is_number && mode.strip_prefix('_').is_some_and(|mode| !mode.is_empty());
+    minute::parse_file(started).filter(|_| is_name)
 }

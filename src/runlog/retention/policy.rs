@@ -1,31 +1,32 @@
-//! How long things are kept.
+//! The policy: how long run logs and segments are kept.
 
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 
-/// What becomes of the logs of failed runs.
+/// What happens to the logs of failed runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailedRuns {
-    /// They are kept, whatever their age; in JSON `"keep"`.
+    /// They are kept forever; in JSON `"keep"`.
     #[default]
     Keep,
     /// They are archived once they are old enough; in JSON `"archive"`.
     Archive,
 }
 
-/// How long things are kept. The default keeps all for 30 days, and the logs of failed runs for ever.
+/// How long run logs and segments are kept. The default keeps all of them for 30 days, and the logs of failed runs
+/// forever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RetentionPolicy {
-    /// For how many days of 24 hours everything is kept: a run log from the start of its run on, a segment from its last
-    /// execution on.
+    /// The number of days of 24 hours for which everything is kept. They count from the start of the run for a run log,
+    /// and from the last execution for a segment.
     pub min_days: u32,
-    /// What becomes of the logs of failed runs after that.
+    /// What happens to the logs of failed runs after that.
     pub failed: FailedRuns,
 }
 
@@ -39,7 +40,7 @@ impl RetentionPolicy {
     /// The fewest days that a policy may have.
     pub const MIN_DAYS_MIN: u32 = 30;
 
-    /// Reads a policy; what it leaves out is the default's.
+    /// Reads a policy. Missing members have their default values.
     ///
     /// ```
     /// use runledger::runlog::retention::{FailedRuns, RetentionPolicy};
@@ -50,12 +51,13 @@ impl RetentionPolicy {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] when it is no such object, or has another member; as [`validate`](Self::validate).
+    /// [`ErrorKind::Malformed`] if it is not such an object, or has another member. [`ErrorKind::Invalid`] if it keeps
+    /// things for less than [`MIN_DAYS_MIN`](Self::MIN_DAYS_MIN).
     pub fn from_json(json: &str) -> Result<Self> {
         let malformed = Error::new(ErrorKind::Malformed, "read a retention policy")
             .detail("expected an object such as {\"min_days\": 30, \"failed\": \"keep\"}");
         if !json.trim_start().starts_with('{') {
-            // An array would be read as the values of the members.
+            // serde reads an array as the values of the members.
             return Err(malformed);
         }
         let policy: Self = json::from_str(json).map_err(|source| malformed.source(source))?;
@@ -63,18 +65,18 @@ impl RetentionPolicy {
         Ok(policy)
     }
 
-    /// Refuses a policy that keeps things for less than [`MIN_DAYS_MIN`](Self::MIN_DAYS_MIN).
+    /// Checks that the policy keeps things for at least [`MIN_DAYS_MIN`](Self::MIN_DAYS_MIN).
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`].
+    /// [`ErrorKind::Invalid`] if it does not.
     pub fn validate(&self) -> Result<()> {
         if self.min_days >= Self::MIN_DAYS_MIN {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Invalid, "read a retention policy").detail(format!(
-            "min_days: expected at least {}, found {}",
-            Self::MIN_DAYS_MIN,
-            self.min_days
+            "found min_days {}; expected at least {}",
+            self.min_days,
+            Self::MIN_DAYS_MIN
         )))
     }
 }

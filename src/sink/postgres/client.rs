@@ -1,4 +1,4 @@
-//! A connection to the server; the only file that names the client. No error says a secret.
+//! A connection to the server. Only this file names the client crate. No error contains a secret.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -11,28 +11,25 @@ use futures_util::SinkExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::time::timeout;
-use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 
+pub(super) use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 pub(super) use tokio_postgres::tls;
 pub(super) use tokio_postgres::types::ToSql;
-pub(super) use tokio_postgres::{Error as Failure, NoTls, Row, Socket};
+pub(super) use tokio_postgres::{Config, Error as Failure, NoTls, Row, Socket};
 
-use super::SinkOptions;
-use super::address::{self, Mode, Security};
 use crate::error::{Error, ErrorKind};
 
-/// How much is handed to the connection at a time.
+/// The number of bytes that are passed to the connection at a time.
 const COPY_BYTES: usize = 64 * 1024;
-/// How much longer than the server itself we wait for its answer: it may have been stopped, and its system goes on
-/// acknowledging.
+/// How much longer than the timeout of the server its answer may take. A server may be stopped while its operating
+/// system still acknowledges packets.
 const MARGIN: Duration = Duration::from_secs(5);
-/// How long the server may take to hear that we leave.
+/// How long closing a connection may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(super) const CONNECT: &str = "connect to the database";
 
-/// An error, and whether the same may succeed later.
+/// An error, and whether a retry may succeed.
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) error: Error,
@@ -45,138 +42,12 @@ impl From<Error> for Failed {
     }
 }
 
-/// Whom to connect to, and as whom.
-#[derive(Clone)]
-pub(super) struct Target {
-    config: Config,
-    security: Security,
-    /// What must stand in no text, the longest first.
-    secrets: Vec<String>,
-}
-
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Target").finish_non_exhaustive()
-    }
-}
-
-impl Target {
-    /// Of a URL such as `postgres://user:password@host:5432/database`, or words such as `host=… user=… password=…`.
-    pub(super) fn parse(address: &str, options: &SinkOptions) -> Result<Self, Error> {
-        let (rest, mut security) = address::split(address)?;
-        // The parser's own error may hold a piece of the password.
-        let mut config: Config = rest.parse().map_err(|_| address::malformed())?;
-        if config.get_ssl_negotiation() == SslNegotiation::Direct {
-            return Err(address::refused("it asks for sslnegotiation=direct, which is not supported"));
-        }
-        // The rest of a password whose @ was not written as %40: it goes to nobody, and into no error.
-        if config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if name.contains('@'))) {
-            return Err(address::malformed());
-        }
-        // The name that a certificate must be for.
-        if config.get_hosts().is_empty() {
-            for host in config.get_hostaddrs().to_vec() {
-                config.host(host.to_string());
-            }
-        }
-        // As every client has it: a socket of this machine is not encrypted.
-        if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) {
-            security = Security { mode: Mode::Never, root: None };
-        }
-        security.check(super::tls::IS_BUILT_IN)?;
-        config.ssl_mode(match security.mode {
-            Mode::Never => SslMode::Disable,
-            Mode::Offered => SslMode::Prefer,
-            Mode::Checked => SslMode::Require,
-        });
-        config.connect_timeout(options.connect_timeout).keepalives_idle(Duration::from_secs(30));
-        if config.get_application_name().is_none() {
-            config.application_name("runledger");
-        }
-        let secrets = secrets(address, &config);
-        Ok(Self { config, security, secrets })
-    }
-
-    pub(super) fn connect(&self, options: &SinkOptions) -> Result<Client, Failed> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Error::new(ErrorKind::Io, CONNECT).source(error))?;
-        // Each host may be slow to take a connection, and one of them slow to greet.
-        let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX);
-        let limit = options.connect_timeout.saturating_mul(hosts.saturating_add(1));
-        let (client, connection) = match self.connect_on(&runtime, limit) {
-            Ok(connected) => connected,
-            Err(failed) => {
-                // A name may be looked up still.
-                runtime.shutdown_background();
-                return Err(failed);
-            }
-        };
-        let open = Open { runtime, client, connection: Some(connection) };
-        let limit = options.statement_timeout.saturating_add(MARGIN);
-        let mut client = Client { open: Some(open), limit, secrets: self.secrets.clone() };
-        let statement_ms = options.statement_timeout.as_millis();
-        // A shipper that was stopped in the middle must not keep its lock for ever.
-        client.run(
-            "set the time limits",
-            &format!(
-                "SET statement_timeout = {statement_ms}; \
-                 SET idle_in_transaction_session_timeout = {}",
-                statement_ms + 30_000
-            ),
-        )?;
-        Ok(client)
-    }
-
-    fn connect_on(&self, runtime: &Runtime, limit: Duration) -> Result<(tokio_postgres::Client, Connection), Failed> {
-        let told = |failure: Option<Failure>| match failure {
-            Some(failure) => failed(CONNECT, &failure, &self.secrets),
-            None => unanswered(CONNECT, limit),
-        };
-        if self.security.mode == Mode::Never {
-            return runtime.block_on(connect_by(&self.config, &NoTls, limit)).map_err(told);
-        }
-        let connector = super::tls::connector(&self.security)?;
-        runtime.block_on(connect_by(&self.config, &connector, limit)).map_err(|failure| {
-            let explained = failure.as_ref().and_then(|failure| super::tls::explained(&connector, failure));
-            explained.unwrap_or_else(|| told(failure))
-        })
-    }
-}
-
-/// What moves the bytes of a connection; ends when that does.
+/// Moves the bytes of a connection, and ends with it.
 type Connection = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
-/// `Err(None)`: it took too long.
-async fn connect_by<T>(
-    config: &Config,
-    connector: &T,
-    limit: Duration,
-) -> Result<(tokio_postgres::Client, Connection), Option<Failure>>
-where
-    T: tls::MakeTlsConnect<Socket> + Clone,
-    T::Stream: AsyncRead + AsyncWrite + Send + 'static,
-{
-    let (client, connection) =
-        timeout(limit, config.connect(connector.clone())).await.map_err(|_| None)?.map_err(Some)?;
-    Ok((client, Box::pin(connection)))
-}
-
-/// The password, as it is and as the URL writes it.
-fn secrets(url: &str, config: &Config) -> Vec<String> {
-    let decoded = config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
-    let written = url.split_once("://").and_then(|(_, rest)| {
-        let (user, _) = rest.rsplit_once('@')?;
-        Some(user.split_once(':')?.1.to_owned())
-    });
-    let mut secrets: Vec<_> = decoded.into_iter().chain(written).filter(|secret| !secret.is_empty()).collect();
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    secrets.dedup();
-    secrets
-}
-
-/// One connection. After an error it is of no more use: the transaction may be open.
+/// One connection. It must not be used after an error, since its transaction may still be open.
 pub(super) struct Client {
-    /// `None`: it was given up.
+    /// `None` if the server did not answer in time.
     open: Option<Open>,
     /// How long an answer may take.
     limit: Duration,
@@ -186,7 +57,7 @@ pub(super) struct Client {
 struct Open {
     runtime: Runtime,
     client: tokio_postgres::Client,
-    /// `None`: it ended.
+    /// `None` if the connection has ended.
     connection: Option<Connection>,
 }
 
@@ -197,12 +68,12 @@ impl fmt::Debug for Client {
 }
 
 impl Drop for Client {
-    /// Says goodbye to the server, if that takes no time.
+    /// Closes the connection properly if that is quick.
     fn drop(&mut self) {
         let Some(Open { runtime, client, connection }) = self.open.take() else { return };
-        // Hands in the goodbye.
+        // Queues the message that ends the session.
         drop(client);
-        // Another runtime's thread must not wait.
+        // A thread of another runtime must not block.
         if let (Some(connection), Err(_)) = (connection, Handle::try_current()) {
             let _ = runtime.block_on(async { timeout(GOODBYE, connection).await });
         }
@@ -211,11 +82,51 @@ impl Drop for Client {
 }
 
 impl Client {
-    /// Statements without parameters, separated by semicolons, of which one may take its time.
+    /// Opens a connection within `limit`. `explain` may replace the error of a connection that failed.
+    pub(super) fn connect<T>(
+        config: &Config,
+        connector: &T,
+        limit: Duration,
+        secrets: &[String],
+        explain: impl FnOnce(&Failure) -> Option<Failed>,
+    ) -> Result<Self, Failed>
+    where
+        T: tls::MakeTlsConnect<Socket> + Clone,
+        T::Stream: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::new(ErrorKind::Io, CONNECT).source(error))?;
+        let error = match runtime.block_on(async { timeout(limit, config.connect(connector.clone())).await }) {
+            Ok(Ok((client, connection))) => {
+                let open = Open { runtime, client, connection: Some(Box::pin(connection)) };
+                return Ok(Self { open: Some(open), limit, secrets: secrets.to_vec() });
+            }
+            Ok(Err(failure)) => explain(&failure).unwrap_or_else(|| failed(CONNECT, &failure, secrets)),
+            Err(_) => unanswered(CONNECT, limit),
+        };
+        // The lookup of a name may still be running.
+        runtime.shutdown_background();
+        Err(error)
+    }
+
+    /// Sets how long a statement may take.
+    pub(super) fn limit_statements(&mut self, timeout: Duration) -> Result<(), Failed> {
+        self.limit = timeout.saturating_add(MARGIN);
+        let statement_ms = timeout.as_millis();
+        // A shipper that is stopped within a transaction must not keep its lock forever.
+        let idle_ms = statement_ms + 30_000;
+        self.run(
+            "set the time limits",
+            &format!("SET statement_timeout = {statement_ms}; SET idle_in_transaction_session_timeout = {idle_ms}"),
+        )
+    }
+
+    /// Runs statements without parameters, separated by semicolons. Only one of them may be slow.
     pub(super) fn run(&mut self, operation: &str, sql: &str) -> Result<(), Failed> {
         self.call(operation, async |client| client.batch_execute(sql).await)
     }
 
+    /// Runs a query and returns its rows.
     pub(super) fn rows(
         &mut self,
         operation: &str,
@@ -225,11 +136,11 @@ impl Client {
         self.call(operation, async |client| client.query(sql, values).await)
     }
 
-    /// Rows in the text format of COPY; returns how many the server took.
+    /// Sends rows in the text format of COPY, and returns how many the server stored.
     pub(super) fn copy(&mut self, operation: &str, sql: &str, rows: &[u8]) -> Result<u64, Failed> {
         self.call(operation, async |client| {
             let mut writer = pin!(client.copy_in(sql).await?);
-            // What the server objects to is told at the end; a write only says that it stopped listening.
+            // A failed write only means that the server stopped reading; `finish` returns its error.
             for chunk in rows.chunks(COPY_BYTES) {
                 if writer.feed(Cursor::new(chunk.to_vec())).await.is_err() {
                     break;
@@ -239,7 +150,7 @@ impl Client {
         })
     }
 
-    /// Does `work`, and gives the connection up when that takes too long.
+    /// Does `work`, and closes the connection if that takes too long.
     fn call<T>(
         &mut self,
         operation: &str,
@@ -251,7 +162,7 @@ impl Client {
         let answered = runtime.block_on(async {
             let mut work = pin!(work(client));
             let both = poll_fn(|cx| {
-                // Why the connection ended is the better answer than that it did.
+                // The reason why the connection ended says more than the error that it did.
                 if let Some(Poll::Ready(ended)) = connection.as_mut().map(|connection| connection.as_mut().poll(cx)) {
                     *connection = None;
                     if let Err(failure) = ended {
@@ -272,14 +183,14 @@ impl Client {
     }
 }
 
-/// A server that may be stopped, or a network that loses everything.
+/// The error if the server is stopped or the network loses all packets.
 fn unanswered(operation: &str, limit: Duration) -> Failed {
-    let detail = format!("no answer within {} s: the connection was given up", limit.as_secs_f64());
+    let detail = format!("the server did not answer within {} s, and the connection was closed", limit.as_secs_f64());
     Failed { error: Error::new(ErrorKind::Database, operation).detail(detail), may_pass: true }
 }
 
-/// A server's error with its message and code, or what happened to the connection; never the values of a row, which the
-/// server's details may repeat.
+/// The error with the message and the code of the server, or with the failure of the connection. Omits the server's
+/// details, which may contain values of a row.
 fn failed(operation: &str, failure: &Failure, secrets: &[String]) -> Failed {
     use std::error::Error as _;
     let text = match (failure.as_db_error(), failure.source()) {
@@ -291,11 +202,12 @@ fn failed(operation: &str, failure: &Failure, secrets: &[String]) -> Failed {
     Failed { error: Error::new(ErrorKind::Database, operation).detail(text), may_pass: may_pass(failure) }
 }
 
-/// Whether it is the connection or the server's state, and not what was asked.
+/// Returns true if the cause is the connection or the state of the server, and not the request.
 fn may_pass(failure: &Failure) -> bool {
     use std::error::Error as _;
     match failure.code() {
-        // Connection, rolled back, resources (a full disk too), not in the state, intervention, system.
+        // Classes of SQLSTATE: 08 is the connection, 40 a rollback, 53 resources such as a full disk. 55 is an object
+        // in another state, 57 an operator, 58 the system.
         Some(code) => ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.code().starts_with(class)),
         None => failure.is_closed() || failure.source().is_some_and(|source| source.is::<std::io::Error>()),
     }

@@ -1,18 +1,16 @@
-//! The connections of a build without TLS.
+//! Connections of a build without TLS. It has the same items as `tls.rs`.
 
-use super::address::Security;
-use super::client::{self, Failed};
+use std::path::Path;
+
+use super::client::{Failed, Failure, NoTls};
 use crate::error::Result;
-
-pub(super) use super::client::NoTls as Connector;
 
 pub(super) const IS_BUILT_IN: bool = false;
 
-pub(super) fn connector(_: &Security) -> Result<Connector> {
-    Ok(client::NoTls)
+pub(super) fn connector(_is_checked: bool, _root: Option<&Path>) -> Result<NoTls> {
+    Ok(NoTls)
 }
 
-/// What a connection that was not made failed at; `None`: not at TLS.
-pub(super) fn explained(_: &Connector, _: &client::Failure) -> Option<Failed> {
+pub(super) fn explained(_: &NoTls, _: &Failure) -> Option<Failed> {
     None
 }

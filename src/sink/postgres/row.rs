@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{ExecutionMetrics, Status, Timestamp};
 
-/// The columns, in the order in which [`push`] fills them.
+/// The columns and their types, in the order in which [`push`] fills them.
 pub(super) const COLUMNS: [(&str, &str); 15] = [
     ("execution_id", "uuid"),
     ("correlation_id", "text"),
@@ -31,24 +31,24 @@ pub(super) const COLUMNS: [(&str, &str); 15] = [
     ("ledger_seq", "bigint"),
 ];
 
-/// The longest text in a column with an index, in characters: an entry of an index has room for 2,704 bytes.
+/// The longest text in a column with an index, in characters. An index entry has room for 2,704 bytes.
 pub(super) const INDEXED_CHARS_MAX: usize = 500;
 
-/// Keys of a line that have a column, or are the ledger's own.
+/// Keys of a line that have a column of their own or belong to the ledger.
 const LEFT_OUT: [&str; 6] = ["execution_id", "timestamp_start", "quality_score", "seq", "prev", "hash"];
 
-/// What stands for a NUL, which PostgreSQL takes neither in a text nor in JSON.
+/// Replaces NUL, which PostgreSQL can store neither in a text nor in JSON.
 const SYMBOL_FOR_NUL: &str = "\u{2400}";
 
-/// Appends the row of the record that `json` holds to `out`. `seq`: its line in `ledger`; `None`: it is in flight.
+/// Appends the row of the record `json` to `out`. `seq` is its line in `ledger`, or `None` if it is in flight.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`], and nothing appended, when `json` is no record, or not such that JSONB takes it.
+/// [`ErrorKind::Malformed`] if `json` is not a record, or JSONB cannot store it. Nothing is appended then.
 pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>) -> Result<()> {
     let record = ExecutionMetrics::from_json(json)?;
     let malformed = |source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source);
-    // Keys that this version does not know are kept as they are, so they must be such as JSONB takes: no half of a
-    // surrogate pair, no number beyond the floats.
+    // Unknown keys are copied unchanged, so JSONB must be able to store them. It cannot store half a surrogate pair, or
+    // a number above the range of a float.
     serde_json::from_str::<Readable>(json).map_err(malformed)?;
     let mut rest: BTreeMap<Key<'_>, &RawValue> = serde_json::from_str(json).map_err(malformed)?;
     rest.retain(|Key(key), value| !LEFT_OUT.contains(&&**key) && value.get() != "null");
@@ -79,11 +79,11 @@ pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>
     Ok(())
 }
 
-/// A key, borrowed where nothing in it is escaped.
+/// A key, borrowed unless it contains escapes.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 struct Key<'j>(#[serde(borrow)] Cow<'j, str>);
 
-/// Any JSON whose texts and numbers can be read.
+/// Any JSON whose texts and numbers are valid.
 struct Readable;
 
 impl<'de> Deserialize<'de> for Readable {
@@ -134,9 +134,9 @@ impl<'de> Visitor<'de> for Readable {
     }
 }
 
-/// What the seed calls it; `None`: nobody can tell.
+/// Returns the value of the column `status`; `None` if it is unknown.
 fn status(record: &ExecutionMetrics) -> Option<&'static str> {
-    // By the text, since `Other("success")` is `Success`.
+    // Compares the text, since `Other("success")` means `Success`.
     match record.status.as_ref().map(|status| Status::from(status.as_str())) {
         Some(Status::Success) => Some("success"),
         Some(Status::Failed | Status::Panicked | Status::Interrupted) => Some("error"),
@@ -150,14 +150,14 @@ fn status(record: &ExecutionMetrics) -> Option<&'static str> {
     }
 }
 
-/// The category of the error; of an execution that ended without one, how it ended.
+/// Returns the category of the error. If there is none, returns how an interrupted or panicked execution ended.
 fn error_type(record: &ExecutionMetrics) -> Option<&str> {
     let category = record.error_category.as_ref().map(|category| category.as_str());
     let ending = record.status.as_ref().map(Status::as_str);
     category.or(ending.filter(|status| matches!(*status, "interrupted" | "panicked")))
 }
 
-/// The text, its end left out if it is too long for an index.
+/// Returns the text, cut if it is too long for an index.
 fn indexed(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(INDEXED_CHARS_MAX) {
         Some(_) => text.chars().take(INDEXED_CHARS_MAX - 1).chain(['…']).collect(),
@@ -165,7 +165,7 @@ fn indexed(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// As PostgreSQL reads it: the year 0 is the first before our era there.
+/// Returns the time as PostgreSQL reads it, where the year 0 is 1 BC.
 fn time(time: Timestamp) -> String {
     let text = time.to_string();
     match text.strip_prefix("0000") {
@@ -178,7 +178,7 @@ fn time(time: Timestamp) -> String {
 struct Row<'o> {
     out: &'o mut Vec<u8>,
     columns: usize,
-    /// How many NULs another character stands for.
+    /// The number of NULs that were replaced.
     nuls: usize,
 }
 
@@ -190,7 +190,7 @@ impl Row<'_> {
         self.columns += 1;
     }
 
-    /// A value whose text needs no escape.
+    /// Writes a value whose text needs no escapes.
     fn value(&mut self, value: Option<impl ToString>) {
         self.begin();
         match value {
@@ -205,7 +205,7 @@ impl Row<'_> {
         self.escaped(text.as_ref());
     }
 
-    /// A JSON object; how many NULs were replaced in the row so far and in it stands under a key of its own.
+    /// Writes a JSON object. Adds `nul_replaced`, the number of NULs that were replaced in it and in the row so far.
     fn json(&mut self, mut json: &str) {
         self.begin();
         while let Some((before, escape)) = json.find('\\').map(|at| json.split_at(at)) {
@@ -216,7 +216,7 @@ impl Row<'_> {
                     after
                 }
                 None => {
-                    // The next character belongs to this one, and begins no escape.
+                    // The character after the backslash belongs to this escape.
                     let len = escape.chars().take(2).map(char::len_utf8).sum();
                     let (escape, after) = escape.split_at(len);
                     self.escaped(escape);
@@ -230,7 +230,7 @@ impl Row<'_> {
         }
     }
 
-    /// A text, or a part of one, as COPY wants it.
+    /// Writes a text, or a part of one, with the escapes of COPY.
     fn escaped(&mut self, mut text: &str) {
         let is_special = |byte: u8| matches!(byte, b'\0' | b'\\' | b'\n' | b'\r' | b'\t');
         while let Some(at) = text.bytes().position(is_special) {
@@ -263,7 +263,7 @@ impl Row<'_> {
 mod tests {
     use super::*;
 
-    /// The row of a record with these members besides the least that it must have.
+    /// Returns the row of a record with these members and those that are required.
     fn row(members: &str) -> Result<String> {
         let json = format!(
             r#"{{"execution_id":"{}","skill_name":"s","skill_version":"1","timestamp_start":"2026-02-14T14:23:00Z",{members}}}"#,
@@ -276,8 +276,8 @@ mod tests {
     }
 
     #[test]
-    fn what_copy_or_jsonb_would_take_for_something_else_is_escaped() {
-        // In a text its characters, in JSON its escapes: of those only that of NUL has to go.
+    fn characters_that_copy_or_jsonb_would_misread_are_escaped() {
+        // In a text the characters are escaped, and in JSON the backslashes. Of the JSON escapes only NUL is replaced.
         let found = row(r#""error_reason":"a\tb\n\r\\ü\u0000","tags":{"\\u0000":"\u0000\"\\\\","ü":1e2}"#).unwrap();
         let columns: Vec<_> = found.trim_end_matches('\n').split('\t').collect();
         assert_eq!(columns.len(), COLUMNS.len());
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_no_version_knows_only_that_is_refused_which_jsonb_does_not_take() {
+    fn unknown_keys_are_refused_only_if_jsonb_cannot_store_them() {
         for taken in [r#""new":[1.5e300,"\ud83d\ude00",{"a":null}]"#, r#""\ud83d\ude00":true"#] {
             assert!(row(taken).is_ok(), "{taken}");
         }

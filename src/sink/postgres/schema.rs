@@ -1,4 +1,4 @@
-//! The tables, and whether those that are there are ours.
+//! Creates the tables, and checks the columns of existing ones.
 
 use super::client::{Client, Failed};
 use super::row::COLUMNS;
@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS runledger_shipments (
     shipped_at  timestamptz NOT NULL DEFAULT now()
 );";
 
-/// One for each question of the seed: by correlation, session, agent, status, time.
+/// For queries by correlation, session, agent, status and time.
 const INDEXES: [&str; 5] = [
     "CREATE INDEX IF NOT EXISTS agent_execution_logs_correlation ON agent_execution_logs (correlation_id)",
     "CREATE INDEX IF NOT EXISTS agent_execution_logs_session ON agent_execution_logs (session_id)",
@@ -51,18 +51,18 @@ const INDEXES: [&str; 5] = [
     "CREATE INDEX IF NOT EXISTS agent_execution_logs_started ON agent_execution_logs (started_at)",
 ];
 
-/// Makes what is not there, all or nothing.
+/// Creates the missing tables and indexes, all or none of them.
 pub(super) fn migrate(client: &mut Client) -> Result<(), Failed> {
-    // Two that make one table at a time would get in each other's way, IF NOT EXISTS or not.
-    client.run("make the tables", "BEGIN; SELECT pg_advisory_xact_lock(hashtext('runledger migrate'))")?;
-    client.run("make the tables", LOGS)?;
+    // Two sessions that create a table at the same time conflict even with IF NOT EXISTS.
+    client.run("create the tables", "BEGIN; SELECT pg_advisory_xact_lock(hashtext('runledger migrate'))")?;
+    client.run("create the tables", LOGS)?;
     check(client)?;
-    // One by one: each may take its time if there are many rows.
-    INDEXES.iter().try_for_each(|index| client.run("make the indexes", index))?;
-    client.run("make the indexes", "COMMIT")
+    // One statement each, since the timeout is per statement and an index over many rows is slow.
+    INDEXES.iter().try_for_each(|index| client.run("create the indexes", index))?;
+    client.run("create the indexes", "COMMIT")
 }
 
-/// That both tables are there, with our columns.
+/// Fails if a table is missing or has other columns.
 pub(super) fn check(client: &mut Client) -> Result<(), Failed> {
     check_table(client, "agent_execution_logs", &COLUMNS)?;
     check_table(client, "runledger_shipments", &SHIPMENTS)
@@ -70,35 +70,35 @@ pub(super) fn check(client: &mut Client) -> Result<(), Failed> {
 
 fn check_table(client: &mut Client, table: &str, expected: &[(&str, &str)]) -> Result<(), Failed> {
     let columns = client.rows(
-        "look at the tables",
+        "check the tables",
         "SELECT attname::text, format_type(atttypid, atttypmod), attnotnull AND NOT atthasdef AND attidentity = ''
          FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
         &[&table],
     )?;
     let columns: Vec<(String, String, bool)> = columns.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
-    let operation = format!("look at the table {table}");
+    let operation = format!("check the table {table}");
     if columns.is_empty() {
         let missing = Error::new(ErrorKind::Database, operation);
-        return Err(missing.detail("it is not there: `runledger pg migrate` makes it").into());
+        return Err(missing.detail("found no such table. Create it with `runledger pg migrate`").into());
     }
     let mut found = Vec::new();
     for (name, wanted) in expected {
         match columns.iter().find(|(column, ..)| column == name) {
-            None => found.push(format!("expected a column {name}, found none")),
+            None => found.push(format!("found no column {name}; expected one")),
             Some((_, kind, _)) if kind != wanted => {
-                found.push(format!("expected the column {name} to be {wanted}, found {kind}"));
+                found.push(format!("found the column {name} of type {kind}; expected {wanted}"));
             }
             Some(_) => {}
         }
     }
     for (column, _, needed) in &columns {
         if *needed && !expected.iter().any(|(name, _)| name == column) {
-            found.push(format!("the column {column} wants a value, and we have none for it"));
+            found.push(format!("found the column {column}, which needs a value; records have none for it"));
         }
     }
     if found.is_empty() {
         return Ok(());
     }
-    found.push("the table is another program's: give us another schema (search_path) or database".to_owned());
+    found.push("the table belongs to another program. Use another schema (search_path) or database".to_owned());
     Err(found.into_iter().fold(Error::new(ErrorKind::Database, operation), Error::detail).into())
 }

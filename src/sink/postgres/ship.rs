@@ -1,4 +1,4 @@
-//! What one transaction brings: rows, and how far they reach.
+//! The content of one transaction: rows, and the last line that they come from.
 
 use uuid::Uuid;
 
@@ -8,29 +8,31 @@ use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::journal::{Follower, Place};
 use crate::metrics::ExecutionMetrics;
 
-/// How many rows a transaction brings at most, and how many bytes of them before the last.
+/// The most rows in a transaction.
 const ROWS_MAX: u64 = 5_000;
+/// A transaction gets no further rows once its rows have this many bytes.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The next lines of a ledger, as rows.
+/// Lines of a ledger as rows.
 #[derive(Debug)]
 pub(super) struct Batch {
     ledger: Uuid,
     rows: Vec<u8>,
     pub(super) records: u64,
     pub(super) skipped: Skipped,
-    /// Whether the ledger had no more.
+    /// True if the ledger had no further lines.
     pub(super) is_last: bool,
-    /// The last line before them, and the last of them.
+    /// The last line before the batch.
     begin: Option<Place>,
+    /// The last line of the batch.
     end: Option<Place>,
 }
 
-/// What became of a batch.
+/// The result of committing a batch.
 pub(super) enum Outcome {
     Committed,
-    /// It begins elsewhere than behind the last line that was shipped, which is this: another shipper came between, or what
-    /// was taken for lost was committed.
+    /// The batch does not begin after the last line that was shipped, which is this one. Either another shipper
+    /// committed it, or an earlier commit of this one succeeded without an answer.
     Moved(Option<Place>),
 }
 
@@ -60,7 +62,7 @@ impl Batch {
                     row::push(&mut batch.rows, json, batch.ledger, Some(seq))
                 }
                 _ => Err(Error::new(ErrorKind::Malformed, "ship a record")
-                    .detail("expected the line that was written, found another: its hash is wrong")),
+                    .detail("found another line than the ledger wrote; expected its hash to match")),
             };
             match pushed {
                 Ok(()) => batch.records += 1,
@@ -71,19 +73,19 @@ impl Batch {
         Ok(batch)
     }
 
-    /// Whether a shipment that reaches to `last` has all of it.
+    /// Returns true if a shipment up to `last` includes the whole batch.
     pub(super) fn is_behind(&self, last: Option<&Place>) -> bool {
         self.end.as_ref().map(|end| end.seq) <= last.map(|last| last.seq)
     }
 
-    /// Ships it, in one transaction with how far it reaches.
+    /// Writes the rows and the last line in one transaction.
     pub(super) fn commit(&self, client: &mut Client) -> Result<Outcome, Failed> {
         if self.records == 0 && self.begin == self.end {
             return Ok(Outcome::Committed);
         }
         let key = self.ledger.as_u64_pair();
         let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({})", (key.0 ^ key.1).cast_signed());
-        // Released with the transaction, however that ends: the next shipper sees what this one committed.
+        // The lock ends with the transaction, so the next shipper sees the rows that this one committed.
         client.run("begin a shipment", &lock)?;
         let last = last(client, self.ledger)?;
         if last != self.begin {
@@ -101,7 +103,7 @@ impl Batch {
     }
 }
 
-/// Hands over what is in flight; returns how many that are.
+/// Writes the rows of the executions in flight, and returns their number.
 pub(super) fn in_flight(client: &mut Client, ledger: Uuid, records: &[ExecutionMetrics]) -> Result<u64, Failed> {
     if records.is_empty() {
         return Ok(0);
@@ -117,7 +119,7 @@ pub(super) fn in_flight(client: &mut Client, ledger: Uuid, records: &[ExecutionM
     Ok(count)
 }
 
-/// The last line that was shipped.
+/// Returns the last line that was shipped.
 pub(super) fn last(client: &mut Client, ledger: Uuid) -> Result<Option<Place>, Failed> {
     let sql = "SELECT seq, hash, segment, byte, line FROM runledger_shipments WHERE ledger_id = $1";
     let rows = client.rows("read the last shipment", sql, &[&ledger])?;
@@ -131,13 +133,13 @@ fn store(client: &mut Client, ledger: Uuid, reached: &Place) -> Result<(), Faile
         "INSERT INTO runledger_shipments (ledger_id, seq, hash, segment, byte, line) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (ledger_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, segment = excluded.segment,
             byte = excluded.byte, line = excluded.line, shipped_at = now()";
-    // Those that are larger are refused when they are read.
+    // `Batch::read` skips larger sequence numbers.
     let [seq, segment, byte, line] = [reached.seq, reached.segment, reached.byte, reached.line].map(u64::cast_signed);
-    client.rows("store how far was shipped", sql, &[&ledger, &seq, &reached.hash, &segment, &byte, &line])?;
+    client.rows("store the last shipped line", sql, &[&ledger, &seq, &reached.hash, &segment, &byte, &line])?;
     Ok(())
 }
 
-/// Brings the rows into the table, by way of one that nobody else sees and that ends with the transaction.
+/// Copies the rows to a temporary table of this transaction, and from there into the table.
 fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
     let names = COLUMNS.map(|(name, _)| name).join(", ");
     client.run(
@@ -150,12 +152,12 @@ fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
     let staged = client.copy("stage the rows", &format!("COPY runledger_staging ({names}) FROM STDIN"), rows)?;
     if staged != count {
         return Err(Error::new(ErrorKind::Database, "stage the rows")
-            .detail(format!("expected the server to take {count}, it took {staged}"))
+            .detail(format!("found {staged} rows stored; expected {count}"))
             .into());
     }
     let set = COLUMNS[1..].iter().map(|(name, _)| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ");
-    // Of an execution with several lines the last one counts. Sorted, so that two ledgers' shippers lock the rows that
-    // they share in one order.
+    // The last line of an execution counts. The rows are sorted, so that the shippers of two ledgers lock shared rows
+    // in the same order.
     client.run(
         "insert the rows",
         &format!(

@@ -1,67 +1,72 @@
-//! TLS for the connections, by the platform's own library; the only file that names it.
+//! TLS connections, by the library of the platform. Only this file names it.
 
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use native_tls::{Certificate, TlsConnector, TlsConnectorBuilder};
 use postgres_native_tls::TlsStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::address::{Mode, Security};
 use super::client::tls::{MakeTlsConnect, TlsConnect};
 use super::client::{CONNECT, Failed, Failure, Socket};
 use crate::disk::stream::open_to_read;
 use crate::error::{Error, ErrorKind, Result};
+use crate::mutex::lock;
 
 pub(super) const IS_BUILT_IN: bool = true;
 
-/// Makes connections encrypted, and remembers what they met.
+/// Encrypts connections, and remembers how far the last one got.
 #[derive(Clone)]
 pub(super) struct Connector {
-    /// Not made yet: to read the authorities of the system takes some 100 ms, and a server may be without TLS.
+    /// Built only when a server offers TLS, since reading the authorities of the system takes some 100 ms.
     library: Arc<TlsConnectorBuilder>,
-    wanted: Security,
+    is_checked: bool,
+    root: Option<PathBuf>,
     met: Arc<Mutex<Met>>,
 }
 
-/// The last of them that was reached: whether the next one can be does not matter then.
+/// How far the last host that was reached got. A later host that cannot be reached does not change it.
 enum Met {
     Nothing,
-    /// This host; if it answers that it can, the handshake follows.
+    /// This host was asked for TLS. If it offers it, the handshake follows.
     Server(String),
     Handshake,
-    /// Of a host, and why.
+    /// The host, and why the handshake failed.
     Refusal(String, String),
 }
 
-pub(super) fn connector(wanted: &Security) -> Result<Connector> {
+/// Returns a connector that trusts the authorities in the file `root`, or else those of the system. If `is_checked` is
+/// false, it accepts every certificate.
+pub(super) fn connector(is_checked: bool, root: Option<&Path>) -> Result<Connector> {
     let mut builder = TlsConnector::builder();
-    // Whoever can forge a certificate can also say that the server has no TLS.
-    builder.danger_accept_invalid_certs(wanted.mode != Mode::Checked);
-    builder.danger_accept_invalid_hostnames(wanted.mode != Mode::Checked);
-    if let Some(path) = &wanted.root {
+    // An attacker who can forge a certificate can also claim that the server has no TLS.
+    builder.danger_accept_invalid_certs(!is_checked);
+    builder.danger_accept_invalid_hostnames(!is_checked);
+    if let Some(path) = root {
         builder.disable_built_in_roots(true);
         let operation = "read the certificates of sslrootcert";
         let mut pem = Vec::new();
         let file = open_to_read(path).and_then(|mut file| file.read_to_end(&mut pem));
         file.map_err(|error| Error::io(operation, path, error))?;
         let expected = Error::new(ErrorKind::Invalid, operation).path(path);
-        let expected = expected.detail("expected certificates in PEM (-----BEGIN CERTIFICATE-----), found none");
+        let expected = expected.detail("found no certificates; expected some in PEM (-----BEGIN CERTIFICATE-----)");
         let found = Certificate::stack_from_pem(&pem).map_err(|_| expected.clone())?;
         if found.is_empty() {
             return Err(expected);
         }
         found.into_iter().for_each(|certificate| _ = builder.add_root_certificate(certificate));
     }
-    Ok(Connector { library: Arc::new(builder), wanted: wanted.clone(), met: Arc::new(Mutex::new(Met::Nothing)) })
+    let met = Arc::new(Mutex::new(Met::Nothing));
+    Ok(Connector { library: Arc::new(builder), is_checked, root: root.map(Path::to_owned), met })
 }
 
 impl Connector {
     fn met(&self) -> MutexGuard<'_, Met> {
-        self.met.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.met)
     }
 
     fn meets(&self, next: Met) {
@@ -69,26 +74,28 @@ impl Connector {
     }
 }
 
-/// What a connection that was not made failed at; `None`: not at TLS.
+/// Returns the error of a connection that failed because of TLS; `None` if it failed for another reason.
 pub(super) fn explained(connector: &Connector, failure: &Failure) -> Option<Failed> {
     use std::error::Error as _;
-    let is_checked = connector.wanted.mode == Mode::Checked;
+    let Connector { is_checked, root, .. } = connector;
     let error = Error::new(ErrorKind::Database, CONNECT);
     let error = match &*connector.met() {
-        Met::Refusal(host, why) if is_checked => {
-            let authority = match &connector.wanted.root {
+        Met::Refusal(host, why) if *is_checked => {
+            let authority = match root {
                 Some(path) => format!("in {} (sslrootcert)", path.display()),
                 None => "that the system trusts (sslrootcert=FILE names others)".to_owned(),
             };
             error.detail(format!("no TLS with {host}: {why}")).detail(format!(
-                "expected a certificate for {host} of an authority {authority}; with sslmode=prefer none is checked"
+                "expected a certificate for {host} from an authority {authority}. With sslmode=prefer it is not checked"
             ))
         }
-        Met::Refusal(host, why) => error.detail(format!("no TLS with {host}: {why}; sslmode=disable connects without")),
-        // It answered, and the connection did not break: it said no.
-        Met::Server(host) if is_checked && !failure.source().is_some_and(|source| source.is::<io::Error>()) => error
+        Met::Refusal(host, why) => {
+            error.detail(format!("no TLS with {host}: {why}. With sslmode=disable, TLS is not used"))
+        }
+        // The host answered and the connection did not break, so the host refused TLS.
+        Met::Server(host) if *is_checked && !failure.source().is_some_and(|source| source.is::<io::Error>()) => error
             .detail(format!(
-                "the server {host} is without TLS, which the address asks for: switch it on there (ssl = on), or say \
+                "found no TLS on the server {host}; expected it, as the address says. Set ssl = on there, or use \
                  sslmode=prefer or sslmode=disable"
             )),
         _ => return None,
@@ -137,7 +144,7 @@ impl TlsConnect<Socket> for Handshake {
     }
 }
 
-/// Remembers that the connection ended, which the library does not tell from a refusal.
+/// A socket that remembers that it ended or failed. The library reports that like a refused certificate.
 pub(super) struct Watched {
     socket: Socket,
     is_cut: Arc<AtomicBool>,

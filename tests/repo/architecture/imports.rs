@@ -247,7 +247,10 @@ fn flatten(tree: &str, before: &[String], is_public: bool, uses: &mut Vec<Use>) 
 /// The paths of two names or more in code.
 fn inline_paths(code: &str) -> Vec<Vec<String>> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    let paths = code.split(|c| !is_part(c)).filter(|path| path.contains("::"));
+    // A visibility names a module and imports nothing.
+    let pieces = code.split("pub(in ").enumerate();
+    let pieces = pieces.map(|(at, piece)| if at == 0 { piece } else { piece.split_once(')').unwrap().1 });
+    let paths = pieces.flat_map(|piece| piece.split(|c| !is_part(c))).filter(|path| path.contains("::"));
     paths.map(|path| path.split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect()).collect()
 }
 

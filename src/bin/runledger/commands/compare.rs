@@ -16,20 +16,23 @@ use crate::selection::Window;
 use crate::term::{Column, Table, cell, output, short};
 use crate::week::Week;
 
-/// Compare executions with the frozen baselines of a week, and say what is better or worse
+/// Find regressions against the frozen baselines of a week
 ///
-/// Without --since, the executions since the start of that week. A metric is a regression or an improvement when it is
-/// off by more than 2 % and by more than chance: with a probability of at most 0.01 over all tests of the comparison
-/// together, by Holm's method. A metric with fewer than 30 values on either side is not judged. Success rates are compared
-/// by a z-test or Fisher's exact test, latencies (`ms`: the median and its shift) by the rank test of Mann and Whitney,
-/// means by Welch's t-test. The interval, of 99 % confidence, is in percent of the baseline; p is the adjusted probability.
+/// Prints one row for each metric of each skill. Without --since, the executions since the start of that week are
+/// compared. A metric is a regression or an improvement if it differs by more than 2 %, and by more than chance
+/// explains. Chance means a probability of at most 0.01 for the whole comparison, by Holm's method. A metric with fewer
+/// than 30 values on either side is not judged.
+///
+/// Success rates are compared by a z-test or Fisher's exact test, latencies by the rank test of Mann and Whitney, and
+/// means by Welch's t-test. `ms` is the median latency, and its interval is for the shift. The interval has 99 %
+/// confidence, in percent of the baseline. `p` is the adjusted probability.
 ///
 /// Exits with 1 if there is a regression.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: in a job that fails when the last day is worse than normal
+#[command(after_help = "Example: fail a job if the last day is worse than normal
   runledger compare --since 24h")]
 pub(crate) struct Args {
-    /// The week that this day is in (2026-11-16); the last one that was frozen if it is not told
+    /// A day of the frozen week, such as 2026-11-16 [default: the latest frozen week]
     #[arg(long, value_name = "DAY")]
     week: Option<Week>,
     #[command(flatten)]
@@ -52,7 +55,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     };
     let mut comparison = frozen.compare(recent);
     if let Some(wanted) = &args.window.skill {
-        // The recent executions of the others were left out.
+        // The recent executions of other skills were left out.
         comparison.skills.retain(|skill, _| skill == wanted);
     }
     if global.json {
@@ -63,7 +66,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(if comparison.has_regression() { ExitCode::No } else { ExitCode::Yes })
 }
 
-/// Returns the baselines of the given week, or the last ones. Fails if none are frozen.
+/// Returns the baselines of the given week, or those of the latest one. Fails if none are frozen.
 fn frozen(args: &Args, global: &Global) -> Result<FrozenBaselines, Failure> {
     let path = baselines::frozen_path(global)?;
     let not_frozen = |of: String| Failure::NotFrozen { of, path: path.clone() };
@@ -105,38 +108,39 @@ fn table(frozen: &FrozenBaselines, comparison: &Comparison, out: &mut impl Write
         Column::Number("recent"),
         Column::Number("interval"),
         Column::Number("p"),
-        Column::Text("verdict"),
+        Column::Level("verdict"),
     ]);
     for (skill, compared) in &comparison.skills {
         let names = ["success", "ms", "mean ms", "mean usd", "tokens"];
         for (name, (_, metric)) in names.into_iter().zip(compared.metrics()) {
-            // A metric that neither side knows is left out.
+            let number = if name == "success" { short::percent } else { four_digits };
+            // A metric that is unknown on both sides is left out.
             if metric.baseline_samples + metric.recent_samples > 0 {
                 table.row([
                     skill.clone(),
                     name.to_owned(),
-                    cell(metric.baseline.map(four_digits)),
-                    cell(metric.recent.map(four_digits)),
+                    cell(metric.baseline.map(number)),
+                    cell(metric.recent.map(number)),
                     cell(interval(&metric)),
-                    cell(metric.p_adjusted.map(probability)),
+                    cell(metric.p_adjusted.map(short::probability)),
                     verdict(metric.verdict).to_owned(),
                 ]);
             }
         }
     }
-    table.write(out)?;
+    table.write_or("No skill to compare. `runledger baseline` shows the skills of the ledger.", out)?;
     writeln!(out, "against the baselines of the week from {}", frozen.week_start)?;
     Ok(())
 }
 
-/// The interval in percent of the baseline; `None` if that is 0 or unknown.
+/// Returns the interval in percent of the baseline, or `None` if the baseline is 0 or unknown.
 fn interval(metric: &Metric) -> Option<String> {
     let baseline = metric.baseline.filter(|baseline| *baseline != 0.0)?;
     let [low, high] = metric.interval?.map(|end| short::percent(end / baseline.abs()));
     Some(format!("{low} … {high}"))
 }
 
-/// The number with four digits, or with all digits before the point.
+/// Returns the number with four digits, or with all digits before the point.
 fn four_digits(number: f64) -> String {
     let places = match number.abs() {
         0.0 => 0,
@@ -150,10 +154,6 @@ fn four_digits(number: f64) -> String {
     } else {
         text
     }
-}
-
-fn probability(p: f64) -> String {
-    if p < 0.0001 { "<0.0001".to_owned() } else { format!("{p:.4}") }
 }
 
 fn verdict(verdict: Verdict) -> &'static str {
@@ -186,7 +186,7 @@ mod tests {
             assert_eq!(four_digits(number), text);
         }
         assert_eq!(
-            [0.0, 0.000_099, 0.0001, 0.05, 1.0].map(probability),
+            [0.0, 0.000_099, 0.0001, 0.05, 1.0].map(short::probability),
             ["<0.0001", "<0.0001", "0.0001", "0.0500", "1.0000"]
         );
     }

@@ -18,27 +18,28 @@ use crate::ledger;
 
 /// Complete an execution that `start` began
 ///
-/// Its record goes to the ledger, once, however often this is called. The answer is JSON, on one line with --json; one with
-/// "success": false says why nothing was completed. The duration is null if the clock was set back to before the start.
+/// Writes the record to the ledger, once, even if this is called again. Prints one JSON object, on one line with
+/// --json. If the execution cannot be completed, the object has "success": false, and "error" says why. The duration is
+/// null if the clock was set back to a time before the start.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: it did what it should
+#[command(after_help = "Example: the execution succeeded
   runledger complete --execution-id \"$id\" --status success --quality-score 0.95
 
-Exits with 1 if no execution of that id is in flight.")]
+Exits with 1 if no execution with that id is in flight.")]
 pub(crate) struct Args {
-    /// The execution_id that `start` answered with
+    /// The execution_id that `start` printed
     #[arg(long, value_name = "UUID")]
     execution_id: Uuid,
-    /// How it ended
+    /// How the execution ended
     #[arg(long, default_value = "success")]
     status: Outcome,
-    /// What went wrong, or why it was given up
+    /// What went wrong, or why the execution was cancelled
     #[arg(long, value_name = "TEXT")]
     error_message: Option<String>,
-    /// Quality of the result as the agent itself judges it, 0.0-1.0
+    /// The quality of the result as the agent judges it, from 0.0 to 1.0
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
     quality_score: Option<f64>,
-    /// More metadata, as a JSON object; a key that was there gets the new value
+    /// More metadata, as a JSON object. A key that exists gets the new value
     #[arg(long, value_name = "JSON", value_parser = object)]
     metadata: Option<Map<String, Value>>,
 }

@@ -7,18 +7,18 @@ use clap_complete::Shell;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 
-/// Give a script by which a shell completes the arguments of runledger
+/// Print a script that completes arguments in a shell
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: in ~/.bashrc
+#[command(after_help = "Example: complete arguments in bash, with this line in ~/.bashrc
   source <(runledger completions bash)
-Example: for fish
+Example: write the script for fish to a file
   runledger completions fish > runledger.fish")]
 pub(crate) struct Args {
-    /// Which shell
+    /// The shell
     shell: Shell,
 }
 
-/// Writes the script that completes the arguments of `runledger`.
+/// Writes the script, which is made from the arguments of `runledger`.
 pub(crate) fn run(args: &Args, runledger: &mut clap::Command, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, runledger, "runledger", &mut script);

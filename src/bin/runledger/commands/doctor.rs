@@ -9,18 +9,22 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::fallback;
 use crate::global::Global;
-use crate::term::{output, printable};
+use crate::term::{output, paint, printable};
 
-/// Tell whether a ledger is safe at its place, and well
+/// Check whether the ledger and its place on the disk are sound
 ///
-/// Looks at the file system, permissions, the lock, how long syncs take, free space, the limits of the process, the clock,
-/// and the bundled prices; and at the ledger if there is one: its end, what waits to be mended or brought back, and what it
-/// did to itself in the last 7 days. Its lines are not verified: `verify` does that. The ledger's own files are only read;
-/// to measure syncs, two more files are made beside it and removed again. With --json, each line is one check.
+/// Prints one line for each check, and below a problem what to do about it. Checks the file system, the permissions,
+/// the lock, the duration of syncs, the free space, the limits of the process, the clock and the bundled prices. If the
+/// ledger exists, also checks its end, what has to be repaired or restored, and its events of the last 7 days. `verify`
+/// checks its lines.
 ///
-/// Exits with 1 if there is a warning, and with 2 if there is a fault: a ledger cannot be kept there.
+/// The ledger's own files are only read. To measure syncs, two files are created beside it and removed again. With
+/// --json, each line is one check.
+///
+/// Exits with 1 if there is a warning, and with 2 if there is a fault, which means that a ledger cannot be stored
+/// there.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: what is not as it should be?
+#[command(after_help = "Example: print only the problems
   runledger doctor --json | jq 'select(.level != \"ok\")'")]
 pub(crate) struct Args {}
 
@@ -41,9 +45,10 @@ pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
     })
 }
 
-/// Writes what was found, and below it what to do.
+/// Writes the result of a check, and below it the advice.
 fn write(check: &Check, out: &mut impl Write) -> Result<(), Failure> {
-    writeln!(out, "{:7}  {:11}  {}", check.level, check.name, printable(&check.found))?;
+    let level = format!("{:7}", check.level);
+    writeln!(out, "{}  {:11}  {}", paint(&level), check.name, printable(&check.found))?;
     if let Some(advice) = &check.advice {
         writeln!(out, "{:22}→ {}", "", printable(advice))?;
     }

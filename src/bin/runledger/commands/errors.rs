@@ -1,27 +1,30 @@
-//! `runledger errors` and its commands
+//! `runledger errors`
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use clap::Subcommand;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use runledger::journal::on_stderr;
 use runledger::runlog::{ErrorId, ErrorRegistry, RegisteredError, Severity};
 
+use crate::argument::one_of;
 use crate::error_registry::{self, RunLogs};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::term::output;
 
-/// Tell which errors runs met, and say what became of them
+/// List and resolve the errors that runs met
 ///
-/// `runledger export markdown` registers them. An error is OPEN until somebody resolves it, and REOPENED when it is met
-/// again after that. Its severity is by a rule, until somebody says otherwise: CRITICAL if it ended an execution by a panic
-/// or with its process, HIGH if it ended one otherwise, MEDIUM if the execution went on, LOW if it was mended there; of
-/// several times the worst. After each change error-registry.md is made anew. Times are UTC.
+/// `runledger export markdown` registers errors. An error is OPEN until `resolve` closes it, and REOPENED if it occurs
+/// again after that. The severity follows from a rule until `severity` sets it. It is CRITICAL if the error ended an
+/// execution by a panic or together with its process, HIGH if it ended one in another way, MEDIUM if the execution
+/// continued, and LOW if the execution repaired it. Of several occurrences, the worst counts. Each change writes
+/// error-registry.md again. Times are UTC.
+///
+/// Without a command, prints the table of `list`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: which errors are open?
+#[command(after_help = "Example: print the errors that are open
   runledger errors --json | jq 'select(.status != \"RESOLVED\") | .id, .message'")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -33,56 +36,52 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// List all errors; with --json, each line is one error
-    #[command(after_help = "Example: all of them
+    #[command(after_help = "Example: list all errors
   runledger errors list")]
     List,
-    /// Show all that is known of an error, as Markdown or JSON
-    #[command(after_help = "Example: the first one
+    /// Show everything that is known about an error, as Markdown or JSON
+    #[command(after_help = "Example: show the first error
   runledger errors show ERR-001")]
     Show {
-        /// Its number, such as ERR-001
+        /// The number of the error, such as ERR-001
         id: ErrorId,
     },
-    /// Say how an error was mended
-    #[command(after_help = "Example: it was mended
+    /// Mark an error as resolved
+    #[command(after_help = "Example: record how an error was fixed
   runledger errors resolve ERR-001 --resolution 'the token is renewed in time'")]
     Resolve {
-        /// Its number, such as ERR-001
+        /// The number of the error, such as ERR-001
         id: ErrorId,
-        /// How it was mended
+        /// How the error was fixed
         #[arg(long, value_name = "TEXT")]
         resolution: String,
     },
-    /// Say that a resolved error is not mended
-    #[command(after_help = "Example: it was met again
+    /// Mark a resolved error as open again
+    #[command(after_help = "Example: reopen an error that occurred again
   runledger errors reopen ERR-002")]
     Reopen {
-        /// Its number, such as ERR-001
+        /// The number of the error, such as ERR-001
         id: ErrorId,
     },
-    /// Say how bad an error is
-    #[command(after_help = "Example: nobody is stopped by it
+    /// Set the severity of an error
+    #[command(after_help = "Example: an error does not stop anyone
   runledger errors severity ERR-001 LOW")]
     Severity {
-        /// Its number, such as ERR-001
+        /// The number of the error, such as ERR-001
         id: ErrorId,
-        /// How bad it is
-        #[arg(value_parser = severity())]
+        /// The severity
+        #[arg(value_parser = one_of::<Severity>(Severity::ALL.map(Severity::as_str)))]
         severity: Severity,
     },
-    /// Make error-registry.md anew, after a process died before it could
-    #[command(after_help = "Example: the file was edited by hand
+    /// Write error-registry.md again
+    #[command(after_help = "Example: restore the file after it was edited by hand
   runledger errors render")]
     Render,
 }
 
-fn severity() -> impl TypedValueParser<Value = Severity> {
-    PossibleValuesParser::new(Severity::ALL.map(Severity::as_str)).try_map(|text| text.parse())
-}
-
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let command = args.command.as_ref().unwrap_or(&Command::List);
-    // Read first, so that no registry is made if none exists.
+    // The registry is read first, so that a missing one is not created.
     let errors = read(&args.logs.directory(global))?;
     let known = |id: &ErrorId| errors.iter().find(|error| error.id == *id).ok_or(Failure::NoError(*id));
     let changed = match command {
@@ -95,9 +94,11 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             return Ok(ExitCode::Yes);
         }
         Command::Show { id } => {
-            match (known(id)?, global.json) {
-                (error, true) => output::json_line(out, error)?,
-                (error, false) => write!(out, "{}", error.to_markdown())?,
+            let error = known(id)?;
+            if global.json {
+                output::json_line(out, error)?;
+            } else {
+                write!(out, "{}", error.to_markdown())?;
             }
             return Ok(ExitCode::Yes);
         }

@@ -17,30 +17,31 @@ use crate::records;
 use crate::term::{output, short};
 use crate::zone::Zone;
 
-/// Tell who must hear of what the log shows, why, and on what evidence
+/// Report problems that someone must act on, with the evidence
 ///
-/// A human hears of repeated missing logs, costs that are not what was estimated, models that the policy does not allow,
-/// and quality controls that accept less than in the weeks before. The cost optimizer hears of a tier whose models make
-/// what drifts more often; the model router of a model that fails more often than the others of its skill. The last three
-/// are tested, by a z-test or Fisher's exact test with Holm's method; where too few results are known, that is said.
+/// Reports to people: repeated missing logs, costs that differ from their estimates, models that the policy does not
+/// allow, and quality controls that accept less than in the weeks before. Reports to the cost optimizer: a tier whose
+/// models drift more often. Reports to the model router: a model that fails more often than the others of its skill.
+/// The last three are tested by a z-test or Fisher's exact test, with Holm's method. If too few results are known, the
+/// report says so.
 ///
-/// Without --since, the executions since the start of this week, Monday 00:00 UTC. Quality controls are compared with
-/// those of the 28 days before the week in which the window begins, or of as many as the policy tells. Of the
-/// executions that show it, up to 20 are named.
+/// Without --since, the executions since Monday 00:00 UTC of this week are examined. Quality controls are compared with
+/// those of the 28 days before the week in which the period begins, or with the number of days in the policy. Each
+/// problem lists up to 20 executions.
 ///
-/// Exits with 1 if there is something to tell.
+/// Exits with 1 if there is a problem.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: in a job that runs every night
+#[command(after_help = "Example: run this every night
   runledger escalate --since 24h --policy policy.json || notify")]
 pub(crate) struct Args {
-    /// Only what began then or later: a date (2026-11-01, today, yesterday, UTC), a time (2026-11-01T12:00:00Z), or a span
-    /// back from now in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
+    /// Use only executions that began at this time or later: a date in UTC (2026-11-01, today, yesterday), a time
+    /// (2026-11-01T12:00:00Z), or a duration before now in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
     #[arg(long, value_name = "WHEN")]
     since: Option<When>,
-    /// Only what began before then, in the same forms; given a date, that whole day is included
+    /// Use only executions that began before this time, in the same forms. A date includes the whole day
     #[arg(long, value_name = "WHEN")]
     until: Option<When>,
-    /// From when on it is worth telling; `runledger policy` prints the thresholds that hold without
+    /// A policy file with thresholds. `runledger policy` prints the default
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 }
@@ -119,7 +120,7 @@ fn text(statistic: &Statistic) -> String {
         Statistic::Costs { interval_usd: Some([low, high]), p_value: Some(p_value), .. } => {
             format!("paired t-test: {low:+.4} … {high:+.4} USD an execution, {}", p(*p_value))
         }
-        _ => "no test: fewer than two executions, or costs out of its range".to_owned(),
+        _ => "no test: fewer than two executions, or costs outside its range".to_owned(),
     }
 }
 

@@ -12,35 +12,46 @@ use crate::global::Global;
 use crate::input_file;
 use crate::policy_file;
 use crate::records;
-use crate::term::{output, printable, short};
+use crate::term::{output, paint, printable, short};
 
-/// Judge whether a run was logged as it should be: PASS, or FAIL with every reason
+/// Decide whether a run is fully logged: PASS, or FAIL with reasons
 ///
-/// An execution belongs to the run by its run_id. The runs that it started, whose executions have it as their
-/// parent_run_id, are named, and each has a gate of its own. A run fails when an execution has no record in the ledger
-/// (begun and never ended, waiting in the spill, expected and absent, an attempt or a parent without one), when the ledger
-/// lost records after it began, of whatever run, when a cost, a tier, an artifact with its version, a
-/// regeneration count, an outcome, a time or a parent is not recorded where the policy asks for it, when a skill logs
-/// fields for one tier and never for another, when two records of one execution differ, when a line is no record, when
-/// the chain of the ledger does not verify, or when a file of the ledger may not be read. Under each reason stand the executions it concerns. Nothing is changed.
+/// An execution belongs to the run by its run_id. Runs that it started, whose executions name it as parent_run_id, are
+/// listed. Each of them needs a gate of its own. A run fails for any of these reasons:
 ///
-/// --expect names a file with what the run must have: a JSON array, of each entry the skill, and where wanted the kind,
-/// the scene_id, the shot_id, and the count, 1 if it is not told:
+/// - An execution has no record in the ledger: it is in flight or in the spill, or an expected execution, an attempt or
+///   a parent is missing.
+///
+/// - The ledger lost records after the run began, of any run.
+///
+/// - A cost, a tier, an artifact with its version, a regeneration count, an outcome, a time or a parent is missing
+///   where the policy requires it.
+///
+/// - A skill logs fields for one tier and never for another.
+///
+/// - Two records of one execution differ.
+///
+/// - A line is not a record, the chain of the ledger does not verify, or a file of the ledger cannot be read.
+///
+/// Each reason lists the executions that it concerns. Nothing is changed.
+///
+/// --expect names a file with the executions that the run must have. It is a JSON array. Each entry has the skill, and
+/// optionally the kind, the scene_id, the shot_id, and the count [default: 1]:
 ///
 /// [{"skill": "storyboard"}, {"skill": "renderer", "kind": "generation", "shot_id": "s-4", "count": 2}]
 ///
-/// Exits with 0 on PASS, with 1 on FAIL, and with 2 if it could not be judged.
+/// Exits with 0 on PASS, with 1 on FAIL, and with 2 if the run cannot be judged.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: in a job that publishes what a run made
+#[command(after_help = "Example: publish the results of a run only if it is fully logged
   runledger gate --run run-7 --expect expected.json && publish")]
 pub(crate) struct Args {
-    /// The run
+    /// The id of the run
     #[arg(long = "run", value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     run_id: String,
-    /// What the run must have
+    /// A JSON file with the executions that the run must have
     #[arg(long, value_name = "FILE")]
     expect: Option<PathBuf>,
-    /// What is asked of it; `runledger policy` prints what is asked without
+    /// A policy file. `runledger policy` prints the default
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 }
@@ -56,7 +67,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     if let Some(archived) = archived {
         let to = printable(&archived.to);
         output::note(
-            &format!("lines up to {} are in an archive, and not judged: {to}", archived.seq),
+            &format!("lines up to {} are in an archive and are not judged: {to}", archived.seq),
             "archived",
             global.style(),
         );
@@ -74,7 +85,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 fn expected(path: Option<&Path>) -> Result<Expectations, Failure> {
     let Some(path) = path else { return Ok(Expectations::default()) };
     let text = input_file::read("read what is expected", path)?;
-    Expectations::from_json(&text).map_err(|source| Failure::Expected { path: path.to_owned(), source })
+    Ok(Expectations::from_json(&text).map_err(|error| error.path(path))?)
 }
 
 fn write(report: &GateReport, out: &mut impl Write) -> Result<(), Failure> {
@@ -86,7 +97,7 @@ fn write(report: &GateReport, out: &mut impl Write) -> Result<(), Failure> {
         ("reasons", reasons.len() as u64),
     ];
     let counts = counts.map(|(what, count)| format!("{what} {}", short::count(count.into())));
-    writeln!(out, "{verdict} {}: {}", printable(run_id), counts.join(", "))?;
+    writeln!(out, "{} {}: {}", paint(&verdict.to_string()), printable(run_id), counts.join(", "))?;
     for reason in reasons {
         writeln!(out, "{}", printable(&reason.to_string()))?;
         for execution in &reason.executions {
@@ -94,7 +105,7 @@ fn write(report: &GateReport, out: &mut impl Write) -> Result<(), Failure> {
         }
     }
     if !child_runs.is_empty() {
-        writeln!(out, "child runs, each with a gate of its own: {}", child_runs.len())?;
+        writeln!(out, "child runs, which need gates of their own: {}", child_runs.len())?;
         child_runs.iter().try_for_each(|run| writeln!(out, "  {}", printable(run)))?;
     }
     Ok(())

@@ -8,12 +8,13 @@ use crate::global::Global;
 use crate::records;
 use crate::term::output;
 
-/// Give the ledger's head, to be kept elsewhere
+/// Print the head of the ledger, to keep it on another machine
 ///
-/// The ledger is verified first; of one with faults no head is given. Nothing is changed. `verify --head` reads what
-/// --json gives.
+/// The head is the number and the hash of the last line. A ledger that does not contain a head that you kept was
+/// truncated or rewritten since: `verify --head` reads the output of --json and checks this. The ledger is verified
+/// first, and a ledger with faults has no head. Nothing is changed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: keep a head where the ledger's machine cannot reach it
+#[command(after_help = "Example: keep a head where the machine of the ledger cannot write
   runledger head --json >> /mnt/elsewhere/heads.jsonl")]
 pub(crate) struct Args {}
 

@@ -14,26 +14,28 @@ use crate::records;
 use crate::term::short_id::shortest;
 use crate::term::{Table, output};
 
-/// List executions, the newest last
+/// List the last executions, the newest at the end
 ///
-/// Times are UTC. An id is cut to what tells it from the others in the list, and `show` takes it so, or lists the
-/// executions that it may mean. Numbers are rounded: counts from
-/// 10,000 on to three digits, amounts to the cent from 1 on and to a hundredth of it below. With --json, each line is a
-/// whole record.
+/// Prints a table with one row for each execution. Times are UTC. An id is cut to as many digits as distinguish it from the
+/// others in the list, and `show` accepts it. If the ledger has more executions that begin with those digits, `show`
+/// lists them. A count of 10,000 or more is rounded to three digits. An amount is rounded to the cent, or to four
+/// decimals below 1 dollar.
+///
+/// With --json, each line is a whole record.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: the last failures of one skill
+#[command(after_help = "Example: list the last failures of one skill
   runledger list --skill blog-publish --status failed --limit 5")]
 pub(crate) struct Args {
-    /// Only this skill
+    /// Show only executions of this skill
     #[arg(long, value_name = "NAME")]
     skill: Option<String>,
-    /// Only executions that ended like this
+    /// Show only executions with this status
     #[arg(long, value_parser = any_status())]
     status: Option<Status>,
-    /// How many at most: the last ones
+    /// Show at most this many, the last ones
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// However many there are
+    /// Show all executions
     #[arg(long, conflicts_with = "limit")]
     all: bool,
 }
@@ -54,7 +56,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 
 fn json(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     if args.all {
-        // One record at a time: the ledger may be larger than the memory.
+        // The ledger may be larger than the memory, so only one record is held at a time.
         records::each(global, |record| {
             if args.wants(&record) {
                 output::json_line(out, &record)?;
@@ -90,11 +92,17 @@ fn table(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failu
     for (id, [start, skill, status, latency, tokens, cost]) in rows {
         table.row([start, skill, status, latency, tokens, cost, shortest(id, &ids)]);
     }
-    table.write(out)?;
+    let empty = if args.skill.is_none() && args.status.is_none() {
+        "The ledger has no executions. `runledger run` records one."
+    } else {
+        "No execution matches. `runledger list` shows the last ones."
+    };
+    table.write_or(empty, out)?;
     Ok(())
 }
 
-/// Returns what `make` makes of the last records that are meant. Damaged lines before them are not read.
+/// Returns the last records that the arguments select, each converted by `make`. Damaged lines before them are not
+/// read.
 fn last<T>(args: &Args, global: &Global, make: impl Fn(ExecutionMetrics) -> T) -> Result<Vec<T>, Failure> {
     let take = |record| args.wants(&record).then(|| make(record));
     let last = records::reader(global)?.last(args.limit as usize, take)?;

@@ -12,23 +12,24 @@ use crate::records;
 use crate::selection::Selection;
 use crate::term::{Column, Table, cell, output, short};
 
-/// Derive the metrics of a production
+/// Compute production metrics: regenerations, failures, drift
 ///
-/// They are the regenerations a shot, the frequency of drift by category, the cost per scene, the use of tiers, the failure
-/// rate per model, the most common QC violations, and the types of shots with a high risk. Nothing unknown counts as 0: how
-/// many executions do not tell something is counted beside it.
+/// Prints tables of the regenerations per shot, the drift by category, the cost per scene, the use of tiers, the
+/// failures per model, the most common QC violations, and the types of shots with a high risk. An unknown value never
+/// counts as 0. Beside each figure is the number of executions that do not report it.
 ///
-/// A shot is a scene_id with a shot_id; of its executions, the highest regen_count counts. An execution failed if its
-/// outcome is FAIL, or if none is told and it ended with an error; a quality control without an outcome has none. What a
-/// control found counts to the model that it names without calling it, else to the model that made its artifact, in place
-/// of that execution's own success. A rate is over the executions whose outcome is known.
+/// A shot is a pair of scene_id and shot_id. Of its executions, the highest regen_count counts. An execution failed if
+/// its outcome is FAIL, or if it has no outcome and ended with an error. A quality control without an outcome counts as
+/// unknown. The result of a quality control counts for the model that it names without calling it, or else for the
+/// model that made its artifact. It then replaces the success of that execution. A rate is over the executions with a
+/// known outcome.
 ///
-/// The risk of a type of shots is high if its regenerations a shot, or its failure rate, are more than 1.5 times the
-/// average of all shots, told from at least 10 shots or executions. It is `-` where those are fewer.
+/// The risk of a type of shots is high if its regenerations per shot, or its failure rate, are more than 1.5 times the
+/// average of all shots. It needs at least 10 shots or executions, and is `-` if there are fewer.
 ///
-/// Tables are shortened as those of `runledger cost` are; --json has every digit.
+/// Numbers are rounded like those of `runledger cost`. --json prints every digit.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: which models failed in the last week?
+#[command(after_help = "Example: list the failure rate of each model in the last week
   runledger metrics --since 7d --json | jq '.models[] | {model, failure_rate}'")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// The metrics in JSON, and the number of lines that are not records.
+/// The metrics, and the number of lines that are not records.
 #[derive(Serialize)]
 struct Answer<'d> {
     #[serde(flatten)]
@@ -57,6 +58,9 @@ struct Answer<'d> {
 }
 
 fn tables(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> {
+    if derived.executions == 0 {
+        return Ok(writeln!(out, "No execution matches. `runledger list` shows the last ones.")?);
+    }
     writeln!(out, "executions: {}", derived.executions)?;
     writeln!(out)?;
     shots(derived, out)?;
@@ -72,14 +76,14 @@ fn tables(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure>
     tally("qc violation", &derived.qc_violations, out)
 }
 
-/// Writes the types of shots with their risks, and all shots together.
+/// Writes the types of shots with their risks, and the sum of all shots.
 fn shots(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
         Column::Name("shot type"),
         Column::Number("shots"),
         Column::Number("regens"),
-        Column::Number("a shot"),
-        Column::Number("untold"),
+        Column::Number("per shot"),
+        Column::Number("unknown"),
         Column::Number("known"),
         Column::Number("failed"),
         Column::Number("rate"),
@@ -113,7 +117,7 @@ fn shots(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> 
     Ok(())
 }
 
-/// An average, with two decimals below 10,000: `0.25`, `12.50`, `12.3k`.
+/// Returns an average, with two decimals below 10,000, such as `0.25`, `12.50` or `12.3k`.
 fn average(average: f64) -> String {
     if average < 10_000.0 { format!("{average:.2}") } else { short::count(average as u128) }
 }
@@ -125,7 +129,7 @@ fn tally(what: &'static str, tally: &Tally, out: &mut impl Write) -> Result<(), 
     }
     table.write(out)?;
     if tally.untold > 0 {
-        writeln!(out, "untold: {}", tally.untold)?;
+        writeln!(out, "unknown: {}", tally.untold)?;
     }
     Ok(())
 }
@@ -159,7 +163,7 @@ fn models(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure>
     table.write(out)?;
     let Outcomes { known, failed, unknown, .. } = derived.controls_without_model;
     if known + unknown > 0 {
-        writeln!(out, "quality controls of no model: {}, failed {failed}", known + unknown)?;
+        writeln!(out, "quality controls without a model: {}, failed {failed}", known + unknown)?;
     }
     Ok(())
 }

@@ -11,7 +11,9 @@ mod escalate;
 mod export;
 mod gate;
 mod head;
+mod help;
 mod list;
+mod man;
 mod metrics;
 mod open;
 #[cfg(feature = "postgres")]
@@ -42,29 +44,13 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::{records, usage};
 
-const ABOUT_ALL: &str = "\
-Example: record an execution, and look at it
-  runledger run --skill nightly-index -- sleep 0.1
-  runledger list
-
-Exit codes:
-  0  done; the answer is yes
-  1  done; the answer is no: a fault or a regression was found,
-     a run fails its gate, no execution has the id, …
-  2  it could not be done; stderr says why
-`run` ends with the exit code of its command.
-
-Answers go to stdout. Errors and warnings go to stderr, one line each, and with --json as one object each; \
-only wrong arguments are answered with other text. An unknown value is `-` in a table and null in JSON, never 0. \
-There are no colours.
-
-A table is as wide as the terminal, or as COLUMNS says, and has 80 columns elsewhere. Where that does not do, names are \
-cut; on a terminal, columns that still find no room go on in a second line.";
-
-/// Records skill executions in a ledger, and asks it what ran, what it cost, what quota is left, what is normal.
+/// Record what AI agents and jobs do in an append-only ledger, and ask it what ran, what it cost and what is normal
+///
+/// An execution is one call of a skill: a job, an agent's task, a model call. Each leaves one line of JSON in the
+/// ledger.
 #[derive(Debug, Parser)]
 #[command(name = "runledger", version, color = clap::ColorChoice::Never, max_term_width = 100)]
-#[command(after_help = ABOUT_ALL)]
+#[command(after_help = help::AFTER)]
 pub(crate) struct CommandLine {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -73,72 +59,67 @@ pub(crate) struct CommandLine {
 }
 
 impl CommandLine {
-    /// Returns the arguments. Ends the process with code 2 if they are wrong, and with code 0 if they ask for help.
+    /// Returns the arguments. Exits the process with code 2 if they are wrong, and with code 0 if they ask for help.
     pub(crate) fn read() -> Self {
         let parsed = Self::command_as_set().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
         parsed.unwrap_or_else(|error| {
-            // The command is known if it precedes the fault.
+            // The command is known if it precedes the mistake.
             let matches = Self::command_as_set().ignore_errors(true).try_get_matches().ok();
             usage::end(&error, matches.as_ref().and_then(|matches| matches.subcommand_name()))
         })
     }
 
-    /// Returns the arguments, without the variables that are empty: an empty variable counts as not set.
+    /// Returns the definition of the arguments. A variable that is empty counts as not set.
     fn command_as_set() -> clap::Command {
         fn unset(command: clap::Command) -> clap::Command {
             let is_empty = |arg: &clap::Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
             let command = command.mut_args(|arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg });
             command.mut_subcommands(unset)
         }
-        // Usually none is empty, and to visit all arguments at each start takes long.
-        if env::vars_os().any(|(_, value)| value.is_empty()) { unset(Self::command()) } else { Self::command() }
+        let command = help::grouped(Self::command());
+        // Usually no variable is empty. Visiting all arguments at each start takes long.
+        if env::vars_os().any(|(_, value)| value.is_empty()) { unset(command) } else { command }
     }
 }
 
-/// The commands, as the help lists them.
+/// The commands, in the order of the help.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    // Commands that record.
     Run(run::Args),
     Start(start::Args),
     Progress(progress::Args),
     Complete(complete::Args),
     Pipe(pipe::Args),
-    // Commands that show what ran.
     List(list::Args),
     Show(show::Args),
     Tail(tail::Args),
     Open(open::Args),
-    // Commands that examine the ledger.
-    Verify(verify::Args),
-    Head(head::Args),
-    Doctor(doctor::Args),
-    // Commands about money and quotas.
     Cost(cost::Args),
+    Metrics(metrics::Args),
     Price(price::Args),
     #[command(subcommand)]
     Prices(prices::Command),
     Quota(quota::Args),
-    // Commands about what is normal.
     Baseline(baseline::Args),
-    Compare(compare::Args),
-    // Commands about a production.
-    Metrics(metrics::Args),
+    Errors(errors::Args),
+    Head(head::Args),
     Gate(gate::Args),
+    Compare(compare::Args),
     Escalate(escalate::Args),
+    Verify(verify::Args),
+    Doctor(doctor::Args),
     Policy(policy::Args),
-    // Commands that pass records on.
     #[command(subcommand)]
     Export(export::Command),
-    Errors(errors::Args),
+    Pg(pg::Args),
     #[command(subcommand)]
     Retention(retention::Command),
-    Pg(pg::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Command {
-    /// Whether the command may read the whole ledger before it answers.
+    /// Returns whether the command may read the whole ledger before it answers.
     pub(crate) fn reads_all(&self) -> bool {
         matches!(
             self,
@@ -157,13 +138,13 @@ impl Command {
         )
     }
 
-    /// Whether the command only reads the ledger, and does not judge the ledger's end itself.
+    /// Returns whether the command only reads the ledger, and does not check the end of the ledger itself.
     fn reads_only(&self) -> bool {
         let judges = matches!(self, Self::Verify(_) | Self::Head(_) | Self::Gate(_));
         (self.reads_all() && !judges) || matches!(self, Self::Tail(_) | Self::Open(_) | Self::Errors(_) | Self::Pg(_))
     }
 
-    /// Runs the command; its answer goes to `out`.
+    /// Runs the command, which writes its answer to `out`.
     pub(crate) fn run(&self, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
         if self.reads_only() {
             records::warn_of_truncation(global);
@@ -178,24 +159,25 @@ impl Command {
             Self::Show(args) => show::run(args, global, out),
             Self::Tail(args) => tail::run(args, global, out),
             Self::Open(_) => open::run(global, out),
-            Self::Verify(args) => verify::run(args, global, out),
-            Self::Head(_) => head::run(global, out),
-            Self::Doctor(_) => doctor::run(global, out),
             Self::Cost(args) => cost::run(args, global, out),
+            Self::Metrics(args) => metrics::run(args, global, out),
             Self::Price(args) => price::run(args, out),
             Self::Prices(args) => prices::run(args, global, out),
             Self::Quota(args) => quota::run(args, global, out),
             Self::Baseline(args) => baseline::run(args, global, out),
-            Self::Compare(args) => compare::run(args, global, out),
-            Self::Metrics(args) => metrics::run(args, global, out),
+            Self::Errors(args) => errors::run(args, global, out),
+            Self::Head(_) => head::run(global, out),
             Self::Gate(args) => gate::run(args, global, out),
+            Self::Compare(args) => compare::run(args, global, out),
             Self::Escalate(args) => escalate::run(args, global, out),
+            Self::Verify(args) => verify::run(args, global, out),
+            Self::Doctor(_) => doctor::run(global, out),
             Self::Policy(args) => policy::run(args, out),
             Self::Export(args) => export::run(args, global, out),
-            Self::Errors(args) => errors::run(args, global, out),
-            Self::Retention(args) => retention::run(args, global, out),
             Self::Pg(args) => pg::run(args, global, out),
+            Self::Retention(args) => retention::run(args, global, out),
             Self::Completions(args) => completions::run(args, &mut CommandLine::command(), out),
+            Self::Man(args) => man::run(args, CommandLine::command(), out),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `runledger pg` of a build without PostgreSQL
+//! `runledger pg` in a build without PostgreSQL
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -7,19 +7,19 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 
-/// Ship the ledger to PostgreSQL: not in this build
+/// Ship the ledger to PostgreSQL (not in this build)
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Refused
+    /// Any command; all are refused
     #[arg(value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, required = true, value_parser = refuse)]
     _any: Vec<Infallible>,
 }
 
 fn refuse(_: &str) -> Result<Infallible, &'static str> {
-    Err("this runledger is without PostgreSQL: build it with the features cli and postgres")
+    Err("this runledger was built without PostgreSQL; build it with the features cli and postgres")
 }
 
-/// Is never called: its arguments are always refused.
+/// Is never called, because its arguments are always refused.
 pub(crate) fn run(_: &Args, _: &Global, _: &mut impl Write) -> Result<ExitCode, Failure> {
     Ok(ExitCode::CouldNot)
 }

@@ -12,13 +12,15 @@ use crate::global::Global;
 use crate::records;
 use crate::term::{Column, Table, cell, output};
 
-/// List executions that have begun and not ended, the oldest first
+/// List the executions in flight, the oldest first
 ///
-/// `owner` is the process that is to end it: if it is dead, the next command that writes to the ledger records the
-/// execution as interrupted. `none`: it was begun by `start`, and stays in flight until `complete` ends it. Nothing is
-/// changed. With --json, each line is one execution.
+/// An execution is in flight if it has begun and not ended. `owner` is the process that runs it. If the owner is dead,
+/// the next command that writes to the ledger records the execution as interrupted. `none` means that `start` began it,
+/// and that it stays in flight until `complete` ends it. Nothing is changed.
+///
+/// With --json, each line is one execution.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: what nobody is at any more
+#[command(after_help = "Example: list the executions that no running process owns
   runledger open --json |
     jq 'select(.owner_alive != true) | .record.execution_id'")]
 pub(crate) struct Args {}
@@ -46,10 +48,10 @@ pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
         Column::Name("stage"),
         Column::Number("%"),
         Column::Number("age"),
-        Column::Text("owner"),
+        Column::Level("owner"),
     ]);
     found.iter().for_each(|begun| table.row(cells(begun, now)));
-    table.write(out)?;
+    table.write_or("No execution is in flight. `runledger list` shows those that have ended.", out)?;
     Ok(ExitCode::Yes)
 }
 
@@ -71,7 +73,7 @@ fn cells(begun: &InFlight, now: Timestamp) -> [String; 6] {
     ]
 }
 
-/// A length of time in its largest unit, rounded down: `59s`, `3h`, `12d`.
+/// Returns a duration in its largest unit, rounded down, such as `59s`, `3h` or `12d`.
 fn age(ms: u64) -> String {
     match ms / 1000 {
         seconds @ ..60 => format!("{seconds}s"),

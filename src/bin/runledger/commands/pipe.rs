@@ -15,36 +15,37 @@ use crate::global::Global;
 use crate::ledger;
 use crate::term::output;
 
-/// Record executions: JSON lines on stdin, one line of answer for each once it is durable
+/// Record executions from JSON lines on stdin
 ///
-/// A line is one record: an object with the keys that `list --json` gives. skill_name, skill_version, timestamp_start and
-/// timestamp_end are required; what else is left out is unknown. Whether it succeeded follows from its status if that is
-/// told. A record without an execution_id is given one, which its answer tells; who may have to send a record again,
-/// because no answer came, makes the id, so that the two are known to be one execution.
+/// Each line is one record: an object with the keys that `list --json` prints. skill_name, skill_version,
+/// timestamp_start and timestamp_end are required. A key that is missing is unknown. If a record has a status but
+/// neither execution_succeeded nor execution_failed, both follow from the status. A record without an execution_id gets
+/// a new one, which its answer contains. A sender that may have to repeat a record should set the id itself, so that
+/// the two lines count as one execution.
 ///
-/// Answers come in the order of the lines, one for each that is not blank. Many lines can be sent before the first answer
-/// is read: those that have come are written together, with one sync. What was answered as durable survives `kill -9` and a
-/// power cut; what was not answered may be in the ledger or not. Who never reads the answers is not read from either, once
-/// the pipe is full of them.
+/// Prints one line of JSON for each line that is not blank, in the order of the lines. A program can send many lines
+/// before it reads the first answer: lines that have arrived are written together, with one sync. A record that is
+/// reported as durable survives `kill -9` and a power cut. A record without an answer may or may not be in the ledger.
+/// If the answers are not read, the input is not read either once the pipe is full.
 ///
-/// A refused line leaves nothing behind. One that is spilled is kept beside the ledger until that takes records again; one
-/// that is lost could not be written anywhere. A line has at most 16 MiB.
+/// A refused line changes nothing. A spilled record is stored beside the ledger until the ledger can be written again.
+/// A lost record could not be written anywhere. A line has at most 16 MiB.
 ///
-/// Exits at the end of the input, when every line has its answer: with 1 if one of them is not durable.
+/// Exits at the end of the input, with 1 if one of the records is not durable.
 #[derive(Debug, clap::Args)]
-#[command(after_help = r#"Answers; seq is the number of the line in the ledger:
+#[command(after_help = r#"Answers (seq is the number of the line in the ledger):
   {"execution_id": "019c…", "seq": 42, "answer": "durable"}
   {"execution_id": null, "seq": null, "answer": "refused", "line": 7,
    "kind": …, "reasons": […]}
   answer  durable, refused, spilled, lost
 
-Example: one record
+Example: record one execution
   echo '{"skill_name": "summarise", "skill_version": "1.2.0",
     "status": "success", "timestamp_start": "2026-02-14T14:23:00Z",
     "timestamp_end": "2026-02-14T14:23:05Z"}' | jq -c . | runledger pipe"#)]
 pub(crate) struct Args {}
 
-/// The size of a pipe on Linux: this much may arrive while the batch before is synced.
+/// The size of a pipe on Linux. This much can arrive while the previous batch is synced.
 const BUFFER_BYTES: usize = 1 << 16;
 
 pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -55,7 +56,7 @@ pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
     let mut number = 0;
     let mut all_durable = true;
     loop {
-        // Lines that have arrived are answered before the next read, which may wait.
+        // The next read may wait, so the lines that have arrived are answered first.
         if !input.buffer().contains(&b'\n') {
             all_durable &= batch.answer(&ledger, out)?;
             out.flush()?;
@@ -77,8 +78,8 @@ pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
     Ok(if all_durable { ExitCode::Yes } else { ExitCode::No })
 }
 
-/// Reads a line without its line feed. Returns `None` at the end of the input, and false if the line was too long and was
-/// skipped.
+/// Reads a line without its line feed. Returns `None` at the end of the input, and false if the line was too long. A
+/// line that is too long is skipped.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
     let limit = PAYLOAD_BYTES_MAX as u64 + 1;
     if input.by_ref().take(limit).read_until(b'\n', line)? == 0 {
@@ -94,7 +95,7 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<
 /// Lines that are answered together.
 #[derive(Default)]
 struct Batch {
-    /// In the order of the input: the number of a line that is a record, or the answer to a line that is not.
+    /// For each line of the input, the number of a line that is a record, or the answer to a line that is not.
     lines: Vec<Result<u64, Reply>>,
     records: Vec<ExecutionMetrics>,
 }
@@ -104,7 +105,7 @@ struct Batch {
 struct Reply {
     /// `None` if the line could not be read as a record.
     execution_id: Option<Uuid>,
-    /// `None` if the record is not in the ledger, or not known to be.
+    /// `None` if the record is not in the ledger, or if this is unknown.
     seq: Option<u64>,
     answer: &'static str,
     #[serde(flatten)]
@@ -135,7 +136,7 @@ impl Batch {
         self.lines.push(Err(Reply { execution_id: None, seq: None, answer: "refused", trouble }));
     }
 
-    /// Appends the records, answers every line, and leaves the batch empty. Returns whether all records are durable.
+    /// Appends the records, answers every line and empties the batch. Returns whether all records are durable.
     fn answer(&mut self, ledger: &Ledger, out: &mut impl Write) -> Result<bool, Failure> {
         let mut all_durable = true;
         let mut answers = ledger.append_all(&self.records).into_iter().zip(self.records.drain(..));
@@ -174,7 +175,8 @@ fn reply(line: u64, id: Uuid, answer: runledger::Result<Answer>) -> Reply {
     Reply { execution_id: Some(id), seq, answer, trouble }
 }
 
-/// Returns the record of a line, or why there is none. Whether the execution succeeded follows from its status.
+/// Returns the record of a line, or the reason why the line is not a record. If the line does not say whether the
+/// execution succeeded, that follows from its status.
 fn parse(line: &[u8]) -> Result<ExecutionMetrics, (&'static str, String)> {
     let text = std::str::from_utf8(line).map_err(|error| ("malformed", error.to_string()))?;
     let parsed = ExecutionMetrics::from_json(text).or_else(|error| match with_id(text) {
@@ -188,8 +190,8 @@ fn parse(line: &[u8]) -> Result<ExecutionMetrics, (&'static str, String)> {
     Ok(record)
 }
 
-/// What is wrong with a line, and at which column. A column behind the line is left out: it belongs to the id that
-/// [`with_id`] added.
+/// Returns what is wrong with a line, and at which column. A column after the end of the line is left out, because it
+/// belongs to the id that [`with_id`] added.
 fn reason(error: &runledger::Error, line: &str) -> String {
     let text = failure::text(error);
     match text.rsplit_once(" at line 1 column ") {
@@ -201,7 +203,7 @@ fn reason(error: &runledger::Error, line: &str) -> String {
     }
 }
 
-/// Returns the object with a new id at its end; `None` if it has one, or is not an object.
+/// Returns the object with a new id at its end, or `None` if it has an id or is not an object.
 fn with_id(text: &str) -> Option<String> {
     let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(text).ok()?;
     let fields = text.trim_ascii_end().strip_suffix('}')?;

@@ -7,15 +7,15 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::policy_file;
 
-/// Print a policy for `gate` and `escalate`, every value told
+/// Print the policy of `gate` and `escalate`
 ///
-/// A policy file is JSON; what it does not tell is the default. What each value means: see the documentation of the
-/// library, module `governance`.
+/// A policy file is JSON. A value that it leaves out is the default, and the output has every value. Module
+/// `governance` of the library's documentation explains each value.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: a policy to start from
+#[command(after_help = "Example: create a policy file to edit
   runledger policy > policy.json")]
 pub(crate) struct Args {
-    /// The policy; the defaults if it is not told
+    /// A policy file to complete with the defaults [default: the default policy]
     file: Option<PathBuf>,
 }
 

@@ -15,18 +15,20 @@ use crate::price_table::OwnPrices;
 use crate::priced::Priced;
 use crate::term::output;
 
-/// Price calls: JSON lines on stdin, one line of answer for each
+/// Price model calls from JSON lines on stdin
 ///
-/// A line is {"model": …, "provider": …, "usage": {…}, "at": …, "variant": {"processing": "batch"}}; model and usage are
-/// required, and `at` is now if it is not told. A usage may have input_tokens, output_tokens, cache_read_tokens,
-/// cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens, output_audio_tokens, requests,
-/// web_searches, audio_seconds, and the other meters of the library; a whole includes its parts. What is absent was not
-/// used, or its part is not known; a null beside other tokens is unknown and has no price.
+/// A line is an object such as {"model": …, "provider": …, "usage": {…}, "at": …, "variant": {"processing": "batch"}}.
+/// model and usage are required, and `at` is the current time if it is missing. A usage can have input_tokens,
+/// output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
+/// output_audio_tokens, requests, web_searches, audio_seconds, and the other meters of the library. A whole includes
+/// its parts. A key that is missing was not used, or its part is unknown. A null beside other tokens is unknown and has
+/// no price.
 ///
-/// The answer has the exact cost as a decimal string, its parts, and where the price comes from. A line that cannot be
-/// priced is answered with {"error": …, "kind": …, "near": […]}. Exits with 0 once every line has its answer.
+/// Prints one line for each line. It has the exact cost as a decimal string, the parts of the cost, and the source of
+/// the price. For a line that cannot be priced, it is {"error": …, "kind": …, "near": […]}. Exits with 0 if every line
+/// has its answer.
 #[derive(Debug, clap::Args)]
-#[command(after_help = r#"Example: one call
+#[command(after_help = r#"Example: price one call
   echo '{"model": "gpt-4", "usage": {"input_tokens": 5, "output_tokens": 1}}' |
     runledger price"#)]
 pub(crate) struct Args {
@@ -40,7 +42,8 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure
     let mut line = Vec::new();
     let mut number = 0_u64;
     loop {
-        // A caller that waits for each answer gets it; a caller that sends many lines at once gets many answers at once.
+        // A caller that waits for each answer gets it. A caller that sends many lines at once gets many answers at
+        // once.
         if !input.buffer().contains(&b'\n') {
             out.flush()?;
         }
@@ -55,7 +58,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure
     }
 }
 
-/// A call to be priced.
+/// The call in a line.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
@@ -104,7 +107,7 @@ fn call(request: Request) -> Result<(Call, Timestamp), String> {
     call.provider = provider;
     call.variant = variant.unwrap_or_default();
     let at = at.or_else(|| Timestamp::from_unix_ms(clock::unix_ms()));
-    Ok((call, at.ok_or("the clock is outside the years 0 to 9999: say \"at\"")?))
+    Ok((call, at.ok_or("the clock is outside the years 0 to 9999; set \"at\"")?))
 }
 
 /// Reads a usage by its keys. A key that is null or absent was not reported.
@@ -131,7 +134,7 @@ fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
     }
 }
 
-/// Returns the meter of a key, and whether the key is in seconds and the meter in milliseconds.
+/// Returns the meter of a key, and true if the key is in seconds and the meter in milliseconds.
 fn meter(key: &str) -> Option<(Meter, bool)> {
     let seconds = key.strip_suffix("_seconds").map(|name| format!("{name}_ms"));
     let name = seconds.as_deref().unwrap_or(key);
@@ -139,12 +142,12 @@ fn meter(key: &str) -> Option<(Meter, bool)> {
     (seconds.is_some() == name.ends_with("_ms")).then_some((meter, seconds.is_some()))
 }
 
-/// Every key that a usage may have.
+/// Returns every key that a usage can have.
 fn keys() -> Vec<String> {
     Meter::ALL.into_iter().map(|meter| meter.usage_key().replace("_ms", "_seconds")).collect()
 }
 
-/// The nearest whole number of milliseconds.
+/// Returns the nearest whole number of milliseconds.
 fn milliseconds(seconds: f64) -> Option<u64> {
     let milliseconds = (seconds * 1000.0).round();
     (0.0..u64::MAX as f64).contains(&milliseconds).then_some(milliseconds as u64)

@@ -15,26 +15,26 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::ledger;
 
-/// Say how far an execution has come that `start` began
+/// Report how far a started execution has come
 ///
-/// The last mark stands in the record. The answer is JSON, on one line with --json; one with "success": false says why
-/// nothing was marked.
+/// The record contains the last report. Prints one JSON object, on one line with --json. If the report cannot be
+/// stored, the object has "success": false, and "error" says why.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: half of it is done
+#[command(after_help = "Example: report that half of the work is done
   runledger progress --execution-id \"$id\" --stage gathering-docs --percent 50
 
-Exits with 1 if no execution of that id is in flight.")]
+Exits with 1 if no execution with that id is in flight.")]
 pub(crate) struct Args {
-    /// The execution_id that `start` answered with
+    /// The execution_id that `start` printed
     #[arg(long, value_name = "UUID")]
     execution_id: Uuid,
-    /// What it is doing
+    /// What the execution is doing now
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     stage: String,
-    /// How much of it is done, in percent: 0-100
+    /// How much of the work is done, from 0 to 100
     #[arg(long, value_name = "PERCENT", allow_negative_numbers = true)]
     percent: Option<f64>,
-    /// More metadata, as a JSON object; a key that was there gets the new value
+    /// More metadata, as a JSON object. A key that exists gets the new value
     #[arg(long, value_name = "JSON", value_parser = object)]
     metadata: Option<Map<String, Value>>,
 }
@@ -55,7 +55,7 @@ struct Mark {
     updated_at: String,
 }
 
-/// A whole number is written without decimals, as it was given.
+/// A percentage. A whole number is written without decimals, as it was given.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Percent {

@@ -15,31 +15,31 @@ use crate::global::Global;
 use crate::input_file;
 use crate::term::{Column, Table, minutes, output, printable};
 
-/// Tell what is left of each quota
+/// Show what is left of each quota
 ///
-/// Limits are those that come with runledger, and those of --limits, which win; what was used and is held is read from
-/// `quota.jsonl` beside the ledger. If there is none, nothing was used. Dollars are exact; calls of unknown cost are in no
-/// amount, and are counted. With --json, each line is one quota.
+/// Prints one row for each API. The level is GREEN, YELLOW or RED. Consumption and reservations are read from
+/// `quota.jsonl` beside the ledger; if it does not exist, nothing was used. Dollars are exact. Calls of unknown cost
+/// are counted, but are in no amount. With --json, each line is one quota.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: what is left of a budget of one's own?
+#[command(after_help = "Example: show what is left of your own budget
   runledger quota anthropic --limits limits.json --json | jq .remaining
 
-The file is a JSON array with one object for each limit:
+The file of --limits is a JSON array with one object for each limit:
   [
     {\"api\": \"anthropic\", \"limit\": 25.50, \"unit\": \"usd\", \"period\": \"day\",
      \"source\": \"our budget\", \"as_of\": \"2026-03-01\",
      \"thresholds\": [50, 80, 95, 100], \"unknown\": {\"assume\": 0.25}}
   ]
   unit        tokens, calls, usd
-  period      minute, hour, day, week, month; they begin by the calendar, in UTC
-  thresholds  percents of the limit that are told once a period;
-              [50, 80] if left out
-  unknown     what becomes of a call of unknown cost: \"deny\" (if left out),
-              \"allow\", or {\"assume\": AMOUNT}")]
+  period      minute, hour, day, week, month, by the calendar in UTC
+  thresholds  percentages of the limit that are reported, each once a period
+              [default: [50, 80]]
+  unknown     how a call of unknown cost is treated: \"deny\", \"allow\" or
+              {\"assume\": AMOUNT} [default: \"deny\"]")]
 pub(crate) struct Args {
-    /// Only this API
+    /// Show only this API
     api: Option<String>,
-    /// Limits of your own, which win over those that come with runledger
+    /// A file of your own limits, which override the bundled ones
     #[arg(long, value_name = "FILE")]
     limits: Option<PathBuf>,
 }
@@ -62,11 +62,11 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 fn limits(own: Option<&Path>) -> Result<Limits, Failure> {
     let Some(path) = own else { return Ok(Limits::bundled()) };
     let text = input_file::read("read the limits", path)?;
-    let own = Limits::from_json(&text).map_err(|source| Failure::Limits { path: path.to_owned(), source })?;
+    let own = Limits::from_json(&text).map_err(|error| error.path(path))?;
     Ok(Limits::bundled().with(own))
 }
 
-/// What is left of a quota, in its unit.
+/// The status of a quota, in its unit.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Status {
@@ -80,11 +80,9 @@ fn statuses(apis: &[&str], limits: &Limits, journal: &Path) -> Result<Vec<Status
         path: journal.to_owned(),
         source,
     })?;
-    // To open a journal that does not exist would make it.
+    // Opening a journal that does not exist would create it.
     let tracker = if there {
-        let mut options = QuotaOptions::new(Arc::new(clock::unix_ms));
-        options.limits = limits.clone();
-        Some(Tracker::open(journal, options)?)
+        Some(Tracker::open(journal, QuotaOptions::new(Arc::new(clock::unix_ms)).limits(limits.clone()))?)
     } else {
         None
     };
@@ -123,17 +121,19 @@ fn tables(statuses: &[Status], out: &mut impl Write) -> Result<(), Failure> {
 fn write_counts(statuses: &[&QuotaStatus], terminal: bool, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
         Column::Name("api"),
+        Column::Text("unit"),
         Column::Number("limit"),
         Column::Number("consumed"),
         Column::Number("held"),
         Column::Number("remaining"),
         Column::Number("%"),
         Column::Text("resets (UTC)"),
-        Column::Text("level"),
+        Column::Level("level"),
     ]);
     for status in statuses {
         table.row([
             status.api_name.clone(),
+            status.unit.to_string(),
             status.limit.to_string(),
             status.consumed.to_string(),
             status.held.to_string(),
@@ -158,7 +158,7 @@ fn write_dollars(statuses: &[&QuotaStatus<Usd>], terminal: bool, out: &mut impl 
         Column::Number("held"),
         Column::Number("remaining"),
         Column::Number("%"),
-        Column::Text("level"),
+        Column::Level("level"),
     ]);
     for status in statuses {
         table.row([
@@ -198,7 +198,7 @@ fn percent<A>(status: &QuotaStatus<A>) -> String {
     format!("{:.1}", status.pct_used)
 }
 
-/// The level; with its circle on a terminal, where only people read it.
+/// Returns the level, with its circle on a terminal, where only people read it.
 fn level<A>(status: &QuotaStatus<A>, terminal: bool) -> String {
     if terminal { format!("{} {}", status.warning_level, status.emoji()) } else { status.warning_level.to_string() }
 }

@@ -9,23 +9,19 @@ use crate::global::Global;
 use crate::records;
 use crate::term::output;
 
-/// Show one execution's record, as JSON
+/// Show the record of one execution as JSON
 ///
-/// If several lines have its id, the last one is shown. With --json, it is one line.
+/// If several lines of the ledger have its id, the last one is shown. With --json, the record is printed on one line.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: what a listed execution used
+#[command(after_help = "Example: show the model, the tokens and the cost of an execution
   runledger show 019c5d2a-5a40 | jq '{model, tokens_used, cost_usd}'")]
 pub(crate) struct Args {
-    /// Its id, or the beginning of it that no other has
+    /// The id of the execution, or the first digits of it if no other id begins with them
     id: IdPrefix,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let record = records::find(&args.id, global)?;
-    if global.json {
-        output::json_line(out, &record)?;
-    } else {
-        output::json_pretty(out, &record)?;
-    }
+    output::json(out, &record, global.json)?;
     Ok(ExitCode::Yes)
 }

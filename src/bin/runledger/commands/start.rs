@@ -16,28 +16,28 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::ledger;
 
-/// Start an execution, which a later call of `complete` ends
+/// Start an execution that a later `complete` ends
 ///
-/// It is in flight until `complete` ends it, whatever becomes of this process and of others. The answer is JSON, on one
-/// line with --json; its execution_id is what `progress` and `complete` take. If it could not be started, the answer has
-/// "success": false and says why in "error".
+/// The execution stays in flight until `complete` ends it, even if this process and others end. Inside `runledger run`,
+/// it belongs to that execution.
 ///
-/// Within `runledger run` it belongs to that execution.
+/// Prints one JSON object, on one line with --json. Its execution_id is the argument of `progress` and `complete`. If
+/// the execution cannot be started, the object has "success": false, and "error" says why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: start an execution and keep its id
   id=$(runledger start --agent agent-research --description 'Research skills' |
     jq -r .execution_id)")]
 pub(crate) struct Args {
-    /// The agent; the record's skill has its name too
+    /// The name of the agent, which is also the name of the record's skill
     #[arg(long, value_name = "NAME", value_parser = name)]
     agent: String,
-    /// The task in words
+    /// The task, in words
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// The session; if left out or empty, an id of its own
+    /// The id of the session [default: a new id]
     #[arg(long, value_name = "ID")]
     session_id: Option<String>,
-    /// Anything else, as a JSON object: the record's tags
+    /// Anything else, as a JSON object. It becomes the record's tags
     #[arg(long, value_name = "JSON", value_parser = object)]
     metadata: Option<Map<String, Value>>,
 }
@@ -59,7 +59,7 @@ fn start(args: &Args, global: &Global) -> Result<Started, Failure> {
     let mut ids = environment::run_ids(global);
     ids.agent_name = Some(args.agent.clone());
     ids.description.clone_from(&args.description);
-    // A variable that is not set gives an empty argument in a shell.
+    // In a shell, a variable that is not set becomes an empty argument.
     ids.session_id = args.session_id.clone().filter(|session| !session.is_empty());
     let skill = Skill::new(&args.agent, UNKNOWN_VERSION).run(ids);
     let record = ledger::open(global)?

@@ -13,30 +13,31 @@ use crate::records;
 use crate::term::short_id::beginning;
 use crate::term::{Table, output};
 
-/// Show the last executions, and those that are recorded from now on
+/// Show the last executions, and follow new ones with --follow
 ///
-/// Only the end of the ledger is read, however large it is. The table is that of `list`, but an id is cut to the 12 digits
-/// that say when it was made; `show` takes it so, if no other has them. With --json, each line is a whole record.
+/// Prints the same table as `list`, but each id is cut to its first 12 digits, which are its time. `show` accepts them,
+/// unless another id begins with the same digits. Only the end of the ledger is read, so the size of the ledger does
+/// not matter. With --json, each line is a whole record.
 ///
-/// With --follow, the ledger is looked at ten times a second. It is followed into its next segments; a line that is being
-/// written is shown when it is whole. It ends when nobody reads the output any more, as behind `| head -1`, or with Ctrl-C.
+/// With --follow, new executions are shown ten times a second, across all later segments. A line that is still being
+/// written is shown when it is complete. The command ends with Ctrl-C, or when its output is closed, as in `| head -1`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: what the last three executions cost
+#[command(after_help = "Example: show what the last three executions cost
   runledger tail -n 3 --json | jq .cost_usd
 Example: watch what is recorded from now on
   runledger tail -f -n 0")]
 pub(crate) struct Args {
-    /// How many of the last executions, at most
+    /// Show at most this many of the last executions
     #[arg(short = 'n', long, value_name = "N", default_value = "10")]
     lines: usize,
-    /// Go on with what is recorded from now on
+    /// Continue with the executions that are recorded from now on
     #[arg(short, long)]
     follow: bool,
 }
 
-/// Too short to be noticed by people. To look at a ledger that has not changed costs a few system calls.
+/// People do not notice such a short pause. Checking a ledger that has not changed costs a few system calls.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-/// The digits of a version 7 id that are its milliseconds.
+/// The number of digits of a version 7 id that encode its time in milliseconds.
 const ID_DIGITS: usize = 12;
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -61,8 +62,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             }
             Err(error) => return Err(error),
         };
-        if !global.json {
+        if !global.json && (args.follow || behind) {
             table.write(out)?;
+        } else if !global.json {
+            table.write_or("No executions to show. `runledger run` records one.", out)?;
         }
         if behind {
             continue;
@@ -77,11 +80,11 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
 }
 
-/// Waits for the pause. Returns whether the output is still open: while nothing is recorded, no write can fail.
+/// Waits for the pause. Returns whether the output is still open, which a write cannot show while nothing is recorded.
 fn is_read_after_a_pause() -> bool {
     let stdout = io::stdout();
-    // No event is requested, so only the closing of the other end ends the pause early.
+    // No event is requested, so the pause ends early only if the other end is closed.
     let mut output = [PollFd::new(&stdout, PollFlags::empty())];
-    // A signal that does not end this process makes the pause shorter.
+    // A signal that does not end this process shortens the pause.
     !matches!(poll(&mut output, Some(&PAUSE)), Ok(1..))
 }

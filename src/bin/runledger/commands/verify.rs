@@ -12,14 +12,16 @@ use crate::global::Global;
 use crate::records;
 use crate::term::{cell, output, printable};
 
-/// Verify every line of the ledger, the chain over them, and heads that were kept elsewhere
+/// Verify every line of the ledger and the hash chain over them
 ///
-/// Nothing is changed. Exits with 0 if the ledger is whole, and with 1 if there is a fault.
+/// Prints how much was verified, and each fault with its place. With --head, also checks that the ledger still contains
+/// heads that were kept elsewhere. Nothing is changed. Exits with 0 if the ledger is intact, and with 1 if there is a
+/// fault.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: does the ledger still contain what it held when the heads were kept?
+#[command(after_help = "Example: check that the ledger still contains heads that were kept
   runledger verify --head heads.jsonl")]
 pub(crate) struct Args {
-    /// Heads that the ledger must contain, one or more in a file, as JSON
+    /// A file of heads that the ledger must contain, printed by `runledger head --json`
     #[arg(long = "head", value_name = "FILE")]
     heads: Vec<PathBuf>,
 }
@@ -35,7 +37,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(if found.is_clean() { ExitCode::Yes } else { ExitCode::No })
 }
 
-/// Returns the heads in a file. Fails if there are none: the ledger would be compared with nothing.
+/// Returns the heads in a file. Fails if there are none, because the ledger would be compared with nothing.
 fn read_heads(path: &Path) -> Result<Vec<Head>, Failure> {
     let bytes = std::fs::read(path).map_err(|source| Failure::File {
         operation: "read a head",
@@ -63,16 +65,16 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     if let Some(archived) = &found.archived {
         let next = archived.seq.saturating_add(1);
         let to = printable(&archived.to);
-        writeln!(out, "starts    seq {next} (no fault: the lines before it are in {to})")?;
+        writeln!(out, "starts    seq {next} (not a fault: the lines before it are in {to})")?;
         if archived.heads > 0 {
-            writeln!(out, "heads     {} of lines before it: to be held against the archive", archived.heads)?;
+            writeln!(out, "heads     {} of lines before it; compare them with the archive", archived.heads)?;
         }
     }
     if found.repeated > 0 {
-        writeln!(out, "repeated  {} (no fault: a segment was begun anew)", found.repeated)?;
+        writeln!(out, "repeated  {} (not a fault: a segment was started again)", found.repeated)?;
     }
     if found.in_progress_bytes > 0 {
-        writeln!(out, "unended   {} bytes (no fault: a writer may be at them)", found.in_progress_bytes)?;
+        writeln!(out, "unended   {} bytes (not a fault: a process may be writing them)", found.in_progress_bytes)?;
     }
     for note in &found.notes {
         writeln!(out, "note      {}", printable(note))?;

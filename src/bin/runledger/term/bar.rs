@@ -1,7 +1,8 @@
-//! The progress bar of a long reading command, on a terminal.
+//! The progress bar of a command that reads for a long time, on a terminal.
 //!
-//! The kernel counts what this process reads, and the sizes of the ledger's files give the whole. No command has to report
-//! its progress. If the kernel does not count, no bar is drawn. The bar is removed when the answer begins.
+//! The kernel counts the bytes that this process reads, and the sizes of the ledger's files are the total. So commands
+//! do not report their progress. If the kernel does not count, no bar is drawn. The bar is removed when the answer
+//! begins.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -13,17 +14,17 @@ use std::time::Duration;
 
 use super::width::Width;
 
-/// When the bar is drawn first: a command that ends before has none.
+/// The bar is drawn first after this time, so a short command has none.
 const FIRST: Duration = Duration::from_secs(1);
 const NEXT: Duration = Duration::from_millis(100);
 const CELLS_MAX: usize = 40;
-/// The text beside the cells takes fewer columns than this.
+/// The text beside the cells has fewer columns than this.
 const BESIDE: usize = 25;
 
-/// The width of the bar that is on the terminal.
+/// The width of the bar that is on the terminal now.
 static DRAWN: Mutex<usize> = Mutex::new(0);
 
-/// Draws until it is dropped.
+/// A thread that draws the bar. Dropping it removes the bar.
 #[derive(Debug)]
 pub(crate) struct Bar {
     stop: Option<Sender<()>>,
@@ -31,7 +32,7 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    /// Returns the bar of a command that reads `ledger`; `None` if stderr is not a terminal.
+    /// Returns the bar of a command that reads `ledger`, or `None` if stderr is not a terminal.
     pub(crate) fn over(ledger: &Path) -> Option<Self> {
         if !io::stderr().is_terminal() {
             return None;
@@ -43,7 +44,7 @@ impl Bar {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
                 pause = NEXT;
                 let Some(read) = bytes_read() else { return };
-                // A line that the terminal breaks could not be removed.
+                // The bar must fit in one line. If the terminal broke the line, the bar could not be removed.
                 let cells = Width::of(io::stderr()).columns().saturating_sub(BESIDE).min(CELLS_MAX);
                 draw(&line(read, bytes_of(&ledger), cells));
             }
@@ -57,7 +58,7 @@ impl Drop for Bar {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of that thread concerns only the bar.
+            // A panic of that thread affects only the bar.
             let _ = thread.join();
         }
         clear();
@@ -75,7 +76,7 @@ fn draw(line: &str) {
         return;
     }
     let mut stderr = io::stderr();
-    // If the terminal is closed, nobody sees the bar.
+    // If the terminal is closed, the bar is not needed.
     let _ = write!(stderr, "\r{:drawn$}\r{line}", "", drawn = *drawn).and_then(|()| stderr.flush());
     *drawn = line.len();
 }
@@ -88,13 +89,13 @@ fn line(read: u64, of: u64, cells: usize) -> String {
     format!("[{done:cells$}] {} % of {:.1} GB", share(100), of as f64 / 1e9)
 }
 
-/// The bytes that this process has read from all files; `None` if the kernel does not report them.
+/// Returns the number of bytes that this process has read from all files, or `None` if the kernel does not report it.
 fn bytes_read() -> Option<u64> {
     let counts = fs::read_to_string("/proc/self/io").ok()?;
     counts.lines().find_map(|line| line.strip_prefix("rchar: "))?.parse().ok()
 }
 
-/// The size of the ledger's segments in bytes.
+/// Returns the size of the ledger's segments in bytes.
 fn bytes_of(ledger: &Path) -> u64 {
     let sealed = fs::read_dir(ledger.with_extension("ledger").join("sealed"));
     let sealed = sealed.into_iter().flatten().flatten().filter_map(|entry| entry.metadata().ok());
@@ -132,7 +133,7 @@ mod tests {
             format!("[{}{}] 50 % of 2.7 GB", "=".repeat(20), " ".repeat(20))
         );
         assert_eq!(line(1_350_000_000, 2_700_000_000, 3), "[=  ] 50 % of 2.7 GB");
-        // Other files are read too, and the ledger may not exist.
+        // A command reads other files too, and the ledger may not exist.
         assert_eq!(line(9, 5, 40), format!("[{}] 100 % of 0.0 GB", "=".repeat(40)));
         assert_eq!(line(9, 0, 40), format!("[{}] 0 % of 0.0 GB", " ".repeat(40)));
     }

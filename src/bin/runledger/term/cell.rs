@@ -4,12 +4,12 @@ use runledger::Timestamp;
 
 const UNKNOWN: &str = "-";
 
-/// The cell of a value that may be unknown.
+/// Returns the cell of a value that may be unknown.
 pub(crate) fn cell(value: Option<impl ToString>) -> String {
     value.map_or_else(|| UNKNOWN.to_owned(), |value| value.to_string())
 }
 
-/// The time to the minute: `2026-02-14 14:23`.
+/// Returns the time to the minute, such as `2026-02-14 14:23`.
 pub(crate) fn minutes(time: Timestamp) -> String {
     time.to_string().replace('T', " ").chars().take(16).collect()
 }

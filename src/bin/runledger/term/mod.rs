@@ -1,8 +1,9 @@
-//! What a terminal shows: tables, short numbers and ids, messages on stderr, and the progress bar. Nothing here knows the
-//! arguments or the ledger.
+//! What a terminal shows: tables, colours, short numbers and ids, messages on stderr, and the progress bar. Nothing
+//! here knows the ledger or the commands.
 
 pub(crate) mod bar;
 mod cell;
+pub(crate) mod color;
 pub(crate) mod output;
 mod printable;
 pub(crate) mod short;
@@ -11,6 +12,7 @@ mod table;
 mod width;
 
 pub(crate) use cell::{cell, minutes};
+pub(crate) use color::paint;
 pub(crate) use output::Style;
 pub(crate) use printable::printable;
 pub(crate) use table::{Column, Table};

@@ -1,4 +1,4 @@
-//! How answers are written to stdout, and messages to stderr.
+//! Writing answers to stdout, and messages to stderr.
 
 use std::io::{self, Write};
 
@@ -8,10 +8,10 @@ use serde_json::json;
 use super::bar;
 use super::printable::printable;
 
-/// In which form a command writes.
+/// The form of the messages of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Style {
-    /// Messages are JSON objects, one a line.
+    /// True if each message is a line with a JSON object.
     pub(crate) json: bool,
 }
 
@@ -21,13 +21,16 @@ pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Res
     writeln!(out)
 }
 
-/// Writes `value` as JSON for people.
-pub(crate) fn json_pretty(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+/// Writes `value` as JSON on one line, or on several lines for people.
+pub(crate) fn json(out: &mut impl Write, value: &impl Serialize, one_line: bool) -> io::Result<()> {
+    if one_line {
+        return json_line(out, value);
+    }
     serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)
 }
 
-/// Writes to stderr why the command has no answer.
+/// Writes to stderr why the command failed.
 pub(crate) fn error(text: &str, kind: &str, style: Style) {
     message("error", "", text, kind, style);
 }
@@ -44,17 +47,17 @@ pub(crate) fn error_with_candidates<C: Serialize + ToString>(text: &str, kind: &
     }
 }
 
-/// Writes to stderr what does not keep the command from its answer.
+/// Writes to stderr a problem that does not make the command fail.
 pub(crate) fn warning(text: &str, kind: &str, style: Style) {
     message("warning", "warning: ", text, kind, style);
 }
 
-/// Writes to stderr what was done. On stdout is an answer that is the content of a file.
+/// Writes to stderr information about the answer that is not part of it.
 pub(crate) fn note(text: &str, kind: &str, style: Style) {
     message("note", "", text, kind, style);
 }
 
-/// Writes a line to stderr: an object with `text` under `key`, or for people `text` after `mark`.
+/// Writes a line to stderr, which is an object with `text` under `key`, or for people `text` after `mark`.
 fn message(key: &str, mark: &str, text: &str, kind: &str, style: Style) {
     if style.json {
         write(&json!({key: text, "kind": kind}).to_string());
@@ -65,6 +68,6 @@ fn message(key: &str, mark: &str, text: &str, kind: &str, style: Style) {
 
 fn write(line: &str) {
     bar::clear();
-    // If stderr is closed, nobody reads the message.
+    // If stderr is closed, the message cannot be read.
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// The text with its control characters escaped. A name in a ledger must neither move the cursor nor change the direction
-/// of the text beside it.
+/// Returns the text with its control characters escaped. A name in a ledger must neither move the cursor nor change the
+/// direction of the text beside it.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_control) {
         return text.into();
@@ -12,7 +12,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     text.chars().map(escape).collect()
 }
 
-/// Includes the characters of Unicode that begin a line or change the direction of writing.
+/// Returns whether a character is a control character, starts a new line or changes the direction of writing.
 fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,8 +1,9 @@
-//! Numbers that are shortened for tables. All are rounded half to even.
+//! Short forms of numbers for tables. All are rounded half to even.
 
 use runledger::Usd;
 
-/// A count in at most 7 characters: every digit below 10,000, and three digits from there on, such as `12.3M`.
+/// Returns a count in at most 7 characters. It has all digits below 10,000, and three digits from there on, such as
+/// `12.3M`.
 pub(crate) fn count(count: u128) -> String {
     match count {
         0..10_000 => count.to_string(),
@@ -10,8 +11,8 @@ pub(crate) fn count(count: u128) -> String {
     }
 }
 
-/// An amount in US dollars in at most 10 characters: four decimals below 1, cents from 1 on, three digits from a million
-/// on. An amount that is not 0 is never shown as 0.
+/// Returns an amount in US dollars in at most 10 characters. It has four decimals below 1, cents from 1 on, and three
+/// digits from a million on. An amount that is not 0 is never shown as 0.
 pub(crate) fn usd(amount: Usd) -> String {
     const DECIMALS: u32 = 12;
     const DOLLAR: u128 = 10u128.pow(DECIMALS);
@@ -30,14 +31,21 @@ pub(crate) fn usd(amount: Usd) -> String {
     if amount < Usd::ZERO { format!("-{text}") } else { text }
 }
 
-/// A share in percent with one decimal, such as `-12.5%`; with two digits if that has more than 8 characters.
+/// Returns a share in percent with one decimal, such as `-12.5%`. It has two digits if that needs more than 8
+/// characters.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let text = format!("{percent:.1}%");
     if text.len() <= 8 { text } else { format!("{percent:.1e}%") }
 }
 
-/// `value` × 10^−`decimals`, which is 1 or more, as `123k`, `1.23M`, `12.3B` or `123T`; from 10¹⁵ on as `1.23e15`.
+/// Returns a probability with four decimals. One that would be rounded to 0 is `<0.0001`.
+pub(crate) fn probability(p: f64) -> String {
+    if p < 0.0001 { "<0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
+/// Returns `value` × 10^−`decimals`, which is 1 or more, as `123k`, `1.23M`, `12.3B` or `123T`, and from 10¹⁵ on as
+/// `1.23e15`.
 fn three_digits(value: u128, decimals: u32) -> String {
     let places = value.checked_ilog10().unwrap_or(0);
     let (digits, places) = match half_even(value, 10u128.pow(places.saturating_sub(2))) {
@@ -139,7 +147,7 @@ mod tests {
             proptest::prop_assert!(count(value).len() <= 7);
             let amount = Usd::from_pico(value.cast_signed());
             proptest::prop_assert!(usd(amount).len() <= 10, "{}", amount);
-            // No amount leaves more than 10⁴⁰ pico-dollars by 1.
+            // The share of an amount in another one is at most 10⁴⁰.
             let share = share.clamp(-1e40, 1e40);
             proptest::prop_assert!(percent(share).len() <= 8);
         }

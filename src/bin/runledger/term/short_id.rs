@@ -1,8 +1,8 @@
-//! Ids that are cut for a table.
+//! Short forms of ids for tables.
 
 use runledger::Uuid;
 
-/// The beginning of `id` that no other of `ids` has; at least 8 digits. `ids` are sorted.
+/// Returns the first digits of `id` that no other id in `ids` begins with, at least 8. `ids` must be sorted.
 pub(crate) fn shortest(id: Uuid, ids: &[u128]) -> String {
     let value = id.as_u128();
     let before = ids.partition_point(|&other| other < value);
@@ -12,7 +12,7 @@ pub(crate) fn shortest(id: Uuid, ids: &[u128]) -> String {
     beginning(id, shared.map_or(8, |shared| shared as usize + 1).max(8))
 }
 
-/// The first `digits` digits of `id`, with its hyphens.
+/// Returns the first `digits` digits of `id`, with its hyphens.
 pub(crate) fn beginning(id: Uuid, digits: usize) -> String {
     // Hyphens follow 8, 12, 16 and 20 digits.
     let hyphens = [8, 12, 16, 20].into_iter().filter(|&at| digits > at).count();

@@ -1,4 +1,4 @@
-//! Plain tables, as wide as they may be.
+//! Tables that fit the width of the output.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -6,29 +6,33 @@ use std::ops::Range;
 
 use unicode_width::UnicodeWidthChar;
 
+use super::color::paint;
 use super::printable::printable;
 use super::width::Width;
 
-/// A name is cut to no less than this; no other cell is cut.
+/// A name is not cut to less than this. Other cells are never cut.
 const NAME_COLUMNS_MIN: usize = 10;
-/// Columns between two cells; 1 if the table would be too wide. The next lines of a row are indented by as many.
+/// The space between two cells, which is 1 if the table would be too wide. Further lines of a row are indented by it
+/// too.
 const GAP: usize = 2;
 
 /// A column and its heading.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Column {
-    /// Text that is cut when the table would get too wide.
+    /// Text that is cut if the table would be too wide.
     Name(&'static str),
     /// Text, flush left.
     Text(&'static str),
     /// A number, flush right.
     Number(&'static str),
+    /// A level or a status, flush left and coloured.
+    Level(&'static str),
 }
 
 impl Column {
     fn heading(self) -> &'static str {
         match self {
-            Self::Name(heading) | Self::Text(heading) | Self::Number(heading) => heading,
+            Self::Name(heading) | Self::Text(heading) | Self::Number(heading) | Self::Level(heading) => heading,
         }
     }
 }
@@ -37,7 +41,7 @@ impl Column {
 #[derive(Debug)]
 pub(crate) struct Table<const N: usize> {
     columns: [Column; N],
-    /// The width of the widest cell of each column, headings included.
+    /// The width of the widest cell of each column, including the headings.
     widest: [usize; N],
     /// The rows that have not been written yet, the headings first.
     rows: Vec<[String; N]>,
@@ -58,9 +62,14 @@ impl<const N: usize> Table<N> {
         self.rows.push(cells);
     }
 
-    /// Writes the rows that have not been written yet. A table that is written in parts never gets narrower.
+    /// Writes the rows that have not been written yet. Columns never get narrower if a table is written in parts.
     pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.write_within(Width::of(io::stdout()), out)
+    }
+
+    /// Writes the table, or the sentence `empty` if it has no rows.
+    pub(crate) fn write_or(&mut self, empty: &str, out: &mut impl Write) -> io::Result<()> {
+        if self.rows.len() == 1 { writeln!(out, "{empty}") } else { self.write(out) }
     }
 
     fn write_within(&mut self, width: Width, out: &mut impl Write) -> io::Result<()> {
@@ -78,7 +87,7 @@ impl<const N: usize> Table<N> {
         Ok(())
     }
 
-    /// The gap between two cells, and for each line of a row the widths of its cells.
+    /// Returns the space between two cells, and for each line of a row the widths of its cells.
     fn layout(&self, width: Width) -> (usize, Vec<Vec<usize>>) {
         let most = width.columns();
         if total(&self.widest, GAP) <= most {
@@ -104,7 +113,7 @@ impl<const N: usize> Table<N> {
         (1, lines)
     }
 
-    /// The widths of these columns in one line. If the room is too small, their names are cut, the longest first.
+    /// Returns the widths of these columns in one line. If the room is too small, names are cut, the longest first.
     fn widths(&self, columns: Range<usize>, room: usize) -> Vec<usize> {
         let names_of = |most: usize| {
             let columns = self.columns.iter().zip(self.widest).skip(columns.start).take(columns.len());
@@ -119,7 +128,7 @@ impl<const N: usize> Table<N> {
     }
 }
 
-/// The width of a line of such cells.
+/// Returns the width of a line with cells of these widths.
 fn total(widths: &[usize], gap: usize) -> usize {
     widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1)
 }
@@ -127,14 +136,18 @@ fn total(widths: &[usize], gap: usize) -> usize {
 fn pad(column: Column, cell: &str, columns: usize) -> String {
     let cell = if let Column::Name(_) = column { cut(cell, columns) } else { cell.into() };
     let blanks = " ".repeat(columns.saturating_sub(width(&cell)));
-    if let Column::Number(_) = column { blanks + &cell } else { cell.into_owned() + &blanks }
+    match column {
+        Column::Number(_) => blanks + &cell,
+        Column::Level(_) => paint(&cell).into_owned() + &blanks,
+        Column::Name(_) | Column::Text(_) => cell.into_owned() + &blanks,
+    }
 }
 
 fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
         return text.into();
     }
-    // The version of `skill@version` is kept: two names may differ in it alone.
+    // The version of `skill@version` is kept, because two names may differ only in it.
     let end = text.rfind('@').map_or("", |at| &text[at..]);
     let end = if width(end) + 2 <= columns { end } else { "" };
     let mut room = columns.saturating_sub(1 + width(end));
@@ -146,7 +159,7 @@ fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     beginning.chain(['…']).chain(end.chars()).collect()
 }
 
-/// The number of columns of a terminal that the text takes.
+/// Returns the number of columns of a terminal that the text takes.
 fn width(text: &str) -> usize {
     text.chars().map(columns_of).sum()
 }

@@ -1,25 +1,25 @@
-//! The width that a table may have.
+//! The width of tables.
 
 use std::env;
 use std::os::fd::AsFd;
 
 use rustix::termios::tcgetwinsize;
 
-/// The width of what goes to a file or to another program.
+/// The width of tables in a file or a pipe.
 const COLUMNS: usize = 80;
 
 /// The columns that a table may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
-    /// The columns of a screen. A row that is wider continues in the next line.
+    /// The columns of a screen. A wider row continues in the next line.
     Screen(usize),
-    /// The columns of other outputs. A row stays one line, for the program that reads it.
+    /// The columns of any other output. A row stays one line, for the program that reads it.
     Lines(usize),
 }
 
 impl Width {
-    /// Returns the width of a stream. `COLUMNS` wins, as in POSIX: programs such as `watch` read from a pipe, and set it to
-    /// the width of their window. The width is read again each time, because a window may change.
+    /// Returns the width of a stream. The variable `COLUMNS` wins, as in POSIX: programs such as `watch` read from a
+    /// pipe, and set it to the width of their window. The width is read again each time, because a window may change.
     pub(crate) fn of(stream: impl AsFd) -> Self {
         let window = || tcgetwinsize(stream).map(|size| size.ws_col.into()).ok();
         decide(env::var("COLUMNS").ok().as_deref(), window)
@@ -31,7 +31,7 @@ impl Width {
     }
 }
 
-/// A terminal that does not know its width reports 0.
+/// Returns the width. A terminal that does not know its width reports 0.
 fn decide(variable: Option<&str>, window: impl FnOnce() -> Option<usize>) -> Width {
     let stated = variable.and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
     stated.or_else(|| window().filter(|&columns| columns > 0)).map_or(Width::Lines(COLUMNS), Width::Screen)

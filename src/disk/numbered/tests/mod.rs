@@ -36,9 +36,9 @@ fn a_file_that_could_not_be_written_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let refused = create(&Disk, directory.path(), &LOG, |out| {
         out.write_all(b"half").unwrap();
-        Err::<(), _>(Error::new(ErrorKind::Overflow, "write half of it"))
+        Err::<(), _>(Error::new(ErrorKind::Overflow, "write half a file"))
     });
     let part = directory.path().join("LOG_v.part-1");
-    assert_eq!(refused.unwrap_err().to_string(), format!("write half of it: {}", part.display()));
+    assert_eq!(refused.unwrap_err().to_string(), format!("cannot write half a file: {}", part.display()));
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }

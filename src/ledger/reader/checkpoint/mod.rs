@@ -89,7 +89,7 @@ impl LedgerReader {
             .unwrap_or_else(|| Checkpoint { progress: Progress::at(Cursor::START), accumulator: Accumulator::by(by) });
         let Checkpoint { progress, accumulator } = &mut checkpoint;
         let init = || Accumulator::by(by);
-        self.scan().go_on((progress, accumulator), init, Accumulator::add_fields, Accumulator::merge)?;
+        self.scan().continue_from((progress, accumulator), init, Accumulator::add_fields, Accumulator::merge)?;
         if let Some(file) = file
             // A process that may read all segments must not continue after one that this process may not read.
             && checkpoint.progress.skipped_before.unreadable().is_empty()

@@ -134,7 +134,7 @@ impl Place {
         assert_eq!(told(&refreshed.baselines), self.full(BaselineBy::Skill), "{why}");
         let [note] = &refreshed.notes[..] else { panic!("{why}: {:?}", refreshed.notes) };
         let path = self.checkpoint();
-        let text = format!("use a checkpoint: {}: {why}; all records were read instead", path.display());
+        let text = format!("cannot use a checkpoint: {}: {why}; all records were read instead", path.display());
         assert_eq!((note.kind(), note.to_string()), (kind, text));
         let again = self.refresh();
         assert_eq!(again.notes.len(), 0, "{why}: {:?}", again.notes);

@@ -1,6 +1,7 @@
 //! A pass gives what [`Records`] gives, however the ledger is cut into blocks and shared out.
 
 use crate::disk::Disk;
+use crate::error::Error;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;

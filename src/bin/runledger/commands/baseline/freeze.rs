@@ -17,21 +17,21 @@ use crate::week::Week;
 
 /// Freeze the baselines of a week, for `runledger compare`
 ///
-/// They are computed over all executions that began before the week, which starts on Monday 00:00 UTC, and appended to
-/// `baselines.jsonl` beside the ledger. A week is frozen once: asked again, the answer is what was frozen first. With
-/// --json it is the line that was written.
+/// Computes them over all executions that began before the week, which starts on Monday 00:00 UTC, and appends them to
+/// `baselines.jsonl` beside the ledger. A week is frozen only once: a second call prints the first result. With --json,
+/// prints the line that was written.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: in a job that runs every Monday
+#[command(after_help = "Example: run this every Monday
   runledger baseline freeze")]
 pub(crate) struct Args {
-    /// The week that this day is in (2026-11-16); this week if it is not told
+    /// A day of the week to freeze, such as 2026-11-16 [default: today]
     #[arg(long, value_name = "DAY")]
     week: Option<Week>,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let moment = args.week.map_or_else(clock::now, |week| week.0);
-    // First, so that no journal is made beside a ledger that does not exist.
+    // The ledger is opened first, so that no journal is created beside a ledger that does not exist.
     let records = records::reader(global)?.records();
     let mut malformed = 0;
     let records = records.inspect(|record| {

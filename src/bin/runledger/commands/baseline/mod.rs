@@ -8,10 +8,10 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use runledger::Baselines;
 use runledger::baseline::{BaselineBy, Latest};
 
+use crate::argument::one_of;
 use crate::baselines::{collect, fold, table};
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
@@ -20,34 +20,32 @@ use crate::records;
 use crate::selection::Window;
 use crate::term::output;
 
-/// Compute what is normal, for each skill
+/// Compute what is normal for each skill: latency, cost, success
 ///
-/// Latencies are percentiles of `total_latency_ms`: exact up to 49,152 different ones a skill, and within 0.4 % beyond,
-/// which `latency_precision` tells. The same records give the same bytes of JSON. Without a window, what an earlier call has
-/// read is not read again: a long ledger keeps it in `baseline-skill.checkpoint` and the like among its machinery, which can
-/// be deleted at any time.
+/// Prints one row for each group. Latencies are percentiles of `total_latency_ms`. They are exact up to 49,152
+/// different latencies a skill, and within 0.4 % beyond, which `latency_precision` reports. The same records give the
+/// same bytes of JSON.
+///
+/// Without a period, a skill or --last, later calls read only new records. A long ledger keeps the earlier ones in
+/// `baseline-skill.checkpoint` and similar files in its directory, which can be deleted at any time.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
-#[command(after_help = "Example: keep the baselines of the last 30 days
+#[command(after_help = "Example: store the baselines of the last 30 days in a file
   runledger baseline --since 30d --out logs/baselines.json")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// What to compute them for, each; `version` and `week` are those of a skill, `week` from Monday 00:00 UTC on
-    #[arg(long, value_name = "GROUP", value_parser = by(), default_value = BaselineBy::Skill.name())]
+    /// The groups to compute baselines for. `version` and `week` are per skill, and weeks start on Monday 00:00 UTC
+    #[arg(long, value_name = "GROUP", value_parser = one_of::<BaselineBy>(BaselineBy::ALL.map(BaselineBy::name)), default_value = BaselineBy::Skill.name())]
     by: BaselineBy,
     #[command(flatten)]
     window: Window,
-    /// Only the executions of each group that began last, so many
+    /// Use only this many executions of each group, those that began last
     #[arg(long, value_name = "N")]
     last: Option<NonZeroUsize>,
-    /// Write them to this file, as JSON, and print nothing; a file that is there is replaced
+    /// Write the baselines to this file as JSON, and print nothing. An existing file is replaced
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-}
-
-fn by() -> impl TypedValueParser<Value = BaselineBy> {
-    PossibleValuesParser::new(BaselineBy::ALL.map(BaselineBy::name)).try_map(|text| text.parse())
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,7 +75,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Computes baselines over all executions. Reads only those that no earlier call has read.
+/// Computes baselines over all executions. Reads only the records that an earlier call has not read.
 fn refresh(by: BaselineBy, global: &Global) -> Result<Baselines, Failure> {
     let refreshed = records::reader(global)?.baselines(by)?;
     refreshed.notes.iter().for_each(|note| output::note(&failure::text(note), failure::kind(note), global.style()));

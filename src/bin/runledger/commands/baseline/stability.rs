@@ -11,12 +11,12 @@ use crate::global::Global;
 use crate::selection::Window;
 use crate::term::{Column, Table, output, short};
 
-/// Tell how much the baselines of each week differ from those of the week before
+/// Show how much the baselines of each week differ from the week before
 ///
-/// A metric is stable when it stays within ±2 %. Among few executions a greater change is chance; `runledger compare`
-/// tells them apart. Weeks start on Monday 00:00 UTC. --json has every metric.
+/// A metric is stable if it changed by at most 2 %. With few executions, a larger change can be chance, which
+/// `runledger compare` tests. Weeks start on Monday 00:00 UTC. --json prints every metric.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: which skills moved in the last four weeks?
+#[command(after_help = "Example: show how much each skill changed in the last four weeks
   runledger baseline stability --since 28d")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -69,12 +69,12 @@ fn table(report: &StabilityReport, out: &mut impl Write) -> Result<(), Failure> 
             ]);
         }
     }
-    table.write(out)?;
+    table.write_or("No execution matches. `runledger list` shows the last ones.", out)?;
     writeln!(out, "changed by more than 2 % from the week before: {changed} of {known} metrics")?;
     Ok(())
 }
 
-/// A change in percent of the week before.
+/// Returns a change in percent of the week before.
 fn change<T>(change: &Change<T>) -> String {
     match (change.relative_delta, change.stability) {
         (Some(share), _) => short::percent(share),

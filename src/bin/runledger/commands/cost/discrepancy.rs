@@ -12,14 +12,16 @@ use crate::period::Period;
 use crate::records;
 use crate::term::{Column, Table, cell, output, short};
 
-/// Compare what executions cost with what was estimated before, per model and per skill
+/// Compare what executions cost with their estimates, by model and by skill
 ///
-/// The sums are of the executions that have both an estimate and a cost; how many have only one of them is counted
-/// beside. The difference is the cost less the estimate, so it is positive where the executions cost more; in percent it
-/// is a share of the estimate. Under each table stand the executions that most exceeded their estimates. An execution
-/// that used several models counts under `-`, since its estimate is for all of them together.
+/// Prints two tables of sums. They include the executions that have both an estimate and a cost. The last two columns
+/// count the executions that have only one of them. The difference is the cost minus the estimate, so it is positive if
+/// the executions cost more. Its percentage is of the estimate.
+///
+/// Below each table are the executions that exceeded their estimates most. An execution that used several models counts
+/// under `-`, because its estimate is for all of them together.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: which execution exceeded its estimate most in the last week?
+#[command(after_help = "Example: find the execution that exceeded its estimate most in the last week
   runledger cost discrepancy --since 7d --json | jq .totals.largestExcess")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -40,7 +42,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Writes the sums by `what`, and below them the largest excesses of single executions over their estimates.
+/// Writes a table of the sums, and below it a table of the largest excesses of single executions. `what` is the heading
+/// of the names.
 fn tables<'d>(
     what: &'static str,
     rows: impl Iterator<Item = (Option<&'d str>, &'d Discrepancy)>,
@@ -49,15 +52,14 @@ fn tables<'d>(
     let mut sums = Table::new([
         Column::Name(what),
         Column::Number("both"),
-        Column::Number("estimate"),
-        Column::Number("actual"),
-        Column::Number("difference"),
+        Column::Number("est. usd"),
+        Column::Number("act. usd"),
+        Column::Number("diff. usd"),
         Column::Number("%"),
         Column::Number("est. only"),
         Column::Number("act. only"),
     ]);
-    let mut excesses =
-        Table::new([Column::Name(what), Column::Number("largest excess"), Column::Text("of the execution")]);
+    let mut excesses = Table::new([Column::Name(what), Column::Number("excess usd"), Column::Text("of the execution")]);
     let mut exceeded = false;
     for (name, row) in rows {
         sums.row([

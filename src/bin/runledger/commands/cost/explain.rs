@@ -17,40 +17,41 @@ use crate::priced::Priced;
 use crate::records;
 use crate::term::{Column, Table, cell, output};
 
-/// Explain what a call costs, or what an execution cost, line by line
+/// Explain the cost of a call, or of an execution, line by line
 ///
-/// Each line is a count, the price of so many, and their product; every token is in one line. An execution is priced
-/// anew, call by call, at the time of the call and by today's table; what was recorded stands above.
+/// Each line is a count, the price of so many, and their product. Every token is in exactly one line. An execution is
+/// priced again, call by call, with the current table and at the time of the call. The line above each table is the
+/// recorded cost.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: 33,000 tokens in, most of them from the cache
+#[command(after_help = "Example: price 33,000 input tokens, most of them from the cache
   runledger cost explain claude-opus-4-5 --input 33000 --output 500 \\
     --part cache_read=30000
-Example: why did this execution cost so much?
+Example: explain why an execution was expensive
   runledger cost explain --execution 019c5d2a-5a40")]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["model", "execution"]))]
 pub(crate) struct Args {
-    /// The model, with or without its provider in front: openai/gpt-4
+    /// The model, with or without its provider, such as openai/gpt-4
     model: Option<String>,
-    /// An execution of the ledger, by its id or the beginning of it
+    /// Explain this execution of the ledger, given by its id or the first digits of it
     #[arg(long, value_name = "ID", conflicts_with_all = ["input", "output", "parts", "provider", "variant", "at"])]
     execution: Option<IdPrefix>,
-    /// All input tokens, the cached ones too
+    /// The number of input tokens, including cached ones
     #[arg(long, value_name = "N", default_value = "0")]
     input: u64,
-    /// All output tokens, the reasoning too
+    /// The number of output tokens, including reasoning
     #[arg(long, value_name = "N", default_value = "0")]
     output: u64,
-    /// A part of them, or what else was used: cache_read, cache_write (all of it), cache_write_1h, reasoning,
-    /// input_audio, web_searches, requests, audio_ms, …
+    /// A part of the tokens, or other usage: cache_read, cache_write (includes cache_write_1h), cache_write_1h,
+    /// reasoning, input_audio, web_searches, requests, audio_ms, …
     #[arg(long = "part", value_name = "NAME=N", value_parser = part)]
     parts: Vec<(Meter, u64)>,
-    /// Who served it
+    /// The provider that served the call
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
-    /// How it was served: processing=batch, service_tier=flex
+    /// How the call was served, such as processing=batch or service_tier=flex
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     variant: Vec<(String, String)>,
-    /// When the call was made, such as 2026-11-20T12:00:00Z; now if it is not told
+    /// The time of the call, such as 2026-11-20T12:00:00Z [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
     #[command(flatten)]
@@ -97,7 +98,7 @@ fn call(model: &str, args: &Args) -> (Call, Timestamp) {
     (call, args.at.unwrap_or_else(clock::now))
 }
 
-/// A cost, and how each of its parts is computed.
+/// A cost, and the computation of each of its parts.
 #[derive(Serialize)]
 struct Explained<'p> {
     #[serde(flatten)]
@@ -152,13 +153,13 @@ fn table(cost: &Cost<'_>, out: &mut impl Write) -> Result<(), Failure> {
     let variant = provenance.variant.as_deref().unwrap_or("standard");
     writeln!(out, "{}/{}: {variant} prices at {}, input {tier}", cost.provider, cost.matched, cost.at)?;
     if let Some(unpriced) = &provenance.variant_unpriced {
-        writeln!(out, "no prices for {unpriced}: these are the standard ones")?;
+        writeln!(out, "the table has no prices for {unpriced}: these are the standard prices")?;
     }
     writeln!(out, "table: {}; tier: {}", cost.table, cost.tier)?;
     Ok(())
 }
 
-/// The unit of a price.
+/// Returns the number of units that a price is for.
 fn price_of(meter: Meter) -> &'static str {
     match meter.per() {
         3_600_000 => "an hour",
@@ -167,7 +168,7 @@ fn price_of(meter: Meter) -> &'static str {
     }
 }
 
-/// A call of an execution: the recorded price, and the price now.
+/// A call of an execution, with its recorded price and its price now.
 #[derive(Serialize)]
 struct Recorded<'p> {
     call: u64,
@@ -175,7 +176,7 @@ struct Recorded<'p> {
     recorded_usd: Option<Usd>,
     source: Option<String>,
     table: Option<String>,
-    /// Whether the price now, rounded as in a record, is the recorded one; `None` if one of them is unknown.
+    /// True if the price now, rounded as in a record, is the recorded price. `None` if one of them is unknown.
     same: Option<bool>,
     now: Option<Explained<'p>>,
     error: Option<String>,
@@ -185,7 +186,7 @@ fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl
     let record = records::find(id, global)?;
     let nameless = record.trace.llm_calls.is_empty() && record.model.name.is_none();
     if nameless && !global.json {
-        writeln!(out, "it used no model, as far as its record tells")?;
+        writeln!(out, "the record of this execution names no model")?;
     }
     for entry in if nameless { Vec::new() } else { record.calls() } {
         let now = entry.call().map(|call| prices.cost_of(&call, record.timestamp_start));
@@ -199,10 +200,17 @@ fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl
                 None => (None, Some("its tokens are unknown".to_owned())),
             };
             let same = now.as_ref().zip(recorded_usd).map(|(now, then)| now.usd.round_to_record() == then);
-            let (source, table) = (source.as_ref().map(ToString::to_string), from.clone());
-            let (call, model) = (entry.call_sequence, entry.model_name.clone());
-            let now = now.map(Explained::from);
-            output::json_line(out, &Recorded { call, model, recorded_usd, source, table, same, now, error })?;
+            let recorded = Recorded {
+                call: entry.call_sequence,
+                model: entry.model_name.clone(),
+                recorded_usd,
+                source: source.as_ref().map(ToString::to_string),
+                table: from.clone(),
+                same,
+                now: now.map(Explained::from),
+                error,
+            };
+            output::json_line(out, &recorded)?;
             continue;
         }
         writeln!(

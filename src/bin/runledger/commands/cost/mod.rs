@@ -7,9 +7,9 @@ mod explain;
 use std::io::Write;
 
 use clap::Subcommand;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use runledger::cost::{CostBy, Count, Report, Sum};
 
+use crate::argument::one_of;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -19,44 +19,42 @@ use crate::term::{Column, Table, cell, output, short};
 use crate::zone::Zone;
 use answer::Answer;
 
-/// Sum up what the executions cost
+/// Sum up what executions cost, by model, skill, run or day
 ///
-/// Sums are exact, over what is known; how many executions have no price is counted beside each, never taken as 0. An
-/// execution counts at the time it began. One that lists its calls and used several models counts under each of them.
-/// Executions that used no model are counted apart.
+/// Prints a table with one row for each group, and the total. `input` are the tokens that were neither read from a
+/// cache nor written to one, as far as this was reported. `cache w` and `cache r` are the tokens written to and read
+/// from a cache. Sums are exact, over the known values. `unpriced` counts the executions without a price, which are
+/// never counted as 0. The lines below the table say for how many executions each count is unknown, wholly or for one
+/// of their models.
 ///
-/// The input is what was neither read from a cache nor written to one, as far as that was reported; `cache w` and
-/// `cache r` are what was. Below the table stands of how many executions each count is unknown, wholly or for one of
-/// their models.
+/// An execution belongs to the time at which it began. An execution that lists its calls and used several models counts
+/// for each of them. Executions without a model are counted separately.
 ///
-/// In a table a count from 10,000 on is rounded to three digits (12.3M), an amount in US dollars to the cent from 1 on,
-/// to a hundredth of it below, to three digits from a million on, each half to even. What that would make 0 and is not is
-/// `<0.0001`. --json has every digit.
+/// In the table, a count of 10,000 or more is rounded to three digits, such as 12.3M. An amount in US dollars is
+/// rounded to the cent, to four decimals below 1, and to three digits from a million on. All are rounded half to even.
+/// An amount that would be rounded to 0 is `<0.0001`. --json prints every digit.
 ///
-/// --json gives an object with the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or
-/// `agents`, and `totals`. The names are ccusage's where it has them: `daily`, `weekly`, `monthly`, `totals`, `date`,
-/// `week`, `month`, `inputTokens`, `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`, `totalTokens`, `totalCost`,
-/// `modelsUsed`, `modelBreakdowns` with `modelName`, `cost` and `missingPricing`, and `unpricedModels`. As there,
-/// `inputTokens` leaves out the cached ones, and a week has the date of its first day. Ours are `executions`, `unpriced`,
-/// `unreported` (of how many executions each count of tokens is unknown), `withoutModel` and `malformedLines`. What is
-/// unknown is null where ccusage writes 0, and amounts are exact decimals where it writes floats.
+/// --json prints one object with the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or
+/// `agents`, and with `totals`. Where ccusage has a name, the same name is used: `daily`, `weekly`, `monthly`,
+/// `totals`, `date`, `week`, `month`, `inputTokens`, `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`,
+/// `totalTokens`, `totalCost`, `modelsUsed`, `modelBreakdowns` with `modelName`, `cost` and `missingPricing`, and
+/// `unpricedModels`. As in ccusage, `inputTokens` excludes cached tokens, and a week has the date of its first day.
+/// Further names are `executions`, `unpriced`, `unreported` (for how many executions each count of tokens is unknown),
+/// `withoutModel` and `malformedLines`. An unknown value is null where ccusage writes 0, and amounts are exact decimals
+/// where ccusage writes floats.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
-#[command(after_help = "Example: what did each day of November cost in Zurich?
+#[command(after_help = "Example: show what each day of November cost, in the time of Zurich
   runledger cost --by day --since 2026-11-01 --until 2026-11-30 \\
     --zone Europe/Zurich")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// What to sum up by; weeks are those of ISO 8601, from Monday on
-    #[arg(long, value_name = "GROUP", value_parser = by(), default_value = CostBy::Model.name())]
+    /// The groups of the table. Weeks start on Monday, as in ISO 8601
+    #[arg(long, value_name = "GROUP", value_parser = one_of::<CostBy>(CostBy::ALL.map(CostBy::name)), default_value = CostBy::Model.name())]
     by: CostBy,
     #[command(flatten)]
     period: Period,
-}
-
-fn by() -> impl TypedValueParser<Value = CostBy> {
-    PossibleValuesParser::new(CostBy::ALL.map(CostBy::name)).try_map(|text| text.parse())
 }
 
 #[derive(Debug, Subcommand)]
@@ -128,7 +126,7 @@ fn tokens(sum: &Sum) -> [Count; 5] {
     [sum.input_uncached, sum.output, sum.cache_write, sum.cache_read, sum.total]
 }
 
-/// Writes of how many executions the tokens are unknown, so that no sum seems to be over all executions.
+/// Writes for how many executions the tokens are unknown, so that no sum seems to include all executions.
 fn unknown(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
     let counts = TOKENS.into_iter().zip(tokens(totals)).filter(|(_, count)| count.unknown > 0);
     let counts: Vec<_> = counts.map(|(name, count)| format!("{name} {}", short::count(count.unknown.into()))).collect();

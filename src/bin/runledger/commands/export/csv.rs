@@ -14,29 +14,29 @@ use crate::records;
 use crate::selection::Selection;
 use crate::term::{output, printable};
 
-/// Write a run log, one row an execution, as RUN_LOG_v###.csv
+/// Write a run log as RUN_LOG_v###.csv, one row for each execution
 ///
-/// It gets the next free number; none is ever overwritten, and only a whole one gets its name. The columns are run_id,
-/// parent_run_id, timestamp, skill_name, scene_id, shot_id, model_used, tier, estimated_cost, actual_cost, duration_s,
-/// outcome, regen_count, artifact_output and notes. What is unknown is an empty cell.
+/// The file gets the next free number, and no file is ever overwritten. It gets its name only when it is complete. The
+/// columns are run_id, parent_run_id, timestamp, skill_name, scene_id, shot_id, model_used, tier, estimated_cost,
+/// actual_cost, duration_s, outcome, regen_count, artifact_output and notes. An unknown value is an empty cell.
 ///
-/// Where a spreadsheet could take a text for a formula, a ' stands before it: the documentation of the library, module
-/// `export::csv`, says where, and what each column holds.
+/// A text that a spreadsheet could take for a formula starts with '. Module `export::csv` of the library's
+/// documentation describes this and every column.
 ///
-/// The path of the file goes to stdout, how many rows it has to stderr. With --json, stdout has both.
+/// Prints the path of the file, and the number of rows on stderr. With --json, stdout has both.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: the executions of one run, for a spreadsheet
+#[command(after_help = "Example: export the executions of one run for a spreadsheet
   runledger export csv --run run-7 --dir ~/reports
-Example: what DuckDB makes of last week's
+Example: let DuckDB summarize the last week
   runledger export csv --since 7d --out - |
     duckdb -c \"SUMMARIZE FROM read_csv('/dev/stdin')\"")]
 pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
-    /// The directory for the file, made if it is not there; that of the ledger if it is not told
+    /// The directory for the file, which is created if it does not exist [default: the directory of the ledger]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// With `-`: write to stdout, and make no file
+    /// Write to stdout instead of a file. The only value is `-`
     #[arg(long, value_name = "-", value_parser = PossibleValuesParser::new(["-"]), hide_possible_values = true)]
     #[arg(conflicts_with = "dir")]
     out: Option<String>,
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Writes to stderr how many rows the run log has, and which lines were skipped.
+/// Writes to stderr the number of rows, and the lines that were skipped.
 fn report(written: &csv::CsvWritten, global: &Global) {
     records::warn_of(&written.skipped, global);
     output::note(&format!("rows: {}", written.rows), "written", global.style());

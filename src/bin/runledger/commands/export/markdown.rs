@@ -19,21 +19,22 @@ use crate::term::{output, printable};
 
 /// Write the log of a run as Markdown, and register its errors
 ///
-/// The log is a new file, YYYY-MM-DD_HH-MM_mode-N.md, in the directory of the run logs; none is overwritten, and none is
-/// written where an earlier one says the same. Each error of the run gets its number in that directory's registry, or the
-/// number that it has; `runledger errors` tells what became of it. The answer is the log's path and the errors.
+/// The log is a new file, YYYY-MM-DD_HH-MM_mode-N.md, in the directory of the run logs. No file is overwritten, and no
+/// new one is written if an earlier one says the same. Each error of the run gets a number in the registry of that
+/// directory, or keeps the number that it has. `runledger errors` shows its status. Prints the path of the log and the
+/// errors.
 ///
-/// A run of which an execution is in flight is In Progress, and has another log when it has ended. The runs that it started
-/// have logs of their own. In memory are all records of the run, and of no other.
+/// While an execution of a run is in flight, the run is In Progress. After its end it can be exported again, to another
+/// log. Runs that it started have logs of their own. Only the records of the run are held in memory.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: the log of last night's run
+#[command(after_help = "Example: write the log of last night's run
   runledger export markdown --run nightly-2026-11-20")]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["run", "execution"]))]
 pub(crate) struct Args {
-    /// All executions of this run
+    /// Export all executions of this run
     #[arg(long, value_name = "ID")]
     run: Option<String>,
-    /// This execution alone, by its id or the beginning of it
+    /// Export only this execution, given by its id or the first digits of it
     #[arg(long, value_name = "ID")]
     execution: Option<IdPrefix>,
     #[command(flatten)]
@@ -42,7 +43,7 @@ pub(crate) struct Args {
     own: OwnPrices,
 }
 
-/// What was exported.
+/// The log that was exported.
 #[derive(Serialize)]
 struct Answer<'e> {
     path: &'e str,
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let run = find(args, global)?;
     let registry = args.logs.open(global)?;
     let Exported { name, written, log, .. } = registry.export(&run, &prices)?;
-    // The path begins with the directory as it was given.
+    // The printed path starts with the directory as it was given.
     let path = args.logs.directory(global).join(name.to_string());
     let path = path.to_string_lossy();
     let ids: HashSet<_> = log.errors.iter().filter_map(|error| error.registry_id.as_deref()).collect();
@@ -73,8 +74,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Returns the record of an execution in flight. If its process is dead, the status is the one that the next process to open
-/// the ledger records.
+/// Returns the record of an execution in flight. If its process is dead, the status is the one that the next process
+/// that opens the ledger will record.
 fn begun(InFlight { mut record, owner_alive, .. }: InFlight) -> ExecutionMetrics {
     if owner_alive == Some(false) {
         record.set_status(Status::Interrupted);
@@ -89,8 +90,8 @@ fn find(args: &Args, global: &Global) -> Result<Run, Failure> {
     }
     let id = args.run.as_deref().unwrap_or_default();
     let of_run = |record: &ExecutionMetrics| record.run.run_id.as_deref() == Some(id);
-    // The records are read last: an execution that ends meanwhile is in the spill or has a record by then. The last one
-    // that is found of an execution counts.
+    // The records are read last. So an execution that ends meanwhile is found in the spill or in the records. If
+    // several records have one id, the last one counts.
     let mut found: Vec<_> = records::in_flight(global)?.into_iter().map(begun).filter(of_run).collect();
     found.extend(records::spilled(global)?.records.into_iter().filter(of_run));
     records::each(global, |record| {

@@ -12,9 +12,9 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 
-/// Write the records in the form that another program takes
+/// Export records as CSV, Markdown or workflow events
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example: all executions, for a spreadsheet
+#[command(after_help = "Example: export all executions for a spreadsheet
   runledger export csv")]
 pub(crate) enum Command {
     Csv(csv::Args),

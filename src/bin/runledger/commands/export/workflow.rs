@@ -14,27 +14,27 @@ use crate::records;
 use crate::selection::Selection;
 use crate::term::output;
 
-/// Write workflow events: one JSON object for each execution, one a line
+/// Write workflow events, one JSON object a line for each execution
 ///
-/// What each member is stands in the schema, which --schema gives; null is unknown. An execution that was cancelled,
-/// interrupted or that panicked is Failed, one that waits for a person is HIL-Paused. The run_id of a record is the
-/// workflow_run_id if it is a UUID; of another name a UUID is made, always the same. stderr says how many events are of
-/// no run, of a named run, or do not say how they ended.
+/// The schema, which --schema prints, describes each member. null means unknown. An execution that panicked, or was
+/// cancelled or interrupted, is Failed. One that waits for a person is HIL-Paused. workflow_run_id is the run_id of the
+/// record if that is a UUID. For another run_id it is a UUID that is derived from it, always the same one. stderr
+/// reports how many events have no run, have a derived UUID, or do not state how they ended.
 ///
-/// Prompts and completions are in the events if they were stored, so a new file is for its owner alone. It is there whole
-/// or not at all; a process that dies may leave a FILE.part-PID for anybody to remove.
+/// The events contain prompts and completions if those were recorded, so only the owner can read a new file. The file
+/// appears when it is complete. A process that dies may leave a FILE.part-PID, which can be deleted.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: the events of one run, in a file
+#[command(after_help = "Example: write the events of one run to a file
   runledger export workflow --run nightly-7 --out events.jsonl
-Example: hold events against the schema
+Example: write the schema to a file, to validate events with it
   runledger export workflow --schema > workflow.schema.json")]
 pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
-    /// Write them to this new file instead of stdout
+    /// Write the events to this new file instead of stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Give the JSON Schema (2020-12) of an event, and read no ledger
+    /// Print the JSON Schema (2020-12) of an event instead, without reading a ledger
     #[arg(long, conflicts_with_all = ["run", "child_runs", "since", "until", "out"])]
     schema: bool,
 }
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         out.write_all(workflow::SCHEMA.as_bytes())?;
         return Ok(ExitCode::Yes);
     }
-    // First, so that no file is made if the ledger does not exist.
+    // The ledger is opened first, so that no file is created if it does not exist.
     let records = args.selection.records(global)?;
     let written = match &args.out {
         Some(path) => to_file(path, records)?,
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Writes the events under another name first, so that the file exists whole or not at all. Fails if it exists.
+/// Writes the events under another name first, so that the file is complete when it appears. Fails if it exists.
 fn to_file(
     path: &Path,
     records: impl Iterator<Item = runledger::Result<ExecutionMetrics>>,
@@ -67,7 +67,7 @@ fn to_file(
     let mut part = path.as_os_str().to_owned();
     part.push(format!(".part-{}", std::process::id()));
     let part = Path::new(&part);
-    // The ledger's disk gives it the owner and the mode that its directory asks for.
+    // The ledger's disk gives the file the owner and the mode that its directory requires.
     let file = Disk.open(part, Access::AppendNew).map_err(|source| failed(part, source))?;
     let write = || -> Result<WorkflowWritten, Failure> {
         let written = workflow::write(records, BufWriter::new(&*file))?;
@@ -78,20 +78,20 @@ fn to_file(
     };
     let written = write();
     let removed = Disk.remove(part).map_err(|source| failed(part, source));
-    // The reason why there is no file matters more than the reason why a part is left.
+    // The reason why the file is missing matters more than the reason why a part is left.
     let written = written?;
     removed?;
     Ok(written)
 }
 
-/// Writes to stderr what the events leave unknown, and which lines were skipped.
+/// Writes to stderr how many events leave something unknown, and the lines that were skipped.
 fn report(written: &WorkflowWritten, global: &Global) {
     records::warn_of(&written.skipped, global);
     let WorkflowWritten { without_run, run_named, without_status, .. } = *written;
     for (count, what) in [
-        (without_run, "events of no run, whose workflow_run_id is null"),
-        (run_named, "events of a run whose id is no UUID, of which one was made"),
-        (without_status, "events that do not say how they ended, whose status is null"),
+        (without_run, "events without a run, whose workflow_run_id is null"),
+        (run_named, "events of a run whose id is not a UUID, with a derived workflow_run_id"),
+        (without_status, "events that do not state how they ended, whose status is null"),
     ] {
         if count > 0 {
             output::note(&format!("{what}: {count}"), "unknown", global.style());

@@ -10,11 +10,12 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::term::output;
 
-/// Make the tables and indexes that are not there yet
+/// Create the tables and indexes that do not exist yet
 ///
-/// All or none. A table agent_execution_logs of another program is left alone; stderr says how it differs.
+/// Creates all of them or none. A table agent_execution_logs of another program is not changed, and stderr reports how
+/// it differs. Prints the names of the tables.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: in a database that is there
+#[command(after_help = "Example: create the tables in an existing database
   DATABASE_URL=postgres://agent:secret@localhost/observability runledger pg migrate")]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -13,16 +13,17 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 
-/// Ship the ledger to PostgreSQL, for those who query many ledgers in one place
+/// Ship the ledger to PostgreSQL, to query many ledgers in one place
 ///
-/// The ledger is the truth and the table agent_execution_logs follows it: a database that is away, slow or full never
-/// meets an execution, and what it missed arrives with the next ship. Each record is there once, however often a shipper
-/// or the server is killed. What the columns hold: see the documentation of the library, module `sink::postgres`.
+/// Copies each record to the table agent_execution_logs, exactly once, even if the command or the server is killed.
+/// Executions never wait for the database: if it is unreachable, slow or full, the next `ship` copies what is missing.
+/// Module `sink::postgres` of the library's documentation describes the columns.
 ///
-/// sslmode at the end of the address (…/DATABASE?sslmode=require) says when a connection over TCP is encrypted: disable:
-/// never; prefer, the default: when the server offers it, whatever its certificate; require and verify-full: always, and
-/// the certificate must be for the host, of an authority that the system trusts or, with &sslrootcert=FILE, that is in the
-/// file (PEM). A runledger without the feature postgres-tls refuses the last three. Unix sockets are never encrypted.
+/// sslmode at the end of the address (…/DATABASE?sslmode=require) decides whether a connection over TCP is encrypted.
+/// With disable, it never is. With prefer, the default, it is if the server offers it, with any certificate. With
+/// require and verify-full, it always is, and the certificate must be valid for the host. It must come from an
+/// authority that the system trusts or, with &sslrootcert=FILE, from one in that PEM file. Without the feature
+/// postgres-tls, the last three are refused. Unix sockets are never encrypted.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -14,17 +14,17 @@ use crate::global::Global;
 use crate::records;
 use crate::term::{cell, output};
 
-/// Copy every record that the database has not
+/// Copy the records that the database does not have
 ///
-/// Lines of the ledger that are no records are passed over, and stderr names them. A ledger that was cut or rewritten
-/// since the last ship is refused.
+/// Prints the number of records, and the last line that was copied. Lines of the ledger that are not records are
+/// skipped, and stderr names them. A ledger that was truncated or rewritten since the last call is refused.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: keep the database up to date until the command is ended
+#[command(after_help = "Example: keep the database up to date until the command is stopped
   DATABASE_URL=postgres://agent:secret@localhost/observability runledger pg ship --follow")]
 pub(crate) struct Args {
     #[command(flatten)]
     database: Database,
-    /// Go on, and look for new records every second
+    /// Keep running, and copy new records every second
     #[arg(long)]
     follow: bool,
 }

@@ -10,11 +10,11 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::term::{cell, output};
 
-/// Tell how far the database is behind the ledger
+/// Show how far the database is behind the ledger
 ///
-/// Exits with 0 if it has every line, with 1 if it is behind, and with 2 if that could not be found out.
+/// Exits with 0 if the database has every line, with 1 if it is behind, and with 2 if this is unknown.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: in a monitor
+#[command(after_help = "Example: print the number of missing lines for a monitor
   runledger pg status --json | jq .behind")]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -13,14 +13,14 @@ use crate::global::Global;
 use crate::price_table::OwnPrices;
 use crate::term::{Column, Table, output};
 
-/// Tell how old the prices are
+/// Check the age of the prices
 ///
-/// Exits with 1 if a table is older than allowed.
+/// Prints one row for each table. Exits with 1 if a table is older than allowed, or has a date in the future.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: in a job that fails when prices are older than two weeks
+#[command(after_help = "Example: fail a job if prices are older than two weeks
   runledger prices check --max-age-days 14")]
 pub(crate) struct Args {
-    /// How many days old a table may be
+    /// The highest age of a table, in days
     #[arg(long, value_name = "DAYS", default_value = "30")]
     max_age_days: u32,
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             age_days: age(file),
             models: file.models,
             source: file.source,
-            // A day of the future is a mistake: it would not be too old for a long time.
+            // A date in the future is a mistake. Such a table would not be too old for a long time.
             too_old: !(-1..=i64::from(args.max_age_days)).contains(&age(file)),
         })
         .collect();
@@ -66,10 +66,12 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             Column::Text("age"),
         ]);
         for age in &ages {
-            let verdict = match (age.too_old, age.age_days) {
-                (false, _) => "fresh enough",
-                (true, ..0) => "of the future",
-                (true, _) => "too old",
+            let verdict = if !age.too_old {
+                "fresh enough"
+            } else if age.age_days < 0 {
+                "in the future"
+            } else {
+                "too old"
             };
             table.row([
                 age.version.to_owned(),

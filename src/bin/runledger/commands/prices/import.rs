@@ -14,30 +14,30 @@ use crate::global::Global;
 use crate::price_table::read_text;
 use crate::term::output;
 
-/// Turn a price table of another project into one for --prices
+/// Convert a price table of another project to one for --prices
 ///
-/// The table goes to stdout, or to a new file. stderr says how many models it has, how many prices were rounded to whole
-/// pico-dollars, and what was left out and why. Nothing is fetched: the file must be here.
+/// Prints the table, or writes it to a new file with --out. stderr reports how many models it has, how many prices were
+/// rounded to whole pico-dollars, and which models were left out and why. Nothing is downloaded: the file must exist.
 #[derive(Debug, clap::Args)]
-#[command(after_help = r"Example: the prices of genai-prices, as they were on a day
+#[command(after_help = r"Example: convert the prices of genai-prices
   runledger prices import data.json --from genai-prices --as-of 2026-11-20 \
     --table-version 'genai-prices 0.2.3' --out prices.json")]
 pub(crate) struct Args {
-    /// The other project's file
+    /// The file of the other project
     file: PathBuf,
-    /// Which project's
+    /// The project that the file comes from
     #[arg(long, value_enum, value_name = "PROJECT")]
     from: Project,
-    /// What records will name the table by
+    /// The name of the table, which records will contain
     #[arg(long, value_name = "TEXT")]
     table_version: String,
     /// The day on which the prices were looked up, such as 2026-11-20
     #[arg(long, value_name = "DAY")]
     as_of: String,
-    /// Where the prices come from, and under which licence; the project and its licence if it is not told
+    /// The source of the prices and their licence [default: the name of the project and its licence]
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
-    /// Write to this file, which must not be there yet
+    /// Write to this file, which must not exist
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -68,9 +68,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         Project::GenaiPrices => import::genai_prices(&text, &stamp),
         Project::Litellm => import::litellm(&text, &stamp),
     };
-    let malformed = |source| Failure::Prices { path: args.file.clone(), source };
+    let malformed = |error: runledger::Error| error.path(&args.file);
     let imported = imported.map_err(malformed)?;
-    // Only a valid table may be written.
+    // Only a valid table is written.
     runledger::PriceTable::from_json(&imported.json).map_err(malformed)?;
     match &args.out {
         Some(path) => {
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Writes to stderr what was imported, and what was left out: each reason, how often, and the first model.
+/// Writes to stderr how much was imported, and for each reason to leave models out, the first model and how many more.
 fn report(imported: &Imported, global: &Global) {
     let Imported { models, rounded, left_out, .. } = imported;
     let mut reasons: BTreeMap<&str, (u64, &str)> = BTreeMap::new();

@@ -11,17 +11,17 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 
-/// Make price tables, and tell how old they are
+/// Import price tables, and check their age
 ///
-/// A table of your own, for --prices, needs no more than this; prices are in US dollars for a million tokens:
+/// A table of your own, for --prices, looks like this. Prices are in US dollars per million tokens:
 ///
 /// {"version": "contract 7", "as_of": "2026-11-20", "source": "our contract", "models": [
 ///   {"model": "gpt-4", "provider": "openai", "prices": [{"input": "24", "output": "48"}]}]}
 ///
-/// Dates, hours, tiers, variants and all other prices: see the documentation of the library, module `cost`.
+/// Module `cost` of the library's documentation explains dates, hours, tiers, variants and all other prices.
 #[derive(Debug, Subcommand)]
 #[command(verbatim_doc_comment)]
-#[command(after_help = "Example: how old are they?
+#[command(after_help = "Example: check the age of the bundled prices
   runledger prices check")]
 pub(crate) enum Command {
     Import(import::Args),

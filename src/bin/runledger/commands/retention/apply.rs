@@ -10,11 +10,11 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 
-/// Archive and delete what is due
+/// Archive and delete everything that is due
 ///
-/// Each line is printed when it is done. With --json, each line is one segment or one file.
+/// Prints a line after each change. With --json, each line is one segment or one file.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: in a job that runs every night
+#[command(after_help = "Example: run this every night
   runledger retention apply --archive /mnt/archive --policy retention.json")]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -13,19 +13,20 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 
-/// Keep, archive and delete what is old: run logs, and sealed segments of the ledger
+/// Archive old segments, and archive or delete old run logs
 ///
-/// Everything is kept for 30 days at least. After that a run log is archived if its run led to an improvement (a record of
-/// it has the tag `improvement` with the value true), deleted if its run was a routine success, and kept if it failed,
-/// unless the policy says otherwise. One that is linked to an open error is kept whatever its age, and so is a file that
-/// cannot be understood. The files of the registry of errors are none of these. Whether an error is open, the registry
-/// says (`runledger errors`). Of a log that it does not know, one
-/// is if its record does not say how it was mended, or a table of the log calls it PENDING.
+/// Everything is kept for at least 30 days. After that, a run log is archived if its run led to an improvement, which
+/// means that a record of the run has the tag `improvement` with the value true. It is deleted if its run was a routine
+/// success, and kept if the run failed, unless the policy says otherwise. A run log with an open error is kept at any
+/// age, and so is a file that is not a run log. The registry decides whether an error is open (`runledger errors`), and
+/// its own files are never touched. For a log the registry does not know, an error counts as open if its entry has no
+/// resolution, or if the log lists it as PENDING.
 ///
-/// The ledger's records are never deleted. Its sealed segments move to the archive whole, where they are a ledger of their
-/// own: `runledger verify --ledger ARCHIVE/execution_metrics.jsonl`. Each change is told in events.jsonl before it is done.
+/// The ledger's records are never deleted. Its sealed segments move to the archive as whole files, where they form a
+/// ledger that can be verified: `runledger verify --ledger ARCHIVE/execution_metrics.jsonl`. Each change is written to
+/// events.jsonl before it is made.
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example: what would happen to which file, and why?
+#[command(after_help = "Example: print what would happen to each file, and why
   runledger retention plan")]
 pub(crate) enum Command {
     Plan(plan::Args),

@@ -7,11 +7,11 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 
-/// Say what would be kept, archived and deleted, and why; nothing is changed
+/// Print what would be kept, archived and deleted, and why
 ///
-/// With --json, each line is one segment or one file.
+/// Nothing is changed. With --json, each line is one segment or one file.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: what would be deleted?
+#[command(after_help = "Example: print what would be deleted
   runledger retention plan --json | jq 'select(.action == \"delete\")'")]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! The run logs in a directory, and what the records and the registry of errors say of them.
+//! The run logs in a directory, with the facts about them from the records and from the registry of errors.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -14,18 +14,18 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
 
-/// The files among the run logs, and the names of those that are linked to an open error.
+/// The files in the directory, and the names of the run logs that have an open error.
 #[derive(Debug, Default)]
 pub(crate) struct RunLogs {
     pub(crate) files: Vec<LogFile>,
     pub(crate) open: BTreeSet<String>,
 }
 
-/// The header of a run log, or why a file has none.
+/// The header of a run log, or the reason why a file has none.
 type Header = Result<LogHeader, String>;
 
-/// Reads the run logs in `directory`, and the records of their runs in the ledger and its archive. `segments` are the sealed
-/// segments of the ledger.
+/// Reads the run logs in `directory`, and the records of their runs in the ledger and its archive. `segments` are the
+/// sealed segments of the ledger.
 pub(crate) fn read(
     directory: &Path,
     segments: &[SealedSegment],
@@ -42,7 +42,7 @@ pub(crate) fn read(
     let mut logs = RunLogs::default();
     for (name, header) in headers {
         if let Ok(header) = &header {
-            let unmended = || header.run.as_ref().is_some_and(|run| marks.has_unmended_error(run));
+            let unmended = || header.run.as_ref().is_some_and(|run| marks.has_unresolved_error(run));
             if linked.get(&name).copied().unwrap_or_else(|| unmended() || header.pending) {
                 logs.open.insert(name.clone());
             }
@@ -57,8 +57,8 @@ pub(crate) fn read(
     Ok(logs)
 }
 
-/// Returns the runs of which a log says whether they succeeded; false if one of their logs says so. A log of a run in
-/// progress does not say it.
+/// Returns whether each run succeeded, as far as its logs state it. A run failed if one of its logs states it. A log of
+/// a run in progress states neither.
 fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
     let mut ended = HashMap::new();
     for header in headers.iter().filter_map(|(_, header)| header.as_ref().ok()) {
@@ -69,8 +69,8 @@ fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
     ended
 }
 
-/// Returns the logs that the registry links to errors, and whether one of these is open. Whether another log has an open
-/// error follows from its text and the run's records.
+/// Returns the logs that the registry links to errors, and whether one of these errors is open. For any other log, this
+/// follows from its text and from the records of the run.
 fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     let registered = match ErrorRegistry::read(directory, &on_stderr()) {
         Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Vec::new(),
@@ -85,8 +85,8 @@ fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     Ok(linked)
 }
 
-/// Adds the records of the ledger and of its archive. Returns whether these are complete: no segment is missing, and every
-/// line is a record.
+/// Adds the records of the ledger and of its archive. Returns whether they are complete, which means that no segment is
+/// missing and every line is a record.
 fn add_records(
     marks: &mut RunMarks,
     segments: &[SealedSegment],
@@ -99,7 +99,7 @@ fn add_records(
             Ok(())
         })
     };
-    let archive = Global { ledger: archive.join(global.ledger.file_name().unwrap_or_default()), json: global.json };
+    let archive = Global { ledger: archive.join(global.ledger.file_name().unwrap_or_default()), ..global.clone() };
     let mut malformed = add(global)?;
     let archived = match LedgerReader::open(&archive.ledger).and_then(|archive| archive.segments()) {
         Ok(archived) => {
@@ -114,7 +114,8 @@ fn add_records(
     Ok(malformed == 0 && (1..first).all(has))
 }
 
-/// Returns each name in the directory except those of the registry, with its header, or why the file is not a run log.
+/// Returns each name in the directory except those of the registry, with its header or the reason why it is not a run
+/// log.
 fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
     let failed = |source| Failure::File { operation: "list the run logs", path: directory.to_owned(), source };
     let entries = std::fs::read_dir(directory).map_err(failed)?;
@@ -123,7 +124,7 @@ fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
         let name = entry.file_name();
         let header = match name.to_str() {
             Some(name) => header(name, &entry),
-            None => Err("its name is no UTF-8".to_owned()),
+            None => Err("its name is not UTF-8".to_owned()),
         };
         Ok((name.to_string_lossy().into_owned(), header))
     };
@@ -133,7 +134,7 @@ fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
 fn header(name: &str, entry: &std::fs::DirEntry) -> Header {
     // A link is not followed: its target may be outside the directory.
     if !entry.file_type().is_ok_and(|file_type| file_type.is_file()) {
-        return Err("it is no regular file".to_owned());
+        return Err("it is not a regular file".to_owned());
     }
     let text = std::fs::read_to_string(entry.path()).map_err(|error| format!("it cannot be read: {error}"))?;
     LogHeader::read(name, &text).map_err(|error| error.details().join("; "))

@@ -1,4 +1,4 @@
-//! What `runledger retention` examines, and by which policy.
+//! The files that `runledger retention` examines, and its policy.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,20 +13,20 @@ use crate::input_file;
 use crate::records;
 use crate::term::{output, printable};
 
-/// What is looked at, and by which policy.
+/// The directories and the policy, as arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Scope {
-    /// Where the run logs are; `run-logs` beside the ledger if it is not told
+    /// The directory of the run logs [default: `run-logs` beside the ledger]
     #[arg(long, value_name = "DIR")]
     run_logs: Option<PathBuf>,
-    /// Where to archive; `archive` beside the ledger if it is not told
+    /// The directory of the archive [default: `archive` beside the ledger]
     #[arg(long, value_name = "DIR")]
     archive: Option<PathBuf>,
-    /// The policy, a JSON object: {"min_days": 30, "failed": "keep"} if it is not told; "failed", what becomes of the
-    /// logs of failed runs, may be "archive" too
+    /// A file with the policy as a JSON object [default: {"min_days": 30, "failed": "keep"}]. "failed" is for the logs
+    /// of failed runs, and can also be "archive"
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// For how many days everything is kept, at least 30; wins over the policy
+    /// How many days everything is kept, at least 30. Overrides the policy
     #[arg(long, value_name = "N")]
     min_days: Option<u32>,
 }
@@ -38,14 +38,14 @@ pub(crate) struct Places {
 }
 
 impl Scope {
-    /// Returns the directories that were given, and for the others those beside the ledger.
+    /// Returns the directories that were given, and the defaults for the others.
     pub(crate) fn places(&self, global: &Global) -> Places {
         let or_beside =
             |given: &Option<PathBuf>, name| given.clone().unwrap_or_else(|| global.ledger.with_file_name(name));
         Places { run_logs: or_beside(&self.run_logs, "run-logs"), archive: or_beside(&self.archive, "archive") }
     }
 
-    /// Returns what is due of every segment and every file.
+    /// Returns the planned action for every segment and every file.
     pub(crate) fn items(&self, places: &Places, global: &Global) -> Result<Vec<Item>, Failure> {
         let policy = self.policy()?;
         let segments = records::reader(global)?.segments()?;
@@ -67,8 +67,7 @@ impl Scope {
             None => RetentionPolicy::default(),
             Some(path) => {
                 let json = input_file::read("read the retention policy", path)?;
-                RetentionPolicy::from_json(&json)
-                    .map_err(|source| Failure::RetentionPolicy { path: path.clone(), source })?
+                RetentionPolicy::from_json(&json).map_err(|error| error.path(path))?
             }
         };
         policy.min_days = self.min_days.unwrap_or(policy.min_days);
@@ -77,13 +76,13 @@ impl Scope {
     }
 }
 
-/// The numbers of items that are kept, archived and deleted.
+/// Returns the numbers of items that are kept, archived and deleted.
 pub(crate) fn counts(items: &[Item]) -> [usize; 3] {
     [Action::Keep, Action::Archive, Action::Delete]
         .map(|action| items.iter().filter(|item| item.action == action).count())
 }
 
-/// Writes an item, and why it is due.
+/// Writes the action for an item, and its reason.
 pub(crate) fn write(item: &Item, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     if global.json {
         return Ok(output::json_line(out, item)?);

@@ -1,4 +1,4 @@
-//! The command while it runs, and how it ended.
+//! The command as a child process: starting it, and waiting for its end.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -20,8 +20,8 @@ use crate::exit_code::ExitCode;
 use crate::global::Global;
 use crate::term::output;
 
-/// How long the command's last line is waited for after its end. Usually it has arrived by then. Only processes that the
-/// command left running can write more.
+/// How long to wait for the command's last line after its end. Usually the line has arrived by then, and only processes
+/// that the command left running can write more.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 
 /// The command that is running.
@@ -48,22 +48,23 @@ impl Stderr {
         let line = last_line.clone();
         let thread = thread::spawn(move || {
             Tee::new(from, to, move |bytes| line.add(bytes)).pass_on();
-            // The receiver may be dropped: nobody waits any more.
+            // Fails if nothing waits for the end any more.
             let _ = sender.send(());
         });
         Self { thread, end, last_line }
     }
 
-    /// Returns the last line of the command, which has ended.
+    /// Returns the last line of a command that has ended.
     fn last_line(&self) -> Option<String> {
-        // After the time limit, the last line is what has arrived.
+        // After the time limit, the last line that has arrived counts.
         let _ = self.end.recv_timeout(LAST_WORDS_MAX);
         self.last_line.text()
     }
 }
 
 impl Child {
-    /// Starts the command. Its stdout is a pipe only if it is hashed; its stderr is one unless this process's is a terminal.
+    /// Starts the command. Its stdout is a pipe only if it is hashed. Its stderr is a pipe unless stderr of this
+    /// process is a terminal.
     pub(super) fn spawn(mut command: Command, hash_output: bool, global: &Global) -> io::Result<Self> {
         if hash_output {
             command.stdout(Stdio::piped());
@@ -73,7 +74,7 @@ impl Child {
         }
         let stdout = file(io::stdout())?;
         let stderr = file(io::stderr())?;
-        // Before the command starts, so that no signal is lost.
+        // The signals are kept before the command starts, so that none is lost.
         let signals = Signals::keep()
             .inspect_err(|error| output::warning(&format!("signals are not passed on: {error}"), "io", global.style()))
             .ok();
@@ -84,8 +85,7 @@ impl Child {
         Ok(Self { child, signals, stdout, stderr })
     }
 
-    /// Waits for the end of the command. If its output is hashed, also waits for the end of that: the execution does not end
-    /// before.
+    /// Waits for the end of the command. If its output is hashed, also waits for the end of the output.
     pub(super) fn wait(mut self) -> Exited {
         let pid = Pid::from_raw(self.child.id().cast_signed());
         let status = match (&mut self.signals, pid) {
@@ -133,14 +133,14 @@ pub(super) struct Ended {
 pub(super) struct Rest(Option<JoinHandle<()>>);
 
 impl Rest {
-    /// Waits until it is closed. It would break if this process ended before.
+    /// Waits until stderr is closed. If this process ended earlier, those processes could not write to it any more.
     pub(super) fn pass_on(self) {
-        // A thread that panicked passes on nothing more.
+        // A thread that panicked passes nothing on any more.
         let _ = self.0.map(JoinHandle::join);
     }
 }
 
-/// How the command ended, for the record. `cancelled` only matters if the command failed.
+/// Returns how the command ended, for the record. `cancelled` matters only if the command failed.
 fn outcome(
     status: io::Result<ExitStatus>,
     cancelled: bool,
@@ -155,7 +155,7 @@ fn outcome(
                 (128 + signal, format!("ended by signal {signal}"))
             }
         },
-        Err(error) => (ExitCode::CouldNot.code().into(), format!("wait for the command: {error}")),
+        Err(error) => (ExitCode::CouldNot.code().into(), format!("cannot wait for the command: {error}")),
     };
     let status = match code {
         0 => Status::Success,
@@ -163,6 +163,6 @@ fn outcome(
         _ => Status::Failed,
     };
     let error_reason = (code != 0).then(|| last_line.unwrap_or(without_line));
-    // On Unix an exit code fits in a byte, and there are fewer than 128 signals.
+    // On Unix, an exit code fits in a byte, and there are fewer than 128 signals.
     Outcome { status, code: ExitCode::Command(code as u8), error_reason, output_hash }
 }

@@ -23,43 +23,48 @@ use crate::{clock, environment, fallback, ledger};
 use child::{Child, Ended};
 use outcome::Outcome;
 
-/// Run a command as an execution
+/// Run a command, and record it as an execution
 ///
-/// The command has the input, the output and the errors of this one, which ends with its exit code. Whether it can be
-/// recorded or not, it runs; what goes wrong with the ledger is a warning on stderr. While other processes keep the ledger
-/// locked, the record is spilled. If the ledger's place cannot be used, the record is kept in
-/// $XDG_STATE_HOME/runledger/spill, or among the temporary files, until a command that records can open the ledger. The
-/// command has failed unless its exit code is 0. The last line that it wrote to stderr is the reason, unless stderr is a terminal: that is left to the command,
-/// and the exit code is the reason. What the command leaves running may write to stderr as long as it likes, and this
-/// one stays for it.
+/// The command reads stdin and writes stdout and stderr as if it were called directly. `runledger run` exits with the
+/// command's exit code.
 ///
-/// SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on to the command, unless they were ignored when this one was started. If
-/// it does not succeed then, it was cancelled. SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO and SIGTSTP are passed
-/// on as well. When the command stops, this one stops too, and the command goes on with it. As the first process of a
-/// container, this one also waits for the orphans.
+/// The command runs even if it cannot be recorded: a problem with the ledger is only a warning on stderr. If other
+/// processes keep the ledger locked, the record is spilled: it is stored beside the ledger until the next command that
+/// records. If the ledger's place cannot be used, the record is stored in $XDG_STATE_HOME/runledger/spill, or among the
+/// temporary files, until a command that records can open the ledger.
 ///
-/// Its environment has RUNLEDGER_PATH, RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID, so that `runledger run` and
-/// `runledger start` within it record what they belong to. A TRACEPARENT is recorded and left as it is.
+/// A command has failed if its exit code is not 0. The recorded reason is the last line that it wrote to stderr. If
+/// stderr is a terminal, the command writes to it directly, and the reason is the exit code. Processes that the command
+/// leaves running can go on writing to stderr, and `runledger run` waits until they close it.
+///
+/// SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on to the command, unless they were ignored when `runledger run`
+/// started. If the command then fails, it is recorded as cancelled. SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF,
+/// SIGIO and SIGTSTP are passed on as well. When the command stops, `runledger run` stops too, and both continue
+/// together. As the first process of a container, `runledger run` also waits for the orphans.
+///
+/// The command's environment contains RUNLEDGER_PATH, RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID. From these,
+/// `runledger run` and `runledger start` inside the command record the run and the execution that they belong to. A
+/// TRACEPARENT is recorded and left as it is.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: a nightly job
+#[command(after_help = "Example: record a nightly job
   runledger run --skill nightly-index --skill-version 1.4.0 -- ./index.sh --all
 
 Exit codes:
   the command's own
   128 + N if signal N ended it
-  127 if there is no such command, 126 if it could not be run
-  2 for wrong arguments")]
+  127 if the command does not exist, 126 if it cannot be run
+  2 if the arguments are wrong")]
 pub(crate) struct Args {
-    /// The skill that it is recorded as
+    /// The skill that the execution is recorded as
     #[arg(long, value_name = "NAME", value_parser = name)]
     skill: String,
-    /// The skill's version
+    /// The version of the skill
     #[arg(long, value_name = "VERSION", default_value = UNKNOWN_VERSION)]
     skill_version: String,
-    /// The model that it uses; what that costs stays unknown
+    /// The model that the command uses. Its cost stays unknown
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Record the SHA-256 of what it writes to stdout, which is no terminal for it then; the execution ends when that does
+    /// Record the SHA-256 of stdout, which is then a pipe for the command. The execution ends when the pipe is closed
     #[arg(long)]
     hash_output: bool,
     /// The command and its arguments
@@ -69,7 +74,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
     let mut ids = environment::run_ids(global);
-    // The outermost `runledger run` begins a run.
+    // The outermost `runledger run` starts a run.
     ids.run_id.get_or_insert_with(|| clock::new_id().to_string());
     let mut recording = Recording::begin(args, &ids, global);
     let [program, arguments @ ..] = &args.command[..] else { return Ok(ExitCode::CouldNot) };
@@ -88,7 +93,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
         }
     };
     let exited = child.wait();
-    // The wait for the last line is not part of the execution.
+    // The wait for the last line of stderr is not part of the execution.
     recording.stop_clock();
     let Ended { outcome, rest } = exited.outcome();
     let code = outcome.code;
@@ -97,10 +102,10 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
-/// Where the execution is recorded. The command runs whatever is wrong with the ledger.
+/// Where the execution is recorded. The command runs even if the ledger cannot be used.
 enum Recording {
     Ledger(Execution),
-    /// In another directory: the ledger's cannot be used.
+    /// In another directory, because the ledger's cannot be used.
     Elsewhere(FallbackExecution),
     /// No directory can be used.
     Nowhere,
@@ -114,7 +119,7 @@ impl Recording {
             Ok(ledger) => Self::Ledger(ledger.begin(skill)),
             Err(error) => Self::elsewhere(&skill, &error, global),
         };
-        // A variable that is not set gives an empty argument in a shell.
+        // In a shell, a variable that is not set becomes an empty argument.
         if let Some(model) = args.model.as_ref().filter(|model| !model.is_empty())
             && let Some(record) = recording.record_mut()
         {
@@ -130,14 +135,14 @@ impl Recording {
             match fallback.begin(&global.ledger, skill.clone()) {
                 Ok(execution) => {
                     let text = format!(
-                        "the record is kept in {} until a command can open the ledger: {}",
+                        "the record is stored in {} until a command can open the ledger: {}",
                         execution.path().display(),
                         failure::text(error)
                     );
                     output::warning(&text, failure::kind(error), global.style());
                     return Self::Elsewhere(execution);
                 }
-                Err(error) => warn("a record cannot be kept elsewhere", &error, global.style()),
+                Err(error) => warn("a record cannot be stored elsewhere", &error, global.style()),
             }
         }
         warn("the command is not recorded", error, global.style());

@@ -1,14 +1,14 @@
-//! How the command ended.
+//! The outcome of a command, as its record states it.
 
 use runledger::metrics::Status;
 
 use crate::exit_code::ExitCode;
 
-/// How the command ended, for the record.
+/// How the command ended.
 pub(super) struct Outcome {
     pub(super) status: Status,
     pub(super) code: ExitCode,
-    /// Why the command did not succeed; `None` if it succeeded.
+    /// The reason why the command did not succeed. `None` if it succeeded.
     pub(super) error_reason: Option<String>,
     /// `None` if the output was not hashed.
     pub(super) output_hash: Option<String>,

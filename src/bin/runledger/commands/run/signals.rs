@@ -1,5 +1,5 @@
-//! The signals that this process gets while the command runs. They are passed on, and this process stops and continues
-//! together with the command.
+//! The signals that arrive while the command runs. They are passed on, and this process stops and continues together
+//! with the command.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -24,26 +24,26 @@ const OTHERS: [i32; 7] = [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, 
 /// The signals that would end or stop this process.
 pub(super) struct Signals {
     kept: Kept,
-    /// Whether each signal has arrived.
+    /// For each signal, whether it has arrived.
     came: Vec<(i32, Arc<AtomicBool>)>,
-    /// Whether the command was asked to stop, and has not continued since.
+    /// True if the command was asked to stop and has not continued since.
     stop_asked: bool,
-    /// Whether the command has stopped, and has not continued since.
+    /// True if the command has stopped and has not continued since.
     stopped: bool,
-    /// Whether this process has stopped, and has handled no signal since.
+    /// True if this process has stopped and has not handled a signal since.
     resumed: bool,
 }
 
 impl Signals {
-    /// Keeps the signals from ending this process. A signal that is ignored stays ignored, for the command too, as `nohup` and
-    /// shells need it.
+    /// Keeps the signals from ending this process. A signal that is ignored stays ignored, also for the command, as
+    /// `nohup` and shells require.
     pub(super) fn keep() -> io::Result<Self> {
         let ignored = ignored();
         let is_ignored = |signal: i32| ignored & (1 << (signal - 1)) != 0;
         let mut came = Vec::new();
         for signal in ENDING.into_iter().chain(OTHERS).filter(|&signal| !is_ignored(signal)) {
             let flag = Arc::new(AtomicBool::new(false));
-            // Set in the handler: before any effect of the signal can be seen here.
+            // The handler itself sets the flag, before this thread can see any effect of the signal.
             flag::register(signal, Arc::clone(&flag))?;
             came.push((signal, flag));
         }
@@ -51,17 +51,17 @@ impl Signals {
         Ok(Self { kept, came, stop_asked: false, stopped: false, resumed: false })
     }
 
-    /// Passes the signals on to `command` until it ends, also those that have arrived already. Returns how it ended. Other
-    /// children are waited for too: the first process of a container gets the orphans.
+    /// Passes signals on to `command` until it ends, including those that have arrived already. Returns how it ended.
+    /// Waits for other children too, because the first process of a container gets the orphans.
     pub(super) fn wait_for(&mut self, command: Pid) -> io::Result<ExitStatus> {
         loop {
-            // The command keeps its pid until its status is taken. So no signal goes to another process.
+            // The command keeps its pid until its status is read. So no signal goes to another process.
             let signals: Vec<_> = self.kept.wait().collect();
             let resumed = std::mem::take(&mut self.resumed);
             for &signal in &signals {
                 match signal {
                     SIGCHLD | SIGCONT => {}
-                    // It belongs to the stop that is over.
+                    // This signal belongs to a stop that is over.
                     SIGTSTP if resumed => {}
                     _ if came_from_the_terminal(signal) => {}
                     _ => {
@@ -73,7 +73,7 @@ impl Signals {
             if let Some(ended) = self.look_at_children(command)? {
                 return Ok(ended);
             }
-            // A shell lets all processes of the job go on: a second SIGCONT would undo the next stop.
+            // A shell continues all processes of the job itself. A second SIGCONT would undo the next stop.
             if signals.contains(&SIGCONT) && (self.stopped || self.stop_asked) {
                 self.stop_asked = false;
                 pass_on(SIGCONT, command);
@@ -81,7 +81,7 @@ impl Signals {
         }
     }
 
-    /// Takes the status of the children. Returns how `command` ended; `None` if it has not.
+    /// Reads the status of the children. Returns how `command` ended, and `None` if it has not.
     fn look_at_children(&mut self, command: Pid) -> io::Result<Option<ExitStatus>> {
         loop {
             match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
@@ -90,7 +90,8 @@ impl Signals {
                         self.stopped = true;
                         self.stop();
                     } else if status.continued() {
-                        (self.stopped, self.stop_asked) = (false, false);
+                        self.stopped = false;
+                        self.stop_asked = false;
                     } else {
                         return Ok(Some(ExitStatus::from_raw(status.as_raw())));
                     }
@@ -102,8 +103,8 @@ impl Signals {
         }
     }
 
-    /// Stops like the command, so that the shell sees a stopped job. Without a terminal there is no such shell: a process that
-    /// stopped only the command continues only the command.
+    /// Stops this process like the command, so that the shell sees a stopped job. Without a terminal there is no such
+    /// shell, and a process that stopped only the command continues only the command.
     fn stop(&mut self) {
         if self.stop_asked || File::open("/dev/tty").is_ok() {
             stop();
@@ -111,14 +112,14 @@ impl Signals {
         }
     }
 
-    /// Whether the command, which has failed with `status`, was cancelled.
+    /// Returns whether the command, which has failed with `status`, was cancelled.
     pub(super) fn cancelled(&self, status: ExitStatus) -> bool {
         let ended_by = status.signal();
         let mut came = self.came.iter().filter(|(_, came)| came.load(Ordering::Relaxed));
         came.any(|(signal, _)| ENDING.contains(signal) || ended_by == Some(*signal))
     }
 
-    /// Passes on no more signals. They still do not end this process; stops and orphans are still handled.
+    /// Stops passing signals on. They still do not end this process, and stops and orphans are still handled.
     pub(super) fn outlive_the_command(mut self) {
         thread::spawn(move || {
             for signal in self.kept.forever() {
@@ -144,14 +145,16 @@ fn stop() {
     let _ = kill_process(getpid(), Signal::STOP);
 }
 
-/// Whether the command has the signal already: the keys of a terminal send it to all processes in the foreground. A signal
-/// that another process sends to this one alone looks the same there, and is not passed on.
+/// Returns whether the command has the signal already, because a key of the terminal sent it to all foreground
+/// processes. A signal that another process sends to this one alone looks the same in the foreground, and is not passed
+/// on.
 fn came_from_the_terminal(signal: i32) -> bool {
     matches!(signal, SIGINT | SIGQUIT | SIGTSTP)
         && File::open("/dev/tty").is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
 }
 
-/// The signals that this process ignores, as Linux reports them: bit N − 1 is signal N. 0 if they are not reported.
+/// Returns the signals that this process ignores, as Linux reports them: bit N − 1 is signal N. 0 if they are not
+/// reported.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,10 +1,10 @@
-//! Outputs of the command that are read and passed on.
+//! Reading an output of the command while passing it on.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A reader that writes to `to` what it reads from `from`, and gives it to `see`.
+/// A reader that also writes to `to` the bytes that it reads from `from`, and passes them to `see`.
 pub(super) struct Tee<R, S> {
     from: R,
     to: File,
@@ -16,7 +16,8 @@ impl<R: Read, S: FnMut(&[u8])> Tee<R, S> {
         Self { from, to, see }
     }
 
-    /// Passes everything on. If the output is closed, the next write of the command fails, as it would without this process.
+    /// Passes everything on. If the output is closed, the next write of the command fails, as if it wrote there
+    /// directly.
     pub(super) fn pass_on(mut self) {
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -39,7 +40,7 @@ impl<R: Read, S: FnMut(&[u8])> Read for Tee<R, S> {
     }
 }
 
-/// Longer lines are cut: a record takes at most 500 characters of four bytes.
+/// A longer line is cut. A record stores at most 500 characters, of at most four bytes each.
 const LINE_BYTES_MAX: usize = 2000;
 
 /// The last line of an output that is not blank.
@@ -58,7 +59,7 @@ impl LastLine {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for &byte in bytes {
             match byte {
-                // A progress bar begins its line again.
+                // A progress bar starts its line again with a carriage return.
                 b'\n' | b'\r' => lines.end(),
                 byte if lines.begun.len() < LINE_BYTES_MAX => lines.begun.push(byte),
                 _ => {}
@@ -66,7 +67,7 @@ impl LastLine {
         }
     }
 
-    /// Returns the line without blanks around it; `None` if there is none.
+    /// Returns the line without blanks around it, or `None` if there is none.
     pub(super) fn text(&self) -> Option<String> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.end();

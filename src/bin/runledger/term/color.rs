@@ -1,0 +1,75 @@
+//! Colours for the words that a reader looks for first: levels, statuses and verdicts.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::{env, sync::OnceLock};
+
+use clap::ColorChoice;
+
+static IS_ON: OnceLock<bool> = OnceLock::new();
+
+/// Decides once whether stdout is coloured. Without a call, it is not.
+pub(crate) fn set(choice: ColorChoice) {
+    IS_ON.get_or_init(|| decide(choice, |name| env::var_os(name), || io::stdout().is_terminal()));
+}
+
+/// `NO_COLOR` follows no-color.org, and the other two variables follow bixense.com/clicolors.
+fn decide(choice: ColorChoice, get: impl Fn(&str) -> Option<OsString>, is_terminal: impl FnOnce() -> bool) -> bool {
+    let is = |name, value| get(name).is_some_and(|text| text == value);
+    let is_set = |name| get(name).is_some_and(|text| !text.is_empty());
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto if is_set("NO_COLOR") => false,
+        ColorChoice::Auto if is_set("CLICOLOR_FORCE") && !is("CLICOLOR_FORCE", "0") => true,
+        ColorChoice::Auto => !is("CLICOLOR", "0") && !is("TERM", "dumb") && is_terminal(),
+    }
+}
+
+/// Returns the text in the colour of its first word, or as it is if the word has none or colours are off.
+pub(crate) fn paint(text: &str) -> Cow<'_, str> {
+    match color(text.split(' ').next().unwrap_or_default()) {
+        Some(code) if IS_ON.get() == Some(&true) => format!("\u{1b}[{code}m{text}\u{1b}[0m").into(),
+        _ => text.into(),
+    }
+}
+
+/// Returns the code of a word's colour in ECMA-48: green, yellow or red.
+fn color(word: &str) -> Option<u8> {
+    match word {
+        "GREEN" | "PASS" | "success" | "improvement" | "alive" | "ok" | "RESOLVED" => Some(32),
+        "YELLOW" | "cancelled" | "interrupted" | "paused" | "warning" | "HIGH" => Some(33),
+        "RED" | "FAIL" | "failed" | "panicked" | "regression" | "dead" | "fault" | "OPEN" | "REOPENED" | "CRITICAL" => {
+            Some(31)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_argument_wins_over_the_variables_and_these_over_the_terminal() {
+        use ColorChoice::{Always, Auto, Never};
+        for (choice, variables, is_terminal, is_on) in [
+            (Auto, &[][..], true, true),
+            (Auto, &[], false, false),
+            (Auto, &[("NO_COLOR", "1")], true, false),
+            (Auto, &[("NO_COLOR", "")], true, true),
+            (Auto, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], true, false),
+            (Auto, &[("CLICOLOR_FORCE", "1")], false, true),
+            (Auto, &[("CLICOLOR_FORCE", "1"), ("TERM", "dumb")], false, true),
+            (Auto, &[("CLICOLOR_FORCE", "0")], false, false),
+            (Auto, &[("CLICOLOR", "0")], true, false),
+            (Auto, &[("TERM", "dumb")], true, false),
+            (Always, &[("NO_COLOR", "1")], false, true),
+            (Never, &[("CLICOLOR_FORCE", "1")], true, false),
+        ] {
+            let get = |name: &str| variables.iter().find(|(other, _)| *other == name).map(|(_, text)| text.into());
+            assert_eq!(decide(choice, get, || is_terminal), is_on, "{choice} {variables:?} {is_terminal}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Adding the calls of models to a record.
+
+use crate::cost::Cost;
+use crate::metrics::{Call, CostProvenance, CostSource, CostTier, ExecutionMetrics, LlmCall, Usage, UsageParts, Usd};
+
+/// A sum of amounts, one of which may be unknown.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sum {
+    /// The sum of no amounts.
+    Nothing,
+    Known(Usd),
+    /// An amount is unknown, or the sum leaves the range.
+    Unknown,
+}
+
+impl Sum {
+    /// Adds an amount and returns the sum; `None` if it is unknown.
+    pub(super) fn add(&mut self, amount: Option<Usd>) -> Option<Usd> {
+        let sum = match (*self, amount) {
+            (Self::Nothing, amount) => amount,
+            (Self::Known(sum), Some(amount)) => sum.checked_add(amount),
+            _ => None,
+        };
+        *self = sum.map_or(Self::Unknown, Self::Known);
+        sum
+    }
+}
+
+/// Adds `call` to the record and its cost to `cost`, the sum of the calls before it. Only the name, the provider and the
+/// variant are recorded of a call that is not `valid`. Returns its cost; `None` if it is unknown.
+pub(super) fn add(
+    record: &mut ExecutionMetrics,
+    cost: &mut Sum,
+    call: &Call,
+    is_valid: bool,
+    priced: Option<Cost<'_>>,
+) -> Option<Usd> {
+    let valid = Some(call).filter(|_| is_valid);
+    let entry = entry(record.trace.llm_calls.len() as u64 + 1, call, valid, priced.as_ref());
+    add_usage(record, &entry, valid);
+    let provider = priced.as_ref().map(|cost| cost.provider.to_owned());
+    record.model.provider = call.provider.clone().or(provider);
+    record.model.variant.clone_from(&call.variant);
+    let tier = priced.map_or(CostTier::Unknown, |cost| cost.tier);
+    add_cost(record, cost.add(entry.cost_usd), &entry, tier);
+    let cost = entry.cost_usd;
+    record.trace.llm_calls.push(entry);
+    cost
+}
+
+/// The `number`th call as a record lists it.
+fn entry(number: u64, call: &Call, valid: Option<&Call>, priced: Option<&Cost<'_>>) -> LlmCall {
+    let mut entry = LlmCall::new(number, &call.model);
+    entry.provider.clone_from(&call.provider);
+    entry.variant.clone_from(&call.variant);
+    if let Some(Call { usage, .. }) = valid {
+        entry.tokens_input = Some(usage.input);
+        entry.tokens_output = Some(usage.output);
+        entry.parts = usage.parts;
+    }
+    (entry.cost_usd, entry.cost) = match (valid.and_then(|call| call.reported_usd), priced) {
+        (Some(reported), _) => (Some(reported), sourced(CostSource::Reported)),
+        (None, Some(cost)) => (Some(cost.usd), cost.provenance()),
+        (None, None) => (None, sourced(CostSource::Unknown)),
+    };
+    entry
+}
+
+/// Adds the usage of `call`, which the record does not list yet. The sum is unknown if the call is not `valid`.
+fn add_usage(record: &mut ExecutionMetrics, call: &LlmCall, valid: Option<&Call>) {
+    let earlier = if call.call_sequence == 1 { Some(Usage::new(0, 0)) } else { record.usage() };
+    match earlier.zip(valid) {
+        Some((earlier, call)) => record.set_usage(&call.model, &earlier.saturating_add(&call.usage)),
+        None => {
+            record.tokens_used = None;
+            record.tokens_input = None;
+            record.tokens_output = None;
+            record.model.name = Some(call.model_name.clone());
+            record.model.parts = UsageParts::default();
+        }
+    }
+}
+
+fn sourced(source: CostSource) -> CostProvenance {
+    CostProvenance { source: Some(source), ..CostProvenance::default() }
+}
+
+/// Sets the record's cost to `sum`, which includes the cost of `call`, which the record does not list yet.
+fn add_cost(record: &mut ExecutionMetrics, sum: Option<Usd>, call: &LlmCall, tier: CostTier) {
+    let estimated_usd = record.cost.estimated_usd;
+    record.cost_usd = sum.map(Usd::round_to_record);
+    if record.cost_usd.is_none() {
+        record.cost_tier = Some(CostTier::Unknown);
+        record.cost = sourced(CostSource::Unknown);
+    } else if record.trace.llm_calls.is_empty() {
+        record.cost_tier = Some(tier);
+        record.cost = call.cost.clone();
+    } else {
+        let rank = |tier: &CostTier| match tier {
+            CostTier::Free => 0,
+            CostTier::Standard => 1,
+            CostTier::Premium => 2,
+            _ => 3,
+        };
+        record.cost_tier = record.cost_tier.take().into_iter().chain([tier]).max_by_key(rank);
+        record.cost = common(&record.cost, &call.cost);
+    }
+    record.cost.estimated_usd = estimated_usd;
+}
+
+/// The provenance that two amounts have in common. A sum that was computed in part is computed.
+fn common(a: &CostProvenance, b: &CostProvenance) -> CostProvenance {
+    fn same<T: Clone + PartialEq>(a: &Option<T>, b: &Option<T>) -> Option<T> {
+        a.clone().filter(|_| a == b)
+    }
+    CostProvenance {
+        source: same(&a.source, &b.source).or(Some(CostSource::Computed)),
+        table: same(&a.table, &b.table),
+        provider: same(&a.provider, &b.provider),
+        matched: same(&a.matched, &b.matched),
+        tier_above: same(&a.tier_above, &b.tier_above),
+        variant: same(&a.variant, &b.variant),
+        variant_unpriced: same(&a.variant_unpriced, &b.variant_unpriced),
+        at: same(&a.at, &b.at),
+        ..CostProvenance::default()
+    }
+}

@@ -1,0 +1,55 @@
+//! The numbers of a block's lines, which decide which of them are repeated ones.
+
+use crate::journal::format::line::Trailer;
+use crate::journal::read::{Order, Sequence};
+
+/// The numbers of a block's lines.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    pub(super) sequence: Sequence,
+    /// True if `sequence` includes the lines before the block.
+    exact: bool,
+    /// The first number in the block; used if `exact` is false.
+    first: Option<u64>,
+    /// True if the lines before the block decide which of its lines are repeated.
+    depends: bool,
+}
+
+impl Numbers {
+    /// The numbers of a block after the lines of `sequence`.
+    pub(super) fn after(sequence: Sequence) -> Self {
+        Self { sequence, exact: true, ..Self::default() }
+    }
+
+    /// True if the line of this number, which has no NUL, directly follows the one before, and so is not repeated.
+    pub(super) fn follow(&mut self, seq: u64) -> bool {
+        (self.exact || self.first.is_some()) && self.sequence.follows(seq)
+    }
+
+    /// True if a line is not repeated, as far as is known without the lines before the block.
+    pub(super) fn give(&mut self, line: &[u8], trailer: Option<&Trailer>, without_nul: impl FnOnce() -> bool) -> bool {
+        match trailer {
+            Some(trailer) if !self.exact && self.first.is_none() => {
+                let seq = trailer.link.seq;
+                (self.first, self.sequence) = (Some(seq), Sequence::after(seq));
+                self.depends = !trailer.seals(line);
+            }
+            _ => {
+                if let Order::Behind(seq) = self.sequence.order(line, trailer, without_nul) {
+                    self.depends = true;
+                    return self.exact && self.sequence.fills(seq);
+                }
+            }
+        }
+        true
+    }
+
+    /// Adds the block's numbers to `before`. Returns `before` as an error if that changes which lines are repeated.
+    pub(super) fn come_after(self, mut before: Sequence) -> std::result::Result<Sequence, Sequence> {
+        let Some(first) = self.first else { return Ok(before) };
+        if self.depends || !before.extend(first, self.sequence) {
+            return Err(before);
+        }
+        Ok(before)
+    }
+}

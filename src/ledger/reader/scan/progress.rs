@@ -1,0 +1,61 @@
+//! How far a pass over a ledger has come.
+
+use super::reading::Part;
+use crate::error::Skipped;
+use crate::journal::Cursor;
+use crate::journal::read::Sequence;
+use crate::journal::read::blocks::Block;
+
+/// How far a pass has come, and what it has skipped: all that a later pass needs to continue as if there were only one.
+#[derive(Debug)]
+pub(in crate::ledger::reader) struct Progress {
+    /// Where the next line will begin, without its sequence number.
+    pub(in crate::ledger::reader) cursor: Cursor,
+    pub(in crate::ledger::reader) sequence: Sequence,
+    /// The bytes that were read, of all segments.
+    pub(in crate::ledger::reader) bytes: u64,
+    /// Lines that are not records, in the segments before this one.
+    pub(in crate::ledger::reader) skipped_before: Skipped,
+    /// Lines that are not records, in this segment. Kept apart: their order changes once the segment is sealed, since it
+    /// then has another path.
+    pub(in crate::ledger::reader) skipped: Skipped,
+}
+
+impl Progress {
+    pub(in crate::ledger::reader) fn at(cursor: Cursor) -> Self {
+        Self {
+            cursor,
+            sequence: Sequence::after(cursor.seq),
+            bytes: 0,
+            skipped_before: Skipped::default(),
+            skipped: Skipped::default(),
+        }
+    }
+
+    pub(in crate::ledger::reader) fn end(&self) -> Cursor {
+        Cursor { seq: self.sequence.seq(), ..self.cursor }
+    }
+
+    pub(in crate::ledger::reader) fn into_skipped(mut self) -> Skipped {
+        self.skipped_before.merge(self.skipped);
+        self.skipped_before
+    }
+
+    /// Adds all of a block but its value.
+    pub(super) fn pass<A>(&mut self, block: &Block, part: &mut Part<A>) {
+        let place = &mut self.cursor;
+        if block.start() == 0 {
+            *place = Cursor { segment: block.segment, ..Cursor::START };
+            self.skipped_before.merge(std::mem::take(&mut self.skipped));
+        }
+        let unnamed = part.skipped - part.errors.len() as u64;
+        for (line, byte, error) in part.errors.drain(..) {
+            self.skipped.add(error.path(block.path()).at(place.lines + line, byte));
+        }
+        self.skipped.add_unnamed(unnamed);
+        place.lines += part.lines;
+        let end = part.end.unwrap_or(place.offset);
+        self.bytes += end - place.offset;
+        place.offset = end;
+    }
+}

@@ -1,0 +1,119 @@
+//! Reading the records of one block.
+
+use std::marker::PhantomData;
+
+use super::numbers::Numbers;
+use crate::error::{Error, Result, Skipped};
+use crate::journal::format::line::{self, Trailer};
+use crate::journal::read::blocks::TakeLines;
+use crate::journal::read::{LINE_BYTES_MAX, Piece};
+use crate::ledger::reader::records::record;
+use crate::metrics::{ExecutionMetrics, Fields};
+
+/// A thread's result of a block.
+pub(super) struct Part<A> {
+    pub(super) value: A,
+    pub(super) lines: u64,
+    /// Where the last line ended; `None` if there was none.
+    pub(super) end: Option<u64>,
+    /// The number of lines that are not records.
+    pub(super) skipped: u64,
+    /// The first of them, each with its number in the block, from 1, and its byte in the file.
+    pub(super) errors: Vec<(u64, u64, Error)>,
+}
+
+/// A block that is being read.
+pub(super) struct Reading<'t, F, A, T> {
+    pub(super) part: Part<A>,
+    pub(super) numbers: Numbers,
+    /// True if the block belongs to the active segment.
+    pub(super) is_active: bool,
+    pub(super) take: &'t T,
+    pub(super) form: PhantomData<F>,
+}
+
+/// The form in which a record is read: whole, or its fields only.
+pub(super) trait Form {
+    type Of<'l>;
+
+    /// Reads the record that `bytes` begin with, and returns where its members end. `None` if `serde_json` must read it.
+    fn ahead(bytes: &[u8]) -> Option<(Self::Of<'_>, usize)>;
+
+    /// Reads the record of a line, whose members end where its trailer begins if it has one.
+    fn of<'l>(line: &'l [u8], trailer: Option<&Trailer>) -> Result<Self::Of<'l>>;
+}
+
+impl Form for Fields<'_> {
+    type Of<'l> = Fields<'l>;
+
+    fn ahead(bytes: &[u8]) -> Option<(Fields<'_>, usize)> {
+        Fields::ahead(bytes)
+    }
+
+    fn of<'l>(line: &'l [u8], trailer: Option<&Trailer>) -> Result<Fields<'l>> {
+        match trailer {
+            Some(trailer) => Fields::from_sealed(line, trailer.payload_end),
+            None => Fields::from_line(line),
+        }
+    }
+}
+
+impl Form for ExecutionMetrics {
+    type Of<'l> = Self;
+
+    fn ahead(_: &[u8]) -> Option<(Self, usize)> {
+        None
+    }
+
+    fn of(line: &[u8], _: Option<&Trailer>) -> Result<Self> {
+        record(line)
+    }
+}
+
+impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>)> TakeLines for Reading<'_, F, A, T> {
+    fn line_ahead(&mut self, offset: u64, ahead: &[u8]) -> Option<usize> {
+        let record = F::ahead(ahead);
+        // Used in place: it is so large that copies cost time.
+        let (record, members) = record.as_ref()?;
+        let rest = &ahead[*members..];
+        // A line of another program, which has no number.
+        let plain = rest.starts_with(b"}\n").then_some((None, 2));
+        let (seq, end) = plain.or_else(|| line::trailer_ahead(rest).map(|(seq, len)| (Some(seq), len)))?;
+        let len = members + end;
+        if len > LINE_BYTES_MAX || seq.is_some_and(|seq| !self.numbers.follow(seq)) {
+            return None;
+        }
+        self.part.lines += 1;
+        self.part.end = Some(offset + len as u64);
+        (self.take)(&mut self.part.value, record);
+        Some(len)
+    }
+
+    fn piece(&mut self, piece: Piece, line: &[u8]) {
+        let part = &mut self.part;
+        // A writer may be writing it.
+        if piece.unfinished && self.is_active {
+            return;
+        }
+        part.lines += 1;
+        part.end = Some(piece.end());
+        if line.is_empty() {
+            return;
+        }
+        let trailer = line::trailer(line);
+        let record = F::of(line, trailer.as_ref());
+        // A NUL cannot be in JSON.
+        if !self.numbers.give(line, trailer.as_ref(), || record.is_ok() || !line.contains(&0)) {
+            return;
+        }
+        match record {
+            Ok(record) => (self.take)(&mut part.value, &record),
+            Err(error) => {
+                part.skipped += 1;
+                if part.errors.len() < Skipped::ERRORS_MAX {
+                    part.errors.push((part.lines, piece.offset, error));
+                }
+            }
+        }
+    }
+}

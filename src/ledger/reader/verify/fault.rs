@@ -1,0 +1,85 @@
+//! The faults that a verification finds.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::journal::read::truncation::Truncation;
+
+/// A kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// Bytes that are not a line: the rest of a write that a crash cut short, or the output of another program.
+    Torn,
+    /// Lines are missing between two others.
+    Gap,
+    /// A second line has the number of another one: two writers continued from the same place.
+    Fork,
+    /// A line is in the ledger a second time.
+    Duplicate,
+    /// The beginning of the ledger is missing.
+    Missing,
+    /// A line's bytes do not match its hash, or the line after it; or something that begins as a line has no hash.
+    Edited,
+    /// The ledger ends before a head that was kept, or before a line that its machinery knows to have been synced.
+    Truncated,
+    /// The ledger, or a line of it, differs from a head that was kept.
+    Replaced,
+    /// This process may not read the file. Its lines may be reported as missing too.
+    Unreadable,
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Torn => "torn",
+            Self::Gap => "gap",
+            Self::Fork => "fork",
+            Self::Duplicate => "duplicate",
+            Self::Missing => "missing",
+            Self::Edited => "edited",
+            Self::Truncated => "truncated",
+            Self::Replaced => "replaced",
+            Self::Unreadable => "unreadable",
+        })
+    }
+}
+
+/// A fault and its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Fault {
+    /// The kind of fault.
+    pub kind: FaultKind,
+    /// The file; for a fault between two lines, that of the second.
+    pub path: PathBuf,
+    /// The line in the file, from 1; 0 for a fault of the whole.
+    pub line: u64,
+    /// The line's first byte in the file.
+    pub byte: u64,
+    /// The sequence number that the line has, or should have; `None` if it is unknown.
+    pub seq: Option<u64>,
+    /// What was expected and what was found.
+    pub found: String,
+}
+
+impl fmt::Display for Fault {
+    /// Such as `gap: logs/a.jsonl: line 3 (byte 1801): seq 3: expected 2`; `seq -` if the number is unknown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: ", self.kind, self.path.display())?;
+        if self.line > 0 {
+            write!(f, "line {} (byte {}): ", self.line, self.byte)?;
+        }
+        let seq = self.seq.map_or_else(|| "-".to_owned(), |seq| seq.to_string());
+        write!(f, "seq {seq}: {}", self.found)
+    }
+}
+
+impl From<Truncation> for Fault {
+    fn from(Truncation { path, seq, found, .. }: Truncation) -> Self {
+        Self { kind: FaultKind::Truncated, path, line: 0, byte: 0, seq, found }
+    }
+}

@@ -1,0 +1,49 @@
+//! A reservation that was denied.
+
+use std::fmt;
+
+use super::{Amount, QuotaStatus, Unit};
+
+/// A reservation that was not granted. Its `Display` says why.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Denied<A = u64> {
+    /// Why it was not granted.
+    pub reason: DenialReason,
+    /// The requested amount, or the one that the limit assumes in its place, in the limit's unit. `None` if the amount
+    /// is unknown. An amount above `status.limit` can never be granted.
+    pub requested: Option<A>,
+    /// What was left, and when the next window begins.
+    ///
+    /// If another hold ended in the meantime, `remaining` can already be enough. Then ask again.
+    pub status: QuotaStatus<A>,
+}
+
+/// Why a reservation was not granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DenialReason {
+    /// Too little of the limit is left.
+    NotEnough,
+    /// The amount is unknown, and the limit denies calls of unknown amount.
+    Unknown,
+}
+
+impl<A: Amount> fmt::Display for Denied<A> {
+    /// Writes a line such as `anthropic: 3.5 usd denied: 1.25 left until 2026-02-15T00:00:00.000Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let QuotaStatus { api_name, unit, remaining, resets_at, .. } = &self.status;
+        let unknown = if *unit == Unit::Usd { "cost" } else { "amount" };
+        match (self.reason, self.requested) {
+            (DenialReason::Unknown, _) => {
+                write!(f, "{api_name}: a call of unknown {unknown} denied: the limit denies unknown amounts")
+            }
+            (DenialReason::NotEnough, Some(amount)) => {
+                write!(f, "{api_name}: {amount} {unit} denied: {remaining} left until {resets_at}")
+            }
+            (DenialReason::NotEnough, None) => {
+                write!(f, "{api_name}: a call of unknown {unknown} denied: nothing left until {resets_at}")
+            }
+        }
+    }
+}

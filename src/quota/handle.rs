@@ -1,0 +1,123 @@
+//! The quota of each API, as the caller holds it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::reservation::Grant;
+use super::tracker::Tracker;
+use super::{Budget, Limits, QuotaOptions, QuotaStatus};
+use crate::error::Result;
+use crate::metrics::Usd;
+
+/// Tracks what was used of each API's quota, what is reserved, and what is left. Clones share one quota.
+///
+/// Any number of threads and processes can share a quota, and it survives restarts. Its state is a journal of its own,
+/// with one line for each event. A reservation is first written as a line. It is granted if the lines before it leave room
+/// for it, which every reader of the journal decides alike. Reservations that are settled before they expire, and for no
+/// more than they reserved, therefore never overrun a limit together. Each event counts in the window of its own time.
+/// The clocks of the processes may differ by a few minutes, but not by hours.
+///
+/// ```
+/// # let directory = tempfile::tempdir().expect("a temporary directory");
+/// # let path = directory.path().join("quota.jsonl");
+/// use runledger::quota::{Grant, QuotaOptions, Quota, WarningLevel};
+///
+/// let noon = || 1_771_070_400_000; // 2026-02-14T12:00:00Z, in milliseconds
+/// let quota = Quota::open(path, QuotaOptions::new(std::sync::Arc::new(noon)))?;
+/// quota.record_consumption("openai-gpt4", Some(15_000))?;
+/// if let Grant::Held(hold) = quota.reserve("openai-gpt4", Some(40_000))? {
+///     let status = hold.settle(Some(36_000))?;
+///     assert_eq!((status.consumed, status.remaining), (51_000, 49_000));
+///     assert_eq!((status.pct_used, status.warning_level), (51.0, WarningLevel::Yellow));
+///     assert_eq!(status.resets_at.to_string(), "2026-02-15T00:00:00.000Z");
+/// }
+/// # assert_eq!(quota.status("openai-gpt4")?.consumed, 51_000);
+/// # Ok::<(), runledger::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Quota {
+    tracker: Arc<Tracker>,
+    limits: Arc<Limits>,
+}
+
+impl Quota {
+    /// Opens the quota whose journal is at `path`, such as `logs/quota.jsonl`. Creates the journal if it does not exist.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a journal.
+    /// - [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version wrote the journal.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be created or read.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a quota's.
+    pub fn open(path: impl AsRef<Path>, mut options: QuotaOptions) -> Result<Self> {
+        let limits = Arc::new(std::mem::take(&mut options.limits));
+        Ok(Self { tracker: Arc::new(Tracker::open(path.as_ref(), options)?), limits })
+    }
+
+    /// Returns what is left of the quota of `api` now.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
+    ///   this name.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars (see [`budget`](Self::budget)), or
+    ///   if the clock is outside the years 0 to 9999.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a quota's, or if only a
+    ///   newer version understands it.
+    pub fn status(&self, api: &str) -> Result<QuotaStatus> {
+        self.tracker.status(self.limits.find::<u64>(api)?)
+    }
+
+    /// Records that `amount` of `api` was used, in its limit's unit, and returns what is left. The amount is recorded in
+    /// full, however little was left.
+    ///
+    /// Pass `None` if the call was made and its amount is unknown. Then the amount that the limit assumes is recorded. If
+    /// the limit assumes none, the call counts as one of unknown amount, even if the limit denies such calls: it was made.
+    ///
+    /// # Errors
+    /// Nothing is recorded after an error of the first four kinds.
+    ///
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
+    ///   this name.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars, or if the clock is outside the
+    ///   years 0 to 9999.
+    /// - [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if the sum of the window would exceed `u64::MAX`.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a quota's.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
+    pub fn record_consumption(&self, api: &str, amount: Option<u64>) -> Result<QuotaStatus> {
+        self.tracker.record(self.limits.find::<u64>(api)?, amount)
+    }
+
+    /// Reserves `amount` of `api`, in its limit's unit, if that much is left.
+    ///
+    /// Pass `None` if the amount is unknown before the call. Then the limit decides. It denies the call, reserves the
+    /// amount that it assumes, or allows the call while anything is left. An allowed call reserves nothing and counts as
+    /// one of unknown amount.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
+    ///   this name.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars, or if the clock is outside the
+    ///   years 0 to 9999.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a quota's.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
+    ///
+    /// If the line was written but not acknowledged, its amount stays reserved until it expires.
+    pub fn reserve(&self, api: &str, amount: Option<u64>) -> Result<Grant> {
+        Grant::ask(&self.tracker, self.limits.find::<u64>(api)?, amount)
+    }
+
+    /// Returns the quota of `api` as a budget, if its limit is in US dollars.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
+    ///   this name.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in tokens or calls.
+    pub fn budget(&self, api: &str) -> Result<Budget> {
+        Ok(Budget { tracker: Arc::clone(&self.tracker), limit: self.limits.find::<Usd>(api)?.clone() })
+    }
+}

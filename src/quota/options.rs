@@ -1,0 +1,53 @@
+//! How a quota is opened.
+
+use std::time::Duration;
+
+use super::Limits;
+use crate::journal::{Clock, JournalOptions};
+
+/// How a quota is opened.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use runledger::quota::{Limits, QuotaOptions};
+///
+/// let noon = || 1_771_070_400_000; // 2026-02-14T12:00:00Z, in milliseconds
+/// let options = QuotaOptions::new(Arc::new(noon)).limits(Limits::bundled()).hold_life(Duration::from_secs(60));
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct QuotaOptions {
+    pub(super) limits: Limits,
+    pub(super) hold_life: Duration,
+    pub(super) journal: JournalOptions,
+}
+
+impl QuotaOptions {
+    /// Returns the defaults: the bundled limits, holds of ten minutes, and [`JournalOptions::new`] with this clock.
+    pub fn new(clock: Clock) -> Self {
+        let hold_life = Duration::from_secs(10 * 60);
+        Self { limits: Limits::bundled(), hold_life, journal: JournalOptions::new(clock) }
+    }
+
+    /// Sets what each API allows; [`Limits::bundled`] by default.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets when a hold expires whose process died before it settled or released it; ten minutes by default. The life
+    /// is counted in whole milliseconds.
+    pub fn hold_life(mut self, life: Duration) -> Self {
+        self.hold_life = life;
+        self
+    }
+
+    /// Sets how the quota's journal is opened. The journal's clock is also the quota's: it replaces the clock that was
+    /// given to [`new`](Self::new).
+    pub fn journal(mut self, journal: JournalOptions) -> Self {
+        self.journal = journal;
+        self
+    }
+}

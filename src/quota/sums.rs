@@ -1,0 +1,25 @@
+//! The sums of one window of a quota.
+
+use std::num::NonZeroU64;
+
+use super::event::Certainty;
+
+/// The amounts that are consumed and held in one window at one moment, in the unit's steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Sums {
+    pub(super) consumed: u64,
+    pub(super) held: u64,
+    /// The number of calls, held or consumed, whose amount is unknown.
+    pub(super) unknown: u64,
+    /// The number of calls, held or consumed, whose amount is assumed.
+    pub(super) assumed: u64,
+}
+
+impl Sums {
+    /// True if `amount` more stays within `most`. An unknown amount is not zero: it needs at least one step that is left.
+    pub(super) fn leave_room(&self, amount: u64, certainty: Certainty, most: NonZeroU64) -> bool {
+        let least = if certainty == Certainty::Unknown { amount.max(1) } else { amount };
+        let taken = self.consumed.checked_add(self.held).and_then(|taken| taken.checked_add(least));
+        taken.is_some_and(|taken| taken <= most.get())
+    }
+}

@@ -1,0 +1,67 @@
+//! Changes to a registered error: resolved, reopened, rated.
+
+use super::event::Event;
+use super::{ErrorId, ErrorRegistry, ErrorStatus, RegisteredError, Severity};
+use crate::error::{Error, ErrorKind, Result};
+
+impl ErrorRegistry {
+    /// Marks an error as resolved, with a text that says how. A later resolution replaces an earlier one.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Invalid`] if `resolution` is blank, no error has the number, or the clock is outside the years 0
+    ///   to 9999. Nothing is written then.
+    /// - [`ErrorKind::Unsuitable`] if `error-registry.md` was not written by the registry. Nothing is written then.
+    /// - [`ErrorKind::Io`] if the journal or `error-registry.md` cannot be read or written.
+    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
+    /// - [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
+    pub fn resolve(&self, id: ErrorId, resolution: &str) -> Result<RegisteredError> {
+        if resolution.trim().is_empty() {
+            return Err(Error::new(ErrorKind::Invalid, format!("resolve {id}"))
+                .detail("found an empty resolution; expected a text that says how the error was resolved"));
+        }
+        self.change(&format!("resolve {id}"), id, Event::Resolved { number: id.0, resolution: resolution.to_owned() })
+    }
+
+    /// Marks a resolved error as open again.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Invalid`] if no error has the number, the error is not resolved, or the clock is outside the
+    ///   years 0 to 9999. Nothing is written then.
+    /// - [`ErrorKind::Unsuitable`] if `error-registry.md` was not written by the registry. Nothing is written then.
+    /// - [`ErrorKind::Io`] if the journal or `error-registry.md` cannot be read or written.
+    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
+    /// - [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
+    pub fn reopen(&self, id: ErrorId) -> Result<RegisteredError> {
+        let operation = format!("reopen {id}");
+        let error = self.find(&operation, id)?;
+        if error.status != ErrorStatus::Resolved {
+            return Err(Error::new(ErrorKind::Invalid, operation)
+                .detail(format!("found an error that is {}; expected a resolved one", error.status)));
+        }
+        self.change(&operation, id, Event::Reopened { number: id.0 })
+    }
+
+    /// Sets the severity of an error, which replaces the one by the [rule](Severity).
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Invalid`] if no error has the number, or the clock is outside the years 0 to 9999. Nothing is
+    ///   written then.
+    /// - [`ErrorKind::Unsuitable`] if `error-registry.md` was not written by the registry. Nothing is written then.
+    /// - [`ErrorKind::Io`] if the journal or `error-registry.md` cannot be read or written.
+    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
+    /// - [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
+    pub fn set_severity(&self, id: ErrorId, severity: Severity) -> Result<RegisteredError> {
+        self.change(&format!("set the severity of {id}"), id, Event::Rated { number: id.0, severity })
+    }
+
+    fn change(&self, operation: &str, id: ErrorId, event: Event) -> Result<RegisteredError> {
+        self.find(operation, id)?;
+        self.check_rendered()?;
+        self.append(event)?;
+        self.render()?;
+        self.find(operation, id)
+    }
+}

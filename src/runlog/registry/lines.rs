@@ -1,0 +1,112 @@
+//! Opens the registry, and reads and writes the lines of its journal.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::event::{Event, Line};
+use super::fold::Fold;
+use super::{ErrorId, ErrorRegistry, RegisteredError};
+use crate::disk::Disk;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::format::{Layout, line};
+use crate::journal::{self, Journal, JournalOptions, Lines};
+use crate::metrics::Timestamp;
+
+/// The beginning of the names of the registry's files.
+const FILES: &str = "error-registry.";
+
+impl ErrorRegistry {
+    /// Opens the registry of the run logs in `directory`, such as `logs/run-logs`. Creates the directory and the
+    /// registry if they do not exist.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Unsuitable`] if the path of the journal is not a regular file, is in a directory where every user
+    ///   may replace it, or leaves no name for the machinery. Also if the file has other content. is in a directory
+    ///   where every user may replace it.
+    /// - [`ErrorKind::Newer`] if its format is newer than this version.
+    /// - [`ErrorKind::Timeout`] if another process holds its lock past the deadline.
+    /// - [`ErrorKind::Io`] if the disk refuses.
+    pub fn open(directory: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
+        // The path is made absolute, since the program may change its working directory.
+        let directory = directory.as_ref();
+        let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+        let journal = Journal::open(journal_in(&directory), options.clone())?;
+        Ok(Self { directory, journal, options })
+    }
+
+    /// Returns the errors in the registry of `directory`, by number. Only reads: creates and repairs nothing. Calls
+    /// `warn` for each damaged line, which is skipped.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Io`] if there is no registry, or its journal cannot be read.
+    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Unsuitable`] if the journal is not a regular file.
+    pub fn read(directory: impl AsRef<Path>, warn: &journal::Warn) -> Result<Vec<RegisteredError>> {
+        let path = journal_in(directory.as_ref());
+        let layout = Layout::to_read(&path).map_err(|error| match error.io_kind() {
+            Some(kind) => Error::io("read the error registry", &path, kind.into()),
+            None => error,
+        })?;
+        Ok(folded(Lines::from_start(Arc::new(Disk), layout), warn)?.into_errors())
+    }
+
+    /// Returns true if a file of this name in the directory belongs to the registry: its journal, the machinery of the
+    /// journal, and `error-registry.md`.
+    pub fn owns(name: &str) -> bool {
+        name.strip_prefix(FILES).is_some_and(|end| ["jsonl", "ledger", "md"].contains(&end))
+    }
+
+    /// Returns all errors, by number. A damaged line is reported as a warning and skipped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the journal cannot be read. [`ErrorKind::Malformed`] with the line if it was written by a
+    /// newer version and cannot be understood.
+    pub fn errors(&self) -> Result<Vec<RegisteredError>> {
+        Ok(self.fold()?.into_errors())
+    }
+
+    pub(super) fn find(&self, operation: &str, id: ErrorId) -> Result<RegisteredError> {
+        self.fold()?.get(id).cloned().ok_or_else(|| {
+            Error::new(ErrorKind::Invalid, operation)
+                .path(self.journal.layout().active())
+                .detail("found no error with that number")
+        })
+    }
+
+    pub(super) fn append(&self, event: Event) -> Result<()> {
+        let unix_ms = (self.options.clock)();
+        let at = Timestamp::from_unix_ms(unix_ms).ok_or_else(|| {
+            Error::new(ErrorKind::Invalid, "read the clock")
+                .detail(format!("found {unix_ms} ms after 1970; expected a time in the years 0 to 9999"))
+        })?;
+        let payload = serde_json::to_vec(&Line { at, event })
+            .map_err(|source| Error::new(ErrorKind::Invalid, "write a line of the error registry").source(source))?;
+        self.journal.append(&payload)?;
+        Ok(())
+    }
+
+    pub(super) fn fold(&self) -> Result<Fold> {
+        folded(self.journal.lines(), &self.options.warn)
+    }
+}
+
+fn journal_in(directory: &Path) -> PathBuf {
+    directory.join("error-registry.jsonl")
+}
+
+/// Applies all lines in order. Warns of damaged ones and skips them.
+fn folded(mut lines: Lines, warn: &journal::Warn) -> Result<Fold> {
+    let mut fold = Fold::default();
+    while let Some(found) = lines.next_line()? {
+        if line::check(found.bytes).is_none() {
+            let error = Error::new(ErrorKind::Malformed, "read a line of the error registry");
+            warn(&found.locate(error.detail("found a damaged line, which was skipped")));
+            continue;
+        }
+        let line = serde_json::from_slice(found.bytes).map_err(|source| {
+            found.locate(Error::new(ErrorKind::Malformed, "read a line of the error registry").source(source))
+        })?;
+        fold.apply(line);
+    }
+    Ok(fold)
+}

@@ -1,0 +1,106 @@
+//! Registers the errors of a run.
+
+use std::collections::HashMap;
+
+use super::event::{Event, In, Met};
+use super::{ErrorId, ErrorRegistry};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::cut;
+use crate::runlog::run::{Occurrence, Run};
+use crate::runlog::signature::signature;
+
+/// The longest message, context and skill name that is stored, in characters.
+const CHARS_MAX: usize = 500;
+/// The most executions in one line, which limits its length.
+const EXECUTIONS_MAX: usize = 4_000;
+
+impl ErrorRegistry {
+    /// Registers the errors of `run`, and returns their numbers in the order of
+    /// [`RunLog::errors`](crate::runlog::RunLog::errors). Errors that are registered already are not counted again.
+    ///
+    /// [`export`](Self::export) calls this and links the log of the run to the errors.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Io`] if the journal cannot be read or written.
+    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
+    /// - [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
+    /// - [`ErrorKind::Invalid`] if the clock is outside the years 0 to 9999.
+    ///
+    /// Errors that were registered before the failure stay, and the next call does not count them again.
+    pub fn register(&self, run: &Run) -> Result<Vec<ErrorId>> {
+        let errors = run.errors();
+        let signatures: Vec<_> = errors.iter().map(|met| signature(&met.error.error)).collect();
+        let mut fold = self.fold()?;
+        let mut next = fold.next();
+        let mut written = false;
+        for met in by_signature(run, &errors, &signatures) {
+            if fold.knows(&met) {
+                continue;
+            }
+            let number = fold.id_of(&met.signature).map_or(next, |id| id.0);
+            next += u64::from(number == next);
+            for executions in met.executions.chunks(EXECUTIONS_MAX) {
+                self.append(Event::Met(Met { number, executions: executions.to_vec(), ..met.clone() }))?;
+            }
+            written = true;
+        }
+        if written {
+            // Another process may have used the numbers first.
+            fold = self.fold()?;
+        }
+        let id = |signature: &String| {
+            fold.id_of(signature).ok_or_else(|| {
+                Error::new(ErrorKind::Malformed, "number an error")
+                    .path(self.journal.layout().active())
+                    .detail("found no line for it; expected the one that was just written")
+            })
+        };
+        signatures.iter().map(id).collect()
+    }
+
+    /// Records that the log of `run` has the name `log`.
+    pub(in crate::runlog) fn link(&self, run: &str, log: &str) -> Result<()> {
+        if self.fold()?.has_log(run, log) {
+            return Ok(());
+        }
+        self.append(Event::Logged { run: run.to_owned(), log: log.to_owned() })
+    }
+}
+
+/// Returns one [`Met`] per signature, in the order in which the run first met them.
+fn by_signature(run: &Run, errors: &[Occurrence<'_>], signatures: &[String]) -> Vec<Met> {
+    let mut all: Vec<Met> = Vec::new();
+    let (mut places, mut executions) = (HashMap::new(), HashMap::new());
+    for (occurrence, signature) in errors.iter().zip(signatures) {
+        let Occurrence { execution, error, severity } = occurrence;
+        let place = *places.entry(signature).or_insert(all.len());
+        if place == all.len() {
+            all.push(Met {
+                number: 0,
+                signature: signature.clone(),
+                message: cut(error.error.clone(), CHARS_MAX),
+                context: error.context.clone().map(|context| cut(context, CHARS_MAX)),
+                run: run.id().to_owned(),
+                severity: *severity,
+                executions: Vec::new(),
+            });
+        }
+        let met = &mut all[place];
+        met.severity = met.severity.max(*severity);
+        let (execution_id, at) = (execution.execution_id, error.time);
+        let of_execution = *executions.entry((place, execution_id)).or_insert(met.executions.len());
+        match met.executions.get_mut(of_execution) {
+            Some(one) => {
+                one.count += 1;
+                // The errors are in order of time.
+                one.last = at;
+            }
+            None => {
+                let skill = cut(execution.skill_name.clone(), CHARS_MAX);
+                met.executions.push(In { execution_id, skill, count: 1, first: at, last: at });
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,90 @@
+//! Timeouts and retries of a sink.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::journal::Warn;
+use crate::journal::warnings::to_stderr;
+
+/// Options of a [`Sink`](super::Sink): how long it waits for the database, and for how long it retries.
+///
+/// ```
+/// use std::time::Duration;
+/// use runledger::sink::postgres::{Sink, SinkOptions};
+///
+/// let options = SinkOptions::new().retry_for(None).on_warning(|error| eprintln!("{error}; trying again"));
+/// let sink = Sink::new("postgres://agent@localhost/observability", options.connect_timeout(Duration::from_secs(2)));
+/// assert!(sink.is_ok());
+/// ```
+#[derive(Clone)]
+pub struct SinkOptions {
+    pub(super) connect_timeout: Duration,
+    pub(super) statement_timeout: Duration,
+    pub(super) retry_for: Option<Duration>,
+    pub(super) warn: Warn,
+}
+
+impl SinkOptions {
+    /// Returns the default options.
+    pub fn new() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            retry_for: Some(Duration::from_secs(10)),
+            warn: Arc::new(to_stderr),
+        }
+    }
+
+    /// Sets how long each IP address of the server may take to accept a connection; 5 seconds by default. Connecting as
+    /// a whole, with name lookup, TLS and authentication, may take twice as long, and once more for each further host.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets how long one statement may take, including the wait for another shipper; 30 seconds by default. A statement
+    /// that takes longer is rolled back and retried. If the server does not answer for 5 more seconds, as when it is
+    /// stopped, the connection is closed.
+    #[must_use]
+    pub fn statement_timeout(mut self, timeout: Duration) -> Self {
+        self.statement_timeout = timeout;
+        self
+    }
+
+    /// Sets for how long an unreachable or overloaded database is retried, from the first failure after the last
+    /// success; 10 seconds by default. `None` retries without a limit.
+    ///
+    /// The pauses double from 100 ms to 10 s. Each is shortened by a random part of up to a half, so that many shippers
+    /// do not return at the same time.
+    #[must_use]
+    pub fn retry_for(mut self, limit: Option<Duration>) -> Self {
+        self.retry_for = limit;
+        self
+    }
+
+    /// Calls `warn` with each failure that is retried; by default it is written to stderr.
+    #[must_use]
+    pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.warn = Arc::new(warn);
+        self
+    }
+}
+
+impl Default for SinkOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for SinkOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SinkOptions")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("retry_for", &self.retry_for)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,177 @@
+//! Shipping: reads the ledger, commits batches, and retries.
+
+use std::thread::{self, Builder};
+use std::time::Instant;
+
+use super::client::{Client, Failed};
+use super::pauses::Pauses;
+use super::ship::{self, Batch, Outcome};
+use super::target::Target;
+use super::{Shipment, Shipped, SinkOptions, Status, schema, tls};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::Follower;
+use crate::metrics::ExecutionMetrics;
+
+/// A PostgreSQL database that records are copied to.
+///
+/// Its methods block the calling thread, and tokio panics if that is a thread of its runtime. In asynchronous code,
+/// call them where blocking is allowed, such as in tokio's `spawn_blocking`.
+///
+/// ```no_run
+/// use runledger::journal::Follower;
+/// use runledger::sink::postgres::{SinkOptions, Sink};
+///
+/// let mut sink = Sink::new("postgres://agent:secret@localhost/observability", SinkOptions::new())?;
+/// sink.migrate()?;
+/// let mut ledger = Follower::open("logs/execution_metrics.jsonl")?;
+/// let shipped = sink.ship(&mut ledger, &[])?;
+/// println!("{} records", shipped.records);
+/// # Ok::<(), runledger::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Sink {
+    target: Target,
+    options: SinkOptions,
+    /// The connection, which is kept between calls.
+    client: Option<Client>,
+}
+
+impl Sink {
+    /// Returns a sink for the database at `address`, without connecting to it. The address is a URL such as
+    /// `postgres://user:password@host:5432/database`, or a list such as
+    /// `host=/var/run/postgresql dbname=observability`. It also selects [TLS](super#tls).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if `address` is not such an address, or asks for TLS in a build without the feature
+    /// `postgres-tls`. No error of a sink contains the password.
+    pub fn new(address: &str, options: SinkOptions) -> Result<Self> {
+        Ok(Self { target: Target::parse(address, tls::IS_BUILT_IN)?, options, client: None })
+    }
+
+    /// Creates the tables and indexes that do not exist yet, all or none of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Database`] if the database cannot be reached or refuses the change, or if a table with one of the
+    /// names has other columns; [`Error::details`] lists them. Nothing is changed then. [`ErrorKind::Io`] or
+    /// [`ErrorKind::Invalid`] if the file of `sslrootcert` cannot be read or has no certificates.
+    pub fn migrate(&mut self) -> Result<()> {
+        self.retrying(schema::migrate)
+    }
+
+    /// Copies all records that are in the ledger but not in the database. Then sends the executions in flight, whose
+    /// records are partial. Each batch of up to 5,000 records is one transaction; while the server processes it, a
+    /// thread reads the next one.
+    ///
+    /// Temporary failures are retried, see [`SinkOptions::retry_for`]. If another shipper copies the same ledger, the
+    /// two take turns, batch by batch.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Diverged`] if the ledger was cut or rewritten since the last ship, or lines that were not shipped
+    ///   yet were moved to an archive.
+    /// - [`ErrorKind::Database`] if the database refuses or stays unreachable, its certificate is not trusted, or its
+    ///   tables were not [created](Self::migrate) or belong to another program.
+    /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
+    ///   that file has no certificates.
+    /// - [`ErrorKind::Abandoned`] if the thread that reads the ledger panicked.
+    ///
+    /// Batches committed before an error stay, and the next ship continues after them.
+    pub fn ship(&mut self, ledger: &mut Follower, in_flight: &[ExecutionMetrics]) -> Result<Shipped> {
+        self.retrying(schema::check)?;
+        let id = ledger.id();
+        let last = self.retrying(|client| ship::last(client, id))?;
+        ledger.resume(last.as_ref())?;
+        let mut shipped = Shipped::default();
+        let mut batch = Batch::read(ledger)?;
+        loop {
+            let (outcome, next) = self.commit(&batch, ledger);
+            if let Outcome::Moved(last) = outcome? {
+                if batch.is_behind(last.as_ref()) {
+                    // The batch may have been committed without an answer, so its skipped lines are not read again.
+                    shipped.skipped.merge(batch.skipped);
+                }
+                ledger.resume(last.as_ref())?;
+                batch = Batch::read(ledger)?;
+                continue;
+            }
+            shipped.records += batch.records;
+            shipped.skipped.merge(batch.skipped);
+            if batch.is_last {
+                break;
+            }
+            batch = next.unwrap_or_else(|| Batch::read(ledger))?;
+        }
+        shipped.in_progress = self.retrying(|client| ship::in_flight(client, ledger.id(), in_flight))?;
+        shipped.last = ledger.last().cloned();
+        Ok(shipped)
+    }
+
+    /// Returns how far the database is behind the ledger. Changes nothing.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Diverged`] if the ledger was cut or rewritten since the last ship, or lines that were not shipped
+    ///   yet were moved to an archive.
+    /// - [`ErrorKind::Database`] if the database refuses or stays unreachable, its certificate is not trusted, or its
+    ///   tables were not [created](Self::migrate) or belong to another program.
+    /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
+    ///   that file has no certificates.
+    pub fn status(&mut self, ledger: &mut Follower) -> Result<Status> {
+        let id = ledger.id();
+        let last = self.retrying(|client| {
+            schema::check(client)?;
+            ship::last(client, id)
+        })?;
+        ledger.resume(last.as_ref())?;
+        let shipped = last.as_ref().map_or(0, |last| last.seq);
+        let mut behind = 0;
+        while let Some(line) = ledger.next_line()? {
+            behind += u64::from(line.seq.is_some_and(|seq| seq > shipped));
+        }
+        let head = ledger.last().map(Shipment::from);
+        Ok(Status { ledger: id, shipped: last.as_ref().map(Shipment::from), head, behind })
+    }
+
+    /// Commits the batch and meanwhile reads the next one, which takes about as long. Returns `None` in its place if
+    /// there is no next batch or the reading thread could not be started.
+    fn commit(&mut self, batch: &Batch, ledger: &mut Follower) -> (Result<Outcome>, Option<Result<Batch>>) {
+        thread::scope(|scope| {
+            let reader = Builder::new().name("runledger".to_owned());
+            let reading = if batch.is_last { None } else { reader.spawn_scoped(scope, || Batch::read(ledger)).ok() };
+            let outcome = self.retrying(|client| batch.commit(client));
+            (outcome, reading.map(|reading| reading.join().unwrap_or_else(|_| Err(abandoned()))))
+        })
+    }
+
+    /// Does `work` on a connection. After a temporary failure does it again on a new one, within the time allowed.
+    fn retrying<T>(&mut self, mut work: impl FnMut(&mut Client) -> Result<T, Failed>) -> Result<T> {
+        let mut pauses = Pauses::default();
+        let mut began: Option<Instant> = None;
+        loop {
+            let Failed { error, may_pass } = match self.once(&mut work) {
+                Ok(done) => return Ok(done),
+                Err(failed) => failed,
+            };
+            // The transaction may still be open.
+            self.client = None;
+            let began = *began.get_or_insert_with(Instant::now);
+            let pause = pauses.next();
+            let in_time = self.options.retry_for.is_none_or(|limit| began.elapsed() + pause <= limit);
+            if !may_pass || !in_time {
+                return Err(error);
+            }
+            (self.options.warn)(&error);
+            thread::sleep(pause);
+        }
+    }
+
+    fn once<T>(&mut self, work: &mut impl FnMut(&mut Client) -> Result<T, Failed>) -> Result<T, Failed> {
+        let client = match &mut self.client {
+            Some(client) => client,
+            none => none.insert(self.target.connect(&self.options)?),
+        };
+        work(client)
+    }
+}
+
+fn abandoned() -> Error {
+    Error::new(ErrorKind::Abandoned, "read the records to ship").detail("the thread that read them panicked")
+}

@@ -1,0 +1,283 @@
+//! The database to connect to: reads its address and opens connections.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::client::{Client, Config, Failed, Host, NoTls, SslMode, SslNegotiation};
+use super::{SinkOptions, tls};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The server, the user, and the password.
+pub(super) struct Target {
+    config: Config,
+    /// The file of trusted certificates; `None` if those of the system are trusted.
+    root: Option<PathBuf>,
+    /// Spellings of the password, the longest first. No text may contain them.
+    secrets: Vec<String>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").finish_non_exhaustive()
+    }
+}
+
+impl Target {
+    /// Reads a URL such as `postgres://user:password@host:5432/database`, or a list such as `host=… user=… password=…`.
+    pub(super) fn parse(address: &str, tls_is_built_in: bool) -> Result<Self> {
+        let (known, mut root) = split(address)?;
+        // The error of the parser may contain a part of the password.
+        let mut config: Config = known.parse().map_err(|_| malformed())?;
+        if config.get_ssl_negotiation() == SslNegotiation::Direct {
+            return Err(refused("found sslnegotiation=direct, which is not supported"));
+        }
+        // A password whose @ was not written as %40 ends up in the host. It must not be looked up or printed.
+        if config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if name.contains('@'))) {
+            return Err(malformed());
+        }
+        // The certificate must be valid for the host, or for the IP address if there is no host.
+        if config.get_hosts().is_empty() {
+            for host in config.get_hostaddrs().to_vec() {
+                config.host(host.to_string());
+            }
+        }
+        // As in every client, a socket of this machine is not encrypted.
+        if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) {
+            config.ssl_mode(SslMode::Disable);
+            root = None;
+        }
+        let is_checked = config.get_ssl_mode() == SslMode::Require;
+        if !tls_is_built_in && (is_checked || root.is_some()) {
+            return Err(refused(
+                "found sslmode=require, sslmode=verify-full or sslrootcert; expected none of them, since this build is \
+                 without TLS. Build it with --features postgres-tls",
+            ));
+        }
+        if !is_checked && root.is_some() {
+            return Err(refused(
+                "found sslrootcert; expected sslmode=require or sslmode=verify-full with it, since no certificate is \
+                 checked without them",
+            ));
+        }
+        config.keepalives_idle(Duration::from_secs(30));
+        if config.get_application_name().is_none() {
+            config.application_name("runledger");
+        }
+        let secrets = secrets(address, &config);
+        Ok(Self { config, root, secrets })
+    }
+
+    pub(super) fn connect(&self, options: &SinkOptions) -> Result<Client, Failed> {
+        let mut config = self.config.clone();
+        config.connect_timeout(options.connect_timeout);
+        // Each host may be slow to accept a connection, and one of them slow to answer.
+        let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
+        let limit = options.connect_timeout.saturating_mul(hosts.saturating_add(1));
+        let mut client = if config.get_ssl_mode() == SslMode::Disable {
+            Client::connect(&config, &NoTls, limit, &self.secrets, |_| None)
+        } else {
+            let connector = tls::connector(config.get_ssl_mode() == SslMode::Require, self.root.as_deref())?;
+            Client::connect(&config, &connector, limit, &self.secrets, |failure| tls::explained(&connector, failure))
+        }?;
+        client.limit_statements(options.statement_timeout)?;
+        Ok(client)
+    }
+}
+
+fn refused(detail: &str) -> Error {
+    Error::new(ErrorKind::Invalid, "read the database's address").detail(detail)
+}
+
+/// Repeats no part of the address, which may be a part of the password.
+fn malformed() -> Error {
+    refused(
+        "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, with @ : / ? # and % in the password written as %40 %3A \
+         %2F %3F %23 and %25, or a list such as host=HOST user=USER, without unknown keys",
+    )
+}
+
+/// Returns the address in terms that the client knows, and the file of `sslrootcert`. The client knows neither that nor
+/// `sslmode=verify-full`, which becomes `require`.
+fn split(address: &str) -> Result<(String, Option<PathBuf>)> {
+    let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme));
+    // As in the client, the host begins after the first @.
+    let host = address.find('@').map_or(0, |at| at + 1);
+    let query = address[host..].find('?').map_or(address.len(), |at| host + at + 1);
+    let (known, mut rest) = address.split_at(if is_url { query } else { 0 });
+    let (mut known, mut root) = (known.to_owned(), None);
+    let decoded = |text: &str| decoded(text, is_url).ok_or_else(malformed);
+    while !rest.is_empty() {
+        let (key, value, behind) = parameter(rest, is_url).ok_or_else(malformed)?;
+        rest = behind;
+        let value = match decoded(key)?.as_str() {
+            "sslrootcert" => {
+                root = Some(decoded(value)?.into());
+                continue;
+            }
+            "sslmode" => match decoded(value)?.as_str() {
+                "verify-full" => "require",
+                "disable" | "prefer" | "require" => value,
+                _ => {
+                    return Err(refused(
+                        "found another sslmode; expected sslmode to be disable, prefer, require or verify-full",
+                    ));
+                }
+            },
+            _ => value,
+        };
+        known += &format!("{key}={value}{}", if is_url { '&' } else { ' ' });
+    }
+    Ok((known, root))
+}
+
+/// Returns the first `key=value` of `text`, still encoded, and what follows it; `None` if there is no `=`.
+fn parameter(text: &str, is_url: bool) -> Option<(&str, &str, &str)> {
+    let (key, rest) = text.split_once('=')?;
+    if is_url {
+        let (value, behind) = rest.split_once('&').unwrap_or((rest, ""));
+        return Some((key, value, behind));
+    }
+    let rest = rest.trim_start();
+    let is_quoted = rest.starts_with('\'');
+    let mut is_escaped = false;
+    let end = rest.char_indices().skip(usize::from(is_quoted)).find(|&(_, c)| {
+        let ends = !is_escaped && if is_quoted { c == '\'' } else { c.is_whitespace() };
+        is_escaped = !is_escaped && c == '\\';
+        ends
+    });
+    let (value, behind) = rest.split_at(end.map_or(rest.len(), |(at, _)| at + usize::from(is_quoted)));
+    Some((key, value, behind.trim_start()))
+}
+
+/// Decodes a key or a value exactly as the client does: lets it read the text as the name of a database.
+fn decoded(text: &str, is_url: bool) -> Option<String> {
+    let begin = if is_url { "postgres://@?dbname=" } else { "dbname=" };
+    let config: Config = format!("{begin}{text}").parse().ok()?;
+    config.get_dbname().map(str::to_owned)
+}
+
+/// The password, decoded and as the URL spells it.
+fn secrets(url: &str, config: &Config) -> Vec<String> {
+    let decoded = config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
+    let written = url.split_once("://").and_then(|(_, rest)| {
+        let (user, _) = rest.rsplit_once('@')?;
+        Some(user.split_once(':')?.1.to_owned())
+    });
+    let mut secrets: Vec<_> = decoded.into_iter().chain(written).filter(|secret| !secret.is_empty()).collect();
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.dedup();
+    secrets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(address: &str) -> (String, Option<String>) {
+        let (known, root) = split(address).unwrap();
+        (known, root.map(|path| path.to_str().unwrap().to_owned()))
+    }
+
+    #[test]
+    fn a_url_keeps_only_what_the_client_knows() {
+        for (address, known, root) in [
+            ("postgres://h/d", "postgres://h/d", None),
+            ("postgresql://h?sslmode=disable", "postgresql://h?sslmode=disable&", None),
+            ("postgres://u:p?w@h/d?sslmode=prefer&port=1", "postgres://u:p?w@h/d?sslmode=prefer&port=1&", None),
+            (
+                "postgres://h/d?port=1&ssl%6dode=verify-full&user=sslmode",
+                "postgres://h/d?port=1&ssl%6dode=require&user=sslmode&",
+                None,
+            ),
+            (
+                "postgres://h/d?sslrootcert=/ca%20root/%C3%a9%26.pem&x=y&sslmode=verify-full",
+                "postgres://h/d?x=y&sslmode=require&",
+                Some("/ca root/é&.pem"),
+            ),
+            // The last one counts.
+            ("postgres://h?sslmode=verify-full&sslmode=disable", "postgres://h?sslmode=require&sslmode=disable&", None),
+            ("postgres://u@h?sslrootcert=a&sslrootcert=b@c", "postgres://u@h?", Some("b@c")),
+            // A value may contain =, and a % without digits.
+            ("postgres://h?options=-c%20a=b&sslrootcert=a=b%zz", "postgres://h?options=-c%20a=b&", Some("a=b%zz")),
+        ] {
+            assert_eq!(found(address), (known.to_owned(), root.map(str::to_owned)), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_list_keeps_only_what_the_client_knows() {
+        for (address, known, root) in [
+            ("host=h", "host=h ", None),
+            (" host = h  sslmode = require\tuser=u ", " host =h sslmode =require user=u ", None),
+            ("user=a sslmode='disable'host=h", "user=a sslmode='disable' host=h ", None),
+            (
+                r"password='it\'s sslmode=require' sslrootcert='/a b/\\c\'.pem'",
+                r"password='it\'s sslmode=require' ",
+                Some(r"/a b/\c'.pem"),
+            ),
+            (
+                r"password=a\ b\'c sslrootcert=a\ b sslmode='verify\-full'",
+                r"password=a\ b\'c sslmode=require ",
+                Some("a b"),
+            ),
+            ("sslmode=verify-full sslmode=prefer", "sslmode=require sslmode=prefer ", None),
+        ] {
+            assert_eq!(found(address), (known.to_owned(), root.map(str::to_owned)), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_client_reads_the_mode_and_the_rest() {
+        for (address, mode) in [
+            ("postgres://u@h:7/d", SslMode::Prefer),
+            ("postgres://u@h:7/d?sslmode=require&sslmode=disable", SslMode::Disable),
+            ("postgres://u@h:7/d?ssl%6dode=verif%79-full&sslrootcert=f", SslMode::Require),
+            (r"host=h user=u port = 7 dbname='d' sslmode='verify\-full'", SslMode::Require),
+            ("host=h user=u port=7 dbname=d sslmode=verify-full sslmode=prefer", SslMode::Prefer),
+        ] {
+            let config = Target::parse(address, true).unwrap().config;
+            assert_eq!(config.get_ssl_mode(), mode, "{address}");
+            assert_eq!((config.get_user(), config.get_dbname()), (Some("u"), Some("d")), "{address}");
+            assert_eq!((config.get_hosts(), config.get_ports()), (&[Host::Tcp("h".into())][..], &[7][..]), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_build_without_tls_refuses_what_asks_for_it_and_names_the_feature() {
+        let refusal = |words: &str, is_built_in| {
+            let parsed = Target::parse(&format!("host=h {words}"), is_built_in);
+            parsed.err().map_or_else(String::new, |error| error.to_string())
+        };
+        for words in ["sslmode=require", "sslmode=verify-full", "sslrootcert=f", "sslrootcert=f sslmode=require"] {
+            assert!(refusal(words, false).ends_with("with --features postgres-tls"), "{words}");
+            assert_eq!(refusal(words, true).is_empty(), words.contains("sslmode"), "{words}");
+        }
+        for words in ["", "sslmode=disable", "sslmode=prefer"] {
+            assert_eq!((refusal(words, false), refusal(words, true)), Default::default(), "{words}");
+        }
+    }
+
+    #[test]
+    fn what_is_neither_is_refused_and_not_repeated() {
+        for address in [
+            "secret",
+            "=secret",
+            "host=h secret",
+            "host='secret",
+            "host=h =secret sslmode=require",
+            "postgres://h?sslrootcert=%ffsecret",
+            "postgres://h?sslmode=require&secret",
+            "postgres://h?secret&sslmode=require",
+        ] {
+            assert_eq!(Target::parse(address, true).unwrap_err().to_string(), malformed().to_string(), "{address}");
+        }
+        for mode in ["allow", "verify-ca", "secret", ""] {
+            assert_eq!(
+                Target::parse(&format!("postgres://h?sslmode={mode}"), true).unwrap_err().to_string(),
+                "read the database's address: found another sslmode; expected sslmode to be disable, prefer, require or \
+                 verify-full"
+            );
+        }
+    }
+}
