@@ -26,6 +26,8 @@ mod rights;
 #[cfg(feature = "simulation")]
 pub mod simulated;
 mod storage;
+#[cfg(feature = "postgres-tls")]
+pub(crate) mod stream;
 mod system;
 
 pub(crate) use files::{
@@ -35,6 +37,6 @@ pub(crate) use files::{
 pub(crate) use flock::free_bytes;
 pub(crate) use owner::is_shared;
 pub use real::Disk;
-pub(crate) use real::{mode, open_to_read};
+pub(crate) use real::mode;
 pub use storage::{Access, FileType, Stat, Storage, StorageFile};
 pub(crate) use system::canonical;

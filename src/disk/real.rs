@@ -202,8 +202,3 @@ pub(crate) fn mode(path: &Path) -> io::Result<Option<u32>> {
     let found = if_there(fs::metadata(path)).map_err(|error| explained(error, path, Right::Read))?;
     Ok(found.map(|metadata| metadata.mode() & 0o7777))
 }
-
-/// Opens any file for reading from its start.
-pub(crate) fn open_to_read(path: &Path) -> io::Result<impl io::Read> {
-    fs::File::open(path).map_err(|error| explained(error, path, Right::Read))
-}

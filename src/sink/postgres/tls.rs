@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::client::tls::{MakeTlsConnect, TlsConnect};
 use super::client::{CONNECT, Failed, Failure, Socket};
-use crate::disk;
+use crate::disk::stream::open_to_read;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutex::lock;
 
@@ -50,7 +50,7 @@ pub(super) fn connector(is_checked: bool, root: Option<&Path>) -> Result<Connect
         builder.disable_built_in_roots(true);
         let operation = "read the certificates of sslrootcert";
         let mut pem = Vec::new();
-        let file = disk::open_to_read(path).and_then(|mut file| file.read_to_end(&mut pem));
+        let file = open_to_read(path).and_then(|mut file| file.read_to_end(&mut pem));
         file.map_err(|error| Error::io(operation, path, error))?;
         let expected = Error::new(ErrorKind::Invalid, operation).path(path);
         let expected = expected.detail("found no certificates; expected some in PEM (-----BEGIN CERTIFICATE-----)");
