@@ -6,7 +6,7 @@ use std::fmt;
 use super::price::CostPart;
 use crate::metrics::{CostProvenance, CostSource, CostTier, ExecutionMetrics, Timestamp, Usd};
 
-/// What a call cost, and which row of which table priced it.
+/// The cost of a call, and the row and the table that priced it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cost<'t> {

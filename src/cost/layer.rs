@@ -45,7 +45,7 @@ pub(super) struct Match<'t> {
     pub(super) at_home: bool,
 }
 
-/// What a layer has for a name.
+/// The result of a search for a name in a layer.
 pub(super) enum Found<'t> {
     Row(Match<'t>),
     /// These providers each have a row, and nothing decides between them.

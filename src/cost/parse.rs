@@ -204,11 +204,13 @@ impl Reader<'_> {
             let mut when = BTreeMap::new();
             for (key, value) in &variant.when.0 {
                 if when.insert(key.to_string(), self.name(value)?).is_some() {
-                    return Err(self.fault(value, &format!("expected {key:?} once, found it again with")));
+                    return Err(self.fault(value, &format!("expected {key:?} once, found it again with the value")));
                 }
             }
             if when.is_empty() {
-                return Err(self.fault(row.model, "expected \"when\" to say something, in a variant of"));
+                return Err(
+                    self.fault(row.model, "expected at least one pair in \"when\" of a variant, found none for")
+                );
             }
             for entries in &variant.prices {
                 variants.push(Variant { when: when.clone(), period: self.period(entries)? });
@@ -240,18 +242,21 @@ impl Reader<'_> {
         for entries in &row.prices {
             let period = self.period(entries)?;
             if period.rates.is_empty() {
-                return Err(self.fault(row.model, "expected a price in each period of"));
+                return Err(self.fault(row.model, "expected a price in each period, found none in one for"));
             }
             if period.window.is_always() {
                 if last.is_some_and(|last| period.from <= last) {
-                    return Err(self.fault(row.model, "expected each \"from\" to be later than the last, in"));
+                    return Err(self.fault(
+                        row.model,
+                        "expected each \"from\" to be later than the last, found an earlier one for",
+                    ));
                 }
                 last = Some(period.from);
             }
             periods.push(period);
         }
         if periods.is_empty() {
-            return Err(self.fault(row.model, "expected at least one price for"));
+            return Err(self.fault(row.model, "expected at least one price, found none for"));
         }
         Ok(periods)
     }
@@ -261,7 +266,7 @@ impl Reader<'_> {
         let mut audio_ms_min = None;
         for (place, (key, value)) in entries.0.iter().enumerate() {
             if entries.0[..place].iter().any(|(other, _)| other == key) {
-                return Err(self.fault(value, &format!("expected {key:?} once, found it again with")));
+                return Err(self.fault(value, &format!("expected {key:?} once, found it again with the value")));
             }
             match key.as_ref() {
                 "from" => period.from = Some(self.day(value)?),
@@ -270,8 +275,9 @@ impl Reader<'_> {
                 "audio_seconds_min" => audio_ms_min = Some(self.count(value)?.saturating_mul(1000)),
                 price_key => {
                     let meter = Meter::ALL.into_iter().find(|meter| meter.price_key() == price_key);
-                    let meter = meter
-                        .ok_or_else(|| self.fault(value, &format!("expected no key {price_key:?}, found it with")))?;
+                    let meter = meter.ok_or_else(|| {
+                        self.fault(value, &format!("expected no key {price_key:?}, found it with the value"))
+                    })?;
                     period.rates.push(self.rate(meter, value)?);
                 }
             }
@@ -280,7 +286,9 @@ impl Reader<'_> {
             if period.rates.iter().all(|rate| rate.meter != Meter::AudioMs)
                 && let Some((_, value)) = entries.0.first()
             {
-                return Err(self.fault(value, "expected \"audio_hour\" beside \"audio_seconds_min\", found only"));
+                return Err(
+                    self.fault(value, "expected \"audio_hour\" beside \"audio_seconds_min\", found only the price")
+                );
             }
             for rate in period.rates.iter_mut().filter(|rate| rate.meter == Meter::AudioMs) {
                 rate.min = min;

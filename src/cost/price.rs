@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Meter, Usage, Usd};
 
-/// What one meter costs.
+/// The price of one meter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rate {
     pub(super) meter: Meter,

@@ -19,13 +19,13 @@ pub enum ErrorKind {
     /// The file was derived by another version of this crate, or from a file that has since changed. It is derived
     /// again.
     Stale,
-    /// Not one price table knows the model, or several providers offer it.
+    /// The price table does not know the model, or several providers offer it and none is named.
     /// [`Error::details`](super::Error::details) lists the nearest known names, or the names at those providers.
     UnknownModel,
     /// The model is known, but something that was used has no price at that time.
     /// [`Error::details`](super::Error::details) names it.
     Unpriced,
-    /// No limit has that name. [`Error::details`](super::Error::details) lists the known names.
+    /// There is no limit of that name. [`Error::details`](super::Error::details) lists the known names.
     UnknownLimit,
     /// The id belongs to no execution, neither to one in flight nor to one with a record.
     UnknownExecution,

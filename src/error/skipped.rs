@@ -1,4 +1,4 @@
-//! What a reader skips: lines that are not records, and segments that it may not read.
+//! The lines and segments that a reader skips, since they are not records or may not be read.
 
 use std::path::Path;
 

@@ -193,7 +193,7 @@ open_enum! {
     }
 }
 
-/// What was produced.
+/// The product of an execution, and its quality control.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -250,7 +250,7 @@ impl Progress {
     }
 }
 
-/// What happened inside an execution, each list in order of time.
+/// The events inside an execution, each list in order of time.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

@@ -1,8 +1,8 @@
-//! What vendors count and bill.
+//! The things that vendors count and bill.
 
 use std::fmt;
 
-/// What a vendor counts: kinds of tokens, requests, searches, time, characters and pages.
+/// A thing that a vendor counts: kinds of tokens, requests, searches, time, characters and pages.
 ///
 /// A kind of tokens can be part of another, which [`wholes`](Self::wholes) returns. Cache reads are part of the input,
 /// writes for an hour are part of all cache writes, and reasoning is part of the output.

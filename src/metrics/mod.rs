@@ -1,4 +1,4 @@
-//! What is recorded: one [`ExecutionMetrics`] for each execution. The module does no I/O and reads no clock.
+//! The data that is recorded: one [`ExecutionMetrics`] for each execution. The module does no I/O and reads no clock.
 //!
 //! - **Unknown is never zero.** A field that is `None` is unknown, and sums count the unknown values separately.
 //! - **Money** is an integer, [`Usd`]. **Times** are UTC with milliseconds, [`Timestamp`]. Durations carry their unit

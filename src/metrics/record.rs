@@ -73,8 +73,8 @@ pub struct ExecutionMetrics {
     /// The sum of the steps' durations, in milliseconds by the monotonic clock.
     #[serde(default)]
     pub total_latency_ms: Option<u64>,
-    /// The time from the start to the end, in milliseconds by the monotonic clock. By the wall clock if one process
-    /// started it and another completed it.
+    /// The time from the start to the end, in milliseconds by the monotonic clock. It is by the wall clock if one
+    /// process started it and another completed it.
     #[serde(default)]
     pub wall_clock_time_ms: Option<u64>,
 
@@ -145,7 +145,7 @@ pub struct ExecutionMetrics {
     /// Where the cost comes from.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cost: CostProvenance,
-    /// What was produced: scene, shot, artifact and its quality control.
+    /// The product: scene, shot, artifact and its quality control.
     #[serde(default, skip_serializing_if = "is_default")]
     pub production: Production,
     /// The last progress mark.

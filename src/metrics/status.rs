@@ -154,7 +154,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// What a record is about.
+    /// The kind of event that a record describes.
     #[derive(Default)]
     Kind {
         /// The execution of a skill, the default.

@@ -6,7 +6,7 @@ use super::Meter;
 use super::faults::Faults;
 use crate::error::Result;
 
-/// What a model used, in one convention for every vendor: **a whole includes its parts**. Input includes tokens read
+/// The usage of a model, in one convention for every vendor: **a whole includes its parts**. Input includes tokens read
 /// from or written to a prompt cache. Cache writes include those that are cached for an hour. Output includes
 /// reasoning.
 ///

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Meter, Usd};
 
-/// What the file to import does not hold: the version of the table and the day of its prices.
+/// The version, the day and the source of a table, which the imported file does not contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
     /// The table's version, as records will store it, such as `genai-prices 0.2.3`.
@@ -27,7 +27,7 @@ pub struct Imported {
     /// The number of prices that were rounded half to even to 6 decimals for a million tokens. For example, the source
     /// writes 1.0399999999999998 for 1.04.
     pub rounded: u64,
-    /// What was left out and why, one entry each, such as `azure/phi-4: it has no price`.
+    /// Everything that was left out, and why, one entry each, such as `azure/phi-4: it has no price`.
     pub left_out: Vec<String>,
 }
 

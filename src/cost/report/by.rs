@@ -1,10 +1,10 @@
-//! What a report groups by.
+//! The groupings of a report.
 
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a [`Report`](super::Report) groups executions by.
+/// How a [`Report`](super::Report) groups executions.
 ///
 /// Its text is the [`name`](Self::name): `day`, `week`, `month`, `model`, `skill`, `run`, `scene`, `agent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

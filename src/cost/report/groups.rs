@@ -39,8 +39,8 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
     models.iter().map(|part| (part.model.map(str::to_owned), std::slice::from_ref(part)))
 }
 
-/// What executions used and cost, summed up by group. The sums are exact, take one pass, and need memory for the groups
-/// but not for the records.
+/// The usage and cost of executions, summed up by group. The sums are exact, take one pass, and need memory for the
+/// groups but not for the records.
 ///
 /// An execution is counted at the time at which it began, by the calendar of the zone `Z`, which is UTC or any
 /// [`TimeZone`] of chrono. The order of the records does not matter. Each record counts as one execution.

@@ -1,8 +1,8 @@
-//! What one execution used of each model.
+//! The usage and cost of one execution by model.
 
 use crate::metrics::{ExecutionMetrics, Kind, LlmCall, UsageParts, Usd};
 
-/// What one execution used of one model. `None` is unknown. A sum is unknown if that of one call is.
+/// The usage and cost of one execution for one model. `None` is unknown. A sum is unknown if that of one call is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part<'r> {
     /// `None` if the model is unknown, or if this is the sum of several models.
@@ -34,7 +34,7 @@ impl Cached {
     }
 }
 
-/// What one execution used of all its models.
+/// The usage and cost of one execution for all its models.
 #[derive(Debug)]
 pub(super) struct Parts<'r> {
     /// One part for each model, and at least one.

@@ -36,7 +36,7 @@ impl Count {
     }
 }
 
-/// What executions used and cost together, as far as it is known, and how many of the values are unknown.
+/// The total usage and cost of executions as far as they are known, and the number of unknown values.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Sum {

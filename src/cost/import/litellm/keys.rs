@@ -2,7 +2,7 @@
 
 use crate::metrics::Meter;
 
-/// What a price is for.
+/// The meaning of a key: what is priced, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) meter: Meter,

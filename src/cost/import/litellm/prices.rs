@@ -11,7 +11,7 @@ use super::entry::{Entry, text_of};
 use super::keys::{self, DECISIONS, Key};
 use crate::metrics::{Meter, Usd};
 
-/// What a model costs.
+/// The prices of a model.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Prices {
     standard: Rates,
