@@ -1,6 +1,6 @@
-//! SHA-256 as lower-case hex; the only file that names sha2.
+//! SHA-256 as lower-case hex. This is the only file that uses sha2.
 //!
-//! The journal's chain and the content hashes of a record (`input_hash`, `output_hash`) both stand on it.
+//! The journal's chain and the content hashes of a record (`input_hash`, `output_hash`) use it.
 
 use std::io::{self, Read};
 
@@ -9,12 +9,12 @@ use sha2::{Digest, Sha256};
 /// A SHA-256 as 64 lower-case hex digits.
 pub(crate) type Hex = [u8; 64];
 
-/// The hash of `bytes`.
+/// Returns the hash of `bytes`.
 pub(crate) fn hex(bytes: &[u8]) -> Hex {
     encode(&sha256(bytes))
 }
 
-/// The hash of `bytes`, as bytes.
+/// Returns the hash of `bytes` as 32 bytes.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
@@ -29,7 +29,7 @@ fn encode(digest: &[u8]) -> Hex {
     hex
 }
 
-/// SHA-256 of `bytes` as 64 lower-case hex digits, the form of `input_hash` and `output_hash`.
+/// Returns the SHA-256 of `bytes` as 64 lower-case hex digits, which is the form of `input_hash` and `output_hash`.
 ///
 /// ```
 /// assert_eq!(
@@ -41,10 +41,11 @@ pub fn hash_bytes(bytes: impl AsRef<[u8]>) -> String {
     hex(bytes.as_ref()).iter().copied().map(char::from).collect()
 }
 
-/// SHA-256 of everything `reader` yields, as 64 lower-case hex digits, in constant memory.
+/// Returns the SHA-256 of everything that `reader` yields, as 64 lower-case hex digits. It uses constant memory and
+/// repeats an interrupted read.
 ///
 /// # Errors
-/// The reader's own error; an interrupted read is repeated.
+/// Fails with the reader's own error.
 pub fn hash_reader(mut reader: impl Read) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];

@@ -2,14 +2,14 @@
 
 use uuid::{NoContext, Timestamp, Uuid};
 
-/// What the 48 bits for the time can say, in milliseconds: up to the year 10889.
+/// The largest time that 48 bits hold, in milliseconds. It is in the year 10889.
 const MS_MAX: i64 = (1 << 48) - 1;
 
-/// Returns a new version 7 id, as the ledger gives its executions, made at `unix_ms` milliseconds after
+/// Returns a new UUID of version 7, like the ids of executions, for the time `unix_ms` milliseconds after
 /// 1970-01-01T00:00:00Z.
 ///
-/// Ids sort by that time. An id cannot say a time before 1970 or after the year 10889: it then has the first or the last
-/// millisecond that it can say. Two ids of the same millisecond differ in their first digits after the time.
+/// Ids sort by that time. A time before 1970 or after the year 10889 becomes the first or the last millisecond that an
+/// id can hold. Two ids of the same millisecond differ in their random digits.
 ///
 /// ```
 /// let id = runledger::new_id(1_771_078_980_000);
@@ -27,7 +27,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_time_makes_an_id_that_says_the_nearest_one(unix_ms: i64) {
+        fn any_time_makes_an_id_with_the_nearest_one(unix_ms: i64) {
             let id = new_id(unix_ms);
             proptest::prop_assert_eq!(id.get_version_num(), 7);
             proptest::prop_assert_eq!(ms_of(id), unix_ms.clamp(0, MS_MAX) as u128);

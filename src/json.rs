@@ -1,17 +1,18 @@
-//! JSON in which no object may have a key twice.
+//! Reads JSON and refuses an object that has a key twice.
 //!
-//! `serde_json` refuses a key that comes again only where a struct has a field of that name. Of a map it keeps the last
-//! value, and a key that it does not know it passes over: two readers of one text may then see different values.
+//! `serde_json` refuses a duplicate key only if a struct has a field of that name. In a map it keeps the last value,
+//! and it skips unknown keys. Two readers of the same text could then see different values.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::Error as _;
 
-/// Reads a value as `serde_json::from_str` does, and refuses a text in which an object has the same key twice.
+/// Like `serde_json::from_str`, but fails if an object in the text has the same key twice.
 ///
 /// # Errors
-/// Those of `serde_json`, and one that names the key, with its line and column.
+/// Fails with the error of `serde_json` if the text is not valid JSON or not a `T`. Fails with an error that names the
+/// key, with its line and column, if an object has a key twice.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -28,15 +29,14 @@ pub fn from_str<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> 
     Ok(value)
 }
 
-/// Fails if an object in `text`, which holds JSON values one after the other, has the same key twice.
-///
-/// What is not JSON is not noticed.
+/// Checks that no object in `text`, which may hold several JSON values, has the same key twice. It does not check that
+/// the text is valid JSON.
 ///
 /// # Errors
-/// One that names the key, with its line and column.
+/// Fails with an error that names the key, with its line and column.
 pub fn refuse_duplicate_keys(text: &str) -> serde_json::Result<()> {
     let bytes = text.as_bytes();
-    // The keys of all objects that are open, and where those of each begin; `None` for an array.
+    // `keys` has the keys of all open objects, and `open` where those of each begin, with `None` for an array.
     let (mut keys, mut open) = (Vec::new(), Vec::new());
     let (mut at, mut is_key) = (0, false);
     while let Some(byte) = bytes.get(at) {
@@ -80,14 +80,14 @@ struct Key<'t> {
     end: usize,
 }
 
-/// The first key that was there before.
+/// Returns the first key that equals an earlier one.
 fn second_of_a_key<'k, 't>(keys: &'k mut [Key<'t>]) -> Option<&'k Key<'t>> {
     keys.sort_unstable();
     let twice = keys.windows(2).filter(|two| two[0].name == two[1].name);
     twice.map(|two| &two[1]).min_by_key(|key| key.end)
 }
 
-/// The byte after the quote that closes the string whose text begins at `start`.
+/// Returns the position after the closing quote of the string whose text begins at `start`.
 fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start;
     while let Some(byte) = bytes.get(at) {
@@ -100,7 +100,7 @@ fn end_of_string(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-/// What a string says; as it is written if it is no text, such as half of a surrogate pair.
+/// Returns a string without escapes. It is unchanged if it is not valid text, such as half of a surrogate pair.
 fn unescaped(written: &str) -> Cow<'_, str> {
     if !written.contains('\\') {
         return Cow::Borrowed(written);
@@ -108,14 +108,14 @@ fn unescaped(written: &str) -> Cow<'_, str> {
     serde_json::from_str(&format!("\"{written}\"")).map_or(Cow::Borrowed(written), Cow::Owned)
 }
 
-/// At the end of the key, as `serde_json` says it of a field.
+/// Returns the error, positioned at the end of the key like the error of `serde_json` for a field.
 fn duplicate(text: &str, key: &Key<'_>) -> serde_json::Error {
     const CHARS_MAX: usize = 70;
     let before = text.get(..key.end).unwrap_or_default();
     let line = 1 + before.bytes().filter(|&byte| byte == b'\n').count();
     let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1);
     let name: String = key.name.chars().take(CHARS_MAX).collect();
-    // `serde_json` takes line and column from the end of such a text.
+    // `serde_json` parses line and column from the end of such a text.
     serde_json::Error::custom(format!("duplicate key {name:?} at line {line} column {column}"))
 }
 
@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    /// The key that is refused, and its line and column.
+    /// Returns the key that is refused, with its line and column.
     fn refused(text: &str) -> (String, usize, usize) {
         let error = from_str::<Value>(text).unwrap_err();
         assert!(
@@ -143,11 +143,11 @@ mod tests {
             (r#"{"a":1,"a":1}"#, "a", 1, 10),
             (r#"[{"a":1},{"b":[{"c":{},"c":{}}]}]"#, "c", 1, 26),
             ("{\"a\":{\"b\":1},\n \"c\":2,\n  \"a\" : null}", "a", 3, 5),
-            // As it is read, and not as it is written.
+            // Keys are compared without their escapes.
             (r#"{"a":1,"\u0061":2}"#, "a", 1, 15),
             (r#"{"":1,"":2}"#, "", 1, 8),
             (r#"{"ä":1,"ä":2}"#, "ä", 1, 12),
-            // The first of several.
+            // The first of several is reported.
             (r#"{"b":1,"a":1,"a":2,"b":2,"a":3}"#, "a", 1, 16),
         ] {
             assert_eq!(refused(text), (key.to_owned(), line, column), "{text}");

@@ -55,21 +55,18 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Opens the ledger with what every record of a run shall say.
 fn open(run_id: &str) -> runledger::Result<Ledger> {
-    let mut ids = RunIds::default();
-    ids.run_id = Some(run_id.to_owned());
     Options::new()
         .orchestrator_version(env!("CARGO_PKG_VERSION"))
         .operator("example")
         .environment(Environment::Local)
-        .run(ids)
+        .run(RunIds::new(run_id))
         .open(LEDGER)
 }
 
 /// The worker that `skills::supervise_worker` starts: another process, the same ledger.
 fn work(run_id: &str, parent: &str) -> Result<(), Box<dyn Error>> {
     let ledger = open(run_id)?;
-    let mut ids = RunIds::default();
-    ids.parent_execution_id = Some(parent.parse()?);
+    let ids = RunIds::default().parent_execution(parent.parse()?);
     let _run = ledger.begin(Skill::new("render", "1.0.0").run(ids));
     println!("begun");
     // Blocks until it is killed, or until its parent is gone.

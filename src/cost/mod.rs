@@ -1,8 +1,8 @@
-//! What it cost: usage priced by a dated table, exactly.
+//! What an execution cost: usage priced exactly by a dated table.
 //!
-//! Pure: no I/O and no clock. A [`PriceTable`] is data, never code: the [bundled](PriceTable::bundled) one, JSON of the
-//! same form ([`PriceTable::from_json`]), or one over the other ([`PriceTable::or`]). [`PriceTable::cost`] answers with a
-//! [`Cost`], exact to the pico-dollar, or with an error; a price that is not known is never zero.
+//! The module does no I/O and reads no clock. A [`PriceTable`] is data: the [bundled](PriceTable::bundled) table, JSON
+//! of the same form ([`PriceTable::from_json`]), or one table over another ([`PriceTable::or`]). [`PriceTable::cost`]
+//! returns a [`Cost`] that is exact to the pico-dollar, or an error. An unknown price is never zero.
 //!
 //! # The table
 //!
@@ -21,66 +21,81 @@
 //!     {"when": {"processing": "batch"}, "prices": [{"input": "1.5", "output": "7.5"}]}]}]}
 //! ```
 //!
-//! Required are `version`, `as_of`, `source`, and of each model `model`, `provider` and `prices`.
+//! The table must have `version`, `as_of` and `source`. Each model must have `model`, `provider` and `prices`.
 //!
-//! **Prices** are US dollars as decimal strings, or as JSON numbers taken digit by digit: for a million tokens
-//! (`input`, `output`, `cache_read`, `cache_write`, `cache_write_1h`, `reasoning`, `citation`, `input_audio`,
-//! `input_image`, `input_video`, `cache_read_audio`, `cache_read_image`, `output_audio`, `output_image`, `output_video`),
-//! or for what their key says (`thousand_requests`, `thousand_web_searches`, `thousand_file_searches`, `audio_hour`,
-//! `video_hour`, `deployment_hour`, `million_characters`, `thousand_messages`, `thousand_pages`,
-//! `thousand_annotated_pages`); see [`Meter`](crate::metrics::Meter). Those for a million have at most six decimals, those
-//! for a thousand nine, so that one costs whole pico-dollars; those for an hour have twelve. `audio_seconds_min` is the
-//! least time of audio that a call is billed.
+//! **Prices** are US dollars, as decimal strings or as JSON numbers, which are read digit by digit. Each key says what
+//! the price is for; see [`Meter`](crate::metrics::Meter).
 //!
-//! **Tiers** stand in a list behind the price: `above` this many input tokens, or `from` that many on, all of the call
-//! costs the price of the tier.
+//! * A million tokens, with at most six decimals: `input`, `output`, `cache_read`, `cache_write`, `cache_write_1h`,
+//!   `reasoning`, `citation`, `input_audio`, `input_image`, `input_video`, `cache_read_audio`, `cache_read_image`,
+//!   `output_audio`, `output_image`, `output_video`; also `million_characters`.
+//! * A thousand, with at most nine decimals: `thousand_requests`, `thousand_web_searches`, `thousand_file_searches`,
+//!   `thousand_messages`, `thousand_pages`, `thousand_annotated_pages`.
+//! * An hour, with at most twelve decimals: `audio_hour`, `video_hour`, `deployment_hour`.
 //!
-//! **When** a price holds: `from` a day on, 00:00 UTC; in `hours` of the day, UTC, the first minute included and the last
-//! not, over midnight if the first is the later one; on `weekdays`, UTC. The last price that holds counts. Those that
-//! hold all day stand in order of time.
+//! With these limits one token or one request costs a whole number of pico-dollars. `audio_seconds_min` is the least
+//! duration of audio that is billed for a call.
 //!
-//! **Variants** are calls that were served otherwise than usual. Of each price, tiers and all, the one of the last variant
-//! whose `when` the call fits and whose time it is stands for the standard one; the others stay.
+//! **Tiers** follow a price in a list. If the call has more input tokens than `above`, or at least `from`, the whole
+//! call costs the price of the tier.
 //!
-//! **Names** are patterns: `*` is any text, `#` a digit, `?` a character. `unlike` beside `like` takes names out again.
-//! `serves` are models that are a provider's where none is named; `falls_back_to` names providers whose prices hold for
-//! models of which it has no row, as Azure sells OpenAI's.
+//! **Periods** limit when a price applies. The last price that applies is used.
+//!
+//! * `from` is a day, and the price applies from 00:00 UTC of that day. Prices that apply all day must be in order of
+//!   time.
+//! * `hours` are hours of the day in UTC, with the first minute and without the last. They span midnight if the first
+//!   is the later one.
+//! * `weekdays` are days of the week in UTC.
+//!
+//! **Variants** are prices for calls that were not served in the standard way. For each price, the last variant that
+//! applies and whose `when` matches the call replaces the standard price with all its tiers. The other standard prices
+//! stay.
+//!
+//! **Names** are patterns: `*` matches any text, `#` a digit and `?` a character. `unlike` beside `like` excludes
+//! names. `serves` has the models of a provider if a call names no provider. `falls_back_to` names the providers whose
+//! prices apply to models for which the provider has no row, as Azure sells OpenAI's models.
 //!
 //! # Rules
 //!
-//! * **Model.** Of a named provider: the model's name, an alias, or the first rule that fits, upper and lower case being
-//!   one; then the same of those it falls back to, at their standard prices. Without one: `provider/model`, if the
-//!   provider declares the name; what the provider has that serves models of that name; a name that one provider alone
-//!   declares, while several are an error that names them; `provider/model`, if a rule of the provider fits. Nothing is
-//!   guessed: a near name has another price.
-//! * **Time.** The price in force when the call was made.
-//! * **Parts.** Each token is priced once: at the price of the innermost part that has one. So what is read from a cache
-//!   without a price of its own costs the input price, since no vendor asks more; reasoning costs as much as other output,
-//!   audio and images as much as text. Parts of different kinds, cached tokens and audio, are taken to be apart unless it
-//!   is told what is both.
-//! * **Requests.** A call is one request, unless it is told to be more.
-//! * **No price** is an error, not zero: for cache writes without a price of their own, which may cost more than plain
-//!   input (1.25 times as much at Anthropic, twice for an hour); for searches and rented deployments; for tokens on whose
-//!   side the row has no price; for time, characters, messages or pages alone, where the row has no price for them. Beside
-//!   tokens they are another count of the same, and of rows that are billed by them, tokens are. Requests without a price
-//!   cost nothing by themselves.
-//! * **Unpriced variants.** A call that was served in a way for which the row has no prices costs the standard ones, and
-//!   [`Cost::variant_unpriced`] says so: too little for priority, too much for a batch. `default` and `standard` are the
-//!   usual way. A `service_tier` of `batch`, as Anthropic and Groq report it, is the `processing` of that name.
-//! * **Not reported.** A part that is `None` is priced as its whole, too low for writes that nobody reported; searches that
-//!   nobody reported are not billed.
-//! * **Tier of the model.** As the table states it, or else by the price of a million output tokens: `Premium` from 25 USD
-//!   on, `Standard` below; `Free` if and only if all prices are zero.
+//! * **Model with a provider.** The model's name, an alias, or the first rule that matches, ignoring case. Then the
+//!   same for the providers that it falls back to, at their standard prices.
+//! * **Model without a provider.** The first of these that exists: `provider/model`, if the provider declares the name;
+//!   the row of the provider that serves models of that name; a name that only one provider declares; `provider/model`,
+//!   if a rule of the provider matches. A name that several providers declare is an error that lists them. A similar
+//!   name is never used, since it has another price.
+//! * **Time.** The price at the time of the call applies.
+//! * **Parts.** Each token is priced once, at the price of the innermost part that has one. Tokens read from a cache
+//!   that has no price cost the input price, since no vendor asks more. Reasoning then costs as much as other output,
+//!   and audio and images as much as text. Parts of different kinds, such as cached tokens and audio, are taken as
+//!   disjoint unless the usage reports their overlap.
+//! * **Requests.** A call is one request unless it reports more.
+//! * **No price** is an error. This applies to cache writes without a price of their own, which may cost more than
+//!   plain input (1.25 times as much at Anthropic, twice for an hour). It applies to searches, to rented deployments,
+//!   and to tokens on whose side the row has no price. It also applies to time, characters, messages or pages, if the
+//!   usage has no tokens and the row has no price for them. Beside tokens they count the same content again and are not
+//!   billed, unless the row has a price for them. Requests without a price cost nothing.
+//! * **Unpriced variants.** A call that was served in a way for which the row has no prices costs the standard prices,
+//!   and [`Cost::variant_unpriced`] says so. The amount is too low for priority and too high for a batch. `default` and
+//!   `standard` are the standard service. A `service_tier` of `batch`, as Anthropic and Groq report it, is the
+//!   `processing` of that name.
+//! * **Not reported.** A part that is `None` is priced as its whole, which is too low for cache writes. Searches that
+//!   are `None` are not billed.
+//! * **Tier of the model.** The tier that the table states, or else the one that follows from the price of a million
+//!   output tokens: `Premium` from 25 USD, and `Standard` below. It is `Free` if and only if all prices are zero.
 //!
-//! Tiers go by the input of one call: price each call by itself, and not a sum of calls.
+//! Tiers depend on the input of one call, so price each call by itself and not a sum of calls.
 //!
 //! # The bundled table
 //!
-//! It is a snapshot of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence), made by
-//! [`import::genai_prices`], and a few rows of this crate over it. Models without a price there are not in it.
-//! [`import::litellm`] reads LiteLLM's table, which knows more models and tells some prices otherwise.
+//! It is a snapshot of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence), with a few rows of this
+//! crate over it. Models without a price there are left out. The feature `cli` adds the module `cost::import`, which
+//! made the snapshot. It also reads LiteLLM's table, which knows more models and has other prices for some.
 
+mod breakdown;
+#[cfg(feature = "cli")]
 pub mod import;
+mod layer;
+mod lookup;
 mod nearest;
 mod parse;
 mod pattern;
@@ -88,8 +103,10 @@ mod price;
 mod report;
 mod row;
 mod table;
+mod worst_case;
 
+pub use breakdown::Cost;
 pub(crate) use pattern::Pattern;
 pub use price::CostPart;
 pub use report::{CostBy, Count, Discrepancies, Discrepancy, Excess, Group, Report, Sum};
-pub use table::{Cost, PriceFile, PriceTable};
+pub use table::{PriceFile, PriceTable};

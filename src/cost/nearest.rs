@@ -1,20 +1,19 @@
-//! The known names that an unknown one may be a slip for.
+//! The known names that are nearest to an unknown one, since it may be a typing error.
 
-/// Longer names are answered without neighbours: a [`Pattern`] has one bit for each byte.
-const BYTES_MAX: usize = u64::BITS as usize;
+/// A longer name gets no suggestions.
+const BYTES_MAX: usize = 64;
 const NAMES_MAX: usize = 3;
 
-/// At most three of `known`, the nearest first, equal ones by name. None differs in more than half of `name`.
+/// Returns at most three of `known`, the nearest first and equally near ones by name. None differs from `name` in more
+/// than half of its bytes.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let Some(pattern) = Pattern::new(name.as_bytes()) else { return Vec::new() };
+    if name.is_empty() || name.len() > BYTES_MAX {
+        return Vec::new();
+    }
     let mut near: Vec<(usize, &str)> = Vec::with_capacity(NAMES_MAX + 1);
-    let mut far = name.len() / 2;
+    let mut max = name.len() / 2;
     for other in known {
-        // The lengths alone are a lower bound.
-        if name.len().abs_diff(other.len()) > far {
-            continue;
-        }
-        let Some(distance) = pattern.distance(other.as_bytes(), far) else { continue };
+        let Some(distance) = distance(name.as_bytes(), other.as_bytes(), max) else { continue };
         let found = (distance, other);
         if near.contains(&found) {
             continue;
@@ -22,58 +21,37 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> V
         near.insert(near.partition_point(|one| *one < found), found);
         near.truncate(NAMES_MAX);
         if let (NAMES_MAX, Some(last)) = (near.len(), near.last()) {
-            far = last.0;
+            max = last.0;
         }
     }
     near.into_iter().map(|(_, other)| other).collect()
 }
 
-/// A name, prepared to be compared with many: an agent whose model is not in the table pays for this at every call.
-struct Pattern {
-    /// For each byte, the places where the name has it.
-    places: [u64; 256],
-    len: usize,
-}
-
-impl Pattern {
-    /// `None` for an empty name and for one that is too long.
-    fn new(name: &[u8]) -> Option<Self> {
-        if name.is_empty() || name.len() > BYTES_MAX {
+/// Returns the Levenshtein distance, the least number of bytes to insert, delete or replace; `None` if it exceeds
+/// `max`.
+fn distance(a: &[u8], b: &[u8], max: usize) -> Option<usize> {
+    // The lengths alone give a lower bound.
+    if a.len().abs_diff(b.len()) > max {
+        return None;
+    }
+    // The distances from the beginning of `b` so far to each beginning of `a`.
+    let mut row: [usize; BYTES_MAX + 1] = std::array::from_fn(|at| at);
+    for &byte in b {
+        let mut diagonal = row[0];
+        row[0] += 1;
+        let mut least = row[0];
+        for (at, &other) in a.iter().enumerate() {
+            let replaced = diagonal + usize::from(byte != other);
+            diagonal = row[at + 1];
+            row[at + 1] = replaced.min(diagonal + 1).min(row[at] + 1);
+            least = least.min(row[at + 1]);
+        }
+        // The least distance never falls from one row to the next.
+        if least > max {
             return None;
         }
-        let mut places = [0; 256];
-        for (place, &byte) in name.iter().enumerate() {
-            places[usize::from(byte)] |= 1 << place;
-        }
-        Some(Self { places, len: name.len() })
     }
-
-    /// The Levenshtein distance to `other`: the least number of bytes to insert, delete or replace; `None` if that is
-    /// more than `max`.
-    ///
-    /// A column of the usual table at a time, kept as the bits where it rises and falls by one (Myers 1999, in the form
-    /// of Hyyrö 2003).
-    fn distance(&self, other: &[u8], max: usize) -> Option<usize> {
-        let last = 1 << (self.len - 1);
-        let (mut rises, mut falls, mut distance) = (u64::MAX, 0, self.len);
-        for (left, &byte) in (0..other.len()).rev().zip(other) {
-            let same = self.places[usize::from(byte)];
-            let level = (((same & rises).wrapping_add(rises)) ^ rises) | same;
-            let across_rises = falls | !(level | rises);
-            let across_falls = rises & level;
-            distance += usize::from(across_rises & last != 0);
-            distance -= usize::from(across_falls & last != 0);
-            let shifted = (across_rises << 1) | 1;
-            let vertical = same | falls;
-            rises = (across_falls << 1) | !(vertical | shifted);
-            falls = shifted & vertical;
-            // Each byte that is left brings it down by one at most.
-            if distance > max + left {
-                return None;
-            }
-        }
-        (distance <= max).then_some(distance)
-    }
+    Some(row[a.len()]).filter(|&distance| distance <= max)
 }
 
 #[cfg(test)]
@@ -81,7 +59,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The same by its definition, row by row.
+    /// The distance by its definition, row by row.
     fn textbook(a: &[u8], b: &[u8]) -> usize {
         let mut row: Vec<usize> = (0..=b.len()).collect();
         for (i, x) in a.iter().enumerate() {
@@ -97,9 +75,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_distance_is_levenshtein_s(a in "[abc]{1,64}", b in "[abc]{0,80}", max in 0usize..90) {
-            let pattern = Pattern::new(a.as_bytes()).unwrap();
             let expected = textbook(a.as_bytes(), b.as_bytes());
-            prop_assert_eq!(pattern.distance(b.as_bytes(), max), (expected <= max).then_some(expected));
+            prop_assert_eq!(distance(a.as_bytes(), b.as_bytes(), max), (expected <= max).then_some(expected));
         }
     }
 

@@ -1,4 +1,4 @@
-//! A price table from JSON: all of it, or an error with the line.
+//! Reads a price table from JSON.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -8,15 +8,15 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::layer::{Layer, Provider};
 use super::pattern::{Pattern, Rule};
 use super::price::{Rate, Tier};
 use super::row::{Period, Row, Variant, Window};
-use super::table::{Layer, PriceTable, Provider};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{CostTier, Meter, Timestamp, Usd};
 
-// What the file says. The values stay as they are written: where they lie in the text tells their line, and digits do
-// not pass through a float.
+// The file as text. The values are slices of it: their addresses give their lines, and digits do not pass through a
+// float.
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -94,7 +94,7 @@ struct TierText<'a> {
     price: &'a RawValue,
 }
 
-/// An object's keys and values as they stand, keys that are given twice too.
+/// The keys and values of an object as written, including keys that are given twice.
 struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
@@ -119,40 +119,21 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
     }
 }
 
-/// A key, borrowed where nothing in it is escaped.
+/// A key, borrowed if nothing in it is escaped.
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl PriceTable {
-    /// The table that `text` holds, in the form that the [module](crate::cost#the-table) describes.
-    ///
-    /// ```
-    /// use runledger::{Usage, cost::PriceTable};
-    ///
-    /// let table = PriceTable::from_json(
-    ///     r#"{"version": "1", "as_of": "2026-11-20", "source": "our contract", "models": [
-    ///         {"model": "m-1", "provider": "example", "prices": [{"input": 3, "output": "15"}]}]}"#,
-    /// )?;
-    /// let cost = table.cost("m-1", &Usage::new(1_000, 100), "2026-11-20T12:00:00Z".parse()?)?;
-    /// assert_eq!(cost.usd.to_string(), "0.0045");
-    /// # Ok::<(), runledger::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`ErrorKind::Malformed`] with the [line](Error::line) and the [byte](Error::byte) of the first fault: no JSON, a missing, doubled or unknown
-    /// key, an empty name, a name given twice, an unknown tier, no price, a negative one or one that is too fine,
-    /// periods out of order, a price in a `Free` row. Nothing of a faulty table is used.
-    pub fn from_json(text: &str) -> Result<Self> {
-        let table: TableText = serde_json::from_str(text).map_err(|source| malformed().at_source(text, source))?;
-        Ok(Self::new(Reader { text }.table(&table)?))
-    }
+/// Reads the table in `text`, or fails at its first fault.
+pub(super) fn layer(text: &str) -> Result<Layer> {
+    let table: TableText = serde_json::from_str(text).map_err(|source| malformed().at_source(text, source))?;
+    Reader { text }.table(&table)
 }
 
 fn malformed() -> Error {
     Error::new(ErrorKind::Malformed, "read a price table")
 }
 
-/// Turns values into what they mean, and knows where in `text` each of them stands.
+/// Parses values, and finds the position of each in `text` for an error.
 struct Reader<'a> {
     text: &'a str,
 }
@@ -194,7 +175,7 @@ impl Reader<'_> {
         let place = layer.rows.len();
         let mut row = self.row(text)?;
         if let Some(&known) = layer.provider_names.get(&row.provider.to_lowercase()) {
-            // However it is written: it is one.
+            // The spelling of the provider list counts, so that each provider has one name.
             row.provider.clone_from(&layer.providers[known].name);
         }
         for &value in [text.model].iter().chain(&text.aliases) {
@@ -223,11 +204,13 @@ impl Reader<'_> {
             let mut when = BTreeMap::new();
             for (key, value) in &variant.when.0 {
                 if when.insert(key.to_string(), self.name(value)?).is_some() {
-                    return Err(self.fault(value, &format!("expected {key:?} once, found it again with")));
+                    return Err(self.fault(value, &format!("expected {key:?} once, found it again with the value")));
                 }
             }
             if when.is_empty() {
-                return Err(self.fault(row.model, "expected \"when\" to say something, in a variant of"));
+                return Err(
+                    self.fault(row.model, "expected at least one pair in \"when\" of a variant, found none for")
+                );
             }
             for entries in &variant.prices {
                 variants.push(Variant { when: when.clone(), period: self.period(entries)? });
@@ -252,27 +235,30 @@ impl Reader<'_> {
         Ok(Rule { like: patterns(&rule.like)?, unlike: patterns(&rule.unlike)? })
     }
 
-    /// Standard prices: those that hold all day in order of time, each with a rate.
+    /// Returns the standard prices. Those that apply all day must be in order of time, and each needs a rate.
     fn periods(&self, row: &RowText) -> Result<Vec<Period>> {
         let mut periods = Vec::with_capacity(row.prices.len());
         let mut last = None;
         for entries in &row.prices {
             let period = self.period(entries)?;
             if period.rates.is_empty() {
-                return Err(self.fault(row.model, "expected a price in each period of"));
+                return Err(self.fault(row.model, "expected a price in each period, found none in one for"));
             }
             if period.window.is_always() {
                 if last.is_some_and(|last| period.from <= last) {
-                    return Err(self.fault(row.model, "expected each \"from\" to be later than the last, in"));
+                    return Err(self.fault(
+                        row.model,
+                        "expected each \"from\" to be later than the last, found an earlier one for",
+                    ));
                 }
                 last = Some(period.from);
             }
             periods.push(period);
         }
-        match periods.is_empty() {
-            true => Err(self.fault(row.model, "expected at least one price for")),
-            false => Ok(periods),
+        if periods.is_empty() {
+            return Err(self.fault(row.model, "expected at least one price, found none for"));
         }
+        Ok(periods)
     }
 
     fn period(&self, entries: &Entries) -> Result<Period> {
@@ -280,7 +266,7 @@ impl Reader<'_> {
         let mut audio_ms_min = None;
         for (place, (key, value)) in entries.0.iter().enumerate() {
             if entries.0[..place].iter().any(|(other, _)| other == key) {
-                return Err(self.fault(value, &format!("expected {key:?} once, found it again with")));
+                return Err(self.fault(value, &format!("expected {key:?} once, found it again with the value")));
             }
             match key.as_ref() {
                 "from" => period.from = Some(self.day(value)?),
@@ -289,8 +275,9 @@ impl Reader<'_> {
                 "audio_seconds_min" => audio_ms_min = Some(self.count(value)?.saturating_mul(1000)),
                 price_key => {
                     let meter = Meter::ALL.into_iter().find(|meter| meter.price_key() == price_key);
-                    let meter = meter
-                        .ok_or_else(|| self.fault(value, &format!("expected no key {price_key:?}, found it with")))?;
+                    let meter = meter.ok_or_else(|| {
+                        self.fault(value, &format!("expected no key {price_key:?}, found it with the value"))
+                    })?;
                     period.rates.push(self.rate(meter, value)?);
                 }
             }
@@ -300,7 +287,7 @@ impl Reader<'_> {
                 && let Some((_, value)) = entries.0.first()
             {
                 return Err(
-                    self.fault(value, "expected \"audio_hour\" beside \"audio_seconds_min\", found only what is with")
+                    self.fault(value, "expected \"audio_hour\" beside \"audio_seconds_min\", found only the price")
                 );
             }
             for rate in period.rates.iter_mut().filter(|rate| rate.meter == Meter::AudioMs) {
@@ -310,7 +297,7 @@ impl Reader<'_> {
         Ok(period)
     }
 
-    /// A price, or a list of one and of tiers.
+    /// Reads a price, or a list of a price and its tiers.
     fn rate(&self, meter: Meter, value: &RawValue) -> Result<Rate> {
         if !value.get().starts_with('[') {
             return Ok(Rate { meter, price: self.price(meter, value)?, tiers: Vec::new(), min: 0 });
@@ -345,7 +332,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A string that is not blank.
+    /// Reads a string that is not blank.
     fn name(&self, value: &RawValue) -> Result<String> {
         let name = serde_json::from_str::<String>(value.get()).ok().filter(|name| !name.trim().is_empty());
         name.ok_or_else(|| self.fault(value, "expected a string that is not blank, found"))
@@ -355,13 +342,13 @@ impl Reader<'_> {
         value.get().parse().map_err(|_| self.fault(value, "expected a whole number, found"))
     }
 
-    /// A day such as 2026-11-20, as its first moment in UTC.
+    /// Reads a day such as 2026-11-20 as its first moment in UTC.
     fn day(&self, value: &RawValue) -> Result<Timestamp> {
         let day = format!("{}T00:00:00Z", self.name(value)?).parse();
         day.map_err(|_| self.fault(value, "expected a day such as \"2026-11-20\", found"))
     }
 
-    /// Hours such as 00:30-16:30, as minutes of the day.
+    /// Reads hours such as 00:30-16:30 as minutes of the day.
     fn hours(&self, value: &RawValue) -> Result<(u32, u32)> {
         let minute = |text: &str| {
             let (hour, minute) = text.split_once(':')?;
@@ -384,18 +371,16 @@ impl Reader<'_> {
             let day = NAMES.iter().position(|known| known == name).ok_or_else(|| self.fault(value, expected))?;
             days[day] = true;
         }
-        match names.is_empty() {
-            true => Err(self.fault(value, expected)),
-            false => Ok(days),
+        if names.is_empty() {
+            return Err(self.fault(value, expected));
         }
+        Ok(days)
     }
 
-    /// What [`Meter::per`] of `meter` cost, such that each of them costs whole pico-dollars; an hour may cost anything.
+    /// Reads the price of [`Meter::per`] units. One unit must cost whole pico-dollars, except for an hour.
     fn price(&self, meter: Meter, value: &RawValue) -> Result<Usd> {
-        let digits = match value.get().starts_with('"') {
-            true => Cow::Owned(self.name(value)?),
-            false => Cow::Borrowed(value.get()),
-        };
+        let digits =
+            if value.get().starts_with('"') { Cow::Owned(self.name(value)?) } else { Cow::Borrowed(value.get()) };
         let (step, decimals) = match meter.per() {
             1_000_000 => (1_000_000, 6),
             1_000 => (1_000, 9),
@@ -407,15 +392,13 @@ impl Reader<'_> {
         })
     }
 
-    /// An error about `value`, at the place where it begins.
+    /// Returns an error about `value`, at the position where it begins.
     fn fault(&self, value: &RawValue, expected: &str) -> Error {
         malformed().at_part(self.text, value.get()).detail(format!("{expected} {}", value.get()))
     }
 }
 
 fn two_digits(text: &str) -> Option<u32> {
-    match text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => text.parse().ok(),
-        false => None,
-    }
+    let is_two_digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_two_digits.then(|| text.parse().ok())?
 }

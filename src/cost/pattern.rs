@@ -1,11 +1,10 @@
 //! Patterns of names.
 
-/// A pattern: `*` stands for any text, `#` for one digit, `?` for one character; anything else for itself, in lower
-/// case.
+/// A pattern in lower case. `*` matches any text, `#` one digit, `?` one character, and anything else itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
     text: String,
-    /// How many bytes of it stand for themselves, up to the first that does not. Most patterns differ from a name there.
+    /// The number of bytes before the first `*`, `#` or `?`. They are compared first, since most names differ there.
     plain: usize,
 }
 
@@ -16,12 +15,12 @@ impl Pattern {
         Self { text, plain }
     }
 
-    /// Whether `name`, which is in lower case, is one of those that it stands for.
+    /// Returns true if the pattern matches `name`, which is in lower case.
     pub(crate) fn matches(&self, name: &str) -> bool {
         let (plain, pattern) = self.text.as_bytes().split_at(self.plain);
         let Some(name) = name.as_bytes().strip_prefix(plain) else { return false };
         let (mut p, mut n) = (0, 0);
-        // Where to go on when what follows the last `*` does not fit: the `*` takes one byte more.
+        // Where to continue if the text after the last `*` does not match: the `*` takes one more byte.
         let mut retry = None;
         while n < name.len() {
             match pattern.get(p) {
@@ -44,13 +43,14 @@ impl Pattern {
             }
             let Some((after_star, taken)) = retry else { return false };
             retry = Some((after_star, taken + 1));
-            (p, n) = (after_star, taken + 1);
+            p = after_star;
+            n = taken + 1;
         }
         pattern[p..].iter().all(|&byte| byte == b'*')
     }
 }
 
-/// How many bytes the character has that begins with `first`.
+/// Returns the number of bytes of the character that begins with `first`.
 fn utf8_len(first: u8) -> usize {
     match first {
         0xf0.. => 4,
@@ -60,7 +60,7 @@ fn utf8_len(first: u8) -> usize {
     }
 }
 
-/// Some names and not others.
+/// Patterns of names, with exceptions.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rule {
     pub(super) like: Vec<Pattern>,
@@ -72,7 +72,7 @@ impl Rule {
         self.like.is_empty()
     }
 
-    /// Whether `name`, which is in lower case, is like one of the patterns and unlike all others.
+    /// Returns true if `name`, which is in lower case, matches one of `like` and none of `unlike`.
     pub(super) fn matches(&self, name: &str) -> bool {
         let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
         any(&self.like) && !any(&self.unlike)
@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// The same by its definition.
+    /// Matches by the definition, without shortcuts.
     fn textbook(pattern: &[char], name: &[char]) -> bool {
         match (pattern.split_first(), name.split_first()) {
             (None, None) => true,

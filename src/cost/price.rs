@@ -3,22 +3,22 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Meter, Usage, Usd};
 
-/// What one meter costs.
+/// The price of one meter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rate {
     pub(super) meter: Meter,
-    /// For [`Meter::per`] of what it counts.
+    /// The price of [`Meter::per`] units.
     pub(super) price: Usd,
-    /// What it costs instead once the whole input is larger: by its least size, rising.
+    /// The prices for larger inputs, in rising order of the least size of the whole input.
     pub(super) tiers: Vec<Tier>,
-    /// At least so much is billed of what is counted at all.
+    /// The least count that is billed if there is any.
     pub(super) min: u64,
 }
 
-/// A cliff: from this size of the input on, everything costs the price of the tier.
+/// The price of everything in a call whose input has at least this size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tier {
-    /// The least number of input tokens that belongs to it.
+    /// The least number of input tokens in the tier.
     pub(super) from: u64,
     pub(super) price: Usd,
 }
@@ -37,25 +37,26 @@ impl Rate {
     }
 }
 
-/// One summand of a cost. No token is in two of them.
+/// One summand of a cost. No token is counted in two of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CostPart {
-    /// What was counted.
+    /// The meter that counted it.
     pub meter: Meter,
-    /// How many are billed at this price: those that are in no other part, and at least the vendor's minimum.
+    /// The number that is billed at this price: those that are in no other part, or the vendor's minimum if it is
+    /// larger.
     pub count: u64,
-    /// What [`Meter::per`] of them cost.
+    /// The price of [`Meter::per`] of them.
     pub price: Usd,
-    /// `count` × `price` ÷ [`Meter::per`]. Exact for everything but time, which is rounded to the pico-dollar, half to
-    /// even, since a third of an hour's price need not be a decimal.
+    /// `count` × `price` ÷ [`Meter::per`]. It is exact except for time, which is rounded half to even to the
+    /// pico-dollar, since a third of an hour's price may not be a finite decimal.
     pub usd: Usd,
 }
 
-/// What each meter counted, in the order of [`Meter::ALL`].
+/// The count of each meter, in the order of [`Meter::ALL`].
 type Counts = [Option<u64>; Meter::COUNT];
 
-/// The rates of one row at one time, for one variant.
+/// The rates of one row at one time and for one variant.
 #[derive(Debug, Clone)]
 pub(super) struct Rates<'t>([Option<&'t Rate>; Meter::COUNT]);
 
@@ -66,7 +67,7 @@ impl<'t> Rates<'t> {
         rates
     }
 
-    /// Takes `rates` instead of what there is for their meters.
+    /// Replaces the rates of the meters that `rates` has.
     pub(super) fn replace(&mut self, rates: &'t [Rate]) {
         for rate in rates {
             self.0[rate.meter as usize] = Some(rate);
@@ -77,67 +78,69 @@ impl<'t> Rates<'t> {
         self.0[meter as usize]
     }
 
-    /// Whether every price is zero.
+    /// Returns true if every price is zero.
     pub(super) fn is_free(&self) -> bool {
         self.0.iter().flatten().all(|rate| rate.is_free())
     }
 
-    /// The price of a million output tokens of a small call, if there is one.
+    /// Returns the price of a million output tokens in the lowest tier, if there is one.
     pub(super) fn output(&self) -> Option<Usd> {
         self.get(Meter::Output).map(|rate| rate.price)
     }
 
-    /// The tier that an input of so many tokens falls in: the largest that any of the rates has.
+    /// Returns the lower bound of the tier for an input of this many tokens. It is the largest that any rate has.
     pub(super) fn tier_from(&self, input: u64) -> Option<u64> {
         self.0.iter().flatten().filter_map(|rate| rate.tier(input)).map(|tier| tier.from).max()
     }
 
-    /// What `usage` of `model` costs, part by part, in the order of [`Meter::ALL`].
+    /// Returns what `usage` of `model` costs, part by part, in the order of [`Meter::ALL`].
     pub(super) fn parts(&self, model: &str, usage: &Usage) -> Result<Vec<CostPart>> {
         let counts = self.counts(model, usage)?;
         let mut parts = Vec::with_capacity(4);
         for (meter, count) in Meter::ALL.into_iter().zip(counts) {
             let (Some(rate), Some(count)) = (self.get(meter), count.filter(|&count| count > 0)) else { continue };
-            let (count, price) = (count.max(rate.min), rate.price(usage.input));
+            let count = count.max(rate.min);
+            let price = rate.price(usage.input);
             let usd = price.times(count, meter.per()).ok_or_else(|| overflow(model))?;
             parts.push(CostPart { meter, count, price, usd });
         }
         Ok(parts)
     }
 
-    /// What is billed at each rate: the counts without what is billed at the rate of a part.
+    /// Returns the count that is billed at each rate, without what is billed at the rate of a part.
     fn counts(&self, model: &str, usage: &Usage) -> Result<Counts> {
         usage.validate()?;
         let mut reported = usage.counts_with_wholes();
-        // A call is one request, whether or not somebody counted it.
+        // A call is one request, even if nobody counted it.
         reported[Meter::Requests as usize].get_or_insert(1);
         self.check_priced(model, &reported)?;
         let by_tokens = self.0.iter().flatten().any(|rate| rate.meter.is_tokens());
         let mut billed = [None; Meter::COUNT];
-        // The innermost first: parts stand behind their wholes.
+        // Parts come after their wholes in the list, so the innermost parts come first here.
         for meter in Meter::ALL.into_iter().rev() {
             let Some(whole) = reported[meter as usize] else { continue };
-            // In 128 bits, so that no sum of counts overflows.
+            // 128 bits hold any sum of counts.
             let elsewhere: u128 = meter.parts().filter_map(|part| billed[part as usize]).map(u128::from).sum();
             let rest = u128::from(whole).checked_sub(elsewhere).and_then(|rest| u64::try_from(rest).ok());
             match (self.get(meter), rest) {
                 (Some(_), Some(rest)) => billed[meter as usize] = Some(rest),
                 (Some(_), None) => return Err(overlap(model, meter, whole, elsewhere)),
-                // Tokens that no rate takes.
+                // No rate applies to these tokens.
                 (None, Some(rest @ 1..)) if by_tokens && matches!(meter, Meter::Input | Meter::Output) => {
                     return Err(no_price(model, meter, rest));
                 }
                 (None, _) => {}
             }
         }
-        match by_tokens {
-            true => self.check_other_counts(model, &reported)?,
-            false => self.check_billed(model, &billed)?,
+        if by_tokens {
+            self.check_other_counts(model, &reported)?;
+        } else {
+            self.check_billed(model, &billed)?;
         }
         Ok(billed)
     }
 
-    /// Refuses what would be billed too low if its price were guessed.
+    /// Fails for a count that would be billed too low if its price were guessed.
     fn check_priced(&self, model: &str, reported: &Counts) -> Result<()> {
         let has = |meter: Meter| self.get(meter).is_some();
         for meter in Meter::ALL {
@@ -158,8 +161,9 @@ impl<'t> Rates<'t> {
         Ok(())
     }
 
-    /// Time, pages and characters are another way to count what the tokens are of. Without tokens they are all there is,
-    /// and refused where the row, which bills tokens, has no price for them.
+    /// Fails for a usage without tokens if a row that bills tokens has no price for its other counts.
+    ///
+    /// Time, pages and characters count the same content as the tokens do. Beside tokens they are ignored.
     fn check_other_counts(&self, model: &str, reported: &Counts) -> Result<()> {
         if [Meter::Input, Meter::Output].iter().any(|&whole| reported[whole as usize] != Some(0)) {
             return Ok(());
@@ -172,22 +176,23 @@ impl<'t> Rates<'t> {
         Ok(())
     }
 
-    /// Refuses usage that tells nothing of what a row bills that does not bill tokens; that it was a request is not enough,
-    /// unless that is all.
+    /// Fails for a row that does not bill tokens if the usage reports nothing that it bills. One request is enough only
+    /// if the row bills nothing else.
     fn check_billed(&self, model: &str, billed: &Counts) -> Result<()> {
         let mut others = self.0.iter().flatten().filter(|rate| rate.meter != Meter::Requests).peekable();
         if others.peek().is_none() || others.any(|rate| billed[rate.meter as usize].is_some()) {
             return Ok(());
         }
         let wanted: Vec<_> = self.0.iter().flatten().map(|rate| rate.meter.usage_key()).collect();
-        Err(unpriced(model, format!("it is billed by {}, which the usage does not tell", wanted.join(", "))))
+        Err(unpriced(model, format!("it is billed by {}, which the usage does not report", wanted.join(", "))))
     }
 }
 
-/// Parts that overlap in a way that was not told: cached tokens that are audio, of a usage that tells only both apart.
+/// Returns the error for parts that overlap by an unreported count. An example is a usage that reports cached tokens
+/// and audio, but not how many tokens are both.
 fn overlap(model: &str, meter: Meter, whole: u64, parts: u128) -> Error {
     Error::new(ErrorKind::Invalid, format!("price the usage of {model:?}")).detail(format!(
-        "its parts with prices of their own are {parts} of {whole} {}: tell which of them are both, such as {}",
+        "its parts with prices of their own are {parts} of {whole} {}: report which of them are both, such as {}",
         meter.usage_key(),
         Meter::CacheReadAudio.usage_key()
     ))

@@ -1,4 +1,4 @@
-//! One model's prices: when they hold, and for which variant.
+//! The prices of one model: when they apply, and for which variant.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use chrono::{Datelike, Timelike};
 
 use super::pattern::Rule;
 use super::price::{Rate, Rates};
+use crate::error::{Error, ErrorKind};
 use crate::metrics::{CostTier, Timestamp, Usd};
 
 /// One model of one provider.
@@ -13,29 +14,29 @@ use crate::metrics::{CostTier, Timestamp, Usd};
 pub(super) struct Row {
     pub(super) model: String,
     pub(super) provider: String,
-    /// What other names it goes by, beside its aliases.
+    /// Other names for it, besides its aliases.
     pub(super) rule: Rule,
-    /// As the table states it; `None`: by its price.
+    /// The tier that the table states. `None` if it follows from the price.
     pub(super) tier: Option<CostTier>,
-    /// The last one that holds counts.
+    /// The last one that applies is used.
     pub(super) prices: Vec<Period>,
-    /// Of each rate, the one of the last variant that fits and holds counts, before that of `prices`.
+    /// For each rate, the last variant that matches and applies replaces the one in `prices`.
     pub(super) variants: Vec<Variant>,
 }
 
-/// Prices and when they hold.
+/// Prices and the time at which they apply.
 #[derive(Debug, Clone)]
 pub(super) struct Period {
-    /// `None`: since ever.
+    /// `None` if there is no first day.
     pub(super) from: Option<Timestamp>,
     pub(super) window: Window,
     pub(super) rates: Vec<Rate>,
 }
 
-/// Prices for calls that were served otherwise than usual.
+/// Prices for calls that were not served in the standard way.
 #[derive(Debug, Clone)]
 pub(super) struct Variant {
-    /// What a call must say; it may say more.
+    /// The pairs that a call must have. It may have more.
     pub(super) when: BTreeMap<String, String>,
     pub(super) period: Period,
 }
@@ -43,13 +44,14 @@ pub(super) struct Variant {
 /// Hours of the day and days of the week, in UTC.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Window {
-    /// From a minute of the day on, and before another; over midnight if that is the smaller one. `None`: all day.
+    /// The first minute of the day, and the first one after the window. A window whose end is smaller than its start
+    /// spans midnight. `None` if it is all day.
     pub(super) minutes: Option<(u32, u32)>,
-    /// Monday first. `None`: each day. A window over midnight belongs to the day on which it begins.
+    /// Monday first; `None` for every day. A window that spans midnight belongs to the day on which it begins.
     pub(super) weekdays: Option<[bool; 7]>,
 }
 
-/// What a million output tokens of a premium model cost, at least.
+/// The least price of a million output tokens of a premium model.
 const PREMIUM: Usd = Usd::from_pico(25_000_000_000_000);
 
 impl Window {
@@ -76,28 +78,28 @@ impl Period {
     }
 }
 
-/// The prices of a row that hold for a call.
+/// The prices of a row that apply to a call.
 pub(super) struct Priced<'t> {
     pub(super) rates: Rates<'t>,
-    /// What of the call's variant the row knows.
+    /// The part of the call's variant that the row knows.
     pub(super) variant: BTreeMap<&'t str, &'t str>,
 }
 
 impl Variant {
     fn fits(&self, call: &BTreeMap<String, String>) -> bool {
-        self.when.iter().all(|(key, value)| told(call, key, value))
+        self.when.iter().all(|(key, value)| says(call, key, value))
     }
 }
 
-/// Whether a call was served so. Upper and lower case are one, as in names; and Anthropic and Groq report a batch as a
-/// service tier.
-fn told(call: &BTreeMap<String, String>, key: &str, value: &str) -> bool {
-    let is = |key: &str| call.get(key).is_some_and(|told| told.eq_ignore_ascii_case(value));
+/// Returns true if the variant of a call has this pair. The case is ignored, as in names. Anthropic and Groq report a
+/// batch as a service tier.
+fn says(call: &BTreeMap<String, String>, key: &str, value: &str) -> bool {
+    let is = |key: &str| call.get(key).is_some_and(|said| said.eq_ignore_ascii_case(value));
     is(key) || (key, value) == ("processing", "batch") && is("service_tier")
 }
 
 impl Row {
-    /// The prices at `at` of a call that was served as `variant` says; `None` if there are none yet.
+    /// Returns the prices at `at` of a call of this variant; `None` if the model has none at that time.
     pub(super) fn priced(&self, at: Timestamp, variant: &BTreeMap<String, String>) -> Option<Priced<'_>> {
         let standard = self.prices.iter().rfind(|period| period.holds(at))?;
         let mut priced = Priced { rates: Rates::new(&standard.rates), variant: BTreeMap::new() };
@@ -110,7 +112,7 @@ impl Row {
         Some(priced)
     }
 
-    /// The tier of a call at these rates: as the table states it, or else by the price of the output.
+    /// Returns the tier of a call at these rates, which the table states or which follows from the price of the output.
     pub(super) fn tier(&self, rates: &Rates<'_>) -> CostTier {
         match (&self.tier, rates.output()) {
             _ if rates.is_free() => CostTier::Free,
@@ -120,10 +122,19 @@ impl Row {
         }
     }
 
-    /// Whether every price of it is zero, at all times and in all variants.
+    /// Returns true if every price is zero, at all times and in all variants.
     pub(super) fn is_free(&self) -> bool {
         let periods = self.prices.iter().chain(self.variants.iter().map(|variant| &variant.period));
         periods.flat_map(|period| &period.rates).all(Rate::is_free)
+    }
+
+    /// Returns the error for a call at a time at which the model has no price.
+    pub(super) fn not_yet(&self, at: Timestamp) -> Error {
+        let error = Error::new(ErrorKind::Unpriced, format!("price the model {:?} at {at}", self.model));
+        match self.prices.iter().filter_map(|period| period.from).min() {
+            Some(from) if from > at => error.detail(format!("its first price begins at {from}")),
+            _ => error.detail("it has no price at that hour"),
+        }
     }
 }
 

@@ -1,34 +1,36 @@
-//! What a reader passes over: lines that are no records, and segments that it may not read.
+//! The lines and segments that a reader skips, since they are not records or may not be read.
 
 use std::path::Path;
 
 use super::Error;
 
-/// The lines that were passed over because they are no records: all counted, the first ones named.
+/// The lines that were skipped because they are not records. All are counted, and the first errors are kept.
 #[derive(Debug, Clone, Default)]
 pub struct Skipped {
     count: u64,
-    /// In the order of their places, at most `ERRORS_MAX`.
+    /// At most `ERRORS_MAX`, in the order of their positions.
     errors: Vec<Error>,
     unreadable: Vec<Error>,
 }
 
 impl Skipped {
-    /// How many errors are kept.
+    /// The number of errors that are kept.
     pub const ERRORS_MAX: usize = 20;
 
-    /// How many lines were passed over, the unnamed ones too.
+    /// Returns the number of lines that were skipped, including those whose error is not kept.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Why, of the first [`ERRORS_MAX`](Self::ERRORS_MAX) by path, line and byte; errors that carry no place come before
-    /// all others, in the order in which they were met.
+    /// Returns the errors of the first [`ERRORS_MAX`](Self::ERRORS_MAX) lines by path, line and byte.
+    ///
+    /// Errors without a position come before all others, in the order in which they were found.
     pub fn errors(&self) -> &[Error] {
         &self.errors
     }
 
-    /// The segments that this process may not read, in their order: none of their lines is counted, nor in what was read.
+    /// Returns an error for each segment that this process may not read, in order. Their lines are neither read nor
+    /// counted.
     pub fn unreadable(&self) -> &[Error] {
         &self.unreadable
     }
@@ -42,7 +44,7 @@ impl Skipped {
         self.keep(error);
     }
 
-    /// Counts lines whose errors are not kept: as many came before them in their file.
+    /// Counts lines whose errors are not kept, because [`ERRORS_MAX`](Self::ERRORS_MAX) of their file come before them.
     pub(crate) fn add_unnamed(&mut self, count: u64) {
         self.count += count;
     }
@@ -53,7 +55,7 @@ impl Skipped {
         other.errors.into_iter().for_each(|error| self.keep(error));
     }
 
-    /// Puts those of a file before this one before these.
+    /// Puts what was skipped in an earlier file before what is here.
     pub(crate) fn follow(&mut self, earlier: Self) {
         let later = std::mem::replace(self, earlier);
         self.count += later.count;
@@ -61,7 +63,7 @@ impl Skipped {
         self.errors.truncate(Self::ERRORS_MAX);
     }
 
-    /// Keeps the earliest places, not the first errors met, so that the order of the records does not matter.
+    /// Keeps the errors with the earliest positions, so that the order in which files are read does not matter.
     fn keep(&mut self, error: Error) {
         let at = self.errors.partition_point(|kept| place(kept) <= place(&error));
         if at < Self::ERRORS_MAX {

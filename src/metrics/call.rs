@@ -1,11 +1,11 @@
-//! One call of a model, as far as its price depends on it.
+//! One call of a model, with everything that its price depends on.
 
 use std::collections::BTreeMap;
 
 use super::{Timestamp, Usage, Usd};
 use crate::error::{Error, ErrorKind, Result};
 
-/// One call of a model: who served what, how, and what it used.
+/// One call of a model: the model, its provider, how it was served, and what it used.
 ///
 /// ```
 /// use runledger::{Usage, metrics::Call};
@@ -18,49 +18,50 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Call {
     /// The model, as the vendor names it.
     pub model: String,
-    /// Who served it; `None`: whoever is known to serve models of that name.
+    /// The provider that served it. `None` for the one that is known to serve models of that name.
     pub provider: Option<String>,
-    /// How it was served, where that changes the price: `service_tier` flex, `processing` batch.
+    /// How it was served, if that changes the price, such as `service_tier` flex or `processing` batch.
     pub variant: BTreeMap<String, String>,
-    /// What it used.
+    /// The usage.
     pub usage: Usage,
-    /// When it was made, UTC; `None`: now, at the time it is priced or recorded.
+    /// When it was made, UTC. `None` for the time at which it is priced or recorded.
     pub at: Option<Timestamp>,
-    /// What the vendor says it cost, from 0 on; `None`: it does not say, so that is computed.
+    /// The cost that the vendor reported, at least 0. `None` if it reported none, so that the cost is computed.
     pub reported_usd: Option<Usd>,
 }
 
 impl Call {
-    /// A call of `model` that used `usage`, served as usual by whoever serves models of that name.
+    /// Returns a call of `model` that used `usage`. It was served in the standard way by the provider that is known to
+    /// serve models of that name.
     pub fn new(model: impl Into<String>, usage: Usage) -> Self {
         Self { model: model.into(), provider: None, variant: BTreeMap::new(), usage, at: None, reported_usd: None }
     }
 
-    /// Says who served it.
+    /// Sets the provider that served it.
     #[must_use]
     pub fn provider(self, provider: impl Into<String>) -> Self {
         Self { provider: Some(provider.into()), ..self }
     }
 
-    /// Says how it was served. Pass what the vendor's answer reports, not what was asked for: a request for priority may
-    /// have been served as usual.
+    /// Adds how it was served. Pass what the vendor's response reports and not what was requested, since a request for
+    /// priority may have been served in the standard way.
     #[must_use]
     pub fn variant(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.variant.insert(key.into(), value.into());
         self
     }
 
-    /// Says when it was made.
+    /// Sets when it was made.
     #[must_use]
     pub fn at(self, at: Timestamp) -> Self {
         Self { at: Some(at), ..self }
     }
 
-    /// Checks that no parts of the usage are more than their whole, and that what the vendor reported can be a cost: from 0
-    /// to 18,446,744.07 USD, which is what a budget can count.
+    /// Checks that no parts of the usage exceed their whole, and that the reported cost is from 0 to 18,446,744.07 USD,
+    /// which is what a budget can count.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] with one entry in [`details`](Error::details) for each fault.
+    /// Fails with [`ErrorKind::Invalid`], with one entry in [`details`](Error::details) for each fault.
     pub fn validate(&self) -> Result<()> {
         const MOST: Usd = Usd::from_pico(u64::MAX as i128);
         self.usage.validate()?;
@@ -71,7 +72,7 @@ impl Call {
         }
     }
 
-    /// Says what the vendor says it cost.
+    /// Sets the cost that the vendor reported.
     #[must_use]
     pub fn reported_usd(self, amount: Usd) -> Self {
         Self { reported_usd: Some(amount), ..self }

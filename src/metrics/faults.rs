@@ -1,4 +1,4 @@
-//! What is wrong with a record, as text.
+//! The faults of a record, as text.
 
 use std::fmt::Display;
 
@@ -15,20 +15,11 @@ impl Faults {
         self.details.push(format!("{field}: expected {expected}, found {found}"));
     }
 
-    /// An error of kind [`ErrorKind::Invalid`] with all of them, if there are any.
+    /// Fails with [`ErrorKind::Invalid`] and all faults, if there are any.
     pub(super) fn into_result(self, operation: &str) -> Result<()> {
         if self.details.is_empty() {
             return Ok(());
         }
         Err(self.details.into_iter().fold(Error::new(ErrorKind::Invalid, operation), Error::detail))
-    }
-}
-
-/// Returns the text in quotes, without its end if it is long: a fault does not repeat a whole prompt.
-pub(crate) fn shortened(text: &str) -> String {
-    const CHARS_MAX: usize = 70;
-    match text.char_indices().nth(CHARS_MAX) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
     }
 }

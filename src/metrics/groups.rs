@@ -1,4 +1,4 @@
-//! The optional groups of a record. In each, `None` and an empty list mean that nobody told.
+//! The optional groups of a record. In each, `None` and an empty list mean unknown.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,20 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::status::open_enum;
-use super::{Timestamp, UsageParts, Usd, is_default};
+use super::{Timestamp, UsageParts, Usd};
 
-/// What an execution belongs to.
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// The run and the session that an execution belongs to, and its parents.
+///
+/// ```
+/// use runledger::metrics::RunIds;
+///
+/// let ids = RunIds::new("run-7").session("s-1").task("1.1", "implement the parser");
+/// assert_eq!((ids.run_id.as_deref(), ids.task_id.as_deref()), (Some("run-7"), Some("1.1")));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -16,22 +27,22 @@ pub struct RunIds {
     /// The run of the pipeline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// The run that started this one.
+    /// The run that started this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_run_id: Option<String>,
-    /// The execution that started this one.
+    /// The execution that started this execution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_execution_id: Option<Uuid>,
     /// The session of the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
-    /// What ties executions of several systems together.
+    /// The id that executions in several systems share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
-    /// The agent.
+    /// The name of the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_name: Option<String>,
-    /// The task in its plan, such as `1.1`.
+    /// The number of the task in its plan, such as `1.1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
     /// The task in words.
@@ -40,33 +51,84 @@ pub struct RunIds {
     /// The mode of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
-    /// [W3C Trace Context](https://www.w3.org/TR/trace-context/#trace-id) trace id: 32 lower-case hex digits, not all zeros.
+    /// The trace id of [W3C Trace Context](https://www.w3.org/TR/trace-context/#trace-id): 32 lower-case hex digits,
+    /// not all zeros.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
-    /// [W3C Trace Context](https://www.w3.org/TR/trace-context/#parent-id) span id, there called parent id: 16
+    /// The span id of [W3C Trace Context](https://www.w3.org/TR/trace-context/#parent-id), which calls it parent id: 16
     /// lower-case hex digits, not all zeros.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span_id: Option<String>,
 }
 
-/// The model that was used, and what is known of its usage beyond `tokens_input` and `tokens_output`.
+impl RunIds {
+    /// Returns the ids of a run. All others are unknown.
+    pub fn new(run_id: impl Into<String>) -> Self {
+        Self { run_id: Some(run_id.into()), ..Self::default() }
+    }
+
+    /// Sets the run that started this run.
+    #[must_use]
+    pub fn parent_run(self, run_id: impl Into<String>) -> Self {
+        Self { parent_run_id: Some(run_id.into()), ..self }
+    }
+
+    /// Sets the execution that started this execution.
+    #[must_use]
+    pub fn parent_execution(self, execution_id: Uuid) -> Self {
+        Self { parent_execution_id: Some(execution_id), ..self }
+    }
+
+    /// Sets the session of the agent.
+    #[must_use]
+    pub fn session(self, session_id: impl Into<String>) -> Self {
+        Self { session_id: Some(session_id.into()), ..self }
+    }
+
+    /// Sets the id that executions in several systems share.
+    #[must_use]
+    pub fn correlation(self, correlation_id: impl Into<String>) -> Self {
+        Self { correlation_id: Some(correlation_id.into()), ..self }
+    }
+
+    /// Sets the name of the agent.
+    #[must_use]
+    pub fn agent(self, agent_name: impl Into<String>) -> Self {
+        Self { agent_name: Some(agent_name.into()), ..self }
+    }
+
+    /// Sets the number of the task in its plan, and the task in words.
+    #[must_use]
+    pub fn task(self, task_id: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { task_id: Some(task_id.into()), description: Some(description.into()), ..self }
+    }
+
+    /// Sets the mode of the run.
+    #[must_use]
+    pub fn mode(self, mode: impl Into<String>) -> Self {
+        Self { mode: Some(mode.into()), ..self }
+    }
+}
+
+/// The model that was used, and its usage except for `tokens_input` and `tokens_output`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Model {
-    /// As the vendor names it.
+    /// The name that the vendor gives it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Who served it.
+    /// The provider that served it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// The tier that a router chose it for.
+    /// The tier for which a router chose it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// How the vendor served it, where that changes the price: `{"processing": "batch"}`.
+    /// How the vendor served it, if that changes the price, such as `{"processing": "batch"}`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub variant: BTreeMap<String, String>,
-    /// Parts of the tokens and what else is billed, each under its own key: `model.cache_read`.
+    /// Parts of the tokens, and other counts that are billed. In JSON each has a key of its own, such as
+    /// `model.cache_read`.
     #[serde(flatten)]
     pub parts: UsageParts,
 }
@@ -76,14 +138,14 @@ open_enum! {
     CostSource {
         /// The vendor reported it.
         Reported = "reported",
-        /// Computed from usage and a price table.
+        /// It was computed from the usage and a price table.
         Computed = "computed",
-        /// No price is known.
+        /// The price is unknown.
         Unknown = "unknown",
     }
 }
 
-/// Where an amount comes from, so that a later reader can price the call again and explain it.
+/// Where an amount comes from, so that a later reader can explain it and price the call again.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -91,29 +153,30 @@ pub struct CostProvenance {
     /// The estimate made before the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_usd: Option<Usd>,
-    /// Where the amount comes from; of several calls, where all of their amounts come from.
+    /// Where the amount comes from. For several calls, where all their amounts come from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<CostSource>,
     /// The price table's version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// Whose prices they are.
+    /// The provider whose prices were used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// The row of the table that matched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matched: Option<String>,
-    /// The tier: the prices are those of an input above this many tokens. `None`: those of any input.
+    /// The prices are those of an input of more tokens than this. `None` if they apply to any input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier_above: Option<u64>,
-    /// What of the call's variant the prices are of, such as `processing=batch`; `None`: the standard prices.
+    /// The part of the call's variant that has these prices, such as `processing=batch`. `None` for the standard
+    /// prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
-    /// What of the call's variant the row has no prices for, such as `service_tier=priority`: the standard ones were
-    /// taken, which may be too low. `None`: nothing.
+    /// The part of the call's variant for which the row has no prices, such as `service_tier=priority`. The standard
+    /// prices were used, which may be too low. `None` if there is no such part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant_unpriced: Option<String>,
-    /// The time whose prices were used, UTC: when the call was made.
+    /// The time whose prices were used, UTC. It is the time of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
 }
@@ -121,16 +184,16 @@ pub struct CostProvenance {
 open_enum! {
     /// The result of a quality control.
     QcOutcome {
-        /// Accepted.
+        /// It was accepted.
         Pass = "PASS",
-        /// Rejected.
+        /// It was rejected.
         Fail = "FAIL",
-        /// To be mended.
+        /// It has to be repaired.
         Fix = "FIX",
     }
 }
 
-/// What was produced.
+/// The product of an execution, and its quality control.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -141,28 +204,28 @@ pub struct Production {
     /// The shot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shot_id: Option<String>,
-    /// The sort of shot.
+    /// The type of shot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shot_type: Option<String>,
-    /// Length of what was generated, in seconds from 0 on.
+    /// The duration of what was generated, in seconds, at least 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_s: Option<f64>,
     /// The result of its quality control.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<QcOutcome>,
-    /// How often it was generated again; 0: the first attempt stood.
+    /// How often it was generated again. 0 if the first attempt was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regen_count: Option<u64>,
-    /// The artifact and its version.
+    /// The name and version of the artifact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact: Option<String>,
-    /// What quality control objected to.
+    /// The objections of quality control.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub qc_violations: Vec<String>,
-    /// How it drifted from what was asked.
+    /// The category of its drift from the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift_category: Option<String>,
-    /// Anything worth noting.
+    /// Any notes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
 }
@@ -171,23 +234,23 @@ pub struct Production {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Progress {
-    /// What it is doing.
+    /// The current stage.
     pub stage: String,
-    /// How far it is, 0–100; `None`: it did not say.
+    /// The progress in percent, 0–100; `None` if it is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<f64>,
-    /// When it said so, UTC.
+    /// When the mark was set, UTC.
     pub updated_at: Timestamp,
 }
 
 impl Progress {
-    /// A mark without a percentage.
+    /// Returns a mark without a percentage.
     pub fn new(stage: impl Into<String>, updated_at: Timestamp) -> Self {
         Self { stage: stage.into(), percent: None, updated_at }
     }
 }
 
-/// What happened inside an execution, each list in order of time.
+/// The events inside an execution, each list in order of time.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -198,13 +261,13 @@ pub struct Trace {
     /// The decisions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
-    /// The errors, the mended ones too.
+    /// The errors, including resolved ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<TracedError>,
     /// The calls of models.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub llm_calls: Vec<LlmCall>,
-    /// What a person said to a paused execution.
+    /// The feedback of a person to a paused execution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub human_feedback: Option<Feedback>,
 }
@@ -217,25 +280,25 @@ pub struct Step {
     pub name: String,
     /// When it began, UTC.
     pub time: Timestamp,
-    /// What was attempted.
+    /// The action that was attempted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
     /// The call that was made, with its key parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_call: Option<String>,
-    /// What happened.
+    /// The result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
-    /// Observations.
+    /// Any observations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
-    /// How long it took, in milliseconds by the monotonic clock; `None` when it did not end.
+    /// The duration in milliseconds by the monotonic clock; `None` if the step did not end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
 }
 
 impl Step {
-    /// A step that began at `time`.
+    /// Returns a step that began at `time`.
     pub fn new(name: impl Into<String>, time: Timestamp) -> Self {
         Self { name: name.into(), time, action: None, api_call: None, result: None, notes: None, duration_ms: None }
     }
@@ -245,40 +308,40 @@ impl Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Decision {
-    /// What was decided on.
+    /// The subject of the decision.
     pub what: String,
-    /// What was decided.
+    /// The decision.
     pub decision: String,
-    /// Why.
+    /// The reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What brought it up.
+    /// The cause that made the decision necessary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
-    /// How sure it was, in the decider's words: `HIGH`, `0.9`.
+    /// The confidence, in the words of the decider, such as `HIGH` or `0.9`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<String>,
 }
 
 impl Decision {
-    /// A decision without its reasons.
+    /// Returns a decision without its reason.
     pub fn new(what: impl Into<String>, decision: impl Into<String>) -> Self {
         Self { what: what.into(), decision: decision.into(), reason: None, trigger: None, confidence: None }
     }
 }
 
-/// One error that an execution met, whether or not it ended it.
+/// One error during an execution. It need not have ended the execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TracedError {
-    /// When, UTC.
+    /// When it occurred, UTC.
     pub time: Timestamp,
-    /// The message.
+    /// The error message.
     pub error: String,
-    /// What was being done.
+    /// The operation that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
-    /// How it was mended; `None`: it was not.
+    /// How it was resolved; `None` if it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<String>,
     /// Its number in the error registry, such as `ERR-001`.
@@ -287,21 +350,21 @@ pub struct TracedError {
 }
 
 impl TracedError {
-    /// An error with nothing known around it.
+    /// Returns an error of which only the time and the message are known.
     pub fn new(time: Timestamp, error: impl Into<String>) -> Self {
         Self { time, error: error.into(), context: None, resolution: None, registry_id: None }
     }
 }
 
-/// One call of a model. Prompt and completion are kept only if the caller hands them over.
+/// One call of a model. Prompt and completion are stored only if the caller sets them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LlmCall {
-    /// Its place in the execution: 1, 2, 3, …
+    /// Its number in the execution: 1, 2, 3, …
     pub call_sequence: u64,
     /// The model.
     pub model_name: String,
-    /// Who served it.
+    /// The provider that served it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// The whole prompt.
@@ -310,28 +373,28 @@ pub struct LlmCall {
     /// The whole completion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion: Option<String>,
-    /// Input tokens, cached ones included.
+    /// Input tokens, including cached ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_input: Option<u64>,
-    /// Output tokens, reasoning included.
+    /// Output tokens, including reasoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_output: Option<u64>,
-    /// Parts of the tokens and what else is billed, each under its own key.
+    /// Parts of the tokens, and other counts that are billed. In JSON each has a key of its own.
     #[serde(flatten)]
     pub parts: UsageParts,
-    /// How the vendor served it, where that changes the price.
+    /// How the vendor served it, if that changes the price.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variant: BTreeMap<String, String>,
-    /// What it cost; `None`: no price is known.
+    /// The cost in US dollars; `None` if the price is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Usd>,
-    /// Where that comes from; empty for the only call of an execution, of which the record says it.
+    /// Where the cost comes from. It is empty for the only call of an execution, whose record has it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cost: CostProvenance,
 }
 
 impl LlmCall {
-    /// A call of which only its place and its model are known.
+    /// Returns a call of which only the number and the model are known.
     pub fn new(call_sequence: u64, model_name: impl Into<String>) -> Self {
         Self {
             call_sequence,
@@ -349,21 +412,21 @@ impl LlmCall {
     }
 }
 
-/// What a person said to an execution that waited for it.
+/// The feedback of a person to an execution that waited for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Feedback {
-    /// The sort of interaction, such as `HIL-Approval`.
+    /// The type of interaction, such as `HIL-Approval`.
     #[serde(rename = "type")]
     pub feedback_type: String,
-    /// What was said.
+    /// The feedback itself.
     pub content: String,
-    /// When, UTC.
+    /// When it was given, UTC.
     pub timestamp_utc: Timestamp,
 }
 
 impl Feedback {
-    /// Feedback given at `timestamp_utc`.
+    /// Returns feedback that was given at `timestamp_utc`.
     pub fn new(feedback_type: impl Into<String>, content: impl Into<String>, timestamp_utc: Timestamp) -> Self {
         Self { feedback_type: feedback_type.into(), content: content.into(), timestamp_utc }
     }

@@ -1,4 +1,4 @@
-//! A record as one line of JSON, and back: `from_json(to_json(m)) == m` for every record that `to_json` takes.
+//! A record as one line of JSON. `from_json(to_json(m)) == m` for every record for which `to_json` does not fail.
 
 use super::ExecutionMetrics;
 use super::faults::Faults;
@@ -6,26 +6,30 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::json::refuse_duplicate_keys;
 
 impl ExecutionMetrics {
-    /// The record as one line of JSON, without a line feed: the first 29 keys always and in order, then the groups that
-    /// hold something.
+    /// Returns the record as one line of JSON, without a line feed. The first 29 keys are always written and in order.
+    /// A group after them is written only if it is not empty.
     ///
-    /// The record need not be [valid](Self::validate), only such that [`from_json`](Self::from_json) gives back the
-    /// same.
+    /// The record need not be [valid](Self::validate). It only needs to be readable again by
+    /// [`from_json`](Self::from_json).
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] for what JSON cannot give back: a float that is NaN or infinite, a tag with more than 124
-    /// arrays and objects inside each other, a tag with an object whose first key begins with `$serde_json::private::`,
-    /// a variant with such a key.
+    /// Fails with [`ErrorKind::Invalid`] for values that JSON cannot hold unchanged:
+    ///
+    /// * a float that is NaN or infinite;
+    /// * a tag with more than 124 arrays and objects inside each other;
+    /// * a tag with an object whose first key begins with `$serde_json::private::`, or a variant with such a key.
     pub fn to_json(&self) -> Result<String> {
         let mut line = Vec::with_capacity(2048);
         self.to_json_into(&mut line)?;
         String::from_utf8(line).map_err(unwritable)
     }
 
-    /// Appends the record to `line` as [`to_json`](Self::to_json) writes it, so that one buffer can serve many records.
+    /// Like [`to_json`](Self::to_json), but appends the record to `line`, so that one buffer can be used for many
+    /// records.
     ///
     /// # Errors
-    /// Those of `to_json`; `line` is then as it was.
+    /// Fails with [`ErrorKind::Invalid`] for values that JSON cannot hold unchanged, as listed there. `line` is not
+    /// changed then.
     pub fn to_json_into(&self, line: &mut Vec<u8>) -> Result<()> {
         let mut faults = Faults::default();
         for float in self.floats() {
@@ -45,12 +49,11 @@ impl ExecutionMetrics {
         })
     }
 
-    /// The record that a line of JSON holds; keys that this version does not know are passed over, and fields that are
-    /// not there take their default.
+    /// Reads the record in a line of JSON. Unknown keys are skipped, and missing fields get their defaults.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] when the text is not one JSON object with the required fields, or an object in it has the
-    /// same key twice, in `tags` too.
+    /// Fails with [`ErrorKind::Malformed`] if the text is not one JSON object with the required fields. Also if an
+    /// object in it, including those in `tags`, has the same key twice.
     pub fn from_json(line: &str) -> Result<Self> {
         let record = read_object(line)?;
         refuse_duplicate_keys(line).map_err(|source| malformed().source(source))?;
@@ -58,10 +61,10 @@ impl ExecutionMetrics {
     }
 }
 
-/// What one JSON object stands for.
+/// Reads one JSON object.
 ///
-/// serde would also take a list of a struct's values, in the order of its fields, which have no names then: what a
-/// stranger's list holds may be anything.
+/// Fails for a list, which serde would read as the values of the struct's fields in their order. A list of another
+/// program may hold anything.
 pub(super) fn read_object<'l, T: serde::Deserialize<'l>>(line: &'l str) -> Result<T> {
     if line.trim_ascii_start().starts_with('[') {
         return Err(malformed().detail("expected a JSON object, found a list"));

@@ -1,21 +1,21 @@
-//! What a vendor counts to make a bill.
+//! The things that vendors count and bill.
 
 use std::fmt;
 
-/// What a vendor counts: tokens by kind, requests, searches, time, characters, pages.
+/// A thing that a vendor counts: kinds of tokens, requests, searches, time, characters and pages.
 ///
-/// Kinds of tokens lie inside each other, [`wholes`](Self::wholes) says how: what is read from a cache is part of the
-/// input, what is written for an hour is part of what is written, reasoning is part of the output.
+/// A kind of tokens can be part of another, which [`wholes`](Self::wholes) returns. Cache reads are part of the input,
+/// writes for an hour are part of all cache writes, and reasoning is part of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Meter {
-    /// Input tokens, all of them.
+    /// All input tokens.
     Input,
     /// Input tokens read from a prompt cache.
     CacheRead,
     /// Input tokens written to a prompt cache, however long it keeps them.
     CacheWrite,
-    /// Input tokens written to a prompt cache that keeps them an hour.
+    /// Input tokens written to a prompt cache that keeps them for an hour.
     CacheWrite1h,
     /// Input tokens that are audio.
     InputAudio,
@@ -27,9 +27,9 @@ pub enum Meter {
     CacheReadAudio,
     /// Input tokens that are images and were read from a prompt cache.
     CacheReadImage,
-    /// Output tokens, all of them.
+    /// All output tokens.
     Output,
-    /// Output tokens spent on reasoning.
+    /// Output tokens that are reasoning.
     Reasoning,
     /// Output tokens that are citations.
     Citation,
@@ -39,29 +39,29 @@ pub enum Meter {
     OutputImage,
     /// Output tokens that are video.
     OutputVideo,
-    /// Calls of the API, where each costs something by itself.
+    /// Calls of the API, if each of them has a price.
     Requests,
-    /// Searches of the web by the vendor.
+    /// Web searches by the vendor.
     WebSearches,
     /// Searches of stored files by the vendor.
     FileSearches,
-    /// Time of audio heard or spoken, in milliseconds.
+    /// The duration of audio in the input or the output, in milliseconds.
     AudioMs,
-    /// Time of video generated, in milliseconds.
+    /// The duration of generated video, in milliseconds.
     VideoMs,
-    /// Time that a deployment was rented, in milliseconds.
+    /// The time for which a deployment was rented, in milliseconds.
     DeploymentMs,
     /// Characters of text.
     Characters,
     /// Messages of text.
     Messages,
-    /// Pages of documents, all of them.
+    /// All pages of documents.
     Pages,
     /// Pages of documents that were annotated.
     AnnotatedPages,
 }
 
-/// What one meter is called and how it is priced.
+/// The names of one meter, and how it is priced.
 struct Facts {
     name: &'static str,
     usage_key: &'static str,
@@ -87,10 +87,10 @@ const fn count(name: &'static str, price_key: &'static str, per: u64, wholes: &'
 }
 
 impl Meter {
-    /// How many there are.
+    /// The number of meters.
     pub(crate) const COUNT: usize = 25;
 
-    /// Every meter, parts behind their wholes.
+    /// All meters. Parts come after their wholes.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Input,
         Self::CacheRead,
@@ -154,50 +154,50 @@ impl Meter {
         }
     }
 
-    /// Its name in a record, such as `cache_read` or `audio_ms`.
+    /// Returns its name in a record, such as `cache_read` or `audio_ms`.
     pub const fn name(self) -> &'static str {
         self.facts().name
     }
 
-    /// Its name where what it counts must be said, such as `cache_read_tokens`.
+    /// Returns its name with what it counts, such as `cache_read_tokens`.
     pub const fn usage_key(self) -> &'static str {
         self.facts().usage_key
     }
 
-    /// Its name in a price table, which says for how many the price is unless it is a million tokens: `cache_read`,
-    /// `thousand_requests`, `audio_hour`.
+    /// Returns its name in a price table, such as `cache_read`, `thousand_requests` or `audio_hour`. The name includes
+    /// the number that the price is for, unless that is a million tokens.
     pub const fn price_key(self) -> &'static str {
         self.facts().price_key
     }
 
-    /// For how many a price is stated: 1,000,000 tokens or characters, 1,000 requests, searches, messages or pages,
-    /// 3,600,000 milliseconds.
+    /// Returns the number that a price is for: 1,000,000 tokens or characters, 1,000 requests, searches, messages or
+    /// pages, or 3,600,000 milliseconds.
     pub const fn per(self) -> u64 {
         self.facts().per
     }
 
-    /// What it is part of, directly. Audio that was read from a cache is part of two wholes.
+    /// Returns the meters that it is directly part of. Audio that was read from a cache is part of two wholes.
     pub const fn wholes(self) -> &'static [Self] {
         self.facts().wholes
     }
 
-    /// Whether it counts tokens.
+    /// Returns true if it counts tokens.
     pub const fn is_tokens(self) -> bool {
         self.per() == TOKENS && !matches!(self, Self::Characters)
     }
 
-    /// Its parts, their parts too.
+    /// Returns its parts, including their parts.
     pub(crate) fn parts(self) -> impl Iterator<Item = Self> {
-        // Parts stand behind their wholes.
+        // Parts come after their wholes.
         let mask = PARTS[self as usize];
         Self::ALL[self as usize..].iter().copied().filter(move |&part| mask & (1 << part as usize) != 0)
     }
 }
 
-/// For each meter, which ones are its parts, directly or not, as bits. A price is looked for at each call.
+/// The direct and indirect parts of each meter, as bits. They are constants because every call is priced by them.
 const PARTS: [u32; Meter::COUNT] = {
     let mut parts = [0; Meter::COUNT];
-    // The innermost first, so that the parts of a part are known.
+    // The innermost parts come first, so that the parts of a part are known.
     let mut place = Meter::COUNT;
     while place > 0 {
         place -= 1;

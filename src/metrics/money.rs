@@ -1,4 +1,4 @@
-//! An exact amount of US dollars. Here and not in `cost`, since a record holds amounts and `cost` builds on records.
+//! An exact amount of US dollars. It is not in `cost`, because records hold amounts and `cost` uses records.
 
 use std::fmt::{self, Write};
 use std::num::IntErrorKind;
@@ -7,14 +7,14 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::faults::shortened;
+use super::text::shortened;
 use crate::error::{Error, ErrorKind};
 
-/// An exact amount in US dollars: an integer number of pico-dollars (10⁻¹² USD), never a float.
+/// An exact amount in US dollars. It is an integer number of pico-dollars (10⁻¹² USD) and never a float.
 ///
-/// Vendors quote prices per million tokens with at most six decimals, so the price of any whole number of tokens is a
-/// whole number of pico-dollars and sums are exact in any order. In JSON an amount is a number with as many decimals as
-/// it needs; `cost_usd` has at most eight ([`round_to_record`](Usd::round_to_record)).
+/// Vendors quote prices per million tokens with at most six decimals. So any whole number of tokens costs a whole
+/// number of pico-dollars, and sums are exact in any order. In JSON an amount is a number with as many decimals as it
+/// needs. `cost_usd` has at most eight ([`round_to_record`](Usd::round_to_record)).
 ///
 /// ```
 /// use runledger::Usd;
@@ -35,30 +35,30 @@ const PICO_SMALL: u64 = 1_000_000_000_000;
 const DECIMALS: usize = 12;
 
 impl Usd {
-    /// Nothing. A sum of nothing is zero; an unknown price is not: it is `None`.
+    /// Zero dollars. An unknown price is not zero but `None`.
     pub const ZERO: Self = Self { pico: 0 };
 
-    /// An amount of `pico` × 10⁻¹² USD.
+    /// Returns the amount of `pico` × 10⁻¹² USD.
     pub const fn from_pico(pico: i128) -> Self {
         Self { pico }
     }
 
-    /// The amount in pico-dollars (10⁻¹² USD).
+    /// Returns the amount in pico-dollars (10⁻¹² USD).
     pub const fn pico(self) -> i128 {
         self.pico
     }
 
-    /// The sum, or `None` when it leaves the range of ±1.7 × 10²⁶ USD.
+    /// Returns the sum; `None` if it leaves the range of ±1.7 × 10²⁶ USD.
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.pico.checked_add(other.pico).map(Self::from_pico)
     }
 
-    /// The difference, or `None` when it leaves the range.
+    /// Returns the difference; `None` if it leaves the range of ±1.7 × 10²⁶ USD.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.pico.checked_sub(other.pico).map(Self::from_pico)
     }
 
-    /// The amount at the nearest multiple of 10⁻⁸ USD, ties to the even one: the precision of a record.
+    /// Returns the nearest multiple of 10⁻⁸ USD, which is the precision of a record. Ties are rounded to the even one.
     ///
     /// ```
     /// use runledger::Usd;
@@ -71,21 +71,21 @@ impl Usd {
         self.round_to(10_000)
     }
 
-    /// The amount at the nearest multiple of `pico` pico-dollars, ties to the even one.
+    /// Returns the nearest multiple of `pico` pico-dollars. Ties are rounded to the even one.
     pub(crate) fn round_to(self, pico: u64) -> Self {
         let multiple = div_half_even(self.pico, pico);
-        // At the very ends of the range the rounded value would not fit; there it stays as it is.
+        // At the ends of the range the multiple may not fit, and the amount stays unrounded.
         multiple.checked_mul(i128::from(pico)).map_or(self, Self::from_pico)
     }
 
-    /// `count` × the amount ÷ `per`, to the nearest pico-dollar, ties to the even one; `None` when the product leaves
-    /// the range.
+    /// Returns `count` × the amount ÷ `per`, rounded half to even to the pico-dollar; `None` if the product leaves the
+    /// range.
     pub(crate) fn times(self, count: u64, per: u64) -> Option<Self> {
         Some(Self::from_pico(div_half_even(self.pico.checked_mul(i128::from(count))?, per)))
     }
 }
 
-/// `dividend` ÷ `divisor`, which is not 0, to the nearest whole number, ties to the even one.
+/// Returns `dividend` ÷ `divisor`, rounded half to even to a whole number. `divisor` is not 0.
 fn div_half_even(dividend: i128, divisor: u64) -> i128 {
     let divisor = i128::from(divisor);
     let (floor, rest) = (dividend.div_euclid(divisor), dividend.rem_euclid(divisor));
@@ -94,11 +94,11 @@ fn div_half_even(dividend: i128, divisor: u64) -> i128 {
 }
 
 impl fmt::Display for Usd {
-    /// Plain digits with as many decimals as needed: `0.06`, `1200`, `-0.000001`.
+    /// Writes plain digits with as many decimals as needed, such as `0.06`, `1200` or `-0.000001`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.pico.unsigned_abs();
         let (whole, rest) = match u64::try_from(magnitude) {
-            // Up to 18 million dollars: two divisions of 64 bits are ten times as fast as two of 128.
+            // Up to 18 million dollars, two divisions of 64 bits suffice, which are ten times as fast as those of 128.
             Ok(small) => (u128::from(small / PICO_SMALL), small % PICO_SMALL),
             Err(_) => (magnitude / PICO, (magnitude % PICO) as u64),
         };
@@ -111,31 +111,32 @@ impl fmt::Display for Usd {
     }
 }
 
-/// A number of dollars in pico-dollars, rounded half to even, and whether nothing was rounded away.
+/// Reads a number of dollars, and returns it in pico-dollars, rounded half to even, with true if it is exact.
 ///
-/// `None` for what is not a number as JSON writes one, and beyond the range.
+/// Returns `None` if it is not a number in the form of JSON, or is out of range.
 fn parse_pico(text: &str) -> Option<(i128, bool)> {
     let Decimal { negative, digits, point } = Decimal::parse(text)?;
     if digits.is_empty() {
         return Some((0, true));
     }
     let Ok(point) = usize::try_from(point.saturating_add(DECIMALS as i64)) else {
-        return Some((0, false)); // below a tenth of a pico-dollar
+        return Some((0, false)); // less than a tenth of a pico-dollar
     };
     let (kept, dropped) = digits.split_at(point.min(digits.len()));
     let kept = if kept.is_empty() { 0 } else { kept.parse::<u128>().ok()? };
     let zeros = u32::try_from(point.saturating_sub(digits.len())).ok()?;
     let floor = kept.checked_mul(10u128.checked_pow(zeros)?)?;
     let magnitude = floor.checked_add(u128::from(rounds_up(floor, dropped)))?;
-    let pico = match negative {
-        // Not the negation of a positive number, since the least i128 has none.
-        true => 0i128.checked_sub_unsigned(magnitude)?,
-        false => i128::try_from(magnitude).ok()?,
+    let pico = if negative {
+        // It is not computed by negation, since the least i128 is not the negation of a positive one.
+        0i128.checked_sub_unsigned(magnitude)?
+    } else {
+        i128::try_from(magnitude).ok()?
     };
     Some((pico, dropped.is_empty()))
 }
 
-/// The number 0.d₁d₂d₃… × 10^`point`, with no zero at either end of its digits; zero has no digits.
+/// The number 0.d₁d₂d₃… × 10^`point`. Its digits neither begin nor end with a zero, and zero has no digits.
 struct Decimal {
     negative: bool,
     digits: String,
@@ -143,7 +144,7 @@ struct Decimal {
 }
 
 impl Decimal {
-    /// Reads a sign, digits, a fraction and an exponent, as JSON writes them.
+    /// Reads a sign, digits, a fraction and an exponent in the form of JSON.
     fn parse(text: &str) -> Option<Self> {
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -164,24 +165,24 @@ impl Decimal {
         let all = [whole, fraction].concat();
         let digits = all.trim_start_matches('0');
         let leading_zeros = all.len() - digits.len();
-        // Where the point stands among the digits, before the exponent moves it.
+        // The position of the point among the digits, before the exponent moves it.
         let place = i64::try_from(whole.len()).ok()?.checked_sub(i64::try_from(leading_zeros).ok()?)?;
         let point = place.saturating_add(exponent);
         Some(Self { negative, digits: digits.trim_end_matches('0').to_owned(), point })
     }
 }
 
-/// Whether `floor` and the decimals after it, which do not end in 0, are rounded up: half to even.
+/// Returns true if `floor` with these decimals, which do not end in 0, is rounded up. Half is rounded to even.
 fn rounds_up(floor: u128, decimals: &str) -> bool {
     match decimals {
         "" => false,
         "5" => floor % 2 == 1,
-        // Digits compare as text: "4999" < "5" < "50001".
+        // Decimals can be compared as text: "4999" < "5" < "50001".
         more_or_less => more_or_less > "5",
     }
 }
 
-/// A whole number; one beyond the range of `i64` is as good as the nearest in it, since no text has as many digits.
+/// Reads a whole number. One out of the range of `i64` becomes the nearest in it, since no text has that many digits.
 fn parse_exponent(text: &str) -> Option<i64> {
     match text.parse::<i64>() {
         Ok(exponent) => Some(exponent),
@@ -196,10 +197,10 @@ fn parse_exponent(text: &str) -> Option<i64> {
 impl FromStr for Usd {
     type Err = Error;
 
-    /// Reads a decimal number of dollars, as JSON writes one.
+    /// Reads a decimal number of dollars in the form of JSON.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] when it is not that, is finer than a pico-dollar, or is beyond the range.
+    /// Fails with [`ErrorKind::Malformed`] if it has another form, is finer than a pico-dollar, or is out of range.
     fn from_str(text: &str) -> Result<Self, Error> {
         match parse_pico(text) {
             Some((pico, true)) => Ok(Self { pico }),
@@ -218,8 +219,8 @@ impl Serialize for Usd {
 }
 
 impl<'de> Deserialize<'de> for Usd {
-    /// From a JSON number, taken digit by digit. What is finer than a pico-dollar is rounded half to even, since other
-    /// writers print floats such as 1.0399999999999998.
+    /// Reads a JSON number digit by digit. An amount finer than a pico-dollar is rounded half to even, since other
+    /// programs write floats such as 1.0399999999999998.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <Box<RawValue>>::deserialize(deserializer)?;
         let (pico, _) = parse_pico(raw.get()).ok_or_else(|| {
@@ -235,20 +236,20 @@ mod tests {
 
     use super::*;
 
-    /// Every magnitude is as likely as any other, and the ends of the range come often.
+    /// Every magnitude is equally likely, and the ends of the range are frequent.
     fn pico() -> impl Strategy<Value = i128> {
         let ends = prop_oneof![Just(i128::MIN), Just(i128::MIN + 1), Just(i128::MAX), Just(0), Just(-1)];
         prop_oneof![4 => (any::<i128>(), 0u32..128).prop_map(|(pico, shift)| pico >> shift), 1 => ends]
     }
 
-    /// Up to twenty amounts of up to 10¹⁹ USD, whose sum cannot leave the range, and the same in another order.
+    /// Up to twenty amounts of up to 10¹⁹ USD, whose sum cannot leave the range, and the same amounts in another order.
     fn any_amounts_and_shuffled() -> impl Strategy<Value = (Vec<Usd>, Vec<Usd>)> {
         let amount = any::<i128>().prop_map(|pico| Usd::from_pico(pico >> 24));
         prop::collection::vec(amount, 0..20)
             .prop_flat_map(|amounts| (Just(amounts.clone()), Just(amounts).prop_shuffle()))
     }
 
-    /// Half-even rounding of `digits` × 10^−`cut`, by long division of a whole number.
+    /// Rounds `digits` × 10^−`cut` half to even by the long division of a whole number.
     fn reference_rounding(digits: u64, cut: u32) -> i128 {
         let divisor = 10i128.pow(cut);
         let (quotient, rest) = (i128::from(digits) / divisor, i128::from(digits) % divisor);
@@ -319,7 +320,7 @@ mod tests {
                     prop_assert_eq!(parse_pico(&Usd::from_pico(pico).to_string()), Some((pico, true)));
                     prop_assert_eq!(text.parse::<Usd>().is_ok(), exact);
                 }
-                // Only what is beyond ±1.7 × 10²⁶ USD; a float is close enough to tell.
+                // Only an amount beyond ±1.7 × 10²⁶ USD is refused. A float is precise enough to compare.
                 None => prop_assert!(text.parse::<f64>().unwrap().abs() > 1.7e26),
             }
         }
@@ -357,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn what_is_not_a_number_is_refused() {
         for text in ["", "-", "+1", ".5", "5.", "1e", "1e+", "--1", "1 ", "0x1", "1_000", "٣", "NaN", "1e1.5", "."] {
             assert!(text.parse::<Usd>().is_err(), "{text:?}");
         }

@@ -1,8 +1,7 @@
-//! The enumerations of a record. Each keeps a value that it does not know as it was given, so that records of newer
-//! writers pass through unchanged.
+//! The enums of a record. Each stores an unknown value unchanged, so that records of newer writers are not changed.
 
-/// Defines an enum over strings with an `Other` for values that this version does not know. Two values are equal when
-/// their strings are, so `Other("success")` is `Success`.
+/// Defines an enum over strings, with `Other` for unknown values. Two values are equal if their strings are, so
+/// `Other("success")` equals `Success`.
 macro_rules! open_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
@@ -10,12 +9,12 @@ macro_rules! open_enum {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$doc])* $variant,)+
-            /// A value that this version does not know, as it was given.
+            /// A value that this version does not know, unchanged.
             Other(String),
         }
 
         impl $name {
-            /// The value as it stands in a record.
+            /// Returns the value as a record has it.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)+
@@ -71,11 +70,11 @@ pub(super) use open_enum;
 open_enum! {
     /// How an execution ended.
     Status {
-        /// It did what it should.
+        /// It succeeded.
         Success = "success",
         /// It ended with an error.
         Failed = "failed",
-        /// It was given up: by its caller, or by a guard dropped before the end.
+        /// It was cancelled by its caller, or its guard was dropped before the end.
         Cancelled = "cancelled",
         /// Its process died.
         Interrupted = "interrupted",
@@ -87,9 +86,10 @@ open_enum! {
 }
 
 impl Status {
-    /// Whether this is a success; `None` when nobody can tell (interrupted, paused, a status of a newer writer).
+    /// Returns true for a success and false for a failure. `None` if that is unknown: for an interrupted or paused
+    /// execution and for a status of a newer writer.
     pub fn succeeded(&self) -> Option<bool> {
-        // By the text, since `Other("success")` is `Success`.
+        // The text decides, since `Other("success")` equals `Success`.
         match Self::from(self.as_str()) {
             Self::Success => Some(true),
             Self::Failed | Self::Cancelled | Self::Panicked => Some(false),
@@ -98,9 +98,8 @@ impl Status {
     }
 }
 
-/// Whether an execution succeeded, by `execution_succeeded` and `execution_failed`; `None` when they do not say, or contradict
-/// each other. Writers that set only one of the two fields are understood: the plan's own exception handler sets
-/// `execution_failed` alone.
+/// Returns true if an execution succeeded, by `execution_succeeded` and `execution_failed`. `None` if both are `None`,
+/// or if they contradict each other. One of the fields is enough, since some writers set only `execution_failed`.
 pub(crate) fn outcome(succeeded: Option<bool>, failed: Option<bool>) -> Option<bool> {
     match (succeeded, failed) {
         (Some(succeeded), Some(failed)) => (succeeded != failed).then_some(succeeded),
@@ -109,11 +108,11 @@ pub(crate) fn outcome(succeeded: Option<bool>, failed: Option<bool>) -> Option<b
 }
 
 open_enum! {
-    /// What sort of error ended an execution.
+    /// The category of the error that ended an execution.
     ErrorCategory {
         /// A security rule was broken.
         Security = "Security",
-        /// Not allowed, or not who it said.
+        /// Authentication or authorization failed.
         Auth = "Auth",
         /// The network failed.
         Network = "Network",
@@ -121,7 +120,7 @@ open_enum! {
         Timeout = "Timeout",
         /// The program is wrong.
         Logic = "Logic",
-        /// None of the others, or not told.
+        /// Another category, or an unknown one.
         Unknown = "Unknown",
     }
 }
@@ -143,19 +142,19 @@ open_enum! {
 open_enum! {
     /// The price tier of a model.
     CostTier {
-        /// Costs nothing.
+        /// It costs nothing.
         Free = "Free",
-        /// At an ordinary price.
+        /// It has an ordinary price.
         Standard = "Standard",
-        /// At a high price.
+        /// It has a high price.
         Premium = "Premium",
-        /// A model was used whose price is not known.
+        /// A model was used whose price is unknown.
         Unknown = "Unknown",
     }
 }
 
 open_enum! {
-    /// What a record is about.
+    /// The kind of event that a record describes.
     #[derive(Default)]
     Kind {
         /// The execution of a skill, the default.
@@ -192,11 +191,11 @@ mod tests {
         let other = Status::Other("success".to_owned());
         assert_eq!(other, Status::Success);
         assert_eq!(HashSet::from([other, Status::Success, Status::from("success")]).len(), 1);
-        assert_ne!(Status::from("Success"), Status::Success); // case counts
+        assert_ne!(Status::from("Success"), Status::Success); // the case matters
     }
 
     #[test]
-    fn success_is_told_only_where_it_is_known() {
+    fn success_is_reported_only_if_it_is_known() {
         for (status, succeeded) in [
             (Status::Success, Some(true)),
             (Status::Failed, Some(false)),

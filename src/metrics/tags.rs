@@ -1,4 +1,4 @@
-//! Which tags and variants JSON gives back as they are.
+//! Checks that tags and variants can be read back from JSON unchanged.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,17 +6,19 @@ use std::fmt;
 use serde_json::Value;
 
 use super::ExecutionMetrics;
-use super::faults::{Faults, shortened};
+use super::faults::Faults;
+use super::text::shortened;
 
-/// How many arrays and objects a tag may be inside each other. `serde_json` reads at most 127; the record, `tags`, and
-/// the object that holds a record in flight or spilled are three.
+/// The number of arrays and objects that a tag may have inside each other. `serde_json` reads at most 127, and the
+/// record, `tags`, and the object around a record that is in flight or spilled are three of them.
 pub(super) const TAG_DEPTH_MAX: usize = 124;
 
-/// Keys by which `serde_json` passes on its own types. An object that begins with one is read back as something else.
+/// The prefix of the keys that mark internal types of `serde_json`. An object that begins with such a key is read back
+/// as another value.
 const RESERVED_KEY: &str = "$serde_json::private::";
 
 impl ExecutionMetrics {
-    /// Names each tag and each variant that would not be read back as it is.
+    /// Adds a fault for each tag and each variant that would not be read back unchanged.
     pub(super) fn check_tags(&self, faults: &mut Faults) {
         for (key, value) in &self.tags {
             let Err(fault) = check_tag(value, TAG_DEPTH_MAX) else { continue };
@@ -35,7 +37,7 @@ impl ExecutionMetrics {
         self.check_variants(faults);
     }
 
-    /// As tags: their keys are the caller's own.
+    /// Checks the variants, whose keys the caller chooses, like those of tags.
     fn check_variants(&self, faults: &mut Faults) {
         let mut check = |field: &dyn fmt::Display, variant: &BTreeMap<String, String>| {
             if variant.keys().any(|key| key.starts_with(RESERVED_KEY)) {
@@ -49,13 +51,13 @@ impl ExecutionMetrics {
     }
 }
 
-/// Why a tag would not be read back as it is.
+/// Why a tag would not be read back unchanged.
 enum Unreadable {
     TooDeep,
     ReservedKey,
 }
 
-/// Looks no deeper than `depth` levels, so that no nesting exhausts the stack.
+/// Checks at most `depth` levels, so that no nesting exhausts the stack.
 fn check_tag(value: &Value, depth: usize) -> Result<(), Unreadable> {
     match value {
         Value::Array(_) | Value::Object(_) if depth == 0 => Err(Unreadable::TooDeep),

@@ -1,4 +1,4 @@
-//! A moment in time, as a record holds it.
+//! A moment in time, as records store it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,13 +7,14 @@ use std::str::FromStr;
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::faults::shortened;
+use super::text::shortened;
 use crate::error::{Error, ErrorKind};
 
-/// A moment in UTC with millisecond precision, from year 0 to 9999: written `2026-02-14T14:23:00.000Z`.
+/// A moment in UTC with millisecond precision, from year 0 to 9999. It is written as `2026-02-14T14:23:00.000Z`.
 ///
-/// Read from any RFC 3339 text, and from one whose offset has no colon, such as `+0530`. An offset is converted, digits
-/// beyond milliseconds are cut. A leap second, `23:59:60`, is read as the start of the next second, whatever its fraction.
+/// It can be read from any RFC 3339 text, and from one whose offset has no colon, such as `+0530`. An offset is
+/// converted, and digits beyond milliseconds are cut. A leap second such as `23:59:60` is read as the start of the next
+/// second.
 ///
 /// ```
 /// let t: runledger::Timestamp = "2026-02-14T15:23:00.1239+01:00".parse()?;
@@ -27,32 +28,32 @@ pub struct Timestamp {
     unix_ms: i64,
 }
 
-/// 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z: what four digits of a year can say.
+/// From 0000-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z, the range of a year with four digits.
 const RANGE_MS: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
 
 impl Timestamp {
     /// 1970-01-01T00:00:00.000Z.
     pub const UNIX_EPOCH: Self = Self { unix_ms: 0 };
 
-    /// The moment `unix_ms` milliseconds after 1970-01-01T00:00:00Z; `None` outside the years 0 to 9999.
+    /// Returns the moment `unix_ms` milliseconds after 1970-01-01T00:00:00Z; `None` outside the years 0 to 9999.
     pub fn from_unix_ms(unix_ms: i64) -> Option<Self> {
         RANGE_MS.contains(&unix_ms).then_some(Self { unix_ms })
     }
 
-    /// Milliseconds after 1970-01-01T00:00:00Z, negative before it.
+    /// Returns the milliseconds since 1970-01-01T00:00:00Z, which are negative before it.
     pub fn unix_ms(self) -> i64 {
         self.unix_ms
     }
 
-    /// The moment `ms` milliseconds later, or the last one that can be written if that is earlier.
+    /// Returns the moment `ms` milliseconds later, but at most the last moment of the year 9999.
     #[must_use]
     pub fn plus_ms(self, ms: u64) -> Self {
         Self { unix_ms: self.unix_ms.saturating_add_unsigned(ms).min(*RANGE_MS.end()) }
     }
 
-    /// The same moment for chrono.
+    /// Returns the same moment as a type of chrono.
     pub fn to_chrono(self) -> DateTime<Utc> {
-        // Every value in RANGE_MS is in chrono's range, which spans 262 thousand years.
+        // chrono's range includes RANGE_MS, since it spans 262 thousand years.
         DateTime::from_timestamp_millis(self.unix_ms).unwrap_or_default()
     }
 }
@@ -60,10 +61,12 @@ impl Timestamp {
 impl TryFrom<DateTime<Utc>> for Timestamp {
     type Error = Error;
 
-    /// Cuts what is finer than a millisecond, and a leap second to the start of the next second; fails outside the years 0
-    /// to 9999.
+    /// Cuts digits beyond milliseconds, and converts a leap second to the start of the next second.
+    ///
+    /// # Errors
+    /// Fails with [`ErrorKind::Invalid`] outside the years 0 to 9999.
     fn try_from(time: DateTime<Utc>) -> Result<Self, Error> {
-        // chrono has a leap second as the one before, with 1,000 ms or more.
+        // chrono represents a leap second as the second before it with at least 1,000 ms.
         let leap_ms = i64::from(time.timestamp_subsec_millis()) - 1_000;
         Self::from_unix_ms(time.timestamp_millis() - leap_ms.max(0)).ok_or_else(|| {
             Error::new(ErrorKind::Invalid, "convert a time").detail(format!("{time} is not in the years 0 to 9999"))
@@ -72,7 +75,7 @@ impl TryFrom<DateTime<Utc>> for Timestamp {
 }
 
 impl Timestamp {
-    /// Its text. Every record holds several times, so it is filled in place: formatting is several times slower.
+    /// Returns its text. Every record has several times, and formatting them would be several times slower.
     fn text(self) -> [u8; 24] {
         let t = self.to_chrono();
         let mut text = *b"0000-00-00T00:00:00.000Z";
@@ -88,42 +91,43 @@ impl Timestamp {
 }
 
 impl Timestamp {
-    /// The moment that a text stands for which is written exactly as [`text`](Self::text) writes it; `None` of any other,
-    /// and of a leap second.
+    /// Reads a text in exactly the form of [`text`](Self::text). Returns `None` for any other form, and for a leap
+    /// second.
     pub(super) fn from_written(text: &[u8; 24]) -> Option<Self> {
         const ZERO: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
-        // What a byte is above that of `ZERO` is at most 9 where a digit stands, and nothing elsewhere. Eight bytes are
-        // looked at together: adding 127 less that sets the highest bit of one that is more.
+        // The difference of each byte to that of `ZERO` must be at most 9 for a digit, and 0 for another character.
+        // Eight bytes are checked at once: adding 127 minus the limit sets the highest bit of a byte that exceeds it.
         let mut pairs = [0; 24];
         let mut wrong = 0;
         for ((eight, zero), place) in text.as_chunks().0.iter().zip(ZERO.as_chunks().0).zip(pairs.as_chunks_mut().0) {
             let above = u64::from_le_bytes(*eight) ^ u64::from_le_bytes(*zero);
             let room = u64::from_le_bytes(zero.map(|byte| if byte == b'0' { 127 - 9 } else { 127 }));
-            // No carry between two bytes but from one that is wrong itself.
+            // A carry into the next byte can only come from a byte that is wrong itself.
             wrong |= (above.wrapping_add(room) | above) & u64::from_ne_bytes([0x80; 8]);
-            // Each byte becomes the number that two digits make of which it was the first: at most 99, so again no carry.
+            // Each byte becomes the number of two digits of which it was the first. It is at most 99, so there is no
+            // carry.
             *place = above.wrapping_mul(10).wrapping_add(above >> 8).to_le_bytes();
         }
-        // No pair that is asked for goes over the end of eight bytes.
+        // No pair used here crosses the end of eight bytes.
         let two = |at: usize| u32::from(pairs[at]);
         let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
         let (hour, minute, second) = (two(11), two(14), two(17));
         let ms = two(20) * 10 + two(21) % 10;
         let right = wrong == 0 && (1..=12).contains(&month) && day != 0 && hour < 24 && minute < 60 && second < 60;
-        // Every month has 28 days.
+        // Every month has at least 28 days.
         if !right || day > 28 && day > days_of_month(year, month) {
             return None;
         }
-        // Years that begin in March end with the leap day: then the months before one have 153 days in five, and the
-        // years before one 1461 in four, but for those of the centuries.
+        // A year that begins in March ends with the leap day. Then five months have 153 days, and four years 1461,
+        // except for centuries.
         let (years, months) = if month > 2 { (year + 4800, month - 3) } else { (year + 4799, month + 9) };
         let days = years * 365 + years / 4 - years / 100 + years / 400 + (months * 153 + 2) / 5 + day - 1;
         let minutes = (i64::from(days) - DAYS_BEFORE_1970) * 1_440 + i64::from(hour * 60 + minute);
         Self::from_unix_ms(minutes * 60_000 + i64::from(second * 1_000 + ms))
     }
 
-    /// As [`from_written`](Self::from_written), of a text beside which another stands that was read already, as that of an
-    /// execution's end does beside its start: where they differ in seconds at most, only those are read.
+    /// Like [`from_written`](Self::from_written), but faster for a text in the same minute as one that was already
+    /// read. The end of an execution is often in the same minute as its start.
     pub(super) fn from_written_beside(text: &[u8; 24], (read, time): (&[u8; 24], Self)) -> Option<Self> {
         let (minute, rest) = text.split_at(17);
         let [a @ b'0'..=b'5', b, b'.', c, d, e, b'Z'] = *rest else { return Self::from_written(text) };
@@ -145,7 +149,7 @@ fn days_of_month(year: u32, month: u32) -> u32 {
     }
 }
 
-/// From 1 March of the year −4800 to 1 January 1970.
+/// The number of days from 1 March of the year −4800 to 1 January 1970.
 const DAYS_BEFORE_1970: i64 = 2_472_632;
 
 /// Fills `places` with the last decimal digits of `number`.
@@ -165,10 +169,11 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = Error;
 
-    /// Reads RFC 3339, also with an offset without a colon.
+    /// Reads RFC 3339, including an offset without a colon.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] when it is not that, [`ErrorKind::Invalid`] outside the years 0 to 9999 in UTC.
+    /// Fails with [`ErrorKind::Malformed`] if it has another form, and with [`ErrorKind::Invalid`] outside the years 0
+    /// to 9999 in UTC.
     fn from_str(text: &str) -> Result<Self, Error> {
         let time = DateTime::parse_from_rfc3339(&with_colon(text)).map_err(|source| {
             Error::new(ErrorKind::Malformed, "read a time")
@@ -179,7 +184,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// The text with a colon in its offset, if that has none: `+0530`, as ISO 8601 and many programs write it.
+/// Adds a colon to an offset that has none, such as `+0530`, which ISO 8601 allows and many programs write.
 fn with_colon(text: &str) -> Cow<'_, str> {
     match text.as_bytes() {
         [.., b'+' | b'-', a, b, c, d] if [a, b, c, d].iter().all(|digit| digit.is_ascii_digit()) => {
@@ -208,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_range_is_what_four_digits_can_say() {
+    fn the_range_is_that_of_four_digits() {
         let first = Timestamp::from_unix_ms(*RANGE_MS.start()).map(|t| t.to_string());
         let last = Timestamp::from_unix_ms(*RANGE_MS.end()).map(|t| t.to_string());
         assert_eq!(first.as_deref(), Some("0000-01-01T00:00:00.000Z"));
@@ -242,7 +247,7 @@ mod tests {
         }
     }
 
-    /// No time is then after one that is later.
+    /// The order of two times is kept.
     #[test]
     fn a_leap_second_is_the_start_of_the_next() {
         for (text, utc) in [
@@ -268,7 +273,7 @@ mod tests {
             proptest::prop_assert_eq!(text, chrono);
         }
 
-        /// A leap second is left to the other way.
+        /// A leap second is left to the general parser.
         #[test]
         fn what_is_written_so_is_read_as_rfc_3339(text in "([0-9]{2}00|202[0-9]|[0-9]{4})-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9][.][0-9]{3}Z") {
             let written = Timestamp::from_written(text.as_bytes().try_into().unwrap());
@@ -285,7 +290,7 @@ mod tests {
             proptest::prop_assert!(written.is_none() || written == expected, "{:?}", text);
         }
 
-        /// With other seconds, and perhaps another byte somewhere.
+        /// The text has other seconds, and sometimes another byte somewhere.
         #[test]
         fn a_text_beside_another_is_read_as_it_is_alone(
             read in RANGE_MS,
@@ -301,7 +306,7 @@ mod tests {
         }
     }
 
-    /// Every day of four centuries, whose rules come again after them, and the days around.
+    /// Checks every day of four centuries, after which the calendar repeats, and some days around them.
     #[test]
     fn every_day_is_counted() {
         let day_ms = 86_400_000;
@@ -314,7 +319,7 @@ mod tests {
         }
     }
 
-    /// Those that there are, and those that there are not.
+    /// Checks dates that exist and dates that do not.
     #[test]
     fn every_date_of_leap_years_and_others() {
         for (year, month, day) in

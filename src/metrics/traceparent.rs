@@ -1,17 +1,17 @@
-//! W3C Trace Context, as it comes from whoever started this process.
+//! W3C Trace Context, as the parent process passes it on.
 
 use super::RunIds;
-use super::faults::shortened;
+use super::text::shortened;
 use super::validate::is_trace_id;
 use crate::error::{Error, ErrorKind, Result};
 
 impl RunIds {
-    /// Takes `trace_id` and `span_id` from a [`traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header), as
-    /// the variable `TRACEPARENT` holds it: `00-<trace id>-<span id>-<flags>`. Of a version after 00, what follows the
-    /// flags is passed over.
+    /// Sets `trace_id` and `span_id` from a [`traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header)
+    /// such as the environment variable `TRACEPARENT` holds: `00-<trace id>-<span id>-<flags>`. In a version after 00,
+    /// anything after the flags is skipped.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`], with nothing changed, when it is not that.
+    /// Fails with [`ErrorKind::Malformed`] if `text` has another form. Nothing is changed then.
     ///
     /// ```
     /// let mut run = runledger::metrics::RunIds::default();
@@ -27,7 +27,8 @@ impl RunIds {
                 shortened(text)
             ))
         })?;
-        (self.trace_id, self.span_id) = (Some(trace.to_owned()), Some(span.to_owned()));
+        self.trace_id = Some(trace.to_owned());
+        self.span_id = Some(span.to_owned());
         Ok(())
     }
 }
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_traceparent_is_refused_and_changes_nothing() {
+    fn what_is_not_a_traceparent_is_refused_and_changes_nothing() {
         let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
         for text in [
             String::new(),

@@ -1,4 +1,4 @@
-//! Usage of one or more calls of a model.
+//! The usage of one or more calls of a model.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,12 +6,13 @@ use super::Meter;
 use super::faults::Faults;
 use crate::error::Result;
 
-/// What a model used, in one convention for every vendor: **a whole includes its parts**. Input includes what was read
-/// from or written to a prompt cache, writes include those that are kept for an hour, output includes reasoning.
+/// The usage of a model, in one convention for every vendor: **a whole includes its parts**. Input includes tokens read
+/// from or written to a prompt cache. Cache writes include those that are cached for an hour. Output includes
+/// reasoning.
 ///
-/// Vendors count otherwise, each in its own way: [`from_anthropic`](Self::from_anthropic),
-/// [`from_openai`](Self::from_openai) and [`from_gemini`](Self::from_gemini) read what they report. A sum of calls is a
-/// usage too, but prices go by the size of one call: each is priced by itself.
+/// Each vendor counts differently. [`from_anthropic`](Self::from_anthropic), [`from_openai`](Self::from_openai) and
+/// [`from_gemini`](Self::from_gemini) convert what they report. A sum of calls is a usage too, but price each call by
+/// itself, since prices depend on the size of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Usage {
@@ -19,70 +20,71 @@ pub struct Usage {
     pub input: u64,
     /// All output tokens.
     pub output: u64,
-    /// What is known of their parts, and of all that is not tokens.
+    /// The known parts of the tokens, and other counts.
     pub parts: UsageParts,
 }
 
-/// Parts of the tokens, and what else is billed. `None`: not reported, which is not 0.
+/// Parts of the tokens, and other counts that are billed. `None` if a count was not reported, which is not the same as
+/// 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct UsageParts {
-    /// Of the input: read from a prompt cache.
+    /// Input tokens read from a prompt cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_read: Option<u64>,
-    /// Of the input: written to a prompt cache, however long it is kept.
+    /// Input tokens written to a prompt cache, however long it keeps them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<u64>,
-    /// Of the cache writes: kept for an hour instead of 5 minutes.
+    /// Input tokens written to a prompt cache that keeps them for an hour instead of 5 minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write_1h: Option<u64>,
-    /// Of the input: audio.
+    /// Input tokens that are audio.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_audio: Option<u64>,
-    /// Of the input: images.
+    /// Input tokens that are images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_image: Option<u64>,
-    /// Of the input: video.
+    /// Input tokens that are video.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_video: Option<u64>,
-    /// Of the cache reads and of the audio: what is both.
+    /// Input tokens that are audio and were read from a prompt cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_read_audio: Option<u64>,
-    /// Of the cache reads and of the images: what is both.
+    /// Input tokens that are images and were read from a prompt cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_read_image: Option<u64>,
-    /// Of the output: reasoning.
+    /// Output tokens that are reasoning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<u64>,
-    /// Of the output: citations.
+    /// Output tokens that are citations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub citation: Option<u64>,
-    /// Of the output: audio.
+    /// Output tokens that are audio.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_audio: Option<u64>,
-    /// Of the output: images.
+    /// Output tokens that are images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_image: Option<u64>,
-    /// Of the output: video.
+    /// Output tokens that are video.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_video: Option<u64>,
     /// Calls of the API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<u64>,
-    /// Searches of the web that the vendor made.
+    /// Web searches by the vendor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub web_searches: Option<u64>,
-    /// Searches of stored files that the vendor made.
+    /// Searches of stored files by the vendor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_searches: Option<u64>,
-    /// Audio heard or spoken, in milliseconds.
+    /// The duration of audio in the input or the output, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audio_ms: Option<u64>,
-    /// Video generated, in milliseconds.
+    /// The duration of generated video, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub video_ms: Option<u64>,
-    /// How long a deployment was rented, in milliseconds.
+    /// The time for which a deployment was rented, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment_ms: Option<u64>,
     /// Characters of text.
@@ -94,13 +96,13 @@ pub struct UsageParts {
     /// Pages of documents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pages: Option<u64>,
-    /// Of the pages: annotated ones.
+    /// Pages of documents that were annotated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotated_pages: Option<u64>,
 }
 
 impl UsageParts {
-    /// Where the count of `meter` stands; `None` for input and output, which are no parts.
+    /// Returns the field of `meter`; `None` for input and output, which are not parts.
     fn place(&mut self, meter: Meter) -> Option<&mut Option<u64>> {
         Some(match meter {
             Meter::Input | Meter::Output => return None,
@@ -131,7 +133,7 @@ impl UsageParts {
     }
 }
 
-/// Which parts lie side by side in which whole, and so may not exceed it together.
+/// The disjoint parts of each whole, whose sum must not exceed it.
 const NESTED: [(Meter, &[Meter]); 9] = [
     (Meter::Input, &[Meter::CacheRead, Meter::CacheWrite]),
     (Meter::Input, &[Meter::InputAudio, Meter::InputImage, Meter::InputVideo]),
@@ -144,7 +146,7 @@ const NESTED: [(Meter, &[Meter]); 9] = [
     (Meter::Pages, &[Meter::AnnotatedPages]),
 ];
 
-/// Parts that are more than their whole.
+/// Parts that exceed their whole.
 pub(super) struct Excess {
     pub(super) parts: Vec<Meter>,
     pub(super) sum: u128,
@@ -152,12 +154,12 @@ pub(super) struct Excess {
     pub(super) whole_count: u64,
 }
 
-/// The parts among `counts`, which stand in the order of [`Meter::ALL`], that are more than their whole. What is unknown
-/// is not checked.
+/// Returns the parts among `counts`, which are in the order of [`Meter::ALL`], that exceed their whole. Unknown counts
+/// are not checked.
 pub(super) fn excesses(counts: &[Option<u64>; Meter::COUNT]) -> impl Iterator<Item = Excess> {
     NESTED.into_iter().filter_map(|(whole, parts)| {
         let whole_count = counts[whole as usize]?;
-        // In 128 bits, so that no sum of counts overflows.
+        // 128 bits hold any sum of counts.
         let sum = parts.iter().filter_map(|&part| counts[part as usize]).map(u128::from).sum();
         let known = || parts.iter().copied().filter(|&part| counts[part as usize].is_some());
         (sum > u128::from(whole_count)).then(|| Excess { parts: known().collect(), sum, whole, whole_count })
@@ -165,7 +167,7 @@ pub(super) fn excesses(counts: &[Option<u64>; Meter::COUNT]) -> impl Iterator<It
 }
 
 impl Usage {
-    /// Usage of which no part is known.
+    /// Returns a usage whose parts are unknown.
     ///
     /// ```
     /// let usage = runledger::Usage::new(1_000, 500).cache_read(800);
@@ -175,31 +177,31 @@ impl Usage {
         Self { input, output, ..Self::default() }
     }
 
-    /// Says how many of the input tokens were read from a cache.
+    /// Sets how many of the input tokens were read from a cache.
     #[must_use]
     pub fn cache_read(self, tokens: u64) -> Self {
         self.with(Meter::CacheRead, tokens)
     }
 
-    /// Says how many of the input tokens were written to a cache, however long it keeps them.
+    /// Sets how many of the input tokens were written to a cache, however long it keeps them.
     #[must_use]
     pub fn cache_write(self, tokens: u64) -> Self {
         self.with(Meter::CacheWrite, tokens)
     }
 
-    /// Says how many of the cache writes are kept for an hour.
+    /// Sets how many of the input tokens were written to a cache that keeps them for an hour.
     #[must_use]
     pub fn cache_write_1h(self, tokens: u64) -> Self {
         self.with(Meter::CacheWrite1h, tokens)
     }
 
-    /// Says how many of the output tokens were reasoning.
+    /// Sets how many of the output tokens were reasoning.
     #[must_use]
     pub fn reasoning(self, tokens: u64) -> Self {
         self.with(Meter::Reasoning, tokens)
     }
 
-    /// Says what `meter` counted.
+    /// Sets the count of `meter`.
     ///
     /// ```
     /// use runledger::{Usage, metrics::Meter};
@@ -221,12 +223,12 @@ impl Usage {
         self
     }
 
-    /// What `meter` counted; `None` if that was not reported.
+    /// Returns the count of `meter`; `None` if it was not reported.
     pub fn get(&self, meter: Meter) -> Option<u64> {
         self.counts()[meter as usize]
     }
 
-    /// As [`counts`](Self::counts); a whole that was not reported is its parts together.
+    /// Like [`counts`](Self::counts), but a whole that was not reported is the sum of its parts.
     pub(crate) fn counts_with_wholes(&self) -> [Option<u64>; Meter::COUNT] {
         let reported = self.counts();
         let mut counts = reported;
@@ -240,7 +242,7 @@ impl Usage {
         counts
     }
 
-    /// What every meter counted, in the order of [`Meter::ALL`].
+    /// Returns the count of every meter, in the order of [`Meter::ALL`].
     pub(crate) fn counts(&self) -> [Option<u64>; Meter::COUNT] {
         let Self { input, output, parts } = self;
         [
@@ -272,7 +274,7 @@ impl Usage {
         ]
     }
 
-    /// Checks that no parts are more than their whole.
+    /// Checks that no parts exceed their whole.
     ///
     /// ```
     /// let error = runledger::Usage::new(100, 0).cache_read(200).validate().unwrap_err();
@@ -280,8 +282,8 @@ impl Usage {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) with one entry in [`details`](crate::Error::details) for each
-    /// whole that is exceeded.
+    /// Fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with one entry in
+    /// [`details`](crate::Error::details) for each whole that is exceeded.
     pub fn validate(&self) -> Result<()> {
         let mut faults = Faults::default();
         for Excess { parts, sum, whole, whole_count } in excesses(&self.counts_with_wholes()) {
@@ -292,7 +294,8 @@ impl Usage {
         faults.into_result("accept a usage")
     }
 
-    /// The sum of two usages, at most `u64::MAX` each. A part that one of them did not report is the other's alone.
+    /// Returns the sum of two usages, with each count at most `u64::MAX`. A part that only one of them reported has its
+    /// count.
     #[must_use]
     pub fn saturating_add(&self, other: &Self) -> Self {
         let added = Meter::ALL.into_iter().zip(self.counts()).zip(other.counts());

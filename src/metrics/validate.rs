@@ -1,33 +1,35 @@
-//! What makes a record valid: the required fields are there, and no field contradicts itself or another.
+//! The validity of a record: the required fields are present, and no field contradicts itself or another.
 
 use std::fmt::Display;
 
-use super::faults::{Faults, shortened};
+use super::faults::Faults;
+use super::text::shortened;
 use super::usage::{Excess, excesses};
 use super::{ExecutionMetrics, Meter, Status, Timestamp, Usage, Usd};
 use crate::error::Result;
 
 impl ExecutionMetrics {
-    /// Checks the record and names every fault at once. Checked are:
+    /// Checks the record and reports every fault at once. It checks these rules:
     ///
-    /// - presence: `execution_id` not nil, `skill_name` and `skill_version` not empty or blank, `timestamp_end` there unless
-    ///   `status` is interrupted
-    /// - order: the end not before the start; the `call_sequence` of the `llm_calls` 1, 2, 3, …
-    /// - outcome: `execution_succeeded` and `execution_failed` inverse or both null, and as `status` implies
-    /// - length: `error_reason` at most [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters
-    /// - range: percentages 0–100, scores 0–1, `duration_s` from 0 on, amounts from 0 on, no NaN and no infinity
-    /// - precision: `cost_usd` in whole 10⁻⁸ USD, see [`Usd::round_to_record`]
-    /// - sums: `tokens_used` is input and output together; no parts are above their known whole, see [`Usage`]. What is
-    ///   unknown is not checked.
-    /// - form: hashes 64 lower-case hex digits, trace and span ids as in
-    ///   [W3C Trace Context](https://www.w3.org/TR/trace-context/) (32 and 16, not all zeros)
-    /// - tags that JSON can hold and give back, as for [`to_json`](Self::to_json)
+    /// - Presence: `execution_id` is not nil, `skill_name` and `skill_version` are not blank, and `timestamp_end` is
+    ///   present unless `status` is interrupted.
+    /// - Order: the end is not before the start, and the `call_sequence` of the `llm_calls` is 1, 2, 3, …
+    /// - Outcome: `execution_succeeded` and `execution_failed` are inverse or both null, and match `status`.
+    /// - Length: `error_reason` has at most [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters.
+    /// - Range: percentages are 0–100 and scores 0–1. `duration_s` and amounts are at least 0. No number is NaN or
+    ///   infinite.
+    /// - Precision: `cost_usd` is a multiple of 10⁻⁸ USD, see [`Usd::round_to_record`].
+    /// - Sums: `tokens_used` is the sum of input and output, and no parts exceed their whole, see [`Usage`]. Unknown
+    ///   values are not checked.
+    /// - Form: hashes have 64 lower-case hex digits. Trace and span ids have 32 and 16, not all zeros, as in
+    ///   [W3C Trace Context](https://www.w3.org/TR/trace-context/).
+    /// - Tags: JSON can hold them unchanged, as for [`to_json`](Self::to_json).
     ///
-    /// The times of the steps are not compared with `total_latency_ms`.
+    /// The durations of the steps are not compared with `total_latency_ms`.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with one entry in [`details`](crate::Error::details) for each
-    /// fault: the field, what was expected, what was found.
+    /// Fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid). [`details`](crate::Error::details) has one entry
+    /// for each fault, with the field, what was expected and what was found.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Uuid};
@@ -85,7 +87,7 @@ impl ExecutionMetrics {
             faults.add("execution_succeeded, execution_failed", "one true and one false, or both null", found);
         }
         match self.status.as_ref().map(|status| Status::from(status.as_str())) {
-            // A status of a newer writer: what it implies is not known here.
+            // The meaning of a newer writer's status is unknown.
             None | Some(Status::Other(_)) => {}
             Some(status) if status.succeeded() == succeeded => {}
             Some(status) => faults.add(
@@ -105,7 +107,7 @@ impl ExecutionMetrics {
         let (used, input, output) = (self.tokens_used, self.tokens_input, self.tokens_output);
         match (used, input, output) {
             (Some(used), Some(input), Some(output)) => {
-                // In 128 bits, so that no sum of counts overflows.
+                // 128 bits hold any sum of counts.
                 let sum = u128::from(input) + u128::from(output);
                 if u128::from(used) != sum {
                     faults.add("tokens_used", format_args!("tokens_input + tokens_output = {sum}"), used);
@@ -164,7 +166,7 @@ impl ExecutionMetrics {
         }
     }
 
-    /// Every float of a record, those in `tags` apart, which cannot be NaN or infinite.
+    /// Returns every float of the record except those in `tags`, which cannot be NaN or infinite.
     pub(super) fn floats(&self) -> [Float; 5] {
         let percent = self.progress.as_ref().and_then(|progress| progress.percent);
         [
@@ -203,7 +205,7 @@ impl ExecutionMetrics {
     }
 }
 
-/// A float of a record, which lies between 0 and `max`; `f64::MAX` where any finite number will do.
+/// A float of a record, from 0 to `max`. `max` is `f64::MAX` if any finite number is valid.
 pub(super) struct Float {
     pub(super) field: &'static str,
     pub(super) value: Option<f64>,
@@ -230,7 +232,7 @@ fn is_lower_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Whether it is an id of W3C Trace Context.
+/// Returns true for an id of W3C Trace Context.
 pub(super) fn is_trace_id(id: &str, digits: usize) -> bool {
     is_lower_hex(id, digits) && id.bytes().any(|digit| digit != b'0')
 }

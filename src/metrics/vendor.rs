@@ -1,4 +1,4 @@
-//! What vendors report as usage, read in the one convention of this crate.
+//! Converts the usage that vendors report to the convention of this crate.
 
 use serde_json::Value;
 
@@ -7,11 +7,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 
 impl Usage {
-    /// The usage that [Anthropic's Messages API](https://platform.claude.com/docs/en/api/messages) reports: its `usage`
-    /// as JSON.
+    /// Reads the `usage` that [Anthropic's Messages API](https://platform.claude.com/docs/en/api/messages) reports as
+    /// JSON.
     ///
-    /// `input_tokens` there are neither read from a cache nor written to one, so the input is the sum of all three. Of the
-    /// writes, `cache_creation` tells how many are kept for an hour. Thinking is part of the output.
+    /// `input_tokens` there exclude tokens read from or written to a cache, so the input is the sum of all three.
+    /// `cache_creation` has the number of writes that are cached for an hour. Thinking is part of the output.
+    ///
+    /// Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
     /// ```
     /// use runledger::Usage;
@@ -27,10 +29,10 @@ impl Usage {
     /// ```
     ///
     /// # Errors
-    /// * [`ErrorKind::Malformed`]: it is no JSON object, a count is no whole number, `input_tokens` or `output_tokens` is
-    ///   missing. Unknown keys are passed over; a part that is missing or `null` is not known.
-    /// * [`ErrorKind::Invalid`]: parts exceed their whole ([`validate`](Self::validate)).
-    /// * [`ErrorKind::Overflow`]: the sums do not fit.
+    /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if
+    ///   `input_tokens` or `output_tokens` is missing.
+    /// * [`ErrorKind::Invalid`] if parts exceed their whole ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Overflow`] if a sum leaves the range of `u64`.
     pub fn from_anthropic(json: &str) -> Result<Self> {
         let report = Report::read("read the usage of an answer of Anthropic", json)?;
         let in_an_hour = report.count("cache_creation.ephemeral_1h_input_tokens")?;
@@ -48,14 +50,20 @@ impl Usage {
             .valid()
     }
 
-    /// The usage that OpenAI reports, as JSON: of [Chat Completions](https://platform.openai.com/docs/api-reference/chat/object)
-    /// and embeddings (`prompt_tokens`), of [Responses](https://platform.openai.com/docs/api-reference/responses/object),
-    /// images and realtime sessions (`input_tokens`), and of
-    /// [transcriptions](https://platform.openai.com/docs/api-reference/audio/json-object) that are billed by the second.
+    /// Reads the usage that OpenAI reports as JSON, in one of these forms:
     ///
-    /// Cached tokens, audio and images are parts of the input there, reasoning and audio parts of the output, as here.
-    /// Searches are not in it: they are items of the answer. Other vendors answer in this shape too; where the total tells
-    /// that reasoning is not part of the output, as at xAI, it is added.
+    /// * `prompt_tokens` of [Chat Completions](https://platform.openai.com/docs/api-reference/chat/object) and
+    ///   embeddings;
+    /// * `input_tokens` of [Responses](https://platform.openai.com/docs/api-reference/responses/object), images and
+    ///   realtime sessions;
+    /// * `seconds` of [transcriptions](https://platform.openai.com/docs/api-reference/audio/json-object) that are
+    ///   billed by the second.
+    ///
+    /// As in this crate, cached tokens, audio and images are parts of the input, and reasoning and audio are parts of
+    /// the output. Searches are not included, since they are items of the response.
+    ///
+    /// Other vendors use these forms too. If the total shows that reasoning is not part of the output, as at xAI, it is
+    /// added. Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
     /// ```
     /// use runledger::{Usage, metrics::Meter};
@@ -71,8 +79,10 @@ impl Usage {
     /// ```
     ///
     /// # Errors
-    /// As [`from_anthropic`](Self::from_anthropic), but what is needed is `prompt_tokens` (an embedding has no
-    /// `completion_tokens`), or `input_tokens` and `output_tokens`, or `seconds`.
+    /// * [`ErrorKind::Malformed`] if the text is not a JSON object, or if a count is not a whole number. Also if it has
+    ///   neither `prompt_tokens`, nor both `input_tokens` and `output_tokens`, nor `seconds`.
+    /// * [`ErrorKind::Invalid`] if parts exceed their whole ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Overflow`] if a sum leaves the range of `u64`.
     pub fn from_openai(json: &str) -> Result<Self> {
         let report = Report::read("read the usage of an answer of OpenAI", json)?;
         if report.get("type")?.and_then(Value::as_str) == Some("duration") {
@@ -82,13 +92,13 @@ impl Usage {
             Some(input) => (input, report.count("completion_tokens")?.unwrap_or(0)),
             None => (report.one_of(&["prompt_tokens", "input_tokens"])?, report.whole("output_tokens")?),
         };
-        // The last spelling is that of transcriptions and realtime sessions.
+        // Transcriptions and realtime sessions use the last spelling.
         let of_input =
             |part| report.part(["prompt_tokens_details", "input_tokens_details", "input_token_details"], part);
         let of_output =
             |part| report.part(["completion_tokens_details", "output_tokens_details", "output_token_details"], part);
         let reasoning = of_output("reasoning_tokens")?;
-        // xAI answers in this shape, but with reasoning outside of what it calls completion: its total tells.
+        // xAI uses this form, but its completion tokens exclude reasoning, as its total shows.
         let with_reasoning = report.sum([Some(output), reasoning])?.unwrap_or(output);
         let total = report.count("total_tokens")?;
         let is_outside = total.is_some() && total == report.sum([Some(input), Some(with_reasoning)])?;
@@ -106,12 +116,14 @@ impl Usage {
             .valid()
     }
 
-    /// The usage that [Gemini](https://ai.google.dev/api/generate-content#UsageMetadata) reports, there or on Vertex AI:
-    /// its `usageMetadata` as JSON.
+    /// Reads the `usageMetadata` that [Gemini](https://ai.google.dev/api/generate-content#UsageMetadata) reports as
+    /// JSON, also on Vertex AI.
     ///
-    /// What was read from a cache is part of `promptTokenCount`. Thoughts are not part of `candidatesTokenCount`, nor are
-    /// the prompts of tools part of `promptTokenCount`: the output and the input are the sums. Counts by modality tell
-    /// audio, images and video apart. A count of 0 is not written there, so an answer without candidates has none.
+    /// `promptTokenCount` includes tokens read from a cache, but not the prompts of tools. `candidatesTokenCount`
+    /// excludes thoughts. So the input and the output are sums. Counts by modality give audio, images and video. A
+    /// count of 0 is not written there, so a missing count of candidates is 0.
+    ///
+    /// Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
     /// ```
     /// use runledger::{Usage, metrics::Meter};
@@ -127,11 +139,14 @@ impl Usage {
     /// ```
     ///
     /// # Errors
-    /// As [`from_anthropic`](Self::from_anthropic), but what is needed is `promptTokenCount`.
+    /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if
+    ///   `promptTokenCount` is missing.
+    /// * [`ErrorKind::Invalid`] if parts exceed their whole ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Overflow`] if a sum leaves the range of `u64`.
     pub fn from_gemini(json: &str) -> Result<Self> {
         let report = Report::read("read the usage of an answer of Gemini", json)?;
         let thoughts = report.count("thoughtsTokenCount")?;
-        // The Live API calls them responses.
+        // The Live API calls the candidates responses.
         let candidates = report.count("candidatesTokenCount")?.or(report.count("responseTokenCount")?);
         let prompt = report.whole("promptTokenCount")?;
         let input = report.sum([Some(prompt), report.count("toolUsePromptTokenCount")?])?.unwrap_or(prompt);
@@ -167,7 +182,7 @@ impl Usage {
     }
 }
 
-/// What a vendor reported.
+/// The usage that a vendor reported.
 struct Report {
     operation: &'static str,
     value: Value,
@@ -184,7 +199,7 @@ impl Report {
         }
     }
 
-    /// What stands at `path`, keys with dots between them; `None` for nothing and for `null`.
+    /// Returns the value at `path`, which is keys with dots between them; `None` if it is missing or `null`.
     fn get(&self, path: &str) -> Result<Option<&Value>> {
         let mut value = &self.value;
         for key in path.split('.') {
@@ -202,12 +217,12 @@ impl Report {
         self.get(path)?.map(count).transpose()
     }
 
-    /// A count that every report has.
+    /// Returns a count that every report has.
     fn whole(&self, path: &str) -> Result<u64> {
         self.one_of(&[path])
     }
 
-    /// The one of `paths` that the report has.
+    /// Returns the count at the first of `paths` that the report has.
     fn one_of(&self, paths: &[&str]) -> Result<u64> {
         for path in paths {
             if let Some(count) = self.count(path)? {
@@ -217,7 +232,7 @@ impl Report {
         Err(self.malformed(&paths.join(" or "), "a whole number", &Value::Null))
     }
 
-    /// The count of `part` in whichever of the objects is there.
+    /// Returns the count of `part` in the first of the objects that the report has.
     fn part<const N: usize>(&self, objects: [&str; N], part: &str) -> Result<Option<u64>> {
         for object in objects {
             if let Some(count) = self.count(&format!("{object}.{part}"))? {
@@ -227,13 +242,13 @@ impl Report {
         Ok(None)
     }
 
-    /// The sum of a list's counts of one modality; `None` if it has none.
+    /// Returns the sum of a list's counts of one modality; `None` if it has none.
     fn modality(&self, path: &str, modality: &str) -> Result<Option<u64>> {
         let Some(list) = self.get(path)? else { return Ok(None) };
         let entries = list.as_array().ok_or_else(|| self.malformed(path, "a list", list))?;
         let mut sum = None;
         for entry in entries.iter().filter(|entry| entry["modality"] == modality) {
-            // Not written: 0.
+            // A count of 0 is not written.
             let count = match &entry["tokenCount"] {
                 Value::Null => Some(0),
                 count => count.as_u64(),
@@ -244,16 +259,16 @@ impl Report {
         Ok(sum)
     }
 
-    /// A time in seconds, as milliseconds.
+    /// Returns a time in seconds as milliseconds.
     fn seconds(&self, path: &str) -> Result<u64> {
         let value = self.get(path)?.unwrap_or(&Value::Null);
-        // Up to here a float holds each millisecond.
+        // A float holds every millisecond up to this limit.
         let seconds = value.as_f64().filter(|seconds| (0.0..1e12).contains(seconds));
         let seconds = seconds.ok_or_else(|| self.malformed(path, "a time in seconds", value))?;
         Ok((seconds * 1_000.0).round() as u64)
     }
 
-    /// What is known of `counts` together; `None` if nothing is.
+    /// Returns the sum of the known `counts`; `None` if none is known.
     fn sum<const N: usize>(&self, counts: [Option<u64>; N]) -> Result<Option<u64>> {
         let known = counts.into_iter().flatten();
         known.map(Some).reduce(|sum, count| sum?.checked_add(count?)).map_or(Ok(None), |sum| match sum {
@@ -265,7 +280,7 @@ impl Report {
     fn malformed(&self, path: &str, expected: &str, found: &Value) -> Error {
         let found = match found {
             Value::Null => "nothing".to_owned(),
-            // The beginning of what may be long.
+            // A long value is cut.
             found => format!("{:.70}", found.to_string()),
         };
         Error::new(ErrorKind::Malformed, self.operation).detail(format!("{path}: expected {expected}, found {found}"))

@@ -64,9 +64,7 @@ fn why_nothing_of_a_run_is_there_is_said() {
 
     let place = Place::empty();
     let ledger = Options::new().open(place.ledger()).unwrap();
-    let mut run = RunIds::default();
-    (run.run_id, run.parent_run_id) = (Some("run-9".to_owned()), Some("run-8".to_owned()));
-    let execution = ledger.begin(Skill::new("draw", "1.0.0").run(run));
+    let execution = ledger.begin(Skill::new("draw", "1.0.0").run(RunIds::new("run-9").parent_run("run-8")));
     assert_eq!(place.run(["export", "csv", "--run", "run-9"]), told("logs/RUN_LOG_v001.csv\n", "runledger: rows: 0\n"));
     let of_parent = ["export", "csv", "--out", "-", "--run", "run-8", "--child-runs"];
     assert_eq!(place.run(of_parent), told(HEADER, "runledger: rows: 0\n"));

@@ -103,9 +103,7 @@ fn a_policy_file_says_what_is_asked() {
 fn what_is_in_flight_fails_the_run() {
     let place = Place::with(&run());
     let ledger = Ledger::open(place.ledger()).unwrap();
-    let mut ids = RunIds::default();
-    ids.run_id = Some("run-7".to_owned());
-    let begun = ledger.begin(Skill::new("upload", "1.0.0").run(ids));
+    let begun = ledger.begin(Skill::new("upload", "1.0.0").run(RunIds::new("run-7")));
     let why = "missing log entry: \"upload\": begun and never ended: it is in flight";
     assert_eq!(
         gate(&place, "").answer(1),

@@ -67,9 +67,7 @@ fn a_run_that_goes_on_is_in_progress() {
     let place = Place::empty();
     let ledger =
         Options::new().lock_deadline(Duration::from_millis(20)).on_warning(|_| {}).open(place.ledger()).unwrap();
-    let mut ids = RunIds::default();
-    (ids.run_id, ids.mode) = (Some("r-1".to_owned()), Some("nightly".to_owned()));
-    let run = ledger.begin(Skill::new("pipeline", "1.0.0").run(ids));
+    let run = ledger.begin(Skill::new("pipeline", "1.0.0").run(RunIds::new("r-1").mode("nightly")));
     let child = |skill: &str| {
         // Steps are in the order of their milliseconds.
         std::thread::sleep(Duration::from_millis(2));
@@ -104,9 +102,7 @@ fn a_run_that_goes_on_is_in_progress() {
 fn a_run_whose_process_died_has_failed() {
     let place = Place::empty();
     let ledger = Ledger::open(place.ledger()).unwrap();
-    let mut ids = RunIds::default();
-    ids.run_id = Some("r-1".to_owned());
-    std::mem::forget(ledger.begin(Skill::new("pipeline", "1.0.0").run(ids)));
+    std::mem::forget(ledger.begin(Skill::new("pipeline", "1.0.0").run(RunIds::new("r-1"))));
     // A copy of the file is not locked, like the file of a dead process.
     let marks = place.files().into_iter().find(|path| path.extension().is_some_and(|it| it == "slots")).unwrap();
     std::fs::copy(&marks, marks.with_file_name("00000000-0000-7000-8000-000000000000.slots")).unwrap();

@@ -51,8 +51,7 @@ impl Place {
         let logs = directory.path().join("logs");
         fs::create_dir(&logs).unwrap();
         chown(&logs, Some(USER), Some(USER)).unwrap();
-        let mut run = RunIds::default();
-        run.run_id = Some("r".to_owned());
+        let run = RunIds::new("r");
         let ledger = Options::new().rotate_bytes(Some(1)).run(run).open(logs.join("execution_metrics.jsonl")).unwrap();
         let skill = || Skill::new("publish", "1.0.0");
         let record = || {

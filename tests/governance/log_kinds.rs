@@ -25,9 +25,7 @@ impl Place {
     }
 
     fn run(&self) -> Execution {
-        let mut ids = RunIds::default();
-        (ids.run_id, ids.parent_run_id) = (Some("run-7".to_owned()), Some("run-6".to_owned()));
-        self.ledger.begin(skill("pipeline").run(ids))
+        self.ledger.begin(skill("pipeline").run(RunIds::new("run-7").parent_run("run-6")))
     }
 
     fn records(&self) -> Vec<ExecutionMetrics> {

@@ -284,7 +284,7 @@ fn what_was_used_and_has_no_price_is_an_error() {
         ),
         ("embed", tokens, "the table has no output price for 100 output_tokens"),
         ("paint", tokens.with(Meter::OutputImage, 60), "the table has no output price for 40 output_tokens"),
-        ("hear", tokens, "it is billed by audio_ms, which the usage does not tell"),
+        ("hear", tokens, "it is billed by audio_ms, which the usage does not report"),
         // Counted in a way that the row does not bill, and in no other.
         ("text", Usage::new(0, 0).with(Meter::AudioMs, 60_000), "the table has no audio_hour price for 60000 audio_ms"),
         ("embed", Usage::new(0, 0).with(Meter::Pages, 3), "the table has no thousand_pages price for 3 pages"),

@@ -166,10 +166,10 @@ fn what_is_left_out_of_the_cut_and_why() {
         imported.left_out,
         [
             ": it has no name",
-            "m: off_peak_pricing: hours or days that are not told in UTC",
+            "m: off_peak_pricing: hours or days that are not in UTC",
             "m: input_cost_per_token, output_cost_per_token: no price of at least 0",
             "m: tiered_pricing: nothing that is counted here, or a change of other prices",
-            "m: input_cost_per_request: two prices for the same, the dearer one is taken",
+            "m: input_cost_per_request: two prices for the same, the dearer one is used",
             "n: it names no provider",
         ]
     );

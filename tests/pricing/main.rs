@@ -9,6 +9,8 @@ mod budget;
 mod budget_races;
 mod cost;
 mod cost_report;
+#[cfg(feature = "cli")]
 mod litellm;
+#[cfg(feature = "cli")]
 mod prices;
 mod quota;

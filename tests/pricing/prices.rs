@@ -362,8 +362,8 @@ fn what_the_importer_cannot_take_it_names() {
     assert_eq!(
         imported.left_out,
         [
-            "p/m: its price \"input_furlongs\" is not known here",
-            "p/m: a rule of its names is not known here; it goes by the others"
+            "p/m: its price \"input_furlongs\" is unknown",
+            "p/m: a rule of its names is unknown, and the others are used"
         ]
     );
     let table = PriceTable::from_json(&imported.json).unwrap();

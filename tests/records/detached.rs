@@ -88,8 +88,7 @@ fn progress(
 #[test]
 fn the_record_has_what_was_told_at_the_start_on_the_way_and_at_the_end() {
     let place = Place::new();
-    let mut run = RunIds::default();
-    (run.agent_name, run.session_id) = (Some("agent-research".to_owned()), Some("s-1".to_owned()));
+    let mut run = RunIds::default().agent("agent-research").session("s-1");
     let fill = |record: &mut ExecutionMetrics| _ = record.tags.insert("a".to_owned(), 1.into());
     let started = place.after(0).begin_detached(skill().run(run.clone()), fill).unwrap();
     let id = started.execution_id;

@@ -145,9 +145,7 @@ fn time_between_steps_is_not_latency() {
 #[test]
 fn a_child_carries_its_parent_and_its_run() {
     let place = Place::new();
-    let mut ids = RunIds::default();
-    ids.run_id = Some("run-7".to_owned());
-    let mut parent = place.ledger.begin(Skill::new("orchestrator", "1.0.0").run(ids));
+    let mut parent = place.ledger.begin(Skill::new("orchestrator", "1.0.0").run(RunIds::new("run-7")));
     parent.enter("plan");
     let mut child = parent.child(skill());
     child.enter("executor");

@@ -16,6 +16,7 @@ mod append_all;
 mod clock;
 mod detached;
 mod doctor;
+#[cfg(feature = "cli")]
 mod duplicate_keys;
 mod extremes;
 mod guard;

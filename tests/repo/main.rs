@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
 mod architecture;
+#[cfg(feature = "cli")]
 mod disagreements;
 mod examples;
 mod format;

@@ -1,9 +1,9 @@
-//! The table of [genai-prices](https://github.com/pydantic/genai-prices), MIT licence.
+//! Imports the table of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence).
 //!
-//! Prices are for a million tokens, a thousand searches, requests, pages or messages, an hour of audio. Of a list of
-//! prices the last one that holds counts, of a list of variants the first one that does: they stand with the newest
-//! first, each with the keys that it changes. A tier holds for a whole input *above* its start. A model whose prices are
-//! `{}` has none there and is left out: that it is free is not said.
+//! Its prices are for a million tokens, a thousand searches, requests, pages or messages, or an hour of audio. In a
+//! list of prices the last one that applies is used. In a list of variants it is the first one, since the newest comes
+//! first; each variant has the keys that it changes. A tier applies to a whole input *above* its start. A model whose
+//! prices are `{}` has no price and is left out, since the table does not say that it is free.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{Draft, Imported, Names, Stamp, regex};
+use super::draft::{Draft, Imported, Names, Stamp};
+use super::regex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::metrics::Meter;
@@ -37,7 +38,7 @@ struct Model<'a> {
     price_variants: Vec<Variant<'a>>,
 }
 
-/// Which names are meant.
+/// A rule for names.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Clause {
@@ -92,10 +93,10 @@ struct Tier<'a> {
     price: &'a RawValue,
 }
 
-/// Turns a table of genai-prices, such as its `data.json`, into one of this crate.
+/// Converts the table of genai-prices, such as its `data.json`, to one of this crate.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] when `text` is no such table, or restricts a price in a way that is not known here.
+/// Fails with [`ErrorKind::Malformed`] if `text` is not such a table, or restricts a price in an unknown way.
 pub fn genai_prices(text: &str, stamp: &Stamp) -> Result<Imported> {
     let providers: Vec<Provider> = json::from_str(text).map_err(|source| {
         Error::new(ErrorKind::Malformed, "read a price table of genai-prices").at_source(text, source)
@@ -120,7 +121,7 @@ fn provider_value(provider: &Provider, draft: &mut Draft) -> Value {
         let Some(clause) = clause else { continue };
         let mut names = Names::default();
         if !read(clause, &mut names) {
-            draft.leave_out(&provider.id, "*", format_args!("the rule of its {key} is not known here"));
+            draft.leave_out(&provider.id, "*", format_args!("the rule of its {key} is unknown"));
         }
         names.like.append(&mut names.aliases);
         value.extend(names.rule().map(|rule| (key.to_owned(), rule)));
@@ -131,7 +132,7 @@ fn provider_value(provider: &Provider, draft: &mut Draft) -> Value {
     Value::Object(value)
 }
 
-/// Adds what `clause` means; `false` if some of it is not known here.
+/// Adds the names that `clause` means. Returns false if a part of it is unknown.
 fn read(clause: &Clause, names: &mut Names) -> bool {
     let mut like = |pattern: String| names.like.push(pattern);
     match clause {
@@ -148,11 +149,11 @@ fn read(clause: &Clause, names: &mut Names) -> bool {
             }
             None => return false,
         },
-        // What is known is taken even if something else is not.
+        // The known alternatives are used even if another is unknown.
         Clause::Or(clauses) => return clauses.iter().filter(|clause| !read(clause, names)).count() == 0,
         Clause::And(clauses) => match &clauses[..] {
             [one, Clause::Regex(text)] => match regex::patterns(text) {
-                // Only a look ahead: any name but those.
+                // The expression is only a negative look-ahead, which excludes names.
                 Some(patterns) if patterns.like == ["*"] => {
                     names.unlike.extend(patterns.unlike);
                     return read(one, names);
@@ -180,7 +181,7 @@ fn row(provider: &str, model: &Model, draft: &mut Draft) -> Result<Option<Value>
     }
     let mut names = Names::default();
     if !read(&model.r#match, &mut names) {
-        draft.leave_out(provider, &model.id, "a rule of its names is not known here; it goes by the others");
+        draft.leave_out(provider, &model.id, "a rule of its names is unknown, and the others are used");
     }
     names.aliases.retain(|alias| !alias.eq_ignore_ascii_case(&model.id));
     names.aliases.sort_by_key(|alias| alias.to_lowercase());
@@ -200,16 +201,17 @@ fn row(provider: &str, model: &Model, draft: &mut Draft) -> Result<Option<Value>
     Ok(Some(Value::Object(row)))
 }
 
-/// Prices are an object, or a list of objects with conditions.
+/// Reads prices, which are an object or a list of objects with conditions.
 fn conditionals(prices: &RawValue) -> Result<Vec<Conditional<'_>>> {
-    let read = match prices.get().starts_with('[') {
-        true => serde_json::from_str(prices.get()),
-        false => serde_json::from_str(prices.get()).map(|prices| vec![Conditional { constraint: None, prices }]),
+    let read = if prices.get().starts_with('[') {
+        serde_json::from_str(prices.get())
+    } else {
+        serde_json::from_str(prices.get()).map(|prices| vec![Conditional { constraint: None, prices }])
     };
     read.map_err(|source| malformed(format!("read the prices {}", prices.get())).source(source))
 }
 
-/// In the order of a table, where the last one that holds counts: the other way round.
+/// Returns the variants in reverse order, since in this crate's tables the last one that applies is used.
 fn variants(provider: &str, model: &Model, draft: &mut Draft) -> Result<Vec<Value>> {
     let mut variants: Vec<(&BTreeMap<String, String>, Vec<Value>)> = Vec::new();
     for variant in model.price_variants.iter().rev() {
@@ -247,10 +249,10 @@ fn period(
             Some(meter) => {
                 period.insert(meter.price_key().to_owned(), price(meter, value, draft)?);
             }
-            // What is heard costs the same as what is heard or spoken; a model that is priced by either is by both.
+            // A second price of audio, for what the model hears, is redundant if it equals the first.
             None if key == "input_audio_hours"
                 && prices.get("audio_hours").map(|hours| hours.get()) == Some(value.get()) => {}
-            None => draft.leave_out(provider, model, format_args!("its price {key:?} is not known here")),
+            None => draft.leave_out(provider, model, format_args!("its price {key:?} is unknown")),
         }
     }
     Ok(period)
@@ -299,7 +301,7 @@ fn meter(key: &str) -> Option<Meter> {
     })
 }
 
-/// A time such as 00:30:00+00:00, as 00:30.
+/// Returns a time such as 00:30:00+00:00 as 00:30.
 fn minute(time: &str) -> Result<&str> {
     let minute = time.strip_suffix(":00+00:00").or_else(|| time.strip_suffix(":00Z"));
     minute.ok_or_else(|| malformed(format!("read the time {time:?}")).detail("expected a whole minute in UTC"))

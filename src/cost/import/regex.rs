@@ -1,15 +1,16 @@
-//! Regular expressions over names of models, as patterns. Only the few forms that price tables use: literal text, groups
-//! of alternatives, classes of characters, digits, repetition by number, optional parts, anchors, and a negative look
-//! ahead at the beginning.
+//! Converts regular expressions over names of models to patterns.
+//!
+//! It knows only the forms that price tables use: literal text, groups of alternatives, character classes, digits,
+//! counted repetition, optional parts, anchors, and a negative look-ahead at the beginning.
 
-/// What a regular expression means, in patterns: names that are like one of `like` and unlike all of `unlike`.
+/// The patterns of a regular expression. It matches the names that match one of `like` and none of `unlike`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Patterns {
     pub(super) like: Vec<String>,
     pub(super) unlike: Vec<String>,
 }
 
-/// The patterns that stand for `regex`; `None` if it has a form that is not known here.
+/// Returns the patterns that match the same names as `regex`; `None` if it has an unknown form.
 pub(super) fn patterns(regex: &str) -> Option<Patterns> {
     let (anchored, mut rest) = match regex.strip_prefix('^') {
         Some(rest) => (true, rest),
@@ -26,10 +27,10 @@ pub(super) fn patterns(regex: &str) -> Option<Patterns> {
     parser.rest.is_empty().then(|| Patterns { like: open_ended(like, anchored), unlike: open_ended(unlike, true) })
 }
 
-/// The end of the text, among patterns.
+/// Marks the end of the text in a pattern that is being built.
 const END: char = '$';
 
-/// What a regular expression does not anchor may go on.
+/// Adds a `*` at each end that the regular expression does not anchor.
 fn open_ended(patterns: Vec<String>, anchored: bool) -> Vec<String> {
     let start = if anchored { "" } else { "*" };
     let mut open: Vec<_> = patterns
@@ -50,7 +51,7 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    /// What stands up to the end or the next `)`, as every text that it may be.
+    /// Reads up to the end or the next `)`, and returns every text that matches.
     fn alternatives(&mut self) -> Option<Vec<String>> {
         let mut all = self.sequence()?;
         while let Some(rest) = self.rest.strip_prefix('|') {
@@ -67,7 +68,7 @@ impl Parser<'_> {
             let choices = self.repeated(once)?;
             texts = texts.iter().flat_map(|text| choices.iter().map(move |choice| format!("{text}{choice}"))).collect();
         }
-        // What follows an end cannot be.
+        // Nothing can follow an end.
         texts.iter().all(|text| !text.trim_end_matches(END).contains(END)).then_some(texts)
     }
 
@@ -85,10 +86,10 @@ impl Parser<'_> {
                 let (class, rest) = chars.as_str().split_once(']')?;
                 self.rest = rest;
                 return match class {
-                    // Any text without slashes, before a slash: the name's first slash, wherever that is.
+                    // Repeated before a slash it is any text up to the first slash, wherever that is.
                     "^/" => Some(vec!["?".to_owned()]),
                     class if class.starts_with('^') || class.contains('-') && class.len() > 2 => None,
-                    // In lower case, as all names are compared.
+                    // Names are compared in lower case.
                     class => {
                         let mut letters: Vec<_> = class.to_lowercase().chars().map(String::from).collect();
                         letters.sort();
@@ -111,7 +112,7 @@ impl Parser<'_> {
         Some(vec![one])
     }
 
-    /// What follows an atom and says how often it stands there.
+    /// Reads the repetition that follows an atom.
     fn repeated(&mut self, once: Vec<String>) -> Option<Vec<String>> {
         let any = |once: &[String]| once.len() == 1 && once[0] == "?";
         if let Some(rest) = self.rest.strip_prefix('?') {
@@ -134,7 +135,7 @@ impl Parser<'_> {
     }
 }
 
-/// A character that stands for itself in a pattern too.
+/// Returns a character that means itself in a pattern too.
 fn literal(c: char) -> Option<String> {
     (!matches!(c, '*' | '#' | '?' | '$')).then(|| c.to_string())
 }

@@ -1,4 +1,4 @@
-//! What was estimated before the executions, and what they cost.
+//! Estimates made before executions, compared with what the executions cost.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -8,15 +8,15 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use super::parts::Parts;
-use super::{overflow, sum};
+use super::sum::{overflow, sum};
 use crate::error::Result;
 use crate::metrics::{ExecutionMetrics, Usd};
 
-/// How the cost of executions compares with what was estimated before, per model, per skill and over all: exact, in one
-/// pass, whatever the order of the records.
+/// How the cost of executions compares with their estimates, by model, by skill and in total. The sums are exact, take
+/// one pass, and do not depend on the order of the records.
 ///
-/// An estimate is for a whole execution, so one that used several models counts under no model's name. Executions with
-/// neither an estimate nor a cost are in nothing.
+/// An estimate is for a whole execution, so one that used several models is counted under the model `None`. Executions
+/// with neither an estimate nor a cost are ignored.
 ///
 /// ```
 /// use runledger::cost::Discrepancies;
@@ -38,9 +38,10 @@ use crate::metrics::{ExecutionMetrics, Usd};
 /// # Ok::<(), runledger::Error>(())
 /// ```
 ///
-/// In JSON: an object with `models` and `skills`, each with `model` or `skill`, and `totals`; in each the fields of
-/// [`Discrepancy`] as `compared`, `estimatedCost`, `actualCost`, `difference`, `relativeDifference`, `largestExcess`
-/// with `executionId` and `amount`, `estimateOnly`, `actualOnly`. Amounts are numbers with all their digits.
+/// As JSON it is an object with the lists `models` and `skills` and with `totals`. Each entry has its `model` or
+/// `skill`. Each entry and the totals have the fields of [`Discrepancy`] as `compared`, `estimatedCost`, `actualCost`,
+/// `difference`, `relativeDifference`, `largestExcess` with `executionId` and `amount`, `estimateOnly` and
+/// `actualOnly`. Amounts are numbers with all their digits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Discrepancies {
     models: BTreeMap<Option<String>, Discrepancy>,
@@ -52,8 +53,8 @@ impl Discrepancies {
     /// Adds one execution.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) when a sum leaves the range of [`Usd`]; the sums then hold a
-    /// part of the execution and are of no use.
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum leaves the range of [`Usd`]. The sums
+    /// then hold only a part of the execution and must be discarded.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         if record.cost.estimated_usd.is_none() && record.cost_usd.is_none() {
             return Ok(());
@@ -68,27 +69,29 @@ impl Discrepancies {
         self.skills.entry(record.skill_name.clone()).or_default().add(record)
     }
 
-    /// Takes in what was found elsewhere: the result is that of one value which all executions were added to.
+    /// Adds the sums of another value. The result equals that of one value to which all executions were added.
     ///
     /// # Errors
-    /// As [`add`](Self::add).
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum leaves the range of [`Usd`]. The sums
+    /// then hold only a part of the other ones and must be discarded.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         self.totals.merge(other.totals)?;
         other.models.into_iter().try_for_each(|(name, sums)| self.models.entry(name).or_default().merge(sums))?;
         other.skills.into_iter().try_for_each(|(name, sums)| self.skills.entry(name).or_default().merge(sums))
     }
 
-    /// CostBy model, in the order of their names; `None`: unknown, or several in one execution.
+    /// Returns the sums by model, in the order of the names. The name is `None` if it is unknown or if an execution
+    /// used several models.
     pub fn models(&self) -> impl Iterator<Item = (Option<&str>, &Discrepancy)> {
         self.models.iter().map(|(name, sums)| (name.as_deref(), sums))
     }
 
-    /// CostBy skill, in the order of their names.
+    /// Returns the sums by skill, in the order of the names.
     pub fn skills(&self) -> impl Iterator<Item = (&str, &Discrepancy)> {
         self.skills.iter().map(|(name, sums)| (name.as_str(), sums))
     }
 
-    /// All together.
+    /// Returns the sums of all executions.
     pub fn totals(&self) -> &Discrepancy {
         &self.totals
     }
@@ -98,18 +101,18 @@ impl Discrepancies {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Discrepancy {
-    /// How many executions have both an estimate and a cost; the sums are of these alone.
+    /// The number of executions with both an estimate and a cost. The sums include only these.
     pub compared: u64,
-    /// The exact sum of their estimates, in US dollars; `None`: there are none.
+    /// The exact sum of their estimates, in US dollars; `None` if there are none.
     pub estimated: Option<Usd>,
-    /// The exact sum of their costs, in US dollars; `None`: there are none.
+    /// The exact sum of their costs, in US dollars; `None` if there are none.
     pub actual: Option<Usd>,
-    /// CostBy how much the execution that most exceeded its estimate did so; of several, the one of the least id. `None`:
-    /// none cost more than its estimate.
+    /// The execution that exceeded its estimate most, and by how much. Of several, it is the one with the least id.
+    /// `None` if none cost more than its estimate.
     pub largest_excess: Option<Excess>,
-    /// How many have an estimate and no cost.
+    /// The number of executions with an estimate and without a cost.
     pub estimate_only: u64,
-    /// How many have a cost and no estimate.
+    /// The number of executions with a cost and without an estimate.
     pub actual_only: u64,
 }
 
@@ -120,7 +123,7 @@ pub struct Discrepancy {
 pub struct Excess {
     /// The execution.
     pub execution_id: Uuid,
-    /// CostBy how much, in US dollars, above 0.
+    /// The excess in US dollars, above 0.
     pub amount: Usd,
 }
 
@@ -157,14 +160,14 @@ impl Discrepancy {
         Ok(())
     }
 
-    /// The costs less the estimates, in US dollars: positive when the executions cost more than was estimated. `None`
-    /// when nothing was compared, or it leaves the range of [`Usd`].
+    /// Returns the costs minus the estimates, in US dollars. It is positive if the executions cost more than estimated.
+    /// `None` if nothing was compared, or if it leaves the range of [`Usd`].
     pub fn difference(&self) -> Option<Usd> {
         self.actual?.checked_sub(self.estimated?)
     }
 
-    /// The difference as a share of the estimates: 0.1 when the executions cost a tenth more. `None` when there is no
-    /// difference, or the estimates add up to 0.
+    /// Returns the difference as a share of the estimates, such as 0.1 if the executions cost a tenth more. `None` if
+    /// the difference is `None`, or if the estimates add up to 0.
     pub fn relative(&self) -> Option<f64> {
         let estimated = self.estimated.filter(|&estimated| estimated != Usd::ZERO)?;
         Some(self.difference()?.pico() as f64 / estimated.pico() as f64)

@@ -1,4 +1,4 @@
-//! Reports in JSON, with the field names of ccusage where it has them.
+//! Reports as JSON, with the field names of ccusage.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::{CostBy, Count, Group, Report, Sum};
 
 impl CostBy {
-    /// The key of the array of groups, and the key of a group's name in it.
+    /// Returns the key of the array of groups, and the key of a group's name.
     fn keys(self) -> (&'static str, &'static str) {
         match self {
             Self::Day => ("daily", "date"),
@@ -25,19 +25,19 @@ impl CostBy {
 
 impl<Z> Serialize for Report<Z> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (groups_key, name_key) = self.by.keys();
-        let rows: Vec<_> = self.groups.iter().map(|(name, group)| Row { name_key, name, group }).collect();
+        let (groups_key, name_key) = self.by().keys();
+        let rows: Vec<_> = self.groups().map(|(name, group)| Row { name_key, name, group }).collect();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry(groups_key, &rows)?;
         map.serialize_entry("totals", &Totals(self))?;
-        map.serialize_entry("withoutModel", &self.without_model)?;
+        map.serialize_entry("withoutModel", &self.without_model())?;
         map.end()
     }
 }
 
 struct Row<'r> {
     name_key: &'static str,
-    name: &'r Option<String>,
+    name: Option<&'r str>,
     group: &'r Group,
 }
 
@@ -46,7 +46,7 @@ impl Serialize for Row<'_> {
         let models = &self.group.models;
         let breakdowns: Vec<_> = models.iter().map(|(name, sum)| Breakdown { name, sum }).collect();
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry(self.name_key, self.name)?;
+        map.serialize_entry(self.name_key, &self.name)?;
         fields(&mut map, "totalCost", &self.group.sum)?;
         map.serialize_entry("modelsUsed", &models.keys().flatten().collect::<Vec<_>>())?;
         map.serialize_entry("modelBreakdowns", &breakdowns)?;
@@ -58,11 +58,11 @@ struct Totals<'r, Z>(&'r Report<Z>);
 
 impl<Z> Serialize for Totals<'_, Z> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let models = self.0.groups.values().flat_map(|group| &group.models);
+        let models = self.0.groups().flat_map(|(_, group)| &group.models);
         let unpriced = models.filter(|(_, sum)| sum.unpriced > 0).filter_map(|(name, _)| name.as_ref());
         let unpriced: BTreeSet<_> = unpriced.collect();
         let mut map = serializer.serialize_map(None)?;
-        fields(&mut map, "totalCost", &self.0.totals)?;
+        fields(&mut map, "totalCost", self.0.totals())?;
         if !unpriced.is_empty() {
             map.serialize_entry("unpricedModels", &unpriced)?;
         }
@@ -87,7 +87,7 @@ impl Serialize for Breakdown<'_> {
     }
 }
 
-/// The fields of a sum; ccusage calls its cost by two names.
+/// Writes the fields of a sum. The cost has two different keys in ccusage.
 fn fields<M: SerializeMap>(map: &mut M, cost_key: &'static str, sum: &Sum) -> Result<(), M::Error> {
     for (key, count) in counts(sum) {
         map.serialize_entry(key, &count.known)?;

@@ -1,13 +1,13 @@
-//! What one execution took of each model that it used.
+//! The usage and cost of one execution by model.
 
 use crate::metrics::{ExecutionMetrics, Kind, LlmCall, UsageParts, Usd};
 
-/// What one execution took of one model. `None` is unknown: if it is of one call, it is of all of them together.
+/// The usage and cost of one execution for one model. `None` is unknown. A sum is unknown if that of one call is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part<'r> {
-    /// `None`: which models they were is known at most for all of them together.
+    /// `None` if the model is unknown, or if this is the sum of several models.
     pub(super) model: Option<&'r str>,
-    /// All input tokens, the cached ones too.
+    /// All input tokens, including cached ones.
     pub(super) input: Option<u64>,
     pub(super) output: Option<u64>,
     /// Input and output tokens.
@@ -16,7 +16,7 @@ pub(super) struct Part<'r> {
     pub(super) cost: Option<Usd>,
 }
 
-/// Which of the input tokens were cached.
+/// The input tokens that were cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Cached {
     pub(super) read: Option<u64>,
@@ -28,23 +28,23 @@ impl Cached {
         Self { read: parts.cache_read, write: parts.cache_write }
     }
 
-    /// What of the input is not told to be cached; unknown where these are more than it.
+    /// Returns the part of the input that is not reported as cached; `None` if more is cached than there is input.
     pub(super) fn out_of(self, input: Option<u64>) -> Option<u64> {
         input?.checked_sub(self.read.unwrap_or(0))?.checked_sub(self.write.unwrap_or(0))
     }
 }
 
-/// What one execution took of all models that it used.
+/// The usage and cost of one execution for all its models.
 #[derive(Debug)]
 pub(super) struct Parts<'r> {
-    /// One for each model, at least one.
+    /// One part for each model, and at least one.
     pub(super) models: Vec<Part<'r>>,
-    /// Of all of them together, where it is told and no part tells its own.
+    /// The cached tokens of all models together, if they are reported and no part reports its own.
     pub(super) cached: Option<Cached>,
 }
 
 impl<'r> Parts<'r> {
-    /// `None`: the execution used no model.
+    /// Returns `None` if the execution used no model.
     pub(super) fn of(record: &'r ExecutionMetrics) -> Option<Self> {
         let by_model = by_model(&record.trace.llm_calls);
         if by_model.is_empty() && !record.used_model() {
@@ -54,14 +54,14 @@ impl<'r> Parts<'r> {
         let named = record.model.name.as_deref().filter(|_| record.kind != Kind::ModelRouting);
         let models = match by_model.as_slice() {
             [_, _, ..] if adds_up(&by_model, record) => by_model,
-            // Which model took how much of the whole is not told.
+            // The record does not report how much of the whole each model used.
             [_, _, ..] => vec![whole(None, record)],
             [one] => vec![whole(named.or(one.model), record)],
             [] => vec![whole(named, record)],
         };
-        let (told, nothing) = (Cached::of(&record.model.parts), Cached::default());
-        let of_all_alone = told != nothing && models.iter().all(|part| part.cached == nothing);
-        Some(Self { models, cached: of_all_alone.then_some(told) })
+        let (reported, nothing) = (Cached::of(&record.model.parts), Cached::default());
+        let only_of_all = reported != nothing && models.iter().all(|part| part.cached == nothing);
+        Some(Self { models, cached: only_of_all.then_some(reported) })
     }
 }
 
@@ -99,14 +99,14 @@ fn together<'r>(one: Part<'r>, other: Part<'r>) -> Part<'r> {
     }
 }
 
-/// Whether the parts say what the record says, as far as that is known: a vendor's bill may be for the whole.
+/// Returns true if the parts add up to what the record reports. They do not if a vendor's bill is only for the whole.
 fn adds_up(parts: &[Part<'_>], record: &ExecutionMetrics) -> bool {
-    fn same<T: PartialEq>(told: Option<T>, summed: Option<T>) -> bool {
-        told.is_none() || told == summed
+    fn same<T: PartialEq>(reported: Option<T>, summed: Option<T>) -> bool {
+        reported.is_none() || reported == summed
     }
-    // Of what was cached, a call may tell nothing where the record knows the others'.
-    fn not_other(told: Option<u64>, summed: Option<u64>) -> bool {
-        told.zip(summed).is_none_or(|(told, summed)| told == summed)
+    // A call may not report its cached tokens although the record includes those of the other calls.
+    fn not_other(reported: Option<u64>, summed: Option<u64>) -> bool {
+        reported.zip(summed).is_none_or(|(reported, summed)| reported == summed)
     }
     let cached = Cached::of(&record.model.parts);
     parts.iter().copied().reduce(together).is_some_and(|summed| {
@@ -136,13 +136,14 @@ mod tests {
 
     fn call(model: &str, tokens: u64, pico: Option<i128>) -> LlmCall {
         let mut call = LlmCall::new(1, model);
-        (call.tokens_input, call.tokens_output) = (Some(tokens), Some(1));
+        call.tokens_input = Some(tokens);
+        call.tokens_output = Some(1);
         call.cost_usd = pico.map(Usd::from_pico);
         call
     }
 
-    /// Each part as `model input+output=total pico-dollars`, `-` for unknown; nothing when no model was used.
-    fn told(record: &ExecutionMetrics) -> Vec<String> {
+    /// Returns each part as `model input+output=total pico-dollars`, with `-` for unknown.
+    fn shown(record: &ExecutionMetrics) -> Vec<String> {
         let or_unknown = |value: Option<i128>| value.map_or("-".to_owned(), |value| value.to_string());
         let text = |part: &Part<'_>| {
             let Part { model, input, output, total, cost, .. } = *part;
@@ -154,24 +155,25 @@ mod tests {
 
     #[test]
     fn without_a_trace_of_a_model_there_is_no_part() {
-        assert!(told(&record()).is_empty());
+        assert!(shown(&record()).is_empty());
         let mut free = record();
         free.cost_usd = Some(Usd::ZERO);
-        assert_eq!(told(&free), ["- -+-=- 0"]);
+        assert_eq!(shown(&free), ["- -+-=- 0"]);
         let mut cut_off = record();
         cut_off.model.name = Some("gpt-4".to_owned());
-        assert_eq!(told(&cut_off), ["gpt-4 -+-=- -"]);
+        assert_eq!(shown(&cut_off), ["gpt-4 -+-=- -"]);
     }
 
     #[test]
     fn what_a_router_chose_is_not_what_it_used() {
         let mut routing = record();
-        (routing.kind, routing.model.name) = (Kind::ModelRouting, Some("gpt-4".to_owned()));
-        assert!(told(&routing).is_empty());
+        routing.kind = Kind::ModelRouting;
+        routing.model.name = Some("gpt-4".to_owned());
+        assert!(shown(&routing).is_empty());
         routing.cost_usd = Some(Usd::ZERO);
-        assert_eq!(told(&routing), ["- -+-=- 0"]);
+        assert_eq!(shown(&routing), ["- -+-=- 0"]);
         routing.trace.llm_calls = vec![call("a", 3, None)];
-        assert_eq!(told(&routing), ["a -+-=- 0"]);
+        assert_eq!(shown(&routing), ["a -+-=- 0"]);
     }
 
     #[test]
@@ -179,11 +181,12 @@ mod tests {
         let mut one = record();
         one.set_usage("a", &Usage::new(30, 12));
         one.cost_usd = Some(Usd::from_pico(7));
-        assert_eq!(told(&one), ["a 30+12=42 7"]);
+        assert_eq!(shown(&one), ["a 30+12=42 7"]);
         one.trace.llm_calls = vec![call("b", 30, None), call("b", 12, None)];
-        assert_eq!(told(&one), ["a 30+12=42 7"]);
-        (one.model.name, one.tokens_used) = (None, None);
-        assert_eq!(told(&one), ["b 30+12=42 7"]);
+        assert_eq!(shown(&one), ["a 30+12=42 7"]);
+        one.model.name = None;
+        one.tokens_used = None;
+        assert_eq!(shown(&one), ["b 30+12=42 7"]);
     }
 
     #[test]
@@ -192,9 +195,10 @@ mod tests {
         several.set_usage("b", &Usage::new(42, 3));
         several.trace.llm_calls = vec![call("a", 30, Some(5)), call("b", 10, Some(1)), call("b", 2, Some(1))];
         several.cost_usd = Some(Usd::from_pico(7));
-        assert_eq!(told(&several), ["a 30+1=31 5", "b 12+2=14 2"]);
+        assert_eq!(shown(&several), ["a 30+1=31 5", "b 12+2=14 2"]);
         for call in &mut several.trace.llm_calls {
-            (call.parts.cache_read, call.parts.cache_write) = (Some(2), Some(1));
+            call.parts.cache_read = Some(2);
+            call.parts.cache_write = Some(1);
         }
         let changes: [fn(&mut ExecutionMetrics); 7] = [
             |record| record.model.parts.cache_read = Some(5),
@@ -208,12 +212,14 @@ mod tests {
         for change in changes {
             let mut other = several.clone();
             change(&mut other);
-            let told = told(&other);
-            assert!(told.len() == 1 && told[0].starts_with("- "), "{told:?}");
+            let shown = shown(&other);
+            assert!(shown.len() == 1 && shown[0].starts_with("- "), "{shown:?}");
         }
         several.trace.llm_calls[1].cost_usd = None;
-        (several.tokens_input, several.tokens_output, several.tokens_used) = (None, None, None);
+        several.tokens_input = None;
+        several.tokens_output = None;
+        several.tokens_used = None;
         several.cost_usd = None;
-        assert_eq!(told(&several), ["a 30+1=31 5", "b 12+2=14 -"]);
+        assert_eq!(shown(&several), ["a 30+1=31 5", "b 12+2=14 -"]);
     }
 }

@@ -1,5 +1,6 @@
-//! What analytics read of a record: its fields in place, without building the record.
+//! The fields of a record that analytics read, borrowed from the line without building the record.
 
+mod bytes;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -16,9 +17,9 @@ use super::{Environment, ExecutionMetrics, Timestamp, Usd};
 use crate::error::{Error, ErrorKind, Result};
 use walk::Walk;
 
-/// The fields of a record that baselines, costs and rates are made of, borrowed from the line that holds them.
+/// The fields of a record from which baselines, costs and rates are computed, borrowed from the line that holds them.
 ///
-/// A field means what the field of the same name of [`ExecutionMetrics`] means, and is `None` in the same cases.
+/// Each field has the meaning of the field of the same name of [`ExecutionMetrics`], and is `None` in the same cases.
 ///
 /// ```
 /// use runledger::metrics::Fields;
@@ -46,7 +47,7 @@ pub struct Fields<'l> {
     /// [`ExecutionMetrics::timestamp_end`].
     #[serde(default)]
     pub timestamp_end: Option<Timestamp>,
-    /// [`ExecutionMetrics::environment`], as it is written.
+    /// [`ExecutionMetrics::environment`], as written.
     #[serde(borrow, default = "default_environment")]
     pub environment: Cow<'l, str>,
     /// [`ExecutionMetrics::execution_succeeded`].
@@ -70,24 +71,25 @@ pub struct Fields<'l> {
 }
 
 impl<'l> Fields<'l> {
-    /// Reads the fields of a record that is one line of JSON, with or without what a ledger adds to it.
+    /// Reads the fields of a record that is one line of JSON, with or without the keys that a ledger adds to it.
     ///
-    /// The line is checked as a whole: it must be valid UTF-8 and one JSON object with the fields that every record has.
-    /// Whatever [`ExecutionMetrics::from_json`] accepts is accepted, with the same values. A line is accepted besides
-    /// whose fault is in another field than these: a `tokens_input` that is a text, its key twice, a key of `tags` twice, a
-    /// half surrogate in an `error_reason`, tags more than 127 levels deep. What is asked of the line does not depend on it, and to find it,
-    /// whole records would have to be built.
+    /// The whole line is checked: it must be valid UTF-8 and one JSON object with the required fields. Any line that
+    /// [`ExecutionMetrics::from_json`] accepts is accepted, with the same values.
+    ///
+    /// A line with a fault in another field is accepted too, since finding it would require building the whole record.
+    /// Such faults are a `tokens_input` that is a text or has its key twice, a key of `tags` twice, half of a surrogate
+    /// pair in an `error_reason`, and tags with more than 127 levels.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] when the line is not that.
+    /// Fails with [`ErrorKind::Malformed`] if the line is not such an object.
     pub fn from_line(line: &'l [u8]) -> Result<Self> {
         Self::from_sealed(line, line.len().saturating_sub(1))
     }
 
-    /// As [`from_line`](Self::from_line), of a line whose members end at `end`: there stands a closing brace, or what a
-    /// ledger adds.
+    /// Like [`from_line`](Self::from_line), but for a line whose members end at `end`. A closing brace or the keys of a
+    /// ledger follow there.
     pub(crate) fn from_sealed(line: &'l [u8], end: usize) -> Result<Self> {
-        // A number with a leading zero is none of JSON's.
+        // JSON does not allow a number with a leading zero.
         let tail = line.get(end..).unwrap_or_default();
         let well_formed = tail == b"}" || tail.starts_with(b",\"seq\":") && !tail.starts_with(b",\"seq\":0");
         match Walk::fields(line) {
@@ -96,20 +98,20 @@ impl<'l> Fields<'l> {
         }
     }
 
-    /// The fields of the line that `bytes` begin with, and where its members end, if that can be told at once: there
-    /// must stand what [`from_sealed`](Self::from_sealed) wants.
+    /// Returns the fields of the line at the beginning of `bytes`, and where its members end, if the fast parser can
+    /// read it. The caller must check that the bytes which [`from_sealed`](Self::from_sealed) requires follow there.
     pub(crate) fn ahead(bytes: &'l [u8]) -> Option<(Self, usize)> {
         Walk::fields(bytes)
     }
 
-    /// What the fields of a line are: by `serde_json`.
+    /// Reads the fields of a line with `serde_json`.
     fn from_any(line: &'l [u8]) -> Result<Self> {
         let text = std::str::from_utf8(line)
             .map_err(|source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source))?;
         read_object(text)
     }
 
-    /// The fields of a whole record.
+    /// Returns the fields of a whole record.
     pub fn of(record: &'l ExecutionMetrics) -> Self {
         Self {
             execution_id: record.execution_id,
@@ -127,7 +129,7 @@ impl<'l> Fields<'l> {
         }
     }
 
-    /// The keys of these fields in a record, so that one that comes again is not taken for an unknown one.
+    /// The keys of these fields in a record. The fast parser must not skip a second one as an unknown key.
     const KEYS: [&'static [u8]; 12] = [
         b"execution_id",
         b"skill_name",
@@ -151,11 +153,11 @@ fn default_environment() -> Cow<'static, str> {
     }
 }
 
-/// A text, borrowed where nothing in it is escaped: serde borrows a `Cow` only where it stands by itself.
+/// A text, borrowed if nothing in it is escaped. serde borrows a `Cow` inside another type only through such a wrapper.
 #[derive(Deserialize)]
 struct Text<'l>(#[serde(borrow)] Cow<'l, str>);
 
-/// The name in a `model`, which is an object and nothing else, as it is of [`Model`](super::Model).
+/// Reads the name in a `model`, which must be an object like [`Model`](super::Model).
 fn name_of_model<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
     struct Name;
 

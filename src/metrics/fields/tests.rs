@@ -1,15 +1,15 @@
-//! The walk accepts nothing that `serde_json` refuses or reads as something else, and nothing is refused that a whole
-//! record is read from.
+//! The walk never accepts a line that `serde_json` refuses or reads differently. No line is refused that a whole record
+//! can be read from.
 
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::metrics::{CostSource, Decision, ErrorCategory, Kind, LlmCall, Production, Progress, Status, Step, Usage};
 
-/// Cases of the default run; `RUNLEDGER_FUZZ_CASES` says how many else, `RUNLEDGER_FUZZ_SEED` which.
+/// The number of cases by default. `RUNLEDGER_FUZZ_CASES` sets a larger number, and `RUNLEDGER_FUZZ_SEED` the seed.
 const CASES: u64 = 120_000;
 
-/// Where the members of a line end, as the trailer's own form says.
+/// Returns where the members of a line end, by the form of the trailer.
 fn sealed_at(line: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(line).ok()?;
     let end = text.rfind(",\"seq\":")?;
@@ -30,17 +30,17 @@ fn sealed(json: &str, seq: u64) -> String {
     )
 }
 
-/// What became of a line.
+/// How a line was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Read {
     ByTheWalk,
     BySerde,
     NotAtAll,
-    /// The fields were read, and the whole record could not be.
+    /// The fields could be read, but not the whole record.
     FieldsOnly,
 }
 
-/// The property.
+/// Checks the property for one line.
 fn check(line: &[u8], whole: bool) -> Read {
     let shown = || String::from_utf8_lossy(line).into_owned();
     let reference = Fields::from_any(line);
@@ -69,7 +69,7 @@ fn check(line: &[u8], whole: bool) -> Read {
     }
 }
 
-/// Lines as our writer writes them: the least, the most, and what lies between.
+/// Returns lines of our own writer: with few fields, with the usual ones, and with many.
 fn lines() -> Vec<String> {
     let time = |ms| Timestamp::from_unix_ms(ms).unwrap();
     let least = ExecutionMetrics::new(Uuid::from_u128(7), "s", "1", time(0));
@@ -77,7 +77,8 @@ fn lines() -> Vec<String> {
     usual.timestamp_end = Some(time(1_771_079_004_000));
     usual.orchestrator_version = Some("2.3.1".to_owned());
     usual.set_status(Status::Success);
-    (usual.total_latency_ms, usual.wall_clock_time_ms) = (Some(3_877), Some(3_880));
+    usual.total_latency_ms = Some(3_877);
+    usual.wall_clock_time_ms = Some(3_880);
     usual.set_usage("gpt-4", &Usage::new(1_000, 500));
     usual.cost_usd = Some("0.06".parse().unwrap());
     usual.cost.source = Some(CostSource::Reported);
@@ -109,7 +110,7 @@ fn lines() -> Vec<String> {
     json.iter().cloned().chain(json.iter().map(|json| sealed(json, 42))).collect()
 }
 
-/// SplitMix64.
+/// The generator SplitMix64.
 struct Random(u64);
 
 impl Random {
@@ -125,7 +126,7 @@ impl Random {
     }
 }
 
-/// What may stand where a value stands, or anywhere.
+/// Texts that are put in place of a value, or anywhere.
 const PIECES: [&str; 66] = [
     "null",
     "true",
@@ -214,7 +215,7 @@ const KEYS: [&str; 14] = [
     "\"cost_us\\u0064\":",
 ];
 
-/// Where a member begins, at whatever depth: after `{"` or `,"`, as far as one can tell.
+/// Returns the range of a random member at any depth, which begins after `{` or `,` before a quote.
 fn member(line: &[u8], random: &mut Random) -> Option<(usize, usize)> {
     let begins = |at: &usize| matches!(line[*at], b'{' | b',') && line.get(at + 1) == Some(&b'"');
     let starts: Vec<_> = (0..line.len()).filter(begins).map(|at| at + 1).collect();
@@ -222,7 +223,7 @@ fn member(line: &[u8], random: &mut Random) -> Option<(usize, usize)> {
     Some((start, end_of_value(line, start)))
 }
 
-/// The next comma or closing bracket outside of strings and of what was opened since `start`.
+/// Returns the position of the next comma or closing bracket outside strings and outside brackets opened since `start`.
 fn end_of_value(line: &[u8], start: usize) -> usize {
     let (mut depth, mut text, mut at) = (0, false, start);
     while let Some(&byte) = line.get(at) {
@@ -248,13 +249,13 @@ fn mutate(line: &mut Vec<u8>, random: &mut Random) {
         2 => line.truncate(at),
         3 => drop(line.drain(at..(at + random.below(6)).min(line.len()))),
         4 => drop(line.splice(at..at, random.pick(&PIECES).bytes())),
-        // A value becomes another.
+        // A value is replaced by another.
         5..=7 => {
             let Some((start, end)) = member(line, random) else { return };
             let Some(colon) = line[start..end].iter().position(|&byte| byte == b':') else { return };
             line.splice(start + colon + 1..end, random.pick(&PIECES).bytes());
         }
-        // A member is taken out, stands twice, or at another place.
+        // A member is moved or duplicated.
         8 | 9 => {
             let Some((start, end)) = member(line, random) else { return };
             let taken = match random.below(2) {
@@ -270,7 +271,7 @@ fn mutate(line: &mut Vec<u8>, random: &mut Random) {
             let new = format!("{}{},", random.pick(&KEYS), random.pick(&PIECES));
             line.splice(to..to, new.bytes());
         }
-        // Deeper than the walk goes, and than serde_json goes into what it does not ignore.
+        // A value is nested deeper than the walk reads, or than serde_json reads without ignoring it.
         _ => {
             let Some((start, end)) = member(line, random) else { return };
             let Some(colon) = line[start..end].iter().position(|&byte| byte == b':') else { return };
@@ -299,7 +300,7 @@ fn the_walk_reads_what_serde_reads_or_nothing() {
         for _ in 0..=random.below(3) {
             mutate(&mut line, &mut random);
         }
-        // A whole record takes long to read.
+        // Reading a whole record is slow.
         *counts.entry(check(&line, case % 4 == 0)).or_default() += 1;
     }
     println!("{counts:?}");
@@ -308,7 +309,7 @@ fn the_walk_reads_what_serde_reads_or_nothing() {
     }
 }
 
-/// Each byte of a line of ours replaced by each of the bytes that mean something to JSON, and each line cut everywhere.
+/// Replaces each byte of our lines by each byte with a meaning in JSON, and cuts each line at each position.
 #[test]
 fn every_byte_of_a_line_matters() {
     for line in [&lines()[1], &lines()[4]] {
@@ -324,7 +325,7 @@ fn every_byte_of_a_line_matters() {
     }
 }
 
-/// Each piece as the value of each of the fields that are read, and of one that is passed over.
+/// Puts each piece in place of each field that is read, and of some that are skipped.
 #[test]
 fn every_value_of_every_field() {
     let line = &lines()[4];
@@ -346,16 +347,16 @@ fn our_own_lines_take_the_fast_way_and_borrow_their_texts() {
         let fields = Fields::from_line(line.as_bytes()).unwrap();
         assert!(matches!((&fields.skill_name, &fields.skill_version), (Cow::Borrowed(_), Cow::Borrowed(_))));
     }
-    // Those with an escape in a text that is asked for do not.
+    // Lines with an escape in a text that is returned do not.
     assert_eq!(check(lines()[2].as_bytes(), true), Read::BySerde);
-    // Where serde_json reads it, a text without escapes is borrowed too.
+    // serde_json borrows a text without escapes too.
     let spaced = lines()[1].replace("\":", "\" : ");
     let fields = Fields::from_any(spaced.as_bytes()).unwrap();
     assert!(matches!((&fields.environment, &fields.model_name), (Cow::Borrowed(_), Some(Cow::Borrowed("gpt-4")))));
 }
 
 #[test]
-fn a_list_is_no_record() {
+fn a_list_is_not_a_record() {
     let list = r#" ["00000000-0000-0000-0000-000000000001","s","1",null,"2026-02-14T14:23:00Z"]"#;
     assert_eq!(ExecutionMetrics::from_json(list).unwrap_err().details(), ["expected a JSON object, found a list"]);
     assert_eq!(Fields::from_line(list.as_bytes()).unwrap_err().details(), ["expected a JSON object, found a list"]);

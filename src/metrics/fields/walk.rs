@@ -1,32 +1,35 @@
-//! The fast way through a line: for those that look as our own writer writes them.
+//! A fast parser for lines in exactly the form in which this crate writes them.
 //!
-//! A line is walked from its first byte to its last, once, against what is expected: the 29 keys in their order, then
-//! groups in any. Whatever is not exactly so (a key in another place or twice, an escape in a text that is asked for, a
-//! number that is no plain one, white space) ends the walk with `None`, and `serde_json` reads the line from its
-//! beginning. So the walk needs no rules of its own for what is strange, and need not tell what is wrong: it only must
-//! never accept what `serde_json` would refuse, or take for something else.
+//! It walks once over a line and compares it with the expected form: the 29 keys in their order, then groups in any
+//! order. Anything else ends the walk with `None`, and `serde_json` then parses the line from its beginning. Examples
+//! are a key in another place or twice, an escape in a text that is returned, an unusual number, and white space.
+//!
+//! So the walk needs no rules for unusual lines, and no error messages. It only must never accept a line that
+//! `serde_json` would refuse or read differently.
 
 use std::borrow::Cow;
 
 use uuid::Uuid;
 
 use super::Fields;
+use super::bytes::{leading_digits, power_of_ten, same, special};
 use crate::metrics::{Timestamp, Usd};
 
-/// How many arrays and objects are walked inside each other.
+/// The number of arrays and objects that are walked inside each other.
 const DEPTH_MAX: u32 = 32;
 
-/// What is left of a line. Each method takes something from its beginning, or ends the walk.
+/// The rest of a line. Each method reads something from its beginning, or returns `None` to end the walk.
 #[derive(Debug)]
 pub(super) struct Walk<'l> {
-    /// From the line's beginning on.
+    /// The line from its beginning.
     whole: &'l [u8],
     rest: &'l [u8],
 }
 
 impl<'l> Walk<'l> {
-    /// The fields of the record that `bytes` begin with, and where its members end: at a closing brace, or at a `seq`, which
-    /// no record has and a ledger adds. What stands there is for the caller to see.
+    /// Returns the fields of the record at the beginning of `bytes`, and the position at which its members end.
+    ///
+    /// They end at a closing brace, or at a `seq`, which a ledger adds to each record. The caller checks what follows.
     pub(super) fn fields(bytes: &'l [u8]) -> Option<(Fields<'l>, usize)> {
         let mut walk = Self { whole: bytes, rest: bytes };
         walk.expect(b"{\"execution_id\":\"")?;
@@ -38,12 +41,11 @@ impl<'l> Walk<'l> {
         let start_text = walk.time()?;
         let timestamp_start = Timestamp::from_written(start_text)?;
         walk.expect(b",\"timestamp_end\":")?;
-        let timestamp_end = match walk.null() {
-            true => None,
-            false => {
-                walk.expect(b"\"")?;
-                Some(Timestamp::from_written_beside(walk.time()?, (start_text, timestamp_start))?)
-            }
+        let timestamp_end = if walk.null() {
+            None
+        } else {
+            walk.expect(b"\"")?;
+            Some(Timestamp::from_written_beside(walk.time()?, (start_text, timestamp_start))?)
         };
         let environment = match walk.expect(b",\"operator\":\"human\",\"environment\":\"prod\"") {
             Some(()) => Cow::Borrowed("prod"),
@@ -100,7 +102,7 @@ impl<'l> Walk<'l> {
         if walk.expect(b"{}").is_none() {
             walk.value(0)?;
         }
-        // Of most records.
+        // Most records have this status.
         let _ = walk.expect(b",\"status\":\"success\"");
         let mut model = match walk.expect(b",\"model\":") {
             Some(()) => Some(walk.model_name()?),
@@ -132,7 +134,7 @@ impl<'l> Walk<'l> {
         Some((fields, end))
     }
 
-    /// Of a length that is known to the compiler.
+    /// Reads exactly `bytes`, whose length is known at compile time.
     #[inline(always)]
     fn expect<const N: usize>(&mut self, bytes: &[u8; N]) -> Option<()> {
         let (begin, rest) = self.rest.split_first_chunk::<N>()?;
@@ -143,14 +145,14 @@ impl<'l> Walk<'l> {
         Some(())
     }
 
-    /// A key, and any value.
+    /// Reads a key and any value.
     #[inline(always)]
     fn pass<const N: usize>(&mut self, key: &[u8; N]) -> Option<()> {
         self.expect(key)?;
         if self.null() { Some(()) } else { self.value(0) }
     }
 
-    /// A key, and any value: quickly where it is a whole number, or one below 1, of a few digits.
+    /// Reads a key and any value. It is fast for a whole number, or one below 1, with few digits.
     #[inline(always)]
     fn pass_number<const N: usize>(&mut self, key: &[u8; N]) -> Option<()> {
         self.expect(key)?;
@@ -185,21 +187,21 @@ impl<'l> Walk<'l> {
         }
     }
 
-    /// As it is written: in lower case, with hyphens.
+    /// Reads a UUID in lower case with hyphens.
     #[inline(always)]
     fn uuid(&mut self) -> Option<Uuid> {
         let (text, rest) = self.rest.split_first_chunk::<36>()?;
         let mut digits = [0; 32];
         let mut hyphens = true;
-        // Where each part begins in the text, and its digits among all.
+        // The position of each part in the text, and the places of its digits among all digits.
         for (at, place) in [(0, 0..8), (9, 8..12), (14, 12..16), (19, 16..20), (24, 20..32)] {
             hyphens &= at == 0 || text[at - 1] == b'-';
             let len = place.len();
             digits[place].copy_from_slice(&text[at..at + len]);
         }
-        // Every digit is looked at, so that the compiler can look at many at once.
+        // All digits are checked without an early exit, so that the compiler can check many at once.
         let hex = digits.iter().fold(true, |all, digit| all & matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-        // Not by the array's `map`, which the compiler calls, and which then takes one digit at a time.
+        // This is not written with the array's `map`, which is not inlined and converts one digit at a time.
         let mut values = [0; 32];
         for (value, digit) in values.iter_mut().zip(digits) {
             *value = (digit & 0x0f) + if digit > b'9' { 9 } else { 0 };
@@ -212,7 +214,7 @@ impl<'l> Walk<'l> {
         (hyphens && hex).then(|| Uuid::from_bytes(bytes))
     }
 
-    /// What stands after a quote, up to the next and beyond it: as it is, so without escapes; of ASCII alone.
+    /// Reads the text after a quote, and the next quote. The text must be ASCII without escapes.
     #[inline(always)]
     fn plain(&mut self) -> Option<&'l [u8]> {
         let (text, rest) = self.rest.split_at_checked(special(self.rest, 0)?)?;
@@ -227,7 +229,7 @@ impl<'l> Walk<'l> {
         self.ascii(start, start + len).map(Cow::Borrowed)
     }
 
-    /// Two texts and what stands between them, made sure of together.
+    /// Reads two texts and the bytes between them, and checks both texts at once.
     #[inline(always)]
     fn two_texts<const N: usize>(&mut self, between: &[u8; N]) -> Option<(Cow<'l, str>, Cow<'l, str>)> {
         let start = self.place();
@@ -239,17 +241,17 @@ impl<'l> Walk<'l> {
         Some((Cow::Borrowed(text.get(..first)?), Cow::Borrowed(text.get(second..)?)))
     }
 
-    /// How far the line has been walked.
+    /// Returns the position in the line.
     #[inline(always)]
     fn place(&self) -> usize {
         self.whole.len() - self.rest.len()
     }
 
-    /// What is known to be ASCII, as a text.
+    /// Returns bytes that are known to be ASCII as text.
     ///
-    /// The standard library looks at many bytes at once only where they are aligned, and at the rest one by one: how often,
-    /// differs from line to line, and the processor would guess it wrong. So it is given what stands around the text, too,
-    /// which is ASCII as a rule: whole pieces of 64 bytes, mostly one.
+    /// The standard library checks many bytes at once only if they are aligned, and the others one by one. Their number
+    /// differs from line to line, so that its branches would be mispredicted. So the bytes around the text, which are
+    /// usually ASCII too, are checked with it in whole pieces of 64 bytes.
     #[inline(always)]
     fn ascii(&self, start: usize, end: usize) -> Option<&'l str> {
         const PIECE: usize = 64;
@@ -263,7 +265,7 @@ impl<'l> Walk<'l> {
         }
     }
 
-    /// After its quote, up to its value.
+    /// Reads a key after its quote, up to its value.
     #[inline(always)]
     fn key(&mut self) -> Option<&'l [u8]> {
         let key = self.plain()?;
@@ -271,7 +273,7 @@ impl<'l> Walk<'l> {
         Some(key)
     }
 
-    /// As long as `2026-02-14T14:23:00.000Z`, and the quote after it.
+    /// Reads a text of the length of `2026-02-14T14:23:00.000Z`, and the quote after it.
     #[inline(always)]
     fn time(&mut self) -> Option<&'l [u8; 24]> {
         let (text, rest) = self.rest.split_first_chunk()?;
@@ -279,16 +281,14 @@ impl<'l> Walk<'l> {
         Some(text)
     }
 
-    /// A whole number of at most 19 digits, which 64 bits hold.
+    /// Reads `null` or a whole number of at most 19 digits, which 64 bits hold.
     #[inline(always)]
     fn count(&mut self) -> Option<Option<u64>> {
-        match self.null() {
-            true => Some(None),
-            false => self.whole(19).map(Some),
-        }
+        if self.null() { Some(None) } else { self.whole(19).map(Some) }
     }
 
-    /// A number of dollars below ten million with at most 12 decimals and no exponent: its pico-dollars fit 64 bits.
+    /// Reads `null` or a number of dollars below ten million with at most 12 decimals and without an exponent. Its
+    /// pico-dollars fit 64 bits.
     #[inline(always)]
     fn usd(&mut self) -> Option<Option<Usd>> {
         if self.null() {
@@ -302,7 +302,7 @@ impl<'l> Walk<'l> {
         Some(Some(Usd::from_pico(pico.into())))
     }
 
-    /// Without a leading zero. What must not follow, such as a fraction, is not what is expected next.
+    /// Reads a whole number without a leading zero. The next expected bytes exclude that a fraction follows.
     #[inline(always)]
     fn whole(&mut self, digits_max: u32) -> Option<u64> {
         let zero = self.rest.first() == Some(&b'0');
@@ -310,7 +310,7 @@ impl<'l> Walk<'l> {
         (!zero || digits == 1).then_some(number)
     }
 
-    /// One digit at least: the number that they make, and how many they are.
+    /// Reads at least one digit, and returns the number and how many digits it has.
     #[inline(always)]
     fn digits(&mut self, digits_max: u32) -> Option<(u64, u32)> {
         let (mut number, mut digits) = (0, 0);
@@ -329,7 +329,7 @@ impl<'l> Walk<'l> {
         }
     }
 
-    /// Any value of JSON.
+    /// Reads any value of JSON.
     #[inline(always)]
     fn value(&mut self, depth: u32) -> Option<()> {
         match self.rest.first()? {
@@ -375,7 +375,7 @@ impl<'l> Walk<'l> {
         }
     }
 
-    /// The name in a `model`, which is no `null`.
+    /// Reads the object `model` and returns its name.
     fn model_name(&mut self) -> Option<Option<Cow<'l, str>>> {
         let before = self.rest;
         if self.expect(b"{\"name\":\"").is_some()
@@ -417,7 +417,7 @@ impl<'l> Walk<'l> {
         }
     }
 
-    /// A string that is not asked for. `serde_json` too looks no closer at one than this: four hex digits after `\u` will do.
+    /// Skips a string. Like `serde_json`, it accepts any four hex digits after `\u`.
     #[inline(always)]
     fn string(&mut self) -> Option<()> {
         self.expect(b"\"")?;
@@ -429,7 +429,7 @@ impl<'l> Walk<'l> {
         Some(())
     }
 
-    /// From its first byte on that is an escape, or no ASCII.
+    /// Skips the rest of a string, from its first byte that is an escape or not ASCII.
     #[cold]
     fn rest_of_string(&mut self, mut end: usize) -> Option<()> {
         let whole = self.rest;
@@ -448,7 +448,7 @@ impl<'l> Walk<'l> {
         }
     }
 
-    /// A number that is not asked for.
+    /// Skips a number.
     fn number(&mut self) -> Option<()> {
         self.rest = self.rest.strip_prefix(b"-").unwrap_or(self.rest);
         let zero = self.rest.first() == Some(&b'0');
@@ -484,73 +484,4 @@ impl<'l> Walk<'l> {
         self.rest = &self.rest[digits..];
         before - self.rest.len()
     }
-}
-
-/// In pieces that fit a register, the last of which may overlap the one before: to compare more at once, the compiler would
-/// call a function.
-#[inline(always)]
-fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
-    let (Some(last_a), Some(last_b)) = (a.last_chunk(), b.last_chunk()) else { return a == b };
-    let differ = |a: &[u8; 16], b: &[u8; 16]| u128::from_le_bytes(*a) ^ u128::from_le_bytes(*b);
-    let pieces = a.as_chunks().0.iter().zip(b.as_chunks().0);
-    pieces.fold(differ(last_a, last_b), |all, (a, b)| all | differ(a, b)) == 0
-}
-
-/// The number that the digits make which come first, and how many they are.
-#[inline(always)]
-fn leading_digits(eight: [u8; 8]) -> (u64, u32) {
-    // A digit becomes its value, and what is more than 9 gets its highest bit set by adding 127 less 9.
-    let values = u64::from_le_bytes(eight) ^ u64::from_ne_bytes([b'0'; 8]);
-    let others = (values.wrapping_add(u64::from_ne_bytes([127 - 9; 8])) | values) & HIGHS;
-    let count = others.trailing_zeros() / 8;
-    if count == 0 {
-        return (0, 0);
-    }
-    // As if zeros stood before them: the first digit is the lowest byte. Then pairs, fours and eights are put together.
-    let aligned = values << (64 - count * 8);
-    let pairs = (aligned.wrapping_mul(10) + (aligned >> 8)) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
-    ((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff, count)
-}
-
-/// Looked up, since how many digits a number has differs from line to line, and a branch for each would be guessed wrong.
-#[inline(always)]
-fn power_of_ten(exponent: u32) -> u64 {
-    const POWERS: [u64; 16] = {
-        let mut powers = [1; 16];
-        let mut exponent = 1;
-        while exponent < 16 {
-            powers[exponent] = powers[exponent - 1] * 10;
-            exponent += 1;
-        }
-        powers
-    };
-    POWERS[exponent as usize % 16]
-}
-
-const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-
-/// Where in `text`, from `start` on, the first byte is that a string cannot hold as it is (a quote, a backslash, a control
-/// character), or that is no ASCII. Eight bytes are looked at together, each in its place in a number.
-#[inline(always)]
-fn special(text: &[u8], start: usize) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    let mut at = start;
-    let mut rest = text.get(start..)?;
-    while let Some((eight, after)) = rest.split_first_chunk() {
-        let eight = u64::from_le_bytes(*eight);
-        // Subtracting n from a byte below n borrows, and so sets its highest bit; and one that is no ASCII has it. A borrow
-        // also makes the next byte too small, but that one stands above: the lowest that is found is one.
-        let below = |bytes: u64, n: u64| bytes.wrapping_sub(ONES * n);
-        let equal = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
-        // With that digit turned over, the control characters stay below 0x20, and the quote becomes 0x20: no other does.
-        let control_or_quote = below(eight ^ (ONES * 0x02), 0x21);
-        let found = (control_or_quote | equal(b'\\') | eight) & HIGHS;
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
-        }
-        (at, rest) = (at + 8, after);
-    }
-    let is_special = |byte: &u8| matches!(byte, ..0x20 | b'"' | b'\\' | 0x80..);
-    rest.iter().position(is_special).map(|place| at + place)
 }

@@ -1,24 +1,25 @@
-//! What the keys of LiteLLM's table mean.
+//! The meaning of the keys of LiteLLM's table.
 
 use crate::metrics::Meter;
 
-/// What a price is for.
+/// The meaning of a key: what is priced, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) meter: Meter,
-    /// How many times the price stands in that of [`Meter::per`].
+    /// The factor from this price to that of [`Meter::per`] units.
     pub(super) times: u64,
-    /// For inputs of more tokens than this; 0: for any input.
+    /// The price is for inputs of more tokens than this. 0 for any input.
     pub(super) above: u64,
-    /// For calls that were served otherwise than usual: one of [`SERVED`]; empty for the others.
+    /// How the call was served: one of [`SERVED`], or empty for the standard way.
     pub(super) served: &'static str,
 }
 
-/// The end of keys whose prices are those of the vendor's API for decisions, which genai-prices has as a provider.
+/// The suffix of prices in the vendor's API for decisions, which is a provider of its own in genai-prices.
 pub(super) const DECISIONS: &str = "_decisions";
 
-/// How a call was served, by the end of the keys of its prices, and what it then says, in the words of genai-prices where
-/// that has some. Each pair is a variant of its own: OpenAI now says fast for priority, at the same prices.
+/// How a call was served, by the suffix of the keys of its prices, and the pairs of the variant. The words are those of
+/// genai-prices if it has some. Each pair is a variant of its own: OpenAI now says fast for priority, at the same
+/// prices.
 const SERVED: [(&str, &[(&str, &str)]); 12] = [
     ("_batches", &[("processing", "batch")]),
     ("_flex", &[("service_tier", "flex")]),
@@ -34,13 +35,13 @@ const SERVED: [(&str, &[(&str, &str)]); 12] = [
     ("_4k", &[("resolution", "4k")]),
 ];
 
-/// What a call says that was served so.
+/// Returns the pairs of the variant of a call that was served in this way.
 pub(super) fn when(served: &str) -> &'static [(&'static str, &'static str)] {
     SERVED.iter().find(|(end, _)| *end == served).map_or(&[], |(_, when)| when)
 }
 
 impl Key {
-    /// What `key` of a model in `mode` prices; `None` if that is nothing that is counted here.
+    /// Returns what `key` of a model in `mode` prices; `None` if this crate does not count that.
     pub(super) fn read(key: &str, mode: &str) -> Option<Self> {
         let served = SERVED.iter().find(|(end, _)| key.ends_with(end)).map_or("", |(end, _)| end);
         let key = &key[..key.len() - served.len()];
@@ -51,7 +52,7 @@ impl Key {
         let meter = meter(key, mode)?;
         let times = match (key, meter) {
             ("file_search_cost_per_1k_calls", _) => 1,
-            // Of a second, in milliseconds.
+            // The price is for a second, and the meter counts milliseconds.
             (_, Meter::AudioMs | Meter::VideoMs | Meter::DeploymentMs) => meter.per() / 1_000,
             _ => meter.per(),
         };
@@ -62,7 +63,7 @@ impl Key {
 fn meter(key: &str, mode: &str) -> Option<Meter> {
     Some(match (key, mode) {
         ("input_cost_per_token", _) => Meter::Input,
-        // The same price again, in entries of an older form.
+        // Entries of an older form have the second key, with the same price.
         ("cache_read_input_token_cost" | "input_cost_per_token_cache_hit", _) => Meter::CacheRead,
         ("cache_creation_input_token_cost", _) => Meter::CacheWrite,
         ("cache_creation_input_token_cost_above_1hr", _) => Meter::CacheWrite1h,
@@ -85,7 +86,7 @@ fn meter(key: &str, mode: &str) -> Option<Meter> {
             Meter::AudioMs
         }
         ("input_cost_per_audio_per_second", _) => Meter::AudioMs,
-        // A model of text that costs something by the second is rented: provisioned throughput on Bedrock.
+        // A text model with a price per second is rented, as provisioned throughput on Bedrock.
         ("input_cost_per_second" | "cost_per_second", "chat" | "completion" | "embedding") => Meter::DeploymentMs,
         ("input_cost_per_character", _) => Meter::Characters,
         ("input_cost_per_text_message", _) => Meter::Messages,
@@ -95,7 +96,7 @@ fn meter(key: &str, mode: &str) -> Option<Meter> {
     })
 }
 
-/// Whether a key that prices nothing known here is a price all the same, or changes one.
+/// Returns true if an unknown key is a price, or changes one.
 pub(super) fn is_price(key: &str) -> bool {
     ["cost", "multiplier", "_pricing"].iter().any(|part| key.contains(part))
 }
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_tells_what_is_priced_from_which_size_on_and_how_it_was_served() {
+    fn a_key_says_what_is_priced_from_which_size_on_and_how_it_was_served() {
         let key = |meter, times, above, served| Some(Key { meter, times, above, served });
         for (text, mode, expected) in [
             ("input_cost_per_token", "chat", key(Meter::Input, 1_000_000, 0, "")),

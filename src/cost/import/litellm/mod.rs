@@ -1,38 +1,42 @@
-//! The table of [LiteLLM](https://github.com/BerriAI/litellm), `model_prices_and_context_window`, MIT licence.
+//! Imports [LiteLLM](https://github.com/BerriAI/litellm)'s table `model_prices_and_context_window` (MIT licence).
 //!
-//! Prices are for one token, request, page, character or second, as floats; they become prices for a million, a thousand
-//! or an hour, digit by digit. What a key prices and how the call was served stands in its name, [`keys`] reads it.
+//! Its prices are floats for one token, request, page, character or second. They are converted digit by digit to prices
+//! for a million, a thousand or an hour. The name of a key says what it prices and how the call was served; `keys`
+//! reads it.
 //!
-//! * **A price of 0** is left out, since LiteLLM also writes it where it knows none: the six models on SageMaker, where
-//!   the machine is billed, Vertex AI's Llamas, fine-tuned models. Its place takes what costs more or an error; a model
-//!   that has no other price is left out whole. Who knows that a model is free says so in a table of their own.
-//! * **Tiers** hold for a whole input above their size; at xAI for one of that size too. Where prices of a variant name no
-//!   tier that the standard prices have, the standard price holds there, as in LiteLLM's own sum: rather too high than
-//!   too low.
-//! * **A part that costs what its whole costs** and says nothing else is left away: else it would keep that price in the
-//!   tiers and variants of the whole.
+//! * **A price of 0** is left out, since LiteLLM also writes it for an unknown price: for the six models on SageMaker,
+//!   where the machine is billed, for Vertex AI's Llamas and for fine-tuned models. A dearer price then applies, or an
+//!   error results. A model without any other price is left out. A user who knows that a model is free adds it in a
+//!   table of their own.
+//! * **Tiers** apply to a whole input above their size, and at xAI also to an input of exactly that size. If a variant
+//!   does not name a tier of the standard prices, the standard price applies there, as in LiteLLM's own sum. That is
+//!   rather too high than too low.
+//! * **A part that costs as much as its whole** and differs in nothing else is left out. Otherwise it would keep that
+//!   price in the tiers and variants of the whole.
 //! * **Searches** whose price depends on how much they read (three sizes that differ) are left out.
-//! * **Seconds and characters** are left out where the same input has a price for tokens: both would be billed.
-//! * **A model whose output** has prices, none of which is understood, is left out whole.
-//! * **Names**: [`vendors`] says whose a model is. The key is an alias, the model is named without the vendor in front.
+//! * **Seconds and characters** are left out if the same input has a price for tokens, because both would be billed.
+//! * **A model whose output** has only prices that are not understood is left out.
+//! * **Names.** `vendors` says which vendor a model belongs to. The key becomes an alias, and the model's name is the
+//!   key without the vendor in front.
 
+mod entry;
 mod keys;
 mod prices;
 mod vendors;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use self::entry::{Entry, text_of};
 use self::prices::Prices;
-use super::{Draft, Imported, Stamp};
+use super::draft::{Draft, Imported, Stamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 
-type Entry<'a> = BTreeMap<String, &'a RawValue>;
-
-/// Turns a table of LiteLLM, its `model_prices_and_context_window.json`, into one of this crate.
+/// Converts LiteLLM's table, its `model_prices_and_context_window.json`, to one of this crate.
+///
+/// Anything that is not understood is left out, and [`left_out`](Imported::left_out) lists it.
 ///
 /// ```
 /// use runledger::{PriceTable, Usage, cost::import::{Stamp, litellm}};
@@ -51,15 +55,14 @@ type Entry<'a> = BTreeMap<String, &'a RawValue>;
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] when `text` is not an object of objects. What is not understood of a model is left out, and
-/// [`left_out`](Imported::left_out) says so.
+/// Fails with [`ErrorKind::Malformed`] if `text` is not an object of objects, or has a key twice.
 pub fn litellm(text: &str, stamp: &Stamp) -> Result<Imported> {
     let entries: BTreeMap<String, Entry> = json::from_str(text)
         .map_err(|source| Error::new(ErrorKind::Malformed, "read a price table of LiteLLM").at_source(text, source))?;
     let mut draft = Draft::new();
     let mut models: BTreeMap<(String, String), Vec<Model>> = BTreeMap::new();
     let mut names: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    // The sample tells what the keys mean and has no prices.
+    // The sample documents the keys and has no prices.
     for (key, entry) in entries.iter().filter(|(key, _)| *key != "sample_spec") {
         let Some(theirs) = text_of(entry, "litellm_provider").filter(|name| !name.trim().is_empty()) else {
             draft.left_out.push(format!("{key}: it names no provider"));
@@ -94,15 +97,11 @@ pub fn litellm(text: &str, stamp: &Stamp) -> Result<Imported> {
 
 /// A model that has a price.
 struct Model<'a> {
-    /// Of several that have one name the first one is taken.
+    /// Of several models with one name, the one with the least rank is used.
     rank: usize,
     key: &'a str,
     name: &'a str,
     prices: Prices,
-}
-
-fn text_of<'a>(entry: &Entry<'a>, key: &str) -> Option<&'a str> {
-    serde_json::from_str(entry.get(key)?.get()).ok()
 }
 
 fn provider_value(provider: &str, names: Option<&BTreeSet<&str>>) -> Value {
@@ -119,7 +118,8 @@ fn provider_value(provider: &str, names: Option<&BTreeSet<&str>>) -> Value {
     Value::Object(value)
 }
 
-/// The first of the models that have one name; the others are other keys of it, if their prices are the same.
+/// Returns the row of the first of the models that have one name. The keys of others with the same prices become
+/// aliases.
 fn row(provider: &str, mut models: Vec<Model>, taken: &BTreeSet<(String, String)>, draft: &mut Draft) -> Option<Value> {
     models.sort_by_key(|model| (model.rank, model.key));
     let (first, others) = models.split_first()?;

@@ -6,24 +6,25 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::super::draft::Draft;
+use super::entry::{Entry, text_of};
 use super::keys::{self, DECISIONS, Key};
-use super::{Draft, Entry, text_of};
 use crate::metrics::{Meter, Usd};
 
-/// What a model costs.
+/// The prices of a model.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Prices {
     standard: Rates,
-    /// Instead of `standard`, one by one, by how the call was served.
+    /// The prices that replace standard ones, by how the call was served.
     served: BTreeMap<&'static str, Rates>,
-    /// Instead of `standard`, one by one, in these windows.
+    /// The prices that replace standard ones in these windows.
     off_peak: (Vec<Window>, Rates),
 }
 
-/// CostBy the number of input tokens that must be exceeded, the price for [`Meter::per`]; that for any input above 0.
+/// The prices of [`Meter::per`] units, by the number of input tokens that must be exceeded. The key 0 is for any input.
 type Rates = BTreeMap<Meter, BTreeMap<u64, Usd>>;
 
-/// Hours such as 10:00-00:00, `None`: all day, and days, `None`: each.
+/// Hours such as 10:00-00:00, or `None` for all day; and days, or `None` for every day.
 #[derive(Debug, Clone, PartialEq)]
 struct Window {
     hours: Option<String>,
@@ -31,8 +32,8 @@ struct Window {
 }
 
 impl Prices {
-    /// What `entry` says that the model costs, and what it costs by the vendor's API for decisions. What of it cannot be
-    /// told here goes to what `draft` left out.
+    /// Reads the prices of the model in `entry`, and those in the vendor's API for decisions. What cannot be converted
+    /// is added to what `draft` leaves out.
     pub(super) fn read(key: &str, entry: &Entry, draft: &mut Draft) -> (Option<Self>, Option<Self>) {
         let mut reader = Reader { mode: text_of(entry, "mode").unwrap_or_default(), out: BTreeMap::new(), rounded: 0 };
         let mut prices = Self::default();
@@ -55,7 +56,7 @@ impl Prices {
         prices.settle(entry, &mut reader);
         decisions.settle(entry, &mut reader);
         if reader.left_out_output() && !prices.standard.keys().any(|&meter| is_output(meter)) {
-            // Of an answer the input alone would be billed.
+            // Only the input would be billed.
             prices = Self::default();
         }
         draft.rounded += reader.rounded;
@@ -70,7 +71,7 @@ impl Prices {
         (any(prices), any(decisions))
     }
 
-    /// Leaves out what cannot stand, and what would say something that is not meant.
+    /// Leaves out prices that are incomplete, or that would change the meaning of others.
     fn settle<'k>(&mut self, entry: &'k Entry, reader: &mut Reader<'k>) {
         let by_tokens = [Meter::Input, Meter::InputAudio].iter().any(|meter| self.standard.contains_key(meter));
         for (key, meter) in [
@@ -89,21 +90,22 @@ impl Prices {
         }
         for rates in [&mut self.standard, &mut self.off_peak.1].into_iter().chain(self.served.values_mut()) {
             rates.retain(|meter, rate| {
-                let stands = rate.contains_key(&0);
-                if !stands {
+                let has_base = rate.contains_key(&0);
+                if !has_base {
                     reader.leave_out(NO_BASE, meter.price_key());
                 }
-                stands
+                has_base
             });
         }
         self.served.retain(|_, rates| !rates.is_empty());
-        let silent: Vec<Meter> = self.standard.keys().copied().filter(|&part| self.says_nothing(part)).collect();
-        self.standard.retain(|meter, _| !silent.contains(meter));
+        let redundant: Vec<Meter> = self.standard.keys().copied().filter(|&part| self.is_redundant(part)).collect();
+        self.standard.retain(|meter, _| !redundant.contains(meter));
     }
 
-    /// Whether `part` costs what its whole costs, so that its price would only hold where that of the whole changes.
-    fn says_nothing(&self, part: Meter) -> bool {
-        // Cached tokens need a price even if it is that of other input.
+    /// Returns true if `part` costs as much as its whole, so that its price would matter only where that of the whole
+    /// changes.
+    fn is_redundant(&self, part: Meter) -> bool {
+        // Cached tokens need a price even if it is the one of other input.
         let is_cached = matches!(part, Meter::CacheRead | Meter::CacheWrite | Meter::CacheWrite1h);
         let [whole] = part.wholes() else { return false };
         let (Some(own), Some(whole)) = (self.standard.get(&part), self.standard.get(whole)) else { return false };
@@ -111,7 +113,7 @@ impl Prices {
         same && !is_cached && self.served.values().all(|rates| !rates.contains_key(&part))
     }
 
-    /// The prices and the variants of a row.
+    /// Returns the prices and the variants of a row as JSON.
     pub(super) fn values(&self, provider: &str) -> Map<String, Value> {
         let (windows, off_peak) = &self.off_peak;
         let standard = values(&self.standard, provider);
@@ -141,7 +143,7 @@ impl Prices {
 }
 
 fn values(rates: &Rates, provider: &str) -> Map<String, Value> {
-    // LiteLLM itself makes this exception: xAI's price for large inputs holds from the threshold on.
+    // LiteLLM itself makes this exception: xAI's price for large inputs applies at the threshold too.
     let bound = if provider == "x-ai" { "from" } else { "above" };
     let value = |(meter, rate): (&Meter, &BTreeMap<u64, Usd>)| {
         let mut list: Vec<Value> = Vec::with_capacity(rate.len());
@@ -163,16 +165,16 @@ fn values(rates: &Rates, provider: &str) -> Map<String, Value> {
 const UNKNOWN: &str = "nothing that is counted here, or a change of other prices";
 const NO_PRICE: &str = "no price of at least 0";
 const ZERO: &str = "a price of 0, which may mean that none is known";
-const TWICE: &str = "two prices for the same, the dearer one is taken";
+const TWICE: &str = "two prices for the same, the dearer one is used";
 const SIZES: &str = "a price that depends on how much a search reads";
 const BY_TOKENS: &str = "a second way to count input that has a price for tokens";
 const NO_BASE: &str = "a price for large inputs alone";
-const CALENDAR: &str = "hours or days that are not told in UTC";
+const CALENDAR: &str = "hours or days that are not in UTC";
 
-/// Reads values, and keeps what it could not.
+/// Reads values, and collects the keys that it does not understand.
 struct Reader<'k> {
     mode: &'k str,
-    /// Why keys are left out.
+    /// The keys that are left out, by the reason.
     out: BTreeMap<&'static str, BTreeSet<&'k str>>,
     rounded: u64,
 }
@@ -182,7 +184,7 @@ impl<'k> Reader<'k> {
         self.out.entry(why).or_default().insert(key);
     }
 
-    /// Whether there is a price of output that is not understood.
+    /// Returns true if a price of output is not understood.
     fn left_out_output(&self) -> bool {
         self.out.get(UNKNOWN).is_some_and(|keys| keys.iter().any(|key| key.starts_with("output_cost")))
     }
@@ -208,7 +210,7 @@ impl<'k> Reader<'k> {
         }
     }
 
-    /// Adds prices by ranges of the input, above their lower end.
+    /// Adds prices by ranges of the input. Each applies above the lower end of its range.
     fn ranges(&mut self, value: &RawValue, rates: &mut Rates) {
         const KEY: &str = "tiered_pricing";
         let ranges: Vec<Entry> = serde_json::from_str(value.get()).unwrap_or_default();
@@ -243,7 +245,7 @@ impl<'k> Reader<'k> {
 }
 
 fn is_price(key: &str, value: &RawValue) -> bool {
-    // Factors for regions and speed; other entries of this key tell no numbers.
+    // These are factors for regions and speed. Other values of this key hold no numbers.
     let factors = || serde_json::from_str::<BTreeMap<String, f64>>(value.get()).is_ok();
     keys::is_price(key) || key == "provider_specific_entry" && factors()
 }
@@ -252,7 +254,7 @@ fn is_output(meter: Meter) -> bool {
     matches!(meter.wholes(), [Meter::Output]) || matches!(meter, Meter::Output | Meter::AudioMs | Meter::VideoMs)
 }
 
-/// The price of a search that reads little, much, or neither, where it is one.
+/// Returns the price of a search if it is the same for all sizes of what the search reads.
 fn of_every_size(value: &RawValue) -> Option<&str> {
     let sizes: BTreeMap<&str, &RawValue> = serde_json::from_str(value.get()).ok()?;
     let mut prices = sizes.values().map(|price| price.get());
@@ -260,7 +262,7 @@ fn of_every_size(value: &RawValue) -> Option<&str> {
     prices.all(|other| other == first).then_some(first)
 }
 
-/// The number of tokens that an input must exceed to be in `range`, a whole number written as a float.
+/// Returns the number of tokens that an input must exceed to be in `range`. It is a whole number, written as a float.
 fn start(range: &Entry) -> Option<u64> {
     let bounds: Vec<f64> = serde_json::from_str(range.get("range")?.get()).ok()?;
     bounds.first().filter(|from| from.fract() == 0.0 && (0.0..9e15).contains(*from)).map(|&from| from as u64)
@@ -281,7 +283,7 @@ enum Hours {
     Several(Vec<String>),
 }
 
-/// When off-peak prices hold; `None` if that is told in a way that is not known here.
+/// Returns when off-peak prices apply; `None` if the form is unknown.
 fn windows(block: &Entry) -> Option<Vec<Window>> {
     const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     if block.contains_key("weekday_timezone") {
@@ -307,18 +309,18 @@ fn windows(block: &Entry) -> Option<Vec<Window>> {
     Some(windows)
 }
 
-/// Whether `text` is a time such as 04:30.
+/// Returns true if `text` is a time such as 04:30.
 fn is_minute(text: &str) -> bool {
     let two = |digits: &str, below: u32| digits.len() == 2 && digits.parse::<u32>().is_ok_and(|number| number < below);
     text.split_once(':').is_some_and(|(hour, minute)| two(hour, 24) && two(minute, 60))
 }
 
-/// `factor` times the price in `digits`, with as many decimals as a price of `meter` has, half to even, and whether that
-/// rounded it. `None` for what is not a number of at least 0, and beyond the range.
+/// Returns `factor` times the price in `digits`, rounded half to even to the decimals of a price of `meter`, and
+/// whether it was rounded. `None` if it is not a number of at least 0, or is out of range.
 fn times(digits: &str, factor: u64, meter: Meter) -> Option<(Usd, bool)> {
-    // An hour to 9 decimals: what is said of a second, such as 0.001333333333333, does not tell more of it.
+    // An hour has 9 decimals: the price of a second, such as 0.001333333333333, is not more precise.
     let step = if meter.per() == Meter::AudioMs.per() { 1_000 } else { meter.per() };
-    // Millionths of a pico-dollar, so that it is rounded once.
+    // Millionths of a pico-dollar are used, so that it is rounded only once.
     const FINE: u64 = 1_000_000;
     let zeros = (1..).take_while(|&zeros| factor.is_multiple_of(10u64.pow(zeros))).last().unwrap_or(0);
     let rest = factor / 10u64.pow(zeros);
@@ -330,7 +332,7 @@ fn times(digits: &str, factor: u64, meter: Meter) -> Option<(Usd, bool)> {
     Some((price, !exact))
 }
 
-/// `digits` × 10^`places`, by their exponent.
+/// Returns `digits` × 10^`places`, by changing the exponent.
 fn shift(digits: &str, places: i64) -> Option<String> {
     let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
     Some(format!("{mantissa}e{}", exponent.parse::<i64>().ok()?.checked_add(places)?))
@@ -353,7 +355,7 @@ mod tests {
             ("0.00000125", 1_000_000, Meter::Input, "1.25", false),
             ("1.0399999999999998e-06", 1_000_000, Meter::Input, "1.04", true),
             ("2.857142857142857e-07", 1_000_000, Meter::Input, "0.285714", true),
-            // Ties to even, and what only seems to be one.
+            // Ties are rounded to even; the last two are not ties.
             ("1.0000005e-6", 1_000_000, Meter::Input, "1", true),
             ("1.0000015e-6", 1_000_000, Meter::Input, "1.000002", true),
             ("1.00000049999999999e-6", 1_000_000, Meter::Input, "1", true),
@@ -373,14 +375,12 @@ mod tests {
     }
 
     proptest! {
-        /// Against the product of whole numbers.
+        /// The result is compared with the product of whole numbers.
         #[test]
         fn no_price_passes_through_a_float(digits in 0u64..1_000_000_000_000, cut in 0u32..18, seconds: bool) {
-            let (factor, meter, step) = match seconds {
-                true => (3_600u64, Meter::AudioMs, 1_000i128),
-                false => (1_000_000, Meter::Input, 1_000_000),
-            };
-            // digits × 10^-cut dollars, in steps of pico-dollars: digits × factor × 10^(12 - cut) / step.
+            let (factor, meter, step) =
+                if seconds { (3_600u64, Meter::AudioMs, 1_000i128) } else { (1_000_000, Meter::Input, 1_000_000) };
+            // The price in steps of pico-dollars is digits × factor × 10^(12 - cut) / step.
             let (mut over, mut under) = (i128::from(digits) * i128::from(factor), step);
             match cut {
                 ..=12 => over *= 10i128.pow(12 - cut),

@@ -1,10 +1,10 @@
-//! Who serves the models of LiteLLM's table, by the names that this crate's own table has for them.
+//! The vendors of LiteLLM's table, by the names that the bundled table has for them.
 
-/// What LiteLLM calls a vendor, and what it is called here. Where two of them have a model of one name, the earlier row
-/// wins: the vendor's own API before a cloud's, the newer API before the older one.
+/// LiteLLM's name of a vendor, and the name here. If two of them have a model of the same name, the earlier row wins:
+/// the vendor's own API before a cloud's, and the newer API before the older one.
 ///
-/// Gemini's API and Vertex AI are one here, as in genai-prices: where both tell a price of a model it is the same, but for
-/// a few variants. Bedrock's Mantle is kept apart from Bedrock, since it asks a tenth more.
+/// Gemini's API and Vertex AI are one vendor here, as in genai-prices. If both have a price for a model it is the same,
+/// except for a few variants. Bedrock's Mantle is separate from Bedrock, since it asks a tenth more.
 const NAMES: [(&str, &str); 22] = [
     ("gemini", "google"),
     ("vertex_ai-language-models", "google"),
@@ -30,7 +30,7 @@ const NAMES: [(&str, &str); 22] = [
     ("bigmodel", "zhipuai"),
 ];
 
-/// Whose models are meant where nobody is named, by the beginning of their names.
+/// The models of each vendor if a call names no vendor, by the beginning of their names.
 const HOMES: [(&str, &[&str]); 15] = [
     ("ai21", &["jamba-*"]),
     ("anthropic", &["claude-*"]),
@@ -64,23 +64,23 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("zai", &["glm-*"]),
 ];
 
-/// What the vendor is called here that LiteLLM calls `name`, and the place of its rows among those of one model.
+/// Returns the rank of the vendor that LiteLLM calls `name` among those of one model, and its name here.
 pub(super) fn vendor(name: &str) -> (usize, &str) {
     let is = |pattern: &str| match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
         None => name == pattern,
     };
     let place = NAMES.iter().position(|(pattern, _)| is(pattern));
-    // Whoever has one name for both is the vendor itself.
+    // A name that is the same in both is the vendor's own API, which comes first.
     place.map_or((0, name), |place| (place + 1, NAMES[place].1))
 }
 
-/// Patterns of the names that are models of `vendor` where no vendor is named.
+/// Returns the patterns of names that are models of `vendor` if a call names no vendor.
 pub(super) fn at_home(vendor: &str) -> &'static [&'static str] {
     HOMES.iter().find(|(name, _)| *name == vendor).map_or(&[], |(_, patterns)| patterns)
 }
 
-/// The model that `key` names, without a vendor in front if that is `vendor`.
+/// Returns the model that `key` names, without the vendor in front if that vendor is `of`.
 pub(super) fn model<'k>(key: &'k str, of: &str) -> &'k str {
     match key.split_once('/') {
         Some((prefix, rest)) if !rest.trim().is_empty() && vendor(prefix).1 == of => rest,

@@ -1,0 +1,70 @@
+//! The cost of a call, part by part.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::price::CostPart;
+use crate::metrics::{CostProvenance, CostSource, CostTier, ExecutionMetrics, Timestamp, Usd};
+
+/// The cost of a call, and the row and the table that priced it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cost<'t> {
+    /// The exact amount in US dollars, not rounded.
+    pub usd: Usd,
+    /// The parts that add up to it, in the order of [`Meter::ALL`](crate::metrics::Meter::ALL). What was not used has
+    /// no part.
+    pub parts: Vec<CostPart>,
+    /// The tier of the model at the time.
+    pub tier: CostTier,
+    /// The provider whose prices these are. It differs from the one that served the call if the table says that other
+    /// prices apply there.
+    pub provider: &'t str,
+    /// The model as the table names it, even if the call named it differently.
+    pub matched: &'t str,
+    /// The table's version.
+    pub table: &'t str,
+    /// The prices are those of an input of more tokens than this. `None` if they apply to any input.
+    pub tier_above: Option<u64>,
+    /// The part of the call's variant that has these prices, such as `processing` batch. Empty for the standard prices.
+    pub variant: BTreeMap<&'t str, &'t str>,
+    /// The part of the call's variant for which the row has no prices, so that the standard prices were used. The
+    /// amount is then too low for priority and too high for a batch. The standard service, which vendors call `default`
+    /// or `standard`, is left out.
+    pub variant_unpriced: BTreeMap<String, String>,
+    /// The time whose prices these are.
+    pub at: Timestamp,
+}
+
+impl Cost<'_> {
+    /// Returns where the amount comes from, as a record stores it.
+    pub fn provenance(&self) -> CostProvenance {
+        CostProvenance {
+            source: Some(CostSource::Computed),
+            table: Some(self.table.to_owned()),
+            provider: Some(self.provider.to_owned()),
+            matched: Some(self.matched.to_owned()),
+            tier_above: self.tier_above,
+            variant: text_of(&self.variant),
+            variant_unpriced: text_of(&self.variant_unpriced),
+            at: Some(self.at),
+            ..CostProvenance::default()
+        }
+    }
+
+    /// Writes the cost into `record`: `cost_usd` rounded half to even to 8 decimals, `cost_tier` and their provenance.
+    ///
+    /// Also sets the provider unless the record already names one. The estimate is not changed.
+    pub fn fill(&self, record: &mut ExecutionMetrics) {
+        record.cost_usd = Some(self.usd.round_to_record());
+        record.cost_tier = Some(self.tier.clone());
+        record.cost = CostProvenance { estimated_usd: record.cost.estimated_usd, ..self.provenance() };
+        record.model.provider.get_or_insert_with(|| self.provider.to_owned());
+    }
+}
+
+/// Returns a variant as text such as `processing=batch`, with commas between its pairs; `None` if it is empty.
+fn text_of<T: fmt::Display>(variant: &BTreeMap<T, T>) -> Option<String> {
+    let text = |(key, value): (&T, &T)| format!("{key}={value}");
+    (!variant.is_empty()).then(|| variant.iter().map(text).collect::<Vec<_>>().join(","))
+}

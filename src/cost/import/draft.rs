@@ -1,0 +1,92 @@
+//! A converted table, and the table while it is being converted.
+
+use serde_json::{Map, Value, json};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::{Meter, Usd};
+
+/// The version, the day and the source of a table, which the imported file does not contain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// The table's version, as records will store it, such as `genai-prices 0.2.3`.
+    pub version: String,
+    /// The day on which the prices were looked up, such as `2026-11-20`.
+    pub as_of: String,
+    /// Where the prices come from, and under which licence.
+    pub source: String,
+}
+
+/// A table of another project in the form of this crate's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Imported {
+    /// The table, with one line for each model, for [`PriceTable::from_json`](crate::PriceTable::from_json).
+    pub json: String,
+    /// The number of models in it.
+    pub models: u64,
+    /// The number of prices that were rounded half to even to 6 decimals for a million tokens. For example, the source
+    /// writes 1.0399999999999998 for 1.04.
+    pub rounded: u64,
+    /// Everything that was left out, and why, one entry each, such as `azure/phi-4: it has no price`.
+    pub left_out: Vec<String>,
+}
+
+/// The table as it grows.
+pub(super) struct Draft {
+    pub(super) providers: Vec<Value>,
+    pub(super) models: Vec<Value>,
+    pub(super) rounded: u64,
+    pub(super) left_out: Vec<String>,
+}
+
+impl Draft {
+    pub(super) fn new() -> Self {
+        Self { providers: Vec::new(), models: Vec::new(), rounded: 0, left_out: Vec::new() }
+    }
+
+    pub(super) fn leave_out(&mut self, provider: &str, model: &str, why: impl std::fmt::Display) {
+        self.left_out.push(format!("{provider}/{model}: {why}"));
+    }
+
+    /// Reads the price of [`Meter::per`] units, rounded so that one of them costs whole pico-dollars.
+    pub(super) fn price(&mut self, meter: Meter, digits: &str) -> Result<Value> {
+        let read: Usd = serde_json::from_str(digits)
+            .map_err(|source| Error::new(ErrorKind::Malformed, format!("read the price {digits}")).source(source))?;
+        // An hour may cost any number of pico-dollars.
+        let step = if meter.per() == Meter::AudioMs.per() { 1 } else { meter.per() };
+        let rounded = read.round_to(step);
+        self.rounded += u64::from(digits.parse::<Usd>().ok() != Some(rounded));
+        Ok(Value::String(rounded.to_string()))
+    }
+
+    pub(super) fn finish(self, stamp: &Stamp) -> Imported {
+        let lines = |values: &[Value]| values.iter().map(|value| format!("  {value}")).collect::<Vec<_>>().join(",\n");
+        let mut json = String::from("{\n");
+        for (key, text) in [("version", &stamp.version), ("as_of", &stamp.as_of), ("source", &stamp.source)] {
+            json += &format!(" \"{key}\": {},\n", json!(text));
+        }
+        json += &format!(" \"providers\": [\n{}\n ],\n", lines(&self.providers));
+        json += &format!(" \"models\": [\n{}\n ]\n}}\n", lines(&self.models));
+        Imported { json, models: self.models.len() as u64, rounded: self.rounded, left_out: self.left_out }
+    }
+}
+
+/// Names by pattern, as a table writes them.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) aliases: Vec<String>,
+    pub(super) like: Vec<String>,
+    pub(super) unlike: Vec<String>,
+}
+
+impl Names {
+    /// Returns the patterns as JSON; `None` if there are none.
+    pub(super) fn rule(&self) -> Option<Value> {
+        let mut rule = Map::new();
+        rule.insert("like".to_owned(), json!(self.like));
+        if !self.unlike.is_empty() {
+            rule.insert("unlike".to_owned(), json!(self.unlike));
+        }
+        (!self.like.is_empty()).then_some(Value::Object(rule))
+    }
+}

@@ -1,0 +1,65 @@
+//! The groupings of a report.
+
+use std::str::FromStr;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// How a [`Report`](super::Report) groups executions.
+///
+/// Its text is the [`name`](Self::name): `day`, `week`, `month`, `model`, `skill`, `run`, `scene`, `agent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CostBy {
+    /// The local date on which the execution began, such as `2026-11-20`.
+    Day,
+    /// The Monday of its ISO week, such as `2026-11-16`.
+    Week,
+    /// Its month, such as `2026-11`.
+    Month,
+    /// Each model that it used. An execution that lists its calls is counted under each model, with that model's calls.
+    Model,
+    /// `skill_name`.
+    Skill,
+    /// `run.run_id`.
+    Run,
+    /// `production.scene_id`.
+    Scene,
+    /// `run.agent_name`.
+    Agent,
+}
+
+impl CostBy {
+    /// All of them.
+    pub const ALL: [Self; 8] =
+        [Self::Day, Self::Week, Self::Month, Self::Model, Self::Skill, Self::Run, Self::Scene, Self::Agent];
+
+    /// Returns the name, such as `day`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Model => "model",
+            Self::Skill => "skill",
+            Self::Run => "run",
+            Self::Scene => "scene",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+impl FromStr for CostBy {
+    type Err = Error;
+
+    /// Parses a [`name`](Self::name).
+    ///
+    /// # Errors
+    /// Fails with [`ErrorKind::Malformed`] if it is not one of the names.
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|by| by.name() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            Error::new(ErrorKind::Malformed, "read the grouping of a report")
+                .detail(format!("expected one of {names}, found {text:?}"))
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! Sums of tokens and costs.
+
+use super::parts::{Cached, Part};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Usd;
+
+/// A total over the executions that report this count, and the number that do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Count {
+    /// The sum of the known counts; `None` if none is known. The counts of a ledger cannot leave its range.
+    pub known: Option<u128>,
+    /// The number of executions that do not report their count, or that of one of their models.
+    pub unknown: u64,
+}
+
+impl Count {
+    /// Adds the counts of one execution.
+    pub(crate) fn add(&mut self, counts: impl IntoIterator<Item = Option<u128>>) {
+        let mut unknown = false;
+        for count in counts {
+            match count {
+                Some(count) => self.known = Some(self.known.unwrap_or(0) + count),
+                None => unknown = true,
+            }
+        }
+        self.unknown += u64::from(unknown);
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.known = match (self.known, other.known) {
+            (Some(mine), Some(others)) => Some(mine + others),
+            (mine, others) => mine.or(others),
+        };
+        self.unknown += other.unknown;
+    }
+}
+
+/// The total usage and cost of executions as far as they are known, and the number of unknown values.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Sum {
+    /// The number of executions. Each of them used a model.
+    pub executions: u64,
+    /// The exact cost of those that have one, in US dollars; `None` if none has.
+    pub cost: Option<Usd>,
+    /// The number of executions without a cost, or without one for one of their models. `cost` includes only what their
+    /// other models cost.
+    pub unpriced: u64,
+    /// Input tokens that are not reported as read from or written to a cache. They include the tokens of a cached part
+    /// that is unknown. The count is unknown if the cached parts exceed the whole.
+    pub input_uncached: Count,
+    /// Output tokens, reasoning included.
+    pub output: Count,
+    /// Input tokens written to a cache, however long it keeps them.
+    pub cache_write: Count,
+    /// Input tokens read from a cache.
+    pub cache_read: Count,
+    /// All tokens.
+    pub total: Count,
+}
+
+impl Sum {
+    /// Adds one execution. `cached` is that of all models together if they do not report their own.
+    pub(super) fn add(&mut self, models: &[Part<'_>], cached: Option<Cached>) -> Result<()> {
+        self.executions += 1;
+        for cost in models.iter().filter_map(|part| part.cost) {
+            self.cost = sum(self.cost, Some(cost))?;
+        }
+        self.unpriced += u64::from(models.iter().any(|part| part.cost.is_none()));
+
+        let all = |count: fn(&Part<'_>) -> Option<u64>| models.iter().map(move |part| count(part).map(u128::from));
+        self.output.add(all(|part| part.output));
+        self.total.add(all(|part| part.total));
+        match cached {
+            None => {
+                self.input_uncached.add(all(|part| part.cached.out_of(part.input)));
+                self.cache_write.add(all(|part| part.cached.write));
+                self.cache_read.add(all(|part| part.cached.read));
+            }
+            Some(cached) => {
+                let input = models.iter().try_fold(0u64, |sum, part| sum.checked_add(part.input?));
+                self.input_uncached.add([cached.out_of(input).map(u128::from)]);
+                self.cache_write.add([cached.write.map(u128::from)]);
+                self.cache_read.add([cached.read.map(u128::from)]);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn merge(&mut self, other: Self) -> Result<()> {
+        self.executions += other.executions;
+        self.cost = sum(self.cost, other.cost)?;
+        self.unpriced += other.unpriced;
+        self.input_uncached.merge(other.input_uncached);
+        self.output.merge(other.output);
+        self.cache_write.merge(other.cache_write);
+        self.cache_read.merge(other.cache_read);
+        self.total.merge(other.total);
+        Ok(())
+    }
+}
+
+/// Returns the sum of the known amounts.
+pub(super) fn sum(one: Option<Usd>, other: Option<Usd>) -> Result<Option<Usd>> {
+    match (one, other) {
+        (Some(one), Some(other)) => one.checked_add(other).ok_or_else(overflow).map(Some),
+        (one, other) => Ok(one.or(other)),
+    }
+}
+
+pub(super) fn overflow() -> Error {
+    Error::new(ErrorKind::Overflow, "sum up the cost").detail("the sum leaves the range of an amount")
+}

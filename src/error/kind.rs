@@ -1,0 +1,45 @@
+//! The kinds of errors.
+
+/// What went wrong, in a form that a program can act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The operating system refused or failed an operation. [`source`](std::error::Error::source) returns its error.
+    Io,
+    /// The lock could not be acquired, or the batch did not complete, before the deadline.
+    Timeout,
+    /// A value is missing or impossible. [`Error::details`](super::Error::details) lists every fault.
+    Invalid,
+    /// A path cannot hold a ledger, for example a directory, a symlink, a FIFO or a network file system.
+    Unsuitable,
+    /// The bytes do not follow the format, for example invalid JSON, a damaged line or a table that does not parse.
+    Malformed,
+    /// The file was written by a newer version of this crate.
+    Newer,
+    /// The file was derived by another version of this crate, or from a file that has since changed. It is derived
+    /// again.
+    Stale,
+    /// The price table does not know the model, or several providers offer it and none is named.
+    /// [`Error::details`](super::Error::details) lists the nearest known names, or the names at those providers.
+    UnknownModel,
+    /// The model is known, but something that was used has no price at that time.
+    /// [`Error::details`](super::Error::details) names it.
+    Unpriced,
+    /// There is no limit of that name. [`Error::details`](super::Error::details) lists the known names.
+    UnknownLimit,
+    /// The id belongs to no execution, neither to one in flight nor to one with a record.
+    UnknownExecution,
+    /// The execution already has its record, and nothing was changed. [`Error::details`](super::Error::details) says
+    /// how it ended.
+    Ended,
+    /// A sum or product left the range of its type.
+    Overflow,
+    /// A thread that worked for the caller panicked. If it was writing records, this one may or may not be written.
+    Abandoned,
+    /// A ledger no longer contains what was copied from it, because it was truncated or rewritten.
+    Diverged,
+    /// Lines that were still to be read were moved to an archive. [`Error::details`](super::Error::details) names them.
+    Archived,
+    /// A database could not be reached, refused a statement, or holds other tables than expected.
+    Database,
+}

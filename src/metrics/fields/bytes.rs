@@ -1,0 +1,77 @@
+//! Reads several bytes at once, as one integer.
+//!
+//! All of these are inlined, because a call would take longer than the work.
+
+const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// Returns true if both are equal.
+///
+/// It compares pieces that fit a register, of which the last may overlap the one before. For longer ones the compiler
+/// would call a function.
+#[inline(always)]
+pub(super) fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
+    let (Some(last_a), Some(last_b)) = (a.last_chunk(), b.last_chunk()) else { return a == b };
+    let differ = |a: &[u8; 16], b: &[u8; 16]| u128::from_le_bytes(*a) ^ u128::from_le_bytes(*b);
+    let pieces = a.as_chunks().0.iter().zip(b.as_chunks().0);
+    pieces.fold(differ(last_a, last_b), |all, (a, b)| all | differ(a, b)) == 0
+}
+
+/// Returns the number that the leading digits form, and how many digits there are.
+#[inline(always)]
+pub(super) fn leading_digits(eight: [u8; 8]) -> (u64, u32) {
+    // Each digit becomes its value. Adding 127 - 9 sets the highest bit of a byte that is more than 9.
+    let values = u64::from_le_bytes(eight) ^ u64::from_ne_bytes([b'0'; 8]);
+    let others = (values.wrapping_add(u64::from_ne_bytes([127 - 9; 8])) | values) & HIGHS;
+    let count = others.trailing_zeros() / 8;
+    if count == 0 {
+        return (0, 0);
+    }
+    // The digits are aligned as if zeros preceded them, with the first digit in the lowest byte. Then pairs, fours and
+    // eights of digits are combined.
+    let aligned = values << (64 - count * 8);
+    let pairs = (aligned.wrapping_mul(10) + (aligned >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    ((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff, count)
+}
+
+/// Returns 10^`exponent` from a table. The number of digits differs from line to line, so that branches on it would be
+/// mispredicted.
+#[inline(always)]
+pub(super) fn power_of_ten(exponent: u32) -> u64 {
+    const POWERS: [u64; 16] = {
+        let mut powers = [1; 16];
+        let mut exponent = 1;
+        while exponent < 16 {
+            powers[exponent] = powers[exponent - 1] * 10;
+            exponent += 1;
+        }
+        powers
+    };
+    POWERS[exponent as usize % 16]
+}
+
+/// Returns the position, from `start` on, of the first byte that is not plain text in a JSON string. Such bytes are a
+/// quote, a backslash, a control character, and a byte that is not ASCII.
+#[inline(always)]
+pub(super) fn special(text: &[u8], start: usize) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    let mut at = start;
+    let mut rest = text.get(start..)?;
+    while let Some((eight, after)) = rest.split_first_chunk() {
+        let eight = u64::from_le_bytes(*eight);
+        // Subtracting n from a byte below n borrows, which sets its highest bit. A byte that is not ASCII has that bit
+        // already. A borrow also changes the next higher byte, so only the lowest byte that is found is reliable.
+        let below = |bytes: u64, n: u64| bytes.wrapping_sub(ONES * n);
+        let equal = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
+        // With this bit flipped, the control characters stay below 0x20, and only the quote becomes 0x20.
+        let control_or_quote = below(eight ^ (ONES * 0x02), 0x21);
+        let found = (control_or_quote | equal(b'\\') | eight) & HIGHS;
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+        rest = after;
+    }
+    let is_special = |byte: &u8| matches!(byte, ..0x20 | b'"' | b'\\' | 0x80..);
+    rest.iter().position(is_special).map(|place| at + place)
+}

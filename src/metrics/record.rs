@@ -1,0 +1,251 @@
+//! The record of one execution.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::groups::{CostProvenance, Model, Production, Progress, RunIds, Trace, is_default};
+use super::status::{CostTier, Environment, ErrorCategory, Kind, Status};
+use super::text::cut;
+use super::{Timestamp, Usage, Usd};
+
+/// The record of one execution of one skill: what ran, how it ended, and what it used.
+///
+/// JSON always has the first 29 fields, in this order, with `null` for unknown values. A group after them is written
+/// only if it is not empty. [`ExecutionMetrics::new`] creates a record, whose fields can then be set. A ledger never
+/// changes a record that was appended.
+///
+/// ```
+/// use runledger::{ExecutionMetrics, Timestamp, Uuid};
+///
+/// let start: Timestamp = "2026-02-14T14:23:00Z".parse()?;
+/// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "git-push-autonomous", "0.1.0", start);
+/// assert!(record.validate().is_err()); // it has no end yet
+/// record.timestamp_end = Some("2026-02-14T14:23:05.250Z".parse()?);
+/// record.validate()?;
+/// assert_eq!(ExecutionMetrics::from_json(&record.to_json()?)?, record);
+/// # Ok::<(), runledger::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
+#[non_exhaustive]
+pub struct ExecutionMetrics {
+    // Identity.
+    /// The unique id. The ledger creates ids as UUID version 7, so that they sort by time.
+    pub execution_id: Uuid,
+    /// The skill, such as `git-push-autonomous`.
+    pub skill_name: String,
+    /// The skill's version, by convention a semantic version.
+    pub skill_version: String,
+    /// The orchestrator's version at the time; `None` if it is unknown.
+    #[serde(default)]
+    pub orchestrator_version: Option<String>,
+    /// When the execution began, UTC.
+    pub timestamp_start: Timestamp,
+    /// When it ended, UTC. `None` only for an interrupted execution, whose end is unknown.
+    #[serde(default)]
+    pub timestamp_end: Option<Timestamp>,
+    /// The operator that asked for it: `human`, or the name of a system or an agent.
+    #[serde(default = "default_operator")]
+    pub operator: String,
+    /// Where it ran.
+    #[serde(default)]
+    pub environment: Environment,
+
+    // Outcome.
+    /// True if it succeeded; `None` if it was interrupted or is paused.
+    #[serde(default)]
+    pub execution_succeeded: Option<bool>,
+    /// True if it failed. It is the inverse of `execution_succeeded`, and `None` if that is `None`.
+    #[serde(default)]
+    pub execution_failed: Option<bool>,
+    /// The category of the error that ended it. `None` if there was no error, or if it is unknown.
+    #[serde(default)]
+    pub error_category: Option<ErrorCategory>,
+    /// The exit code, or the error code of an API.
+    #[serde(default)]
+    pub error_code: Option<i64>,
+    /// The error message, with at most [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters.
+    /// [`set_error_reason`](Self::set_error_reason) cuts longer ones.
+    #[serde(default)]
+    pub error_reason: Option<String>,
+
+    // Performance.
+    /// The sum of the steps' durations, in milliseconds by the monotonic clock.
+    #[serde(default)]
+    pub total_latency_ms: Option<u64>,
+    /// The time from the start to the end, in milliseconds by the monotonic clock. It is by the wall clock if one
+    /// process started it and another completed it.
+    #[serde(default)]
+    pub wall_clock_time_ms: Option<u64>,
+
+    // Tokens and cost.
+    /// Input and output tokens together.
+    #[serde(default)]
+    pub tokens_used: Option<u64>,
+    /// All input tokens, including those read from or written to a cache.
+    #[serde(default)]
+    pub tokens_input: Option<u64>,
+    /// All output tokens, including reasoning.
+    #[serde(default)]
+    pub tokens_output: Option<u64>,
+    /// The cost in US dollars, at least 0 and with at most eight decimals ([`Usd::round_to_record`]). `None` if the
+    /// price is unknown, which is not the same as free.
+    #[serde(default)]
+    pub cost_usd: Option<Usd>,
+    /// The price tier of the model; `None` if no model was used.
+    #[serde(default)]
+    pub cost_tier: Option<CostTier>,
+
+    // Quota.
+    /// The part of the quota that remained after this execution, in the quota's unit.
+    #[serde(default)]
+    pub free_tier_quota_remaining: Option<u64>,
+    /// The part of the quota that was used after this execution, in percent, 0–100.
+    #[serde(default)]
+    pub free_tier_quota_pct_used: Option<f64>,
+
+    // Quality.
+    /// True if a check found the output correct; `None` if it was not checked.
+    #[serde(default)]
+    pub output_correct: Option<bool>,
+    /// The system's confidence in its output, 0–1.
+    #[serde(default)]
+    pub confidence_score: Option<f64>,
+    /// The decision of the skill, such as `APPROVE`, `BLOCK` or `PARTIAL`.
+    #[serde(default)]
+    pub decision_made: Option<String>,
+
+    // Metadata.
+    /// The SHA-256 of the input as 64 lower-case hex digits; see [`hash_bytes`](crate::hash_bytes).
+    #[serde(default)]
+    pub input_hash: Option<String>,
+    /// The SHA-256 of the output as 64 lower-case hex digits.
+    #[serde(default)]
+    pub output_hash: Option<String>,
+    /// The path through the skills, such as `orchestrator -> rules-engine -> executor`.
+    #[serde(default)]
+    pub skill_path_in_dag: Option<String>,
+    /// Any other values, by key.
+    #[serde(default)]
+    pub tags: serde_json::Map<String, serde_json::Value>,
+
+    // Groups, which are left out if they are empty.
+    /// How it ended, in more detail than succeeded or failed; `None` if the writer did not report it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// The kind of record: a skill's execution, or a decision about one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub kind: Kind,
+    /// The run and the session that this execution belongs to, and its parents.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub run: RunIds,
+    /// The model that was used.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub model: Model,
+    /// Where the cost comes from.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cost: CostProvenance,
+    /// The product: scene, shot, artifact and its quality control.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub production: Production,
+    /// The last progress mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// The quality of the result as the agent itself judged it, 0–1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality_score: Option<f64>,
+    /// Steps, decisions, errors, calls and feedback, in order of time.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub trace: Trace,
+}
+
+fn default_operator() -> String {
+    "human".to_owned()
+}
+
+impl ExecutionMetrics {
+    /// The longest `error_reason`, in characters (Unicode scalar values).
+    pub const ERROR_REASON_CHARS_MAX: usize = 500;
+
+    /// Returns a record with its four required fields. All others are unknown, except for the defaults `operator`
+    /// "human", `environment` prod and `kind` skill.
+    pub fn new(
+        execution_id: Uuid,
+        skill_name: impl Into<String>,
+        skill_version: impl Into<String>,
+        timestamp_start: Timestamp,
+    ) -> Self {
+        Self {
+            execution_id,
+            skill_name: skill_name.into(),
+            skill_version: skill_version.into(),
+            orchestrator_version: None,
+            timestamp_start,
+            timestamp_end: None,
+            operator: default_operator(),
+            environment: Environment::default(),
+            execution_succeeded: None,
+            execution_failed: None,
+            error_category: None,
+            error_code: None,
+            error_reason: None,
+            total_latency_ms: None,
+            wall_clock_time_ms: None,
+            tokens_used: None,
+            tokens_input: None,
+            tokens_output: None,
+            cost_usd: None,
+            cost_tier: None,
+            free_tier_quota_remaining: None,
+            free_tier_quota_pct_used: None,
+            output_correct: None,
+            confidence_score: None,
+            decision_made: None,
+            input_hash: None,
+            output_hash: None,
+            skill_path_in_dag: None,
+            tags: serde_json::Map::new(),
+            status: None,
+            kind: Kind::default(),
+            run: RunIds::default(),
+            model: Model::default(),
+            cost: CostProvenance::default(),
+            production: Production::default(),
+            progress: None,
+            quality_score: None,
+            trace: Trace::default(),
+        }
+    }
+
+    /// Sets `status`, and `execution_succeeded` and `execution_failed` to match it.
+    ///
+    /// They are true and false for success, false and true for failed, cancelled and panicked, and both `None` for
+    /// interrupted, paused and unknown statuses.
+    pub fn set_status(&mut self, status: Status) {
+        let succeeded = status.succeeded();
+        self.execution_succeeded = succeeded;
+        self.execution_failed = succeeded.map(|yes| !yes);
+        self.status = Some(status);
+    }
+
+    /// Sets `error_reason`, cut to [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters. A text that is
+    /// cut ends in `…`.
+    pub fn set_error_reason(&mut self, reason: impl Into<String>) {
+        self.error_reason = Some(cut(reason.into(), Self::ERROR_REASON_CHARS_MAX));
+    }
+
+    /// Sets the name of the model and its tokens, in the top-level fields and in the group `model`. `tokens_used`
+    /// becomes `None` if the sum of input and output leaves the range of `u64`.
+    pub fn set_usage(&mut self, model: impl Into<String>, usage: &Usage) {
+        self.tokens_input = Some(usage.input);
+        self.tokens_output = Some(usage.output);
+        self.tokens_used = usage.input.checked_add(usage.output);
+        self.model.name = Some(model.into());
+        self.model.parts = usage.parts;
+    }
+
+    /// Returns the token usage; `None` if the input or the output is unknown.
+    pub fn usage(&self) -> Option<Usage> {
+        Some(Usage { input: self.tokens_input?, output: self.tokens_output?, parts: self.model.parts })
+    }
+}

@@ -1,0 +1,21 @@
+//! Texts that are shortened.
+
+/// Returns the text with at most `chars_max` characters. A text that is cut ends in `…`.
+pub(crate) fn cut(mut text: String, chars_max: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(chars_max)
+        && let Some((last, _)) = text[..end].char_indices().next_back()
+    {
+        text.truncate(last);
+        text.push('…');
+    }
+    text
+}
+
+/// Returns the text in quotes, without its end if it is long. Otherwise an error could repeat a whole prompt.
+pub(crate) fn shortened(text: &str) -> String {
+    const CHARS_MAX: usize = 70;
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
