@@ -124,8 +124,6 @@ fn row_18_a_fifo_is_refused_and_nobody_waits() {
     assert!(!in_time(move || log_execution_metrics(&record(1), path, false).unwrap()));
     let path = place.path.clone();
     assert_eq!(in_time(move || LedgerReader::open(path).unwrap_err()).kind(), ErrorKind::Unsuitable);
-    let path = place.path.clone();
-    assert_eq!(in_time(move || LedgerReader::open(path).unwrap().verify(&[]).unwrap_err()).kind(), ErrorKind::Io);
 }
 
 #[test]
@@ -276,11 +274,6 @@ fn nothing_there_is_no_ledger_to_read() {
     let error = LedgerReader::open(&place.path).unwrap_err();
     assert_eq!((error.kind(), error.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::NotFound)));
     assert_eq!(place.text(&error), "cannot open a ledger to read: /execution_metrics.jsonl");
-    let error = LedgerReader::open(&place.path).unwrap().verify(&[]).unwrap_err();
-    assert_eq!(
-        place.text(&error),
-        "cannot verify the ledger: /execution_metrics.jsonl: there is no ledger of this name"
-    );
     assert!(names(place.directory.path()).is_empty());
 }
 
