@@ -227,6 +227,26 @@ fn a_run_that_nobody_knows_fails() {
     assert_eq!(answer, format!("FAIL run 8\\n: executions 0, in flight 0, spilled 0, reasons 1\n{why}\n"));
 }
 
+/// Without --run, the run of the last record that belongs to one is judged, and the answer names it.
+#[test]
+fn without_a_run_the_latest_one_is_judged() {
+    let mut records = run();
+    let mut later = of_run(9, "draw", Kind::Skill);
+    later.run = RunIds::new("run-9");
+    let mut alone = of_run(10, "draw", Kind::Skill);
+    alone.run = RunIds::default();
+    records.extend([later, alone]);
+    let answer = Place::with(&records).run(["gate"]).answer(0);
+    assert!(answer.starts_with("PASS run-9: executions 1, "), "{answer}");
+
+    records.iter_mut().for_each(|record| record.run.run_id = None);
+    assert_eq!(
+        Place::with(&records).run(["gate"]).complaint(2),
+        "runledger: cannot find the latest run: logs/execution_metrics.jsonl: no record has a run_id. \
+         Set RUNLEDGER_RUN_ID, or name a run with --run\n"
+    );
+}
+
 /// A run that cannot be judged is neither: the code is 2, and stdout is empty.
 #[test]
 fn what_cannot_be_judged_ends_with_2() {

@@ -1,7 +1,7 @@
 //! Tables of executions.
 
-use runledger::ExecutionMetrics;
 use runledger::metrics::Status;
+use runledger::{ExecutionMetrics, Timestamp};
 
 use crate::term::{Column, cell, minutes, short};
 
@@ -26,6 +26,17 @@ pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 6] {
         cell(record.tokens_used.map(|tokens| short::count(tokens.into()))),
         cell(record.cost_usd.map(short::usd)),
     ]
+}
+
+/// Like [`cells`], but the start has its age at `now` beside it.
+pub(crate) fn cells_with_age(record: &ExecutionMetrics, now: Timestamp) -> [String; 6] {
+    let mut cells = cells(record);
+    let age_ms = now.unix_ms().checked_sub(record.timestamp_start.unix_ms()).and_then(|ms| u64::try_from(ms).ok());
+    // A clock that differs from the writer's may be before the start.
+    if let Some(age_ms) = age_ms {
+        cells[0].push_str(&format!("  {:>4} ago", short::age(age_ms)));
+    }
+    cells
 }
 
 /// Returns how the execution ended. A record without a status can still state that it succeeded or failed.

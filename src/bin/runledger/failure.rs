@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     Absent(String),
     #[error("no execution belongs to the run {0:?}")]
     NoRun(String),
+    #[error("cannot find the latest run: {}: no record has a run_id. Set RUNLEDGER_RUN_ID, or name a run with --run", .0.display())]
+    NoRunYet(PathBuf),
     #[error("no error has the number {0}")]
     NoError(runledger::runlog::ErrorId),
     /// [`Failure::report`] writes the candidates below the text.
@@ -58,9 +60,12 @@ impl Failure {
             Self::Library(error) => kind(error),
             Self::Output(_) | Self::Input(_) | Self::File { .. } | Self::Command { .. } => "io",
             Self::Head { .. } => "malformed",
-            Self::Absent(_) | Self::NoRun(_) | Self::NoError(_) | Self::NotFrozen { .. } | Self::NoRegistry(_) => {
-                "absent"
-            }
+            Self::Absent(_)
+            | Self::NoRun(_)
+            | Self::NoRunYet(_)
+            | Self::NoError(_)
+            | Self::NotFrozen { .. }
+            | Self::NoRegistry(_) => "absent",
             Self::MessageOfSuccess | Self::Period(_) => "usage",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Faulty(_) => "faulty",

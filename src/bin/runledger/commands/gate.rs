@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use runledger::LedgerReader;
 use runledger::governance::{Expectations, Gate, GateReport, GateVerdict};
 use runledger::ledger::Gated;
 
@@ -45,9 +46,9 @@ use crate::term::{output, paint, printable, short};
 #[command(after_help = "Example: publish the results of a run only if it is fully logged
   runledger gate --run run-7 --expect expected.json && publish")]
 pub(crate) struct Args {
-    /// The id of the run
+    /// The id of the run [default: the run of the last record that belongs to one]
     #[arg(long = "run", value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    run_id: String,
+    run_id: Option<String>,
     /// A JSON file with the executions that the run must have
     #[arg(long, value_name = "FILE")]
     expect: Option<PathBuf>,
@@ -59,12 +60,17 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     // Read first: what comes back into the ledger meanwhile is found there.
     let elsewhere = records::kept_elsewhere(global);
-    let gate = Gate::new(&args.run_id)
+    let reader = records::reader(global)?;
+    let run_id = match &args.run_id {
+        Some(run_id) => run_id.clone(),
+        None => latest_run(&reader, global)?,
+    };
+    let gate = Gate::new(run_id)
         .policy(policy_file::read(args.policy.as_deref())?.gate)
         .expected(expected(args.expect.as_deref())?)
         .spilled(elsewhere.records)
         .unreadable(elsewhere.unreadable.clone());
-    let Gated { report, archived, mut unreadable, .. } = records::reader(global)?.gate(&gate)?;
+    let Gated { report, archived, mut unreadable, .. } = reader.gate(&gate)?;
     if let Some(archived) = archived {
         let to = printable(&archived.to);
         output::note(
@@ -81,6 +87,13 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         write(&report, out)?;
     }
     Ok(if report.verdict == GateVerdict::Pass { ExitCode::Yes } else { ExitCode::No })
+}
+
+/// Returns the run of the last record that belongs to one.
+fn latest_run(reader: &LedgerReader, global: &Global) -> Result<String, Failure> {
+    let last = reader.last(1, |record| record.run.run_id)?;
+    records::warn_of(&last.skipped, global);
+    last.records.into_iter().next().ok_or_else(|| Failure::NoRunYet(global.ledger.clone()))
 }
 
 fn expected(path: Option<&Path>) -> Result<Expectations, Failure> {

@@ -6,13 +6,14 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use runledger::ExecutionMetrics;
 use runledger::metrics::Status;
 
-use crate::execution_table::{COLUMNS, cells, status};
+use crate::clock;
+use crate::execution_table::{COLUMNS, cells, cells_with_age, status};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
 use crate::term::short_id::shortest;
-use crate::term::{Table, output};
+use crate::term::{Table, audience, output};
 
 /// List the last executions, the newest at the end
 ///
@@ -72,7 +73,10 @@ fn json(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failur
 }
 
 fn table(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
-    let row = |record: ExecutionMetrics| (record.execution_id, cells(&record));
+    let (now, has_age) = (clock::now(), audience::has_room());
+    let row = |record: ExecutionMetrics| {
+        (record.execution_id, if has_age { cells_with_age(&record, now) } else { cells(&record) })
+    };
     let rows = if args.all {
         let mut rows = Vec::new();
         records::each(global, |record| {

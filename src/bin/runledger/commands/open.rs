@@ -10,7 +10,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
-use crate::term::{Column, Table, cell, output};
+use crate::term::{Column, Table, cell, output, short};
 
 /// List the executions in flight, the oldest first
 ///
@@ -68,28 +68,7 @@ fn cells(begun: &InFlight, now: Timestamp) -> [String; 6] {
         record.skill_name.clone(),
         cell(progress.map(|progress| progress.stage.as_str())),
         cell(progress.and_then(|progress| progress.percent).map(|percent| percent as u64)),
-        cell(begun.age_ms(now).map(age)),
+        cell(begun.age_ms(now).map(short::age)),
         owner.to_owned(),
     ]
-}
-
-/// Returns a duration in its largest unit, rounded down, such as `59s`, `3h` or `12d`.
-fn age(ms: u64) -> String {
-    match ms / 1000 {
-        seconds @ ..60 => format!("{seconds}s"),
-        seconds @ ..3_600 => format!("{}m", seconds / 60),
-        seconds @ ..86_400 => format!("{}h", seconds / 3_600),
-        seconds => format!("{}d", seconds / 86_400),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_age_is_in_its_largest_unit() {
-        let ages = [0, 59_999, 60_000, 3_599_999, 3_600_000, 86_399_999, 86_400_000, u64::MAX].map(age);
-        assert_eq!(ages, ["0s", "59s", "1m", "59m", "1h", "23h", "1d", "213503982334d"]);
-    }
 }

@@ -1,6 +1,6 @@
 //! `runledger quota`
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::input_file;
-use crate::term::{Column, Table, minutes, output, printable};
+use crate::term::{Column, Table, audience, minutes, output, printable, short};
 
 /// Show what is left of each quota
 ///
@@ -101,24 +101,23 @@ fn statuses(apis: &[&str], limits: &Limits, journal: &Path) -> Result<Vec<Status
 
 /// Writes counts and dollars in separate tables. Exact dollars are long, so budgets have two tables.
 fn tables(statuses: &[Status], out: &mut impl Write) -> Result<(), Failure> {
-    let terminal = std::io::stdout().is_terminal();
     let counts = statuses.iter().filter_map(|status| if let Status::Counts(it) = status { Some(it) } else { None });
     let dollars = statuses.iter().filter_map(|status| if let Status::Dollars(it) = status { Some(it) } else { None });
     let counts: Vec<_> = counts.collect();
     let dollars: Vec<_> = dollars.collect();
     if !counts.is_empty() {
-        write_counts(&counts, terminal, out)?;
+        write_counts(&counts, out)?;
     }
     if !counts.is_empty() && !dollars.is_empty() {
         writeln!(out)?;
     }
     if !dollars.is_empty() {
-        write_dollars(&dollars, terminal, out)?;
+        write_dollars(&dollars, out)?;
     }
     Ok(())
 }
 
-fn write_counts(statuses: &[&QuotaStatus], terminal: bool, out: &mut impl Write) -> Result<(), Failure> {
+fn write_counts(statuses: &[&QuotaStatus], out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
         Column::Name("api"),
         Column::Text("unit"),
@@ -138,9 +137,9 @@ fn write_counts(statuses: &[&QuotaStatus], terminal: bool, out: &mut impl Write)
             status.consumed.to_string(),
             status.held.to_string(),
             status.remaining.to_string(),
-            percent(status),
+            percent(status, audience::has_room()),
             minutes(status.resets_at),
-            level(status, terminal),
+            level(status, audience::has_room()),
         ]);
     }
     table.write(out)?;
@@ -151,7 +150,7 @@ fn write_counts(statuses: &[&QuotaStatus], terminal: bool, out: &mut impl Write)
     Ok(())
 }
 
-fn write_dollars(statuses: &[&QuotaStatus<Usd>], terminal: bool, out: &mut impl Write) -> Result<(), Failure> {
+fn write_dollars(statuses: &[&QuotaStatus<Usd>], out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
         Column::Name("budget (usd)"),
         Column::Number("consumed"),
@@ -166,8 +165,8 @@ fn write_dollars(statuses: &[&QuotaStatus<Usd>], terminal: bool, out: &mut impl 
             status.consumed.to_string(),
             status.held.to_string(),
             status.remaining.to_string(),
-            percent(status),
-            level(status, terminal),
+            percent(status, audience::has_room()),
+            level(status, audience::has_room()),
         ]);
     }
     table.write(out)?;
@@ -194,13 +193,15 @@ fn write_dollars(statuses: &[&QuotaStatus<Usd>], terminal: bool, out: &mut impl 
     Ok(())
 }
 
-fn percent<A>(status: &QuotaStatus<A>) -> String {
-    format!("{:.1}", status.pct_used)
+/// Returns the used share, beside a bar for people.
+fn percent<A>(status: &QuotaStatus<A>, has_bar: bool) -> String {
+    let percent = format!("{:.1}", status.pct_used);
+    if has_bar { format!("{} {percent:>5}", short::bar(status.pct_used)) } else { percent }
 }
 
-/// Returns the level, with its circle on a terminal, where only people read it.
-fn level<A>(status: &QuotaStatus<A>, terminal: bool) -> String {
-    if terminal { format!("{} {}", status.warning_level, status.emoji()) } else { status.warning_level.to_string() }
+/// Returns the level, beside its circle for people.
+fn level<A>(status: &QuotaStatus<A>, has_circle: bool) -> String {
+    if has_circle { format!("{} {}", status.warning_level, status.emoji()) } else { status.warning_level.to_string() }
 }
 
 #[cfg(test)]
@@ -210,8 +211,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_terminal_gets_the_circle() {
+    fn only_people_get_the_circle_and_the_bar() {
         let status: QuotaStatus = Limits::bundled().unused("openai-gpt4", Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!((level(&status, true).as_str(), level(&status, false).as_str()), ("GREEN 🟢", "GREEN"));
+        assert_eq!((percent(&status, true).as_str(), percent(&status, false).as_str()), ("░░░░░░░░░░   0.0", "0.0"));
     }
 }

@@ -27,10 +27,15 @@ fn decide(choice: ColorChoice, get: impl Fn(&str) -> Option<OsString>, is_termin
     }
 }
 
+/// Returns true if stdout is coloured.
+pub(crate) fn is_on() -> bool {
+    IS_ON.get() == Some(&true)
+}
+
 /// Returns the text in the colour of its first word, or as it is if the word has none or colours are off.
 pub(crate) fn paint(text: &str) -> Cow<'_, str> {
     match color(text.split(' ').next().unwrap_or_default()) {
-        Some(code) if IS_ON.get() == Some(&true) => format!("\u{1b}[{code}m{text}\u{1b}[0m").into(),
+        Some(code) if is_on() => format!("\u{1b}[{code}m{text}\u{1b}[0m").into(),
         _ => text.into(),
     }
 }

@@ -11,6 +11,23 @@ pub(crate) fn count(count: u128) -> String {
     }
 }
 
+/// Returns a duration in its largest unit, rounded down, such as `59s`, `3h` or `12d`.
+pub(crate) fn age(ms: u64) -> String {
+    match ms / 1000 {
+        seconds @ ..60 => format!("{seconds}s"),
+        seconds @ ..3_600 => format!("{}m", seconds / 60),
+        seconds @ ..86_400 => format!("{}h", seconds / 3_600),
+        seconds => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// Returns a share of a whole as a bar of ten cells, each full from its middle on.
+pub(crate) fn bar(percent: f64) -> String {
+    const CELLS: usize = 10;
+    let full = (percent.clamp(0.0, 100.0) / CELLS as f64).round() as usize;
+    format!("{}{}", "█".repeat(full), "░".repeat(CELLS - full))
+}
+
 /// Returns an amount in US dollars in at most 10 characters. It has four decimals below 1, cents from 1 on, and three
 /// digits from a million on. An amount that is not 0 is never shown as 0.
 pub(crate) fn usd(amount: Usd) -> String {
@@ -72,6 +89,19 @@ fn half_even(value: u128, unit: u128) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_age_is_in_its_largest_unit() {
+        let ages = [0, 59_999, 60_000, 3_599_999, 3_600_000, 86_399_999, 86_400_000, u64::MAX].map(age);
+        assert_eq!(ages, ["0s", "59s", "1m", "59m", "1h", "23h", "1d", "213503982334d"]);
+    }
+
+    #[test]
+    fn a_bar_has_ten_cells_whatever_the_share() {
+        let bars = [-1.0, 0.0, 4.9, 5.0, 55.0, 99.0, 100.0, 250.0].map(bar);
+        let full = bars.map(|bar| (bar.chars().filter(|&cell| cell == '█').count(), bar.chars().count()));
+        assert_eq!(full, [(0, 10), (0, 10), (0, 10), (1, 10), (6, 10), (10, 10), (10, 10), (10, 10)]);
+    }
 
     #[test]
     fn counts_keep_three_digits() {
