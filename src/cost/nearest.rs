@@ -6,45 +6,56 @@ const NAMES_MAX: usize = 3;
 
 /// Returns at most three of `known`, the nearest first and equally near ones by name. None differs from `name` in more
 /// than half of its bytes.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Vec<&'a str> {
     if name.is_empty() || name.len() > BYTES_MAX {
         return Vec::new();
     }
     let mut near: Vec<(usize, &str)> = Vec::with_capacity(NAMES_MAX + 1);
-    let mut max = name.len() / 2;
-    for other in known {
-        let Some(distance) = distance(name.as_bytes(), other.as_bytes(), max) else { continue };
-        let found = (distance, other);
-        if near.contains(&found) {
-            continue;
+    // Most typing errors are short, and short distances are much faster to exclude.
+    for max in [2.min(name.len() / 2), name.len() / 2] {
+        let mut max = max;
+        for other in known.clone() {
+            let Some(distance) = distance(name.as_bytes(), other.as_bytes(), max) else { continue };
+            let found = (distance, other);
+            let place = near.partition_point(|one| *one < found);
+            if near.get(place) == Some(&found) {
+                continue;
+            }
+            near.insert(place, found);
+            near.truncate(NAMES_MAX);
+            if let (NAMES_MAX, Some(last)) = (near.len(), near.last()) {
+                max = last.0;
+            }
         }
-        near.insert(near.partition_point(|one| *one < found), found);
-        near.truncate(NAMES_MAX);
-        if let (NAMES_MAX, Some(last)) = (near.len(), near.last()) {
-            max = last.0;
+        if near.len() == NAMES_MAX {
+            break;
         }
     }
     near.into_iter().map(|(_, other)| other).collect()
 }
 
-/// Returns the Levenshtein distance, the least number of bytes to insert, delete or replace; `None` if it exceeds
-/// `max`.
+/// Returns the Levenshtein distance, the least number of bytes to insert, delete or replace; `None` if it exceeds `max`.
+///
+/// `a` has at most [`BYTES_MAX`] bytes.
 fn distance(a: &[u8], b: &[u8], max: usize) -> Option<usize> {
     // The lengths alone give a lower bound.
     if a.len().abs_diff(b.len()) > max {
         return None;
     }
-    // The distances from the beginning of `b` so far to each beginning of `a`.
+    // The distances from the first `done` bytes of `b` to each beginning of `a`.
     let mut row: [usize; BYTES_MAX + 1] = std::array::from_fn(|at| at);
-    for &byte in b {
-        let mut diagonal = row[0];
-        row[0] += 1;
-        let mut least = row[0];
-        for (at, &other) in a.iter().enumerate() {
-            let replaced = diagonal + usize::from(byte != other);
-            diagonal = row[at + 1];
-            row[at + 1] = replaced.min(diagonal + 1).min(row[at] + 1);
-            least = least.min(row[at + 1]);
+    for (done, &byte) in b.iter().enumerate() {
+        // The distance to a beginning that is longer or shorter by more than `max` is not needed, since it exceeds `max`.
+        let first = (done + 1).saturating_sub(max).max(1);
+        let last = (done + 1 + max).min(a.len());
+        let mut diagonal = row[first - 1];
+        row[0] = done + 1;
+        let mut least = if first == 1 { row[0] } else { usize::MAX };
+        for at in first..=last {
+            let replaced = diagonal + usize::from(byte != a[at - 1]);
+            diagonal = row[at];
+            row[at] = replaced.min(diagonal + 1).min(row[at - 1] + 1);
+            least = least.min(row[at]);
         }
         // The least distance never falls from one row to the next.
         if least > max {
