@@ -153,7 +153,7 @@ fn a_missing_ledger_or_address_is_reported_with_what_to_do() {
     let complaint = run(&place, "postgres://localhost/x", "ship").complaint(2);
     assert_eq!(
         complaint,
-        "runledger: cannot follow the ledger: logs/execution_metrics.jsonl: there is no ledger of this name; \
+        "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
          --ledger PATH or RUNLEDGER_PATH names another ledger\n"
     );
     let complaint = output(command().env_remove("DATABASE_URL").args(["pg", "status"])).complaint(2);
