@@ -1,4 +1,4 @@
-//! What came of recording an execution.
+//! The answers to recording an execution.
 
 use std::sync::Arc;
 
@@ -7,60 +7,65 @@ use crate::journal::warnings::OnStderr;
 
 /// Where a record went.
 ///
-/// It is there when the answer is, unless that is [`Late`](Self::Late): nothing waits in memory for the disk to get well. A
-/// ledger whose disk is gone needs no more memory after a million records than after one.
+/// The record is there when the answer is returned, except for [`Late`](Self::Late). Nothing waits in memory for the
+/// disk to recover. A ledger whose disk is gone needs no more memory after a million records than after one.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Answer {
-    /// On stable storage, as line `seq`: it survives a power cut.
+    /// The record is on stable storage as line `seq`, and survives a power cut.
     Durable {
         /// The line's number in the ledger, from 1.
         seq: u64,
     },
-    /// In the operating system's page cache, as line `seq`, as [`Durability::Flushed`](crate::Durability::Flushed) asked
-    /// for: it survives `kill -9`, not a power cut.
+    /// The record is in the operating system's page cache as line `seq`. It survives `kill -9`, but not a power cut.
+    /// Only with [`Durability::Flushed`](crate::Durability::Flushed).
     Flushed {
         /// The line's number in the ledger, from 1.
         seq: u64,
     },
-    /// The ledger refused it; it is on stable storage beside it and will be appended when the ledger takes records
-    /// again. With why it was refused.
+    /// The ledger refused the record, with this error. The record is on stable storage beside the ledger, and is
+    /// appended when the ledger accepts records again.
     Spilled(Error),
-    /// It could not be stored anywhere, and why. The ledger counts such records: `events.jsonl` states how many they were
-    /// with the next record that the ledger takes, or when the ledger is closed if the disk is well again by then. The
-    /// count of a process that is killed before goes with it.
+    /// The record could not be stored anywhere; the error says why.
     ///
-    /// It may be in the ledger all the same, if the disk said that it had failed and had not.
+    /// The ledger counts such records and reports their number in `events.jsonl`. It does so after the next record that
+    /// it accepts, or when it is closed, if the disk works again by then. If the process is killed first, the count is
+    /// lost.
+    ///
+    /// The record may be in the ledger nevertheless, if the disk reported a failure that was none.
     Lost(Error),
-    /// The disk has not answered before [`Options::deadline`](crate::Options::deadline). A thread goes on storing the
-    /// record, and what it cannot store goes to the warnings and is counted as lost; if the process ends first, the
-    /// execution's begin mark becomes an interrupted record.
+    /// The disk did not answer before [`Options::deadline`](crate::Options::deadline). A thread continues to store the
+    /// record. If it fails, the ledger warns and counts the record as lost. If the process ends first, the execution's
+    /// begin mark becomes an interrupted record.
     Late(Error),
 }
 
-/// What came of recording one execution.
+/// The answer to recording one execution.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-#[must_use = "a record may have been spilled or lost; `warn` tells stderr"]
+#[must_use = "a record may have been spilled or lost; `warn` prints that to stderr"]
 pub struct Recorded {
     /// Where the record went.
     pub answer: Answer,
-    /// Why the execution was not marked as begun: had its process died, it would have left no record. `None`: it was.
+    /// Why the execution was not marked as begun; `None` if it was. Without a mark, the execution has no record if its
+    /// process dies.
     pub unmarked: Option<Error>,
-    /// Why fields of the record were left out: they were impossible. `None`: it is whole.
+    /// Why fields were left out of the record, namely because their values were impossible; `None` if it is complete.
     pub refused: Option<Error>,
-    /// Where [`warn`](Self::warn) prints: one for all records of a ledger.
+    /// Prints for [`warn`](Self::warn). All answers of a ledger share it.
     pub(super) stderr: Arc<OnStderr>,
 }
 
 impl Recorded {
-    /// Whether the record is on stable storage in the ledger.
+    /// Returns true if the record is on stable storage in the ledger.
     pub fn is_durable(&self) -> bool {
         matches!(self.answer, Answer::Durable { .. })
     }
 
-    /// Prints to stderr what did not go as it should; nothing if all is well. Of a ledger's warnings that are alike, one a
-    /// second is printed, and the number of the others with the next one, or when the ledger and its answers are dropped.
+    /// Prints everything that went wrong to stderr, and nothing if all went well.
+    ///
+    /// Of equal warnings of a ledger, one a second is printed. The number of the others is printed with the next one,
+    /// or when the ledger and its answers are dropped.
     pub fn warn(&self) {
         for (what, error) in self.warnings() {
             self.stderr.warn(what, error);

@@ -12,20 +12,17 @@ impl Ledger {
     /// Appends a finished record that was made elsewhere.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason and nothing written, for a record that
-    /// [`validate`](ExecutionMetrics::validate) refuses, or whose JSON is longer than
-    /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) less 4 KiB. A disk that refuses is an [`Answer`], not an
-    /// error.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if
+    /// [`validate`](ExecutionMetrics::validate) refuses the record, or if its JSON is longer than
+    /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) less 4 KiB. Nothing is written then. A disk that fails
+    /// is reported by the [`Answer`], not as an error.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
         Ok(self.store_in_time(valid_json(record)?, None))
     }
 
-    /// Like [`append`](Self::append), but appends many records in their order, with one write and one sync for all.
-    /// Returns the answer to each, in the same order.
-    ///
-    /// # Errors
-    /// Each record has an error of its own, like that of [`append`](Self::append). A record that is refused does not keep
-    /// the others out.
+    /// Like [`append`](Self::append), but appends many records in their order, with one write and one sync for all of
+    /// them. Returns the result for each record, in the same order. A record that is refused does not affect the
+    /// others.
     ///
     /// ```
     /// use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Timestamp, Uuid};
@@ -36,7 +33,8 @@ impl Ledger {
     /// let mut records = [1, 2, 3].map(|id| {
     ///     ExecutionMetrics::new(Uuid::from_u128(id), "summarise", "1.2.0", Timestamp::UNIX_EPOCH)
     /// });
-    /// (records[0].timestamp_end, records[2].timestamp_end) = (Some(Timestamp::UNIX_EPOCH), Some(Timestamp::UNIX_EPOCH));
+    /// records[0].timestamp_end = Some(Timestamp::UNIX_EPOCH);
+    /// records[2].timestamp_end = Some(Timestamp::UNIX_EPOCH);
     ///
     /// let answers = ledger.append_all(&records);
     /// assert!(matches!(answers[0], Ok(Answer::Durable { seq: 1 })));
@@ -65,7 +63,7 @@ impl Ledger {
         if valid.is_empty() {
             return jsons.iter().flat_map(|json| json.as_ref().err()).cloned().map(Err).collect();
         }
-        // A record that is too long for any file does not keep the others out.
+        // A record that is too long for the file system is left out, so that the others can be appended.
         let fits: Vec<_> = valid.into_iter().filter(|json| journal.check_payload(json).is_ok()).collect();
         let appended = journal.append_all(&fits);
         if appended.is_ok() {

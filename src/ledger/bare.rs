@@ -1,11 +1,10 @@
-//! What is recorded of an execution whose record is refused.
+//! The record of an execution whose own record is invalid.
 
 use crate::error::Error;
 use crate::metrics::ExecutionMetrics;
 
-/// The record without the fields that a skill may have set to something impossible: an execution is recorded, whatever
-/// its skill said about it. The reasons are in the tag `refused`. A skill without a name is called `unnamed`, and a
-/// version that says nothing is `unknown`.
+/// Returns the record without the fields that a skill may have set to impossible values, so that every execution is
+/// recorded. The reasons are in the tag `refused`. A blank name becomes `unnamed`, and a blank version `unknown`.
 pub(super) fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
     let name = |given: &str, substitute: &str| if given.trim().is_empty() { substitute } else { given }.to_owned();
     let mut bare = ExecutionMetrics::new(
@@ -21,7 +20,7 @@ pub(super) fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetri
     bare.total_latency_ms = record.total_latency_ms;
     bare.wall_clock_time_ms = record.wall_clock_time_ms;
     bare.kind = record.kind.clone();
-    // No text is impossible here, and without them the run would miss its execution.
+    // Any text is valid in these fields, and without them the execution would not belong to its run.
     bare.run.run_id.clone_from(&record.run.run_id);
     bare.run.parent_run_id.clone_from(&record.run.parent_run_id);
     bare.run.parent_execution_id = record.run.parent_execution_id;

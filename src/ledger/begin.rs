@@ -9,13 +9,13 @@ use crate::id::new_id;
 use crate::metrics::{ExecutionMetrics, RunIds};
 
 impl Ledger {
-    /// Begins an execution. It cannot fail: if the begin mark cannot be written, the execution's own answer says so.
+    /// Begins an execution. This cannot fail: if the begin mark cannot be written, the execution's answer reports it.
     pub fn begin(&self, skill: Skill) -> Execution {
         self.begin_within(skill, None)
     }
 
-    /// Runs `body` as one execution and records how it ended: with its `Ok` or `Err`, or with a panic, which continues after
-    /// it was recorded.
+    /// Runs `body` as one execution and records how it ended: with `Ok`, with `Err`, or with a panic. A panic continues
+    /// after it was recorded.
     ///
     /// ```
     /// use runledger::{Ledger, Skill};
@@ -46,7 +46,7 @@ impl Ledger {
         Execution::begin(self.clone(), record, mark)
     }
 
-    /// A record with all that is known of an execution when it begins.
+    /// Returns a record with everything that is known of an execution when it begins.
     pub(super) fn new_record(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> ExecutionMetrics {
         let options = &self.shared.options;
         let now = self.now();
@@ -71,14 +71,15 @@ impl Ledger {
     /// Writes the begin mark of an execution.
     fn mark(&self, record: &ExecutionMetrics) -> Result<Slot, Error> {
         let line = slots::mark(self.shared.journal.seen_end(), record)?;
-        // A mark that comes too late does no harm: a sweep skips it if the execution has a record by then.
+        // A mark that is written too late does no harm: a sweep skips it if the execution has a record by then.
         self.in_time(move |ledger| ledger.shared.slots.begin(&line), |_, _| ())
             .unwrap_or_else(|missed| Err(self.missed("mark an execution as begun", missed)))
     }
 }
 
 impl Execution {
-    /// Begins an execution within this one. It has this one's id as its parent, its run, and its path.
+    /// Begins an execution within this one. It has this execution as its parent, belongs to the same run, and continues
+    /// this execution's path.
     pub fn child(&self, skill: Skill) -> Execution {
         self.ledger.begin_within(skill, Some(&self.record))
     }
@@ -93,7 +94,7 @@ impl Execution {
     }
 }
 
-/// Fills the fields of `run` that are `None` from what it belongs to.
+/// Fills the fields of `run` that are `None` from those of `from`.
 fn inherit(run: &mut RunIds, from: &RunIds) {
     if run.parent_execution_id.is_none() {
         run.parent_execution_id = from.parent_execution_id;

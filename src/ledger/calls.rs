@@ -9,7 +9,7 @@ pub(super) enum Sum {
     /// The sum of no amounts.
     Nothing,
     Known(Usd),
-    /// An amount is unknown, or the sum leaves the range.
+    /// An amount is unknown, or the sum is out of range.
     Unknown,
 }
 
@@ -26,8 +26,8 @@ impl Sum {
     }
 }
 
-/// Adds `call` to the record and its cost to `cost`, the sum of the calls before it. Only the name, the provider and the
-/// variant are recorded of a call that is not `valid`. Returns its cost; `None` if it is unknown.
+/// Adds `call` to the record and its cost to `cost`, the sum for the calls before it. Returns the cost of the call;
+/// `None` if it is unknown. Of an invalid call, only the name, the provider and the variant are recorded.
 pub(super) fn add(
     record: &mut ExecutionMetrics,
     cost: &mut Sum,
@@ -48,7 +48,7 @@ pub(super) fn add(
     cost
 }
 
-/// The `number`th call as a record lists it.
+/// Returns the entry of the `number`th call in a record.
 fn entry(number: u64, call: &Call, valid: Option<&Call>, priced: Option<&Cost<'_>>) -> LlmCall {
     let mut entry = LlmCall::new(number, &call.model);
     entry.provider.clone_from(&call.provider);
@@ -66,7 +66,7 @@ fn entry(number: u64, call: &Call, valid: Option<&Call>, priced: Option<&Cost<'_
     entry
 }
 
-/// Adds the usage of `call`, which the record does not list yet. The sum is unknown if the call is not `valid`.
+/// Adds the usage of `call`, which the record does not list yet. The sum becomes unknown if `valid` is `None`.
 fn add_usage(record: &mut ExecutionMetrics, call: &LlmCall, valid: Option<&Call>) {
     let earlier = if call.call_sequence == 1 { Some(Usage::new(0, 0)) } else { record.usage() };
     match earlier.zip(valid) {
@@ -108,7 +108,7 @@ fn add_cost(record: &mut ExecutionMetrics, sum: Option<Usd>, call: &LlmCall, tie
     record.cost.estimated_usd = estimated_usd;
 }
 
-/// The provenance that two amounts have in common. A sum that was computed in part is computed.
+/// Returns the provenance that two amounts have in common. A sum with a computed part counts as computed.
 fn common(a: &CostProvenance, b: &CostProvenance) -> CostProvenance {
     fn same<T: Clone + PartialEq>(a: &Option<T>, b: &Option<T>) -> Option<T> {
         a.clone().filter(|_| a == b)

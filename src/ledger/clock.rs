@@ -1,10 +1,10 @@
-//! The wall clock; the only file that reads it.
+//! Reads the wall clock. No other file does.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::metrics::Timestamp;
 
-/// Now, in UTC. A clock set before the year 0 or after 9999 is read as 1970-01-01.
+/// Returns the present time in UTC, or 1970-01-01 if the clock is set before the year 0 or after 9999.
 pub(crate) fn now() -> Timestamp {
     let unix_ms = match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_millis()).ok(),

@@ -1,5 +1,7 @@
-//! Calls of the disk that end with a deadline: a thread that is stuck in the kernel cannot be called back, so another one
-//! makes the call, and the caller waits for it no longer than agreed. Only with [`Options::deadline`](super::Options).
+//! Disk calls with a deadline, for [`Options::deadline`](super::Options).
+//!
+//! A thread that is stuck in the kernel cannot be interrupted. So another thread makes the call, and the caller waits
+//! for it until the deadline.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -11,15 +13,15 @@ use std::time::{Duration, Instant};
 use crate::disk::per_process::PerProcess;
 use crate::mutex::lock;
 
-/// As many calls as can be under way at once, and so what a disk that never answers costs: so many threads, each with
-/// one record. Callers beyond wait for a free thread, and leave nothing behind when their time is over.
+/// The number of calls that can be in progress at once. It limits the cost of a disk that never answers: one thread and
+/// one record for each such call. Further callers wait for a free thread, and leave nothing behind at their deadline.
 const HELPERS_MAX: usize = 64;
-/// The clock counts longer than this; nobody waits for it.
+/// Limits the deadline, so that adding it to the present time cannot overflow.
 const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-/// After so long without work a thread ends.
+/// A thread ends after this time without work.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
-/// Threads that make calls for others.
+/// Threads that make calls in place of their callers.
 #[derive(Debug)]
 pub(super) struct Helpers {
     deadline: Duration,
@@ -29,9 +31,9 @@ pub(super) struct Helpers {
 /// Why a call has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missed {
-    /// No thread was free: it was not begun, and will not be.
+    /// No thread was free, so the call was not begun and will not be.
     NotBegun,
-    /// It is still under way, and goes on.
+    /// The call is still in progress, and continues.
     Begun,
 }
 
@@ -45,9 +47,9 @@ struct Pool {
 struct State {
     waiting: VecDeque<Arc<dyn Job>>,
     helpers: usize,
-    /// Those of the helpers that make no call now.
+    /// The number of helpers that are idle.
     free: usize,
-    /// Set when nobody is left to give work.
+    /// True once no caller is left.
     closed: bool,
 }
 
@@ -58,22 +60,22 @@ impl std::fmt::Debug for State {
 }
 
 trait Job: Send + Sync {
-    /// Makes the call, says `made`, and lets the caller go on.
+    /// Makes the call, then calls `made`, then wakes the caller.
     fn run(&self, made: &dyn Fn());
 }
 
-/// A call, before, while and after it is made.
+/// A call and its state.
 struct Call<W, L, T> {
     state: Mutex<CallState<W, L, T>>,
     done: Condvar,
 }
 
 enum CallState<W, L, T> {
-    /// What to do, and what to do with a result that comes too late.
+    /// The work, and the function that receives a result that comes too late.
     Waiting(W, L),
     UnderWay,
     Done(Result<T, Box<dyn Any + Send>>),
-    /// The result was taken, or the caller has gone.
+    /// The result was taken, or the caller no longer waits.
     Over,
 }
 
@@ -89,12 +91,12 @@ impl<W: FnOnce() -> T + Send, L: FnOnce(T) + Send, T: Send> Job for Call<W, L, T
                 _ => return made(),
             }
         };
-        // A hook of the caller's may panic: the panic is the caller's too, if it still waits.
+        // A hook of the caller may panic. The panic continues in the caller if it still waits.
         let result = catch_unwind(AssertUnwindSafe(work));
         made();
         let mut state = lock(&self.state);
         if matches!(*state, CallState::UnderWay) {
-            // The caller finds nothing of its own still held here when it goes on.
+            // Dropped before the caller is woken, so that the caller's values are no longer held here.
             drop(late);
             *state = CallState::Done(result);
             self.done.notify_one();
@@ -117,7 +119,7 @@ impl<W, L, T> Call<W, L, T> {
                     drop(state);
                     resume_unwind(panic)
                 }
-                going_on => *state = going_on,
+                unfinished => *state = unfinished,
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -140,7 +142,7 @@ impl Helpers {
         self.deadline
     }
 
-    /// What `work` returns, if it does so in time; else `late` takes it.
+    /// Returns the result of `work` if it arrives before the deadline. A result that arrives later goes to `late`.
     pub(super) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -176,7 +178,7 @@ impl Pool {
             return;
         }
         let pool = Arc::clone(self);
-        // A system out of threads leaves the call to those that there are.
+        // If the system has no more threads, the existing helpers make the call.
         if std::thread::Builder::new().name("runledger".to_owned()).spawn(move || pool.help()).is_ok() {
             state.helpers += 1;
             state.free += 1;
@@ -189,7 +191,7 @@ impl Pool {
             if let Some(job) = state.waiting.pop_front() {
                 state.free -= 1;
                 drop(state);
-                // Before the caller goes on, so that its next call needs no further thread.
+                // Counted as free before the caller is woken, so that the caller's next call needs no further thread.
                 job.run(&|| lock(&self.state).free += 1);
                 drop(job);
                 state = lock(&self.state);
@@ -215,11 +217,11 @@ mod tests {
 
     use super::*;
 
-    /// Long enough to be met on a busy machine.
+    /// Long enough for a busy machine.
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_call_in_time_gives_its_result_and_a_thread_is_used_again() {
+    fn a_call_in_time_returns_its_result_and_a_thread_is_used_again() {
         let helpers = Helpers::new(LONG);
         let first = helpers.run(std::thread::current, drop).unwrap().id();
         assert_ne!(first, std::thread::current().id());
@@ -230,17 +232,17 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_is_stuck_goes_on_without_its_caller_and_its_end_is_told() {
+    fn a_stuck_call_continues_without_its_caller_and_its_result_is_reported() {
         let helpers = Helpers::new(Duration::from_millis(20));
         let (free, stuck) = mpsc::channel::<()>();
-        let (say, heard) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let work = move || {
             let _ = stuck.recv();
-            "went on"
+            "continued"
         };
-        assert_eq!(helpers.run(work, move |late| say.send(late).unwrap()), Err(Missed::Begun));
+        assert_eq!(helpers.run(work, move |late| sender.send(late).unwrap()), Err(Missed::Begun));
         drop(free);
-        assert_eq!(heard.recv_timeout(LONG), Ok("went on"));
+        assert_eq!(receiver.recv_timeout(LONG), Ok("continued"));
     }
 
     #[test]
@@ -251,7 +253,7 @@ mod tests {
         let record = Arc::new(());
         for _ in 0..HELPERS_MAX {
             let (stuck, record) = (Arc::clone(&stuck), Arc::clone(&record));
-            // Begun late on a busy machine: then it has not taken a thread.
+            // On a busy machine a call may miss its deadline before it has a thread.
             let work = move || {
                 let _record = record;
                 let _ = lock(&stuck).recv();
@@ -274,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_the_callers() {
+    fn a_panic_continues_in_the_caller() {
         let helpers = Helpers::new(LONG);
         let panicked = catch_unwind(AssertUnwindSafe(|| helpers.run(|| std::panic::panic_any("hook"), drop)));
         assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"hook"));

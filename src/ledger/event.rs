@@ -1,78 +1,78 @@
-//! What a ledger says in `events.jsonl`, beside what its journal says there.
+//! The events that a ledger writes to `events.jsonl`, beside those of its journal.
 
 use serde::Serialize;
 
 use crate::journal::read::moved::Boundary;
 
-/// Something that a ledger did to its files. Its journal has [events](crate::journal::Event) of its own.
+/// A change that a ledger made to its files. Its journal has [events](crate::journal::Event) of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LedgerEvent {
-    /// Records are in `spill/`, since the ledger could not take them.
+    /// Records were stored in `spill/`, because the ledger refused them.
     Spilled {
-        /// How many.
+        /// The number of records.
         records: u64,
-        /// Why.
+        /// The error with which the ledger refused them.
         error: String,
     },
-    /// Records of `spill/` were appended.
+    /// Records of `spill/` were appended to the ledger.
     Returned {
-        /// How many.
+        /// The number of records.
         records: u64,
     },
-    /// Records were answered as lost since the last such event. One that could not be synced is followed by another with
-    /// the same records.
+    /// Records were lost since the last such event. If an event could not be synced, another one for the same records
+    /// follows.
     Lost {
-        /// How many.
+        /// The number of records.
         records: u64,
     },
     /// Executions of dead processes were recorded as interrupted.
     Swept {
-        /// How many.
+        /// The number of executions.
         records: u64,
     },
-    /// A sealed segment is in an archive, and is removed here.
+    /// A sealed segment was copied to an archive and is removed here.
     Archived {
-        /// Number of the segment.
+        /// The number of the segment.
         segment: u64,
-        /// Its length.
+        /// The length of the segment, in bytes.
         bytes: u64,
-        /// Number of its last line.
+        /// The sequence number of its last line.
         seq: u64,
-        /// Hash of its last line.
+        /// The hash of its last line.
         hash: String,
-        /// The active segment that the archive would have.
+        /// The path under which the archive is read, that of its active segment if it had one.
         to: String,
     },
-    /// A file about the ledger's executions is in an archive, and is removed from its place.
+    /// A file about the ledger's executions was copied to an archive and is removed from its old path.
     FileArchived {
-        /// Its place.
+        /// The old path.
         path: String,
-        /// Its length.
+        /// The length of the file, in bytes.
         bytes: u64,
-        /// SHA-256 of its content.
+        /// The SHA-256 of its content.
         sha256: String,
-        /// Its place in the archive.
+        /// The path in the archive.
         to: String,
-        /// Why.
+        /// The reason for archiving it.
         reason: String,
     },
     /// A file about the ledger's executions is deleted.
     FileDeleted {
-        /// Its place.
+        /// The path of the file.
         path: String,
-        /// Its length.
+        /// The length of the file, in bytes.
         bytes: u64,
-        /// SHA-256 of its content.
+        /// The SHA-256 of its content.
         sha256: String,
-        /// Why.
+        /// The reason for deleting it.
         reason: String,
     },
 }
 
 impl LedgerEvent {
-    /// The segments up to `boundary` are in an archive.
+    /// Returns the event for archiving the segment that ends at `boundary`.
     pub(super) fn archived(boundary: Boundary) -> Self {
         let Boundary { segment, bytes, link, to } = boundary;
         Self::Archived { segment, bytes, seq: link.seq, hash: link.hash_str().to_owned(), to }

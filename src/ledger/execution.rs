@@ -17,9 +17,9 @@ use crate::quota::QuotaStatus;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Skill {
-    /// Its name, such as `git-push-autonomous`.
+    /// The name, such as `git-push-autonomous`.
     pub name: String,
-    /// Its version, by custom a semantic one.
+    /// The version, usually a semantic one.
     pub version: String,
     /// The kind of execution.
     pub kind: Kind,
@@ -29,7 +29,7 @@ pub struct Skill {
 }
 
 impl Skill {
-    /// A skill of [`Kind::Skill`].
+    /// Creates a skill of [`Kind::Skill`].
     pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
         Self { name: name.into(), version: version.into(), kind: Kind::Skill, run: RunIds::default() }
     }
@@ -40,25 +40,26 @@ impl Skill {
         Self { kind, ..self }
     }
 
-    /// Sets what the execution belongs to.
+    /// Sets the run, session and so on that the execution belongs to.
     #[must_use]
     pub fn run(self, run: RunIds) -> Self {
         Self { run, ..self }
     }
 }
 
-/// An execution that has begun. **Dropping it records it**: as panicked when the thread is unwinding, else as cancelled.
-/// Dropping never panics. The ledger warns of an answer other than durable.
+/// An execution that has begun. **Dropping it records it**: as panicked if the thread is unwinding, otherwise as
+/// cancelled. Dropping never panics. The ledger warns if the record was spilled, lost or late.
 ///
 /// [`succeed`](Self::succeed), [`fail`](Self::fail) and [`finish`](Self::finish) end it and return where the record is.
-/// It is `Send`, so it can be held across an `.await`; a future that is dropped before its end leaves a cancelled record.
+/// It is `Send`, so it can be held across an `.await`. A future that is dropped before its end leaves a cancelled
+/// record.
 #[derive(Debug)]
 #[must_use = "dropping it records the execution as cancelled"]
 pub struct Execution {
     pub(super) ledger: Ledger,
     pub(super) record: Box<ExecutionMetrics>,
     begun: Instant,
-    /// How long it took; `None` while its clock runs.
+    /// How long the execution took; `None` while its clock runs.
     took: Option<Duration>,
     /// When the current step began; `None` between steps.
     step: Option<Instant>,
@@ -121,8 +122,8 @@ impl Execution {
         }
     }
 
-    /// Sets the end of the execution to now, so that what follows does not count as its time: filling its record, for
-    /// instance. Later calls have no effect.
+    /// Sets the end of the execution to now. Later work, such as filling its record, does not count as its time.
+    /// Further calls have no effect.
     pub fn stop_clock(&mut self) {
         if self.took.is_none() {
             self.leave();
@@ -130,22 +131,22 @@ impl Execution {
         }
     }
 
-    /// Records one call of a model: adds its tokens to the execution's, priced by the ledger's price table. Returns its
-    /// cost, exact; `None` if it is unknown.
-    ///
-    /// Like [`record_call`](Self::record_call), but for a model in its usual variant, from the provider that serves models
-    /// of that name.
+    /// Like [`record_call`](Self::record_call), but for a model in its usual variant, from the provider that serves
+    /// models of that name. Returns the exact cost of the call, from the ledger's price table; `None` if it is unknown.
     pub fn record_usage(&mut self, model: &str, usage: Usage) -> Option<Usd> {
         self.record_call(&Call::new(model, usage))
     }
 
-    /// Records one call of a model: adds its usage to the execution's. Its cost is the one that its vendor reported, or
-    /// else is computed from the ledger's price table at the time of the call, now unless the call has one. Returns its
-    /// cost, exact, to settle a budget with; `None` if it is unknown.
+    /// Records one call of a model: adds its usage to the execution's. Returns the exact cost of the call, for example
+    /// to settle a budget; `None` if it is unknown.
     ///
-    /// Without a price for one of its calls, the execution's cost is unknown: `cost_usd` is `None`, and `cost_tier` and
-    /// `cost.source` are unknown. With several calls, `model` has the name, the provider and the variant of the last one,
-    /// and `cost` has what is the same for all of them. `trace.llm_calls` lists each with its own cost, unrounded.
+    /// The cost is the one that the vendor reported. Without one, it is computed from the ledger's price table at the
+    /// time of the call, which is now if the call has no time.
+    ///
+    /// If one call has no price, the execution's cost is unknown: `cost_usd` is `None`, and `cost_tier` and
+    /// `cost.source` are unknown. With several calls, `model` has the name, provider and variant of the last one, and
+    /// `cost` has the values that are equal for all of them. `trace.llm_calls` lists each call with its own cost,
+    /// unrounded.
     ///
     /// If a call is not [valid](Call::validate), its usage and its cost are unknown, and so are the execution's. The
     /// ledger warns of it.
@@ -156,21 +157,21 @@ impl Execution {
         calls::add(&mut self.record, &mut self.cost, call, fault.is_none(), priced)
     }
 
-    /// Records the expected cost of a call, before it is made. `cost.estimated_usd` has the sum of the estimates, beside
-    /// the cost; it is unknown if one of them is.
+    /// Records the expected cost of a call, before it is made. `cost.estimated_usd` is the sum of the estimates, apart
+    /// from the cost. The sum is unknown if one of them is.
     pub fn record_estimate(&mut self, call: &Call) {
         let estimate = self.ledger.priced(call).map(|cost| cost.usd);
         self.record.cost.estimated_usd = self.estimates.add(estimate);
     }
 
-    /// Records the state of a quota: `free_tier_quota_remaining`, and `free_tier_quota_pct_used`, which is at most 100 even
-    /// if the quota was overrun.
+    /// Records the state of a quota: `free_tier_quota_remaining`, and `free_tier_quota_pct_used`, which is at most 100
+    /// even if the quota was overrun.
     pub fn set_quota(&mut self, status: &QuotaStatus) {
         self.record.free_tier_quota_remaining = Some(status.remaining);
         self.record.free_tier_quota_pct_used = Some(status.pct_used.min(100.0));
     }
 
-    /// Sets a tag.
+    /// Sets the tag `key` to `value`.
     pub fn set_tag(&mut self, key: impl Into<String>, value: impl Into<serde_json::Value>) {
         self.record.tags.insert(key.into(), value.into());
     }
@@ -180,7 +181,7 @@ impl Execution {
         mut self,
         body: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Done<T, E> {
-        // The panic continues below, so nothing sees what it left half done.
+        // The panic continues below, so no code sees values that it left half changed.
         match catch_unwind(AssertUnwindSafe(|| body(&mut self))) {
             Ok(Ok(value)) => Done { record: self.succeed(), result: Ok(value) },
             Ok(Err(error)) => Done { record: self.fail(&error), result: Err(error) },
@@ -197,8 +198,8 @@ impl Execution {
         self.finish(Status::Success)
     }
 
-    /// Ends the execution as failed with `error`, whose text becomes `error_reason`. `error_category` becomes Unknown unless
-    /// the record has one.
+    /// Ends the execution as failed with `error`, whose text becomes `error_reason`. `error_category` becomes Unknown
+    /// unless the record has one.
     pub fn fail(mut self, error: &(impl fmt::Display + ?Sized)) -> Recorded {
         self.end_with_error(Status::Failed, &error.to_string())
     }
@@ -220,14 +221,15 @@ impl Execution {
         let wall_clock = self.took.unwrap_or_default();
         let record = &mut *self.record;
         if let [only] = &mut record.trace.llm_calls[..] {
-            // The record has the same provenance.
+            // The record has the same provenance, so the entry need not repeat it.
             only.cost = CostProvenance::default();
         }
         record.set_status(status);
         record.wall_clock_time_ms = Some(milliseconds(wall_clock));
         let latency = if record.trace.steps.is_empty() { wall_clock } else { self.steps_total };
         record.total_latency_ms = Some(milliseconds(latency));
-        // The duration is that of the monotonic clock, so a wall clock that was set back cannot put the end before the start.
+        // The duration is from the monotonic clock, so a wall clock that was set back cannot put the end before the
+        // start.
         record.timestamp_end = Some(record.timestamp_start.plus_ms(milliseconds(wall_clock)));
         self.ledger.finish(record, &self.mark)
     }
@@ -253,10 +255,10 @@ pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from((time.as_micros() + 500) / 1000).unwrap_or(u64::MAX)
 }
 
-/// The result of [`Ledger::run`]: the skill's own result, untouched, and where the record is.
+/// The result of [`Ledger::run`]: the skill's own result, unchanged, and where the record is.
 #[derive(Debug)]
 pub struct Done<T, E> {
-    /// What the skill returned.
+    /// The result of the skill.
     pub result: Result<T, E>,
     /// Where the record is.
     pub record: Recorded,

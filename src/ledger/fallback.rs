@@ -1,8 +1,8 @@
-//! Executions whose ledger cannot be used: their records are kept in another directory until it can.
+//! Keeps the records of executions whose ledger cannot be used, in another directory, until it can.
 //!
-//! One file for each execution, locked by the process that runs it. The file is a row of sealed lines. Each holds the
-//! path of the ledger and the whole record as it was known then, and the last one counts. The first is written at the
-//! beginning, as interrupted, so that an execution whose process is killed has a record too.
+//! Each execution has a file, which is locked by the process that runs it. The file is a sequence of sealed lines. Each
+//! line holds the path of the ledger and the whole record as it was known then; the last one counts. The first line
+//! says that the execution was interrupted, so that it has a record even if its process is killed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::bare::bare;
-
 use super::event::LedgerEvent;
 use super::execution::milliseconds;
 use super::json::{to_json, valid_json};
@@ -35,13 +34,13 @@ use crate::journal::format::line::{self, Link};
 use crate::journal::read::Splitter;
 use crate::metrics::{ExecutionMetrics, Status};
 
-/// How the names of the files end, after the execution's id.
+/// The end of the files' names, after the execution's id.
 const END: &str = ".jsonl";
 
-/// A directory that keeps the records of executions whose ledgers cannot be used: a place that is read-only, belongs to
-/// somebody else, or holds something else.
+/// A directory that keeps the records of executions whose ledgers cannot be used, for example because their directory
+/// is read-only or belongs to another user.
 ///
-/// [`Ledger::take_back`] appends them once the ledger can be opened again.
+/// [`Ledger::take_back`] appends the records once the ledger can be opened.
 ///
 /// ```
 /// use runledger::ledger::Fallback;
@@ -71,25 +70,25 @@ pub struct Fallback {
 pub struct FallbackRecord {
     /// The file that holds it.
     pub file: PathBuf,
-    /// The ledger that it belongs to.
+    /// The active segment of the ledger that it belongs to.
     pub ledger: PathBuf,
-    /// The record; interrupted if its execution has not ended.
+    /// The record. Its status is interrupted if the execution has not ended.
     pub record: ExecutionMetrics,
-    /// Whether the process that runs the execution lives.
+    /// True if the process that runs the execution is alive.
     pub in_flight: bool,
 }
 
-/// What a [`Fallback`] keeps.
+/// All that a [`Fallback`] keeps.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct FallbackRecords {
     /// The records, in the order of their executions' ids.
     pub records: Vec<FallbackRecord>,
-    /// Why other files could not be read as records: nobody can tell which ledger they belong to.
+    /// An error for each file that cannot be read as a record. The ledger that such a file belongs to is unknown.
     pub unreadable: Vec<Error>,
 }
 
-/// An execution whose record goes to a [`Fallback`]. If it is dropped, it is recorded as interrupted.
+/// An execution whose record goes to a [`Fallback`]. **Dropping it leaves it recorded as interrupted.**
 #[derive(Debug)]
 #[must_use = "dropping it records the execution as interrupted"]
 pub struct FallbackExecution {
@@ -98,11 +97,11 @@ pub struct FallbackExecution {
     ledger: PathBuf,
     record: Box<ExecutionMetrics>,
     begun: Instant,
-    /// How long it took, once its clock was stopped.
+    /// How long the execution took; `None` while its clock runs.
     took: Option<Duration>,
 }
 
-/// An open file, which nobody else reads or removes.
+/// An open file, which no other process reads or removes.
 #[derive(Debug)]
 struct Kept {
     file: Arc<dyn StorageFile>,
@@ -111,9 +110,9 @@ struct Kept {
 
 #[derive(Serialize)]
 struct LineOut<'l> {
-    /// For people too.
+    /// The path as text, also for people.
     ledger: Cow<'l, str>,
-    /// The bytes of a path that is not UTF-8.
+    /// The bytes of the path if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     ledger_bytes: Option<&'l [u8]>,
     record: &'l serde_json::value::RawValue,
@@ -127,7 +126,7 @@ struct LineIn {
 }
 
 impl Fallback {
-    /// The fallback in `directory`, which is made, with mode 0700, when the first record comes.
+    /// Creates a fallback in `directory`. The directory is created with mode 0700 when the first execution begins.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into() }
     }
@@ -140,7 +139,7 @@ impl Fallback {
     /// Begins an execution that belongs to the ledger whose active segment is `ledger`.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the directory cannot be used either; [`ErrorKind::Invalid`] if the record is too large.
+    /// [`ErrorKind::Io`] if the directory cannot be used either, and [`ErrorKind::Invalid`] if the record is too large.
     pub fn begin(&self, ledger: &Path, skill: Skill) -> Result<FallbackExecution> {
         let now = clock::now();
         let mut record = ExecutionMetrics::new(new_id(now.unix_ms()), skill.name, skill.version, now);
@@ -161,10 +160,10 @@ impl Fallback {
         Ok(execution)
     }
 
-    /// The records that are kept, of all ledgers.
+    /// Reads the records of all ledgers. A directory that does not exist has none.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the directory cannot be read. One that does not exist holds nothing.
+    /// [`ErrorKind::Io`] if the directory cannot be read.
     pub fn records(&self) -> Result<FallbackRecords> {
         let mut found = FallbackRecords::default();
         for path in self.files()? {
@@ -176,7 +175,7 @@ impl Fallback {
         Ok(found)
     }
 
-    /// Like [`records`](Self::records), but only those of the ledger whose active segment is `ledger`.
+    /// Like [`records`](Self::records), but returns only those of the ledger whose active segment is `ledger`.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the directory cannot be read.
@@ -187,7 +186,7 @@ impl Fallback {
         Ok(found)
     }
 
-    /// Looks whether records are kept, of any ledger; `None` if not.
+    /// Reports the records of all ledgers as a check; `None` if there are none.
     pub fn examine(&self) -> Option<Check> {
         const NAME: &str = "elsewhere";
         let records = match self.records() {
@@ -203,11 +202,7 @@ impl Fallback {
         counts.extend(records.unreadable.iter().map(Error::with_source));
         (!counts.is_empty()).then(|| {
             let found = format!("records in {}: {}", self.directory.display(), counts.join(", "));
-            Check::warning(
-                NAME,
-                found,
-                "the next command that records in that ledger, once it can be opened, takes them back",
-            )
+            Check::warning(NAME, found, "the next command that records in that ledger appends them, if it can open it")
         })
     }
 
@@ -236,12 +231,12 @@ impl FallbackExecution {
         &self.path
     }
 
-    /// The record, to fill fields. Times and outcome are set at the end.
+    /// The record as it is now, to fill fields. Times and outcome are set when the execution ends.
     pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
 
-    /// Sets the end of the execution to now, as [`Execution::stop_clock`](crate::ledger::Execution::stop_clock) does.
+    /// Sets the end of the execution to now. Later work does not count as its time, and further calls have no effect.
     pub fn stop_clock(&mut self) {
         self.took.get_or_insert_with(|| self.begun.elapsed());
     }
@@ -249,12 +244,14 @@ impl FallbackExecution {
     /// Ends the execution with `status`. The record is on stable storage when this returns.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the disk refuses: then the execution stays interrupted.
+    /// [`ErrorKind::Io`] if the disk fails, and [`ErrorKind::Invalid`] if the record is too large. The execution then
+    /// stays recorded as interrupted.
     pub fn finish(mut self, status: Status) -> Result<()> {
         self.stop_clock();
         let took = milliseconds(self.took.unwrap_or_default());
         self.record.set_status(status);
-        (self.record.wall_clock_time_ms, self.record.total_latency_ms) = (Some(took), Some(took));
+        self.record.wall_clock_time_ms = Some(took);
+        self.record.total_latency_ms = Some(took);
         self.record.timestamp_end = Some(self.record.timestamp_start.plus_ms(took));
         self.write(&self.record)
     }
@@ -267,7 +264,7 @@ impl FallbackExecution {
         let payload = serde_json::value::RawValue::from_string(json)
             .and_then(|record| serde_json::to_vec(&LineOut { ledger, ledger_bytes, record: &record }))
             .map_err(|source| failed(source.into()))?;
-        // Begun with a line feed, so that what a failed write left before it is a line of its own, which is not valid.
+        // The leading line feed makes the rest of a failed write a line of its own, which is not valid.
         let mut line = vec![b'\n'];
         line::seal(&payload, &Link::START, &mut line);
         let directory = self.path.parent().unwrap_or(Path::new(""));
@@ -279,13 +276,13 @@ impl FallbackExecution {
 }
 
 impl Ledger {
-    /// Appends the records of this ledger that `fallback` keeps, each once, and removes them there. Those of executions
-    /// that are in flight stay. Returns how many were removed. A file that cannot be read as a record stays too, with a
-    /// warning.
+    /// Appends the records of this ledger that `fallback` keeps, each once, and removes them there. Returns the number
+    /// of removed records. The record of an execution in flight stays, and so does a file that cannot be read as a
+    /// record; the ledger warns of the latter.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the directory cannot be read, and the errors of the append: then the
-    /// records stay where they are.
+    /// [`ErrorKind::Io`] if a disk fails or the directory cannot be read, and [`ErrorKind::Timeout`] if another process
+    /// keeps the ledger's lock. The records then stay where they are.
     pub fn take_back(&self, fallback: &Fallback) -> Result<u64> {
         let place = place_of(self.shared.journal.layout().active());
         let mut taken = Vec::new();
@@ -310,10 +307,10 @@ impl Ledger {
     }
 }
 
-/// Makes the file of an execution, and locks it.
+/// Creates and locks the file of an execution.
 fn make(path: &Path) -> io::Result<Kept> {
     let file: Arc<dyn StorageFile> = Arc::from(Disk.open(path, Access::AppendNew)?);
-    // A process that reads the directory may have the lock for a moment; it leaves a file without a record as it is.
+    // A process that reads the directory may hold the lock for a moment. It does not change a file without a record.
     match Locked::take(&file, LOCK_WAIT)? {
         Some(lock) => Ok(Kept { file, _lock: lock }),
         None => Err(io::ErrorKind::TimedOut.into()),
@@ -323,7 +320,7 @@ fn make(path: &Path) -> io::Result<Kept> {
 /// How long [`make`] waits for a reader of the directory.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 
-/// Reads the record in the file; `None` if there is none yet, or if the file was taken back meanwhile.
+/// Reads the record in the file; `None` if there is none yet, or if the file was removed meanwhile.
 fn look(path: PathBuf) -> Result<Option<FallbackRecord>> {
     let failed = |source| Error::io("read a record that is kept elsewhere", &path, source);
     let file: Arc<dyn StorageFile> = match Disk.open(&path, Access::Read) {
@@ -338,15 +335,15 @@ fn look(path: PathBuf) -> Result<Option<FallbackRecord>> {
     }
 }
 
-/// Locks the file of an execution that is not in flight, and reads its record; `None` if it is, or if the file is gone.
+/// Locks the file of an execution and reads its record; `None` if the execution is in flight or the file is gone.
 fn take(path: &Path) -> Result<Option<(Kept, PathBuf, ExecutionMetrics)>> {
-    let failed = |source| Error::io("take back a record that was kept elsewhere", path, source);
+    let failed = |source| Error::io("append a record that is kept elsewhere", path, source);
     let file: Arc<dyn StorageFile> = match Disk.open(path, Access::Append) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => Arc::from(opened.map_err(failed)?),
     };
     let Some(lock) = Locked::try_take(&file).map_err(failed)? else { return Ok(None) };
-    // Another process may have taken it back in between.
+    // Another process may have appended and removed it in between.
     if Disk.stat(path).map_err(failed)?.is_none() {
         return Ok(None);
     }
@@ -354,14 +351,14 @@ fn take(path: &Path) -> Result<Option<(Kept, PathBuf, ExecutionMetrics)>> {
     Ok(Some((Kept { file, _lock: lock }, ledger, record)))
 }
 
-/// The error of a file that holds no whole record: its execution is known by its name only.
+/// Returns the error for a file without a complete record. Only the file's name says which execution it was.
 fn damaged(path: &Path) -> Error {
     Error::new(ErrorKind::Malformed, "read a record that is kept elsewhere")
         .path(path)
-        .detail("found no whole record; look at the file, and then remove it")
+        .detail("found no complete record; expected one. Examine the file, and then remove it")
 }
 
-/// The last ledger and record that a file holds; `None` if it holds no valid line.
+/// Reads the last ledger and record of a file; `None` if it has no valid line.
 fn last(file: Arc<dyn StorageFile>) -> io::Result<Option<(PathBuf, ExecutionMetrics)>> {
     let mut last = None;
     let mut lines = Splitter::new(file, 0);
@@ -385,13 +382,13 @@ fn is_id(text: &str) -> bool {
     text.parse::<Uuid>().is_ok()
 }
 
-/// Whether the `ledger` of a record is the one at `place`. A path that could not be made absolute, since its directory was
-/// deleted, is nobody's.
+/// Returns true if the `ledger` of a record is the one at `place`. A relative path matches no ledger: the process that
+/// wrote it had no current directory any more.
 fn is_at(ledger: &Path, place: &Path) -> bool {
     ledger.is_absolute() && place_of(ledger) == place
 }
 
-/// The path without symbolic links, as far as it exists: the same for all spellings of one ledger.
+/// Returns the path without symbolic links, as far as it exists, so that all spellings of a ledger's path are equal.
 fn place_of(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (path.parent().and_then(canonical), path.file_name()) {

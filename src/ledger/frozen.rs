@@ -1,4 +1,4 @@
-//! Frozen baselines, kept: a journal with one line for each week.
+//! Stores frozen baselines in a journal with one line for each week.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,15 +12,15 @@ use crate::journal::format::line;
 use crate::journal::{Journal, JournalOptions, Line, Lines};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-/// The baselines that were frozen week by week, in a journal of their own, such as `baselines.jsonl` beside the ledger:
-/// durable, chained, and safe across threads and processes. Cloning shares it.
+/// The baselines that were frozen week by week. They are stored in a journal of their own, such as `baselines.jsonl`
+/// beside the ledger, which is durable, chained, and safe across threads and processes. Clones share it.
 ///
-/// The first line of a week is the week's. Should two processes freeze one week at the same time, both answer with the
-/// line that came first, and every reader finds that one.
+/// The first line of a week counts. If two processes freeze one week at the same time, both return the line that came
+/// first, and every reader finds that one.
 ///
-/// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}` and the
-/// chain's three keys. The baselines are for people and programs, by skill; the samples are what a
-/// [comparison](FrozenBaselines::compare) needs besides, as hex of [`Accumulator::to_bytes`]: 4 to 20 KB a skill.
+/// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}` and
+/// the chain's three keys. The baselines, by skill, are for people and programs. The samples are the data that a
+/// [comparison](FrozenBaselines::compare) also needs: [`Accumulator::to_bytes`] in hex, 4 to 20 KB for each skill.
 ///
 /// [`Accumulator::to_bytes`]: crate::baseline::Accumulator::to_bytes
 ///
@@ -33,7 +33,7 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 /// let frozen = ledger.frozen_baselines()?.freeze(saturday(), ledger.reader().records())?;
 /// assert_eq!((frozen.week_start.to_string().as_str(), frozen.computed_from.records), ("2026-02-09T00:00:00.000Z", 0));
 ///
-/// // Whatever is recorded now, the week has its baselines.
+/// // Later records do not change the baselines of that week.
 /// ledger.begin(Skill::new("publish", "1.0.0")).succeed().warn();
 /// let again = ledger.frozen_baselines()?.freeze(saturday(), ledger.reader().records())?;
 /// assert_eq!(again.to_json()?, frozen.to_json()?);
@@ -46,21 +46,25 @@ pub struct BaselineJournal {
 }
 
 impl BaselineJournal {
-    /// Opens the journal at `path`, and makes it if it is not there.
+    /// Opens the journal at `path`, and creates it if it does not exist.
     ///
     /// # Errors
-    /// As [`Journal::open`].
+    /// [`ErrorKind::Unsuitable`] if a journal cannot be stored at `path`; [`ErrorKind::Newer`] if a newer version wrote
+    /// it; [`ErrorKind::Malformed`] if its identity cannot be read; [`ErrorKind::Timeout`] if another process keeps its
+    /// lock; [`ErrorKind::Io`] if the disk fails.
     pub fn open(path: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
         Ok(Self { journal: Journal::open(path, options.clone())?, options })
     }
 
-    /// Freezes the baselines of the week that `moment` is in, as [`Baselines::frozen`] computes them, or answers with what
-    /// was frozen before; then no record is read.
+    /// Freezes the baselines of the week that contains `moment`, as [`Baselines::frozen`] computes them. If that week
+    /// is frozen already, returns its baselines and reads no record.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when that week has not begun, by the journal's clock: records would be missing. As
-    /// [`Baselines::frozen`], and with nothing frozen as [`Journal::append`], which refuses more than 16 MiB.
-    /// [`ErrorKind::Io`] when the journal cannot be read.
+    /// - [`ErrorKind::Invalid`] if that week has not begun by the journal's clock, or if the line would be longer than
+    ///   16 MiB.
+    /// - The first error of `records` that is not an [`ErrorKind::Malformed`].
+    /// - [`ErrorKind::Timeout`] if another process keeps the journal's lock.
+    /// - [`ErrorKind::Io`] if the journal cannot be read or written.
     pub fn freeze(
         &self,
         moment: Timestamp,
@@ -69,18 +73,18 @@ impl BaselineJournal {
         let week = week_start(moment);
         if week.unix_ms() > (self.options.clock)() {
             return Err(Error::new(ErrorKind::Invalid, "freeze baselines")
-                .detail(format!("expected a week that has begun, found the one from {week} on")));
+                .detail(format!("found the week that begins at {week}; expected one that has begun")));
         }
         if let Some(frozen) = self.find(week)? {
             return Ok(frozen);
         }
         let frozen = Baselines::frozen(moment, records)?;
         self.journal.append(frozen.to_json()?.as_bytes())?;
-        // Another process may have been first.
+        // Another process may have frozen the week first.
         Ok(self.find(week)?.unwrap_or(frozen))
     }
 
-    /// The baselines that were frozen for that week, if any. Lines that cannot be read are warned of and passed over.
+    /// Returns the frozen baselines of that week, if there are any. Warns of lines that cannot be read, and skips them.
     fn find(&self, week: Timestamp) -> Result<Option<FrozenBaselines>> {
         for frozen in FrozenWeeks::new(self.journal.lines()) {
             match frozen {
@@ -94,10 +98,10 @@ impl BaselineJournal {
     }
 }
 
-/// The baselines of each week that was frozen, in the order in which they were.
+/// The baselines of each frozen week, in the order in which they were frozen.
 ///
-/// A line that holds none, or was changed since it was written, is an [`ErrorKind::Malformed`] with its place; the next
-/// call goes on after it. Any other error ends the iteration.
+/// A line without frozen baselines, or one that was changed later, is an [`ErrorKind::Malformed`] with its position;
+/// the next call continues after it. Any other error ends the iteration.
 #[derive(Debug)]
 pub struct FrozenWeeks {
     lines: Lines,
@@ -106,10 +110,11 @@ pub struct FrozenWeeks {
 }
 
 impl FrozenWeeks {
-    /// Reads the journal at `path` without opening it for writing: nothing is created or mended.
+    /// Reads the journal at `path` without opening it for writing. Creates and repairs nothing.
     ///
     /// # Errors
-    /// As [`LedgerReader::open`](crate::LedgerReader::open): [`ErrorKind::Io`] when nothing was frozen yet.
+    /// [`ErrorKind::Io`] if nothing was frozen yet or the file cannot be examined; [`ErrorKind::Unsuitable`] if `path`
+    /// is a directory, a symbolic link, a FIFO or a device.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Ok(Self::new(Lines::from_start(Arc::new(Disk), Layout::to_read(path.as_ref())?)))
     }
@@ -128,7 +133,7 @@ impl Iterator for FrozenWeeks {
                 Ok(None) => return None,
                 Ok(Some(line)) => match parse(&line) {
                     Ok(frozen) if self.seen.insert(frozen.week_start) => return Some(Ok(frozen)),
-                    // Frozen twice at the same time: the first counts.
+                    // Two processes froze this week at the same time. The first line counts.
                     Ok(_) => {}
                     Err(error) => return Some(Err(error)),
                 },
@@ -149,7 +154,7 @@ fn parse(line: &Line<'_>) -> Result<FrozenBaselines> {
         }
         _ => Err(line.locate(
             Error::new(ErrorKind::Malformed, "read frozen baselines")
-                .detail("expected the line that was written, found another: its hash is wrong"),
+                .detail("found a line that does not match its hash; expected the line that was written"),
         )),
     }
 }

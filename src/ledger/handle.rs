@@ -1,4 +1,4 @@
-//! Opening a ledger, and what can be reached from it.
+//! Opens a ledger, and the quota and the frozen baselines beside it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,20 +24,23 @@ use crate::quota::{Limits, Quota, QuotaOptions};
 
 impl Ledger {
     /// Opens the ledger whose active segment is `path`, such as `logs/execution_metrics.jsonl`, with the default
-    /// [`Options`]. Creates it and its directories if they do not exist. Repairs what a crash left, and records the
+    /// [`Options`]. Creates it and its directories if they do not exist. Repairs the damage of a crash, and records the
     /// executions of dead processes as interrupted.
     ///
-    /// Only their user may read the files. The users of a group share a ledger whose directory has the group's write bit
-    /// and the setgid bit (`mkdir -m 2770 logs`). What root creates gets the owner of its directory; see [`Disk`].
+    /// Only the user who creates the files may read them. The users of a group share a ledger whose directory has the
+    /// group's write bit and the setgid bit (`mkdir -m 2770 logs`). Files that root creates get the owner of their
+    /// directory; see [`Disk`].
     ///
     /// [`Disk`]: crate::disk::Disk
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] if `path` is not a regular file, holds something else, leaves its machinery no name, is
-    /// in a directory where every user may replace it, or is on a network file system;
-    /// [`ErrorKind::Newer`] for a format that this version does not know;
-    /// [`ErrorKind::Timeout`] if another process keeps the lock of a ledger that is being created;
-    /// [`ErrorKind::Io`] if the disk refuses.
+    /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger. It is not a regular file, or is the file of another
+    ///   program, or ends in `.ledger` like a ledger's machinery. Or it is on a network file system, or in a directory
+    ///   where every user may replace it.
+    /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
+    /// - [`ErrorKind::Malformed`] if the ledger's identity cannot be read.
+    /// - [`ErrorKind::Timeout`] if another process keeps the lock of a ledger that is being created.
+    /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Options::new().open(path)
     }
@@ -47,18 +50,20 @@ impl Ledger {
         LedgerReader::new(Arc::clone(&self.shared.options.journal.storage), self.shared.journal.layout().clone())
     }
 
-    /// The ledger's present state, to be kept elsewhere and given to [`LedgerReader::verify`] later.
+    /// Returns the ledger's present state. Keep it elsewhere, and pass it to [`LedgerReader::verify`] later.
     ///
     /// # Errors
-    /// The errors of [`Journal::head`].
+    /// - [`ErrorKind::Timeout`] if another process holds the lock for too long.
+    /// - [`ErrorKind::Unsuitable`] if the active segment was replaced by anything but a regular file.
+    /// - [`ErrorKind::Io`] if the files cannot be read or repaired.
     pub fn head(&self) -> Result<Head> {
         self.shared.journal.head()
     }
 
-    /// The price table that turns usage into cost: the one in the [`Options`], or else the bundled one.
+    /// Returns the price table that turns usage into cost: the one in the [`Options`], or otherwise the bundled one.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] if the bundled table cannot be read, which a test rules out.
+    /// [`ErrorKind::Malformed`] if the bundled table cannot be read. A test rules that out.
     pub fn prices(&self) -> Result<&PriceTable> {
         match &self.shared.options.prices {
             Some(prices) => Ok(prices),
@@ -69,35 +74,44 @@ impl Ledger {
     /// Opens the quota beside the ledger, `quota.jsonl` in its directory, with the ledger's clock, disk and warnings.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] if the ledger itself is `quota.jsonl`; and the errors of [`Quota::open`].
+    /// - [`ErrorKind::Unsuitable`] if the ledger itself is `quota.jsonl`, or if that path cannot hold a journal.
+    /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the quota.
+    /// - [`ErrorKind::Malformed`] if the journal's identity cannot be read, or if a line, which is named, is not a
+    ///   quota's.
+    /// - [`ErrorKind::Timeout`] if another process keeps the journal's lock.
+    /// - [`ErrorKind::Io`] if the journal cannot be created or read.
     pub fn quota(&self, limits: Limits) -> Result<Quota> {
         let path = self.beside("quota.jsonl", "open the quota")?;
         let journal = self.synced();
         Quota::open(path, QuotaOptions::new(Arc::clone(&journal.clock)).journal(journal).limits(limits))
     }
 
-    /// Opens the baselines that were frozen week by week beside the ledger, `baselines.jsonl` in its directory, with the
-    /// ledger's clock, disk and warnings.
+    /// Opens the baselines that were frozen week by week beside the ledger, `baselines.jsonl` in its directory, with
+    /// the ledger's clock, disk and warnings.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] if the ledger itself is `baselines.jsonl`; and the errors of [`BaselineJournal::open`].
+    /// - [`ErrorKind::Unsuitable`] if the ledger itself is `baselines.jsonl`, or if that path cannot hold a journal.
+    /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
+    /// - [`ErrorKind::Malformed`] if the journal's identity cannot be read.
+    /// - [`ErrorKind::Timeout`] if another process keeps the journal's lock.
+    /// - [`ErrorKind::Io`] if the journal cannot be created or read.
     pub fn frozen_baselines(&self) -> Result<BaselineJournal> {
         BaselineJournal::open(self.beside("baselines.jsonl", "open the frozen baselines")?, self.synced())
     }
 
-    /// The path of a file in the ledger's directory.
+    /// Returns the path of a file in the ledger's directory.
     fn beside(&self, name: &str, operation: &str) -> Result<PathBuf> {
         let ledger = self.shared.journal.layout().active();
         let path = ledger.with_file_name(name);
         if ledger == path {
             return Err(Error::new(ErrorKind::Unsuitable, operation)
                 .path(&path)
-                .detail("the ledger itself has this name; give it another"));
+                .detail("found the ledger itself; expected another file. Give the ledger another name"));
         }
         Ok(path)
     }
 
-    /// The options of a journal beside the ledger.
+    /// Returns the options of a journal beside the ledger.
     fn synced(&self) -> JournalOptions {
         JournalOptions { durability: Durability::Synced, ..self.shared.options.journal.clone() }
     }
@@ -106,7 +120,7 @@ impl Ledger {
         self.shared.options.now()
     }
 
-    /// The cost of a call; `None` if it is unknown.
+    /// Returns the cost of a call; `None` if it is unknown.
     pub(super) fn priced(&self, call: &Call) -> Option<Cost<'_>> {
         self.prices().ok()?.cost_if_known(call, self.now())
     }
@@ -116,7 +130,11 @@ impl Options {
     /// Opens the ledger whose active segment is `path`, and creates it if it does not exist.
     ///
     /// # Errors
-    /// The errors of [`Ledger::open`].
+    /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger; see [`Ledger::open`].
+    /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
+    /// - [`ErrorKind::Malformed`] if the ledger's identity cannot be read.
+    /// - [`ErrorKind::Timeout`] if another process keeps the lock of a ledger that is being created.
+    /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Ledger> {
         let journal = self.open_journal(path.as_ref())?;
         let storage = Arc::clone(&self.journal.storage);
@@ -148,7 +166,7 @@ impl Options {
             return without_lock();
         }
         match Journal::open(path, self.journal.clone()) {
-            // Other processes kept the lock. Until it can be acquired, records are spilled, which needs no lock.
+            // Another process keeps the lock. Until it can be acquired, records are spilled, which needs no lock.
             Err(error) if error.kind() == ErrorKind::Timeout => {
                 let journal = without_lock().map_err(|_| error.clone())?;
                 (self.journal.warn)(&error);

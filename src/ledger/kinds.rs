@@ -1,5 +1,5 @@
-//! What stands around a skill, each recorded by one call: a routing decision, an attempt to generate something, a quality
-//! control, a check against a budget.
+//! Records the steps around a skill, each with one call: routing decisions, attempts to generate something, quality
+//! controls, and checks against a budget.
 
 use std::fmt;
 
@@ -7,8 +7,9 @@ use super::{Done, Execution, Skill};
 use crate::metrics::{Attempt, ExecutionMetrics, Kind, QcResult, Routing, Usd};
 use crate::quota::{Amount, Grant, Unit};
 
-/// Each begins an execution within this one, of its own [`Kind`], and records how it ended: so the record carries this
-/// execution's run and its id as the parent, and there is one whether `body` succeeds, fails or panics.
+/// Each of these methods begins an execution within this one, of its own [`Kind`], and records how it ended. The record
+/// has this execution as its parent, and belongs to the same run. It is written whether `body` succeeds, fails or
+/// panics.
 ///
 /// ```
 /// use runledger::metrics::{Attempt, Call, QcOutcome, QcResult, Routing, RunIds};
@@ -18,7 +19,9 @@ use crate::quota::{Amount, Grant, Unit};
 /// # let directory = tempfile::tempdir()?;
 /// # let path = directory.path().join("execution_metrics.jsonl");
 /// let ledger = Ledger::open(path)?;
-/// let limits = r#"[{"api": "studio", "limit": 25, "unit": "usd", "period": "day", "source": "us", "as_of": "2026-11-20"}]"#;
+/// let limits = r#"[
+///     {"api": "studio", "limit": 25, "unit": "usd", "period": "day", "source": "us", "as_of": "2026-11-20"}
+/// ]"#;
 /// let budget = ledger.quota(Limits::from_json(limits)?)?.budget("studio")?;
 /// let mut run_ids = RunIds::default();
 /// run_ids.run_id = Some("run-7".to_owned());
@@ -52,7 +55,7 @@ use crate::quota::{Amount, Grant, Unit};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 impl Execution {
-    /// Records a decision of the model router: what `body` returns.
+    /// Records the decision of the model router that `body` returns.
     pub fn routing<E: fmt::Display>(
         &self,
         router: Skill,
@@ -61,8 +64,7 @@ impl Execution {
         self.run(router.kind(Kind::ModelRouting), filled(body, Routing::fill))
     }
 
-    /// Records an attempt to generate something; `body` returns the artifact that it made, with its version
-    /// (`shot-004_v002.png`).
+    /// Records an attempt to generate something. `body` returns the artifact, with its version (`shot-004_v002.png`).
     pub fn generation<T: AsRef<str>, E: fmt::Display>(
         &self,
         generator: Skill,
@@ -79,7 +81,7 @@ impl Execution {
         self.run(generator.kind(Kind::Generation), filled(attempted, made))
     }
 
-    /// Records the result of a quality control: what `body` returns. The control itself succeeds, whatever it finds.
+    /// Records the result of the quality control that `body` returns. The control itself succeeds, whatever its result.
     pub fn qc<E: fmt::Display>(
         &self,
         grader: Skill,
@@ -88,9 +90,10 @@ impl Execution {
         self.run(grader.kind(Kind::Qc), filled(body, QcResult::fill))
     }
 
-    /// Records a check against a budget: `decision_made` is `APPROVE` if the reservation that `body` makes is granted and
-    /// `BLOCK` if it is denied, with the reason in `trace`. The check itself succeeds, whatever it decides. Of a budget in
-    /// US dollars, what was asked for is the record's estimate, if it was known.
+    /// Records a check against a budget. `decision_made` is `APPROVE` if the reservation of `body` is granted, and
+    /// `BLOCK` if it is denied; the reason is in `trace`. The check itself succeeds, whatever its decision.
+    ///
+    /// For a budget in US dollars, the requested amount becomes the record's estimate, if it is known.
     pub fn budget_gate<A: Amount, E: fmt::Display>(
         &self,
         gate: Skill,
@@ -100,7 +103,7 @@ impl Execution {
     }
 }
 
-/// The body, after which its value is put into the record.
+/// Returns a function that runs `body` and then adds its value to the record.
 fn filled<T, E>(
     body: impl FnOnce(&mut Execution) -> Result<T, E>,
     fill: impl FnOnce(&T, &mut ExecutionMetrics),
@@ -114,7 +117,7 @@ fn filled<T, E>(
 
 fn fill_with_grant<A: Amount>(grant: &Grant<A>, record: &mut ExecutionMetrics) {
     let (asked, decision, reason) = match grant {
-        // Nothing is reserved where an unknown amount is let through.
+        // An unknown amount may be granted without a reservation.
         Grant::Held(hold) => match hold.amount().steps() {
             None | Some(0) => (None, "APPROVE", "nothing reserved".to_owned()),
             steps => (steps, "APPROVE", format!("{} reserved", hold.amount())),

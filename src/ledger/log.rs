@@ -1,4 +1,4 @@
-//! One call that opens the ledger, appends and closes it.
+//! Opens a ledger, appends to it and closes it, in one call.
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -12,15 +12,24 @@ use crate::metrics::ExecutionMetrics;
 /// Appends one record to the ledger at `path`, which is opened and closed again. A program that records often keeps a
 /// [`Ledger`](crate::Ledger) open instead.
 ///
-/// Returns true if the record is in the ledger. With `raise_on_error` a disk that refuses is an error. Without, it is a
-/// warning on stderr and `false`, so that the skill goes on. Equal warnings are printed once a second, each with the
-/// number of those before it; those after the last one are not counted.
+/// Returns true if the record is in the ledger. With `raise_on_error`, a failure of the disk is an error. Without it,
+/// the call warns on stderr and returns false, so that the skill can continue.
+///
+/// Of equal warnings, one a second is printed, with the number of those that were not printed before it. Those after
+/// the last printed one are not counted.
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), always, for a record that [`Ledger::append`](crate::Ledger::append)
-/// refuses; with `raise_on_error` also the errors of [`Ledger::open`](crate::Ledger::open) and of the append.
+/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if [`validate`](ExecutionMetrics::validate)
+/// refuses the record or it is too long.
+///
+/// The others only with `raise_on_error`:
+/// [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a ledger;
+/// [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote it;
+/// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if its identity cannot be read;
+/// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process keeps its lock;
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.
 pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, raise_on_error: bool) -> Result<bool> {
-    // Each call opens a ledger of its own, and equal warnings of many calls are still one a second.
+    // Each call opens a ledger of its own. This static limits equal warnings of many calls to one a second.
     static WARNINGS: LazyLock<Arc<OnStderr>> = LazyLock::new(OnStderr::new);
     let json = valid_json(record)?;
     let options = Options::new().on_warning(|error| WARNINGS.warn("", error));

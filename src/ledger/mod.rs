@@ -1,10 +1,10 @@
-//! The ledger: records of executions, durable in a journal.
+//! The ledger, which stores records of executions durably in a journal.
 //!
 //! - The write side is [`Ledger`], opened with [`Options`], and [`Execution`], the guard around one execution.
-//! - `pending/` holds what is not a line yet: begin marks, detached executions, the spill, and the sweep that records the
-//!   executions of dead processes.
-//! - The read side is [`LedgerReader`]: every question that needs no lock.
-//! - `archive/` moves sealed segments away.
+//! - `pending/` has the records that are not lines yet: begin marks, detached executions and the spill. It also has the
+//!   sweep, which records the executions of dead processes.
+//! - The read side is [`LedgerReader`], which answers every question that needs no lock.
+//! - `archive/` moves sealed segments to an archive.
 
 mod answer;
 mod append;
@@ -47,7 +47,8 @@ pub use reader::{
 
 use shared::Shared;
 
-/// An append-only ledger of executions. Cheap to clone: all clones are one ledger. Safe across threads and processes.
+/// An append-only ledger of executions. It is cheap to clone, and all clones share it. Any number of threads and
+/// processes may use one ledger.
 ///
 /// ```
 /// use runledger::{Ledger, Skill, Usage};

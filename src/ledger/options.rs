@@ -1,4 +1,4 @@
-//! How a ledger is opened.
+//! The options for opening a ledger.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::journal::{Durability, JournalOptions};
 use crate::metrics::{Environment, RunIds, Timestamp};
 
-/// How a ledger is opened. Every option has a default that suits one orchestrator on a local disk.
+/// The options for opening a ledger. The defaults suit one orchestrator on a local disk.
 ///
 /// ```
 /// use runledger::{Durability, Options};
@@ -43,7 +43,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The defaults: synced, rotated at 256 MiB, the bundled prices, operator "human", environment prod.
+    /// Creates the default options: synced, rotated at 256 MiB, with the bundled prices, the operator "human" and the
+    /// environment prod.
     pub fn new() -> Self {
         Self {
             journal: JournalOptions::new(Arc::new(|| clock::now().unix_ms())),
@@ -58,22 +59,22 @@ impl Options {
         }
     }
 
-    /// What an acknowledged record survives; [`Durability::Synced`] by default.
+    /// Sets which failures an acknowledged record survives; [`Durability::Synced`] by default.
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.journal.durability = durability;
         self
     }
 
-    /// Whether begin marks are synced as well, so that an execution cut off by a power cut is known too. Costs one more
-    /// sync for each execution; off by default, when marks survive `kill -9` but not a power cut.
+    /// Sets whether begin marks are synced too, so that an execution is known even if a power cut ends it. This costs
+    /// one more sync for each execution. It is off by default; marks then survive `kill -9` but not a power cut.
     #[must_use]
     pub fn sync_begin(mut self, sync: bool) -> Self {
         self.sync_begin = sync;
         self
     }
 
-    /// Seals the active segment once it has this many bytes; 256 MiB by default, `None`: never by size.
+    /// Seals the active segment once it has this many bytes; 256 MiB by default. With `None`, its size does not matter.
     #[must_use]
     pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
         self.journal.rotate_bytes = bytes;
@@ -87,100 +88,103 @@ impl Options {
         self
     }
 
-    /// Whether opening an existing ledger waits for its lock, to recover what a crash left and to record the executions of
-    /// dead processes as interrupted; `true` by default. With `false` the first append does both, and opening never
-    /// waits for another process.
+    /// Sets whether opening an existing ledger waits for its lock; true by default. With the lock, it repairs the
+    /// damage of a crash, and records the executions of dead processes as interrupted. With false, the first append
+    /// does both, and opening never waits for another process.
     #[must_use]
     pub fn wait_at_open(mut self, wait: bool) -> Self {
         self.wait_at_open = wait;
         self
     }
 
-    /// How long opening and an append wait for the lock that other processes hold; one second by default.
+    /// Sets how long opening and an append wait for a lock that another process holds; one second by default.
     ///
-    /// An append that cannot acquire it spills the record, and an existing ledger opens without it and warns. Dropping the
-    /// ledger waits as long before it leaves the rest to the others, but not if the last append has waited in vain.
+    /// An append that cannot acquire the lock spills the record. An existing ledger opens without it, with a warning.
+    /// Dropping the ledger waits as long before it leaves its cleanup to other processes, unless the last append has
+    /// waited in vain.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.journal.lock_deadline = deadline;
         self
     }
 
-    /// How long [`begin`](crate::Ledger::begin), [`append`](crate::Ledger::append) and the end of an execution wait for the disk;
-    /// `None`, the default: for as long as it takes.
+    /// Sets how long [`begin`](crate::Ledger::begin), [`append`](crate::Ledger::append) and the end of an execution
+    /// wait for the disk. With `None`, the default, they wait for as long as the disk takes.
     ///
-    /// Nobody can call a thread back that the kernel keeps in a sync. With a deadline, threads of the ledger's own make
-    /// these calls, at most 64 at a time, and the callers wait for them: a call that has waited so long is answered as
-    /// [late](crate::Answer::Late), or as [lost](crate::Answer::Lost) if all the threads are stuck already. So a disk that
-    /// never answers costs 64 threads with a record each, and every call the deadline. The price is two changes of
-    /// threads a call, which `benches/overhead.rs` measures. Opening, reading, quotas, started executions, and dropping the ledger do wait.
+    /// A thread that the kernel keeps in a sync cannot be interrupted. With a deadline, up to 64 threads of the ledger
+    /// make these calls, and their callers wait for them. A call past its deadline is answered as
+    /// [late](crate::Answer::Late), or as [lost](crate::Answer::Lost) if all the threads are stuck already.
+    ///
+    /// So a disk that never answers costs 64 threads with one record each, and the deadline for every call. In return,
+    /// each call costs two switches of threads, which `benches/overhead.rs` measures. Opening, reading, quotas,
+    /// detached executions, and dropping the ledger wait without a deadline.
     #[must_use]
     pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// Prices by which usage is turned into cost; the bundled table by default.
+    /// Sets the prices that turn usage into cost; the bundled table by default.
     #[must_use]
     pub fn prices(mut self, prices: PriceTable) -> Self {
         self.prices = Some(Arc::new(prices));
         self
     }
 
-    /// The orchestrator's version, for every record.
+    /// Sets the orchestrator's version for every record.
     #[must_use]
     pub fn orchestrator_version(mut self, version: impl Into<String>) -> Self {
         self.orchestrator_version = Some(version.into());
         self
     }
 
-    /// Who asks for the executions; "human" by default.
+    /// Sets the name of the person or program that asks for the executions; "human" by default.
     #[must_use]
     pub fn operator(mut self, operator: impl Into<String>) -> Self {
         self.operator = operator.into();
         self
     }
 
-    /// Where the executions run; [`Environment::Prod`] by default.
+    /// Sets where the executions run; [`Environment::Prod`] by default.
     #[must_use]
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
     }
 
-    /// What every execution belongs to, unless its skill says otherwise.
+    /// Sets the run, session and so on that every execution belongs to, unless its skill has others.
     #[must_use]
     pub fn run(mut self, run: RunIds) -> Self {
         self.run = run;
         self
     }
 
-    /// Takes the warnings: what went wrong and must not disturb the skill. It gets all of them.
+    /// Sets the hook that receives all warnings: failures that must not disturb the skill.
     ///
-    /// By default they go to stderr, of those alike one a second. The number of the others is printed with the next one, or
-    /// when the ledger is dropped; of one that never is, the last number is not. [`Warnings`](crate::journal::Warnings) does the
-    /// same for a hook.
+    /// By default, warnings go to stderr. Of equal ones, one a second is printed. The number of the others is printed
+    /// with the next one, or when the ledger is dropped. [`Warnings`](crate::journal::Warnings) does the same for a
+    /// hook.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.journal.warn = Arc::new(warn);
         self
     }
 
-    /// Allows a network file system, where neither locks nor syncs can be trusted and nothing is promised.
+    /// Allows a network file system. Neither locks nor syncs can be trusted there, so this crate guarantees nothing.
     #[must_use]
     pub fn allow_network(mut self, allow: bool) -> Self {
         self.journal.allow_network = allow;
         self
     }
 
-    /// The disk that holds the files; the real one by default.
+    /// Sets the disk that holds the files; the real one by default.
     #[must_use]
     pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
         self.journal.storage = storage;
         self
     }
 
-    /// The clock that timestamps are read from; the system's by default. Durations come from the monotonic clock.
+    /// Sets the clock for timestamps; the system's by default. Durations come from the monotonic clock.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.journal.clock = Arc::new(move || clock().unix_ms());

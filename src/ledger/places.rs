@@ -1,18 +1,18 @@
-//! Where the files of a ledger are, beside those of its journal.
+//! The paths of a ledger's files, beside those of its journal.
 
 use std::path::PathBuf;
 
 use crate::journal::format::Layout;
 
-/// The names in the directory of the machinery that are the ledger's.
+/// The ledger's own paths in the directory of the machinery.
 pub(super) trait Places {
-    /// Held while the executions of dead processes are recorded.
+    /// The lock that is held while the executions of dead processes are recorded.
     fn sweep_lock(&self) -> PathBuf;
-    /// Held while segments are moved to an archive.
+    /// The lock that is held while segments are moved to an archive.
     fn archive_lock(&self) -> PathBuf;
     fn inflight(&self) -> PathBuf;
     fn spill(&self) -> PathBuf;
-    /// What is kept of the baselines of a grouping.
+    /// The checkpoint of the baselines of a grouping.
     fn baseline_checkpoint(&self, by: &str) -> PathBuf;
 }
 

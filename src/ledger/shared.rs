@@ -1,4 +1,4 @@
-//! What all clones of a ledger share.
+//! The state that all clones of a ledger share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -24,9 +24,9 @@ pub(super) struct Shared {
     pub(super) slots: Slots,
     pub(super) spill: Spill,
     pub(super) lost: PerProcess<Lost>,
-    /// Threads that wait for the disk in place of their callers; `None` without a deadline.
+    /// The threads that wait for the disk in place of their callers; `None` without a deadline.
     pub(super) helpers: Option<Helpers>,
-    /// True once the files of dead processes were swept.
+    /// True once this process has begun to sweep the files of dead processes.
     pub(super) swept: AtomicBool,
     /// Prints the warnings of [`Recorded::warn`](super::Recorded::warn).
     pub(super) stderr: Arc<OnStderr>,
@@ -42,8 +42,8 @@ pub(super) struct Lost {
 }
 
 impl Shared {
-    /// Sweeps the files of dead processes, once. Waits until `deadline` for another process that sweeps. Files that cannot
-    /// be swept now are left to the next process that opens the ledger: no line depends on them.
+    /// Sweeps the files of dead processes, once. Waits at most `deadline` for another process that sweeps. Files that
+    /// cannot be swept now are left to the next process that opens the ledger, since no line depends on them.
     pub(super) fn sweep(&self, deadline: Duration) {
         if self.swept.swap(true, Ordering::Relaxed) {
             return;
@@ -56,11 +56,11 @@ impl Shared {
 
     /// Appends the spilled records and reports the lost ones. Called after an append has succeeded.
     pub(super) fn catch_up(&self) {
-        // A ledger that was opened without its lock was not swept then. Among hundreds of processes, one sweeps for all.
+        // A ledger that was opened without its lock is not swept yet. This does not wait: the process that holds the
+        // lock sweeps for all.
         self.sweep(Duration::ZERO);
         let append = |pending| sweep::append_missing(&self.journal, pending).map(drop);
-        let returned = self.spill.give_back(append);
-        match returned {
+        match self.spill.drain(append) {
             Ok(0) => {}
             Ok(records) => _ = self.record_event(&LedgerEvent::Returned { records }),
             Err(error) => self.warn(&error),
@@ -92,7 +92,8 @@ impl Shared {
 }
 
 impl Drop for Shared {
-    /// Leaves what is in flight or spilled in its place: the next process that opens the ledger sweeps it.
+    /// Leaves executions in flight and spilled records in their files. The next process that opens the ledger sweeps
+    /// them.
     fn drop(&mut self) {
         self.report_lost();
         if self.spill.is_empty() {

@@ -1,4 +1,4 @@
-//! Storing a record: in the journal, or else in the spill, within the deadline.
+//! Stores a record within the deadline, in the journal or, if that fails, in the spill.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -48,8 +48,8 @@ impl Ledger {
         self.store_or_spill(json).unwrap_or_else(|error| self.lose(error))
     }
 
-    /// Like [`store`](Self::store), but fails if both the journal and the spill refuse the record, and does not count it
-    /// as lost.
+    /// Like [`store`](Self::store), but fails if both the journal and the spill refuse the record, and does not count
+    /// it as lost.
     pub(super) fn store_or_spill(&self, json: &[u8]) -> Result<Answer> {
         let since = self.shared.journal.seen_end();
         match self.shared.journal.append(json) {
@@ -79,7 +79,7 @@ impl Ledger {
         Answer::Lost(error)
     }
 
-    /// Returns what `work`, which waits for the disk, returns. If the deadline passes before, `late` gets it.
+    /// Returns the result of `work`, which waits for the disk. A result that arrives after the deadline goes to `late`.
     pub(super) fn in_time<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> T + Send + 'static,
@@ -94,12 +94,12 @@ impl Ledger {
         }
     }
 
-    /// The error of a call whose deadline has passed.
+    /// Returns the error for a call whose deadline has passed.
     pub(super) fn missed(&self, operation: &str, missed: Missed) -> Error {
         let deadline = self.shared.helpers.as_ref().map_or(0, |helpers| helpers.deadline().as_millis());
         let found = match missed {
             Missed::Begun => "the disk has not answered",
-            Missed::NotBegun => "the disk has not answered, nor any of the calls before",
+            Missed::NotBegun => "the disk has not answered this call or the calls before it",
         };
         Error::new(ErrorKind::Timeout, operation)
             .path(self.shared.journal.layout().active())
@@ -114,14 +114,14 @@ impl Ledger {
         }
     }
 
-    /// Warns if a record whose caller has its answer already was not stored in the ledger.
+    /// Warns if a record was not stored in the ledger after its caller was answered.
     pub(super) fn warn_of_late(&self, answer: &Answer) {
         if let Answer::Spilled(error) | Answer::Lost(error) = answer {
             self.shared.warn(error);
         }
     }
 
-    /// Warns of everything that went wrong with a record whose answer has no receiver.
+    /// Warns of everything that went wrong with a record whose answer no caller receives.
     pub(super) fn warn_unless_kept(&self, recorded: &Recorded) {
         if let Answer::Spilled(error) | Answer::Lost(error) | Answer::Late(error) = &recorded.answer {
             self.shared.warn(error);
@@ -132,7 +132,7 @@ impl Ledger {
     }
 }
 
-/// The answer to a record that is in the ledger.
+/// Returns the answer for a record that is in the ledger.
 pub(super) fn stored(durability: Durability, seq: u64) -> Answer {
     match durability {
         Durability::Synced => Answer::Durable { seq },

@@ -273,8 +273,8 @@ fn verify_names_each_fault_with_its_place() {
         place.run(["verify"]).answer(1),
         format!(
             "lines     4\nsegments  1\nbytes     {bytes}\nhead      5 {hash}\nfaults    2\n  \
-             torn: logs/execution_metrics.jsonl: line 3 (byte {}): seq -: 9 bytes that are no line\n  \
-             edited: logs/execution_metrics.jsonl: line 6 (byte {}): seq 5: its bytes have another hash than it says\n",
+             torn: logs/execution_metrics.jsonl: line 3 (byte {}): seq -: found 9 bytes that are not a line\n  \
+             edited: logs/execution_metrics.jsonl: line 6 (byte {}): seq 5: the line does not match its hash\n",
             starts[2], starts[5]
         )
     );
@@ -283,9 +283,9 @@ fn verify_names_each_fault_with_its_place() {
         json["faults"],
         json!([
             {"kind": "torn", "path": "logs/execution_metrics.jsonl", "line": 3, "byte": starts[2], "seq": null,
-             "found": "9 bytes that are no line"},
+             "found": "found 9 bytes that are not a line"},
             {"kind": "edited", "path": "logs/execution_metrics.jsonl", "line": 6, "byte": starts[5], "seq": 5,
-             "found": "its bytes have another hash than it says"},
+             "found": "the line does not match its hash"},
         ])
     );
 }
@@ -310,7 +310,7 @@ fn verify_holds_the_ledger_against_every_head_of_every_file() {
     assert!(place.run(["verify", "--head", "early.jsonl"]).answer(0).ends_with("faults    0\n"));
     assert!(verify(&place).answer(1).ends_with(
         "faults    1\n  truncated: logs/execution_metrics.jsonl: seq 5: \
-         expected line 5 of a kept head, found no line after 4\n"
+         found no line after 4; expected line 5 of a kept head\n"
     ));
 }
 

@@ -179,7 +179,7 @@ fn freeze_names_the_lines_that_are_no_records_and_refuses_a_week_to_come() {
     assert!(stderr.ends_with("\nrunledger: warning: skipped lines that are not records: 1\n"), "{stderr}");
     assert_eq!(
         run(&place, "baseline freeze --week 9999-12-27").complaint(2),
-        "runledger: cannot freeze baselines: expected a week that has begun, found the one from 9999-12-27T00:00:00.000Z on\n"
+        "runledger: cannot freeze baselines: found the week that begins at 9999-12-27T00:00:00.000Z; expected one that has begun\n"
     );
     // The current week is after all of the executions.
     let Output { code, stdout, .. } = run(&place, "baseline freeze");

@@ -109,7 +109,7 @@ fn a_checkpoint_that_is_not_believed_is_said_and_made_again() {
     let output = place.run(["baseline", "--json"]);
     assert_eq!(
         output.stderr,
-        "{\"kind\":\"stale\",\"note\":\"cannot use a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: another version of runledger wrote it, or none; all records were read instead\"}\n"
+        "{\"kind\":\"stale\",\"note\":\"cannot use a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: it is not from this version of runledger; all records were read instead\"}\n"
     );
     assert_eq!(answer(&place, "baseline"), expected);
 }
@@ -137,7 +137,7 @@ fn where_no_checkpoint_can_be_kept_the_baselines_are_computed_all_the_same() {
         assert_eq!((output.code, output.stdout), (Some(0), expected.clone()));
         assert_eq!(
             output.stderr,
-            "runledger: cannot keep a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: what was read now is read again each time: \
+            "runledger: cannot write a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: the next call reads the same lines again: \
              found a directory, a FIFO or a device; expected a regular file\n"
         );
     }
@@ -158,7 +158,7 @@ fn a_read_only_file_system_is_said_once() {
     assert_eq!((output.code, output.stdout), (Some(0), expected.clone()));
     assert_eq!(
         output.stderr,
-        "runledger: cannot keep a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: what was read now is read again each time: \
+        "runledger: cannot write a checkpoint: logs/execution_metrics.ledger/baseline-skill.checkpoint: the next call reads the same lines again: \
          Read-only file system (os error 30)\n"
     );
     // An earlier checkpoint is still used there.

@@ -35,7 +35,7 @@ fn each_check_is_a_line_and_what_to_do_stands_below() {
         "ok       lock         keeps others out\n",
         "ok       end          line 5, whole\n",
         "warning  quarantine   files in ~/logs/execution_metrics.ledger/quarantine: 1\n                      \
-         → bytes that nobody was promised: look at them, then move them away\n",
+         → look at these bytes, of which none was acknowledged, and then move them away\n",
     ] {
         assert!(text.contains(line), "{text}");
     }
@@ -88,15 +88,15 @@ fn the_limits_of_the_process_are_looked_at() {
     assert_eq!(
         *check(&found, "file length"),
         json!({
-            "name": "file length", "level": "warning", "found": "at most 488.3 KiB: larger records are lost",
+            "name": "file length", "level": "warning", "found": "at most 488.3 KiB, so larger records are lost",
             "advice": "raise it with `ulimit -f`",
         })
     );
     assert_eq!(
         *check(&found, "commit area"),
         json!({
-            "name": "commit area", "level": "fault", "found": "cannot be made: file too large",
-            "advice": "make room, or raise the limits",
+            "name": "commit area", "level": "fault", "found": "cannot be created: file too large",
+            "advice": "free some space, or raise the limits",
         })
     );
     assert_eq!((short.code, place.files().len()), (Some(2), 0));

@@ -269,7 +269,7 @@ fn what_is_kept_and_damaged_is_named_and_the_rest_comes_back() {
     let taken = run(&place, "next", "exit 0");
     assert_eq!(outcomes(&place), [("next".to_owned(), Status::Success), ("whole".to_owned(), Status::Success)]);
     for (file, found) in [
-        (&damaged, "found no whole record; look at the file, and then remove it"),
+        (&damaged, "found no complete record; expected one. Examine the file, and then remove it"),
         (&fifo, "found a directory, a FIFO or a device; expected a regular file"),
     ] {
         let named = |line: &&str| line.contains(&file.display().to_string()) && line.ends_with(found);

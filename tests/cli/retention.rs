@@ -314,7 +314,7 @@ fn nothing_is_archived_onto_itself() {
     let complaint = place.run(["retention", "apply", "--archive", "logs"]);
     assert_eq!((complaint.code, complaint.stdout.as_str()), (Some(2), ""));
     assert!(
-        complaint.stderr.ends_with("this is the ledger itself; choose another directory\n"),
+        complaint.stderr.ends_with("found the ledger itself; expected an archive. Choose another directory\n"),
         "{}",
         complaint.stderr
     );
@@ -325,7 +325,7 @@ fn nothing_is_archived_onto_itself() {
     let log = other.path("archive/run-logs/a.md");
     fs::write(&log, "kept").unwrap();
     let error = ledger.archive_file(&log, other.path("archive/run-logs"), "r").unwrap_err();
-    assert_eq!(error.details(), ["it is the file itself; choose another directory"]);
+    assert_eq!(error.details(), ["found the file itself; expected another file. Choose another directory"]);
     assert_eq!(fs::read_to_string(&log).unwrap(), "kept");
 }
 

@@ -191,7 +191,7 @@ fn what_was_archived_before_it_was_shown_is_told_of() {
     let stderr = running.end().1;
     let gap = found.windows(2).find(|pair| pair[1] != pair[0] + 1).unwrap();
     let why = format!(
-        "lines {} to {} were moved away before they were read; `events.jsonl` says to which archive\"}}\n",
+        "lines {} to {} were moved away before they were read. `events.jsonl` says to which archive\"}}\n",
         gap[0] + 1,
         gap[1] - 1
     );

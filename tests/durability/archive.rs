@@ -95,7 +95,10 @@ fn sealed_segments_are_listed_with_their_age_and_the_last_one_stays() {
     assert_eq!([&first.stays, &second.stays, &third.stays], [&None; 3]);
     assert_eq!(first.latest, Some(time("2026-02-14T02:00:05Z")));
     assert_eq!(third.latest, Some(time("2026-02-14T06:00:05Z")));
-    assert_eq!(last.stays.as_deref(), Some("it is the last sealed one, which tells the number of the next line"));
+    assert_eq!(
+        last.stays.as_deref(),
+        Some("it is the last sealed one, from which a recovery takes the number of the next line")
+    );
 }
 
 #[test]
@@ -173,7 +176,7 @@ fn the_archive_grows_and_another_one_says_where_it_begins() {
     let error = ledger.archive_segments(4, place.archive()).unwrap_err();
     assert_eq!(
         error.details(),
-        ["it ends with segment 2, and segment 4 is next; choose the last archive, or a new one"]
+        ["found 2 as its last segment; expected segment 3. Choose the latest archive, or a new one"]
     );
     ledger.archive_segments(4, &other).unwrap();
 }
@@ -210,7 +213,7 @@ fn what_was_not_archived_is_still_missing() {
     let faults = LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap().faults;
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert_eq!((faults[0].kind, faults[0].seq), (FaultKind::Gap, Some(5)));
-    assert_eq!(faults[0].found, "expected line 5, found line 7: 2 are missing");
+    assert_eq!(faults[0].found, "found line 7; expected line 5. Missing lines: 2");
 
     // Nor does an event of the archive excuse what stands there instead.
     let place = Place::new();
@@ -290,19 +293,22 @@ fn another_thing_in_the_archives_place_is_refused_and_nothing_leaves_the_ledger(
         assert!(place.sealed(2).exists());
         error.details().join("; ")
     };
-    assert_eq!(refused(&place.path("logs")), "this is the ledger itself; choose another directory");
+    assert_eq!(refused(&place.path("logs")), "found the ledger itself; expected an archive. Choose another directory");
     std::os::unix::fs::symlink(place.path("logs"), place.path("link")).unwrap();
-    assert_eq!(refused(&place.path("link")), "this is the ledger itself; choose another directory");
+    assert_eq!(refused(&place.path("link")), "found the ledger itself; expected an archive. Choose another directory");
 
     let other = Place::new();
     other.open().archive_segments(1, other.archive()).unwrap();
-    assert_eq!(refused(&other.archive()), "another ledger is archived here; choose another directory");
+    assert_eq!(
+        refused(&other.archive()),
+        "found the archive of another ledger; expected none. Choose another directory"
+    );
 
     let taken = place.path("taken/execution_metrics.ledger/sealed");
     fs::create_dir_all(&taken).unwrap();
     fs::write(taken.join("000001.jsonl"), "mine").unwrap();
     let found = refused(&place.path("taken"));
-    assert!(found.starts_with("expected ") && found.ends_with("; move away what stands there"), "{found}");
+    assert!(found.starts_with("found ") && found.ends_with(". Move this file away"), "{found}");
     assert_eq!(fs::read_to_string(taken.join("000001.jsonl")).unwrap(), "mine");
 
     let lawless = place.path("lawless");
@@ -312,7 +318,7 @@ fn another_thing_in_the_archives_place_is_refused_and_nothing_leaves_the_ledger(
 
     ledger.archive_segments(1, place.archive()).unwrap();
     fs::write(place.archived(), "").unwrap();
-    assert!(refused(&place.archive()).starts_with("expected sealed segments alone, found an active one"));
+    assert!(refused(&place.archive()).starts_with("found an active segment, since the archive was opened for writing"));
 }
 
 /// Two archive and two append at the same time: no record is lost or twice there, and both chains hold.
@@ -373,7 +379,7 @@ fn row_32_a_reader_goes_on_after_what_was_moved() {
     assert_eq!(
         gone.to_string(),
         format!(
-            "cannot read on in the ledger: {}: lines 3 to 6 were moved away before they were read; \
+            "cannot read on in the ledger: {}: lines 3 to 6 were moved away before they were read. \
              `events.jsonl` says to which archive",
             path.display()
         )

@@ -222,7 +222,10 @@ fn a_segment_that_may_hold_the_record_is_not_archived() {
     let ledger = Options::new().storage(Arc::new(disk.clone())).rotate_bytes(Some(1)).open(PATH).unwrap();
     (0..3).for_each(|_| assert!(ledger.begin(Skill::new("after", "1.0.0")).succeed().is_durable()));
     let stays = || ledger.sealed_segments().unwrap().into_iter().map(|segment| segment.stays).collect::<Vec<_>>();
-    let why = format!("it may hold the record of {}, whose completion was cut short: complete it once more", used.id);
+    let why = format!(
+        "it may hold the record of {}, whose completion was interrupted. Complete that execution again",
+        used.id
+    );
     assert_eq!(stays().first(), Some(&Some(why)));
     assert!(stays().iter().all(Option::is_some), "{:?}", stays());
     assert_eq!(

@@ -87,7 +87,7 @@ fn forged(line: &[u8], from: &str, to: &str) -> Vec<u8> {
     format!("{hashed},\"hash\":\"{}\"}}\n", hash_bytes(hashed)).into_bytes()
 }
 
-const OTHER_HASH: &str = "its bytes have another hash than it says";
+const OTHER_HASH: &str = "the line does not match its hash";
 
 #[test]
 fn a_head_stays_good_while_the_ledger_grows() {
@@ -109,7 +109,7 @@ fn row_03_bytes_that_are_no_line_are_torn() {
     let mut lines = kept.lines();
     lines.insert(1, b"{\"torn\":\n".to_vec());
     kept.write(&lines);
-    let torn = (FaultKind::Torn, kept.path.as_path(), 2, byte_of(&lines, 1), None, "8 bytes that are no line");
+    let torn = (FaultKind::Torn, kept.path.as_path(), 2, byte_of(&lines, 1), None, "found 8 bytes that are not a line");
     kept.assert_faults(kept.last_head(), &[torn]);
 
     // A write that is under way, or was cut short, is no fault of the active segment.
@@ -158,7 +158,7 @@ fn row_25_a_rewritten_line_with_a_right_hash_is_edited() {
     let mut lines = kept.lines();
     lines[1] = forged(&lines[1], "0.1.0", "0.1.9");
     kept.write(&lines);
-    let found = "line 3 follows another line 2 than the one that is there";
+    let found = "line 3 is chained to another line 2";
     let edited = (FaultKind::Edited, kept.path.as_path(), 3, byte_of(&lines, 2), Some(2), found);
     kept.assert_faults(kept.last_head(), &[edited]);
 }
@@ -169,7 +169,7 @@ fn a_line_taken_out_of_the_middle_is_a_gap() {
     let mut lines = kept.lines();
     lines.drain(2..4);
     kept.write(&lines);
-    let found = "expected line 3, found line 5: 2 are missing";
+    let found = "found line 5; expected line 3. Missing lines: 2";
     let gap = (FaultKind::Gap, kept.path.as_path(), 3, byte_of(&lines, 2), Some(3), found);
     kept.assert_faults(kept.last_head(), &[gap]);
 }
@@ -178,7 +178,7 @@ fn a_line_taken_out_of_the_middle_is_a_gap() {
 fn a_missing_beginning_is_missing() {
     let kept = Kept::new(5);
     kept.write(&kept.lines()[2..]);
-    let missing = (FaultKind::Missing, kept.path.as_path(), 1, 0, Some(1), "expected line 1, found line 3");
+    let missing = (FaultKind::Missing, kept.path.as_path(), 1, 0, Some(1), "found line 3; expected line 1");
     kept.assert_faults(kept.last_head(), &[missing]);
 }
 
@@ -188,7 +188,7 @@ fn a_line_that_stands_twice_is_a_duplicate() {
     let mut lines = kept.lines();
     lines.insert(3, lines[1].clone());
     kept.write(&lines);
-    let found = "a line of this number came before";
+    let found = "a line with this number came before";
     let duplicate = (FaultKind::Duplicate, kept.path.as_path(), 4, byte_of(&lines, 3), Some(2), found);
     kept.assert_faults(kept.last_head(), &[duplicate]);
 }
@@ -208,8 +208,8 @@ fn faults_are_named_by_the_segment_that_has_them() {
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("0.1.0", "0.1.9")).unwrap();
     let verification = LedgerReader::open(&path).unwrap().verify(&[]).unwrap();
     let expected = [
-        (FaultKind::Gap, sealed(3), 1, 0, Some(2), "expected line 2, found line 3: 1 are missing"),
-        (FaultKind::Torn, sealed(3), 2, third.len() as u64 - 7, None, "7 bytes that are no line"),
+        (FaultKind::Gap, sealed(3), 1, 0, Some(2), "found line 3; expected line 2. Missing lines: 1"),
+        (FaultKind::Torn, sealed(3), 2, third.len() as u64 - 7, None, "found 7 bytes that are not a line"),
         (FaultKind::Edited, path.clone(), 1, 0, Some(4), OTHER_HASH),
     ];
     let expected: Vec<_> =
@@ -236,7 +236,7 @@ fn row_24_two_branches_of_one_chain_are_a_fork() {
     let (one, other) = (went_on([10, 11]), went_on([20, 21]));
     let forked = [common, one, other].concat();
     kept.write(&forked);
-    let found = "another line of this number came before";
+    let found = "another line with this number came before";
     let fork = |line: usize, seq| {
         (FaultKind::Fork, kept.path.as_path(), line as u64, byte_of(&forked, line - 1), Some(seq), found)
     };
@@ -262,12 +262,12 @@ fn row_25_a_cut_tail_is_truncated() {
     fs::remove_file(kept.path.with_extension("ledger").join("commit")).unwrap();
     kept.assert_faults(&[], &[]); // a chain alone cannot tell
     kept.assert_faults(kept.head(3), &[]);
-    let found = "expected line 5 of a kept head, found no line after 3";
+    let found = "found no line after 3; expected line 5 of a kept head";
     kept.assert_faults(kept.last_head(), &[(FaultKind::Truncated, &kept.path, 0, 0, Some(5), found)]);
 
     // All of it.
     kept.write(&[]);
-    let found = "expected line 5 of a kept head, found no line after 0";
+    let found = "found no line after 0; expected line 5 of a kept head";
     kept.assert_faults(kept.last_head(), &[(FaultKind::Truncated, &kept.path, 0, 0, Some(5), found)]);
 }
 
@@ -280,7 +280,7 @@ fn row_25_a_tail_cut_and_grown_again_is_replaced() {
     let ledger = Ledger::open(&kept.path).unwrap();
     (4..=6).for_each(|number| _ = append(&ledger, number));
     kept.assert_faults(&[], &[]);
-    let found = format!("expected the line of a kept head, with hash {}", kept.heads[3].hash);
+    let found = format!("found another line; expected that of a kept head, with hash {}", kept.heads[3].hash);
     let byte = byte_of(&kept.lines(), 2);
     kept.assert_faults(kept.last_head(), &[(FaultKind::Replaced, &kept.path, 3, byte, Some(3), &found)]);
 }
@@ -303,7 +303,9 @@ fn row_25_a_same_length_rewrite_is_replaced() {
     assert_eq!(new.concat().len(), old.concat().len());
     kept.assert_faults(&[], &[]); // a chain alone cannot tell
     kept.assert_faults(kept.head(1), &[]);
-    let found = |count: usize| format!("expected the line of a kept head, with hash {}", kept.heads[count].hash);
+    let found = |count: usize| {
+        format!("found another line; expected that of a kept head, with hash {}", kept.heads[count].hash)
+    };
     let (second, fourth) = (found(2), found(4));
     let replaced = |line: usize, found| {
         (FaultKind::Replaced, kept.path.as_path(), line as u64, byte_of(&new, line - 1), Some(line as u64), found)
@@ -324,7 +326,7 @@ fn row_25_another_ledger_in_its_place_is_replaced() {
 
     let lines = kept.lines();
     fs::copy(&other, &kept.path).unwrap();
-    let found = format!("expected the line of a kept head, with hash {}", kept.heads[3].hash);
+    let found = format!("found another line; expected that of a kept head, with hash {}", kept.heads[3].hash);
     let byte = byte_of(&kept.lines(), 2);
     kept.assert_faults(kept.last_head(), &[(FaultKind::Replaced, &kept.path, 3, byte, Some(3), &found)]);
 
@@ -334,7 +336,7 @@ fn row_25_another_ledger_in_its_place_is_replaced() {
     let text = fs::read_to_string(identity(&other)).unwrap().replace("other.jsonl", "metrics.jsonl");
     fs::write(identity(&kept.path), text).unwrap();
     let id = LedgerReader::open(&kept.path).unwrap().verify(&[]).unwrap().head.ledger;
-    let found = format!("expected ledger {}, found {id}", kept.heads[3].ledger);
+    let found = format!("found ledger {id}; expected {}", kept.heads[3].ledger);
     kept.assert_faults(kept.last_head(), &[(FaultKind::Replaced, &kept.path, 0, 0, None, &found)]);
 }
 
@@ -345,7 +347,7 @@ fn row_25_each_head_is_judged_for_itself() {
     let foreign = Kept::new(2);
     let mut heads = kept.heads.clone();
     heads.push(foreign.heads[2].clone());
-    let found = format!("expected ledger {}, found {}", foreign.heads[2].ledger, kept.heads[0].ledger);
+    let found = format!("found ledger {}; expected {}", kept.heads[0].ledger, foreign.heads[2].ledger);
     kept.assert_faults(&heads, &[(FaultKind::Replaced, &kept.path, 0, 0, None, &found)]);
 
     let mut lines = kept.lines();
@@ -355,8 +357,8 @@ fn row_25_each_head_is_judged_for_itself() {
     kept.assert_faults(
         &kept.heads,
         &[
-            (FaultKind::Gap, &kept.path, 2, byte, Some(2), "expected line 2, found line 3: 1 are missing"),
-            (FaultKind::Gap, &kept.path, 0, 0, Some(2), "the line of a kept head is not there"),
+            (FaultKind::Gap, &kept.path, 2, byte, Some(2), "found line 3; expected line 2. Missing lines: 1"),
+            (FaultKind::Gap, &kept.path, 0, 0, Some(2), "the line of a kept head is missing"),
         ],
     );
 }

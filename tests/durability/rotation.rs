@@ -164,7 +164,7 @@ fn a_missing_segment_is_a_gap() {
     let faults = LedgerReader::open(&place.path).unwrap().verify(&[]).unwrap().faults;
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert_eq!((faults[0].kind, faults[0].seq, faults[0].line), (FaultKind::Gap, Some(3), 1));
-    assert_eq!(faults[0].found, "expected line 3, found line 5: 2 are missing");
+    assert_eq!(faults[0].found, "found line 5; expected line 3. Missing lines: 2");
     assert_eq!(numbers(ledger.reader().records()), [1, 2, 5, 6, 7, 8, 9]);
 }
 

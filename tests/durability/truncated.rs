@@ -122,8 +122,8 @@ fn row_25_a_cut_segment_is_a_fault_a_failed_check_and_a_warning_of_each_reader()
 #[test]
 fn the_next_writer_goes_on_behind_the_gap_and_says_so_once() {
     for (lines, fault) in [
-        (0, (FaultKind::Missing, Some(1), "expected line 1, found line 6")),
-        (2, (FaultKind::Gap, Some(3), "expected line 3, found line 6: 3 are missing")),
+        (0, (FaultKind::Missing, Some(1), "found line 6; expected line 1")),
+        (2, (FaultKind::Gap, Some(3), "found line 6; expected line 3. Missing lines: 3")),
     ] {
         let place = Place::new();
         let hash = Ledger::open(place.ledger()).unwrap().head().unwrap().hash;
@@ -157,7 +157,7 @@ fn row_25_a_writer_that_appends_nothing_does_not_make_a_cut_ledger_whole() {
     keep(&place.ledger(), 2);
     drop(open(&place, None));
     assert_eq!(fs::metadata(place.ledger()).unwrap().len(), 0);
-    let found = "expected line 5, which the commit area knows, found no line after 2";
+    let found = "found no line after 2; expected line 5, which the commit area knows";
     assert_eq!(faults(&place), [truncated(place.ledger(), Some(5), found)]);
 }
 
@@ -176,7 +176,7 @@ fn row_25_a_deleted_active_segment_is_truncated_and_the_numbers_go_on() {
     let (ledger, _) = open(&place, None);
     assert_eq!(append(&ledger), 6);
     drop(ledger);
-    let missing = "expected line 1, found line 6".to_owned();
+    let missing = "found line 6; expected line 1".to_owned();
     assert_eq!(faults(&place), [(FaultKind::Missing, place.ledger(), 1, Some(1), missing)]);
 }
 
@@ -188,7 +188,7 @@ fn a_shorter_segment_whose_end_is_there_has_only_the_faults_of_its_lines() {
     let rest: String =
         text.split_inclusive('\n').enumerate().filter(|(at, _)| *at != 2).map(|(_, line)| line).collect();
     fs::write(place.ledger(), rest).unwrap();
-    let gap = "expected line 3, found line 4: 1 are missing".to_owned();
+    let gap = "found line 4; expected line 3. Missing lines: 1".to_owned();
     assert_eq!(faults(&place), [(FaultKind::Gap, place.ledger(), 3, Some(3), gap)]);
 }
 
@@ -227,7 +227,7 @@ fn a_reader_beside_writers_that_rotate_is_told_nothing() {
 fn row_25_sealed_segments_that_vanished_are_named() {
     let gap = |expected: u64, found: u64| {
         let count = found - expected;
-        format!("expected line {expected}, found line {found}: {count} are missing")
+        format!("found line {found}; expected line {expected}. Missing lines: {count}")
     };
     for (gone, seen_as, kind, seq, named) in [
         (3..=3, "segment 3 is not there, nor in an archive", FaultKind::Gap, 3, gap(3, 4)),
@@ -237,7 +237,7 @@ fn row_25_sealed_segments_that_vanished_are_named() {
             "segments 1 to 3 are not there, nor in an archive",
             FaultKind::Missing,
             1,
-            "expected line 1, found line 4".to_owned(),
+            "found line 4; expected line 1".to_owned(),
         ),
     ] {
         let place = segments(4);
@@ -274,7 +274,7 @@ fn row_25_no_number_of_a_vanished_last_segment_is_given_again() {
     let (_, warnings) = open(&place, None);
     assert_eq!(*warnings.lock().unwrap(), [""; 0], "said once");
     assert_eq!(events(&place), [":\"damaged\",\"segment\":2,\"found\":\"segment 2 is not there\"}"]);
-    let gap = "expected line 2, found line 3: 1 are missing".to_owned();
+    let gap = "found line 3; expected line 2. Missing lines: 1".to_owned();
     assert_eq!(faults(&place), [(FaultKind::Gap, place.ledger(), 1, Some(2), gap)]);
 }
 
@@ -343,7 +343,7 @@ fn a_copy_without_its_machinery_is_verified_and_what_is_missing_noted() {
     let whole = copy("copy.jsonl").answer(0);
     let notes = "note      copy.ledger: found no such directory; the identity, the commit area and the sealed segments \
                  cannot be verified\n\
-                 note      the first line is line 1: no line comes before it\n\
+                 note      the first line is line 1, so no line comes before it\n\
                  faults    0\n";
     assert!(whole.starts_with("lines     5\n") && whole.ends_with(notes), "{whole}");
     assert_eq!(
@@ -354,7 +354,7 @@ fn a_copy_without_its_machinery_is_verified_and_what_is_missing_noted() {
     keep(&place.path("copy.jsonl"), 4);
     let cut = copy("copy.jsonl");
     assert_eq!(cut.code, Some(1));
-    let fault = "  truncated: copy.jsonl: seq 5: expected line 5 of a kept head, found no line after 4\n";
+    let fault = "  truncated: copy.jsonl: seq 5: found no line after 4; expected line 5 of a kept head\n";
     assert!(cut.stdout.ends_with(fault), "{}", cut.stdout);
     let edited =
         fs::read_to_string(place.path("copy.jsonl")).unwrap().replacen("\"skill_name\":\"", "\"skill_name\":\"x", 1);
@@ -378,7 +378,7 @@ fn a_copy_of_a_later_segment_says_that_lines_come_before_it() {
             found.notes[1..],
             [
                 format!("the first line is line {seq}: {before}"),
-                "heads of lines before it, which cannot be compared here: 1".to_owned()
+                "kept heads of earlier lines, which cannot be compared here: 1".to_owned()
             ]
         );
     }

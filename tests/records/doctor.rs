@@ -146,9 +146,9 @@ fn an_open_ledger_is_as_healthy() {
 #[test]
 fn where_no_ledger_is_none_is_made() {
     let place = Place::empty();
-    place.assert("ledger", Level::Ok, "none yet: the first record makes it", "");
-    place.assert("place", Level::Ok, "to be made below ~", "");
-    place.assert("commit area", Level::Ok, "can be made", "");
+    place.assert("ledger", Level::Ok, "none yet; the first record creates it", "");
+    place.assert("place", Level::Ok, "to be created below ~", "");
+    place.assert("commit area", Level::Ok, "can be created", "");
     assert_eq!(place.everything(), []);
 }
 
@@ -168,7 +168,7 @@ fn syncs_are_measured() {
 fn a_file_system_in_memory_is_warned_of() {
     let checks = LedgerReader::examine("/dev/shm/l.jsonl");
     assert_eq!((checks[0].name, checks[0].level), ("file system", Level::Warning), "{checks:?}");
-    assert_eq!(checks[0].found, "tmpfs, in memory: gone with the next restart");
+    assert_eq!(checks[0].found, "tmpfs, in memory, which the next restart clears");
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_directory_that_takes_no_file_is_a_fault() {
     let checks = LedgerReader::examine("/proc/l.jsonl");
     let files = checks.iter().find(|check| check.name == "files").unwrap();
     assert_eq!(files.level, Level::Fault);
-    assert!(files.found.starts_with("cannot try out a file: /proc: "), "{files:?}");
+    assert!(files.found.starts_with("cannot create and sync a file: /proc: "), "{files:?}");
     assert_eq!(files.advice.as_deref(), Some("make the directory writable"));
     assert!(checks.iter().all(|check| check.name != "sync"));
 }
@@ -225,8 +225,8 @@ fn rights_that_others_have_are_warned_of() {
     place.assert(
         "permissions",
         Level::Warning,
-        "others have rights to ~/logs/l.jsonl (mode 0640) and ~/logs/l.ledger (mode 0755)",
-        "take them away: chmod -R go= '~/logs/l.jsonl' '~/logs/l.ledger'",
+        "other users have rights to ~/logs/l.jsonl (mode 0640) and ~/logs/l.ledger (mode 0755)",
+        "remove them with `chmod -R go= '~/logs/l.jsonl' '~/logs/l.ledger'`",
     );
 }
 
@@ -236,7 +236,7 @@ fn of_what_is_no_ledger_no_rights_are_taken_away() {
     let place = Place::empty();
     std::fs::create_dir_all(place.path()).unwrap();
     chmod(&place.path(), 0o755);
-    place.assert("permissions", Level::Ok, "its own user's alone", "");
+    place.assert("permissions", Level::Ok, "only for its own user", "");
 }
 
 #[test]
@@ -248,11 +248,11 @@ fn an_end_that_is_not_whole_is_warned_of() {
     let place = Place::new();
     let whole = std::fs::read_to_string(place.path()).unwrap();
     std::fs::write(place.path(), whole.clone() + "{\"exe").unwrap();
-    let advice = "a writer is at them; or a crash left them, and the next opening mends it";
+    let advice = "a writer is writing them, or a crash left them; in that case the next opening repairs it";
     place.assert("end", Level::Warning, "5 bytes after the last line", advice);
 
     std::fs::write(place.path(), whole.replace("summarise", "summarize")).unwrap();
-    place.assert("end", Level::Warning, "the last line has no valid hash", "`runledger verify` says what happened");
+    place.assert("end", Level::Warning, "the last line has no valid hash", "run `runledger verify` to see why");
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn a_clock_that_differs_from_that_of_the_last_record_is_warned_of() {
     let tomorrow = time(-1);
     let ledger = Options::new().clock(move || tomorrow).open(place.path()).unwrap();
     record(&ledger);
-    let found = format!("line 2, whose execution began at {tomorrow}, after now");
+    let found = format!("line 2, whose execution began at {tomorrow}, later than now");
     place.assert("end", Level::Warning, &found, "see which clock is wrong, this one or that of who recorded it");
 }
 
@@ -275,9 +275,9 @@ fn records_that_were_spilled_are_counted() {
         let answer = ledger.begin(Skill::new("summarise", "1.0.0")).succeed().answer;
         assert!(matches!(answer, Answer::Spilled(_)), "{answer:?}");
     }
-    let found = "records that the ledger could not take: 2";
-    place.assert("spill", Level::Warning, found, "see `events.jsonl` for why; the next opening brings them back");
-    let advice = "`events.jsonl` says when, and why, but of lost records: only the answer to each said that";
+    let found = "records that the ledger refused: 2";
+    place.assert("spill", Level::Warning, found, "see `events.jsonl` for the reason; the next opening appends them");
+    let advice = "see `events.jsonl` for the times and reasons; why a record was lost is only in the answer to it";
     place.assert("events", Level::Warning, "in the last 7 days: spilled 2", advice);
 }
 
@@ -285,7 +285,7 @@ fn records_that_were_spilled_are_counted() {
 fn bytes_in_quarantine_are_warned_of() {
     let place = Place::new();
     std::fs::write(place.machinery("quarantine/torn"), "x").unwrap();
-    let advice = "bytes that nobody was promised: look at them, then move them away";
+    let advice = "look at these bytes, of which none was acknowledged, and then move them away";
     place.assert("quarantine", Level::Warning, "files in ~/logs/l.ledger/quarantine: 1", advice);
 }
 
@@ -299,7 +299,7 @@ fn executions_of_dead_processes_are_counted_and_those_of_living_ones_are_not() {
     let own = std::fs::read_dir(place.machinery("inflight")).unwrap().next().unwrap().unwrap().path();
     std::fs::copy(&own, place.machinery("inflight").join(format!("{}.slots", Uuid::from_u128(7)))).unwrap();
     let advice = "the next opening records them as interrupted";
-    place.assert("in flight", Level::Warning, "executions that a dead process began: 2", advice);
+    place.assert("in flight", Level::Warning, "executions of dead processes: 2", advice);
 }
 
 #[test]
@@ -310,6 +310,6 @@ fn events_of_note_are_counted_for_a_week() {
     write(&[line(8, "lost"), line(0, "rotated"), line(0, "recovered")]);
     place.assert("events", Level::Ok, "none of note in the last 7 days", "");
     write(&[line(6, "lost"), "torn\n".to_owned(), line(0, "damaged"), line(1, "lost"), "{\"at\"".to_owned()]);
-    let advice = "`events.jsonl` says when, and why, but of lost records: only the answer to each said that";
+    let advice = "see `events.jsonl` for the times and reasons; why a record was lost is only in the answer to it";
     place.assert("events", Level::Warning, "in the last 7 days: damaged 1, lost 2", advice);
 }

@@ -103,7 +103,7 @@ fn row_21_a_field_of_100_mb_is_refused_and_written_nowhere() {
     let error = place.ledger.append(&with_tag(2, large(100_000_000).into())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().starts_with(&format!("{TOO_LARGE}10000")), "{error}");
-    assert!(error.to_string().ends_with(": keep what is large in a file and record its hash"), "{error}");
+    assert!(error.to_string().ends_with(". Store large content in a file, and record its hash"), "{error}");
     // Any other field, by any way in; smaller, since a test's build takes seconds for 100 MB.
     let mut bad = record(2);
     bad.skill_name = large(16_800_000);

@@ -1,4 +1,4 @@
-//! Copying a file to where it is to be kept.
+//! Copies a file to an archive.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,9 @@ use crate::digest::hash_reader;
 use crate::disk::{Access, FileType, Storage, StorageFile, read_full_at, unless_missing, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a file held, read once.
+const READ: &str = "read a file to archive or delete";
+
+/// The length and the hash of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) bytes: u64,
@@ -15,8 +17,8 @@ pub(super) struct Content {
     pub(super) hash: String,
 }
 
-/// Copies a file, which must be a regular one, under a name that is free or has the same content already. When it
-/// returns, the copy is whole and durable and was read back.
+/// Copies a regular file to a name that is free or has the same content already. When this returns, the copy is
+/// complete and durable, and its content was compared.
 pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<Content> {
     let original = content(storage, from)?;
     let id = |path: &Path| {
@@ -25,10 +27,10 @@ pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<
     };
     let there = id(to)?;
     if there.is_some() && there == id(from)? {
-        // To be removed in its place later, it would be gone in both.
+        // The caller removes the original later, and with it the only copy.
         return Err(Error::new(ErrorKind::Unsuitable, "copy to the archive")
             .path(to)
-            .detail("it is the file itself; choose another directory"));
+            .detail("found the file itself; expected another file. Choose another directory"));
     }
     if there.is_none() {
         let new = to.with_extension("new");
@@ -36,7 +38,7 @@ pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<
         same(&content(storage, &new)?, &original, &new)?;
         storage.rename(&new, to).map_err(|source| Error::io("name a copy in the archive", to, source))?;
     }
-    // The file may be what a crash left of an earlier call.
+    // The file may be from an earlier call that a crash ended.
     same(&content(storage, to)?, &original, to)?;
     let parent = to.parent().unwrap_or(Path::new(""));
     storage.sync_dir(parent).map_err(|source| Error::io("sync the archive", parent, source))?;
@@ -44,23 +46,23 @@ pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<
 }
 
 fn same(copy: &Content, original: &Content, path: &Path) -> Result<()> {
-    match copy == original {
-        true => Ok(()),
-        false => Err(Error::new(ErrorKind::Unsuitable, "verify a copy in the archive").path(path).detail(format!(
-            "expected {} bytes with the hash {}, found {} with {}; move away what stands there",
-            original.bytes, original.hash, copy.bytes, copy.hash
-        ))),
+    if copy == original {
+        return Ok(());
     }
+    Err(Error::new(ErrorKind::Unsuitable, "verify a copy in the archive").path(path).detail(format!(
+        "found {} bytes with the hash {}; expected {} bytes with the hash {}. Move this file away",
+        copy.bytes, copy.hash, original.bytes, original.hash
+    )))
 }
 
-/// What a regular file holds.
+/// Reads the content of a regular file.
 pub(super) fn content(storage: &dyn Storage, path: &Path) -> Result<Content> {
-    let failed = |source| Error::io("read a file to be kept or deleted", path, source);
+    let failed = |source| Error::io(READ, path, source);
     let stat = storage.stat(path).map_err(failed)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
     if stat.file_type != FileType::File {
-        return Err(Error::new(ErrorKind::Unsuitable, "read a file to be kept or deleted")
+        return Err(Error::new(ErrorKind::Unsuitable, READ)
             .path(path)
-            .detail("expected a regular file, found another thing"));
+            .detail("found a directory, a symbolic link, a FIFO or a device; expected a regular file"));
     }
     let file = storage.open(path, Access::Read).map_err(failed)?;
     let mut reader = Reader { file: &*file, offset: 0 };
@@ -96,7 +98,7 @@ impl Read for Reader<'_> {
     }
 }
 
-/// Returns the path as an event says it: its reader may have another current directory.
+/// Returns the path for an event, absolute, since the reader of the event may have another current directory.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

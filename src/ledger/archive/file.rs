@@ -1,4 +1,4 @@
-//! Files about a ledger's executions, such as run logs: archived or deleted, as the ledger's events say.
+//! Archives or deletes files about a ledger's executions, such as run logs, and reports that in the ledger's events.
 
 use std::path::{Path, PathBuf};
 
@@ -9,16 +9,17 @@ use crate::ledger::Ledger;
 use crate::ledger::event::LedgerEvent;
 
 impl Ledger {
-    /// Moves a file to `directory`, which is made if it is not there, under its own name, which it returns. `events.jsonl`
-    /// has what was moved, and why, before the file leaves its place.
+    /// Moves a file to `directory`, under its own name, and returns its new path. Creates the directory if it does not
+    /// exist. `events.jsonl` reports the move and its reason before the file is removed from its old path.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] if `path` is no regular file, or another file has its name in `directory`;
-    /// [`ErrorKind::Io`] if a disk refuses. The file is still in its place then.
+    /// The file stays at its old path then.
+    /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file, or if another file has its name in `directory`.
+    /// - [`ErrorKind::Io`] if a disk fails.
     pub fn archive_file(&self, path: impl AsRef<Path>, directory: impl AsRef<Path>, reason: &str) -> Result<PathBuf> {
         let (path, directory) = (&copy::absolute(path.as_ref()), &copy::absolute(directory.as_ref()));
         let name = path.file_name().ok_or_else(|| {
-            Error::new(ErrorKind::Unsuitable, "archive a file").path(path).detail("expected the name of a file")
+            Error::new(ErrorKind::Unsuitable, "archive a file").path(path).detail("expected the path of a file")
         })?;
         make_directory(self.storage(), directory)?;
         let to = directory.join(name);
@@ -34,11 +35,11 @@ impl Ledger {
         Ok(to)
     }
 
-    /// Deletes a file. `events.jsonl` has what was deleted, and why, before the file is gone.
+    /// Deletes a file. `events.jsonl` reports the deletion and its reason before the file is removed.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] if `path` is no regular file; [`ErrorKind::Io`] if the event cannot be written,
-    /// and then the file stays, or the disk refuses.
+    /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file.
+    /// - [`ErrorKind::Io`] if the disk fails. The file stays if the event could not be written.
     pub fn delete_file(&self, path: impl AsRef<Path>, reason: &str) -> Result<()> {
         let path = &copy::absolute(path.as_ref());
         let content = copy::content(self.storage(), path)?;

@@ -1,4 +1,4 @@
-//! Moving sealed segments to an archive.
+//! Moves sealed segments to an archive.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,29 +24,29 @@ use crate::metrics::{Fields, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SealedSegment {
-    /// Its number, from 1.
+    /// The number of the segment, from 1.
     pub number: u64,
-    /// Its file.
+    /// The path of its file.
     pub path: PathBuf,
-    /// Its length.
+    /// The length of its file, in bytes.
     pub bytes: u64,
-    /// The latest time at which an execution in it began or ended, UTC; `None` if it stays anyway and was not read, or a
-    /// line of it is not a record.
+    /// The latest time at which an execution in it began or ended, UTC. `None` if a line is not a record, or if the
+    /// segment was not read because it has to stay anyway.
     pub latest: Option<Timestamp>,
-    /// Why it cannot be moved to an archive; `None` if it can, with all before it.
+    /// Why the segment has to stay; `None` if it can be moved to an archive with all segments before it.
     pub stays: Option<String>,
-    /// The last line.
+    /// The link of its last line.
     end: Link,
 }
 
 impl LedgerReader {
-    /// The sealed segments, in order.
+    /// Returns the sealed segments, in order.
     ///
-    /// Only whole segments can be moved, from the first one on without a gap. The last sealed segment always stays: from it
-    /// a recovery knows the number of the next line.
+    /// Only whole segments can be moved, from the first one on without a gap. The last sealed segment always stays,
+    /// because a recovery takes the number of the next line from it.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the disk fails, or a segment is moved away at this moment.
+    /// [`ErrorKind::Io`] if the disk fails, or if a segment is moved away at this moment.
     pub fn segments(&self) -> Result<Vec<SealedSegment>> {
         sealed_on(&*self.storage, &self.layout)
     }
@@ -58,7 +58,7 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
     let mut before = archived.map_or(Link::START, |archived| archived.link);
     let mut segments: Vec<SealedSegment> = Vec::new();
     let mut blocked = None;
-    // The process that completes such an execution looks for its record from there on.
+    // A process that completes such an execution searches for its record from `since` on.
     let mut denied = Vec::new();
     let unsettled = detached::all(storage, layout, &mut denied)?.into_iter();
     if let Some(error) = denied.pop() {
@@ -72,12 +72,14 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
         let bytes = stat.map_or(0, |stat| stat.len);
         let (mut latest, mut end) = (None, before);
         let unsettled = unsettled.iter().find(|(since, _)| *since <= number).map(|(_, id)| {
-            format!("it may hold the record of {id}, whose completion was cut short: complete it once more")
+            format!("it may hold the record of {id}, whose completion was interrupted. Complete that execution again")
         });
         let stays = match (&blocked, unsettled, numbers.get(at + 1)) {
             (Some(first), ..) => Some(format!("segment {first} before it stays")),
             (None, Some(unsettled), _) => Some(unsettled),
-            (None, None, None) => Some("it is the last sealed one, which tells the number of the next line".to_owned()),
+            (None, None, None) => {
+                Some("it is the last sealed one, from which a recovery takes the number of the next line".to_owned())
+            }
             (None, None, Some(&next)) => {
                 let walked = walk(storage, &path, before, u64::MAX)?;
                 (latest, end) = (walked.latest, walked.end);
@@ -98,11 +100,11 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
     Ok(segments)
 }
 
-/// What was found in a segment.
+/// The result of reading a segment.
 struct Walked {
     end: Link,
     latest: Option<Timestamp>,
-    /// Why its lines do not follow one another; `None` if all do.
+    /// Why the lines are not in the order of the chain; `None` if they are.
     fault: Option<String>,
 }
 
@@ -131,37 +133,40 @@ fn walk(storage: &dyn Storage, path: &Path, before: Link, lines_max: u64) -> Res
         }
     }
     if number == 0 {
-        walked.fault = Some("it has no line".to_owned());
+        walked.fault = Some("it has no lines".to_owned());
     }
     walked.latest = walked.latest.filter(|_| !unknown);
     Ok(walked)
 }
 
 impl Ledger {
-    /// Returns the [`sealed_segments`] of this ledger.
+    /// Returns the sealed segments of this ledger, like [`LedgerReader::segments`].
     ///
     /// # Errors
-    /// Those of [`sealed_segments`].
+    /// [`ErrorKind::Io`] if the disk fails, or if a segment is moved away at this moment.
     pub fn sealed_segments(&self) -> Result<Vec<SealedSegment>> {
         sealed_on(self.storage(), self.shared.journal.layout())
     }
 
-    /// Moves the sealed segments up to number `last` to the archive in `directory`, which is made if it is not there, and
-    /// returns those that were moved. Records are never deleted: the archive is a ledger under the same name, which
-    /// everything that reads a ledger reads, and which verifies; it must not be opened to write. [`Verification::archived`]
-    /// says where what is left begins.
+    /// Moves the sealed segments up to number `last` to the archive in `directory`, and returns those that were moved.
+    /// Creates the directory if it does not exist.
     ///
-    /// Appends go on meanwhile. [`Records`](crate::ledger::Records) that were still before the end of a moved segment
-    /// report which lines they miss, and go on after it. A [`Scan`](crate::ledger::Scan) or a verification that comes to
-    /// one in that moment fails.
+    /// No record is deleted. The archive is a ledger under the same name, which every reader can read and verify. It
+    /// must not be opened for writing. [`Verification::archived`] says where the remaining ledger begins.
+    ///
+    /// Appends continue meanwhile. [`Records`](crate::ledger::Records) that have not passed the end of a moved segment
+    /// report the lines that they miss, and continue after it. A [`Scan`](crate::ledger::Scan) or a verification fails
+    /// if it reaches a segment at the moment when it is moved.
     ///
     /// [`Verification::archived`]: crate::ledger::Verification::archived
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`], with nothing written, if one of them [has to stay](SealedSegment::stays);
-    /// [`ErrorKind::Unsuitable`] if another ledger or another file is in the archive's place, the archive was opened to
-    /// write, or every user may replace its files; [`ErrorKind::Timeout`] if another process archives, or keeps the
-    /// ledger's lock; [`ErrorKind::Io`] if a disk refuses. What was moved before an error stays moved, and is whole.
+    /// Segments that were moved before the error stay in the archive, complete.
+    /// - [`ErrorKind::Invalid`] if a segment [has to stay](SealedSegment::stays). Nothing is moved then.
+    /// - [`ErrorKind::Unsuitable`] if another ledger or another file is in the archive's place, if the archive was
+    ///   opened for writing, or if every user may replace its files.
+    /// - [`ErrorKind::Timeout`] if another process archives, or keeps the ledger's lock.
+    /// - [`ErrorKind::Io`] if a disk fails.
     pub fn archive_segments(&self, last: u64, directory: impl AsRef<Path>) -> Result<Vec<SealedSegment>> {
         let (options, layout) = (&self.shared.options.journal, self.shared.journal.layout());
         let mut lock = LockFile::open(Arc::clone(&options.storage), layout.archive_lock())?;
@@ -193,7 +198,7 @@ impl Ledger {
         self.shared.journal.under_lock(|| self.record_and_remove(&event, &segment.path))
     }
 
-    /// The layout of the archive in `directory`, which goes on with segment `first`, and its machinery.
+    /// Returns the layout of the archive in `directory`, to which segment `first` is added next. Creates its machinery.
     fn open_archive(&self, directory: &Path, first: u64) -> Result<Layout> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         let name = layout.active().file_name().unwrap_or_default();
@@ -203,36 +208,39 @@ impl Ledger {
         let examine = |path: &Path| storage.stat(path).map_err(|source| Error::io("examine the archive", path, source));
         make_directory(storage, archive.machinery())?;
         place::check_directories(storage, &archive)?;
-        // With the dot, what a symbolic link leads to.
+        // The dot makes `examine` follow a symbolic link.
         let id = |layout: &Layout| Ok(examine(&layout.machinery().join("."))?.map(|stat| stat.id));
         if id(&archive)? == id(layout)? {
-            return Err(unsuitable("this is the ledger itself; choose another directory"));
+            return Err(unsuitable("found the ledger itself; expected an archive. Choose another directory"));
         }
         if examine(archive.active())?.is_some() {
             return Err(unsuitable(
-                "expected sealed segments alone, found an active one: the archive was opened to write; \
-                 choose another directory",
+                "found an active segment, since the archive was opened for writing; expected only sealed ones. \
+                 Choose another directory",
             ));
         }
         self.begin_archive(&archive, first)?;
         match identity::read(storage, &archive)? {
             Some(id) if id == self.shared.journal.id() => {}
-            Some(_) => return Err(unsuitable("another ledger is archived here; choose another directory")),
+            Some(_) => {
+                return Err(unsuitable("found the archive of another ledger; expected none. Choose another directory"));
+            }
             None => _ = copy::verified(storage, &layout.identity(), &archive.identity())?,
         }
         make_directory(storage, &archive.sealed())?;
         Ok(archive)
     }
 
-    /// An archive that does not begin with the first segment says where it does, as the ledger that it is cut from.
+    /// Records where an archive begins if that is not the first segment, like the ledger that it is moved from.
     fn begin_archive(&self, archive: &Layout, first: u64) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         if let Some(&last) = archive.sealed_segments(storage)?.last() {
-            // A crash may have left copies of segments that are here as well.
+            // After a crash, the archive may have copies of segments that are here as well.
             return match last.checked_add(1) {
                 Some(next) if next >= first => Ok(()),
                 _ => Err(Error::new(ErrorKind::Unsuitable, "open the archive").path(archive.active()).detail(format!(
-                    "it ends with segment {last}, and segment {first} is next; choose the last archive, or a new one"
+                    "found {last} as its last segment; expected segment {}. Choose the latest archive, or a new one",
+                    first.saturating_sub(1)
                 ))),
             };
         }
@@ -245,15 +253,15 @@ impl Ledger {
         Ok(())
     }
 
-    /// Says durably what becomes of a file, and then removes it.
+    /// Records durably where a file goes, and then removes it.
     pub(super) fn record_and_remove(&self, event: &LedgerEvent, path: &Path) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         events::record(storage, layout, (self.shared.options.journal.clock)(), event)?;
-        // The file of events may be new.
+        // The file of events may be new, so its name is synced too.
         let machinery = layout.machinery();
         storage.sync_dir(machinery).map_err(|source| Error::io("record an event", machinery, source))?;
         let remove = || storage.remove(path).and_then(|()| storage.sync_dir(path.parent().unwrap_or(Path::new(""))));
-        remove().map_err(|source| Error::io("remove what was archived or is to be deleted", path, source))
+        remove().map_err(|source| Error::io("remove an archived or deleted file", path, source))
     }
 
     pub(super) fn storage(&self) -> &dyn Storage {

@@ -1,9 +1,11 @@
-//! Detached executions: any process may mark their progress, and complete them. Each has a file, which is not swept.
+//! Detached executions, which any process may mark as progressing and complete. Each has a file, which is not swept.
 //!
-//! The file is a row of lines in the form of [`stored`]. Each line holds the whole record as it was then, and the last one
-//! counts. A process that writes holds the file's lock. The process that completes the execution first appends the finished
-//! record here, then to the ledger, and then removes the file. So without a finished record in the file the ledger has none
-//! either, and is not searched. With one, its cursor says from where on the ledger is to be searched.
+//! The file is a sequence of lines in the form of [`stored`]. Each line holds the whole record as it was then, and the
+//! last one counts. A process that writes holds the file's lock.
+//!
+//! The process that completes the execution first appends the finished record here, then to the ledger, and then
+//! removes the file. So without a finished record in the file, the ledger has none either, and is not searched. With
+//! one, its cursor says where the search of the ledger begins.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,12 +36,12 @@ const RESUME: &str = "resume an execution";
 pub struct Completed {
     /// The execution's record.
     pub record: ExecutionMetrics,
-    /// Where the record is: never [`Answer::Lost`], which is an error there, nor [`Answer::Late`].
+    /// Where the record is. Never [`Answer::Lost`], because a lost record is an error there, nor [`Answer::Late`].
     pub answer: Answer,
 }
 
-/// A detached execution that this process has resumed. **Dropping it leaves the execution in flight**, without what was
-/// not marked as progress. No other process can resume it until then.
+/// A detached execution that this process has resumed. **Dropping it leaves the execution in flight**, and discards
+/// changes of its record since the last mark of progress. No other process can resume the execution until then.
 #[derive(Debug)]
 #[must_use = "dropping it leaves the execution in flight"]
 pub struct DetachedExecution {
@@ -53,12 +55,12 @@ pub struct DetachedExecution {
 }
 
 impl Ledger {
-    /// Begins a detached execution, which belongs to no process: it is in flight until any process
-    /// [resumes](Self::resume) and completes it, for as long as that takes. Where one process runs the execution to its
-    /// end, [`begin`](Self::begin) costs less, and the ledger notices when that process dies.
+    /// Begins a detached execution, which belongs to no process. It is in flight until any process
+    /// [resumes](Self::resume) and completes it, however long that takes. If one process runs the execution to its end,
+    /// [`begin`](Self::begin) costs less, and the ledger notices when that process dies.
     ///
-    /// `fill` fills what else is known of it. A session and a correlation that are `None` in its
-    /// [`RunIds`](crate::metrics::RunIds) get ids of their own. Returns the record so far, which is on stable storage.
+    /// `fill` sets further fields of the record. If its [`RunIds`](crate::metrics::RunIds) have no session or no
+    /// correlation, they get new ids. Returns the record so far, which is on stable storage.
     ///
     /// ```
     /// use runledger::{ErrorKind, Ledger, Skill, metrics::Status};
@@ -78,8 +80,10 @@ impl Ledger {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`], with every reason and nothing written, for a record that [`append`](Self::append) would
-    /// refuse once it has an end; [`ErrorKind::Io`] if the disk refuses: then nothing was begun.
+    /// The execution is not begun then.
+    /// - [`ErrorKind::Invalid`], with every reason, if [`append`](Self::append) would refuse the record once it has an
+    ///   end.
+    /// - [`ErrorKind::Io`] if the disk fails.
     pub fn begin_detached(&self, skill: Skill, fill: impl FnOnce(&mut ExecutionMetrics)) -> Result<ExecutionMetrics> {
         let mut record = self.new_record(skill, None);
         let own_id = || new_id(record.timestamp_start.unix_ms()).to_string();
@@ -98,7 +102,7 @@ impl Ledger {
         let written = storage.open(&path, Access::AppendNew).and_then(|file| {
             let written =
                 stored::append(&*file, since, json.as_bytes()).and_then(|()| storage.sync_dir(&layout.inflight()));
-            // A file that stays would be in flight under an id that no caller knows.
+            // If the file stayed, an execution would be in flight whose id no caller knows.
             written.inspect_err(|_| _ = storage.remove(&path))
         });
         written.map_err(|source| Error::io(BEGIN, &path, source))?;
@@ -108,9 +112,11 @@ impl Ledger {
     /// Resumes an execution that [`begin_detached`](Self::begin_detached) has begun, in this or another process.
     ///
     /// # Errors
-    /// [`ErrorKind::Ended`] if it was completed; [`ErrorKind::UnknownExecution`] if no such execution was begun here;
-    /// [`ErrorKind::Timeout`] if another process has resumed it for longer than
-    /// [`lock_deadline`](crate::Options::lock_deadline); [`ErrorKind::Io`] if the disk refuses.
+    /// - [`ErrorKind::Ended`] if the execution was completed.
+    /// - [`ErrorKind::UnknownExecution`] if no such execution was begun here.
+    /// - [`ErrorKind::Timeout`] if another process has resumed it, or holds the ledger's lock, for longer than
+    ///   [`lock_deadline`](crate::Options::lock_deadline).
+    /// - [`ErrorKind::Io`] if the disk fails.
     pub fn resume(&self, id: Uuid) -> Result<DetachedExecution> {
         let options = &self.shared.options.journal;
         let path = path(self.shared.journal.layout(), id);
@@ -137,13 +143,13 @@ impl Ledger {
         Ok(DetachedExecution { ledger: self.clone(), path, file, record, id, begun, _lock: lock })
     }
 
-    /// Returns why the execution cannot be resumed: it has ended, or was never begun.
+    /// Returns the error for an execution that has ended or was never begun.
     fn not_in_flight(&self, id: Uuid) -> Result<Error> {
         Ok(match self.record_of(id, Cursor::START)? {
             Some(record) => self.ended(&record),
-            None => Error::new(ErrorKind::UnknownExecution, RESUME).path(self.shared.journal.layout().active()).detail(
-                format!("expected an execution that was started here and has not ended, found none of the id {id}"),
-            ),
+            None => Error::new(ErrorKind::UnknownExecution, RESUME)
+                .path(self.shared.journal.layout().active())
+                .detail(format!("found no execution {id}; expected one that was started here and has not ended")),
         })
     }
 
@@ -155,10 +161,10 @@ impl Ledger {
             .detail(format!("{} has ended already{end}{status}", record.execution_id))
     }
 
-    /// The record of the execution, if the ledger has it after `since` or a spill has it.
+    /// Returns the record of the execution if the ledger has it after `since`, or if a spill has it.
     fn record_of(&self, id: Uuid, since: Cursor) -> Result<Option<ExecutionMetrics>> {
         let storage = &*self.shared.options.journal.storage;
-        // The spill is read first: a record that leaves it is in the ledger by then.
+        // The spill is read first, because a record that leaves it is in the ledger already.
         let mut denied = Vec::new();
         let mut spilled = spill::all(storage, self.shared.journal.layout(), &mut denied)?.records.into_iter();
         denied.iter().for_each(|error| self.shared.warn(error));
@@ -166,7 +172,7 @@ impl Ledger {
             return Ok(Some(record));
         }
         self.shared.journal.recover()?;
-        // Every record that this crate writes begins so.
+        // Every record that this crate writes begins in this way.
         let beginning = format!("{{\"execution_id\":\"{id}\"");
         let mut lines = self.shared.journal.lines_from(since);
         while let Some(line) = lines.next_line()? {
@@ -186,18 +192,19 @@ impl DetachedExecution {
         self.id
     }
 
-    /// The record as it is now, to fill what has become known. Its id and start stay as they were; its end and status are
-    /// set by [`complete`](Self::complete).
+    /// The record as it is now, to fill fields. Its id and start cannot be changed. [`complete`](Self::complete) sets
+    /// its end and status.
     pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
 
-    /// Marks how far the execution is: what it is doing, and how much of it is done in percent, 0 to 100, or `None` if
-    /// that is unknown. Returns the record so far, which is on stable storage.
+    /// Marks the progress of the execution: its present stage, and the part that is done in percent, 0 to 100, or
+    /// `None` if that is unknown. Returns the record so far, which is on stable storage.
     ///
     /// # Errors
-    /// With nothing written: [`ErrorKind::Invalid`], with every reason, for a record that [`Ledger::append`] would refuse
-    /// once it has an end; [`ErrorKind::Io`] if the disk refuses.
+    /// The progress is not marked then.
+    /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] would refuse the record once it has an end.
+    /// - [`ErrorKind::Io`] if the disk fails.
     pub fn mark_progress(&mut self, stage: &str, percent: Option<f64>) -> Result<&ExecutionMetrics> {
         without_end(&mut self.record, self.id, self.begun);
         let mut progress = Progress::new(stage, self.ledger.now());
@@ -207,20 +214,19 @@ impl DetachedExecution {
         Ok(&self.record)
     }
 
-    /// Completes the execution: its record, with `status`, goes to the ledger.
+    /// Completes the execution and stores its record, with `status`, in the ledger.
     ///
-    /// Its times are those of the wall clock, since no other is the same in all processes. If that clock was set back to
-    /// before the start, the durations are unknown and the end is the start.
+    /// Its times are from the wall clock, since no other clock is the same in all processes. If that clock was set back
+    /// to before the start, the durations are unknown and the end equals the start.
     ///
-    /// However many processes try, and wherever one of them is killed, the execution has one record in the end. But with
-    /// [`Durability::Flushed`](crate::Durability::Flushed) a power cut right after may take the record, and then the
-    /// execution has none.
+    /// However many processes try, and wherever one of them is killed, the execution has one record in the end. With
+    /// [`Durability::Flushed`](crate::Durability::Flushed), however, it has none if the power fails right afterwards.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`], with every reason and nothing changed, for a record that [`Ledger::append`] refuses;
-    /// [`ErrorKind::Io`] and [`ErrorKind::Timeout`] if neither the ledger nor the spill could store the record. Then the
-    /// execution is still in flight, or the ledger has its record although the disk reported a failure. Resuming and
-    /// completing it again is right in either case.
+    /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] refuses the record. Nothing is changed then.
+    /// - [`ErrorKind::Io`] and [`ErrorKind::Timeout`] if neither the ledger nor the spill could store the record. The
+    ///   execution is then still in flight, or the ledger has its record although the disk reported a failure. In
+    ///   either case, resume it and complete it again.
     pub fn complete(mut self, status: Status) -> Result<Completed> {
         without_end(&mut self.record, self.id, self.begun);
         let now = self.ledger.now();
@@ -238,14 +244,14 @@ impl DetachedExecution {
         Ok(Completed { record: *self.record, answer })
     }
 
-    /// Appends the execution's record as it is now to its file, synced.
+    /// Appends the execution's present record to its file, synced.
     fn append(&self, json: &str, operation: &str) -> Result<()> {
         let since = self.ledger.shared.journal.seen_end();
         stored::append(&*self.file, since, json.as_bytes()).map_err(|source| Error::io(operation, &self.path, source))
     }
 }
 
-/// Gives a record that was filled its id and start again, and takes away its end and status.
+/// Restores the id and the start of a record that a caller has filled, and removes its end and status.
 fn without_end(record: &mut ExecutionMetrics, id: Uuid, begun: Timestamp) {
     record.execution_id = id;
     record.timestamp_start = begun;
@@ -255,7 +261,7 @@ fn without_end(record: &mut ExecutionMetrics, id: Uuid, begun: Timestamp) {
     record.execution_failed = None;
 }
 
-/// The JSON of a record that has no end yet and is valid otherwise. Fails with all the reasons if it is not.
+/// Returns the JSON of a record that has no end yet and is valid otherwise. Fails with all the reasons if it is not.
 fn unfinished_json(record: &ExecutionMetrics) -> Result<String> {
     let mut ended = record.clone();
     ended.timestamp_end = Some(record.timestamp_start);
@@ -278,12 +284,12 @@ fn remove(storage: &dyn Storage, path: &Path) -> Result<()> {
 pub(in crate::ledger) struct State {
     /// The last record without an end.
     pub(in crate::ledger) record: ExecutionMetrics,
-    /// The ledger's end before the finished record was appended, if it was; `None` if the ledger has no record.
+    /// The ledger's end before the finished record was appended; `None` if the ledger has no record.
     pub(in crate::ledger) since: Option<Cursor>,
 }
 
 impl State {
-    /// `None` if the process that began the execution died before it had written the file.
+    /// Reads the file; `None` if the process that began the execution died before it had written it.
     fn read(file: Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
         let (finished, unfinished): (Vec<_>, Vec<_>) =
             stored::read(file)?.records.into_iter().partition(|pending| pending.record.timestamp_end.is_some());
@@ -292,7 +298,8 @@ impl State {
     }
 }
 
-/// The executions whose files are there, which are left as they are. Adds to `denied` those that may not be read.
+/// Reads the files of all detached executions, and changes none. Adds an error to `denied` for each file that may not
+/// be read.
 pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<State>> {
     let read = |path: &Path, _: &str| State::read(Arc::from(storage.open(path, Access::Read)?));
     slots::each_file(storage, layout, ".jsonl", denied, read)

@@ -1,10 +1,10 @@
-//! What is not a line of the ledger yet.
+//! Records that are not lines of the ledger yet.
 //!
 //! - [`stored`] is the form in which such records are stored, with the ledger's end before them.
 //! - [`slots`] holds the begin marks of the executions that live processes run.
-//! - [`detached`] holds the executions that one process begins and any other completes.
-//! - [`spill`] holds the records that the ledger could not take.
-//! - [`sweep`] appends what dead processes left in any of them.
+//! - [`detached`] holds the executions that one process begins and any process completes.
+//! - [`spill`] holds the records that the ledger refused.
+//! - [`sweep`] appends the records that dead processes left in `slots` and `spill`.
 
 pub(super) mod detached;
 pub(super) mod slots;

@@ -1,8 +1,9 @@
-//! Executions that have begun and not ended: one file per process, locked by it for life.
+//! Marks executions as begun. Each process has one file, which it locks until it ends.
 //!
-//! The file is a row of slots. The first says who the process is; each other one is free or holds a mark: a sealed line
-//! with the record as it was at the beginning, and where the ledger ended then. A mark that does not fit takes several
-//! slots in a row. Marks check themselves, so a torn one is no mark: its `begin` never returned.
+//! The file is a sequence of slots. The first identifies the process; each other one is free or holds a mark. A mark is
+//! a sealed line with the record as it was at the beginning, and the ledger's end at that time. A mark that does not
+//! fit takes several slots in sequence. Its hash shows whether a mark is whole. A torn one counts as free, since its
+//! `begin` never returned.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,10 +28,10 @@ use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
 use crate::mutex::lock;
 
 const SLOT_BYTES: usize = 1024;
-/// How the names of these files end.
+/// The end of these files' names.
 const END: &str = ".slots";
 
-/// Who owns an in-flight file.
+/// The process that owns an in-flight file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::ledger) struct Owner {
     pub(in crate::ledger) pid: u32,
@@ -57,9 +58,11 @@ impl Owner {
         }
     }
 
-    /// Whether this process is dead, given whether its lock could be had. A forked child keeps a dead parent's lock, so
-    /// within one pid namespace a missing process is enough. From another namespace only the lock tells, and of another
-    /// start of the machine too: none survives its end, so whoever has it runs on another machine, or again.
+    /// Returns why the owner is dead; `None` if it may be alive. `lock_free` says whether its lock could be acquired.
+    ///
+    /// A forked child keeps the lock of a dead parent. So if the owner is in this pid namespace, it is enough that its
+    /// process is gone. For an owner in another namespace, or from before a restart, only the lock decides. No lock
+    /// survives a restart, so a process that holds one then runs on another machine.
     fn death(&self, lock_free: bool) -> Option<Death> {
         let boot = platform::boot_id();
         if lock_free {
@@ -75,7 +78,7 @@ impl Owner {
     }
 }
 
-/// A begin mark: reads back as a [`Pending`] whose record has all other fields unknown or at their default.
+/// A begin mark. It is read as a [`Pending`] whose record has all other fields unknown or at their default.
 #[derive(Serialize)]
 struct Mark<'r> {
     segment: u64,
@@ -83,7 +86,7 @@ struct Mark<'r> {
     record: MarkedRecord<'r>,
 }
 
-/// What [`Ledger::begin`](crate::Ledger::begin) knows.
+/// The fields that [`Ledger::begin`](crate::Ledger::begin) knows.
 #[derive(Serialize)]
 struct MarkedRecord<'r> {
     execution_id: Uuid,
@@ -100,7 +103,7 @@ struct MarkedRecord<'r> {
     run: &'r RunIds,
 }
 
-/// The sealed line that marks `record` as begun after `since`.
+/// Returns the sealed line that marks `record` as begun after `since`.
 pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
     let begun = MarkedRecord {
         execution_id: record.execution_id,
@@ -121,7 +124,7 @@ pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics) -> Resul
     line::seal_from(0, &Link::START, &mut line);
     if line.len() > PAYLOAD_BYTES_MAX {
         return Err(Error::new(ErrorKind::Invalid, "mark an execution as begun")
-            .detail(format!("{} bytes, more than the limit of {PAYLOAD_BYTES_MAX}", line.len())));
+            .detail(format!("found {} bytes; expected at most {PAYLOAD_BYTES_MAX}", line.len())));
     }
     Ok(line)
 }
@@ -144,7 +147,7 @@ struct State {
     unused: u64,
 }
 
-/// Where a mark stands.
+/// The place of a mark.
 #[derive(Debug, Clone)]
 pub(in crate::ledger) struct Slot {
     file: Arc<dyn StorageFile>,
@@ -154,7 +157,7 @@ pub(in crate::ledger) struct Slot {
     count: u64,
 }
 
-/// A mark's place is known by its slot; the chain's fields are used for their hash alone.
+/// Seals a payload. Only the hash matters, because a slot's number and predecessor are known by its place.
 fn seal(payload: &[u8]) -> Vec<u8> {
     let mut line = Vec::with_capacity(payload.len() + 256);
     line::seal(payload, &Link::START, &mut line);
@@ -167,19 +170,19 @@ impl Slots {
         Ok(Self { storage, layout, sync, state })
     }
 
-    /// The name that the files of this process have.
+    /// Returns the name of this process's files.
     pub(in crate::ledger) fn stem(&self) -> Result<Uuid> {
         Ok(self.own_state()?.stem)
     }
 
-    /// The state of this process's file; a forked child makes its own first.
+    /// Returns the state of this process's file. A forked child creates a file of its own first.
     fn own_state(&self) -> Result<MutexGuard<'_, State>> {
         let make = || State::create(&*self.storage, &self.layout, self.sync).map(Mutex::new);
         Ok(lock(self.state.get_or_make(make)?))
     }
 
-    /// Marks an execution as begun, by the line that [`mark`] made. It is in the page cache, or synced if the options ask
-    /// for it.
+    /// Marks an execution as begun, with the line that [`mark`] returned. The mark is in the page cache when this
+    /// returns, or synced if the options ask for that.
     pub(in crate::ledger) fn begin(&self, line: &[u8]) -> Result<Slot> {
         let count = line.len().div_ceil(SLOT_BYTES) as u64;
         let mut state = self.own_state()?;
@@ -201,8 +204,8 @@ impl Slots {
         Ok(slot)
     }
 
-    /// Takes the mark of an execution away whose record stands elsewhere now. If that fails, a sweep finds the record
-    /// in the ledger and passes the mark over.
+    /// Removes the mark of an execution whose record is stored elsewhere by now. If that fails, a sweep finds the
+    /// record in the ledger and skips the mark.
     pub(in crate::ledger) fn end(&self, slot: &Slot) -> Result<()> {
         let Some(state) = self.state.get().filter(|_| slot.process == std::process::id()) else { return Ok(()) };
         let mut state = lock(state);
@@ -212,13 +215,13 @@ impl Slots {
         Ok(())
     }
 
-    /// Removes the file, which holds no mark any more.
+    /// Removes the file if it holds no mark.
     pub(in crate::ledger) fn close(&self) {
         let Some(state) = self.state.get() else { return };
         let state = lock(state);
         let all_free = state.free.len() as u64 + 1 == state.unused;
         if all_free {
-            // A file that stays is swept by the next opener.
+            // If this fails, the next process that opens the ledger sweeps the file.
             let _ = self.storage.remove(&path(&self.layout, state.stem));
         }
     }
@@ -229,25 +232,25 @@ fn path(layout: &Layout, stem: Uuid) -> PathBuf {
 }
 
 impl State {
-    /// Makes the file and locks it. A sweeper may come between the two and take the file for a dead process's: then it
-    /// is left to the sweeper, and another made under another name.
+    /// Creates the file and locks it. A process that sweeps may lock the file in between and take it for that of a dead
+    /// process. The file is left to it then, and another one is created under another name.
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
         const TRIES: usize = 16;
         for _ in 0..TRIES {
             let stem = new_id(clock::now().unix_ms());
             let path = path(layout, stem);
             let made = Self::make(storage, layout, &path, sync)
-                .map_err(|source| Error::io("make the file of begun executions", &path, source))?;
+                .map_err(|source| Error::io("create the file of begun executions", &path, source))?;
             if let Some(file) = made {
                 return Ok(Self { stem, file, free: Vec::new(), unused: 1 });
             }
         }
-        Err(Error::new(ErrorKind::Timeout, "make the file of begun executions")
+        Err(Error::new(ErrorKind::Timeout, "create the file of begun executions")
             .path(&layout.inflight())
-            .detail(format!("others took {TRIES} new files before they could be locked")))
+            .detail(format!("other processes locked {TRIES} new files first")))
     }
 
-    /// The file, locked and with its owner; `None` if a sweeper has come first.
+    /// Creates the file, locked and with its owner. Returns `None` if a process that sweeps has locked it first.
     fn make(
         storage: &dyn Storage,
         layout: &Layout,
@@ -268,26 +271,26 @@ impl State {
     }
 }
 
-/// What a dead process left.
+/// The in-flight file of a dead process.
 #[derive(Debug)]
 pub(in crate::ledger) struct Left {
     pub(in crate::ledger) path: PathBuf,
     pub(in crate::ledger) stem: String,
-    /// Pid and cause; `None` if the file was not even begun.
+    /// The process and the cause of its death; `None` if it died before it had written who it is.
     pub(in crate::ledger) death: Option<(u32, Death)>,
     pub(in crate::ledger) marks: Vec<Pending>,
-    /// The file's lock, if it could be had, until the sweep is done.
+    /// The file's lock, if it could be acquired. It is held until the sweep is done.
     _lock: Option<Locked>,
 }
 
-/// True if no process but this one, whose file is `own`, has an in-flight file.
+/// Returns true if no process but this one, whose file is `own`, has an in-flight file.
 pub(in crate::ledger) fn is_alone(storage: &dyn Storage, layout: &Layout, own: Uuid) -> Result<bool> {
     let own = own.to_string();
     let others = each_file(storage, layout, END, &mut Vec::new(), |_, stem| Ok((stem != own).then_some(())))?;
     Ok(others.is_empty())
 }
 
-/// The in-flight files of processes that are dead. Those that may not be examined are added to `denied`.
+/// Reads the in-flight files of dead processes. Adds an error to `denied` for each file that may not be examined.
 pub(in crate::ledger) fn left_behind(
     storage: &dyn Storage,
     layout: &Layout,
@@ -295,14 +298,17 @@ pub(in crate::ledger) fn left_behind(
     denied: &mut Vec<Error>,
 ) -> Result<Vec<Left>> {
     let own = own.map(|own| own.to_string());
-    each_file(storage, layout, END, denied, |path, stem| match own.as_deref() == Some(stem) {
-        true => Ok(None),
-        false => examine(storage, path, stem),
-    })
+    let look = |path: &Path, stem: &str| {
+        if own.as_deref() == Some(stem) { Ok(None) } else { examine(storage, path, stem) }
+    };
+    each_file(storage, layout, END, denied, look)
 }
 
-/// What `look` makes of each in-flight file whose name has that `end`, given its path and the rest of its name. One that
-/// is gone by then was swept or completed; one that may not be read is added to `denied`, and so is their directory.
+/// Returns the results of `look` for each in-flight file whose name has that `end`. `look` receives the path and the
+/// rest of the name.
+///
+/// A file that is gone by then was swept or completed, and is skipped. Adds an error to `denied` for each file that may
+/// not be read, or for their directory.
 pub(in crate::ledger) fn each_file<T>(
     storage: &dyn Storage,
     layout: &Layout,
@@ -328,7 +334,7 @@ pub(in crate::ledger) fn each_file<T>(
     Ok(found)
 }
 
-/// What was read; `None` if it may not be, which is added to `denied`.
+/// Returns the value of `read`. If this process may not read it, adds the error to `denied` and returns `None`.
 pub(in crate::ledger) fn unless_denied<T>(read: Result<T>, denied: &mut Vec<Error>) -> Result<Option<T>> {
     match read {
         Err(error) if error.is_denied() => {
@@ -347,7 +353,7 @@ fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<
             Some(death) => Some((owner.pid, death)),
             None => return Ok(None),
         },
-        // Not begun: its process died before it wrote who it is, or has not come to it yet.
+        // Its process died before it wrote who it is, or has not written it yet.
         None if lock.is_none() => return Ok(None),
         None => None,
     };
@@ -355,15 +361,16 @@ fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<
     Ok(Some(Left { path: path.to_owned(), stem: stem.to_owned(), death, marks, _lock: lock }))
 }
 
-/// What stands in the in-flight file of one process, dead or alive.
+/// The content of the in-flight file of one process, dead or alive.
 #[derive(Debug)]
 pub(in crate::ledger) struct Begun {
-    /// Whether its process lives.
+    /// True if the process may be alive.
     pub(in crate::ledger) alive: bool,
     pub(in crate::ledger) marks: Vec<Pending>,
 }
 
-/// The in-flight files of all processes, which are left as they are. Those that may not be read are added to `denied`.
+/// Reads the in-flight files of all processes, and changes none. Adds an error to `denied` for each file that may not
+/// be read.
 pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<Begun>> {
     each_file(storage, layout, END, denied, |path, _| {
         let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::Read)?);
@@ -373,7 +380,7 @@ pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mu
     })
 }
 
-/// Who owns the file; `None` if it does not say yet.
+/// Reads the owner of the file; `None` if it is not written yet.
 fn read_owner(file: &dyn StorageFile) -> io::Result<Option<Owner>> {
     let mut bytes = vec![0; SLOT_BYTES];
     let read = read_full_at(file, &mut bytes, 0)?;
@@ -399,7 +406,7 @@ fn read_marks(file: &dyn StorageFile) -> io::Result<Vec<Pending>> {
     Ok(marks)
 }
 
-/// The payload of the sealed line that begins at `at`, if one does.
+/// Returns the payload of the sealed line at `at`; `None` if there is none.
 fn payload_at(bytes: &[u8], at: usize) -> Option<Vec<u8>> {
     let rest = bytes.get(at..).filter(|rest| rest.starts_with(b"{"))?;
     let end = rest.iter().position(|&byte| byte == b'\n')?;

@@ -1,4 +1,5 @@
-//! Records that the ledger could not take, kept in a file of their own until it can: one per process, normally none.
+//! Keeps records that the ledger refused until it accepts them. Each process has a file of its own, but normally there
+//! is none.
 
 use std::io;
 use std::path::PathBuf;
@@ -26,9 +27,9 @@ pub(in crate::ledger) struct Spill {
 
 #[derive(Debug)]
 struct Kept {
-    /// Names the file: the in-flight file's.
+    /// The name of the file, equal to that of the in-flight file.
     stem: Uuid,
-    /// How many records stand in it.
+    /// The number of records in the file.
     records: u64,
 }
 
@@ -37,7 +38,7 @@ impl Spill {
         Self { storage, layout, kept: PerProcess::new(Mutex::new(Kept { stem, records: 0 })) }
     }
 
-    /// Keeps a record, synced, in the spill that belongs to the in-flight file `stem`.
+    /// Stores a record, synced, in the spill that belongs to the in-flight file `stem`.
     pub(in crate::ledger) fn keep(&self, stem: Uuid, since: Cursor, record: &[u8]) -> Result<()> {
         let kept = self.kept.get_or_make(|| Ok(Mutex::new(Kept { stem, records: 0 })))?;
         let mut kept = lock(kept);
@@ -46,7 +47,7 @@ impl Spill {
             let file = open_or_make(&*self.storage, &path, Access::Append, Access::AppendNew)?;
             stored::append(&*file, since, record)?;
             self.storage.sync_dir(&self.layout.spill())?;
-            // Whoever sweeps after a power cut finds the spill by the name of the in-flight file.
+            // After a power cut, a sweep finds the spill by the name of the in-flight file.
             self.storage.sync_dir(&self.layout.inflight())
         };
         write().map_err(|source| Error::io("spill a record", &path, source))?;
@@ -54,14 +55,14 @@ impl Spill {
         Ok(())
     }
 
-    /// Whether no record is kept.
+    /// Returns true if no record is in the spill.
     pub(in crate::ledger) fn is_empty(&self) -> bool {
         self.kept.get().is_none_or(|kept| lock(kept).records == 0)
     }
 
-    /// Hands the kept records to `append`, and removes the file when that has taken them all. Says how many there were.
-    /// Does nothing when another thread is at it.
-    pub(in crate::ledger) fn give_back(&self, append: impl FnOnce(Vec<Pending>) -> Result<()>) -> Result<u64> {
+    /// Passes the records to `append`, and removes the file if that succeeds. Returns the number of records. Does
+    /// nothing if another thread is using the spill.
+    pub(in crate::ledger) fn drain(&self, append: impl FnOnce(Vec<Pending>) -> Result<()>) -> Result<u64> {
         let Some(kept) = self.kept.get() else { return Ok(0) };
         let Some(mut kept) = try_lock(kept) else { return Ok(0) };
         if kept.records == 0 {
@@ -79,7 +80,7 @@ fn path(layout: &Layout, stem: &str) -> PathBuf {
     layout.spill().join(format!("{stem}.jsonl"))
 }
 
-/// The spill file `stem`; nothing if there is none.
+/// Reads the spill file `stem`. A file that does not exist has no records.
 pub(in crate::ledger) fn read(storage: &dyn Storage, layout: &Layout, stem: &str) -> Result<Stored> {
     let path = path(layout, stem);
     let stored = match storage.open(&path, Access::Read) {
@@ -89,7 +90,7 @@ pub(in crate::ledger) fn read(storage: &dyn Storage, layout: &Layout, stem: &str
     stored.map_err(|source| Error::io("read the spill", &path, source))
 }
 
-/// What stands in the spills of all processes. Those that may not be read are added to `denied`.
+/// Reads the spills of all processes. Adds an error to `denied` for each one that may not be read.
 pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Stored> {
     let directory = layout.spill();
     let names = storage.list(&directory).map_err(|source| Error::io("list the spills", &directory, source));
@@ -103,12 +104,13 @@ pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mu
     Ok(all)
 }
 
-/// Removes the spill file `stem`, whose records stand in the ledger now. One with a `rest` is kept in quarantine.
+/// Removes the spill file `stem`, whose records are in the ledger by now. A file with a `rest` goes to the quarantine.
 pub(in crate::ledger) fn remove(storage: &dyn Storage, layout: &Layout, stem: &str, rest: bool) -> Result<()> {
     let path = path(layout, stem);
-    let removed = match rest {
-        true => storage.rename(&path, &layout.quarantine().join(format!("spill-{stem}.jsonl"))),
-        false => storage.remove(&path),
+    let removed = if rest {
+        storage.rename(&path, &layout.quarantine().join(format!("spill-{stem}.jsonl")))
+    } else {
+        storage.remove(&path)
     };
     unless_missing(removed).map_err(|source| Error::io("remove the emptied spill", &path, source))
 }

@@ -1,4 +1,4 @@
-//! Records that are to come into the ledger, as they stand in files beside it.
+//! The form of records in the files beside the ledger, from which they are appended to it later.
 
 use std::collections::HashSet;
 use std::io;
@@ -14,7 +14,7 @@ use crate::journal::read::Splitter;
 use crate::journal::{Cursor, Lines};
 use crate::metrics::ExecutionMetrics;
 
-/// A record, and an end of the ledger before it: if the record is in the ledger, it stands after that.
+/// A record, and an end of the ledger before it. If the ledger has the record, it is after that place.
 #[derive(Debug, Clone)]
 pub(in crate::ledger) struct Pending {
     pub(in crate::ledger) since: Cursor,
@@ -29,7 +29,7 @@ struct StoredPending {
 }
 
 impl Pending {
-    /// The JSON object that stores a record, given as JSON, with its cursor.
+    /// Returns the JSON object that stores `record`, which is JSON, with its cursor.
     pub(in crate::ledger) fn to_json(since: Cursor, record: &[u8]) -> Vec<u8> {
         let Cursor { segment, offset, .. } = since;
         let mut json = format!("{{\"segment\":{segment},\"offset\":{offset},\"record\":").into_bytes();
@@ -40,30 +40,31 @@ impl Pending {
 
     pub(in crate::ledger) fn from_json(json: &[u8]) -> Option<Self> {
         let StoredPending { segment, offset, record } = serde_json::from_slice(json).ok()?;
-        // After a power cut numbers are given again, so no line after the place is passed over by its number.
+        // After a power cut, sequence numbers are used again. With 0 here, no line after the place is skipped by its
+        // number.
         Some(Self { since: Cursor { segment, offset, lines: 0, seq: 0 }, record })
     }
 }
 
 /// Appends a record, given as JSON, and syncs it.
 pub(in crate::ledger) fn append(file: &dyn StorageFile, since: Cursor, record: &[u8]) -> io::Result<()> {
-    // Begun with a line feed, so that what a failed write left before it is a line of its own, which is no record.
+    // The leading line feed makes the rest of a failed write a line of its own, which is not a record.
     let mut line = vec![b'\n'];
     line::seal(&Pending::to_json(since, record), &Link::START, &mut line);
     let before = file.length()?;
-    // On a full disk a part of a record would take the room of the next one. If it stays, it is a line of its own.
+    // On a full disk, a part of a record would take the space of the next one. If it stays, it is a line of its own.
     append_all(file, &line).and_then(|()| file.sync()).inspect_err(|_| _ = file.truncate(before))
 }
 
-/// What stands in a file of such records.
+/// The content of a file of such records.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Stored {
     pub(in crate::ledger) records: Vec<Pending>,
-    /// Whether it holds anything else: what a failed write left, or a record that was damaged since.
+    /// True if the file holds anything else: the rest of a failed write, or a damaged record.
     pub(in crate::ledger) rest: bool,
 }
 
-/// Reads what [`append`] wrote.
+/// Reads the records that [`append`] wrote.
 pub(in crate::ledger) fn read(file: Arc<dyn StorageFile>) -> io::Result<Stored> {
     let mut stored = Stored::default();
     let mut lines = Splitter::new(file, 0);
@@ -85,8 +86,8 @@ struct Id {
     execution_id: Uuid,
 }
 
-/// The executions of `pending` that have no record in the ledger, whose lines `lines_from` reads. Where it passes a segment
-/// that may not be read, that is added to `denied`, and nothing is known of the lines in it.
+/// Returns the executions of `pending` that have no record in the ledger, whose lines `lines_from` reads. Adds an error
+/// to `denied` for each segment that may not be read; a record in such a segment is not found.
 pub(in crate::ledger) fn without_record<'p>(
     pending: impl Iterator<Item = &'p Pending> + Clone,
     lines_from: impl FnOnce(Cursor) -> Lines,

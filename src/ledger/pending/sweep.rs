@@ -1,4 +1,4 @@
-//! Recording what dead processes could not: their begun executions as interrupted, and their spilled records.
+//! Records the executions that dead processes had begun, as interrupted, and appends their spilled records.
 
 use std::time::Duration;
 
@@ -17,9 +17,11 @@ use crate::ledger::event::LedgerEvent;
 use crate::ledger::places::Places;
 use crate::metrics::{ExecutionMetrics, Status};
 
-/// Sweeps the files of dead processes. Any number of openers may do so at once, and each may die at it: a record is
-/// appended only if its execution has none in the ledger. Another process that sweeps is waited for until `deadline`. What
-/// this process may not read is a warning, and the rest is swept.
+/// Sweeps the files of dead processes. Any number of processes may do so at once, and each may die meanwhile. A record
+/// is appended only if its execution has none in the ledger.
+///
+/// Waits at most `deadline` for another process that sweeps. Warns of files that this process may not read, and sweeps
+/// the others.
 pub(in crate::ledger) fn sweep(
     journal: &Journal,
     options: &JournalOptions,
@@ -33,7 +35,7 @@ pub(in crate::ledger) fn sweep(
     }
     let mut lock = LockFile::open(storage.clone(), layout.sweep_lock())?;
     let _locked = match lock.acquire(deadline) {
-        // The next opener finds what the process that sweeps now leaves.
+        // The process that holds the lock is sweeping. A later opener sweeps the files that it leaves.
         Err(error) if error.kind() == ErrorKind::Timeout => return Ok(()),
         locked => locked?,
     };
@@ -57,7 +59,7 @@ pub(in crate::ledger) fn sweep(
     Ok(())
 }
 
-/// The records of executions that a dead process had begun.
+/// Returns the interrupted records of the executions that a dead process had begun.
 fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
     let reason = match left.death {
         Some((pid, Death::Ended)) => format!("process {pid} ended before the execution did"),
@@ -74,7 +76,7 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
     })
 }
 
-/// Appends those of `pending` whose execution has no record in the ledger yet, and says how many that were.
+/// Appends those of `pending` whose execution has no record in the ledger yet. Returns their number.
 pub(in crate::ledger) fn append_missing(journal: &Journal, pending: Vec<Pending>) -> Result<u64> {
     if pending.is_empty() {
         return Ok(0);

@@ -1,4 +1,4 @@
-//! Collecting what must be escalated from all that a ledger holds.
+//! Collects the escalations from all that a ledger holds.
 
 use super::LedgerReader;
 use crate::error::{Error, Result, Skipped};
@@ -9,7 +9,7 @@ use crate::metrics::{Status, Timestamp};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Escalated {
-    /// Who must hear of what.
+    /// The report with all escalations.
     pub report: EscalationReport,
     /// The lines that are not records, and the segments that this process may not read.
     pub skipped: Skipped,
@@ -21,19 +21,20 @@ impl LedgerReader {
     /// Adds to `escalations` all that the ledger holds: its records, the executions in flight at `now`, and its losses.
     /// An execution whose process is dead counts as interrupted.
     ///
-    /// Reads the records first: an execution that ends after that is not overdue, and the next call reports its record.
+    /// Reads the records first. An execution that ends after that does not count as overdue, and the next call reports
+    /// its record.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the disk fails, or if no record could be read although there are some;
-    /// [`ErrorKind::Archived`] if lines are moved away while they are read; [`ErrorKind::Overflow`] if a sum of costs leaves
-    /// the range of [`Usd`](crate::Usd).
+    /// [`ErrorKind::Archived`] if lines are moved away while they are read; [`ErrorKind::Overflow`] if a sum of costs
+    /// leaves the range of [`Usd`](crate::Usd).
     pub fn escalate(&self, mut escalations: Escalations, now: Timestamp) -> Result<Escalated> {
         let mut skipped = Skipped::default();
         self.records().each(&mut skipped, |record| escalations.add(&record))?;
         let begun = self.in_flight()?;
         for mut begun in begun.executions {
             if begun.owner_alive == Some(false) {
-                // The next process that opens the ledger records it so.
+                // The next process that opens the ledger records it as interrupted.
                 begun.record.set_status(Status::Interrupted);
                 escalations.add(&begun.record)?;
             } else {

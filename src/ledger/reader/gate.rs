@@ -1,4 +1,4 @@
-//! Judging a run by all that its ledger holds.
+//! Judges a run by all that its ledger holds of it.
 
 use super::verify::ArchivedLines;
 use super::{LedgerReader, LostRecords, SpilledRecords};
@@ -12,22 +12,23 @@ use crate::metrics::ExecutionMetrics;
 pub struct Gated {
     /// The verdict, with every reason.
     pub report: GateReport,
-    /// Lines that were moved to an archive, and not judged; `None` if there are none.
+    /// The lines that were moved to an archive, and are not judged; `None` if there are none.
     pub archived: Option<ArchivedLines>,
-    /// An error for each file beside the segments that this process may not read. Each is a reason too.
+    /// An error for each file beside the segments that this process may not read. Each is also a reason of the verdict.
     pub unreadable: Vec<Error>,
 }
 
 impl LedgerReader {
-    /// Judges a run by all that the ledger holds of it: the executions in flight, the spill, the losses, the faults of a
-    /// [verification](Self::verify) and the records. Adds the spilled records to those that `gate` has already.
+    /// Judges a run by all that the ledger holds of it. Adds the spilled records to those that `gate` has already.
     ///
-    /// Reads them in this order, so that an execution that ends meanwhile is found in one of them. What may not be read is
-    /// a reason to fail.
+    /// Reads the executions in flight, the spill, the losses, the faults of a [verification](Self::verify) and the
+    /// records, in this order. So an execution that ends meanwhile is found in one of them. A file that this process
+    /// may not read is a reason to fail.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails; [`ErrorKind::Archived`](crate::ErrorKind::Archived) if
-    /// lines are moved away while they are read; and the other errors of [`verify`](Self::verify).
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails; [`ErrorKind::Archived`](crate::ErrorKind::Archived)
+    /// if lines are moved away while they are read; [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if a thread
+    /// of the verification panicked.
     ///
     /// ```
     /// use runledger::governance::{Gate, GateVerdict};
@@ -70,7 +71,7 @@ impl LedgerReader {
         if spilled.damaged {
             faults.push(SpilledRecords::DAMAGED.to_owned());
         }
-        // The verification has reported the segments.
+        // The verification has reported these as faults already.
         unreadable.retain(|error| !found.faults.iter().any(|fault| Some(fault.path.as_path()) == error.file()));
         let gate = gate.unreadable(unreadable.clone());
         let readable = |record: &Result<ExecutionMetrics>| !record.as_ref().is_err_and(Error::is_denied);

@@ -1,4 +1,4 @@
-//! The executions that have begun and have no record in the ledger yet.
+//! Finds the executions that have begun and have no record in the ledger yet.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,16 +17,17 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct InFlight {
-    /// The record so far: when it began and what it belongs to, and its last progress mark, if it made one. It has no end
-    /// and no outcome.
+    /// The record so far: the start of the execution, its run, and its last progress mark, if there is one. It has no
+    /// end and no outcome.
     pub record: ExecutionMetrics,
-    /// Whether the process that runs it is alive. If it is not, the next process that opens the ledger records the
-    /// execution as interrupted. `None` if it is detached: any process may complete it.
+    /// True if the process that runs the execution is alive. If it is not, the next process that opens the ledger
+    /// records the execution as interrupted. `None` if it is detached, so that any process may complete it.
     pub owner_alive: Option<bool>,
 }
 
 impl InFlight {
-    /// How long it has been in flight at `now`, in milliseconds. `None` if it began after that, since a clock was set back.
+    /// Returns how long the execution has been in flight at `now`, in milliseconds. `None` if it began after `now`,
+    /// because a clock was set back.
     pub fn age_ms(&self, now: Timestamp) -> Option<u64> {
         now.unix_ms().checked_sub(self.record.timestamp_start.unix_ms())?.try_into().ok()
     }
@@ -38,8 +39,8 @@ impl InFlight {
 pub struct InFlightExecutions {
     /// The executions, the oldest first.
     pub executions: Vec<InFlight>,
-    /// An error for each file that this process may not read. An execution that began in such a file is missing here, and
-    /// one whose record is in such a file may be here.
+    /// An error for each file that this process may not read. Executions that are marked in such a file are missing in
+    /// `executions`. Those whose records are in such a file may be in it wrongly.
     pub unreadable: Vec<Error>,
 }
 
@@ -49,20 +50,20 @@ pub struct InFlightExecutions {
 pub struct SpilledRecords {
     /// The records that the ledger does not have yet.
     pub records: Vec<ExecutionMetrics>,
-    /// True if the spill holds bytes that are not a record: the rest of a failed write, a write in progress, or a damaged
-    /// record of an execution that cannot be identified.
+    /// True if the spill holds bytes that are not a record: the rest of a failed write, a write in progress, or a
+    /// damaged record. The execution of such a record is unknown.
     pub damaged: bool,
     /// An error for each file that this process may not read. Records may be in it.
     pub unreadable: Vec<Error>,
 }
 
 impl SpilledRecords {
-    /// What [`damaged`](Self::damaged) means, in words.
+    /// A text for people that says what [`damaged`](Self::damaged) means.
     pub const DAMAGED: &str = "the spill contains data that is not a record: the rest of a write, or a damaged record";
 }
 
 impl LedgerReader {
-    /// The executions in flight.
+    /// Returns the executions in flight.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.
@@ -94,7 +95,8 @@ impl LedgerReader {
                 None => executions.push(InFlight { record, owner_alive: None }),
             }
         }
-        // A record is in the spill or the ledger before its mark is removed, and in the ledger before it leaves the spill.
+        // A record is in the spill or the ledger before its mark is removed, and in the ledger before it leaves the
+        // spill. So reading in this order misses no record.
         let spilled = spill::all(storage, layout, &mut unreadable)?.records;
         let spilled: HashSet<_> = spilled.iter().map(|pending| pending.record.execution_id).collect();
         let missing = self.without_record(pending.iter().map(|(pending, _)| pending), &mut unreadable)?;
@@ -106,11 +108,12 @@ impl LedgerReader {
         Ok(InFlightExecutions { executions, unreadable })
     }
 
-    /// The records that the ledger could not take and does not have yet. They are on stable storage beside it, and its
-    /// [`records`](Self::records) do not include them. They are appended with the next record of their process, or when the
-    /// ledger is opened after that process has ended.
+    /// Returns the records that the ledger refused and does not have yet. They are on stable storage beside it, and
+    /// [`records`](Self::records) does not include them. They are appended with the next record of their process, or
+    /// when the ledger is opened after that process has ended.
     ///
-    /// To find an execution wherever it is, read first [what is in flight](Self::in_flight), then this, then the records.
+    /// To find an execution in any state, read the executions [in flight](Self::in_flight) first, then these records,
+    /// then the ledger's.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.
@@ -123,7 +126,7 @@ impl LedgerReader {
         Ok(SpilledRecords { records, damaged, unreadable })
     }
 
-    /// The executions of `pending` that have no record in the ledger.
+    /// Returns the executions of `pending` that have no record in the ledger.
     fn without_record<'p>(
         &self,
         pending: impl Iterator<Item = &'p Pending> + Clone,

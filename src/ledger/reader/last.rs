@@ -1,4 +1,4 @@
-//! The last records for which a condition holds.
+//! Finds the last records for which a condition holds.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use crate::journal::read::last::{Segment, segments_from_last};
 use crate::journal::read::{Order, Sequence};
 use crate::metrics::ExecutionMetrics;
 
-/// How much is read at a time: some hundreds of records.
+/// The number of bytes that are read at a time: some hundreds of records.
 const BLOCK_BYTES: u64 = 256 * 1024;
 
 /// The result of [`LedgerReader::last`].
@@ -25,11 +25,11 @@ pub struct LastRecords<T> {
 }
 
 impl LedgerReader {
-    /// Returns the results of `take` for the last `count` records for which it returns one. Reads the ledger from its end
-    /// until it has them, and holds no others.
+    /// Returns the results of `take` for the last `count` records for which it is not `None`. Reads the ledger from its
+    /// end until it has them, and holds no others.
     ///
-    /// What comes before them is not examined, so damage there is not reported. A line that a writer has repeated in a new
-    /// segment counts once, in that segment.
+    /// Damage before these records is not reported, since that part is not read. A line that a writer has repeated in a
+    /// new segment counts once, in that segment.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -44,8 +44,8 @@ impl LedgerReader {
     ///     assert!(ledger.begin(Skill::new("parse", version)).succeed().is_durable());
     ///     assert!(ledger.begin(Skill::new("publish", version)).succeed().is_durable());
     /// }
-    /// let version = |record: runledger::ExecutionMetrics| (record.skill_name == "parse").then_some(record.skill_version);
-    /// assert_eq!(ledger.reader().last(2, version)?.records, ["1.1.0", "1.2.0"]);
+    /// let last = ledger.reader().last(2, |record| (record.skill_name == "parse").then_some(record.skill_version))?;
+    /// assert_eq!(last.records, ["1.1.0", "1.2.0"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn last<T>(&self, count: usize, mut take: impl FnMut(ExecutionMetrics) -> Option<T>) -> Result<LastRecords<T>> {
@@ -60,7 +60,8 @@ impl LedgerReader {
                 segment => segment?,
             };
             let mut of_segment = Skipped::default();
-            // How many lines there are before the block that was read last: counted where one must be named.
+            // The number of lines before the block that was read last. They are counted only if an error needs the
+            // number.
             let mut before: Option<u64> = None;
             let mut first_seq = None;
             while records.len() < count
@@ -97,18 +98,19 @@ fn lines_of(block: &Block, buffer: &mut Vec<u8>) -> Result<u64> {
     Ok(lines)
 }
 
-/// What was found in a block.
+/// The result of reading a block.
 struct Part<T> {
     records: VecDeque<T>,
-    /// Number in the block, from 1, and byte in the segment of each line that is no record.
+    /// The errors of the lines that are not records, each with its number in the block, from 1, and its byte in the
+    /// segment.
     malformed: Vec<(u64, u64, Error)>,
     lines: u64,
-    /// Of the first line whose hash is right: only such a number can be trusted.
+    /// The number of the first line whose hash is right. Only such a number can be trusted.
     first_seq: Option<u64>,
 }
 
 impl<T> Part<T> {
-    /// `is_repeated` says of which numbers there is a line in a later segment.
+    /// Reads `block`. `is_repeated` returns true for the numbers that have a line in a later segment.
     fn read(
         &mut self,
         block: &Block,
@@ -120,7 +122,7 @@ impl<T> Part<T> {
     ) -> Result<()> {
         let mut sequence = Sequence::default();
         block.read(buffer, |piece, bytes| {
-            // What is being written is no line yet; the torn end of a sealed segment stays as it is.
+            // A writer may be writing this line. The torn end of a sealed segment stays as it is, and counts.
             if piece.unfinished && is_active {
                 return;
             }
@@ -131,7 +133,7 @@ impl<T> Part<T> {
             if self.first_seq.is_none() {
                 self.first_seq = seq.filter(|_| trailer.as_ref().is_some_and(seals));
             }
-            // As a reader from the start does it.
+            // Skips the same lines as a reader from the start.
             if let Order::Behind(seq) = sequence.order(bytes, trailer.as_ref(), || !bytes.contains(&0))
                 && !sequence.fills(seq)
             {

@@ -1,4 +1,4 @@
-//! The losses that a ledger reports.
+//! Reads the losses that a ledger reports.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,15 +11,15 @@ use crate::metrics::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LostRecords {
-    /// When the ledger reported the loss, UTC: no earlier than the records were lost.
+    /// When the ledger reported the loss, UTC. The records were lost at this time or earlier.
     pub at: Timestamp,
     /// The number of lost records.
     pub records: u64,
 }
 
 impl LedgerReader {
-    /// The losses that the ledger reports, in the order of the reports. They do not say which executions were lost. Those
-    /// that were marked as begun are in flight, or recorded as interrupted.
+    /// Reads the losses that the ledger reports, in the order of the reports. They do not say which executions were
+    /// lost. Those that were marked as begun are in flight, or recorded as interrupted.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the events cannot be read.
@@ -32,7 +32,7 @@ impl LedgerReader {
         }
         let mut losses = Vec::new();
         each_line(&*self.storage, &self.layout, |line| {
-            // Other events have other fields, and the rest of a failed write is not an event.
+            // Other events have other fields, and the rest of a failed write is not JSON.
             if let Ok(Lost { event, loss }) = serde_json::from_slice(line)
                 && event == "lost"
             {

@@ -1,4 +1,4 @@
-//! The read side of a ledger: every question that needs no lock.
+//! The read side of a ledger, which answers every question that needs no lock.
 
 mod checkpoint;
 mod doctor;
@@ -30,11 +30,11 @@ use crate::error::Result;
 use crate::journal::Follower;
 use crate::journal::format::Layout;
 
-/// Reads a ledger: its records, what is in flight, and what can be computed from them.
+/// Reads a ledger: its records, the executions in flight, and results that can be computed from them.
 ///
-/// It takes no lock, creates nothing, repairs nothing and disturbs no writer, so it reads a ledger that other processes
-/// write to. What they append or end meanwhile may or may not be in an answer. Plain JSON lines that another program wrote
-/// are read too. Cheap to clone.
+/// It takes no lock, repairs nothing and disturbs no writer, so other processes may write to the ledger meanwhile.
+/// Records that they append during a call may or may not be in its result. Plain JSON lines of another program are read
+/// too. A reader is cheap to clone.
 ///
 /// ```
 /// use runledger::{Ledger, LedgerReader, Skill};
@@ -59,12 +59,12 @@ pub struct LedgerReader {
 }
 
 impl LedgerReader {
-    /// A reader of the ledger whose active segment is `path`.
+    /// Creates a reader of the ledger whose active segment is `path`.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is neither a file at `path` nor a ledger of that name, or it cannot
-    /// be examined; [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` is a directory, a symbolic link, a
-    /// FIFO or a device.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is neither a file at `path` nor a ledger of that name, or if it
+    /// cannot be examined; [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` is a directory, a symbolic
+    /// link, a FIFO or a device.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Ok(Self::new(Arc::new(Disk), Layout::to_read(path.as_ref())?))
     }
@@ -72,9 +72,9 @@ impl LedgerReader {
     /// Follows the ledger line by line, for a copier.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if it has no identity, as plain JSON lines have none;
-    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) and [`ErrorKind::Newer`](crate::ErrorKind::Newer) if its
-    /// identity cannot be read.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the ledger has no identity, like plain JSON lines;
+    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if its identity cannot be read;
+    /// [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote it.
     pub fn follow(&self) -> Result<Follower> {
         Follower::open(self.layout.active())
     }

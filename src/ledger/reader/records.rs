@@ -1,4 +1,4 @@
-//! Reading records back.
+//! Reads the records of a ledger.
 
 use std::sync::Arc;
 
@@ -13,30 +13,30 @@ use crate::metrics::ExecutionMetrics;
 ///
 /// Three errors do not end the iteration; the next call continues after them:
 /// - [`ErrorKind::Malformed`], with path, line and byte, for a line that is not a record;
-/// - [`ErrorKind::Archived`], with their numbers, for lines that were [archived](crate::Ledger::archive_segments) before
+/// - [`ErrorKind::Archived`], with the numbers, for lines that were [archived](crate::Ledger::archive_segments) before
 ///   they were read;
 /// - [`ErrorKind::Io`], with its path, for a sealed segment that this process may not read.
 ///
 /// Holds one line at a time. A line that is still being written is not returned. After the last record the iterator
-/// returns `None`, and can be asked again later: it continues with what was appended since, in later segments too.
+/// returns `None`. A later call continues with the records that were appended since, in later segments too.
 #[derive(Debug)]
 pub struct Records {
     lines: Lines,
     failed: bool,
-    /// Segment and number of the last line that has a number.
+    /// The segment and the number of the last line that has a number.
     last: Option<(u64, u64)>,
-    /// The record after lines that are gone.
+    /// The record after missing lines, which is returned after their error.
     next: Option<Result<ExecutionMetrics>>,
 }
 
 impl LedgerReader {
-    /// The records of the ledger in the order in which they were appended.
+    /// Returns the records of the ledger in the order in which they were appended.
     pub fn records(&self) -> Records {
         Records::new(Lines::from_start(Arc::clone(&self.storage), self.layout.clone()))
     }
 
-    /// Like [`records`](Self::records), but from the last `count` lines on that are not empty. However large the ledger is,
-    /// only the segments that hold them are read.
+    /// Like [`records`](Self::records), but begins with the last `count` lines that are not empty. However large the
+    /// ledger is, only the segments of these lines are read.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a segment cannot be read.
@@ -73,7 +73,8 @@ impl Records {
     ///
     /// # Errors
     /// The first error of `take`; [`ErrorKind::Archived`] if lines were moved away before they were read;
-    /// [`ErrorKind::Io`] if the disk fails, or if there were segments that this process may not read and not one record.
+    /// [`ErrorKind::Io`] if the disk fails, or if no record could be read because this process may not read some
+    /// segments.
     pub fn each<E: From<Error>>(
         &mut self,
         skipped: &mut Skipped,
@@ -120,15 +121,15 @@ impl Iterator for Records {
                     let Some(gone) = gone else { return Some(found) };
                     let (segment, path) = (line.segment, line.path.to_owned());
                     let (storage, layout) = self.lines.source();
-                    // If the events cannot be read, or do not report an archive, the gap is damage. A verification names
-                    // it; it does not keep a reader from what follows.
+                    // If the events cannot be read, or do not report an archive, the gap is damage. A verification
+                    // reports it, and a reader continues with the lines after it.
                     if !moved::is_moved_up_to(storage, layout, segment).unwrap_or(false) {
                         return Some(found);
                     }
                     self.next = Some(found);
                     let error = Error::new(ErrorKind::Archived, "read on in the ledger").path(&path);
                     return Some(Err(error.detail(format!(
-                        "lines {} to {} were moved away before they were read; `events.jsonl` says to which archive",
+                        "lines {} to {} were moved away before they were read. `events.jsonl` says to which archive",
                         gone.start(),
                         gone.end()
                     ))));

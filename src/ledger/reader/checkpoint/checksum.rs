@@ -1,14 +1,14 @@
-//! Whether bytes are those that were written: against accidents, not against anybody.
+//! A checksum that detects accidental changes, not deliberate ones.
 
-/// 2⁶⁴ divided by the golden ratio: odd, and without a pattern in its digits.
+/// 2⁶⁴ divided by the golden ratio. It is odd, and its digits have no pattern.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// A sum that no change within eight bytes of one word leaves as it was, and as good as no other does. It takes a twentieth
-/// of the time of a SHA-256 without instructions for that.
+/// Returns a checksum of `bytes`. Every change within one word of eight bytes changes it, and practically every other
+/// change does. It takes a twentieth of the time of SHA-256 on a processor without instructions for that.
 pub(super) fn checksum(bytes: &[u8]) -> u64 {
-    // One to one for each word, and for each sum.
+    // One-to-one in the word for each sum, and in the sum for each word.
     let step = |sum: u64, word: u64| (sum ^ word).wrapping_mul(FACTOR).rotate_left(29);
-    // Four sums, since the processor can work at them at once.
+    // The processor can compute four independent sums at once.
     let mut sums = [bytes.len() as u64, 1, 2, 3];
     let (blocks, rest) = bytes.as_chunks::<32>();
     for block in blocks {
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_bit_and_any_length_matter() {
+    fn every_bit_and_the_length_change_the_checksum() {
         for len in 0..100 {
             let bytes: Vec<_> = (0..len as u8).collect();
             let sum = checksum(&bytes);

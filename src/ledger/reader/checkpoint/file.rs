@@ -1,5 +1,5 @@
-//! The file of a checkpoint: a line that says which form it has, a line of JSON, the bytes of the accumulator, and the
-//! checksum of all that.
+//! The file of a checkpoint. It consists of a line that names its form, a line of JSON, the bytes of the accumulator,
+//! and the checksum of all these.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,11 +20,11 @@ use crate::journal::read::Sequence;
 use crate::ledger::places::Places;
 use crate::ledger::reader::scan::Progress;
 
-/// What a checkpoint begins with. What a record is and how it is counted may be another thing in another version, so it
-/// believes none but its own.
+/// The first line of a checkpoint. Another version may read and count records in another way, so a checkpoint is
+/// trusted only by the version that wrote it.
 pub(super) const BEGINNING: &str = concat!("runledger ", env!("CARGO_PKG_VERSION"), ", checkpoint of form 1\n");
 
-/// More than ten thousand groups take.
+/// The largest checkpoint, larger than that of ten thousand groups.
 const BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 const READ: &str = "use a checkpoint";
@@ -51,18 +51,18 @@ struct Header {
     skipped: SkippedLines,
 }
 
-/// What ties a checkpoint to the ledger as it was.
+/// The values that tie a checkpoint to the ledger as it was.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Tie {
-    /// Of the line that ends at the checkpoint's end, in the chain.
+    /// The hash in the chain of the line that ends at the checkpoint's end.
     hash: String,
-    /// Of number, inode, length and last change of each segment; of the one in which the checkpoint ends, of number and
-    /// inode.
+    /// The hash of the number, inode, length and last change of each segment. For the segment in which the checkpoint
+    /// ends, only number and inode are included.
     segments: String,
 }
 
-/// Lines that are no records, without the paths: a segment is renamed when it is sealed, and the ledger may be named in
-/// another way.
+/// Lines that are not records. Their paths are not stored, because a segment is renamed when it is sealed, and a ledger
+/// can be opened under several paths.
 #[derive(Debug, Serialize, Deserialize)]
 struct SkippedLines {
     count: u64,
@@ -89,15 +89,18 @@ impl CheckpointFile<'_> {
         self.layout.baseline_checkpoint(self.by.name())
     }
 
-    /// What is there, if it can be believed; `None`: nothing is.
+    /// Reads the checkpoint; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Stale`] if it cannot be trusted, and [`ErrorKind::Io`] if it cannot be read.
     pub(super) fn read(&self) -> Result<Option<Checkpoint>> {
         let bytes = match self.bytes() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             bytes => bytes.map_err(|source| self.failed(source))?,
         };
-        let damaged = || self.disbelieved("it is damaged");
+        let damaged = || self.stale("it is damaged");
         if !bytes.starts_with(BEGINNING.as_bytes()) {
-            return Err(self.disbelieved("another version of runledger wrote it, or none"));
+            return Err(self.stale("it is not from this version of runledger"));
         }
         let whole = bytes.split_last_chunk().filter(|(all, sum)| checksum(all).to_le_bytes() == **sum);
         let content = whole.and_then(|(all, _)| all.strip_prefix(BEGINNING.as_bytes())).ok_or_else(damaged)?;
@@ -105,10 +108,10 @@ impl CheckpointFile<'_> {
         let (header, state) = (&content[..end], &content[end + 1..]);
         let header: Header = serde_json::from_slice(header).map_err(|_| damaged())?;
         if header.ledger != self.ledger || header.by != self.by.name() {
-            return Err(self.disbelieved("it is of another ledger, or another grouping"));
+            return Err(self.stale("it belongs to another ledger or another grouping"));
         }
         let Some((_, segment)) = self.tie(header.end)?.filter(|(tie, _)| *tie == header.tie) else {
-            return Err(self.disbelieved("the ledger is not what it was: it was cut, replaced or changed"));
+            return Err(self.stale("the ledger was truncated, replaced or changed"));
         };
         let accumulator = Accumulator::from_bytes(state).map_err(|_| damaged())?;
         let progress = Progress {
@@ -123,7 +126,7 @@ impl CheckpointFile<'_> {
 
     fn bytes(&self) -> io::Result<Vec<u8>> {
         let file = self.storage.open(&self.path(), Access::Read)?;
-        // What is longer is none of ours; what is read of it, no checksum ends.
+        // A longer file is not a checkpoint. The part of it that is read does not end with its checksum.
         let mut bytes = vec![0; file.length()?.min(BYTES_MAX) as usize];
         let read = read_full_at(&*file, &mut bytes, 0)?;
         bytes.truncate(read);
@@ -134,12 +137,12 @@ impl CheckpointFile<'_> {
         Error::io(READ, &self.path(), source).detail("all records were read instead")
     }
 
-    fn disbelieved(&self, why: &str) -> Error {
+    fn stale(&self, why: &str) -> Error {
         Error::new(ErrorKind::Stale, READ).path(&self.path()).detail(format!("{why}; all records were read instead"))
     }
 
-    /// What ties a checkpoint to the ledger at that place, as it is now, and the file of the segment; `None`: no line of the
-    /// chain ends there.
+    /// Returns the tie of a checkpoint that ends at `end` in the ledger as it is now, and the path of the segment.
+    /// Returns `None` if no line of the chain ends there.
     fn tie(&self, end: Cursor) -> Result<Option<(Tie, PathBuf)>> {
         let mut sealed = self.layout.sealed_segments(self.storage)?;
         let path = match sealed.last() {
@@ -167,7 +170,7 @@ impl CheckpointFile<'_> {
         Ok(Some((Tie { hash, segments: hash_bytes(segments) }, path)))
     }
 
-    /// Keeps what was read, if it ends where it can be tied to the ledger.
+    /// Writes the checkpoint, unless it ends at a place that cannot be tied to the ledger.
     pub(super) fn write(&self, checkpoint: &mut Checkpoint) -> Result<()> {
         let Checkpoint { progress, accumulator } = checkpoint;
         let end = progress.end();
@@ -193,30 +196,30 @@ impl CheckpointFile<'_> {
             }
             self.replace(&bytes)
         };
-        let failed = |source| Error::io("keep a checkpoint", &self.path(), source);
-        keep().map_err(|source| failed(source).detail("what was read now is read again each time"))
+        let failed = |source| Error::io("write a checkpoint", &self.path(), source);
+        keep().map_err(|source| failed(source).detail("the next call reads the same lines again"))
     }
 
-    /// Puts `bytes` in the place of what is there, unless another process is just about it.
+    /// Replaces the file by one with `bytes`, unless another process is replacing it now.
     fn replace(&self, bytes: &[u8]) -> io::Result<()> {
         let path = self.path();
         let new = path.with_extension("new");
-        // A process that died may have left it.
+        // A process that died may have left the new file.
         let file = open_or_make(self.storage, &new, Access::Write, Access::WriteNew)?;
-        // Whoever has the lock of the file that has this name is alone with it. Since it was opened, another may have
-        // renamed it.
+        // Only one process writes the file: the one that holds the lock of the file with this name. Another process may
+        // have renamed the file since it was opened.
         let is_ours = file.try_lock()? && self.storage.stat(&new)?.map(|there| there.id) == Some(file.stat()?.id);
         if !is_ours {
             return Ok(());
         }
         file.truncate(0)?;
         write_all_at(&*file, bytes, 0)?;
-        // Not synced: it can be made again.
+        // Not synced, because it can be computed again.
         self.storage.rename(&new, &path)
     }
 }
 
-/// The hash in the chain of the line that ends before `offset`.
+/// Returns the hash in the chain of the line that ends at `offset`; `None` if no such line does.
 fn hash_before(file: &dyn StorageFile, offset: u64) -> io::Result<Option<String>> {
     let mut bytes = [0; TRAILER_BYTES_MAX];
     let start = offset.saturating_sub(TRAILER_BYTES_MAX as u64);

@@ -1,13 +1,15 @@
-//! Baselines of a whole ledger, computed from a checkpoint and the lines after it.
+//! Computes the baselines of a whole ledger from a checkpoint and the lines after it.
 //!
-//! A checkpoint is a file beside the ledger. It holds the [`Accumulator`] of all lines up to a place, and all that a scan
-//! must know to continue there. So the result is, to the byte, that of a pass over all records: the accumulator counts each
-//! latency exactly, as far as its limit, and keeps sums of integers, which add up in any order. A histogram of fixed buckets
-//! would be smaller but not exact. A file of the needed columns would grow with the ledger and be read whole. Either would
-//! save less time than a process takes to start.
+//! A checkpoint is a file beside the ledger. It holds the [`Accumulator`] of all lines up to a place, and all that a
+//! scan must know to continue there. The result equals that of a pass over all records, to the byte. For that, the
+//! accumulator counts each latency exactly, as far as its limit, and keeps sums of integers, whose order does not
+//! matter.
 //!
-//! A checkpoint is trusted only if it fits the ledger as it is now. It is never synced: its checksum shows whether a crash
-//! cut it short, and the ledger still has every record.
+//! A histogram of fixed buckets would be smaller but not exact. A file of the needed columns would grow with the ledger
+//! and would have to be read completely. Either would save less time than a process takes to start.
+//!
+//! A checkpoint is trusted only if it fits the ledger as it is now. It is never synced: its checksum shows whether a
+//! crash cut it short, and the ledger still has every record.
 
 mod checksum;
 mod file;
@@ -22,16 +24,18 @@ use crate::journal::Cursor;
 use crate::journal::format::identity;
 use file::CheckpointFile;
 
-/// A checkpoint is written only after so many bytes were read: reading fewer again takes a few milliseconds at most.
+/// A checkpoint is written only after this many bytes were read. Reading fewer bytes again takes a few milliseconds at
+/// most.
 const BYTES_MIN: u64 = 16 * 1024 * 1024;
 
 /// The result of [`LedgerReader::baselines`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LedgerBaselines {
-    /// The baselines of all records, with the lines that were skipped since they are not records.
+    /// The baselines of all records, with the lines that were skipped because they are not records.
     pub baselines: Baselines,
-    /// Why a checkpoint was not trusted, or could not be written; normally empty. The baselines are right either way.
+    /// Why a checkpoint was not trusted, or could not be written; normally empty. The baselines are right in either
+    /// case.
     pub notes: Vec<Error>,
 }
 
@@ -43,22 +47,25 @@ struct Checkpoint {
 }
 
 impl LedgerReader {
-    /// The baselines of all records, as a [scan](Self::scan) of them all computes them. Lines that an earlier call has read
-    /// are not read again: it kept a checkpoint, one for each grouping, in the machinery's directory
-    /// (`baseline-skill.checkpoint`).
+    /// Computes the baselines of all records, equal to those of a [scan](Self::scan). Lines that an earlier call has
+    /// read are not read again. Each grouping has a checkpoint in the machinery's directory, such as
+    /// `baseline-skill.checkpoint`.
     ///
-    /// A checkpoint is written after 16 MiB of lines were read, and replaces the one before. It can be deleted at any time.
-    /// It is trusted if it is whole, of this version of the crate and of this ledger by its id, and if the ledger still has
-    /// all that it was computed from: the line at its end, by its hash in the chain, and each segment, by its inode, and if
-    /// it is sealed by its length and the time of its last change. Otherwise all records are read,
-    /// [`notes`](LedgerBaselines::notes) say why, and a new checkpoint replaces it. One change escapes that: an edit in place
-    /// in the active segment, before the checkpoint's end. [`verify`](Self::verify) finds it, and the baselines include it
-    /// once a checkpoint does not fit or is deleted.
+    /// A checkpoint is written after 16 MiB of lines were read, and replaces the one before. It can be deleted at any
+    /// time.
     ///
-    /// This is the only question that writes a file, and it is never a line of the ledger. Calls at the same time do not
-    /// disturb each other. Where no checkpoint can be written, a note says so, and each call reads the same again. Plain JSON
-    /// lines that another program wrote have no machinery and no chain, and so no checkpoint; nor is one written if the last
-    /// line is not one of the ledger's.
+    /// It is trusted if it is complete, if this version of the crate wrote it for this ledger's id, and if the ledger
+    /// still has all that it was computed from. For that, the line at its end must have the same hash and each segment
+    /// the same inode. A sealed segment must also have the same length and time of last change. Otherwise all records
+    /// are read, [`notes`](LedgerBaselines::notes) say why, and a new checkpoint replaces it.
+    ///
+    /// One change is not noticed: an edit in place in the active segment, before the checkpoint's end.
+    /// [`verify`](Self::verify) finds it, and the baselines include it once the checkpoint does not fit or is deleted.
+    ///
+    /// No other method of the reader writes a file. Calls at the same time do not disturb each other. If a checkpoint
+    /// cannot be written, a note says so, and each call reads the same lines again. Plain JSON lines of another program
+    /// have no checkpoint, since they have no machinery and no chain. None is written either while the last line is not
+    /// one of the ledger's.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.

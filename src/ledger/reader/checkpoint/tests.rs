@@ -1,4 +1,4 @@
-//! What a refresh gives is what a pass over all records gives, whatever was done to the ledger or the checkpoint between.
+//! A refresh returns the same as a pass over all records, however the ledger or the checkpoint was changed before it.
 
 use crate::disk::{Disk, Storage};
 use crate::journal::format::Layout;
@@ -20,7 +20,7 @@ use crate::ledger::places::Places;
 use crate::ledger::reader::verify::tests::{damage, damaged, segments};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-/// A ledger that the tests write by themselves, from an empty one on.
+/// A ledger whose lines the tests write themselves.
 struct Place {
     directory: tempfile::TempDir,
     storage: Arc<dyn Storage>,
@@ -39,7 +39,7 @@ impl Place {
         place
     }
 
-    /// With some records.
+    /// Creates a ledger with that many records.
     fn of(records: u64) -> Self {
         let mut place = Self::new();
         place.append(records);
@@ -52,7 +52,7 @@ impl Place {
         self.write(&self.layout.identity(), json.as_bytes());
     }
 
-    /// Puts `bytes` into the file, which keeps its inode.
+    /// Replaces the content of the file, which keeps its inode.
     fn write(&self, path: &Path, bytes: &[u8]) {
         let file = self.storage.open(path, Access::Write);
         let file = file.or_else(|_| self.storage.open(path, Access::WriteNew)).unwrap();
@@ -67,7 +67,7 @@ impl Place {
         bytes
     }
 
-    /// As other programs do.
+    /// Appends bytes like another program.
     fn append_bytes(&self, bytes: &[u8]) {
         append_all(&*self.storage.open(self.layout.active(), Access::Append).unwrap(), bytes).unwrap();
     }
@@ -102,7 +102,7 @@ impl Place {
         self.layout.baseline_checkpoint("skill")
     }
 
-    /// By skill; writes a checkpoint whatever was read.
+    /// Computes the baselines by skill, and always writes a checkpoint.
     fn refresh(&self) -> LedgerBaselines {
         self.refresh_by(BaselineBy::Skill, 0)
     }
@@ -120,40 +120,40 @@ impl Place {
         CheckpointFile { storage: &*self.storage, layout: &self.layout, ledger, by }
     }
 
-    /// All that a pass over all records tells.
+    /// Returns the text of the baselines of a pass over all records.
     fn full(&self, by: BaselineBy) -> [String; 2] {
         let scan = self.reader().scan();
         let mut scanned = scan.fold(|| Accumulator::by(by), Accumulator::add_fields, Accumulator::merge).unwrap();
         scanned.value.skip_all(scanned.skipped);
-        told(&scanned.value.finish())
+        as_text(&scanned.value.finish())
     }
 
-    /// That there is something to note, which is this, and that all is right again with the next call.
+    /// Asserts that the next call rejects the checkpoint with this error, and that the call after it uses a new one.
     fn assert_rebuilt(&self, kind: ErrorKind, why: &str) {
         let refreshed = self.refresh();
-        assert_eq!(told(&refreshed.baselines), self.full(BaselineBy::Skill), "{why}");
+        assert_eq!(as_text(&refreshed.baselines), self.full(BaselineBy::Skill), "{why}");
         let [note] = &refreshed.notes[..] else { panic!("{why}: {:?}", refreshed.notes) };
         let path = self.checkpoint();
         let text = format!("cannot use a checkpoint: {}: {why}; all records were read instead", path.display());
         assert_eq!((note.kind(), note.to_string()), (kind, text));
         let again = self.refresh();
         assert_eq!(again.notes.len(), 0, "{why}: {:?}", again.notes);
-        assert_eq!(told(&again.baselines), self.full(BaselineBy::Skill), "{why}");
+        assert_eq!(as_text(&again.baselines), self.full(BaselineBy::Skill), "{why}");
         assert!(self.file(BaselineBy::Skill).read().unwrap().is_some(), "{why}");
     }
 }
 
-/// The baselines, and what was passed over, to the last letter.
-fn told(baselines: &Baselines) -> [String; 2] {
+/// Returns the baselines and the skipped lines as text.
+fn as_text(baselines: &Baselines) -> [String; 2] {
     let skipped = baselines.skipped();
     let errors: Vec<_> = skipped.errors().iter().map(Error::with_source).collect();
     [baselines.to_json().unwrap(), format!("{} {errors:#?}", skipped.count())]
 }
 
-const CHANGED: &str = "the ledger is not what it was: it was cut, replaced or changed";
+const CHANGED: &str = "the ledger was truncated, replaced or changed";
 const DAMAGED: &str = "it is damaged";
-const OTHERS: &str = "it is of another ledger, or another grouping";
-const VERSION: &str = "another version of runledger wrote it, or none";
+const OTHERS: &str = "it belongs to another ledger or another grouping";
+const VERSION: &str = "it is not from this version of runledger";
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -176,7 +176,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 #[test]
-fn a_refresh_gives_what_a_pass_over_all_records_gives_however_the_ledger_grew() {
+fn a_refresh_equals_a_pass_over_all_records_however_the_ledger_grew() {
     let (used, named) = (Cell::new(0), Cell::new(0));
     let config = Config { cases: 80, failure_persistence: None, ..Config::default() };
     let test = |steps: Vec<Step>| {
@@ -190,7 +190,7 @@ fn a_refresh_gives_what_a_pass_over_all_records_gives_however_the_ledger_grew() 
                 Step::Refresh(by) => {
                     used.set(used.get() + u32::from(place.file(by).read().unwrap().is_some()));
                     let refreshed = place.refresh_by(by, 0);
-                    prop_assert_eq!(told(&refreshed.baselines), place.full(by));
+                    prop_assert_eq!(as_text(&refreshed.baselines), place.full(by));
                     prop_assert_eq!(refreshed.notes.len(), 0);
                     let errors = refreshed.baselines.skipped().errors().len();
                     named.set(named.get() + u32::from(errors == crate::error::Skipped::ERRORS_MAX));
@@ -203,9 +203,9 @@ fn a_refresh_gives_what_a_pass_over_all_records_gives_however_the_ledger_grew() 
     assert!(used.get() > 150 && named.get() > 50, "{} {}", used.get(), named.get());
 }
 
-/// Lines that are missing, stand twice, are forked, torn or overwritten, in several segments.
+/// Lines are missing, repeated, forked, torn or overwritten, in several segments.
 #[test]
-fn a_refresh_gives_what_a_pass_over_all_records_gives_of_a_damaged_ledger() {
+fn a_refresh_equals_a_pass_over_all_records_of_a_damaged_ledger() {
     let used = Cell::new(0);
     let config = Config { cases: 100, failure_persistence: None, ..Config::default() };
     let cases = (vec(damage(), 0..5), vec((any::<Index>(), prop::bool::weighted(0.7)), 0..4), vec(1..6000_usize, 1..9));
@@ -224,7 +224,7 @@ fn a_refresh_gives_what_a_pass_over_all_records_gives_of_a_damaged_ledger() {
                 left = later;
                 used.set(used.get() + u32::from(place.file(BaselineBy::Skill).read().unwrap().is_some()));
                 let refreshed = place.refresh();
-                prop_assert_eq!(told(&refreshed.baselines), place.full(BaselineBy::Skill));
+                prop_assert_eq!(as_text(&refreshed.baselines), place.full(BaselineBy::Skill));
                 prop_assert_eq!(refreshed.notes.len(), 0);
             }
         }
@@ -237,7 +237,7 @@ fn a_refresh_gives_what_a_pass_over_all_records_gives_of_a_damaged_ledger() {
 type Change<'c> = &'c dyn Fn(&mut Place);
 
 #[test]
-fn a_ledger_that_was_cut_replaced_or_changed_is_read_anew() {
+fn a_ledger_that_was_truncated_replaced_or_changed_is_read_again() {
     let kept = || {
         let mut place = Place::of(5);
         place.rotate();
@@ -276,7 +276,7 @@ fn a_ledger_that_was_cut_replaced_or_changed_is_read_anew() {
         ("a segment that makes the active one another", &|place| place.write(&place.layout.sealed_segment(7), b"")),
         ("a sealed segment that was cut", &|place| place.write(&sealed(place), b"")),
         ("a sealed segment in which a byte was changed", &|place| {
-            // Longer than the clock of a file system takes for a tick.
+            // Longer than one tick of a file system's clock.
             std::thread::sleep(std::time::Duration::from_millis(20));
             let mut bytes = place.read(&sealed(place));
             let at = bytes.windows(7).position(|word| word == b"publish").unwrap();
@@ -304,22 +304,22 @@ fn a_ledger_that_was_cut_replaced_or_changed_is_read_anew() {
     }
 }
 
-/// What no look at the end of the ledger tells, and is for `verify` to find.
+/// The checkpoint does not show such an edit. `verify` finds it.
 #[test]
-fn an_edit_in_place_of_the_active_segment_comes_to_light_when_the_checkpoint_is_rebuilt() {
+fn an_edit_in_place_of_the_active_segment_counts_once_the_checkpoint_is_rebuilt() {
     let place = Place::of(9);
-    let before = told(&place.refresh().baselines);
+    let before = as_text(&place.refresh().baselines);
     let text = String::from_utf8(place.read(place.layout.active())).unwrap();
     place.write(place.layout.active(), text.replacen("publish", "PUBLISH", 1).as_bytes());
     assert_ne!(place.full(BaselineBy::Skill), before);
-    assert_eq!(told(&place.refresh().baselines), before, "only what is new is read");
+    assert_eq!(as_text(&place.refresh().baselines), before, "only what is new is read");
     assert!(!place.reader().verify(&[]).unwrap().is_clean());
     place.storage.remove(&place.checkpoint()).unwrap();
-    assert_eq!(told(&place.refresh().baselines), place.full(BaselineBy::Skill));
+    assert_eq!(as_text(&place.refresh().baselines), place.full(BaselineBy::Skill));
 }
 
 #[test]
-fn a_damaged_checkpoint_is_noticed_and_made_again() {
+fn a_damaged_checkpoint_is_noticed_and_replaced() {
     let place = Place::of(30);
     place.refresh();
     let whole = place.read(&place.checkpoint());
@@ -334,7 +334,7 @@ fn a_damaged_checkpoint_is_noticed_and_made_again() {
     for len in (0..whole.len()).step_by(97) {
         place.write(&place.checkpoint(), &whole[..len]);
         place.assert_rebuilt(ErrorKind::Stale, if len < begin { VERSION } else { DAMAGED });
-        // What a power cut may leave of a file that was never synced.
+        // A power cut may leave NULs in a file that was never synced.
         let nuls = [&whole[..len], &vec![0; whole.len() - len]].concat();
         place.write(&place.checkpoint(), &nuls);
         place.assert_rebuilt(ErrorKind::Stale, if len < begin { VERSION } else { DAMAGED });
@@ -343,7 +343,7 @@ fn a_damaged_checkpoint_is_noticed_and_made_again() {
 }
 
 #[test]
-fn a_checkpoint_of_another_version_ledger_or_grouping_is_not_believed() {
+fn a_checkpoint_of_another_version_ledger_or_grouping_is_not_trusted() {
     let place = Place::of(9);
     place.refresh();
     let whole = place.read(&place.checkpoint());
@@ -352,7 +352,7 @@ fn a_checkpoint_of_another_version_ledger_or_grouping_is_not_believed() {
     place.write(&place.checkpoint(), &[&whole[..at], b"0.0.9", &whole[at + number.len()..]].concat());
     place.assert_rebuilt(ErrorKind::Stale, VERSION);
 
-    // As if the ledger's directory of machinery had been copied from another.
+    // Now the machinery seems to have been copied from another ledger.
     place.identify(2);
     place.assert_rebuilt(ErrorKind::Stale, OTHERS);
 
@@ -366,7 +366,7 @@ fn plain_lines_of_another_writer_have_no_checkpoint() {
     let place = Place::of(9);
     place.storage.remove(&place.layout.identity()).unwrap();
     let refreshed = place.refresh();
-    assert_eq!((told(&refreshed.baselines), refreshed.notes.len()), (place.full(BaselineBy::Skill), 0));
+    assert_eq!((as_text(&refreshed.baselines), refreshed.notes.len()), (place.full(BaselineBy::Skill), 0));
     assert!(place.storage.stat(&place.checkpoint()).unwrap().is_none());
 }
 
@@ -376,7 +376,7 @@ fn no_checkpoint_ends_with_a_line_that_is_not_the_ledgers() {
     let mut place = Place::of(9);
     place.append_bytes(b"no record\n");
     let refreshed = place.refresh();
-    assert_eq!((told(&refreshed.baselines), refreshed.notes.len()), (place.full(BaselineBy::Skill), 0));
+    assert_eq!((as_text(&refreshed.baselines), refreshed.notes.len()), (place.full(BaselineBy::Skill), 0));
     assert!(place.storage.stat(&place.checkpoint()).unwrap().is_none());
     place.append(1);
     place.refresh();
@@ -393,7 +393,7 @@ fn a_checkpoint_is_written_when_enough_was_read_and_not_before() {
     let kept = place.read(&place.checkpoint());
     place.append(8);
     let refreshed = place.refresh_by(BaselineBy::Skill, bytes);
-    assert_eq!(told(&refreshed.baselines), place.full(BaselineBy::Skill));
+    assert_eq!(as_text(&refreshed.baselines), place.full(BaselineBy::Skill));
     assert_eq!(place.read(&place.checkpoint()), kept);
     place.rotate();
     place.append(8);
@@ -402,7 +402,7 @@ fn a_checkpoint_is_written_when_enough_was_read_and_not_before() {
 }
 
 #[test]
-fn one_that_is_not_believed_is_replaced_however_little_was_read() {
+fn an_untrusted_checkpoint_is_replaced_however_little_was_read() {
     let place = Place::of(9);
     place.write(&place.checkpoint(), b"something else");
     assert_eq!(place.refresh_by(BaselineBy::Skill, u64::MAX).notes.len(), 1);
@@ -411,7 +411,7 @@ fn one_that_is_not_believed_is_replaced_however_little_was_read() {
 }
 
 #[test]
-fn what_a_dead_process_left_half_written_is_in_nobodys_way() {
+fn the_half_written_checkpoint_of_a_dead_process_does_no_harm() {
     let place = Place::of(9);
     let new = place.checkpoint().with_extension("new");
     place.write(&new, &vec![b'x'; 100_000]);
@@ -419,7 +419,7 @@ fn what_a_dead_process_left_half_written_is_in_nobodys_way() {
     assert!(place.file(BaselineBy::Skill).read().unwrap().is_some());
     assert!(place.storage.stat(&new).unwrap().is_none());
 
-    // Of a living one it is left alone.
+    // That of a living process is not touched.
     place.storage.remove(&place.checkpoint()).unwrap();
     place.write(&new, b"half");
     let file = place.storage.open(&new, Access::Write).unwrap();
@@ -429,9 +429,9 @@ fn what_a_dead_process_left_half_written_is_in_nobodys_way() {
     assert!(place.storage.stat(&place.checkpoint()).unwrap().is_none());
 }
 
-/// Each keeps what it has read, while the ledger grows and is rotated.
+/// Each thread writes checkpoints while the ledger grows.
 #[test]
-fn many_at_once_do_each_other_no_harm() {
+fn calls_at_the_same_time_do_not_disturb_each_other() {
     let mut place = Place::of(50);
     let (storage, layout) = (Arc::clone(&place.storage), place.layout.clone());
     let done = std::sync::atomic::AtomicBool::new(false);
@@ -458,5 +458,5 @@ fn many_at_once_do_each_other_no_harm() {
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         refreshing.into_iter().for_each(|thread| thread.join().unwrap());
     });
-    assert_eq!(told(&place.refresh_by(BaselineBy::Environment, 0).baselines), place.full(BaselineBy::Environment));
+    assert_eq!(as_text(&place.refresh_by(BaselineBy::Environment, 0).baselines), place.full(BaselineBy::Environment));
 }

@@ -1,4 +1,4 @@
-//! Whether a ledger is safe in its place, and whole.
+//! Checks whether a ledger is safe in its place, and whole.
 
 mod place;
 mod state;
@@ -13,15 +13,15 @@ use crate::error::Error;
 use crate::journal::format::Layout;
 use crate::ledger::clock;
 
-/// How good a finding is.
+/// The level of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// As it should be.
+    /// All is as it should be.
     Ok,
     /// The ledger works, but this should be looked at.
     Warning,
-    /// A ledger cannot be kept here, or a promise is broken.
+    /// A ledger cannot be stored here, or a guarantee is broken.
     Fault,
 }
 
@@ -35,17 +35,17 @@ impl fmt::Display for Level {
     }
 }
 
-/// One thing that was examined, and the finding.
+/// The finding of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Check {
-    /// What was examined, such as `file system`.
+    /// The name of the check, such as `file system`.
     pub name: &'static str,
-    /// How good it is.
+    /// The level of the finding.
     pub level: Level,
-    /// What was found.
+    /// The finding.
     pub found: String,
-    /// What to do. `None` if there is nothing to do, or `found` says it.
+    /// What to do. `None` if there is nothing to do, or if `found` says it.
     pub advice: Option<String>,
 }
 
@@ -66,20 +66,22 @@ impl Check {
         Self::new(name, Level::Fault, found, Some(advice))
     }
 
-    /// The check of something that could not be examined.
+    /// Returns the check for something that could not be examined.
     pub(in crate::ledger) fn failed(name: &'static str, level: Level, error: &Error) -> Self {
         Self::new(name, level, error.with_source(), None)
     }
 }
 
 impl LedgerReader {
-    /// Examines the place of the ledger whose active segment is `path`, and the ledger if there is one: the file system, the
-    /// permissions, the lock, the time that syncs take, free space, the process's limits, the clock and the bundled prices;
-    /// the end of the ledger, what waits to be repaired or brought back, and what it did to itself in the last week.
+    /// Examines the place of the ledger whose active segment is `path`, and the ledger itself if there is one.
     ///
-    /// Only reads the ledger's own files, and does not [verify](Self::verify) its lines. To measure syncs, creates two files
-    /// of their own names in the ledger's directory, or in the nearest one above that exists, and removes them again. Takes
-    /// at most a few seconds.
+    /// It checks the file system, the permissions, the lock, the time of syncs, the free space and the process's
+    /// limits. It also checks the clock and the bundled prices. Of the ledger, it checks the end, the records and bytes
+    /// that wait for a repair, and the events of the last week.
+    ///
+    /// It only reads the ledger's own files, and does not [verify](Self::verify) its lines. To measure syncs, it
+    /// creates two files of its own and removes them again. They are in the ledger's directory, or in the nearest
+    /// existing one above it. It takes at most a few seconds.
     ///
     /// ```
     /// use runledger::LedgerReader;

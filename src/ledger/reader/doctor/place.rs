@@ -1,4 +1,4 @@
-//! What surrounds a ledger: the file system, the disk, the process, the clock, the prices.
+//! Checks the surroundings of a ledger: the file system, the disk, the process, the clock and the prices.
 
 use std::io;
 use std::path::Path;
@@ -17,13 +17,13 @@ use crate::journal::write::probe::{Probe, probe};
 use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES};
 use crate::metrics::Timestamp;
 
-/// Every record waits so long at least.
+/// A sync that takes this long is a warning, because every record waits for one.
 const SYNC_SLOW_US: u128 = 20_000;
-/// No disk is as fast.
+/// A faster sync than this is a warning, because no disk is so fast.
 const SYNC_IMPOSSIBLE_US: u128 = 5;
-/// A ledger has some ten files open, a scan of many segments a few more, and the rest is the program's.
+/// A ledger has some ten files open, and a scan of many segments a few more. The program needs the rest.
 const OPEN_FILES_MIN: u64 = 64;
-/// Before this version was made.
+/// A time before this version was made. A clock that is behind it is wrong.
 const CLOCK_MIN: &str = "2026-01-01T00:00:00.000Z";
 const PRICES_DAYS_MAX: i64 = 30;
 const DAY_MS: i64 = 86_400_000;
@@ -35,11 +35,11 @@ pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
     match probe(&Disk, directory, &format!(".runledger-doctor-{}", new_id(now.unix_ms()))) {
         Ok(found) => checks.extend(of_probe(found)),
         Err(source) => {
-            let error = Error::io("try out a file", directory, source);
+            let error = Error::io("create and sync a file", directory, source);
             checks.push(Check::new("files", Level::Fault, error.with_source(), Some("make the directory writable")));
         }
     }
-    let free = free_bytes(directory).map_err(|source| Error::io("ask for the free space", directory, source));
+    let free = free_bytes(directory).map_err(|source| Error::io("read the free space", directory, source));
     checks.extend([of_space(free), of_file_length(), of_open_files(), of_clock(now), of_prices(now)]);
     checks
 }
@@ -47,18 +47,20 @@ pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
 fn of_file_system(found: Option<String>) -> Check {
     const NAME: &str = "file system";
     match found {
-        None => Check::warning(NAME, "not known", "make sure that it is on a local disk"),
+        None => Check::warning(NAME, "not known", "make sure that the ledger is on a local disk"),
         Some(network) if is_network(&network) => Check::fault(
             NAME,
             format!("{network}, over a network, where locks and syncs cannot be trusted"),
             "choose a local disk",
         ),
         Some(memory) if matches!(memory.as_str(), "tmpfs" | "ramfs") => {
-            Check::warning(NAME, format!("{memory}, in memory: gone with the next restart"), "choose a disk")
+            Check::warning(NAME, format!("{memory}, in memory, which the next restart clears"), "choose a disk")
         }
-        Some(overlay) if overlay == "overlay" => {
-            Check::warning(NAME, "overlay, of a container: gone with it", "choose a volume that outlives the container")
-        }
+        Some(overlay) if overlay == "overlay" => Check::warning(
+            NAME,
+            "overlay, of a container, which is deleted with it",
+            "choose a volume that outlives the container",
+        ),
         Some(other) => Check::ok(NAME, other),
     }
 }
@@ -66,13 +68,14 @@ fn of_file_system(found: Option<String>) -> Check {
 fn of_place(layout: &Layout, directory: &Path) -> Check {
     match check_place(&Disk, layout) {
         Ok(_) if layout.active().parent() == Some(directory) => Check::ok("place", directory.display().to_string()),
-        Ok(_) => Check::ok("place", format!("to be made below {}", directory.display())),
+        Ok(_) => Check::ok("place", format!("to be created below {}", directory.display())),
         Err(error) => Check::failed("place", Level::Fault, &error),
     }
 }
 
-/// The ledger makes its files for its own user alone, or for the group that shares its directory; somebody may have changed
-/// that. What is no ledger has rights that are none of our business: nobody must be told to take those of `/tmp` away.
+/// Checks that only the ledger's user, or the group that shares its directory, has rights to its files; somebody may
+/// have changed that. Only a ledger's own files are checked, so that no advice changes the rights of a directory like
+/// `/tmp`.
 fn of_permissions(layout: &Layout) -> Check {
     const NAME: &str = "permissions";
     let shared = match mode(layout.parent()) {
@@ -95,12 +98,12 @@ fn of_permissions(layout: &Layout) -> Check {
         }
     }
     match (open.is_empty(), shared) {
-        (true, false) => Check::ok(NAME, "its own user's alone"),
-        (true, true) => Check::ok(NAME, "of the users of its directory's group"),
+        (true, false) => Check::ok(NAME, "only for its own user"),
+        (true, true) => Check::ok(NAME, "only for the users of its directory's group"),
         (false, _) => Check::warning(
             NAME,
-            format!("others have rights to {}", open.join(" and ")),
-            &format!("take them away: chmod -R {taken}{paths}"),
+            format!("other users have rights to {}", open.join(" and ")),
+            &format!("remove them with `chmod -R {taken}{paths}`"),
         ),
     }
 }
@@ -112,8 +115,10 @@ fn of_probe(found: Probe) -> [Check; 3] {
         Err(error) => Check::fault("lock", format!("does not work: {error}"), "choose another file system"),
     };
     let area = match &found.overwrites {
-        Ok(_) => Check::ok("commit area", "can be made"),
-        Err(error) => Check::fault("commit area", format!("cannot be made: {error}"), "make room, or raise the limits"),
+        Ok(_) => Check::ok("commit area", "can be created"),
+        Err(error) => {
+            Check::fault("commit area", format!("cannot be created: {error}"), "free some space, or raise the limits")
+        }
     };
     [lock, area, of_syncs(&found.overwrites, &found.appends)]
 }
@@ -128,21 +133,21 @@ fn of_syncs(overwrites: &io::Result<Vec<Duration>>, appends: &io::Result<Vec<Dur
     };
     let found = format!("overwrite {}; append {}", times(overwrites), times(appends));
     match median(overwrites).as_micros() {
-        SYNC_SLOW_US.. => Check::warning(NAME, found, "each record waits so long: choose a faster disk"),
+        SYNC_SLOW_US.. => Check::warning(NAME, found, "choose a faster disk, because each record waits for a sync"),
         ..SYNC_IMPOSSIBLE_US => {
-            Check::warning(NAME, found, "too fast for a disk: make sure that syncs are not switched off")
+            Check::warning(NAME, found, "make sure that syncs are not switched off; this is too fast for a disk")
         }
         _ => Check::ok(NAME, found),
     }
 }
 
-/// Of times in ascending order the one in the middle, the later of two.
+/// Returns the middle one of times in ascending order, or the later of the two in the middle.
 fn median(times: &[Duration]) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 fn times(times: &[Duration]) -> String {
-    // Nearest rank.
+    // The nearest-rank definition.
     let p99 = times.get((times.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default();
     format!("p50 {} µs, p99 {} µs of {}", median(times).as_micros(), p99.as_micros(), times.len())
 }
@@ -154,13 +159,14 @@ fn of_space(free: Result<u64>) -> Check {
         Ok(free) => Check::warning(
             NAME,
             format!("{} free, less than the {} of a segment", size(free), size(ROTATE_BYTES)),
-            "make room: on a full disk records are spilled or lost",
+            "free some space; on a full disk, records are spilled or lost",
         ),
         Err(error) => Check::failed(NAME, Level::Warning, &error),
     }
 }
 
-/// A segment ends before it reaches the limit; a single record that does not fit is refused.
+/// Checks the limit of a file's length. A segment ends before it reaches the limit, but a record that does not fit
+/// alone is refused.
 fn of_file_length() -> Check {
     const NAME: &str = "file length";
     match file_bytes_max() {
@@ -168,7 +174,7 @@ fn of_file_length() -> Check {
         Some(limit) if limit >= 2 * PAYLOAD_BYTES_MAX as u64 => Check::ok(NAME, format!("at most {}", size(limit))),
         Some(limit) => Check::warning(
             NAME,
-            format!("at most {}: larger records are lost", size(limit)),
+            format!("at most {}, so larger records are lost", size(limit)),
             "raise it with `ulimit -f`",
         ),
     }
@@ -184,10 +190,11 @@ fn of_open_files() -> Check {
 }
 
 fn of_clock(now: Timestamp) -> Check {
-    match now.to_string() {
-        told if told.as_str() < CLOCK_MIN => Check::warning("clock", told, "set it: ids, quotas and rotation go by it"),
-        told => Check::ok("clock", told),
+    let now = now.to_string();
+    if now.as_str() < CLOCK_MIN {
+        return Check::warning("clock", now, "set it, because ids, quotas and rotation depend on it");
     }
+    Check::ok("clock", now)
 }
 
 fn of_prices(now: Timestamp) -> Check {
@@ -208,7 +215,7 @@ fn of_prices(now: Timestamp) -> Check {
     }
 }
 
-/// A number of bytes for people.
+/// Formats a number of bytes for people.
 fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let (mut amount, mut unit) = (bytes as f64, "bytes");
@@ -225,8 +232,7 @@ fn size(bytes: u64) -> String {
 mod tests {
     use super::*;
 
-    /// Level and what was found.
-    fn told(check: Check) -> (Level, String) {
+    fn finding(check: Check) -> (Level, String) {
         (check.level, check.found)
     }
 
@@ -235,38 +241,38 @@ mod tests {
     }
 
     #[test]
-    fn only_a_local_disk_that_stays_is_well() {
+    fn only_a_permanent_local_disk_is_ok() {
         let level = |name: &str| of_file_system(Some(name.to_owned())).level;
         let levels = ["nfs4", "cifs", "tmpfs", "overlay", "ext4", "xfs"].map(level);
         assert_eq!(levels, [Level::Fault, Level::Fault, Level::Warning, Level::Warning, Level::Ok, Level::Ok]);
-        assert_eq!(told(of_file_system(None)), (Level::Warning, "not known".to_owned()));
+        assert_eq!(finding(of_file_system(None)), (Level::Warning, "not known".to_owned()));
     }
 
     #[test]
-    fn syncs_that_are_slow_or_too_fast_are_warned_of() {
+    fn slow_or_impossibly_fast_syncs_are_warnings() {
         let syncs =
             |micros: [u64; 3]| of_syncs(&Ok(micros.map(Duration::from_micros).to_vec()), &Ok(vec![Duration::ZERO]));
         let found = "overwrite p50 90 µs, p99 9000 µs of 3; append p50 0 µs, p99 0 µs of 1";
-        assert_eq!(told(syncs([80, 90, 9_000])), (Level::Ok, found.to_owned()));
+        assert_eq!(finding(syncs([80, 90, 9_000])), (Level::Ok, found.to_owned()));
         let levels = [[1, 4, 90], [1, 5, 90], [1, 19_999, 20_000], [1, 20_000, 20_000]].map(|times| syncs(times).level);
         assert_eq!(levels, [Level::Warning, Level::Ok, Level::Ok, Level::Warning]);
         let failed = of_syncs(&Err(io::ErrorKind::StorageFull.into()), &Ok(Vec::new()));
-        assert_eq!(told(failed), (Level::Fault, "cannot be measured: no storage space".to_owned()));
+        assert_eq!(finding(failed), (Level::Fault, "cannot be measured: no storage space".to_owned()));
     }
 
     #[test]
-    fn less_room_than_a_segment_takes_is_warned_of() {
-        assert_eq!(told(of_space(Ok(ROTATE_BYTES))), (Level::Ok, "256.0 MiB free".to_owned()));
+    fn less_space_than_a_segment_takes_is_a_warning() {
+        assert_eq!(finding(of_space(Ok(ROTATE_BYTES))), (Level::Ok, "256.0 MiB free".to_owned()));
         let little = (Level::Warning, "1000 bytes free, less than the 256.0 MiB of a segment".to_owned());
-        assert_eq!(told(of_space(Ok(1000))), little);
+        assert_eq!(finding(of_space(Ok(1000))), little);
     }
 
     #[test]
-    fn a_clock_before_this_version_and_old_prices_are_warned_of() {
+    fn a_clock_before_this_version_and_old_prices_are_warnings() {
         assert_eq!(of_clock(time("2025-12-31T23:59:59.999Z")).level, Level::Warning);
         assert_eq!(of_clock(time("2026-01-01T00:00:00Z")).level, Level::Ok);
         let day = PriceTable::bundled().unwrap().files().map(|file| file.as_of).min().unwrap();
-        let after = |days: u64| told(of_prices(day.plus_ms(days * DAY_MS.unsigned_abs())));
+        let after = |days: u64| finding(of_prices(day.plus_ms(days * DAY_MS.unsigned_abs())));
         assert_eq!(after(29), (Level::Ok, "29 days old".to_owned()));
         assert_eq!(after(30), (Level::Warning, "30 days old".to_owned()));
     }

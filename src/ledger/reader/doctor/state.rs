@@ -1,4 +1,4 @@
-//! What a ledger's own files tell without a line being verified.
+//! Checks a ledger's own files, without verifying a line.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,17 +18,17 @@ use crate::journal::read::truncation::Known;
 use crate::ledger::pending::{detached, slots, spill};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-/// The clocks of two machines differ by no more.
+/// The clocks of two machines may differ by this much.
 const CLOCK_TOLERANCE_MS: i64 = 60_000;
-/// What is older has been seen, or nobody looks.
+/// Older events are not counted.
 const EVENTS_MS: i64 = 7 * 86_400_000;
-/// What becomes of records and segments that the ledger could not keep as it should.
+/// The events about records and segments that the ledger could not store as it should.
 const EVENTS_OF_NOTE: [&str; 4] = ["damaged", "abandoned", "spilled", "lost"];
 
 pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
     if let Err(error) = Layout::to_read(layout.active()) {
         return match error.io_kind() {
-            Some(std::io::ErrorKind::NotFound) => vec![Check::ok("ledger", "none yet: the first record makes it")],
+            Some(std::io::ErrorKind::NotFound) => vec![Check::ok("ledger", "none yet; the first record creates it")],
             _ => vec![Check::failed("ledger", Level::Fault, &error)],
         };
     }
@@ -47,7 +47,7 @@ pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
     checks
 }
 
-/// The sealed segments that may not be read, if there are any.
+/// Reports the sealed segments that this process may not read; `None` if there are none.
 fn of_segments(layout: &Layout) -> Option<Check> {
     let sealed = layout.sealed_segments(&Disk).ok()?;
     let denied = sealed.into_iter().filter_map(|segment| {
@@ -59,13 +59,13 @@ fn of_segments(layout: &Layout) -> Option<Check> {
     (!denied.is_empty()).then(|| unreadable("segments", &denied))
 }
 
-/// The files that may not be read, of which nothing else can be said.
+/// Returns the check for files that this process may not read.
 fn unreadable(name: &'static str, denied: &[Error]) -> Check {
     let found: Vec<_> = denied.iter().map(Error::with_source).collect();
     Check::new(name, Level::Warning, found.join("; "), None)
 }
 
-/// Opening for an append changes nothing.
+/// Checks that this process may write to the ledger. Opening for an append changes nothing.
 fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
     let path = layout.active();
     Ok(match Disk.open(path, Access::Append) {
@@ -73,19 +73,19 @@ fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
         Err(error) => Check::fault(
             "ledger",
             Error::io("open the ledger", path, error).with_source(),
-            "give this user the right to write to it, or be the user who has it",
+            "give this user the right to write to it, or run as a user who has it",
         ),
     })
 }
 
-/// Whether what was synced is there, the last line is whole, and no later than now.
+/// Checks that all synced bytes are there, that the last line is whole, and that it is not later than now.
 fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
     const NAME: &str = "end";
     if let Some(cut) = Known::from_all(&Disk, layout).truncations(&Disk, layout)?.first() {
         return Ok(Check::fault(
             NAME,
             format!("truncated: {}: {}", cut.found, cut.path.display()),
-            "restore it from a copy; the next line comes after the gap, which `runledger verify` names",
+            "restore it from a copy; otherwise the next line comes after a gap, which `runledger verify` reports",
         ));
     }
     let storage: Arc<dyn Storage> = Arc::new(Disk);
@@ -104,21 +104,20 @@ fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
         _ if unended > 0 => Check::warning(
             NAME,
             format!("{unended} bytes after the last line"),
-            "a writer is at them; or a crash left them, and the next opening mends it",
+            "a writer is writing them, or a crash left them; in that case the next opening repairs it",
         ),
         None => Check::ok(NAME, "no line yet"),
-        Some((None, _)) => {
-            Check::warning(NAME, "the last line has no valid hash", "`runledger verify` says what happened")
-        }
+        Some((None, _)) => Check::warning(NAME, "the last line has no valid hash", "run `runledger verify` to see why"),
         Some((Some(seq), record)) => {
             let begun = record.map_or(now, |record| record.timestamp_start);
-            match begun.unix_ms().saturating_sub(now.unix_ms()) > CLOCK_TOLERANCE_MS {
-                true => Check::warning(
+            if begun.unix_ms().saturating_sub(now.unix_ms()) > CLOCK_TOLERANCE_MS {
+                Check::warning(
                     NAME,
-                    format!("line {seq}, whose execution began at {begun}, after now"),
-                    "see which clock is wrong, this one or that of who recorded it",
-                ),
-                false => Check::ok(NAME, format!("line {seq}, whole")),
+                    format!("line {seq}, whose execution began at {begun}, later than now"),
+                    "find out which clock is wrong: this one, or the one of the machine that recorded the execution",
+                )
+            } else {
+                Check::ok(NAME, format!("line {seq}, whole"))
             }
         }
     })
@@ -131,8 +130,8 @@ fn of_spill(layout: &Layout, _: Timestamp) -> Result<Check> {
         0 => Check::ok("spill", "empty"),
         records => Check::warning(
             "spill",
-            format!("records that the ledger could not take: {records}"),
-            "see `events.jsonl` for why; the next opening brings them back",
+            format!("records that the ledger refused: {records}"),
+            "see `events.jsonl` for the reason; the next opening appends them",
         ),
     })
 }
@@ -144,7 +143,7 @@ fn of_quarantine(layout: &Layout, _: Timestamp) -> Result<Check> {
         files => Check::warning(
             "quarantine",
             format!("files in {}: {files}", directory.display()),
-            "bytes that nobody was promised: look at them, then move them away",
+            "look at these bytes, of which none was acknowledged, and then move them away",
         ),
     })
 }
@@ -155,18 +154,17 @@ fn of_in_flight(layout: &Layout, _: Timestamp) -> Result<Check> {
     detached::all(&Disk, layout, &mut denied)?;
     Ok(match left.iter().map(|left| left.marks.len()).sum::<usize>() {
         _ if !denied.is_empty() => unreadable("in flight", &denied),
-        0 => Check::ok("in flight", "none of a dead process"),
+        0 => Check::ok("in flight", "no executions of dead processes"),
         dead => Check::warning(
             "in flight",
-            format!("executions that a dead process began: {dead}"),
+            format!("executions of dead processes: {dead}"),
             "the next opening records them as interrupted",
         ),
     })
 }
 
-/// What the ledger did to itself.
 #[derive(Deserialize)]
-struct Told {
+struct DatedEvent {
     at: Timestamp,
     event: String,
 }
@@ -184,21 +182,21 @@ fn of_events(layout: &Layout, now: Timestamp) -> Result<Check> {
         if piece.unfinished {
             break;
         }
-        // A line that a failed write left is none.
-        let Ok(Told { at, event }) = serde_json::from_slice(lines.bytes(piece)) else { continue };
+        // The rest of a failed write is not an event.
+        let Ok(DatedEvent { at, event }) = serde_json::from_slice(lines.bytes(piece)) else { continue };
         if now.unix_ms().saturating_sub(at.unix_ms()) <= EVENTS_MS && EVENTS_OF_NOTE.contains(&event.as_str()) {
             *of_note.entry(event).or_default() += 1;
         }
     }
     let counts: Vec<_> = of_note.iter().map(|(event, times)| format!("{event} {times}")).collect();
-    Ok(match counts.is_empty() {
-        true => Check::ok("events", "none of note in the last 7 days"),
-        false => Check::warning(
-            "events",
-            format!("in the last 7 days: {}", counts.join(", ")),
-            "`events.jsonl` says when, and why, but of lost records: only the answer to each said that",
-        ),
-    })
+    if counts.is_empty() {
+        return Ok(Check::ok("events", "none of note in the last 7 days"));
+    }
+    Ok(Check::warning(
+        "events",
+        format!("in the last 7 days: {}", counts.join(", ")),
+        "see `events.jsonl` for the times and reasons; why a record was lost is only in the answer to it",
+    ))
 }
 
 fn names(directory: &Path) -> Result<Vec<String>> {

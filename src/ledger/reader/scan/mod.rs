@@ -1,15 +1,17 @@
-//! One pass over the records of a ledger, on all cores.
+//! Reads the records of a ledger in one pass, on all cores.
 //!
 //! The segments are cut into [blocks](crate::journal::read::blocks), which the threads take in turn. A thread reads the
-//! fields of a block's records in place and folds them into a value of the block's own. The values are merged in the order
+//! fields of a block's records in place and folds them into a value for the block. The values are merged in the order
 //! of the ledger, so the result is the same for any number of threads.
 //!
-//! One thing depends on the lines before a block: a line that a writer repeated in a new segment counts once, by its
-//! sequence number, as in [`Lines`](crate::journal::Lines). A block is read as if there were no lines before it. That is
-//! right if its numbers ascend and its first one is higher than all before, which is known when the block is merged.
-//! Otherwise, where a ledger is damaged or a sync has failed, the block is read again, now with those numbers.
+//! One thing depends on the lines before a block. A line that a writer has repeated in a new segment counts once, by
+//! its sequence number, as in [`Lines`](crate::journal::Lines). A block is read first as if there were no lines before
+//! it. That is right if its numbers ascend and its first one is higher than all before, which is known when the block
+//! is merged. Otherwise the block is read again, with the numbers before it. That happens if a ledger is damaged or a
+//! sync has failed.
 //!
-//! The walk through a record's JSON ends at its line feed. Only a line in another form is read by `serde_json`.
+//! Most lines are read by a walk through their JSON, which also finds their line feed. Only lines in another form are
+//! read by `serde_json`.
 
 mod numbers;
 mod progress;
@@ -33,16 +35,17 @@ use numbers::Numbers;
 pub(super) use progress::Progress;
 use reading::{Form, Part, Reading};
 
-/// The blocks of a pass over a whole ledger: so large that making and merging a value for each costs nothing.
+/// The blocks of a pass over a whole ledger. They are so large that the cost of creating and merging their values is
+/// negligible.
 const WHOLE: (u64, Sharing) = (4 * 1024 * 1024, Sharing { blocks_alone: 1, threads: None });
 
-/// The blocks of a pass over what was appended since the last one, which several threads share even if it is little.
+/// The blocks of a pass over the lines that were appended since the last one. Several threads share even a few of them.
 const TAIL: (u64, Sharing) = (256 * 1024, Sharing { blocks_alone: 2, threads: None });
 
-/// A pass over the records of a ledger: [`fold`](Self::fold), [`fold_records`](Self::fold_records).
+/// A pass over the records of a ledger, with [`fold`](Self::fold) or [`fold_records`](Self::fold_records).
 ///
-/// It reads the records that [`Records`](crate::Records) returns and skips the same lines, with one exception: only the
-/// [`Fields`] of a record are checked, so a line whose fault is elsewhere counts; see [`Fields::from_line`].
+/// It reads the records that [`Records`](crate::Records) returns and skips the same lines, with one exception. `fold`
+/// checks only the [`Fields`] of a record, so a line with a fault elsewhere counts; see [`Fields::from_line`].
 ///
 /// ```
 /// use runledger::{Ledger, Skill};
@@ -73,22 +76,22 @@ pub struct Scan {
 pub struct Scanned<A> {
     /// The value that all records were folded into.
     pub value: A,
-    /// The lines that are not records, of which all are counted and the first of each file named, and the segments that
-    /// this process may not read.
+    /// The lines that are not records, and the segments that this process may not read. All lines are counted, and the
+    /// first ones are listed.
     pub skipped: Skipped,
     /// Where the next line will begin, to continue there with [`Scan::after`].
     pub end: Cursor,
 }
 
 impl LedgerReader {
-    /// A pass over the fields of all records, on all cores.
+    /// Returns a pass over all records, on all cores.
     pub fn scan(&self) -> Scan {
         Scan { storage: Arc::clone(&self.storage), layout: self.layout.clone(), start: Cursor::START }
     }
 }
 
 impl Scan {
-    /// The pass over the lines after `cursor`, the [`end`](Scanned::end) of an earlier pass.
+    /// Limits the pass to the lines after `cursor`, the [`end`](Scanned::end) of an earlier pass.
     #[must_use]
     pub fn after(self, cursor: Cursor) -> Self {
         Self { start: cursor, ..self }
@@ -96,17 +99,17 @@ impl Scan {
 
     /// Folds the fields of all records that are there now.
     ///
-    /// Up to 16 threads fold, each into values of its own: `init` makes a value, `take` adds a record to it, and `merge`
-    /// adds the value of the records that directly follow. The result is that of one thread if adding records to a new
-    /// value and merging that is the same as adding them one by one.
+    /// Up to 16 threads fold, each into values of its own. `init` creates a value, `take` adds a record to it, and
+    /// `merge` adds the value of the records that directly follow. The result equals that of one thread, provided that
+    /// merging a value has the same effect as adding its records one by one.
     ///
-    /// However long the ledger is, at most eight values for each thread wait to be merged, and each thread holds 256 KiB of
+    /// However long the ledger is, at most eight values for each thread wait to be merged. Each thread holds 256 KiB of
     /// the ledger, or one line if that is longer.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read;
-    /// [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if `init`, `take` or `merge` panicked on a thread that this
-    /// call started.
+    /// [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if `init`, `take` or `merge` panicked on a thread that
+    /// this call started.
     pub fn fold<A: Send>(
         &self,
         init: impl Fn() -> A + Sync,
@@ -120,8 +123,8 @@ impl Scan {
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read;
-    /// [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if `init`, `take` or `merge` panicked on a thread that this
-    /// call started.
+    /// [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if `init`, `take` or `merge` panicked on a thread that
+    /// this call started.
     pub fn fold_records<A: Send>(
         &self,
         init: impl Fn() -> A + Sync,

@@ -16,22 +16,24 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// The numbers of a block after the lines of `sequence`.
+    /// Creates the numbers of a block that comes after the lines of `sequence`.
     pub(super) fn after(sequence: Sequence) -> Self {
         Self { sequence, exact: true, ..Self::default() }
     }
 
-    /// True if the line of this number, which has no NUL, directly follows the one before, and so is not repeated.
+    /// Returns true if the line with this number, which has no NUL, directly follows the one before. It is then not a
+    /// repeated one.
     pub(super) fn follow(&mut self, seq: u64) -> bool {
         (self.exact || self.first.is_some()) && self.sequence.follows(seq)
     }
 
-    /// True if a line is not repeated, as far as is known without the lines before the block.
+    /// Returns true if the line is not a repeated one, as far as is known without the lines before the block.
     pub(super) fn give(&mut self, line: &[u8], trailer: Option<&Trailer>, without_nul: impl FnOnce() -> bool) -> bool {
         match trailer {
             Some(trailer) if !self.exact && self.first.is_none() => {
                 let seq = trailer.link.seq;
-                (self.first, self.sequence) = (Some(seq), Sequence::after(seq));
+                self.first = Some(seq);
+                self.sequence = Sequence::after(seq);
                 self.depends = !trailer.seals(line);
             }
             _ => {

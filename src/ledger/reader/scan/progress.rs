@@ -1,4 +1,4 @@
-//! How far a pass over a ledger has come.
+//! The progress of a pass over a ledger.
 
 use super::reading::Part;
 use crate::error::Skipped;
@@ -6,18 +6,19 @@ use crate::journal::Cursor;
 use crate::journal::read::Sequence;
 use crate::journal::read::blocks::Block;
 
-/// How far a pass has come, and what it has skipped: all that a later pass needs to continue as if there were only one.
+/// The end of a pass so far, and the lines that it has skipped. A later pass that continues from here has the same
+/// result as one pass over all.
 #[derive(Debug)]
 pub(in crate::ledger::reader) struct Progress {
     /// Where the next line will begin, without its sequence number.
     pub(in crate::ledger::reader) cursor: Cursor,
     pub(in crate::ledger::reader) sequence: Sequence,
-    /// The bytes that were read, of all segments.
+    /// The number of bytes that were read, of all segments.
     pub(in crate::ledger::reader) bytes: u64,
-    /// Lines that are not records, in the segments before this one.
+    /// The lines that are not records, in the segments before this one.
     pub(in crate::ledger::reader) skipped_before: Skipped,
-    /// Lines that are not records, in this segment. Kept apart: their order changes once the segment is sealed, since it
-    /// then has another path.
+    /// The lines that are not records, in this segment. They are separate because the path of the segment changes when
+    /// it is sealed.
     pub(in crate::ledger::reader) skipped: Skipped,
 }
 
@@ -41,7 +42,7 @@ impl Progress {
         self.skipped_before
     }
 
-    /// Adds all of a block but its value.
+    /// Adds the lines of a block, but not its value.
     pub(super) fn pass<A>(&mut self, block: &Block, part: &mut Part<A>) {
         let place = &mut self.cursor;
         if block.start() == 0 {

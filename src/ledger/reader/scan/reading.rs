@@ -1,4 +1,4 @@
-//! Reading the records of one block.
+//! Reads the records of one block.
 
 use std::marker::PhantomData;
 
@@ -14,11 +14,11 @@ use crate::metrics::{ExecutionMetrics, Fields};
 pub(super) struct Part<A> {
     pub(super) value: A,
     pub(super) lines: u64,
-    /// Where the last line ended; `None` if there was none.
+    /// The end of the last line; `None` if there was none.
     pub(super) end: Option<u64>,
     /// The number of lines that are not records.
     pub(super) skipped: u64,
-    /// The first of them, each with its number in the block, from 1, and its byte in the file.
+    /// The errors of the first of them, each with its number in the block, from 1, and its byte in the file.
     pub(super) errors: Vec<(u64, u64, Error)>,
 }
 
@@ -36,10 +36,11 @@ pub(super) struct Reading<'t, F, A, T> {
 pub(super) trait Form {
     type Of<'l>;
 
-    /// Reads the record that `bytes` begin with, and returns where its members end. `None` if `serde_json` must read it.
+    /// Reads the record at the start of `bytes`, and returns it with the end of its members. Returns `None` if
+    /// `serde_json` must read it.
     fn ahead(bytes: &[u8]) -> Option<(Self::Of<'_>, usize)>;
 
-    /// Reads the record of a line, whose members end where its trailer begins if it has one.
+    /// Reads the record of a line. If the line has a trailer, the members end where it begins.
     fn of<'l>(line: &'l [u8], trailer: Option<&Trailer>) -> Result<Self::Of<'l>>;
 }
 
@@ -73,7 +74,7 @@ impl Form for ExecutionMetrics {
 impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>)> TakeLines for Reading<'_, F, A, T> {
     fn line_ahead(&mut self, offset: u64, ahead: &[u8]) -> Option<usize> {
         let record = F::ahead(ahead);
-        // Used in place: it is so large that copies cost time.
+        // Borrowed, because copying so large a value costs time.
         let (record, members) = record.as_ref()?;
         let rest = &ahead[*members..];
         // A line of another program, which has no number.
@@ -91,7 +92,7 @@ impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>)> TakeLines for Reading<'_, F, A, T> {
 
     fn piece(&mut self, piece: Piece, line: &[u8]) {
         let part = &mut self.part;
-        // A writer may be writing it.
+        // A writer may be writing this line.
         if piece.unfinished && self.is_active {
             return;
         }

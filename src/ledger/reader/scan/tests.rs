@@ -1,4 +1,4 @@
-//! A pass gives what [`Records`] gives, however the ledger is cut into blocks and shared out.
+//! A pass reads the same as [`Records`](crate::Records), however the ledger is cut into blocks and shared by threads.
 
 use crate::disk::Disk;
 use crate::error::Error;
@@ -14,7 +14,7 @@ use crate::journal::read::blocks::tests::write_segments;
 use crate::ledger::LedgerReader;
 use crate::ledger::reader::verify::tests::{damage, damaged, segments, whole};
 
-/// Records by id and length of the version, and what was passed over by place.
+/// The records, by id and length of the version, and the skipped lines, by place.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Seen {
     records: Vec<(uuid::Uuid, usize)>,
@@ -27,7 +27,7 @@ fn places(skipped: &Skipped) -> Vec<(std::path::PathBuf, u64, u64)> {
     skipped.errors().iter().map(place).collect()
 }
 
-/// One line after the other, as `Records` goes through them.
+/// Reads the fields of one line after the other.
 fn by_lines(layout: &Layout) -> Seen {
     let (mut seen, mut skipped) = (Seen::default(), Skipped::default());
     let mut lines = Lines::from_start(Arc::new(Disk), layout.clone());
@@ -91,7 +91,7 @@ fn run<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value) -> Result<(
 }
 
 #[test]
-fn a_pass_sees_what_records_sees_of_any_damaged_ledger() {
+fn a_pass_reads_the_same_as_records_from_any_damaged_ledger() {
     let directory = tempfile::tempdir().unwrap();
     let [with_skipped, without, both] = [0, 0, 0].map(std::cell::Cell::new);
     let cases = (vec(damage(), 0..5), vec((any::<Index>(), prop::bool::weighted(0.7)), 0..4), ways());
@@ -99,7 +99,8 @@ fn a_pass_sees_what_records_sees_of_any_damaged_ledger() {
         let bytes = damaged(&damages);
         let layout = write_segments(directory.path(), segments(&bytes, &cuts));
         let (expected, whole) = (by_lines(&layout), by_records(&layout));
-        // A line made of two may be read though it has a field twice that is not asked for: no other is.
+        // A line that damage joined from two may have a field twice that the fields do not include. Only `Records`
+        // skips it.
         let mut left = expected.records.iter();
         prop_assert!(whole.records.iter().all(|record| left.any(|read| read == record)));
         prop_assert!(
@@ -120,10 +121,10 @@ fn a_pass_sees_what_records_sees_of_any_damaged_ledger() {
     assert!(both.get() > 300, "{} of 400 are the same to both", both.get());
 }
 
-/// What a failed sync leaves: a segment that may have lost some of its last lines, and the next one that begins with
-/// those that were not known to be durable.
+/// After a failed sync, a segment may have lost some of its last lines. The next one begins with those that may not be
+/// durable.
 #[test]
-fn lines_that_are_repeated_after_a_failed_sync_are_seen_once() {
+fn lines_that_are_repeated_after_a_failed_sync_are_read_once() {
     let directory = tempfile::tempdir().unwrap();
     let (lines, _) = whole();
     let line = |number: usize| lines[number].1.clone();
@@ -134,7 +135,7 @@ fn lines_that_are_repeated_after_a_failed_sync_are_seen_once() {
         for index in &lost {
             let at = from + index.index(end - from);
             let whole = line(at);
-            // A lost page reads as NULs, of all the line or of what stands before its trailer; a lost end is not there.
+            // A lost page reads as NULs, which cover the line or its part before the trailer. A lost end is missing.
             first[at] = match how {
                 0 => Vec::new(),
                 1 => vec![0; whole.len()],
@@ -156,7 +157,7 @@ fn lines_that_are_repeated_after_a_failed_sync_are_seen_once() {
 }
 
 #[test]
-fn a_later_pass_goes_on_where_one_ended() {
+fn a_later_pass_continues_at_the_end_of_an_earlier_one() {
     let directory = tempfile::tempdir().unwrap();
     let bytes = damaged(&[]);
     let cases = (any::<Index>(), vec((any::<Index>(), Just(true)), 0..4), 1..4000_u64);
@@ -164,7 +165,7 @@ fn a_later_pass_goes_on_where_one_ended() {
     run(300, cases, |(cut, cuts, block_bytes)| {
         let segments = segments(&bytes, &cuts);
         let mut left = cut.index(bytes.len() + 1);
-        // As the ledger was when it was that long, in the midst of a line or not.
+        // The ledger when it had that length, which may end within a line.
         let mut before = Vec::new();
         for segment in &segments {
             before.push(&segment[..left.min(segment.len())]);
@@ -184,9 +185,9 @@ fn a_later_pass_goes_on_where_one_ended() {
     });
 }
 
-/// As `Lines` has it: at the same place, with the same number of lines.
+/// It has the same place and the same number of lines.
 #[test]
-fn the_end_is_that_of_the_lines() {
+fn the_end_of_a_pass_equals_that_of_lines() {
     let directory = tempfile::tempdir().unwrap();
     let bytes = [damaged(&[]), b"{\"torn".to_vec()].concat();
     let layout = write_segments(directory.path(), [&bytes[..7000], &bytes[7000..]]);

@@ -1,4 +1,4 @@
-//! What the lines, one after the other, say of the ledger.
+//! Judges the lines of a ledger, one after the other.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -16,67 +16,70 @@ use crate::journal::read::blocks::Block;
 use crate::journal::read::moved::Boundary;
 use crate::journal::read::truncation::Truncation;
 
-/// Where a line stands in its segment.
+/// The position of a line in its segment.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     line: u64,
     byte: u64,
 }
 
-/// What stands between two lines, or will, and is no line.
+/// The bytes after the last line that are not a line.
 #[derive(Debug, Clone, Copy)]
 enum Torn {
     None,
-    /// The beginning of a line up to a line feed, and nothing else; with the number of its fault, from 0.
+    /// One piece, up to a line feed, which may be the beginning of a line; with the number of its fault, from 0.
     Line(u64),
+    /// Anything else.
     Bytes,
 }
 
 #[derive(Debug)]
 pub(super) struct Chain {
     layout: Layout,
-    /// Number of the active segment.
+    /// The number of the active segment.
     active: u64,
-    /// The segment that the lines come from, its file, and how many of its lines came.
+    /// The segment that is being read.
     segment: u64,
+    /// The path of that segment.
     path: PathBuf,
+    /// The number of lines that were read in that segment.
     line: u64,
-    /// Whether no line of the segment has been accepted yet: only there are lines repeated.
+    /// True until a line of the segment is accepted. Lines are repeated only there.
     at_start: bool,
-    /// The last line that has its place in the chain.
+    /// The last line with a place in the chain.
     last: Link,
-    /// Whether that line is accused of being edited: what names another line in its place says the same again.
+    /// True if that line is reported as edited. A line that follows another line in its place is then no further fault.
     last_edited: bool,
     /// The segment of the last line.
     last_segment: u64,
-    /// Whether the first line may have any number: it is a copy of one segment.
+    /// True if the first line may have any number, as in a copy of one segment.
     anywhere: bool,
-    /// What came after that line, in its segment, and is no line.
+    /// The bytes after the last line, in its segment, that are not a line.
     torn: Torn,
-    /// The links of the last lines, to tell a repeated line from a forked one.
+    /// The links of the last lines, to distinguish a repeated line from a forked one.
     recent: VecDeque<Link>,
-    /// Numbers without a line of a right hash so far.
+    /// The numbers that have no line with a right hash so far.
     missing: Missing,
-    /// Kept heads that were not reached, by number.
+    /// The kept heads whose line is not reached yet, by number.
     heads: VecDeque<Head>,
-    /// Kept heads whose line was not there.
+    /// The kept heads whose line is missing.
     passed: Vec<Head>,
-    /// Kept heads of other ledgers.
+    /// The kept heads of other ledgers.
     foreign: Vec<Head>,
     found: Verification,
 }
 
-/// A segment that could not be synced is repeated from its last synced byte: from the base of its commit area on, which
-/// holds at most a mebibyte, some 4,000 of the shortest lines.
+/// The number of recent lines that are remembered. If a segment could not be synced, its lines after the base of the
+/// commit area are repeated. The area holds at most 1 MiB, some 4,000 of the shortest lines.
 const RECENT_MAX: usize = 8192;
 
 impl Chain {
-    /// Of `ledger`, whose active segment has the number `active`. If it is not known which ledger that is, every head may
-    /// be of it.
+    /// Creates the chain of `ledger`, whose active segment has the number `active`. If the ledger's id is unknown,
+    /// every head may belong to it.
     pub(super) fn new(ledger: Option<Uuid>, layout: &Layout, active: u64, heads: &[Head]) -> Self {
         let is_own = |head: &Head| ledger.is_none_or(|ledger| head.ledger == ledger);
         let (mut own, foreign): (Vec<_>, Vec<_>) = heads.iter().cloned().partition(is_own);
-        // A head of the empty ledger says nothing of any line.
+        // The head of an empty ledger belongs to no line.
         own.retain(|head| head.seq > 0);
         own.sort_by_key(|head| head.seq);
         let found = Verification {
@@ -121,13 +124,15 @@ impl Chain {
         )];
     }
 
-    /// Expects the line after the last archived one as the first.
+    /// Expects that the first line follows the last archived one.
     pub(super) fn begin_after(&mut self, archived: Boundary) {
         let link = archived.link;
-        (self.last, self.path, self.last_segment) = (link, self.layout.events(), archived.segment);
+        self.last = link;
+        self.path = self.layout.events();
+        self.last_segment = archived.segment;
         let heads = self.heads_of(link.seq);
         let unseen = std::mem::take(&mut self.passed).len() as u64;
-        self.hold_against(link, &heads, Place { line: 0, byte: 0 });
+        self.compare(link, &heads, Place { line: 0, byte: 0 });
         self.found.segments = self.active.saturating_sub(archived.segment);
         self.found.archived = Some(ArchivedLines {
             segment: archived.segment,
@@ -138,11 +143,14 @@ impl Chain {
         });
     }
 
-    /// Takes the next block and what was found in it.
+    /// Judges the lines of the next block.
     pub(super) fn block(&mut self, block: &Block, checked: Checked) {
         if block.segment != self.segment {
-            (self.segment, self.line, self.at_start, self.torn) = (block.segment, 0, true, Torn::None);
+            self.segment = block.segment;
             self.path = block.path().to_owned();
+            self.line = 0;
+            self.at_start = true;
+            self.torn = Torn::None;
         }
         let mut trailers = checked.trailers.iter();
         for (piece, verdict) in checked.pieces {
@@ -168,29 +176,29 @@ impl Chain {
         }
     }
 
-    /// At the end of the last block. `truncations` is what the machinery misses, and `known` the number of a line that
-    /// it knows to have been there.
+    /// Finishes the verification after the last block. `truncations` are the files that are too short according to the
+    /// machinery, and `known` is the number of a line that was written according to it.
     pub(super) fn end(mut self, mut truncations: Vec<Truncation>, known: Option<u64>) -> Verification {
         self.path = self.layout.active().to_owned();
         let place = Place { line: 0, byte: 0 };
         for head in std::mem::take(&mut self.foreign) {
-            let found = format!("expected ledger {}, found {}", head.ledger, self.found.head.ledger);
+            let found = format!("found ledger {}; expected {}", self.found.head.ledger, head.ledger);
             self.fault(FaultKind::Replaced, place, None, found);
         }
         for head in std::mem::take(&mut self.passed) {
-            let found = "the line of a kept head is not there".to_owned();
+            let found = "the line of a kept head is missing".to_owned();
             self.fault(FaultKind::Gap, place, Some(head.seq), found);
         }
         for head in std::mem::take(&mut self.heads) {
-            let found = format!("expected line {} of a kept head, found no line after {}", head.seq, self.last.seq);
+            let found = format!("found no line after {}; expected line {} of a kept head", self.last.seq, head.seq);
             self.fault(FaultKind::Truncated, place, Some(head.seq), found);
         }
-        // What is missing before a line that is there was named at that line.
+        // Lines that are missing before a later line were reported at that line.
         let reached = known.map(|known| self.last.seq >= known);
         truncations.retain(|cut| !reached.unwrap_or(self.last_segment >= cut.shown_from));
         if let Some(seq) = known.filter(|_| reached == Some(false) && truncations.is_empty()) {
             let found =
-                format!("expected line {seq}, which the commit area knows, found no line after {}", self.last.seq);
+                format!("found no line after {}; expected line {seq}, which the commit area knows", self.last.seq);
             self.fault(FaultKind::Truncated, place, Some(seq), found);
         }
         truncations.into_iter().for_each(|cut| self.add(Fault::from(cut)));
@@ -199,7 +207,7 @@ impl Chain {
         self.found
     }
 
-    /// A file of the ledger that may not be read.
+    /// Adds a fault for a file of the ledger that this process may not read.
     pub(super) fn unreadable(&mut self, error: &Error) {
         let of_ledger = self.path.clone();
         self.path = error.file().unwrap_or(&of_ledger).to_owned();
@@ -213,39 +221,41 @@ impl Chain {
             Torn::None if begins => Torn::Line(self.found.fault_count),
             _ => Torn::Bytes,
         };
-        self.fault(FaultKind::Torn, place, None, format!("{bytes} bytes that are no line"));
+        self.fault(FaultKind::Torn, place, None, format!("found {bytes} bytes that are not a line"));
     }
 
     fn edited(&mut self, trailer: &Trailer, place: Place) {
-        // What follows is judged by what the line says of itself; but its number may be what was edited.
+        // Later lines are judged by the link in this line's trailer. Its number may be the part that was edited.
         let follows = trailer.prev == self.last.hash;
         let seq = if follows { self.last.seq.saturating_add(1) } else { trailer.link.seq };
-        let found = "its bytes have another hash than it says".to_owned();
+        let found = "the line does not match its hash".to_owned();
         self.fault(FaultKind::Edited, place, Some(seq), found);
         self.missing.add_between(self.last.seq, seq.saturating_add(1));
         self.begin_at(seq);
-        (self.last, self.last_edited, self.torn) = (Link { seq, ..trailer.link }, true, Torn::None);
+        self.last = Link { seq, ..trailer.link };
+        self.last_edited = true;
         self.last_segment = self.segment;
-        // Of a head of this line no more can be said.
+        self.torn = Torn::None;
+        // The heads of this line cannot be compared with it.
         self.heads_of(seq);
     }
 
-    /// Takes `seq` as the number of the first line, if there was none yet and it may have any.
+    /// Accepts `seq` as the number of the first line if that may have any number.
     fn begin_at(&mut self, seq: u64) {
         if !std::mem::take(&mut self.anywhere) {
             return;
         }
         self.found.notes.push(match seq {
-            ..=1 => "the first line is line 1: no line comes before it".to_owned(),
+            ..=1 => "the first line is line 1, so no line comes before it".to_owned(),
             _ => {
-                format!("the first line is line {seq}: the lines before it are in earlier segments, which are not here")
+                format!("the first line is line {seq}; the lines before it are in earlier segments, which are not here")
             }
         });
-        // Heads of earlier lines can be compared only where those are.
+        // Heads of earlier lines cannot be compared without those lines.
         let end = self.heads.partition_point(|head| head.seq < seq);
         if end > 0 {
             self.heads.drain(..end);
-            self.found.notes.push(format!("heads of lines before it, which cannot be compared here: {end}"));
+            self.found.notes.push(format!("kept heads of earlier lines, which cannot be compared here: {end}"));
         }
     }
 
@@ -267,18 +277,18 @@ impl Chain {
             match self.recent.iter().find(|recent| recent.seq == link.seq) {
                 Some(same) if *same == link && self.at_start => self.found.repeated += 1,
                 Some(other) if *other != link => {
-                    let found = "another line of this number came before".to_owned();
+                    let found = "another line with this number came before".to_owned();
                     self.fault(FaultKind::Fork, place, Some(link.seq), found);
                 }
                 _ => {
-                    let found = "a line of this number came before".to_owned();
+                    let found = "a line with this number came before".to_owned();
                     self.fault(FaultKind::Duplicate, place, Some(link.seq), found);
                 }
             }
         }
     }
 
-    /// A line that does not follow the one before it, with a higher number.
+    /// Reports a line with a higher number than the one before it, which it does not follow.
     fn broken(&mut self, trailer: &Trailer, place: Place) {
         let (seq, expected) = (trailer.link.seq, self.last.seq + 1);
         if let Torn::Line(fault) = self.torn
@@ -286,34 +296,37 @@ impl Chain {
         {
             self.damaged(expected, fault);
         } else if self.last == Link::START && seq > 1 {
-            self.fault(FaultKind::Missing, place, Some(1), format!("expected line 1, found line {seq}"));
+            self.fault(FaultKind::Missing, place, Some(1), format!("found line {seq}; expected line 1"));
         } else if seq > expected {
-            let found = format!("expected line {expected}, found line {seq}: {} are missing", seq - expected);
+            let found = format!("found line {seq}; expected line {expected}. Missing lines: {}", seq - expected);
             self.fault(FaultKind::Gap, place, Some(expected), found);
         } else if !self.last_edited {
-            let found = format!("line {seq} follows another line {} than the one that is there", self.last.seq);
+            let found = format!("line {seq} is chained to another line {}", self.last.seq);
             self.fault(FaultKind::Edited, place, Some(self.last.seq), found);
         }
     }
 
-    /// Just line `seq` is missing, and just one thing stands in its place: the two are one fault.
+    /// Makes one fault of two: only line `seq` is missing, and one piece that is not a line is in its place.
     fn damaged(&mut self, seq: u64, fault: u64) {
         if let Some(fault) = usize::try_from(fault).ok().and_then(|fault| self.found.faults.get_mut(fault)) {
             (fault.kind, fault.seq) = (FaultKind::Edited, Some(seq));
-            fault.found.push_str(", in the place of the one that is missing");
+            fault.found.push_str(&format!(", in the place of line {seq}"));
         }
-        // Of a head of this line no more can be said.
+        // The heads of this line cannot be compared with it.
         self.heads_of(seq);
     }
 
     fn accept(&mut self, link: Link, place: Place) {
-        (self.at_start, self.last_edited, self.torn) = (false, false, Torn::None);
-        (self.last, self.last_segment) = (link, self.segment);
+        self.at_start = false;
+        self.last = link;
+        self.last_edited = false;
+        self.last_segment = self.segment;
+        self.torn = Torn::None;
         let heads = self.heads_of(link.seq);
         self.count(link, &heads, place);
     }
 
-    /// A line that the segment before had lost, repeated where it could not be synced.
+    /// Counts a line that is repeated here because the segment before, which could not be synced, has lost it.
     fn fill(&mut self, link: Link, place: Place) {
         let heads: Vec<_> = self.passed.extract_if(.., |head| head.seq == link.seq).collect();
         self.count(link, &heads, place);
@@ -325,17 +338,18 @@ impl Chain {
             self.recent.pop_front();
         }
         self.recent.push_back(link);
-        self.hold_against(link, heads, place);
+        self.compare(link, heads, place);
     }
 
-    fn hold_against(&mut self, link: Link, heads: &[Head], place: Place) {
+    /// Compares a line with the kept heads of its number.
+    fn compare(&mut self, link: Link, heads: &[Head], place: Place) {
         for head in heads.iter().filter(|head| head.hash != link.hash_str()) {
-            let found = format!("expected the line of a kept head, with hash {}", head.hash);
+            let found = format!("found another line; expected that of a kept head, with hash {}", head.hash);
             self.fault(FaultKind::Replaced, place, Some(link.seq), found);
         }
     }
 
-    /// The kept heads of line `seq`. Those of lines before it are passed.
+    /// Removes and returns the kept heads of line `seq`. Moves those of lines before it to `passed`.
     fn heads_of(&mut self, seq: u64) -> Vec<Head> {
         let end = self.heads.partition_point(|head| head.seq <= seq);
         let mut reached: Vec<Head> = self.heads.drain(..end).collect();

@@ -1,27 +1,28 @@
-//! What a line says of itself; needs nothing but its bytes.
+//! Checks each line by itself, which needs only its bytes.
 
 use crate::error::Result;
 use crate::journal::format::line::{self, Trailer};
 use crate::journal::read::Piece;
 use crate::journal::read::blocks::Block;
 
-/// What was found in a block.
+/// The findings in a block.
 #[derive(Debug)]
 pub(super) struct Checked {
     /// Its pieces, in order.
     pub(super) pieces: Vec<(Piece, Verdict)>,
-    /// The trailers of those that are lines, in order. Apart, since a piece can be as short as a line feed.
+    /// The trailers of the pieces that are lines, in order. They are separate to save memory, since a block can consist
+    /// of line feeds only.
     pub(super) trailers: Vec<Trailer>,
 }
 
-/// What a piece is by itself.
+/// The verdict on a piece by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// No bytes but a line feed: what ends a torn line that could not be cut off.
+    /// The piece is only a line feed, such as the one that ends a torn line that could not be cut off.
     Empty,
-    /// No line; it may be the beginning of one, or not.
+    /// The piece is not a line. `begins` is true if it may be the beginning of one.
     Torn { begins: bool },
-    /// A line, with the hash that its trailer says or another.
+    /// The piece is a line. `right` is true if it has the hash that its trailer says.
     Line { right: bool },
 }
 
@@ -43,7 +44,7 @@ fn verdict(bytes: &[u8], trailers: &mut Vec<Trailer>) -> Verdict {
     let torn = || Verdict::Torn { begins: bytes.starts_with(b"{") && !bytes.contains(&0) };
     let Some(trailer) = line::trailer(bytes) else { return torn() };
     let right = trailer.seals(bytes);
-    // No line of ours has a NUL: a lost page reads so, and the lines that it began and ended in are no edited ones.
+    // A line never contains a NUL, but a lost page reads as NULs. The lines at its edges are torn, not edited.
     if !right && bytes.contains(&0) {
         return torn();
     }

@@ -22,11 +22,11 @@ pub enum FaultKind {
     Duplicate,
     /// The beginning of the ledger is missing.
     Missing,
-    /// A line's bytes do not match its hash, or the line after it; or something that begins as a line has no hash.
+    /// A line does not match its hash or the line after it, or the beginning of a line has no hash.
     Edited,
-    /// The ledger ends before a head that was kept, or before a line that its machinery knows to have been synced.
+    /// The ledger ends before a kept head, or before a line that was synced according to its machinery.
     Truncated,
-    /// The ledger, or a line of it, differs from a head that was kept.
+    /// The ledger, or a line of it, differs from a kept head.
     Replaced,
     /// This process may not read the file. Its lines may be reported as missing too.
     Unreadable,
@@ -54,20 +54,21 @@ impl fmt::Display for FaultKind {
 pub struct Fault {
     /// The kind of fault.
     pub kind: FaultKind,
-    /// The file; for a fault between two lines, that of the second.
+    /// The path of the file. For a fault between two lines, it is the file of the second one.
     pub path: PathBuf,
-    /// The line in the file, from 1; 0 for a fault of the whole.
+    /// The line in the file, from 1, or 0 for a fault of the whole ledger or file.
     pub line: u64,
     /// The line's first byte in the file.
     pub byte: u64,
     /// The sequence number that the line has, or should have; `None` if it is unknown.
     pub seq: Option<u64>,
-    /// What was expected and what was found.
+    /// A text that says what was found, and what was expected.
     pub found: String,
 }
 
 impl fmt::Display for Fault {
-    /// Such as `gap: logs/a.jsonl: line 3 (byte 1801): seq 3: expected 2`; `seq -` if the number is unknown.
+    /// Writes a text such as `gap: logs/a.jsonl: line 3 (byte 1801): seq 2: found line 3; expected line 2`. It has
+    /// `seq -` if the number is unknown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: ", self.kind, self.path.display())?;
         if self.line > 0 {

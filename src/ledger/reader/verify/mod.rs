@@ -1,7 +1,7 @@
-//! Verifies a ledger: every line against its own hash, the chain, and heads that were kept elsewhere.
+//! Verifies every line of a ledger against its own hash, the chain, and heads that were kept elsewhere.
 //!
-//! The hashes take most of the time and need only their lines, so all cores compute them ([`check`]). What follows from them
-//! is judged line by line, by one thread ([`chain`]).
+//! The hashes take most of the time and need only their lines, so all cores compute them ([`check`]). One thread then
+//! judges the results line by line ([`chain`]).
 
 mod chain;
 mod check;
@@ -25,20 +25,20 @@ use chain::Chain;
 use check::Checked;
 pub use fault::{Fault, FaultKind};
 
-/// The beginning of a ledger that was moved to an archive: its last line, to which the first line here is chained. It is
-/// not a fault. The archive is verified as a ledger of its own.
+/// The end of the lines that were moved to an archive. The first line here is chained to it. It is not a fault. The
+/// archive is verified as a ledger of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ArchivedLines {
-    /// Number of the last archived segment.
+    /// The number of the last archived segment.
     pub segment: u64,
-    /// Number of the last archived line.
+    /// The sequence number of the last archived line.
     pub seq: u64,
-    /// Its hash.
+    /// The hash of that line.
     pub hash: String,
-    /// The path under which the archive is read, as the ledger's events have it.
+    /// The path under which the archive is read, from the ledger's events.
     pub to: String,
-    /// How many of the kept heads belong to lines before that one: they can only be compared with the archive.
+    /// The number of kept heads that belong to lines before that one. They can be compared only with the archive.
     pub heads: u64,
 }
 
@@ -46,7 +46,7 @@ pub struct ArchivedLines {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Verification {
-    /// The number of lines that have a right hash and their place in the chain.
+    /// The number of lines with a right hash and a place in the chain.
     pub lines: u64,
     /// The number of bytes that were read.
     pub bytes: u64,
@@ -55,15 +55,15 @@ pub struct Verification {
     /// The lines that were moved to an archive; `None` if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archived: Option<ArchivedLines>,
-    /// The number of lines that are repeated at the beginning of a segment, because the one before could not be synced.
-    /// They are not faults.
+    /// The number of lines that are repeated at the beginning of a segment, because the segment before could not be
+    /// synced. They are not faults.
     pub repeated: u64,
-    /// The bytes at the end of the active segment that a writer has not finished. They are not a fault.
+    /// The number of bytes at the end of the active segment that a writer has not finished. They are not a fault.
     pub in_progress_bytes: u64,
-    /// The state at the end of what was read, to be kept elsewhere and given to a later verification. Its ledger is the
-    /// nil id if the identity is missing; [`notes`](Self::notes) say so then.
+    /// The state at the end of the lines that were read. Keep it elsewhere, and pass it to a later verification. Its
+    /// ledger is the nil id if the identity is missing; [`notes`](Self::notes) say so then.
     pub head: Head,
-    /// What could not be verified, and why; normally empty. They are not faults.
+    /// The checks that were not possible, each with the reason; normally empty. They are not faults.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// The number of all faults.
@@ -73,36 +73,38 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// The number of faults that are listed at most; all are counted.
+    /// The largest number of faults that are listed. All are counted.
     pub const FAULTS_MAX: usize = 1000;
 
-    /// True if there is no fault.
+    /// Returns true if there is no fault.
     pub fn is_clean(&self) -> bool {
         self.fault_count == 0
     }
 }
 
 impl LedgerReader {
-    /// Verifies the ledger: every line, the chain over all segments, and that it still contains each of `heads`.
+    /// Verifies every line of the ledger, the chain over all segments, and that the ledger still contains each of
+    /// `heads`.
     ///
-    /// All cores compute hashes, up to 16. The memory is constant: 256 KiB of the ledger for each core, and the findings of
-    /// eight such blocks; where a line is longer, that line.
+    /// Up to 16 cores compute hashes. For each core, this holds 256 KiB of the ledger, or one line if that is longer,
+    /// and the findings of eight such blocks.
     ///
-    /// A chain alone cannot show that its end was cut off, or that all of it was written again. The machinery knows what was
-    /// synced, so a cut end is a fault while the machinery is there; heads that were kept elsewhere show both.
+    /// A chain alone cannot show that its end was cut off, or that all of it was rewritten. The machinery knows which
+    /// lines were synced, so a cut end is a fault as long as the machinery is there. Heads that were kept elsewhere
+    /// show both.
     ///
-    /// A copy of one segment, without the machinery beside it, is verified by itself: [`Verification::notes`] say what is
+    /// A copy of one segment, without the machinery beside it, is verified alone. [`Verification::notes`] say what is
     /// missing, and whether lines come before its first one.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if `path` is neither a ledger nor a copy of a segment, or the disk fails;
+    /// [`ErrorKind::Io`] if the path is neither a ledger nor a copy of a segment, or if the disk fails;
     /// [`ErrorKind::Abandoned`] if a thread of the verification panicked. Faults are not errors.
     pub fn verify(&self, heads: &[Head]) -> Result<Verification> {
         verify_in(&*self.storage, &self.layout, heads, BLOCK_BYTES, Sharing::default())
     }
 
-    /// Lines that the machinery knows to have been synced and that are not there, each a [`FaultKind::Truncated`]; normally
-    /// empty. Reads no line, only names, lengths and one small file. A [verification](Self::verify) finds more.
+    /// Returns a [`FaultKind::Truncated`] for each segment that lacks bytes which were synced; normally none. Reads no
+    /// lines, only names, lengths and one small file. A [verification](Self::verify) finds more.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the disk fails.
@@ -113,7 +115,8 @@ impl LedgerReader {
     }
 }
 
-/// Large enough that taking a block costs nothing, and small enough that the findings of some take little memory.
+/// The length of a block. It is large enough that taking a block costs nothing, and small enough that the findings of
+/// several blocks need little memory.
 const BLOCK_BYTES: u64 = 256 * 1024;
 
 fn verify_in(
@@ -128,12 +131,12 @@ fn verify_in(
     };
     let failed = |source| Error::io("verify the ledger", layout.active(), source);
     let id = identity::read(disk, layout)?;
-    // Opening a FIFO would wait without end.
+    // Opening a FIFO would wait forever.
     let is_file = |stat: Option<Stat>| stat.is_some_and(|stat| stat.file_type == FileType::File);
     if id.is_none() && !is_file(disk.stat(layout.active()).map_err(failed)?) {
         return Err(absent());
     }
-    // Read before the lines: a line that is appended meanwhile cannot be missing then.
+    // Read before the lines, so that no line that is appended meanwhile seems to be missing.
     let mut known = Known::from_all(disk, layout);
     let truncations = known.truncations(disk, layout)?;
     let blocks = Blocks::of(disk, layout, block_bytes)?;
@@ -153,6 +156,6 @@ fn verify_in(
     })?;
     unreadable.iter().for_each(|error| chain.unreadable(error));
     let found = chain.end(truncations, known.last_seq(id));
-    // Plain JSON lines, or not a ledger at all.
+    // Without an identity and without a valid line, the file is not a ledger.
     if id.is_none() && found.head.seq == 0 { Err(absent()) } else { Ok(found) }
 }

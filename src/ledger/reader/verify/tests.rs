@@ -1,4 +1,4 @@
-//! What is found does not depend on how the ledger is cut into blocks and shared out.
+//! The findings do not depend on how the ledger is cut into blocks and shared by threads.
 
 use crate::disk::Disk;
 use crate::ledger::Ledger;
@@ -22,14 +22,14 @@ fn of_one_block(layout: &Layout, heads: &[Head]) -> Verification {
     verify_in(&Disk, layout, heads, 1 << 20, alone).unwrap()
 }
 
-/// An empty ledger, to be filled by hand.
+/// Creates an empty ledger, to which the tests write lines themselves.
 fn ledger() -> (tempfile::TempDir, uuid::Uuid) {
     let directory = tempfile::tempdir().unwrap();
     let id = Ledger::open(directory.path().join("log.jsonl")).unwrap().head().unwrap().ledger;
     (directory, id)
 }
 
-/// Whichever byte of its trailer it is, and whatever becomes of it: the line is accused, and nothing else.
+/// A change of any byte of a trailer is a fault of that line, and of nothing else.
 #[test]
 fn a_damaged_trailer_is_one_fault() {
     let (directory, id) = ledger();
@@ -54,9 +54,9 @@ fn a_damaged_trailer_is_one_fault() {
     }
 }
 
-/// What is not just one line in just one line's place stays two faults.
+/// Torn bytes and missing lines are one fault only if one piece is in the place of one line.
 #[test]
-fn what_may_be_something_else_is_torn_and_a_gap() {
+fn torn_bytes_are_an_edited_line_only_in_the_place_of_one_missing_line() {
     let (directory, _) = ledger();
     let (lines, _) = whole();
     let line = |number: usize| lines[number].1.clone();
@@ -69,7 +69,7 @@ fn what_may_be_something_else_is_torn_and_a_gap() {
     assert_eq!(kinds(&[vec![line(0), junk(b"{\n"), line(2)]]), ["edited"]);
     assert_eq!(kinds(&[vec![line(0), junk(b"{\n"), line(1)]]), ["torn"], "nothing is missing");
     assert_eq!(kinds(&[vec![line(0), junk(b"{\n"), line(3)]]), ["torn", "gap"], "two are missing");
-    assert_eq!(kinds(&[vec![line(0), junk(b"{\n{\n"), line(2)]]), ["torn", "torn", "gap"], "two stand there");
+    assert_eq!(kinds(&[vec![line(0), junk(b"{\n{\n"), line(2)]]), ["torn", "torn", "gap"], "two pieces are there");
     assert_eq!(kinds(&[vec![line(0), junk(b"no\n"), line(2)]]), ["torn", "gap"], "no beginning of a line");
     assert_eq!(kinds(&[vec![line(0), junk(b"{")], vec![line(2)]]), ["torn", "gap"], "the end of a segment");
     assert_eq!(kinds(&[vec![line(0), junk(b"{\n"), line(1), line(3)]]), ["torn", "gap"], "at another place");
@@ -77,7 +77,7 @@ fn what_may_be_something_else_is_torn_and_a_gap() {
     assert_eq!(kinds(&[vec![junk(b"{\n"), line(2)]]), ["torn", "missing"]);
 }
 
-/// Lines are counted in each file anew, over all its blocks.
+/// Lines are counted for each file, over all its blocks.
 #[test]
 fn a_fault_has_its_place_in_its_file() {
     let (directory, _) = ledger();
@@ -90,21 +90,25 @@ fn a_fault_has_its_place_in_its_file() {
     assert_eq!(places, [(layout.sealed_segment(1), 2, at(0)), (layout.active().to_owned(), 3, at(1))]);
 }
 
-/// What is done to the bytes of a ledger.
+/// A change of the bytes of a ledger.
 #[derive(Debug, Clone)]
 pub(in crate::ledger) enum Damage {
     Flip(Index, u32),
-    /// A stretch of bytes is taken out, becomes NULs, or stands twice.
+    /// Some bytes are removed.
     Cut(Index, Index),
+    /// Some bytes become NULs.
     Nuls(Index, Index),
+    /// Some bytes are repeated.
     Twice(Index, Index),
-    /// All bytes from there on are gone.
+    /// All bytes from that place on are removed.
     CutEnd(Index),
-    /// A line is taken out, stands at another place too, or gets a sibling of the same number.
+    /// A line is removed.
     CutLine(Index),
+    /// A line is repeated at another place.
     LineTwice(Index, Index),
+    /// Another line with the number of a line is inserted.
     Fork(Index, Index),
-    /// A line's bytes are changed, its hash is made anew.
+    /// A line is changed, with a new hash that is right.
     Rewrite(Index),
     Insert(Index, Vec<u8>),
 }
@@ -126,12 +130,12 @@ pub(in crate::ledger) fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// Lines, records all, each with the link that it is chained to, and the last link.
+/// Returns lines that are records, each with the link that it follows, and the last link.
 pub(in crate::ledger) fn whole() -> (Vec<(Link, Vec<u8>)>, Link) {
     let mut last = Link::START;
     let line = |number: usize| {
         let mut line = Vec::new();
-        // As our writer writes it.
+        // In the form in which a ledger writes it.
         let time = Timestamp::from_unix_ms(number as i64).unwrap();
         let version = "x".repeat(number * number);
         let record = ExecutionMetrics::new(uuid::Uuid::from_u128(number as u128), "s", version, time);
@@ -144,11 +148,11 @@ pub(in crate::ledger) fn whole() -> (Vec<(Link, Vec<u8>)>, Link) {
     (lines, last)
 }
 
-/// Damages lines first, bytes then.
+/// Damages lines first, and then bytes.
 pub(in crate::ledger) fn damaged(damages: &[Damage]) -> Vec<u8> {
     let (whole, _) = whole();
     let mut lines: Vec<_> = whole.iter().map(|(_, line)| line.clone()).collect();
-    let anew = |index: &Index| {
+    let other = |index: &Index| {
         let (before, _) = &whole[index.index(LINES)];
         let mut line = Vec::new();
         seal(b"{\"other\":true}", before, &mut line);
@@ -159,10 +163,10 @@ pub(in crate::ledger) fn damaged(damages: &[Damage]) -> Vec<u8> {
         match damage {
             Damage::CutLine(line) => _ = (!lines.is_empty()).then(|| lines.remove(line.index(lines.len()))),
             Damage::LineTwice(line, to) => lines.insert(place(to), whole[line.index(LINES)].1.clone()),
-            Damage::Fork(line, to) => lines.insert(place(to), anew(line)),
+            Damage::Fork(line, to) => lines.insert(place(to), other(line)),
             Damage::Rewrite(line) => {
                 let original = &whole[line.index(LINES)].1;
-                lines.iter_mut().filter(|line| *line == original).for_each(|found| *found = anew(line));
+                lines.iter_mut().filter(|line| *line == original).for_each(|found| *found = other(line));
             }
             _ => {}
         }
@@ -199,7 +203,7 @@ pub(in crate::ledger) fn damaged(damages: &[Damage]) -> Vec<u8> {
     bytes
 }
 
-/// At line ends and within lines.
+/// Cuts the bytes into segments, at line ends and within lines.
 pub(in crate::ledger) fn segments<'b>(bytes: &'b [u8], cuts: &[(Index, bool)]) -> Vec<&'b [u8]> {
     let place = |(cut, at_line_end): &(Index, bool)| {
         let at = cut.index(bytes.len() + 1);
@@ -213,7 +217,7 @@ pub(in crate::ledger) fn segments<'b>(bytes: &'b [u8], cuts: &[(Index, bool)]) -
     places.windows(2).map(|ends| &bytes[ends[0]..ends[1]]).collect()
 }
 
-/// Heads of some lines, one of them perhaps of another chain, one of a line that never was.
+/// Returns heads of some lines, of which forged ones have another hash.
 fn heads(ledger: uuid::Uuid, of: &[(Index, bool)]) -> Vec<Head> {
     let (whole, last) = whole();
     let links: Vec<_> = whole.iter().map(|(before, _)| *before).chain([last]).collect();
@@ -226,7 +230,7 @@ fn heads(ledger: uuid::Uuid, of: &[(Index, bool)]) -> Vec<Head> {
 }
 
 #[test]
-fn the_same_is_found_in_blocks_of_every_size_by_any_number_of_threads() {
+fn the_findings_are_the_same_for_blocks_of_any_size_and_any_number_of_threads() {
     let (directory, id) = ledger();
     let kinds = RefCell::new(BTreeSet::new());
     let cases = (
@@ -255,7 +259,7 @@ fn the_same_is_found_in_blocks_of_every_size_by_any_number_of_threads() {
             Ok(())
         })
         .unwrap();
-    // Each is in 6 of 100 cases at least: that 200 have none of one is seen once in 700,000 runs.
+    // Each kind is in at least 6 of 100 cases. That none of 200 cases has one kind happens once in 700,000 runs.
     let expected = ["duplicate", "edited", "fork", "gap", "missing", "replaced", "torn", "truncated"];
     assert_eq!(kinds.into_inner(), expected.map(str::to_owned).into());
 }
