@@ -7,3 +7,4 @@ mod disagreements;
 mod examples;
 mod format;
 mod guarantees;
+mod readme;
