@@ -1,6 +1,6 @@
-//! An embedded, append-only ledger of skill executions, for programs that run AI agents: **every execution leaves exactly
-//! one record, and a record that was acknowledged is not lost**, not by a panic, `kill -9`, or a power cut. Nothing leaves
-//! the machine.
+//! runledger is an embedded, append-only ledger for programs that run AI agents. **Every execution leaves exactly one
+//! record, and an acknowledged record survives a panic, `kill -9` and a power cut.** It also computes what executions
+//! cost, how much of each quota is left, and what is normal for each skill. Nothing leaves the machine.
 //!
 //! ```
 //! use runledger::{Ledger, Skill, Usage};
@@ -9,90 +9,122 @@
 //! # let path = directory.path().join("execution_metrics.jsonl");
 //! let ledger = Ledger::open(path)?; // such as logs/execution_metrics.jsonl
 //! let done = ledger.run(Skill::new("git-push", "0.1.0"), |execution| {
-//!     execution.enter("rules-engine");
-//!     execution.record_usage("gpt-4", Usage::new(1_000, 500)); // tokens, cost, tier
-//!     "42".parse::<u32>()
+//!     execution.enter("rules-engine"); // a step, which is timed
+//!     execution.record_usage("gpt-4", Usage::new(1_000, 500)); // tokens; the ledger adds cost and tier
+//!     "42".parse::<u32>() // your skill
 //! });
-//! done.record.warn(); // silent: it is durable
+//! done.record.warn(); // prints a warning only if the record is not durable
 //! assert_eq!(done.result, Ok(42));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Start with [`Ledger`] to record and [`LedgerReader`] to ask. The `README.md` of the repository shows the `runledger`
+//! command. The long documents are in [`docs`]: [architecture](docs::architecture), [guarantees](docs::guarantees),
+//! the [format of every file](docs::format), [benchmarks](docs::benchmarks), the [changelog](docs::changelog) and how to
+//! [contribute](docs::contributing).
+//!
 //! # Vocabulary
 //!
-//! - An **execution** is one run of one skill. It is begun, goes through **steps**, and ends; its **record** is an
-//!   [`ExecutionMetrics`].
-//! - The **ledger** is the file of all records, one JSON line each, and the directory of machinery beside it. A sealed
-//!   part of it is a **segment**; the **active** segment is the one that grows.
-//! - The **journal** underneath makes bytes into durable lines: each carries its number (`seq`), its hash and the hash of
-//!   the line before, the **chain**. The **head** is the last line's number and hash.
-//! - A **begin mark** says that an execution is in flight; a **sweep** records the executions of dead processes as
-//!   interrupted. One that is **started** belongs to no process, until any **completes** it. The **spill** keeps records
-//!   that the ledger could not take.
-//! - **Usage** is the tokens that a model used, a **price** turns it into a **cost**; a **quota** is what an API allows in
-//!   a **window** of time, and a **reservation** holds some of it before a call; a **baseline** is what is normal for a
-//!   skill.
-//! - A **run log** is the Markdown of one run; the **error registry** numbers the errors that runs met.
+//! | word | meaning | type |
+//! |---|---|---|
+//! | execution | One run of one skill. It begins, goes through **steps** and ends. | [`Execution`] |
+//! | record | The data of one execution: who, when, how it ended, tokens, cost, quality. | [`ExecutionMetrics`] |
+//! | ledger | A file with one JSON line for each record, and the directory of its machinery beside it. | [`Ledger`] |
+//! | segment | One file of the ledger. The **active** segment grows. A **sealed** one never changes. | [`SealedSegment`](ledger::SealedSegment) |
+//! | journal | The layer under the ledger, which turns bytes into durable lines. | [`Journal`](journal::Journal) |
+//! | chain | Each line has its number (`seq`), its hash and the hash of the line before. | [`docs::format`] |
+//! | head | The number and the hash of the last line. | [`Head`] |
+//! | begin mark | A note beside the ledger that an execution is in flight. | [`InFlight`] |
+//! | sweep | Each open of a ledger records the executions of dead processes as interrupted. | [`Ledger::open`] |
+//! | detached | A detached execution belongs to no process. Any process can complete it. | [`DetachedExecution`] |
+//! | spill | Records that the ledger could not accept. They are stored beside it and appended later. | [`Answer::Spilled`] |
+//! | run | A group of executions that share a `run_id`. | [`RunIds`](metrics::RunIds) |
+//! | usage, price, cost | The tokens of a model call, the price of a token, and their product. | [`Usage`], [`PriceTable`], [`Cost`] |
+//! | quota, window | The amount that an API allows in a period of time. | [`Quota`] |
+//! | reservation | An amount of a quota that is held before a call and settled after it. | [`Grant`] |
+//! | baseline | The normal latency, cost and success rate of a skill. | [`Baseline`] |
+//! | run log | A Markdown file about one run. The **error registry** numbers the errors of all runs. | [`runlog`] |
 //!
 //! # Guarantees
 //!
-//! | what happens | what holds |
+//! | if this happens | this holds |
 //! |---|---|
-//! | an execution ends, fails, panics, is given up | one record, and the skill's own result untouched |
-//! | the process dies between begin and end | one record, *interrupted*, with the next open |
-//! | one process starts an execution, another completes it | one record, whoever else tries and whoever is killed |
-//! | `kill -9` at any moment | every acknowledged record is there; the next open finds a whole file |
-//! | a power cut at any moment | the same, with [`Durability::Synced`], as far as the disk does not lie about its cache |
-//! | the disk is full or broken | the record is [spilled](Answer::Spilled) or [lost](Answer::Lost), and the answer says so; nothing panics |
-//! | the disk is slow, or does not answer | with [`Options::deadline`] a call ends with it, and its answer says what is known |
-//! | several threads and processes append | lines never mix; the chain has no gap |
-//! | somebody edits, cuts or replaces the file | [`verify`](LedgerReader::verify) says what and where: a cut end as long as the machinery knows more, a whole new chain only against a [`Head`] that was kept elsewhere |
-//! | a price, a token count, a duration is not known | it stays `None`, is counted as unknown, and is never 0 |
+//! | an execution succeeds, fails, panics or is dropped | It leaves one record, and the skill's own result is untouched. |
+//! | the process dies during an execution | The next open of the ledger records the execution as *interrupted*. |
+//! | one process starts an execution and another completes it | It leaves one record, even if several processes try, or one is killed. |
+//! | `kill -9` at any moment | Every acknowledged record is in the file, and the next open repairs the file's end. |
+//! | a power cut at any moment | The same holds with [`Durability::Synced`], if the disk keeps the data that it has flushed. |
+//! | the disk is full or broken | Nothing panics. The answer is [spilled](Answer::Spilled) or [lost](Answer::Lost). |
+//! | the disk is slow or does not answer | With [`Options::deadline`], a call ends in time, and its answer says whether the record is durable. |
+//! | several threads and processes append | Lines never mix, and the chain has no gap. |
+//! | someone edits, cuts or replaces the file | [`verify`](LedgerReader::verify) reports what changed and where. |
+//! | a price, a token count or a duration is unknown | It is `None`, is counted as unknown, and is never 0. |
 //!
-//! Not promised: disks that lie about flushing, writers that ignore the lock, network file systems. Begin marks survive a
-//! power cut only with [`Options::sync_begin`]. The page on [`guarantees`] has each failure, what holds then, and the test
-//! that shows it; and the format of every file.
+//! [`verify`](LedgerReader::verify) finds a cut end only as long as the machinery knows of the missing lines. It finds a
+//! chain that was rewritten as a whole only by comparison with a [`Head`] that was stored elsewhere. Begin marks survive
+//! a power cut only with [`Options::sync_begin`]. No guarantee holds on a disk that loses flushed data, against a writer
+//! that ignores the lock, or on a network file system.
+//!
+//! [`docs::guarantees`] lists 32 failures, what holds after each, and the tests that provoke it.
 //!
 //! # On disk
 //!
 //! ```text
-//! logs/execution_metrics.jsonl       the active segment: {…record…,"seq":42,"prev":"<64 hex>","hash":"<64 hex>"}
-//! logs/execution_metrics.ledger/     ledger.json  lock  sweep  commit  sealed/  inflight/  spill/  quarantine/  events.jsonl
-//!                                    baseline-skill.checkpoint and the like, which can be deleted
+//! logs/execution_metrics.jsonl     the active segment: {…record…,"seq":42,"prev":"<64 hex>","hash":"<64 hex>"}
+//! logs/execution_metrics.ledger/   the machinery: identity, lock, commit area, sealed segments, begin marks, spill
 //! ```
 //!
-//! Any program that reads JSON lines reads the ledger at any moment, and anyone can check a line:
+//! Any program that reads JSON lines can read the ledger at any moment. Anyone can check a line:
 //!
 //! ```sh
 //! sed -n 42p logs/execution_metrics.jsonl | sed 's/,"hash":"[0-9a-f]*"}$//' | tr -d '\n' | sha256sum
 //! ```
 //!
+//! Every later version of this crate reads the files of this one. [`docs::format`] describes every file.
+//!
 //! # Modules
 //!
-//! [`metrics`] is what is recorded; [`disk`] what files stand on; [`journal`] how bytes become durable lines; [`cost`], [`quota`] and [`baseline`] what
-//! it cost, what is left, what is normal; [`governance`] whether a run was logged as it should be, and who must hear of
-//! what the log shows; [`ledger`] puts them together. [`export`] writes records for other programs,
-//! [`runlog`] what people read of a run, and says how long that is kept. [`json`] reads JSON in which no key comes twice.
-//! Imports point one way.
+//! | module | content |
+//! |---|---|
+//! | [`ledger`] | The ledger: it records executions and answers questions about them. |
+//! | [`metrics`] | The record of an execution, as plain data. |
+//! | [`cost`] | Prices with their dates, and exact costs. |
+//! | [`quota`] | Limits, windows and reservations. |
+//! | [`baseline`] | Baselines, frozen weeks, and comparisons with statistical tests. |
+//! | [`governance`] | The gate, which judges whether a run is fully logged, and the escalations. |
+//! | [`runlog`] | Markdown run logs, the error registry and the retention of both. |
+//! | [`export`] | Records as CSV and workflow events. |
+//! | [`journal`], [`disk`] | Durable lines, and the storage under them. |
+//! | [`json`] | A JSON reader that refuses duplicate keys. |
 //!
 //! # Features
 //!
-//! - `cli`: the `runledger` command (clap, clap_complete and clap_mangen; jiff for its time zones; rustix and signal-hook to pass
-//!   signals on).
-//! - `postgres`: `sink::postgres`, which ships a ledger's records to PostgreSQL.
-//! - `postgres-tls`: TLS for its connections, by the platform's own library; on Linux the build needs OpenSSL's headers.
-//! - `simulation`: `disk::simulated`, a disk that replays every state a crash can leave, for your own tests.
+//! No feature is on by default. Without features, the crate has seven dependencies.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `cli` | The `runledger` command. |
+//! | `postgres` | `sink::postgres`, which ships records to PostgreSQL, and `runledger pg` if `cli` is on too. |
+//! | `postgres-tls` | TLS for its connections, through the system's library. On Linux, the build needs the headers of OpenSSL. |
+//! | `simulation` | `disk::simulated`, a disk in memory that replays every state that a crash can leave, for your own tests. |
 //!
 //! # Platforms
 //!
-//! Unix. What only Linux tells (when a process began, which boot this is, the type of a file system) has a fallback
-//! elsewhere, and then: a dead process is recognised by its lock alone, so a forked child that outlives it hides its
-//! interrupted executions until that ends too; and a ledger on a network file system is not refused.
+//! The crate runs on Unix, with Rust 1.89 or later. All guarantees are tested on Linux. Elsewhere, two of them are weaker,
+//! because the system does not report when a process began, or the type of a file system:
+//!
+//! - A dead process is recognised by its lock alone. A forked child that outlives its parent keeps that lock, so the
+//!   parent's executions are recorded as interrupted only after the child has ended too.
+//! - A ledger on a network file system is not refused.
 //!
 //! # What it is not
 //!
-//! No tracing library: it records executions, not spans, and loses none for speed. No server, no agent, no telemetry. No
-//! database: to query it, point DuckDB, pandas or `jq` at the file.
+//! - **Not a tracing library.** It records executions, not spans, and drops none of them for speed.
+//! - **Not a server or an agent.** It has no telemetry and opens no connection, except to the PostgreSQL database that you
+//!   name.
+//! - **Not a database.** To query a ledger, point DuckDB, pandas or `jq` at the file.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod digest;
 mod error;
@@ -106,10 +138,23 @@ struct Readme;
 pub mod baseline;
 pub mod cost;
 pub mod disk;
+/// The long documents. Each is a page here, so that its code blocks are tested.
+pub mod docs {
+    #[doc = include_str!("docs/architecture.md")]
+    pub mod architecture {}
+    #[doc = include_str!("docs/benchmarks.md")]
+    pub mod benchmarks {}
+    #[doc = include_str!("docs/changelog.md")]
+    pub mod changelog {}
+    #[doc = include_str!("docs/contributing.md")]
+    pub mod contributing {}
+    #[doc = include_str!("docs/format.md")]
+    pub mod format {}
+    #[doc = include_str!("docs/guarantees.md")]
+    pub mod guarantees {}
+}
 pub mod export;
 pub mod governance;
-#[doc = include_str!("guarantees.md")]
-pub mod guarantees {}
 pub mod journal;
 pub mod json;
 pub mod ledger;

@@ -49,7 +49,7 @@ fn tests_in(code: &str) -> Vec<String> {
 
 /// What the last column of the table says.
 fn stated() -> Tests {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guarantees.md")).unwrap();
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs/guarantees.md")).unwrap();
     let rows = page.lines().filter_map(|line| {
         let cells: Vec<_> = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect();
         let row = cells[0].parse().ok()?;

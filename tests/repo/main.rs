@@ -8,3 +8,4 @@ mod disagreements;
 mod examples;
 mod format;
 mod guarantees;
+mod readme;
