@@ -23,9 +23,7 @@ use crate::quota::{Amount, Grant, Unit};
 ///     {"api": "studio", "limit": 25, "unit": "usd", "period": "day", "source": "us", "as_of": "2026-11-20"}
 /// ]"#;
 /// let budget = ledger.quota(Limits::from_json(limits)?)?.budget("studio")?;
-/// let mut run_ids = RunIds::default();
-/// run_ids.run_id = Some("run-7".to_owned());
-/// let execution = ledger.begin(Skill::new("shot-pipeline", "1.0.0").run(run_ids));
+/// let execution = ledger.begin(Skill::new("shot-pipeline", "1.0.0").run(RunIds::new("run-7")));
 /// let worst: Usd = "0.5".parse()?;
 ///
 /// let grant = execution.budget_gate(Skill::new("budget-gates", "1.0.0"), |_| budget.reserve(Some(worst))).result?;

@@ -100,7 +100,7 @@ fn last_error(execution: &ExecutionMetrics) -> Option<TracedError> {
 
 fn without_reason(execution: &ExecutionMetrics) -> String {
     let mut text = execution.status.as_ref().unwrap_or(&Status::Failed).to_string();
-    text.push_str(", no reason told");
+    text.push_str(", no reason given");
     if let Some(category) = &execution.error_category {
         text.push_str(&format!(", category {category}"));
     }

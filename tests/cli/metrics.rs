@@ -68,11 +68,11 @@ fn of_nothing_everything_is_unknown() {
     assert_eq!(
         metrics(&place(&[]), "--json"),
         concat!(
-            r#"{"executions":0,"shots":{"shots":0,"regenerations_untold":0,"regenerations":null,"#,
+            r#"{"executions":0,"shots":{"shots":0,"regenerations_unknown":0,"regenerations":null,"#,
             r#""average_regenerations":null,"outcomes":{"known":0,"failed":0,"failure_rate":null,"unknown":0}},"#,
-            r#""without_shot":0,"drift":{"counts":[],"untold":0},"scenes":[],"tiers":{"counts":[],"untold":0},"#,
+            r#""without_shot":0,"drift":{"counts":[],"unknown":0},"scenes":[],"tiers":{"counts":[],"unknown":0},"#,
             r#""models":[],"controls_without_model":{"known":0,"failed":0,"failure_rate":null,"unknown":0},"#,
-            r#""qc_violations":{"counts":[],"untold":0},"shot_types":[],"malformed_lines":0}"#,
+            r#""qc_violations":{"counts":[],"unknown":0},"shot_types":[],"malformed_lines":0}"#,
             "\n"
         )
     );

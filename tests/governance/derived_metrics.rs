@@ -11,7 +11,7 @@ fn derive(records: &[ExecutionMetrics]) -> DerivedMetrics {
 }
 
 fn counts(tally: &Tally) -> (Vec<(&str, u64)>, u64) {
-    (tally.counts.iter().map(|counted| (counted.name.as_str(), counted.count)).collect(), tally.untold)
+    (tally.counts.iter().map(|counted| (counted.name.as_str(), counted.count)).collect(), tally.unknown)
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn average_regenerations_per_shot() {
     let derived = derive(&production());
     // 11 close-ups with 3 regenerations, 4 wide shots and 3 drone shots with 1, 8 with none, and one close-up without a
     // count.
-    assert_eq!((derived.shots.shots, derived.shots.regenerations_untold), (27, 1));
+    assert_eq!((derived.shots.shots, derived.shots.regenerations_unknown), (27, 1));
     assert_eq!(derived.shots.regenerations, Some(40));
     assert_eq!(derived.shots.average_regenerations, Some(40.0 / 26.0));
     assert_eq!(derived.without_shot, 1);
@@ -36,7 +36,7 @@ fn a_shot_has_the_highest_count_of_its_executions_in_whatever_run() {
     let of_other_scene = generation(9, "t", "a", "wide");
     attempts.push(of_other_scene);
     let shots = derive(&attempts).shots;
-    assert_eq!((shots.shots, shots.regenerations, shots.regenerations_untold), (2, Some(2), 1));
+    assert_eq!((shots.shots, shots.regenerations, shots.regenerations_unknown), (2, Some(2), 1));
 }
 
 #[test]

@@ -285,7 +285,7 @@ fn the_error_that_ended_an_execution_appears_once() {
     let [last] = &errors(failed.clone())[..] else { panic!() };
     assert_eq!((last.time, last.context.as_deref()), (time("2026-02-14T12:01:00Z"), Some("publish")));
     (failed.error_reason, failed.error_code, failed.error_category) = (None, Some(7), Some("Network".into()));
-    assert_eq!(errors(failed)[0].error, "failed, no reason told, category Network, code 7");
+    assert_eq!(errors(failed)[0].error, "failed, no reason given, category Network, code 7");
     let cancelled = record(1, "publish", "2026-02-14T12:00:00Z", Status::Cancelled);
     assert!(errors(cancelled).is_empty(), "cancelled without an error");
 }

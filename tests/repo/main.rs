@@ -5,6 +5,7 @@
 mod architecture;
 #[cfg(feature = "cli")]
 mod disagreements;
+mod english;
 mod examples;
 mod format;
 mod guarantees;

@@ -185,14 +185,14 @@ impl Outcomes {
 #[derive(Debug, Default)]
 struct Counts {
     by_name: BTreeMap<String, u64>,
-    untold: u64,
+    unknown: u64,
 }
 
 impl Counts {
     fn add(&mut self, name: Option<&str>) {
         match name {
             Some(name) => *self.by_name.entry(name.to_owned()).or_default() += 1,
-            None => self.untold += 1,
+            None => self.unknown += 1,
         }
     }
 
@@ -200,7 +200,7 @@ impl Counts {
         for (name, count) in other.by_name {
             *self.by_name.entry(name).or_default() += count;
         }
-        self.untold += other.untold;
+        self.unknown += other.unknown;
     }
 
     fn finish(self) -> Tally {
@@ -209,6 +209,6 @@ impl Counts {
         let mut counts: Vec<_> = self.by_name.into_iter().map(counted).collect();
         // The sort is stable: equally frequent ones stay in the order of their names.
         counts.sort_by_key(|counted| Reverse(counted.count));
-        Tally { counts, untold: self.untold }
+        Tally { counts, unknown: self.unknown }
     }
 }

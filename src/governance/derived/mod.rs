@@ -34,7 +34,7 @@ use crate::metrics::{ExecutionMetrics, Usd};
 ///
 /// let derived = DerivedMetrics::compute([Ok(record), Ok(other)])?;
 /// assert_eq!(derived.shots.average_regenerations, Some(3.0)); // of the one that is known
-/// assert_eq!((derived.shots.shots, derived.shots.regenerations_untold), (2, 1));
+/// assert_eq!((derived.shots.shots, derived.shots.regenerations_unknown), (2, 1));
 /// assert_eq!(derived.models[0].outcomes.failure_rate, Some(1.0));
 /// assert_eq!((derived.scenes[0].cost_usd, derived.scenes[0].unpriced), (None, 2)); // unknown, not free
 /// # Ok::<(), runledger::Error>(())
@@ -48,12 +48,12 @@ pub struct DerivedMetrics {
     pub shots: Shots,
     /// The number of executions with a regeneration count or a type of shot, but without a shot.
     pub without_shot: u64,
-    /// How often each `drift_category` was found. `untold` counts the executions that name none, whether or not they
+    /// How often each `drift_category` was found. `unknown` counts the executions that name none, whether or not they
     /// drifted.
     pub drift: Tally,
     /// The cost of each scene, by name.
     pub scenes: Vec<SceneCost>,
-    /// The number of executions that used a model of each tier. `untold` counts those without a tier.
+    /// The number of executions that used a model of each tier. `unknown` counts those without a tier.
     pub tiers: Tally,
     /// How often each model failed, by name.
     ///
@@ -67,7 +67,7 @@ pub struct DerivedMetrics {
     /// The outcomes of the quality controls whose artifact was made by no known model. They are not part of
     /// [`models`](Self::models).
     pub controls_without_model: Outcomes,
-    /// How often each of `qc_violations` was found. `untold` counts the executions with the outcome FAIL or FIX that
+    /// How often each of `qc_violations` was found. `unknown` counts the executions with the outcome FAIL or FIX that
     /// name no violation.
     pub qc_violations: Tally,
     /// The types of shots, by name, and which of them are risky.
@@ -119,7 +119,7 @@ pub struct Tally {
     /// name.
     pub counts: Vec<Counted>,
     /// The number of executions that give no name.
-    pub untold: u64,
+    pub unknown: u64,
 }
 
 /// A name and how often it occurred.

@@ -14,7 +14,7 @@ pub struct Shots {
     /// The number of shots.
     pub shots: u64,
     /// The number of shots without any execution that gives a `regen_count`.
-    pub regenerations_untold: u64,
+    pub regenerations_unknown: u64,
     /// The total regenerations of the other shots; `None` if there are none. Each shot counts with the highest
     /// `regen_count` of its executions.
     pub regenerations: Option<u128>,
@@ -121,13 +121,13 @@ impl Shots {
         match shot.regenerations {
             // A sum over all the shots that fit in memory cannot overflow.
             Some(count) => self.regenerations = Some(self.regenerations.unwrap_or(0) + u128::from(count)),
-            None => self.regenerations_untold += 1,
+            None => self.regenerations_unknown += 1,
         }
         self.outcomes.merge(shot.outcomes);
     }
 
     fn with_averages(self) -> Self {
-        let known = (self.shots - self.regenerations_untold) as f64;
+        let known = (self.shots - self.regenerations_unknown) as f64;
         let average_regenerations = self.regenerations.map(|count| count as f64 / known);
         Self { average_regenerations, outcomes: self.outcomes.with_rate(), ..self }
     }
@@ -135,7 +135,7 @@ impl Shots {
     /// Returns regenerations per shot, and failures per execution.
     fn ratios(&self) -> [Ratio; 2] {
         [
-            Ratio { count: self.regenerations.unwrap_or(0), of: self.shots - self.regenerations_untold },
+            Ratio { count: self.regenerations.unwrap_or(0), of: self.shots - self.regenerations_unknown },
             Ratio { count: self.outcomes.failed.into(), of: self.outcomes.known },
         ]
     }

@@ -38,9 +38,7 @@ impl LedgerReader {
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("execution_metrics.jsonl");
     /// let ledger = Ledger::open(path)?;
-    /// let mut run = RunIds::default();
-    /// run.run_id = Some("run-7".to_owned());
-    /// let execution = ledger.begin(Skill::new("publish", "1.0.0").run(run));
+    /// let execution = ledger.begin(Skill::new("publish", "1.0.0").run(RunIds::new("run-7")));
     /// let report = ledger.reader().gate(&Gate::new("run-7"))?.report;
     /// assert_eq!((report.verdict, report.in_flight), (GateVerdict::Fail, 1));
     /// # execution.succeed().warn();

@@ -96,7 +96,7 @@ fn shots(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> 
             short::count(shots.shots.into()),
             cell(shots.regenerations.map(short::count)),
             cell(shots.average_regenerations.map(average)),
-            short::count(shots.regenerations_untold.into()),
+            short::count(shots.regenerations_unknown.into()),
             known,
             failed,
             rate,
@@ -128,8 +128,8 @@ fn tally(what: &'static str, tally: &Tally, out: &mut impl Write) -> Result<(), 
         table.row([counted.name.clone(), short::count(counted.count.into()), short::percent(counted.share)]);
     }
     table.write(out)?;
-    if tally.untold > 0 {
-        writeln!(out, "unknown: {}", tally.untold)?;
+    if tally.unknown > 0 {
+        writeln!(out, "unknown: {}", tally.unknown)?;
     }
     Ok(())
 }

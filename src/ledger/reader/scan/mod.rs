@@ -33,14 +33,7 @@ use crate::journal::read::workers::{Sharing, in_order};
 use crate::metrics::{ExecutionMetrics, Fields};
 use numbers::Numbers;
 pub(super) use progress::Progress;
-use reading::{Form, Part, Reading};
-
-/// The blocks of a pass over a whole ledger. They are so large that the cost of creating and merging their values is
-/// negligible.
-const WHOLE: (u64, Sharing) = (4 * 1024 * 1024, Sharing { blocks_alone: 1, threads: None });
-
-/// The blocks of a pass over the lines that were appended since the last one. Several threads share even a few of them.
-const TAIL: (u64, Sharing) = (256 * 1024, Sharing { blocks_alone: 2, threads: None });
+use reading::{Form, Part, Reading, TAIL, WHOLE};
 
 /// A pass over the records of a ledger, with [`fold`](Self::fold) or [`fold_records`](Self::fold_records).
 ///

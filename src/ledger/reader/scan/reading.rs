@@ -6,9 +6,17 @@ use super::numbers::Numbers;
 use crate::error::{Error, Result, Skipped};
 use crate::journal::format::line::{self, Trailer};
 use crate::journal::read::blocks::TakeLines;
+use crate::journal::read::workers::Sharing;
 use crate::journal::read::{LINE_BYTES_MAX, Piece};
 use crate::ledger::reader::records::record;
 use crate::metrics::{ExecutionMetrics, Fields};
+
+/// The blocks of a pass over a whole ledger. They are so large that the cost of creating and merging their values is
+/// negligible.
+pub(super) const WHOLE: (u64, Sharing) = (4 * 1024 * 1024, Sharing { blocks_alone: 1, threads: None });
+
+/// The blocks of a pass over the lines that were appended since the last one. Several threads share even a few of them.
+pub(super) const TAIL: (u64, Sharing) = (256 * 1024, Sharing { blocks_alone: 2, threads: None });
 
 /// A thread's result of a block.
 pub(super) struct Part<A> {
