@@ -82,7 +82,8 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
             }
             (None, None, Some(&next)) => {
                 let walked = walk(storage, &path, before, u64::MAX)?;
-                (latest, end) = (walked.latest, walked.end);
+                latest = walked.latest;
+                end = walked.end;
                 match walked.fault {
                     Some(fault) => Some(format!("it does not verify: {fault}")),
                     None => walk(storage, &layout.sealed_segment(next), end, 1)?

@@ -256,7 +256,8 @@ fn a_ledger_that_was_truncated_replaced_or_changed_is_read_again() {
         }),
         ("cut, and grown to the same length by other lines", &|place| {
             let bytes = place.read(place.layout.active());
-            (place.link, _) = (Link::START, place.write(place.layout.active(), b""));
+            place.link = Link::START;
+            place.write(place.layout.active(), b"");
             place.append(5);
             let end = place.read(place.layout.active()).len();
             place.append_bytes(&vec![b' '; bytes.len().saturating_sub(end + 1)]);

@@ -223,7 +223,8 @@ fn size(bytes: u64) -> String {
         if amount < 1024.0 {
             break;
         }
-        (amount, unit) = (amount / 1024.0, larger);
+        amount /= 1024.0;
+        unit = larger;
     }
     if unit == "bytes" { format!("{bytes} bytes") } else { format!("{amount:.1} {unit}") }
 }

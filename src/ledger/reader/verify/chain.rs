@@ -309,7 +309,8 @@ impl Chain {
     /// Makes one fault of two: only line `seq` is missing, and one piece that is not a line is in its place.
     fn damaged(&mut self, seq: u64, fault: u64) {
         if let Some(fault) = usize::try_from(fault).ok().and_then(|fault| self.found.faults.get_mut(fault)) {
-            (fault.kind, fault.seq) = (FaultKind::Edited, Some(seq));
+            fault.kind = FaultKind::Edited;
+            fault.seq = Some(seq);
             fault.found.push_str(&format!(", in the place of line {seq}"));
         }
         // The heads of this line cannot be compared with it.
