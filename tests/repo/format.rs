@@ -1,5 +1,5 @@
-//! Promise: the files are, byte for byte, what the page on guarantees says, and a ledger of every released format is read
-//! and goes on.
+//! Promise: the files are, byte for byte, what the page on the format says. A ledger of every released format is read, and
+//! can be appended to.
 
 use std::fs;
 use std::path::{Path, PathBuf};

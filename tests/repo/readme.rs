@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use runledger::{Ledger, Skill, Usage};
 
-/// The directory of the command, which is built only with the feature `cli`.
+/// The path of the command, which is built only with the feature `cli`.
 const COMMAND: Option<&str> = option_env!("CARGO_BIN_EXE_runledger");
 
 const LINES_MAX: usize = 120;
