@@ -94,11 +94,8 @@
 mod breakdown;
 #[cfg(feature = "cli")]
 pub mod import;
-mod layer;
 mod lookup;
-mod nearest;
 mod parse;
-mod pattern;
 mod price;
 mod report;
 mod row;
@@ -106,7 +103,7 @@ mod table;
 mod worst_case;
 
 pub use breakdown::Cost;
-pub(crate) use pattern::Pattern;
+pub(crate) use lookup::pattern::Pattern;
 pub use price::CostPart;
 pub use report::{CostBy, Count, Discrepancies, Discrepancy, Excess, Group, Report, Sum};
 pub use table::{PriceFile, PriceTable};

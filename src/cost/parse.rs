@@ -8,8 +8,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::layer::{Layer, Provider};
-use super::pattern::{Pattern, Rule};
+use super::lookup::layer::{Layer, Provider};
+use super::lookup::pattern::{Pattern, Rule};
 use super::price::{Rate, Tier};
 use super::row::{Period, Row, Variant, Window};
 use crate::error::{Error, ErrorKind, Result};

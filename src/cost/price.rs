@@ -179,8 +179,11 @@ impl<'t> Rates<'t> {
     /// Fails for a row that does not bill tokens if the usage reports nothing that it bills. One request is enough only
     /// if the row bills nothing else.
     fn check_billed(&self, model: &str, billed: &Counts) -> Result<()> {
+        // That a part is 0 does not say how much its whole is.
+        let is_known =
+            |meter: Meter| billed[meter as usize].is_some_and(|count| count > 0 || meter.wholes().is_empty());
         let mut others = self.0.iter().flatten().filter(|rate| rate.meter != Meter::Requests).peekable();
-        if others.peek().is_none() || others.any(|rate| billed[rate.meter as usize].is_some()) {
+        if others.peek().is_none() || others.any(|rate| is_known(rate.meter)) {
             return Ok(());
         }
         let wanted: Vec<_> = self.0.iter().flatten().map(|rate| rate.meter.usage_key()).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{Datelike, Timelike};
 
-use super::pattern::Rule;
+use super::lookup::pattern::Rule;
 use super::price::{Rate, Rates};
 use crate::error::{Error, ErrorKind};
 use crate::metrics::{CostTier, Timestamp, Usd};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use super::breakdown::Cost;
-use super::layer::Layer;
+use super::lookup::layer::Layer;
 use super::{lookup, parse, worst_case};
 use crate::error::{Error, Result};
 use crate::metrics::{Call, Timestamp, Usage};

@@ -1,7 +1,7 @@
 //! The most that a call can cost.
 
 use super::breakdown::Cost;
-use super::layer::Match;
+use super::lookup::layer::Match;
 use crate::error::Result;
 use crate::metrics::{Call, Meter, Timestamp, Usage};
 

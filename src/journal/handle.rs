@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::format::{Layout, line};
 use super::read::{Cursor, Lines};
-use super::write::place::{check_place, sync_ancestors};
+use super::write::refusals::{check_place, sync_ancestors};
 use super::write::{Tail, Writer};
 use super::{Appended, Head, JournalOptions};
 use crate::disk::per_process::PerProcess;

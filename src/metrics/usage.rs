@@ -228,12 +228,13 @@ impl Usage {
         self.counts()[meter as usize]
     }
 
-    /// Like [`counts`](Self::counts), but a whole that was not reported is the sum of its parts.
+    /// Like [`counts`](Self::counts), but a whole that was not reported is the sum of its parts. If all of them are 0, it is
+    /// unknown.
     pub(crate) fn counts_with_wholes(&self) -> [Option<u64>; Meter::COUNT] {
         let reported = self.counts();
         let mut counts = reported;
         for part in Meter::ALL.into_iter().rev() {
-            let Some(count) = counts[part as usize] else { continue };
+            let Some(count @ 1..) = counts[part as usize] else { continue };
             for &whole in part.wholes().iter().filter(|&&whole| reported[whole as usize].is_none()) {
                 let known = &mut counts[whole as usize];
                 *known = Some(known.unwrap_or(0).saturating_add(count));

@@ -271,6 +271,7 @@ fn what_was_used_and_has_no_price_is_an_error() {
         {"model": "text", "provider": "p", "prices": [{"input": "1", "output": "1", "cache_read": "0.1", "input_audio": "5"}]},
         {"model": "embed", "provider": "p", "prices": [{"input": "1"}]},
         {"model": "paint", "provider": "p", "prices": [{"input": "1", "output_image": "30"}]},
+        {"model": "read", "provider": "p", "prices": [{"thousand_pages": "1", "thousand_annotated_pages": "3"}]},
         {"model": "hear", "provider": "p", "prices": [{"audio_hour": "1"}]}]}"#;
     let table = PriceTable::from_json(text).unwrap();
     let tokens = Usage::new(1_000, 100);
@@ -285,6 +286,12 @@ fn what_was_used_and_has_no_price_is_an_error() {
         ("embed", tokens, "the table has no output price for 100 output_tokens"),
         ("paint", tokens.with(Meter::OutputImage, 60), "the table has no output price for 40 output_tokens"),
         ("hear", tokens, "it is billed by audio_ms, which the usage does not report"),
+        // How many pages there were is unknown, although none was annotated.
+        (
+            "read",
+            Usage::new(0, 0).with(Meter::AnnotatedPages, 0),
+            "it is billed by pages, annotated_pages, which the usage does not report",
+        ),
         // Counted in a way that the row does not bill, and in no other.
         ("text", Usage::new(0, 0).with(Meter::AudioMs, 60_000), "the table has no audio_hour price for 60000 audio_ms"),
         ("embed", Usage::new(0, 0).with(Meter::Pages, 3), "the table has no thousand_pages price for 3 pages"),

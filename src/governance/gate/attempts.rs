@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::report::{Reasons, Rule};
+use super::reason::{Reasons, Rule};
 use crate::metrics::{ExecutionMetrics, Kind, shortened};
 
 /// The attempts, by shot.

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::report::{Reasons, Rule};
+use super::reason::{Reasons, Rule};
 use crate::digest::hash_bytes;
 use crate::governance::{Field, field};
 use crate::metrics::{ExecutionMetrics, Kind, QcOutcome, Status, shortened};

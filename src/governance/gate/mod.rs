@@ -1,18 +1,20 @@
 //! Judges whether a run was logged completely.
 
 mod attempts;
+mod judge;
 mod member;
+mod reason;
 mod report;
-mod run;
 
 use std::fmt::Display;
 
-pub use report::{GateReason, GateReport, GateVerdict, Rule};
+pub use reason::{GateReason, Rule};
+pub use report::{GateReport, GateVerdict};
 
 use super::{Expectations, GatePolicy};
 use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Timestamp};
-use run::Run;
+use judge::Run;
 
 /// Judges one run: PASS, or FAIL with every reason.
 ///

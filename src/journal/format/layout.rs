@@ -1,10 +1,9 @@
 //! The paths of a journal's files.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::disk::{Disk, FileType, Stat, Storage};
-use crate::error::{Error, ErrorKind, Result};
+use crate::disk::Storage;
+use crate::error::{Error, Result};
 
 /// The paths of one journal: the active segment, and the directory of its machinery beside it.
 #[derive(Debug, Clone)]
@@ -18,35 +17,6 @@ impl Layout {
     /// `x.ledger/`.
     pub(crate) fn new(active: &Path) -> Self {
         Self { active: active.to_owned(), machinery: active.with_extension("ledger") }
-    }
-
-    /// Returns the layout of the journal whose active segment is `path`, if it can be read.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unsuitable`] if `path` is not a regular file, and [`ErrorKind::Io`] if there is no journal or it
-    /// cannot be examined.
-    pub(crate) fn to_read(path: &Path) -> Result<Self> {
-        let layout = Self::new(path);
-        let there = Disk.stat(&layout.active).and_then(|active| Ok(active.or(Disk.stat(&layout.identity())?)));
-        let unsuitable = |found: &str| {
-            Err(Error::new(ErrorKind::Unsuitable, "open a ledger to read").path(&layout.active).detail(found))
-        };
-        match there {
-            // Opening a FIFO would wait for a writer.
-            Ok(Some(Stat { file_type: FileType::Directory | FileType::Special, .. })) => {
-                unsuitable("found a directory, a FIFO or a device; expected a regular file")
-            }
-            // The machinery is beside the target of the link, not beside the link.
-            Ok(Some(Stat { file_type: FileType::Symlink, .. })) => {
-                unsuitable("found a symbolic link; expected a regular file. Name the file that it leads to")
-            }
-            Ok(Some(_)) => Ok(layout),
-            Ok(None) => {
-                let absent = io::Error::new(io::ErrorKind::NotFound, "there is no such file");
-                Err(Error::io("open a ledger to read", &layout.active, absent))
-            }
-            Err(source) => Err(Error::io("open a ledger to read", &layout.active, source)),
-        }
     }
 
     pub(crate) fn active(&self) -> &Path {

@@ -7,6 +7,7 @@ mod follow;
 pub(crate) mod last;
 mod lines;
 pub(crate) mod moved;
+mod refusals;
 mod sequence;
 mod splitter;
 pub(crate) mod truncation;

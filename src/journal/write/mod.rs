@@ -1,6 +1,6 @@
 //! Appends to a journal. Many callers share one write and one sync, and the damage of a crash is repaired first.
 //!
-//! The files build on one another, from the leaves up: `mark`, `payloads`, `chain`, `sync`, `events` and `place`; then
+//! The files build on one another, from the leaves up: `mark`, `payloads`, `chain`, `sync`, `events` and `refusals`; then
 //! `area`, `state`, `turnover`, `recovery` and `tail`; then `group` and `writer`.
 
 mod area;
@@ -9,10 +9,10 @@ pub(crate) mod events;
 mod group;
 mod mark;
 mod payloads;
-pub(crate) mod place;
 mod primitives;
 pub(crate) mod probe;
 mod recovery;
+pub(crate) mod refusals;
 mod state;
 mod sync;
 mod tail;

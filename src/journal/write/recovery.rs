@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::area::{AREA_BYTES, Area, Held};
 use super::chain::{Merged, chain_from_start, last_valid, later, merge, unchained};
 use super::mark::Mark;
-use super::place::{finish_sealing, open_active};
+use super::refusals::{finish_sealing, open_active};
 use super::state::{Tail, stat_id};
 use super::sync::SyncFile;
 use crate::disk::{Access, append_all, read_between, write_all_at};

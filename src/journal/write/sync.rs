@@ -1,4 +1,4 @@
-//! Syncs files, but never again after a sync of the file has failed.
+//! Syncs the files that a batch was written to, but never a file again after a sync of it has failed.
 
 use std::io;
 use std::ops::Deref;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::area::Area;
 use super::mark::Mark;
 use super::payloads::{Payloads, Run};
-use super::place::open_active;
+use super::refusals::open_active;
 use super::state::Tail;
 use super::sync::{Synced, Unsynced};
 use crate::disk::lock::LockFile;

@@ -13,7 +13,7 @@ use crate::journal::format::identity;
 use crate::journal::format::line::{self, Link};
 use crate::journal::read::Splitter;
 use crate::journal::read::moved::{self, Boundary};
-use crate::journal::write::{events, place};
+use crate::journal::write::{events, refusals};
 use crate::ledger::event::LedgerEvent;
 use crate::ledger::pending::detached;
 use crate::ledger::places::Places;
@@ -208,7 +208,7 @@ impl Ledger {
             |detail: &str| Error::new(ErrorKind::Unsuitable, "open the archive").path(archive.active()).detail(detail);
         let examine = |path: &Path| storage.stat(path).map_err(|source| Error::io("examine the archive", path, source));
         make_directory(storage, archive.machinery())?;
-        place::check_directories(storage, &archive)?;
+        refusals::check_directories(storage, &archive)?;
         // The dot makes `examine` follow a symbolic link.
         let id = |layout: &Layout| Ok(examine(&layout.machinery().join("."))?.map(|stat| stat.id));
         if id(&archive)? == id(layout)? {

@@ -12,8 +12,8 @@ use crate::disk::{Disk, FileType, Storage, is_shared, mode};
 use crate::error::{Error, Result};
 use crate::id::new_id;
 use crate::journal::format::Layout;
-use crate::journal::write::place::check_place;
 use crate::journal::write::probe::{Probe, probe};
+use crate::journal::write::refusals::check_place;
 use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES};
 use crate::metrics::Timestamp;
 

@@ -3,50 +3,50 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use super::breakdown::Cost;
 use super::pattern::Rule;
-use super::price::overflow;
-use super::row::{Priced, Row};
+use crate::cost::breakdown::Cost;
+use crate::cost::price::overflow;
+use crate::cost::row::{Priced, Row};
 use crate::error::Result;
 use crate::metrics::{Timestamp, Usage, Usd};
 
 /// The rows of one file.
-pub(super) struct Layer {
-    pub(super) version: String,
-    pub(super) as_of: Timestamp,
-    pub(super) source: String,
-    pub(super) providers: Vec<Provider>,
+pub(in crate::cost) struct Layer {
+    pub(in crate::cost) version: String,
+    pub(in crate::cost) as_of: Timestamp,
+    pub(in crate::cost) source: String,
+    pub(in crate::cost) providers: Vec<Provider>,
     /// The place in `providers` of each provider, by its name.
-    pub(super) provider_names: HashMap<String, usize>,
-    pub(super) rows: Vec<Row>,
+    pub(in crate::cost) provider_names: HashMap<String, usize>,
+    pub(in crate::cost) rows: Vec<Row>,
     /// The places in `rows` of each model, by its name and its aliases in lower case, one for each provider.
-    pub(super) names: HashMap<String, Vec<usize>>,
+    pub(in crate::cost) names: HashMap<String, Vec<usize>>,
 }
 
 /// A vendor that serves models.
-pub(super) struct Provider {
-    pub(super) name: String,
+pub(in crate::cost) struct Provider {
+    pub(in crate::cost) name: String,
     /// Other names for it.
-    pub(super) names: Rule,
+    pub(in crate::cost) names: Rule,
     /// The models that are its own if a call names no provider.
-    pub(super) serves: Rule,
+    pub(in crate::cost) serves: Rule,
     /// The places of the providers whose prices apply to models for which it has no row.
-    pub(super) falls_back_to: Vec<usize>,
+    pub(in crate::cost) falls_back_to: Vec<usize>,
     /// The places of its rows that match by a rule.
-    pub(super) ruled: Vec<usize>,
+    pub(in crate::cost) ruled: Vec<usize>,
 }
 
 /// A row that was found.
 #[derive(Clone, Copy)]
-pub(super) struct Match<'t> {
-    pub(super) layer: &'t Layer,
-    pub(super) row: &'t Row,
+pub(in crate::cost) struct Match<'t> {
+    pub(in crate::cost) layer: &'t Layer,
+    pub(in crate::cost) row: &'t Row,
     /// False if the row is that of another provider, whose standard prices apply.
-    pub(super) at_home: bool,
+    pub(in crate::cost) at_home: bool,
 }
 
 /// The result of a search for a name in a layer.
-pub(super) enum Found<'t> {
+pub(in crate::cost) enum Found<'t> {
     Row(Match<'t>),
     /// These providers each have a row, and nothing decides between them.
     Several(Vec<&'t str>),
@@ -55,7 +55,12 @@ pub(super) enum Found<'t> {
 
 impl<'t> Match<'t> {
     /// Returns what `usage` costs at `at`. `call` is the variant of the call.
-    pub(super) fn price(self, call: &BTreeMap<String, String>, usage: &Usage, at: Timestamp) -> Result<Cost<'t>> {
+    pub(in crate::cost) fn price(
+        self,
+        call: &BTreeMap<String, String>,
+        usage: &Usage,
+        at: Timestamp,
+    ) -> Result<Cost<'t>> {
         let Self { layer, row, at_home } = self;
         let standard = BTreeMap::new();
         let priced_variant = if at_home { call } else { &standard };
@@ -82,7 +87,7 @@ impl<'t> Match<'t> {
 
 impl Layer {
     /// Returns the row for `name`. Both `name` and `provider` are in lower case.
-    pub(super) fn find(&self, name: &str, provider: Option<&str>) -> Found<'_> {
+    pub(in crate::cost) fn find(&self, name: &str, provider: Option<&str>) -> Found<'_> {
         if let Some(provider) = provider {
             return self
                 .provider(provider)
@@ -108,18 +113,18 @@ impl Layer {
         }
     }
 
-    pub(super) fn found<'t>(&'t self, row: &'t Row) -> Match<'t> {
+    pub(in crate::cost) fn found<'t>(&'t self, row: &'t Row) -> Match<'t> {
         Match { layer: self, row, at_home: true }
     }
 
     /// Returns the row with these names, which are written as another row has them.
-    pub(super) fn has(&self, provider: &str, model: &str) -> Option<&Row> {
+    pub(in crate::cost) fn has(&self, provider: &str, model: &str) -> Option<&Row> {
         let place = *self.provider_names.get(&*lower(provider))?;
         self.declared(place, &lower(model))
     }
 
     /// Returns the place of the provider with this name.
-    pub(super) fn provider(&self, name: &str) -> Option<usize> {
+    pub(in crate::cost) fn provider(&self, name: &str) -> Option<usize> {
         let by_rule = || self.providers.iter().position(|provider| provider.names.matches(name));
         self.provider_names.get(name).copied().or_else(by_rule)
     }
@@ -158,7 +163,7 @@ impl Layer {
 }
 
 /// Returns the name in the form in which tables store it. Most names are already in lower case.
-pub(super) fn lower(name: &str) -> Cow<'_, str> {
+pub(in crate::cost) fn lower(name: &str) -> Cow<'_, str> {
     let name = name.trim();
     if name.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
         Cow::Owned(name.to_lowercase())

@@ -1,11 +1,18 @@
 //! Which row prices a model, or why there is none.
+//!
+//! The files of a table are asked in their order, one [`layer`] each. Within a file, the layer finds a row by name and
+//! provider, or by the [`pattern`] of a row.
+
+pub(super) mod layer;
+mod nearest;
+pub(in crate::cost) mod pattern;
 
 use std::sync::Arc;
 
-use super::layer::{Found, Layer, Match, lower};
-use super::nearest::nearest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::shortened;
+use layer::{Found, Layer, Match, lower};
+use nearest::nearest;
 
 /// Longer names are unknown without a lookup, because each would be compared with thousands of patterns.
 const NAME_BYTES_MAX: usize = 512;

@@ -62,18 +62,18 @@ fn utf8_len(first: u8) -> usize {
 
 /// Patterns of names, with exceptions.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Rule {
-    pub(super) like: Vec<Pattern>,
-    pub(super) unlike: Vec<Pattern>,
+pub(in crate::cost) struct Rule {
+    pub(in crate::cost) like: Vec<Pattern>,
+    pub(in crate::cost) unlike: Vec<Pattern>,
 }
 
 impl Rule {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::cost) fn is_empty(&self) -> bool {
         self.like.is_empty()
     }
 
     /// Returns true if `name`, which is in lower case, matches one of `like` and none of `unlike`.
-    pub(super) fn matches(&self, name: &str) -> bool {
+    pub(in crate::cost) fn matches(&self, name: &str) -> bool {
         let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
         any(&self.like) && !any(&self.unlike)
     }

@@ -1,4 +1,5 @@
-//! Checks the place of a journal, and opens its active segment there.
+//! Refuses what cannot be a journal: a directory, a symbolic link, a FIFO, or a place that any user may replace. Opens the
+//! active segment otherwise.
 
 use std::io;
 use std::path::Path;

@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::Gate;
 use super::attempts::Attempts;
 use super::member::{self, Member};
-use super::report::{GateReport, GateVerdict, Reasons, Rule};
+use super::reason::{Reasons, Rule};
+use super::report::{GateReport, GateVerdict};
 
 use crate::governance::{Expected, Field};
 use crate::metrics::{ExecutionMetrics, Status, Timestamp, shortened};

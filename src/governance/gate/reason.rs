@@ -1,0 +1,126 @@
+//! The reasons for which a gate fails, and their texts.
+//!
+//! Each is a rule, in fixed words, and what was found. The files that check the rules word what they find: `judge`, `member`,
+//! `attempts`, and [`Field`](crate::governance::Field) for a missing field.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::metrics::{ExecutionMetrics, shortened};
+
+/// A rule that a run must keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Rule {
+    /// Every execution has a record in the ledger. None began and never ended, waits in the spill, or may have been
+    /// lost. No expected execution, attempt, or named parent is missing.
+    MissingEntry,
+    /// Every record has its times, and its end is not before its start.
+    MissingTimestamp,
+    /// Every cost is recorded.
+    CostNotRecorded,
+    /// Every tier is documented.
+    TierUndocumented,
+    /// Every artifact is recorded with its version.
+    ArtifactVersionNotRecorded,
+    /// Every attempt to generate something has a number, which no other attempt has.
+    RegenUntracked,
+    /// Every outcome is recorded, and contradicts nothing.
+    InconsistentOutcome,
+    /// Every other required field is present, and no invalid field was left out.
+    MissingField,
+    /// A skill logs the same fields for every tier.
+    InconsistentAcrossTiers,
+    /// Executions name what started them. An execution whose parent belongs to a run also belongs to it, or names it.
+    MissingParent,
+    /// No execution has two records that differ.
+    Overwritten,
+    /// Every line of the ledger is a record.
+    UnstructuredData,
+    /// The chain of the whole ledger verifies: lines were only appended.
+    BrokenIntegrity,
+}
+
+impl fmt::Display for Rule {
+    /// Writes what is wrong, such as `cost not recorded`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::MissingEntry => "missing log entry",
+            Self::MissingTimestamp => "missing timestamp",
+            Self::CostNotRecorded => "cost not recorded",
+            Self::TierUndocumented => "tier undocumented",
+            Self::ArtifactVersionNotRecorded => "artifact version not recorded",
+            Self::RegenUntracked => "regeneration untracked",
+            Self::InconsistentOutcome => "inconsistent outcome",
+            Self::MissingField => "missing field",
+            Self::InconsistentAcrossTiers => "inconsistent across tiers",
+            Self::MissingParent => "missing parent",
+            Self::Overwritten => "overwritten entry",
+            Self::UnstructuredData => "unstructured data",
+            Self::BrokenIntegrity => "broken integrity",
+        })
+    }
+}
+
+/// A reason for which a run fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct GateReason {
+    /// The rule that is broken.
+    pub rule: Rule,
+    /// The skill concerned; `None` if the reason is about the run or the ledger as a whole.
+    pub skill: Option<String>,
+    /// What was found. Texts from records are quoted and escaped.
+    pub found: String,
+    /// All executions concerned, in the order of the ledger. It is empty if the missing thing is an execution.
+    pub executions: Vec<Uuid>,
+}
+
+impl fmt::Display for GateReason {
+    /// Writes one line without the executions, such as `cost not recorded: "draw": cost: cost_usd and
+    /// cost.estimated_usd are null`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.rule)?;
+        if let Some(skill) = &self.skill {
+            write!(f, "{}: ", shortened(skill))?;
+        }
+        f.write_str(&self.found)
+    }
+}
+
+/// The reasons found so far. Executions with the same reason share one entry.
+#[derive(Default)]
+pub(super) struct Reasons {
+    reasons: Vec<GateReason>,
+    places: HashMap<(Rule, Option<String>, String), usize>,
+}
+
+impl Reasons {
+    /// Adds a reason about a record.
+    pub(super) fn of(&mut self, record: &ExecutionMetrics, rule: Rule, found: String) {
+        self.add(rule, Some(&record.skill_name), found, Some(record.execution_id));
+    }
+
+    pub(super) fn add(&mut self, rule: Rule, skill: Option<&str>, found: String, execution: Option<Uuid>) {
+        let key = (rule, skill.map(str::to_owned), found);
+        let place = match self.places.get(&key) {
+            Some(&place) => place,
+            None => {
+                let (rule, skill, found) = key.clone();
+                self.reasons.push(GateReason { rule, skill, found, executions: Vec::new() });
+                self.places.insert(key, self.reasons.len() - 1);
+                self.reasons.len() - 1
+            }
+        };
+        self.reasons[place].executions.extend(execution);
+    }
+
+    pub(super) fn into_sorted(mut self) -> Vec<GateReason> {
+        self.reasons.sort_by_key(|reason| reason.rule);
+        self.reasons
+    }
+}
