@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::simulation::{Chain, PATH, Told, Used};
+use crate::simulation::{Answered, Chain, PATH, Used};
 use runledger::disk::simulated::{InjectedFault, Loss, Op, SimulatedDisk, When};
 use runledger::{Answer, Ledger, Skill, Uuid};
 
@@ -93,7 +93,7 @@ impl Workload for (&'static str, usize, Used) {
     }
 
     fn answers(&self, calls: usize) -> usize {
-        self.2.told_after(calls).0
+        self.2.answered_after(calls).0
     }
 
     fn check(&self, after: &SimulatedDisk, calls: usize, loss: Loss) {
@@ -295,9 +295,9 @@ fn any_use(seed: u64) {
         let after = used.disk.crash_after(calls, loss);
         println!("round {round}: segments of {rotate_bytes}, after call {calls} of {made}, {loss:?}");
         used.check(&after.crash_after(0, Loss::Nothing), calls, loss);
-        let acknowledged = used.told_after(calls).1.to_vec();
+        let acknowledged = used.answered_after(calls).1.to_vec();
         used.disk = after;
-        used.told = vec![Told { calls: 0, acknowledged }];
+        used.answered = vec![Answered { calls: 0, acknowledged }];
     }
 }
 

@@ -36,7 +36,7 @@ fn use_journal(used: &mut Used) -> (usize, usize) {
     used.append(&journal, 4..16, |_| 300);
     let operations = used.disk.operations();
     used.disk.lift_faults();
-    let acknowledged = used.told_after(usize::MAX).1;
+    let acknowledged = used.answered_after(usize::MAX).1;
     used.check_opened(&journal, acknowledged).unwrap_or_else(|what| panic!("{what}"));
     (12 - acknowledged.len(), operations)
 }
@@ -72,8 +72,9 @@ fn at_every_operation(fault: InjectedFault, meant: fn(Op) -> bool, errors_max: u
             let journal = Journal::open(PATH, options(&after, 3_000)).unwrap();
             // The line with which the first check continued the journal is there too.
             let found = simulation::numbers(&journal, Chain::Repeated);
-            let told = used.told_after(end).1;
-            let lost: Vec<_> = told.iter().filter(|&told| found.iter().filter(|&it| it == told).count() != 1).collect();
+            let answered = used.answered_after(end).1;
+            let lost: Vec<_> =
+                answered.iter().filter(|&answered| found.iter().filter(|&it| it == answered).count() != 1).collect();
             assert!(lost.is_empty(), "{fault:?} at operation {number}, {loss:?}: {lost:?} of {found:?}");
         }
     }
@@ -322,7 +323,7 @@ fn at_every_failed_sync(check: impl Fn(&Used, usize, &str)) {
     };
     let whole = run(&[]);
     let calls = whole.disk.calls();
-    let first = whole.told[0].calls;
+    let first = whole.answered[0].calls;
     let syncs: Vec<_> = (first..calls.len()).filter(|&n| calls[n].op == Op::Sync).collect();
     assert!(syncs.len() > 10);
     for &sync in &syncs {

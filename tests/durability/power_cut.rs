@@ -397,7 +397,7 @@ fn row_31_an_area_that_is_missing_foreign_stale_or_truncated_is_not_trusted() {
     let whole = read(&used.disk, &commit);
     let header_end = whole.iter().position(|&byte| byte == b'\n').unwrap();
     let mut areas: Vec<(String, Option<Vec<u8>>)> = vec![("missing".to_owned(), None)];
-    let earlier = used.disk.crash_after(used.told[5].calls, Loss::Nothing);
+    let earlier = used.disk.crash_after(used.answered[5].calls, Loss::Nothing);
     areas.push(("of the base before".to_owned(), Some(read(&earlier, &commit))));
     for bytes in [100, 3_800, 3_900, 4_000] {
         areas.push((format!("another ledger's of {bytes}"), Some(read(&twelve_lines(100, bytes).disk, &commit))));
@@ -475,7 +475,7 @@ fn row_23_crash_in_a_rotation_and_in_the_recovery_from_it() {
                 for second in [Loss::Nothing, Loss::Unsynced, Loss::Random(again as u64)] {
                     let twice = once.crash_after(again, second);
                     let journal = Journal::open(PATH, simulation::options(&twice, 1_900)).unwrap();
-                    let checked = used.check_opened(&journal, used.told_after(n).1);
+                    let checked = used.check_opened(&journal, used.answered_after(n).1);
                     checked.unwrap_or_else(|what| panic!("call {n}, {loss:?}, then {again}, {second:?}: {what}"));
                 }
             }
@@ -546,7 +546,7 @@ fn row_07_the_header_of_an_area_whose_sync_failed_is_written_again() {
         for n in 0..=recovery.len() {
             for loss in killed.losses(n, 20, n as u64) {
                 let journal = Journal::open(PATH, options(&killed.crash_after(n, loss))).unwrap();
-                let checked = used.check_opened(&journal, used.told_after(killed_after).1);
+                let checked = used.check_opened(&journal, used.answered_after(killed_after).1);
                 checked.unwrap_or_else(|what| panic!("opened again: {opened_again}, call {n}, {loss:?}: {what}"));
             }
         }

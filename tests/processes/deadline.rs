@@ -145,8 +145,8 @@ fn row_09_the_kernel_keeps_every_sync() {
     assert!(status.success());
     drop(Ledger::open(&path).unwrap());
     let found = contents(&path, "after the process has ended");
-    let told = report(&directory.path().join("report"));
-    let ids: Vec<Uuid> = told.iter().map(|line| line[1].parse().unwrap()).collect();
+    let reported = report(&directory.path().join("report"));
+    let ids: Vec<Uuid> = reported.iter().map(|line| line[1].parse().unwrap()).collect();
     assert_eq!(ids.len(), 3);
     assert_eq!(found.len(), 1 + ids.len());
     assert_eq!(found[&ids[0]].1.execution_succeeded, Some(true), "it was written before its sync");
@@ -169,7 +169,7 @@ fn the_longest_deadline_works_like_none() {
 fn child() {
     let Some((_, directory)) = task() else { return };
     let ledger = Options::new().deadline(Some(DEADLINE)).on_warning(|_| {}).open(ledger_path(&directory)).unwrap();
-    let told = Report::open(&directory.join("report"));
+    let report = Report::open(&directory.join("report"));
     for _ in 0..3 {
         let begin = Instant::now();
         let run = ledger.begin(Skill::new("s", "1.0.0"));
@@ -177,7 +177,7 @@ fn child() {
         let answer = run.succeed().answer;
         assert!(is_late(&answer), "{answer:?}");
         assert!(begin.elapsed() < KEPT, "{:?}", begin.elapsed());
-        told.say(&format!("late {id}"));
+        report.say(&format!("late {id}"));
     }
     std::process::exit(0);
 }

@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::children::executions::{Run, Scene, Told, check, record};
+use crate::children::executions::{Reported, Run, Scene, check, record};
 use crate::children::strace::{CALLS_MAX, MKDIR, RENAME, UNLINK, at_each, calls, can_trace, harmed, run_in};
 use crate::children::{self, Report, arguments, contents, has_tool, ledger_path, prepare, segments, task};
 use runledger::ledger::FaultKind;
@@ -52,7 +52,7 @@ fn row_07_no_file_is_synced_again_after_its_sync_failed() {
         // The file was moved away, or another was moved there, so the name belongs to another file.
         let renamed = rest[..again].iter().any(|call| call.contains(&format!("{file}\"")));
         assert!(again == rest.len() || renamed, "{}: {calls:#?}", run.at);
-        assert_eq!(run.told().count("durable"), 4, "{}: {:?}", run.at, run.told());
+        assert_eq!(run.reported().count("durable"), 4, "{}: {:?}", run.at, run.reported());
     });
     assert!(runs > 3);
 }
@@ -73,11 +73,11 @@ fn row_07_both_syncs_fail_and_a_new_segment_repeats_the_lines() {
         let directory = tempfile::tempdir().unwrap();
         Scene::New.prepare(directory.path());
         let run = run_in(directory.path(), Scene::New, "fdatasync", "error=EIO", &format!("{when}..{}", when + 1));
-        let told = run.told();
+        let reported = run.reported();
         let events = std::fs::read_to_string(run.path().with_extension("ledger").join("events.jsonl"));
         let was_abandoned = events.unwrap_or_default().contains("\"abandoned\"");
         if was_abandoned {
-            assert_eq!(told.count("durable"), 4, "{}: {told:?}", run.at);
+            assert_eq!(reported.count("durable"), 4, "{}: {reported:?}", run.at);
             let bytes: Vec<_> = segments(&run.path()).iter().map(|path| std::fs::read(path).unwrap()).collect();
             let [left, new] = &bytes[..] else { panic!("{}: {} segments", run.at, bytes.len()) };
             // The base was at the start, so no byte of the first segment was known to be synced.
@@ -138,12 +138,12 @@ fn row_12_a_torn_line_that_cannot_be_cut_off_stays() {
     let directory = tempfile::tempdir().unwrap();
     Scene::AfterKill.prepare(directory.path());
     let run = run_in(directory.path(), Scene::AfterKill, "ftruncate", "error=EIO", "1");
-    let told = run.told();
-    assert!(harmed(&run) && told.done && told.count("durable") == told.answers.len(), "{told:?}");
+    let reported = run.reported();
+    assert!(harmed(&run) && reported.done && reported.count("durable") == reported.answers.len(), "{reported:?}");
     drop(Ledger::open(run.path()).unwrap());
     let found: Vec<_> = LedgerReader::open(run.path()).unwrap().records().filter_map(Result::ok).collect();
-    assert_eq!(found.len(), 1 + told.answers.len());
-    assert!(told.answers.keys().all(|id| found.iter().filter(|record| record.execution_id == *id).count() == 1));
+    assert_eq!(found.len(), 1 + reported.answers.len());
+    assert!(reported.answers.keys().all(|id| found.iter().filter(|record| record.execution_id == *id).count() == 1));
     let faults = LedgerReader::open(run.path()).unwrap().verify(&[]).unwrap().faults;
     assert_eq!(faults.iter().map(|fault| (fault.kind, fault.line)).collect::<Vec<_>>(), [(FaultKind::Torn, 1)]);
 }
@@ -155,9 +155,13 @@ fn not_seen_at_each(calls: &[&str], fault: &str) {
     }
     for call in calls {
         let runs = at_each(Scene::New, call, fault, |run| {
-            let told = run.told();
-            assert!(told.done && told.answers.len() == 4 && told.count("durable") == 4, "{}: {told:?}", run.at);
-            assert!(told.unmarked.is_empty(), "{}", run.at);
+            let reported = run.reported();
+            assert!(
+                reported.done && reported.answers.len() == 4 && reported.count("durable") == 4,
+                "{}: {reported:?}",
+                run.at
+            );
+            assert!(reported.unmarked.is_empty(), "{}", run.at);
             check(run);
         });
         println!("{fault} at {runs} calls of {call}");
@@ -186,9 +190,9 @@ fn row_13_a_write_that_lies_about_its_length_is_noticed() {
     for when in 1..CALLS_MAX {
         let directory = tempfile::tempdir().unwrap();
         let run = run_in(directory.path(), Scene::New, "write", "retval=10", &when.to_string());
-        if run.told().started {
+        if run.reported().started {
             check(&run);
-            spilled += run.told().count("spilled");
+            spilled += run.reported().count("spilled");
         }
         if !harmed(&run) {
             assert!(spilled > 3, "{spilled}");
@@ -224,8 +228,8 @@ fn row_12_eacces_at_each_file() {
             set_permissions(&place, Permissions::from_mode(mode)).unwrap();
             let run = Run::new(Scene::AfterKill, directory.path(), wrapper, format!("{}, {mode:o}", place.display()));
             set_permissions(&place, before).unwrap();
-            let told = ended_well(&run);
-            println!("{}: refused {}, {:?}", run.at, told.refused, told.answers.values());
+            let reported = ended_well(&run);
+            println!("{}: refused {}, {:?}", run.at, reported.refused, reported.answers.values());
         }
     }
 }
@@ -243,11 +247,11 @@ fn limited(scene: Scene, directory: &Path, limit: &str) -> Run {
 }
 
 /// Returns the child's report, after it is clear that the child ended normally and that the ledger is whole.
-fn ended_well(run: &Run) -> Told {
-    let told = run.told();
-    assert!(run.status.success() && told.started && told.done, "{}: {:?}, {told:?}", run.at, run.status);
+fn ended_well(run: &Run) -> Reported {
+    let reported = run.reported();
+    assert!(run.status.success() && reported.started && reported.done, "{}: {:?}, {reported:?}", run.at, run.status);
     check(run);
-    told
+    reported
 }
 
 /// The area has no space, so every batch is synced in the segment itself, which is left for a new one in time.
@@ -260,11 +264,11 @@ fn row_11_file_size_limit_without_room_for_the_area() {
     for kib in [1, 4, 5, 6, 8, 12, 64, 1024] {
         let directory = tempfile::tempdir().unwrap();
         let run = limited(Scene::New, directory.path(), &format!("--fsize={}", kib * 1024));
-        let told = ended_well(&run);
-        println!("{}: refused {}, {:?}", run.at, told.refused, told.answers.values());
-        assert_eq!(told.refused, kib < 5, "{}", run.at);
-        assert!(told.refused || told.answers.len() == 4, "{}: {told:?}", run.at);
-        assert!(kib < 8 || told.count("durable") == 4, "{}: {told:?}", run.at);
+        let reported = ended_well(&run);
+        println!("{}: refused {}, {:?}", run.at, reported.refused, reported.answers.values());
+        assert_eq!(reported.refused, kib < 5, "{}", run.at);
+        assert!(reported.refused || reported.answers.len() == 4, "{}: {reported:?}", run.at);
+        assert!(kib < 8 || reported.count("durable") == 4, "{}: {reported:?}", run.at);
     }
 }
 
@@ -278,9 +282,9 @@ fn row_11_a_file_size_limit_only_makes_more_segments() {
         let directory = tempfile::tempdir().unwrap();
         Scene::Large.prepare(directory.path());
         let run = limited(Scene::Large, directory.path(), &format!("--fsize={bytes}"));
-        let told = ended_well(&run);
-        assert_eq!(told.count("durable"), 4, "{}: {told:?}", run.at);
-        assert!(told.unmarked.is_empty(), "{}", run.at);
+        let reported = ended_well(&run);
+        assert_eq!(reported.count("durable"), 4, "{}: {reported:?}", run.at);
+        assert!(reported.unmarked.is_empty(), "{}", run.at);
         assert_eq!(segments(&run.path()).len(), segments_wanted, "{}", run.at);
         assert!(segments(&run.path()).iter().all(|segment| segment.metadata().unwrap().len() <= bytes), "{}", run.at);
     }
@@ -293,17 +297,17 @@ fn row_11_file_size_limit_below_the_existing_ledger() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    assert_eq!(limited(Scene::Large, directory.path(), "--fsize=unlimited").told().count("durable"), 4);
+    assert_eq!(limited(Scene::Large, directory.path(), "--fsize=unlimited").reported().count("durable"), 4);
     let report = directory.path().join("report");
-    let first = Told::read(&report);
+    let first = Reported::read(&report);
     std::fs::remove_file(report).unwrap();
     let run = limited(Scene::AfterKill, directory.path(), "--fsize=1200000");
-    let told = run.told();
-    assert!(run.status.success() && told.count("durable") == 4, "{told:?}");
+    let reported = run.reported();
+    assert!(run.status.success() && reported.count("durable") == 4, "{reported:?}");
     assert_eq!(segments(&run.path()).len(), 2);
     let found = contents(&run.path(), &run.at);
     assert_eq!(found.len(), 8);
-    assert!(first.answers.keys().chain(told.answers.keys()).all(|id| found.contains_key(id)));
+    assert!(first.answers.keys().chain(reported.answers.keys()).all(|id| found.contains_key(id)));
 }
 
 /// Every number of descriptors is tried: at first too few to run, then to open, then to rotate or to spill, and then
@@ -319,15 +323,15 @@ fn row_27_descriptors_exhausted() {
             let directory = tempfile::tempdir().unwrap();
             scene.prepare(directory.path());
             let run = limited(scene, directory.path(), &format!("--nofile={count}"));
-            if !run.told().started {
+            if !run.reported().started {
                 // The test harness itself had too few descriptors.
                 assert_eq!((refused, worked), (0, 0), "{}", run.at);
                 continue;
             }
-            let told = ended_well(&run);
-            println!("{}: refused {}, {:?}", run.at, told.refused, told.answers.values());
-            refused += usize::from(told.refused);
-            worked = if told.count("durable") == 4 { worked + 1 } else { 0 };
+            let reported = ended_well(&run);
+            println!("{}: refused {}, {:?}", run.at, reported.refused, reported.answers.values());
+            refused += usize::from(reported.refused);
+            worked = if reported.count("durable") == 4 { worked + 1 } else { 0 };
             if worked == 3 {
                 break;
             }
@@ -347,20 +351,20 @@ fn row_27_descriptors_run_out_for_a_while() {
     let mut command = Command::new("prlimit");
     command.arg("--nofile=64").args(&arguments);
     assert!(prepare(&mut command, "starve", directory.path()).status().unwrap().success());
-    let told = Told::read(&directory.path().join("report"));
-    assert!(told.done && !told.panicked);
+    let reported = Reported::read(&directory.path().join("report"));
+    assert!(reported.done && !reported.panicked);
     let found = contents(&ledger_path(directory.path()), "starved");
-    let durable = told.answers.iter().filter(|(_, (answer, _))| answer == "durable");
-    assert!(durable.clone().all(|(id, (_, seq))| found.get(id).is_some_and(|(found, _)| found == seq)), "{told:?}");
-    assert!(told.begun.iter().all(|id| found.contains_key(id) || told.answers[id].0 == "lost"), "{told:?}");
+    let durable = reported.answers.iter().filter(|(_, (answer, _))| answer == "durable");
+    assert!(durable.clone().all(|(id, (_, seq))| found.get(id).is_some_and(|(found, _)| found == seq)), "{reported:?}");
+    assert!(reported.begun.iter().all(|id| found.contains_key(id) || reported.answers[id].0 == "lost"), "{reported:?}");
 }
 
 /// An append needs no descriptor, but a new segment does.
 fn starve(directory: &Path) {
-    let told = Report::open(&directory.join("report"));
+    let report = Report::open(&directory.join("report"));
     let open = |rotate| Options::new().on_warning(|_| {}).rotate_bytes(rotate).open(ledger_path(directory)).unwrap();
     let (ledger, rotating) = (open(None), open(Some(1)));
-    let one = |ledger: &Ledger| record(&told, ledger, Skill::new("starved", "1.0.0"), 0);
+    let one = |ledger: &Ledger| record(&report, ledger, Skill::new("starved", "1.0.0"), 0);
     assert!(one(&ledger).is_durable());
     let taken: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
     assert!(one(&ledger).is_durable(), "an append");
@@ -368,7 +372,7 @@ fn starve(directory: &Path) {
     assert!(matches!(&answer, Answer::Lost(error) if error.kind() == ErrorKind::Io), "{answer:?}");
     drop(taken);
     assert!(one(&rotating).is_durable() && one(&ledger).is_durable(), "when they are back");
-    told.say("done");
+    report.say("done");
 }
 
 /// Rust ends a process whose memory is exhausted, which equals a kill.
@@ -383,17 +387,17 @@ fn row_27_memory_exhausted() {
         let directory = tempfile::tempdir().unwrap();
         Scene::Large.prepare(directory.path());
         let run = limited(Scene::Large, directory.path(), &format!("--as={}", mib * 1024 * 1024));
-        let told = run.told();
-        if !told.started {
+        let reported = run.reported();
+        if !reported.started {
             continue;
         }
         check(&run);
         // Some calls report that memory is exhausted. Then the ledger is not opened.
-        if run.status.success() && told.refused {
+        if run.status.success() && reported.refused {
             continue;
         }
         if run.status.success() {
-            assert_eq!(told.count("durable"), 4, "{}: {told:?}", run.at);
+            assert_eq!(reported.count("durable"), 4, "{}: {reported:?}", run.at);
             println!("aborted with {aborted} sizes of memory below {mib} MiB");
             assert!(aborted > 1);
             return;

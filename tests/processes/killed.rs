@@ -67,9 +67,8 @@ fn row_01_kill_at_any_instant_in_a_tight_loop() {
     let (begun, answers) = (reports("begun"), reports("answers"));
     println!("{} records, {} acknowledged, {torn} torn lines in {ROUNDS} kills", found.len(), answers.len());
     for line in &answers {
-        let (seq, record) = found
-            .get(&line[0].parse::<Uuid>().unwrap())
-            .unwrap_or_else(|| panic!("seed {seed}: {line:?} is missing"));
+        let (seq, record) =
+            found.get(&line[0].parse::<Uuid>().unwrap()).unwrap_or_else(|| panic!("seed {seed}: {line:?} is missing"));
         assert_eq!((seq.to_string(), succeeded(record)), (line[1].clone(), true), "seed {seed}");
     }
     let missing = begun.iter().filter(|line| !found.contains_key(&line[0].parse::<Uuid>().unwrap())).count();

@@ -92,7 +92,10 @@ impl Place {
         let before = self.contents(at);
         for (id, seq) in acknowledged {
             let (line, record) = before.get(id).unwrap_or_else(|| panic!("{at}: acknowledged line {seq} is missing"));
-            assert!(line == seq && succeeded(record), "{at}: acknowledged as line {seq}, found as line {line}: {record:?}");
+            assert!(
+                line == seq && succeeded(record),
+                "{at}: acknowledged as line {seq}, found as line {line}: {record:?}"
+            );
         }
         let (id, answer) = record(&ledger, 0);
         assert!(matches!(answer, Answer::Durable { .. }), "{at}: {answer:?}");
@@ -281,13 +284,14 @@ fn row_08_b_opens_after_the_sync_failed_in_a() {
     place.fill();
     // Process A renames nothing before it leaves the segment.
     let a = run_in(place.directory.path(), Scene::Endless, RENAME, "signal=SIGKILL", "1");
-    assert!(a.was_killed(), "{:?}", a.told());
-    let told = a.told();
+    assert!(a.was_killed(), "{:?}", a.reported());
+    let reported = a.reported();
     place.make_room();
     let mut acknowledged = HashMap::new();
-    acknowledged
-        .extend(told.answers.iter().filter(|(_, (answer, _))| answer == "durable").map(|(id, (_, seq))| (*id, *seq)));
-    assert!(acknowledged.len() > 5, "{told:?}");
+    acknowledged.extend(
+        reported.answers.iter().filter(|(_, (answer, _))| answer == "durable").map(|(id, (_, seq))| (*id, *seq)),
+    );
+    assert!(acknowledged.len() > 5, "{reported:?}");
     let b = place.open();
     assert!(matches!(record_into(&mut acknowledged, &b, 0), Answer::Durable { .. }));
     drop(b);
@@ -347,8 +351,8 @@ fn row_13_partial_write() {
     let run = run_in(place.directory.path(), Scene::Large, "write", "error=EINTR", "2");
     let partial = calls(&run).iter().filter(|call| call.contains("write(") && is_partial(call)).count();
     assert!(partial > 0, "{:#?}", calls(&run));
-    let told = run.told();
-    assert_eq!((told.count("durable"), told.count("lost")), (3, 1), "{told:?}");
+    let reported = run.reported();
+    assert_eq!((reported.count("durable"), reported.count("lost")), (3, 1), "{reported:?}");
     place.mount.remount("size=8192k");
     check(&run);
 }
