@@ -1,10 +1,10 @@
 //! Finds which file of `src/` imports from which.
 //!
 //! - A path is followed through re-exports to the file that defines the item.
-//! A re-export of an item below a module is not an import, since it only gives the item another path.
+//! - A re-export of an item below a module is not an import, since it only gives the item another path.
 //! - A file may name the types of a module above it. It may not call its functions, which would be a circle.
 //! - A method that calls another one of its own type, in an `impl` block of another file, imports that file.
-//! Test code is ignored.
+//! - Test code is ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
