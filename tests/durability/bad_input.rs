@@ -124,8 +124,13 @@ fn row_18_a_fifo_is_refused_at_once() {
     assert!(!in_time(move || log_execution_metrics(&record(1), path, false).unwrap()));
     let path = place.path.clone();
     assert_eq!(in_time(move || LedgerReader::open(path).unwrap_err()).kind(), ErrorKind::Unsuitable);
-    let path = place.path.clone();
-    assert_eq!(in_time(move || LedgerReader::open(path).unwrap().verify(&[]).unwrap_err()).kind(), ErrorKind::Io);
+    // A FIFO that replaces the file of a reader.
+    let place = Place::new();
+    fs::write(&place.path, "").unwrap();
+    let reader = LedgerReader::open(&place.path).unwrap();
+    fs::remove_file(&place.path).unwrap();
+    assert!(Command::new("mkfifo").arg(&place.path).status().unwrap().success());
+    assert_eq!(in_time(move || reader.verify(&[]).unwrap_err()).kind(), ErrorKind::Io);
 }
 
 #[test]
@@ -276,7 +281,12 @@ fn a_missing_ledger_cannot_be_read() {
     let error = LedgerReader::open(&place.path).unwrap_err();
     assert_eq!((error.kind(), error.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::NotFound)));
     assert_eq!(place.text(&error), "cannot open a ledger to read: /execution_metrics.jsonl");
-    let error = LedgerReader::open(&place.path).unwrap().verify(&[]).unwrap_err();
+    assert!(names(place.directory.path()).is_empty());
+    // It was there when the reader was opened.
+    fs::write(&place.path, "").unwrap();
+    let reader = LedgerReader::open(&place.path).unwrap();
+    fs::remove_file(&place.path).unwrap();
+    let error = reader.verify(&[]).unwrap_err();
     assert_eq!(
         place.text(&error),
         "cannot verify the ledger: /execution_metrics.jsonl: there is no ledger of this name"

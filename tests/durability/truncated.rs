@@ -377,7 +377,7 @@ fn a_copy_of_a_later_segment_says_that_lines_come_before_it() {
         assert_eq!(
             found.notes[1..],
             [
-                format!("the first line is line {seq}: {before}"),
+                format!("the first line is line {seq}; {before}"),
                 "kept heads of earlier lines, which cannot be compared here: 1".to_owned()
             ]
         );
@@ -391,8 +391,13 @@ fn a_missing_file_or_one_that_is_not_a_ledger_is_still_an_error() {
     let place = Place::empty();
     fs::write(place.path("plain.jsonl"), commands::lines(&records())).unwrap();
     fs::write(place.path("empty.jsonl"), "").unwrap();
-    for name in ["plain.jsonl", "empty.jsonl", "none.jsonl"] {
-        let error = LedgerReader::open(place.path(name)).unwrap().verify(&[]).unwrap_err().to_string();
+    fs::write(place.path("removed.jsonl"), "").unwrap();
+    for name in ["plain.jsonl", "empty.jsonl", "removed.jsonl"] {
+        let reader = LedgerReader::open(place.path(name)).unwrap();
+        if name == "removed.jsonl" {
+            fs::remove_file(place.path(name)).unwrap();
+        }
+        let error = reader.verify(&[]).unwrap_err().to_string();
         assert!(error.ends_with(": there is no ledger of this name"), "{error}");
     }
 }
