@@ -1,8 +1,10 @@
-//! What recording an execution costs: `cargo bench --bench overhead [-- --seconds 2 --dir DIRECTORY]`.
+//! Measures the time of recording an execution: `cargo bench --bench overhead [-- --seconds 2 --dir DIRECTORY]`.
 //!
-//! Each figure stands beside the disk's two floors, measured in the same run with as many bytes as a line of the ledger
-//! has: appending and syncing, and overwriting a prewritten file and syncing. With one thread the three take turns every
-//! few calls, so that a disk that changes its mind changes it for all. A call is begin, the usage of one model, and finish.
+//! The figures are compared with two floors of the disk: appending and syncing, and overwriting a prewritten file and
+//! syncing. The floors are measured in the same run, with as many bytes as a line of the ledger has. With one thread,
+//! the three alternate every few calls, so that a change of the disk's speed affects all of them.
+//!
+//! A call begins an execution, records the usage of one model, and finishes the execution.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -31,7 +33,7 @@ fn main() {
     fs::create_dir_all(&directory).unwrap();
     println!("{}", machine(&directory));
     let line = line_length(&directory);
-    println!("a line of the ledger: {line} bytes; seconds a figure: {}\n", arguments.seconds.as_secs_f64());
+    println!("a line of the ledger: {line} bytes; seconds for each figure: {}\n", arguments.seconds.as_secs_f64());
     println!("{}", header());
     let (append, overwrite, ledger) = taking_turns(&directory, line, arguments.seconds);
     append.print("append + fdatasync, 1 thread");
@@ -62,7 +64,7 @@ fn main() {
     fs::remove_dir_all(&directory).unwrap();
 }
 
-/// The plan's own call, which opens and closes the ledger for each record.
+/// Measures `log_execution_metrics`, which opens and closes the ledger for each record.
 fn opened_for_each(directory: &Path, seconds: Duration) -> Samples {
     let (path, at) = (directory.join("opened.jsonl"), Timestamp::UNIX_EPOCH);
     let mut samples = Samples::default();
@@ -76,7 +78,7 @@ fn opened_for_each(directory: &Path, seconds: Duration) -> Samples {
     samples
 }
 
-/// By how much a skill of 10 ms takes longer when it is recorded: the median of each, in turns.
+/// Returns the share by which a skill of 10 ms is slower if it is recorded. Compares the medians, measured in turn.
 fn skill_slowed(directory: &Path) -> f64 {
     let ledger = open(&directory.join("skill.jsonl"), Durability::Synced);
     let skill = || {
@@ -112,7 +114,7 @@ fn line_length(directory: &Path) -> usize {
     fs::read(path).unwrap().len()
 }
 
-/// The floors and the ledger, a few calls each in turn.
+/// Measures the floors and the ledger, a few calls of each in turn.
 fn taking_turns(directory: &Path, line: usize, seconds: Duration) -> (Samples, Samples, Samples) {
     const TURN: usize = 20;
     let bytes = vec![b'x'; line];
@@ -169,7 +171,7 @@ fn on_threads(ledger: &Ledger, threads: usize, seconds: Duration) -> Samples {
     all
 }
 
-/// Several processes on one ledger. Each says that it is ready, begins on a byte, and answers with its samples.
+/// Measures several processes on one ledger. Each reports that it is ready, waits for a byte, and writes its samples.
 fn in_processes(directory: &Path, processes: usize, threads: usize, seconds: Duration) -> Samples {
     let path = directory.join(format!("processes-{processes}-{threads}.jsonl"));
     let mut children: Vec<_> = (0..processes)

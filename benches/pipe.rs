@@ -1,7 +1,8 @@
-//! How many records a second `runledger pipe` takes: `cargo bench --features cli --bench pipe [-- --seconds 2 --dir DIR]`.
+//! Measures the records that `runledger pipe` appends in a second: `cargo bench --features cli --bench pipe
+//! [-- --seconds 2 --dir DIRECTORY]`.
 //!
-//! A caller keeps 64 lines in flight: for each answer that it reads it sends another line. Beside it stands what the
-//! library does with 64 threads of this process and the same record, one at a time, and with 64 records at a time.
+//! A caller keeps 64 lines in flight: for each answer that it reads, it sends another line. For comparison, the library
+//! appends the same record with 64 threads of this process, and 64 records at a time with one thread.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -38,7 +39,8 @@ fn record() -> ExecutionMetrics {
     let start: Timestamp = "2026-02-14T14:23:00.250Z".parse().unwrap();
     let mut record = ExecutionMetrics::new(Uuid::from_u128(7), "git-push-autonomous", "0.1.0", start);
     record.timestamp_end = Some(start.plus_ms(3200));
-    (record.total_latency_ms, record.wall_clock_time_ms) = (Some(3200), Some(3200));
+    record.total_latency_ms = Some(3200);
+    record.wall_clock_time_ms = Some(3200);
     record.set_status(Status::Success);
     record.set_usage("gpt-4", &Usage::new(1_000, 500));
     record

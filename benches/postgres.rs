@@ -1,8 +1,9 @@
-//! How fast records come into PostgreSQL: `cargo bench --features postgres --bench postgres [-- --seconds 5 --dir DIRECTORY]`.
+//! Measures how fast records are shipped to PostgreSQL: `cargo bench --features postgres --bench postgres
+//! [-- --seconds 5 --dir DIRECTORY]`.
 //!
-//! A new cluster on this machine, as it is installed, takes a generated ledger; `--seconds` says how many thousand records
-//! it has, times ten. The floor beside it is a bare COPY of the same rows, as the table gives them, into a table without
-//! keys and indexes, in one transaction.
+//! A generated ledger is shipped to a new cluster on this machine, with its default settings. It has 10,000 records for
+//! each of the `--seconds`. The floor is a bare COPY of the same rows into a table without keys and indexes, in one
+//! transaction.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 

@@ -1,10 +1,12 @@
-//! How fast baselines are refreshed once there is a checkpoint: `cargo bench --bench refresh --features cli [-- --seconds 2
-//! --records 1000000 --dir DIRECTORY]`.
+//! Measures how fast baselines are refreshed from a checkpoint: `cargo bench --bench refresh --features cli
+//! [-- --seconds 2 --records 1000000 --dir DIRECTORY]`.
 //!
-//! Each is measured twice: as a call of the library, `LedgerReader::baselines`, and as a whole process, `runledger baseline
-//! --json` with its answer thrown away, whose floor is `runledger --version`: a process that starts, reads its arguments
-//! and ends. Between two of them the checkpoint is put back that the first one kept. The log is kept in the directory and
-//! grows by 1 % with each run.
+//! Each case is measured twice: as a call of `LedgerReader::baselines`, and as a process, `runledger baseline --json`,
+//! whose output is discarded. The floor of the process is `runledger --version`, which starts, reads its arguments and
+//! ends.
+//!
+//! Before each measurement, the checkpoint of the first one is restored. The log stays in the directory, and grows by 1
+//! % with each run.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -29,7 +31,7 @@ fn main() {
     let log = Log::at(&directory, wanted);
     println!("{}", machine(&directory));
     println!(
-        "{} records, {:.2} GB, from the page cache; at least {} s a figure\n",
+        "{} records, {:.2} GB, from the page cache; at least {} s for each figure\n",
         log.records(),
         fs::metadata(&log.path).unwrap().len() as f64 / 1e9,
         arguments.seconds.as_secs_f64()
@@ -69,7 +71,7 @@ fn main() {
         grown = records;
         print_both(what, &[call(&put_back), process(&put_back, log.baseline())]);
     }
-    // A refresh answers what a pass over all records does.
+    // A refresh prints the same as a pass over all records.
     let answer = || log.baseline().stdout(Stdio::piped()).output().unwrap();
     let refreshed = answer();
     fs::remove_file(&log.checkpoint).unwrap();
@@ -82,7 +84,7 @@ struct Log {
 }
 
 impl Log {
-    /// Of as many records, or a few more.
+    /// Opens the log in the directory if it has that many records, or up to a fifth more. Otherwise generates one.
     fn at(directory: &Path, records: u64) -> Self {
         let path = directory.join("execution_metrics.jsonl");
         let log = Self { checkpoint: path.with_extension("ledger").join("baseline-skill.checkpoint"), path };

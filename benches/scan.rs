@@ -1,8 +1,10 @@
-//! How fast a ledger is read back: `cargo bench --bench scan [-- --seconds 2 --dir DIRECTORY]`.
+//! Measures how fast a ledger is read: `cargo bench --bench scan [-- --seconds 2 --dir DIRECTORY]`.
 //!
-//! A log of 200,000 records in several segments is generated once and kept in the directory. The fields of all records,
-//! baselines of them, and a verification, stand beside the floors over the same bytes: a bare search for line feeds, on one
-//! thread and on two, one SHA-256, and as many at once as there are cores, of bytes that are in memory already.
+//! A log of 200,000 records in several segments is generated once and stays in the directory. The benchmark reads the
+//! fields of all records, computes baselines, and verifies the ledger.
+//!
+//! The floors process the same bytes. They are a search for line feeds on one thread and on two, a SHA-256 on one
+//! thread, and a SHA-256 on all cores of bytes that are in memory already.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -32,7 +34,7 @@ fn main() {
     let log = Log::at(&directory);
     println!("{}", machine(&directory));
     println!(
-        "{RECORDS} records, {:.1} MB in {} segments, from the page cache; at least {} s a figure\n",
+        "{RECORDS} records, {:.1} MB in {} segments, from the page cache; at least {} s for each figure\n",
         log.bytes as f64 / 1e6,
         log.segments.len(),
         arguments.seconds.as_secs_f64()
@@ -83,7 +85,7 @@ fn main() {
     });
 }
 
-/// The shortest of the passes that the time allows, one at least.
+/// Returns the shortest time of as many passes as fit into `seconds`, but at least one.
 fn best(seconds: Duration, pass: &dyn Fn()) -> Duration {
     let begin = Instant::now();
     let mut best = Duration::MAX;
@@ -97,7 +99,7 @@ fn best(seconds: Duration, pass: &dyn Fn()) -> Duration {
     }
 }
 
-/// How many there are: the threads take the next 256 KiB by turns.
+/// Counts the line feeds. Each thread takes the next 256 KiB in turn.
 fn line_feeds(segments: &[PathBuf], threads: usize) -> u64 {
     const BYTES: usize = 256 * 1024;
     let total = AtomicU64::new(0);
@@ -114,7 +116,7 @@ fn line_feeds(segments: &[PathBuf], threads: usize) -> u64 {
                 while rest.skip_until(b'\n').unwrap() > 0 {
                     count += 1;
                 }
-                // The last piece belongs to what comes next.
+                // The last piece without a line feed belongs to the next block.
                 count -= u64::from(buffer[read - 1] != b'\n');
             }
             total.fetch_add(count, Ordering::Relaxed);

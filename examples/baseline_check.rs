@@ -1,4 +1,4 @@
-//! What is normal, and what is not any more: the baselines of past weeks, frozen on Monday, against the days since.
+//! Compares the executions since Monday with the baselines of the weeks before, which were frozen on Monday.
 
 use runledger::baseline::{Accumulator, Verdict};
 use runledger::metrics::Status;
@@ -6,7 +6,7 @@ use runledger::{ExecutionMetrics, Ledger, Options, Result, Timestamp, Uuid};
 
 const HOUR_MS: u64 = 3_600_000;
 
-/// Appends an hourly execution of `publish` from `start` on, with these latencies in milliseconds.
+/// Appends one execution of `publish` for each hour from `start` on, with these latencies in milliseconds.
 fn history(ledger: &Ledger, start: Timestamp, latencies_ms: impl Iterator<Item = u64>) -> Result<()> {
     for (hour, latency_ms) in (0..).zip(latencies_ms) {
         let begun = start.plus_ms(hour * HOUR_MS);
@@ -23,12 +23,12 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let wednesday = || "2026-02-11T00:00:00Z".parse().unwrap_or(Timestamp::UNIX_EPOCH);
     let ledger = Options::new().clock(wednesday).open(directory.path().join("execution_metrics.jsonl"))?;
-    // A week from Monday 2026-02-02, and two days of the next one, in which every fourth has become slow.
+    // A week from Monday 2026-02-02 on, and two days of the next one, in which every fourth execution is slow.
     let monday: Timestamp = "2026-02-09T00:00:00Z".parse()?;
     history(&ledger, "2026-02-02T00:00:00Z".parse()?, (0..7 * 24).map(|hour| 3_000 + hour % 10))?;
     history(&ledger, monday, (0..2 * 24).map(|hour| if hour % 4 == 3 { 9_000 } else { 3_000 + hour % 10 }))?;
 
-    // All of this week is measured against the same baselines, whenever it asks: they stand in `baselines.jsonl`.
+    // The whole week is compared with the same baselines, which are stored in `baselines.jsonl`.
     let frozen = ledger.frozen_baselines()?.freeze(wednesday(), ledger.reader().records())?;
     println!("{} records before {}", frozen.computed_from.records, frozen.week_start);
     let mut recent = Accumulator::new();

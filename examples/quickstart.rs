@@ -1,24 +1,24 @@
-//! The first minutes: record two executions, ask what is normal. Then look at `logs/execution_metrics.jsonl`.
+//! Records two executions and prints the baselines. Then look at `logs/execution_metrics.jsonl`.
 
 use runledger::{Baselines, Ledger, Skill, Usage};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let ledger = Ledger::open("logs/execution_metrics.jsonl")?;
 
-    // The common case: whatever happens inside is recorded; the skill's own result comes back untouched.
+    // The ledger records how the skill ends, and returns the skill's result unchanged.
     let done = ledger.run(Skill::new("summarise", "0.1.0"), |execution| {
         execution.enter("call-model");
         execution.record_usage("gpt-4", Usage::new(1_000, 500));
         "42".parse::<u32>()
     });
-    done.record.warn(); // says on stderr if the record is not on the disk
+    done.record.warn(); // warns on stderr if the record is not on the disk
     assert_eq!(done.result?, 42);
 
-    // A skill that fails leaves its record too, with the reason.
+    // A skill that fails has a record too, with the reason.
     let failed = ledger.run(Skill::new("publish", "0.1.0"), |_| Err::<(), _>("no network"));
     assert!(failed.record.is_durable());
 
-    // Ask: what is normal, over all runs in the log.
+    // Compute the baselines over all runs in the log.
     let baselines = Baselines::compute(ledger.reader().records())?;
     for (skill, normal) in baselines.iter() {
         let known = |number: Option<String>| number.unwrap_or_else(|| "unknown".to_owned());
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let cost = known(normal.cost_mean_usd.map(|usd| usd.to_string()));
         println!("{skill}: {} runs, success rate {success}, mean cost in USD {cost}", normal.sample_size);
     }
-    let summarise = baselines.get("summarise").ok_or("no record of summarise")?;
+    let summarise = baselines.get("summarise").ok_or("found no records of summarise")?;
     assert_eq!(summarise.cost_mean_usd, Some("0.06".parse()?));
     Ok(())
 }

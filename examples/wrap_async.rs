@@ -1,5 +1,6 @@
-//! The guard in async code: it lives across an `.await`. A future that is dropped half-way, by a timeout
-//! or a `select!`, leaves a cancelled record. It works alike in every runtime; here a small `block_on` stands for one.
+//! Uses the guard in async code, where it is held across an `.await`. A future that is dropped before its end, by a
+//! timeout or a `select!`, leaves a cancelled record. The guard works with every runtime. This example has a small
+//! `block_on` instead of one.
 
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
@@ -9,7 +10,7 @@ use std::thread::{self, Thread};
 
 use runledger::{Ledger, Recorded, Skill, metrics::Status};
 
-/// An async skill. Nothing in it is there for the case that it is cancelled.
+/// An async skill. It needs no code for the case that it is cancelled.
 async fn publish(ledger: Ledger, reply: impl Future<Output = Result<u32, &'static str>>) -> Recorded {
     let mut execution = ledger.begin(Skill::new("publish", "1.2.0"));
     execution.enter("upload");
@@ -27,10 +28,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert!(block_on(publish(ledger.clone(), late(answer))).is_durable());
     }
 
-    // Begun, never answered, given up. It is `Send`: a runtime may move it to another thread half-way.
-    let mut given_up: Pin<Box<dyn Future<Output = Recorded> + Send>> = Box::pin(publish(ledger.clone(), pending()));
-    assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    drop(given_up);
+    // This future has begun and is cancelled. It is `Send`, so a runtime may move it to another thread.
+    let mut cancelled: Pin<Box<dyn Future<Output = Recorded> + Send>> = Box::pin(publish(ledger.clone(), pending()));
+    assert!(cancelled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(cancelled);
 
     let statuses = ledger.reader().records().map(|record| Ok(record?.status)).collect::<runledger::Result<Vec<_>>>()?;
     println!("{statuses:?}");
@@ -38,12 +39,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// An answer that is not there yet when it is first asked for, so that the skill is suspended once.
+/// Returns a future that is pending when it is polled first, so that the skill is suspended once.
 fn late<T: Copy>(answer: T) -> impl Future<Output = T> {
     let mut polls = 0;
     poll_fn(move |context| {
         polls += 1;
-        context.waker().wake_by_ref(); // as the thread that has the answer would
+        context.waker().wake_by_ref(); // like the thread that has the answer
         if polls == 1 { Poll::Pending } else { Poll::Ready(answer) }
     })
 }

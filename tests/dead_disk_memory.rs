@@ -1,4 +1,5 @@
-//! Promise: on a dead disk nothing waits in memory. A file of one test, so that no other's memory is measured.
+//! Promise: on a dead disk, nothing waits in memory. The test has a file of its own, so that the memory of no other
+//! test is measured.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hooked::HookedDisk;
 use runledger::{Answer, ExecutionMetrics, Options, Timestamp, Uuid};
 
-/// The memory of this process that is in use, in bytes; `None` where the system does not say.
+/// Returns the memory in use by this process, in bytes; `None` if the system does not report it.
 fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -1,5 +1,5 @@
-//! Promise: an export of a million records holds one of them at a time, and no more of what it writes. A Markdown log is
-//! of one run, whose records it holds.
+//! Promise: an export of a million records holds one of them at a time, and no more of its output. A Markdown log has
+//! one run, whose records it holds.
 
 #![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
@@ -14,7 +14,7 @@ use runledger::{ExecutionMetrics, Result};
 
 const RECORDS: u64 = 1_000_000;
 
-/// Counts rows by how they end, and refuses a write of more than one.
+/// Counts rows by their ends, and refuses a write of more than one row.
 struct Rows<'c> {
     written: &'c Cell<u64>,
     end: &'static [u8],
@@ -32,7 +32,7 @@ impl Write for Rows<'_> {
     }
 }
 
-/// The most memory that this process has had, in KiB.
+/// Returns the peak memory of this process, in KiB.
 #[cfg(target_os = "linux")]
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -40,7 +40,7 @@ fn peak_kib() -> u64 {
     line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
 }
 
-/// A million records, each asked for when what came of all before it has been written.
+/// A million records. Each is requested after the output of all before it was written.
 fn records(written: &Cell<u64>, before_the_first: u64) -> impl Iterator<Item = Result<ExecutionMetrics>> {
     let record = execution(1, 0);
     (0..RECORDS).map(move |at| {

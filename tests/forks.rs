@@ -1,5 +1,5 @@
-//! Promise: a process that forks, with or without exec, while a ledger is open or its lock is held, shares no state of
-//! the ledger with its child: each has its own records in one chain, and neither keeps the other's files or lock.
+//! Promise: a process may fork, with or without exec, while a ledger is open or its lock is held. It shares no state of
+//! the ledger with its child. Each has its own records in one chain, and neither keeps the other's files or lock.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
@@ -21,14 +21,14 @@ use hooked::{HookedDisk, Op};
 use runledger::metrics::Status;
 use runledger::{Answer, Durability, Ledger, Options, Uuid};
 
-/// How many records parent and child each append.
+/// The number of records that parent and child append each.
 const EACH: usize = 50;
-/// As many without syncs, in which they would meet if nothing kept them apart.
+/// The number of records without syncs. They would collide if nothing kept them apart.
 const EACH_FAST: usize = 3_000;
-/// How often a process forks whose threads are at it: of 160 forks, three met a locked mutex.
+/// The number of forks of a process whose threads append. Of 160 forks, three met a locked mutex.
 const FORKS: usize = 250;
 
-/// Forks; the child does `work`, and its exit status says whether that panicked.
+/// Forks. The child does `work`, and its exit status says whether that panicked.
 fn forked(work: impl FnOnce()) -> i32 {
     match fork::fork().unwrap() {
         Fork::Parent(child) => child,
@@ -39,7 +39,7 @@ fn forked(work: impl FnOnce()) -> i32 {
     }
 }
 
-/// Waits until a forked child has ended as it should.
+/// Waits until a forked child has ended successfully.
 fn ended_well(child: i32) {
     let begun = Instant::now();
     loop {
@@ -54,25 +54,25 @@ fn ended_well(child: i32) {
     }
 }
 
-/// The files of the ledger that a process has open.
+/// Returns the files of the ledger that a process has open.
 fn open_files(pid: u32, directory: &Path) -> Vec<PathBuf> {
     let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let files = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.unwrap().path()).ok());
     files.filter(|file| file.starts_with(directory.canonicalize().unwrap())).collect()
 }
 
-/// The pid that a child reports as `name`.
+/// Returns the pid that a child reports as `name`.
 fn reported_pid(place: &Place, name: &str) -> u32 {
     until(name, || !report(&place.file(name)).is_empty());
     report(&place.file(name))[0][0].parse().unwrap()
 }
 
-/// The ids that a child reported, all of which have a record of success, and how many records there are.
+/// Returns the ids that a child reported, all of which must have a record of success, and the number of records.
 fn succeeded(place: &Place, reports: &[&str]) -> (usize, usize) {
     let found = contents(&place.path(), "after the fork");
     let ids: Vec<_> = reports.iter().flat_map(|name| report(&place.file(name))).collect();
     for id in &ids {
-        let record = found.get(&id[0].parse().unwrap()).unwrap_or_else(|| panic!("{id:?} is not there"));
+        let record = found.get(&id[0].parse().unwrap()).unwrap_or_else(|| panic!("{id:?} is missing"));
         assert_eq!(record.1.status, Some(Status::Success), "{id:?}");
     }
     (ids.len(), found.len())
@@ -82,13 +82,13 @@ fn succeeded(place: &Place, reports: &[&str]) -> (usize, usize) {
 fn row_16_fork_while_the_ledger_is_open() {
     let place = Place::new();
     place.spawn("open").succeed();
-    // One of the parent's was running in both; it is the parent's.
+    // One execution of the parent was running in both. It belongs to the parent.
     assert_eq!(succeeded(&place, &["parent", "child"]), (2 * EACH_FAST + 1, 2 * EACH_FAST + 1));
     drop(place.open());
     assert_eq!(place.in_flight(), [""; 0].map(PathBuf::from));
 }
 
-/// The child's copy of the lock goes with the child, and the lock stays the parent's.
+/// The child's copy of the lock ends with the child, and the parent keeps the lock.
 #[test]
 fn row_16_fork_while_the_lock_is_held() {
     let place = Place::new();
@@ -96,8 +96,8 @@ fn row_16_fork_while_the_lock_is_held() {
     assert_eq!(succeeded(&place, &["parent", "child"]), (2 * EACH, 2 * EACH));
 }
 
-/// Another thread has the lock, and leads all callers, when the process forks: the child has the leader's state, and not
-/// the leader.
+/// Another thread holds the lock and leads all callers when the process forks. The child has the leader's state, but
+/// not the leader.
 #[test]
 fn row_16_fork_while_another_thread_has_the_lock() {
     let place = Place::new();
@@ -105,7 +105,7 @@ fn row_16_fork_while_another_thread_has_the_lock() {
     assert_eq!(succeeded(&place, &["parent", "child"]), (2 * EACH, 2 * EACH));
 }
 
-/// With a deadline, whose threads the child does not have, and whose mutexes it may have locked.
+/// With a deadline, there are threads that the child does not have, and mutexes that they may have locked.
 #[test]
 fn row_16_fork_while_threads_wait_with_a_deadline() {
     let place = Place::new();
@@ -114,7 +114,7 @@ fn row_16_fork_while_threads_wait_with_a_deadline() {
     assert_eq!(reported, FORKS);
 }
 
-/// What was lost before the fork is the parent's to state.
+/// The parent reports the records that were lost before the fork.
 #[test]
 fn row_16_a_lost_record_is_not_counted_by_parent_and_child() {
     let place = Place::new();
@@ -124,7 +124,7 @@ fn row_16_a_lost_record_is_not_counted_by_parent_and_child() {
     assert!(lost.len() == 1 && lost[0].contains("\"records\":1"), "{lost:?}");
 }
 
-/// A killed process gives the lock back, and a process that it started does not have it: exec closes the descriptors.
+/// A killed process releases the lock. A process that it started does not hold it, because exec closes the descriptors.
 #[test]
 fn row_16_exec_leaks_no_descriptor() {
     let place = Place::new();
@@ -141,8 +141,8 @@ fn row_16_exec_leaks_no_descriptor() {
     place.say("release");
 }
 
-/// The child has the lock of the parent's begun executions for as long as it lives; it goes on recording its own, which are swept in
-/// their turn.
+/// As long as the child lives, it holds the lock of the parent's begun executions. It records its own executions, which
+/// are swept later.
 #[test]
 fn row_16_a_dead_parents_runs_are_swept_while_its_child_lives() {
     let place = Place::new();
@@ -167,8 +167,8 @@ fn row_16_a_dead_parents_runs_are_swept_while_its_child_lives() {
     });
 }
 
-/// The one way to keep the lock beyond its holder's end: a child that is forked while it is held, and outlives its parent,
-/// which is killed before it gives it back. The others keep their deadline, and lose nothing.
+/// A lock outlives its holder only if a child is forked while it is held, and the parent is killed before it releases
+/// it. The others keep their deadline and lose nothing.
 #[test]
 fn row_15_a_lock_that_a_forked_child_keeps() {
     let place = Place::new();
@@ -190,13 +190,13 @@ fn row_15_a_lock_that_a_forked_child_keeps() {
     record(&ledger);
     drop(place.open());
     let found = contents(&place.path(), "after the child has ended");
-    // The killed one's was begun, and not appended.
+    // The execution of the killed process was begun, but not appended.
     assert_eq!(found.values().filter(|(_, record)| is_interrupted(record)).count(), 1);
     assert_eq!(found.len(), 4);
 }
 
-/// The real disk, which calls `hook` once after it was armed, while the ledger's lock is held: its directory is looked at
-/// then.
+/// The real disk, which calls `hook` once after it was armed. That is while the ledger's lock is held, when its
+/// directory is examined.
 fn while_locked(directory: &Path, hook: impl FnMut() + Send + 'static) -> (Arc<HookedDisk>, Arc<AtomicBool>) {
     let directory = ledger_path(directory).parent().unwrap().to_owned();
     let (armed, hook) = (Arc::new(AtomicBool::new(false)), Mutex::new(hook));
@@ -210,7 +210,7 @@ fn while_locked(directory: &Path, hook: impl FnMut() + Send + 'static) -> (Arc<H
     (Arc::new(disk), armed)
 }
 
-// The children.
+// The child processes.
 
 fn say(directory: &Path, name: &str, line: &str) {
     Report::open(&directory.join(name)).say(line);
@@ -250,7 +250,7 @@ fn child() {
             let child = Arc::new(Mutex::new(0));
             let forked_child = Arc::clone(&child);
             let (disk, armed) = while_locked(&directory, move || {
-                // A child that ends at once gives nothing back.
+                // A child that ends at once drops nothing.
                 ended_well(forked(|| assert!(is_locked(&there))));
                 assert!(is_locked(&there));
                 *forked_child.lock().unwrap() = forked(|| {
@@ -288,7 +288,7 @@ fn child() {
         "exec" => {
             let ledger = open();
             let _run = ledger.begin(skill());
-            // Ends by itself, should the test fail before it says so.
+            // Ends by itself if the test fails before it creates the file.
             let script = "i=0; while [ $i -lt 400 ] && [ ! -e \"$0\" ]; do i=$((i+1)); sleep 0.05; done";
             let mut orphan = Command::new("sh");
             orphan.args(["-c", script]).arg(directory.join("release")).stderr(Stdio::null());

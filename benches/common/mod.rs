@@ -1,6 +1,6 @@
-//! What the benchmarks share: samples, percentiles, the machine.
+//! Shared by the benchmarks: samples, percentiles and a description of the machine.
 
-#![allow(dead_code, reason = "each benchmark takes what it needs")]
+#![allow(dead_code, reason = "each benchmark uses a part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
 use std::fs::{self, File};
@@ -15,8 +15,8 @@ pub(crate) struct Arguments {
     pub(crate) records: Option<u64>,
 }
 
-/// Reads `--seconds S`, `--dir DIRECTORY` and `--records N`, which not every benchmark heeds; the default directory is
-/// beside the executable, so on the disk that holds the build and not in memory.
+/// Reads `--seconds S`, `--dir DIRECTORY` and `--records N`, which only some benchmarks use. The default directory is
+/// beside the executable, so that it is on a disk and not in memory.
 pub(crate) fn arguments() -> Arguments {
     let mut arguments = Arguments {
         seconds: Duration::from_secs(2),
@@ -29,7 +29,7 @@ pub(crate) fn arguments() -> Arguments {
             "--seconds" => arguments.seconds = Duration::from_secs_f64(words.next().unwrap().parse().unwrap()),
             "--dir" => arguments.directory = words.next().unwrap().into(),
             "--records" => arguments.records = Some(words.next().unwrap().parse().unwrap()),
-            // cargo's own.
+            // Added by cargo.
             "--bench" => {}
             other => panic!("unknown argument {other}; known: --seconds S, --dir DIRECTORY, --records N"),
         }
@@ -37,7 +37,7 @@ pub(crate) fn arguments() -> Arguments {
     arguments
 }
 
-/// Kernel, processor and file system.
+/// Describes the kernel, the processor and the file system.
 pub(crate) fn machine(directory: &Path) -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let kernel = read("/proc/sys/kernel/osrelease");
@@ -60,11 +60,11 @@ pub(crate) fn machine(directory: &Path) -> String {
     format!("Linux {}, {cores} × {}, {file_system}{journal}", kernel.trim(), cpu.trim_start_matches([' ', '\t', ':']))
 }
 
-/// Times of calls.
+/// The times of calls.
 #[derive(Default)]
 pub(crate) struct Samples {
     nanoseconds: Vec<u64>,
-    /// How long the whole took.
+    /// How long all calls took together.
     pub(crate) took: Duration,
 }
 
@@ -85,7 +85,7 @@ impl Samples {
         Duration::from_nanos(self.nanoseconds.iter().sum())
     }
 
-    /// The time in microseconds that a share of the calls did not exceed: the nearest rank.
+    /// Returns a percentile in microseconds, by the nearest-rank definition. `share` is from 0 to 1.
     pub(crate) fn percentile(&self, share: f64) -> f64 {
         let mut sorted = self.nanoseconds.clone();
         sorted.sort_unstable();
@@ -97,7 +97,7 @@ impl Samples {
         self.nanoseconds.len() as f64 / self.took.as_secs_f64()
     }
 
-    /// One row under [`header`].
+    /// Prints a row under [`header`].
     pub(crate) fn print(&self, what: &str) {
         let [p50, p95, p99, p999] = [0.5, 0.95, 0.99, 0.999].map(|share| self.percentile(share));
         println!("{what:<36} {:>10.0} {p50:>9.1} {p95:>9.1} {p99:>9.1} {p999:>9.1}", self.per_second());
@@ -111,7 +111,7 @@ pub(crate) fn timed(samples: &mut Samples, call: impl FnOnce()) {
     samples.push(begin.elapsed());
 }
 
-/// The disk's floor: a prewritten file that is overwritten from its start to its end, and again.
+/// A prewritten file that is overwritten from its start to its end, again and again. This is the disk's floor.
 pub(crate) struct Ring {
     file: File,
     at: u64,
@@ -122,8 +122,8 @@ impl Ring {
 
     pub(crate) fn new(path: &Path) -> Self {
         let file = File::create(path).unwrap();
-        // Page by page, as the commit area: overwriting one large folio of the page cache is 5 % slower, and a floor
-        // should be one.
+        // Written page by page, like the commit area. Overwriting one large folio of the page cache is 5 % slower,
+        // which would not be a floor.
         for at in (0..Self::BYTES).step_by(4096) {
             file.write_all_at(&[0; 4096], at).unwrap();
         }
@@ -142,7 +142,7 @@ impl Ring {
     }
 }
 
-/// The heads of the columns that [`Samples::print`] fills.
+/// Returns the headings of the columns that [`Samples::print`] fills.
 pub(crate) fn header() -> String {
     format!("{:<36} {:>10} {:>9} {:>9} {:>9} {:>9}", "", "calls/s", "p50 µs", "p95 µs", "p99 µs", "p99.9 µs")
 }

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Baselines of all skills of one log: runledger beside DuckDB and polars, as whole processes, in one run.
+"""Compares runledger, DuckDB and polars: each computes baselines of all skills of one log, as a process.
 
     pip install duckdb-cli polars
     cargo build --release --features cli && cargo build --release --example generate_log
     python3 benches/peers/analytics.py [--records 1000000] [--skills 20] [--log PATH] [--runs 5]
 
-Each program runs on two threads, reads the file from the page cache, and gives for each skill what a baseline has. The
-shortest of the runs counts, and the most memory that any of them took. A peer that is not installed is named and left
-out. polars ends at a line that is no JSON, and so is given a copy without those. What runledger and DuckDB found is
-compared: counts exactly, means to the printed decimals, which DuckDB's exact sums give, percentiles to 1e-9. Exits with
-1 if anything differs.
+Each program uses two threads, reads the file from the page cache, and computes the values of a baseline for each skill.
+The shortest time and the largest memory of all runs count. A peer that is not installed is reported and skipped. polars
+stops at a line that is not JSON, so it reads a copy without such lines.
+
+The results of runledger and DuckDB are compared: counts exactly, means to the printed decimals with DuckDB's exact sums,
+and percentiles to 1e-9. The exit code is 1 if anything differs.
 """
 
 import argparse
@@ -32,14 +33,14 @@ COLUMNS = {
     "cost_usd": "DOUBLE",
     "tokens_used": "BIGINT",
 }
-# A line that is no JSON is a row of nulls to DuckDB; the start is the last of the fields that each record has.
+# DuckDB reads a line that is not JSON as a row of nulls. The start is the last of the fields that each record has.
 FROM = """read_json('{log}', format = 'newline_delimited', ignore_errors = true, columns = {{{columns}}})
     where timestamp_start is not null group by skill_name order by skill_name"""
 BASELINES = """select skill_name, count(*), min(timestamp_start), max(timestamp_start),
     count(*) filter (execution_succeeded) / count(execution_succeeded),
     quantile_cont(total_latency_ms, [0.5, 0.95, 0.99]), avg(total_latency_ms), stddev_samp(total_latency_ms),
     avg(cost_usd), stddev_samp(cost_usd), avg(tokens_used) from """ + FROM
-# The same, in sums that are exact.
+# The same, with exact sums.
 EXACT = """select skill_name, count(*) as sample_size, count(*) filter (execution_succeeded) as succeeded,
     count(*) filter (execution_failed) as failed, quantile_cont(total_latency_ms, [0.5, 0.95, 0.99]) as percentiles,
     count(total_latency_ms) as latencies, sum(total_latency_ms)::varchar as latency_ms,
@@ -65,7 +66,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--records", type=int, default=1_000_000)
     arguments.add_argument("--skills", type=int, default=20)
-    arguments.add_argument("--log", help="a log of generate_log; made if it is not there")
+    arguments.add_argument("--log", help="a log of generate_log, which is created if it does not exist")
     arguments.add_argument("--runs", type=int, default=5)
     arguments = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -79,7 +80,7 @@ def main():
 def built(name):
     path = os.path.join(ROOT, "target", "release", name)
     if not os.path.exists(path):
-        sys.exit(f"{path} is not there: build it as told at the top of {os.path.basename(__file__)}")
+        sys.exit(f"{path}: found no such file. Build it with the commands at the top of {os.path.basename(__file__)}")
     return path
 
 
@@ -97,7 +98,7 @@ def compare(log, runs, whole):
     columns = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
     sql = lambda text: "set threads = 2; " + text.format(log=log, columns=columns) + ";"
     duckdb = shutil.which("duckdb", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])
-    # With a bound, all records are read, whatever a checkpoint has.
+    # With a bound, runledger reads all records and uses no checkpoint.
     ours = [built("runledger"), "--ledger", log, "baseline", "--since", "1970-01-01", "--json"]
     programs = {"runledger": ours}
     if duckdb:
@@ -109,7 +110,7 @@ def compare(log, runs, whole):
     missing = {"DuckDB", "polars"} - programs.keys()
 
     measured = {name: (float("inf"), 0) for name in programs}
-    for _ in range(runs):  # in turn, so that a busy moment meets all of them
+    for _ in range(runs):  # in turn, so that a busy moment affects all programs
         for name, command in programs.items():
             seconds, bytes_max = run(command)
             measured[name] = (min(measured[name][0], seconds), max(measured[name][1], bytes_max))
@@ -130,7 +131,7 @@ def compare(log, runs, whole):
 
 
 def run(command):
-    """How long the process took, in seconds, and its largest resident size, in bytes."""
+    """Returns the time of the process in seconds, and its largest resident size in bytes."""
     environment = dict(os.environ, POLARS_MAX_THREADS="2")
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
@@ -165,7 +166,7 @@ def differences(found, baselines):
         percentiles = row["percentiles"]
         percentiles = json.loads(percentiles) if isinstance(percentiles, str) else percentiles
         for key, value in zip(("latency_p50_ms", "latency_p95_ms", "latency_p99_ms"), percentiles):
-            # A double of DuckDB's, within its own rounding of what has at most 3 decimals.
+            # DuckDB returns a double, which is compared within its rounding.
             near = abs(float(baseline[key]) - value) <= (1e-9 if exact else 1 / 256) * value
             wrong += report(row["skill_name"], key, baseline[key], value, near)
         for key, value in expected.items():
@@ -175,7 +176,7 @@ def differences(found, baselines):
 
 
 def mean(total, count, places):
-    """The exact quotient, rounded half to even as runledger prints it; None of nothing."""
+    """Returns the exact quotient, rounded half to even like runledger's, or None if `count` is 0."""
     if not count:
         return None
     return (decimal.Decimal(total) / count).quantize(decimal.Decimal(1).scaleb(-places), decimal.ROUND_HALF_EVEN)

@@ -1,13 +1,13 @@
-//! Writes a log to try things on: `generate_log PATH [--records 1000000] [--skills 20] [--malformed 0.001] [--seed 1]
+//! Writes a log for experiments: `generate_log PATH [--records 1000000] [--skills 20] [--malformed 0.001] [--seed 1]
 //! [--rotate-mb 64]`.
 //!
-//! The records are what an orchestrator writes, some 900 bytes each: latencies are log-normal around a median of each
-//! skill's own, one in fifty fails, some have no model and so neither tokens nor cost, some were interrupted and have
-//! neither end nor latency. The same seed gives the same records.
+//! The records resemble those of an orchestrator, with some 900 bytes each. The latencies of a skill are log-normal
+//! around its median. One record in 64 has failed. Some have no model, and so no tokens and no cost. Some were
+//! interrupted, and have no end and no latency. The same seed gives the same records.
 //!
-//! They go through the ledger's journal, and reach the page cache only. So do the malformed lines, beginnings of records
-//! with a brace behind them: they have their place in the chain, and `runledger verify` finds no fault. A beginning that
-//! was just put into the file would be taken for what a crash left, and cut off.
+//! The ledger's journal writes the records, to the page cache only. It also writes the malformed lines, which are the
+//! beginnings of records with a brace at the end. They have their place in the chain, so `runledger verify` finds no
+//! fault. A beginning that was written directly to the file would be taken for the rest of a crash, and cut off.
 
 mod records;
 
@@ -24,10 +24,10 @@ struct Arguments {
     path: PathBuf,
     records: u64,
     skills: u64,
-    /// The share of malformed lines.
+    /// The share of malformed lines, from 0 to 1.
     malformed: f64,
     seed: u64,
-    /// Segments are sealed at this size; 0: never.
+    /// The size at which segments are sealed, in MB; 0 if they are not.
     rotate_mb: u64,
 }
 
@@ -51,15 +51,15 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
 }
 
 fn number<T: FromStr<Err: Error + 'static>>(text: &str) -> Result<T, Box<dyn Error>> {
-    text.parse().map_err(|error| format!("expected a number, found {text}: {error}").into())
+    text.parse().map_err(|error| format!("found {text}; expected a number: {error}").into())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let Arguments { path, records, skills, malformed, seed, rotate_mb } = arguments()?;
     if path.exists() {
-        return Err(format!("{} is there already", path.display()).into());
+        return Err(format!("{}: found a file; expected a new path", path.display()).into());
     }
-    // The clock serves rotation by day, which is not asked for.
+    // A fixed clock will do: only rotation by day reads it, which is off.
     let options = JournalOptions::new(Arc::new(|| 1_770_422_400_000))
         .durability(Durability::Flushed)
         .rotate_bytes((rotate_mb > 0).then_some(rotate_mb * 1_000_000));

@@ -1,16 +1,16 @@
-//! Records that look like an orchestrator's.
+//! Generates records that resemble those of an orchestrator.
 
 #![allow(
     dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "the benchmark takes what it needs; an example says where it fails"
+    reason = "each benchmark uses a part; an example that fails should say where"
 )]
 
 use runledger::metrics::{CostProvenance, ErrorCategory, Status, Step};
 use runledger::{ExecutionMetrics, PriceTable, Result, Timestamp, Usage, Uuid, hash_bytes};
 
-/// An endless source of them; the same for the same number of skills and the same seed.
+/// An endless source of records. The same number of skills and the same seed give the same records.
 pub(crate) struct Records {
     prices: &'static PriceTable,
     skills: Vec<Skill>,
@@ -22,7 +22,7 @@ pub(crate) struct Records {
 struct Skill {
     name: String,
     version: &'static str,
-    /// `None`: it asks no model.
+    /// The model that the skill calls; `None` if it calls none.
     model: Option<&'static str>,
     latency_median_ms: f64,
 }
@@ -42,7 +42,7 @@ const NAMES: [&str; 10] = [
 const MODELS: [Option<&str>; 4] = [Some("gpt-4"), Some("gpt-3.5-turbo"), Some("claude-3-opus"), None];
 
 impl Records {
-    /// Of so many skills.
+    /// Creates a source of records of that many skills.
     pub(crate) fn new(skills: u64, seed: u64) -> Self {
         let skill = |number: usize| {
             let (name, round) = (NAMES[number % NAMES.len()], number / NAMES.len());
@@ -65,31 +65,31 @@ impl Records {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 on, below `end`.
+    /// Returns a random number from 0 to below `end`.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.random() % end.max(1)
     }
 
-    /// In [0, 1).
+    /// Returns a random number in [0, 1).
     fn share(&mut self) -> f64 {
         (self.random() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Whether what happens with this probability does.
+    /// Returns true with this probability.
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
         self.share() < probability
     }
 
-    /// A normal number, by Box and Muller (1958).
+    /// Returns a random number of the standard normal distribution, by the method of Box and Muller (1958).
     fn normal(&mut self) -> f64 {
         let (radius, angle) = (1.0 - self.share(), self.share());
         (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
     }
 
-    /// The next record.
+    /// Returns the next record.
     ///
     /// # Errors
-    /// When the bundled prices know one of the models no longer.
+    /// Fails if the bundled prices do not have one of the models.
     pub(crate) fn next_record(&mut self) -> Result<ExecutionMetrics> {
         let id = Uuid::from_u64_pair(self.random(), self.random());
         self.start = self.start.plus_ms(self.random() % 2_000);
@@ -108,7 +108,8 @@ impl Records {
         }
         if ended {
             record.timestamp_end = Some(start.plus_ms(latency + 3));
-            (record.total_latency_ms, record.wall_clock_time_ms) = (Some(latency), Some(latency + 3));
+            record.total_latency_ms = Some(latency);
+            record.wall_clock_time_ms = Some(latency + 3);
         }
         if failed && ended {
             record.error_category = Some(ErrorCategory::Network);
@@ -118,13 +119,13 @@ impl Records {
             let usage = Usage::new(500 + (pick >> 16) % 3_000, 100 + (pick >> 24) % 900);
             record.set_usage(model, &usage);
             self.prices.cost(model, &usage, start)?.fill(&mut record);
-            // Most vendors say what a call cost: there is nothing to explain.
+            // Most vendors report the cost of a call, so no provenance is needed.
             if pick >> 48 & 7 != 0 {
                 record.cost = CostProvenance::default();
             }
         }
         record.confidence_score = Some((pick >> 8 & 0xff) as f64 / 256.0);
-        // A few tell more.
+        // Some records have more fields.
         if pick >> 40 & 3 == 0 {
             record.decision_made = Some("APPROVE".to_owned());
             record.skill_path_in_dag = Some(format!("orchestrator -> {}", skill.name));

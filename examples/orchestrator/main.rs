@@ -4,8 +4,8 @@
 //! cargo run --release --example orchestrator
 //! ```
 //!
-//! It runs a DAG of skills, of which one fails, one panics and one is killed, and replays 300 real LLM calls through
-//! prices and a quota. Then it asks the ledger what happened. Its files are in `logs/` under the current directory.
+//! It runs a DAG of skills, of which one fails, one panics and one is killed. It also replays 300 real LLM calls with
+//! prices and a quota. Then it prints a report from the ledger. Its files are in `logs/` under the current directory.
 
 mod replay;
 mod report;
@@ -28,32 +28,32 @@ fn main() -> Result<(), Box<dyn Error>> {
         return work(run_id, parent);
     }
 
-    // 1. Open once; clone it to wherever it is needed.
+    // 1. Open the ledger once, and clone it where it is needed.
     let run_id = Uuid::now_v7().to_string();
     let ledger = open(&run_id)?;
-    let quota = ledger.quota(Limits::bundled())?; // beside it, in `logs/quota.jsonl`
+    let quota = ledger.quota(Limits::bundled())?; // in `logs/quota.jsonl`
     let mut overhead = report::Overhead::new()?;
 
-    // 2. Run. Whatever happens inside is recorded, and the result comes back untouched.
+    // 2. Run the skills. The ledger records how each one ends, and returns its result unchanged.
     let done = ledger.run(Skill::new("orchestrator", "1.0.0"), |root| {
         root.enter("dag");
         skills::run(root, skills::DAG)?;
         root.enter("replay");
         replay::run(root, &quota, &mut overhead)
     });
-    // A record that is not durable is never an error of the skill: it is said here, and the work goes on.
+    // A record that is not durable is never an error of the skill. It is a warning, and the work continues.
     done.record.warn();
     done.result?;
 
-    // 3. The killed worker could not record its end. Whoever opens the ledger next does it, usually after a restart.
+    // 3. The killed worker could not record its end. The next process that opens the ledger does that.
     let ledger = Ledger::open(LEDGER)?;
 
-    // 4. Ask.
+    // 4. Print the report.
     report::print(&ledger, &quota, &run_id)?;
     Ok(overhead.print()?)
 }
 
-/// Opens the ledger with what every record of a run shall say.
+/// Opens the ledger with the values that every record of the run has.
 fn open(run_id: &str) -> runledger::Result<Ledger> {
     Options::new()
         .orchestrator_version(env!("CARGO_PKG_VERSION"))
@@ -63,13 +63,13 @@ fn open(run_id: &str) -> runledger::Result<Ledger> {
         .open(LEDGER)
 }
 
-/// The worker that `skills::supervise_worker` starts: another process, the same ledger.
+/// Runs as the worker that `skills::supervise_worker` starts: another process with the same ledger.
 fn work(run_id: &str, parent: &str) -> Result<(), Box<dyn Error>> {
     let ledger = open(run_id)?;
     let ids = RunIds::default().parent_execution(parent.parse()?);
     let _run = ledger.begin(Skill::new("render", "1.0.0").run(ids));
     println!("begun");
-    // Blocks until it is killed, or until its parent is gone.
+    // Blocks until this process is killed, or until its parent ends.
     io::stdin().read_line(&mut String::new())?;
     Ok(())
 }

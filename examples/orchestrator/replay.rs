@@ -1,4 +1,4 @@
-//! Real LLM calls, replayed through prices and a quota: what stands around each call of a model.
+//! Replays real LLM calls. Shows how an orchestrator prices each call of a model, and guards it with a quota.
 
 use std::error::Error;
 use std::time::Instant;
@@ -9,12 +9,12 @@ use runledger::{Execution, Grant, Quota, Skill, Usage};
 use crate::report::Overhead;
 
 const CALLS: &str = include_str!("azure-llm-code-2023.csv");
-/// 100,000 tokens a day, all of its users together.
+/// The name of a limit: 100,000 tokens a day, for all users together.
 pub(crate) const LIMIT: &str = "openai-gpt4";
-/// The `max_tokens` of each call: the most that it can generate.
+/// The `max_tokens` of each call, which limits the tokens that it generates.
 const OUTPUT_MAX: u64 = 256;
 
-/// The trace names no models, so they are picked by row. One has no price: its cost is unknown.
+/// Picks a model by row, since the trace does not name models. One of them has no price, so its cost is unknown.
 fn model(row: usize) -> &'static str {
     match row {
         77 => "in-house-coder-7b",
@@ -23,7 +23,7 @@ fn model(row: usize) -> &'static str {
     }
 }
 
-/// Replays all calls; what the ledger takes for each, begin and finish together, goes to `overhead`.
+/// Replays all calls. Adds the ledger's time for each, begin and finish together, to `overhead`.
 pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> Result<(), Box<dyn Error>> {
     for (row, line) in CALLS.lines().skip(1).enumerate() {
         let tokens = line.split(',').skip(1).map(str::parse).collect::<Result<Vec<u64>, _>>()?;
@@ -34,7 +34,7 @@ pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> R
         let mut call = root.child(Skill::new(skill, "1.0.0"));
         let begin = begin.elapsed();
 
-        // Before the call: reserve the most that it can take, so that parallel calls cannot overrun the limit together.
+        // Before the call, reserve the most that it can use, so that parallel calls cannot exceed the limit together.
         let mut model = model(row);
         let grant = if model == "gpt-4" { Some(quota.reserve(LIMIT, Some(input + OUTPUT_MAX))?) } else { None };
         if let Some(Grant::Denied(denied)) = &grant {
@@ -46,10 +46,11 @@ pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> R
         }
 
         call.enter(model);
-        // Here an orchestrator calls the model, and takes the usage from its answer.
+        // An orchestrator calls the model here, and reads the usage from its response.
         call.record_usage(model, Usage::new(input, output));
 
-        // After it: settle what it took. The rest is free again; a hold that is dropped on an error is free altogether.
+        // After the call, settle the tokens that it used. The rest is released. On an error, dropping the hold releases
+        // all.
         if let Some(Grant::Held(hold)) = grant {
             call.set_quota(&hold.settle(Some(input + output))?);
         }

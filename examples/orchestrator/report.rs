@@ -1,4 +1,5 @@
-//! The questions, asked of the ledger: what ran, what it cost, what quota is left, what is normal, and is the log whole.
+//! Prints a report from the ledger: which skills ran, their cost, the rest of the quota, the baselines, and whether the
+//! log is whole.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -13,7 +14,7 @@ use runledger::{Baselines, ExecutionMetrics, Ledger, LedgerReader, Quota, QuotaS
 use crate::{LEDGER, replay};
 
 pub(crate) fn print(ledger: &Ledger, quota: &Quota, run_id: &str) -> Result<(), Box<dyn Error>> {
-    // Reading holds one record at a time; those of this run are kept.
+    // The reader holds one record at a time. This keeps those of the run.
     let ours = |record: &runledger::Result<ExecutionMetrics>| {
         record.as_ref().map_or(true, |record| record.run.run_id.as_deref() == Some(run_id))
     };
@@ -40,7 +41,7 @@ fn ran(records: &[ExecutionMetrics]) {
     }
 }
 
-/// A sum of costs: those that are unknown are counted apart, never as 0.
+/// A sum of costs. Unknown costs are counted separately, never as 0.
 #[derive(Default)]
 struct Sum {
     calls: u64,
@@ -80,7 +81,7 @@ fn quota_left(quota: &Quota, records: &[ExecutionMetrics]) -> Result<(), Box<dyn
     Ok(())
 }
 
-/// Over all runs in the log: the more there are, the more it says.
+/// Prints the baselines over all runs in the log. They become more accurate with every run.
 fn baselines(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
     let row =
         |skill: &str, cells: [String; 6]| println!("  {skill:18} {}", cells.map(|cell| format!("{cell:>11}")).concat());
@@ -99,7 +100,7 @@ fn known(value: Option<impl Display>) -> String {
 }
 
 fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
-    // A head kept on another machine shows later whether the log was cut or written anew.
+    // A head that is kept on another machine shows later whether the log was truncated or rewritten.
     let whole = LedgerReader::open(LEDGER)?.verify(&[ledger.head()?])?;
     println!("\nWhere the log is\n  {LEDGER}: {} lines, {} bytes", whole.lines, whole.bytes);
     println!("  verify: {}", if whole.is_clean() { "clean".to_owned() } else { format!("{:?}", whole.faults) });
@@ -109,11 +110,11 @@ fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What each call cost in time: the ledger's own, and beside it, call by call, the least that the disk allows.
+/// The ledger's time for each call, and the least time that the disk allows, measured after each call.
 pub(crate) struct Overhead {
     ledger: Vec<Duration>,
     floor: Vec<Duration>,
-    /// Written before the first call, so that no later write makes it grow.
+    /// Filled before the first call, so that no later write makes it grow.
     file: File,
 }
 
@@ -130,7 +131,7 @@ impl Overhead {
         Ok(Self { ledger: Vec::new(), floor: Vec::new(), file })
     }
 
-    /// Takes in a call for which the ledger took this long, and overwrites and syncs as many bytes.
+    /// Adds the ledger's time for a call. Then overwrites and syncs as many bytes as a line has, and adds that time.
     pub(crate) fn add(&mut self, ledger: Duration) -> io::Result<()> {
         let begin = Instant::now();
         self.file.write_all_at(&LINE, (self.floor.len() % LINES * LINE.len()) as u64)?;
@@ -147,7 +148,7 @@ impl Overhead {
             [("begin + finish, durable", self.ledger), ("floor: overwrite + fdatasync", self.floor)]
         {
             times.sort();
-            // By nearest rank.
+            // The nearest-rank definition.
             let percentile = |p: usize| known(times.get((times.len() * p).div_ceil(100) - 1).map(Duration::as_micros));
             println!("  {name:30} p50 {:>6}  p99 {:>6}", percentile(50), percentile(99));
         }

@@ -1,4 +1,4 @@
-//! The DAG: its skills, and how they are run. `run` and `execute` are what an orchestrator would paste.
+//! The skills of the DAG, and the code that runs them. An orchestrator can copy `run` and `execute`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -11,7 +11,7 @@ use runledger::metrics::{ErrorCategory, Status};
 use runledger::{Execution, Skill, hash_bytes, hash_reader};
 use serde_json::{Value, json};
 
-/// What each skill that has ended gave; `None`: it did not succeed.
+/// The output of each skill that has ended; `None` if it did not succeed.
 type Outputs = BTreeMap<&'static str, Option<Value>>;
 type Output = Result<Value, Box<dyn Error>>;
 
@@ -32,7 +32,7 @@ pub(crate) const DAG: &[Node] = &[
     Node { name: "cross-check", needs: &["hash-sources"], body: cross_check },
 ];
 
-/// Runs wave after wave of the skills whose needs have ended, each on a thread of its own.
+/// Runs the skills in waves. A wave has all skills whose needs have ended, and each of them has a thread of its own.
 pub(crate) fn run(root: &Execution, dag: &'static [Node]) -> io::Result<()> {
     let mut outputs = Outputs::new();
     while outputs.len() < dag.len() {
@@ -42,7 +42,7 @@ pub(crate) fn run(root: &Execution, dag: &'static [Node]) -> io::Result<()> {
         assert!(!wave.is_empty(), "the DAG has a cycle");
         let ended = thread::scope(|scope| {
             let start = |node: &'static Node| {
-                // The child's record names its parent, its run and its path. Its guard goes to the thread.
+                // The child's record names its parent, its run and its path. The guard moves to the thread.
                 let execution = root.child(Skill::new(node.name, "1.0.0"));
                 let outputs = &outputs;
                 thread::Builder::new()
@@ -50,7 +50,7 @@ pub(crate) fn run(root: &Execution, dag: &'static [Node]) -> io::Result<()> {
                     .spawn_scoped(scope, move || execute(node, execution, outputs))
             };
             let threads = wave.iter().map(|node| Ok((node.name, start(node)?))).collect::<io::Result<Vec<_>>>()?;
-            // A thread that panicked has dropped its guard, so its record is written: panicked.
+            // A thread that panicked has dropped its guard, which recorded the execution as panicked.
             let join = |(name, thread): (_, thread::ScopedJoinHandle<'_, _>)| (name, thread.join().ok().flatten());
             Ok::<_, io::Error>(threads.into_iter().map(join).collect::<Outputs>())
         })?;
@@ -59,7 +59,7 @@ pub(crate) fn run(root: &Execution, dag: &'static [Node]) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs one skill under its guard. Each way out of here leaves one record, a panic too.
+/// Runs one skill under its guard. However this function ends, even by a panic, there is one record.
 fn execute(node: &Node, mut execution: Execution, outputs: &Outputs) -> Option<Value> {
     if let Some(need) = node.needs.iter().find(|need| outputs[*need].is_none()) {
         execution.record_mut().set_error_reason(format!("needs {need}, which did not succeed"));
@@ -79,13 +79,13 @@ fn execute(node: &Node, mut execution: Execution, outputs: &Outputs) -> Option<V
     }
 }
 
-/// The list of texts that a skill gave.
+/// Reads the output of a skill as a list of texts.
 fn texts(outputs: &Outputs, skill: &str) -> Result<Vec<String>, serde_json::Error> {
     serde_json::from_value(json!(outputs[skill]))
 }
 
 fn walk_sources(execution: &mut Execution, _: &Outputs) -> Output {
-    execution.enter("list"); // a step: timed, and appended to `skill_path_in_dag`
+    execution.enter("list"); // a step, which is timed and appended to `skill_path_in_dag`
     let (mut directories, mut files) = (vec![concat!(env!("CARGO_MANIFEST_DIR"), "/src").into()], Vec::new());
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir::<std::path::PathBuf>(directory)? {
@@ -114,7 +114,7 @@ fn read_manifest(execution: &mut Execution, _: &Outputs) -> Output {
     Ok(json!(keys))
 }
 
-/// Runs a program: the same hashes by `sha256sum`, as an oracle.
+/// Compares the hashes with those of `sha256sum`. Shows how to record a program that a skill runs.
 fn cross_check(execution: &mut Execution, outputs: &Outputs) -> Output {
     execution.enter("sha256sum");
     let theirs = Command::new("sha256sum").args(texts(outputs, "walk-sources")?).output()?;
@@ -127,22 +127,22 @@ fn cross_check(execution: &mut Execution, outputs: &Outputs) -> Output {
     Ok(json!(same))
 }
 
-/// Fails, as skills do.
+/// Fails, because the file does not exist.
 fn read_credentials(execution: &mut Execution, _: &Outputs) -> Output {
-    execution.record_mut().error_category = Some(ErrorCategory::Auth); // kept if it fails; without it: Unknown
+    execution.record_mut().error_category = Some(ErrorCategory::Auth); // instead of Unknown, if the skill fails
     let path = "no-such-credentials.toml";
     let text = fs::read_to_string(path).map_err(|error| format!("read {path}: {error}"))?;
     execution.record_mut().error_category = None;
     Ok(json!(text))
 }
 
-/// Panics: it cuts a text in the middle of a character.
+/// Panics, because it cuts a text in the middle of a character.
 fn shorten_title(_: &mut Execution, _: &Outputs) -> Output {
     let title = String::from("Ledger — what ran");
     Ok(json!(title[..8]))
 }
 
-/// Starts a worker and kills it in the middle of its execution, as the kernel does when memory runs out.
+/// Starts a worker and kills it during its execution, like the kernel when memory runs out.
 fn supervise_worker(execution: &mut Execution, _: &Outputs) -> Output {
     let (run_id, id) = (execution.record_mut().run.run_id.clone().unwrap_or_default(), execution.id().to_string());
     let mut worker = Command::new(std::env::current_exe()?)
@@ -153,6 +153,6 @@ fn supervise_worker(execution: &mut Execution, _: &Outputs) -> Output {
     execution.enter("wait-until-begun");
     let mut said = String::new();
     BufReader::new(worker.stdout.take().ok_or("the worker has no output")?).read_line(&mut said)?;
-    worker.kill()?; // SIGKILL: no destructor of the worker runs
+    worker.kill()?; // with SIGKILL, so no destructor of the worker runs
     Err(format!("the worker said {said:?} and ended by {}", worker.wait()?).into())
 }

@@ -1,4 +1,4 @@
-//! Budgets in a directory of their own, with a clock that a test moves.
+//! Budgets in a directory of their own, with a clock that the test sets.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -14,7 +14,7 @@ pub(crate) fn usd(text: &str) -> Usd {
     text.parse().unwrap()
 }
 
-/// A budget of `limit` dollars a `period` for `anthropic`, with the further keys `more`.
+/// Returns a budget of `limit` dollars for each `period` for `anthropic`, with the further keys `more`.
 pub(crate) fn budget_of(limit: &str, period: &str, more: &str) -> Limits {
     let table = format!(
         r#"[{{"api": "anthropic", "limit": {limit}, "unit": "usd", "period": "{period}", "source": "us", "as_of": "2026-02-14"{more}}}]"#
@@ -29,7 +29,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// A budget of that many dollars a day.
+    /// Returns a budget of that many dollars a day.
     pub(crate) fn new(limit: &str) -> Self {
         Self::with(limit, "")
     }
@@ -70,7 +70,7 @@ pub(crate) fn denied(grant: Grant<Usd>) -> Denied<Usd> {
     }
 }
 
-/// Consumed, held and remaining.
+/// Returns the consumed, held and remaining amounts.
 pub(crate) fn sums(status: &QuotaStatus<Usd>) -> [String; 3] {
     [status.consumed, status.held, status.remaining].map(|amount| amount.to_string())
 }

@@ -1,4 +1,4 @@
-//! A clock that moves only when a test moves it, for the tests of quotas and budgets.
+//! A clock that the test sets, for the tests of quotas and budgets.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -34,12 +34,12 @@ impl FakeClock {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// The options of a quota with this clock.
+    /// Returns the options of a quota with this clock.
     pub(crate) fn options(&self) -> QuotaOptions {
         QuotaOptions::new(self.clone().into_clock()).journal(self.journal_options())
     }
 
-    /// The options of a journal with this clock. Many processes share a slow disk, and no test here is about the deadline.
+    /// Returns the options of a journal with this clock. Its deadline is long, since many processes share a slow disk.
     pub(crate) fn journal_options(&self) -> JournalOptions {
         JournalOptions::new(self.clone().into_clock()).lock_deadline(PATIENCE)
     }

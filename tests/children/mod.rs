@@ -1,4 +1,4 @@
-//! Processes of their own, for the tests that end them: the test binary again, asked for one ignored test `child` alone.
+//! Child processes for the tests that end them. A child is the test binary again, with one ignored test `child`.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -19,11 +19,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, LedgerReader, Uuid};
 
-/// What the child is to do, and the directory that it does it in.
+/// The child's task, and its directory.
 pub(crate) const TASK: &str = "RUNLEDGER_TEST_TASK";
 const DIRECTORY: &str = "RUNLEDGER_TEST_DIRECTORY";
 
-/// The arguments that run `child` alone: that of the file that calls.
+/// Returns the arguments that run only the `child` of the calling file.
 #[track_caller]
 pub(crate) fn arguments() -> Vec<String> {
     let binary = std::env::current_exe().unwrap().into_os_string().into_string().unwrap();
@@ -31,7 +31,7 @@ pub(crate) fn arguments() -> Vec<String> {
     [&binary, &child, "--exact", "--ignored", "--quiet", "--nocapture"].map(str::to_owned).to_vec()
 }
 
-/// The name of the test `child` in a file: `tests/GROUP/MODULE.rs`, or `tests/PROGRAM.rs`.
+/// Returns the name of the test `child` in a file: `tests/GROUP/MODULE.rs`, or `tests/PROGRAM.rs`.
 fn child_of(file: &Path) -> String {
     match file.parent() {
         Some(group) if group.ends_with("tests") => "child".to_owned(),
@@ -39,22 +39,23 @@ fn child_of(file: &Path) -> String {
     }
 }
 
-/// Gives `command`, which runs [`arguments`], its task.
+/// Sets the task of `command`, which runs [`arguments`].
 pub(crate) fn prepare<'c>(command: &'c mut Command, task: &str, directory: &Path) -> &'c mut Command {
     command.env(TASK, task).env(DIRECTORY, directory).stdin(Stdio::null()).stdout(Stdio::null())
 }
 
-/// In a child: its task and its directory. `None`: somebody ran the ignored tests.
+/// In a child, returns its task and its directory. Returns `None` if the ignored tests are run by hand.
 pub(crate) fn task() -> Option<(String, PathBuf)> {
     Some((std::env::var(TASK).ok()?, PathBuf::from(std::env::var_os(DIRECTORY)?)))
 }
 
-/// The ledger's active segment in a test's directory.
+/// Returns the ledger's active segment in a test's directory.
 pub(crate) fn ledger_path(directory: &Path) -> PathBuf {
     directory.join("logs/execution_metrics.jsonl")
 }
 
-/// What a child tells its parent, a line at a time. A line is there whole once the call returns, and stays when the child is killed.
+/// The reports of a child to its parent, one on each line. A line is complete once the call returns, and stays if the
+/// child is killed.
 #[derive(Debug)]
 pub(crate) struct Report(std::fs::File);
 
@@ -63,21 +64,21 @@ impl Report {
         Self(std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap())
     }
 
-    /// One `writev`, so that no injected fault of `write` meets it.
+    /// Writes a line with one `writev`, so that no injected fault of `write` affects it.
     pub(crate) fn say(&self, line: &str) {
         let whole = format!("{line}\n");
         assert_eq!((&self.0).write_vectored(&[IoSlice::new(whole.as_bytes())]).unwrap(), whole.len());
     }
 }
 
-/// The whole lines of a report, each split at its blanks; none if there is no report.
+/// Returns the whole lines of a report, split at their blanks. A missing report has no lines.
 pub(crate) fn report(path: &Path) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     whole.lines().map(|line| line.split(' ').map(str::to_owned).collect()).collect()
 }
 
-/// The files that hold a ledger's lines, sealed ones first.
+/// Returns the files with a ledger's lines, the sealed ones first.
 pub(crate) fn segments(path: &Path) -> Vec<PathBuf> {
     let sealed = path.with_extension("ledger").join("sealed");
     let mut segments: Vec<_> = std::fs::read_dir(sealed).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -86,13 +87,13 @@ pub(crate) fn segments(path: &Path) -> Vec<PathBuf> {
     segments
 }
 
-/// What a ledger holds, by execution, with each record's line number; panics if an execution or a number stands there
-/// twice.
+/// Returns the content of a ledger by execution, with each record's line number. Panics if an execution or a number is
+/// there twice.
 pub(crate) fn contents(path: &Path, at: &str) -> HashMap<Uuid, (u64, ExecutionMetrics)> {
     let mut found = HashMap::new();
     for (index, record) in LedgerReader::open(path).unwrap().records().enumerate() {
         let record = record.unwrap_or_else(|error| panic!("{at}: {error}"));
-        // A clean chain that is read from its start has its numbers in order.
+        // In a clean chain that is read from its start, the numbers ascend.
         let earlier = found.insert(record.execution_id, (index as u64 + 1, record));
         assert!(earlier.is_none(), "{at}: two records of one execution: {earlier:?}");
     }
@@ -102,12 +103,12 @@ pub(crate) fn contents(path: &Path, at: &str) -> HashMap<Uuid, (u64, ExecutionMe
     found
 }
 
-/// Whether the record says that its process was killed.
+/// Returns true if the record says that its process was killed.
 pub(crate) fn is_interrupted(record: &ExecutionMetrics) -> bool {
     record.status == Some(Status::Interrupted) && record.execution_succeeded.is_none()
 }
 
-/// A generator of Marsaglia's xorshift family, for schedules that a printed seed repeats.
+/// A random number generator of Marsaglia's xorshift family, for schedules that a printed seed repeats.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
@@ -119,12 +120,12 @@ impl Random {
     }
 }
 
-/// Says that something is not tested here, and why. Also in a run that keeps the output of tests that pass to itself.
+/// Prints that something is not tested, and why. It also prints if the output of passing tests is captured.
 pub(crate) fn not_tested(what: &str, why: &str) {
     std::io::stdout().write_all(format!("NOT TESTED: {what}: {}\n", why.trim_end()).as_bytes()).unwrap();
 }
 
-/// Whether a tool is there; says so if it is not.
+/// Returns true if a tool is installed. Otherwise prints that it is not.
 pub(crate) fn has_tool(tool: &str, untested: &str) -> bool {
     match Command::new(tool).arg("--version").output() {
         Ok(_) => true,
@@ -135,12 +136,12 @@ pub(crate) fn has_tool(tool: &str, untested: &str) -> bool {
     }
 }
 
-/// A number that whoever runs the tests may choose.
+/// Returns a number from an environment variable.
 pub(crate) fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
 }
 
-/// `RUNLEDGER_TEST_SEED`, or one that no run had before; printed.
+/// Returns `RUNLEDGER_TEST_SEED`, or a seed that no run had before, and prints it.
 pub(crate) fn seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
     let seed = number("RUNLEDGER_TEST_SEED").unwrap_or(now).max(1);

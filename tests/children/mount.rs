@@ -1,4 +1,4 @@
-//! File systems of a test's own, on a loop device or in memory. They need root.
+//! File systems for a test, on a loop device or in memory. They need root.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::not_tested;
 
-/// A mounted file system, unmounted when this is dropped, also by a test that fails.
+/// A mounted file system, which is unmounted when this is dropped, also by a failing test.
 #[derive(Debug)]
 pub(crate) struct Mount {
     point: PathBuf,
@@ -19,7 +19,7 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
-    /// A file system in memory, with room for `kib`.
+    /// Mounts a file system in memory, of `kib` KiB.
     pub(crate) fn tmpfs(point: &Path, kib: u64) -> Self {
         fs::create_dir_all(point).unwrap();
         let mut mount = Self {
@@ -32,7 +32,7 @@ impl Mount {
         mount
     }
 
-    /// ext4 on a loop device, on `image`, which is made with every block written.
+    /// Mounts ext4 on a loop device on `image`, of which every block is written.
     pub(crate) fn ext4(point: &Path, image: &Path, journal: Journal, options: &str) -> Self {
         const IMAGE_BYTES: usize = 24 * 1024 * 1024;
         fs::create_dir_all(point).unwrap();
@@ -47,7 +47,7 @@ impl Mount {
         mount
     }
 
-    /// Mounts what is not mounted now.
+    /// Mounts a file system that was unmounted.
     pub(crate) fn again(&mut self) {
         let file_system = if self.source == Path::new("tmpfs") { "tmpfs" } else { "ext4" };
         let words = [OsStr::new("-t"), file_system.as_ref(), "-o".as_ref(), self.options.as_ref()];
@@ -60,7 +60,7 @@ impl Mount {
         self.mounted = false;
     }
 
-    /// Unmounts and mounts: what only the page cache had is gone.
+    /// Unmounts and mounts the file system, so that the page cache is empty.
     pub(crate) fn forget_cache(&mut self) {
         self.unmount();
         self.again();
@@ -70,14 +70,14 @@ impl Mount {
         once_free("mount", &["-o".as_ref(), format!("remount,{options}").as_ref(), self.point.as_os_str()]);
     }
 
-    /// Stops the file system at once, as a power cut would.
+    /// Stops the file system at once, like a power cut.
     pub(crate) fn shut_down(&self, how: ShutDown) {
         const SCRIPT: &str =
             "open F, '<', $ARGV[0] or die $!; my $how = pack 'L', $ARGV[1]; ioctl F, 0x8004587D, $how or die $!";
         run("perl", ["-e".as_ref(), SCRIPT.as_ref(), self.point.as_os_str(), (how as u32).to_string().as_ref()]);
     }
 
-    /// Tells ext4 that it has found itself damaged; what it does then, its mount option `errors` says.
+    /// Makes ext4 report damage in itself. Its mount option `errors` says what it does then.
     pub(crate) fn damage(&self) {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         let point = self.point.to_str().unwrap();
@@ -90,7 +90,7 @@ impl Mount {
 impl Drop for Mount {
     fn drop(&mut self) {
         if self.mounted && !Command::new("umount").arg(&self.point).status().is_ok_and(|status| status.success()) {
-            // Whoever still has it open keeps it no longer than he lives.
+            // The file system stays until the last process that has it open ends.
             let _ = Command::new("umount").arg("--lazy").arg(&self.point).status();
         }
     }
@@ -102,19 +102,19 @@ pub(crate) enum Journal {
     Without,
 }
 
-/// What becomes of ext4's own journal; the numbers are those of `EXT4_IOC_SHUTDOWN`.
+/// The effect on ext4's own journal. The numbers are those of `EXT4_IOC_SHUTDOWN`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ShutDown {
     /// The whole file system is synced first.
     Synced = 0,
-    /// What is in the journal's memory is written: sizes and names, not data.
+    /// The journal in memory is written, which has sizes and names but no data.
     JournalWritten = 1,
     /// Nothing more is written.
     AtOnce = 2,
 }
 
-/// Runs a command that must succeed once nobody has a file open: the child of another test may have, between its fork and
-/// its exec.
+/// Runs a command that must succeed once no process has a file open. The child of another test may have one between its
+/// fork and its exec.
 fn once_free(program: &str, words: &[&OsStr]) {
     for _ in 0..500 {
         if Command::new(program).args(words).output().unwrap().status.success() {
@@ -132,7 +132,7 @@ pub(crate) fn run<S: AsRef<OsStr>>(program: &str, words: impl IntoIterator<Item 
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Whether file systems can be mounted here; says so for each test that cannot be done.
+/// Returns true if file systems can be mounted here. Otherwise prints that for each test.
 pub(crate) fn can_mount(untested: &str) -> bool {
     static WHY_NOT: OnceLock<Option<String>> = OnceLock::new();
     match WHY_NOT.get_or_init(why_not) {
@@ -155,7 +155,7 @@ fn why_not() -> Option<String> {
         }
     }
     let directory = tempfile::tempdir().unwrap();
-    // The same calls as in the tests; what they say on their way is the reason.
+    // These are the calls of the tests. Their output on failure is the reason.
     let tried = std::panic::catch_unwind(|| {
         let place = directory.path();
         drop(Mount::ext4(&place.join("mounted"), &place.join("image"), Journal::With, ""));

@@ -11,7 +11,7 @@ use runledger::{Ledger, LedgerReader, Options, Skill, Uuid};
 
 use super::{arguments, ledger_path, prepare};
 
-/// Longer than any test waits for anything.
+/// Longer than any test waits.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Place {
@@ -56,7 +56,7 @@ impl Place {
         self.spawn_by(&[], task)
     }
 
-    /// As `spawn`, by a command that runs the rest of its arguments.
+    /// Like `spawn`, but with a command that runs the rest of its arguments.
     #[track_caller]
     pub(crate) fn spawn_by(&self, by: &[&str], task: &str) -> Running {
         let arguments: Vec<_> = by.iter().map(|argument| (*argument).to_owned()).chain(arguments()).collect();
@@ -64,18 +64,18 @@ impl Place {
         Running(prepare(command.args(&arguments[1..]), task, self.directory.path()).spawn().unwrap())
     }
 
-    /// Waits until `file` is there.
+    /// Waits until `file` exists.
     pub(crate) fn wait_for(&self, file: &str) {
         until(file, || self.file(file).exists());
     }
 
-    /// The files of begun executions.
+    /// Returns the files of begun executions.
     pub(crate) fn in_flight(&self) -> Vec<PathBuf> {
         let files = std::fs::read_dir(self.machinery("inflight")).unwrap();
         files.map(|file| file.unwrap().path()).collect()
     }
 
-    /// The ids of the records that can be read, in their order.
+    /// Returns the ids of the readable records, in order.
     pub(crate) fn ids(&self) -> Vec<Uuid> {
         LedgerReader::open(self.path())
             .unwrap()
@@ -85,7 +85,7 @@ impl Place {
     }
 }
 
-/// A child that does not outlive its test.
+/// A child that is killed at the end of its test.
 pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
@@ -105,7 +105,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Ended already, in all tests that pass.
+        // In all passing tests, it has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

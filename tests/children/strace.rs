@@ -1,4 +1,4 @@
-//! The child under strace, which ends it, or fails one of its system calls.
+//! Runs the child under strace, which kills it or fails one of its system calls.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,19 +7,19 @@ use std::sync::OnceLock;
 use super::executions::{Run, Scene};
 use super::not_tested;
 
-/// The calls that change what is on the disk, or decide whether it may be changed. strace passes over a name that the
-/// machine's architecture does not have.
+/// The calls that change the disk, or decide whether it may be changed. strace skips a name that the machine's
+/// architecture does not have.
 pub(crate) const CALLS: [&str; 10] =
     ["write", "pwrite64", "fdatasync", "fsync", "ftruncate", RENAME, UNLINK, MKDIR, "openat", "flock"];
 pub(crate) const RENAME: &str = "?rename,?renameat,?renameat2";
 pub(crate) const UNLINK: &str = "?unlink,?unlinkat";
 pub(crate) const MKDIR: &str = "?mkdir,?mkdirat";
-/// Making the commit area takes 257 writes of a page each, all alike: few of them are tried.
+/// Creating the commit area takes 257 equal writes of one page each, of which only a few are tried.
 const ALIKE: std::ops::Range<usize> = 6..250;
-/// No run makes as many calls of one kind; a test that comes here does not end.
+/// No run makes as many calls of one kind. A test that gets here would never end.
 pub(crate) const CALLS_MAX: usize = 500;
 
-/// Whether strace is there and may trace; says once and loudly if not.
+/// Returns true if strace is installed and may trace. Otherwise prints that once.
 pub(crate) fn can_trace() -> bool {
     static CAN: OnceLock<bool> = OnceLock::new();
     *CAN.get_or_init(|| {
@@ -34,8 +34,8 @@ pub(crate) fn can_trace() -> bool {
     })
 }
 
-/// Runs the child in `directory`, which is prepared, with `fault` at those calls that `when` says: `3` is the third,
-/// `3+` the third and all after it, `3..4` the third and the fourth. The log of the calls is left in `strace`.
+/// Runs the child in `directory`, which is prepared, with `fault` at the calls of `when`: `3` is the third, `3+` the
+/// third and all after it, `3..4` the third and the fourth. The log of the calls is in `strace`.
 #[track_caller]
 pub(crate) fn run_in(directory: &Path, scene: Scene, call: &str, fault: &str, when: &str) -> Run {
     let log = directory.join("strace");
@@ -45,39 +45,39 @@ pub(crate) fn run_in(directory: &Path, scene: Scene, call: &str, fault: &str, wh
     Run::new(scene, directory, &wrapper, format!("{scene:?}, {fault} at {call} number {when}"))
 }
 
-/// Whether strace did to the child what it was asked to.
+/// Returns true if strace has injected the fault.
 pub(crate) fn harmed(run: &Run) -> bool {
     run.was_killed() || calls(run).iter().any(|call| call.contains("INJECTED") || call.contains("DELAYED"))
 }
 
-/// The child's calls of the traced kind, and its renames, with the paths of their descriptors.
+/// Returns the child's calls of the traced kind, and its renames, with the paths of their descriptors.
 pub(crate) fn calls(run: &Run) -> Vec<String> {
     let log = std::fs::read_to_string(run.directory.join("strace")).unwrap();
     log.lines().map(str::to_owned).collect()
 }
 
-/// Which calls of a kind are worth a run of their own.
+/// The calls of a kind that get a run of their own.
 pub(crate) fn places(scene: Scene, call: &str) -> impl Iterator<Item = usize> {
     let makes_area = call == "pwrite64" && matches!(scene, Scene::New | Scene::Rotating);
     (1..CALLS_MAX).filter(move |when| !makes_area || !ALIKE.contains(when) || when % 50 == 0)
 }
 
-/// Runs the child with `fault` at the first, second, … of `call`, each time in a new directory, and says how often it
-/// was harmed. A run that gets through unharmed is the last one.
+/// Runs the child with `fault` at the first, second, … of `call`, each time in a new directory. Returns the number of
+/// runs with a fault. A run without a fault is the last one.
 #[track_caller]
 pub(crate) fn at_each(scene: Scene, call: &str, fault: &str, check: impl Fn(&Run)) -> usize {
     for (harmed_before, when) in places(scene, call).enumerate() {
         let directory = tempfile::tempdir().unwrap();
         scene.prepare(directory.path());
         let run = run_in(directory.path(), scene, call, fault, &when.to_string());
-        let told = run.told();
+        let reported = run.reported();
         if !harmed(&run) {
-            assert!(run.status.success() && told.done, "{}: the child failed unharmed", run.at);
+            assert!(run.status.success() && reported.done, "{}: the child failed without a fault", run.at);
             check(&run);
             return harmed_before;
         }
-        // A failure that met the test harness says nothing; a kill is one at any time.
-        if told.started || run.was_killed() {
+        // A failure in the test harness proves nothing. A kill there equals one at any time.
+        if reported.started || run.was_killed() {
             check(&run);
         }
     }

@@ -33,7 +33,7 @@ fn list_in_json_is_the_records() {
 }
 
 #[test]
-fn list_chooses_by_skill_and_status_and_gives_the_newest_last() {
+fn list_selects_by_skill_and_status_and_shows_the_newest_last() {
     let (place, records) = (Place::new(), records());
     let list = |args: &str| place.run(["list", "--json"].into_iter().chain(args.split(' '))).answer(0);
     assert_eq!(list("--skill blog-publish"), lines(&[records[1].clone(), records[2].clone(), records[4].clone()]));
@@ -46,7 +46,7 @@ fn list_chooses_by_skill_and_status_and_gives_the_newest_last() {
 }
 
 #[test]
-fn list_gives_twenty_unless_told() {
+fn list_shows_twenty_by_default() {
     let records: Vec<_> =
         (1..=25).map(|id| record(id, "s", "2026-02-14T14:23:00Z", Some(1), Status::Success)).collect();
     let place = Place::with(&records);
@@ -108,7 +108,7 @@ fn list_names_the_damage_in_what_it_reads() {
 
 /// A writer that sets no `status` may set only one of the two outcomes.
 #[test]
-fn a_status_that_is_not_told_is_taken_from_the_outcome() {
+fn a_missing_status_is_taken_from_the_outcome() {
     let outcomes = [(Some(true), Some(false)), (None, Some(true)), (None, None), (Some(true), Some(true))];
     let records = (1..).zip(outcomes).map(|(id, (succeeded, failed))| {
         let mut record = record(id, "s", "2026-02-14T14:23:00Z", Some(1), Status::Success);
@@ -148,7 +148,7 @@ fn show_takes_an_id_or_the_beginning_of_one() {
 
 /// `show` accepts each id in the table.
 #[test]
-fn show_takes_what_list_gives() {
+fn show_accepts_the_ids_of_list() {
     let (place, records) = (Place::new(), records());
     for (row, record) in LIST.lines().skip(1).zip(records) {
         let id = row.rsplit(' ').next().unwrap();
@@ -164,7 +164,7 @@ fn show_of_an_id_in_two_lines_is_the_last_of_them() {
 }
 
 #[test]
-fn show_tells_the_absent_from_the_ambiguous() {
+fn show_distinguishes_absent_and_ambiguous_ids() {
     let place = Place::new();
     assert_eq!(place.run(["show", "77"]).complaint(1), "runledger: no execution has the id 77\n");
     assert_eq!(
@@ -225,7 +225,7 @@ fn verify_of_an_empty_ledger_has_no_head() {
 }
 
 #[test]
-fn head_is_what_the_ledger_says_of_itself_and_what_verify_reads() {
+fn head_is_the_state_of_the_ledger_and_verify_reads_it() {
     let place = Place::new();
     let (hash, bytes) = end(&place);
     let json = place.run(["head", "--json"]).answer(0);
@@ -254,7 +254,7 @@ fn head_over_several_segments_and_of_an_empty_ledger() {
 }
 
 #[test]
-fn head_is_not_given_of_a_ledger_with_faults() {
+fn head_is_refused_for_a_ledger_with_faults() {
     assert_eq!(
         Place::new().with_a_foreign_line().run(["head"]).complaint(1),
         "runledger: cannot report the head: the ledger has faults (1), which `runledger verify` lists\n"
@@ -291,7 +291,7 @@ fn verify_names_each_fault_with_its_place() {
 }
 
 #[test]
-fn verify_holds_the_ledger_against_every_head_of_every_file() {
+fn verify_compares_the_ledger_with_every_head_of_every_file() {
     let place = Place::empty();
     let ledger = Ledger::open(place.ledger()).unwrap();
     let mut heads = Vec::new();
@@ -375,7 +375,7 @@ fn baseline_does_not_write_over_the_ledger_nor_without_one() {
 }
 
 #[test]
-fn a_line_that_is_no_record_is_named_and_counted_and_the_others_are_read() {
+fn a_line_that_is_not_a_record_is_reported_and_the_others_are_read() {
     let (whole, place) = (Place::new(), Place::new().with_a_foreign_line());
     let text = std::fs::read_to_string(place.ledger()).unwrap();
     let byte: usize = text.split_inclusive('\n').take(2).map(str::len).sum();
@@ -399,7 +399,7 @@ fn a_line_that_is_no_record_is_named_and_counted_and_the_others_are_read() {
 }
 
 #[test]
-fn of_many_lines_that_are_no_records_the_first_are_named_and_all_are_counted() {
+fn many_lines_that_are_not_records_are_counted_and_the_first_reported() {
     let place = Place::empty();
     std::fs::write(place.path("noise"), "x\n".repeat(1000)).unwrap();
     for command in ["list", "baseline"] {
@@ -465,7 +465,7 @@ fn no_command_changes_anything() {
 
 /// `runledger list --all | head -1`
 #[test]
-fn a_reader_that_has_enough_ends_the_command_in_silence() {
+fn a_reader_that_closes_the_pipe_ends_the_command_silently() {
     let place = Place::empty();
     // There is more output than fits in a pipe.
     std::fs::write(place.path("many.jsonl"), lines(&records()).repeat(1000)).unwrap();
@@ -489,7 +489,7 @@ fn a_reader_that_has_enough_ends_the_command_in_silence() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_answer_that_cannot_be_written_is_no_answer() {
+fn an_answer_that_cannot_be_written_is_an_error() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let place = Place::new();
     let mut list = command();
@@ -583,7 +583,7 @@ fn a_symbolic_link_is_named_as_one() {
 
 /// An empty variable counts as not set.
 #[test]
-fn an_empty_variable_names_nothing() {
+fn an_empty_variable_counts_as_unset() {
     let place = Place::new();
     let mut list = command();
     list.current_dir(place.directory.path()).env("RUNLEDGER_PATH", "").env("RUNLEDGER_PRICES", "");

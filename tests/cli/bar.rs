@@ -38,7 +38,7 @@ fn cost(place: &Place, read_ms: u64, terminal: Option<u32>) -> Option<String> {
 }
 
 #[test]
-fn a_long_command_shows_on_a_terminal_how_far_it_has_come() {
+fn a_long_command_shows_its_progress_on_a_terminal() {
     let place = place();
     let Some(long) = cost(&place, 250, Some(80)) else {
         println!("NOT TESTED: script or strace is missing, or may not trace");

@@ -53,7 +53,7 @@ fn frozen_place() -> Place {
 }
 
 #[test]
-fn groups_have_a_baseline_each() {
+fn each_group_has_a_baseline() {
     let place = place(&executions());
     assert_eq!(
         answer(&place, "baseline --by version"),
@@ -127,7 +127,7 @@ unknown of search: cost 24
 
 /// A name that is cut keeps the part that distinguishes it from the others.
 #[test]
-fn versions_of_a_long_name_are_told_apart() {
+fn versions_of_a_long_name_can_be_distinguished() {
     let mut records = executions();
     records.iter_mut().for_each(|record| record.skill_name = "übersetzen-und-veröffentlichen".to_owned());
     let table = answer(&place(&records), "baseline --by version");
@@ -136,7 +136,7 @@ fn versions_of_a_long_name_are_told_apart() {
 }
 
 #[test]
-fn more_latencies_than_are_kept_exactly_are_told() {
+fn more_latencies_than_are_stored_exactly_are_reported() {
     let mut records = executions();
     records[0].total_latency_ms = Some(1 << 40);
     let place = place(&records[..40]);
@@ -146,7 +146,7 @@ fn more_latencies_than_are_kept_exactly_are_told() {
 }
 
 #[test]
-fn freeze_says_what_it_froze_and_does_so_once() {
+fn freeze_reports_the_week_and_freezes_it_once() {
     let place = place(&executions());
     assert_eq!(
         answer(&place, "baseline freeze --week 2026-02-10"),
@@ -166,7 +166,7 @@ frozen for the week from 2026-02-09T00:00:00.000Z: 336 executions before it
 }
 
 #[test]
-fn freeze_names_the_lines_that_are_no_records_and_refuses_a_week_to_come() {
+fn freeze_reports_lines_that_are_not_records_and_refuses_a_future_week() {
     let place = place(&executions()).with_a_foreign_line();
     let Output { code, stderr, .. } = run(&place, "baseline freeze --week 2026-02-10");
     assert_eq!(code, Some(0));
@@ -249,7 +249,7 @@ fn compare_in_json_has_every_number() {
 }
 
 #[test]
-fn compare_needs_frozen_baselines_and_takes_the_last_ones_or_those_asked_for() {
+fn compare_uses_the_last_frozen_baselines_or_those_of_a_given_week() {
     let place = place(&executions());
     assert_eq!(
         run(&place, "compare").complaint(2),
@@ -268,7 +268,7 @@ fn compare_needs_frozen_baselines_and_takes_the_last_ones_or_those_asked_for() {
 }
 
 #[test]
-fn stability_is_told_week_by_week() {
+fn stability_is_reported_week_by_week() {
     let place = place(&executions());
     assert_eq!(
         answer(&place, "baseline stability"),

@@ -73,7 +73,7 @@ fn a_baseline_of_a_grown_ledger_is_that_of_all_its_records() {
 
 /// Lines that are not records are reported each time, including those that are not read again.
 #[test]
-fn lines_that_were_passed_over_are_told_again() {
+fn skipped_lines_are_reported_again() {
     let place = long_place().with_a_foreign_line();
     let warnings = "\
 runledger: warning: cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte 17796): expected ident at line 1 \
@@ -88,7 +88,7 @@ runledger: warning: skipped lines that are not records: 1
 }
 
 #[test]
-fn a_checkpoint_that_is_not_believed_is_said_and_made_again() {
+fn an_untrusted_checkpoint_is_reported_and_replaced() {
     let place = long_place();
     let expected = answer(&place, "baseline");
     let path = checkpoint(&place, "skill");
@@ -127,7 +127,7 @@ fn windows_and_short_ledgers_have_no_checkpoint() {
 }
 
 #[test]
-fn where_no_checkpoint_can_be_kept_the_baselines_are_computed_all_the_same() {
+fn baselines_are_computed_even_if_no_checkpoint_can_be_written() {
     let place = long_place();
     let expected = full(&place, "baseline");
     // This keeps root from writing the checkpoint too.
@@ -145,7 +145,7 @@ fn where_no_checkpoint_can_be_kept_the_baselines_are_computed_all_the_same() {
 }
 
 #[test]
-fn a_read_only_file_system_is_said_once() {
+fn a_read_only_file_system_is_reported_once() {
     if !can_mount("a checkpoint on a read-only file system") {
         return;
     }

@@ -88,7 +88,7 @@ fn executions_are_recorded_before_1970() {
 }
 
 #[test]
-fn questions_are_answered_before_1970() {
+fn commands_that_read_work_before_1970() {
     let Some(clock) = Clock::at(BEFORE_1970) else { return };
     assert_eq!(clock.run("run --skill c -- true", "").answer(0), "");
     assert!(clock.run("verify", "").answer(0).ends_with("faults    0\n"));

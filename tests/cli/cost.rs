@@ -27,7 +27,7 @@ fn priced(id: u128, start: &str, cost: &str) -> ExecutionMetrics {
 }
 
 #[test]
-fn sums_are_of_what_is_known_and_what_is_not_is_counted() {
+fn sums_include_known_costs_and_unknown_ones_are_counted() {
     let place = Place::new();
     let by_model = "\
 model            execs input output cache w cache r tokens    usd unpriced
@@ -232,7 +232,7 @@ fn sums_are_exact_beyond_floats() {
 }
 
 #[test]
-fn a_sum_that_leaves_the_range_is_no_answer() {
+fn a_sum_that_leaves_the_range_is_an_error() {
     let huge = priced(1, "2026-11-01T00:00:00Z", "170000000000000000000000000");
     let place = place(&[huge.clone(), huge]);
     for args in [&["cost"][..], &["cost", "--by", "day", "--json"]] {
@@ -242,7 +242,7 @@ fn a_sum_that_leaves_the_range_is_no_answer() {
 }
 
 #[test]
-fn the_cost_of_nothing_is_unknown() {
+fn the_cost_of_no_records_is_unknown() {
     let heading = "model  execs  input  output  cache w  cache r  tokens  usd  unpriced\n";
     let total = "total      0      -       -        -        -       -    -         0\n";
     assert_eq!(cost(&place(&[]), ""), format!("{heading}{total}"));

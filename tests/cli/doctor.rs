@@ -23,7 +23,7 @@ fn worst(checks: &[Value]) -> i32 {
 }
 
 #[test]
-fn each_check_is_a_line_and_what_to_do_stands_below() {
+fn each_check_is_a_line_with_the_advice_below() {
     let place = Place::new();
     std::fs::write(place.path("logs/execution_metrics.ledger/quarantine/torn"), "x").unwrap();
     let found = place.run(["doctor"]);
@@ -68,7 +68,7 @@ fn in_json_each_line_is_a_check_and_the_exit_code_is_that_of_the_worst() {
 /// Returns a process whose limits leave no room for a ledger.
 #[cfg(target_os = "linux")]
 #[test]
-fn the_limits_of_the_process_are_looked_at() {
+fn the_limits_of_the_process_are_checked() {
     let place = Place::empty();
     let limited = |limit: &str| {
         let mut command = Command::new("prlimit");

@@ -56,7 +56,7 @@ fn lock_of(place: &Place) -> File {
 
 /// The ledger does not exist yet, and all commands try to create it.
 #[test]
-fn of_many_commands_at_once_each_is_recorded() {
+fn many_commands_at_once_are_all_recorded() {
     let place = Place::empty();
     let children: Vec<_> = (0..AT_ONCE).map(|n| spawn_run(&place, &format!("skill-{n:03}"), "exit 0")).collect();
     for child in children {
@@ -77,7 +77,7 @@ fn of_many_commands_at_once_each_is_recorded() {
 
 /// A command starts without delay while another process holds the lock, and its exit code is its own.
 #[test]
-fn while_the_lock_is_kept_commands_run_and_spill() {
+fn while_the_lock_is_held_commands_run_and_spill() {
     let place = Place::empty();
     assert_eq!(run(&place, "a", "exit 0").code, Some(0));
     let lock = lock_of(&place);
@@ -105,7 +105,7 @@ fn while_the_lock_is_kept_commands_run_and_spill() {
 /// `start` and `progress` do not need the lock of the ledger. If `complete` cannot append its record, the record is
 /// spilled and the execution has ended.
 #[test]
-fn while_the_lock_is_kept_executions_start_and_complete() {
+fn while_the_lock_is_held_executions_start_and_complete() {
     let place = Place::empty();
     assert_eq!(run(&place, "a", "exit 0").code, Some(0));
     let lock = lock_of(&place);
@@ -124,7 +124,7 @@ fn while_the_lock_is_kept_executions_start_and_complete() {
 
 /// The ledger's place is below a file, is a directory, or is a file of another program.
 #[test]
-fn where_no_ledger_can_be_the_record_is_kept_until_one_can() {
+fn a_record_is_kept_elsewhere_until_its_ledger_can_be_opened() {
     let make: [fn(&Place); 3] = [
         |place| std::fs::write(place.path("logs"), "a file\n").unwrap(),
         |place| std::fs::create_dir_all(place.ledger()).unwrap(),
@@ -166,7 +166,7 @@ fn where_no_ledger_can_be_the_record_is_kept_until_one_can() {
 }
 
 #[test]
-fn without_a_home_the_record_is_kept_among_temporary_files() {
+fn without_a_home_directory_the_record_is_a_temporary_file() {
     let place = Place::empty();
     std::fs::write(place.path("logs"), "a file\n").unwrap();
     std::fs::create_dir(place.path("tmp")).unwrap();
@@ -205,7 +205,7 @@ fn a_directory_for_temporary_files_that_others_may_write_to_keeps_no_record() {
 
 /// The process first writes the record as interrupted.
 #[test]
-fn a_command_that_is_killed_where_no_ledger_can_be_is_recorded() {
+fn a_killed_command_is_recorded_even_without_a_usable_ledger() {
     let place = Place::empty();
     std::fs::write(place.path("logs"), "a file\n").unwrap();
     let mut killed = spawn_run(&place, "a", "echo begun; exec sleep 600");
@@ -227,7 +227,7 @@ fn a_command_that_is_killed_where_no_ledger_can_be_is_recorded() {
 
 /// A gate does not pass a run that has a record elsewhere.
 #[test]
-fn a_gate_knows_what_is_kept_elsewhere() {
+fn a_gate_knows_the_records_that_are_kept_elsewhere() {
     let place = Place::empty();
     let gated = |script: &str| {
         let mut command = at(&place);
@@ -252,7 +252,7 @@ fn a_gate_knows_what_is_kept_elsewhere() {
 /// A file that is damaged or cannot be read does not keep other records from being moved to the ledger. It is reported
 /// until it is removed.
 #[test]
-fn what_is_kept_and_damaged_is_named_and_the_rest_comes_back() {
+fn a_damaged_record_is_reported_and_the_others_are_appended() {
     let place = Place::empty();
     std::fs::write(place.path("logs"), "a file\n").unwrap();
     assert_eq!(run(&place, "damaged", "exit 0").code, Some(0));
@@ -289,7 +289,7 @@ fn what_is_kept_and_damaged_is_named_and_the_rest_comes_back() {
 
 /// A relative path belongs to the directory of the command that got it.
 #[test]
-fn a_record_whose_ledgers_directory_was_deleted_goes_to_no_other() {
+fn a_record_of_a_deleted_directory_goes_to_no_other_ledger() {
     let place = Place::empty();
     std::fs::create_dir(place.path("gone")).unwrap();
     let script =
@@ -305,7 +305,7 @@ fn a_record_whose_ledgers_directory_was_deleted_goes_to_no_other() {
 }
 
 #[test]
-fn a_ledger_whose_name_is_not_text_gets_its_record_back() {
+fn a_ledger_whose_name_is_not_utf_8_gets_its_record() {
     use std::os::unix::ffi::OsStrExt;
 
     let place = Place::empty();

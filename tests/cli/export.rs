@@ -31,7 +31,7 @@ fn told(stdout: &str, stderr: &str) -> Output {
 }
 
 #[test]
-fn a_run_log_stands_beside_the_ledger_unless_a_directory_is_named() {
+fn a_run_log_is_written_beside_the_ledger_by_default() {
     let place = place();
     let whole = format!("{HEADER}{}{}{}", row("run-1", "12:00"), row("run-1", "13:00"), row("run-2", "14:00"));
     let rows = "runledger: rows: 3\n";
@@ -55,7 +55,7 @@ fn a_ledger_in_the_working_directory_has_its_run_logs_there() {
 
 /// If the only record of a run cannot be read, its line is reported. A run exists if its only execution is in flight.
 #[test]
-fn why_nothing_of_a_run_is_there_is_said() {
+fn the_reason_for_an_empty_run_is_reported() {
     let place = place();
     fs::write(place.ledger(), lines(&[execution(1, 0)]) + "{\"run\":{\"run_id\":\"run-9\"}}\n").unwrap();
     let complaint = place.run(["export", "csv", "--run", "run-9"]).complaint(1);
@@ -74,7 +74,7 @@ fn why_nothing_of_a_run_is_there_is_said() {
 
 /// A mistyped run is not a run without executions. A run can have no executions in the given period.
 #[test]
-fn a_run_to_which_nothing_belongs_is_refused_and_nothing_written() {
+fn a_run_without_records_is_refused_and_nothing_is_written() {
     let place = place();
     for export in ["export csv", "export csv --child-runs", "export workflow --out w.jsonl", "metrics"] {
         let found = place.run(export.split_whitespace().chain(["--run", "run"]));
@@ -105,7 +105,7 @@ fn a_run_and_a_time_choose_the_rows() {
 }
 
 #[test]
-fn the_rows_of_child_runs_come_when_they_are_asked_for() {
+fn the_rows_of_child_runs_are_optional() {
     let mut child = execution(9, 60);
     (child.run.run_id, child.run.parent_run_id) = (Some("run-3".into()), Some("run-1".into()));
     let place = Place::with(&[execution(1, 0), child]);
@@ -117,7 +117,7 @@ fn the_rows_of_child_runs_come_when_they_are_asked_for() {
 
 /// Another process holds the ledger's lock. A spilled record does not have a row yet, and stderr says so.
 #[test]
-fn what_waits_in_the_spill_is_told_of() {
+fn spilled_records_are_reported() {
     let place = Place::with(&[execution(1, 0)]);
     let ledger =
         Options::new().lock_deadline(Duration::from_millis(20)).on_warning(|_| {}).open(place.ledger()).unwrap();
@@ -136,7 +136,7 @@ fn what_waits_in_the_spill_is_told_of() {
 }
 
 #[test]
-fn in_json_the_answer_has_the_path_the_rows_and_the_lines_that_are_no_records() {
+fn in_json_the_answer_has_the_path_the_rows_and_the_skipped_lines() {
     let place = place().with_a_foreign_line();
     let Output { code, stdout, stderr } = place.run(["export", "csv", "--json"]);
     let expected = json!({"path": "logs/RUN_LOG_v001.csv", "rows": 3, "malformed_lines": 1});
@@ -174,7 +174,7 @@ fn processes_that_export_at_once_get_each_its_own_number() {
 }
 
 #[test]
-fn what_cannot_be_done_is_refused_before_anything_is_written() {
+fn impossible_exports_are_refused_before_anything_is_written() {
     let place = Place::empty();
     let complaint = place.run(["export", "csv", "--dir", "out"]).complaint(2);
     assert!(complaint.contains("cannot open a ledger to read: logs/execution_metrics.jsonl"), "{complaint}");
@@ -184,7 +184,7 @@ fn what_cannot_be_done_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn a_reader_that_has_enough_ends_it_quietly() {
+fn a_reader_that_closes_the_pipe_ends_it_silently() {
     let place = Place::empty();
     fs::create_dir(place.path("logs")).unwrap();
     fs::write(place.ledger(), lines(&production()).repeat(200)).unwrap();

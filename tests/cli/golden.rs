@@ -84,7 +84,7 @@ fn place() -> Place {
 }
 
 #[test]
-fn every_table_is_its_golden_file() {
+fn every_table_matches_its_golden_file() {
     if Command::new("faketime").arg("--version").output().is_err() {
         println!("NOT TESTED: faketime is missing, which gives the command a fixed clock");
         return;

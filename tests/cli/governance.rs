@@ -100,7 +100,7 @@ fn a_policy_file_says_what_is_asked() {
 
 /// While another program runs the execution, the gate neither waits for it nor sweeps it.
 #[test]
-fn what_is_in_flight_fails_the_run() {
+fn an_execution_in_flight_fails_the_run() {
     let place = Place::with(&run());
     let ledger = Ledger::open(place.ledger()).unwrap();
     let begun = ledger.begin(Skill::new("upload", "1.0.0").run(RunIds::new("run-7")));
@@ -116,7 +116,7 @@ fn what_is_in_flight_fails_the_run() {
 /// Another process holds the ledger's lock for longer than a writer waits, so the record is spilled. The gate finds it
 /// there, changes nothing, and passes once the ledger has it.
 #[test]
-fn what_waits_in_the_spill_fails_the_run() {
+fn a_spilled_record_fails_the_run() {
     let mut records = run();
     let last = records.pop().unwrap();
     let place = Place::with(&records);
@@ -158,7 +158,7 @@ fn what_waits_in_the_spill_fails_the_run() {
 }
 
 #[test]
-fn what_the_ledger_lost_since_it_began_fails_the_run() {
+fn records_lost_since_its_start_fail_the_run() {
     let place = Place::with(&run());
     let lost = |time: &str, records: u64| format!("{{\"at\":\"{time}\",\"event\":\"lost\",\"records\":{records}}}\n");
     let events =
@@ -211,7 +211,7 @@ fn an_edited_ledger_fails_every_run() {
 }
 
 #[test]
-fn a_line_that_is_no_record_fails_the_run() {
+fn a_line_that_is_not_a_record_fails_the_run() {
     let answer = gate(&Place::with(&run()).with_a_foreign_line(), "").answer(1);
     assert!(
         answer.contains("\nunstructured data: cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 "),
@@ -221,7 +221,7 @@ fn a_line_that_is_no_record_fails_the_run() {
 }
 
 #[test]
-fn a_run_that_nobody_knows_fails() {
+fn an_unknown_run_fails() {
     let answer = Place::with(&run()).run(["gate", "--run", "run 8\n"]).answer(1);
     let why = "missing log entry: the ledger has no execution of the run";
     assert_eq!(answer, format!("FAIL run 8\\n: executions 0, in flight 0, spilled 0, reasons 1\n{why}\n"));
@@ -319,7 +319,7 @@ fn bad_week() -> Vec<ExecutionMetrics> {
 }
 
 #[test]
-fn nobody_is_told_of_a_quiet_week_and_the_answer_is_0() {
+fn a_week_without_escalations_ends_with_0() {
     let place = Place::with(&run());
     assert_eq!(
         place.run(["escalate", "--since", "2026-11-16", "--until", "2026-11-18"]).answer(0),
@@ -329,7 +329,7 @@ fn nobody_is_told_of_a_quiet_week_and_the_answer_is_0() {
 }
 
 #[test]
-fn whoever_must_hear_is_told_and_the_answer_is_1() {
+fn escalations_name_their_recipients_and_end_with_1() {
     let place = Place::with(&bad_week());
     std::fs::write(
         place.path("policy.json"),
@@ -353,7 +353,7 @@ fn this_week_is_the_window() {
 
 /// An execution in flight is reported only if its process is dead. Nothing is swept.
 #[test]
-fn what_a_dead_process_was_to_end_has_no_end() {
+fn an_execution_of_a_dead_process_has_no_end() {
     let place = Place::empty();
     let ledger = Ledger::open(place.ledger()).unwrap();
     let mut begun: Vec<_> = (0..3).map(|_| ledger.begin(Skill::new("upload", "1.0.0"))).collect();
@@ -377,7 +377,7 @@ fn what_a_dead_process_was_to_end_has_no_end() {
 
 /// The losses in the period are those that the ledger's events state.
 #[test]
-fn what_was_lost_is_told_of() {
+fn lost_records_are_reported() {
     let place = Place::with(&run());
     let lost = |day| format!("{{\"at\":\"2026-11-{day}T12:00:00.000Z\",\"event\":\"lost\",\"records\":3}}\n");
     std::fs::write(place.path("logs/execution_metrics.ledger/events.jsonl"), lost("15") + &lost("18")).unwrap();

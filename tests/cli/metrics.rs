@@ -38,7 +38,7 @@ fn a_run_and_a_time_choose_the_executions() {
 /// The runs that a run started are included only on request, and then also those that these started. A cycle of runs
 /// ends.
 #[test]
-fn child_runs_are_chosen_when_they_are_asked_for() {
+fn child_runs_are_optional() {
     let of = |id, run: &str, parent: Option<&str>| {
         let mut record = execution(id, 0);
         (record.run.run_id, record.run.parent_run_id) = (Some(run.into()), parent.map(Into::into));
@@ -61,7 +61,7 @@ fn child_runs_are_chosen_when_they_are_asked_for() {
 }
 
 #[test]
-fn of_nothing_everything_is_unknown() {
+fn without_records_everything_is_unknown() {
     let nothing = "No execution matches. `runledger list` shows the last ones.\n";
     assert_eq!(metrics(&place(&[]), ""), nothing);
     assert_eq!(metrics(&place(&production()), "--since 2027-01-01"), nothing);
@@ -79,7 +79,7 @@ fn of_nothing_everything_is_unknown() {
 }
 
 #[test]
-fn lines_that_are_no_records_are_named_and_counted() {
+fn lines_that_are_not_records_are_reported_and_counted() {
     let Output { code, stdout, stderr } = place(&production()).with_a_foreign_line().run(["metrics", "--json"]);
     assert_eq!(code, Some(0));
     assert!(stdout.ends_with(",\"malformed_lines\":1}\n"), "{stdout}");

@@ -70,7 +70,7 @@ fn each_record_is_answered_in_the_order_of_the_lines_and_is_in_the_ledger_as_it_
 }
 
 #[test]
-fn what_list_gives_can_be_piped_into_another_ledger() {
+fn the_output_of_list_can_be_piped_into_another_ledger() {
     let (place, other) = (Place::new(), Place::empty());
     let listed = place.run(["list", "--json", "--all"]).answer(0);
     assert_eq!(pipe(&other, &listed).code, Some(0));
@@ -109,7 +109,7 @@ fn a_line_is_answered_before_the_next_one_comes() {
 }
 
 #[test]
-fn what_is_no_record_is_refused_with_its_reasons_and_its_line_and_nothing_is_written() {
+fn invalid_input_is_refused_with_its_reasons_and_its_line() {
     let place = Place::empty();
     let id = Uuid::from_u128(7);
     let input = [
@@ -152,7 +152,7 @@ fn what_is_no_record_is_refused_with_its_reasons_and_its_line_and_nothing_is_wri
 }
 
 #[test]
-fn a_refused_line_keeps_no_other_out() {
+fn a_refused_line_does_not_affect_the_others() {
     let (place, records) = (Place::empty(), many(2));
     let input = format!("{}noise\n{}", lines(&records[..1]), lines(&records[1..]));
     let found = answers(&pipe(&place, input).answer(1));
@@ -181,7 +181,7 @@ fn a_line_that_is_too_long_is_refused_and_the_next_one_is_read() {
 }
 
 #[test]
-fn a_record_without_an_id_is_given_one_that_its_answer_tells() {
+fn a_record_without_an_id_gets_one_that_its_answer_contains() {
     let place = Place::empty();
     // Neither a tag of that name nor a blank before the object is an id.
     let input = format!("{{{SHORTEST}}}\n  {{ {SHORTEST},\"tags\":{{\"execution_id\":1}}}}\n");
@@ -207,7 +207,7 @@ fn whether_it_succeeded_follows_from_its_status() {
 
 /// The command is killed at random moments. The answers so far are true.
 #[test]
-fn what_was_answered_is_there_after_kill_9() {
+fn answered_records_survive_kill_9() {
     for answers_read in [1, 100, 777, 2000] {
         let (place, input) = (Place::empty(), lines(&many(3000)));
         let mut pipe = spawn(&place, command().arg("pipe"));
@@ -228,7 +228,7 @@ fn what_was_answered_is_there_after_kill_9() {
 }
 
 #[test]
-fn when_nobody_reads_the_answers_it_ends_in_silence() {
+fn a_closed_output_ends_it_silently() {
     let place = Place::empty();
     let mut pipe = spawn(&place, command().arg("pipe"));
     let (mut input, output) = ends(&mut pipe);
@@ -241,7 +241,7 @@ fn when_nobody_reads_the_answers_it_ends_in_silence() {
 
 /// Another process holds the ledger's lock for longer than the pipe waits.
 #[test]
-fn what_the_ledger_does_not_take_in_time_is_answered_as_spilled_and_comes_back() {
+fn records_that_cannot_be_appended_in_time_are_spilled_and_appended_later() {
     let (place, records) = (Place::empty(), many(3));
     let mut pipe = spawn(&place, command().arg("pipe"));
     let (mut input, mut output) = ends(&mut pipe);
@@ -315,7 +315,7 @@ fn under_a_limit_of_file_sizes_every_record_that_fits_a_file_is_durable() {
 /// The record is larger than the file size limit of the process.
 #[cfg(target_os = "linux")]
 #[test]
-fn what_can_be_written_nowhere_is_answered_as_lost() {
+fn records_that_can_be_stored_nowhere_are_answered_as_lost() {
     let (place, mut records) = (Place::empty(), many(3));
     records[1].tags.insert("large".to_owned(), "x".repeat(1_300_000).into());
     let mut limited = Command::new("prlimit");
@@ -336,7 +336,7 @@ fn what_can_be_written_nowhere_is_answered_as_lost() {
 }
 
 #[test]
-fn where_no_ledger_can_be_nothing_is_read() {
+fn without_a_usable_ledger_nothing_is_read() {
     let place = Place::empty();
     std::fs::write(place.path("logs"), "").unwrap();
     let complaint = pipe(&place, "").complaint(2);

@@ -160,7 +160,7 @@ const OWN: &str = r#"{"version": "contract 7", "as_of": "2026-01-31", "source": 
     {"model": "gpt-4", "provider": "openai", "prices": [{"input": "24", "output": "48"}]}]}"#;
 
 #[test]
-fn a_file_of_ones_own_counts_before_the_bundle() {
+fn a_price_file_of_the_user_counts_before_the_bundle() {
     let place = Place::empty();
     std::fs::write(place.path("own.json"), OWN).unwrap();
     let lines = [line("gpt-4", r#""input_tokens":1000"#, ""), line("gpt-4o", r#""input_tokens":1000"#, "")].join("\n");
@@ -279,7 +279,7 @@ fn an_execution_is_priced_again_at_the_time_of_its_calls() {
 }
 
 #[test]
-fn a_table_of_another_project_is_imported_and_what_is_left_out_is_told() {
+fn a_table_of_another_project_is_imported_and_omissions_are_reported() {
     let place = Place::empty();
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/genai-prices-0.2.3-cut.json");
     let import = |more: &str| {

@@ -165,7 +165,7 @@ fn every_command_has_an_example_that_works() {
 }
 
 #[test]
-fn a_help_begins_with_what_is_the_commands_own() {
+fn a_help_begins_with_the_commands_own_options() {
     let help = output(command().env("COLUMNS", "80").args(["start", "--help"])).answer(0);
     assert_eq!(
         help,
@@ -222,7 +222,7 @@ Example: start an execution and keep its id
 
 /// bash accepts the script, and completes commands, options and values with it.
 #[test]
-fn bash_completes_what_the_command_takes() {
+fn bash_completes_the_options_of_the_command() {
     let place = Place::empty();
     for (words, completed) in [
         ("pr", "progress price prices"),
@@ -283,7 +283,7 @@ fn every_command_answers_in_json() {
 
 /// `runledger … | head -0`
 #[test]
-fn every_command_ends_in_silence_when_nobody_reads_it() {
+fn every_command_ends_silently_when_its_output_is_closed() {
     for Documented { name, examples, .. } in documented() {
         for example in examples {
             let (place, script) = (place(), format!("runledger {name} --help\n{example}"));
@@ -323,7 +323,7 @@ fn without_colours_no_command_writes_an_escape_sequence() {
 }
 
 #[test]
-fn an_answer_to_a_full_disk_is_no_answer() {
+fn an_answer_to_a_full_disk_is_an_error() {
     for name in ["list", "tail", "verify", "head", "cost", "quota", "baseline", "doctor", "completions bash", "man"] {
         let place = place();
         let full = File::options().write(true).open("/dev/full").unwrap();

@@ -9,7 +9,7 @@ use runledger::quota::{self, Grant, QuotaOptions};
 use serde_json::json;
 
 #[test]
-fn quota_without_a_journal_is_unused_and_makes_none() {
+fn quota_without_a_journal_is_unused_and_creates_none() {
     let place = Place::empty();
     let table = place.run(["quota"]).answer(0);
     let mut rows = table.lines();
@@ -29,7 +29,7 @@ fn quota_without_a_journal_is_unused_and_makes_none() {
 }
 
 #[test]
-fn quota_tells_what_is_consumed_and_held() {
+fn quota_shows_consumed_and_held_amounts() {
     let place = Place::new();
     let now = now();
     let quota =
@@ -67,7 +67,7 @@ fn without_times(table: &str) -> Vec<String> {
 }
 
 #[test]
-fn quota_tells_exactly_what_is_left_of_budgets_and_counts_what_is_unknown() {
+fn quota_shows_the_exact_rest_of_budgets_and_counts_unknown_amounts() {
     let place = Place::empty();
     std::fs::write(place.path("limits.json"), OWN_LIMITS).unwrap();
     std::fs::create_dir(place.path("logs")).unwrap();

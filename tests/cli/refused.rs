@@ -27,7 +27,7 @@ fn answers(output: Output, code: i32) -> Vec<Value> {
 }
 
 #[test]
-fn a_name_of_nothing_is_refused_before_anything_runs() {
+fn an_empty_name_is_refused_before_anything_runs() {
     let place = Place::empty();
     for blank in ["", " \t"] {
         let run = place.run(["run", "--skill", blank, "--", "touch", "ran"]);

@@ -142,7 +142,7 @@ fn plan_names_everything_with_its_reason_and_changes_nothing() {
 }
 
 #[test]
-fn apply_does_what_the_plan_says_and_tells_it_in_the_events() {
+fn apply_follows_the_plan_and_reports_it_in_the_events() {
     let place = place();
     let plan = place.run(["retention", "plan"]).answer(0);
     let done = place.run(["retention", "apply"]).answer(0);
@@ -207,7 +207,7 @@ fn verify_says_where_the_ledger_begins_and_the_archive_verifies() {
 
 /// A gate reports the lines that it does not judge. It judges them in the archive.
 #[test]
-fn a_gate_says_what_of_the_ledger_is_in_an_archive() {
+fn a_gate_reports_which_lines_are_in_an_archive() {
     let place = place();
     place.run(["retention", "apply"]).answer(0);
     let archive = place.path("logs/archive/execution_metrics.jsonl");
@@ -248,7 +248,7 @@ fn a_run_whose_records_were_archived_keeps_its_mark() {
 
 /// A line that cannot be read could contain the mark.
 #[test]
-fn beside_a_line_that_is_no_record_no_success_is_called_routine() {
+fn beside_a_line_that_is_not_a_record_no_success_is_routine() {
     let place = place();
     let last = fs::read_to_string(place.ledger()).unwrap();
     fs::write(place.ledger(), format!("no record\n{last}")).unwrap();
@@ -291,7 +291,7 @@ fn a_policy_below_30_days_is_refused_before_anything_is_done() {
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_said() {
+fn a_missing_directory_is_reported() {
     let place = place();
     let complaint = place.run(["retention", "plan", "--run-logs", "absent"]).complaint(2);
     assert_eq!(complaint, "runledger: cannot list the run logs: absent: No such file or directory (os error 2)\n");
@@ -355,7 +355,7 @@ fn a_log_in_progress_goes_with_that_of_the_end() {
 
 /// An error that is resolved in the registry no longer keeps its log, even if the text of the log still lists it.
 #[test]
-fn what_is_open_the_registry_says() {
+fn the_registry_says_which_errors_are_open() {
     let place = Place::empty();
     let ledger = open(&place);
     let mut record = execution(1, 40, "mended");

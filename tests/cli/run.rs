@@ -36,7 +36,7 @@ fn told(code: i32, stdout: &str, stderr: &str) -> Output {
 }
 
 #[test]
-fn a_command_that_succeeds_is_recorded_and_changed_in_nothing() {
+fn a_command_that_succeeds_is_recorded_and_not_changed() {
     let place = Place::empty();
     let output = run(&place, &["--skill-version", "1.4.0"], "echo out; echo err >&2; sleep 0.02");
     assert_eq!(output, told(0, "out\n", "err\n"));
@@ -74,7 +74,7 @@ fn death_by_a_signal_is_128_and_its_number() {
 }
 
 #[test]
-fn what_cannot_be_run_is_127_or_126_and_failed() {
+fn a_command_that_cannot_be_run_is_127_or_126_and_failed() {
     let place = Place::empty();
     std::fs::write(place.path("plain"), "no program\n").unwrap();
     for (program, code, why) in [
@@ -134,7 +134,7 @@ fn input_and_output_pass_through_untouched() {
 
 /// Output is passed on when it is written, not at the end.
 #[test]
-fn what_is_written_is_passed_on_at_once() {
+fn output_is_passed_on_at_once() {
     let place = Place::empty();
     let mut child = command();
     child.current_dir(place.path("")).args(["run", "--skill", "job", "--hash-output", "--"]);
@@ -152,7 +152,7 @@ fn what_is_written_is_passed_on_at_once() {
 
 /// If the output is closed, the command gets SIGPIPE, as without `runledger run`.
 #[test]
-fn a_reader_that_goes_ends_the_command() {
+fn a_reader_that_closes_the_pipe_ends_the_command() {
     let place = Place::empty();
     for options in ["", "--hash-output"] {
         let script = format!("{RUNLEDGER} run --skill job {options} -- yes | head -1");
@@ -278,7 +278,7 @@ fn signals_reach_the_command_and_cancel_the_execution() {
 
 /// A command that succeeds after it was asked to end has succeeded.
 #[test]
-fn a_signal_that_the_command_outlives_is_no_failure() {
+fn a_signal_that_the_command_survives_is_not_a_failure() {
     let place = Place::empty();
     let mut child = ready(
         &place,
@@ -322,7 +322,7 @@ fn when_this_process_is_killed_the_execution_was_interrupted() {
 }
 
 #[test]
-fn a_ledger_that_fails_keeps_no_command_from_running() {
+fn a_failing_ledger_does_not_stop_the_command() {
     let place = Place::empty();
     std::fs::create_dir_all(place.ledger()).unwrap();
     let reason = format!(
@@ -348,7 +348,7 @@ fn a_ledger_that_fails_keeps_no_command_from_running() {
 
 /// The disk is full from the beginning. The command runs, and its exit code wins.
 #[test]
-fn a_ledger_that_takes_no_record_changes_no_exit_code() {
+fn a_ledger_that_refuses_records_changes_no_exit_code() {
     let place = Place::empty();
     drop(Ledger::open(place.ledger()).unwrap());
     let machinery = place.ledger().with_extension("ledger");
@@ -365,7 +365,7 @@ fn a_ledger_that_takes_no_record_changes_no_exit_code() {
 }
 
 #[test]
-fn what_runs_within_a_run_carries_it() {
+fn executions_within_a_run_belong_to_it() {
     let place = Place::empty();
     std::fs::create_dir(place.path("elsewhere")).unwrap();
     let inner = format!("cd elsewhere; {RUNLEDGER} run --skill inner -- sh -c 'echo $TRACEPARENT $RUNLEDGER_PATH'");
@@ -389,7 +389,7 @@ fn what_runs_within_a_run_carries_it() {
 }
 
 #[test]
-fn an_environment_that_says_nonsense_is_a_warning() {
+fn an_invalid_environment_is_a_warning() {
     let place = Place::empty();
     let mut command = command();
     command.current_dir(place.path("")).env("TRACEPARENT", "x\u{1b}").env("RUNLEDGER_PARENT_EXECUTION_ID", "y");
@@ -417,7 +417,7 @@ fn the_cost_of_a_model_stays_unknown() {
 
 /// A shell passes an empty `--model "$model"` if the variable is not set.
 #[test]
-fn an_empty_name_is_none() {
+fn an_empty_name_counts_as_none() {
     let place = Place::empty();
     assert_eq!(run(&place, &["--model", "", "--skill-version", ""], "true"), told(0, "", ""));
     let record = the_record(&place);

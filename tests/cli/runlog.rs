@@ -63,7 +63,7 @@ ERR-002 CRITICAL OPEN       2 2026-02-14 14:24 timed out after 30 s\\n| at `publ
 
 /// A run that has an execution in flight or in the spill is in progress. It gets another log when it has ended.
 #[test]
-fn a_run_that_goes_on_is_in_progress() {
+fn a_run_that_has_not_ended_is_in_progress() {
     let place = Place::empty();
     let ledger =
         Options::new().lock_deadline(Duration::from_millis(20)).on_warning(|_| {}).open(place.ledger()).unwrap();
@@ -113,7 +113,7 @@ fn a_run_whose_process_died_has_failed() {
 }
 
 #[test]
-fn an_execution_is_exported_alone_to_a_directory_of_ones_own() {
+fn an_execution_is_exported_alone_to_a_given_directory() {
     let place = Place::with(&records());
     let args = ["export", "markdown", "--execution", "019c5d2b", "--dir", "training/run-logs"];
     assert_eq!(place.run(args).answer(0), "training/run-logs/2026-02-14_14-25_check-1.md\n");
@@ -151,7 +151,7 @@ fn errors_are_resolved_reopened_and_rated() {
 }
 
 #[test]
-fn json_has_all_that_is_known_and_null_for_the_rest() {
+fn json_has_every_known_value_and_null_for_the_others() {
     let place = Place::with(&records());
     place.run(["export", "markdown", "--run", "r-1"]).answer(0);
     let shown = place.run(["errors", "show", "ERR-002", "--json"]).json();
@@ -183,7 +183,7 @@ fn json_has_all_that_is_known_and_null_for_the_rest() {
 }
 
 #[test]
-fn what_is_not_there_is_answered_so_and_makes_nothing() {
+fn missing_things_are_reported_and_not_created() {
     let place = Place::with(&records());
     let before = place.files();
     let absent = |args: &str| place.run(args.split(' ')).complaint(1);

@@ -140,7 +140,7 @@ fn the_record_has_every_flag_in_its_field() {
 
 /// The workflow has two progress reports, and then the end.
 #[test]
-fn the_last_mark_stands() {
+fn the_last_mark_counts() {
     let place = Place::empty();
     let id = started(&place);
     progress(&place, &id, &["--stage", "analyzing", "--percent", "30"]).answer(0);
@@ -155,7 +155,7 @@ fn the_last_mark_stands() {
 }
 
 #[test]
-fn what_is_left_out_has_its_default() {
+fn omitted_options_have_their_defaults() {
     let place = Place::empty();
     let id = started(&place);
     let marked: Value = serde_json::from_str(&progress(&place, &id, &["--stage", "x"]).answer(0)).unwrap();
@@ -191,7 +191,7 @@ fn with_json_an_answer_is_one_line() {
 }
 
 #[test]
-fn what_has_ended_or_never_began_is_refused_with_code_1() {
+fn an_execution_that_has_ended_or_never_began_is_refused_with_code_1() {
     let place = Place::empty();
     let id = started(&place);
     complete(&place, &id, &["--status", "cancelled"]).answer(0);
@@ -210,7 +210,7 @@ fn what_has_ended_or_never_began_is_refused_with_code_1() {
 }
 
 #[test]
-fn what_is_impossible_is_refused_with_code_2_and_changes_nothing() {
+fn impossible_values_are_refused_with_code_2_and_change_nothing() {
     let place = Place::empty();
     let id = started(&place);
     let refused = |output: &Output, found: &str| {
@@ -280,7 +280,7 @@ fn a_ledger_that_cannot_be_opened_is_an_answer_too() {
 }
 
 #[test]
-fn names_of_agents_stay_what_they_are() {
+fn names_of_agents_are_stored_unchanged() {
     let place = Place::empty();
     let awkward = "a\nb|`c`,\"d\"\u{1b}[2J\u{2028}é";
     let line = place.run(["--json", "start", "--agent", awkward, "--description", awkward]).answer(0);
@@ -292,7 +292,7 @@ fn names_of_agents_stay_what_they_are() {
 }
 
 #[test]
-fn of_processes_that_complete_it_at_once_one_does() {
+fn one_of_many_processes_completes_it() {
     let place = Place::empty();
     let id = started(&place);
     let children: Vec<_> = (0..6)
@@ -317,7 +317,7 @@ fn of_processes_that_complete_it_at_once_one_does() {
 
 /// Executions inside `runledger run` belong to its execution.
 #[test]
-fn what_is_started_within_a_run_belongs_to_it() {
+fn an_execution_started_within_a_run_belongs_to_it() {
     let place = Place::empty();
     let runledger = env!("CARGO_BIN_EXE_runledger");
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -339,7 +339,7 @@ fn what_is_started_within_a_run_belongs_to_it() {
 // Executions in flight.
 
 #[test]
-fn open_lists_what_is_in_flight() {
+fn open_lists_the_executions_in_flight() {
     let place = Place::empty();
     let ledger = Ledger::open(place.ledger()).unwrap();
     let none = "No execution is in flight. `runledger list` shows those that have ended.\n";
@@ -375,7 +375,7 @@ fn open_lists_what_is_in_flight() {
 }
 
 #[test]
-fn open_makes_no_ledger() {
+fn open_creates_no_ledger() {
     let place = Place::empty();
     assert_eq!(
         place.run(["open"]).complaint(2),

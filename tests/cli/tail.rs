@@ -35,7 +35,7 @@ fn append(ledger: &Ledger, record: &ExecutionMetrics) {
 }
 
 #[test]
-fn the_last_ones_are_a_table_of_at_most_80_columns() {
+fn the_last_records_are_a_table_of_at_most_80_columns() {
     let place = Place::new();
     assert_eq!(place.run(["tail"]).answer(0), TAIL);
     assert_eq!(TAIL.lines().map(|line| line.chars().count()).max(), Some(80));
@@ -74,7 +74,7 @@ fn in_json_each_line_is_a_record() {
 }
 
 #[test]
-fn ten_are_shown_unless_told_and_show_takes_their_ids() {
+fn ten_are_shown_by_default_and_show_accepts_their_ids() {
     let records: Vec<_> =
         (1..=12).map(|id| record(id << 16, "s", "2026-02-14T14:23:00Z", Some(1), Status::Success)).collect();
     let place = Place::with(&records);
@@ -93,7 +93,7 @@ fn names_do_not_move_the_cursor() {
 }
 
 #[test]
-fn a_line_that_is_no_record_is_named_and_passed_over() {
+fn a_line_that_is_not_a_record_is_reported_and_skipped() {
     let output = Place::new().with_a_foreign_line().run(["tail", "-n", "4", "--json"]);
     assert_eq!((output.code, output.stdout), (Some(0), lines(&records()[2..])));
     let warnings: Vec<_> = output.stderr.lines().collect();
@@ -102,7 +102,7 @@ fn a_line_that_is_no_record_is_named_and_passed_over() {
 }
 
 #[test]
-fn without_a_ledger_it_does_not_answer() {
+fn without_a_ledger_it_is_an_error() {
     for args in [&["tail"][..], &["tail", "-f"]] {
         assert_eq!(
             Place::empty().run(args).complaint(2),
@@ -128,7 +128,7 @@ fn it_follows_from_segment_to_segment() {
 
 /// Later rows have the columns of the earlier rows, and wider ones where necessary.
 #[test]
-fn its_table_goes_on_below_the_headings() {
+fn its_table_continues_below_the_headings() {
     let (place, records) = (Place::with(&records()[3..4]), records());
     let ledger = Ledger::open(place.ledger()).unwrap();
     let (_tail, mut output) = follow(&place, &[]);
@@ -156,7 +156,7 @@ fn it_shows_whole_lines_only_and_survives_a_recovery() {
 }
 
 #[test]
-fn it_ends_in_silence_when_nobody_reads_it() {
+fn it_ends_silently_when_its_output_is_closed() {
     let (place, records) = (Place::with(&records()[..1]), records());
     let ledger = Ledger::open(place.ledger()).unwrap();
     let (tail, mut output) = follow(&place, &[]);
@@ -168,7 +168,7 @@ fn it_ends_in_silence_when_nobody_reads_it() {
 
 /// `tail` is stopped while unread lines are moved to an archive. It reports them, and continues after them.
 #[test]
-fn what_was_archived_before_it_was_shown_is_told_of() {
+fn lines_archived_before_they_were_shown_are_reported() {
     let place = Place::empty();
     let ledger = Options::new().rotate_bytes(Some(1_000)).open(place.ledger()).unwrap();
     let number = |id: u128| record(id, "draw", "2026-02-14T14:23:00Z", Some(1), Status::Success);
@@ -202,7 +202,7 @@ fn what_was_archived_before_it_was_shown_is_told_of() {
 
 /// This is `tail -f | head -1`, when no further record arrives.
 #[test]
-fn it_need_not_write_to_see_that_nobody_reads_it() {
+fn it_notices_a_closed_output_without_writing() {
     let place = Place::with(&records()[..1]);
     for args in [&[][..], &["--json"]] {
         let (tail, mut output) = follow(&place, args);

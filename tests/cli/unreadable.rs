@@ -214,7 +214,7 @@ fn a_checkpoint() {
 
 /// The other executions are swept, and the ledger opens.
 #[test]
-fn what_a_dead_process_left() {
+fn the_files_of_a_dead_process() {
     let Some(place) = Place::new() else { return };
     let slots = |place: &Place| -> Vec<String> {
         let names = fs::read_dir(place.file("inflight")).unwrap().map(|entry| entry.unwrap().file_name());
@@ -245,7 +245,7 @@ fn what_a_dead_process_left() {
 
 /// The library reports the same, and only `in_flight` fails.
 #[test]
-fn the_library_says_so() {
+fn the_library_reports_it() {
     let Some(place) = Place::new() else { return };
     place.take("spill/other.jsonl");
     place.take("sealed/000002.jsonl");

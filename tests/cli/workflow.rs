@@ -34,7 +34,7 @@ runledger: events that do not state how they ended, whose status is null: 1
 ";
 
 #[test]
-fn all_events_go_to_stdout_and_what_is_unknown_is_counted_on_stderr() {
+fn all_events_go_to_stdout_and_unknown_values_are_counted_on_stderr() {
     let records = of_runs();
     let place = Place::with(&records);
     let expected = Output { code: Some(0), stdout: events(&records), stderr: NOTES.to_owned() };
@@ -74,7 +74,7 @@ fn events_go_to_a_new_file_of_their_owners_alone_and_never_over_another() {
 
 /// A segment that cannot be read ends the export. No partial file is left that could be taken for a complete one.
 #[test]
-fn what_cannot_be_written_whole_is_not_there() {
+fn a_file_that_cannot_be_written_whole_is_removed() {
     let place = Place::with(&of_runs());
     std::fs::create_dir(place.path("logs/execution_metrics.ledger/sealed/000001.jsonl")).unwrap();
     let files = place.files();
@@ -96,7 +96,7 @@ fn the_schema_is_given_without_a_ledger() {
 }
 
 #[test]
-fn without_a_ledger_no_file_is_made() {
+fn without_a_ledger_no_file_is_created() {
     let place = Place::empty();
     let complaint = place.run(["export", "workflow", "--out", "events.jsonl"]).complaint(2);
     assert_eq!(
@@ -108,7 +108,7 @@ fn without_a_ledger_no_file_is_made() {
 }
 
 #[test]
-fn a_foreign_line_is_named_and_counted() {
+fn a_foreign_line_is_reported_and_counted() {
     let place = Place::with(&records()).with_a_foreign_line();
     let Output { code, stdout, stderr } = place.run(["export", "workflow"]);
     assert_eq!((code, stdout), (Some(0), events(&records())));
@@ -119,7 +119,7 @@ fn a_foreign_line_is_named_and_counted() {
 }
 
 #[test]
-fn a_reader_who_has_enough_is_no_error() {
+fn a_reader_that_closes_the_pipe_is_not_an_error() {
     let place = Place::empty();
     std::fs::create_dir(place.path("logs")).unwrap();
     std::fs::write(place.ledger(), lines(&of_runs()).repeat(5_000)).unwrap();

@@ -1,5 +1,5 @@
-//! Calls of the `runledger` command in a directory of their own, and the ledger that they ask; shared by the tests of its
-//! commands.
+//! Calls of the `runledger` command in a directory of their own, and the ledger that they read. Shared by the tests of
+//! the commands.
 
 #![allow(dead_code, reason = "each test takes the parts that it needs")]
 
@@ -14,7 +14,7 @@ use runledger::metrics::{CostTier, ErrorCategory, LlmCall, Status};
 use runledger::{Answer, ExecutionMetrics, Options, Timestamp, Usage, Usd, Uuid};
 use serde_json::Value;
 
-/// What a call of the command gave back.
+/// The result of a call of the command.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Output {
     pub(crate) code: Option<i32>,
@@ -23,13 +23,13 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// The answer of a call that said nothing on stderr.
+    /// Returns the output of a call that printed nothing on stderr.
     pub(crate) fn answer(self, code: i32) -> String {
         assert_eq!((self.code, self.stderr.as_str()), (Some(code), ""), "{}", self.stdout);
         self.stdout
     }
 
-    /// The complaint of a call that could not answer.
+    /// Returns the message of a call that failed.
     pub(crate) fn complaint(self, code: i32) -> String {
         assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{}", self.stderr);
         self.stderr
@@ -43,7 +43,7 @@ impl Output {
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_runledger"));
     command.env_remove("RUNLEDGER_PATH").env_remove("RUNLEDGER_PRICES").env_remove("NO_COLOR").env_remove("COLUMNS");
-    // What cannot be recorded is kept there, and never in the user's own directories.
+    // Records that cannot be stored go there, and never into the user's own directories.
     command.env("XDG_STATE_HOME", std::env::temp_dir().join(format!("runledger-tests-{}", std::process::id())));
     command.env_remove("RUNLEDGER_RUN_ID").env_remove("RUNLEDGER_PARENT_EXECUTION_ID").env_remove("TRACEPARENT");
     command
@@ -60,12 +60,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// A directory without a ledger.
+    /// Creates a directory without a ledger.
     pub(crate) fn empty() -> Self {
         Self { directory: tempfile::tempdir().unwrap() }
     }
 
-    /// A ledger of five executions.
+    /// Creates a ledger of five executions.
     pub(crate) fn new() -> Self {
         Self::with(&records())
     }
@@ -93,7 +93,7 @@ impl Place {
         output(command().current_dir(self.directory.path()).args(args))
     }
 
-    /// Every file below the directory.
+    /// Returns every file below the directory.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         fn walk(directory: &Path, files: &mut Vec<PathBuf>) {
             for entry in std::fs::read_dir(directory).unwrap() {
@@ -107,7 +107,7 @@ impl Place {
         files
     }
 
-    /// Puts a line of another program behind the second record.
+    /// Inserts a line of another program after the second record.
     pub(crate) fn with_a_foreign_line(self) -> Self {
         let text = std::fs::read_to_string(self.ledger()).unwrap();
         let end: usize = text.split_inclusive('\n').take(2).map(str::len).sum();
@@ -128,8 +128,8 @@ pub(crate) fn record(id: u128, skill: &str, start: &str, latency_ms: Option<u64>
     record
 }
 
-/// A success with a known price, a failure with two models, an interruption, a skill without a model whose name is not
-/// ASCII, and one of an unknown price.
+/// Returns five records: a success with a known price, a failure with two models, an interruption, a skill without a
+/// model whose name is not ASCII, and one with an unknown price.
 pub(crate) fn records() -> [ExecutionMetrics; 5] {
     let mut push =
         record(0x019c_5d2a_5a40, "git-push-autonomous", "2026-02-14T14:23:00.250Z", Some(3200), Status::Success);
@@ -168,12 +168,12 @@ pub(crate) fn lines(records: &[ExecutionMetrics]) -> String {
     records.iter().map(|record| record.to_json().unwrap() + "\n").collect()
 }
 
-/// The lines below a heading, up to a blank one.
+/// Returns the lines below a heading, up to a blank one.
 pub(crate) fn section<'h>(help: &'h str, heading: &str) -> impl Iterator<Item = &'h str> {
     help.lines().skip_while(move |line| *line != heading).skip(1).take_while(|line| !line.is_empty())
 }
 
-/// What stands indented below each line that begins with `Example: `.
+/// Returns the indented text below each line that begins with `Example: `.
 pub(crate) fn examples(help: &str) -> Vec<String> {
     let below = help.split("\nExample: ").skip(1).map(|text| {
         let script = text.lines().skip(1).map_while(|line| line.strip_prefix("  "));
@@ -182,7 +182,7 @@ pub(crate) fn examples(help: &str) -> Vec<String> {
     below.collect()
 }
 
-/// A call that goes on beside the test. It ends with the test, and after a minute: then the test fails and does not hang.
+/// A call that runs beside the test. It ends with the test, or after a minute, so that a failing test does not hang.
 pub(crate) struct Running {
     pub(crate) child: Child,
     _test: mpsc::Sender<()>,
@@ -201,7 +201,7 @@ impl Running {
         Self { child, _test }
     }
 
-    /// Its end: the code, and what it said on stderr.
+    /// Waits for its end, and returns the exit code and the text on stderr.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut stderr = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
@@ -211,7 +211,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Ended already, in most tests that pass.
+        // In most passing tests, it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,6 +1,6 @@
 //! Strategies for records, shared by the tests of several promises.
 //!
-//! Every strategy is boxed: a record has so many of them that their state would not fit the stack of a test's thread.
+//! Every strategy is boxed, because a record has so many that their state would not fit the stack of a test's thread.
 
 #![allow(dead_code, reason = "each test takes the strategies that it needs")]
 
@@ -16,7 +16,8 @@ use runledger::metrics::{
 use runledger::{ExecutionMetrics, Timestamp, Usage, Usd, Uuid, hash_bytes};
 use serde_json::{Map, Value};
 
-/// Any record that `to_json` takes: valid or not, each field and group there or not, extreme values often.
+/// Any record that `to_json` accepts, valid or not. Each field and group may be missing, and extreme values are
+/// frequent.
 pub(crate) fn record() -> impl Strategy<Value = ExecutionMetrics> {
     (with_outcome(), with_numbers(), run(), model(), cost(), production(), of(progress()), trace(), tags()).prop_map(
         |(mut record, numbers, run, model, cost, production, progress, trace, tags)| {
@@ -42,7 +43,7 @@ pub(crate) fn record() -> impl Strategy<Value = ExecutionMetrics> {
     )
 }
 
-/// A record that `validate` accepts, from any record with its impossible fields put right.
+/// A record that `validate` accepts: any record with valid values for its impossible fields.
 pub(crate) fn valid_record() -> impl Strategy<Value = ExecutionMetrics> {
     (record(), time()).prop_map(|(mut record, other_time)| {
         if record.execution_id.is_nil() {
@@ -65,7 +66,7 @@ pub(crate) fn valid_record() -> impl Strategy<Value = ExecutionMetrics> {
     })
 }
 
-/// The parts, each at most a third of what its wholes can be: at most three lie side by side.
+/// The parts of a usage. Each is at most a third of the limit of its wholes, which have at most three parts.
 fn within(input: Option<u64>, output: Option<u64>, parts: UsageParts) -> UsageParts {
     let mut usage = Usage::new(input.unwrap_or(u64::MAX), output.unwrap_or(u64::MAX));
     usage.parts = parts;
@@ -80,7 +81,7 @@ fn within(input: Option<u64>, output: Option<u64>, parts: UsageParts) -> UsagePa
 }
 
 fn repair_numbers(record: &mut ExecutionMetrics) {
-    // Halves, so that their sum fits; thirds, so that three parts fit.
+    // Halves, so that their sum fits, and thirds, so that three parts fit.
     record.tokens_input = record.tokens_input.map(|tokens| tokens / 2);
     record.tokens_output = record.tokens_output.map(|tokens| tokens / 2);
     record.tokens_used = record.tokens_input.zip(record.tokens_output).map(|(input, output)| input + output);
@@ -113,7 +114,7 @@ fn repair_forms(record: &mut ExecutionMetrics) {
     record.run.span_id = record.run.span_id.as_deref().map(|text| id(text, 16));
 }
 
-/// Any Unicode text: every scalar value, and often those that JSON or a line-based reader could trip over.
+/// Any Unicode text. Characters that JSON or a line-based reader could misread are frequent.
 pub(crate) fn text() -> BoxedStrategy<String> {
     let awkward = prop::sample::select(vec![
         '\0',
@@ -142,7 +143,7 @@ pub(crate) fn text() -> BoxedStrategy<String> {
         '\u{301}',
     ]);
     let mixed = vec(prop_oneof![any::<char>(), awkward], 0..12).prop_map(String::from_iter);
-    // Texts that look like escapes, like JSON and like this crate's own trailer.
+    // Texts that look like escapes, like JSON, or like the trailer of a line.
     let lookalike = prop::sample::select(vec![
         "\\u0000",
         "\\ud800",
@@ -158,7 +159,7 @@ pub(crate) fn text() -> BoxedStrategy<String> {
     prop_oneof![4 => mixed, 1 => lookalike.prop_map(str::to_owned)].boxed()
 }
 
-/// Any finite float by its bits, so subnormals and both zeros too, and the extremes by name.
+/// Any finite float, from its bits, so that subnormals and both zeros occur. The extremes are listed.
 pub(crate) fn float() -> BoxedStrategy<f64> {
     let extremes = prop::sample::select(vec![
         0.0,
@@ -177,12 +178,12 @@ pub(crate) fn float() -> BoxedStrategy<f64> {
     prop_oneof![finite, extremes].boxed()
 }
 
-/// Any count, the largest often.
+/// Any count. The largest is frequent.
 fn count() -> BoxedStrategy<u64> {
     prop_oneof![any::<u64>(), 0..2_000_000u64, Just(u64::MAX), Just(i64::MAX as u64 + 1)].boxed()
 }
 
-/// Any amount, of any magnitude and sign, the ends of the range often.
+/// Any amount, of any magnitude and sign. The ends of the range are frequent.
 pub(crate) fn usd() -> BoxedStrategy<Usd> {
     let any_magnitude = (any::<i128>(), 0u32..128).prop_map(|(pico, shift)| pico >> shift);
     prop_oneof![4 => any_magnitude, 1 => prop::sample::select(vec![i128::MIN, i128::MAX, 0, 1, -1])]
@@ -190,12 +191,12 @@ pub(crate) fn usd() -> BoxedStrategy<Usd> {
         .boxed()
 }
 
-/// Any moment that can be written: the years 0 to 9999.
+/// Any time that can be written, in the years 0 to 9999.
 pub(crate) fn time() -> BoxedStrategy<Timestamp> {
     (-62_167_219_200_000i64..=253_402_300_799_999).prop_filter_map("in range", Timestamp::from_unix_ms).boxed()
 }
 
-/// Any JSON object, nested a few levels. Keys that `to_json` refuses do not come up.
+/// Any JSON object, nested a few levels, without keys that `to_json` refuses.
 pub(crate) fn tags() -> impl Strategy<Value = Map<String, Value>> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -215,7 +216,7 @@ fn object(value: BoxedStrategy<Value>) -> impl Strategy<Value = Map<String, Valu
     vec((key(), value), 0..4).prop_map(Map::from_iter)
 }
 
-/// A value of an open enum: a known one, an unknown one, or a known one dressed up as `Other`.
+/// A value of an open enum: a known one, an unknown one, or a known one in the form of `Other`.
 fn choice<T: std::fmt::Debug + Clone + for<'a> From<&'a str>>(
     known: &'static [&'static str],
     other: fn(String) -> T,
@@ -267,12 +268,12 @@ fn with_outcome() -> BoxedStrategy<ExecutionMetrics> {
         .boxed()
 }
 
-/// Sometimes longer than an `error_reason` may be.
+/// A text that is sometimes longer than the limit of `error_reason`.
 fn long_text() -> BoxedStrategy<String> {
     prop_oneof![4 => text(), 1 => (text(), 0..600usize).prop_map(|(text, times)| text.repeat(times))].boxed()
 }
 
-/// The numbers of a record that stand on its top level.
+/// The numbers on the top level of a record.
 #[derive(Debug)]
 struct Numbers {
     total_latency_ms: Option<u64>,
@@ -328,7 +329,7 @@ fn run() -> BoxedStrategy<RunIds> {
         .boxed()
 }
 
-/// A key that `to_json` takes.
+/// A key that `to_json` accepts.
 fn key() -> BoxedStrategy<String> {
     text().prop_filter("not reserved", |key| !key.starts_with("$serde_json::private::")).boxed()
 }

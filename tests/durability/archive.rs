@@ -1,5 +1,5 @@
-//! Promise: sealed segments can be moved to an archive, where they verify; what is left verifies, reads and goes on; and a
-//! crash at any moment loses nothing.
+//! Promise: sealed segments can be moved to an archive, where they verify. The remaining ledger verifies, can be read,
+//! and continues. A crash at any time loses nothing.
 #![cfg(feature = "simulation")]
 
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ struct Place {
 }
 
 impl Place {
-    /// A ledger of nine records, two in each segment: four sealed ones, and an active one.
+    /// Creates a ledger of nine records, two in each segment. It has four sealed segments and an active one.
     fn new() -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
         let ledger = place.open();
@@ -67,7 +67,7 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Record `number` began at that hour of the day.
+/// Returns record `number`, whose execution began at that hour of the day.
 fn record(number: u64) -> ExecutionMetrics {
     let start = time("2026-02-14T00:00:00Z").plus_ms(number * 3_600_000);
     let mut record = ExecutionMetrics::new(Uuid::from_u128(u128::from(number)), "blog-publish", "0.1.0", start);
@@ -102,7 +102,7 @@ fn sealed_segments_are_listed_with_their_age_and_the_last_one_stays() {
 }
 
 #[test]
-fn segments_move_whole_and_verify_there_and_what_is_left_verifies_reads_and_goes_on() {
+fn moved_segments_and_the_remaining_ledger_verify_and_can_be_read() {
     let place = Place::new();
     let whole: Vec<_> = (1..=3).map(|number| fs::read(place.sealed(number)).unwrap()).collect();
     let before = LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap();
@@ -142,7 +142,7 @@ fn segments_move_whole_and_verify_there_and_what_is_left_verifies_reads_and_goes
 }
 
 #[test]
-fn what_was_moved_is_told_before_it_is_gone() {
+fn a_move_is_reported_before_the_segment_is_removed() {
     let place = Place::new();
     place.open().archive_segments(2, place.archive()).unwrap();
     let events = place.events();
@@ -171,7 +171,7 @@ fn the_archive_grows_and_another_one_says_where_it_begins() {
     assert_eq!(LedgerReader::open(place.archived()).unwrap().verify(&[]).unwrap().lines, 4);
     assert!(LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap().is_clean());
 
-    // The first one has no place for what comes after the other.
+    // The segments after those in the other archive do not fit into the first one.
     (10..=11).for_each(|number| append(&ledger, number));
     let error = ledger.archive_segments(4, place.archive()).unwrap_err();
     assert_eq!(
@@ -181,9 +181,9 @@ fn the_archive_grows_and_another_one_says_where_it_begins() {
     ledger.archive_segments(4, &other).unwrap();
 }
 
-/// A head of an archived line is held against the archive; here only its number is known.
+/// The head of an archived line is compared with the archive. The ledger itself knows only its number.
 #[test]
-fn kept_heads_hold_in_the_archive_and_here() {
+fn kept_heads_are_compared_with_the_archive_and_the_ledger() {
     let place = Place::new();
     let directory = tempfile::tempdir().unwrap();
     let fresh = directory.path().join("execution_metrics.jsonl");
@@ -206,7 +206,7 @@ fn kept_heads_hold_in_the_archive_and_here() {
 }
 
 #[test]
-fn what_was_not_archived_is_still_missing() {
+fn a_segment_that_was_not_archived_is_still_missing() {
     let place = Place::new();
     place.open().archive_segments(2, place.archive()).unwrap();
     fs::remove_file(place.sealed(3)).unwrap();
@@ -215,7 +215,7 @@ fn what_was_not_archived_is_still_missing() {
     assert_eq!((faults[0].kind, faults[0].seq), (FaultKind::Gap, Some(5)));
     assert_eq!(faults[0].found, "found line 7; expected line 5. Missing lines: 2");
 
-    // Nor does an event of the archive excuse what stands there instead.
+    // An event of the archive does not excuse another segment in that place.
     let place = Place::new();
     place.open().archive_segments(2, place.archive()).unwrap();
     let events = place.path("logs/execution_metrics.ledger/events.jsonl");
@@ -226,7 +226,7 @@ fn what_was_not_archived_is_still_missing() {
 }
 
 #[test]
-fn what_does_not_verify_stays_with_all_that_comes_after_it_and_nothing_is_written() {
+fn a_segment_that_does_not_verify_stays_with_all_after_it() {
     let place = Place::new();
     let second = place.sealed(2);
     fs::write(&second, fs::read_to_string(&second).unwrap().replace("0.1.0", "0.1.1")).unwrap();
@@ -240,7 +240,7 @@ fn what_does_not_verify_stays_with_all_that_comes_after_it_and_nothing_is_writte
     assert_eq!(
         stays,
         [
-            // Its successor's first line is another than the one that was chained to it.
+            // The first line of the next segment follows another line.
             Some("segment 2 does not begin with the line after its last".to_owned()),
             Some("segment 1 before it stays".to_owned()),
             Some("segment 1 before it stays".to_owned()),
@@ -266,11 +266,11 @@ fn what_does_not_verify_stays_with_all_that_comes_after_it_and_nothing_is_writte
 }
 
 #[test]
-fn the_age_of_a_segment_with_a_line_that_is_no_record_is_unknown() {
+fn the_age_of_a_segment_with_a_line_that_is_not_a_record_is_unknown() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.jsonl");
     let json = record(1).to_json().unwrap();
-    // A segment is full with a record and another line.
+    // A segment is full after a record and another line.
     let full = Some(json.len() as u64 + 300);
     let options = runledger::journal::JournalOptions::new(Arc::new(|| 0)).rotate_bytes(full);
     let journal = runledger::journal::Journal::open(&path, options).unwrap();
@@ -279,12 +279,12 @@ fn the_age_of_a_segment_with_a_line_that_is_no_record_is_unknown() {
     }
     let latest: Vec<_> =
         LedgerReader::open(&path).unwrap().segments().unwrap().into_iter().map(|segment| segment.latest).collect();
-    // The last one stays, and is not read.
+    // The last segment stays, and is not read.
     assert_eq!(latest, [Some(time("2026-02-14T01:00:05Z")), None, None]);
 }
 
 #[test]
-fn another_thing_in_the_archives_place_is_refused_and_nothing_leaves_the_ledger() {
+fn anything_else_in_the_place_of_the_archive_is_refused() {
     let place = Place::new();
     let ledger = place.open();
     let refused = |directory: &Path| {
@@ -321,9 +321,9 @@ fn another_thing_in_the_archives_place_is_refused_and_nothing_leaves_the_ledger(
     assert!(refused(&place.archive()).starts_with("found an active segment, since the archive was opened for writing"));
 }
 
-/// Two archive and two append at the same time: no record is lost or twice there, and both chains hold.
+/// Two threads archive and two append at the same time. No record is lost or repeated, and both chains are whole.
 #[test]
-fn archiving_goes_on_beside_writers_and_other_archivers() {
+fn archiving_works_beside_writers_and_other_archivers() {
     const EACH: u64 = 60;
     let place = Place::new();
     std::thread::scope(|scope| {
@@ -340,7 +340,7 @@ fn archiving_goes_on_beside_writers_and_other_archivers() {
             scope.spawn(move || {
                 for _ in 0..10 {
                     let segments = ledger.sealed_segments();
-                    // The other one may have moved one of them in the midst of the look.
+                    // The other thread may have moved one of them while the segments were listed.
                     let Ok(segments) = segments else { continue };
                     let movable = segments.iter().take_while(|segment| segment.stays.is_none()).last();
                     let Some(last) = movable.map(|segment| segment.number) else { continue };
@@ -363,15 +363,15 @@ fn archiving_goes_on_beside_writers_and_other_archivers() {
     }
 }
 
-/// Whoever reads meanwhile gives each record that is left once, and does not stop before the end.
+/// A reader returns each remaining record once, and does not stop before the end.
 #[test]
-fn row_32_a_reader_goes_on_after_what_was_moved() {
+fn row_32_a_reader_continues_after_moved_segments() {
     let place = Place::new();
     let ledger = place.open();
     let mut records = ledger.reader().records();
     assert_eq!(records.next().unwrap().unwrap(), record(1));
     ledger.archive_segments(3, place.archive()).unwrap();
-    // The segment that it has open it reads to the end. What it misses then it is told, once.
+    // The reader reads its open segment to the end. It then reports the lines that it misses, once.
     assert_eq!(records.next().unwrap().unwrap(), record(2));
     let gone = records.next().unwrap().unwrap_err();
     assert_eq!(gone.kind(), ErrorKind::Archived);
@@ -387,9 +387,9 @@ fn row_32_a_reader_goes_on_after_what_was_moved() {
     assert_eq!(numbers(records), [7, 8, 9]);
 }
 
-/// One that had read all that was moved misses nothing, and neither does one that begins after it.
+/// A reader that has read all moved segments misses nothing, and neither does one that begins after the move.
 #[test]
-fn row_32_a_reader_that_misses_nothing_is_told_nothing() {
+fn row_32_a_reader_that_misses_nothing_gets_no_error() {
     let place = Place::new();
     let ledger = place.open();
     let mut records = ledger.reader().records();
@@ -402,9 +402,9 @@ fn row_32_a_reader_that_misses_nothing_is_told_nothing() {
     assert_eq!(numbers(LedgerReader::open(place.ledger()).unwrap().records()), (7..=14).collect::<Vec<_>>());
 }
 
-/// Who copies a ledger must not go on without what it did not copy.
+/// A program that copies a ledger must not continue without the lines that it did not copy.
 #[test]
-fn row_32_a_follower_does_not_go_on_after_what_was_moved() {
+fn row_32_a_follower_stops_at_moved_segments() {
     let place = Place::new();
     let ledger = place.open();
     let mut follower = Follower::open(place.ledger()).unwrap();
@@ -417,7 +417,7 @@ fn row_32_a_follower_does_not_go_on_after_what_was_moved() {
     let why = "lines 3 to 6 were moved away before they were copied; `events.jsonl` says to which archive";
     assert!(error.to_string().ends_with(why), "{error}");
 
-    // One that had copied all that was moved goes on.
+    // A follower that has copied all moved segments continues.
     let place = Place::new();
     let ledger = place.open();
     let mut follower = Follower::open(place.ledger()).unwrap();
@@ -427,7 +427,7 @@ fn row_32_a_follower_does_not_go_on_after_what_was_moved() {
     (7..=9).for_each(|number| assert_eq!(next(), Some(number)));
 }
 
-/// A disk on which the first segment is moved away between the look at what there is and its opening.
+/// A disk on which the first segment is moved away after the segments are listed and before it is opened.
 #[derive(Debug)]
 struct Vanishing(SimulatedDisk);
 
@@ -485,7 +485,8 @@ fn on(disk: &SimulatedDisk, path: &str) -> Ledger {
     options.on_warning(|_| {}).open(path).unwrap()
 }
 
-/// The numbers of the records of the ledger at `path`, which verifies; of a disk of its own, since it is opened to write.
+/// Returns the numbers of the records of the ledger at `path`, which must verify. It uses a copy of the disk, since it
+/// opens the ledger for writing.
 fn found(disk: &SimulatedDisk, path: &str) -> BTreeSet<u64> {
     let ledger = on(&disk.crash_after(usize::MAX, Loss::Nothing), path);
     let verified = ledger.reader().verify(&[]).unwrap();
@@ -496,8 +497,8 @@ fn found(disk: &SimulatedDisk, path: &str) -> BTreeSet<u64> {
     set
 }
 
-/// After a kill or a power cut at any call each record is in the ledger or in the archive, both verify as far as they
-/// are, the ledger goes on, and the archiving, begun anew, comes to its end.
+/// After a kill or a power cut at any call, each record is in the ledger or in the archive, and both verify. The ledger
+/// continues, and archiving again completes the move.
 #[test]
 fn row_32_a_crash_at_any_call_of_archiving_loses_nothing() {
     let disk = SimulatedDisk::new();
@@ -528,7 +529,7 @@ fn row_32_a_crash_at_any_call_of_archiving_loses_nothing() {
     assert!(states.len() > 40);
 }
 
-/// An error at any call is said, loses nothing, and the next try comes to the end.
+/// An error at any call is reported and loses nothing, and the next attempt completes the move.
 #[test]
 fn row_32_an_error_at_any_call_of_archiving_loses_nothing() {
     let start = SimulatedDisk::new();
@@ -556,9 +557,9 @@ fn row_32_an_error_at_any_call_of_archiving_loses_nothing() {
     assert!(refused > 20, "{refused}");
 }
 
-/// The event is durable before the file is gone, and the copy before that.
+/// The event is durable before the file is removed, and the copy before the event.
 #[test]
-fn a_file_is_deleted_only_after_that_was_told() {
+fn a_file_is_deleted_only_after_its_event_is_durable() {
     let disk = SimulatedDisk::new();
     let ledger = on(&disk, PATH);
     let made = disk.open(Path::new("/run-logs.md"), Access::AppendNew).unwrap();
@@ -583,7 +584,7 @@ fn a_file_is_deleted_only_after_that_was_told() {
     }
     assert!(gone > 0);
 
-    // What cannot be told is not deleted.
+    // A file whose event cannot be written is not deleted.
     let disk = disk.crash_after(begun, Loss::Nothing);
     let ledger = on(&disk, PATH);
     disk.inject_lasting(|_, op, path| op == Op::Append && path.ends_with("events.jsonl"), InjectedFault::Os(28));
@@ -591,7 +592,7 @@ fn a_file_is_deleted_only_after_that_was_told() {
     assert!(disk.stat(Path::new("/run-logs.md")).unwrap().is_some());
 }
 
-/// A file that is archived is whole in its place or in the archive after a crash at any call.
+/// After a crash at any call, an archived file is whole in its old place or in the archive.
 #[test]
 fn row_32_a_crash_at_any_call_of_archiving_a_file_loses_nothing() {
     const TEXT: &[u8] = b"# Run Log";
@@ -669,12 +670,12 @@ fn files_are_kept_or_deleted_and_the_events_have_their_hash_and_the_reason() {
         ]
     );
 
-    // One that is copied in several pieces.
+    // This file is copied in several pieces.
     let large: Vec<u8> = (0..700_001u32).map(|at| (at % 251) as u8 + 1).collect();
     fs::write(&routine, &large).unwrap();
     assert_eq!(fs::read(ledger.archive_file(&routine, place.archive(), "r").unwrap()).unwrap(), large);
 
-    // Another file of that name in the archive is not replaced, and a link is not followed.
+    // Another file of that name in the archive is not replaced, and a symbolic link is not followed.
     fs::write(&kept, "another").unwrap();
     assert_eq!(ledger.archive_file(&kept, to.parent().unwrap(), "r").unwrap_err().kind(), ErrorKind::Unsuitable);
     std::os::unix::fs::symlink(&kept, &routine).unwrap();

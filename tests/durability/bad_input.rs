@@ -1,5 +1,5 @@
-//! Promise: what cannot be used is refused with an error that says the operation, the path, what was found and what to
-//! do; nothing is written then, and nothing hangs.
+//! Promise: unusable input is refused with an error that names the operation, the path, the problem and what to do.
+//! Nothing is written then, and nothing hangs.
 
 use std::error::Error as _;
 use std::fs;
@@ -33,12 +33,12 @@ impl Place {
         self.path.with_extension("ledger")
     }
 
-    /// Why the path is refused.
+    /// Returns the error that refuses the path.
     fn refusal(&self) -> Error {
         Ledger::open(&self.path).unwrap_err()
     }
 
-    /// An error's text without the directory of the test.
+    /// Returns an error's text without the directory of the test.
     fn text(&self, error: &Error) -> String {
         error.to_string().replace(self.directory.path().to_str().unwrap(), "")
     }
@@ -55,14 +55,14 @@ fn append(ledger: &Ledger, number: u128) {
     assert!(matches!(ledger.append(&record(number)).unwrap(), Answer::Durable { .. }));
 }
 
-/// What `call` answers, or a failure if it has not answered in ten seconds.
+/// Returns the result of `call`, or fails if it takes more than ten seconds.
 fn in_time<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
     let (answer, answered) = mpsc::channel();
     std::thread::spawn(move || answer.send(call()));
     answered.recv_timeout(Duration::from_secs(10)).unwrap_or_else(|_| panic!("it hangs"))
 }
 
-// Paths that hold no ledger.
+// Paths that cannot hold a ledger.
 
 #[test]
 fn row_18_a_directory_is_refused() {
@@ -98,7 +98,7 @@ fn row_18_a_symbolic_link_is_refused() {
 }
 
 #[test]
-fn row_18_a_link_to_nothing_in_the_place_of_the_lock_is_refused_and_nobody_waits() {
+fn row_18_a_dangling_link_in_the_place_of_the_lock_is_refused_at_once() {
     let place = Place::new();
     drop(Ledger::open(&place.path).unwrap());
     let lock = place.path.with_extension("ledger").join("lock");
@@ -110,7 +110,7 @@ fn row_18_a_link_to_nothing_in_the_place_of_the_lock_is_refused_and_nobody_waits
 }
 
 #[test]
-fn row_18_a_fifo_is_refused_and_nobody_waits() {
+fn row_18_a_fifo_is_refused_at_once() {
     let place = Place::new();
     assert!(Command::new("mkfifo").arg(&place.path).status().unwrap().success());
     let path = place.path.clone();
@@ -124,6 +124,13 @@ fn row_18_a_fifo_is_refused_and_nobody_waits() {
     assert!(!in_time(move || log_execution_metrics(&record(1), path, false).unwrap()));
     let path = place.path.clone();
     assert_eq!(in_time(move || LedgerReader::open(path).unwrap_err()).kind(), ErrorKind::Unsuitable);
+    // A FIFO that replaces the file of a reader.
+    let place = Place::new();
+    fs::write(&place.path, "").unwrap();
+    let reader = LedgerReader::open(&place.path).unwrap();
+    fs::remove_file(&place.path).unwrap();
+    assert!(Command::new("mkfifo").arg(&place.path).status().unwrap().success());
+    assert_eq!(in_time(move || reader.verify(&[]).unwrap_err()).kind(), ErrorKind::Io);
 }
 
 #[test]
@@ -138,7 +145,7 @@ fn row_18_a_hard_link_is_refused() {
     );
 }
 
-/// Where every user may put another file in the place of ours; not so with the sticky bit, as in /tmp.
+/// A directory in which every user may replace the ledger's files. With the sticky bit, as in /tmp, they cannot.
 #[test]
 fn row_18_world_writable_directory() {
     use std::os::unix::fs::PermissionsExt;
@@ -166,10 +173,10 @@ fn row_18_world_writable_directory() {
     assert_eq!(refused(&open.join("m.jsonl")), format!("cannot open the ledger: /open/m.ledger: {why}"));
 }
 
-/// A FIFO, a directory, or a symbolic link to nothing in the place of each file that is opened: everybody answers, and
-/// no line is lost.
+/// Each file that is opened is replaced by a FIFO, a directory, or a dangling symbolic link. Every call returns, and no
+/// line is lost.
 #[test]
-fn row_18_what_is_no_file_in_the_machinery_makes_nobody_wait() {
+fn row_18_anything_but_files_in_the_machinery_makes_no_call_wait() {
     type Make = fn(&Path);
     let kinds: [(&str, Make); 3] = [
         ("a FIFO", |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
@@ -251,7 +258,7 @@ fn a_path_without_room_for_its_machinery_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_no_ledger_is_refused_and_left_as_it_is() {
+fn a_file_that_is_not_a_ledger_is_refused_and_not_changed() {
     let unsealed = record(1).to_json().unwrap() + "\n";
     for content in ["name,price\na,1\n", "no line feed", "\n\n", "{}\n", &unsealed] {
         let place = Place::new();
@@ -264,22 +271,32 @@ fn a_file_that_is_no_ledger_is_refused_and_left_as_it_is() {
              has no valid hash. Choose another path"
         );
         assert_eq!(fs::read_to_string(&place.path).unwrap(), content);
-        assert_eq!(names(place.directory.path()), ["execution_metrics.jsonl"], "nothing is made beside it");
+        assert_eq!(names(place.directory.path()), ["execution_metrics.jsonl"], "nothing is created beside it");
     }
 }
 
 #[test]
-fn nothing_there_is_no_ledger_to_read() {
+fn a_missing_ledger_cannot_be_read() {
     let place = Place::new();
     let error = LedgerReader::open(&place.path).unwrap_err();
     assert_eq!((error.kind(), error.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::NotFound)));
     assert_eq!(place.text(&error), "cannot open a ledger to read: /execution_metrics.jsonl");
     assert!(names(place.directory.path()).is_empty());
+    // It was there when the reader was opened.
+    fs::write(&place.path, "").unwrap();
+    let reader = LedgerReader::open(&place.path).unwrap();
+    fs::remove_file(&place.path).unwrap();
+    let error = reader.verify(&[]).unwrap_err();
+    assert_eq!(
+        place.text(&error),
+        "cannot verify the ledger: /execution_metrics.jsonl: there is no ledger of this name"
+    );
+    assert!(names(place.directory.path()).is_empty());
 }
 
 // The identity.
 
-/// A ledger with one record whose `ledger.json` says something else.
+/// Creates a ledger with one record, and changes its `ledger.json`.
 fn with_identity(change: impl FnOnce(String) -> String) -> (Place, Error) {
     let place = Place::new();
     append(&Ledger::open(&place.path).unwrap(), 1);
@@ -313,7 +330,7 @@ fn the_machinery_of_another_file_is_refused() {
 }
 
 #[test]
-fn a_damaged_identity_is_refused_and_can_be_made_anew() {
+fn a_damaged_identity_is_refused_and_can_be_created_again() {
     let (place, error) = with_identity(|text| text[..10].to_owned());
     assert_eq!(error.kind(), ErrorKind::Malformed);
     assert_eq!(
@@ -333,7 +350,7 @@ fn a_damaged_identity_is_refused_and_can_be_made_anew() {
 // Lines.
 
 #[test]
-fn malformed_lines_are_passed_over_counted_and_named() {
+fn malformed_lines_are_skipped_counted_and_reported() {
     let place = Place::new();
     let ledger = Ledger::open(&place.path).unwrap();
     (1..=3).for_each(|number| append(&ledger, number));
@@ -362,9 +379,9 @@ fn malformed_lines_are_passed_over_counted_and_named() {
     assert_eq!(skipped.errors().iter().map(Error::line).collect::<Vec<_>>(), [Some(2), Some(4), Some(5)]);
 }
 
-/// What is longer than any line is given in parts, and hides nothing behind it, neither from readers nor from `verify`.
+/// A line that is longer than the limit is read in parts, and hides no line after it from readers or from `verify`.
 #[test]
-fn a_line_longer_than_any_is_passed_over() {
+fn a_line_longer_than_the_limit_is_skipped() {
     let place = Place::new();
     let ledger = Ledger::open(&place.path).unwrap();
     (1..=2).for_each(|number| append(&ledger, number));

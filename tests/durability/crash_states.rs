@@ -1,6 +1,8 @@
-//! Promise: what was acknowledged is in the ledger after a crash at any moment, once and in order, and the ledger goes on
-//! from there. Shown in every state of a simulated disk that a cut after each call can leave: with each subset of what was
-//! not synced where there are few, else with random ones.
+//! Promise: acknowledged lines are in the ledger after a crash at any time, once and in order, and the ledger
+//! continues.
+//!
+//! This is tested in the states of a simulated disk that a cut after each call can leave. If there are few, every
+//! subset of the unsynced writes is tried, otherwise random ones.
 
 #![cfg(feature = "simulation")]
 
@@ -8,31 +10,31 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::simulation::{Chain, PATH, Told, Used};
+use crate::simulation::{Answered, Chain, PATH, Used};
 use runledger::disk::simulated::{InjectedFault, Loss, Op, SimulatedDisk, When};
 use runledger::{Answer, Ledger, Skill, Uuid};
 
-/// At least so many crash states, or as many as `RUNLEDGER_CRASH_STATES` says if that is more.
+/// The least number of crash states. `RUNLEDGER_CRASH_STATES` may ask for more.
 const STATES_MIN: usize = 10_000;
-/// As many uses of a journal that end with crashes, or a tenth of that number if that is more.
+/// The number of uses of a journal that end with crashes. A tenth of `RUNLEDGER_CRASH_STATES` counts if that is more.
 const USES: u64 = 150;
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name}: expected a number")))
 }
 
-/// A disk that was used, and what must hold on it after a crash.
+/// A disk that was used, and the conditions that must hold on it after a crash.
 trait Workload: Sync {
     fn name(&self) -> &'static str;
     fn disk(&self) -> &SimulatedDisk;
-    /// How many answers had been given after so many calls.
+    /// Returns the number of answers that were given after that many calls.
     fn answers(&self, calls: usize) -> usize;
     fn check(&self, after: &SimulatedDisk, calls: usize, loss: Loss);
-    /// How many states are tried after each call in the first round.
+    /// Returns the number of states that are tried after each call in the first round.
     fn states_each(&self) -> usize;
 }
 
-/// The crash states that were checked: what is to be read, and how much had been answered.
+/// The crash states that were checked: the readable content, and the number of answers.
 #[derive(Default)]
 struct Seen(Mutex<HashSet<(&'static str, u64, usize)>>);
 
@@ -46,11 +48,11 @@ impl Seen {
     }
 }
 
-/// Checks the states after each call, `limit` of each, until `seen` are `wanted`.
+/// Checks at most `limit` states after each call, until `seen` has `wanted` states.
 fn sweep(workload: &dyn Workload, limit: usize, seed: u64, seen: &Seen, wanted: usize) {
     let disk = workload.disk();
     let calls = disk.calls();
-    // The pages of a new area are all alike: of their writes every 32nd is cut.
+    // The pages of a new area are equal, so only every 32nd of their writes is cut.
     let alike = |n: usize| {
         let writes =
             |n: usize| calls.get(n).is_some_and(|call| call.op == Op::WriteAt && call.path.ends_with("commit.new"));
@@ -91,7 +93,7 @@ impl Workload for (&'static str, usize, Used) {
     }
 
     fn answers(&self, calls: usize) -> usize {
-        self.2.told_after(calls).0
+        self.2.answered_after(calls).0
     }
 
     fn check(&self, after: &SimulatedDisk, calls: usize, loss: Loss) {
@@ -105,7 +107,7 @@ impl Workload for (&'static str, usize, Used) {
 
 const SMALL: [usize; 4] = [20, 900, 300, 5];
 
-/// Small lines, segments of a few of them, and two openings.
+/// Small lines, in segments of a few lines, and two openings.
 fn rotations() -> (&'static str, usize, Used) {
     let mut used = Used::new(SimulatedDisk::new(), 4_000, Chain::Whole);
     for numbers in [0..30, 30..56] {
@@ -119,7 +121,7 @@ fn rotations() -> (&'static str, usize, Used) {
     ("rotations", 160, used)
 }
 
-/// Lines that fill the commit area, so that its base is moved, and one that is larger than it.
+/// Lines that fill the commit area, so that its base is moved, and one line that is larger than it.
 fn area_moves() -> (&'static str, usize, Used) {
     let mut used = Used::new(SimulatedDisk::new(), 100_000_000, Chain::Whole);
     let journal = used.open();
@@ -127,7 +129,7 @@ fn area_moves() -> (&'static str, usize, Used) {
     ("area moves", 6, used)
 }
 
-/// The area's sync fails, then the area's and the segment's.
+/// The sync of the area fails, and then those of the area and the segment.
 fn failed_syncs() -> (&'static str, usize, Used) {
     let mut used = Used::new(SimulatedDisk::new(), 4_000, Chain::Repeated);
     let journal = used.open();
@@ -138,14 +140,14 @@ fn failed_syncs() -> (&'static str, usize, Used) {
     ("failed syncs", 112, used)
 }
 
-/// What became of an execution: its id, and after how many calls it had begun and what was answered.
+/// An execution: its id, the number of calls after which it had begun, and its answer.
 struct Run {
     id: Uuid,
     begun: usize,
     ended: Option<usize>,
 }
 
-/// A ledger with executions that end, are swept, and are spilled and come back.
+/// A ledger with executions that end, are swept, or are spilled and appended later.
 struct Executions {
     disk: SimulatedDisk,
     runs: Vec<Run>,
@@ -224,10 +226,10 @@ impl Workload for Executions {
     }
 }
 
-/// Ten thousand different crash states: of what is to be read after the crash, or of what had been answered before it.
+/// Tries ten thousand different crash states, which differ in their readable content or in the number of answers.
 ///
-/// `RUNLEDGER_CRASH_STATES` asks for more, `RUNLEDGER_TEST_SEED` for others; the seed is printed, and a failure names the
-/// call and the loss.
+/// `RUNLEDGER_CRASH_STATES` sets a larger number, and `RUNLEDGER_TEST_SEED` another seed. The seed is printed, and a
+/// failure names the call and the loss.
 #[test]
 fn row_04_power_cut_at_every_call() {
     let wanted = variable("RUNLEDGER_CRASH_STATES").map_or(STATES_MIN, |states| STATES_MIN.max(states as usize));
@@ -237,7 +239,7 @@ fn row_04_power_cut_at_every_call() {
     let seen = Seen::default();
     for round in 0..32 {
         let before = seen.count();
-        // The first round is made whole.
+        // The first round is completed.
         let enough = if round == 0 { usize::MAX } else { wanted };
         for workload in workloads {
             let (begin, before) = (std::time::Instant::now(), seen.count());
@@ -254,14 +256,14 @@ fn row_04_power_cut_at_every_call() {
     assert!(seen.count() >= wanted);
 }
 
-/// A number below `bound`, from a state that this moves on.
+/// Returns a number below `bound`, and advances `state`.
 fn below(state: &mut u64, bound: usize) -> usize {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*state >> 33) as usize % bound
 }
 
-/// Up to three handles are opened and closed, and append lines of any length to segments of any, until the process is
-/// killed or the power cut; four times in a row on one disk. A sync may fail while there is one handle.
+/// Opens and closes up to three handles, which append lines of any length to segments of any length, until the process
+/// is killed or the power is cut. This is repeated four times on one disk. A sync may fail while there is one handle.
 fn any_use(seed: u64) {
     let mut state = seed;
     let rotate_bytes = [400, 2_000, 300_000, 2_500_000, 100_000_000][below(&mut state, 5)];
@@ -293,13 +295,13 @@ fn any_use(seed: u64) {
         let after = used.disk.crash_after(calls, loss);
         println!("round {round}: segments of {rotate_bytes}, after call {calls} of {made}, {loss:?}");
         used.check(&after.crash_after(0, Loss::Nothing), calls, loss);
-        let acknowledged = used.told_after(calls).1.to_vec();
+        let acknowledged = used.answered_after(calls).1.to_vec();
         used.disk = after;
-        used.told = vec![Told { calls: 0, acknowledged }];
+        used.answered = vec![Answered { calls: 0, acknowledged }];
     }
 }
 
-/// `RUNLEDGER_TEST_SEED` asks for others, `RUNLEDGER_CRASH_STATES` for more.
+/// `RUNLEDGER_TEST_SEED` sets another seed, and `RUNLEDGER_CRASH_STATES` a larger number.
 #[test]
 fn row_04_any_use_and_any_crashes() {
     let first = variable("RUNLEDGER_TEST_SEED").unwrap_or(20_261_120);

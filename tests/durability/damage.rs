@@ -1,6 +1,7 @@
-//! Promise: damage is named where it is, costs nothing else, and the ledger goes on.
+//! Promise: damage is reported at its place and affects nothing else, and the ledger continues.
 //!
-//! What a crash leaves is in `tests/durability/power_cut.rs`; here, files are cut and bytes flipped at rest, at every place.
+//! Files are truncated and bytes flipped while the ledger is at rest, at every place. `tests/durability/power_cut.rs`
+//! tests crashes.
 
 #![cfg(feature = "simulation")]
 
@@ -32,12 +33,12 @@ fn open_ledger(disk: &SimulatedDisk) -> Ledger {
     runledger::Options::new().storage(Arc::new(disk.clone())).on_warning(|_| {}).open(PATH).unwrap()
 }
 
-/// Appends the line that says `n`, and returns its number.
+/// Appends the line with the value `n`, and returns its number.
 fn append(journal: &Journal, n: u64) -> u64 {
     journal.append(format!("{{\"n\":{n}}}").as_bytes()).unwrap().seq
 }
 
-/// What the lines say that can be read, in order.
+/// Returns the values of the readable lines, in order.
 fn read(journal: &Journal) -> Vec<u64> {
     let mut lines = journal.lines();
     let mut found = Vec::new();
@@ -59,20 +60,21 @@ fn set(disk: &SimulatedDisk, path: &Path, at: usize, byte: u8) {
     disk.open(path, Access::Write).unwrap().write_at(&[byte], at as u64).unwrap();
 }
 
-/// The fragments in quarantine.
+/// Returns the fragments in quarantine.
 fn quarantined(disk: &SimulatedDisk) -> Vec<Vec<u8>> {
     let names = disk.list(&part("quarantine")).unwrap();
     names.iter().map(|name| content(disk, &part("quarantine").join(name))).collect()
 }
 
-/// Where each line of `bytes` begins.
+/// Returns the offset of each line of `bytes`.
 fn starts(bytes: &[u8]) -> Vec<usize> {
     let feeds = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
     std::iter::once(0).chain(feeds.map(|(at, _)| at + 1)).filter(|&at| at < bytes.len()).collect()
 }
 
-/// A ledger at rest: in a sealed segment the lines that say 1 and 2, in the active one those that say 3 to 5. Its process
-/// was killed, and left the last two after the commit area's base; unless it is `settled`: then it was closed.
+/// A ledger at rest. A sealed segment has the lines with the values 1 and 2, and the active one those with 3 to 5. If
+/// it is `settled`, its process has closed it. Otherwise the process was killed, with the last two lines after the
+/// commit area's base.
 struct Rest {
     disk: SimulatedDisk,
     head: Head,
@@ -101,14 +103,15 @@ impl Rest {
         self.disk.crash_after(usize::MAX, Loss::Nothing)
     }
 
-    /// With the active segment cut to `len` bytes.
+    /// Returns a copy whose active segment is truncated to `len` bytes.
     fn cut(&self, len: usize) -> SimulatedDisk {
         let disk = self.copy();
         disk.open(Path::new(PATH), Access::Write).unwrap().truncate(len as u64).unwrap();
         disk
     }
 
-    /// How many of the active segment's lines are whole in its first `len` bytes, and where the last of them ends.
+    /// Returns the number of the active segment's lines that are whole in its first `len` bytes, and the end of the
+    /// last of them.
     fn kept(&self, len: usize) -> (u64, usize) {
         let feeds = self.whole[..len].iter().filter(|&&byte| byte == b'\n').count() as u64;
         (feeds, self.whole[..len].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1))
@@ -121,10 +124,9 @@ fn places(faults: &[Fault]) -> Vec<(FaultKind, &Path, u64, u64, Option<u64>)> {
 
 // Row 2: the tail is torn.
 
-/// "Atomic writes (no partial/corrupted records even if process crashes)", an acceptance line of item 2 of the data
-/// infrastructure plan. With the commit area at hand the torn lines come back, since each was acknowledged.
+/// A crash leaves no partial records. The commit area restores the torn lines, since each was acknowledged.
 #[test]
-fn row_02_torn_tail_of_every_length_is_healed_from_the_commit_area() {
+fn row_02_torn_tail_of_every_length_is_repaired_from_the_commit_area() {
     let rest = Rest::new(false);
     let base = starts(&rest.whole)[1];
     for cut in base..=rest.whole.len() {
@@ -140,7 +142,7 @@ fn row_02_torn_tail_of_every_length_is_healed_from_the_commit_area() {
     }
 }
 
-/// Without the commit area, the valid prefix stays and the fragment is kept aside.
+/// Without the commit area, the valid prefix stays and the fragment goes to the quarantine.
 #[test]
 fn row_02_torn_tail_of_every_length_without_a_commit_area_goes_to_quarantine() {
     let rest = Rest::new(false);
@@ -161,13 +163,14 @@ fn row_02_torn_tail_of_every_length_without_a_commit_area_goes_to_quarantine() {
     }
 }
 
-/// What is cut off before the commit area's base is gone: said, and left as it is, while a new segment goes on.
+/// Lines that are cut off before the commit area's base are lost. That is reported, the segment is left as it is, and a
+/// new one continues.
 #[test]
 fn row_02_a_cut_of_every_length_before_the_synced_end_is_reported_and_left_alone() {
     let rest = Rest::new(true);
     for cut in 0..rest.whole.len() {
         let disk = rest.cut(cut);
-        // A line whose line feed alone is gone is whole.
+        // A line that lacks only its line feed is whole.
         let feed_alone = rest.whole[cut] == b'\n';
         let (kept, end) = if feed_alone { (rest.kept(cut).0 + 1, cut) } else { rest.kept(cut) };
         let journal = open(&disk).unwrap();
@@ -186,20 +189,20 @@ fn row_02_a_cut_of_every_length_before_the_synced_end_is_reported_and_left_alone
         let found = open_ledger(&disk).reader().verify(&[]).unwrap().faults;
         assert_eq!(places(&found), expected, "cut at {cut}");
         let events = String::from_utf8(content(&disk, &part("events.jsonl"))).unwrap();
-        let said = format!(
+        let event = format!(
             "\"event\":\"damaged\",\"segment\":2,\"found\":\"{cut} bytes, where {} had been synced\"",
             rest.whole.len()
         );
-        assert!(events.contains(&said), "{events}");
+        assert!(events.contains(&event), "{events}");
     }
 }
 
 // Row 25: the file is replaced.
 
-/// By an older copy, and without the commit area nothing says so but the sealed segments: it is sealed as it is, and no
-/// number is given again, or readers would take a new line for an old one.
+/// The segment is replaced by an older copy. Without the commit area, only the sealed segments show that. It is sealed
+/// as it is, and no number is used again. Otherwise readers would take a new line for a repeated one.
 #[test]
-fn row_25_an_older_file_in_the_active_ones_place_is_sealed_and_no_number_given_again() {
+fn row_25_an_older_active_segment_is_sealed_and_no_number_is_used_again() {
     let rest = Rest::new(true);
     let older = content(&rest.disk, &sealed(1));
     let older = &older[..starts(&older)[1]];
@@ -220,25 +223,25 @@ fn row_25_an_older_file_in_the_active_ones_place_is_sealed_and_no_number_given_a
 
 // Row 3: a flipped byte.
 
-/// What a byte is flipped to: each of its bits, all of them, and a line feed.
+/// The values to which a byte is flipped: each of its bits, all of them, and a line feed.
 fn flipped(byte: u8) -> impl Iterator<Item = u8> {
     (0..8).map(move |bit| byte ^ (1 << bit)).chain([!byte, b'\n']).filter(move |&to| to != byte)
 }
 
-/// A byte of a segment: which line it belongs to, and what of it hangs on that byte.
+/// A byte of a segment, the line that it belongs to, and the effect of damage there.
 struct Struck {
     path: PathBuf,
     at: usize,
     from: u8,
-    /// Its line's number in its file, from 1, and first byte.
+    /// The number of the line in its file, from 1, and its first byte.
     line: u64,
     byte: u64,
     seq: u64,
-    /// What the lines say that the byte belongs to: both, if it ends the first.
+    /// The values of the lines that the byte belongs to. The last byte of a line may belong to both.
     lost: Vec<u64>,
 }
 
-/// Every byte of both segments.
+/// Returns every byte of both segments.
 fn every_byte(rest: &Rest) -> Vec<Struck> {
     let mut all = Vec::new();
     for (path, before) in [(sealed(1), 0), (PathBuf::from(PATH), 2)] {
@@ -256,30 +259,30 @@ fn every_byte(rest: &Rest) -> Vec<Struck> {
     all
 }
 
-/// Of the lines up to `last`, all but the damaged one were read. That may say anything.
+/// Asserts that of the lines up to `last`, all but the damaged one were read. The damaged one may have any value.
 fn assert_read(found: &[u64], struck: &Struck, last: u64, at: &str) {
     let others = (1..=last).filter(|n| !struck.lost.contains(n));
     let hidden: Vec<_> = others.filter(|n| !found.contains(n)).collect();
     assert!(hidden.is_empty(), "{at}: hidden: {hidden:?}");
 }
 
-/// The first fault is the damaged line's, and each other one follows from it.
+/// Asserts that the first fault is that of the damaged line, and that the other ones follow from it.
 fn assert_named(found: &[Fault], struck: &Struck, to: u8, path: &Path, at: &str) {
     let [first, rest @ ..] = found else { panic!("{at}: no fault") };
-    // A line feed in the place of the first byte leaves an empty line before the damaged one.
+    // A line feed as the first byte leaves an empty line before the damaged one.
     let moved = u64::from(to == b'\n' && struck.at as u64 == struck.byte);
     let place = (path, struck.line + moved, struck.byte + moved);
     assert_eq!((first.path.as_path(), first.line, first.byte), place, "{at}: {found:?}");
     match first.kind {
         FaultKind::Edited => assert_eq!(first.seq, Some(struck.lost[struck.lost.len() - 1]), "{at}: {found:?}"),
-        // Then the line after it, or a head, says which number it had.
+        // The line after it, or a head, shows the number that it had.
         FaultKind::Torn => assert!(rest.iter().any(|fault| fault.seq == Some(struck.seq)), "{at}: {found:?}"),
         _ => panic!("{at}: {found:?}"),
     }
     assert!(rest.len() <= 3, "{at}: {found:?}");
 }
 
-/// A reader that has the journal open while a byte is flipped under it.
+/// A byte is flipped while a reader has the journal open.
 #[test]
 fn row_03_a_flipped_byte_anywhere_hides_no_other_line_from_a_reader() {
     let rest = Rest::new(false);
@@ -297,15 +300,15 @@ fn row_03_a_flipped_byte_anywhere_hides_no_other_line_from_a_reader() {
     assert!(cases > 7_000, "{cases}");
 }
 
-/// Opened after a byte was flipped: what the commit area still holds is mended; what was synced before is left alone and
-/// named; and the ledger goes on.
+/// The journal is opened after a byte was flipped. Bytes that the commit area still has are repaired. Bytes that were
+/// synced before are left as they are, and reported. The ledger continues.
 #[test]
-fn row_03_a_flipped_byte_anywhere_is_named_or_mended_and_the_ledger_goes_on() {
+fn row_03_a_flipped_byte_anywhere_is_reported_or_repaired_and_the_ledger_continues() {
     for settled in [false, true] {
         let rest = Rest::new(settled);
         let base = if settled { rest.whole.len() } else { starts(&rest.whole)[1] };
         for (place, struck) in every_byte(&rest).into_iter().enumerate() {
-            // One of the nine or ten for each byte, in turn.
+            // One of the nine or ten values for each byte, in turn.
             for to in flipped(struck.from).skip(place % 9).step_by(10) {
                 let at = format!("settled {settled}, byte {} of {}: {to}", struck.at, struck.path.display());
                 let disk = rest.copy();
@@ -321,7 +324,7 @@ fn row_03_a_flipped_byte_anywhere_is_named_or_mended_and_the_ledger_goes_on() {
                     continue;
                 }
                 assert_read(&found, &struck, 6, &at);
-                // If the last line before the base shows no number or hash, its segment was sealed as it is.
+                // If the last line before the base has no number or hash, its segment was sealed as it is.
                 let left = disk.stat(&sealed(2)).unwrap().is_some() && struck.path == Path::new(PATH);
                 let path = if left { sealed(2) } else { struck.path.clone() };
                 assert_named(&faults, &struck, to, &path, &at);
@@ -340,7 +343,7 @@ fn row_03_a_flipped_byte_of_the_identity_is_a_clear_error_or_does_no_harm() {
             let disk = rest.copy();
             set(&disk, &path, at, to);
             match open(&disk) {
-                // Of the ledger's own id any digit may be another.
+                // Any digit of the ledger's id may have another value.
                 Ok(journal) => {
                     opened += 1;
                     assert_eq!(append(&journal, 6), 6, "byte {at}: {to}");
@@ -360,7 +363,7 @@ fn row_03_a_flipped_byte_of_the_identity_is_a_clear_error_or_does_no_harm() {
     assert!(refused > 100 && opened > 50, "{refused} refused, {opened} opened");
 }
 
-/// The commit area is a second copy: damage of it alone costs nothing.
+/// The commit area is a second copy, so damage to it alone loses nothing.
 #[test]
 fn row_03_a_flipped_byte_of_the_commit_area_does_no_harm() {
     let rest = Rest::new(false);
@@ -380,9 +383,9 @@ fn row_03_a_flipped_byte_of_the_commit_area_does_no_harm() {
     }
 }
 
-/// A flipped byte in the machinery beside the lines: the files of begun executions, of spilled records, of events, and
-/// the locks. One mark may be lost; no line is, and the other mark is swept. A spilled record that does not come back is
-/// kept aside.
+/// A byte is flipped in the other files of the machinery: those of begun executions, spilled records and events, and
+/// the locks. One mark may be lost, but no line is, and the other mark is swept. A spilled record that cannot be
+/// appended goes to the quarantine.
 #[test]
 fn row_03_a_flipped_byte_of_the_other_machinery_costs_no_line() {
     let disk = SimulatedDisk::new();

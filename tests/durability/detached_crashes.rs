@@ -1,5 +1,5 @@
-//! Promise: whenever the power fails, or the disk, while an execution is started, marked and completed by one process
-//! after the other: what was acknowledged holds, and whoever completes it once more leaves it with one record.
+//! Promise: the power or the disk may fail at any time while different processes start, mark and complete an execution.
+//! Acknowledged steps are kept, and completing the execution again leaves it with one record.
 
 #![cfg(feature = "simulation")]
 
@@ -27,7 +27,7 @@ fn mark(ledger: &Ledger, id: Uuid) -> Result<(), Error> {
     ledger.resume(id).and_then(|mut execution| execution.mark_progress("half way", Some(50.0)).cloned()).map(drop)
 }
 
-/// A disk with a ledger that has one record.
+/// Creates a disk with a ledger of one record.
 fn disk() -> SimulatedDisk {
     let disk = SimulatedDisk::new();
     assert!(open(&disk).begin(Skill::new("before", "1.0.0")).succeed().is_durable());
@@ -38,10 +38,11 @@ fn records_of(ledger: &Ledger, id: Uuid) -> Vec<ExecutionMetrics> {
     ledger.reader().records().map(Result::unwrap).filter(|record| record.execution_id == id).collect()
 }
 
-/// Completes the execution as failed, if it is not completed yet, and gives its only record; `None`: nobody started it.
+/// Completes the execution as failed if it is not completed yet, and returns its only record. Returns `None` if it was
+/// never started.
 fn complete_once_more(disk: &SimulatedDisk, id: Uuid, at: &str) -> Option<ExecutionMetrics> {
     let again = open(disk).resume(id).and_then(|execution| execution.complete(Status::Failed)).map(|done| done.record);
-    // What was spilled, whoever opens it next brings back.
+    // The next process that opens the ledger appends spilled records.
     let ledger = open(disk);
     let found = records_of(&ledger, id);
     match again {
@@ -55,8 +56,8 @@ fn complete_once_more(disk: &SimulatedDisk, id: Uuid, at: &str) -> Option<Execut
     found.into_iter().next()
 }
 
-/// An execution from its start to its end, each step by a ledger of its own; and how many calls the disk had had when each
-/// was acknowledged.
+/// An execution from its start to its end, with a ledger of its own for each step, and the number of disk calls when
+/// each step was acknowledged.
 struct Used {
     disk: SimulatedDisk,
     id: Uuid,
@@ -89,7 +90,7 @@ fn used() -> Used {
 }
 
 impl Used {
-    /// What must hold of the record when the disk had had `calls`.
+    /// Checks the record of a disk after that many `calls`.
     fn check(&self, calls: usize, record: Option<&ExecutionMetrics>, at: &str) {
         let Some(record) = record else { return assert!(calls < self.started, "{at}: started, and nobody knows it") };
         let is_marked = record.progress.as_ref().is_some_and(|progress| progress.percent == Some(50.0));
@@ -117,7 +118,7 @@ fn power_cut_at_every_call() {
     assert!(ends.iter().all(|&times| times > 10), "unknown, completed, completed once more: {ends:?}");
 }
 
-/// The power fails, and once more while the execution is completed after that.
+/// The power fails, and again while the execution is completed afterwards.
 #[test]
 fn power_cut_at_every_call_of_the_completion_after_a_power_cut() {
     let used = used();
@@ -134,7 +135,7 @@ fn power_cut_at_every_call_of_the_completion_after_a_power_cut() {
     }
 }
 
-/// One operation fails, whichever it is: who was told that it is done can rely on it, and nobody gets two records.
+/// Any operation may fail. A step that was acknowledged is kept, and the execution never has two records.
 #[test]
 fn the_disk_fails_at_every_operation() {
     let mut refused = [0; 3];
@@ -180,7 +181,7 @@ fn the_disk_fails_at_every_operation() {
     assert!(refused.iter().all(|&times| times > 3), "{refused:?}");
 }
 
-/// A ledger that takes no records: the completed execution stands beside it, and nobody completes it again.
+/// The ledger accepts no records, so the completed execution is spilled. It cannot be completed again.
 #[test]
 fn a_spilled_completion_counts() {
     let disk = disk();
@@ -196,9 +197,9 @@ fn a_spilled_completion_counts() {
     assert_eq!(complete_once_more(&disk, id, "afterwards"), Some(done.record));
 }
 
-/// Neither the ledger nor the spill takes the record: the caller is told, and completes it later.
+/// Neither the ledger nor the spill can store the record. The caller gets an error, and completes the execution later.
 #[test]
-fn a_completion_that_nothing_takes_is_an_error_and_can_be_repeated() {
+fn a_completion_that_cannot_be_stored_is_an_error_and_can_be_repeated() {
     let disk = disk();
     let ledger = open(&disk);
     let id = start(&ledger).unwrap();
@@ -212,7 +213,8 @@ fn a_completion_that_nothing_takes_is_an_error_and_can_be_repeated() {
     assert_eq!(records_of(&ledger, id), [done.record]);
 }
 
-/// Whoever completes an execution once more finds its record in the ledger: that is not moved away before.
+/// A process that completes an execution again finds its record in the ledger, because its segment is not moved away
+/// before.
 #[test]
 fn a_segment_that_may_hold_the_record_is_not_archived() {
     let used = used();

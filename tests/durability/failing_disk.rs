@@ -1,6 +1,6 @@
-//! Promise: a disk that fails costs an answer its promise and nothing else. Whatever fails, and however often, nothing
-//! panics, what was answered Durable or Spilled is in the ledger once when the disk is well again, and what was answered
-//! Lost is counted in `events.jsonl`. Shown on a simulated disk.
+//! Promise: a failing disk makes an answer weaker and affects nothing else. Whatever fails, and however often, nothing
+//! panics. Records that were answered as Durable or Spilled are in the ledger once when the disk works again. Those
+//! that were answered as Lost are counted in `events.jsonl`. This is tested on a simulated disk.
 
 #![cfg(feature = "simulation")]
 
@@ -20,7 +20,7 @@ const ENOSPC: InjectedFault = InjectedFault::Os(28);
 
 // One operation fails.
 
-/// A disk with a ledger of a few lines, left by a process that was killed.
+/// Creates a disk with a ledger of a few lines from a process that was killed.
 fn left_by_another() -> SimulatedDisk {
     let mut used = Used::new(SimulatedDisk::new(), 3_000, Chain::Whole);
     let journal = used.open();
@@ -28,21 +28,21 @@ fn left_by_another() -> SimulatedDisk {
     used.disk.crash_after(usize::MAX, Loss::Nothing)
 }
 
-/// Opens the ledger, at a second try if need be, appends, and checks when the fault is over. Returns how many appends
-/// were answered with an error, and how many operations there were until then.
+/// Opens the ledger, at the second attempt if necessary, appends, and checks it when the fault is over. Returns the
+/// number of failed appends, and the number of operations until then.
 fn use_journal(used: &mut Used) -> (usize, usize) {
     let opened = (0..2).find_map(|_| Journal::open(PATH, options(&used.disk, used.rotate_bytes)).ok());
     let journal = opened.unwrap_or_else(|| panic!("cannot be opened: {:?}", used.disk.calls().last()));
     used.append(&journal, 4..16, |_| 300);
     let operations = used.disk.operations();
     used.disk.lift_faults();
-    let acknowledged = used.told_after(usize::MAX).1;
+    let acknowledged = used.answered_after(usize::MAX).1;
     used.check_opened(&journal, acknowledged).unwrap_or_else(|what| panic!("{what}"));
     (12 - acknowledged.len(), operations)
 }
 
-/// Lets each operation of an opening, appends and rotations have `fault`, one in each run, then cuts the power. Returns
-/// how many runs there were.
+/// Injects `fault` into each operation of an opening, appends and rotations, one in each run, and then cuts the power.
+/// Returns the number of runs.
 fn at_every_operation(fault: InjectedFault, meant: fn(Op) -> bool, errors_max: usize) -> usize {
     let begin = left_by_another();
     let again = || Used::new(begin.crash_after(0, Loss::Nothing), 3_000, Chain::Repeated);
@@ -70,10 +70,11 @@ fn at_every_operation(fault: InjectedFault, meant: fn(Op) -> bool, errors_max: u
         for loss in [Loss::Unsynced, Loss::Random(number as u64), Loss::Random(!(number as u64))] {
             let after = used.disk.crash_after(end, loss);
             let journal = Journal::open(PATH, options(&after, 3_000)).unwrap();
-            // The line by which the first check saw that the journal goes on is there too.
+            // The line with which the first check continued the journal is there too.
             let found = simulation::numbers(&journal, Chain::Repeated);
-            let told = used.told_after(end).1;
-            let lost: Vec<_> = told.iter().filter(|&told| found.iter().filter(|&it| it == told).count() != 1).collect();
+            let answered = used.answered_after(end).1;
+            let lost: Vec<_> =
+                answered.iter().filter(|&answered| found.iter().filter(|&it| it == answered).count() != 1).collect();
             assert!(lost.is_empty(), "{fault:?} at operation {number}, {loss:?}: {lost:?} of {found:?}");
         }
     }
@@ -93,11 +94,11 @@ fn row_10_no_space_at_every_operation() {
     assert!(runs > 50, "{runs}");
 }
 
-/// A short write is no error: the rest is written.
+/// A short write is not an error, because the rest is written next.
 #[test]
 fn row_13_every_read_and_write_is_short() {
     for bytes in [0, 1, 7] {
-        // A write of nothing is one of no progress, and so an error.
+        // A write of zero bytes makes no progress, and so is an error.
         let runs = at_every_operation(
             InjectedFault::Short(bytes),
             |op| matches!(op, Op::Append | Op::WriteAt),
@@ -109,7 +110,7 @@ fn row_13_every_read_and_write_is_short() {
     assert!(runs > 15, "{runs}");
 }
 
-/// As read, write and `flock` do when a signal comes; the standard library sees to the other calls.
+/// A signal interrupts read, write and `flock` in this way. The standard library handles the other calls.
 #[test]
 fn row_13_eintr() {
     let interrupted = |op| matches!(op, Op::Read | Op::Append | Op::WriteAt | Op::Lock);
@@ -123,7 +124,7 @@ fn open(disk: &SimulatedDisk) -> runledger::Result<Ledger> {
     Options::new().storage(Arc::new(disk.clone())).rotate_bytes(Some(20_000)).on_warning(|_| {}).open(PATH)
 }
 
-/// What executions were answered.
+/// The answers to executions.
 #[derive(Default)]
 struct Answers {
     kept: Vec<Uuid>,
@@ -147,8 +148,8 @@ impl Answers {
         }
     }
 
-    /// On a disk that is well, and whose ledger is closed: what was kept is there once, nothing is there twice, and what
-    /// was lost is counted.
+    /// Checks a disk that works, and whose ledger is closed. Stored records are there once, no record is there twice,
+    /// and lost records are counted.
     fn check(&self, disk: &SimulatedDisk, at: &str) {
         let ledger = open(disk).unwrap();
         let mut times: BTreeMap<Uuid, usize> = BTreeMap::new();
@@ -169,7 +170,7 @@ fn lost_stated(disk: &SimulatedDisk) -> u64 {
     events(disk).iter().filter(|event| event["event"] == "lost").map(|event| event["records"].as_u64().unwrap()).sum()
 }
 
-/// The space that the files below `path` take.
+/// Returns the space that the files below `path` use.
 fn used_bytes(disk: &SimulatedDisk, path: &Path) -> u64 {
     let names = disk.list(path).unwrap();
     let entries = names.iter().map(|name| path.join(name));
@@ -180,10 +181,10 @@ fn used_bytes(disk: &SimulatedDisk, path: &Path) -> u64 {
     bytes.sum()
 }
 
-/// A disk that fills at every page of what the ledger needs, and empties again, twice. At first the ledger alone is
-/// refused, so that its records are spilled until the disk is full.
+/// A disk becomes full at every page that the ledger needs, and empty again, twice. First only the ledger is refused,
+/// so that its records are spilled until the disk is full.
 #[test]
-fn row_10_a_disk_that_fills_and_empties_loses_nothing_that_was_kept() {
+fn row_10_a_disk_that_fills_and_empties_loses_no_stored_record() {
     let (mut spilled, mut lost) = (0, 0);
     for free_pages in 0..10 {
         for closed_first in [false, true] {
@@ -211,9 +212,9 @@ fn row_10_a_disk_that_fills_and_empties_loses_nothing_that_was_kept() {
     assert!(spilled > 20 && lost > 20, "{spilled} spilled and {lost} lost");
 }
 
-/// From each operation on everything fails, for a while.
+/// From each operation on, all operations fail for a while.
 #[test]
-fn row_12_everything_fails_from_each_operation_on() {
+fn row_12_all_operations_fail_from_each_operation_on() {
     let begin = SimulatedDisk::new();
     (0..3).for_each(|_| Answers::default().record(&open(&begin).unwrap()));
     let run = |from: usize, fault: InjectedFault| {
@@ -235,9 +236,9 @@ fn row_12_everything_fails_from_each_operation_on() {
     assert_eq!(most, Some(4));
 }
 
-/// Whoever sweeps after a power cut finds the spill.
+/// A sweep after a power cut finds the spill.
 #[test]
-fn row_10_what_was_spilled_is_returned_after_a_power_cut() {
+fn row_10_spilled_records_are_appended_after_a_power_cut() {
     let disk = SimulatedDisk::new();
     let ledger = open(&disk).unwrap();
     let mut answers = Answers::default();
@@ -250,7 +251,8 @@ fn row_10_what_was_spilled_is_returned_after_a_power_cut() {
     }
 }
 
-/// A count that cannot be written is kept, and what is left of the try does not spoil the line that states it.
+/// A count that cannot be written is remembered. The rest of the failed write does not damage the line that reports it
+/// later.
 #[test]
 fn row_10_the_count_of_lost_records_waits_until_it_is_written() {
     let disk = SimulatedDisk::new();
@@ -260,7 +262,7 @@ fn row_10_the_count_of_lost_records_waits_until_it_is_written() {
     (0..5).for_each(|_| answers.record(&ledger));
     assert_eq!(answers.lost.len(), 5);
     disk.lift_faults();
-    // Half a line, and no more.
+    // Exactly half a line is written.
     let for_events = |path: &Path| path == machinery("events.jsonl");
     disk.inject_lasting(move |_, op, path| op == Op::Append && for_events(path), InjectedFault::Short(20));
     let calls = disk.calls().len();
@@ -283,9 +285,9 @@ fn row_10_the_count_of_lost_records_waits_until_it_is_written() {
     answers.check(&disk, "after a torn event");
 }
 
-/// While no commit area can be made, each append syncs the segment and looks for nothing else.
+/// While the commit area cannot be created, each append syncs the segment and does nothing else.
 #[test]
-fn row_10_an_area_that_cannot_be_made_costs_no_recovery() {
+fn row_10_an_area_that_cannot_be_created_causes_no_recovery() {
     let disk = SimulatedDisk::new();
     let journal = Journal::open(PATH, options(&disk, 1_000_000)).unwrap();
     disk.inject_lasting(|_, op, path| op == Op::Create && path.ends_with("commit.new"), ENOSPC);
@@ -298,7 +300,7 @@ fn row_10_an_area_that_cannot_be_made_costs_no_recovery() {
         journal.append(&payload(number, 300)).unwrap();
     }
     let calls = disk.calls().split_off(before);
-    assert!(!calls.iter().any(|call| call.op == Op::SyncDir), "recovered anew: {calls:#?}");
+    assert!(!calls.iter().any(|call| call.op == Op::SyncDir), "recovered again: {calls:#?}");
     let after = disk.crash_after(usize::MAX, Loss::Unsynced);
     let journal = Journal::open(PATH, options(&after, 1_000_000)).unwrap();
     assert_eq!(simulation::numbers(&journal, Chain::Whole), (0..10).collect::<Vec<_>>());
@@ -310,8 +312,8 @@ fn row_10_an_area_that_cannot_be_made_costs_no_recovery() {
 
 // Syncs that fail.
 
-/// Each sync fails, alone or with the one after it; the power is cut after each later call, and the process killed, the
-/// ledger opened by another one, and then the power cut.
+/// Each sync fails, alone or with the one after it. Then the power is cut after each later call. Or the process is
+/// killed, another one opens the ledger, and then the power is cut.
 fn at_every_failed_sync(check: impl Fn(&Used, usize, &str)) {
     let run = |failed: &[usize]| {
         let mut used = Used::new(left_by_another(), 3_000, Chain::Repeated);
@@ -322,11 +324,11 @@ fn at_every_failed_sync(check: impl Fn(&Used, usize, &str)) {
     };
     let whole = run(&[]);
     let calls = whole.disk.calls();
-    let first = whole.told[0].calls;
+    let first = whole.answered[0].calls;
     let syncs: Vec<_> = (first..calls.len()).filter(|&n| calls[n].op == Op::Sync).collect();
     assert!(syncs.len() > 10);
     for &sync in &syncs {
-        // The area's sync is followed by the segment's if it fails.
+        // If the sync of the area fails, that of the segment follows.
         for failed in [vec![sync], vec![sync, sync + 1]] {
             let used = run(&failed);
             check(&used, sync, &format!("calls {failed:?} fail"));
@@ -368,7 +370,7 @@ fn row_08_sync_fails_in_one_process_and_another_opens() {
     });
 }
 
-// A file that could not be looked at is looked at again, although no name has changed since.
+// A file that could not be examined is examined again, although no name has changed since.
 
 fn removed_and_then(disk: &SimulatedDisk, removed: &Path, failed: Op, while_it_fails: impl FnOnce()) {
     disk.remove(removed).unwrap();
@@ -379,7 +381,7 @@ fn removed_and_then(disk: &SimulatedDisk, removed: &Path, failed: Op, while_it_f
 }
 
 #[test]
-fn row_17_a_lock_that_could_not_be_looked_at_is_looked_at_again() {
+fn row_17_a_lock_that_could_not_be_examined_is_examined_again() {
     for failed in [Op::Stat, Op::Open] {
         let disk = SimulatedDisk::new();
         let journal = Journal::open(PATH, options(&disk, 100_000)).unwrap();
@@ -392,20 +394,20 @@ fn row_17_a_lock_that_could_not_be_looked_at_is_looked_at_again() {
 }
 
 #[test]
-fn row_22_a_ledger_that_could_not_be_looked_at_is_looked_at_again() {
+fn row_22_a_ledger_that_could_not_be_examined_is_examined_again() {
     let disk = SimulatedDisk::new();
     let journal = Journal::open(PATH, options(&disk, 100_000_000)).unwrap();
     journal.append(&payload(0, 100)).unwrap();
     let path = Path::new(PATH);
     removed_and_then(&disk, path, Op::Stat, || assert!(journal.append(&payload(1, 100)).is_err()));
-    // More than the commit area could bring back.
+    // There are more lines than the commit area can restore.
     (2..6).for_each(|number| assert!(journal.append(&payload(number, 400_000)).is_ok()));
     let found = simulation::numbers(&Journal::open(PATH, options(&disk, 100_000_000)).unwrap(), Chain::Repeated);
     assert!((2..6).all(|number| found.contains(&number)), "{found:?}");
 }
 
 #[test]
-fn row_22_a_reader_that_could_not_look_at_the_ledger_looks_again() {
+fn row_22_a_reader_that_could_not_examine_the_ledger_examines_it_again() {
     let disk = SimulatedDisk::new();
     let journal = Journal::open(PATH, options(&disk, 100_000_000)).unwrap();
     journal.append(&payload(0, 100)).unwrap();

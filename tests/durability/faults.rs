@@ -1,5 +1,5 @@
-//! Promise: `verify` says what was done to a ledger and where: the kind, the file, the line, the byte and the number; and
-//! with heads that were kept elsewhere also what a chain alone cannot show.
+//! Promise: `verify` reports each change of a ledger with its kind, file, line, byte and number. With heads that were
+//! kept elsewhere, it also reports changes that a chain alone cannot show.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::tree::{append, in_memory};
 
-/// A ledger of `count` records that is closed again, and the heads that it had: after none, one, two, …
+/// A closed ledger of `count` records, and its heads after none, one, two and so on.
 struct Kept {
     directory: TempDir,
     path: PathBuf,
@@ -31,7 +31,7 @@ impl Kept {
         Self { directory, path, heads }
     }
 
-    /// The head after `count` records.
+    /// Returns the head after `count` records.
     fn head(&self, count: usize) -> &[Head] {
         std::slice::from_ref(&self.heads[count])
     }
@@ -40,7 +40,7 @@ impl Kept {
         self.head(self.heads.len() - 1)
     }
 
-    /// The lines of the file, each with its line feed.
+    /// Returns the lines of the file, each with its line feed.
     fn lines(&self) -> Vec<Vec<u8>> {
         fs::read(&self.path).unwrap().split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect()
     }
@@ -61,7 +61,7 @@ impl Kept {
     }
 }
 
-/// Every part of a fault: kind, file, line, byte, number, and what was found.
+/// The parts of a fault: kind, file, line, byte, number and text.
 type Expected<'f> = (FaultKind, &'f Path, u64, u64, Option<u64>, &'f str);
 
 fn whole(faults: &[Fault]) -> Vec<Expected<'_>> {
@@ -75,12 +75,12 @@ fn whole(faults: &[Fault]) -> Vec<Expected<'_>> {
         .collect()
 }
 
-/// Where the `index`th of `lines` begins.
+/// Returns the offset of the `index`th of `lines`.
 fn byte_of(lines: &[Vec<u8>], index: usize) -> u64 {
     lines[..index].iter().map(|line| line.len() as u64).sum()
 }
 
-/// The line with `from` replaced by `to`, and its own hash made anew.
+/// Returns the line with `from` replaced by `to`, and a new hash that is right.
 fn forged(line: &[u8], from: &str, to: &str) -> Vec<u8> {
     let text = std::str::from_utf8(line).unwrap().replace(from, to);
     let (hashed, _) = text.rsplit_once(",\"hash\":\"").unwrap();
@@ -104,7 +104,7 @@ fn a_head_stays_good_while_the_ledger_grows() {
 // Without a head.
 
 #[test]
-fn row_03_bytes_that_are_no_line_are_torn() {
+fn row_03_bytes_that_are_not_a_line_are_torn() {
     let kept = Kept::new(3);
     let mut lines = kept.lines();
     lines.insert(1, b"{\"torn\":\n".to_vec());
@@ -112,7 +112,7 @@ fn row_03_bytes_that_are_no_line_are_torn() {
     let torn = (FaultKind::Torn, kept.path.as_path(), 2, byte_of(&lines, 1), None, "found 8 bytes that are not a line");
     kept.assert_faults(kept.last_head(), &[torn]);
 
-    // A write that is under way, or was cut short, is no fault of the active segment.
+    // An unfinished write, or one that was cut short, is not a fault of the active segment.
     lines.remove(1);
     lines.push(b"{\"torn\":".to_vec());
     kept.write(&lines);
@@ -121,7 +121,7 @@ fn row_03_bytes_that_are_no_line_are_torn() {
 }
 
 #[test]
-fn row_03_a_same_length_edit_is_named_by_file_line_byte_and_number() {
+fn row_03_a_same_length_edit_is_reported_with_file_line_byte_and_number() {
     let kept = Kept::new(9);
     let mut lines = kept.lines();
     for line in lines.iter_mut().skip(2).step_by(3) {
@@ -136,7 +136,7 @@ fn row_03_a_same_length_edit_is_named_by_file_line_byte_and_number() {
     kept.assert_faults(&[], &[3, 6, 9].map(edited));
 }
 
-/// A line whose own number was changed is the only one accused, and the only one in doubt.
+/// Only the line whose number was changed is reported, and only that line is in doubt.
 #[test]
 fn row_03_a_changed_number_hides_no_other_line() {
     let kept = Kept::new(4);
@@ -151,7 +151,7 @@ fn row_03_a_changed_number_hides_no_other_line() {
     }
 }
 
-/// A line whose hash was made anew does not deceive: the line after it names another.
+/// A line with a new hash is noticed, because the line after it has the old one.
 #[test]
 fn row_25_a_rewritten_line_with_a_right_hash_is_edited() {
     let kept = Kept::new(3);
@@ -164,7 +164,7 @@ fn row_25_a_rewritten_line_with_a_right_hash_is_edited() {
 }
 
 #[test]
-fn a_line_taken_out_of_the_middle_is_a_gap() {
+fn a_line_removed_from_the_middle_is_a_gap() {
     let kept = Kept::new(5);
     let mut lines = kept.lines();
     lines.drain(2..4);
@@ -183,7 +183,7 @@ fn a_missing_beginning_is_missing() {
 }
 
 #[test]
-fn a_line_that_stands_twice_is_a_duplicate() {
+fn a_line_that_is_there_twice_is_a_duplicate() {
     let kept = Kept::new(4);
     let mut lines = kept.lines();
     lines.insert(3, lines[1].clone());
@@ -193,9 +193,9 @@ fn a_line_that_stands_twice_is_a_duplicate() {
     kept.assert_faults(kept.last_head(), &[duplicate]);
 }
 
-/// A sealed segment that is gone, that ends in a torn line, and a fault in the segment after.
+/// A sealed segment is missing, one ends with a torn line, and the segment after it has a fault.
 #[test]
-fn faults_are_named_by_the_segment_that_has_them() {
+fn faults_name_the_segment_that_has_them() {
     let directory = in_memory();
     let path = directory.path().join("metrics.jsonl");
     let ledger = Options::new().rotate_bytes(Some(1)).open(&path).unwrap();
@@ -220,8 +220,8 @@ fn faults_are_named_by_the_segment_that_has_them() {
 
 // A forked chain.
 
-/// Two writers that went on from the same place: here, from copies of one ledger, brought together by hand. The lines
-/// after the fork belong to the first branch, and the second is named line by line: as a fork, not as tampering.
+/// Two writers have continued from the same place, in copies of one ledger that are then joined. The lines after the
+/// fork belong to the first branch. Each line of the second one is reported as a fork, not as an edit.
 #[test]
 fn row_24_two_branches_of_one_chain_are_a_fork() {
     let kept = Kept::new(2);
@@ -242,14 +242,14 @@ fn row_24_two_branches_of_one_chain_are_a_fork() {
     };
     kept.assert_faults(kept.last_head(), &[fork(5, 3), fork(6, 4)]);
 
-    // Each branch alone is a whole chain, in which the head from before the fork stands.
+    // Each branch alone is a whole chain that contains the head from before the fork.
     for branch in [&forked[..4], &[&forked[..2], &forked[4..]].concat()] {
         kept.write(branch);
         kept.assert_faults(kept.last_head(), &[]);
     }
 }
 
-// With heads that were kept.
+// With kept heads.
 
 #[test]
 fn row_25_a_cut_tail_is_truncated() {
@@ -265,15 +265,15 @@ fn row_25_a_cut_tail_is_truncated() {
     let found = "found no line after 3; expected line 5 of a kept head";
     kept.assert_faults(kept.last_head(), &[(FaultKind::Truncated, &kept.path, 0, 0, Some(5), found)]);
 
-    // All of it.
+    // The whole ledger is cut off.
     kept.write(&[]);
     let found = "found no line after 0; expected line 5 of a kept head";
     kept.assert_faults(kept.last_head(), &[(FaultKind::Truncated, &kept.path, 0, 0, Some(5), found)]);
 }
 
-/// Cut off and written on: the chain is whole again, and the line of the head is another.
+/// The tail was cut off and new lines were written. The chain is whole, but the line of the head is another one.
 #[test]
-fn row_25_a_tail_cut_and_grown_again_is_replaced() {
+fn row_25_a_truncated_and_extended_tail_is_replaced() {
     let kept = Kept::new(3);
     kept.write(&kept.lines()[..1]);
     fs::remove_file(kept.path.with_extension("ledger").join("commit")).unwrap();
@@ -285,7 +285,8 @@ fn row_25_a_tail_cut_and_grown_again_is_replaced() {
     kept.assert_faults(kept.last_head(), &[(FaultKind::Replaced, &kept.path, 3, byte, Some(3), &found)]);
 }
 
-/// Every line written anew from the second on, with right hashes and of the same length: a whole chain of as many bytes.
+/// Every line from the second on is rewritten, with a right hash and the same length. The chain is whole and has as
+/// many bytes.
 #[test]
 fn row_25_a_same_length_rewrite_is_replaced() {
     let kept = Kept::new(4);
@@ -330,7 +331,7 @@ fn row_25_another_ledger_in_its_place_is_replaced() {
     let byte = byte_of(&kept.lines(), 2);
     kept.assert_faults(kept.last_head(), &[(FaultKind::Replaced, &kept.path, 3, byte, Some(3), &found)]);
 
-    // Its identity alone.
+    // Only its identity is replaced.
     kept.write(&lines);
     let identity = |path: &Path| path.with_extension("ledger").join("ledger.json");
     let text = fs::read_to_string(identity(&other)).unwrap().replace("other.jsonl", "metrics.jsonl");
@@ -340,9 +341,9 @@ fn row_25_another_ledger_in_its_place_is_replaced() {
     kept.assert_faults(kept.last_head(), &[(FaultKind::Replaced, &kept.path, 0, 0, None, &found)]);
 }
 
-/// A head that finds no line, or says nothing of one, stands in no other head's way.
+/// A head without a line, or one that belongs to no line, does not affect the other heads.
 #[test]
-fn row_25_each_head_is_judged_for_itself() {
+fn row_25_each_head_is_judged_separately() {
     let kept = Kept::new(4);
     let foreign = Kept::new(2);
     let mut heads = kept.heads.clone();

@@ -1,9 +1,9 @@
-//! Promise: whatever stands in a ledger's files, reading, verifying and opening it ends, without a panic, with an answer
-//! or a clear error; and damage costs no line but the damaged one.
+//! Promise: whatever the content of a ledger's files is, reading, verifying and opening it ends without a panic, with a
+//! result or a clear error. Damage affects only the damaged line.
 //!
-//! A case is a list of changes of a killed process's ledger. Those of `tests/data/corpus` come first, then random ones:
-//! `RUNLEDGER_FUZZ_CASES` says how many, `RUNLEDGER_FUZZ_SEED` which. A case that fails is printed in the form that the
-//! corpus has.
+//! A case is a list of changes to the ledger of a killed process. The cases of `tests/data/corpus` are tried first, and
+//! then random ones. `RUNLEDGER_FUZZ_CASES` sets their number, and `RUNLEDGER_FUZZ_SEED` the seed. A case that fails is
+//! printed in the form of the corpus.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -19,7 +19,7 @@ use runledger::{Answer, Error, ErrorKind, Ledger, LedgerReader, Options, Uuid};
 use crate::tree::change::{Change, How, Random, script};
 use crate::tree::{ACTIVE, Killed, Tree, append, in_memory, record};
 
-/// What a ledger's records are read as: each one's execution, or where there is none.
+/// The result of reading each record: its execution, or the place of an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Read {
     Record(Uuid),
@@ -34,14 +34,14 @@ fn read(records: impl Iterator<Item = Result<runledger::ExecutionMetrics, Error>
     records.map(read).collect()
 }
 
-/// An error that a person can act on: what was done, to which file.
+/// Asserts that a person can act on the error, because it names the operation and the file.
 fn assert_clear(error: &Error, root: &Path) {
     let expected = [ErrorKind::Io, ErrorKind::Malformed, ErrorKind::Newer, ErrorKind::Overflow, ErrorKind::Unsuitable];
     assert!(expected.contains(&error.kind()), "{error:?}");
     assert!(error.file().is_some_and(|file| file.starts_with(root)), "{error:?}");
 }
 
-/// Whether the changes only change bytes in place, cut or add some: what a disk does. The others need a mind.
+/// Returns true if the changes only change, remove or add bytes in a file, like a failing disk. Others need intent.
 fn of_bytes_only(changes: &[Change]) -> bool {
     changes.iter().all(|Change { how, .. }| {
         use How::*;
@@ -52,7 +52,7 @@ fn of_bytes_only(changes: &[Change]) -> bool {
     })
 }
 
-/// The property: `changes` are made to the ledger, which is then read, verified, opened, and opened again.
+/// Checks the property: after `changes`, the ledger is read, verified, opened, and opened again.
 fn check(killed: &Killed, changes: &[Change], root: &Path) {
     let mut damaged = killed.tree.clone();
     changes.iter().for_each(|change| change.apply(&mut damaged));
@@ -62,13 +62,13 @@ fn check(killed: &Killed, changes: &[Change], root: &Path) {
         let of = |tree: &Tree| tree.files.iter().filter_map(under).collect::<Vec<_>>();
         of(&damaged) == of(&killed.tree) && damaged.directories == killed.tree.directories
     };
-    // The executions of the lines that stand as they stood.
+    // The executions of the lines that were not changed.
     let (lines, there) = (killed.tree.lines(), damaged.lines());
     let whole: BTreeSet<Uuid> = lines.intersection(&there).map(|line| execution_of(line)).collect();
     let all_whole = lines.is_subset(&there);
     let natural = of_bytes_only(changes);
 
-    // Before it is opened: by readers alone.
+    // Before the ledger is opened, only readers use it.
     match LedgerReader::open(&path).and_then(|reader| reader.verify(std::slice::from_ref(&killed.head))) {
         Ok(found) => {
             assert_eq!(found.fault_count as usize, found.faults.len());
@@ -98,7 +98,7 @@ fn check(killed: &Killed, changes: &[Change], root: &Path) {
     };
     match ledger.append(&record(200)).unwrap() {
         Answer::Durable { .. } => {}
-        // By hand a last line can be made that has the largest number.
+        // Only a deliberate change can give a last line the largest number.
         Answer::Spilled(error) if error.kind() == ErrorKind::Overflow && !natural => return assert_clear(&error, root),
         other => panic!("{other:?}"),
     }
@@ -107,30 +107,30 @@ fn check(killed: &Killed, changes: &[Change], root: &Path) {
     let found: BTreeSet<Uuid> = executions(&after).collect();
     // A segment that cannot be read at all ends the reading, with an error.
     let ended = after.last().is_some_and(|last| matches!(last, Read::None(ErrorKind::Io, ..)));
-    // Lines that somebody put elsewhere may have the numbers that come next.
+    // Lines that were moved may have the numbers that come next.
     let moved =
         changes.iter().any(|change| matches!(change.how, How::Copy { .. } | How::Swap { .. } | How::Seal { .. }));
     assert!(ended || moved || found.contains(&Uuid::from_u128(200)), "acknowledged, and not read: {after:?}");
     assert_eq!(ledger.reader().verify(&[]).is_err(), ended, "what ends the reading ends the verification");
     if natural {
         let kept = quarantined(root);
-        // Two damages may leave a line that nothing shows to belong to the chain.
+        // Two changes may leave a line that cannot be shown to belong to the chain.
         let lost = |id: &&Uuid| !found.contains(id) && (intact("commit") || !kept.contains(id));
         assert_eq!(whole.iter().find(lost), None, "lost by opening");
         assert!(!intact("spill") || found.contains(&killed.spilled), "a spilled record is lost");
         let begun = killed.begun.iter().all(|begun| found.contains(begun));
-        assert!(!intact("inflight") || begun, "a begun execution has no record");
+        assert!(!intact("inflight") || begun, "a begun execution is lost");
     }
     drop(ledger);
 
-    // Everything is mended: a second opening finds nothing to do.
-    let mended = lasting(root);
+    // Everything is repaired, so a second opening changes nothing.
+    let repaired = lasting(root);
     let ledger = open().unwrap();
     assert_eq!(read(ledger.reader().records()), after, "read by the second opener");
     drop(ledger);
     let again = lasting(root);
-    let changed = |name: &&String| again.files.get(*name) != mended.files.get(*name);
-    let names = again.files.keys().chain(mended.files.keys());
+    let changed = |name: &&String| again.files.get(*name) != repaired.files.get(*name);
+    let names = again.files.keys().chain(repaired.files.keys());
     assert_eq!(names.filter(changed).collect::<Vec<_>>(), [""; 0], "the second opening changed something");
 }
 
@@ -146,7 +146,7 @@ fn executions(read: &[Read]) -> impl Iterator<Item = Uuid> {
     })
 }
 
-/// The executions of the lines in quarantine.
+/// Returns the executions of the lines in quarantine.
 fn quarantined(root: &Path) -> BTreeSet<Uuid> {
     let tree = Tree::read(root);
     let kept = tree.files.iter().filter(|(name, _)| name.contains("quarantine"));
@@ -155,14 +155,14 @@ fn quarantined(root: &Path) -> BTreeSet<Uuid> {
     lines.filter_map(id).collect()
 }
 
-/// The tree without what each opening writes anew.
+/// Returns the tree without the files that each opening writes.
 fn lasting(root: &Path) -> Tree {
     let mut tree = Tree::read(root);
     tree.files.retain(|name, _| !name.ends_with("/commit") && !name.ends_with("/sweep"));
     tree
 }
 
-/// Checks a case; if it fails or lasts a minute, says which.
+/// Checks a case. Prints it if it fails or takes more than a minute.
 fn run(killed: &Killed, cases: impl Iterator<Item = (String, Vec<Change>)> + Send, root: &Path) -> u64 {
     std::thread::scope(|scope| {
         let (say, said) = mpsc::channel::<String>();
@@ -170,10 +170,10 @@ fn run(killed: &Killed, cases: impl Iterator<Item = (String, Vec<Change>)> + Sen
             let mut count = 0;
             for (name, changes) in cases {
                 let script: String = changes.iter().map(|change| format!("{change}\n")).collect();
-                let told = format!("{name}:\n{script}");
-                let _ = say.send(told.clone());
+                let case = format!("{name}:\n{script}");
+                let _ = say.send(case.clone());
                 let outcome = catch_unwind(AssertUnwindSafe(|| check(killed, &changes, root)));
-                assert!(outcome.is_ok(), "this case failed, see above: {told}");
+                assert!(outcome.is_ok(), "this case failed, see above: {case}");
                 count += 1;
             }
             count
@@ -184,7 +184,7 @@ fn run(killed: &Killed, cases: impl Iterator<Item = (String, Vec<Change>)> + Sen
                 Ok(case) => last = case,
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    // The worker cannot be stopped: end the whole test.
+                    // The worker cannot be stopped, so the whole test ends.
                     eprintln!("this case hangs: {last}");
                     std::process::abort();
                 }
@@ -235,9 +235,9 @@ fn row_03_random_damage_of_every_file() {
     run(&killed, cases, &root.path().join("case"));
 }
 
-/// The unchanged ledger: what the property asks is there.
+/// The property holds for an unchanged ledger.
 #[test]
-fn the_property_holds_of_what_nobody_damaged() {
+fn the_property_holds_for_an_unchanged_ledger() {
     let killed = Killed::make();
     let root = in_memory();
     check(&killed, &[], &root.path().join("case"));
@@ -252,7 +252,7 @@ fn the_property_holds_of_what_nobody_damaged() {
     assert_eq!(append(&ledger, 201), 12);
 }
 
-/// A script says what the change that wrote it does.
+/// A script has the same effect as the changes from which it was written.
 #[test]
 fn a_case_is_read_back_from_its_script() {
     let killed = Killed::make();

@@ -1,4 +1,5 @@
-//! Promises about what lies on the disk: what crashes, failures and strangers leave, in simulated disks and in real files.
+//! Promises about the files on the disk, after crashes, failures and changes by other programs. They are tested on
+//! simulated disks and with real files.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 

@@ -1,6 +1,6 @@
-//! Promise: whatever a crash leaves of the files, the next opener heals what the commit area has, says what is gone, and
-//! loses nothing that was acknowledged; and so it does when it is cut short itself. Shown on a simulated disk; every crash
-//! state of whole workloads is in `tests/durability/crash_states.rs`.
+//! Promise: after any crash, the next opener repairs the files from the commit area, reports lost bytes, and loses
+//! nothing that was acknowledged. The same holds if the repair itself is interrupted. This is tested on a simulated
+//! disk. `tests/durability/crash_states.rs` tests every crash state of whole workloads.
 
 #![cfg(feature = "simulation")]
 
@@ -23,30 +23,30 @@ fn payload(number: usize) -> Vec<u8> {
     simulation::payload(number, 100)
 }
 
-/// The numbers in a journal without a gap, in order.
+/// Returns the numbers in a journal without a gap, in order.
 fn numbers(journal: &Journal) -> Vec<usize> {
     simulation::numbers(journal, Chain::Whole)
 }
 
-/// Whether the call before and the one after `n` calls write pages of a new commit area, which are all alike.
+/// Returns true if the calls before and after `n` calls write pages of a new commit area, which are equal.
 fn amid_equal_writes(calls: &[DiskCall], n: usize) -> bool {
     let writes =
         |call: Option<&DiskCall>| call.is_some_and(|call| call.op == Op::WriteAt && call.path.ends_with("commit.new"));
     n > 0 && writes(calls.get(n - 1)) && writes(calls.get(n))
 }
 
-/// The numbers of the lines that are whole, as they are read. A segment that was left behind may have holes.
+/// Returns the numbers of the whole lines, in the order of reading. A segment that was left behind may have holes.
 fn whole_numbers(journal: &Journal) -> Vec<usize> {
     simulation::numbers(journal, Chain::Repeated)
 }
 
-/// What was acknowledged by a sync of the commit area alone is repeated too when the segment then cannot be synced.
+/// Lines that were acknowledged by a sync of the commit area alone are repeated if the segment then cannot be synced.
 #[test]
 fn row_07_a_segment_that_cannot_be_sealed_loses_nothing() {
     let disk = SimulatedDisk::new();
     let journal = Journal::open(PATH, simulation::options(&disk, 1_900)).unwrap();
     (0..7).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
-    // The eighth is due for rotation: the first sync is the full segment's.
+    // The eighth line causes a rotation, whose first sync is that of the full segment.
     disk.inject(When::Next(Op::Sync), InjectedFault::Os(5));
     journal.append(&payload(7)).unwrap();
     let calls = disk.calls();
@@ -56,7 +56,7 @@ fn row_07_a_segment_that_cannot_be_sealed_loses_nothing() {
     assert_eq!(numbers(&Journal::open(PATH, options(&after)).unwrap()), (0..8).collect::<Vec<_>>());
 }
 
-/// While lines are being repeated in a new segment, the commit area may have the only copy of them: a cut between any
+/// While lines are repeated in a new segment, the commit area may have the only copy of them. A power cut between any
 /// two calls of the change, and of the recovery from it, loses none.
 #[test]
 fn row_23_crash_in_a_change_of_segments_and_in_the_recovery_from_it() {
@@ -87,8 +87,8 @@ fn row_23_crash_in_a_change_of_segments_and_in_the_recovery_from_it() {
     }
 }
 
-/// Also on a file system that makes the two directories of a move durable by themselves, which the simulated disk does
-/// not: so the order of the calls is what is asserted.
+/// Some file systems make both directories of a rename durable together, but not all. The simulated disk does not, so
+/// the order of the calls is asserted.
 #[test]
 fn row_06_a_rename_is_synced_before_anything_builds_on_it() {
     let disk = SimulatedDisk::new();
@@ -112,8 +112,8 @@ fn row_06_a_rename_is_synced_before_anything_builds_on_it() {
     assert_eq!(calls[area + 1], format!("sync_dir {machinery_path}"));
 }
 
-/// A process that is killed between a change of names and the sync of their directory leaves names that only the page
-/// cache has: whoever opens next makes them durable before it acknowledges anything.
+/// A process that is killed after a change of names, before the sync of their directory, leaves names in the page cache
+/// only. The next opener makes them durable before it acknowledges anything.
 #[test]
 fn row_06_names_that_a_killed_process_left_are_made_durable() {
     let path = "/home/logs/execution_metrics.jsonl";
@@ -121,7 +121,7 @@ fn row_06_names_that_a_killed_process_left_are_made_durable() {
     let small = |disk: &SimulatedDisk| options(disk).rotate_bytes(Some(1_000));
     let journal = Journal::open(path, small(&disk)).unwrap();
     (0..8).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
-    // A new commit area takes the place of one that fails.
+    // A new commit area replaces one that fails.
     disk.inject(When::Next(Op::Sync), InjectedFault::Os(5));
     (8..20).for_each(|number| assert!(journal.append(&payload(number)).is_ok()));
     assert!(disk.calls().iter().filter(|call| call.op == Op::Rename).count() > 3);
@@ -136,7 +136,7 @@ fn row_06_names_that_a_killed_process_left_are_made_durable() {
     }
 }
 
-/// The segment that was left behind may have lost any of its pages; the next one has all of its lines.
+/// The segment that was left behind may have lost any of its pages. The next one has all of its lines.
 #[test]
 fn row_07_a_line_that_a_segment_lost_is_read_where_it_is_repeated() {
     let disk = SimulatedDisk::new();
@@ -171,9 +171,10 @@ fn row_07_a_line_that_a_segment_lost_is_read_where_it_is_repeated() {
     assert!(out_of_order > 5, "only {out_of_order} of 128 cuts took a line and left a later one");
 }
 
-/// The commit area has a batch before the segment has it: what the segment then refuses must not come back from there.
+/// The commit area has a batch before the segment has it. Lines that the segment then refuses must not be restored from
+/// there.
 #[test]
-fn row_10_what_was_answered_with_an_error_does_not_come_back() {
+fn row_10_lines_that_were_answered_with_an_error_are_not_restored() {
     let disk = SimulatedDisk::new();
     let journal = Journal::open(PATH, options(&disk)).unwrap();
     journal.append(&payload(0)).unwrap();
@@ -185,10 +186,10 @@ fn row_10_what_was_answered_with_an_error_does_not_come_back() {
     assert_eq!(numbers(&journal), [0, 2]);
 }
 
-/// A damaged segment is left for a new one, which gives no number again that a line of the old one has: readers would
-/// take the new line for the old one, repeated.
+/// A damaged segment is left for a new one, which uses no number of the old one again. Otherwise readers would take the
+/// new line for a repeated one.
 #[test]
-fn row_05_a_number_in_a_damaged_segment_is_not_given_again() {
+fn row_05_a_number_in_a_damaged_segment_is_not_used_again() {
     let disk = SimulatedDisk::new();
     let journal = Journal::open(PATH, options(&disk)).unwrap();
     journal.append(&payload(0)).unwrap();
@@ -196,7 +197,8 @@ fn row_05_a_number_in_a_damaged_segment_is_not_given_again() {
     let journal = Journal::open(PATH, options(&disk)).unwrap();
     journal.append(&payload(1)).unwrap();
     drop(journal);
-    // The first line's hash, before the base; and the second line's first byte in the commit area, after its header.
+    // The hash of the first line, before the base, and the first byte of the second line in the commit area, after its
+    // header.
     disk.open(Path::new(PATH), Access::Write).unwrap().write_at(b"?", 150).unwrap();
     let area = Path::new(PATH).with_extension("ledger").join("commit");
     disk.open(&area, Access::Write).unwrap().write_at(&[0], 4096).unwrap();
@@ -205,12 +207,12 @@ fn row_05_a_number_in_a_damaged_segment_is_not_given_again() {
     assert!(whole_numbers(&journal).ends_with(&[1, 2]));
 }
 
-/// A program that takes no lock appends between a writer's look at the end and its write.
+/// A program that takes no lock appends after a writer has examined the end and before it writes.
 #[test]
 fn row_22_no_line_is_acknowledged_at_a_wrong_place() {
     let disk = SimulatedDisk::new();
     let armed = Arc::new(AtomicBool::new(false));
-    // The writer reads the clock between the two.
+    // The writer reads the clock in between.
     let clock = {
         let (disk, armed) = (disk.clone(), Arc::clone(&armed));
         move || {
@@ -237,7 +239,8 @@ fn row_22_no_line_is_acknowledged_at_a_wrong_place() {
     assert_eq!(kept.len(), 1, "{kept:?}");
 }
 
-/// Whatever fails while a dead process's execution is recorded, the ledger opens, says so, and the next opener ends it.
+/// Whatever fails while a dead process's execution is recorded, the ledger opens and warns. The next opener records the
+/// execution.
 #[test]
 fn row_30_a_failed_sweep_is_a_warning() {
     let disk = SimulatedDisk::new();
@@ -267,9 +270,9 @@ fn row_30_a_failed_sweep_is_a_warning() {
     }
 }
 
-/// Another process makes the file of events just before this one would.
+/// Another process creates the file of events just before this one.
 #[test]
-fn an_event_is_kept_when_two_processes_make_its_file() {
+fn an_event_is_written_if_two_processes_create_its_file() {
     let rotate = |fault: Option<usize>| {
         let disk = SimulatedDisk::new();
         let journal = Journal::open(PATH, options(&disk).rotate_bytes(Some(1))).unwrap();
@@ -289,10 +292,10 @@ fn an_event_is_kept_when_two_processes_make_its_file() {
     assert!(text.contains("\"event\":\"rotated\""), "{text}");
 }
 
-/// A sync of the segment fails in one process, which dies before it can act on it; the next opener's sync is told that all
-/// is well. It must not build on it.
+/// A sync of the segment fails in one process, which dies before it can react. The next opener's sync succeeds,
+/// although the bytes may be lost. The opener must not rely on that sync.
 #[test]
-fn row_08_an_opener_does_not_believe_a_sync_after_one_that_failed() {
+fn row_08_an_opener_does_not_trust_a_sync_after_a_failed_one() {
     let disk = SimulatedDisk::new();
     let journal = Journal::open(PATH, options(&disk)).unwrap();
     for number in 0..6 {
@@ -309,9 +312,9 @@ fn row_08_an_opener_does_not_believe_a_sync_after_one_that_failed() {
     assert_eq!(numbers(&Journal::open(PATH, options(&after)).unwrap()), (0..=6).collect::<Vec<_>>());
 }
 
-// NULs, then whole lines: what ext4 may leave after a power cut.
+// NULs, and whole lines after them, which ext4 may leave after a power cut.
 
-/// A journal of twelve lines of a page each, of which the last six are beyond the commit area's base.
+/// Creates a journal of twelve lines of one page each, of which the last six are after the commit area's base.
 fn twelve_pages() -> SimulatedDisk {
     twelve_lines(0, 3_900).disk
 }
@@ -323,25 +326,25 @@ fn twelve_lines(first: usize, bytes: usize) -> Used {
     drop(journal);
     let journal = used.open();
     used.append(&journal, first + 6..first + 12, |_| bytes);
-    // Killed: closed, it would have moved the base.
+    // It is killed, because closing it would move the base.
     used.disk = used.disk.crash_after(usize::MAX, Loss::Nothing);
     used
 }
 
-/// Where line `number` of the active segment begins.
+/// Returns the offset of line `number` of the active segment.
 fn line_begins(bytes: &[u8], number: usize) -> usize {
     bytes.split_inclusive(|&byte| byte == b'\n').take(number).map(<[u8]>::len).sum()
 }
 
 #[test]
-fn row_05_nuls_beyond_the_base_are_healed_from_the_commit_area() {
+fn row_05_nuls_after_the_base_are_repaired_from_the_commit_area() {
     let disk = twelve_pages();
     let whole = read(&disk, PATH);
     let base = line_begins(&whole, 6);
     for (from, to) in [(6, 7), (6, 9), (8, 11), (11, 12), (6, 12)] {
         let after = disk.crash_after(usize::MAX, Loss::Nothing);
         let mut torn = whole.clone();
-        // From the midst of a line to the midst of another, but for the first and the last.
+        // From the middle of a line to the middle of another, except for the first and the last case.
         let (from, to) = (line_begins(&whole, from) + if from > 6 { 70 } else { 0 }, line_begins(&whole, to) - 10);
         torn[from..to].fill(0);
         put(&after, PATH, &torn);
@@ -355,7 +358,7 @@ fn row_05_nuls_beyond_the_base_are_healed_from_the_commit_area() {
     }
 }
 
-/// The commit area begins after the loss, and so cannot heal it; the lines on both sides of it are kept.
+/// The commit area begins after the loss, so it cannot repair it. The lines before and after the loss are kept.
 #[test]
 fn row_05_nuls_before_the_base_are_a_gap_and_a_new_segment() {
     for (from, to) in [(5, 6), (2, 6), (0, 6), (3, 8)] {
@@ -366,7 +369,7 @@ fn row_05_nuls_before_the_base_are_a_gap_and_a_new_segment() {
         put(&disk, PATH, &torn);
         let journal = Journal::open(PATH, simulation::options(&disk, 100_000_000)).unwrap();
         assert_eq!(journal.append(&payload(12)).unwrap().seq, 13);
-        // What is beyond the base is in the commit area.
+        // Lines after the base are in the commit area.
         let kept: Vec<_> = (0..from).chain(6..13).collect();
         let mut found = whole_numbers(&journal);
         found.sort_unstable();
@@ -385,16 +388,16 @@ fn row_05_nuls_before_the_base_are_a_gap_and_a_new_segment() {
 
 // The commit area.
 
-/// Every area that the chain does not prove: whatever is taken from it, the journal opens with a prefix of its own lines,
-/// and with all that the segment has.
+/// The chain does not prove these areas. Whatever is restored from one, the journal opens with a prefix of its own
+/// lines, which includes all lines of the segment.
 #[test]
-fn row_31_an_area_that_is_missing_foreign_stale_or_cut_is_not_believed() {
+fn row_31_an_area_that_is_missing_foreign_stale_or_truncated_is_not_trusted() {
     let commit = machinery("commit");
     let used = twelve_lines(0, 3_900);
     let whole = read(&used.disk, &commit);
     let header_end = whole.iter().position(|&byte| byte == b'\n').unwrap();
     let mut areas: Vec<(String, Option<Vec<u8>>)> = vec![("missing".to_owned(), None)];
-    let earlier = used.disk.crash_after(used.told[5].calls, Loss::Nothing);
+    let earlier = used.disk.crash_after(used.answered[5].calls, Loss::Nothing);
     areas.push(("of the base before".to_owned(), Some(read(&earlier, &commit))));
     for bytes in [100, 3_800, 3_900, 4_000] {
         areas.push((format!("another ledger's of {bytes}"), Some(read(&twelve_lines(100, bytes).disk, &commit))));
@@ -412,7 +415,7 @@ fn row_31_an_area_that_is_missing_foreign_stale_or_cut_is_not_believed() {
         area[at] ^= 1;
         areas.push((format!("byte {at} flipped"), Some(area)));
     }
-    // A power cut that left the segment without what only the area has, and one that left it whole.
+    // One power cut has left the segment without the lines that only the area has, and another has left it whole.
     for (loss, in_segment) in [(Loss::Unsynced, 6), (Loss::Nothing, 12)] {
         for (what, area) in &areas {
             let after = used.disk.crash_after(usize::MAX, loss);
@@ -431,7 +434,7 @@ fn row_31_an_area_that_is_missing_foreign_stale_or_cut_is_not_believed() {
     }
 }
 
-/// From the call before the base is moved, or a new area takes the place of a failed one, to the first line behind it.
+/// From the call before the base is moved, or before a new area replaces a failed one, to the first line after it.
 #[test]
 fn row_31_power_cut_at_each_call_of_the_switch_over() {
     for fails in [false, true] {
@@ -454,7 +457,7 @@ fn row_31_power_cut_at_each_call_of_the_switch_over() {
     }
 }
 
-/// The power is cut in the midst of each change of segments, and again in the midst of the recovery from that.
+/// The power is cut during each change of segments, and again during the recovery from that.
 #[test]
 fn row_23_crash_in_a_rotation_and_in_the_recovery_from_it() {
     let mut used = Used::new(SimulatedDisk::new(), 1_900, Chain::Whole);
@@ -472,7 +475,7 @@ fn row_23_crash_in_a_rotation_and_in_the_recovery_from_it() {
                 for second in [Loss::Nothing, Loss::Unsynced, Loss::Random(again as u64)] {
                     let twice = once.crash_after(again, second);
                     let journal = Journal::open(PATH, simulation::options(&twice, 1_900)).unwrap();
-                    let checked = used.check_opened(&journal, used.told_after(n).1);
+                    let checked = used.check_opened(&journal, used.answered_after(n).1);
                     checked.unwrap_or_else(|what| panic!("call {n}, {loss:?}, then {again}, {second:?}: {what}"));
                 }
             }
@@ -480,8 +483,8 @@ fn row_23_crash_in_a_rotation_and_in_the_recovery_from_it() {
     }
 }
 
-/// The power is cut before the lines that are repeated in a new segment are synced, and takes any sectors of them: the
-/// last line may be the only one there, and is not one that was appended later.
+/// The power is cut before the repeated lines in a new segment are synced, and any sectors of them are lost. The last
+/// line may be the only one that is left. It must not be taken for one that was appended later.
 #[test]
 fn row_07_a_torn_repetition_is_written_again() {
     let mut used = Used::new(SimulatedDisk::new(), 100_000_000, Chain::Repeated);
@@ -497,11 +500,11 @@ fn row_07_a_torn_repetition_is_written_again() {
     }
 }
 
-/// Nothing is repeated in a segment that was begun by a rotation, and the power is cut before its header reached the disk:
-/// its first line is longer than what the area still has of the segment before.
+/// The power is cut before the header of a segment that a rotation has begun is on the disk. No lines are repeated in
+/// that segment. Its first line is longer than the bytes that the area still has of the segment before.
 #[test]
 fn row_04_a_long_first_line_of_a_new_segment_is_not_taken_for_a_torn_repetition() {
-    // Too long for the area; or the area's sync fails, and the segment's counts.
+    // The line is too long for the area, or the sync of the area fails and that of the segment counts.
     for (bytes, fault) in [(1_100_000, None), (3_000, Some(InjectedFault::Os(5)))] {
         let mut used = Used::new(SimulatedDisk::new(), 400, Chain::Repeated);
         let journal = used.open();
@@ -519,8 +522,9 @@ fn row_04_a_long_first_line_of_a_new_segment_is_not_taken_for_a_torn_repetition(
     }
 }
 
-/// An area whose sync failed has its header in the page cache alone, and the segment's sync counted. An opener that cuts
-/// the segment off makes the header durable first, or a power cut leaves an area that nobody can read.
+/// The sync of an area has failed, so its header is only in the page cache, and the sync of the segment counted. An
+/// opener that truncates the segment makes the header durable first. Otherwise a power cut could leave an unreadable
+/// area.
 #[test]
 fn row_07_the_header_of_an_area_whose_sync_failed_is_written_again() {
     for opened_again in [false, true] {
@@ -542,7 +546,7 @@ fn row_07_the_header_of_an_area_whose_sync_failed_is_written_again() {
         for n in 0..=recovery.len() {
             for loss in killed.losses(n, 20, n as u64) {
                 let journal = Journal::open(PATH, options(&killed.crash_after(n, loss))).unwrap();
-                let checked = used.check_opened(&journal, used.told_after(killed_after).1);
+                let checked = used.check_opened(&journal, used.answered_after(killed_after).1);
                 checked.unwrap_or_else(|what| panic!("opened again: {opened_again}, call {n}, {loss:?}: {what}"));
             }
         }

@@ -1,5 +1,5 @@
-//! Promise: a ledger that is split into segments is one ledger: one chain, read and verified over all of them, and a
-//! sealed segment is never touched again.
+//! Promise: a ledger of several segments is one ledger. Its chain is read and verified over all of them, and a sealed
+//! segment is never changed.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -26,12 +26,12 @@ impl Place {
         Self { _directory: directory, path }
     }
 
-    /// Seals a segment once it has a kilobyte, so after every second record.
+    /// Opens a ledger that seals a segment after every second record, when it has a kilobyte.
     fn open(&self) -> Ledger {
         Options::new().rotate_bytes(Some(1_000)).open(&self.path).unwrap()
     }
 
-    /// The sealed segments in order.
+    /// Returns the sealed segments, in order.
     fn sealed(&self) -> Vec<PathBuf> {
         let directory = self.path.with_extension("ledger").join("sealed");
         let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -39,7 +39,7 @@ impl Place {
         paths
     }
 
-    /// The lines of all segments in order.
+    /// Returns the lines of all segments, in order.
     fn lines(&self) -> Vec<String> {
         let segments = self.sealed().into_iter().chain([self.path.clone()]);
         segments.flat_map(|path| text(&path).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
@@ -70,7 +70,7 @@ fn append(ledger: &Ledger, number: u64) {
 }
 
 #[test]
-fn the_chain_runs_on_from_segment_to_segment() {
+fn the_chain_continues_from_segment_to_segment() {
     let place = Place::new();
     let ledger = place.open();
     (1..=20).for_each(|number| append(&ledger, number));
@@ -103,9 +103,9 @@ fn readers_read_over_all_segments() {
     assert_eq!(baselines.get("blog-publish").unwrap().sample_size, 7);
 }
 
-/// A reader that has begun goes on over the rotations that come while it reads.
+/// A reader continues over rotations that happen while it reads.
 #[test]
-fn a_reader_goes_on_over_rotations() {
+fn a_reader_continues_over_rotations() {
     let place = Place::new();
     let ledger = place.open();
     append(&ledger, 1);
@@ -119,7 +119,7 @@ fn a_reader_goes_on_over_rotations() {
 }
 
 #[test]
-fn a_sealed_segment_is_never_touched_again() {
+fn a_sealed_segment_is_never_changed() {
     let place = Place::new();
     let ledger = place.open();
     (1..=6).for_each(|number| append(&ledger, number));
@@ -137,7 +137,7 @@ fn a_sealed_segment_is_never_touched_again() {
 }
 
 #[test]
-fn heads_hold_across_segments() {
+fn heads_are_valid_across_segments() {
     let place = Place::new();
     let ledger = place.open();
     let mut heads = Vec::new();
@@ -169,7 +169,7 @@ fn a_missing_segment_is_a_gap() {
 }
 
 #[test]
-fn a_reopened_ledger_goes_on_where_it_was() {
+fn a_reopened_ledger_continues_at_its_end() {
     let place = Place::new();
     for number in 1..=9 {
         let ledger = place.open();
@@ -236,7 +236,7 @@ fn a_new_day_begins_a_segment() {
     }
     assert_eq!(segments, [1, 1, 2, 2]);
 
-    // The day on which a segment began is known after it was reopened, and a clock set back seals nothing.
+    // After reopening, the day on which a segment began is known. A clock that was set back seals nothing.
     drop(ledger);
     now.fetch_add(-24 * HOUR_MS, Ordering::SeqCst);
     let ledger = open();
@@ -249,7 +249,7 @@ fn a_new_day_begins_a_segment() {
 }
 
 #[test]
-fn rotation_is_told() {
+fn rotation_is_reported() {
     let place = Place::new();
     let ledger = place.open();
     (1..=3).for_each(|number| append(&ledger, number));

@@ -1,4 +1,4 @@
-//! Promise: a ledger that was cut does not pass as whole, as long as its machinery knows more; and a copy of its lines is
+//! Promise: a truncated ledger does not pass as whole as long as its machinery knows more. A copy of its lines is
 //! verified without the machinery.
 
 #![cfg(feature = "cli")]
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 const LEDGER: &str = "logs/execution_metrics.jsonl";
 
-/// The warnings of an opened ledger.
+/// The warnings of opening and using a ledger.
 type Warnings = Arc<Mutex<Vec<String>>>;
 
 fn open(place: &Place, rotate_bytes: Option<u64>) -> (Ledger, Warnings) {
@@ -28,7 +28,7 @@ fn open(place: &Place, rotate_bytes: Option<u64>) -> (Ledger, Warnings) {
     (options.open(place.ledger()).unwrap(), warnings)
 }
 
-/// Appends one record; returns the number of its line.
+/// Appends one record, and returns the number of its line.
 fn append(ledger: &Ledger) -> u64 {
     match ledger.append(&records()[0]).unwrap() {
         Answer::Durable { seq } => seq,
@@ -36,7 +36,7 @@ fn append(ledger: &Ledger) -> u64 {
     }
 }
 
-/// A ledger with a line in each segment: sealed ones from 1 on, and the active one, which is the last.
+/// Creates a ledger with one line in each segment: sealed ones from 1 on, and the active one, which is the last.
 fn segments(count: u64) -> Place {
     let place = Place::empty();
     let (ledger, _) = open(&place, Some(1));
@@ -52,7 +52,7 @@ fn sealed(place: &Place, segment: u64) -> PathBuf {
     machinery(place, &format!("sealed/{segment:06}.jsonl"))
 }
 
-/// The file with only its first `lines` lines.
+/// Truncates the file after its first `lines` lines.
 fn keep(path: &PathBuf, lines: usize) -> u64 {
     let text = fs::read_to_string(path).unwrap();
     let kept: String = text.split_inclusive('\n').take(lines).collect();
@@ -60,7 +60,7 @@ fn keep(path: &PathBuf, lines: usize) -> u64 {
     kept.len() as u64
 }
 
-/// Kind, file, line, number and what was found.
+/// The kind, file, line, number and text of a fault.
 fn faults(place: &Place) -> Vec<(FaultKind, PathBuf, u64, Option<u64>, String)> {
     let found = LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap();
     found.faults.into_iter().map(|Fault { kind, path, line, seq, found, .. }| (kind, path, line, seq, found)).collect()
@@ -70,14 +70,14 @@ fn truncated(path: PathBuf, seq: Option<u64>, found: &str) -> (FaultKind, PathBu
     (FaultKind::Truncated, path, 0, seq, found.to_owned())
 }
 
-/// What readers see without reading the lines.
+/// Returns the faults that readers see without reading the lines.
 fn seen(place: &Place) -> Vec<String> {
     LedgerReader::open(place.ledger()).unwrap().truncations().unwrap().into_iter().map(|fault| fault.found).collect()
 }
 
 fn end(place: &Place) -> (String, String) {
-    let told = place.run(["doctor", "--json"]).stdout;
-    let mut checks = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let stdout = place.run(["doctor", "--json"]).stdout;
+    let mut checks = stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let end = checks.find(|check| check["name"] == "end").unwrap();
     (end["level"].as_str().unwrap().to_owned(), end["found"].as_str().unwrap().to_owned())
 }
@@ -120,7 +120,7 @@ fn row_25_a_cut_segment_is_a_fault_a_failed_check_and_a_warning_of_each_reader()
 }
 
 #[test]
-fn the_next_writer_goes_on_behind_the_gap_and_says_so_once() {
+fn the_next_writer_continues_after_the_gap_and_reports_it_once() {
     for (lines, fault) in [
         (0, (FaultKind::Missing, Some(1), "found line 6; expected line 1")),
         (2, (FaultKind::Gap, Some(3), "found line 6; expected line 3. Missing lines: 3")),
@@ -141,7 +141,7 @@ fn the_next_writer_goes_on_behind_the_gap_and_says_so_once() {
         assert_eq!(append(&ledger), 6);
         drop(ledger);
         let (ledger, warnings) = open(&place, None);
-        assert_eq!((warnings.lock().unwrap().len(), events(&place).len()), (0, 1), "said once");
+        assert_eq!((warnings.lock().unwrap().len(), events(&place).len()), (0, 1), "reported once");
         drop(ledger);
         let line: Value = serde_json::from_str(&fs::read_to_string(place.ledger()).unwrap()).unwrap();
         assert_eq!((line["seq"].as_u64(), line["prev"].as_str()), (Some(6), Some(hash.as_str())));
@@ -150,9 +150,9 @@ fn the_next_writer_goes_on_behind_the_gap_and_says_so_once() {
     }
 }
 
-/// Then no line shows what is missing before it.
+/// In this case, no later line shows which lines are missing.
 #[test]
-fn row_25_a_writer_that_appends_nothing_does_not_make_a_cut_ledger_whole() {
+fn row_25_a_writer_that_appends_nothing_does_not_make_a_truncated_ledger_whole() {
     let place = Place::new();
     keep(&place.ledger(), 2);
     drop(open(&place, None));
@@ -180,9 +180,9 @@ fn row_25_a_deleted_active_segment_is_truncated_and_the_numbers_go_on() {
     assert_eq!(faults(&place), [(FaultKind::Missing, place.ledger(), 1, Some(1), missing)]);
 }
 
-/// What lies in between is named by the line after it.
+/// Missing lines are reported at the line after them.
 #[test]
-fn a_shorter_segment_whose_end_is_there_has_only_the_faults_of_its_lines() {
+fn a_shorter_segment_with_its_last_line_has_only_the_faults_of_its_lines() {
     let place = Place::new();
     let text = fs::read_to_string(place.ledger()).unwrap();
     let rest: String =
@@ -193,16 +193,16 @@ fn a_shorter_segment_whose_end_is_there_has_only_the_faults_of_its_lines() {
 }
 
 #[test]
-fn the_area_of_another_ledger_accuses_none() {
+fn the_area_of_another_ledger_causes_no_fault() {
     let (place, other) = (segments(1), segments(3));
     fs::copy(machinery(&other, "commit"), machinery(&place, "commit")).unwrap();
     keep(&other.ledger(), 0);
     assert_eq!((seen(&place), faults(&place)), (vec![], vec![]));
 }
 
-/// A rotation between the reads leaves a shorter file under the active segment's name.
+/// A rotation between two reads leaves a shorter file under the active segment's name.
 #[test]
-fn a_reader_beside_writers_that_rotate_is_told_nothing() {
+fn a_reader_beside_writers_that_rotate_sees_no_fault() {
     let place = segments(1);
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -224,7 +224,7 @@ fn a_reader_beside_writers_that_rotate_is_told_nothing() {
 // Sealed segments.
 
 #[test]
-fn row_25_sealed_segments_that_vanished_are_named() {
+fn row_25_missing_sealed_segments_are_reported() {
     let gap = |expected: u64, found: u64| {
         let count = found - expected;
         format!("found line {found}; expected line {expected}. Missing lines: {count}")
@@ -254,13 +254,13 @@ fn row_25_sealed_segments_that_vanished_are_named() {
     }
 }
 
-/// The last lines were in a segment that is gone, and the active one has none: a number was given twice.
+/// The last lines were in a missing segment, and the active one has none. Their numbers must not be used again.
 #[test]
-fn row_25_no_number_of_a_vanished_last_segment_is_given_again() {
+fn row_25_no_number_of_a_missing_last_segment_is_used_again() {
     let place = segments(2);
     keep(&place.ledger(), 0);
     drop(open(&place, None));
-    // Segment 3 is the active one, without a line.
+    // Segment 3 is the active one, without lines.
     fs::remove_file(sealed(&place, 2)).unwrap();
     let found = "segment 2 is not there, nor in an archive";
     assert_eq!(faults(&place), [truncated(sealed(&place, 2), None, found)]);
@@ -272,14 +272,14 @@ fn row_25_no_number_of_a_vanished_last_segment_is_given_again() {
     assert_eq!(append(&ledger), 3);
     drop(ledger);
     let (_, warnings) = open(&place, None);
-    assert_eq!(*warnings.lock().unwrap(), [""; 0], "said once");
+    assert_eq!(*warnings.lock().unwrap(), [""; 0], "reported once");
     assert_eq!(events(&place), [":\"damaged\",\"segment\":2,\"found\":\"segment 2 is not there\"}"]);
     let gap = "found line 3; expected line 2. Missing lines: 1".to_owned();
     assert_eq!(faults(&place), [(FaultKind::Gap, place.ledger(), 1, Some(2), gap)]);
 }
 
 #[test]
-fn archived_segments_are_not_missed() {
+fn archived_segments_are_not_faults() {
     let place = segments(4);
     let (ledger, _) = open(&place, None);
     ledger.archive_segments(2, place.path("archive")).unwrap();
@@ -289,7 +289,7 @@ fn archived_segments_are_not_missed() {
     assert_eq!(seen(&place), ["segment 3 is not there, nor in an archive"]);
 }
 
-// Events, when the commit area is gone too.
+// The events, if the commit area is missing too.
 
 #[test]
 fn row_25_events_know_segments_and_lengths_without_the_commit_area() {
@@ -317,7 +317,7 @@ fn row_25_events_know_segments_and_lengths_without_the_commit_area() {
 }
 
 #[test]
-fn a_damaged_or_abandoned_segment_that_is_gone_is_missed() {
+fn a_missing_segment_that_was_damaged_or_abandoned_is_a_fault() {
     for event in [
         r#"{"at":"2026-02-14T15:00:00.000Z","event":"damaged","segment":2,"found":"NULs"}"#,
         r#"{"at":"2026-02-14T15:00:00.000Z","event":"abandoned","segment":2,"repeated_bytes":0,"error":"EIO"}"#,
@@ -350,7 +350,7 @@ fn a_copy_without_its_machinery_is_verified_and_what_is_missing_noted() {
         place.run(["head", "--ledger", "copy.jsonl"]).complaint(2),
         "runledger: cannot report the head: copy.jsonl: found no identity; expected a ledger with its machinery\n"
     );
-    // Cut, and edited.
+    // The copy is truncated, and edited.
     keep(&place.path("copy.jsonl"), 4);
     let cut = copy("copy.jsonl");
     assert_eq!(cut.code, Some(1));
@@ -377,22 +377,27 @@ fn a_copy_of_a_later_segment_says_that_lines_come_before_it() {
         assert_eq!(
             found.notes[1..],
             [
-                format!("the first line is line {seq}: {before}"),
+                format!("the first line is line {seq}; {before}"),
                 "kept heads of earlier lines, which cannot be compared here: 1".to_owned()
             ]
         );
     }
-    // In its place too.
+    // A copy in the place of the ledger.
     assert_eq!(LedgerReader::open(sealed(&place, 3)).unwrap().verify(&[]).unwrap().lines, 1);
 }
 
 #[test]
-fn what_is_no_ledger_or_not_there_keeps_its_error() {
+fn a_missing_file_or_one_that_is_not_a_ledger_is_still_an_error() {
     let place = Place::empty();
     fs::write(place.path("plain.jsonl"), commands::lines(&records())).unwrap();
     fs::write(place.path("empty.jsonl"), "").unwrap();
-    for name in ["plain.jsonl", "empty.jsonl"] {
-        let error = LedgerReader::open(place.path(name)).unwrap().verify(&[]).unwrap_err().to_string();
+    fs::write(place.path("removed.jsonl"), "").unwrap();
+    for name in ["plain.jsonl", "empty.jsonl", "removed.jsonl"] {
+        let reader = LedgerReader::open(place.path(name)).unwrap();
+        if name == "removed.jsonl" {
+            fs::remove_file(place.path(name)).unwrap();
+        }
+        let error = reader.verify(&[]).unwrap_err().to_string();
         assert!(error.ends_with(": there is no ledger of this name"), "{error}");
     }
     let error = LedgerReader::open(place.path("none.jsonl")).unwrap_err();

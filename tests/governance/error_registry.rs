@@ -224,7 +224,7 @@ fn a_new_error_gets_the_next_number_and_a_known_one_is_counted() {
 }
 
 #[test]
-fn of_two_errors_that_were_given_one_number_at_the_same_time_the_second_gets_the_next() {
+fn the_second_of_two_errors_with_one_number_gets_the_next() {
     let fixture = Fixture::new();
     fixture.export("r-1", &[failed(1, "refused")]);
     // A process writes this if it read the journal before that line was in it.
@@ -266,7 +266,7 @@ fn an_execution_that_is_exported_alone_and_with_its_run_is_counted_once() {
 }
 
 #[test]
-fn an_execution_that_goes_on_is_counted_for_what_is_new() {
+fn an_execution_that_continues_is_counted_for_its_new_errors() {
     let fixture = Fixture::new();
     let mut record = failed(1, "refused");
     record.trace.errors = vec![TracedError::new(record.timestamp_start, "again")];

@@ -1,4 +1,4 @@
-//! The real disk with a hook before each operation: to be there at a moment, to keep a call, or to refuse it.
+//! The real disk with a hook before each operation, with which a test can wait, delay a call, or refuse it.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -11,20 +11,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use runledger::disk::{Access, Disk, Stat, Storage, StorageFile};
 
-/// What is about to be done.
+/// The operation that follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
-    /// Of a path, or of an open file.
+    /// An operation on a path, or on an open file.
     Stat,
     Lock,
-    /// Of a file or of a directory.
+    /// An operation on a file or on a directory.
     Sync,
     Other,
 }
 
 type Hook = dyn Fn(Op, &Path) -> io::Result<()> + Send + Sync;
 
-/// Its hook's error is the operation's.
+/// An error of the hook is the error of the operation.
 #[derive(Clone)]
 pub(crate) struct HookedDisk(Arc<Hook>);
 
@@ -34,7 +34,7 @@ impl HookedDisk {
     }
 }
 
-/// A disk that is full for one file, for as long as it is told to be.
+/// A disk that is full for one file, as long as the returned flag is true.
 pub(crate) fn full_for(path: PathBuf) -> (HookedDisk, Arc<AtomicBool>) {
     let full = Arc::new(AtomicBool::new(false));
     let refuses = Arc::clone(&full);

@@ -1,11 +1,11 @@
-//! A scheduler that leaves nothing to chance.
+//! A scheduler that tries orders systematically, without chance.
 
 use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
 
-/// Tries every order of threads in which a thread that could go on is stopped at most `switches_max` times.
+/// Tries every order of threads in which a thread that could continue is stopped at most `switches_max` times.
 pub(super) struct FewSwitches {
     switches_max: usize,
-    /// The decision at each step, and between how many it was one.
+    /// The decision at each step, and the number of its alternatives.
     decisions: Vec<(usize, usize)>,
     step: usize,
     switches: usize,
@@ -20,7 +20,7 @@ impl FewSwitches {
 
 impl Scheduler for FewSwitches {
     fn new_execution(&mut self) -> Option<Schedule> {
-        // The next order differs in the last decision that has one more to choose.
+        // The next order differs in the last decision that has a further alternative.
         while self.decisions.pop_if(|(chosen, choices)| *chosen + 1 == *choices).is_some() {}
         match self.decisions.last_mut() {
             Some((chosen, _)) => *chosen += 1,
@@ -50,7 +50,7 @@ impl Scheduler for FewSwitches {
         Some(tasks[chosen])
     }
 
-    /// Always the same, and none that ends a wait for no reason.
+    /// Random numbers are always the same, so no wait ends without a reason.
     fn next_u64(&mut self) -> u64 {
         1
     }

@@ -1,9 +1,9 @@
-//! Promise: in whatever order threads run, each caller of a group commit is answered with its own batch's outcome, and
-//! none waits for ever, not even when the thread that works for all of them fails or panics (row 26).
+//! Promise: in any order of threads, each caller of a group commit gets the outcome of its own batch. None waits
+//! forever, even if the thread that works for all of them fails or panics (row 26).
 //!
-//! `src/journal/write/group.rs` is compiled here once more, upon primitives whose scheduler decides which thread runs at each
-//! lock, wait, wake-up and unlock, and reports threads that wait for nobody. An order that fails is printed and can be
-//! replayed. What the journal does in a batch is played by [`Scene::work`]; the last test has the journal do it.
+//! `src/journal/write/group.rs` is compiled here again, with primitives whose scheduler decides which thread runs at
+//! each lock, wait, wake-up and unlock. The scheduler reports threads that wait forever. An order that fails is printed
+//! and can be replayed. [`Scene::work`] does the journal's work for a batch; in the last test, a journal does it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
@@ -26,12 +26,12 @@ use shuttle::rand::RngCore;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 
-/// Less than `below`; the scheduler's decision, so that a replayed order has it again.
+/// Returns a number below `below`. The scheduler chooses it, so that a replayed order has it again.
 fn draw(below: usize) -> usize {
     (shuttle::rand::thread_rng().next_u64() % below as u64) as usize
 }
 
-/// What goes wrong in a call, should it lead.
+/// The fault of a call, which happens if the call leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
     None,
@@ -50,10 +50,10 @@ impl Fault {
     }
 }
 
-/// A leader's panic that the scene asked for. Raised past the panic hook: it is no failure to report.
+/// The panic of a leader that the scene wants. It bypasses the panic hook, since it is no failure.
 struct Panicked;
 
-/// Who calls, and their how many-eth call it is.
+/// The caller, and the number of its call.
 type Call = (usize, usize);
 
 /// The number of the batch on the disk, as a success or as an error.
@@ -67,10 +67,11 @@ enum Answer {
     Panicked,
 }
 
-/// What happened in one order of threads. Its locks are no scheduler's: nothing runs between their lock and unlock.
+/// The events in one order of threads. Its locks do not use the scheduler, since no thread is switched while they are
+/// held.
 #[derive(Default)]
 struct History {
-    /// In the order in which they joined, with what their batch had collected before.
+    /// The calls in the order in which they joined, with the earlier calls of their batch.
     joined: Mutex<Vec<(Call, usize)>>,
     answers: Mutex<BTreeMap<Call, Answer>>,
     leads: AtomicBool,
@@ -79,14 +80,14 @@ struct History {
 /// Callers that share a group, each with several calls one after the other.
 struct Scene {
     group: Group<Vec<Call>, Outcome>,
-    /// The batches that were written; locked as the journal's tail is.
+    /// The batches that were written. They are locked like the journal's tail.
     disk: shuttle::sync::Mutex<Vec<Vec<Call>>>,
     faults: BTreeMap<Call, Fault>,
     history: History,
 }
 
 impl Scene {
-    /// Plays the scene once, then lets one more caller come, who finds everything in order.
+    /// Runs the scene once. Then one more caller must find everything in order.
     fn play(callers: usize, calls: usize, fault: impl Fn() -> Fault) -> Arc<Self> {
         let all = (0..callers).flat_map(|caller| (0..calls).map(move |number| (caller, number)));
         let scene = Arc::new(Self {
@@ -126,7 +127,7 @@ impl Scene {
         self.history.answers.lock().unwrap().insert(call, answer);
     }
 
-    /// Writes under the disk's lock and syncs after it, as the journal's writer does.
+    /// Writes under the disk's lock and syncs after it, like the journal's writer.
     fn work(&self, call: Call, fault: Fault, forming: Forming<'_, Vec<Call>, Outcome>) -> Outcome {
         let panic_at = |place| {
             if fault == place {
@@ -151,8 +152,8 @@ impl Scene {
         if fault == Fault::Error { Err(number) } else { Ok(number) }
     }
 
-    /// Tells from the order in which the callers joined what each of them must have been answered, and what must have
-    /// been written. Returns each batch's fault and how many followers it had.
+    /// Derives from the order in which the callers joined which answer each must have, and which batches were written.
+    /// Returns each batch's fault and the number of its followers.
     fn check(&self) -> Vec<(Fault, usize)> {
         let (mut disk, mut answers, mut batches) = (Vec::new(), BTreeMap::new(), Vec::new());
         let joined = self.history.joined.lock().unwrap();
@@ -180,8 +181,8 @@ impl Scene {
     }
 }
 
-/// Plays the scene that `scene` chooses in each order that `scheduler` comes upon; returns how many these were, and
-/// the batches that there were in any of them.
+/// Runs the scene of `scene` in each order of `scheduler`. Returns the number of orders, and the batches in any of
+/// them.
 fn played(
     scheduler: impl Scheduler + 'static,
     scene: impl Fn() -> Arc<Scene> + Send + Sync + 'static,
@@ -199,7 +200,7 @@ fn played(
 const SEED: u64 = 26;
 const ORDERS: usize = 2000;
 
-/// Two to four callers with one to three calls each; every other call, should it lead, has one of `faults`.
+/// Two to four callers with one to three calls each. Every second call has one of `faults`, which happens if it leads.
 fn in_random_orders(faults: &'static [Fault]) {
     let scene = || {
         let fault = || if draw(2) == 0 { Fault::None } else { faults[draw(faults.len())] };
@@ -249,7 +250,7 @@ fn row_26_leaders_that_fail_and_panic_in_turn() {
     in_random_orders(&[Fault::Error, Fault::Gathering, Fault::Closing, Fault::Writing, Fault::Syncing]);
 }
 
-/// Every leader has the same fault. An error is left out: for the order of threads it is as good as a success.
+/// Every leader has the same fault. Errors are left out, because for the order of threads they equal successes.
 fn in_every_order(callers: usize, calls: usize, switches_max: usize) {
     for fault in [Fault::None, Fault::Gathering, Fault::Closing, Fault::Writing, Fault::Syncing] {
         let (orders, seen) = played(FewSwitches::new(switches_max), move || Scene::play(callers, calls, || fault));
@@ -268,13 +269,13 @@ fn row_26_every_order_of_three_callers_with_few_switches() {
     in_every_order(3, 1, 1);
 }
 
-/// The journal itself, with the system's threads: its clock, which it looks at under its locks for each batch, panics
-/// every third time. Each call is answered; what was acknowledged is there once, and the others are not.
+/// The journal itself, with the system's threads. Its clock, which is read under its locks for each batch, panics every
+/// third time. Each call is answered. Acknowledged lines are there once, and the others are not.
 #[test]
-fn row_26_a_journal_whose_leaders_panic_answers_every_caller_and_goes_on() {
+fn row_26_a_journal_whose_leaders_panic_answers_every_caller_and_continues() {
     const THREADS: usize = 8;
     const CALLS: usize = 40;
-    // Long enough that only a caller who is left waiting meets it.
+    // So long that only a caller that waits forever reaches it.
     const PATIENCE: Duration = Duration::from_secs(120);
     let directory = tempfile::tempdir().unwrap();
     let armed = Arc::new(AtomicBool::new(false));

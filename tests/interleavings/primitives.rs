@@ -1,4 +1,4 @@
-//! What `group.rs` finds in place of the journal's own primitives: what these do is for the scheduler to decide.
+//! The primitives of `group.rs` for these tests, whose behaviour the scheduler decides.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use shuttle::sync::LockResult;
 use super::{Panicked, draw};
 
 shuttle::thread_local! {
-    /// Whether this thread is to panic when it looks at the clock: only a leader does.
+    /// True if this thread panics when it reads the clock, which only a leader does.
     pub(super) static CLOCK_PANICS: Cell<bool> = Cell::new(false);
 }
 
-/// One whose waits now and then end for no reason, as any may.
+/// A condition variable whose waits sometimes end without a reason, as they may.
 #[derive(Debug, Default)]
 pub(super) struct Condvar(Arc<shuttle::sync::Condvar>);
 
@@ -37,7 +37,7 @@ impl Condvar {
     }
 }
 
-/// A clock that goes on by 10 µs with each look.
+/// A clock that advances by 10 µs with each reading.
 pub(super) struct Instant(Cell<u32>);
 
 impl Instant {

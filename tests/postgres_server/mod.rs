@@ -1,5 +1,5 @@
-//! A PostgreSQL cluster of the tests' own, from the binaries that are installed; or the server that
-//! `RUNLEDGER_TEST_DATABASE_URL` names. Each test has a database of its own in it.
+//! A PostgreSQL cluster for the tests, from the installed binaries, or the server of `RUNLEDGER_TEST_DATABASE_URL`.
+//! Each test has a database of its own.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -13,30 +13,30 @@ use std::time::{Duration, Instant};
 use postgres::{Client, NoTls};
 
 const PASSWORD: &str = "hunter2%/secret";
-/// As a URL writes it.
+/// The password in the form of a URL.
 pub(crate) const PASSWORD_WRITTEN: &str = "hunter2%25%2Fsecret";
-/// What no output may contain: no part of the password that a message could repeat.
+/// The texts that no output may contain: the parts of the password that a message could repeat.
 pub(crate) const SECRET: &str = "hunter2";
 
-/// A server that runs. Its cluster goes with it.
+/// A running server. Its cluster is removed with it.
 pub(crate) struct Server {
     directory: tempfile::TempDir,
     binaries: PathBuf,
-    /// Of whom it runs, if not of ours: PostgreSQL refuses root.
+    /// The user of the server, if it is another one. PostgreSQL refuses root.
     user: Option<(u32, u32)>,
     postmaster: Option<Child>,
     port: u16,
     setting: &'static str,
 }
 
-/// Says loudly that nothing was tested. `.ci/run` fails when it finds this in the output.
+/// Prints that nothing was tested. `.ci/run` fails if it finds this in the output.
 pub(crate) fn not_tested(why: &str) {
     use std::io::Write;
-    // Past the capture of a test that passes.
+    // This also prints if the output of passing tests is captured.
     let _ = std::io::stdout().write_all(format!("NOT TESTED: PostgreSQL: {why}\n").as_bytes());
 }
 
-/// Where `initdb` and `postgres` are: the newest version that is installed.
+/// Returns the directory of `initdb` and `postgres`, of the newest installed version.
 fn binaries() -> Option<PathBuf> {
     let version = |path: &PathBuf| path.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
@@ -46,7 +46,7 @@ fn binaries() -> Option<PathBuf> {
     newest.or_else(|| std::env::split_paths(&path).find(|path| path.join("initdb").exists()))
 }
 
-/// The user `postgres`, or else `nobody`.
+/// Returns the user `postgres`, or otherwise `nobody`.
 fn unprivileged() -> Option<(u32, u32)> {
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -58,8 +58,8 @@ fn unprivileged() -> Option<(u32, u32)> {
 }
 
 impl Server {
-    /// A new cluster, started; `None`, said aloud, if no server is installed. Its processes are killed, never cut from
-    /// power: what was committed is in the page cache.
+    /// Creates and starts a new cluster. Prints a message and returns `None` if no server is installed. Its processes
+    /// are killed, but there is no power cut, so committed data is in the page cache.
     pub(crate) fn start() -> Option<Self> {
         Self::with("fsync=off")
     }
@@ -98,7 +98,7 @@ impl Server {
         self.directory.path().join(name)
     }
 
-    /// Gives a file to the user of whom the server runs, and to nobody else.
+    /// Gives a file to the user of the server, and to no other user.
     pub(crate) fn own(&self, path: &Path) {
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
         if let Some((uid, gid)) = self.user {
@@ -115,14 +115,14 @@ impl Server {
         command
     }
 
-    /// Starts the server on its cluster, recovering it if it was killed, and waits until it answers.
+    /// Starts the server on its cluster, with a recovery if it was killed, and waits until it answers.
     pub(crate) fn run(&mut self) {
         let begin = Instant::now();
         self.postmaster = Some(self.spawn());
         while let Err(error) = Client::connect(&self.url("postgres"), NoTls) {
             assert!(begin.elapsed() < Duration::from_secs(100), "{error:?}\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
-            // One refuses to start as long as a backend of the killed one lives.
+            // A server refuses to start as long as a backend of the killed one is alive.
             if self.postmaster.as_mut().unwrap().try_wait().unwrap().is_some() {
                 self.postmaster = Some(self.spawn());
             }
@@ -148,7 +148,7 @@ impl Server {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    /// Ends the postmaster with SIGKILL; its children follow when they notice.
+    /// Ends the postmaster with SIGKILL. Its children end when they notice.
     pub(crate) fn kill(&mut self) {
         if let Some(mut postmaster) = self.postmaster.take() {
             postmaster.kill().unwrap();
@@ -156,7 +156,7 @@ impl Server {
         }
     }
 
-    /// Sends a signal to the postmaster, then to all its children; STOP in that order lets no new one begin.
+    /// Sends a signal to the postmaster, then to all its children. In this order, STOP lets no new child begin.
     pub(crate) fn signal(&self, name: &str) {
         let Some(postmaster) = self.postmaster.as_ref().map(Child::id) else { return };
         signal(name, postmaster);
@@ -169,12 +169,12 @@ impl Server {
         }
     }
 
-    /// The address of a database, with the password.
+    /// Returns the address of a database, with the password.
     pub(crate) fn url(&self, database: &str) -> String {
         self.url_at("127.0.0.1", database)
     }
 
-    /// By way of the socket in the file system.
+    /// Returns the address through the socket in the file system.
     pub(crate) fn socket_url(&self, database: &str) -> String {
         self.url_at(&self.directory.path().to_str().unwrap().replace('/', "%2F"), database)
     }
@@ -184,7 +184,7 @@ impl Server {
     }
 }
 
-/// Sends a signal to a process of the server, if it is there still.
+/// Sends a signal to a process of the server, if it still exists.
 pub(crate) fn signal(name: &str, pid: u32) {
     let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null()).status();
     sent.unwrap();
@@ -192,7 +192,7 @@ pub(crate) fn signal(name: &str, pid: u32) {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Who is stopped would never notice.
+        // A stopped process would never notice.
         self.signal("CONT");
         self.kill();
     }
@@ -200,13 +200,13 @@ impl Drop for Server {
 
 static SHARED: Mutex<Option<Server>> = Mutex::new(None);
 
-/// A database of its own, on the server that the tests of one binary share.
+/// A database for one test, on the server that the tests of one binary share.
 pub(crate) struct Database {
     pub(crate) url: String,
 }
 
 impl Database {
-    /// Empty. `None`, said aloud, if no server can be had.
+    /// Creates an empty database. Prints a message and returns `None` if there is no server.
     pub(crate) fn new(name: &str) -> Option<Self> {
         let url = match std::env::var("RUNLEDGER_TEST_DATABASE_URL") {
             Ok(url) => url,
@@ -223,7 +223,7 @@ impl Database {
         Client::connect(&self.url, NoTls).unwrap()
     }
 
-    /// The answer to a question whose rows are one text each.
+    /// Returns the result of a query whose rows have one text each.
     pub(crate) fn ask(&self, sql: &str) -> Vec<String> {
         let text = |row: &postgres::Row| row.get::<_, Option<String>>(0).unwrap_or_else(|| "NULL".to_owned());
         self.client().query(sql, &[]).unwrap().iter().map(text).collect()
@@ -241,7 +241,7 @@ fn shared() -> Option<MutexGuard<'static, Option<Server>>> {
     Some(shared)
 }
 
-/// A static is not dropped: a shell waits for the tests to end, then ends the server and removes its cluster.
+/// A static is not dropped, so a shell waits for the tests to end, ends the server and removes its cluster.
 #[expect(clippy::zombie_processes, reason = "the shell outlives this process")]
 pub(crate) fn end_with_the_tests(server: &Server) {
     let postmaster = server.postmaster.as_ref().unwrap().id();

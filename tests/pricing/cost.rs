@@ -266,7 +266,7 @@ fn requests_searches_time_pages_and_characters() {
 }
 
 #[test]
-fn what_was_used_and_has_no_price_is_an_error() {
+fn usage_without_a_price_is_an_error() {
     let text = r#"{"version": "t", "as_of": "2026-11-20", "source": "a test", "models": [
         {"model": "text", "provider": "p", "prices": [{"input": "1", "output": "1", "cache_read": "0.1", "input_audio": "5"}]},
         {"model": "embed", "provider": "p", "prices": [{"input": "1"}]},
@@ -350,7 +350,7 @@ fn the_worst_case_is_never_below_what_the_call_then_costs() {
 // Overrides.
 
 #[test]
-fn a_file_of_ones_own_wins_row_by_row() {
+fn a_price_file_of_the_user_wins_row_by_row() {
     let own = r#"{"version": "own 1", "as_of": "2026-11-19", "source": "our contract", "models": [
         {"model": "gpt-4", "provider": "openai", "prices": [{"input": "3", "output": "6"}]},
         {"model": "claude-opus-4-5", "provider": "Anthropic", "prices": [{"input": "1", "output": "2"}]},
@@ -397,7 +397,7 @@ fn a_file_of_ones_own_wins_row_by_row() {
 }
 
 #[test]
-fn a_model_of_another_provider_is_named_with_who_has_it() {
+fn a_model_of_another_provider_is_reported_with_its_providers() {
     let error = at_noon(&Call::new("gpt-5", Usage::new(1, 1)).provider("anthropic")).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -452,7 +452,7 @@ fn a_free_period_is_free_and_the_next_is_not() {
 // Names.
 
 #[test]
-fn a_name_matches_exactly_by_alias_or_behind_its_provider() {
+fn a_name_matches_exactly_by_alias_or_after_its_provider() {
     let usage = Usage::new(MILLION, 0);
     for name in ["gpt-4", "gpt-4-0613", "openai/gpt-4", "openai/gpt-4-0613"] {
         let cost = today(name, &usage).unwrap();
@@ -553,7 +553,7 @@ fn parts_above_their_whole_are_invalid_and_all_named() {
 }
 
 #[test]
-fn the_largest_usage_is_exact_and_what_overflows_says_so() {
+fn the_largest_usage_is_exact_and_an_overflow_is_an_error() {
     let most = today("gpt-4", &Usage::new(u64::MAX, u64::MAX)).unwrap();
     assert_eq!(most.usd.pico(), i128::from(u64::MAX) * (30 + 60) * 1_000_000);
     // i128::MAX / u64::MAX is 9.2e18 pico-dollars a token, 9.2e12 USD a million.
@@ -568,7 +568,7 @@ fn the_largest_usage_is_exact_and_what_overflows_says_so() {
 // The record.
 
 #[test]
-fn a_record_tells_where_its_cost_comes_from() {
+fn a_record_has_the_source_of_its_cost() {
     let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", day("2026-11-20"));
     today("gpt-4-0613", &Usage::new(1_000, 500)).unwrap().fill(&mut record);
     assert_eq!((record.cost_usd, &record.cost_tier), (Some(usd("0.06")), &Some(CostTier::Premium)));
@@ -712,7 +712,7 @@ proptest! {
     }
 
     #[test]
-    fn the_worst_case_covers_whatever_the_parts_turn_out_to_be(
+    fn the_worst_case_covers_any_parts(
         place in any::<prop::sample::Index>(),
         (input, output) in (0..400_000_u64, 0..100_000_u64),
         parts in prop::collection::vec((any::<prop::sample::Index>(), 0..=100_u64), 0..4),

@@ -77,7 +77,7 @@ fn priced(start: &str) -> ExecutionMetrics {
 }
 
 #[test]
-fn each_group_is_named_by_its_own_field_and_what_names_none_is_a_group() {
+fn each_group_is_named_by_its_field_and_records_without_it_are_a_group() {
     let mut record = priced("2026-11-20T12:00:00Z");
     for by in [CostBy::Run, CostBy::Scene, CostBy::Agent, CostBy::Model] {
         assert_eq!(names(&report(by, [&record])), [None], "{by:?}");
@@ -156,7 +156,7 @@ fn an_execution_of_several_models_is_in_each_of_them_and_once_in_the_whole() {
 }
 
 #[test]
-fn what_was_cached_is_told_by_the_calls_or_else_by_the_whole() {
+fn cached_tokens_come_from_the_calls_or_else_from_the_whole() {
     let mut record = new("2026-11-20T12:00:00Z");
     let call = |model: &str, input: Option<u64>, cache_read: Option<u64>| {
         let mut call = LlmCall::new(1, model);
@@ -196,7 +196,7 @@ fn a_sum_that_leaves_the_range_is_an_error() {
 }
 
 #[test]
-fn discrepancies_compare_what_has_both() {
+fn discrepancies_compare_records_with_both_costs() {
     let record = |id: u128, skill: &str, models: &[&str], estimated: Option<&str>, actual: Option<&str>| {
         let start = Timestamp::UNIX_EPOCH;
         let mut record = ExecutionMetrics::new(Uuid::from_u128(id), skill, "1", start);
@@ -295,7 +295,7 @@ proptest! {
     }
 
     #[test]
-    fn parts_are_merged_to_what_the_whole_gives(
+    fn merged_parts_equal_the_whole(
         (records, cut) in vec(any_record(), 0..12).prop_flat_map(|r| (0..=r.len(), Just(r)).prop_map(|(cut, r)| (r, cut))),
     ) {
         let (first, second) = records.split_at(cut);

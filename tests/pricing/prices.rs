@@ -349,7 +349,7 @@ fn names_mean_what_the_source_s_rules_say() {
 }
 
 #[test]
-fn what_the_importer_cannot_take_it_names() {
+fn the_importer_reports_what_it_cannot_import() {
     let imported = import::genai_prices(CUT, &stamp()).unwrap();
     assert_eq!(imported.left_out, ["google/gemma-3: it has no price"]);
     assert_eq!(imported.rounded, 1);

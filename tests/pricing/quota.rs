@@ -410,7 +410,7 @@ fn an_edited_line_counts_nothing_and_is_warned_of() {
 }
 
 #[test]
-fn lines_that_their_writer_took_back_do_not_stay_in_the_sums() {
+fn lines_that_their_writer_removed_do_not_stay_in_the_sums() {
     let fixture = Fixture::new();
     let reader = fixture.open();
     fixture.open().record_consumption("openai-gpt4", Some(10)).unwrap();
@@ -428,7 +428,7 @@ fn lines_that_their_writer_took_back_do_not_stay_in_the_sums() {
 }
 
 #[test]
-fn the_sums_run_on_over_rotated_segments() {
+fn the_sums_continue_over_rotated_segments() {
     let fixture = Fixture::new();
     let journal = fixture.clock.journal_options().rotate_bytes(Some(1_000));
     let quota = Quota::open(fixture.path(), fixture.clock.options().journal(journal)).unwrap();

@@ -1,7 +1,7 @@
-//! Promise: the executions of a dead process are recorded as interrupted, once, whoever opens the ledger and however many
-//! do; and those of a living one never are.
+//! Promise: the executions of a dead process are recorded as interrupted, once, however many processes open the ledger.
+//! Those of a living process never are.
 //!
-//! Some tests need root, for namespaces of their own, or a C compiler: without, they say so and do nothing.
+//! Some tests need root, for namespaces of their own, or a C compiler. Without these, they print that and do nothing.
 
 #![cfg(target_os = "linux")]
 
@@ -20,22 +20,23 @@ use runledger::disk::{Access, Disk, Stat, Storage, StorageFile};
 use runledger::{Options, hash_bytes};
 use serde_json::{Value, json};
 
-/// How many executions the child begins.
+/// The number of executions that the child begins.
 const BEGUN: usize = 20;
 
-/// A process that has begun executions and is still at them.
+/// A process that has begun executions and still runs them.
 fn begun(place: &Place, by: &[&str]) -> Running {
     let owner = place.spawn_by(by, "leave");
     until("the begun executions", || report(&place.file("begun.leave")).len() == BEGUN);
     owner
 }
 
-/// What such a process leaves when it is killed.
+/// Kills such a process and leaves its files.
 fn place_left(place: &Place) {
     begun(place, &[]).kill();
 }
 
-/// How many records stand in the ledger, all of them interrupted executions, after somebody else has opened it.
+/// Returns the number of records in the ledger, all of which are interrupted executions, after another process has
+/// opened it.
 fn swept(place: &Place, at: &str) -> usize {
     drop(place.open());
     let found = contents(&place.path(), at);
@@ -43,7 +44,7 @@ fn swept(place: &Place, at: &str) -> usize {
     found.len()
 }
 
-/// The reason that the records give.
+/// Returns the reason in the records.
 fn reason(place: &Place) -> String {
     let found = contents(&place.path(), "after the sweep");
     found.values().next().unwrap().1.error_reason.clone().unwrap()
@@ -65,7 +66,7 @@ fn row_29_many_openers_record_an_interrupted_execution_once() {
     }
 }
 
-/// A sweeper that is slow, or stopped, keeps nobody from opening.
+/// A slow or stopped process that sweeps does not delay an opener.
 #[test]
 fn row_29_an_opener_does_not_depend_on_another_ones_sweep() {
     let place = Place::new();
@@ -123,7 +124,7 @@ impl<F: Fn(&Path, Access) -> io::Result<Box<dyn StorageFile>> + Send + Sync> Sto
     }
 }
 
-/// A sweeper examines the first file of begun executions between its making and its locking.
+/// A process that sweeps examines the first file of begun executions after it is created and before it is locked.
 #[test]
 fn row_29_an_opener_whose_new_file_is_examined_makes_another() {
     let place = Place::new();
@@ -146,9 +147,9 @@ fn row_29_an_opener_whose_new_file_is_examined_makes_another() {
     assert_eq!(place.in_flight().len(), 0);
 }
 
-/// Another thread of the sweeping process starts a process, which has all files of the sweeper's until its exec.
+/// Another thread of the sweeping process starts a process, which shares all its files until its exec.
 #[test]
-fn row_29_a_sweeper_is_not_kept_out_by_a_process_that_is_just_started() {
+fn row_29_a_process_that_is_being_started_does_not_keep_a_sweeper_out() {
     let place = Place::new();
     place_left(&place);
     let mut owner = owner(&place);
@@ -167,7 +168,7 @@ fn row_29_a_sweeper_is_not_kept_out_by_a_process_that_is_just_started() {
     assert_eq!(contents(&place.path(), "after the sweep").len(), BEGUN);
 }
 
-/// Starting processes look at each other's files of begun executions, some of which are only just made.
+/// Starting processes examine each other's files of begun executions, some of which were just created.
 #[test]
 fn row_29_processes_that_open_at_once_all_succeed() {
     let place = Place::new();
@@ -177,13 +178,13 @@ fn row_29_processes_that_open_at_once_all_succeed() {
     assert_eq!(contents(&place.path(), "after all").len(), 0);
 }
 
-/// The owner that the only file of begun executions names.
+/// Returns the owner in the only file of begun executions.
 fn owner(place: &Place) -> Value {
     let text = std::fs::read(&place.in_flight()[0]).unwrap();
     serde_json::from_slice(text.split(|&byte| byte == b'\n').next().unwrap()).unwrap()
 }
 
-/// Names another owner in the only file of begun executions, as that one would have done it. Returns the open file.
+/// Writes another owner into the only file of begun executions, like that owner itself. Returns the open file.
 fn forge(place: &Place, owner: &Value) -> File {
     let mut owner = owner.clone();
     for key in ["seq", "prev", "hash"] {
@@ -197,8 +198,8 @@ fn forge(place: &Place, owner: &Value) -> File {
     file
 }
 
-/// Whether the executions of an owner that differs from the dead one by `change` are swept while somebody has the lock of
-/// its file, a forked child or the owner; and what reason is given after all, when nobody has the lock any more.
+/// Returns true if the executions of an owner that differs from the dead one by `change` are swept while another
+/// process holds the lock of its file. Also returns the reason that is recorded when the lock is free.
 fn swept_while_locked(change: impl Fn(&mut Value)) -> (bool, String) {
     let place = Place::new();
     place_left(&place);
@@ -207,20 +208,20 @@ fn swept_while_locked(change: impl Fn(&mut Value)) -> (bool, String) {
     let file = forge(&place, &owner);
     file.lock().unwrap();
     let while_locked = swept(&place, &format!("locked by {owner}"));
-    // Closing it is not enough: a process that another test just starts has it too, until its exec.
+    // Closing the file is not enough, because a process that another test just starts shares it until its exec.
     file.unlock().unwrap();
     assert_eq!(swept(&place, &format!("left by {owner}")), BEGUN, "missed");
     assert!(while_locked == 0 || while_locked == BEGUN);
     (while_locked > 0, reason(&place))
 }
 
-/// The start of a process: the 22nd field of its stat, the 20th after the name.
+/// Returns the start of a process, the 22nd field of its stat, which is the 20th after the name.
 fn start(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap().parse().unwrap()
 }
 
-/// The dead owner as it was, and a pid that another process has now: a forked child may hold the lock for ever.
+/// The unchanged dead owner, and one whose pid another process has now. A forked child may hold the lock forever.
 #[test]
 fn row_20_pid_reused() {
     let (swept, reason) = swept_while_locked(|_| {});
@@ -231,19 +232,19 @@ fn row_20_pid_reused() {
     assert_eq!(reason, format!("process {me} ended before the execution did"));
 }
 
-/// The same process, alive, with the lock.
+/// The owner is this process, which is alive and holds the lock.
 #[test]
 fn row_20_a_living_process_is_not_interrupted() {
     let me = std::process::id();
     let (swept, _) = swept_while_locked(|owner| (owner["pid"], owner["start"]) = (json!(me), json!(start(me))));
     assert!(!swept);
-    // Where it is not known when a process began, the lock alone tells.
+    // If the start of a process is unknown, only the lock decides.
     let (swept, _) = swept_while_locked(|owner| owner["start"] = Value::Null);
     assert!(!swept);
 }
 
-/// No lock survives the end of its machine: a lock that is held is held by somebody alive, on another machine or restored
-/// from a checkpoint.
+/// No lock survives a restart of its machine. A process that holds one runs on another machine, or was restored from a
+/// checkpoint.
 #[test]
 fn row_20_reboot() {
     let (swept, reason) = swept_while_locked(|owner| owner["boot"] = json!("00000000-0000-0000-0000-000000000000"));
@@ -251,7 +252,7 @@ fn row_20_reboot() {
     assert!(reason.starts_with("the machine was restarted while process"), "{reason}");
 }
 
-/// In another namespace the same number is another process.
+/// In another namespace, the same number is another process.
 #[test]
 fn row_20_other_pid_namespace() {
     let (swept, reason) = swept_while_locked(|owner| owner["namespace"] = json!("pid:[1] time:[1]"));
@@ -259,7 +260,7 @@ fn row_20_other_pid_namespace() {
     assert!(reason.ends_with("ended before the execution did"), "{reason}");
 }
 
-/// Whether `unshare` may be used; says once and loudly if not.
+/// Returns true if `unshare` may be used. Otherwise prints that once.
 fn can_unshare(arguments: &[&str]) -> bool {
     let unshared = Command::new("unshare").args(arguments).arg("true").output();
     let why = match unshared {
@@ -271,7 +272,7 @@ fn can_unshare(arguments: &[&str]) -> bool {
     false
 }
 
-/// Processes in two pid namespaces, each of which sees the other's executions through the lock alone.
+/// Processes in two pid namespaces, each of which learns of the other's end only from the lock.
 #[test]
 fn row_20_a_real_pid_namespace() {
     const INSIDE: [&str; 4] = ["--pid", "--fork", "--kill-child", "--mount-proc"];
@@ -296,7 +297,7 @@ fn row_20_a_real_pid_namespace() {
     assert_eq!(contents(&place.path(), "opened in another namespace").len(), BEGUN);
 }
 
-/// In a pid namespace whose `/proc` is still the outer one, `/proc/<pid>` is a stranger: here one that ends.
+/// In a pid namespace with the outer `/proc`, `/proc/<pid>` is another process. Here that process ends.
 #[test]
 fn row_20_a_pid_namespace_with_the_proc_of_another() {
     const INSIDE: [&str; 3] = ["--pid", "--fork", "--kill-child"];
@@ -306,7 +307,7 @@ fn row_20_a_pid_namespace_with_the_proc_of_another() {
     let place = Place::new();
     let mut stranger = Running(Command::new("sleep").arg("1000").spawn().unwrap());
     let pid = stranger.0.id();
-    // The first process of the namespace gives the owner the stranger's number, and an opener this process's.
+    // The first process of the namespace gives the owner the other process's number, and an opener this process's.
     let script = format!(
         "echo {} > /proc/sys/kernel/ns_last_pid || exit 3; \"$@\" & \
          until [ -e {go} ]; do sleep 0.02; done; \
@@ -328,7 +329,7 @@ fn row_20_a_pid_namespace_with_the_proc_of_another() {
     until("the end of the namespace", || swept(&place, "after its end") == BEGUN);
 }
 
-/// In another time namespace all processes began at another time.
+/// In another time namespace, all processes have other start times.
 #[test]
 fn row_20_a_real_time_namespace() {
     const INSIDE: [&str; 4] = ["--time", "--boottime", "100000", "--fork"];
@@ -344,7 +345,7 @@ fn row_20_a_real_time_namespace() {
     assert_eq!(swept(&place, "after its end"), BEGUN);
 }
 
-/// Where `/proc` shows a process only those of its own rights, others are not gone.
+/// If `/proc` hides processes with other rights, those processes are not gone.
 #[test]
 fn row_20_processes_that_proc_hides() {
     let script = "mount -t proc -o hidepid=2,gid=1 proc /proc && exec setpriv --bounding-set=-sys_ptrace \"$@\"";
@@ -361,7 +362,7 @@ fn row_20_processes_that_proc_hides() {
     assert_eq!(swept(&place, "after its end"), BEGUN);
 }
 
-/// The main thread of a process can end before the others: the process then looks like a zombie, and lives.
+/// The main thread of a process can end before the others. The process then looks like a zombie, but is alive.
 #[test]
 fn row_20_a_process_without_its_main_thread_is_not_interrupted() {
     const SOURCE: &str = "#include <pthread.h>\n#include <unistd.h>\n\
@@ -383,7 +384,7 @@ fn row_20_a_process_without_its_main_thread_is_not_interrupted() {
     assert!(!swept);
 }
 
-/// A process that has ended and that nobody has waited for is dead, even if a forked child keeps its lock.
+/// A process that has ended and was not waited for is dead, even if a forked child holds its lock.
 #[test]
 fn row_20_a_zombie_is_interrupted() {
     let mut process = Running(Command::new("sleep").arg("1000").spawn().unwrap());
@@ -394,7 +395,7 @@ fn row_20_a_zombie_is_interrupted() {
     assert!(swept);
 }
 
-// The children.
+// The child processes.
 
 #[test]
 #[ignore = "what other tests run in processes of their own"]

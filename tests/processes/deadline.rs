@@ -1,5 +1,5 @@
-//! Promise: with a deadline, a disk that does not answer costs a call the deadline and no more; what was answered as late
-//! is stored when the disk answers.
+//! Promise: with a deadline, a disk that does not answer delays a call until the deadline and no longer. A record that
+//! was answered as late is stored when the disk answers.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -10,10 +10,10 @@ use crate::children::{Report, arguments, contents, is_interrupted, ledger_path, 
 use crate::hooked::{HookedDisk, Op};
 use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Recorded, Skill, Uuid};
 
-/// Much shorter than the disk is stuck, and much longer than it takes when it is not.
+/// Much shorter than the disk is stuck, and much longer than a call takes otherwise.
 const DEADLINE: Duration = Duration::from_millis(500);
 
-/// What the disk keeps.
+/// The calls that the disk delays.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Held {
     #[default]
@@ -22,7 +22,7 @@ enum Held {
     Everything,
 }
 
-/// Keeps calls of the disk until it is told to let them go.
+/// Delays calls of the disk until the test releases them.
 #[derive(Debug, Clone, Default)]
 struct Hold(Arc<(Mutex<Held>, Condvar)>);
 
@@ -32,7 +32,7 @@ impl Hold {
         self.0.1.notify_all();
     }
 
-    /// The disk itself; the lock is no matter of the disk.
+    /// The real disk. The lock does not depend on it.
     fn disk(&self) -> HookedDisk {
         let Self(hold) = self.clone();
         HookedDisk::new(move |op, _| {
@@ -75,10 +75,10 @@ impl Scene {
         (run.id(), run.succeed())
     }
 
-    /// Lets the disk go, waits until nobody is at it any more, and gives the records.
+    /// Releases the disk, waits until no call is in progress, and returns the records.
     fn records(self) -> (Vec<ExecutionMetrics>, Vec<String>) {
         self.hold.set(Held::Nothing);
-        // A call that has come through shows that those before it have: each takes its turn.
+        // Calls take turns, so a call that has returned shows that those before it have too.
         assert!(self.execute().1.is_durable());
         assert!(LedgerReader::open(&self.path).unwrap().verify(&[]).unwrap().is_clean());
         let records = LedgerReader::open(&self.path).unwrap().records().map(Result::unwrap).collect();
@@ -90,7 +90,7 @@ fn is_late(answer: &Answer) -> bool {
     matches!(answer, Answer::Late(error) if error.kind() == ErrorKind::Timeout)
 }
 
-/// The call keeps its deadline, the skill goes on, and the record arrives.
+/// The call keeps its deadline, the skill continues, and the record arrives.
 #[test]
 fn row_09_slow_disk() {
     let scene = Scene::new();
@@ -101,7 +101,7 @@ fn row_09_slow_disk() {
         assert!(is_late(&recorded.answer), "{recorded:?}");
         assert!(recorded.unmarked.is_none(), "a begin mark needs no sync");
     }
-    // The first of them was written before its sync was stuck: a kill now would not take it.
+    // The first of them was written before its sync was stuck, so it would survive a kill now.
     let ids = |records: &[ExecutionMetrics]| records.iter().map(|record| record.execution_id).collect::<Vec<_>>();
     let now: Vec<_> = LedgerReader::open(&scene.path).unwrap().records().map(Result::unwrap).collect();
     assert!(ids(&now).contains(&late[0].0), "{now:?}");
@@ -112,7 +112,7 @@ fn row_09_slow_disk() {
     assert_eq!(warnings, [""; 0]);
 }
 
-/// A disk on which no call returns: each call of ours does, and takes a thread at most.
+/// No disk call returns. Each call of the ledger does, and uses one thread at most.
 #[test]
 fn row_09_dead_disk() {
     let scene = Scene::new();
@@ -126,8 +126,8 @@ fn row_09_dead_disk() {
     assert_eq!(records.iter().filter(|record| record.execution_id == id).count(), 1);
 }
 
-/// The kernel keeps each sync of the commit area for long, and the process ends before the first is over. What was
-/// written is there; what was not is an interrupted execution.
+/// The kernel delays each sync of the commit area, and the process ends before the first sync is over. Records that
+/// were written are there, and the others are interrupted executions.
 #[test]
 fn row_09_the_kernel_keeps_every_sync() {
     if !strace::can_trace() {
@@ -135,7 +135,7 @@ fn row_09_the_kernel_keeps_every_sync() {
     }
     let directory = tempfile::tempdir().unwrap();
     let path = ledger_path(directory.path());
-    // An opening after a close syncs nothing.
+    // Opening a closed ledger syncs nothing.
     assert!(Ledger::open(&path).unwrap().begin(Skill::new("before", "1.0.0")).succeed().is_durable());
     let area = path.with_extension("ledger").join("commit");
     let delay = format!("inject=fdatasync:delay_enter={}s", KEPT.as_secs());
@@ -145,8 +145,8 @@ fn row_09_the_kernel_keeps_every_sync() {
     assert!(status.success());
     drop(Ledger::open(&path).unwrap());
     let found = contents(&path, "after the process has ended");
-    let told = report(&directory.path().join("report"));
-    let ids: Vec<Uuid> = told.iter().map(|line| line[1].parse().unwrap()).collect();
+    let reported = report(&directory.path().join("report"));
+    let ids: Vec<Uuid> = reported.iter().map(|line| line[1].parse().unwrap()).collect();
     assert_eq!(ids.len(), 3);
     assert_eq!(found.len(), 1 + ids.len());
     assert_eq!(found[&ids[0]].1.execution_succeeded, Some(true), "it was written before its sync");
@@ -156,9 +156,9 @@ fn row_09_the_kernel_keeps_every_sync() {
 /// Much longer than the deadline, since the three calls end within it.
 const KEPT: Duration = Duration::from_secs(8);
 
-/// Longer than the clock counts.
+/// A deadline that is longer than the clock counts.
 #[test]
-fn the_longest_deadline_is_as_good_as_none() {
+fn the_longest_deadline_works_like_none() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = Options::new().deadline(Some(Duration::MAX)).open(directory.path().join("ledger.jsonl")).unwrap();
     assert!(ledger.begin(Skill::new("s", "1.0.0")).succeed().is_durable());
@@ -169,7 +169,7 @@ fn the_longest_deadline_is_as_good_as_none() {
 fn child() {
     let Some((_, directory)) = task() else { return };
     let ledger = Options::new().deadline(Some(DEADLINE)).on_warning(|_| {}).open(ledger_path(&directory)).unwrap();
-    let told = Report::open(&directory.join("report"));
+    let report = Report::open(&directory.join("report"));
     for _ in 0..3 {
         let begin = Instant::now();
         let run = ledger.begin(Skill::new("s", "1.0.0"));
@@ -177,7 +177,7 @@ fn child() {
         let answer = run.succeed().answer;
         assert!(is_late(&answer), "{answer:?}");
         assert!(begin.elapsed() < KEPT, "{:?}", begin.elapsed());
-        told.say(&format!("late {id}"));
+        report.say(&format!("late {id}"));
     }
     std::process::exit(0);
 }

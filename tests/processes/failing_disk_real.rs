@@ -1,8 +1,8 @@
-//! Promise: whatever a real disk refuses, the process lives, the answers say what became of each record, and nothing that
-//! was acknowledged is lost. What can be shown without root; what needs a file system of its own is in `mounted.rs`.
+//! Promise: whatever a real disk refuses, the process continues, the answers are right, and no acknowledged record is
+//! lost. These tests need no root. Tests that need a file system of their own are in `mounted.rs`.
 //!
-//! Shown with strace, which fails the child's system calls, and with the limits that the system sets to a process. Without
-//! strace, or where it may not trace, those tests say so and do nothing.
+//! The tests use strace, which fails the child's system calls, and limits of the process. Without strace, or if it may
+//! not trace, those tests print that and do nothing.
 
 #![cfg(target_os = "linux")]
 
@@ -10,13 +10,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::children::executions::{Run, Scene, Told, check, record};
+use crate::children::executions::{Reported, Run, Scene, check, record};
 use crate::children::strace::{CALLS_MAX, MKDIR, RENAME, UNLINK, at_each, calls, can_trace, harmed, run_in};
 use crate::children::{self, Report, arguments, contents, has_tool, ledger_path, prepare, segments, task};
 use runledger::ledger::FaultKind;
 use runledger::{Answer, ErrorKind, Ledger, LedgerReader, Options, Skill};
 
-/// A call that fails costs an answer its promise at most, never a record, and a panic never.
+/// A call that fails makes an answer weaker at most. It never loses a record, and never causes a panic.
 fn failed_at_each(scene: Scene, all: &[&str], faults: &[&str]) {
     if !can_trace() {
         return;
@@ -36,7 +36,7 @@ fn row_07_a_sync_fails_at_each_call() {
     failed_at_each(Scene::Rotating, &["fsync"], &["error=EIO"]);
 }
 
-/// What a file's failed sync was about may be gone for good, though the next sync says that all is well.
+/// Bytes whose sync failed may be lost, although the next sync succeeds.
 #[test]
 fn row_07_no_file_is_synced_again_after_its_sync_failed() {
     if !can_trace() {
@@ -49,20 +49,20 @@ fn row_07_no_file_is_synced_again_after_its_sync_failed() {
         let file = synced_file(&calls[failed]).unwrap();
         let rest = &calls[failed + 1..];
         let again = rest.iter().position(|call| synced_file(call) == Some(file)).unwrap_or(rest.len());
-        // Moved away, or another moved there: then the name is another file's.
+        // The file was moved away, or another was moved there, so the name belongs to another file.
         let renamed = rest[..again].iter().any(|call| call.contains(&format!("{file}\"")));
         assert!(again == rest.len() || renamed, "{}: {calls:#?}", run.at);
-        assert_eq!(run.told().count("durable"), 4, "{}: {:?}", run.at, run.told());
+        assert_eq!(run.reported().count("durable"), 4, "{}: {:?}", run.at, run.reported());
     });
     assert!(runs > 3);
 }
 
-/// The path in `1234 fdatasync(5</path>) = 0`.
+/// Returns the path in `1234 fdatasync(5</path>) = 0`.
 fn synced_file(call: &str) -> Option<&str> {
     Some(call.split_once("fdatasync(")?.1.split_once('<')?.1.split_once('>')?.0)
 }
 
-/// The area's sync and the segment's both fail: the segment is left, and its lines are repeated in a new one.
+/// The syncs of the area and the segment both fail. The segment is left, and its lines are repeated in a new one.
 #[test]
 fn row_07_both_syncs_fail_and_a_new_segment_repeats_the_lines() {
     if !can_trace() {
@@ -73,14 +73,14 @@ fn row_07_both_syncs_fail_and_a_new_segment_repeats_the_lines() {
         let directory = tempfile::tempdir().unwrap();
         Scene::New.prepare(directory.path());
         let run = run_in(directory.path(), Scene::New, "fdatasync", "error=EIO", &format!("{when}..{}", when + 1));
-        let told = run.told();
+        let reported = run.reported();
         let events = std::fs::read_to_string(run.path().with_extension("ledger").join("events.jsonl"));
         let was_abandoned = events.unwrap_or_default().contains("\"abandoned\"");
         if was_abandoned {
-            assert_eq!(told.count("durable"), 4, "{}: {told:?}", run.at);
+            assert_eq!(reported.count("durable"), 4, "{}: {reported:?}", run.at);
             let bytes: Vec<_> = segments(&run.path()).iter().map(|path| std::fs::read(path).unwrap()).collect();
             let [left, new] = &bytes[..] else { panic!("{}: {} segments", run.at, bytes.len()) };
-            // The base was at the start, so nothing of the first segment was known to be synced.
+            // The base was at the start, so no byte of the first segment was known to be synced.
             assert!(new.starts_with(left), "{}: {} and {} bytes", run.at, left.len(), new.len());
             abandoned += usize::from(!left.is_empty());
         }
@@ -93,7 +93,7 @@ fn row_07_both_syncs_fail_and_a_new_segment_repeats_the_lines() {
     panic!("more than {CALLS_MAX} syncs");
 }
 
-/// From a call on, every sync fails: the disk is gone for good. What cannot be kept is said to be lost.
+/// From one call on, every sync fails, like on a disk that is gone. Records that cannot be stored are answered as lost.
 #[test]
 fn row_07_every_sync_fails_from_one_on() {
     if !can_trace() {
@@ -129,7 +129,7 @@ fn row_12_eacces_at_each_call() {
     failed_at_each(Scene::Rotating, &[RENAME], &["error=EACCES"]);
 }
 
-/// A torn line that cannot be cut off stays as a line of its own, is named, and costs no record.
+/// A torn line that cannot be cut off stays as a line of its own, is reported, and affects no record.
 #[test]
 fn row_12_a_torn_line_that_cannot_be_cut_off_stays() {
     if !can_trace() {
@@ -138,26 +138,30 @@ fn row_12_a_torn_line_that_cannot_be_cut_off_stays() {
     let directory = tempfile::tempdir().unwrap();
     Scene::AfterKill.prepare(directory.path());
     let run = run_in(directory.path(), Scene::AfterKill, "ftruncate", "error=EIO", "1");
-    let told = run.told();
-    assert!(harmed(&run) && told.done && told.count("durable") == told.answers.len(), "{told:?}");
+    let reported = run.reported();
+    assert!(harmed(&run) && reported.done && reported.count("durable") == reported.answers.len(), "{reported:?}");
     drop(Ledger::open(run.path()).unwrap());
     let found: Vec<_> = LedgerReader::open(run.path()).unwrap().records().filter_map(Result::ok).collect();
-    assert_eq!(found.len(), 1 + told.answers.len());
-    assert!(told.answers.keys().all(|id| found.iter().filter(|record| record.execution_id == *id).count() == 1));
+    assert_eq!(found.len(), 1 + reported.answers.len());
+    assert!(reported.answers.keys().all(|id| found.iter().filter(|record| record.execution_id == *id).count() == 1));
     let faults = LedgerReader::open(run.path()).unwrap().verify(&[]).unwrap().faults;
     assert_eq!(faults.iter().map(|fault| (fault.kind, fault.line)).collect::<Vec<_>>(), [(FaultKind::Torn, 1)]);
 }
 
-/// What a fault at each call must not change: every answer is durable.
+/// Asserts that a fault at each call does not change the answers, which are all durable.
 fn not_seen_at_each(calls: &[&str], fault: &str) {
     if !can_trace() {
         return;
     }
     for call in calls {
         let runs = at_each(Scene::New, call, fault, |run| {
-            let told = run.told();
-            assert!(told.done && told.answers.len() == 4 && told.count("durable") == 4, "{}: {told:?}", run.at);
-            assert!(told.unmarked.is_empty(), "{}", run.at);
+            let reported = run.reported();
+            assert!(
+                reported.done && reported.answers.len() == 4 && reported.count("durable") == 4,
+                "{}: {reported:?}",
+                run.at
+            );
+            assert!(reported.unmarked.is_empty(), "{}", run.at);
             check(run);
         });
         println!("{fault} at {runs} calls of {call}");
@@ -170,13 +174,13 @@ fn row_13_eintr_is_not_seen() {
     not_seen_at_each(&["write", "pwrite64", "fdatasync"], "error=EINTR");
 }
 
-/// Without a deadline a call takes as long as the disk does.
+/// Without a deadline, a call takes as long as the disk.
 #[test]
 fn row_09_a_delay_at_each_call() {
     not_seen_at_each(&["write", "pwrite64", "fdatasync", "flock"], "delay_enter=20000");
 }
 
-/// strace passes the call over and lets it say that ten bytes were written: a disk that lies. A short length is noticed.
+/// strace skips the call and returns ten written bytes. The short length is noticed.
 #[test]
 fn row_13_a_write_that_lies_about_its_length_is_noticed() {
     if !can_trace() {
@@ -186,9 +190,9 @@ fn row_13_a_write_that_lies_about_its_length_is_noticed() {
     for when in 1..CALLS_MAX {
         let directory = tempfile::tempdir().unwrap();
         let run = run_in(directory.path(), Scene::New, "write", "retval=10", &when.to_string());
-        if run.told().started {
+        if run.reported().started {
             check(&run);
-            spilled += run.told().count("spilled");
+            spilled += run.reported().count("spilled");
         }
         if !harmed(&run) {
             assert!(spilled > 3, "{spilled}");
@@ -203,7 +207,7 @@ fn row_13_a_write_that_lies_about_its_length_is_noticed() {
 fn row_12_eacces_at_each_file() {
     use std::fs::{Permissions, set_permissions};
     use std::os::unix::fs::PermissionsExt;
-    // root may do all the same, unless it is without these two capabilities.
+    // root may do this anyway, unless it lacks these two capabilities.
     if is_root() && !has_tool("setpriv", "files that may not be written") {
         return;
     }
@@ -224,8 +228,8 @@ fn row_12_eacces_at_each_file() {
             set_permissions(&place, Permissions::from_mode(mode)).unwrap();
             let run = Run::new(Scene::AfterKill, directory.path(), wrapper, format!("{}, {mode:o}", place.display()));
             set_permissions(&place, before).unwrap();
-            let told = ended_well(&run);
-            println!("{}: refused {}, {:?}", run.at, told.refused, told.answers.values());
+            let reported = ended_well(&run);
+            println!("{}: refused {}, {:?}", run.at, reported.refused, reported.answers.values());
         }
     }
 }
@@ -235,42 +239,42 @@ fn is_root() -> bool {
     id.stdout == b"0\n"
 }
 
-// Limits.
+// Limits of the process.
 
-/// The child behind `prlimit`, in a prepared directory.
+/// Runs the child with `prlimit`, in a prepared directory.
 fn limited(scene: Scene, directory: &Path, limit: &str) -> Run {
     Run::new(scene, directory, &["prlimit", limit], format!("{scene:?}, {limit}"))
 }
 
-/// What the child was told, once it is known that its end was of its own choice and the ledger is whole.
-fn ended_well(run: &Run) -> Told {
-    let told = run.told();
-    assert!(run.status.success() && told.started && told.done, "{}: {:?}, {told:?}", run.at, run.status);
+/// Returns the child's report, after it is clear that the child ended normally and that the ledger is whole.
+fn ended_well(run: &Run) -> Reported {
+    let reported = run.reported();
+    assert!(run.status.success() && reported.started && reported.done, "{}: {:?}, {reported:?}", run.at, run.status);
     check(run);
-    told
+    reported
 }
 
-/// The area has no room: every batch is synced in the segment itself, which is left for a new one in time.
+/// The area has no space, so every batch is synced in the segment itself, which is left for a new one in time.
 #[test]
 fn row_11_file_size_limit_without_room_for_the_area() {
     if !has_tool("prlimit", "a file size limit") {
         return;
     }
-    // With less, the child could not even report.
+    // With a smaller limit, the child could not even report.
     for kib in [1, 4, 5, 6, 8, 12, 64, 1024] {
         let directory = tempfile::tempdir().unwrap();
         let run = limited(Scene::New, directory.path(), &format!("--fsize={}", kib * 1024));
-        let told = ended_well(&run);
-        println!("{}: refused {}, {:?}", run.at, told.refused, told.answers.values());
-        assert_eq!(told.refused, kib < 5, "{}", run.at);
-        assert!(told.refused || told.answers.len() == 4, "{}: {told:?}", run.at);
-        assert!(kib < 8 || told.count("durable") == 4, "{}: {told:?}", run.at);
+        let reported = ended_well(&run);
+        println!("{}: refused {}, {:?}", run.at, reported.refused, reported.answers.values());
+        assert_eq!(reported.refused, kib < 5, "{}", run.at);
+        assert!(reported.refused || reported.answers.len() == 4, "{}: {reported:?}", run.at);
+        assert!(kib < 8 || reported.count("durable") == 4, "{}: {reported:?}", run.at);
     }
 }
 
-/// Segments end where the limit is; what does not fit in any is refused and the rest goes on.
+/// Segments end at the limit. A record that fits in none is refused, and the rest continues.
 #[test]
-fn row_11_file_size_limit_costs_no_more_than_segments() {
+fn row_11_a_file_size_limit_only_makes_more_segments() {
     if !has_tool("prlimit", "a file size limit") {
         return;
     }
@@ -278,35 +282,36 @@ fn row_11_file_size_limit_costs_no_more_than_segments() {
         let directory = tempfile::tempdir().unwrap();
         Scene::Large.prepare(directory.path());
         let run = limited(Scene::Large, directory.path(), &format!("--fsize={bytes}"));
-        let told = ended_well(&run);
-        assert_eq!(told.count("durable"), 4, "{}: {told:?}", run.at);
-        assert!(told.unmarked.is_empty(), "{}", run.at);
+        let reported = ended_well(&run);
+        assert_eq!(reported.count("durable"), 4, "{}: {reported:?}", run.at);
+        assert!(reported.unmarked.is_empty(), "{}", run.at);
         assert_eq!(segments(&run.path()).len(), segments_wanted, "{}", run.at);
         assert!(segments(&run.path()).iter().all(|segment| segment.metadata().unwrap().len() <= bytes), "{}", run.at);
     }
 }
 
-/// A ledger that another process made longer than this one may write.
+/// Another process has made the ledger longer than this process may write.
 #[test]
-fn row_11_file_size_limit_below_the_ledger_that_is_there() {
+fn row_11_file_size_limit_below_the_existing_ledger() {
     if !has_tool("prlimit", "a file size limit") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    assert_eq!(limited(Scene::Large, directory.path(), "--fsize=unlimited").told().count("durable"), 4);
+    assert_eq!(limited(Scene::Large, directory.path(), "--fsize=unlimited").reported().count("durable"), 4);
     let report = directory.path().join("report");
-    let first = Told::read(&report);
+    let first = Reported::read(&report);
     std::fs::remove_file(report).unwrap();
     let run = limited(Scene::AfterKill, directory.path(), "--fsize=1200000");
-    let told = run.told();
-    assert!(run.status.success() && told.count("durable") == 4, "{told:?}");
+    let reported = run.reported();
+    assert!(run.status.success() && reported.count("durable") == 4, "{reported:?}");
     assert_eq!(segments(&run.path()).len(), 2);
     let found = contents(&run.path(), &run.at);
     assert_eq!(found.len(), 8);
-    assert!(first.answers.keys().chain(told.answers.keys()).all(|id| found.contains_key(id)));
+    assert!(first.answers.keys().chain(reported.answers.keys()).all(|id| found.contains_key(id)));
 }
 
-/// At each number of descriptors: first too few to run, then to open, then to rotate or to spill, then enough.
+/// Every number of descriptors is tried: at first too few to run, then to open, then to rotate or to spill, and then
+/// enough.
 #[test]
 fn row_27_descriptors_exhausted() {
     if !has_tool("prlimit", "too few descriptors") {
@@ -318,15 +323,15 @@ fn row_27_descriptors_exhausted() {
             let directory = tempfile::tempdir().unwrap();
             scene.prepare(directory.path());
             let run = limited(scene, directory.path(), &format!("--nofile={count}"));
-            if !run.told().started {
-                // The test harness itself had too few.
+            if !run.reported().started {
+                // The test harness itself had too few descriptors.
                 assert_eq!((refused, worked), (0, 0), "{}", run.at);
                 continue;
             }
-            let told = ended_well(&run);
-            println!("{}: refused {}, {:?}", run.at, told.refused, told.answers.values());
-            refused += usize::from(told.refused);
-            worked = if told.count("durable") == 4 { worked + 1 } else { 0 };
+            let reported = ended_well(&run);
+            println!("{}: refused {}, {:?}", run.at, reported.refused, reported.answers.values());
+            refused += usize::from(reported.refused);
+            worked = if reported.count("durable") == 4 { worked + 1 } else { 0 };
             if worked == 3 {
                 break;
             }
@@ -335,7 +340,7 @@ fn row_27_descriptors_exhausted() {
     }
 }
 
-/// Descriptors run out while the ledger is open, and come back.
+/// Descriptors run out while the ledger is open, and become available again.
 #[test]
 fn row_27_descriptors_run_out_for_a_while() {
     if !has_tool("prlimit", "too few descriptors") {
@@ -346,20 +351,20 @@ fn row_27_descriptors_run_out_for_a_while() {
     let mut command = Command::new("prlimit");
     command.arg("--nofile=64").args(&arguments);
     assert!(prepare(&mut command, "starve", directory.path()).status().unwrap().success());
-    let told = Told::read(&directory.path().join("report"));
-    assert!(told.done && !told.panicked);
+    let reported = Reported::read(&directory.path().join("report"));
+    assert!(reported.done && !reported.panicked);
     let found = contents(&ledger_path(directory.path()), "starved");
-    let durable = told.answers.iter().filter(|(_, (answer, _))| answer == "durable");
-    assert!(durable.clone().all(|(id, (_, seq))| found.get(id).is_some_and(|(found, _)| found == seq)), "{told:?}");
-    assert!(told.begun.iter().all(|id| found.contains_key(id) || told.answers[id].0 == "lost"), "{told:?}");
+    let durable = reported.answers.iter().filter(|(_, (answer, _))| answer == "durable");
+    assert!(durable.clone().all(|(id, (_, seq))| found.get(id).is_some_and(|(found, _)| found == seq)), "{reported:?}");
+    assert!(reported.begun.iter().all(|id| found.contains_key(id) || reported.answers[id].0 == "lost"), "{reported:?}");
 }
 
-/// An append needs no descriptor; a new segment does.
+/// An append needs no descriptor, but a new segment does.
 fn starve(directory: &Path) {
-    let told = Report::open(&directory.join("report"));
+    let report = Report::open(&directory.join("report"));
     let open = |rotate| Options::new().on_warning(|_| {}).rotate_bytes(rotate).open(ledger_path(directory)).unwrap();
     let (ledger, rotating) = (open(None), open(Some(1)));
-    let one = |ledger: &Ledger| record(&told, ledger, Skill::new("starved", "1.0.0"), 0);
+    let one = |ledger: &Ledger| record(&report, ledger, Skill::new("starved", "1.0.0"), 0);
     assert!(one(&ledger).is_durable());
     let taken: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
     assert!(one(&ledger).is_durable(), "an append");
@@ -367,10 +372,10 @@ fn starve(directory: &Path) {
     assert!(matches!(&answer, Answer::Lost(error) if error.kind() == ErrorKind::Io), "{answer:?}");
     drop(taken);
     assert!(one(&rotating).is_durable() && one(&ledger).is_durable(), "when they are back");
-    told.say("done");
+    report.say("done");
 }
 
-/// Rust ends a process whose memory is exhausted. That is one more kill.
+/// Rust ends a process whose memory is exhausted, which equals a kill.
 #[test]
 fn row_27_memory_exhausted() {
     if !has_tool("prlimit", "too little memory") {
@@ -382,17 +387,17 @@ fn row_27_memory_exhausted() {
         let directory = tempfile::tempdir().unwrap();
         Scene::Large.prepare(directory.path());
         let run = limited(Scene::Large, directory.path(), &format!("--as={}", mib * 1024 * 1024));
-        let told = run.told();
-        if !told.started {
+        let reported = run.reported();
+        if !reported.started {
             continue;
         }
         check(&run);
-        // Some calls report that there is too little memory: then the ledger is not opened.
-        if run.status.success() && told.refused {
+        // Some calls report that memory is exhausted. Then the ledger is not opened.
+        if run.status.success() && reported.refused {
             continue;
         }
         if run.status.success() {
-            assert_eq!(told.count("durable"), 4, "{}: {told:?}", run.at);
+            assert_eq!(reported.count("durable"), 4, "{}: {reported:?}", run.at);
             println!("aborted with {aborted} sizes of memory below {mib} MiB");
             assert!(aborted > 1);
             return;

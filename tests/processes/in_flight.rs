@@ -1,4 +1,5 @@
-//! Promise: `in_flight` tells what has begun and not ended, and whether anybody is still at it, and changes nothing.
+//! Promise: `in_flight` reports the executions that have begun and not ended, and whether their process is alive, and
+//! changes nothing.
 
 #![cfg(target_os = "linux")]
 
@@ -7,13 +8,13 @@ use crate::children::{self, Report, report, task};
 use runledger::metrics::Status;
 use runledger::{Error, ErrorKind, LedgerReader, Skill, Timestamp, Uuid};
 
-/// The ids and whether their owner lives.
+/// Returns the ids, and whether their owner is alive.
 fn found(place: &Place) -> Vec<(Uuid, Option<bool>)> {
     let found = LedgerReader::open(place.path()).unwrap().in_flight().unwrap().executions;
     found.iter().map(|begun| (begun.record.execution_id, begun.owner_alive)).collect()
 }
 
-/// Every file of the machinery of begun executions, and the ledger's.
+/// Returns every file of begun executions, and the ledger's.
 fn bytes(place: &Place) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut files = place.in_flight();
     files.push(place.path());
@@ -22,7 +23,7 @@ fn bytes(place: &Place) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn whose_owner_lives_is_dead_or_is_not_needed() {
+fn the_owner_may_be_alive_dead_or_not_needed() {
     let place = Place::new();
     let mut owner = place.spawn("begin");
     until("the begun execution", || report(&place.file("begun")).len() == 1);
@@ -31,7 +32,7 @@ fn whose_owner_lives_is_dead_or_is_not_needed() {
 
     let ledger = place.open();
     let own = ledger.begin(skill());
-    // The order is that of milliseconds.
+    // The order is in milliseconds.
     std::thread::sleep(std::time::Duration::from_millis(2));
     let started = ledger.begin_detached(Skill::new("research", "1.0.0"), |_| ()).unwrap().execution_id;
     assert_eq!(found(&place), [(of_other, Some(true)), (own.id(), Some(true)), (started, None)]);
@@ -41,7 +42,7 @@ fn whose_owner_lives_is_dead_or_is_not_needed() {
     assert_eq!(found(&place), [(of_other, Some(false)), (own.id(), Some(true)), (started, None)]);
     assert_eq!(bytes(&place), before);
 
-    // The next opener sweeps it, and those that ended are in flight no more.
+    // The next opener sweeps it, and ended executions are no longer in flight.
     drop(place.open());
     assert_eq!(found(&place), [(own.id(), Some(true)), (started, None)]);
     assert!(own.succeed().is_durable());
@@ -49,9 +50,9 @@ fn whose_owner_lives_is_dead_or_is_not_needed() {
     assert_eq!(found(&place), []);
 }
 
-/// A process that was killed between its record and the end of its mark: the execution has ended.
+/// A process was killed after it had written the record and before it removed the mark. The execution has ended.
 #[test]
-fn what_has_its_record_is_not_in_flight() {
+fn an_execution_with_a_record_is_not_in_flight() {
     let place = Place::new();
     let ledger = place.open();
     let run = ledger.begin(skill());
@@ -64,7 +65,7 @@ fn what_has_its_record_is_not_in_flight() {
 }
 
 #[test]
-fn where_there_is_no_ledger_is_an_error_and_makes_none() {
+fn a_missing_ledger_is_an_error_and_is_not_created() {
     let place = Place::new();
     let refused: Error = LedgerReader::open(place.path()).and_then(|reader| reader.in_flight()).unwrap_err();
     assert_eq!((refused.kind(), refused.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::NotFound)));
@@ -72,7 +73,7 @@ fn where_there_is_no_ledger_is_an_error_and_makes_none() {
 }
 
 #[test]
-fn the_age_is_by_the_callers_clock() {
+fn the_age_depends_on_the_callers_clock() {
     let place = Place::new();
     let ledger = place.open();
     let _run = ledger.begin(skill());

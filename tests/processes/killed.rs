@@ -1,8 +1,8 @@
-//! Promise: a process may be killed at any instant, also while it mends what the last kill left, and still every
-//! execution that was begun has exactly one record, and every record that was acknowledged is there.
+//! Promise: a process may be killed at any time, also while it repairs the damage of the last kill. Every execution
+//! that was begun has exactly one record nevertheless, and every acknowledged record is there.
 //!
-//! Shown with strace, which kills the child at the first, second, … call of each kind, until a run gets through
-//! unharmed. Without strace, or where it may not trace, those tests say so and do nothing.
+//! The tests use strace, which kills the child at the first, second, … call of each kind, until a run is not killed.
+//! Without strace, or if it may not trace, those tests print that and do nothing.
 
 #![cfg(target_os = "linux")]
 
@@ -30,12 +30,12 @@ fn killed_at_each_call(scene: Scene, calls: &[&str]) {
 
 #[test]
 fn row_01_kill_at_each_call_with_records_of_a_megabyte() {
-    // What opening does is shown with small records.
+    // Opening is tested with small records.
     killed_at_each_call(Scene::Large, &["write", "pwrite64", "fdatasync", RENAME, UNLINK]);
 }
 
-/// The loop: small and large records by turns, killed at a random moment, opened again by the next.
-/// `RUNLEDGER_TEST_SEED` repeats the moments.
+/// Processes write small and large records in turn, are killed at random times, and are followed by the next.
+/// `RUNLEDGER_TEST_SEED` repeats the times.
 #[test]
 fn row_01_kill_at_any_instant_in_a_tight_loop() {
     const ROUNDS: u64 = 12;
@@ -55,7 +55,7 @@ fn row_01_kill_at_any_instant_in_a_tight_loop() {
         std::thread::sleep(Duration::from_micros(random.below(250_000)));
         child.kill().unwrap();
         child.wait().unwrap();
-        // Killed in a rotation, it leaves no active segment.
+        // A process that was killed during a rotation may leave no active segment.
         let active = std::fs::read(ledger_path(directory.path())).unwrap_or_default();
         torn += u64::from(active.last().is_some_and(|&last| last != b'\n'));
     }
@@ -67,15 +67,14 @@ fn row_01_kill_at_any_instant_in_a_tight_loop() {
     let (begun, answers) = (reports("begun"), reports("answers"));
     println!("{} records, {} acknowledged, {torn} torn lines in {ROUNDS} kills", found.len(), answers.len());
     for line in &answers {
-        let (seq, record) = found
-            .get(&line[0].parse::<Uuid>().unwrap())
-            .unwrap_or_else(|| panic!("seed {seed}: {line:?} is not there"));
+        let (seq, record) =
+            found.get(&line[0].parse::<Uuid>().unwrap()).unwrap_or_else(|| panic!("seed {seed}: {line:?} is missing"));
         assert_eq!((seq.to_string(), succeeded(record)), (line[1].clone(), true), "seed {seed}");
     }
     let missing = begun.iter().filter(|line| !found.contains_key(&line[0].parse::<Uuid>().unwrap())).count();
     assert_eq!(missing, 0, "seed {seed}: begun and without a record");
     let unsaid = found.keys().filter(|id| begun.iter().all(|line| line[0] != id.to_string())).count() as u64;
-    assert!(unsaid <= ROUNDS, "seed {seed}: {unsaid} records that nobody knows");
+    assert!(unsaid <= ROUNDS, "seed {seed}: {unsaid} records that were never acknowledged");
     assert!(found.values().all(|(_, record)| succeeded(record) || is_interrupted(record)), "seed {seed}");
 }
 
@@ -107,8 +106,8 @@ fn row_23_crash_at_each_call_of_a_rotation() {
     killed_at_each_call(Scene::Rotating, &CALLS);
 }
 
-/// In one directory a run is killed at its first call, the next one at its second, and so on: each mends what all before
-/// it left. What it is then is looked at in a copy, so that nobody else mends it.
+/// In one directory, a run is killed at its first call, the next one at its second, and so on. Each repairs the damage
+/// of all before it. The result is examined in a copy, so that the examination repairs nothing.
 #[test]
 fn row_23_crash_in_the_recovery_from_a_crash_in_a_recovery() {
     if !can_trace() {

@@ -1,4 +1,5 @@
-//! Promises about real processes and real disks: processes that share a ledger, that are killed, or whose disk fails.
+//! Promises about real processes and real disks: processes that share a ledger, processes that are killed, and disks
+//! that fail.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 

@@ -1,8 +1,8 @@
-//! Promise: what was acknowledged on a real file system is there after that file system was cut off, filled up, failed,
-//! or made read-only; and where it refuses, the answers say so.
+//! Promise: acknowledged records on a real file system are there after it was cut off, filled up, failed, or made
+//! read-only. If it refuses something, the answers say so.
 //!
-//! Each test mounts a file system of its own, which needs root, a loop device and a few tools. Where one is missing the
-//! tests say so and do nothing.
+//! Each test mounts a file system of its own, which needs root, a loop device and a few tools. If one is missing, the
+//! tests print that and do nothing.
 
 #![cfg(target_os = "linux")]
 
@@ -22,10 +22,10 @@ use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, LedgerReader
 
 const JOURNALS: [Journal; 2] = [Journal::With, Journal::Without];
 
-/// A directory whose `logs` is a file system of its own. It is unmounted before the directory goes.
+/// A directory whose `logs` is a file system of its own. It is unmounted before the directory is removed.
 struct Place {
     mount: Mount,
-    /// What holds the loop device's image, if that is a file system of its own too.
+    /// The directory with the loop device's image, if that is a file system of its own too.
     _below: Option<Mount>,
     directory: tempfile::TempDir,
 }
@@ -42,7 +42,7 @@ impl Place {
         Self { mount: Mount::tmpfs(&directory.path().join("logs"), kib), _below: None, directory }
     }
 
-    /// ext4 on a loop device on a file system in memory.
+    /// Mounts ext4 on a loop device on a file system in memory.
     fn ext4_on_tmpfs() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let below = directory.path().join("below");
@@ -67,7 +67,8 @@ impl Place {
         fs::read_to_string(self.machinery("events.jsonl")).unwrap_or_default()
     }
 
-    /// Takes the room below the loop device: blocks that were never used cannot be written any more, all others can.
+    /// Uses up the space below the loop device. Blocks that were never used cannot be written any more, but all others
+    /// can.
     fn fill(&self) {
         run("sync", ["-f".as_ref(), self.directory.path().join("logs").as_os_str()]);
         run("fstrim", [self.directory.path().join("logs")]);
@@ -84,14 +85,17 @@ impl Place {
         fs::remove_file(self.directory.path().join("below/filler")).unwrap();
     }
 
-    /// Compares the ledger with what was acknowledged, and appends to it.
+    /// Compares the ledger with the acknowledged records, and appends to it.
     fn check(&self, acknowledged: &HashMap<Uuid, u64>, at: &str) {
         let open = || Options::new().on_warning(|_| {}).open(self.path());
         let ledger = open().unwrap_or_else(|error| panic!("{at}: {error:?}"));
         let before = self.contents(at);
         for (id, seq) in acknowledged {
-            let (line, record) = before.get(id).unwrap_or_else(|| panic!("{at}: acknowledged line {seq} is not there"));
-            assert!(line == seq && succeeded(record), "{at}: told line {seq}, found line {line}: {record:?}");
+            let (line, record) = before.get(id).unwrap_or_else(|| panic!("{at}: acknowledged line {seq} is missing"));
+            assert!(
+                line == seq && succeeded(record),
+                "{at}: acknowledged as line {seq}, found as line {line}: {record:?}"
+            );
         }
         let (id, answer) = record(&ledger, 0);
         assert!(matches!(answer, Answer::Durable { .. }), "{at}: {answer:?}");
@@ -100,7 +104,7 @@ impl Place {
         assert!(after.len() == before.len() + 1 && after.contains_key(&id), "{at}");
     }
 
-    /// As `children::contents`, but a segment that was left for a new one may have lost the lines that the new one
+    /// Like `children::contents`, but a segment that was left for a new one may lack the lines that the new one
     /// repeats.
     fn contents(&self, at: &str) -> HashMap<Uuid, (u64, ExecutionMetrics)> {
         let verification = LedgerReader::open(self.path()).unwrap().verify(&[]).unwrap();
@@ -131,12 +135,12 @@ fn end(mut run: Execution, bytes: usize) -> (Uuid, Answer) {
     (id, run.succeed().answer)
 }
 
-/// Records one execution with a tag of so many bytes.
+/// Records one execution with a tag of that many bytes.
 fn record(ledger: &Ledger, bytes: usize) -> (Uuid, Answer) {
     end(ledger.begin(skill()), bytes)
 }
 
-/// As [`record`], and keeps the line's number if it was acknowledged.
+/// Like [`record`], but also remembers the number of an acknowledged line.
 fn record_into(acknowledged: &mut HashMap<Uuid, u64>, ledger: &Ledger, bytes: usize) -> Answer {
     let (id, answer) = record(ledger, bytes);
     if let Answer::Durable { seq } = answer {
@@ -145,7 +149,7 @@ fn record_into(acknowledged: &mut HashMap<Uuid, u64>, ledger: &Ledger, bytes: us
     answer
 }
 
-/// Threads record until the file system is gone. What is acknowledged is kept outside of it.
+/// Threads record until the file system is gone. Acknowledged numbers are stored outside of it.
 #[test]
 fn row_04_power_cut_of_a_mounted_file_system() {
     if !can_mount("a power cut under ext4") {
@@ -186,7 +190,7 @@ fn row_04_power_cut_of_a_mounted_file_system() {
     }
 }
 
-/// Later pages of the ledger reach the disk, earlier ones do not, and the file's new length does.
+/// Later pages of the ledger are on the disk, earlier ones are not, and the file has its new length.
 #[test]
 fn row_05_nuls_and_then_whole_lines_on_a_mounted_file_system() {
     if !can_mount("NULs before whole lines under ext4") {
@@ -213,9 +217,9 @@ fn row_05_nuls_and_then_whole_lines_on_a_mounted_file_system() {
     }
 }
 
-/// Has the system write the pages of a file from `offset` on, and waits for it.
+/// Makes the system write the pages of a file from `offset` on, and waits for it.
 fn write_back_from(path: &Path, offset: u64) {
-    // The call of sync_file_range(2) has no other name in perl. 7: wait, write, wait.
+    // sync_file_range(2) has no name in perl. 7 means: wait, write, wait.
     let number = match std::env::consts::ARCH {
         "x86_64" => "277",
         "aarch64" | "riscv64" => "84",
@@ -226,7 +230,7 @@ fn write_back_from(path: &Path, offset: u64) {
     run("perl", ["-e".as_ref(), script.as_ref(), path.as_os_str(), number.as_ref(), offset.to_string().as_ref()]);
 }
 
-/// The segment's sync fails, and the next one would say that all is well, while the pages are nowhere but in memory.
+/// The sync of the segment fails. The next one would succeed, although the pages are only in memory.
 #[test]
 fn row_07_a_sync_fails_on_a_mounted_file_system() {
     if !can_mount("a sync that really fails") {
@@ -237,7 +241,7 @@ fn row_07_a_sync_fails_on_a_mounted_file_system() {
     let ledger = place.open();
     assert!(matches!(record_into(&mut acknowledged, &ledger, 0), Answer::Durable { .. }));
     place.fill();
-    // The area has room for ten, and its blocks are there.
+    // The area has space for ten lines, and its blocks are allocated.
     let answers: Vec<_> = (0..20).map(|_| record_into(&mut acknowledged, &ledger, 100_000)).collect();
     let durable = answers.iter().filter(|answer| matches!(answer, Answer::Durable { .. })).count();
     println!("{durable} of {} acknowledged without room", answers.len());
@@ -250,7 +254,7 @@ fn row_07_a_sync_fails_on_a_mounted_file_system() {
     place.check(&acknowledged, "after the cache was dropped");
 }
 
-/// What makes the promise hard, shown without the ledger.
+/// The reason for the promise: the second sync succeeds although the bytes are lost. The ledger is not involved.
 #[test]
 fn row_07_the_second_sync_of_the_system_lies() {
     if !can_mount("what the system says after a failed sync") {
@@ -269,7 +273,7 @@ fn row_07_the_second_sync_of_the_system_lies() {
     assert!(fs::read(&path).unwrap() != written, "it is on the disk");
 }
 
-/// A's sync fails, and A dies before it can do anything about it. B reads whole lines, but from memory alone.
+/// The sync of process A fails, and A dies before it can react. Process B reads whole lines, but only from memory.
 #[test]
 fn row_08_b_opens_after_the_sync_failed_in_a() {
     if !can_mount("another process after a sync that really failed") || !can_trace() {
@@ -278,15 +282,16 @@ fn row_08_b_opens_after_the_sync_failed_in_a() {
     let mut place = Place::ext4_on_tmpfs();
     drop(place.open());
     place.fill();
-    // A has nothing to rename before it leaves the segment.
+    // Process A renames nothing before it leaves the segment.
     let a = run_in(place.directory.path(), Scene::Endless, RENAME, "signal=SIGKILL", "1");
-    assert!(a.was_killed(), "{:?}", a.told());
-    let told = a.told();
+    assert!(a.was_killed(), "{:?}", a.reported());
+    let reported = a.reported();
     place.make_room();
     let mut acknowledged = HashMap::new();
-    acknowledged
-        .extend(told.answers.iter().filter(|(_, (answer, _))| answer == "durable").map(|(id, (_, seq))| (*id, *seq)));
-    assert!(acknowledged.len() > 5, "{told:?}");
+    acknowledged.extend(
+        reported.answers.iter().filter(|(_, (answer, _))| answer == "durable").map(|(id, (_, seq))| (*id, *seq)),
+    );
+    assert!(acknowledged.len() > 5, "{reported:?}");
     let b = place.open();
     assert!(matches!(record_into(&mut acknowledged, &b, 0), Answer::Durable { .. }));
     drop(b);
@@ -294,7 +299,8 @@ fn row_08_b_opens_after_the_sync_failed_in_a() {
     place.check(&acknowledged, "after the cache was dropped");
 }
 
-/// A file system of 64 KiB has no room for the area either. What is spilled comes back, what is lost is said.
+/// A file system of 64 KiB has no space for the area either. Spilled records are appended later, and lost ones are
+/// reported.
 #[test]
 fn row_10_disk_full() {
     if !can_mount("a full disk") {
@@ -318,7 +324,7 @@ fn row_10_disk_full() {
         println!("{at}: {} acknowledged, {} spilled, {lost} lost", acknowledged.len(), spilled.len());
         assert!(acknowledged.len() > 3, "{at}");
         assert_eq!((spilled.len(), lost), if spills_elsewhere { (6, 0) } else { (0, 6) }, "{at}");
-        // Rolled back: nothing of what was refused is there.
+        // The batch is rolled back, so no refused byte is there.
         assert_eq!(contents(&place.path(), &at).len(), acknowledged.len(), "{at}");
         assert!(fs::read(place.path()).unwrap().ends_with(b"\"}\n"), "{at}");
         place.mount.remount("size=4096k");
@@ -334,7 +340,7 @@ fn row_10_disk_full() {
     }
 }
 
-/// A megabyte where there is room for half of it: the system writes a part, and refuses the rest.
+/// A record of a megabyte on a disk with space for half of it. The system writes a part and refuses the rest.
 #[test]
 fn row_13_partial_write() {
     if !can_mount("a partial write") || !can_trace() {
@@ -345,13 +351,13 @@ fn row_13_partial_write() {
     let run = run_in(place.directory.path(), Scene::Large, "write", "error=EINTR", "2");
     let partial = calls(&run).iter().filter(|call| call.contains("write(") && is_partial(call)).count();
     assert!(partial > 0, "{:#?}", calls(&run));
-    let told = run.told();
-    assert_eq!((told.count("durable"), told.count("lost")), (3, 1), "{told:?}");
+    let reported = run.reported();
+    assert_eq!((reported.count("durable"), reported.count("lost")), (3, 1), "{reported:?}");
     place.mount.remount("size=8192k");
     check(&run);
 }
 
-/// Whether `1234 write(5</path>, "text"..., 200) = 100` wrote less than it was to.
+/// Returns true if `1234 write(5</path>, "text"..., 200) = 100` wrote less than it was given.
 fn is_partial(call: &str) -> bool {
     let Some((rest, written)) = call.rsplit_once(") = ") else { return false };
     let wanted = rest.rsplit_once(", ").map(|(_, wanted)| wanted);
@@ -365,7 +371,7 @@ fn chattr(mode: &str, path: &Path) {
     run("chattr", [mode.as_ref(), path.as_os_str()]);
 }
 
-/// A file that may only grow: appended to as ever, but neither mended by cutting nor sealed by renaming.
+/// A file that may only grow. It can be appended to, but neither be repaired by truncating nor be sealed by renaming.
 #[test]
 fn row_12_chattr_append_only() {
     if !can_mount("chattr +a") {
@@ -380,7 +386,7 @@ fn row_12_chattr_append_only() {
     let durable = |answer: Answer| assert!(matches!(answer, Answer::Durable { .. }), "{answer:?}");
     durable(record_into(&mut acknowledged, &place.open(), 0));
     chattr("+a", &place.path());
-    // Two of them: what the first appended, the second cannot write anew.
+    // Two processes open it. The second cannot rewrite lines that the first has appended.
     for _ in 0..2 {
         durable(record_into(&mut acknowledged, &place.open(), 3_000));
     }
@@ -398,8 +404,8 @@ fn row_12_chattr_append_only() {
     place.check(&acknowledged, "after chattr -a");
 }
 
-/// A file that may not be changed at all: what it refuses is spilled, and returns; where the spill refuses too, it is
-/// lost, and that is said.
+/// A file that may not be changed at all. Records that it refuses are spilled, and appended later. If the spill refuses
+/// them too, they are reported as lost.
 #[test]
 fn row_12_chattr_immutable() {
     if !can_mount("chattr +i") {
@@ -432,7 +438,7 @@ fn row_12_chattr_immutable() {
     place.check(&acknowledged, "after chattr -i");
 }
 
-/// ext4 makes itself read-only when it finds itself damaged.
+/// ext4 makes itself read-only when it finds damage in itself.
 #[test]
 fn row_12_erofs_while_the_ledger_is_open() {
     if !can_mount("a file system that becomes read-only") {

@@ -1,6 +1,6 @@
-//! Promise: root locks nobody out of a ledger, and the users of a group can share one, whatever their umask.
+//! Promise: root locks no user out of a ledger, and the users of a group can share one, whatever their umask is.
 //!
-//! Other users are needed for that, so it takes root and `setpriv`; where one is missing the tests say so.
+//! These tests need other users, and so root and `setpriv`. If one is missing, they print that.
 
 #![cfg(target_os = "linux")]
 
@@ -17,17 +17,17 @@ use runledger::metrics::Status;
 use runledger::quota::Limits;
 use runledger::{Error, ErrorKind, Ledger, LedgerReader, Options, Uuid};
 
-/// The user that a service runs as.
+/// The user that runs a service.
 const SERVICE: u32 = 1000;
 const SERVICE_USER: &[&str] = &["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"];
-/// Two users of the group 1500, each with a umask of its own.
+/// Two users of the group 1500, each with its own umask.
 const GROUP: u32 = 1500;
 const FIRST: &[&str] =
     &["setpriv", "--reuid=1001", "--regid=1500", "--clear-groups", "sh", "-c", "umask 077; exec \"$0\" \"$@\""];
 const SECOND: &[&str] =
     &["setpriv", "--reuid=1002", "--regid=1502", "--groups=1500", "sh", "-c", "umask 022; exec \"$0\" \"$@\""];
 
-/// Whether this is root, and other users can run the test.
+/// Returns true if this is root, and other users can run the test.
 fn can_be_others() -> bool {
     const WHAT: &str = "a ledger of several users";
     let directory = tempfile::tempdir().unwrap();
@@ -46,12 +46,12 @@ fn can_be_others() -> bool {
     ran.status.success()
 }
 
-/// A place that others may enter, whose `logs` has that owner, group and mode.
+/// Creates a place that other users may enter, whose `logs` has that owner, group and mode.
 fn place(uid: u32, gid: u32, mode: u32) -> Place {
     let place = Place::new();
     fs::set_permissions(place.directory(), fs::Permissions::from_mode(0o755)).unwrap();
     directory(&place.file("logs"), uid, gid, mode);
-    // What a child reports.
+    // The reports of a child.
     directory(&place.file("reports"), 0, 0, 0o777);
     place
 }
@@ -62,7 +62,7 @@ fn directory(path: &Path, uid: u32, gid: u32, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Every file and directory below `directory`.
+/// Returns every file and directory below `directory`.
 fn all_below(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -76,7 +76,7 @@ fn all_below(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What is not as expected of files and of directories: owner (`None`: any), group, mode.
+/// Returns the files and directories that do not have the expected owner, group and mode. An owner of `None` means any.
 fn others(below: &Path, owner: Option<u32>, group: u32, modes: (u32, u32)) -> Vec<String> {
     let wrong = |path: &PathBuf| {
         let found = fs::metadata(path).unwrap();
@@ -88,7 +88,7 @@ fn others(below: &Path, owner: Option<u32>, group: u32, modes: (u32, u32)) -> Ve
     all_below(below).iter().filter_map(wrong).collect()
 }
 
-/// Opens a ledger that begins a segment with each record, and takes no warning.
+/// Opens a ledger that begins a segment with each record. Panics at a warning.
 fn open(path: &Path) -> Ledger {
     open_warned(path, |error| panic!("{error:?}")).unwrap()
 }
@@ -103,7 +103,7 @@ fn tear(place: &Place) {
     file.write_all(b"{\"execution_id\":").unwrap();
 }
 
-/// All that makes files in and beside a ledger.
+/// Does everything that creates files in and beside a ledger.
 fn use_all(ledger: &Ledger, directory: &Path) {
     (0..3).for_each(|_| _ = record(ledger));
     ledger.begin_detached(skill(), |_| ()).unwrap();
@@ -134,7 +134,7 @@ fn root_leaves_a_ledger_to_its_user() {
 }
 
 #[test]
-fn a_ledger_that_root_makes_is_of_the_user_whose_directory_it_is_in() {
+fn a_ledger_that_root_creates_belongs_to_the_owner_of_its_directory() {
     if !can_be_others() {
         return;
     }
@@ -147,9 +147,9 @@ fn a_ledger_that_root_makes_is_of_the_user_whose_directory_it_is_in() {
     }
 }
 
-/// Both append at once, each record begins a segment, and neither is refused for a moment.
+/// Both append at the same time. Each record begins a segment, and neither user is ever refused.
 #[test]
-fn root_beside_the_user_refuses_it_nothing() {
+fn root_never_locks_the_user_out() {
     if !can_be_others() {
         return;
     }
@@ -166,7 +166,7 @@ fn root_beside_the_user_refuses_it_nothing() {
 }
 
 #[test]
-fn root_without_the_right_to_give_files_away_makes_none_that_lock_the_user_out() {
+fn root_without_the_right_to_give_files_away_creates_none() {
     if !can_be_others() {
         return;
     }
@@ -188,7 +188,7 @@ fn a_group_shares_a_ledger() {
     if !can_be_others() {
         return;
     }
-    // An administrator's `mkdir -m 2770 logs`, and one whose owner is a user.
+    // An administrator's `mkdir -m 2770 logs`, and a directory whose owner is a user.
     for owner in [0, 1001] {
         let place = place(owner, GROUP, 0o2770);
         let shared = || assert_eq!(others(&place.file("logs"), None, GROUP, (0o660, 0o2770)), [""; 0]);
@@ -198,7 +198,7 @@ fn a_group_shares_a_ledger() {
                 shared();
                 tear(&place);
             }
-            // Root in between.
+            // Root appends in between.
             use_all(&open(&place.path()), &place.file("logs"));
             shared();
             tear(&place);
@@ -207,7 +207,8 @@ fn a_group_shares_a_ledger() {
         }
         assert_eq!(contents(&place.path(), "three users").len(), 2 * 3 * 3);
 
-        // What one user started the other completes, and what one began the other records once it is dead.
+        // One user completes an execution that the other has started. Each records the executions of the other when
+        // that one is dead.
         for (user, other) in [(FIRST, SECOND), (SECOND, FIRST)] {
             place.spawn_by(user, "start").succeed();
             place.spawn_by(other, "complete").succeed();
@@ -225,9 +226,9 @@ fn a_group_shares_a_ledger() {
     }
 }
 
-/// Three users at once, each record in a segment of its own.
+/// Three users append at the same time, each record in a segment of its own.
 #[test]
-fn the_users_of_a_group_refuse_each_other_nothing() {
+fn the_users_of_a_group_never_lock_each_other_out() {
     if !can_be_others() {
         return;
     }
@@ -241,8 +242,8 @@ fn the_users_of_a_group_refuse_each_other_nothing() {
     assert_eq!(others(&place.file("logs"), None, GROUP, (0o660, 0o2770)), [""; 0]);
 }
 
-/// The group's write bit alone is what a umask of 002 gives every directory, and in a sticky directory nobody may rename
-/// what another made.
+/// With a umask of 002, every directory has the group's write bit. In a sticky directory, no user may rename files of
+/// another. Neither means that a group shares the directory.
 #[test]
 fn a_directory_that_its_group_may_write_is_not_yet_shared() {
     for mode in [0o775, 0o2755, 0o3770] {
@@ -260,7 +261,7 @@ fn a_directory_that_its_group_may_write_is_not_yet_shared() {
 }
 
 #[test]
-fn a_refusal_names_owner_mode_and_remedy() {
+fn a_refusal_names_owner_mode_and_what_to_do() {
     if !can_be_others() {
         return;
     }
@@ -278,7 +279,7 @@ fn a_refusal_names_owner_mode_and_remedy() {
         fs::remove_file(place.file("reports/refused")).unwrap();
     };
     let other = "run as that user, or change the owner of the ledger's directory with chown -R";
-    // The directory that is closed is named, not what would be in it.
+    // The error names the closed directory, not a file in it.
     let machinery = format!("the directory {logs}/execution_metrics.ledger owned by uid 0 with mode 0700");
     refused("examine the ledger's directory", "execution_metrics.ledger", &machinery, "enter", other);
 
@@ -290,7 +291,7 @@ fn a_refusal_names_owner_mode_and_remedy() {
     let file = "it owned by uid 0 with mode 0600";
     refused("open the ledger", "execution_metrics.jsonl", file, "read and write", other);
 
-    // Of the two directories of a rename, the one that refuses.
+    // Of the two directories of a rename, the error names the one that refuses.
     chown(place.file("logs"), Some(SERVICE), Some(SERVICE)).unwrap();
     directory(&place.file("closed"), 0, 0, 0o755);
     place.spawn_by(SERVICE_USER, "rename").succeed();
@@ -299,7 +300,7 @@ fn a_refusal_names_owner_mode_and_remedy() {
     assert!(said.starts_with(&expected), "{said}");
 }
 
-/// Reports a line that every user may read, whatever the umask.
+/// Writes a line to a report that every user may read, whatever the umask is.
 fn say(path: &Path, line: &str) {
     Report::open(path).say(line);
     fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();

@@ -1,5 +1,5 @@
-//! Promise: any number of processes and threads share one ledger, any of them may be killed or stopped at any moment, and
-//! every acknowledged record is there once, in one chain, and is read whole and in order.
+//! Promise: any number of processes and threads share one ledger, and any of them may be killed or stopped at any time.
+//! Every acknowledged record is there once, in one chain, and is read whole and in order.
 
 #![cfg(target_os = "linux")]
 
@@ -15,10 +15,10 @@ use runledger::{Answer, ExecutionMetrics, Ledger, LedgerReader, Options, Uuid, h
 
 const PROCESSES: usize = 16;
 const THREADS: usize = 8;
-/// Small enough that a segment is sealed many times in each test.
+/// Small enough that each test seals many segments.
 const ROTATE_BYTES: u64 = 100_000;
 
-/// Processes that work side by side, some of which are killed and some of those replaced.
+/// Processes that work at the same time. Some of them are killed, and some of those are replaced.
 struct Crew<'p> {
     place: &'p Place,
     task: &'static str,
@@ -41,7 +41,7 @@ impl<'p> Crew<'p> {
         self.running.push(self.place.spawn(&format!("{} {}", self.task, self.spawned)));
     }
 
-    /// Kills one after a while; three in four are replaced, and at least half of them go on working.
+    /// Kills one process after a while. Three in four are replaced, and at least half of them continue to work.
     fn kill_one(&mut self) {
         std::thread::sleep(Duration::from_millis(20 + self.random.below(400)));
         let victim = self.random.below(self.running.len() as u64) as usize;
@@ -65,7 +65,7 @@ fn new_seed() -> u64 {
     seed
 }
 
-/// Until a thousand records a thread are acknowledged. The kills are repeated by `RUNLEDGER_TEST_SEED`.
+/// The processes work until each thread has a thousand acknowledged records. `RUNLEDGER_TEST_SEED` repeats the kills.
 #[test]
 fn row_14_many_processes_and_threads_with_random_kills() {
     let wanted = (1_000 * PROCESSES * THREADS) as u64;
@@ -77,7 +77,7 @@ fn row_14_many_processes_and_threads_with_random_kills() {
     }
     crew.stop();
 
-    // Whoever opens it next records what the last killed ones left.
+    // The next opener records the executions of the last killed processes.
     drop(place.open());
     let found = contents(&place.path(), &format!("seed {seed}"));
     let (mut begun, mut acknowledged) = (HashSet::new(), HashMap::new());
@@ -93,18 +93,18 @@ fn row_14_many_processes_and_threads_with_random_kills() {
     println!("{} records, {} acknowledged, {killed} processes killed", found.len(), acknowledged.len());
     assert!(acknowledged.len() as u64 >= wanted && killed > 0);
     for (id, seq) in &acknowledged {
-        let (line, record) = found.get(id).unwrap_or_else(|| panic!("seed {seed}: line {seq} is not there"));
+        let (line, record) = found.get(id).unwrap_or_else(|| panic!("seed {seed}: line {seq} is missing"));
         assert_eq!((line, &record.status), (seq, &Some(Status::Success)), "seed {seed}");
     }
     let missing = begun.iter().filter(|id| !found.contains_key(id)).count();
     assert_eq!(missing, 0, "seed {seed}: begun and without a record");
     let unknown = found.iter().filter(|(id, _)| !begun.contains(id));
     assert!(unknown.clone().all(|(_, (_, record))| is_interrupted(record)), "seed {seed}");
-    // A thread that was killed between its begin and its word for it.
+    // A thread was killed after it had begun an execution and before it reported that.
     assert!(unknown.count() <= killed * THREADS, "seed {seed}");
 }
 
-/// A line of an answers file: an id, a number of ten digits, a blank and a line feed.
+/// The length of a line in an answers file: an id, a number of ten digits, a blank and a line feed.
 const ANSWER_BYTES: u64 = 36 + 1 + 10 + 1;
 
 fn acknowledged_bytes(directory: &Path) -> u64 {
@@ -115,7 +115,7 @@ fn acknowledged_bytes(directory: &Path) -> u64 {
         .sum()
 }
 
-/// Records executions in all threads until told to stop.
+/// Records executions in all threads until it is stopped.
 fn work(directory: &Path, process: &str, options: Options) {
     let ledger = options.lock_deadline(PATIENCE).open(ledger_path(directory)).unwrap();
     let begun = Report::open(&directory.join(format!("begun.{process}")));
@@ -144,7 +144,7 @@ fn row_15_a_killed_lock_holder_frees_the_lock() {
     let before = record(&ledger);
     let mut holder = place.spawn("hold");
     place.wait_for("held");
-    // It is held indeed.
+    // The lock is held.
     let run = ledger.begin(skill());
     let spilled = run.id();
     assert!(matches!(run.succeed().answer, Answer::Spilled(_)));
@@ -154,7 +154,7 @@ fn row_15_a_killed_lock_holder_frees_the_lock() {
     contents(&place.path(), "after the holder was killed");
 }
 
-/// A stopped process keeps the lock for as long as it is stopped: the others keep their deadline.
+/// A stopped process holds the lock as long as it is stopped. The others keep their deadline.
 #[test]
 fn row_15_a_stopped_lock_holder_costs_a_deadline_and_no_record() {
     const WAITERS: usize = 6;
@@ -174,7 +174,7 @@ fn row_15_a_stopped_lock_holder_costs_a_deadline_and_no_record() {
         let recorded = run.succeed();
         let took = begun.elapsed();
         assert!(matches!(recorded.answer, Answer::Spilled(_)), "{recorded:?}");
-        // A caller may wait for the batch before its own.
+        // A caller may have to wait for the batch before its own.
         assert!(took >= deadline && took < deadline * 40, "{took:?}");
         spilled
     };
@@ -197,7 +197,7 @@ fn row_15_a_stopped_lock_holder_costs_a_deadline_and_no_record() {
 }
 
 #[test]
-fn row_28_a_reader_that_begins_anew_sees_whole_records_only() {
+fn row_28_a_reader_from_the_start_sees_whole_records_only() {
     let place = Place::new();
     drop(place.open());
     let mut crew = Crew::new(&place, "work", 2, 1);
@@ -218,7 +218,7 @@ fn row_28_a_reader_that_begins_anew_sees_whole_records_only() {
     assert!(rounds > 1 && contents(&place.path(), "afterwards").len() >= seen);
 }
 
-/// What a reader has read that goes on where it was.
+/// The lines that a continuing reader has read.
 #[derive(Default)]
 struct Read {
     seq: u64,
@@ -227,7 +227,7 @@ struct Read {
 }
 
 impl Read {
-    /// Reads what is new: each line is whole, has the next number, and is chained to the one before.
+    /// Reads new lines. Each must be whole, have the next number, and follow the one before.
     fn go_on(&mut self, lines: &mut Lines) {
         while let Some(line) = lines.next_line().unwrap() {
             let text = std::str::from_utf8(line.bytes).unwrap();
@@ -243,9 +243,9 @@ impl Read {
     }
 }
 
-/// Over rotations, and over what killed writers leave: torn lines, and what the next one mends.
+/// The reader passes rotations, and the torn lines of killed writers, which the next one repairs.
 #[test]
-fn row_28_a_reader_that_goes_on_sees_each_line_once_in_order() {
+fn row_28_a_continuing_reader_sees_each_line_once_in_order() {
     let seed = new_seed();
     let place = Place::new();
     drop(place.open());
@@ -276,7 +276,7 @@ fn row_28_a_reader_that_goes_on_sees_each_line_once_in_order() {
     assert!(read.segments.len() > 2);
 }
 
-// The children.
+// The child processes.
 
 #[test]
 #[ignore = "what other tests run in processes of their own"]

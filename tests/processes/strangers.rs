@@ -1,5 +1,5 @@
-//! Promise: whatever strangers do to a ledger's files while it is open is noticed and said, nothing of theirs is
-//! overwritten, and no record is lost that the ledger's own files still have.
+//! Promise: changes of a ledger's files by other programs are noticed and reported while it is open. Their bytes are
+//! not overwritten, and no record is lost that the ledger's own files still have.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -30,7 +30,7 @@ fn row_17_lock_file_deleted_or_replaced() {
             ids.push(record(&second));
             ids.push(record(&first));
         }
-        // Both wait for the file that is there now.
+        // Both wait for the lock of the file that is there now.
         let lock = std::fs::File::open(place.machinery("lock")).unwrap();
         lock.lock().unwrap();
         let waiting = [&first, &second].map(|ledger| {
@@ -47,7 +47,7 @@ fn row_17_lock_file_deleted_or_replaced() {
     }
 }
 
-/// Two ledgers with the same eleven records, so that one can be meddled with while both are open.
+/// Creates two ledgers with the same eleven records. One can be changed while both are open.
 fn two_writers(place: &Place) -> (Ledger, Ledger, Vec<Uuid>) {
     let (first, second) = (place.open(), place.open());
     let mut ids = vec![record(&first)];
@@ -58,8 +58,8 @@ fn two_writers(place: &Place) -> (Ledger, Ledger, Vec<Uuid>) {
     (first, second, ids)
 }
 
-/// Both go on, and what they append stands in the ledger that is there now.
-fn both_go_on(place: &Place, (first, second): (Ledger, Ledger)) -> Vec<Uuid> {
+/// Both ledgers continue, and their new lines are in the file that is there now.
+fn both_continue(place: &Place, (first, second): (Ledger, Ledger)) -> Vec<Uuid> {
     let new = [&second, &first, &second, &first].map(record);
     drop((first, second));
     drop(place.open());
@@ -74,8 +74,8 @@ fn row_22_deleted_while_open() {
     let place = Place::new();
     let (first, second, ids) = two_writers(&place);
     std::fs::remove_file(place.path()).unwrap();
-    let found = both_go_on(&place, (first, second));
-    // All from the last move of the commit area's base on, which was the second opening, is still there.
+    let found = both_continue(&place, (first, second));
+    // All lines since the last move of the commit area's base, which was the second opening, are still there.
     assert_eq!(found[..found.len() - 4], ids, "the commit area has every line");
     let events = place.events();
     assert!(events.contains(r#""event":"recovered""#), "{events}");
@@ -83,13 +83,13 @@ fn row_22_deleted_while_open() {
 }
 
 #[test]
-fn row_22_deleted_while_open_what_is_lost_is_said() {
+fn row_22_deleted_while_open_lost_lines_are_reported() {
     let place = Place::new();
-    // Opening moves the base of the commit area: what came before stands in the ledger alone.
+    // Opening moves the base of the commit area, so earlier lines are only in the ledger.
     let early = record(&place.open());
     let (first, second, ids) = two_writers(&place);
     std::fs::remove_file(place.path()).unwrap();
-    let found = both_go_on(&place, (first, second));
+    let found = both_continue(&place, (first, second));
     assert!(!found.contains(&early));
     assert_eq!(found[..found.len() - 4], ids);
     assert!(place.events().contains(r#""event":"damaged""#), "{}", place.events());
@@ -104,19 +104,19 @@ fn row_22_deleted_while_open_what_is_lost_is_said() {
     assert_eq!(kinds, ["missing"]);
 }
 
-/// What was moved to quarantine.
+/// Returns the bytes that were moved to the quarantine.
 fn kept(place: &Place) -> Vec<String> {
     let files = std::fs::read_dir(place.machinery("quarantine")).unwrap();
     files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
 }
 
-/// Whether `text` stands in a segment or in quarantine.
+/// Returns true if `text` is in a segment or in the quarantine.
 fn is_kept(place: &Place, text: &str) -> bool {
     let segments = segments(&place.path()).into_iter().map(|segment| std::fs::read_to_string(segment).unwrap());
     segments.chain(kept(place)).any(|file| file.contains(text))
 }
 
-/// An editor writes the file anew, into another that takes its name or in place, with one line changed.
+/// An editor rewrites the file with one line changed, either as a new file with its name or in place.
 #[test]
 fn row_22_an_editor_rewrites_it() {
     for in_place in [false, true] {
@@ -137,13 +137,14 @@ fn row_22_an_editor_rewrites_it() {
                 std::fs::write(place.file("edited"), &edited).unwrap();
                 std::fs::rename(place.file("edited"), place.path()).unwrap();
             }
-            let found = both_go_on(&place, (first, second));
+            let found = both_continue(&place, (first, second));
             let differs = text.bytes().zip(edited.bytes()).position(|(old, new)| old != new).unwrap();
             assert!(is_kept(&place, &edited[differs..]), "{at}: what the editor wrote is gone");
             assert!(found.contains(&early) && ids.iter().all(|id| found.contains(id)), "{at}: a record is gone");
             let faults = LedgerReader::open(place.path()).unwrap().verify(&[]).unwrap().faults;
             if changed == 0 {
-                // It stands before what the commit area holds: nobody mends it, and a verification names it.
+                // The change is before the lines of the commit area, so it is not repaired, but a verification reports
+                // it.
                 let faults: Vec<_> = faults.iter().map(|fault| (fault.kind, fault.line)).collect();
                 assert_eq!(faults, [(FaultKind::Edited, 1)], "{at}");
             } else {
@@ -154,7 +155,7 @@ fn row_22_an_editor_rewrites_it() {
     }
 }
 
-/// Something else stands in its place: it is kept as it is, and a new segment begins.
+/// Another file is in its place. It is kept as it is, and a new segment begins.
 #[test]
 fn row_22_another_file_in_its_place() {
     const FOREIGN: &str = "dear diary\nnothing happened";
@@ -166,7 +167,7 @@ fn row_22_another_file_in_its_place() {
         let (first, second, ids) = two_writers(&place);
         std::fs::remove_file(place.path()).unwrap();
         std::fs::write(place.path(), FOREIGN).unwrap();
-        let found = both_go_on(&place, (first, second));
+        let found = both_continue(&place, (first, second));
         assert_eq!(found[..found.len() - 4], ids);
         assert!(is_kept(&place, FOREIGN));
         let event = if recorded_before { r#""event":"damaged""# } else { r#""event":"recovered""# };
@@ -174,7 +175,7 @@ fn row_22_another_file_in_its_place() {
     }
 }
 
-/// As logrotate does it, beside writers: what was acknowledged stands in a copy, in the ledger, or in both.
+/// logrotate works in this way, beside writers. Acknowledged records are in a copy, in the ledger, or in both.
 #[test]
 fn row_22_logrotate_copytruncate_beside_writers() {
     const ROTATIONS: usize = 8;
@@ -188,7 +189,7 @@ fn row_22_logrotate_copytruncate_beside_writers() {
                 while !stopped.load(Ordering::Acquire) {
                     let run = ledger.begin(skill());
                     let id = run.id();
-                    // Spilled, if the file was cut off just while it was written.
+                    // A record is spilled if the file was truncated while it was written.
                     let recorded = run.succeed();
                     assert!(!matches!(recorded.answer, runledger::Answer::Lost(_)), "{recorded:?}");
                     answered.lock().unwrap().push(id);
@@ -198,7 +199,7 @@ fn row_22_logrotate_copytruncate_beside_writers() {
         }
         for rotation in 0..ROTATIONS {
             let before = count();
-            // Each has noticed the last one, and has not much more to write than the commit area holds.
+            // Each writer has noticed the last rotation, and has not much more to write than the commit area holds.
             until("records", || count() > before + 20);
             std::fs::copy(place.path(), place.file(&format!("copy.{rotation}"))).unwrap();
             File::options().write(true).open(place.path()).unwrap().set_len(0).unwrap();
@@ -226,12 +227,12 @@ fn row_22_an_editor_replaces_it_unchanged() {
     let text = std::fs::read(place.path()).unwrap();
     std::fs::write(place.file("edited"), &text).unwrap();
     std::fs::rename(place.file("edited"), place.path()).unwrap();
-    let found = both_go_on(&place, (first, second));
+    let found = both_continue(&place, (first, second));
     assert_eq!(found[..found.len() - 4], ids);
     assert!(LedgerReader::open(place.path()).unwrap().verify(&[]).unwrap().is_clean());
 }
 
-/// `logrotate` with `copytruncate`: the copy has the lines, the ledger says that they are gone.
+/// `logrotate` with `copytruncate`. The copy has the lines, and the ledger reports that they are gone.
 #[test]
 fn row_22_logrotate_copytruncate() {
     for left in [0, 100] {
@@ -239,7 +240,7 @@ fn row_22_logrotate_copytruncate() {
         let early = record(&place.open());
         let (first, second, ids) = two_writers(&place);
         std::fs::File::options().write(true).open(place.path()).unwrap().set_len(left).unwrap();
-        let found = both_go_on(&place, (first, second));
+        let found = both_continue(&place, (first, second));
         assert!(!found.contains(&early));
         assert_eq!(found[..found.len() - 4], ids, "what the commit area has is written again");
         assert!(place.events().contains(r#""event":"damaged""#), "{}", place.events());
@@ -253,7 +254,7 @@ fn row_22_a_stranger_appends() {
         let place = Place::new();
         let (first, second, ids) = two_writers(&place);
         std::fs::File::options().append(true).open(place.path()).unwrap().write_all(foreign.as_bytes()).unwrap();
-        let found = both_go_on(&place, (first, second));
+        let found = both_continue(&place, (first, second));
         assert_eq!(found[..found.len() - 4], ids);
         assert!(place.events().contains(r#""event":"recovered""#), "{}", place.events());
         assert_eq!(kept(&place), [foreign]);
@@ -261,7 +262,7 @@ fn row_22_a_stranger_appends() {
     }
 }
 
-/// A stranger repeats the ledger's own last line: its hash is right, and its place is not.
+/// A stranger repeats the ledger's own last line. Its hash is right, but its place is not.
 #[test]
 fn row_22_a_stranger_repeats_the_last_line() {
     let place = Place::new();
@@ -269,13 +270,13 @@ fn row_22_a_stranger_repeats_the_last_line() {
     let text = std::fs::read_to_string(place.path()).unwrap();
     let last = format!("{}\n", text.lines().last().unwrap());
     std::fs::File::options().append(true).open(place.path()).unwrap().write_all(last.as_bytes()).unwrap();
-    let found = both_go_on(&place, (first, second));
+    let found = both_continue(&place, (first, second));
     assert_eq!(found[..found.len() - 4], ids);
     contents(&place.path(), "after the repeated line");
     assert_eq!(segments(&place.path()).len(), 1);
 }
 
-/// A reader at the end of the ledger.
+/// Returns a reader at the end of the ledger.
 fn reader_at_the_end(place: &Place) -> Lines {
     let options = runledger::journal::JournalOptions::new(std::sync::Arc::new(|| 0));
     let mut lines = Journal::open(place.path(), options).unwrap().lines();
@@ -283,7 +284,7 @@ fn reader_at_the_end(place: &Place) -> Lines {
     lines
 }
 
-/// The numbers and ids of all lines that a reader has not read yet.
+/// Returns the numbers and ids of all lines that a reader has not read yet.
 fn read(lines: &mut Lines) -> Vec<(Option<u64>, Uuid)> {
     let mut read = Vec::new();
     while let Some(line) = lines.next_line().unwrap() {
@@ -294,7 +295,7 @@ fn read(lines: &mut Lines) -> Vec<(Option<u64>, Uuid)> {
 }
 
 #[test]
-fn row_28_a_torn_line_is_not_read_together_with_what_takes_its_place() {
+fn row_28_a_torn_line_is_not_joined_with_the_bytes_that_replace_it() {
     let place = Place::new();
     record(&place.open());
     let mut lines = reader_at_the_end(&place);
@@ -304,9 +305,9 @@ fn row_28_a_torn_line_is_not_read_together_with_what_takes_its_place() {
     assert_eq!(read(&mut lines), [(Some(2), id)]);
 }
 
-/// Readers notice too that another file has the ledger's name, before and after a rotation.
+/// Readers also notice that another file has the ledger's name, before and after a rotation.
 #[test]
-fn row_22_a_reader_of_a_deleted_or_replaced_ledger_goes_on() {
+fn row_22_a_reader_of_a_deleted_or_replaced_ledger_continues() {
     for (replaced, rotated) in [(false, false), (true, false), (false, true), (true, true)] {
         let place = Place::new();
         let options = runledger::Options::new().rotate_bytes(Some(3_000));

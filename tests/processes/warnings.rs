@@ -1,5 +1,5 @@
-//! Promise: warnings do not flood. Of those alike one a second is printed, and the number of the others is never lost; a
-//! hook of the caller's own gets each of them.
+//! Promise: warnings do not flood stderr. Of equal ones, one a second is printed, and the number of the others is never
+//! lost. A hook of the caller receives every warning.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,19 +10,19 @@ use runledger::journal::Warnings;
 use runledger::metrics::{Call, Status};
 use runledger::{Error, Ledger, LedgerReader, Options, Skill, Usage, Usd};
 
-/// Errors of one kind and operation, for a path each.
+/// Errors of one kind and operation, each with a path of its own.
 fn error(path: &str) -> Error {
     LedgerReader::open(Path::new("/nowhere").join(path)).unwrap_err()
 }
 
-/// What is let through of warnings at these milliseconds: how many came before.
+/// For each of these times in milliseconds, returns the number of earlier warnings if the warning is printed.
 fn admitted(warnings: &mut Warnings, error: &Error, since: Instant, at_ms: &[u64]) -> Vec<Option<u64>> {
     let admit = |ms: &u64| warnings.admit("", error, since + Duration::from_millis(*ms)).map(|warning| warning.more);
     at_ms.iter().map(admit).collect()
 }
 
 #[test]
-fn one_a_second_is_let_through_and_counts_the_others() {
+fn one_a_second_is_printed_and_counts_the_others() {
     let (mut warnings, now, a) = (Warnings::default(), Instant::now(), error("a"));
     let at_ms = [0, 0, 10, 999, 1000, 1001, 1999, 2000, 5000, 5999];
     let expected = [Some(0), None, None, None, Some(3), None, None, Some(2), Some(0), None];
@@ -36,9 +36,9 @@ fn one_a_second_is_let_through_and_counts_the_others() {
     assert_eq!(admitted(&mut warnings, &a, now, &[5999]), [Some(0)]);
 }
 
-/// By what they mean, kind, operation and path.
+/// Warnings differ by their text, kind, operation and path.
 #[test]
-fn others_have_a_second_of_their_own() {
+fn other_warnings_have_a_second_of_their_own() {
     let (mut warnings, now) = (Warnings::default(), Instant::now());
     let invalid = |usd: &str| {
         let call = Call::new("gpt-4", Usage::new(1, 1)).reported_usd(usd.parse::<Usd>().unwrap());
@@ -48,7 +48,7 @@ fn others_have_a_second_of_their_own() {
         assert_eq!(warnings.admit(what, &error, now).map(|warning| warning.more), Some(0), "{what} {error}");
         assert!(warnings.admit(what, &error, now).is_none(), "{what} {error}");
     }
-    // The same kind of fault, however large.
+    // These have the same kind of fault, of any size.
     assert!(warnings.admit("", &invalid("-2"), now).is_none());
     let left: Vec<_> = warnings.finish().iter().map(ToString::to_string).collect();
     let no_file = "there is no such file";
@@ -61,9 +61,9 @@ fn others_have_a_second_of_their_own() {
     assert_eq!(left, expected);
 }
 
-/// However many places there are, the memory is bounded, and what cannot be counted is let through.
+/// The memory is limited for any number of paths, and warnings that cannot be counted are printed.
 #[test]
-fn of_too_many_places_none_is_lost() {
+fn no_warning_of_too_many_paths_is_lost() {
     let (mut warnings, now) = (Warnings::default(), Instant::now());
     let mut let_through = 0;
     for _ in 0..2 {
@@ -73,7 +73,7 @@ fn of_too_many_places_none_is_lost() {
     }
     let left: u64 = warnings.finish().iter().map(|warning| warning.more + 1).sum();
     assert_eq!((let_through, left), (100 + 36, 64));
-    // A place whose second is over makes room.
+    // A path whose second is over makes room.
     for place in 0..64 {
         assert!(warnings.admit("", &error(&place.to_string()), now).is_some());
     }
@@ -83,7 +83,7 @@ fn of_too_many_places_none_is_lost() {
 
 const COUNT: usize = 180;
 
-/// How many warnings the lines of a stderr stand for, each of which begins with `text`.
+/// Returns the number of warnings that the lines of a stderr report, each of which begins with `text`.
 fn counted(stderr: &str, text: &str) -> usize {
     let count = |line: &str| {
         let rest = line.strip_prefix(text).unwrap_or_else(|| panic!("{line:?} is not {text:?}"));
@@ -93,7 +93,7 @@ fn counted(stderr: &str, text: &str) -> usize {
     stderr.lines().map(count).sum()
 }
 
-/// What stderr of the child that has `task` says, and how many lines it may have.
+/// Checks the stderr of the child that has `task`, and the number of its lines.
 fn stderr_of(task: &str) -> (String, usize) {
     let directory = tempfile::tempdir().unwrap();
     let [program, arguments @ ..] = &children::arguments()[..] else { unreachable!() };
@@ -102,7 +102,7 @@ fn stderr_of(task: &str) -> (String, usize) {
     let child = children::prepare(child.args(arguments), task, directory.path()).stderr(Stdio::piped());
     let output = child.output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    // The first, one a second, and what is left at the end.
+    // The first one, one a second, and the rest at the end.
     (String::from_utf8(output.stderr).unwrap(), begun.elapsed().as_secs() as usize + 2)
 }
 
@@ -115,7 +115,7 @@ fn the_default_hook_counts() {
     assert!(stderr.lines().count() <= lines_max, "{stderr}");
 }
 
-/// Those of answers too that outlive their ledger.
+/// Answers that outlive their ledger warn in the same way.
 #[test]
 fn answers_that_warn_count() {
     let (stderr, lines_max) = stderr_of("answers");
@@ -123,7 +123,7 @@ fn answers_that_warn_count() {
     assert!(stderr.lines().count() <= lines_max, "{stderr}");
 }
 
-/// The call that opens a ledger each time: how many were held back last is not known to be the last.
+/// The call opens a ledger each time, so it cannot know which warning is the last.
 #[test]
 fn the_call_that_opens_and_closes_warns_once_a_second() {
     let (stderr, lines_max) = stderr_of("once");
@@ -131,10 +131,10 @@ fn the_call_that_opens_and_closes_warns_once_a_second() {
     assert!(stderr.lines().count() < lines_max, "{stderr}");
 }
 
-/// With `eprintln!` the skill would panic.
+/// With `eprintln!`, the skill would panic.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_stderr_that_is_full_disturbs_nobody() {
+fn a_full_stderr_does_not_disturb_the_skill() {
     for task in ["hook", "answers", "once"] {
         let directory = tempfile::tempdir().unwrap();
         let [program, arguments @ ..] = &children::arguments()[..] else { unreachable!() };
@@ -153,7 +153,7 @@ fn child() {
     let warned = match task.as_str() {
         "hook" => hook(&Ledger::open(path).unwrap()),
         "answers" => answers(Ledger::open(path).unwrap()),
-        // Its directory is a file.
+        // The directory of this path is a file.
         _ => {
             std::fs::write(directory.join("logs"), "").unwrap();
             let mut record = runledger::ExecutionMetrics::new(
@@ -191,7 +191,7 @@ fn answers(ledger: Ledger) -> bool {
 }
 
 #[test]
-fn a_hook_of_the_callers_own_gets_all() {
+fn a_hook_receives_every_warning() {
     let directory = tempfile::tempdir().unwrap();
     let heard = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counter = std::sync::Arc::clone(&heard);
@@ -201,7 +201,7 @@ fn a_hook_of_the_callers_own_gets_all() {
     assert_eq!(heard.load(std::sync::atomic::Ordering::Relaxed), COUNT);
 }
 
-/// A limit that leaves no room for the commit area, which each append tries to make.
+/// The limit leaves no space for the commit area, which each append tries to create.
 #[cfg(all(feature = "cli", target_os = "linux"))]
 #[test]
 fn the_command_counts() {

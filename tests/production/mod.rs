@@ -1,11 +1,11 @@
-//! The log of a small production, shared by the tests of what is derived from one.
+//! The log of a small production, for the tests of derived metrics.
 
 #![allow(dead_code, reason = "each test takes the records that it needs")]
 
 use runledger::metrics::{CostTier, Kind, QcOutcome, Status};
 use runledger::{ExecutionMetrics, Usd, Uuid};
 
-/// A success that began so many minutes after noon.
+/// Returns a success that began that many minutes after noon.
 pub(crate) fn execution(id: u128, minute: u64) -> ExecutionMetrics {
     let noon: runledger::Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
     let start = noon.plus_ms(minute * 60_000);
@@ -17,7 +17,7 @@ pub(crate) fn execution(id: u128, minute: u64) -> ExecutionMetrics {
     record
 }
 
-/// The generation of a shot.
+/// Returns the generation of a shot.
 pub(crate) fn generation(id: u128, scene: &str, shot: &str, shot_type: &str) -> ExecutionMetrics {
     let mut record = execution(id, id as u64);
     record.kind = Kind::Generation;
@@ -32,9 +32,12 @@ pub(crate) fn usd(text: &str) -> Option<Usd> {
     Some(text.parse().unwrap())
 }
 
-/// 12 close-ups of which half fail and one has no price and tells no regenerations, 12 wide shots of which one is to be
-/// mended and one was interrupted, 3 shots by drone, and around them a routing decision, a quality control, a skill that
-/// names no shot, and one whose model has no price.
+/// Returns the records of a production.
+///
+/// - 12 close-ups, of which half fail and one has no price and no number of regenerations.
+/// - 12 wide shots, of which one has to be repaired and one was interrupted.
+/// - 3 shots by drone.
+/// - A routing decision, a quality control, a skill without a shot, and one whose model has no price.
 pub(crate) fn production() -> Vec<ExecutionMetrics> {
     let mut all = Vec::new();
     for n in 1..=12 {

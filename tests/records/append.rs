@@ -1,7 +1,4 @@
-//! Promise: appending adds one whole line and touches nothing that is there.
-//!
-//! The acceptance lines of item 2 of the data infrastructure plan are quoted where they are tested. The one about
-//! overhead, "<1ms overhead per log call", is measured by `benches/overhead.rs`.
+//! Promise: an append adds one whole line and changes nothing that is there. `benches/overhead.rs` measures its time.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,7 +19,7 @@ fn path_in(directory: &TempDir) -> PathBuf {
     directory.path().join("logs/execution_metrics.jsonl")
 }
 
-/// The `number`th record: a valid one.
+/// Returns the `number`th record, which is valid.
 fn record(number: u128) -> ExecutionMetrics {
     let start = "2026-02-14T14:23:00Z".parse().unwrap();
     let mut record = ExecutionMetrics::new(Uuid::from_u128(number + 1), "git-push-autonomous", "0.1.0", start);
@@ -30,7 +27,7 @@ fn record(number: u128) -> ExecutionMetrics {
     record
 }
 
-/// A ledger that is closed again, with `count` records, and its head.
+/// Creates a ledger with `count` records, closes it, and returns its head.
 fn written(path: &Path, count: u128) -> Head {
     let ledger = Ledger::open(path).unwrap();
     for number in 0..count {
@@ -43,16 +40,15 @@ fn machinery(path: &Path) -> PathBuf {
     path.with_extension("ledger")
 }
 
-/// The lines of a file, each with its line feed.
+/// Returns the lines of a file, each with its line feed.
 fn lines(path: &Path) -> Vec<Vec<u8>> {
     fs::read(path).unwrap().split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect()
 }
 
-// The seed's acceptance criteria.
+// The basic guarantees of a log.
 
-/// The plan's own test.
 #[test]
-fn log_execution_metrics_as_the_plan_tests_it() {
+fn log_execution_metrics_appends_each_record() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("metrics.jsonl");
     for number in 0..10 {
@@ -65,7 +61,7 @@ fn log_execution_metrics_as_the_plan_tests_it() {
     }
 }
 
-/// "Metrics logged to JSONL file, one per line".
+/// Metrics are logged to a JSONL file, one record on each line.
 #[test]
 fn metrics_logged_to_jsonl_file_one_per_line() {
     let directory = tempfile::tempdir().unwrap();
@@ -81,7 +77,7 @@ fn metrics_logged_to_jsonl_file_one_per_line() {
     }
 }
 
-/// "File auto-created if missing".
+/// The file and its directories are created if they do not exist.
 #[test]
 fn file_auto_created_if_missing() {
     let directory = tempfile::tempdir().unwrap();
@@ -90,14 +86,14 @@ fn file_auto_created_if_missing() {
     assert_eq!(lines(&path).len(), 1);
 }
 
-/// "Append-only (no modification of existing records)".
+/// Appending modifies no existing record.
 #[test]
 fn append_only_no_modification_of_existing_records() {
     let directory = tempfile::tempdir().unwrap();
     let path = path_in(&directory);
     let mut before = Vec::new();
     for number in 0..20 {
-        // Opened anew for each: opening modifies nothing either.
+        // The ledger is opened again for each record, since opening modifies nothing either.
         assert!(log_execution_metrics(&record(number), &path, true).unwrap());
         let after = fs::read(&path).unwrap();
         assert!(after.len() > before.len());
@@ -106,7 +102,7 @@ fn append_only_no_modification_of_existing_records() {
     }
 }
 
-/// "Non-blocking failure (if log write fails, skill continues)".
+/// If a log write fails, the skill can continue.
 #[test]
 fn non_blocking_failure_if_log_write_fails_skill_continues() {
     let directory = tempfile::tempdir().unwrap();
@@ -117,7 +113,7 @@ fn non_blocking_failure_if_log_write_fails_skill_continues() {
     assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
 }
 
-/// "ValueError: If metrics.validate() fails (malformed metrics)", whatever `raise_on_error` says.
+/// Malformed metrics are an error with either value of `raise_on_error`.
 #[test]
 fn validation_errors_are_always_returned() {
     let directory = tempfile::tempdir().unwrap();
@@ -165,7 +161,7 @@ fn threads_share_one_chain_without_a_gap() {
     assert!(LedgerReader::open(&path).unwrap().verify(&[]).unwrap().is_clean());
 }
 
-/// The plan's call opens the ledger each time; many may do so at once.
+/// `log_execution_metrics` opens the ledger each time. Many threads may do so at once.
 #[test]
 fn threads_that_each_open_the_ledger_all_log() {
     const THREADS: u128 = 8;
@@ -191,8 +187,8 @@ fn threads_that_each_open_the_ledger_all_log() {
     assert_eq!(fs::read_dir(machinery(&path).join("inflight")).unwrap().count(), 0);
 }
 
-/// A ledger opened by a relative path stays where it was when the program goes to another directory. In a process of its
-/// own, since the directory is the whole process's.
+/// A ledger that was opened by a relative path stays in its place when the program changes its directory. The test uses
+/// a child process, since the current directory belongs to the whole process.
 #[test]
 fn a_relative_path_is_kept_when_the_directory_changes() {
     const CHILD: &str = "RUNLEDGER_TEST_RELATIVE";
@@ -214,9 +210,9 @@ fn a_relative_path_is_kept_when_the_directory_changes() {
     assert_eq!(LedgerReader::open(directory.path().join("relative.jsonl")).unwrap().records().count(), 1);
 }
 
-/// What could not be appended in time is spilled, and comes back when the ledger is opened again.
+/// Records that could not be appended in time are spilled, and appended when the ledger is opened again.
 #[test]
-fn a_spilled_record_comes_back_after_the_ledger_was_closed() {
+fn a_spilled_record_is_appended_after_the_ledger_was_closed() {
     let directory = tempfile::tempdir().unwrap();
     let path = path_in(&directory);
     let ledger = Options::new().lock_deadline(Duration::from_millis(20)).open(&path).unwrap();
@@ -232,10 +228,10 @@ fn a_spilled_record_comes_back_after_the_ledger_was_closed() {
     assert_eq!(fs::read_dir(machinery(&path).join("spill")).unwrap().count(), 0);
 }
 
-// The chain, by hand.
+// The chain, checked without this crate.
 
-/// What `sed 's/,"hash":"[0-9a-f]*"}$//' | tr -d '\n' | sha256sum` says of each line, and that each `prev` is the hash of
-/// the line before.
+/// The hash of each line is that of `sed 's/,"hash":"[0-9a-f]*"}$//' | tr -d '\n' | sha256sum`, and each `prev` is the
+/// hash of the line before.
 #[test]
 fn anyone_can_check_a_line_and_the_chain() {
     let directory = tempfile::tempdir().unwrap();
@@ -252,10 +248,11 @@ fn anyone_can_check_a_line_and_the_chain() {
     assert_eq!((head.seq, head.hash), (5, before));
 }
 
-/// `tail -F` prints each line once, whoever opens and closes the ledger meanwhile: the file is never cut, but after a kill.
+/// `tail -F` prints each line once, even if other processes open and close the ledger meanwhile. Only after a kill is
+/// the file truncated.
 #[cfg(feature = "simulation")]
 #[test]
-fn opening_and_closing_cuts_nothing_off() {
+fn opening_and_closing_truncates_nothing() {
     use runledger::disk::Storage;
     use runledger::disk::simulated::{Op, SimulatedDisk};
     let disk = SimulatedDisk::new();

@@ -1,5 +1,5 @@
-//! Promise: records that are appended together are answered one by one, in their order, after one sync for all of them;
-//! what one of them suffers is no other's.
+//! Promise: records that are appended together are answered one by one, in their order, after one sync for all of them.
+//! A record that is refused does not affect the others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -58,14 +58,14 @@ fn all_of_them_are_synced_at_once() {
     let before = syncs.load(Ordering::Relaxed);
     assert_eq!(seqs(&ledger.append_all(&records(1..101))).len(), 100);
     assert_eq!(syncs.load(Ordering::Relaxed), before + 1);
-    // Nothing to store is nothing to sync.
+    // Without records to store, there is no sync.
     assert!(ledger.append_all(&[]).is_empty());
     assert!(ledger.append_all(&[ExecutionMetrics::new(Uuid::nil(), "", "", Timestamp::UNIX_EPOCH)])[0].is_err());
     assert_eq!(syncs.load(Ordering::Relaxed), before + 1);
 }
 
 #[test]
-fn one_that_is_refused_has_every_reason_and_keeps_no_other_out() {
+fn a_refused_record_has_every_reason_and_does_not_affect_the_others() {
     let place = Place::new();
     let ledger = Ledger::open(place.path()).unwrap();
     let mut records = records(1..5);
@@ -83,39 +83,39 @@ fn one_that_is_refused_has_every_reason_and_keeps_no_other_out() {
     assert_eq!(ids(&place), [1, 3]);
 }
 
-/// Batches of several threads share a write: the lines of each stay together, and each knows its own numbers.
+/// Batches of several threads share a write. The lines of each stay together, and each thread gets its own numbers.
 #[test]
-fn many_threads_are_told_the_numbers_of_their_own_lines() {
+fn each_thread_gets_the_numbers_of_its_own_lines() {
     let place = Place::new();
     let ledger = Ledger::open(place.path()).unwrap();
-    let told: Vec<(u128, u64)> = std::thread::scope(|scope| {
+    let numbered: Vec<(u128, u64)> = std::thread::scope(|scope| {
         let work = |thread: u128| {
             let ledger = &ledger;
             move || {
-                let mut told = Vec::new();
+                let mut numbered = Vec::new();
                 for batch in 0..20 {
                     let ids = (0..=batch % 5).map(|number| thread << 64 | batch << 32 | number | 1 << 40);
                     let records = records(ids);
                     let seqs = seqs(&ledger.append_all(&records));
                     assert!(seqs.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{seqs:?}");
-                    told.extend(records.iter().map(|record| record.execution_id.as_u128()).zip(seqs));
+                    numbered.extend(records.iter().map(|record| record.execution_id.as_u128()).zip(seqs));
                 }
-                told
+                numbered
             }
         };
         let threads: Vec<_> = (0..8).map(|thread| scope.spawn(work(thread))).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     let ids = ids(&place);
-    assert_eq!(told.len(), 8 * 60);
-    assert_eq!(ids.len(), told.len());
-    for (id, seq) in told {
+    assert_eq!(numbered.len(), 8 * 60);
+    assert_eq!(ids.len(), numbered.len());
+    for (id, seq) in numbered {
         assert_eq!(ids[seq as usize - 1], id);
     }
 }
 
 #[test]
-fn what_the_disk_refuses_is_spilled_record_by_record_and_comes_back_once() {
+fn records_that_the_disk_refuses_are_spilled_and_appended_once() {
     let place = Place::new();
     let (disk, full) = full_for(place.path());
     let ledger = Options::new().storage(Arc::new(disk)).on_warning(|_| {}).open(place.path()).unwrap();
@@ -129,7 +129,7 @@ fn what_the_disk_refuses_is_spilled_record_by_record_and_comes_back_once() {
     assert_eq!(ids(&place), [4, 1, 3]);
 }
 
-/// The disk answers when the test does; one that is refused needs no disk.
+/// The disk answers when the test lets it. A record that is refused needs no disk.
 #[test]
 fn with_a_deadline_all_of_them_are_late_together() {
     let place = Place::new();

@@ -1,5 +1,5 @@
-//! Promise: the wall clock may say anything, and run backwards: records stand in the order in which they were appended,
-//! durations come from the monotonic clock, ids are unique, and nothing is rotated or lost for it.
+//! Promise: the wall clock may have any value and run backwards. Records are in the order in which they were appended,
+//! durations come from the monotonic clock, and ids are unique. Nothing is rotated or lost because of the clock.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use runledger::metrics::Status;
 use runledger::quota::{Quota, QuotaOptions};
 use runledger::{Durability, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Skill, Timestamp};
 
-/// A clock that is set by hand.
+/// A clock that the test sets.
 #[derive(Clone)]
 struct Hands(Arc<AtomicI64>);
 
@@ -53,7 +53,7 @@ impl Place {
         self.options(hands).open(&self.path).unwrap()
     }
 
-    /// The records of a clean chain.
+    /// Returns the records of a chain, which must be clean.
     fn records(&self, ledger: &Ledger) -> Vec<ExecutionMetrics> {
         let verification = LedgerReader::open(&self.path).unwrap().verify(&[]).unwrap();
         assert!(verification.is_clean(), "{:?}", verification.faults);
@@ -63,7 +63,7 @@ impl Place {
     }
 }
 
-/// Now, far back, before all, at the end of what can be written, and there and back again.
+/// The present, earlier and later times, the first and the last time that can be written, and the present again.
 const TIMES: [&str; 9] = [
     "2026-11-20T12:00:00.000Z",
     "2026-11-20T11:59:59.999Z",
@@ -81,7 +81,7 @@ fn record(ledger: &Ledger) {
     assert!(recorded.is_durable() && recorded.unmarked.is_none() && recorded.refused.is_none(), "{recorded:?}");
 }
 
-/// In one process, and by one after the other, with a rotation after each second record.
+/// Records are written by one open ledger and by one after the other, with a rotation after each second record.
 #[test]
 fn row_19_order_is_by_number_whatever_the_clock_says() {
     let place = Place::new();
@@ -105,7 +105,7 @@ fn row_19_order_is_by_number_whatever_the_clock_says() {
         heads.is_sorted_by_key(|head| head.seq)
             && LedgerReader::open(&place.path).unwrap().verify(&heads).unwrap().is_clean()
     );
-    // What the ledger did to itself has its time too.
+    // The events have the time of the clock too.
     let events = std::fs::read_to_string(place.path.with_extension("ledger").join("events.jsonl")).unwrap();
     for event in events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()) {
         assert!(TIMES.contains(&event["at"].as_str().unwrap()), "{event}");
@@ -113,7 +113,7 @@ fn row_19_order_is_by_number_whatever_the_clock_says() {
     assert!(events.lines().count() > TIMES.len());
 }
 
-/// The clock is set back by a year, or on by a century, while an execution runs.
+/// The clock is set back by a year, or forward by a century, while an execution runs.
 #[test]
 fn row_19_durations_are_from_the_monotonic_clock() {
     const TOOK: Duration = Duration::from_millis(30);
@@ -133,7 +133,7 @@ fn row_19_durations_are_from_the_monotonic_clock() {
         assert!(recorded.is_durable() && recorded.refused.is_none(), "{recorded:?}");
         let record = place.records(&ledger).remove(0);
         let wall = record.wall_clock_time_ms.unwrap();
-        // Half a minute for a busy machine, and far from a year.
+        // Half a minute is enough for a busy machine, and far from a year.
         assert!((60..30_000).contains(&wall), "{wall} ms");
         assert!((60..=wall + 1).contains(&record.total_latency_ms.unwrap()));
         let steps: Vec<_> = record.trace.steps.iter().map(|step| step.duration_ms.unwrap()).collect();
@@ -143,7 +143,7 @@ fn row_19_durations_are_from_the_monotonic_clock() {
     }
 }
 
-/// At the last moment that can be written the end is the start, and the duration is known all the same.
+/// At the last time that can be written, the end equals the start, and the duration is known nevertheless.
 #[test]
 fn row_19_an_execution_over_the_end_of_the_year_9999() {
     let place = Place::new();
@@ -157,7 +157,7 @@ fn row_19_an_execution_over_the_end_of_the_year_9999() {
     assert!(record.wall_clock_time_ms.unwrap() >= 5);
 }
 
-/// Of a clock that stands still, and of one before the first moment that an id can say.
+/// They are unique for a clock that does not advance, and for times before the first one that an id can hold.
 #[test]
 fn row_19_ids_are_unique_at_any_time() {
     const EACH: usize = 1_000;
@@ -178,9 +178,10 @@ fn row_19_ids_are_unique_at_any_time() {
     assert!(records.iter().all(|record| record.status == Some(Status::Success)));
 }
 
-/// A clock that goes to and fro over midnight, as two that differ a little do, begins one segment for the day.
+/// A clock that jumps back and forth over midnight, like two clocks that differ a little, begins one segment for the
+/// day.
 #[test]
-fn row_19_daily_rotation_with_a_clock_that_goes_to_and_fro() {
+fn row_19_daily_rotation_with_a_clock_that_jumps_back_and_forth() {
     let place = Place::new();
     let hands = Hands::at("2026-02-14T23:59:59.900Z");
     let open = || place.options(&hands).rotate_daily(true).open(&place.path).unwrap();
@@ -198,7 +199,7 @@ fn row_19_daily_rotation_with_a_clock_that_goes_to_and_fro() {
         at("2026-02-14T23:59:59.900Z", round % 3 == 0);
         at("2026-02-15T00:00:00.100Z", round % 5 == 0);
     }
-    // Years back, on by mistake, and right again: the segment of the latest day is gone on with.
+    // The clock is set back by years, forward by mistake, and right again. The segment of the latest day is continued.
     for time in [TIMES[2], TIMES[4], TIMES[3], TIMES[5], "2026-02-16T00:00:00Z", "2026-02-17T00:00:00Z", TIMES[5]] {
         at(time, false);
         at(time, true);
@@ -208,7 +209,7 @@ fn row_19_daily_rotation_with_a_clock_that_goes_to_and_fro() {
     assert_eq!(place.records(&ledger).len(), expected.len());
 }
 
-/// What a clock can say at all: the years 1, 1969, 9999, 10000, 292277, and the ends of 64 bits.
+/// Extreme values of a clock: the years 1, 1969, 9999, 10000 and 292277, and the ends of 64 bits.
 const UNIX_MS: [i64; 10] = [
     -62_135_596_800_000,
     -62_167_219_200_001,
@@ -222,7 +223,7 @@ const UNIX_MS: [i64; 10] = [
     i64::MAX,
 ];
 
-/// A journal is opened with a clock of milliseconds, which are not checked.
+/// A journal is opened with a clock in milliseconds, whose values are not checked.
 #[test]
 fn a_journal_is_written_at_any_time() {
     for unix_ms in UNIX_MS {
@@ -245,7 +246,7 @@ fn a_journal_is_written_at_any_time() {
 }
 
 #[test]
-fn a_quota_is_asked_at_any_time() {
+fn a_quota_works_at_any_time() {
     for unix_ms in UNIX_MS {
         let place = Place::new();
         let quota = Quota::open(&place.path, QuotaOptions::new(Arc::new(move || unix_ms))).unwrap();

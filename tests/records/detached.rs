@@ -1,6 +1,6 @@
-//! Promise: an execution that was started belongs to no process: it stays in flight until somebody completes it, and then
-//! has one record with all that was told of it, whoever else tries. What a crash leaves is shown in
-//! `tests/durability/detached_crashes.rs` and `tests/cli/killed.rs`.
+//! Promise: a detached execution belongs to no process. It is in flight until any process completes it. Then it has one
+//! record with everything that was recorded for it, even if other processes try to complete it too.
+//! `tests/durability/detached_crashes.rs` and `tests/cli/killed.rs` test crashes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -28,7 +28,7 @@ impl Place {
         self.0.path().join("execution_metrics.jsonl")
     }
 
-    /// The ledger, as another process would open it so long after the start.
+    /// Opens the ledger like another process, this long after the start.
     fn after(&self, ms: i64) -> Ledger {
         let now = Timestamp::from_unix_ms(time(START).unix_ms() + ms).unwrap();
         Options::new().clock(move || now).on_warning(|error| panic!("{error}")).open(self.path()).unwrap()
@@ -86,7 +86,7 @@ fn progress(
 }
 
 #[test]
-fn the_record_has_what_was_told_at_the_start_on_the_way_and_at_the_end() {
+fn the_record_has_the_fields_of_the_start_the_progress_and_the_end() {
     let place = Place::new();
     let mut run = RunIds::default().agent("agent-research").session("s-1");
     let fill = |record: &mut ExecutionMetrics| _ = record.tags.insert("a".to_owned(), 1.into());
@@ -135,7 +135,7 @@ fn the_record_has_what_was_told_at_the_start_on_the_way_and_at_the_end() {
 }
 
 #[test]
-fn who_completes_it_again_is_told_how_it_ended() {
+fn completing_it_again_reports_how_it_ended() {
     let place = Place::new();
     let id = place.start();
     assert!(place.after(5).resume(id).and_then(|execution| execution.complete(Status::Cancelled)).is_ok());
@@ -150,7 +150,7 @@ fn who_completes_it_again_is_told_how_it_ended() {
 }
 
 #[test]
-fn of_an_id_that_nobody_started_nothing_is_written() {
+fn an_unknown_id_is_refused_and_writes_nothing() {
     let place = Place::new();
     place.start();
     let before = fs::read_dir(place.path().with_extension("ledger").join("inflight")).unwrap().count();
@@ -164,7 +164,7 @@ fn of_an_id_that_nobody_started_nothing_is_written() {
         let refused =
             ledger.resume(id).and_then(|mut execution| execution.mark_progress("x", None).cloned()).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::UnknownExecution);
-        assert!(refused.to_string().ends_with(&format!("found none of the id {id}")), "{refused}");
+        assert!(refused.to_string().contains(&format!("found no execution {id};")), "{refused}");
     }
     assert!(guarded.succeed().is_durable());
     drop(ledger);
@@ -173,7 +173,7 @@ fn of_an_id_that_nobody_started_nothing_is_written() {
 }
 
 #[test]
-fn what_is_refused_is_not_written() {
+fn a_refused_record_is_not_written() {
     let place = Place::new();
     let ledger = place.after(0);
     assert_eq!(kind(ledger.begin_detached(Skill::new("", "1.0.0"), |_| ())), ErrorKind::Invalid);
@@ -203,7 +203,7 @@ fn what_is_refused_is_not_written() {
 }
 
 #[test]
-fn of_many_that_complete_it_at_once_one_does_and_the_others_are_told() {
+fn one_of_many_processes_completes_it_and_the_others_get_an_error() {
     const MANY: usize = 8;
     for _ in 0..10 {
         let place = Place::new();
@@ -228,7 +228,8 @@ fn of_many_that_complete_it_at_once_one_does_and_the_others_are_told() {
     }
 }
 
-/// Progress and its end at the same time: either the mark is in the record, or whoever made it is told that it ended.
+/// Progress is marked while the execution is completed. Either the record has the mark, or marking it reports that the
+/// execution has ended.
 #[test]
 fn a_mark_beside_the_end_is_in_the_record_or_refused() {
     for _ in 0..20 {
@@ -257,7 +258,7 @@ fn a_mark_beside_the_end_is_in_the_record_or_refused() {
 }
 
 #[test]
-fn who_waits_too_long_for_another_is_told() {
+fn waiting_too_long_for_another_process_is_a_timeout() {
     let place = Place::new();
     let id = place.start();
     let other = fs::File::open(place.file(id)).unwrap();
@@ -274,7 +275,7 @@ fn who_waits_too_long_for_another_is_told() {
 }
 
 #[test]
-fn nobody_who_opens_the_ledger_sweeps_it() {
+fn opening_the_ledger_does_not_sweep_it() {
     let place = Place::new();
     let id = place.start();
     let before = fs::read(place.file(id)).unwrap();
@@ -288,22 +289,22 @@ fn nobody_who_opens_the_ledger_sweeps_it() {
 }
 
 #[test]
-fn nobody_changes_who_it_is_or_ends_it_on_the_way() {
+fn its_id_start_and_end_cannot_be_set_before_it_is_completed() {
     let place = Place::new();
     let ledger = place.after(0);
-    let meddle = |record: &mut ExecutionMetrics| {
+    let change = |record: &mut ExecutionMetrics| {
         record.execution_id = Uuid::max();
         record.timestamp_start = Timestamp::UNIX_EPOCH;
         record.timestamp_end = Some(Timestamp::UNIX_EPOCH);
         record.set_status(Status::Failed);
     };
-    let started = ledger.begin_detached(skill(), meddle).unwrap();
-    let marked = progress(&ledger, started.execution_id, "x", None, meddle).unwrap();
+    let started = ledger.begin_detached(skill(), change).unwrap();
+    let marked = progress(&ledger, started.execution_id, "x", None, change).unwrap();
     for record in [&started, &marked] {
         assert_eq!((record.execution_id, record.timestamp_start), (started.execution_id, time(START)));
         assert_eq!((record.timestamp_end, &record.status, record.execution_failed), (None, &None, None));
     }
-    let done = complete(&ledger, started.execution_id, Status::Success, meddle).unwrap().record;
+    let done = complete(&ledger, started.execution_id, Status::Success, change).unwrap().record;
     assert_eq!(
         (done.execution_id, done.timestamp_start, done.status.clone()),
         (started.execution_id, time(START), Some(Status::Success))
@@ -327,7 +328,7 @@ fn a_clock_that_was_set_back_leaves_the_durations_unknown() {
     assert_eq!(record.wall_clock_time_ms, Some(0));
 }
 
-/// Names from agents stay what they are.
+/// Names from agents are stored unchanged.
 #[test]
 fn awkward_text_is_kept() {
     let place = Place::new();

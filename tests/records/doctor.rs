@@ -1,4 +1,4 @@
-//! Promise: an examination names what makes a place unsafe or a ledger unwell, says what to do, and changes nothing.
+//! Promise: an examination finds an unsafe place or a damaged ledger, says what to do, and changes nothing.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ struct Place {
 }
 
 impl Place {
-    /// Without a ledger.
+    /// Creates a directory without a ledger.
     fn empty() -> Self {
         Self { directory: tempfile::tempdir().unwrap() }
     }
 
-    /// With a ledger of one record.
+    /// Creates a ledger of one record.
     fn new() -> Self {
         let place = Self::empty();
         record(&place.open());
@@ -45,8 +45,8 @@ impl Place {
         check
     }
 
-    /// Level, what was found without the directory's name, and what to do.
-    fn told(&self, name: &str) -> (Level, String, Option<String>) {
+    /// Returns the level, the finding without the directory's name, and the advice.
+    fn finding(&self, name: &str) -> (Level, String, Option<String>) {
         let Check { level, found, advice, .. } = self.check(name);
         let shortened = |text: String| text.replace(self.directory.path().to_str().unwrap(), "~");
         (level, shortened(found), advice.map(shortened))
@@ -54,10 +54,10 @@ impl Place {
 
     fn assert(&self, name: &str, level: Level, found: &str, advice: &str) {
         let advice = Some(advice.to_owned()).filter(|advice| !advice.is_empty());
-        assert_eq!(self.told(name), (level, found.to_owned(), advice));
+        assert_eq!(self.finding(name), (level, found.to_owned(), advice));
     }
 
-    /// Everything below the directory: content, rights, and when it was last changed.
+    /// Returns everything below the directory: content, rights, and the time of the last change.
     fn everything(&self) -> Vec<(PathBuf, Vec<u8>, u32, SystemTime)> {
         fn walk(directory: &Path, found: &mut Vec<(PathBuf, Vec<u8>, u32, SystemTime)>) {
             for entry in std::fs::read_dir(directory).unwrap() {
@@ -67,7 +67,7 @@ impl Place {
                     walk(&path, found);
                 }
                 let content = if metadata.is_dir() { Vec::new() } else { std::fs::read(&path).unwrap() };
-                // A name that came and went leaves its mark on the directory that had it.
+                // A file that was created and removed changes the time of its directory.
                 let modified = if path.ends_with("logs") { UNIX_EPOCH } else { metadata.modified().unwrap() };
                 found.push((path, content, metadata.permissions().mode(), modified));
             }
@@ -87,14 +87,14 @@ fn chmod(path: &Path, mode: u32) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
-/// So many days ago.
+/// Returns the time that many days ago.
 fn time(days: i64) -> Timestamp {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
     Timestamp::from_unix_ms(now - days * 86_400_000).unwrap()
 }
 
 #[test]
-fn a_healthy_ledger_is_looked_at_from_all_sides_and_not_changed() {
+fn a_healthy_ledger_passes_every_check_and_is_not_changed() {
     let place = Place::new();
     let before = place.everything();
     let checks = LedgerReader::examine(place.path());
@@ -122,7 +122,7 @@ fn a_healthy_ledger_is_looked_at_from_all_sides_and_not_changed() {
             "events",
         ]
     );
-    // What is a matter of the machine has tests of its own.
+    // The checks of the machine have tests of their own.
     let of_machine = ["file system", "sync", "space", "file length", "open files", "clock", "prices"];
     for check in checks.iter().filter(|check| !of_machine.contains(&check.name)) {
         assert_eq!((check.level, &check.advice), (Level::Ok, &None), "{check:?}");
@@ -133,7 +133,7 @@ fn a_healthy_ledger_is_looked_at_from_all_sides_and_not_changed() {
 }
 
 #[test]
-fn an_open_ledger_is_as_healthy() {
+fn an_open_ledger_passes_too() {
     let place = Place::new();
     let ledger = place.open();
     let run = ledger.begin(Skill::new("summarise", "1.0.0"));
@@ -144,7 +144,7 @@ fn an_open_ledger_is_as_healthy() {
 }
 
 #[test]
-fn where_no_ledger_is_none_is_made() {
+fn no_ledger_is_created() {
     let place = Place::empty();
     place.assert("ledger", Level::Ok, "none yet; the first record creates it", "");
     place.assert("place", Level::Ok, "to be created below ~", "");
@@ -165,14 +165,14 @@ fn syncs_are_measured() {
 }
 
 #[test]
-fn a_file_system_in_memory_is_warned_of() {
+fn a_file_system_in_memory_is_a_warning() {
     let checks = LedgerReader::examine("/dev/shm/l.jsonl");
     assert_eq!((checks[0].name, checks[0].level), ("file system", Level::Warning), "{checks:?}");
     assert_eq!(checks[0].found, "tmpfs, in memory, which the next restart clears");
 }
 
 #[test]
-fn a_directory_that_takes_no_file_is_a_fault() {
+fn a_directory_without_room_for_files_is_a_fault() {
     let checks = LedgerReader::examine("/proc/l.jsonl");
     let files = checks.iter().find(|check| check.name == "files").unwrap();
     assert_eq!(files.level, Level::Fault);
@@ -182,7 +182,7 @@ fn a_directory_that_takes_no_file_is_a_fault() {
 }
 
 #[test]
-fn what_opening_refuses_is_a_fault() {
+fn a_place_that_opening_refuses_is_a_fault() {
     let place = Place::new();
     chmod(place.path().parent().unwrap(), 0o777);
     let lawless = place.check("place");
@@ -212,13 +212,13 @@ fn what_opening_refuses_is_a_fault() {
     std::fs::create_dir_all(place.path()).unwrap();
     assert_eq!((place.check("place").level, place.check("ledger").level), (Level::Fault, Level::Fault));
     for fault in [place.check("place"), place.check("ledger")] {
-        let (found, expected) = ("found a directory", "expected a regular file");
-        assert!(fault.found.contains(found) && fault.found.contains(expected), "{fault:?}");
+        assert!(fault.found.contains("found a directory"), "{fault:?}");
+        assert!(fault.found.contains("; expected a regular file"), "{fault:?}");
     }
 }
 
 #[test]
-fn rights_that_others_have_are_warned_of() {
+fn rights_of_other_users_are_a_warning() {
     let place = Place::new();
     chmod(&place.path(), 0o640);
     chmod(&place.machinery(""), 0o755);
@@ -230,9 +230,9 @@ fn rights_that_others_have_are_warned_of() {
     );
 }
 
-/// Nobody is told to take the rights to a directory of theirs away.
+/// No advice removes the rights to a directory that is not a ledger's.
 #[test]
-fn of_what_is_no_ledger_no_rights_are_taken_away() {
+fn rights_to_other_files_are_not_checked() {
     let place = Place::empty();
     std::fs::create_dir_all(place.path()).unwrap();
     chmod(&place.path(), 0o755);
@@ -240,7 +240,7 @@ fn of_what_is_no_ledger_no_rights_are_taken_away() {
 }
 
 #[test]
-fn an_end_that_is_not_whole_is_warned_of() {
+fn a_damaged_end_is_a_warning() {
     let place = Place::empty();
     drop(place.open());
     place.assert("end", Level::Ok, "no line yet", "");
@@ -256,13 +256,18 @@ fn an_end_that_is_not_whole_is_warned_of() {
 }
 
 #[test]
-fn a_clock_that_differs_from_that_of_the_last_record_is_warned_of() {
+fn a_clock_behind_the_last_record_is_a_warning() {
     let place = Place::new();
     let tomorrow = time(-1);
     let ledger = Options::new().clock(move || tomorrow).open(place.path()).unwrap();
     record(&ledger);
     let found = format!("line 2, whose execution began at {tomorrow}, later than now");
-    place.assert("end", Level::Warning, &found, "see which clock is wrong, this one or that of who recorded it");
+    place.assert(
+        "end",
+        Level::Warning,
+        &found,
+        "find out which clock is wrong: this one, or the one of the machine that recorded the execution",
+    );
 }
 
 #[test]
@@ -282,7 +287,7 @@ fn records_that_were_spilled_are_counted() {
 }
 
 #[test]
-fn bytes_in_quarantine_are_warned_of() {
+fn bytes_in_quarantine_are_a_warning() {
     let place = Place::new();
     std::fs::write(place.machinery("quarantine/torn"), "x").unwrap();
     let advice = "look at these bytes, of which none was acknowledged, and then move them away";
@@ -295,7 +300,7 @@ fn executions_of_dead_processes_are_counted_and_those_of_living_ones_are_not() {
     let ledger = place.open();
     let _runs = ["one", "two"].map(|name| ledger.begin(Skill::new(name, "1.0.0")));
     assert_eq!(place.check("in flight").level, Level::Ok);
-    // A file whose lock nobody holds is a dead process's.
+    // A file whose lock is free belongs to a dead process.
     let own = std::fs::read_dir(place.machinery("inflight")).unwrap().next().unwrap().unwrap().path();
     std::fs::copy(&own, place.machinery("inflight").join(format!("{}.slots", Uuid::from_u128(7)))).unwrap();
     let advice = "the next opening records them as interrupted";

@@ -1,4 +1,4 @@
-//! Promise: what is read from a user has no key twice, at any depth: no value is dropped without a word.
+//! Promise: input from a user has no key twice, at any depth, so that no value is dropped silently.
 
 use std::error::Error as _;
 
@@ -8,7 +8,7 @@ use runledger::quota::Limits;
 use runledger::runlog::retention;
 use runledger::{Error, ErrorKind, ExecutionMetrics, LedgerReader, PriceTable, Usage};
 
-/// What no record can do without.
+/// The fields that every record needs.
 const RECORD: &str = r#""execution_id":"00000000-0000-0000-0000-000000000001","skill_name":"s","skill_version":"1","timestamp_start":"2026-02-14T14:23:00Z","timestamp_end":"2026-02-14T14:23:05Z""#;
 
 fn stamp() -> Stamp {
@@ -41,15 +41,15 @@ fn a_record_has_no_key_twice() {
     assert_eq!(record(r#""tags":{"a":{"a":1},"b":{"a":2}}"#).unwrap().tags.len(), 2);
 }
 
-/// The place is that of the key that comes again.
+/// The position is that of the second key.
 #[test]
-fn the_place_of_the_key_is_said() {
+fn the_position_of_the_key_is_reported() {
     let text = format!("{{{RECORD},\n \"tags\": {{\"a\": 1,\n  \"a\": 2}}}}");
     let error = ExecutionMetrics::from_json(&text).unwrap_err();
     assert_eq!(source(&error), "duplicate key \"a\" at line 3 column 5");
 }
 
-/// A line of another program: those of ours have no key twice.
+/// A line of another program. A ledger's own lines have no key twice.
 #[test]
 fn a_line_of_a_ledger_with_a_key_twice_is_malformed() {
     let directory = tempfile::tempdir().unwrap();
@@ -99,9 +99,9 @@ fn tables_policies_and_usages_have_no_key_twice() {
     }
 }
 
-/// Of tables in one line as well.
+/// Also for tables on one line.
 #[test]
-fn the_byte_of_a_mistake_in_a_table_is_said() {
+fn the_byte_of_a_mistake_in_a_table_is_reported() {
     let place = |error: Error| (error.line().unwrap(), error.byte().unwrap());
     let limits =
         r#"[{"api": "a", "limit": 1, "unit": "calls", "period": "day", "source": "s", "as_of": "2026-02-14"},"#;

@@ -1,5 +1,5 @@
-//! Promise: the end of a ledger is read without the rest, over any segments, and a reader that is at the end goes on with
-//! what is appended later.
+//! Promise: the end of a ledger is read without the rest, over any number of segments. A reader at the end continues
+//! with the records that are appended later.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use runledger::metrics::Status;
 use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Records, Timestamp, Uuid};
 
-/// A new segment begins with every `lines`-th record or so.
+/// Opens a ledger that begins a new segment with about every `lines`-th record.
 fn open(path: &Path, lines: u64) -> Ledger {
     Options::new().rotate_bytes(Some(lines * 900)).open(path).unwrap()
 }
@@ -27,7 +27,7 @@ fn record(id: u128) -> ExecutionMetrics {
     record
 }
 
-/// The ids of the records that can be read from now on; 0 for a line that is none.
+/// Returns the ids of the records that can be read from now on, with 0 for a line that is not a record.
 fn ids(records: &mut Records) -> Vec<u128> {
     let id = |record: runledger::Result<ExecutionMetrics>| match record {
         Ok(record) => record.execution_id.as_u128(),
@@ -48,7 +48,7 @@ fn sealed(place: &Place) -> usize {
 }
 
 #[test]
-fn the_last_ones_over_segments_are_those_of_the_whole() {
+fn the_last_records_over_segments_are_those_of_the_whole() {
     let place = Place::new();
     append(&open(&place.path(), 3), 1..=20);
     assert!(sealed(&place) > 3, "{}", sealed(&place));
@@ -69,7 +69,7 @@ fn an_empty_ledger_has_none_and_no_ledger_is_an_error() {
 }
 
 #[test]
-fn a_reader_at_the_end_goes_on_over_rotations() {
+fn a_reader_at_the_end_continues_over_rotations() {
     let place = Place::new();
     let ledger = open(&place.path(), 3);
     append(&ledger, 1..=4);
@@ -92,9 +92,9 @@ fn a_reader_at_the_end_goes_on_over_rotations() {
     assert!(sealed(&place) > 8, "{}", sealed(&place));
 }
 
-/// A torn line is no line until somebody finishes it, or an opening cuts it off.
+/// A torn line does not count until a writer finishes it, or an opening cuts it off.
 #[test]
-fn a_line_that_is_being_written_is_given_when_it_is_whole() {
+fn a_line_that_is_being_written_is_returned_when_it_is_whole() {
     let place = Place::new();
     append(&open(&place.path(), 100), 1..=2);
     let text = std::fs::read_to_string(place.path()).unwrap();
@@ -106,7 +106,7 @@ fn a_line_that_is_being_written_is_given_when_it_is_whole() {
     assert_eq!(ids(&mut reader), [2]);
 }
 
-/// What a crash left is cut off by the next opening, and the reader goes on behind it.
+/// The next opening cuts off the torn line of a crash, and the reader continues after it.
 #[test]
 fn a_reader_survives_a_recovery() {
     let place = Place::new();
@@ -121,12 +121,12 @@ fn a_reader_survives_a_recovery() {
 }
 
 #[test]
-fn a_line_that_is_no_record_is_named_by_its_number_in_the_whole_file() {
+fn a_line_that_is_not_a_record_has_its_number_in_the_whole_file() {
     let place = Place::new();
     append(&open(&place.path(), 100), 1..=3);
     let text = std::fs::read_to_string(place.path()).unwrap();
     let lines: Vec<_> = text.lines().collect();
-    // Empty lines count as lines of the file, and not as some of the last ones.
+    // Empty lines count as lines of the file, but not as last records.
     std::fs::write(place.path(), [lines[0], "", lines[1], "noise", "", lines[2], "", ""].join("\n")).unwrap();
     let mut reader = LedgerReader::open(place.path()).unwrap().records_from_last(2).unwrap();
     let error = reader.next().unwrap().unwrap_err();
@@ -135,7 +135,7 @@ fn a_line_that_is_no_record_is_named_by_its_number_in_the_whole_file() {
     assert_eq!(last(&place.path(), 3), [2, 0, 3]);
 }
 
-/// The ids of the last `count` records that `wanted` has.
+/// Returns the ids of the last `count` records whose ids `wanted` accepts.
 fn last_of(path: &Path, count: usize, wanted: impl Fn(u128) -> bool) -> Vec<u128> {
     let id = |record: ExecutionMetrics| Some(record.execution_id.as_u128()).filter(|id| wanted(*id));
     LedgerReader::open(path).unwrap().last(count, id).unwrap().records
@@ -147,14 +147,14 @@ fn named(error: &Error) -> Named {
     (error.line(), error.byte(), error.to_string())
 }
 
-/// Over many blocks, in three segments, with lines that are no records.
+/// The ledger has many blocks, three segments, and lines that are not records.
 #[test]
-fn the_last_ones_of_a_kind_are_those_of_the_whole() {
+fn the_last_records_of_a_kind_are_those_of_the_whole() {
     let place = Place::new();
     let sealed = place.machinery("sealed");
     std::fs::create_dir_all(&sealed).unwrap();
     let line = |number: u128| match number {
-        // One is longer than a block.
+        // One of them is longer than a block.
         5 | 1999 | 2000 | 3500 => format!("noise {}\n\n", "x".repeat(if number == 5 { 600_000 } else { 5 })),
         number => record(number).to_json().unwrap() + "\n",
     };
@@ -166,7 +166,7 @@ fn the_last_ones_of_a_kind_are_those_of_the_whole() {
     let whole: Vec<_> = LedgerReader::open(place.path()).unwrap().records().collect();
     let all: Vec<_> = whole.iter().flatten().map(|record| record.execution_id.as_u128()).collect();
     let malformed: Vec<_> = whole.iter().filter_map(|record| record.as_ref().err()).map(named).collect();
-    // The long line has one end, and is no longer than a line may be.
+    // The long line has one end, and is no longer than the limit.
     assert_eq!((all.len(), malformed.len()), (3996, 5));
     for count in [0, 1, 20, 999, 1000, 1001, 2600, 3995, 3996, usize::MAX] {
         assert_eq!(last_of(&place.path(), count, |_| true), all[all.len().saturating_sub(count)..], "{count}");
@@ -179,16 +179,16 @@ fn the_last_ones_of_a_kind_are_those_of_the_whole() {
     }
     let skipped = LedgerReader::open(place.path()).unwrap().last(usize::MAX, |_| None::<()>).unwrap().skipped;
     assert_eq!((skipped.count(), skipped.errors().iter().map(named).collect::<Vec<_>>()), (5, malformed.clone()));
-    // Of the active segment, one.
+    // One of them is in the active segment.
     let skipped = LedgerReader::open(place.path()).unwrap().last(999, Some).unwrap().skipped;
     assert_eq!(skipped.errors().iter().map(named).collect::<Vec<_>>(), malformed[4..]);
 }
 
 #[test]
-fn what_comes_before_the_last_ones_is_not_read() {
+fn records_before_the_last_ones_are_not_read() {
     let place = Place::new();
     append(&open(&place.path(), 3), 1..=20);
-    // No segment, and whoever opened it would fail.
+    // This is not a segment, and opening it would fail.
     let first = place.machinery("sealed").join("000001.jsonl");
     std::fs::remove_file(&first).unwrap();
     std::fs::create_dir(&first).unwrap();
@@ -197,9 +197,9 @@ fn what_comes_before_the_last_ones_is_not_read() {
     assert_eq!(LedgerReader::open(place.path()).unwrap().last(20, Some).unwrap_err().kind(), ErrorKind::Io);
 }
 
-/// After a sync that failed, a writer goes on in a new segment with the lines whose fate is unknown.
+/// After a failed sync, a writer begins a new segment with the lines that may not be durable.
 #[test]
-fn a_line_that_is_in_two_segments_is_one_of_the_last_once() {
+fn a_line_in_two_segments_counts_once() {
     let place = Place::new();
     append(&open(&place.path(), 100), 1..=5);
     let text = std::fs::read_to_string(place.path()).unwrap();
@@ -212,7 +212,7 @@ fn a_line_that_is_in_two_segments_is_one_of_the_last_once() {
         let expected: Vec<u128> = (1..=5).skip(5_usize.saturating_sub(count)).collect();
         assert_eq!(last_of(&place.path(), count, |_| true), expected, "{count}");
     }
-    // One that only seems to be in both, because its number was damaged, is given.
+    // A line that only seems to be in both segments, because its number was damaged, counts.
     let damaged = lines[0].replace("\"seq\":1,", "\"seq\":4,");
     std::fs::write(sealed.join("000001.jsonl"), [&damaged, lines[1]].concat()).unwrap();
     assert_eq!(last_of(&place.path(), 9, |_| true), [1, 2, 3, 4, 5]);
@@ -221,9 +221,9 @@ fn a_line_that_is_in_two_segments_is_one_of_the_last_once() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Of plain lines of any sort, in segments of any length.
+    /// Plain lines of any kind, in segments of any length.
     #[test]
-    fn the_last_lines_are_those_that_the_whole_ends_with(
+    fn the_last_lines_are_the_end_of_the_whole(
         segments in prop::collection::vec(prop::collection::vec(0..4_u8, 0..6), 1..4),
         count in 0..12_usize,
     ) {

@@ -1,4 +1,4 @@
-//! Promises about records and the calls that make them: what a record may be, how it is written, and what is read back.
+//! Promises about records and the calls that make them: valid records, how they are written, and how they are read.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 

@@ -1,5 +1,4 @@
-//! A record survives its JSON unchanged, and `validate` names everything that is wrong with one. The quoted lines are
-//! the acceptance criteria of item 1 of the data infrastructure plan.
+//! Promise: a record survives its JSON unchanged, and `validate` reports everything that is wrong with one.
 
 use crate::common;
 use std::collections::BTreeMap;
@@ -13,7 +12,7 @@ use runledger::{Error, ErrorKind, ExecutionMetrics, Usd, Uuid, hash_bytes};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Value, json};
 
-/// The plan's fields, in its order.
+/// The 29 core fields, in their order.
 const CORE_KEYS: [&str; 29] = [
     "execution_id",
     "skill_name",
@@ -46,7 +45,7 @@ const CORE_KEYS: [&str; 29] = [
     "tags",
 ];
 
-/// The record of the seed's test, each of the 29 fields filled.
+/// Returns a record with each of the 29 fields.
 fn full() -> Result<ExecutionMetrics, Error> {
     let mut record = ExecutionMetrics::new(
         Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0123),
@@ -82,7 +81,7 @@ fn full() -> Result<ExecutionMetrics, Error> {
     Ok(record)
 }
 
-/// "Compiles without type errors", with the seed's own test, `test_execution_metrics_serialization`.
+/// A record with all fields is read back from its JSON.
 #[test]
 fn execution_metrics_serialization() -> Result<(), Error> {
     let metrics = full()?;
@@ -92,7 +91,7 @@ fn execution_metrics_serialization() -> Result<(), Error> {
     Ok(())
 }
 
-/// "Can serialize to JSON without loss"
+/// The JSON has every field and every value.
 #[test]
 fn can_serialize_to_json_without_loss() -> Result<(), Error> {
     let expected = concat!(
@@ -112,7 +111,7 @@ fn can_serialize_to_json_without_loss() -> Result<(), Error> {
     Ok(())
 }
 
-/// "Can deserialize from JSON back to identical object", here of the groups; the property below takes any record.
+/// The groups are read back too. A property below takes any record.
 #[test]
 fn can_deserialize_from_json_back_to_identical_object() -> Result<(), Error> {
     let record = with_groups()?;
@@ -121,7 +120,7 @@ fn can_deserialize_from_json_back_to_identical_object() -> Result<(), Error> {
     Ok(())
 }
 
-/// "`validate()` catches missing required fields"
+/// Missing required fields are reported.
 #[test]
 fn validate_catches_missing_required_fields() -> Result<(), Error> {
     let record = ExecutionMetrics::new(Uuid::nil(), "", "", "2026-02-14T14:23:00Z".parse()?);
@@ -147,7 +146,7 @@ fn validate_catches_missing_required_fields() -> Result<(), Error> {
     Ok(())
 }
 
-/// "All 20+ fields have correct types and defaults"
+/// All fields have the right types and defaults.
 #[test]
 fn all_fields_have_correct_types_and_defaults() -> Result<(), Error> {
     let record = ExecutionMetrics::new(Uuid::from_u128(1), "blog-publish", "1.2.0", "2026-02-14T14:23:00.5Z".parse()?);
@@ -165,9 +164,9 @@ fn all_fields_have_correct_types_and_defaults() -> Result<(), Error> {
     Ok(())
 }
 
-/// What Python's `json.dumps(asdict(self))` writes from the plan's own class.
+/// The output of Python's `json.dumps(asdict(record))` for a dataclass with these fields.
 #[test]
-fn the_seeds_own_output_is_read() -> Result<(), Error> {
+fn the_json_of_a_python_dataclass_is_read() -> Result<(), Error> {
     let line = concat!(
         r#"{"execution_id": "7d444840-9dc0-11d1-b245-5ffdce74fad2", "skill_name": "git-push-autonomous", "#,
         r#""skill_version": "0.1.0", "orchestrator_version": "1.0", "#,
@@ -196,9 +195,9 @@ fn the_seeds_own_output_is_read() -> Result<(), Error> {
     Ok(())
 }
 
-/// An old record: only the required keys.
+/// A record of an old version has only the required keys.
 #[test]
-fn a_new_reader_takes_old_data() -> Result<(), Error> {
+fn a_new_reader_reads_old_data() -> Result<(), Error> {
     let id = Uuid::from_u128(7);
     let line = format!(
         r#"{{"execution_id":"{id}","skill_name":"s","skill_version":"1","timestamp_start":"2026-02-14T14:23:00Z"}}"#
@@ -215,9 +214,9 @@ fn what_is_not_a_record_is_malformed() {
     }
 }
 
-/// Every rule of `validate`, broken alone: the change, and the one detail it gives.
+/// Each rule of `validate`, violated alone: the change, and the one detail of the error.
 #[test]
-fn each_impossible_field_is_named() -> Result<(), Error> {
+fn each_impossible_field_is_reported() -> Result<(), Error> {
     type Change = fn(&mut ExecutionMetrics);
     let rules: [(Change, &str); 31] = [
         (
@@ -327,9 +326,9 @@ fn each_impossible_field_is_named() -> Result<(), Error> {
     Ok(())
 }
 
-/// Faults of several fields come together.
+/// The faults of several fields are reported together.
 #[test]
-fn every_fault_is_named_at_once() -> Result<(), Error> {
+fn every_fault_is_reported_at_once() -> Result<(), Error> {
     let mut record = full()?;
     record.skill_name.clear();
     record.confidence_score = Some(2.0);
@@ -341,9 +340,9 @@ fn every_fault_is_named_at_once() -> Result<(), Error> {
     Ok(())
 }
 
-/// What is at the edge of a rule, or not known, is no fault.
+/// A value at the limit of a rule, or an unknown one, is not a fault.
 #[test]
-fn what_is_possible_is_valid() -> Result<(), Error> {
+fn possible_values_are_valid() -> Result<(), Error> {
     let allowed: [fn(&mut ExecutionMetrics); 12] = [
         |r| r.timestamp_end = Some(r.timestamp_start),
         |r| {
@@ -379,7 +378,7 @@ fn with_cost(mut call: LlmCall, pico: i128) -> LlmCall {
     call
 }
 
-/// `full`, with something in each group.
+/// Returns `full` with a value in each group.
 fn with_groups() -> Result<ExecutionMetrics, Error> {
     let mut record = full()?;
     let time = record.timestamp_start;
@@ -399,7 +398,7 @@ fn with_groups() -> Result<ExecutionMetrics, Error> {
     Ok(record)
 }
 
-/// The keys of an object in the order in which they stand.
+/// The keys of an object, in their order.
 struct Keys(Vec<String>);
 
 impl<'de> Deserialize<'de> for Keys {
@@ -424,7 +423,7 @@ impl<'de> Deserialize<'de> for Keys {
     }
 }
 
-/// The value with a key of a newer writer in each object but the tags, which may hold any key.
+/// Returns the value with the key of a newer writer in each object except for the tags, which may have any key.
 fn from_a_newer_writer(value: Value) -> Value {
     match value {
         Value::Object(object) => {
@@ -440,12 +439,12 @@ fn from_a_newer_writer(value: Value) -> Value {
     }
 }
 
-/// The fixed example has an object of every group, so that no level goes without a newer key.
+/// The fixed example has an object of every group, so that every level gets a newer key.
 #[test]
-fn an_old_reader_takes_new_data_at_every_level() -> Result<(), Error> {
+fn an_old_reader_reads_new_data_at_every_level() -> Result<(), Error> {
     let record = with_groups()?;
     let newer = from_a_newer_writer(serde_json::from_str(&record.to_json()?).unwrap()).to_string();
-    // The record, its six groups, and the five things in the trace.
+    // The record, its six groups, and the five objects in the trace.
     assert_eq!(newer.matches("a_newer_field").count(), 12);
     assert_eq!(ExecutionMetrics::from_json(&newer)?, record);
     Ok(())
@@ -453,11 +452,11 @@ fn an_old_reader_takes_new_data_at_every_level() -> Result<(), Error> {
 
 proptest! {
     #[test]
-    fn any_record_is_read_back_as_it_was(record in common::record()) {
+    fn any_record_is_read_back_unchanged(record in common::record()) {
         let line = record.to_json().unwrap();
         let read = ExecutionMetrics::from_json(&line).unwrap();
         prop_assert_eq!(&read, &record);
-        // Equality takes −0.0 for 0.0; the text does not.
+        // `==` treats −0.0 and 0.0 as equal, but the texts differ.
         prop_assert_eq!(read.to_json().unwrap(), line);
     }
 
@@ -478,7 +477,7 @@ proptest! {
     }
 
     #[test]
-    fn the_three_keys_of_a_ledgers_line_are_passed_over(record in common::record(), seq: u64) {
+    fn the_three_keys_of_a_ledgers_line_are_skipped(record in common::record(), seq: u64) {
         let line = record.to_json().unwrap();
         let body = line.strip_suffix('}').unwrap();
         let hash = hash_bytes(body);

@@ -1,4 +1,4 @@
-//! Promise: what is computed in one pass by all cores is what is computed of the records one by one.
+//! Promise: a pass on all cores computes the same as reading the records one by one.
 
 use crate::common;
 use std::path::Path;
@@ -9,7 +9,7 @@ use runledger::baseline::Accumulator;
 use runledger::metrics::Fields;
 use runledger::{Baselines, Durability, ErrorKind, ExecutionMetrics, LedgerReader, Options, Scan};
 
-/// By the pass, and by the records.
+/// Computes baselines with a pass, and from the records.
 fn baselines(path: &Path) -> [Baselines; 2] {
     let mut scanned = LedgerReader::open(path)
         .unwrap()
@@ -55,7 +55,8 @@ proptest! {
     }
 }
 
-/// Enough blocks for several threads, with malformed lines in many of them; and the log is what the example says.
+/// There are enough blocks for several threads, with malformed lines in many of them. The log is as the example
+/// describes.
 #[test]
 fn a_generated_log_of_several_segments() {
     let directory = tempfile::tempdir().unwrap();
@@ -104,7 +105,7 @@ fn plain_lines_of_another_writer_are_read() {
 }
 
 #[test]
-fn what_is_no_ledger_is_refused() {
+fn a_file_that_is_not_a_ledger_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     assert_eq!(LedgerReader::open(directory.path()).unwrap_err().kind(), ErrorKind::Unsuitable);
     assert_eq!(LedgerReader::open(directory.path().join("none.jsonl")).unwrap_err().kind(), ErrorKind::Io);

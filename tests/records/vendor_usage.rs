@@ -1,5 +1,5 @@
-//! Promise: what a vendor reports is read in one convention, where a whole includes its parts and what was not reported
-//! is not known.
+//! Promise: the usage that vendors report is read in one convention. A whole includes its parts, and a count that was
+//! not reported is unknown.
 
 use runledger::metrics::Meter;
 use runledger::{Error, ErrorKind, Usage};
@@ -20,7 +20,8 @@ fn anthropic_reports_cache_reads_and_writes_outside_the_input() {
     let expected = Usage::new(32_012, 503).cache_read(30_000).cache_write(2_000).cache_write_1h(500).reasoning(400);
     assert_eq!(Usage::from_anthropic(whole).unwrap(), expected.with(Meter::WebSearches, 3));
 
-    // Before caches had a choice of times, and without a cache: not known is not 0, and 0 is not unknown.
+    // Usage from before caches had several lifetimes, and usage without a cache. An unknown count is not 0, and 0 is
+    // not unknown.
     let old =
         r#"{"input_tokens": 10, "cache_creation_input_tokens": 5, "cache_read_input_tokens": 0, "output_tokens": 1}"#;
     assert_eq!(Usage::from_anthropic(old).unwrap(), Usage::new(15, 1).cache_read(0).cache_write(5));
@@ -86,7 +87,7 @@ fn openai_reports_parts_inside_their_wholes() {
 }
 
 #[test]
-fn gemini_reports_thoughts_and_prompts_of_tools_outside() {
+fn gemini_reports_thoughts_and_prompts_of_tools_apart() {
     let whole = r#"{"promptTokenCount": 1200, "candidatesTokenCount": 50, "totalTokenCount": 1700,
         "cachedContentTokenCount": 1000, "thoughtsTokenCount": 150, "toolUsePromptTokenCount": 300,
         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 500}, {"modality": "AUDIO", "tokenCount": 400},
@@ -121,7 +122,7 @@ fn gemini_reports_thoughts_and_prompts_of_tools_outside() {
 }
 
 #[test]
-fn what_is_no_usage_of_the_vendor_is_refused_with_what_was_expected() {
+fn another_usage_than_the_vendors_is_refused_with_the_expected_one() {
     let (anthropic, openai, gemini): (Read, Read, Read) =
         (Usage::from_anthropic, Usage::from_openai, Usage::from_gemini);
     let cases: &[(Read, &str, ErrorKind, &str)] = &[

@@ -1,5 +1,5 @@
-//! Promise: the crate is built as its design says. Imports point one way, each outside thing is named in one file, and
-//! the default features bring seven crates.
+//! Promise: the crate has the structure of its design. Imports point one way, each outside thing is named in one file,
+//! and the default features need seven crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,8 @@ use imports::Imports;
 #[path = "architecture/imports.rs"]
 mod imports;
 
-/// Each top-level module and what it may import. Later rows stand on earlier ones, so no two import each other.
+/// Each top-level module, and the modules that it may import. Those come from earlier rows, so no two import each
+/// other.
 const LAYERS: [(&str, &[&str]); 16] = [
     ("error", &[]),
     ("digest", &[]),
@@ -34,7 +35,8 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ),
 ];
 
-/// What the library names in one file only, or in one folder. The command below `bin/` is a program of its own: its user's files and its
+/// Names that the library uses in one file or folder only. The command below `bin/` is a program of its own, which
+/// reads its user's files and has its own clock.
 /// clock are its own too.
 const NAMED_ONCE: [(&str, &str); 8] = [
     ("fs2", "disk/flock.rs"),
@@ -51,13 +53,13 @@ const CORE_DEPENDENCIES: [&str; 7] = ["chrono", "fs2", "serde", "serde_json", "s
 
 /// A file below `src/` without its comments.
 struct Source {
-    /// Relative to `src/`.
+    /// The path relative to `src/`.
     path: String,
     code: String,
 }
 
 impl Source {
-    /// The names of the modules that the file is in, outermost first; none for `lib.rs`.
+    /// Returns the names of the modules that contain the file, outermost first, or none for `lib.rs`.
     fn modules(&self) -> Vec<&str> {
         let stem = self.path.strip_suffix(".rs").unwrap();
         stem.split('/').filter(|part| !matches!(*part, "mod" | "lib")).collect()
@@ -92,7 +94,7 @@ fn sources() -> Vec<Source> {
     found
 }
 
-/// Drops comments to the end of the line; the two slashes of a URL in a string end its line here too, which no check
+/// Removes comments to the end of the line. The two slashes of a URL in a string also end its line here, which no check
 /// minds.
 fn without_comments(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect()
@@ -103,7 +105,7 @@ fn ident(text: &str) -> &str {
     &text[..end]
 }
 
-/// The first names of a path's rest: one, or those of a group in braces.
+/// Returns the first names of the rest of a path: one, or those of a group in braces.
 fn first_names(rest: &str) -> Vec<&str> {
     let Some(group) = rest.strip_prefix('{') else { return vec![ident(rest)] };
     let (mut depth, mut names, mut item) = (0, Vec::new(), 0);
@@ -125,7 +127,8 @@ fn first_names(rest: &str) -> Vec<&str> {
     names
 }
 
-/// What stands after each path that begins at the crate's root: `crate::`, and as many `super::` as lead there.
+/// Returns the rest of each path that begins at the crate's root: after `crate::`, or after as many `super::` as lead
+/// there.
 fn names_from_root(source: &Source) -> Vec<&str> {
     let mut names = Vec::new();
     for (at, _) in source.code.match_indices("crate::") {
@@ -141,7 +144,7 @@ fn names_from_root(source: &Source) -> Vec<&str> {
     names
 }
 
-/// Which module each name that `lib.rs` re-exports comes from, the modules' own names among them.
+/// Returns the module of each name that `lib.rs` re-exports, including the modules themselves.
 fn names_of_root(sources: &[Source]) -> BTreeMap<&str, &str> {
     let root = sources.iter().find(|source| source.path == "lib.rs").unwrap();
     let mut names: BTreeMap<&str, &str> = LAYERS.iter().map(|&(module, _)| (module, module)).collect();
@@ -172,7 +175,7 @@ fn imports_point_one_way() {
                 Some(&imported) if imported == module => {}
                 Some(&imported) if allowed.contains(&imported) => _ = edges.insert((module, imported)),
                 Some(imported) => wrong.push(format!("{}: {module} imports {imported} ({name})", source.path)),
-                // What a macro or a path of another crate is called.
+                // A macro, or the path of another crate.
                 None => {}
             }
         }
@@ -201,7 +204,7 @@ fn each_outside_thing_is_named_in_one_place() {
     assert_eq!(named_in("now_v7"), [""; 0], "it reads the clock");
 }
 
-/// Whether `code` has `thing` as a whole word.
+/// Returns true if `code` has `thing` as a whole word.
 fn names(code: &str, thing: &str) -> bool {
     let part_of_word = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(thing)
@@ -251,7 +254,7 @@ fn no_two_public_types_have_one_name() {
     assert!(places.is_empty(), "{places:?}");
 }
 
-/// Executions, and what becomes of their records and files, are the ledger's. An error may name an archive.
+/// Executions, their records and their files belong to the ledger. An error may name an archive.
 #[test]
 fn the_journal_has_no_word_for_what_the_ledger_does() {
     for source in sources().iter().filter(|source| source.path.starts_with("journal/")) {
@@ -261,7 +264,7 @@ fn the_journal_has_no_word_for_what_the_ledger_does() {
     }
 }
 
-/// What it took from elsewhere, the scheduler of `tests/interleavings` would not see.
+/// The scheduler of `tests/interleavings` would not see primitives from elsewhere.
 #[test]
 fn the_group_takes_its_primitives_from_one_file() {
     let sources = sources();
@@ -280,7 +283,7 @@ fn nothing_is_unsafe() {
     assert!(manifest.contains("unsafe_code = \"forbid\""));
 }
 
-/// A feature adds a module or a name; it never changes what a function does.
+/// A feature adds a module or a name. It never changes the behaviour of a function.
 #[test]
 fn features_stand_on_modules_and_re_exports_only() {
     for source in sources() {

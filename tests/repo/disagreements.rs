@@ -1,4 +1,4 @@
-//! Promise: where LiteLLM's prices are not those of genai-prices is listed, whole, in `data/litellm-disagreements.md`.
+//! Promise: `data/litellm-disagreements.md` lists all prices that differ between LiteLLM and genai-prices.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use serde_json::Value;
 const REPORT: &str = "tests/data/litellm-disagreements.md";
 const AT: &str = "2026-11-20T12:00:00Z";
 
-/// How a call may be served. What OpenAI calls fast is priority, in both tables.
+/// The ways to serve a call. OpenAI's fast mode is called priority in both tables.
 const VARIANTS: [(&str, Option<(&str, &str)>); 4] = [
     ("standard", None),
     ("batch", Some(("processing", "batch"))),
@@ -24,13 +24,13 @@ fn at() -> Timestamp {
     AT.parse().unwrap()
 }
 
-/// What a part of a usage is billed at.
+/// The price of a part of a usage.
 #[derive(Clone, Copy, PartialEq)]
 enum Price {
     Own(Usd),
-    /// The table has none for it.
+    /// The table has no price for it.
     OfWhole(Usd),
-    /// It refuses, or has nothing.
+    /// The table refuses the usage, or has no model.
     None,
 }
 
@@ -43,7 +43,7 @@ impl Price {
     }
 }
 
-/// A table, and the sizes of input at which its rows change their price.
+/// A table, and the sizes of input at which its rows change their prices.
 struct Side {
     table: PriceTable,
     bounds: BTreeMap<(String, String), BTreeSet<u64>>,
@@ -62,12 +62,12 @@ impl Side {
         Self { table: PriceTable::from_json(json).unwrap(), bounds }
     }
 
-    /// The row for a model of the provider itself, if there is one.
+    /// Returns the row for a model of the provider itself, if there is one.
     fn row(&self, provider: &str, model: &str) -> Option<&str> {
         for meter in Meter::ALL {
             match self.table.cost_of(&Call::new(model, usage(meter, 1_000)).provider(provider), at()) {
                 Ok(cost) => return Some(cost.matched).filter(|_| cost.provider == provider),
-                // No other usage finds it either, and to look for near names takes long.
+                // No other usage finds the model either, and a search for similar names takes long.
                 Err(error) if error.kind() == ErrorKind::UnknownModel => return None,
                 Err(_) => {}
             }
@@ -75,7 +75,7 @@ impl Side {
         None
     }
 
-    /// What it takes for `meter` in a call with an input of `size`.
+    /// Returns the price of `meter` in a call with an input of `size`.
     fn price(&self, provider: &str, model: &str, variant: Option<(&str, &str)>, meter: Meter, size: u64) -> Price {
         let call = Call::new(model, usage(meter, size)).provider(provider);
         let call = variant.iter().fold(call, |call, &(key, value)| call.variant(key, value));
@@ -108,13 +108,13 @@ fn collect_bounds(value: &Value, found: &mut BTreeSet<u64>) {
     }
 }
 
-/// All that a meter is part of, directly or not.
+/// Returns all meters that include a meter, directly or not.
 fn wholes(meter: Meter) -> Vec<Meter> {
     let direct = meter.wholes();
     direct.iter().flat_map(|&whole| std::iter::once(whole).chain(wholes(whole))).collect()
 }
 
-/// A usage that is all of one kind, with an input of `size` tokens where that is of tokens.
+/// Returns a usage of one kind only, with an input of `size` tokens if the kind is one of input tokens.
 fn usage(meter: Meter, size: u64) -> Usage {
     let input = if meter.is_tokens() { size } else { 0 };
     let wholes = wholes(meter);
@@ -129,7 +129,7 @@ struct Line {
     text: String,
 }
 
-/// Where the sides disagree about a model, which they name each in its own way.
+/// A disagreement about a model, which each side names in its own way.
 fn compare(ours: &Side, theirs: &Side, provider: &str, row: &str, model: &str) -> Vec<Line> {
     let bounds = |side: &Side, name: &str| side.bounds[&(provider.to_owned(), name.to_owned())].clone();
     let mut sizes = BTreeSet::from([1_000]);
@@ -163,7 +163,7 @@ fn compare(ours: &Side, theirs: &Side, provider: &str, row: &str, model: &str) -
                 })
                 .filter(Compared::differ)
                 .collect();
-            // A variant may leave a price as it is.
+            // A variant may not change a price.
             let known = standard.get(&meter).is_some_and(|known| *known == compared);
             if let Some(first) = compared.first().filter(|_| !known) {
                 let what = match (first.here, first.there) {
@@ -187,7 +187,7 @@ fn compare(ours: &Side, theirs: &Side, provider: &str, row: &str, model: &str) -
     lines
 }
 
-/// What the tables take for one kind of usage, with an input of one size.
+/// Returns the prices of the tables for one kind of usage, with an input of one size.
 #[derive(PartialEq)]
 struct Compared {
     size: u64,
@@ -196,14 +196,14 @@ struct Compared {
 }
 
 impl Compared {
-    /// Only where one has a price for it: what a whole costs is another line.
+    /// The kind counts only if one side has a price for it. The price of the whole is another line.
     fn differ(&self) -> bool {
         let own = |price: Price| matches!(price, Price::Own(_));
         self.here.usd() != self.there.usd() && (own(self.here) || own(self.there))
     }
 }
 
-/// The prices of one side, with the sizes from which on they differ where that is not any size.
+/// Returns the prices of one side, with the sizes at which they change.
 fn list(compared: &[Compared], side: fn(&Compared) -> Price) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut last = None;
@@ -287,7 +287,7 @@ fn report(genai: &str, other: &str) -> String {
 }
 
 #[test]
-fn the_report_is_what_the_two_files_say() {
+fn the_report_matches_the_two_files() {
     let directory = std::env::var_os("RUNLEDGER_PRICE_DATA").map(PathBuf::from);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let directory = directory.unwrap_or_else(|| root.join("../shared/data"));
@@ -302,7 +302,7 @@ fn the_report_is_what_the_two_files_say() {
         std::fs::write(root.join(REPORT), &report).unwrap();
     }
     let kept = std::fs::read_to_string(root.join(REPORT)).unwrap();
-    // Not assert_eq!: it would print both.
+    // Not `assert_eq!`, which would print both.
     if let Some((line, (kept, found))) = (1..).zip(kept.lines().zip(report.lines())).find(|(_, (a, b))| a != b) {
         panic!("{REPORT}:{line}: found {found}, the file has {kept}");
     }

@@ -1,4 +1,4 @@
-//! Promise: every example runs, does what its text says, and the log that it leaves is what this crate promises.
+//! Promise: every example runs and does what its text says, and its log is whole.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use runledger::{ExecutionMetrics, LedgerReader};
 
 const LEDGER: &str = "logs/execution_metrics.jsonl";
 
-/// Where cargo puts an example: beside the directory of this test's executable.
+/// Returns the executable of an example, which cargo puts beside the directory of this test's executable.
 fn executable(example: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
@@ -18,7 +18,7 @@ fn executable(example: &str) -> PathBuf {
     path
 }
 
-/// Runs an example in `directory` and returns what it printed, on stdout and on stderr.
+/// Runs an example in `directory` and returns its stdout and stderr.
 fn run(example: &str, directory: &Path) -> (String, String) {
     let ran = Command::new(executable(example)).current_dir(directory).output().unwrap();
     let [stdout, stderr] = [ran.stdout, ran.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
@@ -26,7 +26,7 @@ fn run(example: &str, directory: &Path) -> (String, String) {
     (stdout, stderr)
 }
 
-/// Runs an example that leaves nothing behind and says nothing on stderr.
+/// Runs an example that leaves no files and prints nothing on stderr.
 fn run_alone(example: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
     let (stdout, stderr) = run(example, directory.path());
@@ -39,7 +39,7 @@ fn records(directory: &Path) -> Vec<ExecutionMetrics> {
     LedgerReader::open(directory.join(LEDGER)).unwrap().records().map(Result::unwrap).collect()
 }
 
-/// Whether the programs are there; says so if not.
+/// Returns true if the programs are installed. Otherwise prints which are not.
 fn have(programs: &[&str]) -> bool {
     let missing = |program: &&&str| Command::new(program).arg("--version").output().is_err();
     let missing: Vec<_> = programs.iter().filter(missing).collect();
@@ -49,7 +49,7 @@ fn have(programs: &[&str]) -> bool {
     missing.is_empty()
 }
 
-/// What a shell command prints; it must succeed.
+/// Returns the output of a shell command, which must succeed.
 fn shell(command: &str, directory: &Path) -> String {
     let ran = Command::new("sh").args(["-c", command]).current_dir(directory).output().unwrap();
     assert!(ran.status.success(), "{command}: {}", String::from_utf8_lossy(&ran.stderr));
@@ -91,7 +91,7 @@ fn quota_gate_stops_at_the_limit() {
 }
 
 #[test]
-fn baseline_check_tells_what_changed() {
+fn baseline_check_reports_what_changed() {
     let stdout = run_alone("baseline_check");
     let verdict = |metric: &str| {
         let line = stdout.lines().find(|line| line.starts_with(&format!("publish: {metric} "))).unwrap();
@@ -104,7 +104,7 @@ fn baseline_check_tells_what_changed() {
     );
 }
 
-/// The orchestrator, twice in the same directory: one after the other, everything that it claims.
+/// Runs the orchestrator twice in the same directory, and checks everything that it claims.
 #[test]
 fn the_orchestrator_keeps_its_promises() {
     let directory = tempfile::tempdir().unwrap();
@@ -120,7 +120,7 @@ fn the_orchestrator_keeps_its_promises() {
 
     run("orchestrator", directory);
     let both = records(directory);
-    assert_eq!(both[..first.len()], first, "what was written is not what it was");
+    assert_eq!(both[..first.len()], first, "the second run changed earlier records");
     let second = &both[first.len()..];
     one_record_for_each_skill(second);
     parents_are_named_across_threads_and_processes(second);
@@ -132,12 +132,12 @@ fn the_orchestrator_keeps_its_promises() {
 
 fn by_name<'r>(records: &'r [ExecutionMetrics], skill: &str) -> &'r ExecutionMetrics {
     let mut named = records.iter().filter(|record| record.skill_name == skill);
-    let only = named.next().unwrap_or_else(|| panic!("no record of {skill}"));
+    let only = named.next().unwrap_or_else(|| panic!("found no record of {skill}"));
     assert!(named.next().is_none(), "two records of {skill}");
     only
 }
 
-/// Exactly one: a killed, a panicking and a cancelled skill have theirs too.
+/// There is exactly one, also for a killed, a panicking and a cancelled skill.
 fn one_record_for_each_skill(records: &[ExecutionMetrics]) {
     let expected = [
         ("orchestrator", Status::Success, None),
@@ -198,7 +198,7 @@ fn calls_are_priced_and_gated(records: &[ExecutionMetrics]) {
             gated += 1;
         }
     }
-    // Whatever midnight did: all of them together want more than two days allow.
+    // Even if midnight falls into the run, all of them together need more than two days allow.
     assert!(gated > 0 && fallbacks > 0 && gated + fallbacks == 150, "{gated} granted, {fallbacks} denied");
     assert!(gated_tokens.values().all(|&tokens| tokens <= 100_000), "{gated_tokens:?}");
 }
@@ -208,7 +208,7 @@ fn the_report_is_right(stdout: &str) {
     for row in [
         &["render", "interrupted", "1"][..],
         &["shorten-title", "panicked", "1"],
-        // By the cut and the table's $1 and $5 a million tokens: 298,801 in, 3,153 out.
+        // From the cut and the table's prices of $1 and $5 a million tokens: 298,801 in, 3,153 out.
         &["claude-haiku-4-5", "149", "301954", "0.314566"],
         &["in-house-coder-7b", "1", "7448", "(1", "unknown)"],
         &["verify:", "clean"],
@@ -242,7 +242,7 @@ fn the_log_is_whole_and_plain(directory: &Path, records: usize) {
     assert_eq!(files, ["execution_metrics.jsonl", "execution_metrics.ledger", "quota.jsonl", "quota.ledger"]);
 }
 
-/// The commands that the report prints, as a reader would paste them.
+/// Runs the commands that the report prints, like a reader.
 fn other_programs_agree(directory: &Path, stdout: &str) {
     let printed = |label: &str| {
         let line = stdout.lines().find_map(|line| line.trim_start().strip_prefix(label)).unwrap();

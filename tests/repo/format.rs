@@ -25,14 +25,14 @@ fn machinery(path: &Path) -> PathBuf {
     path.with_extension("ledger")
 }
 
-/// The only file in a directory.
+/// Returns the only file in a directory.
 fn only(directory: &Path) -> PathBuf {
     let files: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(files.len(), 1, "{files:?}");
     files[0].clone()
 }
 
-/// What a sealed line says, read as the page says: its payload, its number and the hash before; the hash is checked.
+/// Reads a sealed line as the page describes: its payload, its number and the hash before. Checks the hash.
 struct Sealed {
     payload: Value,
     seq: u64,
@@ -59,13 +59,13 @@ fn first_line(bytes: &[u8]) -> &str {
 }
 
 #[test]
-fn every_file_is_as_the_page_says() {
+fn every_file_matches_the_page() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.jsonl");
     for number in 1..=2 {
         assert!(matches!(Ledger::open(&path).unwrap().append(&record(number)), Ok(Answer::Durable { .. })));
     }
-    // The base is at the end of the two.
+    // The base is at the end of the two lines.
     let day = Timestamp::from_unix_ms(1_771_079_000_000).unwrap();
     let ledger = Options::new().clock(move || day).lock_deadline(Duration::from_millis(20)).open(&path).unwrap();
     let base = fs::read(&path).unwrap().len();
@@ -110,7 +110,7 @@ fn every_file_is_as_the_page_says() {
     assert!(run.succeed().is_durable());
     assert_eq!(fs::read(&slots).unwrap()[SLOT_BYTES], b' ');
 
-    // While somebody else has the lock, a record is spilled.
+    // While another process holds the lock, a record is spilled.
     let lock = fs::File::open(machinery(&path).join("lock")).unwrap();
     lock.lock().unwrap();
     assert!(matches!(ledger.append(&record(4)), Ok(Answer::Spilled(_))));
@@ -144,9 +144,9 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Two segments that version 0.1.0 wrote, without their commit area, which is made anew.
+/// Two segments that version 0.1.0 wrote, without their commit area, which is created again.
 #[test]
-fn a_ledger_of_format_1_is_read_and_goes_on() {
+fn a_ledger_of_format_1_is_read_and_continues() {
     let directory = tempfile::tempdir().unwrap();
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-1"), directory.path());
     let path = directory.path().join("x.jsonl");

@@ -1,5 +1,4 @@
-//! Promise: the page on guarantees names, for each failure of its table, the tests that show what holds, all of them and
-//! no other.
+//! Promise: for each failure in its table, the page on guarantees names all tests that cover it, and no others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,10 +6,10 @@ use std::path::Path;
 
 const ROWS: u32 = 32;
 
-/// `file::test` by row.
+/// The names `file::test` of each row.
 type Tests = BTreeMap<u32, BTreeSet<String>>;
 
-/// The functions of `tests/` that are tests and named `row_NN_…`.
+/// Returns the tests in `tests/` whose names are `row_NN_…`.
 fn written() -> Tests {
     fn collect(directory: &Path, tests: &mut Tests) {
         for entry in fs::read_dir(directory).unwrap() {
@@ -23,7 +22,7 @@ fn written() -> Tests {
                 let file = if is_main { directory } else { &path }.file_stem().unwrap().to_str().unwrap().to_owned();
                 for name in tests_in(&fs::read_to_string(&path).unwrap()) {
                     let row = name["row_".len()..].split('_').next().unwrap().parse().unwrap();
-                    assert!(tests.entry(row).or_default().insert(format!("{file}::{name}")), "{name} stands twice");
+                    assert!(tests.entry(row).or_default().insert(format!("{file}::{name}")), "{name} is there twice");
                 }
             }
         }
@@ -33,7 +32,7 @@ fn written() -> Tests {
     tests
 }
 
-/// Names after `fn` that begin with `row_`, where an attribute says that it is a test.
+/// Returns the names after `fn` that begin with `row_` and have the attribute of a test.
 fn tests_in(code: &str) -> Vec<String> {
     let lines: Vec<_> = code.lines().map(str::trim).collect();
     let mut names = Vec::new();
@@ -47,7 +46,7 @@ fn tests_in(code: &str) -> Vec<String> {
     names
 }
 
-/// What the last column of the table says.
+/// Reads the last column of the table.
 fn stated() -> Tests {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs/guarantees.md")).unwrap();
     let rows = page.lines().filter_map(|line| {

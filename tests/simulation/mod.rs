@@ -1,5 +1,5 @@
-//! A journal on a simulated disk: what is appended to it, and what must be found there after a crash. Shared by the tests
-//! of several promises.
+//! A journal on a simulated disk, and the lines that must be in it after a crash. Shared by the tests of several
+//! promises.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -12,18 +12,18 @@ use runledger::journal::{Journal, JournalOptions, Line};
 
 pub(crate) const PATH: &str = "/logs/execution_metrics.jsonl";
 
-/// Rotates at `rotate_bytes` and warns nobody.
+/// Returns options that rotate at `rotate_bytes` and ignore warnings.
 pub(crate) fn options(disk: &SimulatedDisk, rotate_bytes: u64) -> JournalOptions {
     let options = JournalOptions::new(Arc::new(|| 1_771_079_000_000)).storage(Arc::new(disk.clone()));
     options.rotate_bytes(Some(rotate_bytes)).on_warning(|_| {})
 }
 
-/// A file of the ledger's machinery.
+/// Returns the path of a file of the ledger's machinery.
 pub(crate) fn machinery(name: &str) -> PathBuf {
     Path::new(PATH).with_extension("ledger").join(name)
 }
 
-/// Payload `number`, of some `bytes`.
+/// Returns payload `number`, of about that many `bytes`.
 pub(crate) fn payload(number: usize, bytes: usize) -> Vec<u8> {
     format!("{{\"n\":{number},\"filler\":\"{}\"}}", "x".repeat(bytes)).into_bytes()
 }
@@ -35,7 +35,7 @@ pub(crate) fn read(disk: &SimulatedDisk, path: impl AsRef<Path>) -> Vec<u8> {
     bytes
 }
 
-/// Makes `bytes` the whole content of the file at `path`, as something outside would.
+/// Replaces the content of the file at `path`, like another program.
 pub(crate) fn put(disk: &SimulatedDisk, path: impl AsRef<Path>, bytes: &[u8]) {
     let file = disk.open(path.as_ref(), Access::Write).unwrap();
     file.truncate(0).unwrap();
@@ -43,7 +43,7 @@ pub(crate) fn put(disk: &SimulatedDisk, path: impl AsRef<Path>, bytes: &[u8]) {
     file.sync().unwrap();
 }
 
-/// The whole lines of `events.jsonl`; none if it is not there.
+/// Returns the whole lines of `events.jsonl`, or none if it does not exist.
 pub(crate) fn events(disk: &SimulatedDisk) -> Vec<serde_json::Value> {
     if disk.stat(&machinery("events.jsonl")).unwrap().is_none() {
         return Vec::new();
@@ -52,8 +52,8 @@ pub(crate) fn events(disk: &SimulatedDisk) -> Vec<serde_json::Value> {
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// The number in a line whose hash is right; `None` for any other. Not by a JSON parser: tens of thousands of disks are
-/// read.
+/// Returns the number in a line whose hash is right; `None` for any other. A JSON parser would be too slow, since tens
+/// of thousands of disks are read.
 fn number(line: &Line<'_>) -> Option<usize> {
     let (body, hash) = chained(line.bytes)?;
     if hash_bytes(body).as_bytes() != hash {
@@ -64,19 +64,19 @@ fn number(line: &Line<'_>) -> Option<usize> {
     std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
 }
 
-/// What a line's hash is of, and the hash.
+/// Returns the hashed bytes of a line, and its hash.
 fn chained(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (body, hash) = line.strip_suffix(b"\"}")?.split_last_chunk::<64>()?;
     Some((body.strip_suffix(b",\"hash\":\"")?, hash))
 }
 
-/// What is found in a journal whose segments may have holes: a failed sync leaves some, and what follows repeats their
+/// The lines of a journal whose segments may have holes. A failed sync leaves holes, and the next segment repeats the
 /// lines.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Chain {
     /// Every line is there, directly after the one before it.
     Whole,
-    /// Lines that were repeated may come late, and what is left of them is passed over.
+    /// Repeated lines may come late, and the remains of their first copies are skipped.
     Repeated,
 }
 
@@ -93,12 +93,15 @@ impl Reader {
         Self { lines: journal.lines(), chain, last: (0, vec![b'0'; 64]), found: Vec::new() }
     }
 
-    /// Reads to the end, and says what is wrong with the chain.
+    /// Reads to the end, and fails with a text if the chain is broken.
     pub(crate) fn read_on(&mut self) -> Result<(), String> {
         while let Some(line) = self.lines.next_line().map_err(|error| format!("{error:?}"))? {
             let Some(number) = number(&line) else {
                 if self.chain == Chain::Whole {
-                    return Err(format!("no line at byte {} of segment {}", line.offset, line.segment));
+                    return Err(format!(
+                        "found other bytes than a line at byte {} of segment {}",
+                        line.offset, line.segment
+                    ));
                 }
                 continue;
             };
@@ -116,38 +119,38 @@ impl Reader {
     }
 }
 
-/// The numbers in a journal, in order.
+/// Returns the numbers in a journal, in order.
 pub(crate) fn numbers(journal: &Journal, chain: Chain) -> Vec<usize> {
     let mut reader = Reader::new(journal, chain);
     reader.read_on().unwrap();
     reader.found
 }
 
-/// What the callers had been told when the disk had made so many calls.
+/// The acknowledged lines after that many calls of the disk.
 #[derive(Clone)]
-pub(crate) struct Told {
+pub(crate) struct Answered {
     pub(crate) calls: usize,
     pub(crate) acknowledged: Vec<usize>,
 }
 
-/// A disk on which a journal was used, and what its callers were told.
+/// A disk on which a journal was used, and the answers to its callers.
 pub(crate) struct Used {
     pub(crate) disk: SimulatedDisk,
-    pub(crate) told: Vec<Told>,
+    pub(crate) answered: Vec<Answered>,
     pub(crate) chain: Chain,
     pub(crate) rotate_bytes: u64,
 }
 
 impl Used {
     pub(crate) fn new(disk: SimulatedDisk, rotate_bytes: u64, chain: Chain) -> Self {
-        Self { disk, told: Vec::new(), chain, rotate_bytes }
+        Self { disk, answered: Vec::new(), chain, rotate_bytes }
     }
 
     pub(crate) fn open(&self) -> Journal {
         Journal::open(PATH, options(&self.disk, self.rotate_bytes)).unwrap()
     }
 
-    /// Appends the payloads of these numbers, and keeps what was answered.
+    /// Appends the payloads with these numbers, and stores the answers.
     pub(crate) fn append(
         &mut self,
         journal: &Journal,
@@ -155,28 +158,28 @@ impl Used {
         bytes: impl Fn(usize) -> usize,
     ) {
         for number in numbers {
-            let mut acknowledged = self.told.last().map_or(Vec::new(), |told| told.acknowledged.clone());
+            let mut acknowledged = self.answered.last().map_or(Vec::new(), |answered| answered.acknowledged.clone());
             if journal.append(&payload(number, bytes(number))).is_ok() {
                 acknowledged.push(number);
             }
-            self.told.push(Told { calls: self.disk.calls().len(), acknowledged });
+            self.answered.push(Answered { calls: self.disk.calls().len(), acknowledged });
         }
     }
 
-    /// How many answers had been given after `calls`, and what they acknowledged.
-    pub(crate) fn told_after(&self, calls: usize) -> (usize, &[usize]) {
-        let count = self.told.partition_point(|told| told.calls <= calls);
-        let told = count.checked_sub(1).map(|last| &self.told[last]);
-        (count, told.map_or(&[][..], |told| &told.acknowledged))
+    /// Returns the number of answers after `calls`, and the lines that they acknowledged.
+    pub(crate) fn answered_after(&self, calls: usize) -> (usize, &[usize]) {
+        let count = self.answered.partition_point(|answered| answered.calls <= calls);
+        let answered = count.checked_sub(1).map(|last| &self.answered[last]);
+        (count, answered.map_or(&[][..], |answered| &answered.acknowledged))
     }
 
-    /// The disk after a crash is opened, has all that had been acknowledged once, takes another line, and is whole.
+    /// Opens the disk after a crash. It must have each acknowledged line once, accept another line, and be whole.
     pub(crate) fn check(&self, after: &SimulatedDisk, calls: usize, loss: Loss) {
         let fail =
             |what: String| -> ! { panic!("after call {calls} of {}, {loss:?}: {what}", self.disk.calls().len()) };
         let journal = Journal::open(PATH, options(after, self.rotate_bytes));
         let journal = journal.unwrap_or_else(|error| fail(format!("cannot be opened: {error:?}")));
-        self.check_opened(&journal, self.told_after(calls).1).unwrap_or_else(|what| fail(what));
+        self.check_opened(&journal, self.answered_after(calls).1).unwrap_or_else(|what| fail(what));
     }
 
     pub(crate) fn check_opened(&self, journal: &Journal, acknowledged: &[usize]) -> Result<(), String> {
@@ -191,7 +194,7 @@ impl Used {
         if !lost.is_empty() {
             return Err(format!("acknowledged and lost: {lost:?}; there are {:?}", reader.found));
         }
-        journal.append(&payload(LAST, 10)).map_err(|error| format!("takes no line: {error:?}"))?;
+        journal.append(&payload(LAST, 10)).map_err(|error| format!("refuses a line: {error:?}"))?;
         let before = reader.found.len();
         reader.read_on()?;
         if reader.found[before..] != [LAST] {

@@ -1,4 +1,4 @@
-//! Changes of a tree: made by chance, or read from a script of one change a line.
+//! Changes of a tree, which are random, or read from a script with one change on each line.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use runledger::hash_bytes;
 
 use super::{ACTIVE, Tree};
 
-/// Numbers that look random and are the same for the same seed (splitmix64).
+/// Pseudo-random numbers, which are the same for the same seed (splitmix64).
 #[derive(Debug, Clone)]
 pub(crate) struct Random(pub(crate) u64);
 
@@ -20,7 +20,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Less than `end`; 0 if that is 0.
+    /// Returns a number below `end`, or 0 if that is 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         self.next().checked_rem(end as u64).unwrap_or(0) as usize
     }
@@ -34,7 +34,7 @@ impl Random {
     }
 }
 
-/// One change of a file. A place beyond its end changes nothing.
+/// One change of a file. An offset beyond its end changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) file: String,
@@ -69,33 +69,33 @@ pub(crate) enum How {
     Append {
         bytes: Vec<u8>,
     },
-    /// All of it replaced by what looks random.
+    /// The whole content is replaced by pseudo-random bytes.
     Noise {
         len: usize,
         seed: u64,
     },
     Remove,
-    /// Another file's content under this name, which may be a new one.
+    /// The content of another file under this name, which may be a new one.
     Copy {
         from: String,
     },
     Swap {
         with: String,
     },
-    /// The file's `line`th line once more, before its `before`th.
+    /// The `line`th line of the file is repeated before its `before`th.
     Repeat {
         line: usize,
         before: usize,
     },
-    /// The hash of the line at a place made anew, so that its bytes are what it says.
+    /// The hash of the line at an offset is computed again, so that it matches its bytes.
     Seal {
         at: usize,
     },
-    /// A directory in its place.
+    /// A directory replaces the file.
     Directory,
 }
 
-/// Names that a file may be copied to.
+/// The names under which a file may be copied.
 const NEW_NAMES: [&str; 8] = [
     "metrics.ledger/sealed/000003.jsonl",
     "metrics.ledger/sealed/000009.jsonl",
@@ -108,18 +108,18 @@ const NEW_NAMES: [&str; 8] = [
 ];
 
 impl Change {
-    /// Any change of a file of `tree`; of its bytes alone if `bytes_only`.
+    /// Returns a change of a file of `tree`, only of its bytes if `bytes_only`.
     pub(crate) fn generate(tree: &Tree, random: &mut Random, bytes_only: bool) -> Self {
         let names: Vec<&String> = tree.files.keys().collect();
         let commit = "metrics.ledger/commit".to_owned();
-        // Half of all changes are of the lines.
+        // Half of all changes affect the lines.
         let segments: Vec<_> = names.iter().copied().filter(|name| Tree::is_segment(name)).collect();
         let of = if random.below(2) == 0 && !segments.is_empty() { &segments } else { &names };
         let Some(file) = of.get(random.below(of.len())).copied() else {
             return Self { file: commit, how: How::Append { bytes: random.bytes(5) } };
         };
         let bytes = &tree.files[file];
-        // The commit area is large and empty but for its header and its first lines.
+        // The commit area is large, and empty except for its header and its first lines.
         let len = if *file == commit { 4096 + 2_500 } else { bytes.len() };
         let mut at = random.below(len);
         if *file == commit && random.below(2) == 0 {
@@ -231,7 +231,7 @@ impl Change {
     }
 }
 
-/// Makes the hash of the line at `at` that of its bytes.
+/// Replaces the hash of the line at `at` by that of its bytes.
 fn seal(bytes: &mut [u8], at: usize) {
     const HASH: &[u8] = b",\"hash\":\"";
     let at = at.min(bytes.len());
@@ -245,7 +245,7 @@ fn seal(bytes: &mut [u8], at: usize) {
     }
 }
 
-/// A file's name in a script; the in-flight and spill files, whose names come by chance, by their directory.
+/// Returns a file's name for a script. In-flight and spill files have random names, so their directory is used.
 fn short(name: &str) -> &str {
     match name {
         ACTIVE => "active",
@@ -278,8 +278,8 @@ impl fmt::Display for Change {
     }
 }
 
-/// The changes that a script tells: one a line, as [`Change`] is displayed; `#` begins a comment. The names are those of
-/// `tree`.
+/// Reads the changes of a script, with one on each line in the form in which [`Change`] is displayed. `#` begins a
+/// comment. The names are those of `tree`.
 pub(crate) fn script(text: &str, tree: &Tree) -> Vec<Change> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.map(|line| parse(line, tree).unwrap_or_else(|| panic!("no change: {line:?}"))).collect()

@@ -1,5 +1,5 @@
-//! The files of a whole ledger as bytes in memory, for the tests that damage them, and a ledger that has some of
-//! everything.
+//! The files of a whole ledger as bytes in memory, for the tests that damage them, and a ledger with every kind of
+//! file.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -16,12 +16,12 @@ use tempfile::TempDir;
 /// The active segment's name in a [`Tree`], and its path in a directory.
 pub(crate) const ACTIVE: &str = "metrics.jsonl";
 
-/// In memory where that can be had: for tests that open a ledger thousands of times, and ask nothing of the disk.
+/// A directory in memory if possible, for tests that open a ledger thousands of times and do not test the disk.
 pub(crate) fn in_memory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// The `number`th record: a valid one.
+/// Returns the `number`th record, which is valid.
 pub(crate) fn record(number: u128) -> ExecutionMetrics {
     let start = "2026-02-14T14:23:00Z".parse().unwrap();
     let mut record = ExecutionMetrics::new(Uuid::from_u128(number), "git-push-autonomous", "0.1.0", start);
@@ -37,12 +37,12 @@ pub(crate) fn append(ledger: &Ledger, number: u128) -> u64 {
     }
 }
 
-/// The numbers of the records, as [`record`] takes them.
+/// Returns the numbers of the records, as [`record`] takes them.
 pub(crate) fn numbers(records: Records) -> Vec<u64> {
     records.map(|record| record.unwrap().execution_id.as_u64_pair().1).collect()
 }
 
-/// The names in a directory, in order.
+/// Returns the names in a directory, in order.
 pub(crate) fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<_> =
         fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -50,7 +50,7 @@ pub(crate) fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// Paths below a directory, and what the files there hold.
+/// Paths below a directory, and the contents of the files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tree {
     pub(crate) files: BTreeMap<String, Vec<u8>>,
@@ -92,20 +92,20 @@ impl Tree {
         root.join(ACTIVE)
     }
 
-    /// Whether `name` is a file of lines, as a reader finds them.
+    /// Returns true if `name` is a file of lines, like those that a reader finds.
     pub(crate) fn is_segment(name: &str) -> bool {
         let sealed = name.strip_prefix("metrics.ledger/sealed/").and_then(|name| name.strip_suffix(".jsonl"));
         name == ACTIVE || sealed.is_some_and(|number| number.len() == 6 && number.parse::<u64>().is_ok())
     }
 
-    /// Every whole line of the segments, without its line feed.
+    /// Returns every whole line of the segments, without its line feed.
     pub(crate) fn lines(&self) -> BTreeSet<&[u8]> {
         let segments = self.files.iter().filter(|(name, _)| Self::is_segment(name));
         let lines = segments.flat_map(|(_, bytes)| bytes.split_inclusive(|&byte| byte == b'\n'));
         lines.filter_map(|line| line.strip_suffix(b"\n")).filter(|line| !line.is_empty()).collect()
     }
 
-    /// A file and its content, by the beginning and the end of its name.
+    /// Returns a file and its content, by the beginning and the end of its name.
     pub(crate) fn find(&self, prefix: &str, suffix: &str) -> (&str, &[u8]) {
         let found = self.files.iter().find(|(name, _)| name.starts_with(prefix) && name.ends_with(suffix));
         let (name, bytes) = found.unwrap();
@@ -117,16 +117,16 @@ impl Tree {
 pub(crate) struct Killed {
     pub(crate) tree: Tree,
     pub(crate) head: Head,
-    /// The executions that its lines record, in order.
+    /// The executions of its lines, in order.
     pub(crate) lines: Vec<Uuid>,
     pub(crate) spilled: Uuid,
-    /// Begun and not ended.
+    /// The executions that have begun and not ended.
     pub(crate) begun: [Uuid; 2],
 }
 
 impl Killed {
-    /// Two sealed segments; an active one with lines before and after the commit area's base; a spilled record; two
-    /// executions in flight; events; and a fragment in quarantine.
+    /// Creates a ledger with two sealed segments, an active one with lines before and after the commit area's base, a
+    /// spilled record, two executions in flight, events, and a fragment in quarantine.
     pub(crate) fn make() -> Self {
         let directory = in_memory();
         let path = directory.path().join("ledger").join(ACTIVE);
@@ -137,7 +137,7 @@ impl Killed {
         let ledger = open(Some(1_200));
         (1..=5).for_each(|number| assert_eq!(append(&ledger, number), number as u64));
         drop(ledger);
-        // Torn at its end by hand: the fragment goes to quarantine.
+        // The end is torn here, so that the fragment goes to the quarantine.
         let active = fs::read(&path).unwrap();
         fs::write(&path, [&active, &b"{\"torn\":"[..]].concat()).unwrap();
         let ledger = open(None);

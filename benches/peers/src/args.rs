@@ -1,4 +1,4 @@
-//! The command line: two options, each with a default.
+//! Reads the command line, which has two options.
 
 use std::env;
 use std::path::PathBuf;
@@ -7,19 +7,19 @@ use std::time::Duration;
 use crate::Result;
 
 const USAGE: &str = "usage: runledger-peers [--seconds N] [--dir DIRECTORY]
-  --seconds N      the time of a cell, at least 0.1; default 2
-  --dir DIRECTORY  where the files are written; default: next to this program, in the target directory";
+  --seconds N      the time of a cell, at least 0.1 [default: 2]
+  --dir DIRECTORY  an existing directory for the files [default: that of this program]";
 
 pub(crate) struct Args {
     /// The time of each cell.
     pub(crate) cell_time: Duration,
-    /// An existing directory; every file is made below it and removed again.
+    /// An existing directory. Every file is created below it and removed again.
     pub(crate) dir: PathBuf,
 }
 
 pub(crate) fn parse() -> Result<Args> {
     let program = env::current_exe()?;
-    let mut dir = program.parent().ok_or("this program is in no directory")?.to_owned();
+    let mut dir = program.parent().ok_or("found no directory of this program; name one with --dir")?.to_owned();
     let mut cell_time = Duration::from_secs(2);
 
     let mut words = env::args_os().skip(1);

@@ -1,4 +1,4 @@
-//! One cell of the table: one peer, a number of threads, a fixed time.
+//! Measures one cell of the table: one peer with a number of threads, for a fixed time.
 
 use std::path::Path;
 use std::sync::Barrier;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::Result;
 use crate::samples::Samples;
 
-/// Appends of each thread before the clock starts: files are made, statements prepared, caches filled.
+/// The number of appends of each thread before the clock starts. They create files, prepare statements and fill caches.
 pub(crate) const WARM_UP_RECORDS: usize = 20;
 
 pub(crate) struct Cell<'a> {
@@ -19,16 +19,16 @@ pub(crate) struct Cell<'a> {
     pub(crate) record: &'a [u8],
 }
 
-/// What one thread measured.
+/// The measurement of one thread.
 struct Run {
     start: Instant,
     end: Instant,
-    /// One a call.
+    /// The latency of each call.
     latencies_ns: Vec<u64>,
 }
 
 impl Cell<'_> {
-    /// Lets every thread make its own appender, starts them together, and times each call.
+    /// Creates an appender in every thread, starts the threads together, and times each call.
     pub(crate) fn measure<A>(&self, appender: impl Fn() -> Result<A> + Sync) -> Result<Samples>
     where
         A: FnMut(&[u8]) -> Result<()>,
@@ -46,7 +46,8 @@ impl Cell<'_> {
         Ok(Samples::new(latencies_ns, end - start))
     }
 
-    /// One thread's closed loop. A thread that cannot begin still comes to the start line, where the others wait.
+    /// Runs one thread's closed loop. A thread whose warm-up fails still waits at the start line, so that the others
+    /// start.
     fn run<A>(&self, appender: &impl Fn() -> Result<A>, start_line: &Barrier) -> Result<Run>
     where
         A: FnMut(&[u8]) -> Result<()>,
@@ -79,21 +80,21 @@ impl Cell<'_> {
         Ok(append)
     }
 
-    /// How many records were acknowledged in all, those of the warm-up included.
+    /// Returns the number of acknowledged records, including those of the warm-up.
     pub(crate) fn acknowledged(&self, samples: &Samples) -> u64 {
         (samples.len() + self.threads * WARM_UP_RECORDS) as u64
     }
 
-    /// The samples, if the peer's store holds just the acknowledged records.
+    /// Returns the samples. Fails unless the peer's store holds exactly the acknowledged records.
     pub(crate) fn check(&self, samples: Samples, stored: u64) -> Result<Samples> {
         let acknowledged = self.acknowledged(&samples);
         if stored == acknowledged {
             return Ok(samples);
         }
-        Err(format!("{acknowledged} records acknowledged, {stored} stored").into())
+        Err(format!("found {stored} records; expected the {acknowledged} acknowledged ones").into())
     }
 
-    /// The samples, if the file at `path` holds just the acknowledged records, one after another.
+    /// Returns the samples. Fails unless the file at `path` holds exactly the acknowledged records.
     pub(crate) fn check_file(&self, samples: Samples, path: &Path) -> Result<Samples> {
         let stored = path.metadata()?.len() / self.record.len() as u64;
         self.check(samples, stored)

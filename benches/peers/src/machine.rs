@@ -1,4 +1,4 @@
-//! Where the numbers come from: kernel, processor, cores, file system. What cannot be read is "unknown".
+//! Describes the machine: kernel, processor, cores and file system. A value that cannot be read is "unknown".
 
 use std::fmt;
 use std::fs;
@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::Result;
 
-/// Kernel, processor and cores.
+/// Describes the kernel, the processor and the number of cores.
 pub(crate) fn describe() -> String {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease");
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -26,15 +26,17 @@ pub(crate) fn describe() -> String {
 
 /// The file system that holds a directory.
 pub(crate) struct FileSystem {
-    /// Such as `ext4`; `None`: the system does not tell.
+    /// The type, such as `ext4`; `None` if it is unknown.
     kind: Option<String>,
-    /// Whether it has a journal, which a sync of a grown file must commit; `None`: not told.
+    /// True if it has a journal, which a sync of a grown file must commit; `None` if that is unknown.
     journaled: Option<bool>,
 }
 
 impl FileSystem {
+    /// Examines the file system of `dir`.
+    ///
     /// # Errors
-    /// When `dir` is not there.
+    /// Fails if `dir` does not exist.
     pub(crate) fn of(dir: &Path) -> Result<Self> {
         let dir = dir.canonicalize().map_err(|error| format!("{}: {error}", dir.display()))?;
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -44,7 +46,7 @@ impl FileSystem {
         Ok(Self { kind: Some(kind.to_owned()), journaled: if kind == "ext4" { ext4_journal(device) } else { None } })
     }
 
-    /// Whether it keeps its files in memory only.
+    /// Returns true if it keeps its files in memory only.
     pub(crate) fn is_in_memory(&self) -> bool {
         matches!(self.kind.as_deref(), Some("tmpfs" | "ramfs"))
     }
@@ -61,8 +63,9 @@ impl fmt::Display for FileSystem {
     }
 }
 
-/// Type and source of the innermost mount above `dir`. A line of mountinfo (proc(5)) has the mount point as its fifth
-/// field, and type and source after a lone hyphen; a later mount covers an earlier one on the same point.
+/// Returns the type and the source of the innermost mount above `dir`. A line of mountinfo (proc(5)) has the mount
+/// point as its fifth field, and the type and the source after a hyphen. A later mount hides an earlier one at the same
+/// point.
 fn mount_of<'m>(dir: &Path, mounts: &'m str) -> Option<(&'m str, &'m str)> {
     let mount = |line: &'m str| {
         let (place, file_system) = line.split_once(" - ")?;
@@ -73,7 +76,8 @@ fn mount_of<'m>(dir: &Path, mounts: &'m str) -> Option<(&'m str, &'m str)> {
     mounts.lines().filter_map(mount).max_by_key(|(depth, _)| *depth).map(|(_, found)| found)
 }
 
-/// Every mounted journal is listed as `device-inode` or `device-8`; `None` when the kernel shows neither list.
+/// Returns whether the device has a journal, each of which is listed as `device-inode` or `device-8`. Returns `None` if
+/// the kernel does not show the lists.
 fn ext4_journal(device: &str) -> Option<bool> {
     let (_, device) = device.rsplit_once('/')?;
     fs::metadata(format!("/proc/fs/ext4/{device}")).ok()?;

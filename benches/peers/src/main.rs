@@ -1,8 +1,8 @@
-//! The same record through each of runledger's peers, on the same disk, in the same run.
+//! Appends the same record with each of runledger's peers, on the same disk, in the same run.
 //!
-//! Each cell of the table is one peer with a number of threads that append in a closed loop, without a pause, for a
-//! fixed time. Every call is timed, so the percentiles are those of all samples. Afterwards the records found on the
-//! disk are counted, where the peer can tell, and must be those that were acknowledged.
+//! Each cell of the table is one peer. Its threads append in a closed loop, without a pause, for a fixed time. Every
+//! call is timed, so the percentiles are those of all samples. Afterwards the records on the disk are counted, if the
+//! peer can do that. Their number must equal that of the acknowledged ones.
 //!
 //! ```text
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- [--seconds 2] [--dir DIRECTORY]
@@ -29,11 +29,11 @@ use peers::Peer;
 use samples::Samples;
 use table::Row;
 
-/// What went wrong, as text for people.
+/// An error, as text for people.
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
 
-/// One successful execution with its 29 fields, ended by a line feed. Made once, so no peer pays for serialising it.
+/// One successful execution with its 29 fields, and a line feed. It is serialised already, so no peer has that cost.
 const RECORD: &[u8] = include_bytes!("record.jsonl");
 
 const THREADS: [usize; 4] = [1, 4, 16, 64];
@@ -53,10 +53,10 @@ fn run() -> Result<()> {
     let file_system = FileSystem::of(&dir)?;
     if file_system.is_in_memory() {
         let place = dir.display();
-        return Err(format!("{place} is on {file_system}, where a sync costs nothing: name a disk with --dir").into());
+        return Err(format!("{place}: found {file_system}; expected a disk. Name a directory with --dir").into());
     }
     println!("{}, {file_system}", machine::describe());
-    println!("{} bytes a record, {cell_time:?} a cell", RECORD.len());
+    println!("{} bytes for each record, {cell_time:?} for each cell", RECORD.len());
 
     let peers = peers::installed();
     let mut rows = Vec::new();
@@ -72,7 +72,8 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-/// Runs one cell in a directory of its own, and leaves nothing for the next cell's first sync to pay for.
+/// Runs one cell in a directory of its own. Syncs at the end, so that the first sync of the next cell has no extra
+/// work.
 fn measure(peer: &Peer, threads: usize, time: Duration, base: &Path) -> Result<Samples> {
     let dir = TempDir::with_prefix_in("peer-", base)?;
     let samples = (peer.run)(&Cell { dir: dir.path(), threads, time, record: RECORD })?;

@@ -1,11 +1,11 @@
-//! The times of all calls of a cell, and what is read off them.
+//! The times of all calls of a cell, and the figures from them.
 
 use std::time::Duration;
 
 pub(crate) struct Samples {
-    /// Ascending, never empty.
+    /// The latencies in ascending order, at least one.
     latencies_ns: Vec<u64>,
-    /// From the first thread's start to the last thread's end.
+    /// The time from the first thread's start to the last thread's end.
     elapsed: Duration,
 }
 
@@ -23,8 +23,8 @@ impl Samples {
         self.len() as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// The nearest-rank percentile in microseconds: the smallest sample that at least `per_mille` of 1,000 samples do
-    /// not exceed.
+    /// Returns the nearest-rank percentile in microseconds: the smallest sample that at least `per_mille` of 1,000
+    /// samples do not exceed.
     pub(crate) fn percentile_us(&self, per_mille: usize) -> f64 {
         let rank = (self.len() * per_mille).div_ceil(1_000);
         self.latencies_ns[rank - 1] as f64 / 1_000.0

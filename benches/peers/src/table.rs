@@ -1,11 +1,11 @@
-//! The table, as text.
+//! Prints the table as text.
 
 use crate::peers;
 use crate::samples::Samples;
 
 pub(crate) struct Row {
     pub(crate) peer: &'static str,
-    /// Whether an acknowledged record survives a power cut.
+    /// True if an acknowledged record survives a power cut.
     pub(crate) durable: bool,
     pub(crate) threads: usize,
     pub(crate) samples: Samples,
@@ -24,7 +24,8 @@ const HEADER: [&str; 10] = [
     "p50/runledger",
 ];
 
-/// A header, then one line a row. The ratios are to runledger's row of as many threads, `-` where there is none.
+/// Returns a header, and one line for each row. The ratios compare a row with runledger's row of as many threads. They
+/// are `-` if there is none.
 pub(crate) fn render(rows: &[Row]) -> String {
     let mut text = line(HEADER.map(str::to_owned));
     for row in rows {

@@ -1,16 +1,16 @@
-//! Which file of `src/` imports from which.
+//! Finds which file of `src/` imports from which.
 //!
 //! - A path is followed through re-exports to the file that defines the item.
-//! - A re-export of what is below a module is not an import: it only names the item at another place.
+//! - A re-export of an item below a module is not an import, since it only gives the item another path.
 //! - A file may name the types of a module above it. It may not call its functions, which would be a circle.
 //! - A method that calls another one of its own type, in an `impl` block of another file, imports that file.
-//! - Test code is left out.
+//! - Test code is ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Source;
 
-/// The name of a module from its crate's root on; the command is a crate of its own.
+/// The name of a module from its crate's root. The command is a crate of its own.
 type Module = (bool, Vec<String>);
 
 /// One path of a `use`, with the name that it gives to the item.
@@ -25,7 +25,7 @@ struct Use {
 struct Impl {
     type_name: String,
     methods: BTreeSet<String>,
-    /// What is called on `self` or `Self`.
+    /// The methods that are called on `self` or `Self`.
     calls: BTreeSet<String>,
 }
 
@@ -51,7 +51,7 @@ impl<'s> Imports<'s> {
         Self { files }
     }
 
-    /// The files of each circle, sorted.
+    /// Returns the files of each circle, sorted.
     pub(super) fn circles(&self) -> Vec<Vec<&'s str>> {
         let edges: BTreeMap<&str, BTreeSet<&str>> =
             self.files.iter().map(|(module, file)| (file.path, self.imports_of(module, file))).collect();
@@ -84,7 +84,7 @@ impl<'s> Imports<'s> {
         found
     }
 
-    /// The files of the methods that `file` calls on its own types and does not have itself.
+    /// Returns the files of the methods that `file` calls on its own types and does not define.
     fn called_by(&self, module: &Module, file: &File<'s>) -> Vec<&'s str> {
         let mut found = Vec::new();
         for own in &file.impls {
@@ -103,14 +103,15 @@ impl<'s> Imports<'s> {
         found
     }
 
-    /// The module that defines the type that `file` calls `name`.
+    /// Returns the module that defines the type that `file` calls `name`.
     fn type_of(&self, module: &Module, file: &File<'_>, name: &str) -> Module {
         let import = file.uses.iter().find(|import| import.name == name);
         let resolved = import.and_then(|import| self.resolve(module, &import.path, 0));
         resolved.map_or_else(|| module.clone(), |(module, _)| module)
     }
 
-    /// The module whose file defines what `path` means in `from`, and the item; `None` for another crate's.
+    /// Returns the module whose file defines `path` as it is used in `from`, and the item. Returns `None` for another
+    /// crate's.
     fn resolve(&self, from: &Module, path: &[String], depth: usize) -> Option<(Module, Option<String>)> {
         assert!(depth < 20, "{from:?}: {path:?} leads back to itself");
         let mut at = from.clone();
@@ -176,7 +177,7 @@ fn reachable<'s>(edges: &BTreeMap<&'s str, BTreeSet<&'s str>>, from: &str) -> BT
     found
 }
 
-/// The code before the module of its tests, which is a file's last.
+/// Returns the code before the module of tests, which is the last one of a file.
 fn without_tests(code: &str) -> &str {
     let tests = code.match_indices("#[cfg(test)]").map(|(at, _)| at).find(|&at| {
         let item = code[at..].lines().nth(1).unwrap_or_default().trim_end();
@@ -185,7 +186,7 @@ fn without_tests(code: &str) -> &str {
     &code[..tests.unwrap_or(code.len())]
 }
 
-/// Takes the `use` items out.
+/// Removes the `use` items.
 fn split_uses(code: &str) -> (Vec<Use>, String) {
     let (mut uses, mut rest) = (Vec::new(), String::new());
     let mut lines = code.lines();
@@ -210,7 +211,7 @@ fn split_uses(code: &str) -> (Vec<Use>, String) {
     (uses, rest)
 }
 
-/// The paths of a `use` tree.
+/// Returns the paths of a `use` tree.
 fn flatten(tree: &str, before: &[String], is_public: bool, uses: &mut Vec<Use>) {
     let tree = tree.trim();
     if let Some((head, group)) = tree.split_once('{') {
@@ -244,10 +245,10 @@ fn flatten(tree: &str, before: &[String], is_public: bool, uses: &mut Vec<Use>) 
     uses.push(Use { path, name, is_public });
 }
 
-/// The paths of two names or more in code.
+/// Returns the paths of two or more names in the code.
 fn inline_paths(code: &str) -> Vec<Vec<String>> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    // A visibility names a module and imports nothing.
+    // A visibility names a module, but imports nothing.
     let pieces = code.split("pub(in ").enumerate();
     let pieces = pieces.map(|(at, piece)| if at == 0 { piece } else { piece.split_once(')').unwrap().1 });
     let paths = pieces.flat_map(|piece| piece.split(|c| !is_part(c))).filter(|path| path.contains("::"));
@@ -260,7 +261,7 @@ fn impls(code: &str) -> Vec<Impl> {
         let (head, body) = block.split_once('{').unwrap_or((block, ""));
         let body = body.split("\n}").next().unwrap_or_default();
         let head = head.split(" where").next().unwrap_or_default().trim();
-        // Behind the parameters, and the trait.
+        // After the parameters and the trait.
         let head = if head.starts_with('<') { head.split_once("> ").map_or(head, |(_, head)| head) } else { head };
         let type_name = super::ident(head.split(" for ").last().unwrap_or_default().trim()).to_owned();
         let names = |before: &str| {

@@ -1,4 +1,5 @@
-//! What the disk allows: one write and one `fdatasync` a call, with no format, no check and no shared sync.
+//! The floor that the disk allows: one write and one `fdatasync` for each call, without a format, a check or a shared
+//! sync.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -9,7 +10,7 @@ use crate::Result;
 use crate::cell::Cell;
 use crate::samples::Samples;
 
-/// Appends to one plain file, which grows with each call. All threads share it.
+/// Appends to one plain file, which all threads share and which grows with each call.
 pub(crate) fn append(cell: &Cell<'_>) -> Result<Samples> {
     let path = cell.dir.join("records.jsonl");
     let file = OpenOptions::new().create(true).append(true).open(&path)?;
@@ -23,8 +24,8 @@ pub(crate) fn append(cell: &Cell<'_>) -> Result<Samples> {
     cell.check_file(samples, &path)
 }
 
-/// Overwrites a ring of prewritten slots, so that no sync has new blocks or a new length to record. It keeps only the
-/// last records: a floor, not a log.
+/// Overwrites a ring of prewritten slots, so that no sync has to record new blocks or a new length. It keeps only the
+/// last records, so it is a floor and not a log.
 pub(crate) fn overwrite(cell: &Cell<'_>) -> Result<Samples> {
     const RING_BYTES: usize = 1 << 20;
     let file = File::create(cell.dir.join("ring"))?;

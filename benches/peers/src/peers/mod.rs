@@ -1,11 +1,11 @@
-//! The peers, one file each. Each is run in the fastest way that a sensible user would choose for many threads, and
-//! syncs on every call where it can.
+//! The peers, with one file for each. Each is used in the fastest way that a sensible user would choose for many
+//! threads, and syncs on every call if it can.
 
 mod floor;
 mod okaywal;
+mod python;
 mod redb;
 mod runledger;
-mod seed;
 mod sqlite;
 mod tracing_appender;
 
@@ -13,12 +13,12 @@ use crate::Result;
 use crate::cell::Cell;
 use crate::samples::Samples;
 
-/// The name of our own row, which the others are compared with.
+/// The name of runledger's row, with which the others are compared.
 pub(crate) const RUNLEDGER: &str = "runledger: append";
 
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
-    /// Whether an acknowledged record survives a power cut.
+    /// True if an acknowledged record survives a power cut.
     pub(crate) durable: bool,
     pub(crate) run: fn(&Cell<'_>) -> Result<Samples>,
 }
@@ -32,14 +32,14 @@ const PEERS: [Peer; 9] = [
     Peer { name: "redb: Immediate", durable: true, run: redb::run },
     Peer { name: "okaywal: commit", durable: true, run: okaywal::run },
     Peer { name: "tracing-appender: non-blocking", durable: false, run: tracing_appender::run },
-    Peer { name: seed::NAME, durable: true, run: seed::run },
+    Peer { name: python::NAME, durable: true, run: python::run },
 ];
 
-/// The peers that this machine can run; says which it cannot.
+/// Returns the peers that this machine can run, and prints the name of one that it cannot.
 pub(crate) fn installed() -> Vec<Peer> {
-    let python = seed::is_installed();
-    if !python {
-        println!("{}: skipped, since there is no python3", seed::NAME);
+    let has_python = python::is_installed();
+    if !has_python {
+        println!("{}: skipped, because python3 is not installed", python::NAME);
     }
-    PEERS.into_iter().filter(|peer| python || peer.name != seed::NAME).collect()
+    PEERS.into_iter().filter(|peer| has_python || peer.name != python::NAME).collect()
 }

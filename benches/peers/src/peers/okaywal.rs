@@ -1,5 +1,7 @@
-//! okaywal: one entry with one chunk a call, durable once committed; threads share a sync. With nobody to hand the
-//! entries to, it reuses its segments: a log in front of a store, not the store, so there is nothing to count.
+//! okaywal: one entry with one chunk for each call, which is durable once it is committed. Threads share a sync.
+//!
+//! It is a log in front of a store, not the store. Without a store that receives the entries, it reuses its segments,
+//! so the records cannot be counted.
 
 use okaywal::{LogVoid, WriteAheadLog};
 

@@ -1,4 +1,5 @@
-//! redb: one insert a write transaction, `Durability::Immediate`. Write transactions of several threads take turns.
+//! redb: one insert for each write transaction, with `Durability::Immediate`. Only one thread at a time has a write
+//! transaction.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,7 +22,7 @@ pub(crate) fn run(cell: &Cell<'_>) -> Result<Samples> {
 fn insert(database: &Database, next: &AtomicU64, record: &[u8]) -> Result<()> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
-    // Numbered inside the transaction, so that keys only ascend.
+    // The number is taken inside the transaction, so that the keys ascend.
     transaction.open_table(RECORDS)?.insert(next.fetch_add(1, Ordering::Relaxed), record)?;
     Ok(transaction.commit()?)
 }

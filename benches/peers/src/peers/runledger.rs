@@ -1,6 +1,7 @@
-//! runledger itself, on one ledger that all threads share: the same record through `append`, which validates,
-//! serialises, chains and syncs it; and what an orchestrator does, `begin`, fill in, `succeed`, which marks the execution
-//! as begun first.
+//! runledger itself, with one ledger that all threads share.
+//!
+//! One row appends the same record with `append`, which validates, serialises, chains and syncs it. The other row does
+//! what an orchestrator does: it begins an execution, which is marked as begun, records usage, and succeeds.
 
 use runledger::{Answer, ExecutionMetrics, Ledger, Skill, Usage, Uuid};
 
@@ -36,7 +37,7 @@ fn execution(ledger: &Ledger) -> Result<()> {
 fn durable(answer: &Answer) -> Result<()> {
     match answer {
         Answer::Durable { .. } => Ok(()),
-        other => Err(format!("expected a durable record, found {other:?}").into()),
+        other => Err(format!("found {other:?}; expected a durable record").into()),
     }
 }
 

@@ -1,8 +1,9 @@
-//! SQLite through rusqlite: WAL, `synchronous=FULL`, one `INSERT` a transaction, its statement prepared once.
+//! SQLite through rusqlite: WAL, `synchronous=FULL`, and one `INSERT` for each transaction, whose statement is prepared
+//! once.
 //!
-//! The threads share one connection behind a mutex. One connection a thread with a busy timeout was tried: it is as
-//! fast with 4 threads, half as fast with 16 and a quarter with 64, and calls then wait for seconds, since SQLite's
-//! writers do not queue but sleep and try again. As rusqlite bundles it, SQLite syncs with `fsync`, not `fdatasync`.
+//! The threads share one connection behind a mutex. One connection for each thread, with a busy timeout, is as fast with
+//! 4 threads, but half as fast with 16 and a quarter as fast with 64. Calls then wait for seconds, because SQLite's
+//! writers sleep and try again instead of queueing. The bundled SQLite syncs with `fsync`, not `fdatasync`.
 
 use std::sync::{Mutex, MutexGuard};
 

@@ -1,6 +1,8 @@
-//! tracing-appender's non-blocking writer: a call puts the line in a queue and returns, a thread writes it to the file,
-//! nothing is ever synced. Not durable: an acknowledged line is lost with the process. Not lossy either, unlike its
-//! default, which drops lines when the queue is full: a dropped record is not a record a second.
+//! tracing-appender's non-blocking writer. A call puts the line into a queue and returns, and a thread writes it to the
+//! file. Nothing is ever synced, so this is not durable: an acknowledged line is lost with the process.
+//!
+//! It is set not to be lossy. By default it drops lines while the queue is full, and dropped lines would count as
+//! records.
 
 use std::io::Write;
 use std::thread;
@@ -13,7 +15,7 @@ use crate::Result;
 use crate::cell::Cell;
 use crate::samples::Samples;
 
-/// The longest wait for the queue to empty into the file; what is missing then is reported as not stored.
+/// The longest wait until the queue is written to the file. Records that are missing then are reported as not stored.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(cell: &Cell<'_>) -> Result<Samples> {

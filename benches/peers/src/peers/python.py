@@ -1,4 +1,4 @@
-"""The seed's own way: open, append, write, flush, fsync on every call. Prints the elapsed time and every call's time."""
+"""Opens, appends, flushes and syncs the file on every call. Prints the elapsed time and the time of every call."""
 
 import os
 import sys

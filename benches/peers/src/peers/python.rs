@@ -1,5 +1,5 @@
-//! The Python of the plan that runledger was made from: `seed.py`, run as a child that times itself, so that its start
-//! is not counted. It is handed the finished line, as all peers are.
+//! Plain Python: `python.py`, run as a child process that times itself, so that its start is not counted. It receives
+//! the serialised line, like all peers.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -9,9 +9,9 @@ use crate::Result;
 use crate::cell::{Cell, WARM_UP_RECORDS};
 use crate::samples::Samples;
 
-pub(crate) const NAME: &str = "the plan's Python: append + fsync";
+pub(crate) const NAME: &str = "Python: append + fsync";
 
-const SCRIPT: &str = include_str!("seed.py");
+const SCRIPT: &str = include_str!("python.py");
 
 pub(crate) fn is_installed() -> bool {
     let version = Command::new("python3").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -27,7 +27,7 @@ pub(crate) fn run(cell: &Cell<'_>) -> Result<Samples> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    // Dropped at the end of the statement, which closes the pipe: the child reads to its end.
+    // The end of the statement drops the pipe and so closes it, because the child reads to its end.
     child.stdin.take().ok_or("python3 has no standard input")?.write_all(cell.record)?;
     let output = child.wait_with_output()?;
     if !output.status.success() {
@@ -36,7 +36,7 @@ pub(crate) fn run(cell: &Cell<'_>) -> Result<Samples> {
 
     let text = String::from_utf8(output.stdout)?;
     let mut numbers = text.lines().map(str::parse::<u64>);
-    let elapsed = Duration::from_nanos(numbers.next().ok_or("python3 printed nothing")??);
+    let elapsed = Duration::from_nanos(numbers.next().ok_or("found no output of python3; expected times")??);
     let samples = Samples::new(numbers.collect::<std::result::Result<_, _>>()?, elapsed);
     cell.check_file(samples, &path)
 }
