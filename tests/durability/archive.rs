@@ -480,6 +480,21 @@ fn row_32_a_reader_does_not_end_at_a_segment_that_is_moved_before_it_opens_it() 
 const PATH: &str = "/logs/execution_metrics.jsonl";
 const ARCHIVE: &str = "/archive";
 
+/// A reader of a ledger follows it on the ledger's own disk.
+#[test]
+fn a_reader_follows_the_disk_of_its_ledger() {
+    let disk = SimulatedDisk::new();
+    let ledger = on(&disk, "/logs/execution_metrics.jsonl");
+    ledger.append(&record(1)).unwrap();
+    let mut follower = ledger.reader().follow().unwrap();
+    assert_eq!(follower.next_line().unwrap().unwrap().seq, Some(1));
+    assert!(follower.next_line().unwrap().is_none());
+    ledger.append(&record(2)).unwrap();
+    assert_eq!(follower.next_line().unwrap().unwrap().seq, Some(2));
+    follower.resume(None).unwrap();
+    assert_eq!(follower.next_line().unwrap().unwrap().seq, Some(1));
+}
+
 fn on(disk: &SimulatedDisk, path: &str) -> Ledger {
     let options = Options::new().storage(Arc::new(disk.clone())).rotate_bytes(Some(1_000));
     options.on_warning(|_| {}).open(path).unwrap()

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::cursor::Cursor;
 use super::lines::{Line, Lines};
 use super::moved;
-use crate::disk::Disk;
+use crate::disk::{Disk, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::line::{self, Link};
 use crate::journal::format::{Layout, identity};
@@ -47,6 +47,7 @@ impl Place {
 /// after a [`resume`](Self::resume) such a line is returned again. So a copier must be able to receive a line twice.
 #[derive(Debug)]
 pub struct Follower {
+    storage: Arc<dyn Storage>,
     layout: Layout,
     id: Uuid,
     lines: Lines,
@@ -74,14 +75,18 @@ impl Follower {
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote it.
     /// - [`ErrorKind::Unsuitable`] if its machinery belongs to another file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let layout = Layout::new(path.as_ref());
-        let id = identity::read(&Disk, &layout)?.ok_or_else(|| {
+        Self::on(Arc::new(Disk), Layout::new(path.as_ref()))
+    }
+
+    /// Like [`open`](Self::open), but for a journal on any disk.
+    pub(crate) fn on(storage: Arc<dyn Storage>, layout: Layout) -> Result<Self> {
+        let id = identity::read(&*storage, &layout)?.ok_or_else(|| {
             Error::new(ErrorKind::Io, "follow the ledger")
                 .path(layout.active())
                 .detail("there is no ledger of this name")
         })?;
-        let lines = Lines::from_start(Arc::new(Disk), layout.clone());
-        Ok(Self { layout, id, lines, last: None })
+        let lines = Lines::from_start(Arc::clone(&storage), layout.clone());
+        Ok(Self { storage, layout, id, lines, last: None })
     }
 
     /// Returns the journal's id.
@@ -119,7 +124,7 @@ impl Follower {
     }
 
     fn lines_from(&self, cursor: Cursor) -> Lines {
-        Lines::resume(Arc::new(Disk), self.layout.clone(), cursor)
+        Lines::resume(Arc::clone(&self.storage), self.layout.clone(), cursor)
     }
 
     /// Returns the lines after `last`, which has moved: a recovery may have moved it, or its segment was removed.
@@ -180,7 +185,7 @@ impl Follower {
         }
         if let Some(last) = &self.last
             && let Some(gone) = moved::missing_between((last.segment, last.seq), (line.segment, link.seq))
-            && moved::is_moved_up_to(&Disk, &self.layout, line.segment)?
+            && moved::is_moved_up_to(&*self.storage, &self.layout, line.segment)?
         {
             return Err(line.locate(Error::new(ErrorKind::Diverged, "follow the ledger")).detail(format!(
                 "lines {} to {} were moved away before they were copied; `events.jsonl` says to which archive",

@@ -76,7 +76,7 @@ impl LedgerReader {
     /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if its identity cannot be read;
     /// [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote it.
     pub fn follow(&self) -> Result<Follower> {
-        Follower::open(self.layout.active())
+        Follower::on(Arc::clone(&self.storage), self.layout.clone())
     }
 
     pub(super) fn new(storage: Arc<dyn Storage>, layout: Layout) -> Self {
