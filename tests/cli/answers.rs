@@ -410,6 +410,19 @@ fn many_lines_that_are_not_records_are_counted_and_the_first_reported() {
     }
 }
 
+/// A record may have the tokens of its input and output without their sum.
+#[test]
+fn list_adds_up_the_tokens_of_a_record_without_their_sum() {
+    let mut record = commands::record(1, "draw", "2026-02-14T14:23:00Z", Some(7), Status::Success);
+    record.tokens_input = Some(40);
+    record.tokens_output = Some(2);
+    let table = Place::with(&[record.clone()]).run(["list"]).answer(0);
+    assert!(table.ends_with("  draw   success   7      42    -  00000000\n"), "{table}");
+    record.tokens_output = None;
+    let table = Place::with(&[record]).run(["list"]).answer(0);
+    assert!(table.ends_with("  draw   success   7       -    -  00000000\n"), "{table}");
+}
+
 #[test]
 fn without_a_ledger_no_command_answers() {
     let place = Place::empty();

@@ -18,12 +18,13 @@ pub(crate) const COLUMNS: [Column; 7] = [
 
 /// Returns the cells of a row except the last one, the id.
 pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 6] {
+    let tokens = record.tokens_used.or_else(|| record.tokens_input?.checked_add(record.tokens_output?));
     [
         minutes(record.timestamp_start),
         record.skill_name.clone(),
         cell(status(record)),
         cell(record.total_latency_ms.map(|ms| short::count(ms.into()))),
-        cell(record.tokens_used.map(|tokens| short::count(tokens.into()))),
+        cell(tokens.map(|tokens| short::count(tokens.into()))),
         cell(record.cost_usd.map(short::usd)),
     ]
 }
