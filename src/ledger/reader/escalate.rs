@@ -25,9 +25,9 @@ impl LedgerReader {
     /// its record.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the disk fails, or if no record could be read although there are some;
-    /// [`ErrorKind::Archived`] if lines are moved away while they are read; [`ErrorKind::Overflow`] if a sum of costs
-    /// leaves the range of [`Usd`](crate::Usd).
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read although there are
+    /// some; [`ErrorKind::Archived`](crate::ErrorKind::Archived) if lines are moved away while they are read;
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs leaves the range of [`Usd`](crate::Usd).
     pub fn escalate(&self, mut escalations: Escalations, now: Timestamp) -> Result<Escalated> {
         let mut skipped = Skipped::default();
         self.records().each(&mut skipped, |record| escalations.add(&record))?;
