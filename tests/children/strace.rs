@@ -34,8 +34,8 @@ pub(crate) fn can_trace() -> bool {
     })
 }
 
-/// Runs the child in `directory`, which is prepared, with `fault` at the calls of `when`: `3` is the third, `3+` the
-/// third and all after it, `3..4` the third and the fourth. The log of the calls is in `strace`.
+/// Runs the child in `directory`, which is prepared, with `fault` at the calls that `when` selects. `3` is the third,
+/// `3+` the third and all after it, `3..4` the third and the fourth. The log of the calls is in `strace`.
 #[track_caller]
 pub(crate) fn run_in(directory: &Path, scene: Scene, call: &str, fault: &str, when: &str) -> Run {
     let log = directory.join("strace");

@@ -128,8 +128,8 @@ pub(crate) fn record(id: u128, skill: &str, start: &str, latency_ms: Option<u64>
     record
 }
 
-/// Returns five records: a success with a known price, a failure with two models, an interruption, a skill without a
-/// model whose name is not ASCII, and one with an unknown price.
+/// Returns five records: a success with a known price, a failure with two models, an interruption, and two more. Of
+/// these, one has no model and a name that is not ASCII, and one has an unknown price.
 pub(crate) fn records() -> [ExecutionMetrics; 5] {
     let mut push =
         record(0x019c_5d2a_5a40, "git-push-autonomous", "2026-02-14T14:23:00.250Z", Some(3200), Status::Success);

@@ -262,8 +262,9 @@ fn below(state: &mut u64, bound: usize) -> usize {
     (*state >> 33) as usize % bound
 }
 
-/// Opens and closes up to three handles, which append lines of any length to segments of any length, until the process
-/// is killed or the power is cut. This is repeated four times on one disk. A sync may fail while there is one handle.
+/// Opens and closes up to three handles, until the process is killed or the power is cut. The handles append lines of
+/// any length to segments of any length. This is repeated four times on one disk. A sync may fail while there is one
+/// handle.
 fn any_use(seed: u64) {
     let mut state = seed;
     let rotate_bytes = [400, 2_000, 300_000, 2_500_000, 100_000_000][below(&mut state, 5)];

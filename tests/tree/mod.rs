@@ -125,8 +125,8 @@ pub(crate) struct Killed {
 }
 
 impl Killed {
-    /// Creates a ledger with two sealed segments, an active one with lines before and after the commit area's base, a
-    /// spilled record, two executions in flight, events, and a fragment in quarantine.
+    /// Creates a ledger with two sealed segments, and an active one with lines before and after the commit area's base.
+    /// It also has a spilled record, two executions in flight, events, and a fragment in quarantine.
     pub(crate) fn make() -> Self {
         let directory = in_memory();
         let path = directory.path().join("ledger").join(ACTIVE);

@@ -7,11 +7,9 @@
 //! One thing depends on the lines before a block. A line that a writer has repeated in a new segment counts once, by
 //! its sequence number, as in [`Lines`](crate::journal::Lines). A block is read first as if there were no lines before
 //! it. That is right if its numbers ascend and its first one is higher than all before, which is known when the block
-//! is merged. Otherwise the block is read again, with the numbers before it. That happens if a ledger is damaged or a
-//! sync has failed.
+//! is merged. Otherwise, as in a damaged ledger, the block is read again with the numbers before it.
 //!
-//! Most lines are read by a walk through their JSON, which also finds their line feed. Only lines in another form are
-//! read by `serde_json`.
+//! A walk through the JSON of a line also finds its line feed. Only lines in another form are read by `serde_json`.
 
 mod numbers;
 mod progress;
