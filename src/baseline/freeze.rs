@@ -68,7 +68,7 @@ impl Baselines {
     /// Every moment of a week gives the same baselines.
     ///
     /// The caller decides how far back the records go, and may pass only those of the last weeks. An execution that
-    /// runs across the start of the week belongs to the week before, but has a record only after it ended.
+    /// runs across the start of the week belongs to the previous week, but has a record only after it ended.
     ///
     /// # Errors
     /// Returns the first error of `records` that is not of [`ErrorKind::Malformed`]. Records that cannot be read could

@@ -34,7 +34,7 @@ pub(super) struct NameHasher {
 }
 
 impl NameHasher {
-    /// Folds both halves of a product, in which every digit of one factor meets every digit of the other.
+    /// Folds both halves of a product, in which every digit of one factor affects every digit of the other.
     fn mix(&mut self, a: u64, b: u64) {
         let product = u128::from(a ^ self.sum) * u128::from(b ^ self.key);
         self.sum = (product as u64 ^ (product >> 64) as u64).wrapping_add(FACTOR);
