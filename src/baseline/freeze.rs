@@ -106,7 +106,7 @@ impl FrozenBaselines {
             .map_err(|source| Error::new(ErrorKind::Invalid, "write frozen baselines as JSON").source(source))
     }
 
-    /// Reads the frozen baselines from a line of JSON. Keys that this version does not know are ignored.
+    /// Reads the frozen baselines from a line of JSON. Unknown keys are ignored.
     ///
     /// # Errors
     /// [`ErrorKind::Malformed`] if the text is not one JSON object with the fields of this type.

@@ -16,11 +16,11 @@ pub enum ErrorKind {
     Malformed,
     /// The file was written by a newer version of this crate.
     Newer,
-    /// The file was derived by another version of this crate, or from a file that has since changed. It is derived
-    /// again.
+    /// The file was derived by another version of this crate, or from a file that has since changed. The caller derives
+    /// it again.
     Stale,
-    /// The price table does not know the model, or several providers offer it and none is named.
-    /// [`Error::details`](super::Error::details) lists the nearest known names, or the names at those providers.
+    /// The price table does not contain the model, or several providers offer it and the call names none.
+    /// [`Error::details`](super::Error::details) lists the nearest known names, or those providers.
     UnknownModel,
     /// The model is known, but something that was used has no price at that time.
     /// [`Error::details`](super::Error::details) names it.

@@ -12,7 +12,7 @@ use super::ErrorKind;
 /// Its text is `cannot <operation>: <path>: line <n> (byte <m>): <details>`, without the parts that are unknown. The
 /// operating system's own error is the [`source`](std::error::Error::source) and is not repeated in the text.
 ///
-/// It is one word wide and cheap to clone, because one failed write is returned to many callers.
+/// It is the size of a pointer and cheap to clone, because one failed write is returned to many callers.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Arc<Report>);
@@ -78,7 +78,7 @@ impl Error {
         self.with(|report| report.position = Some(Position { line, byte }))
     }
 
-    /// Adds one thing that was found, or one thing to do.
+    /// Adds one finding, or one instruction.
     pub(crate) fn detail(self, detail: impl Into<String>) -> Self {
         self.with(|report| report.details.push(detail.into()))
     }
@@ -125,7 +125,7 @@ impl Error {
         &self.0.details
     }
 
-    /// Returns the text followed by that of the source, for a warning that prints no chain of sources.
+    /// Returns the text followed by the text of the source, for a warning that does not print its chain of sources.
     pub(crate) fn with_source(&self) -> String {
         match &self.0.source {
             Some(source) => format!("{self}: {source}"),

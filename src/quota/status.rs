@@ -90,7 +90,7 @@ pub struct QuotaStatus<A = u64> {
     /// The level of `consumed`. It excludes held amounts, so a reservation that is later released raises no alarm.
     pub warning_level: WarningLevel,
     /// The thresholds of the limit, in percent and ascending, that `consumed` first reached in this window by the call
-    /// that returned this status. It is empty for a mere query, and excludes held amounts.
+    /// that returned this status. It is empty if the call was only a query, and excludes held amounts.
     ///
     /// Each threshold is reported once in a window, across threads, processes and restarts, even if the limit is raised
     /// in between. The order of the journal decides which call reports it. If that call's process dies or its append
