@@ -203,8 +203,8 @@ impl Accumulator {
 impl Baselines {
     /// Computes the baselines of `records`, by skill. The records may come in any order.
     ///
-    /// An item that is an error of [`ErrorKind::Malformed`], for a line that is not a record, is skipped and counted in
-    /// [`skipped`](Self::skipped).
+    /// An error of [`ErrorKind::Malformed`] among the items means a line that is not a record. It is skipped and
+    /// counted in [`skipped`](Self::skipped).
     ///
     /// # Errors
     /// Returns the first error of any other kind. Records that cannot be read could change every baseline, so none is

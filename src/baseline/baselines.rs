@@ -27,11 +27,11 @@ pub struct Baseline {
     /// decimals.
     pub success_rate: Option<f64>,
     /// The standard error of `success_rate`, rounded to 4 decimals: `√(p · (1 − p) / n)`, where `n` is the number of
-    /// executions with a known outcome. It says how far off the rate may be, not how single outcomes spread.
+    /// executions with a known outcome. It tells how far off the rate may be, not how much single outcomes vary.
     ///
-    /// It is the usual (Wald) estimate for a binomial proportion. It is 0 if all outcomes are alike, which says little
-    /// about few executions. 240 successes of 245 give 0.009. The half-width of a 95 % interval is 1.96 times that,
-    /// 0.018.
+    /// It is the usual (Wald) estimate for a binomial proportion. It is 0 if all outcomes are the same, which means
+    /// little for few executions. 240 successes of 245 give 0.009. The half-width of a 95 % interval is 1.96 times
+    /// that, 0.018.
     pub success_rate_std_dev: Option<f64>,
     /// The median of `total_latency_ms`, in milliseconds.
     ///
@@ -64,13 +64,13 @@ pub struct Baseline {
     pub cost_unknown: u64,
     /// The number of executions without `tokens_used`.
     pub tokens_unknown: u64,
-    /// How exact the three percentiles are. Baselines without this field are exact, since they were written before
+    /// The precision of the three percentiles. Baselines without this field are exact, since they were written before
     /// there was a limit.
     #[serde(default)]
     pub latency_precision: Precision,
 }
 
-/// How exact the percentiles of latencies are.
+/// The precision of the percentiles of latencies.
 ///
 /// Usually each value in milliseconds is counted. If a group has more than [`DISTINCT_MAX`](Self::DISTINCT_MAX)
 /// different latencies, or one of 2³² ms (49.7 days) or more, all of its latencies are counted in log-linear buckets.

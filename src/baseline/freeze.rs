@@ -64,8 +64,8 @@ pub struct ComputedFrom {
 }
 
 impl Baselines {
-    /// Computes the baselines for the week that contains `moment`, from the `records` that started before that week.
-    /// Every moment of a week gives the same baselines.
+    /// Computes the baselines for the week that contains `moment`, from the `records` of executions that started before
+    /// that week. Every moment of a week gives the same baselines.
     ///
     /// The caller decides how far back the records go, and may pass only those of the last weeks. An execution that
     /// runs across the start of the week belongs to the previous week, but has a record only after it ended.

@@ -91,8 +91,8 @@ mod tests {
         assert_ne!(NameHash::default().hash_one("publish"), NameHash::default().hash_one("publish"));
     }
 
-    /// A map takes an entry's place from the lowest bits and compares neighbours by the highest bits. Single keys may
-    /// do worse with such similar names, so the test uses the mean over many keys.
+    /// A map takes an entry's place from the lowest bits and compares neighbours by the highest bits. A single pair of
+    /// keys may do worse with such similar names, so the test uses the mean over many keys.
     #[test]
     fn both_ends_of_a_hash_differ_from_name_to_name() {
         const KEYS: usize = 32;

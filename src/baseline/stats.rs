@@ -156,7 +156,7 @@ impl Sums {
     }
 }
 
-/// Returns the quotient by a divisor of at least 0, rounded half to even; `None` if the divisor is 0.
+/// Returns the quotient, rounded half to even, by a divisor of at least 0; `None` if the divisor is 0.
 pub(super) fn divide_half_even(dividend: i128, divisor: i128) -> Option<i128> {
     let (floor, rest) = (dividend.checked_div_euclid(divisor)?, dividend.checked_rem_euclid(divisor)?);
     let up = match rest.cmp(&(divisor - rest)) {

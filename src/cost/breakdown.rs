@@ -26,7 +26,8 @@ pub struct Cost<'t> {
     pub table: &'t str,
     /// The prices apply to an input of more tokens than this. `None` if they apply to any input.
     pub tier_above: Option<u64>,
-    /// The part of the call's variant that has these prices, such as `processing` batch. Empty for the standard prices.
+    /// The part of the call's variant to which these prices apply, such as `processing` batch. Empty for the standard
+    /// prices.
     pub variant: BTreeMap<&'t str, &'t str>,
     /// The part of the call's variant for which the row has no prices, so that the standard prices were used. The
     /// amount is then too low for priority and too high for a batch. The standard service, which vendors call `default`

@@ -33,7 +33,7 @@
 //!   `thousand_messages`, `thousand_pages`, `thousand_annotated_pages`.
 //! * An hour, with at most twelve decimals: `audio_hour`, `video_hour`, `deployment_hour`.
 //!
-//! With these limits one token or one request costs a whole number of pico-dollars. `audio_seconds_min` is the least
+//! With these limits one token or one request costs a whole number of pico-dollars. `audio_seconds_min` is the minimum
 //! duration of audio that is billed for a call.
 //!
 //! **Tiers** follow a price in a list. If the call has more input tokens than `above`, or at least `from`, the whole

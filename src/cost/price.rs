@@ -18,7 +18,7 @@ pub(super) struct Rate {
 /// The price of everything in a call whose input has at least this size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tier {
-    /// The least number of input tokens in the tier.
+    /// The smallest number of input tokens in the tier.
     pub(super) from: u64,
     pub(super) price: Usd,
 }
@@ -93,7 +93,7 @@ impl<'t> Rates<'t> {
         self.0.iter().flatten().filter_map(|rate| rate.tier(input)).map(|tier| tier.from).max()
     }
 
-    /// Returns what `usage` of `model` costs, part by part, in the order of [`Meter::ALL`].
+    /// Returns the cost of `usage` of `model`, part by part, in the order of [`Meter::ALL`].
     pub(super) fn parts(&self, model: &str, usage: &Usage) -> Result<Vec<CostPart>> {
         let counts = self.counts(model, usage)?;
         let mut parts = Vec::with_capacity(4);
@@ -195,7 +195,7 @@ impl<'t> Rates<'t> {
 /// and audio, but not how many tokens are both.
 fn overlap(model: &str, meter: Meter, whole: u64, parts: u128) -> Error {
     Error::new(ErrorKind::Invalid, format!("price the usage of {model:?}")).detail(format!(
-        "its parts with prices of their own are {parts} of {whole} {}: report which of them are both, such as {}",
+        "its separately priced parts add up to {parts} of {whole} {}: report how many are in both, such as {}",
         meter.usage_key(),
         Meter::CacheReadAudio.usage_key()
     ))

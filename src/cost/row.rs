@@ -51,7 +51,7 @@ pub(super) struct Window {
     pub(super) weekdays: Option<[bool; 7]>,
 }
 
-/// The least price of a million output tokens of a premium model.
+/// The lowest price of a million output tokens of a premium model.
 const PREMIUM: Usd = Usd::from_pico(25_000_000_000_000);
 
 impl Window {

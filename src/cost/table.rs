@@ -1,4 +1,4 @@
-//! The price table: which model, at what time, at what price.
+//! The price table: the price of each model at each time.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -135,8 +135,8 @@ impl PriceTable {
         rows.map(|row| (row.provider.as_str(), row.model.as_str()))
     }
 
-    /// Returns what `usage` of `model` costs at the prices of `at`, the time of the call. The provider is the one that
-    /// serves models of that name, and the service is the standard one.
+    /// Returns the cost of `usage` of `model` at the prices valid at `at`, the time of the call. It assumes the
+    /// provider that serves models of that name, and standard service.
     ///
     /// The [module](crate::cost#rules) documents the rules.
     ///
@@ -160,13 +160,13 @@ impl PriceTable {
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at `at`, or no price for a part of the
     ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
-    /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount leaves the range of [`Usd`](crate::Usd).
+    /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount exceeds the range of [`Usd`](crate::Usd).
     pub fn cost(&self, model: &str, usage: &Usage, at: Timestamp) -> Result<Cost<'_>> {
         lookup::row(&self.layers, model, None)?.price(&BTreeMap::new(), usage, at)
     }
 
-    /// Returns what `call` costs at the prices of its own time, or of `at` if the call has none. The cost that the
-    /// vendor reported is ignored.
+    /// Returns the cost of `call` at the prices valid at its own time, or at `at` if the call has none. The cost that
+    /// the vendor reported is ignored.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable, metrics::Call};
@@ -183,7 +183,7 @@ impl PriceTable {
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at that time, or no price for a part of the
     ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
-    /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount leaves the range of [`Usd`](crate::Usd).
+    /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount exceeds the range of [`Usd`](crate::Usd).
     pub fn cost_of(&self, call: &Call, at: Timestamp) -> Result<Cost<'_>> {
         let row = lookup::row(&self.layers, &call.model, call.provider.as_deref())?;
         row.price(&call.variant, &call.usage, call.at.unwrap_or(at))
@@ -214,7 +214,7 @@ impl PriceTable {
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at that time, or no price for a part of the
     ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
-    /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount leaves the range of [`Usd`](crate::Usd).
+    /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount exceeds the range of [`Usd`](crate::Usd).
     pub fn worst_case(&self, call: &Call, at: Timestamp) -> Result<Cost<'_>> {
         worst_case::price(lookup::row(&self.layers, &call.model, call.provider.as_deref())?, call, at)
     }

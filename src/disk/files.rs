@@ -42,7 +42,7 @@ pub(crate) fn write_all_at(file: &dyn StorageFile, mut bytes: &[u8], mut offset:
     Ok(())
 }
 
-/// Returns what `operation` returned, or `None` if it failed because the path does not exist.
+/// Returns the result of `operation`, or `None` if it failed because the path does not exist.
 pub(crate) fn if_there<T>(operation: io::Result<T>) -> io::Result<Option<T>> {
     match operation {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -192,7 +192,7 @@ fn stat(metadata: &fs::Metadata) -> Stat {
         len: metadata.len(),
         links: metadata.nlink(),
         changed: (metadata.mtime(), metadata.mtime_nsec()),
-        // Other users may write, and there is no sticky bit (as on /tmp), which would protect each user's names.
+        // Other users may write, and there is no sticky bit (as on /tmp), which would protect each user's files.
         lawless: file_type == FileType::Directory && metadata.mode() & 0o1002 == 0o0002,
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::ErrorKind;
 
-/// An error: the operation that failed, the path and the position that it concerns, and what was found there.
+/// An error: the operation that failed, the path and the position that it concerns, and the findings there.
 ///
 /// Its text is `cannot <operation>: <path>: line <n> (byte <m>): <details>`, without the parts that are unknown. The
 /// operating system's own error is the [`source`](std::error::Error::source) and is not repeated in the text.
@@ -119,8 +119,7 @@ impl Error {
         self.0.position.map(|position| position.byte)
     }
 
-    /// Returns everything that was found wrong, one entry each, such as all faults of a record or the nearest known
-    /// names.
+    /// Returns the findings, one entry each, such as all faults of a record or the nearest known names.
     pub fn details(&self) -> &[String] {
         &self.0.details
     }

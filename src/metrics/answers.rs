@@ -1,4 +1,4 @@
-//! Questions about a record that more than one of its fields can answer.
+//! Values of a record that are derived from more than one of its fields.
 
 use super::{Call, CostProvenance, CostTier, ExecutionMetrics, Kind, LlmCall, Model, QcOutcome, Usage, outcome};
 

@@ -167,7 +167,7 @@ pub struct CostProvenance {
     /// The prices apply to an input of more tokens than this. `None` if they apply to any input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier_above: Option<u64>,
-    /// The part of the call's variant that has these prices, such as `processing=batch`. `None` for the standard
+    /// The part of the call's variant to which these prices apply, such as `processing=batch`. `None` for the standard
     /// prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,

@@ -48,12 +48,12 @@ impl Usd {
         self.pico
     }
 
-    /// Returns the sum; `None` if it leaves the range of ±1.7 × 10²⁶ USD.
+    /// Returns the sum; `None` if it exceeds the range of ±1.7 × 10²⁶ USD.
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.pico.checked_add(other.pico).map(Self::from_pico)
     }
 
-    /// Returns the difference; `None` if it leaves the range of ±1.7 × 10²⁶ USD.
+    /// Returns the difference; `None` if it exceeds the range of ±1.7 × 10²⁶ USD.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.pico.checked_sub(other.pico).map(Self::from_pico)
     }
@@ -244,7 +244,7 @@ mod tests {
         prop_oneof![4 => (any::<i128>(), 0u32..128).prop_map(|(pico, shift)| pico >> shift), 1 => ends]
     }
 
-    /// Up to twenty amounts of up to 10¹⁹ USD, whose sum cannot leave the range, and the same amounts in another order.
+    /// Up to twenty amounts of up to 10¹⁹ USD, whose sum cannot exceed the range, and the same amounts in another order.
     fn any_amounts_and_shuffled() -> impl Strategy<Value = (Vec<Usd>, Vec<Usd>)> {
         let amount = any::<i128>().prop_map(|pico| Usd::from_pico(pico >> 24));
         prop::collection::vec(amount, 0..20)

@@ -235,7 +235,7 @@ impl ExecutionMetrics {
     }
 
     /// Sets the name of the model and its tokens, in the top-level fields and in the group `model`. `tokens_used`
-    /// becomes `None` if the sum of input and output leaves the range of `u64`.
+    /// becomes `None` if the sum of input and output exceeds the range of `u64`.
     pub fn set_usage(&mut self, model: impl Into<String>, usage: &Usage) {
         self.tokens_input = Some(usage.input);
         self.tokens_output = Some(usage.output);

@@ -32,7 +32,7 @@ impl Usage {
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if
     ///   `input_tokens` or `output_tokens` is missing.
     /// * [`ErrorKind::Invalid`] if parts exceed their whole ([`validate`](Self::validate)).
-    /// * [`ErrorKind::Overflow`] if a sum leaves the range of `u64`.
+    /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_anthropic(json: &str) -> Result<Self> {
         let report = Report::read("read the usage of a response from Anthropic", json)?;
         let in_an_hour = report.count("cache_creation.ephemeral_1h_input_tokens")?;
@@ -62,8 +62,8 @@ impl Usage {
     /// As in this crate, cached tokens, audio and images are parts of the input, and reasoning and audio are parts of
     /// the output. Searches are not included, since the response lists them outside the usage.
     ///
-    /// Other vendors use these forms too. If the total shows that reasoning is not part of the output, as at xAI, it is
-    /// added. Unknown keys are skipped. A part that is missing or `null` is unknown.
+    /// Other vendors use these forms too. If the total shows that the output excludes reasoning, as at xAI, reasoning
+    /// is added to it. Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
     /// ```
     /// use runledger::{Usage, metrics::Meter};
@@ -82,7 +82,7 @@ impl Usage {
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if the object
     ///   has neither `prompt_tokens`, nor both `input_tokens` and `output_tokens`, nor `seconds`.
     /// * [`ErrorKind::Invalid`] if parts exceed their whole ([`validate`](Self::validate)).
-    /// * [`ErrorKind::Overflow`] if a sum leaves the range of `u64`.
+    /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_openai(json: &str) -> Result<Self> {
         let report = Report::read("read the usage of a response from OpenAI", json)?;
         if report.get("type")?.and_then(Value::as_str) == Some("duration") {
@@ -142,7 +142,7 @@ impl Usage {
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if
     ///   `promptTokenCount` is missing.
     /// * [`ErrorKind::Invalid`] if parts exceed their whole ([`validate`](Self::validate)).
-    /// * [`ErrorKind::Overflow`] if a sum leaves the range of `u64`.
+    /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_gemini(json: &str) -> Result<Self> {
         let report = Report::read("read the usage of a response from Gemini", json)?;
         let thoughts = report.count("thoughtsTokenCount")?;

@@ -12,7 +12,7 @@ use crate::metrics::Usd;
 ///
 /// [`Quota::budget`](super::Quota::budget) returns it. Clones share the quota.
 ///
-/// Reserve the most that a call can cost before the call, and settle with its actual cost. A cost is `None` if no price is
+/// Before a call, reserve the most that it can cost. Then settle with its actual cost. A cost is `None` if no price is
 /// known. The limit decides whether such a call is allowed (see [`Limits`](super::Limits)).
 ///
 /// ```

@@ -44,7 +44,7 @@ pub(super) enum Event {
         limit: NonZeroU64,
         period: Period,
     },
-    /// `amount` was used of the reservation that line `hold` made at `held_at`. It counts in the window of `held_at`.
+    /// `amount` of the reservation that line `hold` made at `held_at` was used. It counts in the window of `held_at`.
     Settle {
         hold: u64,
         amount: u64,
@@ -54,7 +54,7 @@ pub(super) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         watch: Option<Watch>,
     },
-    /// Nothing was used of the reservation that line `hold` made.
+    /// Nothing of the reservation that line `hold` made was used.
     Release { hold: u64 },
 }
 

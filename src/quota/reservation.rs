@@ -33,8 +33,8 @@ impl<A: Amount> Grant<A> {
 /// A reserved amount. Dropping a hold releases it: others can reserve the amount again.
 ///
 /// The release is a line in the journal. If that line cannot be written, or the process dies, the hold ends at
-/// [`expires_at`](Hold::expires_at). From then on it no longer counts, neither as consumed nor as unknown. Dropping never
-/// panics.
+/// [`expires_at`](Hold::expires_at). From then on it is no longer counted, neither as consumed nor as unknown. Dropping
+/// never panics.
 #[derive(Debug)]
 #[must_use = "a hold that is dropped is released"]
 pub struct Hold<A: Amount = u64> {

@@ -240,7 +240,7 @@ fn period(
             period.insert("hours".to_owned(), json!(format!("{}-{}", minute(start)?, minute(end)?)));
         } else if start_time.is_some() || end_time.is_some() {
             return Err(
-                malformed(format!("read when a price of {provider}/{model} holds")).detail("expected both times")
+                malformed(format!("read when a price of {provider}/{model} applies")).detail("expected both times")
             );
         }
     }

@@ -54,7 +54,7 @@ pub(in crate::cost) enum Found<'t> {
 }
 
 impl<'t> Match<'t> {
-    /// Returns what `usage` costs at `at`. `call` is the variant of the call.
+    /// Returns the cost of `usage` at `at`. `call` is the variant of the call.
     pub(in crate::cost) fn price(
         self,
         call: &BTreeMap<String, String>,

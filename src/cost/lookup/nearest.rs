@@ -34,7 +34,8 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clo
     near.into_iter().map(|(_, other)| other).collect()
 }
 
-/// Returns the Levenshtein distance, the least number of bytes to insert, delete or replace; `None` if it exceeds `max`.
+/// Returns the Levenshtein distance, the smallest number of bytes to insert, delete or replace; `None` if it exceeds
+/// `max`.
 ///
 /// `a` has at most [`BYTES_MAX`] bytes.
 fn distance(a: &[u8], b: &[u8], max: usize) -> Option<usize> {
@@ -57,7 +58,7 @@ fn distance(a: &[u8], b: &[u8], max: usize) -> Option<usize> {
             row[at] = replaced.min(diagonal + 1).min(row[at - 1] + 1);
             least = least.min(row[at]);
         }
-        // The least distance never falls from one row to the next.
+        // The smallest distance never decreases from one row to the next.
         if least > max {
             return None;
         }

@@ -53,7 +53,7 @@ impl Discrepancies {
     /// Adds one execution.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum leaves the range of [`Usd`]. Do not use
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`]. Do not use
     /// this value after an error, since it then includes only a part of the execution.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         if record.cost.estimated_usd.is_none() && record.cost_usd.is_none() {
@@ -72,7 +72,7 @@ impl Discrepancies {
     /// Adds the sums of another value. The result is the same as if all executions had been added to one value.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum leaves the range of [`Usd`]. Do not use
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`]. Do not use
     /// this value after an error, since it then includes only a part of the other one.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         self.totals.merge(other.totals)?;
@@ -161,7 +161,7 @@ impl Discrepancy {
     }
 
     /// Returns the costs minus the estimates, in US dollars. It is positive if the executions cost more than estimated.
-    /// `None` if nothing was compared, or if it leaves the range of [`Usd`].
+    /// `None` if nothing was compared, or if it exceeds the range of [`Usd`].
     pub fn difference(&self) -> Option<Usd> {
         self.actual?.checked_sub(self.estimated?)
     }

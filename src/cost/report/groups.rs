@@ -42,8 +42,8 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 /// The usage and cost of executions, summed up by group. The sums are exact, are computed in one pass, and need memory
 /// only for the groups.
 ///
-/// An execution is counted at the time at which it began, by the calendar of the zone `Z`, which is UTC or any
-/// [`TimeZone`] of chrono. The order of the records does not matter. Each record counts as one execution.
+/// An execution is counted under its start time, in the calendar of the time zone `Z`, which is UTC or any [`TimeZone`]
+/// of chrono. The order of the records does not matter. Each record counts as one execution.
 ///
 /// ```
 /// use runledger::cost::{CostBy, Report};
@@ -92,14 +92,14 @@ pub struct Report<Z = Utc> {
 }
 
 impl Report {
-    /// Returns an empty report by the calendar of UTC.
+    /// Returns an empty report in the UTC calendar.
     pub fn new(by: CostBy) -> Self {
         Self::in_zone(by, Utc)
     }
 }
 
 impl<Z: TimeZone> Report<Z> {
-    /// Returns an empty report by the calendar of `zone`.
+    /// Returns an empty report in the calendar of `zone`.
     pub fn in_zone(by: CostBy, zone: Z) -> Self {
         Self { by, zone, groups: BTreeMap::new(), totals: Sum::default(), without_model: 0 }
     }
@@ -107,7 +107,7 @@ impl<Z: TimeZone> Report<Z> {
     /// Adds one execution.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum leaves the range of [`Usd`](crate::Usd).
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`](crate::Usd).
     /// Do not use the report after an error, since it then includes only a part of the execution.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         let Some(Parts { models, cached }) = Parts::of(record) else {
@@ -136,7 +136,7 @@ impl<Z: TimeZone> Report<Z> {
     /// been added to one report.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum leaves the range of [`Usd`](crate::Usd).
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`](crate::Usd).
     /// Do not use the report after an error, since it then includes only a part of the other one.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         self.without_model += other.without_model;

@@ -110,5 +110,5 @@ pub(super) fn sum(one: Option<Usd>, other: Option<Usd>) -> Result<Option<Usd>> {
 }
 
 pub(super) fn overflow() -> Error {
-    Error::new(ErrorKind::Overflow, "sum up the cost").detail("the sum leaves the range of an amount")
+    Error::new(ErrorKind::Overflow, "sum up the cost").detail("the sum exceeds the range of an amount")
 }

@@ -1,7 +1,8 @@
 //! A disk in memory that replays every state a crash can leave, and fails on demand.
 //!
 //! [`SimulatedDisk`] implements [`Storage`](crate::disk::Storage). Run a workload on it. Then, for any call of that
-//! workload, get the disk as the next boot finds it after a crash there. The original disk is not affected.
+//! workload, get the disk as the next boot finds it after a crash right after that call. The original disk is not
+//! affected.
 //!
 //! ```
 //! use std::path::Path;

@@ -41,10 +41,10 @@ impl Place {
     }
 }
 
-/// Reads a journal line by line for a copier, and reports if copied lines are no longer there.
+/// Reads a journal line by line for a copier, and returns an error if copied lines are no longer there.
 ///
 /// It only reads, takes no lock and does not disturb writers. A segment may have lost a line that the next one repeats;
-/// after a [`resume`](Self::resume) such a line is returned again. So a copier must be able to receive a line twice.
+/// after a [`resume`](Self::resume) such a line is returned again. So a copier must tolerate receiving a line twice.
 #[derive(Debug)]
 pub struct Follower {
     layout: Layout,
@@ -102,8 +102,8 @@ impl Follower {
     /// [`verify`](crate::LedgerReader::verify) checks the hashes.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the journal does not contain that line. The text states the line, and what was
-    ///   found instead.
+    /// - [`ErrorKind::Diverged`] if the journal does not contain that line. The text states the line and the line that
+    ///   was found instead.
     /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn resume(&mut self, last: Option<&Place>) -> Result<()> {
         self.lines = match last {

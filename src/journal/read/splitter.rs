@@ -111,7 +111,7 @@ impl Splitter {
         &self.buffer[self.start..self.filled]
     }
 
-    /// Continues after the first `len` bytes of what is [ahead](Self::ahead): a line and its line feed.
+    /// Continues after the first `len` bytes [ahead](Self::ahead): a line and its line feed.
     pub(super) fn pass(&mut self, len: usize) {
         self.start += len;
         self.offset += len as u64;

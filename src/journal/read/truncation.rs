@@ -10,8 +10,8 @@
 //! | the same, `seq` | the line before it was written | a ledger that ends before it was truncated; a verification checks this, since it reads all lines |
 //! | `rotated` in `events.jsonl` | the number and the length of a sealed segment | a shorter one was truncated, and a missing one was removed |
 //! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | a missing one was removed |
-//! | a line after the base that only the commit area has | nothing | a writer writes there first; the next opening restores the line |
-//! | what a reader stored about the lines | nothing | it may have read lines before any sync; it checks its data itself |
+//! | a line after the base that only the commit area has | nothing | a writer writes there first; the line is restored when the ledger is next opened |
+//! | data that a reader stored about the lines | nothing | it may have read lines before any sync; it checks its data itself |
 //! | a copy elsewhere | a line that was copied | the next copy is refused: a follower looks for the line |
 //!
 //! A writer appends to the area first, then to the segment, and moves the base only after a sync of the segment. So a

@@ -18,7 +18,8 @@ pub(super) struct Last {
     pub(super) end: u64,
     /// The position of the last of them in the chain.
     pub(super) link: Link,
-    /// The position of the one with the highest number. It differs from `link` if an older line or file was put there.
+    /// The position of the one with the highest number. It differs from `link` if an older line or file was copied
+    /// there.
     pub(super) highest: Link,
     /// The number of a damaged line after them. Readers trust this number, and would mistake a new line with the same
     /// number for a repeated old one.

@@ -29,7 +29,8 @@ pub(super) struct Walk<'l> {
 impl<'l> Walk<'l> {
     /// Returns the fields of the record at the beginning of `bytes`, and the position at which its members end.
     ///
-    /// They end at a closing brace, or at a `seq`, which a ledger adds to each record. The caller checks what follows.
+    /// They end at a closing brace, or at a `seq`, which a ledger adds to each record. The caller checks the bytes that
+    /// follow.
     pub(super) fn fields(bytes: &'l [u8]) -> Option<(Fields<'l>, usize)> {
         let mut walk = Self { whole: bytes, rest: bytes };
         walk.expect(b"{\"execution_id\":\"")?;

@@ -97,7 +97,7 @@ pub fn litellm(text: &str, stamp: &Stamp) -> Result<Imported> {
 
 /// A model that has a price.
 struct Model<'a> {
-    /// Of several models with one name, the one with the least rank is used.
+    /// Of several models with one name, the one with the lowest rank is used.
     rank: usize,
     key: &'a str,
     name: &'a str,

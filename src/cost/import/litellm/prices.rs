@@ -33,7 +33,7 @@ struct Window {
 
 impl Prices {
     /// Reads the prices of the model in `entry`, and those in the vendor's API for decisions. Prices that cannot be
-    /// converted are added to the list of what `draft` leaves out.
+    /// converted are added to the list of omissions in `draft`.
     pub(super) fn read(key: &str, entry: &Entry, draft: &mut Draft) -> (Option<Self>, Option<Self>) {
         let mut reader = Reader { mode: text_of(entry, "mode").unwrap_or_default(), out: BTreeMap::new(), rounded: 0 };
         let mut prices = Self::default();
@@ -174,7 +174,7 @@ const CALENDAR: &str = "hours or days that are not in UTC";
 /// Reads values, and collects the keys that it does not understand.
 struct Reader<'k> {
     mode: &'k str,
-    /// The keys that are left out, by the reason.
+    /// The keys that are left out, by reason.
     out: BTreeMap<&'static str, BTreeSet<&'k str>>,
     rounded: u64,
 }
@@ -254,7 +254,7 @@ fn is_output(meter: Meter) -> bool {
     matches!(meter.wholes(), [Meter::Output]) || matches!(meter, Meter::Output | Meter::AudioMs | Meter::VideoMs)
 }
 
-/// Returns the price of a search if it is the same for all sizes of what the search reads.
+/// Returns the price of a search if it is the same for all sizes of search context.
 fn of_every_size(value: &RawValue) -> Option<&str> {
     let sizes: BTreeMap<&str, &RawValue> = serde_json::from_str(value.get()).ok()?;
     let mut prices = sizes.values().map(|price| price.get());
