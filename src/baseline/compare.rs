@@ -49,7 +49,7 @@ pub enum Test {
 
 /// One metric on both sides, its test, and the verdict.
 ///
-/// Differences, intervals and p-values are estimates with 9 significant digits, also for amounts of money.
+/// Differences, intervals and p-values are estimates with 9 significant digits, including those of amounts of money.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Metric {

@@ -2,8 +2,8 @@
 //! I/O and reads no clock.
 //!
 //! - [`Baselines::compute`] reads records and returns one [`Baseline`] for each skill.
-//! - An [`Accumulator`] collects records part by part, can continue where it stopped, and can group them by [another
-//!   property](BaselineBy) than the skill.
+//! - An [`Accumulator`] collects records part by part, can continue where it stopped, and can group them by a
+//!   [property](BaselineBy) other than the skill.
 //! - [`Latest`] keeps only the most recently started executions of each group.
 //! - [`Baselines::frozen`] fixes the baselines of a week at its start, so that the week is not measured against a
 //!   moving target.

@@ -10,7 +10,7 @@ use std::path::Path;
 pub enum Access {
     /// Opens an existing file for reading.
     Read,
-    /// Opens an existing file for reading and for appending. Each write goes to what is then the end of the file.
+    /// Opens an existing file for reading and for appending. Each write goes to the end that the file has at that time.
     Append,
     /// Opens an existing file for reading, and for overwriting at given offsets.
     Write,

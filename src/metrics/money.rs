@@ -244,7 +244,8 @@ mod tests {
         prop_oneof![4 => (any::<i128>(), 0u32..128).prop_map(|(pico, shift)| pico >> shift), 1 => ends]
     }
 
-    /// Up to twenty amounts of up to 10¹⁹ USD, whose sum cannot exceed the range, and the same amounts in another order.
+    /// Up to twenty amounts of up to 10¹⁹ USD, whose sum cannot exceed the range, and the same amounts in another
+    /// order.
     fn any_amounts_and_shuffled() -> impl Strategy<Value = (Vec<Usd>, Vec<Usd>)> {
         let amount = any::<i128>().prop_map(|pico| Usd::from_pico(pico >> 24));
         prop::collection::vec(amount, 0..20)

@@ -228,8 +228,8 @@ impl Usage {
         self.counts()[meter as usize]
     }
 
-    /// Like [`counts`](Self::counts), but a whole that was not reported is the sum of its parts. If all of them are 0, it is
-    /// unknown.
+    /// Like [`counts`](Self::counts), but a whole that was not reported is the sum of its parts. If all of them are 0,
+    /// it is unknown.
     pub(crate) fn counts_with_wholes(&self) -> [Option<u64>; Meter::COUNT] {
         let reported = self.counts();
         let mut counts = reported;

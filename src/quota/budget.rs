@@ -50,25 +50,28 @@ impl Budget {
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the clock is outside the years 0 to 9999.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a line of a quota.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota.
     pub fn status(&self) -> Result<QuotaStatus<Usd>> {
         self.tracker.status(&self.limit)
     }
 
     /// Records dollars that were spent without a reservation, and returns the resulting status.
     ///
-    /// Pass `None` if the cost is unknown. Then the amount that the limit assumes is recorded. If the limit assumes none,
-    /// the call counts as one of unknown cost.
+    /// Pass `None` if the cost is unknown. Then the amount that the limit assumes is recorded. If the limit assumes
+    /// none, the call counts as one of unknown cost.
     ///
     /// # Errors
     /// Nothing is recorded after an error of the first three kinds.
     ///
-    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `cost` is below 0 or above 18,446,744.07 USD, or if the clock
-    ///   is outside the years 0 to 9999.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `cost` is below 0 or above 18,446,744.07 USD, or if the
+    ///   clock is outside the years 0 to 9999.
     /// - [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if the sum of the window would exceed 18,446,744.07 USD.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a line of a quota.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
+    ///   deadline.
     /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
     pub fn record_consumption(&self, cost: Option<Usd>) -> Result<QuotaStatus<Usd>> {
         self.tracker.record(&self.limit, cost)
@@ -83,9 +86,11 @@ impl Budget {
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `worst` is below 0 or above 18,446,744.07 USD, or if the
     ///   clock is outside the years 0 to 9999.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a line of a quota.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
+    ///   deadline.
     /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
     ///
     /// If the line was written but not acknowledged, its amount stays reserved until it expires.

@@ -41,14 +41,17 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// Opens the quota whose journal is at `path`, such as `logs/quota.jsonl`. Creates the journal if it does not exist.
+    /// Opens the quota whose journal is at `path`, such as `logs/quota.jsonl`. Creates the journal if it does not
+    /// exist.
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a journal.
     /// - [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version wrote the journal.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
+    ///   deadline.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be created or read.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a line of a quota.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota.
     pub fn open(path: impl AsRef<Path>, mut options: QuotaOptions) -> Result<Self> {
         let limits = Arc::new(std::mem::take(&mut options.limits));
         Ok(Self { tracker: Arc::new(Tracker::open(path.as_ref(), options)?), limits })
@@ -57,13 +60,13 @@ impl Quota {
     /// Returns the current status of the quota of `api`.
     ///
     /// # Errors
-    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
-    ///   this name.
-    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars (see [`budget`](Self::budget)), or
-    ///   if the clock is outside the years 0 to 9999.
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
+    ///   has this name.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars (see
+    ///   [`budget`](Self::budget)), or if the clock is outside the years 0 to 9999.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a line of a quota, or
-    ///   if only a newer version can read it.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota, or if only a newer version can read it.
     pub fn status(&self, api: &str) -> Result<QuotaStatus> {
         self.tracker.status(self.limits.find::<u64>(api)?)
     }
@@ -78,14 +81,16 @@ impl Quota {
     /// # Errors
     /// Nothing is recorded after an error of the first four kinds.
     ///
-    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
-    ///   this name.
-    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars, or if the clock is outside the
-    ///   years 0 to 9999.
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
+    ///   has this name.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars, or if the clock is outside
+    ///   the years 0 to 9999.
     /// - [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if the sum of the window would exceed `u64::MAX`.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a line of a quota.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
+    ///   deadline.
     /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
     pub fn record_consumption(&self, api: &str, amount: Option<u64>) -> Result<QuotaStatus> {
         self.tracker.record(self.limits.find::<u64>(api)?, amount)
@@ -98,13 +103,15 @@ impl Quota {
     /// as one of unknown amount.
     ///
     /// # Errors
-    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
-    ///   this name.
-    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars, or if the clock is outside the
-    ///   years 0 to 9999.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a line of a quota.
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
+    ///   has this name.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars, or if the clock is outside
+    ///   the years 0 to 9999.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
+    ///   deadline.
     /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
     ///
     /// If the line was written but not acknowledged, its amount stays reserved until it expires.
@@ -115,8 +122,8 @@ impl Quota {
     /// Returns the quota of `api` as a budget, if its limit is in US dollars.
     ///
     /// # Errors
-    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
-    ///   this name.
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
+    ///   has this name.
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in tokens or calls.
     pub fn budget(&self, api: &str) -> Result<Budget> {
         Ok(Budget { tracker: Arc::clone(&self.tracker), limit: self.limits.find::<Usd>(api)?.clone() })

@@ -69,10 +69,11 @@ impl<A: Amount> Hold<A> {
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `actual` is below 0 or above 18,446,744.07 USD, or if the
     ///   clock is outside the years 0 to 9999. The amount then stays reserved until it expires.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read or written.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
+    ///   deadline.
     /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal is not a line
-    ///   of a quota.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota.
     pub fn settle(mut self, actual: Option<A>) -> Result<QuotaStatus<A>> {
         self.is_open = false;
         self.tracker.settle(&self.limit, &self.reserved, actual)

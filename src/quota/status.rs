@@ -144,8 +144,8 @@ impl Limits {
     /// ```
     ///
     /// # Errors
-    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
-    ///   this name.
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
+    ///   has this name.
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit's amounts are not of type `A`.
     pub fn unused<A: Amount>(&self, api: &str, at: Timestamp) -> Result<QuotaStatus<A>> {
         Ok(QuotaStatus::new(self.find::<A>(api)?, at, Sums::default()))

@@ -46,7 +46,8 @@ fn distance(a: &[u8], b: &[u8], max: usize) -> Option<usize> {
     // The distances from the first `done` bytes of `b` to each beginning of `a`.
     let mut row: [usize; BYTES_MAX + 1] = std::array::from_fn(|at| at);
     for (done, &byte) in b.iter().enumerate() {
-        // The distance to a beginning that is longer or shorter by more than `max` is not needed, since it exceeds `max`.
+        // The distance to a beginning that is longer or shorter by more than `max` is not needed, since it exceeds
+        // `max`.
         let first = (done + 1).saturating_sub(max).max(1);
         let last = (done + 1 + max).min(a.len());
         let mut diagonal = row[first - 1];

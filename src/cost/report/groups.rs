@@ -107,8 +107,8 @@ impl<Z: TimeZone> Report<Z> {
     /// Adds one execution.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`](crate::Usd).
-    /// Do not use the report after an error, since it then includes only a part of the execution.
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of
+    /// [`Usd`](crate::Usd). Do not use the report after an error, since it then includes only a part of the execution.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         let Some(Parts { models, cached }) = Parts::of(record) else {
             self.without_model += 1;
@@ -136,8 +136,8 @@ impl<Z: TimeZone> Report<Z> {
     /// been added to one report.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`](crate::Usd).
-    /// Do not use the report after an error, since it then includes only a part of the other one.
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of
+    /// [`Usd`](crate::Usd). Do not use the report after an error, since it then includes only a part of the other one.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         self.without_model += other.without_model;
         self.totals.merge(other.totals)?;

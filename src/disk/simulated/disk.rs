@@ -22,9 +22,9 @@ pub(super) const BAD_DESCRIPTOR: i32 = 9;
 /// A disk in memory. Clones are the same disk.
 ///
 /// The root directory always exists, and relative paths start there too. `..` removes the name before it, whether that
-/// exists or not. The disk refuses operations that a real disk would silently misdirect: appending through a handle
-/// opened for [`Access::Write`], writing at an offset through one opened for [`Access::Append`], and `sync_dir` of a
-/// file.
+/// exists or not. The disk refuses operations that a real disk would perform, but not as intended: appending through a
+/// handle opened for [`Access::Write`], writing at an offset through one opened for [`Access::Append`], and `sync_dir`
+/// of a file.
 #[derive(Clone)]
 pub struct SimulatedDisk {
     state: Arc<Mutex<State>>,

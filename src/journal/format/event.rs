@@ -14,7 +14,7 @@ pub enum Event {
         segment: u64,
         /// The number of bytes restored from the commit area.
         healed_bytes: u64,
-        /// The number of unacknowledged bytes that were moved to `quarantine/` and truncated.
+        /// The number of unacknowledged bytes that were moved from the segment to `quarantine/`.
         cut_bytes: u64,
     },
     /// The active segment was damaged before its synced tail. It was sealed unchanged, and a new one was started.

@@ -21,8 +21,8 @@ pub(crate) struct Header {
     pub(crate) segment: u64,
     /// The offset in the segment of the first byte that the area holds.
     pub(crate) base: u64,
-    /// The number of bytes before the base that are not a valid line and could not be truncated, or whose last line has
-    /// a lower number than `link`. Normally 0.
+    /// The number of bytes before the base that are not a valid line and could not be removed, or whose last line has a
+    /// lower number than `link`. Normally 0.
     pub(crate) stray: u64,
     /// The day on which the segment was started, in days since 1970-01-01.
     pub(crate) day: i64,

@@ -170,8 +170,8 @@ impl Tail {
                     self.area = None;
                     self.area_failed = true;
                 }
-                // The sealed segment should end with a complete line, so the rest is truncated if possible. The area
-                // has that line.
+                // The sealed segment should end with a complete line, so the rest is removed if possible. The area has
+                // that line.
                 let whole = merged.bytes[..same].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
                 if self.active_len()? > header.base + whole {
                     let _ = self.file.truncate(header.base + whole);
@@ -293,7 +293,7 @@ impl Tail {
         Ok(Some(format!("another line than number {} before byte {end}", header.link.seq)))
     }
 
-    /// Stores bytes that will be truncated or overwritten. NULs are skipped: they come from a lost write and carry no
+    /// Stores bytes that will be removed or overwritten. NULs are skipped: they come from a lost write and carry no
     /// information.
     fn quarantine(&self, segment: u64, offset: u64, bytes: &[u8]) -> Result<()> {
         if bytes.iter().all(|&byte| byte == 0) {

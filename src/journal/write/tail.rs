@@ -45,7 +45,7 @@ impl Tail {
     /// Returns `None` if there is no active segment, since creating it requires the lock.
     ///
     /// Until then, the known end is an earlier end of the journal: no bytes before the commit area's base are ever
-    /// truncated.
+    /// removed.
     pub(crate) fn open_without_lock(layout: Layout, options: JournalOptions, id: Uuid) -> Result<Option<Self>> {
         let storage = Arc::clone(&options.storage);
         let file = if_there(storage.open(layout.active(), Access::Append));

@@ -1,5 +1,5 @@
-//! Moves on from files that are full or no longer trusted. The commit area's base moves on, the area is replaced, or
-//! the segment is sealed and the next one started. The caller holds the lock.
+//! Replaces files that are full or no longer trusted. This file moves the commit area's base, replaces the area, or
+//! seals the segment and starts the next one. The caller holds the lock.
 
 use std::io;
 use std::sync::Arc;
