@@ -11,7 +11,7 @@ impl QcOutcome {
 
 impl ExecutionMetrics {
     /// Returns true if a model was used, because the record has a cost, tokens or the name of a model. The name alone
-    /// is not enough for a routing decision or a budget check, which only refer to a model.
+    /// is not enough for a routing decision or a budget check, which name a model without using it.
     pub(crate) fn used_model(&self) -> bool {
         let named = self.cost_tier.is_some() || self.model != Model::default();
         self.called_model() || named && !matches!(self.kind, Kind::ModelRouting | Kind::BudgetGate)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Decision, ExecutionMetrics, Production, QcOutcome, Usd};
 
-/// The decision of a model router: which model it chose, and for which tier.
+/// The decision of a model router: which model it chose, and for which tier (a class of models).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Routing {

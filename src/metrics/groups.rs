@@ -24,16 +24,16 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 #[serde(default)]
 #[non_exhaustive]
 pub struct RunIds {
-    /// The run of the pipeline.
+    /// The id of the pipeline run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// The run that started this run.
+    /// The id of the run that started this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_run_id: Option<String>,
-    /// The execution that started this execution.
+    /// The id of the execution that started this execution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_execution_id: Option<Uuid>,
-    /// The session of the agent.
+    /// The id of the agent's session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
     /// The id that executions in several systems share.
@@ -67,19 +67,19 @@ impl RunIds {
         Self { run_id: Some(run_id.into()), ..Self::default() }
     }
 
-    /// Sets the run that started this run.
+    /// Sets the id of the run that started this run.
     #[must_use]
     pub fn parent_run(self, run_id: impl Into<String>) -> Self {
         Self { parent_run_id: Some(run_id.into()), ..self }
     }
 
-    /// Sets the execution that started this execution.
+    /// Sets the id of the execution that started this execution.
     #[must_use]
     pub fn parent_execution(self, execution_id: Uuid) -> Self {
         Self { parent_execution_id: Some(execution_id), ..self }
     }
 
-    /// Sets the session of the agent.
+    /// Sets the id of the agent's session.
     #[must_use]
     pub fn session(self, session_id: impl Into<String>) -> Self {
         Self { session_id: Some(session_id.into()), ..self }

@@ -8,7 +8,7 @@ use super::status::{CostTier, Environment, ErrorCategory, Kind, Status};
 use super::text::cut;
 use super::{Timestamp, Usage, Usd};
 
-/// The record of one execution of one skill: what ran, how it ended, and what it used.
+/// The record of one execution of one skill (a named unit of work): what ran, how it ended, and what it used.
 ///
 /// JSON always has the first 29 fields, in this order, with `null` for unknown values. A group after them is written
 /// only if it is not empty. [`ExecutionMetrics::new`] creates a record, whose fields can then be set. A ledger never
