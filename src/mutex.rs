@@ -1,4 +1,4 @@
-//! Mutexes that a panic does not poison: what they guard is whole whenever they are unlocked.
+//! Mutexes that a panic does not poison: the guarded values are consistent whenever a mutex is unlocked.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 

@@ -1,4 +1,4 @@
-//! The counts and sums of the records, which yield the baselines.
+//! The counts and sums of records, from which the baselines are computed.
 
 use std::collections::HashMap;
 
@@ -20,10 +20,10 @@ const FROZEN_DISTINCT_MAX: usize = 4096;
 
 /// Collects records, in any order, and yields their [`Baselines`].
 ///
-/// Several threads can collect parts of a file and merge them: the result is the same, byte for byte. An accumulator
-/// keeps only counts and sums, and counts latencies. It takes at most 680 KiB for a group, and usually a third of that,
-/// however many records there are. [`Scan::fold`](crate::Scan::fold) collects the records of a ledger on all cores,
-/// with `Accumulator::new`, [`add_fields`](Self::add_fields) and [`merge`](Self::merge).
+/// Several threads can collect parts of a file and merge them, and the result is the same, byte for byte. An
+/// accumulator keeps only counts and sums, including a count for each latency. It takes at most 680 KiB per group, and
+/// usually a third of that, however many records there are. [`Scan::fold`](crate::Scan::fold) collects the records of a
+/// ledger on all cores, with `Accumulator::new`, [`add_fields`](Self::add_fields) and [`merge`](Self::merge).
 ///
 /// ```
 /// use runledger::baseline::Accumulator;
@@ -80,7 +80,7 @@ impl Accumulator {
         self.add_fields(&Fields::of(record));
     }
 
-    /// Like [`add`](Self::add), but for a record of which only the fields were read.
+    /// Like [`add`](Self::add), but for a record of which only the [`Fields`] were read.
     pub fn add_fields(&mut self, fields: &Fields<'_>) {
         let (labels, observation) = observation::of(fields);
         self.observe(&labels.key(self.by), &observation);
@@ -107,7 +107,7 @@ impl Accumulator {
         self.skipped.merge(skipped);
     }
 
-    /// Adds the records of another accumulator. If the two group by different things, the result has the groups of
+    /// Adds the records of another accumulator. If the two group by different properties, the result has the groups of
     /// both.
     pub fn merge(&mut self, other: Self) {
         self.skipped.merge(other.skipped);
@@ -131,8 +131,8 @@ impl Accumulator {
         self.samples.values_mut().for_each(|sample| sample.latencies.settle());
     }
 
-    /// Shrinks the accumulator to about 20 kilobytes a group. A group with more than [`FROZEN_DISTINCT_MAX`] different
-    /// latencies counts them in buckets.
+    /// Shrinks the accumulator to about 20 kilobytes per group. A group with more than [`FROZEN_DISTINCT_MAX`]
+    /// different latencies counts them in buckets.
     pub(super) fn condensed(mut self) -> Self {
         self.settle();
         for sample in self.samples.values_mut() {
@@ -167,12 +167,12 @@ impl Accumulator {
         out.into_bytes()
     }
 
-    /// Restores an accumulator from the bytes of [`to_bytes`](Self::to_bytes). It refuses only impossible values: to
+    /// Restores an accumulator from the bytes of [`to_bytes`](Self::to_bytes). It refuses only impossible values. To
     /// detect changed bytes, use a checksum.
     ///
     /// # Errors
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the bytes.
-    /// - [`ErrorKind::Malformed`] if the bytes are not an accumulator's.
+    /// - [`ErrorKind::Malformed`] if the bytes do not encode an accumulator.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let mut from = Reader::new(bytes);
         let version = from.byte()?;
@@ -203,8 +203,8 @@ impl Accumulator {
 impl Baselines {
     /// Computes the baselines of `records`, by skill. The records may come in any order.
     ///
-    /// An item that is an error of [`ErrorKind::Malformed`], for a line that is not a record, is skipped and counted in
-    /// [`skipped`](Self::skipped).
+    /// An error of [`ErrorKind::Malformed`] among the items means a line that is not a record. It is skipped and
+    /// counted in [`skipped`](Self::skipped).
     ///
     /// # Errors
     /// Returns the first error of any other kind. Records that cannot be read could change every baseline, so none is

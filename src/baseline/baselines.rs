@@ -8,14 +8,14 @@ use super::time_range::TimeRange;
 use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::metrics::Usd;
 
-/// What is normal for one skill.
+/// The baseline of one skill: its usual success rate, latency, cost and token count.
 ///
 /// Each statistic covers the executions whose value is known; the last four counts give the executions whose value is
-/// not. A statistic is `None` if no value is known, or if its sums leave their range. For a million executions, that is
+/// not. A statistic is `None` if no value is known, or if its sums exceed their range. A million executions exceed it
 /// at a root mean square of 584 thousand years for latencies and 18,446 USD for costs.
 ///
-/// A latency of 0 ms is the measurement of an execution shorter than a millisecond, and it counts: without it, fast
-/// skills would look slow. A cost of 0 counts too: it is free, not unknown.
+/// A latency of 0 ms is the measurement of an execution shorter than a millisecond, and it is included, since fast
+/// skills would otherwise look slow. A cost of 0 is included too: it means free, not unknown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Baseline {
@@ -27,11 +27,11 @@ pub struct Baseline {
     /// decimals.
     pub success_rate: Option<f64>,
     /// The standard error of `success_rate`, rounded to 4 decimals: `√(p · (1 − p) / n)`, where `n` is the number of
-    /// executions with a known outcome. It says how far off the rate may be, not how single outcomes spread.
+    /// executions with a known outcome. It tells how far off the rate may be, not how much single outcomes vary.
     ///
-    /// It is the usual (Wald) estimate for a binomial proportion. It is 0 if all outcomes are alike, which says little
-    /// about few executions. 240 successes of 245 give 0.009. The half-width of a 95 % interval is 1.96 times that,
-    /// 0.018.
+    /// It is the usual (Wald) estimate for a binomial proportion. It is 0 if all outcomes are the same, which means
+    /// little for few executions. 240 successes of 245 give 0.009. The half-width of a 95 % interval is 1.96 times
+    /// that, 0.018.
     pub success_rate_std_dev: Option<f64>,
     /// The median of `total_latency_ms`, in milliseconds.
     ///
@@ -45,18 +45,18 @@ pub struct Baseline {
     pub latency_p99_ms: Option<f64>,
     /// The mean of `total_latency_ms`, in milliseconds, rounded half to even to 3 decimals.
     pub latency_mean_ms: Option<f64>,
-    /// The sample standard deviation (n − 1) of `total_latency_ms`, in milliseconds, rounded to 3 decimals. Also `None`
-    /// if only one latency is known.
+    /// The sample standard deviation (n − 1) of `total_latency_ms`, in milliseconds, rounded to 3 decimals. It is
+    /// `None` if fewer than two latencies are known.
     pub latency_std_dev_ms: Option<f64>,
     /// The mean of `cost_usd`, in US dollars: the exact quotient, rounded half to even to 8 decimals.
     pub cost_mean_usd: Option<Usd>,
-    /// The sample standard deviation (n − 1) of `cost_usd`, in US dollars, rounded to 8 decimals. Also `None` if only
-    /// one cost is known.
+    /// The sample standard deviation (n − 1) of `cost_usd`, in US dollars, rounded to 8 decimals. It is `None` if fewer
+    /// than two costs are known.
     pub cost_std_dev_usd: Option<Usd>,
     /// The mean of `tokens_used`, rounded half to even to 3 decimals.
     pub tokens_mean: Option<f64>,
-    /// The number of executions of which it is unknown whether they succeeded: interrupted, paused, or contradictory
-    /// ones.
+    /// The number of executions whose success is unknown, because they were interrupted, are paused, or contradict
+    /// themselves.
     pub outcome_unknown: u64,
     /// The number of executions without `total_latency_ms`.
     pub latency_unknown: u64,
@@ -64,13 +64,13 @@ pub struct Baseline {
     pub cost_unknown: u64,
     /// The number of executions without `tokens_used`.
     pub tokens_unknown: u64,
-    /// How exact the three percentiles are. Baselines without this field are exact: they were written before there was
-    /// a limit.
+    /// The precision of the three percentiles. Baselines without this field are exact, since they were written before
+    /// there was a limit.
     #[serde(default)]
     pub latency_precision: Precision,
 }
 
-/// How exact the percentiles of latencies are.
+/// The precision of the percentiles of latencies.
 ///
 /// Usually each value in milliseconds is counted. If a group has more than [`DISTINCT_MAX`](Self::DISTINCT_MAX)
 /// different latencies, or one of 2³² ms (49.7 days) or more, all of its latencies are counted in log-linear buckets.
@@ -99,7 +99,7 @@ impl Precision {
     pub const DISTINCT_MAX: usize = 48 * 1024;
 }
 
-/// The baselines of all skills, or of all groups by [something else](super::BaselineBy), in the order of their names.
+/// The baselines of all skills, or of all groups by [another property](super::BaselineBy), sorted by name.
 ///
 /// In JSON they are an object with the names as keys. The [`skipped`](Self::skipped) lines are not part of it.
 ///
@@ -133,7 +133,7 @@ impl Baselines {
         self.groups.get(name)
     }
 
-    /// Returns each group's name and baseline, in the order of the names.
+    /// Returns each group's name and baseline, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Baseline)> {
         self.groups.iter().map(|(name, baseline)| (name.as_str(), baseline))
     }

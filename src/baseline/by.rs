@@ -16,8 +16,8 @@ pub enum BaselineBy {
     Skill,
     /// Each version of a skill, such as `git-push@1.2.0`.
     SkillVersion,
-    /// Each `model.name`, over all skills. The group `-` has the executions that name no model. Each execution counts
-    /// once.
+    /// Each `model.name`, over all skills. The group `-` has the executions that name no model. Each execution is
+    /// counted once.
     Model,
     /// Each `environment`, over all skills.
     Environment,

@@ -1,5 +1,5 @@
 //! The compact bytes of an accumulator. Each text follows its length, and numbers are in LEB128. Long rows of numbers
-//! are in words of one width.
+//! are stored in words of equal width.
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -15,7 +15,7 @@ impl Writer {
         self.0.push(byte);
     }
 
-    /// Writes seven bits a byte, the lowest first. The highest bit of a byte says that more bytes follow.
+    /// Writes seven bits per byte, the lowest first. The highest bit of a byte says that more bytes follow.
     pub(super) fn number(&mut self, mut number: u128) {
         while number > 0x7f {
             self.0.push(number as u8 | 0x80);
@@ -61,7 +61,7 @@ impl Writer {
     }
 }
 
-/// Numbers in words of one width.
+/// Numbers in words of equal width.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Words<'b> {
     bytes: &'b [u8],

@@ -1,4 +1,4 @@
-//! Finds what became better or worse, if the change is more than chance.
+//! Finds statistically significant improvements and regressions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,14 +20,14 @@ const STABLE_PARTS: f64 = 50.0;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The change is within ±2 % of the baseline, or not more than chance.
+    /// The change is within ±2 % of the baseline, or not statistically significant.
     Normal,
-    /// The metric is worse, by more than 2 % and more than chance: fewer successes, slower, more expensive, or more
+    /// The metric is worse, by more than 2 % and significantly: fewer successes, slower, more expensive, or more
     /// tokens.
     Regression,
-    /// The metric is better, by more than 2 % and more than chance.
+    /// The metric is better, by more than 2 % and significantly.
     Improvement,
-    /// One side has fewer than [`Comparison::SAMPLES_MIN`] values, or its sums left their range.
+    /// One side has fewer than [`Comparison::SAMPLES_MIN`] values, or its sums exceed their range.
     TooFewSamples,
 }
 
@@ -39,7 +39,7 @@ pub enum Test {
     /// The z-test of two proportions with a pooled variance (Fleiss, Levin and Paik 2003).
     TwoProportionZ,
     /// Fisher's exact test of two proportions (1934). It is used if fewer than 5 executions are expected to fail, or to
-    /// succeed, on one side: there a z-test raises false alarms.
+    /// succeed, on one side: there, a z-test raises false alarms.
     FisherExact,
     /// The rank test of Mann and Whitney (1947), corrected for ties and continuity.
     MannWhitney,
@@ -49,7 +49,7 @@ pub enum Test {
 
 /// One metric on both sides, its test, and the verdict.
 ///
-/// Differences, intervals and probabilities are estimates with 9 significant digits, also for amounts of money.
+/// Differences, intervals and p-values are estimates with 9 significant digits, including those of amounts of money.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Metric {
@@ -67,16 +67,15 @@ pub struct Metric {
     pub delta: Option<f64>,
     /// The 99 % confidence interval of the true difference; `None` if there are too few samples.
     pub interval: Option<[f64; 2]>,
-    /// The probability of such a difference by chance; `None` if there are too few samples.
+    /// The p-value: the probability of such a difference by chance. It is `None` if there are too few samples.
     pub p_value: Option<f64>,
-    /// The same probability, adjusted for all the tests of this comparison by Holm's method (1979). The verdict uses
-    /// this one.
+    /// The p-value adjusted for all the tests of this comparison by Holm's method (1979). The verdict is based on it.
     pub p_adjusted: Option<f64>,
     /// The verdict.
     pub verdict: Verdict,
 }
 
-/// The comparison of each metric of one skill. A skill that exists on one side only has too few samples in all of them.
+/// The comparison of each metric of one skill. A skill that exists on only one side has too few samples in all of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SkillComparison {
@@ -102,7 +101,7 @@ pub struct SkillComparison {
     pub tokens_mean: Metric,
 }
 
-/// The comparison of every skill with its frozen baseline, in the order of the names.
+/// The comparison of every skill with its frozen baseline, sorted by name.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Comparison {
@@ -149,9 +148,9 @@ impl SkillComparison {
 impl FrozenBaselines {
     /// Compares recent executions, collected by skill, with these baselines.
     ///
-    /// A metric is a regression or an improvement if it changed by more than 2 % *and* by more than chance: the
-    /// probability of its test, adjusted for all the tests of the comparison, is at most [`Comparison::ALPHA`]. So
-    /// hundreds of skills raise no more false alarms than one.
+    /// A metric is a regression or an improvement if it changed by more than 2 % *and* significantly: the p-value of
+    /// its test, adjusted for all the tests of the comparison, is at most [`Comparison::ALPHA`]. So hundreds of skills
+    /// raise no more false alarms than one.
     ///
     /// The tests assume that executions are independent of one another. If one bad hour slows many of them, the tests
     /// overstate the evidence.
@@ -195,7 +194,7 @@ impl FrozenBaselines {
 }
 
 impl Comparison {
-    /// Adjusts the probabilities for one another, and sets the verdicts.
+    /// Adjusts the p-values for multiple tests, and sets the verdicts.
     fn judge(&mut self) {
         let mut metrics: Vec<_> = self.skills.values_mut().flat_map(SkillComparison::metrics_mut).collect();
         metrics.retain(|metric| metric.p_value.is_some());

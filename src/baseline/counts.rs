@@ -3,7 +3,7 @@
 use super::bytes::{Reader, Words, Writer};
 use crate::error::Result;
 
-/// The length of a run, whose words have one width. Short runs keep a few large numbers from making all words wide.
+/// The length of a run, whose words have equal width. Short runs keep a few large numbers from making all words wide.
 const RUN_LEN: usize = 256;
 
 /// A number, or the number of a bucket, and how often it occurs.
@@ -15,8 +15,8 @@ pub(super) struct Counted {
 
 /// Distinct numbers in ascending order, and how often each occurs. A number usually takes 1 to 3 bytes.
 ///
-/// They are stored as they are written, in runs with a summary each. So written counts can be read, and a rank found,
-/// without decoding most of the numbers.
+/// They are stored as they are written, in runs with a summary each. So counts can be read from bytes, and a rank can
+/// be found, without decoding most of the numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     /// For each run, the distances between its numbers, and how often each number occurs.

@@ -64,11 +64,11 @@ pub struct ComputedFrom {
 }
 
 impl Baselines {
-    /// Computes the baselines for the week that contains `moment`, from the `records` that started before that week.
-    /// Every moment of a week gives the same baselines.
+    /// Computes the baselines for the week that contains `moment`, from the `records` of executions that started before
+    /// that week. Every moment of a week gives the same baselines.
     ///
     /// The caller decides how far back the records go, and may pass only those of the last weeks. An execution that
-    /// runs across the start of the week belongs to the week before, but has a record only after it ended.
+    /// runs across the start of the week belongs to the previous week, but has a record only after it ended.
     ///
     /// # Errors
     /// Returns the first error of `records` that is not of [`ErrorKind::Malformed`]. Records that cannot be read could
@@ -106,7 +106,7 @@ impl FrozenBaselines {
             .map_err(|source| Error::new(ErrorKind::Invalid, "write frozen baselines as JSON").source(source))
     }
 
-    /// Reads the frozen baselines from a line of JSON. Keys that this version does not know are ignored.
+    /// Reads the frozen baselines from a line of JSON. Unknown keys are ignored.
     ///
     /// # Errors
     /// [`ErrorKind::Malformed`] if the text is not one JSON object with the fields of this type.

@@ -14,11 +14,11 @@ const EXPECTED_MIN: f64 = 5.0;
 /// The result of a test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Found {
-    /// How much more the second sample has.
+    /// The value of the second sample minus the value of the first.
     pub(crate) delta: f64,
     /// The interval of the true difference, with confidence 1 − `ALPHA`.
     pub(crate) interval: [f64; 2],
-    /// The probability of a difference at least as large, if there is no true difference.
+    /// The probability of a difference at least as large if there is no true difference.
     pub(crate) p_value: f64,
 }
 
@@ -55,9 +55,9 @@ pub(crate) fn is_exact(a: Proportion, b: Proportion) -> bool {
 /// Tests two proportions, neither of which may be empty.
 ///
 /// It is the z-test with a pooled variance (Fleiss, Levin and Paik, "Statistical Methods for Rates and Proportions",
-/// third edition (2003), chapter 3, without the correction for continuity), or [Fisher's test](fisher) if it [must be
-/// exact](is_exact). The interval is Newcombe's, from two of Wilson's ("Interval Estimation for the Difference Between
-/// Independent Proportions", Statistics in Medicine 17 (1998), 873–890, method 10).
+/// third edition (2003), chapter 3, without the correction for continuity), or [Fisher's test](fisher) if the test
+/// [must be exact](is_exact). The interval is Newcombe's, from two of Wilson's ("Interval Estimation for the Difference
+/// Between Independent Proportions", Statistics in Medicine 17 (1998), 873–890, method 10).
 pub(crate) fn two_proportions(a: Proportion, b: Proportion) -> Found {
     let (share_a, share_b) = (a.share(), b.share());
     let ([low_a, high_a], [low_b, high_b]) = (a.interval(), b.interval());
@@ -115,7 +115,7 @@ pub(crate) struct Spread {
 /// of 'Student's' Problem when Several Different Population Variances are Involved", Biometrika 34 (1947), 28–35). The
 /// degrees of freedom are Satterthwaite's (Biometrics Bulletin 2 (1946), 110–114). Each sample needs two values.
 ///
-/// If neither sample varies, the probability is 1 for equal means and 0 for different ones.
+/// If neither sample varies, the p-value is 1 for equal means and 0 for different ones.
 pub(super) fn welch(a: Spread, b: Spread) -> Found {
     let delta = b.mean - a.mean;
     let (square_a, square_b) = (a.variance / a.count as f64, b.variance / b.count as f64);
@@ -132,8 +132,8 @@ pub(super) fn welch(a: Spread, b: Spread) -> Found {
 }
 
 /// Student's t-test and interval for the mean of the differences between paired values ("The Probable Error of a Mean",
-/// Biometrika 6 (1908), 1–25). It needs two differences. If they do not vary, the probability is 1 for a mean of 0 and
-/// 0 for any other.
+/// Biometrika 6 (1908), 1–25). It needs two differences. If they do not vary, the p-value is 1 for a mean of 0 and 0
+/// for any other.
 pub(crate) fn paired(differences: Spread) -> Found {
     let Spread { count, mean: delta, variance } = differences;
     let error = (variance / count as f64).sqrt();
@@ -192,7 +192,7 @@ pub(super) type Counts = [(u128, u64)];
 /// The difference is the shift of Hodges and Lehmann ("Estimates of Location Based on Rank Tests", Annals of
 /// Mathematical Statistics 34 (1963), 598–611): the median of all differences between a value of one sample and a value
 /// of the other. Its interval reaches as many of these differences to either side as the test's normal approximation
-/// without ties says (Hollander, Wolfe and Chicken, section 4.3).
+/// without ties determines (Hollander, Wolfe and Chicken, section 4.3).
 pub(super) fn mann_whitney(a: &Counts, b: &Counts) -> Found {
     let (n_a, n_b) = (total(a), total(b));
     let pairs = n_a * n_b;
@@ -234,7 +234,7 @@ fn tied(count: u128) -> f64 {
 }
 
 /// Returns the difference at `rank`, from 1, among the differences of all pairs: a value of `b` minus a value of `a`.
-/// It bisects between the least and the greatest difference, since there may be far too many pairs to list.
+/// It bisects between the smallest and the largest difference, since there may be far too many pairs to list.
 fn difference(a: &Counts, b: &Counts, rank: u128) -> i128 {
     let ends = |counts: &Counts| Some((counts.first()?.0 as i128, counts.last()?.0 as i128));
     let (Some((least_a, most_a)), Some((least_b, most_b))) = (ends(a), ends(b)) else { return 0 };
@@ -261,9 +261,9 @@ fn pairs_within(a: &Counts, b: &Counts, difference: i128) -> u128 {
     within
 }
 
-/// Adjusts p-values for testing all questions at once, and returns them in the same order. With them, the probability
-/// of any false alarm is the same as for a single question (Holm, "A Simple Sequentially Rejective Multiple Test
-/// Procedure", Scandinavian Journal of Statistics 6 (1979), 65–70).
+/// Adjusts p-values for testing several hypotheses at once, and returns them in the same order. With them, the
+/// probability of any false alarm is the same as for a single hypothesis (Holm, "A Simple Sequentially Rejective
+/// Multiple Test Procedure", Scandinavian Journal of Statistics 6 (1979), 65–70).
 pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));

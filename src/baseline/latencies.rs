@@ -5,8 +5,8 @@ use super::bytes::{Reader, Writer};
 use super::counts::{Counted, Counts};
 use crate::error::Result;
 
-/// The number of values that are collected before they are sorted into the counts. It keeps a value's share of each
-/// merge small.
+/// The number of values that are collected before they are sorted into the counts. A large number spreads the cost of a
+/// merge over many values.
 const RECENT_MAX: usize = 16 * 1024;
 
 /// Values or buckets below this are counted in an array once a group has had many recent values. Most of them are this
@@ -25,7 +25,7 @@ const BUCKETS_PER_OCTAVE: u64 = 1 << DIGITS;
 /// buckets of equal width, and the middle of a bucket replaces its values. A bucket that starts at `low` is at most
 /// `low / 128` wide, so its middle is off by less than one part in 256.
 ///
-/// The set of values alone decides which of the two is used. If a part exceeds the limits, so does the whole, and a
+/// Only the set of values decides which of the two is used. If a part exceeds the limits, so does the whole, and a
 /// whole that exceeds them is noticed at the last merge. So neither order nor split changes anything.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latencies {
@@ -69,7 +69,7 @@ impl Latencies {
     }
 
     pub(super) fn merge(&mut self, mut other: Self) {
-        // A few values, as of a small part of a ledger, are not worth a pass over all counts.
+        // A few values, such as those of a small part of a ledger, are not worth a pass over all counts.
         if !other.bounded && other.counts.len() == 0 && other.low.is_empty() {
             for value in other.recent {
                 if self.bounded { self.add(value.into()) } else { self.count(value) }
@@ -115,7 +115,7 @@ impl Latencies {
         }
     }
 
-    /// Counts in buckets from now on.
+    /// Switches to counting in buckets.
     pub(super) fn bound(&mut self) {
         self.settle();
         self.bound_counts();
@@ -182,7 +182,7 @@ fn bucket(value: u64) -> u32 {
     (u64::from(shift) * BUCKETS_PER_OCTAVE + (value >> shift)) as u32
 }
 
-/// Returns twice the middle of a bucket: the sum of its least and its greatest value.
+/// Returns twice the middle of a bucket: the sum of its smallest and its largest value.
 fn doubled_middle(bucket: u32) -> u128 {
     let octave = u64::from(bucket) / BUCKETS_PER_OCTAVE;
     let shift = octave.saturating_sub(1);

@@ -1,4 +1,4 @@
-//! The last executions of each group.
+//! The most recently started executions of each group.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -9,10 +9,10 @@ use super::by::BaselineBy;
 use super::observation::{self, Observation};
 use crate::metrics::{ExecutionMetrics, Fields};
 
-/// Keeps the executions of each group that began last, and yields their [`Accumulator`].
+/// Keeps the most recently started executions of each group, and yields their [`Accumulator`].
 ///
 /// The order of the records does not matter. Of two executions that began in the same millisecond, the one with the
-/// higher id counts as later. Each kept execution takes about 150 bytes.
+/// higher id is considered later. Each kept execution takes about 150 bytes.
 ///
 /// ```
 /// use runledger::baseline::{BaselineBy, Latest};
@@ -44,12 +44,12 @@ impl Latest {
         Self { by, most, groups: BTreeMap::new() }
     }
 
-    /// Adds a record if it is among the last ones of its group.
+    /// Adds a record if it is among the most recently started ones of its group.
     pub fn add(&mut self, record: &ExecutionMetrics) {
         self.add_fields(&Fields::of(record));
     }
 
-    /// Like [`add`](Self::add), but for a record of which only the fields were read.
+    /// Like [`add`](Self::add), but for a record of which only the [`Fields`] were read.
     pub fn add_fields(&mut self, fields: &Fields<'_>) {
         let (labels, observation) = observation::of(fields);
         let key = labels.key(self.by);
@@ -59,8 +59,8 @@ impl Latest {
         }
     }
 
-    /// Adds the executions that another `Latest` kept. If the two group by different things, the result has the groups
-    /// of both.
+    /// Adds the executions that another `Latest` kept. If the two group by different properties, the result has the
+    /// groups of both.
     pub fn merge(&mut self, other: Self) {
         for (key, observations) in other.groups {
             let group = self.groups.entry(key).or_default();

@@ -1,14 +1,15 @@
-//! What is normal for each skill: how often it succeeds, how long it takes, what it costs. This module is pure: it does
-//! no I/O and reads no clock.
+//! Baselines of skills: how often each succeeds, how long it takes and what it costs. This module is pure: it does no
+//! I/O and reads no clock.
 //!
 //! - [`Baselines::compute`] reads records and returns one [`Baseline`] for each skill.
-//! - An [`Accumulator`] collects records part by part, can continue where it stopped, and can group them [by something
-//!   else](BaselineBy) than the skill.
-//! - [`Latest`] keeps only the last executions of each group.
+//! - An [`Accumulator`] collects records part by part, can continue where it stopped, and can group them by a
+//!   [property](BaselineBy) other than the skill.
+//! - [`Latest`] keeps only the most recently started executions of each group.
 //! - [`Baselines::frozen`] fixes the baselines of a week at its start, so that the week is not measured against a
 //!   moving target.
-//! - [`FrozenBaselines::compare`] says what became better or worse since, if the change is more than chance.
-//! - [`Weekly`] says how much each week differs from the week before.
+//! - [`FrozenBaselines::compare`] reports what became better or worse since then, if the change is statistically
+//!   significant.
+//! - [`Weekly`] reports how much each week differs from the previous week.
 //!
 //! The same records give the same bytes, in any order and however they are split. All sums are sums of integers, which
 //! are exact. Running methods for the mean and the variance avoid the cancellation of floating-point sums of squares:

@@ -34,7 +34,7 @@ pub(super) struct NameHasher {
 }
 
 impl NameHasher {
-    /// Folds both halves of a product, in which every digit of one factor meets every digit of the other.
+    /// Folds both halves of a product, in which every digit of one factor affects every digit of the other.
     fn mix(&mut self, a: u64, b: u64) {
         let product = u128::from(a ^ self.sum) * u128::from(b ^ self.key);
         self.sum = (product as u64 ^ (product >> 64) as u64).wrapping_add(FACTOR);
@@ -91,8 +91,8 @@ mod tests {
         assert_ne!(NameHash::default().hash_one("publish"), NameHash::default().hash_one("publish"));
     }
 
-    /// A map takes an entry's place from the lowest bits and compares neighbours by the highest bits. Single keys may
-    /// do worse with such similar names, so the test uses the mean over many keys.
+    /// A map takes an entry's place from the lowest bits and compares neighbours by the highest bits. A single pair of
+    /// keys may do worse with such similar names, so the test uses the mean over many keys.
     #[test]
     fn both_ends_of_a_hash_differ_from_name_to_name() {
         const KEYS: usize = 32;

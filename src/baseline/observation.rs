@@ -54,7 +54,7 @@ pub(super) fn of<'r>(record: &'r Fields<'_>) -> (Labels<'r>, Observation) {
 }
 
 impl Observation {
-    /// Returns the time from the start to the end. If the end is unknown or before the start, returns the start alone.
+    /// Returns the time from the start to the end. If the end is unknown or before the start, returns only the start.
     #[inline]
     pub(super) fn period(&self) -> TimeRange {
         TimeRange { start: self.start, end: self.end.map_or(self.start, |end| end.max(self.start)) }

@@ -16,7 +16,7 @@ const NORMAL_TAIL_TERMS: u32 = 200;
 /// The number of terms of an incomplete beta function grows with the root of its parameters. This suffices for 10⁹ and
 /// more.
 const BETA_TERMS_MAX: u32 = 1_000_000;
-/// A change below the last binary digit of an `f64`.
+/// A change that is too small to affect the last binary digit of an `f64`.
 const NOTHING: f64 = 1e-17;
 
 /// Returns the probability that a standard normal variable is at least `z` away from 0.

@@ -15,7 +15,7 @@ const WEEK_MS: u64 = 7 * 86_400_000;
 const STABLE_PARTS: u128 = 50;
 
 /// Whether a metric stayed the same. Sample sizes do not matter here: among few executions, a change of 2 % can be
-/// chance. A [comparison](super::FrozenBaselines::compare) finds changes that are more than chance.
+/// chance. A [comparison](super::FrozenBaselines::compare) finds changes that are statistically significant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -44,7 +44,7 @@ pub struct Change<T> {
     pub stability: Stability,
 }
 
-/// The change of each metric of one skill. A skill that exists on one side only is unknown in all of them.
+/// The change of each metric of one skill. For a skill that exists on only one side, all changes are unknown.
 ///
 /// `success_rate_std_dev` is not compared, since it shrinks as records are added.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -76,7 +76,7 @@ pub struct SkillChanges {
 pub struct WeekChanges {
     /// The start of the later week, Monday 00:00 UTC.
     pub week_start: Timestamp,
-    /// The changes of every skill that ran in either week, in the order of the names.
+    /// The changes of every skill that ran in either week, sorted by name.
     pub skills: BTreeMap<String, SkillChanges>,
 }
 
@@ -84,12 +84,12 @@ pub struct WeekChanges {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct StabilityReport {
-    /// Each week that has records, except the first, in the order of time. If the week before has none, all changes are
-    /// unknown.
+    /// Each week that has records, except the first, in chronological order. If the previous week has none, all changes
+    /// are unknown.
     pub weeks: Vec<WeekChanges>,
 }
 
-/// Collects records, in any order, and yields the [`StabilityReport`] of the weeks in which they began.
+/// Collects records, in any order, and yields the [`StabilityReport`] of the weeks in which they started.
 ///
 /// It keeps one [`Accumulator`] for each week.
 ///
@@ -119,7 +119,7 @@ impl Weekly {
         self.add_fields(&Fields::of(record));
     }
 
-    /// Like [`add`](Self::add), but for a record of which only the fields were read.
+    /// Like [`add`](Self::add), but for a record of which only the [`Fields`] were read.
     pub fn add_fields(&mut self, fields: &Fields<'_>) {
         self.weeks.entry(week_start(fields.timestamp_start)).or_default().add_fields(fields);
     }

@@ -13,8 +13,9 @@ const HUNDRED: u128 = 100;
 ///
 /// Definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50 (1996),
 /// 361–365: with `h = (n − 1) · percent / 100` and values counted from 0, `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`.
-/// It is the default of numpy, R and Excel's `PERCENTILE.INC`, so anyone can check a baseline with them. A whole
-/// percentage of halves is a whole number of two-hundredths, so only the conversion to `f64` rounds.
+/// It is the default of numpy, R and Excel's `PERCENTILE.INC`, so anyone can check a baseline with them. With doubled
+/// values and whole percentages, the result is a whole number of two-hundredths, so only the conversion to `f64`
+/// rounds.
 ///
 /// If the values are the middles of buckets, each off by less than one part in 256, so is the percentile between two of
 /// them.
@@ -38,8 +39,8 @@ pub(super) fn percentiles<const N: usize>(
 /// of Welford (1962) and of Chan, Golub and LeVeque (1983) avoid the cancellation of floating-point sums, but their
 /// last digits depend on the order.
 ///
-/// If the sum of squares exceeds 2¹²⁸ − 1, mean and deviation are unknown. For a million costs, that is at a root mean
-/// square of 18,446 USD each; for a million latencies, at 584 thousand years each.
+/// If the sum of squares exceeds 2¹²⁸ − 1, mean and deviation are unknown. A million costs exceed it at a root mean
+/// square of 18,446 USD, and a million latencies at 584 thousand years.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moments {
     count: u64,
@@ -65,7 +66,7 @@ impl Moments {
         self.count += 1;
         let magnitude = value.unsigned_abs();
         let squares = match u64::try_from(magnitude) {
-            // The product of two `u64` is one instruction; that of two `u128` is not.
+            // The product of two `u64` is one instruction; the product of two `u128` is not.
             Ok(magnitude) => Some(u128::from(magnitude) * u128::from(magnitude)),
             Err(_) => magnitude.checked_mul(magnitude),
         };
@@ -120,9 +121,9 @@ impl Moments {
 
     /// Returns the sample variance, `Σ(x − mean)² / (n − 1)`; `None` for fewer than two values, or sums out of range.
     ///
-    /// With `Σx = n·q + r`, where `q` is cut towards zero, the integer `s = Σ(x − q)² = Σx² − n·q² − 2·q·r` gives `Σ(x
-    /// − mean)² = s − r²/n = (s − |r|) + |r|·(n − |r|)/n`. Both terms are at least 0 and computed from exact integers.
-    /// So nothing cancels, and the result is within a few units of the last binary place.
+    /// With `Σx = n·q + r`, where `q` is truncated towards zero, the integer `s = Σ(x − q)² = Σx² − n·q² − 2·q·r` gives
+    /// `Σ(x − mean)² = s − r²/n = (s − |r|) + |r|·(n − |r|)/n`. Both terms are at least 0 and computed from exact
+    /// integers. So nothing cancels, and the result is within a few units of the last binary place.
     fn variance(&self) -> Option<f64> {
         let Sums { values, squares } = self.sums?;
         let degrees = self.count.checked_sub(1).filter(|&degrees| degrees > 0)?;
@@ -155,7 +156,7 @@ impl Sums {
     }
 }
 
-/// Returns the quotient by a divisor of at least 0, rounded half to even; `None` if the divisor is 0.
+/// Returns the quotient, rounded half to even, by a divisor of at least 0; `None` if the divisor is 0.
 pub(super) fn divide_half_even(dividend: i128, divisor: i128) -> Option<i128> {
     let (floor, rest) = (dividend.checked_div_euclid(divisor)?, dividend.checked_rem_euclid(divisor)?);
     let up = match rest.cmp(&(divisor - rest)) {

@@ -22,7 +22,7 @@ use crate::metrics::Timestamp;
 pub struct TimeRange {
     /// The earliest start, UTC.
     pub start: Timestamp,
-    /// The latest end, UTC. If a start is later, it is the latest start: an execution can lack an end, and the wall
+    /// The latest end, UTC. It is the latest start if that is later, since an execution can lack an end, and the wall
     /// clock can be set back.
     pub end: Timestamp,
 }

@@ -12,8 +12,8 @@ use crate::metrics::{CostProvenance, CostSource, CostTier, ExecutionMetrics, Tim
 pub struct Cost<'t> {
     /// The exact amount in US dollars, not rounded.
     pub usd: Usd,
-    /// The parts that add up to it, in the order of [`Meter::ALL`](crate::metrics::Meter::ALL). What was not used has
-    /// no part.
+    /// The parts that add up to it, in the order of [`Meter::ALL`](crate::metrics::Meter::ALL). An unused meter has no
+    /// part.
     pub parts: Vec<CostPart>,
     /// The tier of the model at the time.
     pub tier: CostTier,
@@ -24,20 +24,21 @@ pub struct Cost<'t> {
     pub matched: &'t str,
     /// The table's version.
     pub table: &'t str,
-    /// The prices are those of an input of more tokens than this. `None` if they apply to any input.
+    /// The prices apply to an input of more tokens than this. `None` if they apply to any input.
     pub tier_above: Option<u64>,
-    /// The part of the call's variant that has these prices, such as `processing` batch. Empty for the standard prices.
+    /// The part of the call's variant to which these prices apply, such as `processing` batch. Empty for the standard
+    /// prices.
     pub variant: BTreeMap<&'t str, &'t str>,
     /// The part of the call's variant for which the row has no prices, so that the standard prices were used. The
     /// amount is then too low for priority and too high for a batch. The standard service, which vendors call `default`
     /// or `standard`, is left out.
     pub variant_unpriced: BTreeMap<String, String>,
-    /// The time whose prices these are.
+    /// The time at which these prices apply.
     pub at: Timestamp,
 }
 
 impl Cost<'_> {
-    /// Returns where the amount comes from, as a record stores it.
+    /// Returns the provenance of the amount, as a record stores it.
     pub fn provenance(&self) -> CostProvenance {
         CostProvenance {
             source: Some(CostSource::Computed),

@@ -1,4 +1,4 @@
-//! What an execution cost: usage priced exactly by a dated table.
+//! The cost of executions: usage priced exactly by a dated table.
 //!
 //! The module does no I/O and reads no clock. A [`PriceTable`] is data: the [bundled](PriceTable::bundled) table, JSON
 //! of the same form ([`PriceTable::from_json`]), or one table over another ([`PriceTable::or`]). [`PriceTable::cost`]
@@ -33,7 +33,7 @@
 //!   `thousand_messages`, `thousand_pages`, `thousand_annotated_pages`.
 //! * An hour, with at most twelve decimals: `audio_hour`, `video_hour`, `deployment_hour`.
 //!
-//! With these limits one token or one request costs a whole number of pico-dollars. `audio_seconds_min` is the least
+//! With these limits one token or one request costs a whole number of pico-dollars. `audio_seconds_min` is the minimum
 //! duration of audio that is billed for a call.
 //!
 //! **Tiers** follow a price in a list. If the call has more input tokens than `above`, or at least `from`, the whole
@@ -41,55 +41,56 @@
 //!
 //! **Periods** limit when a price applies. The last price that applies is used.
 //!
-//! * `from` is a day, and the price applies from 00:00 UTC of that day. Prices that apply all day must be in order of
-//!   time.
-//! * `hours` are hours of the day in UTC, with the first minute and without the last. They span midnight if the first
-//!   is the later one.
+//! * `from` is a day, and the price applies from 00:00 UTC of that day. Prices that apply all day must be in
+//!   chronological order.
+//! * `hours` are hours of the day in UTC, including the first minute and excluding the last. They span midnight if the
+//!   first time is later than the second.
 //! * `weekdays` are days of the week in UTC.
 //!
 //! **Variants** are prices for calls that were not served in the standard way. For each price, the last variant that
 //! applies and whose `when` matches the call replaces the standard price with all its tiers. The other standard prices
-//! stay.
+//! stay in effect.
 //!
-//! **Names** are patterns: `*` matches any text, `#` a digit and `?` a character. `unlike` beside `like` excludes
-//! names. `serves` has the models of a provider if a call names no provider. `falls_back_to` names the providers whose
-//! prices apply to models for which the provider has no row, as Azure sells OpenAI's models.
+//! **Names** are patterns: `*` matches any text, `#` a digit and `?` a character. `unlike` next to `like` excludes
+//! names. `serves` matches the models that belong to a provider if a call names no provider. `falls_back_to` names the
+//! providers whose prices apply to models for which the provider has no row, as Azure sells OpenAI's models.
 //!
 //! # Rules
 //!
-//! * **Model with a provider.** The model's name, an alias, or the first rule that matches, ignoring case. Then the
-//!   same for the providers that it falls back to, at their standard prices.
-//! * **Model without a provider.** The first of these that exists: `provider/model`, if the provider declares the name;
-//!   the row of the provider that serves models of that name; a name that only one provider declares; `provider/model`,
-//!   if a rule of the provider matches. A name that several providers declare is an error that lists them. A similar
-//!   name is never used, since it has another price.
+//! * **Model with a provider.** The row is found by the model's name, an alias, or the first rule that matches,
+//!   ignoring case. Then the providers that it falls back to are searched in the same way, at their standard prices.
+//! * **Model without a provider.** The first of these that exists is used: `provider/model`, if the provider declares
+//!   the name; the row of the provider that serves models of that name; a name that only one provider declares;
+//!   `provider/model`, if a rule of the provider matches. A name that several providers declare is an error that lists
+//!   them. A similar name is never used, since it has another price.
 //! * **Time.** The price at the time of the call applies.
-//! * **Parts.** Each token is priced once, at the price of the innermost part that has one. Tokens read from a cache
-//!   that has no price cost the input price, since no vendor asks more. Reasoning then costs as much as other output,
-//!   and audio and images as much as text. Parts of different kinds, such as cached tokens and audio, are taken as
-//!   disjoint unless the usage reports their overlap.
+//! * **Parts.** Each token is priced once, at the price of the innermost part that has one. Without their own price,
+//!   tokens read from a cache cost the input price, since no vendor charges more. Likewise, reasoning costs as much as
+//!   other output, and audio and images as much as text. Parts of different kinds, such as cached tokens and audio, are
+//!   assumed to be disjoint unless the usage reports their overlap.
 //! * **Requests.** A call is one request unless it reports more.
-//! * **No price** is an error. This applies to cache writes without a price of their own, which may cost more than
-//!   plain input (1.25 times as much at Anthropic, twice for an hour). It applies to searches, to rented deployments,
-//!   and to tokens on whose side the row has no price. It also applies to time, characters, messages or pages, if the
-//!   usage has no tokens and the row has no price for them. Beside tokens they count the same content again and are not
-//!   billed, unless the row has a price for them. Requests without a price cost nothing.
+//! * **No price** is an error. This applies to cache writes without their own price, which may cost more than plain
+//!   input (1.25 times as much at Anthropic, twice for an hour). It applies to searches, to rented deployments, and to
+//!   input or output tokens if the row has no price for that side. It also applies to time, characters, messages or
+//!   pages, if the usage has no tokens and the row has no price for them. If the usage has tokens, these counts measure
+//!   the same content again and are not billed, unless the row has a price for them. Requests without a price cost
+//!   nothing.
 //! * **Unpriced variants.** A call that was served in a way for which the row has no prices costs the standard prices,
 //!   and [`Cost::variant_unpriced`] says so. The amount is too low for priority and too high for a batch. `default` and
 //!   `standard` are the standard service. A `service_tier` of `batch`, as Anthropic and Groq report it, is the
 //!   `processing` of that name.
 //! * **Not reported.** A part that is `None` is priced as its whole, which is too low for cache writes. Searches that
 //!   are `None` are not billed.
-//! * **Tier of the model.** The tier that the table states, or else the one that follows from the price of a million
-//!   output tokens: `Premium` from 25 USD, and `Standard` below. It is `Free` if and only if all prices are zero.
+//! * **Tier of the model.** It is the tier that the table states, or else follows from the price of a million output
+//!   tokens: `Premium` from 25 USD, and `Standard` below. It is `Free` if and only if all prices are zero.
 //!
 //! Tiers depend on the input of one call, so price each call by itself and not a sum of calls.
 //!
 //! # The bundled table
 //!
-//! It is a snapshot of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence), with a few rows of this
-//! crate over it. Models without a price there are left out. The feature `cli` adds the module `cost::import`, which
-//! made the snapshot. It also reads LiteLLM's table, which knows more models and has other prices for some.
+//! It is a snapshot of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence), overridden by a few rows
+//! of this crate. Models without a price there are left out. The feature `cli` adds the module `cost::import`, which
+//! made the snapshot. It also reads LiteLLM's table, which contains more models and has other prices for some.
 
 mod breakdown;
 #[cfg(feature = "cli")]

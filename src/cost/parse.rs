@@ -175,7 +175,7 @@ impl Reader<'_> {
         let place = layer.rows.len();
         let mut row = self.row(text)?;
         if let Some(&known) = layer.provider_names.get(&row.provider.to_lowercase()) {
-            // The spelling of the provider list counts, so that each provider has one name.
+            // The spelling of the provider list is used, so that each provider has one name.
             row.provider.clone_from(&layer.providers[known].name);
         }
         for &value in [text.model].iter().chain(&text.aliases) {
@@ -287,7 +287,7 @@ impl Reader<'_> {
                 && let Some((_, value)) = entries.0.first()
             {
                 return Err(
-                    self.fault(value, "expected \"audio_hour\" beside \"audio_seconds_min\", found only the price")
+                    self.fault(value, "expected \"audio_hour\" with \"audio_seconds_min\", found only the price")
                 );
             }
             for rate in period.rates.iter_mut().filter(|rate| rate.meter == Meter::AudioMs) {

@@ -9,16 +9,16 @@ pub(super) struct Rate {
     pub(super) meter: Meter,
     /// The price of [`Meter::per`] units.
     pub(super) price: Usd,
-    /// The prices for larger inputs, in rising order of the least size of the whole input.
+    /// The prices for larger inputs, in ascending order of the input size from which they apply.
     pub(super) tiers: Vec<Tier>,
-    /// The least count that is billed if there is any.
+    /// The minimum count that is billed if anything is.
     pub(super) min: u64,
 }
 
 /// The price of everything in a call whose input has at least this size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tier {
-    /// The least number of input tokens in the tier.
+    /// The smallest number of input tokens in the tier.
     pub(super) from: u64,
     pub(super) price: Usd,
 }
@@ -43,10 +43,10 @@ impl Rate {
 pub struct CostPart {
     /// The meter that counted it.
     pub meter: Meter,
-    /// The number that is billed at this price: those that are in no other part, or the vendor's minimum if it is
-    /// larger.
+    /// The number of units billed at this price: the units that no other part includes, or the vendor's minimum if that
+    /// is larger.
     pub count: u64,
-    /// The price of [`Meter::per`] of them.
+    /// The price of [`Meter::per`] units.
     pub price: Usd,
     /// `count` × `price` ÷ [`Meter::per`]. It is exact except for time, which is rounded half to even to the
     /// pico-dollar, since a third of an hour's price may not be a finite decimal.
@@ -93,7 +93,7 @@ impl<'t> Rates<'t> {
         self.0.iter().flatten().filter_map(|rate| rate.tier(input)).map(|tier| tier.from).max()
     }
 
-    /// Returns what `usage` of `model` costs, part by part, in the order of [`Meter::ALL`].
+    /// Returns the cost of `usage` of `model`, part by part, in the order of [`Meter::ALL`].
     pub(super) fn parts(&self, model: &str, usage: &Usage) -> Result<Vec<CostPart>> {
         let counts = self.counts(model, usage)?;
         let mut parts = Vec::with_capacity(4);
@@ -107,7 +107,7 @@ impl<'t> Rates<'t> {
         Ok(parts)
     }
 
-    /// Returns the count that is billed at each rate, without what is billed at the rate of a part.
+    /// Returns the count that is billed at each rate, without the units that are billed at the rate of a part.
     fn counts(&self, model: &str, usage: &Usage) -> Result<Counts> {
         usage.validate()?;
         let mut reported = usage.counts_with_wholes();
@@ -119,7 +119,7 @@ impl<'t> Rates<'t> {
         // Parts come after their wholes in the list, so the innermost parts come first here.
         for meter in Meter::ALL.into_iter().rev() {
             let Some(whole) = reported[meter as usize] else { continue };
-            // 128 bits hold any sum of counts.
+            // Any sum of counts fits in 128 bits.
             let elsewhere: u128 = meter.parts().filter_map(|part| billed[part as usize]).map(u128::from).sum();
             let rest = u128::from(whole).checked_sub(elsewhere).and_then(|rest| u64::try_from(rest).ok());
             match (self.get(meter), rest) {
@@ -149,7 +149,7 @@ impl<'t> Rates<'t> {
                 // 1.25 times the input price at Anthropic for 5 minutes, twice for an hour.
                 Meter::CacheWrite | Meter::CacheWrite1h => true,
                 Meter::WebSearches | Meter::FileSearches | Meter::DeploymentMs => true,
-                // Priced as either of its wholes, if only one has a price of its own.
+                // Priced as one of its wholes, if only that one has its own price.
                 Meter::CacheReadAudio => has(Meter::CacheRead) && has(Meter::InputAudio),
                 Meter::CacheReadImage => has(Meter::CacheRead) && has(Meter::InputImage),
                 _ => false,
@@ -163,7 +163,7 @@ impl<'t> Rates<'t> {
 
     /// Fails for a usage without tokens if a row that bills tokens has no price for its other counts.
     ///
-    /// Time, pages and characters count the same content as the tokens do. Beside tokens they are ignored.
+    /// Time, pages and characters measure the same content as the tokens. If the usage has tokens, they are ignored.
     fn check_other_counts(&self, model: &str, reported: &Counts) -> Result<()> {
         if [Meter::Input, Meter::Output].iter().any(|&whole| reported[whole as usize] != Some(0)) {
             return Ok(());
@@ -179,7 +179,7 @@ impl<'t> Rates<'t> {
     /// Fails for a row that does not bill tokens if the usage reports nothing that it bills. One request is enough only
     /// if the row bills nothing else.
     fn check_billed(&self, model: &str, billed: &Counts) -> Result<()> {
-        // That a part is 0 does not say how much its whole is.
+        // A part of 0 says nothing about the size of its whole.
         let is_known =
             |meter: Meter| billed[meter as usize].is_some_and(|count| count > 0 || meter.wholes().is_empty());
         let mut others = self.0.iter().flatten().filter(|rate| rate.meter != Meter::Requests).peekable();
@@ -195,7 +195,7 @@ impl<'t> Rates<'t> {
 /// and audio, but not how many tokens are both.
 fn overlap(model: &str, meter: Meter, whole: u64, parts: u128) -> Error {
     Error::new(ErrorKind::Invalid, format!("price the usage of {model:?}")).detail(format!(
-        "its parts with prices of their own are {parts} of {whole} {}: report which of them are both, such as {}",
+        "its separately priced parts add up to {parts} of {whole} {}: report how many are in both, such as {}",
         meter.usage_key(),
         Meter::CacheReadAudio.usage_key()
     ))

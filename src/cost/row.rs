@@ -51,7 +51,7 @@ pub(super) struct Window {
     pub(super) weekdays: Option<[bool; 7]>,
 }
 
-/// The least price of a million output tokens of a premium model.
+/// The lowest price of a million output tokens of a premium model.
 const PREMIUM: Usd = Usd::from_pico(25_000_000_000_000);
 
 impl Window {
@@ -81,7 +81,7 @@ impl Period {
 /// The prices of a row that apply to a call.
 pub(super) struct Priced<'t> {
     pub(super) rates: Rates<'t>,
-    /// The part of the call's variant that the row knows.
+    /// The part of the call's variant for which the row has prices.
     pub(super) variant: BTreeMap<&'t str, &'t str>,
 }
 

@@ -1,4 +1,4 @@
-//! The price table: which model, at what time, at what price.
+//! The price table: the price of each model at each time.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,7 +23,7 @@ use crate::metrics::{Call, Timestamp, Usage};
 /// ```
 #[derive(Clone)]
 pub struct PriceTable {
-    /// The first layer that has a row for a call prices it. There is at least one.
+    /// The first layer that has a row for a call prices it. There is at least one layer.
     layers: Vec<Arc<Layer>>,
 }
 
@@ -76,7 +76,7 @@ impl PriceTable {
         Ok(Self { layers: vec![Arc::new(parse::layer(text)?)] })
     }
 
-    /// Returns the table that comes with the crate: a snapshot of genai-prices with a few rows of this crate over it.
+    /// Returns the table that comes with the crate: a snapshot of genai-prices, overridden by a few rows of this crate.
     /// It is read once, on the first call.
     ///
     /// # Errors
@@ -90,8 +90,8 @@ impl PriceTable {
         BUNDLED.as_ref().map_err(Error::clone)
     }
 
-    /// Returns this table with `other` below it, which prices the models that this table does not have. Use it to put a
-    /// table of your own over the bundled one.
+    /// Returns this table with `other` as its fallback, which prices the models that this table does not have. Use it
+    /// to override the bundled table with your own.
     ///
     /// The tables are combined row by row. A model that both have keeps all names and rules of `other`. It gets the
     /// prices, aliases and rules of this table too.
@@ -135,8 +135,8 @@ impl PriceTable {
         rows.map(|row| (row.provider.as_str(), row.model.as_str()))
     }
 
-    /// Returns what `usage` of `model` costs at the prices of `at`, the time of the call. The provider is the one that
-    /// serves models of that name, and the service is the standard one.
+    /// Returns the cost of `usage` of `model` at the prices valid at `at`, the time of the call. It assumes the
+    /// provider that serves models of that name, and standard service.
     ///
     /// The [module](crate::cost#rules) documents the rules.
     ///
@@ -154,19 +154,19 @@ impl PriceTable {
     /// ```
     ///
     /// # Errors
-    /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not know the model, with the nearest known
-    ///   names in the [`details`](Error::details). Also if several providers serve it, with the providers in the
+    /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not contain the model, with the nearest
+    ///   known names in the [`details`](Error::details), or if several providers serve it, with the providers in the
     ///   details.
-    /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at `at`, or none for something that was
-    ///   used.
+    /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at `at`, or no price for a part of the
+    ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
-    /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount leaves the range of [`Usd`](crate::Usd).
+    /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount exceeds the range of [`Usd`](crate::Usd).
     pub fn cost(&self, model: &str, usage: &Usage, at: Timestamp) -> Result<Cost<'_>> {
         lookup::row(&self.layers, model, None)?.price(&BTreeMap::new(), usage, at)
     }
 
-    /// Returns what `call` costs at the prices of its own time, or of `at` if the call has none. The cost that the
-    /// vendor reported is ignored.
+    /// Returns the cost of `call` at the prices valid at its own time, or at `at` if the call has none. The cost that
+    /// the vendor reported is ignored.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable, metrics::Call};
@@ -178,12 +178,12 @@ impl PriceTable {
     /// ```
     ///
     /// # Errors
-    /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not know the model or its provider, or if
-    ///   the call names no provider and several serve the model.
-    /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at that time, or none for something that
-    ///   was used.
+    /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not contain the model or its provider, or
+    ///   if the call names no provider and several serve the model.
+    /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at that time, or no price for a part of the
+    ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
-    /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount leaves the range of [`Usd`](crate::Usd).
+    /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount exceeds the range of [`Usd`](crate::Usd).
     pub fn cost_of(&self, call: &Call, at: Timestamp) -> Result<Cost<'_>> {
         let row = lookup::row(&self.layers, &call.model, call.provider.as_deref())?;
         row.price(&call.variant, &call.usage, call.at.unwrap_or(at))
@@ -192,12 +192,12 @@ impl PriceTable {
     /// Returns the most that `call` can cost, to be reserved before the call is made. Its usage holds the input that
     /// will be sent, and as output the most that the model may return.
     ///
-    /// Parts that are `None` are counted at the dearest rate that they could have. Input is counted as audio if the
+    /// Parts that are `None` are priced at the highest rate that they could have. Input is counted as audio if the
     /// model accepts audio, or as written to a cache, for an hour if the vendor sells that. Output is counted as images
     /// or reasoning.
     ///
-    /// Nothing counts as read from a cache, since a cache hit is not guaranteed, unless that is dearer. What the vendor
-    /// counts separately, such as searches, is included as far as the usage reports it.
+    /// No input is assumed to be read from a cache, since a cache hit is not guaranteed, unless that costs more.
+    /// Separately billed items, such as searches, are included if the usage reports them.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable, metrics::Call};
@@ -209,12 +209,12 @@ impl PriceTable {
     /// ```
     ///
     /// # Errors
-    /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not know the model or its provider, or if
-    ///   the call names no provider and several serve the model.
-    /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at that time, or none for something that
-    ///   the usage reports.
+    /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not contain the model or its provider, or
+    ///   if the call names no provider and several serve the model.
+    /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at that time, or no price for a part of the
+    ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
-    /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount leaves the range of [`Usd`](crate::Usd).
+    /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount exceeds the range of [`Usd`](crate::Usd).
     pub fn worst_case(&self, call: &Call, at: Timestamp) -> Result<Cost<'_>> {
         worst_case::price(lookup::row(&self.layers, &call.model, call.provider.as_deref())?, call, at)
     }

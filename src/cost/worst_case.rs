@@ -5,7 +5,7 @@ use super::lookup::layer::Match;
 use crate::error::Result;
 use crate::metrics::{Call, Meter, Timestamp, Usage};
 
-/// Returns the cost of the usage with the dearest parts that `call` leaves open.
+/// Returns the cost of the usage with the most expensive parts that `call` leaves open.
 pub(super) fn price<'t>(row: Match<'t>, call: &Call, at: Timestamp) -> Result<Cost<'t>> {
     let price = |usage: &Usage| row.price(&call.variant, usage, call.at.unwrap_or(at));
     let mut usage = call.usage;
@@ -29,7 +29,7 @@ pub(super) fn price<'t>(row: Match<'t>, call: &Call, at: Timestamp) -> Result<Co
     Ok(dearest)
 }
 
-/// Returns how many of its whole may be `part`: those that no other reported part has.
+/// Returns how many units of its whole may belong to `part`: those that no other reported part includes.
 fn unreported(usage: &Usage, part: Meter) -> u64 {
     let whole = match part.wholes() {
         [Meter::CacheWrite] if usage.get(Meter::CacheWrite).is_none() => Meter::Input,

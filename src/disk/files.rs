@@ -42,7 +42,7 @@ pub(crate) fn write_all_at(file: &dyn StorageFile, mut bytes: &[u8], mut offset:
     Ok(())
 }
 
-/// Returns what `operation` returned, or `None` if it failed because nothing has the name.
+/// Returns the result of `operation`, or `None` if it failed because the path does not exist.
 pub(crate) fn if_there<T>(operation: io::Result<T>) -> io::Result<Option<T>> {
     match operation {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -62,7 +62,7 @@ pub(crate) fn open_or_make(
     there: Access,
     new: Access,
 ) -> io::Result<Box<dyn StorageFile>> {
-    // A dangling symbolic link is never found, yet always in the way, so the number of attempts is limited.
+    // A dangling symbolic link can be neither opened nor replaced by a new file, so the number of attempts is limited.
     const TRIES: usize = 8;
     for _ in 0..TRIES {
         match storage.open(path, there) {
@@ -140,7 +140,7 @@ pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<
         .try_for_each(|parent| storage.sync_dir(parent).map_err(failed))
 }
 
-/// Returns the bytes of `file` from `offset` to `end`, or fewer if the file ends before.
+/// Returns the bytes of `file` from `offset` to `end`, or fewer if the file ends earlier.
 pub(crate) fn read_between(file: &dyn StorageFile, offset: u64, end: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; end.saturating_sub(offset) as usize];
     let read = read_full_at(file, &mut bytes, offset)?;

@@ -1,4 +1,4 @@
-//! Advisory file locks. This is the only file that names fs2.
+//! Advisory file locks. This is the only file that uses fs2.
 //!
 //! On Rust 1.89 and later, `File` has inherent methods of the same names, which would silently take precedence over the
 //! trait's. So the trait is never imported, and each call is fully qualified.

@@ -12,7 +12,7 @@ use super::name::Seen;
 use super::storage::{Access, Storage, StorageFile};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The first pause between two attempts. A holder usually keeps the lock for two writes to the page cache.
+/// The first pause between two attempts. A holder usually keeps the lock only during two writes to the page cache.
 const PAUSE_MIN: Duration = Duration::from_micros(10);
 /// The longest pause early in a wait. With 1 ms instead, the p99 latency of four processes with 16 threads each was a
 /// fifth higher.
@@ -101,13 +101,13 @@ impl LockFile {
             if self.is_still_there().map_err(|e| failed(&self.path, e))? {
                 return Ok(locked);
             }
-            // The file was deleted or replaced, so other processes lock the file that has the name now.
+            // The file was deleted or replaced, so other processes now lock the file that replaced it.
             drop(locked);
             *self = Self::open(Arc::clone(&self.storage), self.path.clone())?;
         }
     }
 
-    /// Returns true if the locked file is the one that other processes lock now.
+    /// Returns true if the locked file is still the one that other processes lock.
     fn is_still_there(&mut self) -> io::Result<bool> {
         let now = Seen::now(&*self.storage, self.path.parent().unwrap_or(Path::new("")))?;
         self.seen.still(now, &*self.storage, &self.path, self.id)
@@ -122,7 +122,7 @@ impl LockFile {
 /// Returns a pause between 0.5 and 1.5 times `pause`, so that processes that began to wait together do not try at the
 /// same times.
 fn jittered(pause: Duration) -> Duration {
-    // Each `RandomState` hashes with random keys of its own.
+    // Each `RandomState` hashes with its own random keys.
     let random = RandomState::new().build_hasher().finish() as u32;
     pause.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX))
 }

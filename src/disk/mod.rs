@@ -1,4 +1,4 @@
-//! Access to files. This is the lowest layer: it imports only `error` and knows nothing of lines, journals or
+//! Access to files. This is the lowest layer: it imports only `error` and does not depend on lines, journals or
 //! executions.
 //!
 //! Three layers build on one another:
@@ -10,8 +10,8 @@
 //! 3. The helpers combine several operations and see only the seam. They cover whole reads and writes (`files.rs`),
 //!    locks between processes (`lock.rs`), numbered files, and checks that a name still names an open file (`name.rs`).
 //!
-//! Beside them, `platform.rs` and `system.rs` report facts about the machine and its processes, and `per_process.rs`
-//! holds state that a forked child must not share. Only this folder names `std::fs` and fs2.
+//! In addition, `platform.rs` and `system.rs` report facts about the machine and its processes, and `per_process.rs`
+//! holds state that a forked child must not share. Only this folder uses `std::fs` and fs2.
 
 mod files;
 mod flock;

@@ -19,8 +19,8 @@ impl Seen {
         Ok(Self(storage.stat(directory)?.map(|Stat { changed, .. }| changed)))
     }
 
-    /// Returns true if `path` names the file with this id. `now` is the current time of change of its directory. A file
-    /// that was not found, or could not be examined, is examined again at the next call.
+    /// Returns true if `path` names the file with this id. `now` is the time at which its directory last changed. A
+    /// file that was not found, or could not be examined, is examined again at the next call.
     pub(crate) fn still(&mut self, now: Self, storage: &dyn Storage, path: &Path, id: (u64, u64)) -> io::Result<bool> {
         if now.0.is_some() && now == *self {
             return Ok(true);

@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-/// Holds one value for each process. A forked child makes its own value, and so does that child's child.
+/// Holds one value for each process. A forked child makes its own value, and so does each of its own children.
 #[derive(Debug)]
 pub(crate) struct PerProcess<T> {
     process: u32,

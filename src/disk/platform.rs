@@ -1,12 +1,13 @@
-//! Facts that only Linux reports, with a fallback for other Unix systems. This is the only file that knows `/proc`.
+//! Facts that only Linux reports, with a fallback for other Unix systems. This is the only file that depends on
+//! `/proc`.
 //!
-//! On other systems each answer is `None`, which weakens some guarantees:
+//! On other systems these facts are unknown, which weakens some guarantees:
 //!
 //! - A dead process is recognised only by its released lock, so a forked child that outlives it hides its death until
 //!   the child ends too.
 //! - A restart of the machine is noticed only because locks do not survive it.
 //! - A ledger on a network file system is not refused.
-//! - A limit on the length of files ends the process that reaches it.
+//! - A process that exceeds its file-size limit is killed by SIGXFSZ.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -18,20 +19,20 @@ pub(crate) fn boot_id() -> Option<String> {
     Some(read_system_text("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
-/// Returns the namespaces in which this process counts pids and the start times of processes.
+/// Returns the PID and time namespaces of this process.
 pub(crate) fn namespaces() -> Option<String> {
     let namespace = |name| read_system_link(&format!("/proc/self/ns/{name}"));
     // Before Linux 5.6 there is only one time namespace.
     Some([namespace("pid")?, namespace("time").unwrap_or_default()].join(" "))
 }
 
-/// Returns when the process began, in clock ticks after the machine's start. It distinguishes a process from a later
+/// Returns when the process started, in clock ticks after the machine's boot. It distinguishes a process from a later
 /// one with the same pid. Returns `None` if the process does not exist, or if its start is unknown.
 pub(crate) fn process_start(pid: u32) -> Option<u64> {
     let stat = read_system_text(&format!("/proc/{pid}/stat"))?;
     // proc_pid_stat(5): the second field is the name in parentheses and may hold any characters. The third field is the
     // state, the 20th is `num_threads`, and the 22nd is `starttime`. A zombie has ended: it runs no code and closes no
-    // files. A process whose main thread alone has ended looks like a zombie too, but counts more than one thread.
+    // files. A process of which only the main thread has ended looks like a zombie too, but has more than one thread.
     let (_, rest) = stat.rsplit_once(')')?;
     let fields: Vec<_> = rest.split_ascii_whitespace().collect();
     match (*fields.first()?, *fields.get(17)?) {
@@ -40,8 +41,8 @@ pub(crate) fn process_start(pid: u32) -> Option<u64> {
     }
 }
 
-/// Returns true if [`process_start`] can be trusted to report that a process does not exist: `/proc` counts pids as
-/// this process does, and hides none.
+/// Returns true if [`process_start`] can be trusted to report that a process does not exist. Then `/proc` shows the PID
+/// namespace of this process and hides no process.
 pub(crate) fn knows_processes() -> bool {
     let counts_alike = read_system_link("/proc/self").is_some_and(|pid| pid == std::process::id().to_string());
     let hides = |mounts: String| mounts.lines().any(|line| line.contains(" - proc ") && line.contains("hidepid="));
@@ -56,8 +57,8 @@ pub(crate) fn effective_user() -> Option<u32> {
     users.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// Returns the greatest length of a file that this process may write (`ulimit -f`), as it was at the first call.
-/// Returns `None` if there is no limit.
+/// Returns the largest file size that this process may write (`ulimit -f`), as it was at the first call. Returns `None`
+/// if there is no limit.
 pub(crate) fn file_bytes_max() -> Option<u64> {
     static FILE_BYTES_MAX: LazyLock<Option<u64>> =
         LazyLock::new(|| limit(&read_system_text("/proc/self/limits")?, "Max file size"));
@@ -69,7 +70,7 @@ pub(crate) fn open_files_max() -> Option<u64> {
     limit(&read_system_text("/proc/self/limits")?, "Max open files")
 }
 
-/// Returns a soft limit of `/proc/self/limits`, where it is a number or "unlimited".
+/// Parses a soft limit from `/proc/self/limits`. "unlimited" gives `None`.
 fn limit(limits: &str, name: &str) -> Option<u64> {
     limits.lines().find_map(|line| line.strip_prefix(name))?.split_ascii_whitespace().next()?.parse().ok()
 }

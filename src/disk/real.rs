@@ -19,9 +19,9 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 
 /// The real file system.
 ///
-/// If the process has a limit on the length of files (`ulimit -f`), a write or an extension beyond it fails with
-/// [`io::ErrorKind::FileTooLarge`]. Without this check the system would end the process with SIGXFSZ. The limit is read
-/// once, at the first write.
+/// If the process has a file-size limit (`ulimit -f`), a write or an extension beyond it fails with
+/// [`io::ErrorKind::FileTooLarge`]. Without this check the system would kill the process with SIGXFSZ. The limit is
+/// read once, at the first write.
 ///
 /// # Owner and mode of new files
 ///
@@ -34,7 +34,7 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 ///   not change the owner, creating the file fails, unless the directory's owner or the group that shares it can use it
 ///   anyway.
 ///
-/// An error of missing permissions names the owner and the mode of the file or directory that refuses.
+/// An error of missing permissions names the owner and the mode of the file or directory that refused access.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
@@ -67,7 +67,7 @@ impl Storage for Disk {
         };
         let missing: Vec<_> = path.ancestors().take_while(is_missing).collect();
         let made = missing.into_iter().rev().try_for_each(make_dir);
-        // This fails if something other than a directory has the name.
+        // This fails if something other than a directory exists at the path.
         let made = made.and_then(|()| fs::DirBuilder::new().recursive(true).create(path));
         made.map_err(|error| explained(error, path, Right::Change))
     }
@@ -78,7 +78,7 @@ impl Storage for Disk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        // Either directory may have refused the rename, but not one that this user owns and may change.
+        // Either directory may have refused the rename, except one that this user owns and may change.
         let refusing = || if is_own_to_change(parent(from)) { to } else { from };
         fs::rename(from, to).map_err(|error| explained(error, refusing(), Right::Change))
     }
@@ -124,7 +124,7 @@ fn open_file(path: &Path, options: &fs::OpenOptions) -> io::Result<fs::File> {
     options.open(path)
 }
 
-/// Fails if the file would become too long. `end` is called only if there is a limit.
+/// Fails if the file would become too large. `end` is called only if there is a limit.
 fn refuse_too_large(end: impl FnOnce() -> io::Result<u64>) -> io::Result<()> {
     match Disk.file_bytes_max() {
         Some(limit) if end()? > limit => Err(io::ErrorKind::FileTooLarge.into()),
@@ -192,12 +192,12 @@ fn stat(metadata: &fs::Metadata) -> Stat {
         len: metadata.len(),
         links: metadata.nlink(),
         changed: (metadata.mtime(), metadata.mtime_nsec()),
-        // Other users may write, and there is no sticky bit (as on /tmp), which would protect each user's names.
+        // Other users may write, and there is no sticky bit (as on /tmp), which would protect each user's files.
         lawless: file_type == FileType::Directory && metadata.mode() & 0o1002 == 0o0002,
     }
 }
 
-/// Returns the permission bits of `path`, following symbolic links, or `None` if nothing has the name.
+/// Returns the permission bits of `path`, following symbolic links, or `None` if it does not exist.
 pub(crate) fn mode(path: &Path) -> io::Result<Option<u32>> {
     let found = if_there(fs::metadata(path)).map_err(|error| explained(error, path, Right::Read))?;
     Ok(found.map(|metadata| metadata.mode() & 0o7777))

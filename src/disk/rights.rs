@@ -1,4 +1,4 @@
-//! Errors of missing permissions. They say who owns the file that refused access, and what to do.
+//! Errors of missing permissions. They say who owns the file that refused access, and what to do about it.
 
 use std::fs;
 use std::io;

@@ -10,7 +10,7 @@ use std::path::Path;
 pub enum Access {
     /// Opens an existing file for reading.
     Read,
-    /// Opens an existing file for reading, and for appending at its end at the time of each write.
+    /// Opens an existing file for reading and for appending. Each write goes to the end that the file has at that time.
     Append,
     /// Opens an existing file for reading, and for overwriting at given offsets.
     Write,
@@ -40,16 +40,16 @@ pub enum FileType {
 pub struct Stat {
     /// Type of the file.
     pub file_type: FileType,
-    /// Device and inode. Two handles or paths have equal ids exactly if they mean the same file.
+    /// Device and inode. Two handles or paths have equal ids if and only if they refer to the same file.
     pub id: (u64, u64),
     /// Length in bytes.
     pub len: u64,
     /// The number of names that the file has.
     pub links: u64,
-    /// When the names in a directory, or the bytes of a file, last changed. Only equality has a meaning. A disk that
-    /// does not record this for files reports the same value for all of them.
+    /// When the names in a directory, or the bytes of a file, last changed. The values can only be compared for
+    /// equality. A disk that does not record this for files reports the same value for all of them.
     pub changed: (i64, i64),
-    /// True for a directory in which every user may remove and replace names, even those of other users.
+    /// True for a directory in which every user may remove and replace files, even those of other users.
     pub lawless: bool,
 }
 
@@ -60,7 +60,7 @@ pub struct Stat {
 pub trait Storage: fmt::Debug + Send + Sync {
     /// Opens a file.
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>>;
-    /// Examines `path` without following a symbolic link there. Returns `None` if nothing has the name.
+    /// Examines `path` without following a symbolic link there. Returns `None` if the path does not exist.
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
     /// Creates a directory and its missing parents, with mode 0700, or as described at [`Disk`](super::Disk). An
     /// existing directory is left unchanged.
@@ -78,7 +78,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
-    /// Returns the greatest length that a write may give a file, or `None` if no limit is known.
+    /// Returns the largest size that a write may give a file, or `None` if no limit is known.
     fn file_bytes_max(&self) -> Option<u64> {
         None
     }
@@ -97,7 +97,7 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
     /// Shortens the file to `len` bytes, or extends it with NULs.
     fn truncate(&self, len: u64) -> io::Result<()>;
-    /// Makes all bytes written to the file durable, and its length, like `fdatasync`.
+    /// Makes all bytes written to the file and its length durable, like `fdatasync`.
     fn sync(&self) -> io::Result<()>;
     /// Returns identity and length of the open file.
     ///

@@ -1,4 +1,4 @@
-//! Small files and links in which the operating system reports its state.
+//! Reads small files and links in which the operating system reports its state.
 
 use std::fs;
 use std::path::{Path, PathBuf};

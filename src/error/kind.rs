@@ -16,30 +16,31 @@ pub enum ErrorKind {
     Malformed,
     /// The file was written by a newer version of this crate.
     Newer,
-    /// The file was derived by another version of this crate, or from a file that has since changed. It is derived
+    /// The file was derived by another version of this crate, or from a file that has since changed. It must be derived
     /// again.
     Stale,
-    /// The price table does not know the model, or several providers offer it and none is named.
-    /// [`Error::details`](super::Error::details) lists the nearest known names, or the names at those providers.
+    /// The price table does not contain the model, or several providers offer it and the call names none.
+    /// [`Error::details`](super::Error::details) lists the nearest known names, or those providers.
     UnknownModel,
-    /// The model is known, but something that was used has no price at that time.
-    /// [`Error::details`](super::Error::details) names it.
+    /// The model is known, but a part of the usage has no price at that time. [`Error::details`](super::Error::details)
+    /// names it.
     Unpriced,
-    /// There is no limit of that name. [`Error::details`](super::Error::details) lists the known names.
+    /// No limit has that name. [`Error::details`](super::Error::details) lists the known names.
     UnknownLimit,
     /// The id belongs to no execution, neither to one in flight nor to one with a record.
     UnknownExecution,
     /// The execution already has its record, and nothing was changed. [`Error::details`](super::Error::details) says
     /// how it ended.
     Ended,
-    /// A sum or product left the range of its type.
+    /// A sum or product exceeded the range of its type.
     Overflow,
-    /// A thread that worked for the caller panicked. If it was writing records, this one may or may not be written.
+    /// A thread that worked for the caller panicked. If it was writing records, the caller's record may or may not have
+    /// been written.
     Abandoned,
-    /// A ledger no longer contains what was copied from it, because it was truncated or rewritten.
+    /// A ledger no longer contains lines that were copied from it, because it was truncated or rewritten.
     Diverged,
     /// Lines that were still to be read were moved to an archive. [`Error::details`](super::Error::details) names them.
     Archived,
-    /// A database could not be reached, refused a statement, or holds other tables than expected.
+    /// A database could not be reached, refused a statement, or contains other tables than expected.
     Database,
 }

@@ -1,4 +1,4 @@
-//! One error type for the whole crate. It holds the operation, the path, the position and what was found there.
+//! One error type for the whole crate. It holds the operation, the path, the position and the findings there.
 
 mod kind;
 mod report;

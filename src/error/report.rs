@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::ErrorKind;
 
-/// An error: the operation that failed, the path and the position that it concerns, and what was found there.
+/// An error: the operation that failed, the path and the position that it concerns, and the findings there.
 ///
 /// Its text is `cannot <operation>: <path>: line <n> (byte <m>): <details>`, without the parts that are unknown. The
 /// operating system's own error is the [`source`](std::error::Error::source) and is not repeated in the text.
 ///
-/// It is one word wide and cheap to clone, because one failed write is returned to many callers.
+/// It is the size of a pointer and cheap to clone, because one failed write is returned to many callers.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Arc<Report>);
@@ -78,7 +78,7 @@ impl Error {
         self.with(|report| report.position = Some(Position { line, byte }))
     }
 
-    /// Adds one thing that was found, or one thing to do.
+    /// Adds one finding, or one instruction.
     pub(crate) fn detail(self, detail: impl Into<String>) -> Self {
         self.with(|report| report.details.push(detail.into()))
     }
@@ -119,13 +119,12 @@ impl Error {
         self.0.position.map(|position| position.byte)
     }
 
-    /// Returns everything that was found wrong, one entry each, such as all faults of a record or the nearest known
-    /// names.
+    /// Returns the findings, one entry each, such as all faults of a record or the nearest known names.
     pub fn details(&self) -> &[String] {
         &self.0.details
     }
 
-    /// Returns the text followed by that of the source, for a warning that prints no chain of sources.
+    /// Returns the text followed by the text of the source, for a warning that does not print its chain of sources.
     pub(crate) fn with_source(&self) -> String {
         match &self.0.source {
             Some(source) => format!("{self}: {source}"),

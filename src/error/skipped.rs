@@ -55,7 +55,7 @@ impl Skipped {
         other.errors.into_iter().for_each(|error| self.keep(error));
     }
 
-    /// Puts what was skipped in an earlier file before what is here.
+    /// Puts the skipped lines of an earlier file before those of this one.
     pub(crate) fn follow(&mut self, earlier: Self) {
         let later = std::mem::replace(self, earlier);
         self.count += later.count;

@@ -30,7 +30,7 @@ impl Journal {
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file, holds other content, leaves no name for the
-    ///   machinery, or is in a directory in which every user may replace files.
+    ///   internal directory, or is in a directory in which every user may replace files.
     /// - [`ErrorKind::Malformed`] if the journal's identity cannot be parsed.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
     /// - [`ErrorKind::Timeout`] if another process holds the lock for too long.
@@ -111,14 +111,15 @@ impl Journal {
         self.append_all(&[payload])
     }
 
-    /// Appends `payloads` as consecutive lines and returns the place of the first. If it fails, the error applies to
+    /// Appends `payloads` as consecutive lines and returns the position of the first. If it fails, the error applies to
     /// all of them.
     pub(crate) fn append_all(&self, payloads: &[&[u8]]) -> Result<Appended> {
         payloads.iter().try_for_each(|payload| self.check_payload(payload))?;
         self.writer()?.append(payloads)
     }
 
-    /// Refuses a payload that cannot become a line, or whose line is longer than a file that this process may write.
+    /// Refuses a payload that cannot become a line, or whose line is longer than the largest file that this process may
+    /// write.
     pub(crate) fn check_payload(&self, payload: &[u8]) -> Result<()> {
         line::check_payload(payload)?;
         let bytes = (payload.len() + line::TRAILER_BYTES_MAX) as u64;
@@ -162,7 +163,7 @@ impl Journal {
         &self.layout
     }
 
-    /// Returns the present state of the journal.
+    /// Returns the current state of the journal.
     ///
     /// # Errors
     /// - [`ErrorKind::Timeout`] if another process holds the lock for too long.

@@ -1,8 +1,8 @@
-//! The journal: it turns bytes into durable lines. It knows nothing of executions.
+//! The journal: it turns bytes into durable lines. It does not depend on executions.
 //!
-//! A [`Journal`] is a file of JSON lines that only grows. Threads and processes append to it at the same time. Each
-//! line carries its number, its hash and the hash of the line before. [`Durability`] says which crashes an appended
-//! line survives.
+//! A [`Journal`] is a file of JSON lines that only grows. Several threads and processes can append to it at the same
+//! time. Each line carries its number, its hash and the hash of the previous line. [`Durability`] says which crashes an
+//! appended line survives.
 //!
 //! The layers, where each imports only earlier ones:
 //!
@@ -37,7 +37,7 @@ pub use warnings::{Warning, Warnings, on_stderr};
 
 use crate::error::Error;
 
-/// Which crashes an acknowledged record survives.
+/// The crashes that an acknowledged record survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {
@@ -46,23 +46,23 @@ pub enum Durability {
     #[default]
     Synced,
     /// The record is in the page cache of the operating system when the call returns. It survives a panic and `kill
-    /// -9`. A crash of the operating system or a power cut may lose the last seconds before it.
+    /// -9`. A crash of the operating system or a power cut may lose the records of the last seconds.
     Flushed,
 }
 
 /// Returns milliseconds since 1970-01-01T00:00:00Z. The journal reads no clock of its own.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// A hook that receives the errors that no caller gets.
+/// A hook that receives the errors that are returned to no caller.
 pub type Warn = Arc<dyn Fn(&Error) + Send + Sync>;
 
 /// The number of an appended line, and its durability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Appended {
-    /// The line's sequence number, which starts at 1.
+    /// The line's sequence number, counting from 1.
     pub seq: u64,
-    /// Which crashes the line survives from now on.
+    /// The crashes that the line survives from now on.
     pub durability: Durability,
 }
 
@@ -77,8 +77,8 @@ pub struct Head {
     pub seq: u64,
     /// The hash of the last line in 64 lower-case hex digits, or zeros if there is none.
     pub hash: String,
-    /// The number of the active segment, which starts at 1.
+    /// The number of the active segment, counting from 1.
     pub segment: u64,
-    /// The length of the active segment in bytes.
+    /// The size of the active segment in bytes.
     pub bytes: u64,
 }

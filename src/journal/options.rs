@@ -8,7 +8,7 @@ use super::{Clock, Durability, Warn, warnings};
 use crate::disk::{Disk, Storage};
 use crate::error::Error;
 
-/// The default length in bytes from which on a segment is sealed.
+/// The default size in bytes at which a segment is sealed.
 pub(crate) const ROTATE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The options with which a journal is opened.
@@ -37,7 +37,7 @@ pub struct JournalOptions {
 }
 
 impl JournalOptions {
-    /// Returns the defaults; `clock` gives the time for rotation and events.
+    /// Returns the defaults; `clock` provides the time for rotation and events.
     pub fn new(clock: Clock) -> Self {
         Self {
             durability: Durability::Synced,
@@ -58,7 +58,8 @@ impl JournalOptions {
         self
     }
 
-    /// Seals the active segment once it has this many bytes, or never by size if `None`. The default is 256 MiB.
+    /// Seals the active segment once it has this many bytes. With `None`, its size never seals it. The default is 256
+    /// MiB.
     #[must_use]
     pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
         self.rotate_bytes = bytes;
@@ -72,7 +73,8 @@ impl JournalOptions {
         self
     }
 
-    /// Sets how long opening and an append wait for a lock that other processes hold. The default is one second.
+    /// Sets how long opening the journal and appending to it wait for a lock that other processes hold. The default is
+    /// one second.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.lock_deadline = deadline;

@@ -1,4 +1,4 @@
-//! Limits warnings to one a second of each kind and place, and counts the others.
+//! Limits warnings to one per second for each kind and location, and counts the others.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,8 +13,8 @@ use crate::mutex::lock;
 
 /// How long similar warnings are held back after one that passed.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How many kinds and places are remembered. If all of these hold back warnings, a warning of another kind or place
-/// passes.
+/// The number of kinds and locations that are remembered. If all of these hold back warnings, a warning of another kind
+/// or location passes.
 const PLACES_MAX: usize = 64;
 
 /// A warning, with the number of similar ones that were held back before it.
@@ -44,8 +44,8 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Decides which warnings pass. Of similar ones, with the same error kind, operation and path, one a second passes. The
-/// others are counted, and the next one that passes carries their number. [`finish`](Self::finish) returns the
+/// Decides which warnings pass. Of the warnings with the same error kind, operation and path, one per second passes.
+/// The others are counted, and the next one that passes carries their number. [`finish`](Self::finish) returns the
 /// remaining ones. This reads no clock.
 ///
 /// ```
@@ -62,7 +62,7 @@ impl fmt::Display for Warning {
 #[derive(Debug, Default)]
 pub struct Warnings(Vec<Place>);
 
-/// The warnings of one kind and place.
+/// The warnings of one kind and location.
 #[derive(Debug)]
 struct Place {
     alike: Alike,
@@ -105,8 +105,8 @@ impl Warnings {
         Some(Warning { what, error: error.clone(), more })
     }
 
-    /// Returns the last warning of each kind and place whose count was not reported yet. Afterwards, the next of each
-    /// passes.
+    /// Returns the last warning of each kind and location whose count was not reported yet. Afterwards, the next
+    /// warning of each passes.
     pub fn finish(&mut self) -> Vec<Warning> {
         let left = |place: Place| {
             let what = place.alike.0;
@@ -145,7 +145,7 @@ impl Drop for OnStderr {
     }
 }
 
-/// Returns a hook that writes warnings to stderr, at most one a second of those that are alike.
+/// Returns a hook that writes warnings to stderr, at most one per second of those that are alike.
 ///
 /// The others are counted. The count is printed with the next such warning, or when the last clone of the hook is
 /// dropped.

@@ -1,4 +1,4 @@
-//! Questions about a record that more than one of its fields can answer.
+//! Values of a record that are derived from more than one of its fields.
 
 use super::{Call, CostProvenance, CostTier, ExecutionMetrics, Kind, LlmCall, Model, QcOutcome, Usage, outcome};
 
@@ -11,14 +11,14 @@ impl QcOutcome {
 
 impl ExecutionMetrics {
     /// Returns true if a model was used, because the record has a cost, tokens or the name of a model. The name alone
-    /// is not enough for a routing decision and a budget check, which name the model that they are about.
+    /// is not enough for a routing decision or a budget check, which name a model without using it.
     pub(crate) fn used_model(&self) -> bool {
         let named = self.cost_tier.is_some() || self.model != Model::default();
         self.called_model() || named && !matches!(self.kind, Kind::ModelRouting | Kind::BudgetGate)
     }
 
     /// Returns true if the execution called a model itself, because it has a cost or tokens. The name of a model is not
-    /// enough, since a quality control names the model that it is about.
+    /// enough, since a quality control names the model that it checks.
     pub(crate) fn called_model(&self) -> bool {
         let counts = [self.tokens_used, self.tokens_input, self.tokens_output];
         counts.iter().any(Option::is_some) || self.cost_usd.is_some() || !self.trace.llm_calls.is_empty()
@@ -43,7 +43,7 @@ impl ExecutionMetrics {
         self.model.tier.as_deref().or_else(by_price)
     }
 
-    /// Returns its calls, each with the provenance of its cost.
+    /// Returns the execution's calls, each with the provenance of its cost.
     ///
     /// For an execution that lists no calls it returns the whole execution as one call. The model's name is then empty
     /// if it is unknown.
@@ -70,8 +70,8 @@ impl ExecutionMetrics {
 }
 
 impl LlmCall {
-    /// Returns the call so that it can be priced again, at the time at which it was priced. `None` if its tokens are
-    /// unknown.
+    /// Returns the call in a form that can be priced again, with the time at which it was priced. Returns `None` if its
+    /// tokens are unknown.
     pub fn call(&self) -> Option<Call> {
         let mut usage = Usage::new(self.tokens_input?, self.tokens_output?);
         usage.parts = self.parts;

@@ -18,13 +18,13 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Call {
     /// The model, as the vendor names it.
     pub model: String,
-    /// The provider that served it. `None` for the one that is known to serve models of that name.
+    /// The provider that served it. `None` means the provider that is known to serve models of that name.
     pub provider: Option<String>,
     /// How it was served, if that changes the price, such as `service_tier` flex or `processing` batch.
     pub variant: BTreeMap<String, String>,
     /// The usage.
     pub usage: Usage,
-    /// When it was made, UTC. `None` for the time at which it is priced or recorded.
+    /// When it was made, UTC. `None` means the time at which it is priced or recorded.
     pub at: Option<Timestamp>,
     /// The cost that the vendor reported, at least 0. `None` if it reported none, so that the cost is computed.
     pub reported_usd: Option<Usd>,
@@ -58,7 +58,7 @@ impl Call {
     }
 
     /// Checks that no parts of the usage exceed their whole, and that the reported cost is from 0 to 18,446,744.07 USD,
-    /// which is what a budget can count.
+    /// the range that a budget can count.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`], with one entry in [`details`](Error::details) for each fault.

@@ -1,11 +1,11 @@
-//! The steps around a skill that are recorded by a call of their own: a routing decision, an attempt to generate something,
-//! and a quality control.
+//! Steps around a skill, each recorded by a separate call: a routing decision, an attempt to generate something, and a
+//! quality control.
 
 use std::collections::BTreeMap;
 
 use super::{Decision, ExecutionMetrics, Production, QcOutcome, Usd};
 
-/// The decision of a model router: which model, for which tier.
+/// The decision of a model router: which model it chose, and for which tier (a class of models).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Routing {
@@ -13,36 +13,36 @@ pub struct Routing {
     pub model: String,
     /// The tier that it was chosen for.
     pub tier: String,
-    /// Why the router chose it. `None` if that is unknown.
+    /// Why the router chose it. `None` if the reason is unknown.
     pub reason: Option<String>,
-    /// What the call is expected to cost, in US dollars. `None` if that is unknown.
+    /// The expected cost of the call, in US dollars. `None` if it is unknown.
     pub estimated_usd: Option<Usd>,
 }
 
 impl Routing {
-    /// The choice of `model` for `tier`.
+    /// Returns the choice of `model` for `tier`.
     pub fn new(model: impl Into<String>, tier: impl Into<String>) -> Self {
         Self { model: model.into(), tier: tier.into(), reason: None, estimated_usd: None }
     }
 
-    /// Says why.
+    /// Sets the reason.
     #[must_use]
     pub fn reason(self, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..self }
     }
 
-    /// Says what the call is expected to cost.
+    /// Sets the expected cost of the call.
     #[must_use]
     pub fn estimated_usd(self, amount: Usd) -> Self {
         Self { estimated_usd: Some(amount), ..self }
     }
 
-    /// Fills the record of a routing decision: the model and the tier in `model`, the estimate in `cost`, the decision in
-    /// `decision_made` and `trace`. [`Execution::routing`](crate::Execution::routing) does so itself.
+    /// Fills the record of a routing decision: the model and the tier in `model`, the estimate in `cost`, the decision
+    /// in `decision_made` and `trace`. [`Execution::routing`](crate::Execution::routing) calls it for you.
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         record.model.name = Some(self.model.clone());
         record.model.tier = Some(self.tier.clone());
-        // The record lists those of a model that the router itself called with that call.
+        // A model that the router itself called has its provider and variant in the list of calls.
         record.model.provider = None;
         record.model.variant = BTreeMap::new();
         if self.estimated_usd.is_some() {
@@ -69,36 +69,36 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// An attempt after `regen_count` others.
+    /// Returns an attempt after `regen_count` earlier ones.
     pub fn new(regen_count: u64) -> Self {
         Self { regen_count, scene_id: None, shot_id: None, shot_type: None, tier: None }
     }
 
-    /// Says of which scene it is.
+    /// Sets the scene.
     #[must_use]
     pub fn scene(self, scene_id: impl Into<String>) -> Self {
         Self { scene_id: Some(scene_id.into()), ..self }
     }
 
-    /// Says of which shot it is.
+    /// Sets the shot.
     #[must_use]
     pub fn shot(self, shot_id: impl Into<String>) -> Self {
         Self { shot_id: Some(shot_id.into()), ..self }
     }
 
-    /// Says of which sort the shot is.
+    /// Sets the kind of shot.
     #[must_use]
     pub fn shot_type(self, shot_type: impl Into<String>) -> Self {
         Self { shot_type: Some(shot_type.into()), ..self }
     }
 
-    /// Says for which tier the model was chosen.
+    /// Sets the tier for which the model was chosen.
     #[must_use]
     pub fn tier(self, tier: impl Into<String>) -> Self {
         Self { tier: Some(tier.into()), ..self }
     }
 
-    /// Fills the record of an attempt. [`Execution::generation`](crate::Execution::generation) does so itself.
+    /// Fills the record of an attempt. [`Execution::generation`](crate::Execution::generation) calls it for you.
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         record.production.regen_count = Some(self.regen_count);
         record.model.tier.clone_from(&self.tier);
@@ -112,49 +112,49 @@ impl Attempt {
     }
 }
 
-/// The finding of a quality control.
+/// The result of a quality control.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QcResult {
-    /// Accepted, rejected, or to be fixed.
+    /// Whether the artifact was accepted, was rejected, or needs changes.
     pub outcome: QcOutcome,
-    /// The artifact that was controlled, with its version, named as its generation names it.
+    /// The name and version of the checked artifact, as in the record of its generation.
     pub artifact: String,
-    /// The objections.
+    /// The violations that were found.
     pub violations: Vec<String>,
-    /// How it drifted from what was asked. `None` if it did not.
+    /// The category of its drift from the request. `None` if it did not drift.
     pub drift_category: Option<String>,
     /// The attempt that made the artifact. `None` if that is unknown.
     pub attempt: Option<Attempt>,
 }
 
 impl QcResult {
-    /// The outcome for `artifact`.
+    /// Returns the outcome for `artifact`.
     pub fn new(outcome: QcOutcome, artifact: impl Into<String>) -> Self {
         let artifact = artifact.into();
         Self { outcome, artifact, violations: Vec::new(), drift_category: None, attempt: None }
     }
 
-    /// Adds an objection.
+    /// Adds a violation.
     #[must_use]
     pub fn violation(mut self, violation: impl Into<String>) -> Self {
         self.violations.push(violation.into());
         self
     }
 
-    /// Says how it drifted from what was asked.
+    /// Sets the category of its drift from the request.
     #[must_use]
     pub fn drift(self, category: impl Into<String>) -> Self {
         Self { drift_category: Some(category.into()), ..self }
     }
 
-    /// Says which attempt made the artifact: the record then has its scene, its shot and the sort of it.
+    /// Sets the attempt that made the artifact. The record then has its scene, its shot and the kind of shot.
     #[must_use]
     pub fn of(self, attempt: &Attempt) -> Self {
         Self { attempt: Some(attempt.clone()), ..self }
     }
 
-    /// Fills the record of a quality control. [`Execution::qc`](crate::Execution::qc) does so itself.
+    /// Fills the record of a quality control. [`Execution::qc`](crate::Execution::qc) calls it for you.
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         let production = &mut record.production;
         production.outcome = Some(self.outcome.clone());
@@ -168,7 +168,7 @@ impl QcResult {
 }
 
 impl ExecutionMetrics {
-    /// Records a decision: in `decision_made`, and with its reason in `trace`.
+    /// Records a decision in `decision_made`, and the decision with its reason in `trace`.
     pub(crate) fn decide(&mut self, what: &str, decision: &str, reason: Option<String>) {
         self.decision_made = Some(decision.to_owned());
         let mut entry = Decision::new(what, decision);

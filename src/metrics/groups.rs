@@ -24,16 +24,16 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 #[serde(default)]
 #[non_exhaustive]
 pub struct RunIds {
-    /// The run of the pipeline.
+    /// The id of the pipeline run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// The run that started this run.
+    /// The id of the run that started this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_run_id: Option<String>,
-    /// The execution that started this execution.
+    /// The id of the execution that started this execution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_execution_id: Option<Uuid>,
-    /// The session of the agent.
+    /// The id of the agent's session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
     /// The id that executions in several systems share.
@@ -67,19 +67,19 @@ impl RunIds {
         Self { run_id: Some(run_id.into()), ..Self::default() }
     }
 
-    /// Sets the run that started this run.
+    /// Sets the id of the run that started this run.
     #[must_use]
     pub fn parent_run(self, run_id: impl Into<String>) -> Self {
         Self { parent_run_id: Some(run_id.into()), ..self }
     }
 
-    /// Sets the execution that started this execution.
+    /// Sets the id of the execution that started this execution.
     #[must_use]
     pub fn parent_execution(self, execution_id: Uuid) -> Self {
         Self { parent_execution_id: Some(execution_id), ..self }
     }
 
-    /// Sets the session of the agent.
+    /// Sets the id of the agent's session.
     #[must_use]
     pub fn session(self, session_id: impl Into<String>) -> Self {
         Self { session_id: Some(session_id.into()), ..self }
@@ -127,8 +127,7 @@ pub struct Model {
     /// How the vendor served it, if that changes the price, such as `{"processing": "batch"}`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub variant: BTreeMap<String, String>,
-    /// Parts of the tokens, and other counts that are billed. In JSON each has a key of its own, such as
-    /// `model.cache_read`.
+    /// Parts of the tokens, and other counts that are billed. In JSON each has its own key, such as `model.cache_read`.
     #[serde(flatten)]
     pub parts: UsageParts,
 }
@@ -165,10 +164,10 @@ pub struct CostProvenance {
     /// The row of the table that matched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matched: Option<String>,
-    /// The prices are those of an input of more tokens than this. `None` if they apply to any input.
+    /// The prices apply to an input of more tokens than this. `None` if they apply to any input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier_above: Option<u64>,
-    /// The part of the call's variant that has these prices, such as `processing=batch`. `None` for the standard
+    /// The part of the call's variant to which these prices apply, such as `processing=batch`. `None` for the standard
     /// prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
@@ -176,7 +175,7 @@ pub struct CostProvenance {
     /// prices were used, which may be too low. `None` if there is no such part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant_unpriced: Option<String>,
-    /// The time whose prices were used, UTC. It is the time of the call.
+    /// The time at which the prices applied, UTC. It is the time of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
 }
@@ -188,7 +187,7 @@ open_enum! {
         Pass = "PASS",
         /// It was rejected.
         Fail = "FAIL",
-        /// It has to be repaired.
+        /// It needs changes.
         Fix = "FIX",
     }
 }
@@ -207,7 +206,7 @@ pub struct Production {
     /// The type of shot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shot_type: Option<String>,
-    /// The duration of what was generated, in seconds, at least 0.
+    /// The duration of the generated media, in seconds, at least 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_s: Option<f64>,
     /// The result of its quality control.
@@ -219,7 +218,7 @@ pub struct Production {
     /// The name and version of the artifact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact: Option<String>,
-    /// The objections of quality control.
+    /// The violations that quality control found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub qc_violations: Vec<String>,
     /// The category of its drift from the request.
@@ -250,7 +249,7 @@ impl Progress {
     }
 }
 
-/// The events inside an execution, each list in order of time.
+/// The events inside an execution, each list in chronological order.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -267,7 +266,7 @@ pub struct Trace {
     /// The calls of models.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub llm_calls: Vec<LlmCall>,
-    /// The feedback of a person to a paused execution.
+    /// A person's feedback to a paused execution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub human_feedback: Option<Feedback>,
 }
@@ -318,7 +317,7 @@ pub struct Decision {
     /// The cause that made the decision necessary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
-    /// The confidence, in the words of the decider, such as `HIGH` or `0.9`.
+    /// The confidence, in the decider's own words, such as `HIGH` or `0.9`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<String>,
 }
@@ -350,7 +349,7 @@ pub struct TracedError {
 }
 
 impl TracedError {
-    /// Returns an error of which only the time and the message are known.
+    /// Returns an error with only its time and message.
     pub fn new(time: Timestamp, error: impl Into<String>) -> Self {
         Self { time, error: error.into(), context: None, resolution: None, registry_id: None }
     }
@@ -379,7 +378,7 @@ pub struct LlmCall {
     /// Output tokens, including reasoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_output: Option<u64>,
-    /// Parts of the tokens, and other counts that are billed. In JSON each has a key of its own.
+    /// Parts of the tokens, and other counts that are billed. In JSON each has its own key.
     #[serde(flatten)]
     pub parts: UsageParts,
     /// How the vendor served it, if that changes the price.
@@ -394,7 +393,7 @@ pub struct LlmCall {
 }
 
 impl LlmCall {
-    /// Returns a call of which only the number and the model are known.
+    /// Returns a call with only its number and model.
     pub fn new(call_sequence: u64, model_name: impl Into<String>) -> Self {
         Self {
             call_sequence,
@@ -412,7 +411,7 @@ impl LlmCall {
     }
 }
 
-/// The feedback of a person to an execution that waited for it.
+/// A person's feedback to an execution that waited for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Feedback {

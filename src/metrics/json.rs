@@ -13,10 +13,10 @@ impl ExecutionMetrics {
     /// [`from_json`](Self::from_json).
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Invalid`] for values that JSON cannot hold unchanged:
+    /// Fails with [`ErrorKind::Invalid`] for values that JSON cannot represent unchanged:
     ///
     /// * a float that is NaN or infinite;
-    /// * a tag with more than 124 arrays and objects inside each other;
+    /// * a tag with more than 124 nested arrays and objects;
     /// * a tag with an object whose first key begins with `$serde_json::private::`, or a variant with such a key.
     pub fn to_json(&self) -> Result<String> {
         let mut line = Vec::with_capacity(2048);
@@ -28,8 +28,8 @@ impl ExecutionMetrics {
     /// records.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Invalid`] for values that JSON cannot hold unchanged, as listed there. `line` is not
-    /// changed then.
+    /// Fails with [`ErrorKind::Invalid`] for values that JSON cannot represent unchanged, as listed at
+    /// [`to_json`](Self::to_json). `line` is not changed then.
     pub fn to_json_into(&self, line: &mut Vec<u8>) -> Result<()> {
         let mut faults = Faults::default();
         for float in self.floats() {
@@ -52,8 +52,8 @@ impl ExecutionMetrics {
     /// Reads the record in a line of JSON. Unknown keys are skipped, and missing fields get their defaults.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if the text is not one JSON object with the required fields. Also if an
-    /// object in it, including those in `tags`, has the same key twice.
+    /// Fails with [`ErrorKind::Malformed`] if the text is not one JSON object with the required fields, or if an object
+    /// in it has the same key twice. That includes the objects in `tags`.
     pub fn from_json(line: &str) -> Result<Self> {
         let record = read_object(line)?;
         refuse_duplicate_keys(line).map_err(|source| malformed().source(source))?;
@@ -63,8 +63,8 @@ impl ExecutionMetrics {
 
 /// Reads one JSON object.
 ///
-/// Fails for a list, which serde would read as the values of the struct's fields in their order. A list of another
-/// program may hold anything.
+/// Fails for a list, which serde would read as the values of the struct's fields in their order. A list that another
+/// program wrote may hold anything.
 pub(super) fn read_object<'l, T: serde::Deserialize<'l>>(line: &'l str) -> Result<T> {
     if line.trim_ascii_start().starts_with('[') {
         return Err(malformed().detail("expected a JSON object, found a list"));
@@ -123,7 +123,7 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Invalid);
             assert_eq!(
                 error.details(),
-                ["tags[\"t\"]: expected at most 124 arrays and objects inside each other, found more"]
+                ["tags[\"t\"]: expected at most 124 nested arrays and objects, found more"]
             );
         }
     }

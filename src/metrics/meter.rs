@@ -39,7 +39,7 @@ pub enum Meter {
     OutputImage,
     /// Output tokens that are video.
     OutputVideo,
-    /// Calls of the API, if each of them has a price.
+    /// API calls, if each of them has a price.
     Requests,
     /// Web searches by the vendor.
     WebSearches,
@@ -159,19 +159,19 @@ impl Meter {
         self.facts().name
     }
 
-    /// Returns its name with what it counts, such as `cache_read_tokens`.
+    /// Returns its name with its unit, such as `cache_read_tokens`.
     pub const fn usage_key(self) -> &'static str {
         self.facts().usage_key
     }
 
     /// Returns its name in a price table, such as `cache_read`, `thousand_requests` or `audio_hour`. The name includes
-    /// the number that the price is for, unless that is a million tokens.
+    /// the number of units that the price is for, unless that is a million tokens.
     pub const fn price_key(self) -> &'static str {
         self.facts().price_key
     }
 
-    /// Returns the number that a price is for: 1,000,000 tokens or characters, 1,000 requests, searches, messages or
-    /// pages, or 3,600,000 milliseconds.
+    /// Returns the number of units that a price is for: 1,000,000 tokens or characters, 1,000 requests, searches,
+    /// messages or pages, or 3,600,000 milliseconds.
     pub const fn per(self) -> u64 {
         self.facts().per
     }

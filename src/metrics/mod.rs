@@ -3,8 +3,8 @@
 //! - **Unknown is never zero.** A field that is `None` is unknown, and sums count the unknown values separately.
 //! - **Money** is an integer, [`Usd`]. **Times** are UTC with milliseconds, [`Timestamp`]. Durations carry their unit
 //!   in the name (`_ms`, `_s`) and come from the monotonic clock.
-//! - **Tokens** follow one convention for every vendor, that of [`Usage`]: input includes cached tokens, and output
-//!   includes reasoning.
+//! - **Tokens** follow the convention of [`Usage`] for every vendor: input includes cached tokens, and output includes
+//!   reasoning.
 //! - **Enums** store an unknown value as `Other`, so that records of newer writers are not changed.
 //! - **JSON** holds one record in one line. [`from_json`](ExecutionMetrics::from_json) reads back the record that
 //!   [`to_json`](ExecutionMetrics::to_json) wrote.

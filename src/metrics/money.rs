@@ -48,17 +48,18 @@ impl Usd {
         self.pico
     }
 
-    /// Returns the sum; `None` if it leaves the range of ±1.7 × 10²⁶ USD.
+    /// Returns the sum; `None` if it exceeds the range of ±1.7 × 10²⁶ USD.
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.pico.checked_add(other.pico).map(Self::from_pico)
     }
 
-    /// Returns the difference; `None` if it leaves the range of ±1.7 × 10²⁶ USD.
+    /// Returns the difference; `None` if it exceeds the range of ±1.7 × 10²⁶ USD.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.pico.checked_sub(other.pico).map(Self::from_pico)
     }
 
-    /// Returns the nearest multiple of 10⁻⁸ USD, which is the precision of a record. Ties are rounded to the even one.
+    /// Returns the nearest multiple of 10⁻⁸ USD, which is the precision of a record. Ties are rounded to the even
+    /// multiple.
     ///
     /// ```
     /// use runledger::Usd;
@@ -71,7 +72,7 @@ impl Usd {
         self.round_to(10_000)
     }
 
-    /// Returns the nearest multiple of `pico` pico-dollars. Ties are rounded to the even one.
+    /// Returns the nearest multiple of `pico` pico-dollars. Ties are rounded to the even multiple.
     pub(crate) fn round_to(self, pico: u64) -> Self {
         let multiple = div_half_even(self.pico, pico);
         // At the ends of the range the multiple may not fit, and the amount stays unrounded.
@@ -98,7 +99,7 @@ impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.pico.unsigned_abs();
         let (whole, rest) = match u64::try_from(magnitude) {
-            // Up to 18 million dollars, two divisions of 64 bits suffice, which are ten times as fast as those of 128.
+            // Up to 18 million dollars, two 64-bit divisions suffice, which are ten times as fast as 128-bit ones.
             Ok(small) => (u128::from(small / PICO_SMALL), small % PICO_SMALL),
             Err(_) => (magnitude / PICO, (magnitude % PICO) as u64),
         };
@@ -111,7 +112,7 @@ impl fmt::Display for Usd {
     }
 }
 
-/// Reads a number of dollars, and returns it in pico-dollars, rounded half to even, with true if it is exact.
+/// Reads a number of dollars, and returns it in pico-dollars, rounded half to even, and whether that is exact.
 ///
 /// Returns `None` if it is not a number in the form of JSON, or is out of range.
 fn parse_pico(text: &str) -> Option<(i128, bool)> {
@@ -128,7 +129,7 @@ fn parse_pico(text: &str) -> Option<(i128, bool)> {
     let floor = kept.checked_mul(10u128.checked_pow(zeros)?)?;
     let magnitude = floor.checked_add(u128::from(rounds_up(floor, dropped)))?;
     let pico = if negative {
-        // It is not computed by negation, since the least i128 is not the negation of a positive one.
+        // It is not computed by negation, since the smallest i128 has no positive counterpart.
         0i128.checked_sub_unsigned(magnitude)?
     } else {
         i128::try_from(magnitude).ok()?
@@ -182,7 +183,8 @@ fn rounds_up(floor: u128, decimals: &str) -> bool {
     }
 }
 
-/// Reads a whole number. One out of the range of `i64` becomes the nearest in it, since no text has that many digits.
+/// Reads a whole number. A number outside the range of `i64` becomes the nearest value in it, since no text has that
+/// many digits.
 fn parse_exponent(text: &str) -> Option<i64> {
     match text.parse::<i64>() {
         Ok(exponent) => Some(exponent),
@@ -242,7 +244,8 @@ mod tests {
         prop_oneof![4 => (any::<i128>(), 0u32..128).prop_map(|(pico, shift)| pico >> shift), 1 => ends]
     }
 
-    /// Up to twenty amounts of up to 10¹⁹ USD, whose sum cannot leave the range, and the same amounts in another order.
+    /// Up to twenty amounts of up to 10¹⁹ USD, whose sum cannot exceed the range, and the same amounts in another
+    /// order.
     fn any_amounts_and_shuffled() -> impl Strategy<Value = (Vec<Usd>, Vec<Usd>)> {
         let amount = any::<i128>().prop_map(|pico| Usd::from_pico(pico >> 24));
         prop::collection::vec(amount, 0..20)

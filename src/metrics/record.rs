@@ -8,7 +8,7 @@ use super::status::{CostTier, Environment, ErrorCategory, Kind, Status};
 use super::text::cut;
 use super::{Timestamp, Usage, Usd};
 
-/// The record of one execution of one skill: what ran, how it ended, and what it used.
+/// The record of one execution of one skill (a named unit of work): what ran, how it ended, and what it used.
 ///
 /// JSON always has the first 29 fields, in this order, with `null` for unknown values. A group after them is written
 /// only if it is not empty. [`ExecutionMetrics::new`] creates a record, whose fields can then be set. A ledger never
@@ -44,7 +44,7 @@ pub struct ExecutionMetrics {
     /// When it ended, UTC. `None` only for an interrupted execution, whose end is unknown.
     #[serde(default)]
     pub timestamp_end: Option<Timestamp>,
-    /// The operator that asked for it: `human`, or the name of a system or an agent.
+    /// The operator that requested it: `human`, or the name of a system or an agent.
     #[serde(default = "default_operator")]
     pub operator: String,
     /// Where it ran.
@@ -65,7 +65,7 @@ pub struct ExecutionMetrics {
     #[serde(default)]
     pub error_code: Option<i64>,
     /// The error message, with at most [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters.
-    /// [`set_error_reason`](Self::set_error_reason) cuts longer ones.
+    /// [`set_error_reason`](Self::set_error_reason) shortens longer ones.
     #[serde(default)]
     pub error_reason: Option<String>,
 
@@ -73,8 +73,8 @@ pub struct ExecutionMetrics {
     /// The sum of the steps' durations, in milliseconds by the monotonic clock.
     #[serde(default)]
     pub total_latency_ms: Option<u64>,
-    /// The time from the start to the end, in milliseconds by the monotonic clock. It is by the wall clock if one
-    /// process started it and another completed it.
+    /// The time from the start to the end, in milliseconds by the monotonic clock. It is measured by the wall clock if
+    /// one process started it and another completed it.
     #[serde(default)]
     pub wall_clock_time_ms: Option<u64>,
 
@@ -97,10 +97,10 @@ pub struct ExecutionMetrics {
     pub cost_tier: Option<CostTier>,
 
     // Quota.
-    /// The part of the quota that remained after this execution, in the quota's unit.
+    /// The quota that remained after this execution, in the quota's unit.
     #[serde(default)]
     pub free_tier_quota_remaining: Option<u64>,
-    /// The part of the quota that was used after this execution, in percent, 0–100.
+    /// The percentage of the quota that had been used after this execution, 0–100.
     #[serde(default)]
     pub free_tier_quota_pct_used: Option<f64>,
 
@@ -151,10 +151,10 @@ pub struct ExecutionMetrics {
     /// The last progress mark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
-    /// The quality of the result as the agent itself judged it, 0–1.
+    /// The quality of the result in the agent's own judgement, 0–1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality_score: Option<f64>,
-    /// Steps, decisions, errors, calls and feedback, in order of time.
+    /// Steps, decisions, errors, calls and feedback, in chronological order.
     #[serde(default, skip_serializing_if = "is_default")]
     pub trace: Trace,
 }
@@ -219,8 +219,8 @@ impl ExecutionMetrics {
 
     /// Sets `status`, and `execution_succeeded` and `execution_failed` to match it.
     ///
-    /// They are true and false for success, false and true for failed, cancelled and panicked, and both `None` for
-    /// interrupted, paused and unknown statuses.
+    /// The two fields become true and false for success, false and true for failed, cancelled and panicked, and both
+    /// `None` for interrupted, paused and unknown statuses.
     pub fn set_status(&mut self, status: Status) {
         let succeeded = status.succeeded();
         self.execution_succeeded = succeeded;
@@ -228,14 +228,14 @@ impl ExecutionMetrics {
         self.status = Some(status);
     }
 
-    /// Sets `error_reason`, cut to [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters. A text that is
-    /// cut ends in `…`.
+    /// Sets `error_reason`, shortened to [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters. A
+    /// shortened text ends in `…`.
     pub fn set_error_reason(&mut self, reason: impl Into<String>) {
         self.error_reason = Some(cut(reason.into(), Self::ERROR_REASON_CHARS_MAX));
     }
 
     /// Sets the name of the model and its tokens, in the top-level fields and in the group `model`. `tokens_used`
-    /// becomes `None` if the sum of input and output leaves the range of `u64`.
+    /// becomes `None` if the sum of input and output exceeds the range of `u64`.
     pub fn set_usage(&mut self, model: impl Into<String>, usage: &Usage) {
         self.tokens_input = Some(usage.input);
         self.tokens_output = Some(usage.output);

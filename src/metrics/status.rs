@@ -9,7 +9,7 @@ macro_rules! open_enum {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$doc])* $variant,)+
-            /// A value that this version does not know, unchanged.
+            /// A value that is unknown to this version, unchanged.
             Other(String),
         }
 

@@ -9,8 +9,8 @@ use super::ExecutionMetrics;
 use super::faults::Faults;
 use super::text::shortened;
 
-/// The number of arrays and objects that a tag may have inside each other. `serde_json` reads at most 127, and the
-/// record, `tags`, and the object around a record that is in flight or spilled are three of them.
+/// The number of nested arrays and objects that a tag may have. `serde_json` reads at most 127, and the record, `tags`,
+/// and the object around a record that is in flight or spilled are three of them.
 pub(super) const TAG_DEPTH_MAX: usize = 124;
 
 /// The prefix of the keys that mark internal types of `serde_json`. An object that begins with such a key is read back
@@ -26,7 +26,7 @@ impl ExecutionMetrics {
             let field = format_args!("tags[{key}]");
             match fault {
                 Unreadable::TooDeep => {
-                    let expected = format_args!("at most {TAG_DEPTH_MAX} arrays and objects inside each other");
+                    let expected = format_args!("at most {TAG_DEPTH_MAX} nested arrays and objects");
                     faults.add(field, expected, "more");
                 }
                 Unreadable::ReservedKey => {
@@ -51,7 +51,7 @@ impl ExecutionMetrics {
     }
 }
 
-/// Why a tag would not be read back unchanged.
+/// The reason why a tag would not be read back unchanged.
 enum Unreadable {
     TooDeep,
     ReservedKey,

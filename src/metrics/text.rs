@@ -1,6 +1,6 @@
-//! Texts that are shortened.
+//! Shortens texts.
 
-/// Returns the text with at most `chars_max` characters. A text that is cut ends in `…`.
+/// Returns the text with at most `chars_max` characters. A shortened text ends in `…`.
 pub(crate) fn cut(mut text: String, chars_max: usize) -> String {
     if let Some((end, _)) = text.char_indices().nth(chars_max)
         && let Some((last, _)) = text[..end].char_indices().next_back()
@@ -11,7 +11,7 @@ pub(crate) fn cut(mut text: String, chars_max: usize) -> String {
     text
 }
 
-/// Returns the text in quotes, without its end if it is long. Otherwise an error could repeat a whole prompt.
+/// Returns the text in quotes, shortened if it is long, since an error could otherwise repeat a whole prompt.
 pub(crate) fn shortened(text: &str) -> String {
     const CHARS_MAX: usize = 70;
     match text.char_indices().nth(CHARS_MAX) {

@@ -13,8 +13,8 @@ use crate::error::{Error, ErrorKind};
 /// A moment in UTC with millisecond precision, from year 0 to 9999. It is written as `2026-02-14T14:23:00.000Z`.
 ///
 /// It can be read from any RFC 3339 text, and from one whose offset has no colon, such as `+0530`. An offset is
-/// converted, and digits beyond milliseconds are cut. A leap second such as `23:59:60` is read as the start of the next
-/// second.
+/// converted, and digits beyond milliseconds are dropped. A leap second such as `23:59:60` is read as the start of the
+/// next second.
 ///
 /// ```
 /// let t: runledger::Timestamp = "2026-02-14T15:23:00.1239+01:00".parse()?;
@@ -61,7 +61,7 @@ impl Timestamp {
 impl TryFrom<DateTime<Utc>> for Timestamp {
     type Error = Error;
 
-    /// Cuts digits beyond milliseconds, and converts a leap second to the start of the next second.
+    /// Drops digits beyond milliseconds, and converts a leap second to the start of the next second.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`] outside the years 0 to 9999.
@@ -75,7 +75,7 @@ impl TryFrom<DateTime<Utc>> for Timestamp {
 }
 
 impl Timestamp {
-    /// Returns its text. Every record has several times, and formatting them would be several times slower.
+    /// Returns its text. This is faster than the general formatter, since every record contains several timestamps.
     fn text(self) -> [u8; 24] {
         let t = self.to_chrono();
         let mut text = *b"0000-00-00T00:00:00.000Z";
@@ -95,8 +95,9 @@ impl Timestamp {
     /// second.
     pub(super) fn from_written(text: &[u8; 24]) -> Option<Self> {
         const ZERO: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
-        // The difference of each byte to that of `ZERO` must be at most 9 for a digit, and 0 for another character.
-        // Eight bytes are checked at once: adding 127 minus the limit sets the highest bit of a byte that exceeds it.
+        // The difference between each byte and that of `ZERO` must be at most 9 for a digit, and 0 for another
+        // character. Eight bytes are checked at once: adding 127 minus the limit sets the highest bit of a byte that
+        // exceeds it.
         let mut pairs = [0; 24];
         let mut wrong = 0;
         for ((eight, zero), place) in text.as_chunks().0.iter().zip(ZERO.as_chunks().0).zip(pairs.as_chunks_mut().0) {

@@ -7,8 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 impl RunIds {
     /// Sets `trace_id` and `span_id` from a [`traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header)
-    /// such as the environment variable `TRACEPARENT` holds: `00-<trace id>-<span id>-<flags>`. In a version after 00,
-    /// anything after the flags is skipped.
+    /// such as the value of the environment variable `TRACEPARENT`: `00-<trace id>-<span id>-<flags>`. In a version
+    /// after 00, anything after the flags is skipped.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Malformed`] if `text` has another form. Nothing is changed then.

@@ -11,8 +11,8 @@ use crate::error::Result;
 /// reasoning.
 ///
 /// Each vendor counts differently. [`from_anthropic`](Self::from_anthropic), [`from_openai`](Self::from_openai) and
-/// [`from_gemini`](Self::from_gemini) convert what they report. A sum of calls is a usage too, but price each call by
-/// itself, since prices depend on the size of one call.
+/// [`from_gemini`](Self::from_gemini) convert what they report. The usage of several calls can be added up. But price
+/// each call separately, since prices depend on the size of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Usage {
@@ -69,7 +69,7 @@ pub struct UsageParts {
     /// Output tokens that are video.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_video: Option<u64>,
-    /// Calls of the API.
+    /// API calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<u64>,
     /// Web searches by the vendor.
@@ -159,7 +159,7 @@ pub(super) struct Excess {
 pub(super) fn excesses(counts: &[Option<u64>; Meter::COUNT]) -> impl Iterator<Item = Excess> {
     NESTED.into_iter().filter_map(|(whole, parts)| {
         let whole_count = counts[whole as usize]?;
-        // 128 bits hold any sum of counts.
+        // Any sum of counts fits in 128 bits.
         let sum = parts.iter().filter_map(|&part| counts[part as usize]).map(u128::from).sum();
         let known = || parts.iter().copied().filter(|&part| counts[part as usize].is_some());
         (sum > u128::from(whole_count)).then(|| Excess { parts: known().collect(), sum, whole, whole_count })
@@ -228,8 +228,8 @@ impl Usage {
         self.counts()[meter as usize]
     }
 
-    /// Like [`counts`](Self::counts), but a whole that was not reported is the sum of its parts. If all of them are 0, it is
-    /// unknown.
+    /// Like [`counts`](Self::counts), but a whole that was not reported is the sum of its parts. If all of them are 0,
+    /// it is unknown.
     pub(crate) fn counts_with_wholes(&self) -> [Option<u64>; Meter::COUNT] {
         let reported = self.counts();
         let mut counts = reported;
@@ -295,8 +295,8 @@ impl Usage {
         faults.into_result("accept a usage")
     }
 
-    /// Returns the sum of two usages, with each count at most `u64::MAX`. A part that only one of them reported has its
-    /// count.
+    /// Returns the sum of two usages, with each count at most `u64::MAX`. A part that only one of them reported keeps
+    /// that count.
     #[must_use]
     pub fn saturating_add(&self, other: &Self) -> Self {
         let added = Meter::ALL.into_iter().zip(self.counts()).zip(other.counts());

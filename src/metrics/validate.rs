@@ -23,7 +23,7 @@ impl ExecutionMetrics {
     ///   values are not checked.
     /// - Form: hashes have 64 lower-case hex digits. Trace and span ids have 32 and 16, not all zeros, as in
     ///   [W3C Trace Context](https://www.w3.org/TR/trace-context/).
-    /// - Tags: JSON can hold them unchanged, as for [`to_json`](Self::to_json).
+    /// - Tags: JSON can represent them unchanged, as for [`to_json`](Self::to_json).
     ///
     /// The durations of the steps are not compared with `total_latency_ms`.
     ///
@@ -107,7 +107,7 @@ impl ExecutionMetrics {
         let (used, input, output) = (self.tokens_used, self.tokens_input, self.tokens_output);
         match (used, input, output) {
             (Some(used), Some(input), Some(output)) => {
-                // 128 bits hold any sum of counts.
+                // Any sum of counts fits in 128 bits.
                 let sum = u128::from(input) + u128::from(output);
                 if u128::from(used) != sum {
                     faults.add("tokens_used", format_args!("tokens_input + tokens_output = {sum}"), used);
@@ -158,7 +158,7 @@ impl ExecutionMetrics {
             let Some(value) = value else { continue };
             if !(0.0..=max).contains(&value) {
                 let expected = match max {
-                    f64::MAX => "a finite number from 0 on".to_owned(),
+                    f64::MAX => "a finite number of at least 0".to_owned(),
                     max => format!("0 to {max}"),
                 };
                 faults.add(field, expected, value);
@@ -215,7 +215,7 @@ pub(super) struct Float {
 impl Faults {
     fn check_amount(&mut self, field: impl Display, amount: Usd) {
         if amount < Usd::ZERO {
-            self.add(field, "an amount from 0 on", amount);
+            self.add(field, "an amount of at least 0", amount);
         }
     }
 }

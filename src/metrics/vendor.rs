@@ -7,11 +7,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 
 impl Usage {
-    /// Reads the `usage` that [Anthropic's Messages API](https://platform.claude.com/docs/en/api/messages) reports as
-    /// JSON.
+    /// Reads the JSON `usage` of a response from [Anthropic's Messages
+    /// API](https://platform.claude.com/docs/en/api/messages).
     ///
-    /// `input_tokens` there exclude tokens read from or written to a cache, so the input is the sum of all three.
-    /// `cache_creation` has the number of writes that are cached for an hour. Thinking is part of the output.
+    /// Anthropic's `input_tokens` excludes tokens read from or written to a cache, so the input is the sum of all three
+    /// counts. `cache_creation` gives the tokens that are cached for an hour. Thinking is part of the output.
     ///
     /// Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
@@ -32,9 +32,9 @@ impl Usage {
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if
     ///   `input_tokens` or `output_tokens` is missing.
     /// * [`ErrorKind::Invalid`] if parts exceed their whole ([`validate`](Self::validate)).
-    /// * [`ErrorKind::Overflow`] if a sum leaves the range of `u64`.
+    /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_anthropic(json: &str) -> Result<Self> {
-        let report = Report::read("read the usage of an answer of Anthropic", json)?;
+        let report = Report::read("read the usage of a response from Anthropic", json)?;
         let in_an_hour = report.count("cache_creation.ephemeral_1h_input_tokens")?;
         let by_time = report.sum([report.count("cache_creation.ephemeral_5m_input_tokens")?, in_an_hour])?;
         let written = report.count("cache_creation_input_tokens")?.or(by_time);
@@ -60,10 +60,10 @@ impl Usage {
     ///   billed by the second.
     ///
     /// As in this crate, cached tokens, audio and images are parts of the input, and reasoning and audio are parts of
-    /// the output. Searches are not included, since they are items of the response.
+    /// the output. Searches are not included, since the response lists them outside the usage.
     ///
-    /// Other vendors use these forms too. If the total shows that reasoning is not part of the output, as at xAI, it is
-    /// added. Unknown keys are skipped. A part that is missing or `null` is unknown.
+    /// Other vendors use these forms too. If the total shows that the output excludes reasoning, as at xAI, reasoning
+    /// is added to it. Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
     /// ```
     /// use runledger::{Usage, metrics::Meter};
@@ -79,12 +79,12 @@ impl Usage {
     /// ```
     ///
     /// # Errors
-    /// * [`ErrorKind::Malformed`] if the text is not a JSON object, or if a count is not a whole number. Also if it has
-    ///   neither `prompt_tokens`, nor both `input_tokens` and `output_tokens`, nor `seconds`.
+    /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if the object
+    ///   has neither `prompt_tokens`, nor both `input_tokens` and `output_tokens`, nor `seconds`.
     /// * [`ErrorKind::Invalid`] if parts exceed their whole ([`validate`](Self::validate)).
-    /// * [`ErrorKind::Overflow`] if a sum leaves the range of `u64`.
+    /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_openai(json: &str) -> Result<Self> {
-        let report = Report::read("read the usage of an answer of OpenAI", json)?;
+        let report = Report::read("read the usage of a response from OpenAI", json)?;
         if report.get("type")?.and_then(Value::as_str) == Some("duration") {
             return Ok(Self::new(0, 0).with(Meter::AudioMs, report.seconds("seconds")?));
         }
@@ -117,11 +117,11 @@ impl Usage {
     }
 
     /// Reads the `usageMetadata` that [Gemini](https://ai.google.dev/api/generate-content#UsageMetadata) reports as
-    /// JSON, also on Vertex AI.
+    /// JSON, including on Vertex AI.
     ///
-    /// `promptTokenCount` includes tokens read from a cache, but not the prompts of tools. `candidatesTokenCount`
-    /// excludes thoughts. So the input and the output are sums. Counts by modality give audio, images and video. A
-    /// count of 0 is not written there, so a missing count of candidates is 0.
+    /// `promptTokenCount` includes tokens read from a cache, but not the prompts of tool use. `candidatesTokenCount`
+    /// excludes thoughts. So the input and the output are computed as sums. The counts by modality give the audio,
+    /// image and video tokens. Gemini omits counts of 0, so a missing count of candidates is 0.
     ///
     /// Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
@@ -142,11 +142,11 @@ impl Usage {
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if
     ///   `promptTokenCount` is missing.
     /// * [`ErrorKind::Invalid`] if parts exceed their whole ([`validate`](Self::validate)).
-    /// * [`ErrorKind::Overflow`] if a sum leaves the range of `u64`.
+    /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_gemini(json: &str) -> Result<Self> {
-        let report = Report::read("read the usage of an answer of Gemini", json)?;
+        let report = Report::read("read the usage of a response from Gemini", json)?;
         let thoughts = report.count("thoughtsTokenCount")?;
-        // The Live API calls the candidates responses.
+        // The Live API calls candidates "responses".
         let candidates = report.count("candidatesTokenCount")?.or(report.count("responseTokenCount")?);
         let prompt = report.whole("promptTokenCount")?;
         let input = report.sum([Some(prompt), report.count("toolUsePromptTokenCount")?])?.unwrap_or(prompt);
@@ -199,14 +199,14 @@ impl Report {
         }
     }
 
-    /// Returns the value at `path`, which is keys with dots between them; `None` if it is missing or `null`.
+    /// Returns the value at `path`, whose keys are separated by dots; `None` if it is missing or `null`.
     fn get(&self, path: &str) -> Result<Option<&Value>> {
         let mut value = &self.value;
         for key in path.split('.') {
             value = match value {
                 Value::Object(object) => object.get(key).unwrap_or(&Value::Null),
                 Value::Null => return Ok(None),
-                other => return Err(self.malformed(path, "it in an object", other)),
+                other => return Err(self.malformed(path, "a field of an object", other)),
             };
         }
         Ok(Some(value).filter(|value| !value.is_null()))
@@ -217,7 +217,7 @@ impl Report {
         self.get(path)?.map(count).transpose()
     }
 
-    /// Returns a count that every report has.
+    /// Returns a required count.
     fn whole(&self, path: &str) -> Result<u64> {
         self.one_of(&[path])
     }
@@ -248,7 +248,7 @@ impl Report {
         let entries = list.as_array().ok_or_else(|| self.malformed(path, "a list", list))?;
         let mut sum = None;
         for entry in entries.iter().filter(|entry| entry["modality"] == modality) {
-            // A count of 0 is not written.
+            // Gemini omits counts of 0.
             let count = match &entry["tokenCount"] {
                 Value::Null => Some(0),
                 count => count.as_u64(),
@@ -262,7 +262,7 @@ impl Report {
     /// Returns a time in seconds as milliseconds.
     fn seconds(&self, path: &str) -> Result<u64> {
         let value = self.get(path)?.unwrap_or(&Value::Null);
-        // A float holds every millisecond up to this limit.
+        // A float can represent every millisecond up to this limit.
         let seconds = value.as_f64().filter(|seconds| (0.0..1e12).contains(seconds));
         let seconds = seconds.ok_or_else(|| self.malformed(path, "a time in seconds", value))?;
         Ok((seconds * 1_000.0).round() as u64)
@@ -280,7 +280,7 @@ impl Report {
     fn malformed(&self, path: &str, expected: &str, found: &Value) -> Error {
         let found = match found {
             Value::Null => "nothing".to_owned(),
-            // A long value is cut.
+            // A long value is shortened.
             found => format!("{:.70}", found.to_string()),
         };
         Error::new(ErrorKind::Malformed, self.operation).detail(format!("{path}: expected {expected}, found {found}"))

@@ -52,7 +52,7 @@ impl Amount for Usd {}
 /// How amounts are counted internally and in the journal: as a whole number of the smallest steps of their unit, which
 /// are one token, one call, or one pico-dollar.
 ///
-/// With a `u64` for every unit, one fold and one form of line serve all of them. Lines from before there were budgets
+/// With a `u64` for every unit, one fold and one form of line serve all of them. Lines written before budgets existed
 /// stay valid. A window can hold up to 18,446,744.07 USD, and a larger limit is refused.
 pub trait Steps: Sized {
     /// Returns the number of steps; `None` if it is below 0 or above `u64::MAX`.

@@ -12,7 +12,7 @@ use crate::metrics::Usd;
 ///
 /// [`Quota::budget`](super::Quota::budget) returns it. Clones share the quota.
 ///
-/// Reserve the most that a call can cost before the call, and settle with its actual cost. A cost is `None` if no price is
+/// Before a call, reserve the most that it can cost. Then settle with its actual cost. A cost is `None` if no price is
 /// known. The limit decides whether such a call is allowed (see [`Limits`](super::Limits)).
 ///
 /// ```
@@ -45,46 +45,52 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Returns what is left of the budget now.
+    /// Returns the current status of the budget.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the clock is outside the years 0 to 9999.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a quota's.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota.
     pub fn status(&self) -> Result<QuotaStatus<Usd>> {
         self.tracker.status(&self.limit)
     }
 
-    /// Records dollars that were spent without a reservation, and returns what is left.
+    /// Records dollars that were spent without a reservation, and returns the resulting status.
     ///
-    /// Pass `None` if the cost is unknown. Then the amount that the limit assumes is recorded. If the limit assumes none,
-    /// the call counts as one of unknown cost.
+    /// Pass `None` if the cost is unknown. Then the amount that the limit assumes is recorded. If the limit assumes
+    /// none, the call counts as one of unknown cost.
     ///
     /// # Errors
     /// Nothing is recorded after an error of the first three kinds.
     ///
-    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `cost` is below 0 or above 18,446,744.07 USD, or if the clock
-    ///   is outside the years 0 to 9999.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `cost` is below 0 or above 18,446,744.07 USD, or if the
+    ///   clock is outside the years 0 to 9999.
     /// - [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if the sum of the window would exceed 18,446,744.07 USD.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a quota's.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
+    ///   deadline.
     /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
     pub fn record_consumption(&self, cost: Option<Usd>) -> Result<QuotaStatus<Usd>> {
         self.tracker.record(&self.limit, cost)
     }
 
-    /// Reserves the most that a call can cost, if that much is left.
+    /// Reserves the most that a call can cost, if that much remains.
     ///
-    /// Pass `None` if no price is known. Then the limit decides. It denies the call, reserves the amount that it assumes,
-    /// or allows the call while anything is left. An allowed call reserves nothing and counts as one of unknown cost.
+    /// Pass `None` if no price is known. Then the limit decides. It denies the call, reserves the amount that it
+    /// assumes, or allows the call while any of the budget remains. An allowed call reserves nothing and counts as one
+    /// of unknown cost.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `worst` is below 0 or above 18,446,744.07 USD, or if the
     ///   clock is outside the years 0 to 9999.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a quota's.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
+    ///   deadline.
     /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
     ///
     /// If the line was written but not acknowledged, its amount stays reserved until it expires.

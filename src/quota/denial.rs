@@ -10,12 +10,12 @@ use super::{Amount, QuotaStatus, Unit};
 pub struct Denied<A = u64> {
     /// Why it was not granted.
     pub reason: DenialReason,
-    /// The requested amount, or the one that the limit assumes in its place, in the limit's unit. `None` if the amount
-    /// is unknown. An amount above `status.limit` can never be granted.
+    /// The requested amount, or the amount that the limit assumes instead, in the limit's unit. `None` if the amount is
+    /// unknown. An amount above `status.limit` can never be granted.
     pub requested: Option<A>,
-    /// What was left, and when the next window begins.
+    /// The remaining quota, and when the next window begins.
     ///
-    /// If another hold ended in the meantime, `remaining` can already be enough. Then ask again.
+    /// If another hold ended in the meantime, `remaining` can already be enough. Then try the reservation again.
     pub status: QuotaStatus<A>,
 }
 
@@ -23,7 +23,7 @@ pub struct Denied<A = u64> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DenialReason {
-    /// Too little of the limit is left.
+    /// Too little of the quota remains.
     NotEnough,
     /// The amount is unknown, and the limit denies calls of unknown amount.
     Unknown,

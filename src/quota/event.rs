@@ -34,8 +34,8 @@ pub(super) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         watch: Option<Watch>,
     },
-    /// A caller asks for a reservation. The line carries the limit, so that every reader decides alike, whatever limits
-    /// it has itself.
+    /// A caller requests a reservation. The line contains the limit, so that every reader makes the same decision,
+    /// whatever its own limits are.
     Hold {
         amount: u64,
         #[serde(default, skip_serializing_if = "Certainty::is_known")]
@@ -44,7 +44,7 @@ pub(super) enum Event {
         limit: NonZeroU64,
         period: Period,
     },
-    /// `amount` was used of the reservation that line `hold` made at `held_at`. It counts in the window of `held_at`.
+    /// `amount` of the reservation that line `hold` made at `held_at` was used. It counts in the window of `held_at`.
     Settle {
         hold: u64,
         amount: u64,
@@ -54,7 +54,7 @@ pub(super) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         watch: Option<Watch>,
     },
-    /// Nothing was used of the reservation that line `hold` made.
+    /// Nothing of the reservation that line `hold` made was used.
     Release { hold: u64 },
 }
 
@@ -77,8 +77,8 @@ impl Certainty {
     }
 }
 
-/// The percentages of a limit whose first crossing in a window the line's writer wants to hear about. They are stored
-/// in the line, like the limit of a hold, so that every reader finds the same line to be the first.
+/// The percentages of a limit of which the line's writer wants to learn the first crossing in a window. They are stored
+/// in the line, like the limit of a hold, so that every reader agrees which line was the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Watch {
     pub(super) limit: NonZeroU64,

@@ -1,4 +1,4 @@
-//! The quota of each API, as the caller holds it.
+//! The public handle of a quota.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use super::{Budget, Limits, QuotaOptions, QuotaStatus};
 use crate::error::Result;
 use crate::metrics::Usd;
 
-/// Tracks what was used of each API's quota, what is reserved, and what is left. Clones share one quota.
+/// Tracks the used, the reserved and the remaining quota of each API. Clones share one quota.
 ///
-/// Any number of threads and processes can share a quota, and it survives restarts. Its state is a journal of its own,
-/// with one line for each event. A reservation is first written as a line. It is granted if the lines before it leave room
-/// for it, which every reader of the journal decides alike. Reservations that are settled before they expire, and for no
-/// more than they reserved, therefore never overrun a limit together. Each event counts in the window of its own time.
-/// The clocks of the processes may differ by a few minutes, but not by hours.
+/// Any number of threads and processes can share a quota, and it survives restarts. Its state is its own journal, with
+/// one line for each event. A reservation is first written as a line. It is granted if the lines before it leave room
+/// for it, so every reader of the journal makes the same decision. Reservations that are settled before they expire,
+/// and for no more than they reserved, therefore never overrun a limit together. Each event belongs to the window of
+/// its own time. The clocks of the processes may differ by a few minutes, but not by hours.
 ///
 /// ```
 /// # let directory = tempfile::tempdir().expect("a temporary directory");
@@ -41,69 +41,77 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// Opens the quota whose journal is at `path`, such as `logs/quota.jsonl`. Creates the journal if it does not exist.
+    /// Opens the quota whose journal is at `path`, such as `logs/quota.jsonl`. Creates the journal if it does not
+    /// exist.
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a journal.
     /// - [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version wrote the journal.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
+    ///   deadline.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be created or read.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a quota's.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota.
     pub fn open(path: impl AsRef<Path>, mut options: QuotaOptions) -> Result<Self> {
         let limits = Arc::new(std::mem::take(&mut options.limits));
         Ok(Self { tracker: Arc::new(Tracker::open(path.as_ref(), options)?), limits })
     }
 
-    /// Returns what is left of the quota of `api` now.
+    /// Returns the current status of the quota of `api`.
     ///
     /// # Errors
-    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
-    ///   this name.
-    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars (see [`budget`](Self::budget)), or
-    ///   if the clock is outside the years 0 to 9999.
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
+    ///   has this name.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars (see
+    ///   [`budget`](Self::budget)), or if the clock is outside the years 0 to 9999.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a quota's, or if only a
-    ///   newer version understands it.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota, or if only a newer version can read it.
     pub fn status(&self, api: &str) -> Result<QuotaStatus> {
         self.tracker.status(self.limits.find::<u64>(api)?)
     }
 
-    /// Records that `amount` of `api` was used, in its limit's unit, and returns what is left. The amount is recorded in
-    /// full, however little was left.
+    /// Records that `amount` of `api` was used, in its limit's unit, and returns the resulting status. The amount is
+    /// recorded in full, even if it exceeds the remaining quota.
     ///
-    /// Pass `None` if the call was made and its amount is unknown. Then the amount that the limit assumes is recorded. If
-    /// the limit assumes none, the call counts as one of unknown amount, even if the limit denies such calls: it was made.
+    /// Pass `None` if the call was made and its amount is unknown. Then the amount that the limit assumes is recorded.
+    /// If the limit assumes none, the call counts as one of unknown amount, even if the limit denies such calls, since
+    /// it was made.
     ///
     /// # Errors
     /// Nothing is recorded after an error of the first four kinds.
     ///
-    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
-    ///   this name.
-    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars, or if the clock is outside the
-    ///   years 0 to 9999.
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
+    ///   has this name.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars, or if the clock is outside
+    ///   the years 0 to 9999.
     /// - [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if the sum of the window would exceed `u64::MAX`.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a quota's.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
+    ///   deadline.
     /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
     pub fn record_consumption(&self, api: &str, amount: Option<u64>) -> Result<QuotaStatus> {
         self.tracker.record(self.limits.find::<u64>(api)?, amount)
     }
 
-    /// Reserves `amount` of `api`, in its limit's unit, if that much is left.
+    /// Reserves `amount` of `api`, in its limit's unit, if that much remains.
     ///
     /// Pass `None` if the amount is unknown before the call. Then the limit decides. It denies the call, reserves the
-    /// amount that it assumes, or allows the call while anything is left. An allowed call reserves nothing and counts as
-    /// one of unknown amount.
+    /// amount that it assumes, or allows the call while any quota remains. An allowed call reserves nothing and counts
+    /// as one of unknown amount.
     ///
     /// # Errors
-    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
-    ///   this name.
-    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars, or if the clock is outside the
-    ///   years 0 to 9999.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line is not a quota's.
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
+    ///   has this name.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars, or if the clock is outside
+    ///   the years 0 to 9999.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
+    ///   deadline.
     /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
     ///
     /// If the line was written but not acknowledged, its amount stays reserved until it expires.
@@ -114,8 +122,8 @@ impl Quota {
     /// Returns the quota of `api` as a budget, if its limit is in US dollars.
     ///
     /// # Errors
-    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
-    ///   this name.
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
+    ///   has this name.
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in tokens or calls.
     pub fn budget(&self, api: &str) -> Result<Budget> {
         Ok(Budget { tracker: Arc::clone(&self.tracker), limit: self.limits.find::<Usd>(api)?.clone() })

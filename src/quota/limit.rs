@@ -1,4 +1,4 @@
-//! Dated limits: how much an API allows, in which unit and period, according to which source and as of when.
+//! Dated limits: how much an API allows, its unit and period, and the source and date of the limit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU64};
@@ -35,7 +35,7 @@ pub struct Limit {
     pub(super) unknown: Unknown,
 }
 
-/// How a call is treated whose amount is unknown before it is made.
+/// How a call is treated if its amount is unknown before the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unknown {
     Deny,
@@ -46,7 +46,7 @@ pub(super) enum Unknown {
 
 impl Limit {
     /// Returns the most that may be used in one period: a `u64` of tokens or calls, or [`Usd`]. Returns `None` if the
-    /// limit is in the other type.
+    /// limit uses the other type.
     pub fn limit<A: Amount>(&self) -> Option<A> {
         A::is_of(self.unit).then(|| A::from_steps(self.most.get()))
     }
@@ -56,13 +56,13 @@ impl Limit {
 ///
 /// A table of limits is a JSON array with one object for each [`Limit`]. The keys `api`, `limit`, `unit` (tokens,
 /// calls, usd), `period` (minute, hour, day, week, month), `source` and `as_of` are required. Two more keys are
-/// allowed, and no others:
+/// optional, and any other key is an error:
 ///
 /// - `thresholds` lists the whole percentages of the limit that are reported when a window first reaches them
 ///   ([`QuotaStatus::crossed`](super::QuotaStatus::crossed)). The default is `[50, 80]`, where the
 ///   [`WarningLevel`](super::WarningLevel) changes.
-/// - `unknown` says how a call is treated whose amount, such as its cost, is unknown before it is made. With `"deny"`,
-///   the default, it is denied. With `"allow"`, it is allowed while anything is left, and counted as unknown. With
+/// - `unknown` says how a call is treated if its amount, such as its cost, is unknown before the call. With `"deny"`,
+///   the default, it is denied. With `"allow"`, it is allowed while any quota remains, and counted as unknown. With
 ///   `{"assume": 0.25}`, that amount is reserved, and the call is counted as assumed.
 ///
 /// An amount in US dollars has up to 12 decimals and is at most 18,446,744.07. It may be in quotes, for writers whose
@@ -135,7 +135,7 @@ impl Limits {
         self.0.get(api)
     }
 
-    /// Returns all limits, in the order of the APIs' names.
+    /// Returns all limits, sorted by API name.
     pub fn iter(&self) -> impl Iterator<Item = &Limit> {
         self.0.values()
     }

@@ -1,4 +1,4 @@
-//! What is left: dated limits, and a tracker of what was used and what is reserved of them.
+//! Quotas: dated limits, and a tracker of the amounts that were used or are reserved.
 //!
 //! - A **limit** is the most that an API allows in one calendar **period**. A **window** is one such period.
 //! - An amount that was used is **consumed**.

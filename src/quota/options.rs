@@ -31,14 +31,14 @@ impl QuotaOptions {
         Self { limits: Limits::bundled(), hold_life, journal: JournalOptions::new(clock) }
     }
 
-    /// Sets what each API allows; [`Limits::bundled`] by default.
+    /// Sets the limits of the APIs; [`Limits::bundled`] by default.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Sets when a hold expires whose process died before it settled or released it; ten minutes by default. The life
-    /// is counted in whole milliseconds.
+    /// Sets how long a hold lasts if its process dies before it settles or releases the hold; ten minutes by default.
+    /// The duration is counted in whole milliseconds.
     pub fn hold_life(mut self, life: Duration) -> Self {
         self.hold_life = life;
         self

@@ -26,8 +26,8 @@ impl Progress {
         Self { lines: journal.lines(), link: Link::START, fold: Fold::default() }
     }
 
-    /// Reads the lines that were appended since. Returns false if a line does not follow the line before it. A writer
-    /// whose disk is full takes back its lines, and then the sums count lines that are gone.
+    /// Reads the lines that were appended since the last call. Returns false if a line does not follow the line before
+    /// it. A writer whose disk is full withdraws its lines, and then the sums include lines that are gone.
     pub(super) fn read_on(&mut self, journal: &Journal) -> Result<bool> {
         loop {
             match self.next(journal, true)? {
@@ -38,7 +38,7 @@ impl Progress {
         }
     }
 
-    /// Reads the journal from its start again. Damaged lines count nothing, and each is warned of.
+    /// Reads the journal from its start again. Damaged lines are not counted, and each causes a warning.
     pub(super) fn reread(&mut self, journal: &Journal, warn: &journal::Warn) -> Result<()> {
         *self = Self::new(journal);
         loop {
@@ -69,7 +69,7 @@ impl Progress {
             }
             Err(source) => {
                 let error = malformed("read a line of the quota").source(source);
-                // The next call must meet the line again instead of skipping it.
+                // The next call must read the line again instead of skipping it.
                 self.lines = journal.lines_from(before);
                 Err(error)
             }

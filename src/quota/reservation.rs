@@ -1,4 +1,4 @@
-//! The answer to a reservation, and the guard that holds it.
+//! The result of a reservation, and the guard that holds it.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::{Amount, Denied, Limit, QuotaStatus};
 use crate::error::Result;
 use crate::metrics::Timestamp;
 
-/// The answer to [`Quota::reserve`](super::Quota::reserve), or, as `Grant<Usd>`, to
+/// The result of [`Quota::reserve`](super::Quota::reserve), or, as `Grant<Usd>`, of
 /// [`Budget::reserve`](super::Budget::reserve).
 #[derive(Debug)]
 #[must_use = "a hold that is dropped is released"]
@@ -19,7 +19,7 @@ pub enum Grant<A: Amount = u64> {
 }
 
 impl<A: Amount> Grant<A> {
-    /// Asks for a reservation of `amount` against `limit`.
+    /// Requests a reservation of `amount` against `limit`.
     pub(super) fn ask(tracker: &Arc<Tracker>, limit: &Limit, amount: Option<A>) -> Result<Self> {
         Ok(match tracker.reserve(limit, amount)? {
             Ok(reserved) => {
@@ -33,8 +33,8 @@ impl<A: Amount> Grant<A> {
 /// A reserved amount. Dropping a hold releases it: others can reserve the amount again.
 ///
 /// The release is a line in the journal. If that line cannot be written, or the process dies, the hold ends at
-/// [`expires_at`](Hold::expires_at). From then on it no longer counts, neither as consumed nor as unknown. Dropping never
-/// panics.
+/// [`expires_at`](Hold::expires_at). From then on it is no longer counted, neither as consumed nor as unknown. Dropping
+/// never panics.
 #[derive(Debug)]
 #[must_use = "a hold that is dropped is released"]
 pub struct Hold<A: Amount = u64> {
@@ -55,23 +55,25 @@ impl<A: Amount> Hold<A> {
         self.reserved.expires_at
     }
 
-    /// Records that `actual` was used, in the limit's unit, releases the rest of the reserved amount, and returns what is
-    /// left.
+    /// Records that `actual` was used, in the limit's unit, releases the rest of the reserved amount, and returns the
+    /// resulting status.
     ///
     /// The amount counts in the window of the reservation, since an API counts a call when it receives it. An amount
     /// above the reserved one, or a settlement after the expiry, is recorded in full, and the status shows the overrun.
     ///
-    /// Pass `None` if the call was made and its amount is unknown. Then the whole reserved amount counts as used, and the
-    /// call as one of assumed amount. If nothing was reserved, the call counts as one of unknown amount. The limit's rule
-    /// for unknown amounts plays no part here: it applies before a call.
+    /// Pass `None` if the call was made and its amount is unknown. Then the whole reserved amount counts as used, and
+    /// the call as one of assumed amount. If nothing was reserved, the call counts as one of unknown amount. The
+    /// limit's rule for unknown amounts is not used here, since it applies before a call.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `actual` is below 0 or above 18,446,744.07 USD, or if the
     ///   clock is outside the years 0 to 9999. The amount then stays reserved until it expires.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read or written.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the deadline.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
+    ///   deadline.
     /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal is not a quota's.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
+    ///   to a quota.
     pub fn settle(mut self, actual: Option<A>) -> Result<QuotaStatus<A>> {
         self.is_open = false;
         self.tracker.settle(&self.limit, &self.reserved, actual)

@@ -1,4 +1,4 @@
-//! What is left of a quota.
+//! The status of a quota.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::{Amount, Limit, Limits, Period, Unit};
 use crate::error::Result;
 use crate::metrics::Timestamp;
 
-/// How much of a quota is used, as a traffic light. Red is the greatest.
+/// How much of a quota is used, as a traffic light. Red is the highest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
@@ -57,7 +57,7 @@ impl fmt::Display for WarningLevel {
     }
 }
 
-/// What is left of one API's quota in one window: whole tokens or calls, or, as `QuotaStatus<Usd>`, exact dollars.
+/// The status of one API's quota in one window: whole tokens or calls, or, as `QuotaStatus<Usd>`, exact dollars.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct QuotaStatus<A = u64> {
@@ -69,28 +69,28 @@ pub struct QuotaStatus<A = u64> {
     pub unit: Unit,
     /// The period after which counting restarts.
     pub period: Period,
-    /// What was used in this window, in `unit`.
+    /// The amount that was used in this window, in `unit`.
     ///
-    /// It exceeds `limit` if calls used more than they reserved: they are recorded in full. A larger sum than
+    /// It exceeds `limit` if calls used more than they reserved, since usage is recorded in full. A larger sum than
     /// `u64::MAX`, or 18,446,744.07 USD, is shown as that maximum.
     pub consumed: A,
-    /// What is reserved in this window and neither settled, released, nor expired, in `unit`.
+    /// The amount that is reserved in this window and neither settled, released, nor expired, in `unit`.
     pub held: A,
-    /// What can still be reserved, in `unit`: `limit − consumed − held`, but at least 0.
+    /// The amount that can still be reserved, in `unit`: `limit − consumed − held`, but at least 0.
     pub remaining: A,
-    /// The number of calls in this window, settled or held, whose amount is unknown. `consumed` and `held` lack their
-    /// amounts.
+    /// The number of calls in this window, settled or held, whose amount is unknown. `consumed` and `held` do not
+    /// include them.
     pub unknown: u64,
     /// The number of calls in this window, settled or held, whose amount is assumed. It is the amount that the limit
     /// assumes, or the reserved amount if the actual one stayed unknown.
     pub assumed: u64,
     /// `consumed` in percent of `limit`, as the nearest float. It is above 100 if the quota is overrun, and excludes
-    /// what is held.
+    /// held amounts.
     pub pct_used: f64,
-    /// The level of `consumed`. It excludes what is held, so a reservation that is released raises no alarm.
+    /// The level of `consumed`. It excludes held amounts, so a reservation that is later released raises no alarm.
     pub warning_level: WarningLevel,
     /// The thresholds of the limit, in percent and ascending, that `consumed` first reached in this window by the call
-    /// that returned this status. It is empty for a mere query, and excludes what is held.
+    /// that returned this status. It is empty if the call was only a query, and excludes held amounts.
     ///
     /// Each threshold is reported once in a window, across threads, processes and restarts, even if the limit is raised
     /// in between. The order of the journal decides which call reports it. If that call's process dies or its append
@@ -131,8 +131,8 @@ impl<A: Amount> QuotaStatus<A> {
 }
 
 impl Limits {
-    /// Returns what is left of the quota of `api` at `at` if nothing of it is consumed or held. It answers for a
-    /// [`Quota`](super::Quota) that was never opened, without creating its journal.
+    /// Returns the status of the quota of `api` at `at` if nothing of it is consumed or held. Use it for a
+    /// [`Quota`](super::Quota) that was never opened, since it creates no journal.
     ///
     /// ```
     /// use runledger::quota::{Limits, QuotaStatus};
@@ -144,9 +144,9 @@ impl Limits {
     /// ```
     ///
     /// # Errors
-    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
-    ///   this name.
-    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit does not count in `A`.
+    /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
+    ///   has this name.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit's amounts are not of type `A`.
     pub fn unused<A: Amount>(&self, api: &str, at: Timestamp) -> Result<QuotaStatus<A>> {
         Ok(QuotaStatus::new(self.find::<A>(api)?, at, Sums::default()))
     }

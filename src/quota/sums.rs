@@ -16,7 +16,8 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// True if `amount` more stays within `most`. An unknown amount is not zero: it needs at least one step that is left.
+    /// Returns true if `amount` more stays within `most`. An unknown amount is not zero: it needs at least one
+    /// remaining step.
     pub(super) fn leave_room(&self, amount: u64, certainty: Certainty, most: NonZeroU64) -> bool {
         let least = if certainty == Certainty::Unknown { amount.max(1) } else { amount };
         let taken = self.consumed.checked_add(self.held).and_then(|taken| taken.checked_add(least));

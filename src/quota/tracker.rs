@@ -71,7 +71,7 @@ impl Tracker {
         self.status_after(limit, seq, at, at)
     }
 
-    /// Reserves `amount` against `limit`, or says why not.
+    /// Reserves `amount` against `limit`, or returns the denial.
     pub(super) fn reserve<A: Amount>(
         &self,
         limit: &Limit,
@@ -94,7 +94,7 @@ impl Tracker {
         };
         let sums = self.caught_up(0)?.fold.sums(limit, at);
         if !sums.leave_room(amount, certainty, limit.most) {
-            // This answer needs no line, so that a caller that polls for more does not fill the journal.
+            // No line is written for this denial, so that a caller that polls does not fill the journal.
             return Ok(Err(not_enough(sums)));
         }
         let expires_at = at.plus_ms(self.hold_ms);
@@ -126,7 +126,7 @@ impl Tracker {
         self.status_after(limit, seq, held_at, at)
     }
 
-    /// Ends the reservation that line `hold` made against `limit`, of which nothing was used.
+    /// Ends the reservation that line `hold` made against `limit`, without any usage.
     pub(super) fn release(&self, limit: &Limit, hold: u64) -> Result<()> {
         self.append(limit, self.now()?, Event::Release { hold })?;
         Ok(())

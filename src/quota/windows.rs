@@ -9,7 +9,7 @@ use super::window::Window;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Used {
     pub(super) consumed: u64,
-    /// The number of lines whose amount is unknown. They counted nothing.
+    /// The number of lines whose amount is unknown. They add nothing to the sums.
     pub(super) unknown: u64,
     /// The number of lines whose amount is assumed.
     pub(super) assumed: u64,

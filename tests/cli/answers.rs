@@ -587,8 +587,8 @@ fn a_symbolic_link_is_named_as_one() {
         linked.args(["20", env!("CARGO_BIN_EXE_runledger"), "--ledger", "link.jsonl"]).args(command.split(' '));
         assert_eq!(
             output(linked.current_dir(place.directory.path())).complaint(2),
-            "runledger: cannot open a ledger to read: link.jsonl: found a symbolic link; expected a regular file. Name the \
-             file that it leads to\n",
+            "runledger: cannot open a ledger to read: link.jsonl: found a symbolic link; expected a regular file. Use the \
+             path of the file that it points to\n",
             "{command}"
         );
     }

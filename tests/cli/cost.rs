@@ -237,7 +237,7 @@ fn a_sum_that_leaves_the_range_is_an_error() {
     let place = place(&[huge.clone(), huge]);
     for args in [&["cost"][..], &["cost", "--by", "day", "--json"]] {
         let complaint = place.run(args).complaint(2);
-        assert!(complaint.contains("cannot sum up the cost: the sum leaves the range of an amount"), "{complaint}");
+        assert!(complaint.contains("cannot sum up the cost: the sum exceeds the range of an amount"), "{complaint}");
     }
 }
 

@@ -228,7 +228,7 @@ fn row_22_no_line_is_acknowledged_at_a_wrong_place() {
     journal.append(&payload(0)).unwrap();
     armed.store(true, Ordering::Relaxed);
     let error = journal.append(&payload(1)).unwrap_err();
-    assert!(error.to_string().contains("another program wrote to it meanwhile"), "{error}");
+    assert!(error.to_string().contains("another program wrote to it in the meantime"), "{error}");
     let killed = disk.crash_after(disk.calls().len(), Loss::Nothing);
     assert_eq!(numbers(&Journal::open(PATH, self::options(&killed)).unwrap()), [0]);
     journal.append(&payload(2)).unwrap();

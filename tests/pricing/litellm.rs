@@ -169,7 +169,7 @@ fn what_is_left_out_of_the_cut_and_why() {
             "m: off_peak_pricing: hours or days that are not in UTC",
             "m: input_cost_per_token, output_cost_per_token: no price of at least 0",
             "m: tiered_pricing: nothing that is counted here, or a change of other prices",
-            "m: input_cost_per_request: two prices for the same, the dearer one is used",
+            "m: input_cost_per_request: two prices for the same, of which the higher one is used",
             "n: it names no provider",
         ]
     );
@@ -209,7 +209,7 @@ fn every_model_of_the_whole_table_costs_what_a_plain_reading_says() {
         if imported
             .left_out
             .iter()
-            .any(|reason| reason.starts_with(&loses) && reason.ends_with("has other prices, which are taken"))
+            .any(|reason| reason.starts_with(&loses) && reason.ends_with("has other prices, which are used"))
         {
             continue;
         }

@@ -161,7 +161,7 @@ fn row_21_tags_10_000_levels_deep_are_refused() {
         for wrap in [array, object] {
             let place = Place::new();
             let bad = with_tag(2, (0..LEVELS).fold(Value::Null, |inner, _| wrap(inner)));
-            let expected = "tags[\"t\"]: expected at most 124 arrays and objects inside each other, found more";
+            let expected = "tags[\"t\"]: expected at most 124 nested arrays and objects, found more";
             std::thread::scope(|scope| {
                 let refusals = scope.spawn(|| [place.refusal(&bad), bad.to_json().unwrap_err()]).join().unwrap();
                 refusals.iter().for_each(|error| assert_eq!(error.details(), [expected]));

@@ -262,18 +262,18 @@ fn each_impossible_field_is_reported() -> Result<(), Error> {
             "model.cache_read + model.cache_write: expected at most tokens_input = 1000, found 18446744073709551616",
         ),
         (|r| r.model.parts.reasoning = Some(501), "model.reasoning: expected at most tokens_output = 500, found 501"),
-        (|r| r.cost_usd = Some(Usd::from_pico(-10_000)), "cost_usd: expected an amount from 0 on, found -0.00000001"),
+        (|r| r.cost_usd = Some(Usd::from_pico(-10_000)), "cost_usd: expected an amount of at least 0, found -0.00000001"),
         (
             |r| r.cost_usd = Some(Usd::from_pico(1_000)),
             "cost_usd: expected at most 8 decimals, see Usd::round_to_record, found 0.000000001",
         ),
         (
             |r| r.cost.estimated_usd = Some(Usd::from_pico(-1)),
-            "cost.estimated_usd: expected an amount from 0 on, found -0.000000000001",
+            "cost.estimated_usd: expected an amount of at least 0, found -0.000000000001",
         ),
         (
             |r| r.trace.llm_calls = vec![with_cost(LlmCall::new(1, "m"), -1)],
-            "trace.llm_calls[0].cost_usd: expected an amount from 0 on, found -0.000000000001",
+            "trace.llm_calls[0].cost_usd: expected an amount of at least 0, found -0.000000000001",
         ),
         (
             |r| r.trace.llm_calls = vec![LlmCall::new(1, "m"), LlmCall::new(3, "m")],
@@ -285,11 +285,11 @@ fn each_impossible_field_is_reported() -> Result<(), Error> {
         (|r| r.quality_score = Some(f64::INFINITY), "quality_score: expected 0 to 1, found inf"),
         (
             |r| r.production.duration_s = Some(-1.0),
-            "production.duration_s: expected a finite number from 0 on, found -1",
+            "production.duration_s: expected a finite number of at least 0, found -1",
         ),
         (
             |r| r.production.duration_s = Some(f64::INFINITY),
-            "production.duration_s: expected a finite number from 0 on, found inf",
+            "production.duration_s: expected a finite number of at least 0, found inf",
         ),
         (
             |r| r.progress = Some(with_percent(Progress::new("push", r.timestamp_start), 101.0)),
@@ -313,7 +313,7 @@ fn each_impossible_field_is_reported() -> Result<(), Error> {
         ),
         (
             |r| drop(r.tags.insert("t".to_owned(), (0..126).fold(json!(0), |inner, _| json!([inner])))),
-            "tags[\"t\"]: expected at most 124 arrays and objects inside each other, found more",
+            "tags[\"t\"]: expected at most 124 nested arrays and objects, found more",
         ),
         (|r| r.timestamp_end = None, "timestamp_end: expected a time, found null"),
     ];

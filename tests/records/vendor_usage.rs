@@ -169,7 +169,7 @@ fn another_usage_than_the_vendors_is_refused_with_the_expected_one() {
             openai,
             r#"{"prompt_tokens": 1, "prompt_tokens_details": 7}"#,
             ErrorKind::Malformed,
-            "prompt_tokens_details.cached_tokens: expected it in an object, found 7",
+            "prompt_tokens_details.cached_tokens: expected a field of an object, found 7",
         ),
         (openai, r#"{"type": "duration"}"#, ErrorKind::Malformed, "seconds: expected a time in seconds, found nothing"),
         (

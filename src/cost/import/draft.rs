@@ -16,7 +16,7 @@ pub struct Stamp {
     pub source: String,
 }
 
-/// A table of another project in the form of this crate's.
+/// A table of another project, converted to the form of this crate's tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Imported {

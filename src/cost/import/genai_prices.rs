@@ -132,7 +132,7 @@ fn provider_value(provider: &Provider, draft: &mut Draft) -> Value {
     Value::Object(value)
 }
 
-/// Adds the names that `clause` means. Returns false if a part of it is unknown.
+/// Adds the names that `clause` matches. Returns false if a part of it is unknown.
 fn read(clause: &Clause, names: &mut Names) -> bool {
     let mut like = |pattern: String| names.like.push(pattern);
     match clause {
@@ -240,7 +240,7 @@ fn period(
             period.insert("hours".to_owned(), json!(format!("{}-{}", minute(start)?, minute(end)?)));
         } else if start_time.is_some() || end_time.is_some() {
             return Err(
-                malformed(format!("read when a price of {provider}/{model} holds")).detail("expected both times")
+                malformed(format!("read when a price of {provider}/{model} applies")).detail("expected both times")
             );
         }
     }
@@ -249,7 +249,7 @@ fn period(
             Some(meter) => {
                 period.insert(meter.price_key().to_owned(), price(meter, value, draft)?);
             }
-            // A second price of audio, for what the model hears, is redundant if it equals the first.
+            // A second price of audio, for audio input, is redundant if it equals the first.
             None if key == "input_audio_hours"
                 && prices.get("audio_hours").map(|hours| hours.get()) == Some(value.get()) => {}
             None => draft.leave_out(provider, model, format_args!("its price {key:?} is unknown")),

@@ -1,4 +1,4 @@
-//! Price tables of other projects, converted to the form of this crate's. Requires the feature `cli`.
+//! Price tables of other projects, converted to the form of this crate's tables. Requires the feature `cli`.
 //!
 //! The module does no I/O: it converts text to text.
 

@@ -1,6 +1,6 @@
 //! Converts regular expressions over names of models to patterns.
 //!
-//! It knows only the forms that price tables use: literal text, groups of alternatives, character classes, digits,
+//! It supports only the forms that price tables use: literal text, groups of alternatives, character classes, digits,
 //! counted repetition, optional parts, anchors, and a negative look-ahead at the beginning.
 
 /// The patterns of a regular expression. It matches the names that match one of `like` and none of `unlike`.
@@ -86,7 +86,7 @@ impl Parser<'_> {
                 let (class, rest) = chars.as_str().split_once(']')?;
                 self.rest = rest;
                 return match class {
-                    // Repeated before a slash it is any text up to the first slash, wherever that is.
+                    // Repeated before a slash, it is any text up to the first slash, wherever that is.
                     "^/" => Some(vec!["?".to_owned()]),
                     class if class.starts_with('^') || class.contains('-') && class.len() > 2 => None,
                     // Names are compared in lower case.

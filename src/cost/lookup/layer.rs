@@ -16,10 +16,10 @@ pub(in crate::cost) struct Layer {
     pub(in crate::cost) as_of: Timestamp,
     pub(in crate::cost) source: String,
     pub(in crate::cost) providers: Vec<Provider>,
-    /// The place in `providers` of each provider, by its name.
+    /// The index in `providers` of each provider, by its name.
     pub(in crate::cost) provider_names: HashMap<String, usize>,
     pub(in crate::cost) rows: Vec<Row>,
-    /// The places in `rows` of each model, by its name and its aliases in lower case, one for each provider.
+    /// The indexes in `rows` of each model, by its name and its aliases in lower case, one for each provider.
     pub(in crate::cost) names: HashMap<String, Vec<usize>>,
 }
 
@@ -28,11 +28,11 @@ pub(in crate::cost) struct Provider {
     pub(in crate::cost) name: String,
     /// Other names for it.
     pub(in crate::cost) names: Rule,
-    /// The models that are its own if a call names no provider.
+    /// The models that it serves if a call names no provider.
     pub(in crate::cost) serves: Rule,
-    /// The places of the providers whose prices apply to models for which it has no row.
+    /// The indexes of the providers whose prices apply to models for which it has no row.
     pub(in crate::cost) falls_back_to: Vec<usize>,
-    /// The places of its rows that match by a rule.
+    /// The indexes of its rows that match by a rule.
     pub(in crate::cost) ruled: Vec<usize>,
 }
 
@@ -41,7 +41,7 @@ pub(in crate::cost) struct Provider {
 pub(in crate::cost) struct Match<'t> {
     pub(in crate::cost) layer: &'t Layer,
     pub(in crate::cost) row: &'t Row,
-    /// False if the row is that of another provider, whose standard prices apply.
+    /// False if the row belongs to another provider, whose standard prices apply.
     pub(in crate::cost) at_home: bool,
 }
 
@@ -54,7 +54,7 @@ pub(in crate::cost) enum Found<'t> {
 }
 
 impl<'t> Match<'t> {
-    /// Returns what `usage` costs at `at`. `call` is the variant of the call.
+    /// Returns the cost of `usage` at `at`. `call` is the variant of the call.
     pub(in crate::cost) fn price(
         self,
         call: &BTreeMap<String, String>,
@@ -101,7 +101,7 @@ impl Layer {
         if let Some(found) = prefixed.and_then(declared).or_else(at_home) {
             return Found::Row(found);
         }
-        // A name that another provider declares comes before what a rule of the prefix's provider matches. For example
+        // A name that another provider declares takes precedence over a rule of the prefix's provider. For example
         // `deepseek/deepseek-r1-distill-qwen-14b` is declared by others and is not a model that DeepSeek sells.
         match self.names.get(name).map(Vec::as_slice) {
             Some(&[only]) => Found::Row(self.found(&self.rows[only])),
@@ -117,19 +117,19 @@ impl Layer {
         Match { layer: self, row, at_home: true }
     }
 
-    /// Returns the row with these names, which are written as another row has them.
+    /// Returns the row with these names, spelled as in another row.
     pub(in crate::cost) fn has(&self, provider: &str, model: &str) -> Option<&Row> {
         let place = *self.provider_names.get(&*lower(provider))?;
         self.declared(place, &lower(model))
     }
 
-    /// Returns the place of the provider with this name.
+    /// Returns the index of the provider with this name.
     pub(in crate::cost) fn provider(&self, name: &str) -> Option<usize> {
         let by_rule = || self.providers.iter().position(|provider| provider.names.matches(name));
         self.provider_names.get(name).copied().or_else(by_rule)
     }
 
-    /// Returns what the provider at `place` has, or what one of the providers has that it falls back to.
+    /// Returns what `find` finds for the provider at `place`, or else for the first of its fallback providers.
     fn first_of<'t>(&'t self, place: usize, find: impl Fn(usize) -> Option<&'t Row>) -> Option<Match<'t>> {
         let others = || self.providers[place].falls_back_to.iter().copied().find_map(&find);
         let other = |row| Match { at_home: false, ..self.found(row) };

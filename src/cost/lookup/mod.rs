@@ -1,6 +1,6 @@
 //! Which row prices a model, or why there is none.
 //!
-//! The files of a table are asked in their order, one [`layer`] each. Within a file, the layer finds a row by name and
+//! The files of a table, one [`layer`] each, are searched in order. Within a file, the layer finds a row by name and
 //! provider, or by the [`pattern`] of a row.
 
 pub(super) mod layer;
@@ -32,7 +32,8 @@ pub(super) fn find<'t>(
         return Err(Vec::new());
     }
     let (name, provider) = (lower(model), provider.map(lower));
-    // The first file that knows the provider names it, so that rows of the user's own file match names of the bundle.
+    // The first file that contains the provider determines its spelling, so that rows of the user's own file match
+    // names of the bundle.
     let provider = provider.map(|provider| {
         let known = layers.iter().find_map(|layer| Some(layer.providers[layer.provider(&provider)?].name.as_str()));
         known.map_or(provider, lower)
@@ -67,7 +68,7 @@ fn no_row(layers: &[Arc<Layer>], model: &str, provider: Option<&str>, several: V
         unknown(operation, providers.into_iter().map(|provider| format!("{provider}/{model}")))
     };
     if !several.is_empty() {
-        return of_providers(format!("price {shown} without a provider, as several have it"), several);
+        return of_providers(format!("price {shown} without a provider, as several offer it"), several);
     }
     let known = |name: &&str| layers.iter().any(|layer| layer.provider(&lower(name)).is_some());
     let near_models = || nearest(&lower(model), layers.iter().flat_map(|layer| layer.names.keys()).map(String::as_str));

@@ -34,7 +34,8 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clo
     near.into_iter().map(|(_, other)| other).collect()
 }
 
-/// Returns the Levenshtein distance, the least number of bytes to insert, delete or replace; `None` if it exceeds `max`.
+/// Returns the Levenshtein distance, the smallest number of bytes to insert, delete or replace; `None` if it exceeds
+/// `max`.
 ///
 /// `a` has at most [`BYTES_MAX`] bytes.
 fn distance(a: &[u8], b: &[u8], max: usize) -> Option<usize> {
@@ -45,7 +46,8 @@ fn distance(a: &[u8], b: &[u8], max: usize) -> Option<usize> {
     // The distances from the first `done` bytes of `b` to each beginning of `a`.
     let mut row: [usize; BYTES_MAX + 1] = std::array::from_fn(|at| at);
     for (done, &byte) in b.iter().enumerate() {
-        // The distance to a beginning that is longer or shorter by more than `max` is not needed, since it exceeds `max`.
+        // The distance to a beginning that is longer or shorter by more than `max` is not needed, since it exceeds
+        // `max`.
         let first = (done + 1).saturating_sub(max).max(1);
         let last = (done + 1 + max).min(a.len());
         let mut diagonal = row[first - 1];
@@ -57,7 +59,7 @@ fn distance(a: &[u8], b: &[u8], max: usize) -> Option<usize> {
             row[at] = replaced.min(diagonal + 1).min(row[at - 1] + 1);
             least = least.min(row[at]);
         }
-        // The least distance never falls from one row to the next.
+        // The smallest distance never decreases from one row to the next.
         if least > max {
             return None;
         }

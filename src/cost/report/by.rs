@@ -29,7 +29,7 @@ pub enum CostBy {
 }
 
 impl CostBy {
-    /// All of them.
+    /// All groupings.
     pub const ALL: [Self; 8] =
         [Self::Day, Self::Week, Self::Month, Self::Model, Self::Skill, Self::Run, Self::Scene, Self::Agent];
 

@@ -1,4 +1,4 @@
-//! Estimates made before executions, compared with what the executions cost.
+//! Estimates made before executions, compared with the actual costs.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,8 +12,8 @@ use super::sum::{overflow, sum};
 use crate::error::Result;
 use crate::metrics::{ExecutionMetrics, Usd};
 
-/// How the cost of executions compares with their estimates, by model, by skill and in total. The sums are exact, take
-/// one pass, and do not depend on the order of the records.
+/// How the cost of executions compares with their estimates, by model, by skill and in total. The sums are exact, are
+/// computed in one pass, and do not depend on the order of the records.
 ///
 /// An estimate is for a whole execution, so one that used several models is counted under the model `None`. Executions
 /// with neither an estimate nor a cost are ignored.
@@ -53,8 +53,8 @@ impl Discrepancies {
     /// Adds one execution.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum leaves the range of [`Usd`]. The sums
-    /// then hold only a part of the execution and must be discarded.
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`]. Do not use
+    /// this value after an error, since it then includes only a part of the execution.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         if record.cost.estimated_usd.is_none() && record.cost_usd.is_none() {
             return Ok(());
@@ -69,24 +69,24 @@ impl Discrepancies {
         self.skills.entry(record.skill_name.clone()).or_default().add(record)
     }
 
-    /// Adds the sums of another value. The result equals that of one value to which all executions were added.
+    /// Adds the sums of another value. The result is the same as if all executions had been added to one value.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum leaves the range of [`Usd`]. The sums
-    /// then hold only a part of the other ones and must be discarded.
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`]. Do not use
+    /// this value after an error, since it then includes only a part of the other one.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         self.totals.merge(other.totals)?;
         other.models.into_iter().try_for_each(|(name, sums)| self.models.entry(name).or_default().merge(sums))?;
         other.skills.into_iter().try_for_each(|(name, sums)| self.skills.entry(name).or_default().merge(sums))
     }
 
-    /// Returns the sums by model, in the order of the names. The name is `None` if it is unknown or if an execution
-    /// used several models.
+    /// Returns the sums by model, sorted by name. The name is `None` if it is unknown or if an execution used several
+    /// models.
     pub fn models(&self) -> impl Iterator<Item = (Option<&str>, &Discrepancy)> {
         self.models.iter().map(|(name, sums)| (name.as_deref(), sums))
     }
 
-    /// Returns the sums by skill, in the order of the names.
+    /// Returns the sums by skill, sorted by name.
     pub fn skills(&self) -> impl Iterator<Item = (&str, &Discrepancy)> {
         self.skills.iter().map(|(name, sums)| (name.as_str(), sums))
     }
@@ -97,7 +97,7 @@ impl Discrepancies {
     }
 }
 
-/// Estimates and costs of executions, over those that have both.
+/// The estimates and costs of the executions that have both.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Discrepancy {
@@ -107,8 +107,8 @@ pub struct Discrepancy {
     pub estimated: Option<Usd>,
     /// The exact sum of their costs, in US dollars; `None` if there are none.
     pub actual: Option<Usd>,
-    /// The execution that exceeded its estimate most, and by how much. Of several, it is the one with the least id.
-    /// `None` if none cost more than its estimate.
+    /// The execution that exceeded its estimate most, and by how much. If several exceeded it equally, it is the one
+    /// with the smallest id. `None` if none cost more than its estimate.
     pub largest_excess: Option<Excess>,
     /// The number of executions with an estimate and without a cost.
     pub estimate_only: u64,
@@ -161,7 +161,7 @@ impl Discrepancy {
     }
 
     /// Returns the costs minus the estimates, in US dollars. It is positive if the executions cost more than estimated.
-    /// `None` if nothing was compared, or if it leaves the range of [`Usd`].
+    /// `None` if nothing was compared, or if it exceeds the range of [`Usd`].
     pub fn difference(&self) -> Option<Usd> {
         self.actual?.checked_sub(self.estimated?)
     }

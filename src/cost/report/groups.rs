@@ -17,7 +17,7 @@ pub struct Group {
     /// The sum of all its executions.
     pub sum: Sum,
     /// The sums by model; `None` if the model is unknown. An execution is counted under each model that it used. If it
-    /// reports what was cached and its calls do not, only `sum` includes that.
+    /// reports cached tokens and its calls do not, only `sum` includes them.
     pub models: BTreeMap<Option<String>, Sum>,
 }
 
@@ -34,16 +34,16 @@ impl Group {
     }
 }
 
-/// Returns what one execution used of each model.
+/// Returns the usage of each model by one execution.
 fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p [Part<'p>])> {
     models.iter().map(|part| (part.model.map(str::to_owned), std::slice::from_ref(part)))
 }
 
-/// The usage and cost of executions, summed up by group. The sums are exact, take one pass, and need memory for the
-/// groups but not for the records.
+/// The usage and cost of executions, summed up by group. The sums are exact, are computed in one pass, and need memory
+/// only for the groups.
 ///
-/// An execution is counted at the time at which it began, by the calendar of the zone `Z`, which is UTC or any
-/// [`TimeZone`] of chrono. The order of the records does not matter. Each record counts as one execution.
+/// An execution is counted under its start time, in the calendar of the time zone `Z`, which is UTC or any [`TimeZone`]
+/// of chrono. The order of the records does not matter. Each record counts as one execution.
 ///
 /// ```
 /// use runledger::cost::{CostBy, Report};
@@ -79,9 +79,9 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 ///   left out if no execution is unpriced;
 /// * `unpricedModels` in the totals, which is left out if there are none.
 ///
-/// The other group names are this crate's, and so are `executions`, `unpriced` and `unreported`. `unreported` has the
-/// number of executions whose count is unknown, for each count of tokens. A sum without any known value is null, while
-/// ccusage writes 0. An amount is a number with all its digits, while ccusage writes a float.
+/// The other group names, and `executions`, `unpriced` and `unreported`, are specific to this crate. For each token
+/// count, `unreported` gives the number of executions that do not report it. A sum without any known value is null,
+/// while ccusage writes 0. An amount is a number with all its digits, while ccusage writes a float.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report<Z = Utc> {
     by: CostBy,
@@ -92,14 +92,14 @@ pub struct Report<Z = Utc> {
 }
 
 impl Report {
-    /// Returns an empty report by the calendar of UTC.
+    /// Returns an empty report in the UTC calendar.
     pub fn new(by: CostBy) -> Self {
         Self::in_zone(by, Utc)
     }
 }
 
 impl<Z: TimeZone> Report<Z> {
-    /// Returns an empty report by the calendar of `zone`.
+    /// Returns an empty report in the calendar of `zone`.
     pub fn in_zone(by: CostBy, zone: Z) -> Self {
         Self { by, zone, groups: BTreeMap::new(), totals: Sum::default(), without_model: 0 }
     }
@@ -107,8 +107,8 @@ impl<Z: TimeZone> Report<Z> {
     /// Adds one execution.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum leaves the range of [`Usd`](crate::Usd).
-    /// The report then holds only a part of the execution and must be discarded.
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of
+    /// [`Usd`](crate::Usd). Do not use the report after an error, since it then includes only a part of the execution.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         let Some(Parts { models, cached }) = Parts::of(record) else {
             self.without_model += 1;
@@ -132,12 +132,12 @@ impl<Z: TimeZone> Report<Z> {
         self.groups.entry(name).or_default().add(&models, cached)
     }
 
-    /// Adds the sums of another report with the same grouping and zone. The result equals that of one report to which
-    /// all executions were added.
+    /// Adds the sums of another report with the same grouping and zone. The result is the same as if all executions had
+    /// been added to one report.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum leaves the range of [`Usd`](crate::Usd).
-    /// The report then holds only a part of the other one and must be discarded.
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of
+    /// [`Usd`](crate::Usd). Do not use the report after an error, since it then includes only a part of the other one.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         self.without_model += other.without_model;
         self.totals.merge(other.totals)?;
@@ -146,18 +146,18 @@ impl<Z: TimeZone> Report<Z> {
 }
 
 impl<Z> Report<Z> {
-    /// Returns what the report groups by.
+    /// Returns the grouping of the report.
     pub fn by(&self) -> CostBy {
         self.by
     }
 
-    /// Returns the groups in the order of their names. The name is `None` for executions without one.
+    /// Returns the groups, sorted by name. The name is `None` for executions without one.
     pub fn groups(&self) -> impl Iterator<Item = (Option<&str>, &Group)> {
         self.groups.iter().map(|(name, group)| (name.as_deref(), group))
     }
 
-    /// Returns the sum of all executions. One that used several models is counted once here, although several groups by
-    /// model include it.
+    /// Returns the sum of all executions. An execution that used several models is counted once here, although several
+    /// groups by model include it.
     pub fn totals(&self) -> &Sum {
         &self.totals
     }

@@ -1,4 +1,4 @@
-//! Sums of what executions used and cost, and of what was estimated beforehand.
+//! Sums of the usage, costs and estimates of executions.
 
 mod by;
 mod discrepancy;

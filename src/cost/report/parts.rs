@@ -2,7 +2,8 @@
 
 use crate::metrics::{ExecutionMetrics, Kind, LlmCall, UsageParts, Usd};
 
-/// The usage and cost of one execution for one model. `None` is unknown. A sum is unknown if that of one call is.
+/// The usage and cost of one execution for one model. `None` means unknown. A sum is unknown if the value of one call
+/// is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part<'r> {
     /// `None` if the model is unknown, or if this is the sum of several models.
@@ -99,7 +100,7 @@ fn together<'r>(one: Part<'r>, other: Part<'r>) -> Part<'r> {
     }
 }
 
-/// Returns true if the parts add up to what the record reports. They do not if a vendor's bill is only for the whole.
+/// Returns true if the parts add up to the totals of the record. They do not if a vendor's bill is only for the whole.
 fn adds_up(parts: &[Part<'_>], record: &ExecutionMetrics) -> bool {
     fn same<T: PartialEq>(reported: Option<T>, summed: Option<T>) -> bool {
         reported.is_none() || reported == summed

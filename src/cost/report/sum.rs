@@ -8,9 +8,9 @@ use crate::metrics::Usd;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Count {
-    /// The sum of the known counts; `None` if none is known. The counts of a ledger cannot leave its range.
+    /// The sum of the known counts; `None` if none is known. The counts of a ledger cannot exceed its range.
     pub known: Option<u128>,
-    /// The number of executions that do not report their count, or that of one of their models.
+    /// The number of executions that do not report this count, or do not report it for one of their models.
     pub unknown: u64,
 }
 
@@ -36,21 +36,21 @@ impl Count {
     }
 }
 
-/// The total usage and cost of executions as far as they are known, and the number of unknown values.
+/// The known total usage and cost of executions, and the number of unknown values.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Sum {
     /// The number of executions. Each of them used a model.
     pub executions: u64,
-    /// The exact cost of those that have one, in US dollars; `None` if none has.
+    /// The exact cost, in US dollars, of the executions whose cost is known; `None` if none is.
     pub cost: Option<Usd>,
-    /// The number of executions without a cost, or without one for one of their models. `cost` includes only what their
-    /// other models cost.
+    /// The number of executions without a cost, or without a cost for one of their models. `cost` includes only the
+    /// cost of their other models.
     pub unpriced: u64,
-    /// Input tokens that are not reported as read from or written to a cache. They include the tokens of a cached part
-    /// that is unknown. The count is unknown if the cached parts exceed the whole.
+    /// Input tokens that are not reported as read from or written to a cache. If a cached part is unknown, its tokens
+    /// are included. The count is unknown if the cached parts exceed the whole.
     pub input_uncached: Count,
-    /// Output tokens, reasoning included.
+    /// Output tokens, including reasoning.
     pub output: Count,
     /// Input tokens written to a cache, however long it keeps them.
     pub cache_write: Count,
@@ -61,7 +61,7 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// Adds one execution. `cached` is that of all models together if they do not report their own.
+    /// Adds one execution. `cached` has the cached tokens of all models together if the models do not report their own.
     pub(super) fn add(&mut self, models: &[Part<'_>], cached: Option<Cached>) -> Result<()> {
         self.executions += 1;
         for cost in models.iter().filter_map(|part| part.cost) {
@@ -110,5 +110,5 @@ pub(super) fn sum(one: Option<Usd>, other: Option<Usd>) -> Result<Option<Usd>> {
 }
 
 pub(super) fn overflow() -> Error {
-    Error::new(ErrorKind::Overflow, "sum up the cost").detail("the sum leaves the range of an amount")
+    Error::new(ErrorKind::Overflow, "sum up the cost").detail("the sum exceeds the range of an amount")
 }

@@ -1,5 +1,5 @@
-//! New files under the next free number, such as `RUN_LOG_v001.csv`. Each appears complete or not at all, and replaces
-//! none.
+//! New files under the next free number, such as `RUN_LOG_v001.csv`. Each appears complete or not at all, and never
+//! replaces an existing file.
 
 #[cfg(test)]
 mod tests;
@@ -51,7 +51,7 @@ fn after(number: u64, directory: &Path) -> Result<u64> {
 ///
 /// The content is written under another name, `before.part-1`, and synced. The file then gets its own name by a hard
 /// link, which fails if the name is taken, so each of several processes gets its own number. A process that dies leaves
-/// at most the part, which never counts as the file and may be removed.
+/// at most the part, which is never mistaken for the file and may be removed.
 ///
 /// # Errors
 /// Returns the error of `write`, or [`ErrorKind::Io`] if the disk refuses an operation. Then no new file exists, with
@@ -67,7 +67,7 @@ pub(crate) fn create<T>(
     let (part, file) = create_part(storage, directory, series)?;
     let written = fill(&*file, &part, write).and_then(|value| Ok((name(storage, directory, series, &part)?, value)));
     let removed = storage.remove(&part).map_err(|source| Error::io("remove the part", &part, source));
-    // The reason why there is no file matters more than a part that remains.
+    // The error that prevented the file matters more than a part that remains.
     let (path, value) = written?;
     removed?;
     storage.sync_dir(directory).map_err(|source| Error::io("sync the directory", directory, source))?;

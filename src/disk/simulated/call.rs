@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[cfg(doc)]
 use crate::disk::{Access, Storage, StorageFile};
 
-/// What a crash takes away.
+/// What a crash loses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
     /// Nothing is lost: the process was killed, and the page cache survives.
@@ -56,7 +56,7 @@ pub enum Op {
     Lock,
 }
 
-/// A call that changed the disk, or would have changed it but for an injected fault.
+/// A call that changed the disk, or would have changed it without an injected fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DiskCall {

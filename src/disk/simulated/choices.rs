@@ -1,4 +1,4 @@
-//! All decisions about what a power cut takes.
+//! All decisions about what a power cut loses.
 
 use super::call::Loss;
 use super::random::{Lean, Random};

@@ -22,7 +22,7 @@ pub(super) const BAD_DESCRIPTOR: i32 = 9;
 /// A disk in memory. Clones are the same disk.
 ///
 /// The root directory always exists, and relative paths start there too. `..` removes the name before it, whether that
-/// exists or not. The disk refuses operations that a real disk would perform in the wrong place: appending through a
+/// exists or not. The disk refuses operations that a real disk would perform, but not as intended: appending through a
 /// handle opened for [`Access::Write`], writing at an offset through one opened for [`Access::Append`], and `sync_dir`
 /// of a file.
 #[derive(Clone)]
@@ -51,9 +51,9 @@ impl SimulatedDisk {
         self.state().operations
     }
 
-    /// Returns the disk as found after a crash right after the first `calls` of [`calls`](Self::calls), or after all of
-    /// them if there are fewer. The new disk has no calls, locks, faults or capacity limit yet, and shares nothing with
-    /// this one.
+    /// Returns the disk in the state after a crash that follows the first `calls` of [`calls`](Self::calls), or after
+    /// all of them if there are fewer. The new disk has no calls, locks, faults or capacity limit yet, and shares
+    /// nothing with this one.
     pub fn crash_after(&self, calls: usize, loss: Loss) -> Self {
         Self::with(self.state().after_crash(calls, Choices::new(loss, calls).as_mut()))
     }
@@ -105,7 +105,7 @@ impl SimulatedDisk {
         self.state().faults.once.push((when, fault));
     }
 
-    /// Makes every operation fail that `meant` accepts, until [`lift_faults`](Self::lift_faults) is called.
+    /// Makes every operation that `meant` accepts fail, until [`lift_faults`](Self::lift_faults) is called.
     ///
     /// `meant` receives the operation's number (as in [`When::Operation`]), its kind and its path. It may be called
     /// twice for one operation. Faults for a single operation take precedence.

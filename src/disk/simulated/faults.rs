@@ -40,7 +40,7 @@ impl Faults {
         self.take(at, op, path, InjectedFault::error)
     }
 
-    /// Like [`take_error`](Self::take_error), but returns the greatest number of bytes to transfer.
+    /// Like [`take_error`](Self::take_error), but returns the maximum number of bytes to transfer.
     pub(super) fn take_short(&mut self, at: (usize, usize), op: Op, path: &Path) -> Option<usize> {
         self.take(at, op, path, |fault| match *fault {
             InjectedFault::Short(bytes) => Some(bytes),

@@ -89,8 +89,8 @@ impl File {
         version.settled = self.log.len();
     }
 
-    /// Returns the file as the next boot finds it, or `None` if the first `calls` calls had not created it yet. Without
-    /// `choices` its process was killed, and the page cache survives.
+    /// Returns the file as the next boot finds it, or `None` if the first `calls` calls had not created it yet.
+    /// `choices: None` models a killed process: the page cache survives.
     pub(super) fn after_crash(&self, calls: usize, choices: Option<&mut Choices>) -> Option<Self> {
         let version = self.versions.at(calls)?;
         let unsynced = &self.log[version.settled..version.logged];

@@ -1,7 +1,8 @@
 //! A disk in memory that replays every state a crash can leave, and fails on demand.
 //!
 //! [`SimulatedDisk`] implements [`Storage`](crate::disk::Storage). Run a workload on it. Then, for any call of that
-//! workload, get the disk as the next boot finds it after a crash there. The original disk is not affected.
+//! workload, get the disk as the next boot finds it after a crash right after that call. The original disk is not
+//! affected.
 //!
 //! ```
 //! use std::path::Path;
@@ -54,9 +55,9 @@
 //!     kill can also cut a write short, as [`InjectedFault::Short`] does, or make `create_dir` create only some of the
 //!     parents.
 //!
-//! This models what ext4 (`data=ordered`, and without a journal) and XFS on Linux leave of appends and of overwrites in
-//! place, on a medium that keeps what it has flushed. These file systems keep more order than the model, so some of its
-//! states never occur.
+//! This models the states in which ext4 (`data=ordered`, and without a journal) and XFS on Linux can leave appends and
+//! in-place overwrites, on a medium that keeps flushed data. These file systems preserve more order than the model, so
+//! some of its states never occur.
 //!
 //! Space is modelled as described at [`SimulatedDisk::set_capacity`].
 //!
@@ -66,7 +67,7 @@
 //! - a torn directory that leaves a file without a name, as ext4 without a journal may;
 //! - old blocks of other files in a new page, as ext4 with `data=writeback` or without a journal may leave them;
 //! - a cache that drops a page after a failed sync;
-//! - inode numbers that are used again;
+//! - inode numbers that are reused;
 //! - removing and renaming directories, and links between directories;
 //! - symbolic links and permissions.
 

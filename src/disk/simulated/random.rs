@@ -1,4 +1,4 @@
-//! The random generator for losses.
+//! The random number generator that picks what a simulated power cut loses.
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 #[derive(Debug)]

@@ -55,7 +55,7 @@ impl State {
         }
     }
 
-    /// Returns the disk after a crash. Without `choices` a process was killed and the power stayed on.
+    /// Returns the disk after a crash. `choices: None` models a killed process: the page cache survives.
     pub(super) fn after_crash(&self, calls: usize, mut choices: Option<&mut Choices>) -> Self {
         let directories: BTreeMap<_, _> =
             self.directories.iter().filter_map(|(&id, history)| Some((id, history.at(calls)?))).collect();
@@ -261,7 +261,7 @@ impl State {
         let op = if offset.is_some() { Op::WriteAt } else { Op::Append };
         let offset = offset.unwrap_or(self.file(id)?.cached().len);
         let bytes = self.short(op, path).and_then(|limit| bytes.get(..limit)).unwrap_or(bytes);
-        // The length of a file is a signed number.
+        // The length of a file is a signed 64-bit number.
         if offset.checked_add(bytes.len() as u64).is_none_or(|end| i64::try_from(end).is_err()) {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -293,7 +293,7 @@ impl State {
 
     /// Reads from a file that was opened at `path`.
     pub(super) fn read(&mut self, id: Id, path: &Path, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        // Zero bytes would mean that the file ends there.
+        // Reading zero bytes would mean that the file ends there.
         let limit = self.short(Op::Read, path).map_or(buffer.len(), |limit| limit.max(1).min(buffer.len()));
         self.look(Op::Read, path)?;
         Ok(self.file(id)?.cached().read(&mut buffer[..limit], offset))

@@ -14,21 +14,21 @@ pub enum Event {
         segment: u64,
         /// The number of bytes restored from the commit area.
         healed_bytes: u64,
-        /// The number of unacknowledged bytes that were moved to `quarantine/` and cut off.
+        /// The number of unacknowledged bytes that were moved from the segment to `quarantine/`.
         cut_bytes: u64,
     },
-    /// The active segment was damaged before its synced tail. It was sealed unchanged, and a new one was begun.
+    /// The active segment was damaged before its synced tail. It was sealed unchanged, and a new one was started.
     Damaged {
         /// The number of the damaged segment.
         segment: u64,
         /// The damage that was found.
         found: String,
     },
-    /// The active segment was sealed, and a new one was begun.
+    /// The active segment was sealed, and a new one was started.
     Rotated {
         /// The number of the sealed segment.
         segment: u64,
-        /// The length of the sealed segment in bytes.
+        /// The size of the sealed segment in bytes.
         bytes: u64,
     },
     /// The active segment could not be synced or repaired. It was sealed, and its lines since the last sync were

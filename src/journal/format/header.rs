@@ -9,7 +9,7 @@ use super::layout::Layout;
 use super::line::{self, Link};
 use crate::disk::{Access, Storage, if_there, read_full_at};
 
-/// The greatest length of a header line. A typical one has 330 bytes.
+/// The maximum length of a header line in bytes. A typical one has 330.
 pub(crate) const HEADER_LINE_BYTES_MAX: usize = 512;
 
 /// The bytes that the area holds.
@@ -21,10 +21,10 @@ pub(crate) struct Header {
     pub(crate) segment: u64,
     /// The offset in the segment of the first byte that the area holds.
     pub(crate) base: u64,
-    /// The number of bytes before the base that are not a valid line and could not be cut off, or that end with a lower
-    /// number than `link` has. Normally 0.
+    /// The number of bytes before the base that are not a valid line and could not be removed, or whose last line has a
+    /// lower number than `link`. Normally 0.
     pub(crate) stray: u64,
-    /// The day on which the segment began, in days since 1970-01-01.
+    /// The day on which the segment was started, in days since 1970-01-01.
     pub(crate) day: i64,
     /// The line that ends at `base` − `stray`.
     #[serde(skip, default = "start")]

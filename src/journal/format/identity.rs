@@ -23,7 +23,8 @@ struct Format {
 struct Identity {
     format: u32,
     id: Uuid,
-    /// The file name of the active segment. Two names that differ only in their extension would share one machinery.
+    /// The file name of the active segment. Two names that differ only in their extension would share one internal
+    /// directory.
     file: String,
 }
 

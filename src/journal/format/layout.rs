@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::disk::Storage;
 use crate::error::{Error, Result};
 
-/// The paths of one journal: the active segment, and the directory of its machinery beside it.
+/// The paths of one journal: the active segment, and the internal directory next to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     active: PathBuf,
@@ -13,7 +13,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Returns the layout of the journal whose active segment is `active`. The machinery of `x.jsonl` is in
+    /// Returns the layout of the journal whose active segment is `active`. The internal files of `x.jsonl` are in
     /// `x.ledger/`.
     pub(crate) fn new(active: &Path) -> Self {
         Self { active: active.to_owned(), machinery: active.with_extension("ledger") }

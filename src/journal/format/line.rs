@@ -13,10 +13,10 @@
 use crate::digest::{self, Hex};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The greatest length of a payload in bytes. A longer one is refused before anything is written.
+/// The maximum length of a payload in bytes. A longer one is refused before anything is written.
 pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The greatest length of a trailer: `,"seq":` with 20 digits, `prev`, `hash`, the brace and the line feed.
+/// The maximum length of a trailer: `,"seq":` with 20 digits, `prev`, `hash`, the brace and the line feed.
 pub(crate) const TRAILER_BYTES_MAX: usize = SEQ.len() + 20 + PREV.len() + 64 + HASH.len() + 1 + 64 + END.len() + 1;
 
 const SEQ: &[u8] = b",\"seq\":";
@@ -24,17 +24,17 @@ const PREV: &[u8] = b",\"prev\":\"";
 const HASH: &[u8] = b",\"hash\":\"";
 const END: &[u8] = b"\"}";
 
-/// A place in the chain: a line's sequence number and hash. The next line is chained to it.
+/// A position in the chain: a line's sequence number and hash. The next line is chained to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Link {
-    /// The sequence number of the line, which starts at 1. The value 0 means before the first line.
+    /// The sequence number of the line, counting from 1. The value 0 means before the first line.
     pub(crate) seq: u64,
     /// The hash of the line, in 64 lower-case hex digits.
     pub(crate) hash: [u8; 64],
 }
 
 impl Link {
-    /// The place to which the first line is chained.
+    /// The position to which the first line is chained.
     pub(crate) const START: Self = Self { seq: 0, hash: [b'0'; 64] };
 
     /// Returns the hash as text.
@@ -47,9 +47,9 @@ impl Link {
 /// The trailer of a line, and the end of the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Trailer {
-    /// The line's own place in the chain.
+    /// The line's own position in the chain.
     pub(crate) link: Link,
-    /// The hash of the line before.
+    /// The hash of the previous line.
     pub(crate) prev: Hex,
     /// The payload is `line[..payload_end]` and a closing brace.
     pub(crate) payload_end: usize,
@@ -85,7 +85,7 @@ pub(crate) fn check_payload(payload: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Appends a checked `payload` to `out` as the line after `previous`, and returns its place.
+/// Appends a checked `payload` to `out` as the line after `previous`, and returns its position in the chain.
 pub(crate) fn seal(payload: &[u8], previous: &Link, out: &mut Vec<u8>) -> Link {
     let start = out.len();
     out.extend_from_slice(payload);
@@ -131,7 +131,7 @@ pub(crate) fn trailer_ahead(bytes: &[u8]) -> Option<(u64, usize)> {
         seq = seq.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
         rest = after;
     }
-    // Any number of up to 19 digits fits, and no journal reaches longer ones.
+    // Any number of up to 19 digits fits, and no journal reaches a longer one.
     if digits.len() - rest.len() > 19 {
         return None;
     }

@@ -39,7 +39,7 @@ impl<F: FnMut(Piece, &[u8])> TakeLines for Pieces<F> {
 /// The lines of one segment that begin in a part of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
-    /// The number of the segment, which starts at 1.
+    /// The number of the segment, counting from 1.
     pub(crate) segment: u64,
     path: Arc<Path>,
     file: Arc<dyn StorageFile>,
@@ -58,7 +58,7 @@ impl Block {
         self.start
     }
 
-    /// Removes the last `bytes` from the block and returns them as a block of their own, or `None` if it is empty.
+    /// Removes the last `bytes` from the block and returns them as a separate block, or `None` if it is empty.
     pub(crate) fn cut_last(&mut self, bytes: u64) -> Option<Self> {
         let start = self.end.saturating_sub(bytes).max(self.start);
         let last = (start < self.end).then(|| Self { start, ..self.clone() });
@@ -150,7 +150,8 @@ impl<'j> Blocks<'j> {
         block_bytes: u64,
     ) -> Result<Self> {
         let failed = |source| Error::io("examine a segment", layout.active(), source);
-        // Repeat this if a segment was sealed meanwhile: the opened one would be found twice, and the new one missed.
+        // Repeat this if a segment was sealed in the meantime. Otherwise the opened one would be found twice, and the
+        // new one would be missed.
         let (mut active, sealed, denied) = loop {
             let active = storage.open(layout.active(), Access::Read);
             let sealed = layout.sealed_segments(storage)?;
@@ -201,8 +202,8 @@ impl<'j> Blocks<'j> {
         self.sealed.front().copied().unwrap_or(self.active_number)
     }
 
-    /// Returns the next block, or `None` at the end of the journal. Lines appended to a segment after its first block
-    /// was returned are in no block.
+    /// Returns the next block, or `None` at the end of the journal. Lines that are appended to a segment after its
+    /// first block was returned are left out.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be opened.

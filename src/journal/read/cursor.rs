@@ -1,15 +1,15 @@
-//! A place in a journal.
+//! A position in a journal.
 
 use serde::{Deserialize, Serialize};
 
-/// The place in a journal up to which a reader has read.
+/// The position in a journal up to which a reader has read.
 ///
 /// It does not record which lines were missing before it. A segment may have lost a line that the next one repeats. A
 /// reader that continues here skips that line if its number is below `seq`. With a `seq` of 0, the reader returns every
-/// line after the place.
+/// line after the position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
-    /// The number of the segment, which starts at 1.
+    /// The number of the segment, counting from 1.
     pub segment: u64,
     /// The number of bytes of the segment that were read.
     pub offset: u64,
@@ -20,6 +20,6 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The place before the first line.
+    /// The position before the first line.
     pub(crate) const START: Self = Self { segment: 0, offset: 0, lines: 0, seq: 0 };
 }

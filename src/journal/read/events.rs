@@ -1,4 +1,4 @@
-//! Reads from `events.jsonl` what was done to the files.
+//! Reads the changes of the journal's files from `events.jsonl`.
 
 use std::collections::BTreeMap;
 

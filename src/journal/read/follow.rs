@@ -1,4 +1,4 @@
-//! Follows a journal from another place, such as a database: compares the lines that were copied with the present ones.
+//! Follows a journal for a copy elsewhere, such as a database, and compares the copied lines with the present ones.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,34 +17,34 @@ use crate::journal::format::{Layout, identity};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Place {
-    /// The line's sequence number, which starts at 1.
+    /// The line's sequence number, counting from 1.
     pub seq: u64,
     /// The line's hash in 64 lower-case hex digits.
     pub hash: String,
-    /// The number of its segment, which starts at 1.
+    /// The number of its segment, counting from 1.
     pub segment: u64,
     /// The offset of its first byte in the segment.
     pub byte: u64,
-    /// Its number in the segment, which starts at 1.
+    /// Its number in the segment, counting from 1.
     pub line: u64,
 }
 
 impl Place {
-    /// Creates a place from stored values.
+    /// Creates a `Place` from stored values.
     pub fn new(seq: u64, hash: impl Into<String>, segment: u64, byte: u64, line: u64) -> Self {
         Self { seq, hash: hash.into(), segment, byte, line }
     }
 
-    /// Returns the cursor before the line, so that the line itself is read again, whatever its number.
+    /// Returns the cursor before the line, so that the line itself is read again, whatever its number is.
     fn cursor(&self) -> Cursor {
         Cursor { segment: self.segment, offset: self.byte, lines: self.line.saturating_sub(1), seq: 0 }
     }
 }
 
-/// Reads a journal line by line for a copier, and reports if copied lines are no longer there.
+/// Reads a journal line by line for a copier, and returns an error if copied lines are no longer there.
 ///
 /// It only reads, takes no lock and does not disturb writers. A segment may have lost a line that the next one repeats;
-/// after a [`resume`](Self::resume) such a line is returned again. So a copier must be able to receive a line twice.
+/// after a [`resume`](Self::resume) such a line is returned again. So a copier must tolerate receiving a line twice.
 #[derive(Debug)]
 pub struct Follower {
     storage: Arc<dyn Storage>,
@@ -73,7 +73,7 @@ impl Follower {
     /// - [`ErrorKind::Io`] if there is no journal, or its identity cannot be read.
     /// - [`ErrorKind::Malformed`] if its identity cannot be parsed.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote it.
-    /// - [`ErrorKind::Unsuitable`] if its machinery belongs to another file.
+    /// - [`ErrorKind::Unsuitable`] if its internal directory belongs to another file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::on(Arc::new(Disk), Layout::new(path.as_ref()))
     }
@@ -103,12 +103,12 @@ impl Follower {
     /// Continues after `last`, which was copied, or from the start if it is `None`.
     ///
     /// This reads the line itself, and so detects if the journal was truncated or rewritten before it. As long as the
-    /// hashes are valid, an older line cannot change without all later ones. [`verify`](crate::LedgerReader::verify)
-    /// checks the hashes.
+    /// hashes are valid, an older line cannot change unless all later ones change too.
+    /// [`verify`](crate::LedgerReader::verify) checks the hashes.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the journal does not contain that line. The text states the line, and what was
-    ///   found instead.
+    /// - [`ErrorKind::Diverged`] if the journal does not contain that line. The text states the line and the line that
+    ///   was found instead.
     /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn resume(&mut self, last: Option<&Place>) -> Result<()> {
         self.lines = match last {

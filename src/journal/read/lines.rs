@@ -19,11 +19,11 @@ pub struct Line<'b> {
     pub bytes: &'b [u8],
     /// The sequence number that the line states, or `None` if it has no trailer, so that this crate did not write it.
     pub seq: Option<u64>,
-    /// The number of the line in its file, which starts at 1.
+    /// The number of the line in its file, counting from 1.
     pub number: u64,
     /// The offset of its first byte in its file.
     pub offset: u64,
-    /// The number of its segment, which starts at 1.
+    /// The number of its segment, counting from 1.
     pub segment: u64,
     /// The file.
     pub path: &'b Path,
@@ -38,8 +38,8 @@ impl Line<'_> {
 
 /// The lines of a journal in order: those of the sealed segments, then those of the active one.
 ///
-/// Reading takes no lock and does not disturb writers, and it includes lines appended meanwhile. A line that is still
-/// being written is not returned.
+/// Reading takes no lock and does not disturb writers, and it includes lines that are appended concurrently. A line
+/// that is still being written is not returned.
 ///
 /// A writer repeats lines in a new segment if the old one could not be synced. Such a line is returned once. If a power
 /// cut removed it from the old segment, it may follow lines with higher numbers.
@@ -54,7 +54,7 @@ pub struct Lines {
     denied: Denied,
 }
 
-/// What happens at a sealed segment that may not be read.
+/// The behaviour at a sealed segment that may not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Denied {
     /// Reading stops there.
@@ -76,7 +76,7 @@ struct Open {
 }
 
 impl Open {
-    /// Returns true if another file has the name of the active segment now.
+    /// Returns true if the path of the active segment now names another file.
     fn is_replaced(&mut self, storage: &dyn Storage, layout: &Layout) -> Result<bool> {
         let path = layout.active();
         let mut look = || -> io::Result<bool> {
@@ -93,12 +93,12 @@ impl Lines {
         Self::resume(storage, layout, Cursor::START)
     }
 
-    /// Reads on from the place where another reader stopped.
+    /// Continues where another reader stopped.
     pub(crate) fn resume(storage: Arc<dyn Storage>, layout: Layout, cursor: Cursor) -> Self {
         Self { storage, layout, open: None, cursor, sequence: Sequence::after(cursor.seq), denied: Denied::Stop }
     }
 
-    /// Makes each sealed segment that may not be read a single error, after which the next call continues.
+    /// Returns one error for each sealed segment that may not be read, after which the next call continues.
     pub(crate) fn passing_unreadable(self) -> Self {
         Self { denied: Denied::Pass, ..self }
     }
@@ -113,7 +113,7 @@ impl Lines {
         (&*self.storage, &self.layout)
     }
 
-    /// Returns the place where the next line begins.
+    /// Returns the position at which the next line begins.
     pub fn cursor(&self) -> Cursor {
         Cursor { seq: self.sequence.seq(), ..self.cursor }
     }

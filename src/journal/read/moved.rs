@@ -24,7 +24,7 @@ pub(crate) struct Boundary {
 }
 
 /// Returns the last segment that was moved elsewhere before segment `first`, or `None` if there is none. Any event with
-/// all of these fields counts, whatever its name.
+/// all of these fields is used, whatever its name is.
 pub(crate) fn moved_before(storage: &dyn Storage, layout: &Layout, first: u64) -> Result<Option<Boundary>> {
     #[derive(Deserialize)]
     struct Moved {

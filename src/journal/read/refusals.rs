@@ -1,4 +1,4 @@
-//! What is refused in the place of a journal that is to be read: a directory, a symbolic link, a FIFO or a device.
+//! Refuses paths that cannot be read as a journal: a directory, a symbolic link, a FIFO or a device.
 
 use std::io;
 use std::path::Path;
@@ -24,9 +24,9 @@ impl Layout {
             Ok(Some(Stat { file_type: FileType::Directory | FileType::Special, .. })) => {
                 unsuitable("found a directory, a FIFO or a device; expected a regular file")
             }
-            // The machinery is beside the target of the link, not beside the link.
+            // The internal directory is next to the target of the link, not next to the link.
             Ok(Some(Stat { file_type: FileType::Symlink, .. })) => {
-                unsuitable("found a symbolic link; expected a regular file. Name the file that it leads to")
+                unsuitable("found a symbolic link; expected a regular file. Use the path of the file that it points to")
             }
             Ok(Some(_)) => Ok(layout),
             Ok(None) => {

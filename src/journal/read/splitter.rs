@@ -6,14 +6,15 @@ use std::sync::Arc;
 use crate::disk::{StorageFile, read_full_at};
 use crate::journal::format::line::{PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX};
 
-/// Small enough to stay in a core's own cache until the bytes are processed, and large enough to make reads cheap.
+/// This is small enough to stay in a core's own cache until the bytes are processed, and large enough to make reads
+/// cheap.
 pub(super) const CHUNK_BYTES: usize = 256 * 1024;
 
-/// How much is read at a time beyond the end of a part, for the rest of its last line.
+/// The number of bytes that are read at a time beyond the end of a part, for the rest of its last line.
 const REST_BYTES: u64 = 4 * 1024;
 
-/// The greatest length of a line without its line feed. A longer line is returned in parts of this length, none of
-/// which is a record.
+/// The maximum length of a line without its line feed. A longer line is returned in parts of this length, none of which
+/// is a record.
 pub(crate) const LINE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + TRAILER_BYTES_MAX;
 
 /// Returns the length of the first piece of `bytes`, and whether a line feed ends it, or `None` if that needs more
@@ -110,7 +111,7 @@ impl Splitter {
         &self.buffer[self.start..self.filled]
     }
 
-    /// Continues after the first `len` bytes of what is [ahead](Self::ahead): a line and its line feed.
+    /// Continues after the first `len` bytes [ahead](Self::ahead): a line and its line feed.
     pub(super) fn pass(&mut self, len: usize) {
         self.start += len;
         self.offset += len as u64;
@@ -162,14 +163,14 @@ impl Splitter {
         piece
     }
 
-    /// Reads more bytes after the present ones, and returns their number.
+    /// Reads more bytes after the buffered ones, and returns their number.
     fn fill(&mut self) -> io::Result<usize> {
         let kept = self.start..self.filled;
         self.start = 0;
         self.filled = kept.len();
         self.buffer.copy_within(kept, 0);
         let at = self.offset + self.filled as u64;
-        // Double the bytes of a long line each time, or it would be read in very many parts.
+        // Double the bytes of a long line each time. Otherwise it would be read in very many parts.
         let rest = REST_BYTES.max(self.filled as u64).min(CHUNK_BYTES as u64);
         let wanted = self.end.saturating_sub(at).clamp(rest, CHUNK_BYTES as u64) as usize;
         if self.buffer.len() < self.filled + wanted {

@@ -1,6 +1,7 @@
-//! Checks whether the lines that the machinery knows of are still there. A truncated ledger must not pass as intact.
+//! Checks whether the lines whose existence the internal files prove are still there. A truncated ledger must not pass
+//! as intact.
 //!
-//! The sources that know more than the remaining lines, and the conclusions from them:
+//! The sources with more information than the remaining lines, and the conclusions from them:
 //!
 //! | source | what it states | conclusion |
 //! |---|---|---|
@@ -9,13 +10,14 @@
 //! | the same, `seq` | the line before it was written | a ledger that ends before it was truncated; a verification checks this, since it reads all lines |
 //! | `rotated` in `events.jsonl` | the number and the length of a sealed segment | a shorter one was truncated, and a missing one was removed |
 //! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | a missing one was removed |
-//! | a line after the base that only the commit area has | nothing | a writer writes there first; the next opening restores the line |
-//! | what a reader stored about the lines | nothing | it may have read lines before any sync; it checks its data itself |
-//! | a copy in another place | a line that was copied | the next copy is refused: a follower looks for the line |
+//! | a line after the base that only the commit area has | nothing | a writer writes there first; the line is restored when the ledger is next opened |
+//! | data that a reader stored about the lines | nothing | it may have read lines before any sync; it checks its data itself |
+//! | a copy elsewhere | a line that was copied | the next copy is refused: a follower looks for the line |
 //!
 //! A writer appends to the area first, then to the segment, and moves the base only after a sync of the segment. So a
 //! segment that is shorter than the base of a header read earlier is proof, while its area may have lines that the
-//! segment lacks. All sources are read before the lines, because a line appended meanwhile proves nothing.
+//! segment lacks. All sources are read before the lines, because a line that is appended in the meantime proves
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -38,11 +40,11 @@ pub(crate) struct Truncation {
     pub(crate) seq: Option<u64>,
     /// What remains of the file.
     pub(crate) found: String,
-    /// A line in this segment or a later one shows a verification which lines are missing before it.
+    /// A verification learns from a line in this segment or a later one which lines are missing before it.
     pub(crate) shown_from: u64,
 }
 
-/// What the machinery knows to have existed.
+/// What the internal files prove to have existed.
 #[derive(Debug)]
 pub(crate) struct Known {
     header: Option<Header>,
@@ -59,7 +61,7 @@ impl Known {
 
     /// Reads the commit area and the events.
     pub(crate) fn from_all(storage: &dyn Storage, layout: &Layout) -> Self {
-        // The order matters: a segment that is moved elsewhere meanwhile was sealed before.
+        // The order matters: a segment that is moved elsewhere in the meantime was sealed before.
         let header = Header::read(storage, layout).ok().flatten();
         Self { header, sealed: events::sealed(storage, layout).unwrap_or_default() }
     }
@@ -142,7 +144,7 @@ impl Known {
             if there.unwrap_or(0) >= header.base {
                 return Ok(None);
             }
-            // If this segment was sealed meanwhile, the shorter file is the next segment.
+            // If this segment was sealed in the meantime, the shorter file is the next segment.
             let (path, there) = match len(&sealed)? {
                 Some(there) => (sealed, Some(there)),
                 None => (active, there),

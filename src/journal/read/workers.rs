@@ -11,16 +11,16 @@ use crate::mutex::lock;
 
 const THREADS_MAX: usize = 16;
 
-/// How many blocks, for each thread, a thread may be ahead of another.
+/// The number of blocks per thread by which a thread may be ahead of another.
 const AHEAD_MAX: u64 = 8;
 
 /// How the work is shared among threads. It does not affect the result.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sharing {
-    /// The number of blocks that the calling thread processes alone before it starts others. A small journal is done by
-    /// then.
+    /// The number of blocks that the calling thread processes alone before it starts others. A small journal is
+    /// finished by then.
     pub(crate) blocks_alone: u64,
-    /// The number of threads that it starts, or `None` for one thread per core in all.
+    /// The number of threads that it starts, or `None` for one thread per core in total.
     pub(crate) threads: Option<usize>,
 }
 
@@ -43,7 +43,7 @@ impl Sharing {
 /// each block and its result in order, on one thread at a time.
 ///
 /// Returns an error for each segment that may not be read and so has no blocks. Holds the results of at most
-/// [`AHEAD_MAX`] blocks a thread, however long the journal is.
+/// [`AHEAD_MAX`] blocks per thread, however long the journal is.
 ///
 /// # Errors
 /// Returns the first error of `work` or `join`, [`ErrorKind::Io`] if a segment cannot be opened, or
@@ -128,7 +128,7 @@ where
         Ok(())
     }
 
-    /// Returns the next block and its number, which starts at 0.
+    /// Returns the next block and its number, counting from 0.
     fn take(&self, blocks_max: u64) -> Result<Option<(u64, Block)>> {
         let (blocks, taken) = &mut *lock(&self.blocks);
         if *taken >= blocks_max {
@@ -199,7 +199,7 @@ mod tests {
 
     const LINES: usize = 40;
 
-    /// Creates a journal of one-digit lines in two segments. Each line is a block of its own.
+    /// Creates a journal of one-digit lines in two segments. Each line is a separate block.
     fn journal(directory: &tempfile::TempDir) -> Layout {
         let text: Vec<u8> = (0..LINES).flat_map(|line| [b'0' + (line % 10) as u8, b'\n']).collect();
         let (sealed, active) = text.split_at(LINES);

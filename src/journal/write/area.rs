@@ -5,9 +5,9 @@
 //! the segment is at `HEADER_BYTES` + X − base. Everything before the base is synced in the segment itself, and
 //! everything acknowledged after it is synced here.
 //!
-//! A header in a block of its own states the base, and the line to which the first byte after it is chained. The header
-//! is a sealed line too, so a torn one is detected. The lines after it prove themselves through the chain, so bytes of
-//! an earlier cycle cannot be mistaken for new ones.
+//! A header in a separate block states the base, and the line to which the first byte after it is chained. The header
+//! is a sealed line too, so a torn one is detected. The chain proves the lines after it, so bytes of an earlier cycle
+//! cannot be mistaken for new ones.
 //!
 //! Every process that uses an area holds its shared lock, so that an opener knows whether other processes use it.
 //!
@@ -21,8 +21,8 @@ use crate::disk::{Access, FileType, Storage, StorageFile, read_full_at, uninterr
 use crate::journal::format::Layout;
 use crate::journal::format::header::{HEADER_LINE_BYTES_MAX, Header};
 
-/// How many bytes of the segment fit. A larger area needs fewer syncs of the segment, but more reading after a power
-/// cut.
+/// The number of bytes of the segment that fit. A larger area needs fewer syncs of the segment, but more reading after
+/// a power cut.
 pub(super) const AREA_BYTES: u64 = 1024 * 1024;
 const HEADER_BYTES: u64 = 4096;
 
@@ -110,8 +110,8 @@ impl Area {
         self.header.as_ref()
     }
 
-    /// Writes the header, so that the area holds the segment's bytes from `header.base` on. Everything before must be
-    /// synced.
+    /// Writes the header, so that the area holds the segment's bytes from `header.base` on. Everything before it must
+    /// be synced.
     pub(super) fn rebase(&mut self, header: Header) -> io::Result<()> {
         let mut line = header.to_line()?;
         line.resize(HEADER_LINE_BYTES_MAX, 0);
@@ -134,8 +134,8 @@ impl Area {
         self.header.is_some_and(|header| offset >= header.base && offset + len <= header.base + AREA_BYTES)
     }
 
-    /// Returns where, from `offset` on, the segment's bytes up to `end` begin to have a place here, or `None` if none
-    /// has.
+    /// Returns the offset from which on the segment's bytes between `offset` and `end` fit here, or `None` if none of
+    /// them fit.
     pub(super) fn held_from(&self, offset: u64, end: u64) -> Option<u64> {
         let base = self.header?.base;
         (base < end && end <= base + AREA_BYTES).then_some(offset.max(base))

@@ -16,11 +16,12 @@ pub(super) fn later(a: Link, b: Link) -> Link {
 pub(super) struct Last {
     /// The offset after the last of them.
     pub(super) end: u64,
-    /// The place of the last of them in the chain.
+    /// The position of the last of them in the chain.
     pub(super) link: Link,
-    /// The place of the one with the highest number. It differs from `link` if an older line or file was put there.
+    /// The position of the one with the highest number. It differs from `link` if an older line or file was copied
+    /// there.
     pub(super) highest: Link,
-    /// The number of a damaged line after them. Readers trust this number, and would mistake a new line of the same
+    /// The number of a damaged line after them. Readers trust this number, and would mistake a new line with the same
     /// number for a repeated old one.
     damaged_seq: u64,
 }

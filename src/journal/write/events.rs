@@ -1,4 +1,4 @@
-//! Records in `events.jsonl` what was done to the files.
+//! Records changes of the journal's files in `events.jsonl`.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::journal::format::Layout;
 use crate::journal::format::event::push_line;
 
-/// Appends `event` as a line of its own and syncs it. A line feed comes first if a failed write left a partial line.
+/// Appends `event` as a separate line and syncs it. A line feed comes first if a failed write left a partial line.
 pub(crate) fn record(storage: &dyn Storage, layout: &Layout, unix_ms: i64, event: &impl Serialize) -> Result<()> {
     let path = layout.events();
     let write = || -> io::Result<()> {

@@ -1,8 +1,8 @@
 //! Groups callers into batches for a group commit. Callers that arrive while a batch is in progress wait together. The
 //! first of them then leads and does the work for all, so no other thread is needed.
 //!
-//! This file does not know what a batch collects or what its leader does with it. Every lock, wait and clock comes from
-//! `primitives`, and nothing directly from `std`, so that tests can control the order of threads.
+//! This file does not depend on what a batch collects or on what its leader does with it. Every lock, wait and clock
+//! comes from `primitives`, not directly from `std`, so that tests can control the order of threads.
 
 use std::time::Duration;
 
@@ -182,8 +182,8 @@ impl<C, O> Forming<'_, C, O> {
     }
 }
 
-/// The duties of a leader: it lets the next one lead, then answers all callers. Dropping this value, by a return or a
-/// panic, performs them.
+/// The duties of a leader: it lets the next one lead, then passes the outcome to all callers. Dropping this value, by a
+/// return or a panic, performs them.
 struct Lead<'g, C: Default, O> {
     group: &'g Group<C, O>,
     batch: &'g Batch<O>,

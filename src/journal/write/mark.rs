@@ -1,8 +1,8 @@
-//! A place in a journal, and the line that ends there.
+//! A position in a journal, and the line that ends there.
 
 use crate::journal::format::line::Link;
 
-/// A place in a segment, and the line that ends there.
+/// A position in a segment, and the line that ends there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) segment: u64,

@@ -1,7 +1,7 @@
 //! Appends to a journal. Many callers share one write and one sync, and the damage of a crash is repaired first.
 //!
-//! The files build on one another, from the leaves up: `mark`, `payloads`, `chain`, `sync`, `events` and `refusals`; then
-//! `area`, `state`, `turnover`, `recovery` and `tail`; then `group` and `writer`.
+//! The files depend on one another in this order, leaves first: `mark`, `payloads`, `chain`, `sync`, `events` and
+//! `refusals`; then `area`, `state`, `turnover`, `recovery` and `tail`; then `group` and `writer`.
 
 mod area;
 mod chain;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::area;
 use crate::disk::{Access, Storage, StorageFile, append_all, write_all_at};
 
-/// The greatest number of syncs that are measured of each kind, and the greatest total time.
+/// The maximum number of syncs that are measured of each kind, and the maximum total time.
 const SYNCS: usize = 50;
 const SYNCING_MAX: Duration = Duration::from_secs(2);
 /// A payload as long as a short record.

@@ -20,7 +20,7 @@ use crate::journal::format::line::Link;
 use crate::journal::read::truncation::segments_gone;
 use crate::journal::read::{LINE_BYTES_MAX, is_said_damaged};
 
-/// How many bytes of the area are read beyond the length of the segment before more are known to exist.
+/// The number of bytes of the area that are read beyond the length of the segment, unless more are known to exist.
 const PEEK_BYTES: usize = 4096;
 
 impl Tail {
@@ -43,7 +43,7 @@ impl Tail {
         // An area whose sync failed is still read, but it is not written again.
         self.area = area.filter(|_| !self.area_failed);
         let held = held.filter(|held| held.header.ledger == self.id);
-        // The area knows the number even if the last sealed segments were removed. No number is used twice.
+        // The area states the number even if the last sealed segments were removed. No number is used twice.
         let segment = held.as_ref().map_or(after_sealed, |held| after_sealed.max(held.header.segment));
         if segment > after_sealed {
             self.report_gone(after_sealed, segment - 1)?;
@@ -72,7 +72,7 @@ impl Tail {
 
     fn report_damage(&self, segment: u64, found: String) {
         self.warn(&Error::new(ErrorKind::Diverged, "open the ledger").path(self.layout.active()).detail(format!(
-            "it was truncated or changed: {found}. The next line follows the gap, which `runledger verify` names"
+            "it was truncated or changed: {found}. The next line follows the gap, which `runledger verify` reports"
         )));
         self.record(&Event::Damaged { segment, found });
     }
@@ -115,8 +115,8 @@ impl Tail {
         if !repeated.bytes.starts_with(&there) {
             self.quarantine(segment, 0, &there)?;
         }
-        // Write the lines again even if they are there: a sync of them may have failed, and the next sync would not
-        // report it.
+        // Write the lines again even if they are there, since a sync of them may have failed, and the next sync would
+        // not report it.
         self.file = SyncFile::new(Arc::clone(&self.file));
         let emptied = if len > 0 { self.file.truncate(0) } else { Ok(()) };
         emptied
@@ -170,7 +170,7 @@ impl Tail {
                     self.area = None;
                     self.area_failed = true;
                 }
-                // The sealed segment should end with a complete line, so the rest is cut off if possible. The area has
+                // The sealed segment should end with a complete line, so the rest is removed if possible. The area has
                 // that line.
                 let whole = merged.bytes[..same].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
                 if self.active_len()? > header.base + whole {
@@ -226,7 +226,7 @@ impl Tail {
 
     /// Returns the bytes that the segment, which has `there` after the base, should have after it.
     fn merge(&self, held: &Held, there: &[u8]) -> Result<Merged> {
-        // The segment nearly always has all lines of the area, so a look at the bytes after them is enough.
+        // The segment nearly always has all lines of the area, so reading the bytes after them is enough.
         let mut wanted = there.len() + PEEK_BYTES;
         loop {
             let area =
@@ -250,7 +250,7 @@ impl Tail {
         self.durable = Mark { segment, len: 0, link: before };
         let end = Mark { segment, len: last.end, link: last.link };
         if last.link.seq < last.highest.seq {
-            // An older line or file was put there. No number is used twice.
+            // An older line or file was copied there. No number is used twice.
             self.end = Mark { len, link: last.highest, ..end };
             self.begin_segment(&[])?;
             let found = format!("line {} at its end, and line {} before", last.link.seq, last.highest.seq);
@@ -268,12 +268,11 @@ impl Tail {
         Ok(())
     }
 
-    /// Cuts the segment of length `len` off at `end`, and moves the base there.
+    /// Truncates the segment, whose length is `len`, at `end`, and moves the base there.
     fn finish_at(&mut self, end: Mark, len: u64) -> Result<()> {
         let mut stray = 0;
         if len > end.len && self.file.truncate(end.len).is_err() {
-            // A file that may only grow (`chattr +a`) refuses this. The remaining bytes then become a line of their
-            // own.
+            // A file that may only grow (`chattr +a`) refuses this. The remaining bytes then become a separate line.
             append_all(&**self.file, b"\n")
                 .map_err(|source| Error::io("end a torn line", self.layout.active(), source))?;
             stray = len + 1 - end.len;
@@ -294,7 +293,7 @@ impl Tail {
         Ok(Some(format!("another line than number {} before byte {end}", header.link.seq)))
     }
 
-    /// Stores bytes that will be cut off or overwritten. NULs are skipped: they come from a lost write and carry no
+    /// Stores bytes that will be removed or overwritten. NULs are skipped: they come from a lost write and carry no
     /// information.
     fn quarantine(&self, segment: u64, offset: u64, bytes: &[u8]) -> Result<()> {
         if bytes.iter().all(|&byte| byte == 0) {

@@ -1,5 +1,5 @@
-//! Refuses what cannot be a journal: a directory, a symbolic link, a FIFO, or a place that any user may replace. Opens the
-//! active segment otherwise.
+//! Refuses paths that cannot be a journal: a directory, a symbolic link, a FIFO, or a file that any user may replace.
+//! Otherwise opens the active segment.
 
 use std::io;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::{Layout, identity, line};
 use crate::journal::read::Splitter;
 
-/// Returns the id of the journal at this place, or `None` if there is none yet. Creates nothing.
+/// Returns the id of the journal at this path, or `None` if there is none yet. Creates nothing.
 ///
 /// # Errors
 /// [`ErrorKind::Unsuitable`] if a journal cannot be stored here on any file system, [`ErrorKind::Newer`] and
@@ -23,7 +23,7 @@ pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<Opti
     if layout.machinery() == layout.active() {
         return Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
             .path(layout.active())
-            .detail("expected a file name such as x.jsonl, so that the machinery fits beside it in x.ledger"));
+            .detail("expected a file name such as x.jsonl, so that the internal files fit next to it in x.ledger"));
     }
     let id = identity::read(storage, layout)?;
     if id.is_none() {
@@ -32,8 +32,8 @@ pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<Opti
     Ok(id)
 }
 
-/// Refuses the file of another program before anything is created beside it. A ledger whose machinery was lost is
-/// accepted: its first line is sealed.
+/// Refuses the file of another program before anything is created next to it. A ledger whose internal directory was
+/// lost is accepted, since its first line is sealed.
 fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     let path = layout.active();
     let failed = |source| Error::io("read the ledger", path, source);

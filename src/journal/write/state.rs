@@ -1,4 +1,4 @@
-//! What a process knows about the end of its journal, and checks of the files that it has open.
+//! The end of the journal as a process last saw it, and checks of the files that it has open.
 //!
 //! The steps that change this state build on one another: [`turnover`](super::turnover) on this file,
 //! [`recovery`](super::recovery) on `turnover`, and [`tail`](super::tail) on both. None of them calls back.
@@ -22,7 +22,7 @@ use crate::journal::format::Layout;
 use crate::journal::format::event::Event;
 use crate::journal::format::line::{self, Link, TRAILER_BYTES_MAX};
 
-/// The end of the journal as far as this process knows. It is trusted only after [`Tail::catch_up`], while the lock is
+/// The end of the journal as this process last saw it. It is trusted only after [`Tail::catch_up`], while the lock is
 /// held.
 #[derive(Debug)]
 pub(crate) struct Tail {
@@ -40,8 +40,8 @@ pub(crate) struct Tail {
     /// True if the area's file failed, so that a new one must replace it.
     pub(super) area_failed: bool,
     pub(super) end: Mark,
-    /// Everything before this mark is known to be synced in the segment itself. Bytes that only the area holds do not
-    /// count, since the area starts again with the next segment.
+    /// Everything before this mark is known to be synced in the segment itself. Bytes that only the area holds are not
+    /// included, since the area starts again with the next segment.
     pub(super) durable: Mark,
     /// True if the file is in a state that `end` does not describe.
     pub(super) doubtful: bool,
@@ -107,7 +107,7 @@ impl Tail {
         self.file.length().map_err(|source| Error::io("examine the ledger", self.layout.active(), source))
     }
 
-    /// Reads the area's header again. Returns false if the area is not the one that this process knows.
+    /// Reads the area's header again. Returns false if the area is no longer the one that this process has open.
     pub(super) fn refresh_area(&mut self) -> Result<bool> {
         let path = self.layout.commit();
         let Some(area) = &mut self.area else { return Ok(false) };
@@ -131,7 +131,7 @@ impl Tail {
         Ok(true)
     }
 
-    /// Returns the place in the chain of the line that ends at `len`, from its trailer.
+    /// Returns the position in the chain of the line that ends at `len`, from its trailer.
     pub(super) fn last_link(&self, len: u64) -> Result<Option<Link>> {
         let wanted = len.min(TRAILER_BYTES_MAX as u64 + 1);
         let mut bytes = vec![0; wanted as usize];
@@ -141,8 +141,8 @@ impl Tail {
         Ok(line.and_then(line::trailer).map(|trailer| trailer.link))
     }
 
-    /// Returns true if the area holds the segment's last bytes before `len` at the same distance, as far as it covers
-    /// them. It does not hold a line that another program copied to the end of the segment.
+    /// Returns true if the area holds the segment's last bytes before `len` at the same distance, to the extent that it
+    /// covers them. It does not hold a line that another program copied to the end of the segment.
     pub(super) fn area_ends_as_segment(&self, len: u64) -> Result<bool> {
         let Some(area) = &self.area else { return Ok(false) };
         let Some(from) = area.held_from(len.saturating_sub(TRAILER_BYTES_MAX as u64), len) else { return Ok(true) };

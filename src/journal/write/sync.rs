@@ -1,4 +1,4 @@
-//! Syncs the files that a batch was written to, but never a file again after a sync of it has failed.
+//! Syncs the files to which a batch was written. After a sync of a file has failed, the file is never synced again.
 
 use std::io;
 use std::ops::Deref;
@@ -14,7 +14,7 @@ use crate::mutex::lock;
 /// After a failed sync, the system forgets the error together with the pages that it could not write. The next sync
 /// reports success (the "fsyncgate" of 2018; ext4 and XFS do so by design).
 ///
-/// It dereferences to the file for everything but [`sync`](Self::sync).
+/// It dereferences to the file for everything except [`sync`](Self::sync).
 #[derive(Debug, Clone)]
 pub(super) struct SyncFile {
     file: Arc<dyn StorageFile>,

@@ -44,8 +44,8 @@ impl Tail {
     /// Opens the files of an existing journal without its lock. The first append then repairs the damage of a crash.
     /// Returns `None` if there is no active segment, since creating it requires the lock.
     ///
-    /// Until then, the known end is an earlier end of the journal: no bytes before the commit area's base are ever cut
-    /// off.
+    /// Until then, the known end is an earlier end of the journal: no bytes before the commit area's base are ever
+    /// removed.
     pub(crate) fn open_without_lock(layout: Layout, options: JournalOptions, id: Uuid) -> Result<Option<Self>> {
         let storage = Arc::clone(&options.storage);
         let file = if_there(storage.open(layout.active(), Access::Append));
@@ -88,11 +88,11 @@ impl Tail {
         Ok(self.end)
     }
 
-    /// Appends a line for each payload without a sync. Returns the place before the first line, and what to sync.
+    /// Appends a line for each payload without a sync. Returns the position before the first line, and the files to
+    /// sync.
     ///
-    /// If there is a limit on the length of files, the lines go to as many segments as they need, and all but the last
-    /// are synced. If this fails, none of the lines is in the journal, except that with such a limit the first ones may
-    /// be.
+    /// If there is a file-size limit, the lines go to as many segments as they need, and all but the last are synced.
+    /// If this fails, none of the lines is in the journal, except that with such a limit the first ones may be.
     pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
@@ -117,7 +117,7 @@ impl Tail {
         Ok((before, unsynced))
     }
 
-    /// Learns what other processes have done since the last call. This is cheap if they did nothing.
+    /// Catches up with the changes that other processes made since the last call. This is cheap if there are none.
     pub(super) fn catch_up(&mut self) -> Result<()> {
         if self.doubtful || !self.active_is_still_there()? {
             return self.recover();
@@ -191,14 +191,14 @@ impl Tail {
         }
         Err(Error::new(ErrorKind::Io, "append to the ledger")
             .path(self.layout.active())
-            .detail(format!("another program wrote to it meanwhile: found {len} bytes; expected {end}")))
+            .detail(format!("another program wrote to it in the meantime: found {len} bytes; expected {end}")))
     }
 
     fn write_area(&self) -> bool {
         self.area.as_ref().is_some_and(|area| area.write(&self.buffer, self.end.len).is_ok())
     }
 
-    /// Removes a partly written batch.
+    /// Removes a partially written batch.
     fn roll_back(&mut self, len: u64, error: io::Error) -> Error {
         self.withdraw(len);
         // The lock excludes other writers, so only this batch follows `len`.
@@ -208,8 +208,8 @@ impl Tail {
         Error::io("append to the ledger", self.layout.active(), error)
     }
 
-    /// Removes the batch at `at` from the area, so that no recovery restores lines that were answered with an error. If
-    /// this fails, a recovery may restore them.
+    /// Removes the batch at `at` from the area, so that no recovery restores lines for which the caller got an error.
+    /// If this fails, a recovery may restore them.
     fn withdraw(&self, at: u64) {
         if let Some(area) = self.area.as_ref().filter(|area| area.fits(at, 1)) {
             // No line begins with NUL, and the lines after it are not reached.
@@ -261,7 +261,7 @@ impl Tail {
         }
     }
 
-    /// Returns true if there are bytes after the base and they match the commit area. Only the area could confirm this
+    /// Returns true if there are bytes after the base and they match the commit area. Only the area can confirm this
     /// later.
     fn is_as_left(&mut self) -> Result<bool> {
         if !self.active_is_still_there()? || !self.refresh_area()? || self.active_len()? != self.end.len {
@@ -299,7 +299,7 @@ impl Tail {
         if unsynced.segment_id == self.file_id && self.active_is_still_there()? {
             return self.abandon_segment(&error);
         }
-        // The process that sealed the segment meanwhile has synced it, or repeated its tail in the next segment.
+        // The process that sealed the segment in the meantime has synced it, or repeated its tail in the next segment.
         let path = self.layout.sealed_segment(unsynced.end.segment);
         let sealed = self.storage.stat(&path).map_err(|source| Error::io("examine a sealed segment", &path, source))?;
         if sealed.is_some_and(|sealed| sealed.id == unsynced.segment_id) {

@@ -1,5 +1,5 @@
-//! Leaves files that are full or no longer trusted. The commit area's base moves on, the area is replaced, or the
-//! segment is sealed and the next one begun. The caller holds the lock.
+//! Replaces files that are full or no longer trusted. This file moves the commit area's base, replaces the area, or
+//! seals the segment and starts the next one. The caller holds the lock.
 
 use std::io;
 use std::sync::Arc;
@@ -54,8 +54,8 @@ impl Tail {
         if self.area.as_mut().is_some_and(|area| area.rebase(header).is_ok()) {
             return;
         }
-        // Another process may still know the old area. Nothing in it is needed, since the segment is synced, and
-        // without a header it is not used.
+        // Another process may still use the old area. Nothing in it is needed, since the segment is synced, and an area
+        // without a header is not used.
         if let Ok(Some(old)) = Area::open(&*self.storage, &self.layout) {
             old.invalidate();
         }
@@ -107,8 +107,8 @@ impl Tail {
 
     /// Seals the active segment unchanged, and begins the next one with the `repeated` lines, synced.
     ///
-    /// A crash may follow each step. If a segment is sealed and the next one does not exist, the active segment counts
-    /// as empty. Until the area has the new segment's header, recovery repeats the lines itself.
+    /// A crash may follow each step. If a segment is sealed and the next one does not exist, the active segment is
+    /// treated as empty. Until the area has the new segment's header, recovery repeats the lines itself.
     pub(super) fn begin_segment(&mut self, repeated: &[u8]) -> Result<()> {
         let sealed = self.layout.sealed_segment(self.end.segment);
         let active = self.layout.active().to_owned();

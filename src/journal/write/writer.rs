@@ -1,5 +1,5 @@
-//! Group commit: one write and one sync for all callers that arrived meanwhile. When a call returns, none of its data
-//! is in memory only.
+//! Group commit: one write and one sync for all callers that arrived in the meantime. When a call returns, none of its
+//! data exists only in memory.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -14,13 +14,13 @@ use crate::journal::{Appended, Cursor, Durability};
 /// The threads of this process that append to one journal.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    /// The outcome of a batch is the place before its first line.
+    /// The outcome of a batch is the position before its first line.
     group: Group<Payloads, Result<Mark>>,
     tail: Mutex<Tail>,
     durability: Durability,
     /// The process that closes the journal. A forked child has a copy and shares the locks, but must not close it.
     process: u32,
-    /// An end that the tail had, synced or not. It can be read while a batch is being written.
+    /// An earlier or current end of the tail, synced or not. It can be read while a batch is being written.
     seen: Mutex<Cursor>,
 }
 
@@ -44,7 +44,7 @@ impl Writer {
         }
     }
 
-    /// Appends the payloads as consecutive lines, and returns the place of the first.
+    /// Appends the payloads as consecutive lines, and returns the position of the first.
     pub(crate) fn append(&self, payloads: &[&[u8]]) -> Result<Appended> {
         let mut place = 0;
         let add = |batch: &mut Payloads| {

@@ -1,6 +1,6 @@
 //! Reads several bytes at once, as one integer.
 //!
-//! All of these are inlined, because a call would take longer than the work.
+//! All functions here are inlined, because a call would take longer than the work.
 
 const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
 

@@ -86,8 +86,8 @@ impl<'l> Fields<'l> {
         Self::from_sealed(line, line.len().saturating_sub(1))
     }
 
-    /// Like [`from_line`](Self::from_line), but for a line whose members end at `end`. A closing brace or the keys of a
-    /// ledger follow there.
+    /// Like [`from_line`](Self::from_line), but for a line whose members end at `end`. After them comes a closing brace
+    /// or the keys that a ledger adds.
     pub(crate) fn from_sealed(line: &'l [u8], end: usize) -> Result<Self> {
         // JSON does not allow a number with a leading zero.
         let tail = line.get(end..).unwrap_or_default();

@@ -2,7 +2,7 @@
 //!
 //! It walks once over a line and compares it with the expected form: the 29 keys in their order, then groups in any
 //! order. Anything else ends the walk with `None`, and `serde_json` then parses the line from its beginning. Examples
-//! are a key in another place or twice, an escape in a text that is returned, an unusual number, and white space.
+//! are a key out of order or given twice, an escape in a text that is returned, an unusual number, and white space.
 //!
 //! So the walk needs no rules for unusual lines, and no error messages. It only must never accept a line that
 //! `serde_json` would refuse or read differently.
@@ -15,7 +15,7 @@ use super::Fields;
 use super::bytes::{leading_digits, power_of_ten, same, special};
 use crate::metrics::{Timestamp, Usd};
 
-/// The number of arrays and objects that are walked inside each other.
+/// The maximum depth of nested arrays and objects in a walk.
 const DEPTH_MAX: u32 = 32;
 
 /// The rest of a line. Each method reads something from its beginning, or returns `None` to end the walk.
@@ -29,7 +29,8 @@ pub(super) struct Walk<'l> {
 impl<'l> Walk<'l> {
     /// Returns the fields of the record at the beginning of `bytes`, and the position at which its members end.
     ///
-    /// They end at a closing brace, or at a `seq`, which a ledger adds to each record. The caller checks what follows.
+    /// They end at a closing brace, or at a `seq`, which a ledger adds to each record. The caller checks the bytes that
+    /// follow.
     pub(super) fn fields(bytes: &'l [u8]) -> Option<(Fields<'l>, usize)> {
         let mut walk = Self { whole: bytes, rest: bytes };
         walk.expect(b"{\"execution_id\":\"")?;
@@ -273,7 +274,7 @@ impl<'l> Walk<'l> {
         Some(key)
     }
 
-    /// Reads a text of the length of `2026-02-14T14:23:00.000Z`, and the quote after it.
+    /// Reads a text as long as `2026-02-14T14:23:00.000Z`, and the quote after it.
     #[inline(always)]
     fn time(&mut self) -> Option<&'l [u8; 24]> {
         let (text, rest) = self.rest.split_first_chunk()?;
@@ -281,14 +282,14 @@ impl<'l> Walk<'l> {
         Some(text)
     }
 
-    /// Reads `null` or a whole number of at most 19 digits, which 64 bits hold.
+    /// Reads `null` or a whole number of at most 19 digits, which fits in 64 bits.
     #[inline(always)]
     fn count(&mut self) -> Option<Option<u64>> {
         if self.null() { Some(None) } else { self.whole(19).map(Some) }
     }
 
     /// Reads `null` or a number of dollars below ten million with at most 12 decimals and without an exponent. Its
-    /// pico-dollars fit 64 bits.
+    /// pico-dollars fit in 64 bits.
     #[inline(always)]
     fn usd(&mut self) -> Option<Option<Usd>> {
         if self.null() {
@@ -302,7 +303,7 @@ impl<'l> Walk<'l> {
         Some(Some(Usd::from_pico(pico.into())))
     }
 
-    /// Reads a whole number without a leading zero. The next expected bytes exclude that a fraction follows.
+    /// Reads a whole number without a leading zero. The bytes expected next rule out a fraction.
     #[inline(always)]
     fn whole(&mut self, digits_max: u32) -> Option<u64> {
         let zero = self.rest.first() == Some(&b'0');

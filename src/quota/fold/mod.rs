@@ -1,8 +1,8 @@
 //! Folds the lines of a quota's journal into sums. This module is pure.
 //!
-//! Everything here, including what is forgotten, depends only on the lines and their order, not on the reader or the
-//! time of reading. So all processes agree on which reservations were granted, and on which line was the first to reach
-//! a threshold. The order of the journal decides, and no other lock is needed.
+//! Everything here, including which data is forgotten, depends only on the lines and their order, not on the reader or
+//! the time of reading. So all processes agree on which reservations were granted, and on which line was the first to
+//! reach a threshold. The order of the journal decides, so no further lock is needed.
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +33,7 @@ impl Fold {
         self.account(limit).map_or_else(Sums::default, |account| account.sums(limit.period, window, at))
     }
 
-    /// Returns true if the reservation against `limit` that line `hold` asks for was granted and is still open.
+    /// Returns true if the reservation against `limit` that line `hold` requests was granted and is still open.
     pub(super) fn is_open(&self, limit: &Limit, hold: u64) -> bool {
         self.account(limit).is_some_and(|account| account.holds.contains_key(&hold))
     }
@@ -50,14 +50,14 @@ impl Fold {
     }
 }
 
-/// The amounts that were used and are reserved of one unit of one API.
+/// The used and the reserved amounts of one API in one unit.
 ///
-/// Sums saturate at `u64::MAX`, which no limit exceeds, so every decision stays right.
+/// Sums saturate at `u64::MAX`, which no limit exceeds, so every decision stays correct.
 #[derive(Debug, Default)]
 struct Account {
-    /// What was used, in windows of every period: usage is a fact, while limits and their periods change.
+    /// The usage, in windows of every period, since a limit can later change its period.
     used: BTreeMap<Period, RecentWindows>,
-    /// The holds that were granted, and neither settled nor released, by the number of the line that asked.
+    /// The holds that were granted, and neither settled nor released, by the number of the line that requested them.
     holds: HashMap<u64, Held>,
 }
 
@@ -103,7 +103,7 @@ impl Account {
         }
     }
 
-    /// Returns what was used in `window`, and what is reserved in it and not expired at `at`.
+    /// Returns the usage in `window`, and the reservations in it that have not expired at `at`.
     fn sums(&self, period: Period, window: Window, at: Timestamp) -> Sums {
         let used = self.used.get(&period).and_then(|windows| windows.get(window));
         let mut sums = used.map_or_else(Sums::default, |used| Sums {

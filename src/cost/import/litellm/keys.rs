@@ -14,11 +14,11 @@ pub(super) struct Key {
     pub(super) served: &'static str,
 }
 
-/// The suffix of prices in the vendor's API for decisions, which is a provider of its own in genai-prices.
+/// The suffix of prices in the vendor's API for decisions, which is a separate provider in genai-prices.
 pub(super) const DECISIONS: &str = "_decisions";
 
 /// How a call was served, by the suffix of the keys of its prices, and the pairs of the variant. The words are those of
-/// genai-prices if it has some. Each pair is a variant of its own: OpenAI now says fast for priority, at the same
+/// genai-prices if it has some. Each pair is a separate variant, since OpenAI now says `fast` for priority, at the same
 /// prices.
 const SERVED: [(&str, &[(&str, &str)]); 12] = [
     ("_batches", &[("processing", "batch")]),

@@ -5,12 +5,12 @@
 //! reads it.
 //!
 //! * **A price of 0** is left out, since LiteLLM also writes it for an unknown price: for the six models on SageMaker,
-//!   where the machine is billed, for Vertex AI's Llamas and for fine-tuned models. A dearer price then applies, or an
-//!   error results. A model without any other price is left out. A user who knows that a model is free adds it in a
-//!   table of their own.
+//!   where the machine is billed, for Vertex AI's Llamas and for fine-tuned models. A higher price then applies, or an
+//!   error results. A model without any other price is left out. A user who knows that a model is free adds it in their
+//!   own table.
 //! * **Tiers** apply to a whole input above their size, and at xAI also to an input of exactly that size. If a variant
-//!   does not name a tier of the standard prices, the standard price applies there, as in LiteLLM's own sum. That is
-//!   rather too high than too low.
+//!   does not name a tier of the standard prices, the standard price applies there, as in LiteLLM's own sum. If this is
+//!   wrong, it is too high rather than too low.
 //! * **A part that costs as much as its whole** and differs in nothing else is left out. Otherwise it would keep that
 //!   price in the tiers and variants of the whole.
 //! * **Searches** whose price depends on how much they read (three sizes that differ) are left out.
@@ -97,7 +97,7 @@ pub fn litellm(text: &str, stamp: &Stamp) -> Result<Imported> {
 
 /// A model that has a price.
 struct Model<'a> {
-    /// Of several models with one name, the one with the least rank is used.
+    /// Of several models with one name, the one with the lowest rank is used.
     rank: usize,
     key: &'a str,
     name: &'a str,
@@ -125,7 +125,7 @@ fn row(provider: &str, mut models: Vec<Model>, taken: &BTreeSet<(String, String)
     let (first, others) = models.split_first()?;
     let (same, other): (Vec<_>, Vec<_>) = others.iter().partition(|model| model.prices == first.prices);
     for model in other {
-        draft.left_out.push(format!("{}: {} has other prices, which are taken", model.key, first.key));
+        draft.left_out.push(format!("{}: {} has other prices, which are used", model.key, first.key));
     }
     let mut aliases: Vec<&str> = [first].into_iter().chain(same).map(|model| model.key).collect();
     aliases.retain(|key| !taken.contains(&(provider.to_owned(), key.to_lowercase())));

@@ -32,8 +32,8 @@ struct Window {
 }
 
 impl Prices {
-    /// Reads the prices of the model in `entry`, and those in the vendor's API for decisions. What cannot be converted
-    /// is added to what `draft` leaves out.
+    /// Reads the prices of the model in `entry`, and those in the vendor's API for decisions. Prices that cannot be
+    /// converted are added to the list of omissions in `draft`.
     pub(super) fn read(key: &str, entry: &Entry, draft: &mut Draft) -> (Option<Self>, Option<Self>) {
         let mut reader = Reader { mode: text_of(entry, "mode").unwrap_or_default(), out: BTreeMap::new(), rounded: 0 };
         let mut prices = Self::default();
@@ -165,16 +165,16 @@ fn values(rates: &Rates, provider: &str) -> Map<String, Value> {
 const UNKNOWN: &str = "nothing that is counted here, or a change of other prices";
 const NO_PRICE: &str = "no price of at least 0";
 const ZERO: &str = "a price of 0, which may mean that none is known";
-const TWICE: &str = "two prices for the same, the dearer one is used";
+const TWICE: &str = "two prices for the same, of which the higher one is used";
 const SIZES: &str = "a price that depends on how much a search reads";
 const BY_TOKENS: &str = "a second way to count input that has a price for tokens";
-const NO_BASE: &str = "a price for large inputs alone";
+const NO_BASE: &str = "a price only for large inputs";
 const CALENDAR: &str = "hours or days that are not in UTC";
 
 /// Reads values, and collects the keys that it does not understand.
 struct Reader<'k> {
     mode: &'k str,
-    /// The keys that are left out, by the reason.
+    /// The keys that are left out, by reason.
     out: BTreeMap<&'static str, BTreeSet<&'k str>>,
     rounded: u64,
 }
@@ -254,7 +254,7 @@ fn is_output(meter: Meter) -> bool {
     matches!(meter.wholes(), [Meter::Output]) || matches!(meter, Meter::Output | Meter::AudioMs | Meter::VideoMs)
 }
 
-/// Returns the price of a search if it is the same for all sizes of what the search reads.
+/// Returns the price of a search if it is the same for all sizes of search context.
 fn of_every_size(value: &RawValue) -> Option<&str> {
     let sizes: BTreeMap<&str, &RawValue> = serde_json::from_str(value.get()).ok()?;
     let mut prices = sizes.values().map(|price| price.get());

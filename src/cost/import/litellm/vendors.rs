@@ -4,7 +4,7 @@
 /// the vendor's own API before a cloud's, and the newer API before the older one.
 ///
 /// Gemini's API and Vertex AI are one vendor here, as in genai-prices. If both have a price for a model it is the same,
-/// except for a few variants. Bedrock's Mantle is separate from Bedrock, since it asks a tenth more.
+/// except for a few variants. Bedrock's Mantle is separate from Bedrock, since it charges a tenth more.
 const NAMES: [(&str, &str); 22] = [
     ("gemini", "google"),
     ("vertex_ai-language-models", "google"),
