@@ -58,7 +58,7 @@ impl Judge<'_> {
     fn missing_logs(&mut self, all: &Escalations) {
         let Escalations { interrupted, overdue, lost, .. } = *all;
         let (part, whole) = (interrupted + overdue, all.executions + overdue);
-        // A lost record can also belong to an execution without an end, so the two are not added.
+        // A lost record may belong to one of these unfinished executions, so the two numbers are not added.
         if part.max(lost) < self.policy.missing_logs_min {
             return;
         }
@@ -171,7 +171,7 @@ impl Judge<'_> {
         });
     }
 
-    /// Tests all questions of one trigger. Escalates those whose first share is larger, by more than chance.
+    /// Tests all questions of one trigger together. Escalates those whose first share is significantly larger.
     fn ask(&mut self, questions: Vec<Question>, why: impl Fn(String, String) -> String) {
         let samples_min = self.policy.samples_min;
         let (mut asked, mut p_values) = (Vec::new(), Vec::new());
@@ -228,7 +228,8 @@ impl Judge<'_> {
     }
 }
 
-/// Returns one question for each group, if there are several: does it have a larger bad share than all others together?
+/// Returns one question per group if there are several groups: whether its share of bad results is larger than that of
+/// all others together.
 fn against_others(
     groups: &BTreeMap<String, Counts>,
     question: impl Fn(&str, Share, Share, Evidence) -> Question,
@@ -260,7 +261,7 @@ impl From<Share> for Proportion {
 
 fn share(part: u64, whole: u64) -> Statistic {
     let found = Share { part, whole };
-    // A share of nothing can be anything.
+    // Without any results, the true share can have any value.
     let interval = if whole == 0 { [0.0, 1.0] } else { Proportion::from(found).interval().map(significant) };
     Statistic::Share { found, interval }
 }

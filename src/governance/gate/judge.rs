@@ -27,7 +27,7 @@ pub(super) struct Run<'g> {
     in_flight: HashSet<Uuid>,
     /// Executions of the run whose record is not yet in the ledger.
     spilled: HashSet<Uuid>,
-    /// When the first of all these executions began.
+    /// When the earliest of these executions started.
     started: Option<Timestamp>,
     child_runs: BTreeSet<String>,
     attempts: Attempts,
@@ -63,7 +63,7 @@ impl<'g> Run<'g> {
         let required = self.gate.policy.required.of(record);
         let member = Member::of(record, required);
         if let Some(&place) = self.places.get(&id) {
-            // A segment that was started again can repeat a line, which then counts once.
+            // A new segment can repeat a line of the previous one. It counts once.
             if self.members[place].content != member.content {
                 self.reasons.of(record, Rule::Overwritten, "it has several records, which differ".to_owned());
             }
@@ -99,7 +99,7 @@ impl<'g> Run<'g> {
         self.reasons.add(rule, None, found, None);
     }
 
-    /// Counts the record for the expectations that it meets.
+    /// Counts the record for every expectation that it fulfils.
     fn count(&mut self, record: &ExecutionMetrics) {
         for (found, expected) in self.found.iter_mut().zip(self.gate.expected.iter()) {
             *found += u64::from(is_expected(expected, record));
@@ -140,7 +140,7 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Adds the executions in flight that have no record, neither in the ledger nor in the spill.
+    /// Adds the executions in flight that have a record neither in the ledger nor in the spill.
     pub(super) fn add_begun(&mut self, begun: &[ExecutionMetrics]) {
         for record in begun {
             if self.is_outside(record) {
@@ -189,7 +189,7 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Records that were lost since the run began may belong to it.
+    /// Reports records that were lost since the run started, because they may belong to it.
     fn judge_losses(&mut self) {
         for &(at, records) in &self.gate.lost {
             if self.started.is_none_or(|started| at >= started) {
