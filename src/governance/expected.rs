@@ -91,7 +91,7 @@ impl Expectations {
                 error = error.detail(format!("entry {number}: count: found 0; expected 1 or more"));
             }
             if !seen.insert((skill, entry.kind.as_ref().map(Kind::as_str), &entry.scene_id, &entry.shot_id)) {
-                error = error.detail(format!("entry {number}: {skill:?} is listed before. Give that entry a count"));
+                error = error.detail(format!("entry {number}: {skill:?} is already listed. Give that entry a count"));
             }
         }
         if error.details().is_empty() { Ok(Self(expected)) } else { Err(error) }

@@ -79,7 +79,7 @@ impl Recorded {
             Answer::Lost(error) => Some(("a record was lost", error)),
             Answer::Late(error) => Some(("a record is not stored yet", error)),
         };
-        let unmarked = self.unmarked.as_ref().map(|error| ("an execution was not marked as begun", error));
+        let unmarked = self.unmarked.as_ref().map(|error| ("an execution was not marked as started", error));
         let refused = self.refused.as_ref().map(|error| ("fields of a record were left out", error));
         record.into_iter().chain(unmarked).chain(refused)
     }

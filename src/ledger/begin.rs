@@ -73,7 +73,7 @@ impl Ledger {
         let line = slots::mark(self.shared.journal.seen_end(), record)?;
         // A mark that is written too late does no harm: a sweep skips it if the execution has a record by then.
         self.in_time(move |ledger| ledger.shared.slots.begin(&line), |_, _| ())
-            .unwrap_or_else(|missed| Err(self.missed("mark an execution as begun", missed)))
+            .unwrap_or_else(|missed| Err(self.missed("mark an execution as started", missed)))
     }
 }
 

@@ -65,7 +65,7 @@ impl Judge<'_> {
         let hours = self.policy.in_flight_hours_max;
         let lost = if lost > 0 { format!("; records lost: {lost}") } else { String::new() };
         let why = format!(
-            "{part} of {whole} executions have no end: {interrupted} interrupted, {overdue} in flight for over {hours} h{lost}"
+            "{part} of {whole} executions did not finish: {interrupted} interrupted, {overdue} in flight for over {hours} h{lost}"
         );
         self.escalate(Trigger::RepeatedMissingLogs, None, why, share(part, whole), all.endless.clone());
     }
@@ -126,7 +126,7 @@ impl Judge<'_> {
             });
         }
         self.ask(questions, |found, before| {
-            format!("{found} controls did not accept the artifact, {before} in the reference")
+            format!("{found} controls did not accept the artifact, compared with {before} in the reference")
         });
     }
 
@@ -149,7 +149,7 @@ impl Judge<'_> {
             association,
         });
         self.ask(questions, |found, others| {
-            format!("{found} controlled artifacts drifted, {others} of all other tiers")
+            format!("{found} controlled artifacts drifted, compared with {others} of all other tiers")
         });
     }
 
@@ -167,7 +167,7 @@ impl Judge<'_> {
             }));
         }
         self.ask(questions, |found, others| {
-            format!("{found} executions failed or were not accepted, {others} of the skill's other models")
+            format!("{found} executions failed or were not accepted, compared with {others} of the skill's other models")
         });
     }
 
@@ -180,7 +180,7 @@ impl Judge<'_> {
             if found.whole.min(reference.whole) < samples_min {
                 let Question { trigger, subject, model, .. } = question;
                 let why =
-                    format!("{} and {} are known; {samples_min} of each are needed", found.whole, reference.whole);
+                    format!("{} and {} results are known; {samples_min} of each are needed", found.whole, reference.whole);
                 self.unjudged.push(Unjudged { trigger, subject: Some(subject), model, why });
                 continue;
             }

@@ -60,7 +60,7 @@ const HOUR_MS: i64 = 3_600_000;
 /// }
 /// let report = escalations.finish();
 /// assert_eq!(report.escalations[0].trigger, Trigger::RepeatedMissingLogs);
-/// assert_eq!(report.escalations[0].why, "3 of 3 executions have no end: 3 interrupted, 0 in flight for over 24 h");
+/// assert_eq!(report.escalations[0].why, "3 of 3 executions did not finish: 3 interrupted, 0 in flight for over 24 h");
 /// assert_eq!(report.reference_until.to_string(), "2026-11-16T00:00:00.000Z");
 /// # Ok::<(), runledger::Error>(())
 /// ```

@@ -237,7 +237,7 @@ impl fmt::Display for Escalation {
 }
 
 impl fmt::Display for Unjudged {
-    /// Writes one line, such as `QC failure rate spikes "qc-grader": 40 and 29 are known; …`.
+    /// Writes one line, such as `QC failure rate spikes "qc-grader": 40 and 29 results are known; …`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_line(f, self.trigger, [&self.subject, &self.model], &self.why)
     }

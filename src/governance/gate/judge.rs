@@ -65,7 +65,7 @@ impl<'g> Run<'g> {
         if let Some(&place) = self.places.get(&id) {
             // A new segment can repeat a line of the previous one. It counts once.
             if self.members[place].content != member.content {
-                self.reasons.of(record, Rule::Overwritten, "it has several records, which differ".to_owned());
+                self.reasons.of(record, Rule::Overwritten, "it has several records that differ".to_owned());
             }
             return;
         }
@@ -110,7 +110,7 @@ impl<'g> Run<'g> {
     fn check(&mut self, record: &ExecutionMetrics, required: &[Field]) {
         let reasons = &mut self.reasons;
         if record.status == Some(Status::Interrupted) {
-            reasons.of(record, Rule::MissingEntry, "begun and never ended: it was interrupted".to_owned());
+            reasons.of(record, Rule::MissingEntry, "it was interrupted before it ended".to_owned());
             return;
         }
         for field in required {
@@ -145,7 +145,7 @@ impl<'g> Run<'g> {
         for record in begun {
             if self.is_outside(record) {
                 self.in_flight.insert(record.execution_id);
-                let found = "begun and never ended: it is in flight";
+                let found = "it has not ended: it is in flight";
                 self.reasons.of(record, Rule::MissingEntry, found.to_owned());
             }
         }

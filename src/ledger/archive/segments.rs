@@ -75,7 +75,7 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
             format!("it may hold the record of {id}, whose completion was interrupted. Complete that execution again")
         });
         let stays = match (&blocked, unsettled, numbers.get(at + 1)) {
-            (Some(first), ..) => Some(format!("segment {first} before it stays")),
+            (Some(first), ..) => Some(format!("the earlier segment {first} stays")),
             (None, Some(unsettled), _) => Some(unsettled),
             (None, None, None) => {
                 Some("it is the last sealed one, from which a recovery takes the number of the next line".to_owned())
@@ -88,7 +88,7 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
                     Some(fault) => Some(format!("it does not verify: {fault}")),
                     None => walk(storage, &layout.sealed_segment(next), end, 1)?
                         .fault
-                        .map(|_| format!("segment {next} does not begin with the line after its last")),
+                        .map(|_| format!("segment {next} does not begin with the line after its last line")),
                 }
             }
         };

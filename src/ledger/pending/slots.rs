@@ -120,10 +120,10 @@ pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics) -> Resul
     let mark = Mark { segment: since.segment, offset: since.offset, record: begun };
     let mut line = Vec::with_capacity(SLOT_BYTES);
     serde_json::to_writer(&mut line, &mark)
-        .map_err(|source| Error::new(ErrorKind::Invalid, "mark an execution as begun").source(source))?;
+        .map_err(|source| Error::new(ErrorKind::Invalid, "mark an execution as started").source(source))?;
     line::seal_from(0, &Link::START, &mut line);
     if line.len() > PAYLOAD_BYTES_MAX {
-        return Err(Error::new(ErrorKind::Invalid, "mark an execution as begun")
+        return Err(Error::new(ErrorKind::Invalid, "mark an execution as started")
             .detail(format!("found {} bytes; expected at most {PAYLOAD_BYTES_MAX}", line.len())));
     }
     Ok(line)
@@ -200,7 +200,7 @@ impl Slots {
         drop(state);
         write_all_at(&*slot.file, line, first * SLOT_BYTES as u64)
             .and_then(|()| if self.sync { slot.file.sync() } else { Ok(()) })
-            .map_err(|source| Error::io("mark an execution as begun", &path(&self.layout, stem), source))?;
+            .map_err(|source| Error::io("mark an execution as started", &path(&self.layout, stem), source))?;
         Ok(slot)
     }
 
@@ -240,12 +240,12 @@ impl State {
             let stem = new_id(clock::now().unix_ms());
             let path = path(layout, stem);
             let made = Self::make(storage, layout, &path, sync)
-                .map_err(|source| Error::io("create the file of begun executions", &path, source))?;
+                .map_err(|source| Error::io("create the file of begin marks", &path, source))?;
             if let Some(file) = made {
                 return Ok(Self { stem, file, free: Vec::new(), unused: 1 });
             }
         }
-        Err(Error::new(ErrorKind::Timeout, "create the file of begun executions")
+        Err(Error::new(ErrorKind::Timeout, "create the file of begin marks")
             .path(&layout.inflight())
             .detail(format!("other processes locked {TRIES} new files first")))
     }
@@ -319,7 +319,7 @@ pub(in crate::ledger) fn each_file<T>(
     let directory = layout.inflight();
     let mut found = Vec::new();
     let names =
-        storage.list(&directory).map_err(|source| Error::io("list the files of begun executions", &directory, source));
+        storage.list(&directory).map_err(|source| Error::io("list the files of begin marks", &directory, source));
     for name in unless_denied(names, denied)?.unwrap_or_default() {
         let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(end)) else { continue };
         let path = directory.join(&name);
@@ -327,7 +327,7 @@ pub(in crate::ledger) fn each_file<T>(
             Ok(one) => found.extend(one),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                _ = unless_denied(Err::<(), _>(Error::io("read the file of begun executions", &path, error)), denied)?;
+                _ = unless_denied(Err::<(), _>(Error::io("read the file of begin marks", &path, error)), denied)?;
             }
         }
     }

@@ -127,7 +127,7 @@ impl Iterator for Records {
                         return Some(found);
                     }
                     self.next = Some(found);
-                    let error = Error::new(ErrorKind::Archived, "read on in the ledger").path(&path);
+                    let error = Error::new(ErrorKind::Archived, "continue to read the ledger").path(&path);
                     return Some(Err(error.detail(format!(
                         "lines {} to {} were moved away before they were read. `events.jsonl` says to which archive",
                         gone.start(),

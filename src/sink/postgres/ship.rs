@@ -62,7 +62,7 @@ impl Batch {
                     row::push(&mut batch.rows, json, batch.ledger, Some(seq))
                 }
                 _ => Err(Error::new(ErrorKind::Malformed, "ship a record")
-                    .detail("found another line than the ledger wrote; expected its hash to match")),
+                    .detail("found a line that does not match its hash; expected the line that was written")),
             };
             match pushed {
                 Ok(()) => batch.records += 1,

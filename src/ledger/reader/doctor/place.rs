@@ -58,7 +58,7 @@ fn of_file_system(found: Option<String>) -> Check {
         }
         Some(overlay) if overlay == "overlay" => Check::warning(
             NAME,
-            "overlay, of a container, which is deleted with it",
+            "overlay, the file system of a container, which is deleted with the container",
             "choose a volume that outlives the container",
         ),
         Some(other) => Check::ok(NAME, other),
@@ -67,9 +67,9 @@ fn of_file_system(found: Option<String>) -> Check {
 
 fn of_place(layout: &Layout, directory: &Path) -> Check {
     match check_place(&Disk, layout) {
-        Ok(_) if layout.active().parent() == Some(directory) => Check::ok("place", directory.display().to_string()),
-        Ok(_) => Check::ok("place", format!("to be created below {}", directory.display())),
-        Err(error) => Check::failed("place", Level::Fault, &error),
+        Ok(_) if layout.active().parent() == Some(directory) => Check::ok("location", directory.display().to_string()),
+        Ok(_) => Check::ok("location", format!("to be created below {}", directory.display())),
+        Err(error) => Check::failed("location", Level::Fault, &error),
     }
 }
 
@@ -168,7 +168,7 @@ fn of_space(free: Result<u64>) -> Check {
 /// Checks the limit of a file's length. A segment ends before it reaches the limit, but a record that does not fit
 /// alone is refused.
 fn of_file_length() -> Check {
-    const NAME: &str = "file length";
+    const NAME: &str = "file size";
     match file_bytes_max() {
         None => Check::ok(NAME, "not limited"),
         Some(limit) if limit >= 2 * PAYLOAD_BYTES_MAX as u64 => Check::ok(NAME, format!("at most {}", size(limit))),

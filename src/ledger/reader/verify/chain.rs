@@ -198,7 +198,7 @@ impl Chain {
         truncations.retain(|cut| !reached.unwrap_or(self.last_segment >= cut.shown_from));
         if let Some(seq) = known.filter(|_| reached == Some(false) && truncations.is_empty()) {
             let found =
-                format!("found no line after {}; expected line {seq}, which the commit area knows", self.last.seq);
+                format!("found no line after {}; expected line {seq}, which the commit area contains", self.last.seq);
             self.fault(FaultKind::Truncated, place, Some(seq), found);
         }
         truncations.into_iter().for_each(|cut| self.add(Fault::from(cut)));
