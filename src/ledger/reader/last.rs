@@ -18,15 +18,15 @@ const BLOCK_BYTES: u64 = 256 * 1024;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct LastRecords<T> {
-    /// The results for the last records, in their order in the ledger.
+    /// The results for the last records, in ledger order.
     pub records: Vec<T>,
     /// The lines that are not records, in the part that was read, and the segments that this process may not read.
     pub skipped: Skipped,
 }
 
 impl LedgerReader {
-    /// Returns the results of `take` for the last `count` records for which it is not `None`. Reads the ledger from its
-    /// end until it has them, and holds no others.
+    /// Returns the results of `take` for the last `count` records for which it is not `None`. Reads the ledger
+    /// backwards from its end until it has them, and holds no others in memory.
     ///
     /// Damage before these records is not reported, since that part is not read. A line that a writer has repeated in a
     /// new segment counts once, in that segment.
@@ -122,7 +122,7 @@ impl<T> Part<T> {
     ) -> Result<()> {
         let mut sequence = Sequence::default();
         block.read(buffer, |piece, bytes| {
-            // A writer may be writing this line. The torn end of a sealed segment stays as it is, and counts.
+            // A writer may be writing this line. The torn end of a sealed segment stays as it is, and is counted.
             if piece.unfinished && is_active {
                 return;
             }

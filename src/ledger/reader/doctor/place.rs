@@ -23,7 +23,7 @@ const SYNC_SLOW_US: u128 = 20_000;
 const SYNC_IMPOSSIBLE_US: u128 = 5;
 /// A ledger has some ten files open, and a scan of many segments a few more. The program needs the rest.
 const OPEN_FILES_MIN: u64 = 64;
-/// A time before this version was made. A clock that is behind it is wrong.
+/// A time before this version existed. A clock that shows an earlier time is wrong.
 const CLOCK_MIN: &str = "2026-01-01T00:00:00.000Z";
 const PRICES_DAYS_MAX: i64 = 30;
 const DAY_MS: i64 = 86_400_000;
@@ -165,8 +165,8 @@ fn of_space(free: Result<u64>) -> Check {
     }
 }
 
-/// Checks the limit of a file's length. A segment ends before it reaches the limit, but a record that does not fit
-/// alone is refused.
+/// Checks the limit on the file size. A segment ends before it reaches the limit, but a single record that exceeds it
+/// is refused.
 fn of_file_length() -> Check {
     const NAME: &str = "file size";
     match file_bytes_max() {
