@@ -17,9 +17,9 @@ pub struct Exported {
     pub name: LogName,
     /// Its path.
     pub path: PathBuf,
-    /// True if this export wrote it, false if an earlier export wrote the same log.
+    /// True if this export wrote the file, false if an earlier export wrote the same log.
     pub written: bool,
-    /// Its facts.
+    /// The facts in it.
     pub log: RunLog,
 }
 
@@ -28,9 +28,9 @@ impl ErrorRegistry {
     /// log to the errors, and updates `error-registry.md`. The prices of the calls are looked up in `prices`.
     ///
     /// The file gets the next free number of its minute and mode, or of its skill if the mode is unknown. No file is
-    /// overwritten. If an existing file begins with the same log, no other is written. So exporting a run again changes
-    /// nothing, and completes an export whose process died. Such a process leaves at most a part of a log, under a name
-    /// that is not the name of a log.
+    /// overwritten. If an existing file begins with the same log, no new file is written. So exporting a run again
+    /// changes nothing, except that it completes an export whose process died. Such a process leaves at most a partial
+    /// log, in a file whose name is not a log name.
     ///
     /// # Errors
     /// - [`Overflow`](crate::ErrorKind::Overflow) if the costs add up to more than [`Usd`](crate::Usd) can hold.

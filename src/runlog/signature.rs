@@ -1,6 +1,6 @@
 //! Signatures: the part that all messages of the same error share.
 
-/// A longer signature is cut and ends with a hash of the whole.
+/// A longer signature is truncated and ends with a hash of the whole.
 const CHARS_MAX: usize = 500;
 /// A longer text in quotes is not a quotation. This limits the cost of a quote that is never closed.
 const QUOTED_CHARS_MAX: usize = 300;

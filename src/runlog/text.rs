@@ -40,7 +40,7 @@ fn is_invisible(c: char) -> bool {
 
 fn is_markup(before: Option<char>, c: char, after: Option<char>) -> bool {
     let apart = |c: Option<char>| c.is_none_or(char::is_whitespace);
-    // Only ASCII counts, since Markdown takes some other letters for symbols.
+    // Only ASCII letters are treated as letters, since Markdown takes some others for symbols.
     let in_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     match c {
         '\\' | '`' | '*' | '[' | '<' | '&' | '|' | '~' => true,

@@ -1,4 +1,4 @@
-//! Changes to a registered error: resolved, reopened, rated.
+//! Resolves and reopens registered errors, and sets their severity.
 
 use super::event::Event;
 use super::{ErrorId, ErrorRegistry, ErrorStatus, RegisteredError, Severity};
@@ -43,7 +43,7 @@ impl ErrorRegistry {
         self.change(&operation, id, Event::Reopened { number: id.0 })
     }
 
-    /// Sets the severity of an error, which replaces the one by the [rule](Severity).
+    /// Sets the severity of an error, which overrides the severity by the [rule](Severity).
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`] if no error has the number, or the clock is outside the years 0 to 9999. Nothing is

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::runlog::minute;
 use crate::runlog::text::{UNKNOWN, code, escape, or_unknown};
 
-/// The beginning of the file. A file that begins differently was not written here.
+/// The beginning of the file. A file that begins differently was not written by the registry.
 const HEAD: &str = "# Error Registry\n\n*Made from `error-registry.jsonl`; what is written here by hand is lost.*\n";
 const NAME: &str = "error-registry.md";
 

@@ -68,7 +68,7 @@ impl ErrorRegistry {
     }
 }
 
-/// Returns one [`Met`] per signature, in the order in which the run first met them.
+/// Returns one [`Met`] per signature, in the order of their first occurrences in the run.
 fn by_signature(run: &Run, errors: &[Occurrence<'_>], signatures: &[String]) -> Vec<Met> {
     let mut all: Vec<Met> = Vec::new();
     let (mut places, mut executions) = (HashMap::new(), HashMap::new());
@@ -93,7 +93,7 @@ fn by_signature(run: &Run, errors: &[Occurrence<'_>], signatures: &[String]) -> 
         match met.executions.get_mut(of_execution) {
             Some(one) => {
                 one.count += 1;
-                // The errors are in order of time.
+                // The errors are in chronological order.
                 one.last = at;
             }
             None => {
