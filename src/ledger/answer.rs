@@ -14,13 +14,13 @@ use crate::journal::warnings::OnStderr;
 pub enum Answer {
     /// The record is on stable storage as line `seq`, and survives a power cut.
     Durable {
-        /// The line's number in the ledger, from 1.
+        /// The line's number in the ledger, counting from 1.
         seq: u64,
     },
     /// The record is in the operating system's page cache as line `seq`. It survives `kill -9`, but not a power cut.
     /// Returned only with [`Durability::Flushed`](crate::Durability::Flushed).
     Flushed {
-        /// The line's number in the ledger, from 1.
+        /// The line's number in the ledger, counting from 1.
         seq: u64,
     },
     /// The ledger refused the record with this error. The record is on stable storage in a file next to the ledger (the
@@ -47,8 +47,8 @@ pub enum Answer {
 pub struct Recorded {
     /// Where the record went.
     pub answer: Answer,
-    /// Why the execution's begin mark could not be written; `None` if it was. Without the mark, the execution leaves no
-    /// record if its process dies.
+    /// Why the execution's begin mark could not be written; `None` if it was written. Without the mark, the execution
+    /// leaves no record if its process dies.
     pub unmarked: Option<Error>,
     /// Why fields with invalid values were left out of the record; `None` if the record is complete.
     pub refused: Option<Error>,

@@ -62,7 +62,7 @@ impl BaselineJournal {
     /// # Errors
     /// - [`ErrorKind::Invalid`] if that week has not started according to the journal's clock, or if the line would be
     ///   longer than 16 MiB.
-    /// - The first error of `records` that is not an [`ErrorKind::Malformed`].
+    /// - The first error in `records` that is not an [`ErrorKind::Malformed`].
     /// - [`ErrorKind::Timeout`] if another process holds the journal's lock for too long.
     /// - [`ErrorKind::Io`] if the journal cannot be read or written.
     pub fn freeze(

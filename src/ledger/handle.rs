@@ -39,7 +39,7 @@ impl Ledger {
     ///   directory where every user may replace it.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
     /// - [`ErrorKind::Malformed`] if the ledger's identity cannot be read.
-    /// - [`ErrorKind::Timeout`] if another process holds the lock of a ledger that is being created for too long.
+    /// - [`ErrorKind::Timeout`] if the ledger is being created and another process holds its lock for too long.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Options::new().open(path)
@@ -134,7 +134,7 @@ impl Options {
     /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger; see [`Ledger::open`].
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
     /// - [`ErrorKind::Malformed`] if the ledger's identity cannot be read.
-    /// - [`ErrorKind::Timeout`] if another process holds the lock of a ledger that is being created for too long.
+    /// - [`ErrorKind::Timeout`] if the ledger is being created and another process holds its lock for too long.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Ledger> {
         let journal = self.open_journal(path.as_ref())?;

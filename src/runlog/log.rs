@@ -73,7 +73,7 @@ pub struct RunLog {
     /// them.
     pub status: LogStatus,
     /// The steps of all executions, in chronological order. An execution without steps is one step. If the run has
-    /// several executions, the name of a step begins with that of the skill.
+    /// several executions, the name of a step begins with the name of the skill.
     pub steps: Vec<Step>,
     /// The decisions of each execution, followed by its `decision_made`.
     pub decisions: Vec<Decision>,
@@ -280,7 +280,8 @@ fn tagged<'r>(executions: &'r [ExecutionMetrics], tag: &'r str) -> impl Iterator
     executions.iter().filter_map(move |one| one.tags.get(tag)).filter(|value| !value.is_null())
 }
 
-/// Returns the sum of a tag over the executions that have it; `None` if none has, or a value is not a whole number.
+/// Returns the sum of a tag over the executions that have it; `None` if none has it, or if a value is not a whole
+/// number.
 fn count(executions: &[ExecutionMetrics], tag: &str) -> Option<u64> {
     let mut counts = tagged(executions, tag).map(Value::as_u64).peekable();
     counts.peek()?;

@@ -33,7 +33,7 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// Returns true if some program shows nothing for the character, moves a cursor, or ends a line.
+/// Returns true if some programs show nothing for the character, move a cursor, or end a line.
 fn is_invisible(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }

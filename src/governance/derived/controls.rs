@@ -15,7 +15,7 @@ type Artifact = [u8; 16];
 /// The start, the id and the outcome of a control.
 type Verdict = (Timestamp, Uuid, QcOutcome);
 
-/// The executions whose artifact may still be controlled, and the controls that do not name a model.
+/// The executions whose artifact may still have a control, and the controls that do not name a model.
 #[derive(Debug, Default)]
 pub(super) struct Controls {
     /// The artifacts that each model made, and whether the execution that made each one succeeded.

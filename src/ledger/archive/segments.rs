@@ -24,7 +24,7 @@ use crate::metrics::{Fields, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SealedSegment {
-    /// The number of the segment, from 1.
+    /// The number of the segment, counting from 1.
     pub number: u64,
     /// The path of its file.
     pub path: PathBuf,

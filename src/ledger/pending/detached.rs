@@ -104,7 +104,7 @@ impl Ledger {
         let written = storage.open(&path, Access::AppendNew).and_then(|file| {
             let written =
                 stored::append(&*file, since, json.as_bytes()).and_then(|()| storage.sync_dir(&layout.inflight()));
-            // If the file stayed, an execution would be in flight whose id no caller knows.
+            // If the file stayed, the ledger would have an execution in flight whose id no caller knows.
             written.inspect_err(|_| _ = storage.remove(&path))
         });
         written.map_err(|source| Error::io(BEGIN, &path, source))?;
@@ -145,7 +145,7 @@ impl Ledger {
         Ok(DetachedExecution { ledger: self.clone(), path, file, record, id, begun, _lock: lock })
     }
 
-    /// Returns the error for an execution that has ended or was never begun.
+    /// Returns the error for an execution that has ended or never started.
     fn not_in_flight(&self, id: Uuid) -> Result<Error> {
         Ok(match self.record_of(id, Cursor::START)? {
             Some(record) => self.ended(&record),
@@ -254,7 +254,7 @@ impl DetachedExecution {
     }
 }
 
-/// Restores the id and the start of a record that a caller has filled, and removes its end and status.
+/// Restores the id and the start of a record that a caller has changed, and removes its end and status.
 fn without_end(record: &mut ExecutionMetrics, id: Uuid, begun: Timestamp) {
     record.execution_id = id;
     record.timestamp_start = begun;

@@ -87,7 +87,7 @@ struct Mark<'r> {
     record: MarkedRecord<'r>,
 }
 
-/// The fields that [`Ledger::begin`](crate::Ledger::begin) knows.
+/// The fields that [`Ledger::begin`](crate::Ledger::begin) sets.
 #[derive(Serialize)]
 struct MarkedRecord<'r> {
     execution_id: Uuid,
@@ -104,7 +104,7 @@ struct MarkedRecord<'r> {
     run: &'r RunIds,
 }
 
-/// Returns the sealed line that marks `record` as begun after `since`.
+/// Returns the sealed line that marks the execution of `record` as started after `since`.
 pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
     let begun = MarkedRecord {
         execution_id: record.execution_id,

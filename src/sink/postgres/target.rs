@@ -195,7 +195,7 @@ mod tests {
                 "postgres://h/d?x=y&sslmode=require&",
                 Some("/ca root/é&.pem"),
             ),
-            // The last one counts.
+            // The last one is used.
             ("postgres://h?sslmode=verify-full&sslmode=disable", "postgres://h?sslmode=require&sslmode=disable&", None),
             ("postgres://u@h?sslrootcert=a&sslrootcert=b@c", "postgres://u@h?", Some("b@c")),
             // A value may contain =, and a % without digits.

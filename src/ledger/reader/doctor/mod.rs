@@ -45,7 +45,7 @@ pub struct Check {
     pub level: Level,
     /// The finding.
     pub found: String,
-    /// What to do. `None` if there is nothing to do, or if `found` says it.
+    /// What to do. `None` if there is nothing to do, or if `found` already says it.
     pub advice: Option<String>,
 }
 

@@ -78,7 +78,7 @@ fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
     })
 }
 
-/// Checks that all synced bytes are there, that the last line is whole, and that it is not later than now.
+/// Checks that no synced bytes are missing, that the last line is complete, and that it is not dated later than now.
 fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
     const NAME: &str = "end";
     if let Some(cut) = Known::from_all(&Disk, layout).truncations(&Disk, layout)?.first() {

@@ -90,7 +90,7 @@ impl Scan {
         Self { start: cursor, ..self }
     }
 
-    /// Folds the fields of all records that are there now.
+    /// Folds the fields of all records that are in the ledger now.
     ///
     /// Up to 16 threads fold, each into its own values. `init` creates a value, `take` adds a record to it, and `merge`
     /// adds the value of the records that directly follow. The result equals that of one thread, provided that merging

@@ -27,7 +27,7 @@ pub(super) struct Part<A> {
     pub(super) end: Option<u64>,
     /// The number of lines that are not records.
     pub(super) skipped: u64,
-    /// The errors of the first of them, each with its number in the block, from 1, and its byte in the file.
+    /// The errors of the first of them, each with its number in the block, counting from 1, and its byte in the file.
     pub(super) errors: Vec<(u64, u64, Error)>,
 }
 

@@ -46,7 +46,7 @@ pub(super) struct Chain {
     line: u64,
     /// True until a line of the segment is accepted. Lines are repeated only there.
     at_start: bool,
-    /// The last line with a place in the chain.
+    /// The last line with a position in the chain.
     last: Link,
     /// True if that line is reported as edited. If the next line follows a different line in its place, that is not
     /// another fault.
@@ -307,7 +307,7 @@ impl Chain {
         }
     }
 
-    /// Makes one fault of two: only line `seq` is missing, and one piece that is not a line is in its place.
+    /// Merges two faults into one: only line `seq` is missing, and one piece that is not a line is in its place.
     fn damaged(&mut self, seq: u64, fault: u64) {
         if let Some(fault) = usize::try_from(fault).ok().and_then(|fault| self.found.faults.get_mut(fault)) {
             fault.kind = FaultKind::Edited;
@@ -351,7 +351,7 @@ impl Chain {
         }
     }
 
-    /// Removes and returns the kept heads of line `seq`. Moves those of lines before it to `passed`.
+    /// Removes and returns the kept heads of line `seq`. Moves the heads of earlier lines to `passed`.
     fn heads_of(&mut self, seq: u64) -> Vec<Head> {
         let end = self.heads.partition_point(|head| head.seq <= seq);
         let mut reached: Vec<Head> = self.heads.drain(..end).collect();
