@@ -14,14 +14,14 @@ pub struct Gated {
     pub report: GateReport,
     /// The lines that were moved to an archive, and are not judged; `None` if there are none.
     pub archived: Option<ArchivedLines>,
-    /// An error for each file, other than a segment, that this process may not read. Each is also a reason of the
+    /// An error for each file, other than a segment, that this process may not read. Each is also a reason for the
     /// verdict.
     pub unreadable: Vec<Error>,
 }
 
 impl LedgerReader {
-    /// Judges a run by everything that the ledger contains about it. Adds the spilled records to those that `gate` has
-    /// already.
+    /// Judges a run by everything that the ledger contains about it. Adds the spilled records to those that `gate`
+    /// already has.
     ///
     /// Reads the executions in flight, the spill, the losses, the faults of a [verification](Self::verify) and the
     /// records, in this order. So an execution that ends in the meantime is found in one of them. A file that this

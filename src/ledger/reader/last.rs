@@ -101,8 +101,8 @@ fn lines_of(block: &Block, buffer: &mut Vec<u8>) -> Result<u64> {
 /// The result of reading a block.
 struct Part<T> {
     records: VecDeque<T>,
-    /// The errors of the lines that are not records, each with its number in the block, counting from 1, and its byte in the
-    /// segment.
+    /// The errors of the lines that are not records, each with its number in the block, counting from 1, and its byte
+    /// in the segment.
     malformed: Vec<(u64, u64, Error)>,
     lines: u64,
     /// The number of the first line whose hash is correct. Only such a number can be trusted.

@@ -142,7 +142,7 @@ impl Sink {
         })
     }
 
-    /// Does `work` on a connection. After a temporary failure does it again on a new one, within the time allowed.
+    /// Does `work` on a connection. After a temporary failure, repeats it on a new connection, within the time allowed.
     fn retrying<T>(&mut self, mut work: impl FnMut(&mut Client) -> Result<T, Failed>) -> Result<T> {
         let mut pauses = Pauses::default();
         let mut began: Option<Instant> = None;

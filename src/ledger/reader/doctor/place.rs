@@ -17,9 +17,9 @@ use crate::journal::write::refusals::check_place;
 use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES};
 use crate::metrics::Timestamp;
 
-/// A sync that takes this long is a warning, because every record waits for one.
+/// A sync that takes this long causes a warning, because every record waits for one.
 const SYNC_SLOW_US: u128 = 20_000;
-/// A faster sync than this is a warning, because no disk is so fast.
+/// A sync faster than this causes a warning, because no disk is so fast.
 const SYNC_IMPOSSIBLE_US: u128 = 5;
 /// A ledger has some ten files open, and a scan of many segments a few more. The program needs the rest.
 const OPEN_FILES_MIN: u64 = 64;
@@ -73,9 +73,9 @@ fn of_place(layout: &Layout, directory: &Path) -> Check {
     }
 }
 
-/// Checks that only the ledger's user, or the group that shares its directory, has rights to its files; somebody may
-/// have changed that. Only a ledger's own files are checked, so that no advice changes the rights of a directory like
-/// `/tmp`.
+/// Checks that only the ledger's user, or the group that shares its directory, has rights to its files. Somebody may
+/// have changed the permissions. Only a ledger's own files are checked, so that no advice changes the rights of a
+/// directory like `/tmp`.
 fn of_permissions(layout: &Layout) -> Check {
     const NAME: &str = "permissions";
     let shared = match mode(layout.parent()) {
@@ -141,7 +141,7 @@ fn of_syncs(overwrites: &io::Result<Vec<Duration>>, appends: &io::Result<Vec<Dur
     }
 }
 
-/// Returns the middle one of times in ascending order, or the later of the two in the middle.
+/// Returns the median of times in ascending order, or the later of the two in the middle.
 fn median(times: &[Duration]) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
