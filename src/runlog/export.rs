@@ -38,10 +38,11 @@ impl ErrorRegistry {
     /// - [`Unsuitable`](crate::ErrorKind::Unsuitable) if `error-registry.md` was not written by the registry. Nothing
     ///   is written then.
     /// - [`Io`](crate::ErrorKind::Io) if a file cannot be read or written.
-    /// - [`Malformed`](crate::ErrorKind::Malformed) with the line of the journal if it was written by a newer version
-    ///   and cannot be understood.
+    /// - [`Malformed`](crate::ErrorKind::Malformed) if a line of the journal was written by a newer version and cannot
+    ///   be understood. The error names the line.
     /// - [`Timeout`](crate::ErrorKind::Timeout) if another process holds a lock past the deadline.
-    /// - [`Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote to the journal for this one panicked.
+    /// - [`Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote to the journal on behalf of this one
+    ///   panicked.
     /// - [`Invalid`](crate::ErrorKind::Invalid) if the clock is outside the years 0 to 9999.
     pub fn export(&self, run: &Run, prices: &PriceTable) -> Result<Exported> {
         let mut log = RunLog::new(run, prices)?;

@@ -31,7 +31,7 @@ pub(super) struct Run<'g> {
     started: Option<Timestamp>,
     child_runs: BTreeSet<String>,
     attempts: Attempts,
-    /// How often each expectation was found.
+    /// How many executions were found for each expectation.
     found: Vec<u64>,
     reasons: Reasons,
 }

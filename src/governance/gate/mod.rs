@@ -112,7 +112,7 @@ impl Gate {
     /// execution and, for executions without a run, their parents and skills.
     ///
     /// # Errors
-    /// Returns the first error of `records` that is not of [`ErrorKind::Malformed`]: without the whole ledger, no
+    /// Returns the first error in `records` that is not of [`ErrorKind::Malformed`]: without the whole ledger, no
     /// verdict is possible. Lines that are not records are reasons to fail.
     pub fn judge(
         &self,

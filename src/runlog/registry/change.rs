@@ -12,9 +12,10 @@ impl ErrorRegistry {
     ///   to 9999. Nothing is written then.
     /// - [`ErrorKind::Unsuitable`] if `error-registry.md` was not written by the registry. Nothing is written then.
     /// - [`ErrorKind::Io`] if the journal or `error-registry.md` cannot be read or written.
-    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
+    ///   the line.
     /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
-    /// - [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
+    /// - [`ErrorKind::Abandoned`] if the thread that wrote on behalf of this one panicked.
     pub fn resolve(&self, id: ErrorId, resolution: &str) -> Result<RegisteredError> {
         if resolution.trim().is_empty() {
             return Err(Error::new(ErrorKind::Invalid, format!("resolve {id}"))
@@ -30,9 +31,10 @@ impl ErrorRegistry {
     ///   years 0 to 9999. Nothing is written then.
     /// - [`ErrorKind::Unsuitable`] if `error-registry.md` was not written by the registry. Nothing is written then.
     /// - [`ErrorKind::Io`] if the journal or `error-registry.md` cannot be read or written.
-    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
+    ///   the line.
     /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
-    /// - [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
+    /// - [`ErrorKind::Abandoned`] if the thread that wrote on behalf of this one panicked.
     pub fn reopen(&self, id: ErrorId) -> Result<RegisteredError> {
         let operation = format!("reopen {id}");
         let error = self.find(&operation, id)?;
@@ -50,9 +52,10 @@ impl ErrorRegistry {
     ///   written then.
     /// - [`ErrorKind::Unsuitable`] if `error-registry.md` was not written by the registry. Nothing is written then.
     /// - [`ErrorKind::Io`] if the journal or `error-registry.md` cannot be read or written.
-    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
+    ///   the line.
     /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
-    /// - [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
+    /// - [`ErrorKind::Abandoned`] if the thread that wrote on behalf of this one panicked.
     pub fn set_severity(&self, id: ErrorId, severity: Severity) -> Result<RegisteredError> {
         self.change(&format!("set the severity of {id}"), id, Event::Rated { number: id.0, severity })
     }

@@ -38,7 +38,8 @@ impl ErrorRegistry {
     ///
     /// # Errors
     /// - [`ErrorKind::Io`] if there is no registry, or its journal cannot be read.
-    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
+    ///   the line.
     /// - [`ErrorKind::Unsuitable`] if the journal is not a regular file.
     pub fn read(directory: impl AsRef<Path>, warn: &journal::Warn) -> Result<Vec<RegisteredError>> {
         let path = journal_in(directory.as_ref());
@@ -58,8 +59,8 @@ impl ErrorRegistry {
     /// Returns all errors, by number. A damaged line is reported as a warning and skipped.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the journal cannot be read. [`ErrorKind::Malformed`] with the line if it was written by a
-    /// newer version and cannot be understood.
+    /// [`ErrorKind::Io`] if the journal cannot be read. [`ErrorKind::Malformed`] if a line was written by a newer
+    /// version and cannot be understood. The error names the line.
     pub fn errors(&self) -> Result<Vec<RegisteredError>> {
         Ok(self.fold()?.into_errors())
     }

@@ -58,8 +58,8 @@ impl ErrorRegistry {
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if the existing file was not written by the registry. Nothing is written then.
     /// - [`ErrorKind::Io`] if the journal cannot be read, or the file cannot be read or written.
-    /// - [`ErrorKind::Malformed`] with the line of the journal if it was written by a newer version and cannot be
-    ///   understood.
+    /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
+    ///   error names the line.
     /// - [`ErrorKind::Timeout`] if another process holds the lock past the deadline.
     pub fn render(&self) -> Result<()> {
         let storage = &self.options.storage;

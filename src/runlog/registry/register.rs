@@ -22,9 +22,10 @@ impl ErrorRegistry {
     ///
     /// # Errors
     /// - [`ErrorKind::Io`] if the journal cannot be read or written.
-    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
+    ///   the line.
     /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
-    /// - [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
+    /// - [`ErrorKind::Abandoned`] if the thread that wrote on behalf of this one panicked.
     /// - [`ErrorKind::Invalid`] if the clock is outside the years 0 to 9999.
     ///
     /// Errors that were registered before the failure stay, and the next call does not count them again.

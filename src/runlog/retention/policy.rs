@@ -68,7 +68,7 @@ impl RetentionPolicy {
     /// Checks that `min_days` is at least [`MIN_DAYS_MIN`](Self::MIN_DAYS_MIN).
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if it does not.
+    /// [`ErrorKind::Invalid`] if it is less.
     pub fn validate(&self) -> Result<()> {
         if self.min_days >= Self::MIN_DAYS_MIN {
             return Ok(());
