@@ -12,7 +12,7 @@
 //! | `tier` | `model.tier`, which the router chose; else `cost_tier`, unless that is Unknown |
 //! | `estimated_cost`, `actual_cost` | `cost.estimated_usd` and `cost_usd`: US dollars, exact decimals |
 //! | `duration_s` | `production.duration_s`, the length of the generated clip; else `wall_clock_time_ms` in seconds, unless the record is a generation |
-//! | `outcome` | `production.outcome`; else PASS or FAIL, as the execution succeeded or failed, unless it is a quality control, whose success is not its verdict |
+//! | `outcome` | `production.outcome`; else PASS if the execution succeeded and FAIL if it failed, except for a quality control, because its success is not its verdict |
 //! | `regen_count` | `production.regen_count` |
 //! | `artifact_output` | `production.artifact` |
 //! | `notes` | `production.notes` |
@@ -29,12 +29,13 @@
 //! other cells to a server. Some spreadsheets end a cell even within quotes at `;`, tab, CR and LF. So a formula could
 //! begin at the start of a text and after each of these characters.
 //!
-//! At these places a `'` is inserted if `=`, `+`, `-`, `@` or a full-width form of them follows, possibly after spaces.
-//! It is also inserted before a `'`. So a reader restores every text by removing one `'` at each of these places.
-//! Numbers and times are not changed.
+//! At these positions, a `'` is inserted if `=`, `+`, `-`, `@` or a full-width form of them follows, possibly after
+//! spaces. It is also inserted before a `'`. So a reader restores every text by removing one `'` at each of these
+//! positions. Numbers and times are not changed.
 //!
-//! RFC 4180 does not allow control characters other than tab, CR and LF, and terminals may obey them. They are written
-//! as their pictures (U+2400 to U+2421), or as U+FFFD if they have none. The ledger keeps the original.
+//! RFC 4180 does not allow control characters other than tab, CR and LF, and terminals may execute them. They are
+//! replaced by their Unicode pictures (U+2400 to U+2421), or as U+FFFD if they have none. The ledger keeps the
+//! original.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -45,7 +46,7 @@ use crate::disk::numbered::{self, Series};
 use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Kind};
 
-/// The columns, in their order.
+/// The columns, in order.
 pub const COLUMNS: [&str; 15] = [
     "run_id",
     "parent_run_id",
@@ -77,7 +78,7 @@ pub struct CsvWritten {
 }
 
 /// Writes the records as CSV. Each row is one write to `out`, so `out` should be buffered. An [`ErrorKind::Malformed`]
-/// error in `records`, which is a line that is not a record, is counted and skipped.
+/// error in `records`, which reports a line that is not a record, is counted and skipped.
 ///
 /// ```
 /// use runledger::{ExecutionMetrics, Uuid, export::csv};
@@ -117,17 +118,17 @@ pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut ou
 }
 
 /// Creates the next run log in `directory`, and returns its path when it is durable. Its name is `RUN_LOG_v001.csv`, or
-/// has the number after the highest one; numbers above 999 have more digits. Its mode is 0600. A missing directory is
-/// created.
+/// contains the number after the highest existing one; numbers above 999 have more digits. Its mode is 0600. A missing
+/// directory is created.
 ///
-/// Existing run logs are never overwritten, and processes that do this at the same time create one each. A process that
-/// dies leaves no partial run log, but may leave a file such as `RUN_LOG_v.part-1`, which can be removed. The file
+/// Existing run logs are never overwritten, and processes that do this at the same time create one log each. A process
+/// that dies leaves no partial run log, but may leave a file such as `RUN_LOG_v.part-1`, which can be removed. The file
 /// system must support hard links.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] if the directory or the file cannot be created or written, and the first error in `records` of any
-/// other kind than [`ErrorKind::Malformed`]. There is no new run log then. Only if one of the last steps failed,
-/// removing the part or syncing the directory, there may be a complete one.
+/// other kind than [`ErrorKind::Malformed`]. After an error there is no new run log, with one exception: if only
+/// removing the partial file or syncing the directory failed, a complete one may exist.
 pub fn create(
     records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
     directory: impl AsRef<Path>,

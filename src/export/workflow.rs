@@ -1,6 +1,6 @@
 //! Workflow events: one JSON object per execution, as JSON lines.
 //!
-//! [`SCHEMA`] describes each member, its source in the record, and when it is `null` for unknown. In short:
+//! [`SCHEMA`] describes each member, its source in the record, and when it is `null`. In short:
 //!
 //! | member | comes from |
 //! |---|---|
@@ -12,7 +12,7 @@
 //! | `status` | `Success`; `Failed` if failed, cancelled, panicked or interrupted; `HIL-Paused` if paused |
 //! | `cost_data` | amounts and tokens, with the names of the record |
 //! | `llm_trace` | `trace.llm_calls`, in the order of their sequence numbers; a prompt or completion that was not stored is `null` |
-//! | `human_feedback` | `trace.human_feedback`, which only paused executions have; otherwise the member is absent |
+//! | `human_feedback` | `trace.human_feedback`, which only paused executions have; the member is absent otherwise |
 
 use std::io;
 
@@ -141,7 +141,7 @@ fn duration_ms(record: &ExecutionMetrics) -> Option<u64> {
     record.wall_clock_time_ms.or_else(between)
 }
 
-/// Returns the status; `None` if it is unknown, or is a status of a newer writer without an outcome.
+/// Returns the status; `None` if it is unknown, or if a newer version wrote it without an outcome.
 fn status(record: &ExecutionMetrics) -> Option<&'static str> {
     // Compares the text, since `Other("paused")` means `Paused`.
     let succeeded = match record.status.as_ref().map(|status| Status::from(status.as_str())) {
@@ -154,8 +154,8 @@ fn status(record: &ExecutionMetrics) -> Option<&'static str> {
     Some(if succeeded { "Success" } else { "Failed" })
 }
 
-/// Returns the UUID of the run with this id. An id that is a UUID is returned itself. Otherwise the result has version
-/// 8, and is the beginning of the SHA-256 of a constant and the id, as in [RFC 9562, appendix
+/// Returns the UUID of the run with this id. An id that is a UUID is returned unchanged. Otherwise the result has
+/// version 8, and consists of the first bytes of the SHA-256 hash of a constant and the id, as in [RFC 9562, appendix
 /// B.2](https://www.rfc-editor.org/rfc/rfc9562#appendix-B.2).
 ///
 /// ```
@@ -182,7 +182,7 @@ pub struct WorkflowWritten {
     pub events: u64,
     /// The number of events without a run.
     pub without_run: u64,
-    /// The number of events whose run id is not a UUID, so that theirs is [computed from it](run_uuid).
+    /// The number of events whose run id is not a UUID, so that `workflow_run_id` is [computed from it](run_uuid).
     pub run_named: u64,
     /// The number of events without a status.
     pub without_status: u64,
@@ -193,7 +193,7 @@ pub struct WorkflowWritten {
 /// Writes the event of each record as a line of JSON, in the order of `records`. Holds one record at a time.
 ///
 /// Two records with the same `execution_id` become two lines with the same `event_id`. An [`ErrorKind::Malformed`]
-/// error in `records`, which is a line that is not a record, is counted and skipped.
+/// error in `records`, which reports a line that is not a record, is counted and skipped.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] if `out` fails, and the first error in `records` of any other kind than [`ErrorKind::Malformed`].

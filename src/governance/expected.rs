@@ -25,7 +25,7 @@ pub struct Expected {
     /// The shot; `None` if it does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shot_id: Option<String>,
-    /// How many there must be at least; 1 or more.
+    /// The smallest number of such executions; at least 1.
     #[serde(default = "once")]
     pub count: u64,
 }
@@ -91,13 +91,13 @@ impl Expectations {
                 error = error.detail(format!("entry {number}: count: found 0; expected 1 or more"));
             }
             if !seen.insert((skill, entry.kind.as_ref().map(Kind::as_str), &entry.scene_id, &entry.shot_id)) {
-                error = error.detail(format!("entry {number}: {skill:?} is listed before. Give that entry a count"));
+                error = error.detail(format!("entry {number}: {skill:?} is already listed. Give that entry a count"));
             }
         }
         if error.details().is_empty() { Ok(Self(expected)) } else { Err(error) }
     }
 
-    /// Returns the entries in their order.
+    /// Returns the entries in order.
     pub fn iter(&self) -> impl Iterator<Item = &Expected> {
         self.0.iter()
     }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Rule;
 use crate::metrics::{ExecutionMetrics, Kind, Status};
 
-/// A field that a [`Policy`](super::Policy) can require of a record, named like its column in a `RUN_LOG` if there is
-/// one. A text of white space counts as missing.
+/// A field that a [`Policy`](super::Policy) can require of a record. It has the name of its column in a `RUN_LOG`, if
+/// there is one. A blank text counts as missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -29,17 +29,17 @@ pub enum Field {
     SceneId,
     /// `production.shot_id`.
     ShotId,
-    /// The duration of the execution or of what it made: `production.duration_s`, `wall_clock_time_ms` or
+    /// The duration of the execution or of the clip that it made: `production.duration_s`, `wall_clock_time_ms` or
     /// `total_latency_ms`.
     DurationS,
     /// The outcome: whether the execution succeeded or, for a quality control, PASS, FAIL or FIX.
     Outcome,
     /// `production.regen_count`. A count of 0 counts as present.
     RegenCount,
-    /// `production.artifact` with its version, which only an execution that succeeded must have.
+    /// `production.artifact` with its version. Only an execution that succeeded must have it.
     ///
     /// The version is a `v` and a digit at the beginning of a word (`shot-004_v002.png`), or text after an `@` or a `:`
-    /// (`clip@7`). The `output_hash` can take its place.
+    /// (`clip@7`). An `output_hash` can replace the version.
     ArtifactOutput,
     /// `decision_made`.
     Decision,
@@ -97,7 +97,8 @@ impl Field {
         }
     }
 
-    /// Returns what the record has instead of the field; `None` if the field is present or not required of this record.
+    /// Returns what is wrong with the record if it lacks the field; `None` if the field is present or not required of
+    /// this record.
     pub(super) fn missing(self, record: &ExecutionMetrics) -> Option<String> {
         let null = |is_present: bool, found: &str| (!is_present).then(|| found.to_owned());
         let production = &record.production;
@@ -141,7 +142,7 @@ pub(super) fn tier(record: &ExecutionMetrics) -> Option<&str> {
 }
 
 fn missing_outcome(record: &ExecutionMetrics) -> Option<String> {
-    // A quality control that failed needs no finding. Contradictions are found elsewhere.
+    // A quality control that failed needs no verdict. Contradictions are detected elsewhere.
     let is_known = match record.kind {
         Kind::Qc => record.execution_succeeded == Some(false),
         _ => record.execution_succeeded.is_some(),

@@ -1,8 +1,9 @@
-//! Judges whether a run was logged completely, and whom to notify of problems in the log. This module is pure: it does
+//! Decides whether a run was logged completely, and whom to notify of problems in the log. This module is pure: it does
 //! no I/O and reads no clock.
 //!
 //! - [`Gate::judge`] returns PASS or FAIL for one run, with every reason and the executions it concerns.
-//! - [`Escalations`] says whom to notify about a window of time, and why, with evidence and a statistic.
+//! - [`Escalations`] finds the problems in a time window, and says whom to notify of each, with evidence and a
+//!   statistic.
 //! - A [`Policy`] configures both, and documents every default.
 //! - [`derived`] computes figures about a production from its records.
 

@@ -38,11 +38,12 @@ pub struct Policy {
 pub struct GatePolicy {
     /// The fields that each record must have.
     pub required: RequiredFields,
-    /// Whether the attempts at a shot must count up by 1, each with a record. Two successful attempts with the same
-    /// `regen_count` are untracked, and a skipped number has no record. The default is true.
+    /// Whether the attempts at a shot must be numbered consecutively, each with a record. Two successful attempts must
+    /// not have the same `regen_count`, and no number may be skipped. The default is true.
     pub attempts_numbered: bool,
-    /// Whether a skill must log the same fields for every tier. A field that all its records of one tier have and none
-    /// of another is logged inconsistently. An estimate is as good as a cost here. The default is true.
+    /// Whether a skill must log the same fields for every tier. A field that all of the skill's records for one tier
+    /// have, but no record for another tier, breaks this rule. An estimated cost counts as a cost here. The default is
+    /// true.
     pub even_across_tiers: bool,
 }
 
@@ -52,17 +53,17 @@ impl Default for GatePolicy {
     }
 }
 
-/// The fields that a record must have, by its kind. Records of any other kind need only those of `always`.
+/// The fields that a record must have, by its kind. Records of any other kind need only the fields in `always`.
 ///
-/// An interrupted execution needs nothing but an end. A failed one needs everything but the artifact. If no model was
-/// used, only the list of the kind can require a model's fields.
+/// An interrupted execution needs only an end. A failed one needs everything except the artifact. If no model was used,
+/// a model's fields are required only if the list for the kind contains them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct RequiredFields {
     /// The fields of every record. The default is `outcome`.
     pub always: Vec<Field>,
-    /// The fields of a record that used a model, according to its calls, tokens, cost, tier, or the name of a model. A
+    /// The fields of a record whose execution used a model, according to its calls, tokens, cost, tier or model name. A
     /// routing decision names a model without using it. The default is `model_used`, `tier`, `cost`.
     pub with_model: Vec<Field>,
     /// The fields of a skill's execution. The default is empty, since not every skill has scenes, shots, artifacts and
@@ -119,28 +120,30 @@ impl RequiredFields {
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct EscalationPolicy {
-    /// The probability of an escalation by chance, over all tests of one rule together. The default is 0.01.
+    /// The significance level: the probability that the tests of one trigger together escalate anything by chance. The
+    /// default is 0.01.
     pub alpha: f64,
     /// The number of results that each side of a test must have. The default is 30, as for a
     /// [`Comparison`](crate::baseline::Comparison).
     pub samples_min: u64,
-    /// The least difference of two shares that is worth an escalation, however certain it is. The default is 0.05, five
-    /// percentage points.
+    /// The smallest difference of two shares that is worth an escalation, however significant it is. The default is
+    /// 0.05, five percentage points.
     pub share_difference_min: f64,
-    /// The number of executions without an end, or of lost records, that makes repeated missing logs. The default is 3.
+    /// The number of unfinished executions, or of lost records, that counts as repeated missing logs. The default is 3.
     pub missing_logs_min: u64,
-    /// How many hours an execution may be in flight before it counts as one without an end. The default is 24.
+    /// How many hours an execution may be in flight before it counts as unfinished. The default is 24.
     pub in_flight_hours_max: u64,
-    /// The share of the estimates by which a skill's costs may differ, either way. The default is 0.2, a fifth.
+    /// How far a skill's costs may differ from their estimates in either direction, as a share of the estimates. The
+    /// default is 0.2, a fifth.
     pub cost_relative_max: f64,
-    /// The amount by which they must also differ over the window, in US dollars. The default is 1.
+    /// The amount in US dollars by which they must also differ over the whole window. The default is 1.
     pub cost_difference_usd_min: Usd,
-    /// The number of executions with a forbidden model that makes a pattern of misuse. The default is 1.
+    /// The number of executions with a forbidden model that counts as misuse. The default is 1.
     pub misuse_min: u64,
-    /// Which models may be used for what. The default is empty, which forbids nothing.
+    /// Which executions may use which models. The default is empty, which forbids nothing.
     pub allowed_models: Vec<AllowedModels>,
-    /// The number of days before the window's week whose quality controls are the reference; at most 3660. The default
-    /// is 28.
+    /// The length of the reference in days, up to the start of the week in which the window begins; at most 3660. The
+    /// default is 28.
     pub reference_days: u64,
 }
 
@@ -161,10 +164,9 @@ impl Default for EscalationPolicy {
     }
 }
 
-/// Which models, of which tiers, certain executions may use. If several entries apply to an execution, each must allow
-/// it.
+/// Which models and tiers certain executions may use. If several entries apply to an execution, each must allow it.
 ///
-/// Names are patterns: `*` matches any text, `#` a digit, and `?` any character. Upper and lower case are equal.
+/// Names are patterns: `*` matches any text, `#` a digit, and `?` any character. Case is ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]

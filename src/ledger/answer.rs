@@ -1,4 +1,4 @@
-//! The answers to recording an execution.
+//! The results of recording an execution.
 
 use std::sync::Arc;
 
@@ -7,24 +7,24 @@ use crate::journal::warnings::OnStderr;
 
 /// Where a record went.
 ///
-/// The record is there when the answer is returned, except for [`Late`](Self::Late). Nothing waits in memory for the
-/// disk to recover. A ledger whose disk is gone needs no more memory after a million records than after one.
+/// The record is there when the answer is returned, except for [`Late`](Self::Late). No record waits in memory until
+/// the disk recovers, so memory use does not grow while the disk fails.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Answer {
     /// The record is on stable storage as line `seq`, and survives a power cut.
     Durable {
-        /// The line's number in the ledger, from 1.
+        /// The line's number in the ledger, counting from 1.
         seq: u64,
     },
     /// The record is in the operating system's page cache as line `seq`. It survives `kill -9`, but not a power cut.
-    /// Only with [`Durability::Flushed`](crate::Durability::Flushed).
+    /// Returned only with [`Durability::Flushed`](crate::Durability::Flushed).
     Flushed {
-        /// The line's number in the ledger, from 1.
+        /// The line's number in the ledger, counting from 1.
         seq: u64,
     },
-    /// The ledger refused the record, with this error. The record is on stable storage beside the ledger, and is
-    /// appended when the ledger accepts records again.
+    /// The ledger refused the record with this error. The record is on stable storage in a file next to the ledger (the
+    /// spill), and is appended when the ledger accepts records again.
     Spilled(Error),
     /// The record could not be stored anywhere; the error says why.
     ///
@@ -32,25 +32,25 @@ pub enum Answer {
     /// it accepts, or when it is closed, if the disk works again by then. If the process is killed first, the count is
     /// lost.
     ///
-    /// The record may be in the ledger nevertheless, if the disk reported a failure that was none.
+    /// The record may still be in the ledger, if the disk reported a failure although the write succeeded.
     Lost(Error),
-    /// The disk did not answer before [`Options::deadline`](crate::Options::deadline). A thread continues to store the
-    /// record. If it fails, the ledger warns and counts the record as lost. If the process ends first, the execution's
-    /// begin mark becomes an interrupted record.
+    /// The disk did not respond within [`Options::deadline`](crate::Options::deadline). A thread is still storing the
+    /// record. If that fails, the ledger warns and counts the record as lost. If the process ends first, the
+    /// execution's begin mark becomes an interrupted record.
     Late(Error),
 }
 
-/// The answer to recording one execution.
+/// The result of recording one execution.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 #[must_use = "a record may have been spilled or lost; `warn` prints that to stderr"]
 pub struct Recorded {
     /// Where the record went.
     pub answer: Answer,
-    /// Why the execution was not marked as begun; `None` if it was. Without a mark, the execution has no record if its
-    /// process dies.
+    /// Why the execution's begin mark could not be written; `None` if it was written. Without the mark, the execution
+    /// leaves no record if its process dies.
     pub unmarked: Option<Error>,
-    /// Why fields were left out of the record, namely because their values were impossible; `None` if it is complete.
+    /// Why fields with invalid values were left out of the record; `None` if the record is complete.
     pub refused: Option<Error>,
     /// Prints for [`warn`](Self::warn). All answers of a ledger share it.
     pub(super) stderr: Arc<OnStderr>,
@@ -64,8 +64,8 @@ impl Recorded {
 
     /// Prints everything that went wrong to stderr, and nothing if all went well.
     ///
-    /// Of equal warnings of a ledger, one a second is printed. The number of the others is printed with the next one,
-    /// or when the ledger and its answers are dropped.
+    /// Of identical warnings of a ledger, at most one per second is printed. The number of suppressed ones is printed
+    /// with the next one, or when the ledger and its answers are dropped.
     pub fn warn(&self) {
         for (what, error) in self.warnings() {
             self.stderr.warn(what, error);
@@ -79,7 +79,7 @@ impl Recorded {
             Answer::Lost(error) => Some(("a record was lost", error)),
             Answer::Late(error) => Some(("a record is not stored yet", error)),
         };
-        let unmarked = self.unmarked.as_ref().map(|error| ("an execution was not marked as begun", error));
+        let unmarked = self.unmarked.as_ref().map(|error| ("an execution was not marked as started", error));
         let refused = self.refused.as_ref().map(|error| ("fields of a record were left out", error));
         record.into_iter().chain(unmarked).chain(refused)
     }

@@ -1,4 +1,4 @@
-//! Appending records that were made elsewhere.
+//! Appends finished records.
 
 use std::sync::Arc;
 
@@ -9,20 +9,19 @@ use crate::error::Result;
 use crate::metrics::ExecutionMetrics;
 
 impl Ledger {
-    /// Appends a finished record that was made elsewhere.
+    /// Appends a finished record, for example one that another program made.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if
     /// [`validate`](ExecutionMetrics::validate) refuses the record, or if its JSON is longer than
-    /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) less 4 KiB. Nothing is written then. A disk that fails
-    /// is reported by the [`Answer`], not as an error.
+    /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB. Nothing is written then. A disk failure is
+    /// reported by the [`Answer`], not as an error.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
         Ok(self.store_in_time(valid_json(record)?, None))
     }
 
-    /// Like [`append`](Self::append), but appends many records in their order, with one write and one sync for all of
-    /// them. Returns the result for each record, in the same order. A record that is refused does not affect the
-    /// others.
+    /// Like [`append`](Self::append), but appends many records in order, with one write and one sync for all of them.
+    /// Returns the result for each record, in the same order. A record that is refused does not affect the others.
     ///
     /// ```
     /// use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Timestamp, Uuid};

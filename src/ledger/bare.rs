@@ -1,9 +1,9 @@
-//! The record of an execution whose own record is invalid.
+//! A minimal fallback record for an execution whose full record fails validation.
 
 use crate::error::Error;
 use crate::metrics::ExecutionMetrics;
 
-/// Returns the record without the fields that a skill may have set to impossible values, so that every execution is
+/// Returns the record without the fields that a skill may have set to invalid values, so that every execution is
 /// recorded. The reasons are in the tag `refused`. A blank name becomes `unnamed`, and a blank version `unknown`.
 pub(super) fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
     let name = |given: &str, substitute: &str| if given.trim().is_empty() { substitute } else { given }.to_owned();

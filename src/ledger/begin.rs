@@ -1,4 +1,4 @@
-//! Beginning an execution.
+//! Begins executions.
 
 use std::fmt;
 
@@ -9,13 +9,14 @@ use crate::id::new_id;
 use crate::metrics::{ExecutionMetrics, RunIds};
 
 impl Ledger {
-    /// Begins an execution. This cannot fail: if the begin mark cannot be written, the execution's answer reports it.
+    /// Begins an execution. This never fails. If the begin mark cannot be written, the result of recording the
+    /// execution says so.
     pub fn begin(&self, skill: Skill) -> Execution {
         self.begin_within(skill, None)
     }
 
-    /// Runs `body` as one execution and records how it ended: with `Ok`, with `Err`, or with a panic. A panic continues
-    /// after it was recorded.
+    /// Runs `body` as one execution and records how it ended: with `Ok`, with `Err`, or with a panic. A panic is
+    /// resumed after it was recorded.
     ///
     /// ```
     /// use runledger::{Ledger, Skill};
@@ -46,7 +47,7 @@ impl Ledger {
         Execution::begin(self.clone(), record, mark)
     }
 
-    /// Returns a record with everything that is known of an execution when it begins.
+    /// Returns a record with everything that is known about an execution when it begins.
     pub(super) fn new_record(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> ExecutionMetrics {
         let options = &self.shared.options;
         let now = self.now();
@@ -73,18 +74,18 @@ impl Ledger {
         let line = slots::mark(self.shared.journal.seen_end(), record)?;
         // A mark that is written too late does no harm: a sweep skips it if the execution has a record by then.
         self.in_time(move |ledger| ledger.shared.slots.begin(&line), |_, _| ())
-            .unwrap_or_else(|missed| Err(self.missed("mark an execution as begun", missed)))
+            .unwrap_or_else(|missed| Err(self.missed("mark an execution as started", missed)))
     }
 }
 
 impl Execution {
-    /// Begins an execution within this one. It has this execution as its parent, belongs to the same run, and continues
+    /// Begins a child of this execution. It has this execution as its parent, belongs to the same run, and continues
     /// this execution's path.
     pub fn child(&self, skill: Skill) -> Execution {
         self.ledger.begin_within(skill, Some(&self.record))
     }
 
-    /// Like [`Ledger::run`], but as an execution within this one.
+    /// Like [`Ledger::run`], but runs a child of this execution.
     pub fn run<T, E: fmt::Display>(
         &self,
         skill: Skill,
@@ -94,7 +95,7 @@ impl Execution {
     }
 }
 
-/// Fills the fields of `run` that are `None` from those of `from`.
+/// Fills the fields of `run` that are `None` with the values of `from`.
 fn inherit(run: &mut RunIds, from: &RunIds) {
     if run.parent_execution_id.is_none() {
         run.parent_execution_id = from.parent_execution_id;

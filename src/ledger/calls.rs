@@ -1,4 +1,4 @@
-//! Adding the calls of models to a record.
+//! Adds model calls to a record.
 
 use crate::cost::Cost;
 use crate::metrics::{Call, CostProvenance, CostSource, CostTier, ExecutionMetrics, LlmCall, Usage, UsageParts, Usd};
@@ -85,7 +85,7 @@ fn sourced(source: CostSource) -> CostProvenance {
     CostProvenance { source: Some(source), ..CostProvenance::default() }
 }
 
-/// Sets the record's cost to `sum`, which includes the cost of `call`, which the record does not list yet.
+/// Sets the record's cost to `sum`, which includes the cost of `call`. The record does not list that call yet.
 fn add_cost(record: &mut ExecutionMetrics, sum: Option<Usd>, call: &LlmCall, tier: CostTier) {
     let estimated_usd = record.cost.estimated_usd;
     record.cost_usd = sum.map(Usd::round_to_record);

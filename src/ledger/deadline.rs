@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 use crate::disk::per_process::PerProcess;
 use crate::mutex::lock;
 
-/// The number of calls that can be in progress at once. It limits the cost of a disk that never answers: one thread and
-/// one record for each such call. Further callers wait for a free thread, and leave nothing behind at their deadline.
+/// The number of calls that can be in progress at once. It limits the cost of a disk that never responds to one thread
+/// and one record per call. Other callers wait for a free thread, and occupy no memory after their deadline.
 const HELPERS_MAX: usize = 64;
 /// Limits the deadline, so that adding it to the present time cannot overflow.
 const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// A thread ends after this time without work.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
-/// Threads that make calls in place of their callers.
+/// Threads that make calls on behalf of their callers.
 #[derive(Debug)]
 pub(super) struct Helpers {
     deadline: Duration,
@@ -31,9 +31,9 @@ pub(super) struct Helpers {
 /// Why a call has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missed {
-    /// No thread was free, so the call was not begun and will not be.
+    /// No thread was free, so the call was not started and never will be.
     NotBegun,
-    /// The call is still in progress, and continues.
+    /// The call is still in progress, and will continue.
     Begun,
 }
 
@@ -91,7 +91,7 @@ impl<W: FnOnce() -> T + Send, L: FnOnce(T) + Send, T: Send> Job for Call<W, L, T
                 _ => return made(),
             }
         };
-        // A hook of the caller may panic. The panic continues in the caller if it still waits.
+        // A hook of the caller may panic. If the caller is still waiting, the panic is resumed there.
         let result = catch_unwind(AssertUnwindSafe(work));
         made();
         let mut state = lock(&self.state);
@@ -178,7 +178,7 @@ impl Pool {
             return;
         }
         let pool = Arc::clone(self);
-        // If the system has no more threads, the existing helpers make the call.
+        // If spawning fails, the call waits for an existing helper, if there is one.
         if std::thread::Builder::new().name("runledger".to_owned()).spawn(move || pool.help()).is_ok() {
             state.helpers += 1;
             state.free += 1;
@@ -191,7 +191,7 @@ impl Pool {
             if let Some(job) = state.waiting.pop_front() {
                 state.free -= 1;
                 drop(state);
-                // Counted as free before the caller is woken, so that the caller's next call needs no further thread.
+                // Counted as free before the caller is woken, so that the caller's next call needs no new thread.
                 job.run(&|| lock(&self.state).free += 1);
                 drop(job);
                 state = lock(&self.state);

@@ -1,10 +1,10 @@
-//! The events that a ledger writes to `events.jsonl`, beside those of its journal.
+//! The events that a ledger writes to `events.jsonl`, in addition to the events of its journal.
 
 use serde::Serialize;
 
 use crate::journal::read::moved::Boundary;
 
-/// A change that a ledger made to its files. Its journal has [events](crate::journal::Event) of its own.
+/// A change that a ledger made to its files. Its journal has its own [events](crate::journal::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -16,7 +16,7 @@ pub enum LedgerEvent {
         /// The error with which the ledger refused them.
         error: String,
     },
-    /// Records of `spill/` were appended to the ledger.
+    /// Records from `spill/` were appended to the ledger.
     Returned {
         /// The number of records.
         records: u64,
@@ -32,7 +32,7 @@ pub enum LedgerEvent {
         /// The number of executions.
         records: u64,
     },
-    /// A sealed segment was copied to an archive and is removed here.
+    /// A sealed segment was copied to an archive and is removed from the ledger.
     Archived {
         /// The number of the segment.
         segment: u64,
@@ -42,7 +42,7 @@ pub enum LedgerEvent {
         seq: u64,
         /// The hash of its last line.
         hash: String,
-        /// The path under which the archive is read, that of its active segment if it had one.
+        /// The path for reading the archive, where its active segment would be.
         to: String,
     },
     /// A file about the ledger's executions was copied to an archive and is removed from its old path.

@@ -47,11 +47,11 @@ impl Skill {
     }
 }
 
-/// An execution that has begun. **Dropping it records it**: as panicked if the thread is unwinding, otherwise as
-/// cancelled. Dropping never panics. The ledger warns if the record was spilled, lost or late.
+/// A running execution. **Dropping it records it**, as panicked if the thread is unwinding, and otherwise as cancelled.
+/// Dropping never panics. The ledger warns if the record was spilled, lost or late.
 ///
 /// [`succeed`](Self::succeed), [`fail`](Self::fail) and [`finish`](Self::finish) end it and return where the record is.
-/// It is `Send`, so it can be held across an `.await`. A future that is dropped before its end leaves a cancelled
+/// It is `Send`, so it can be held across an `.await`. A future that is dropped before it completes leaves a cancelled
 /// record.
 #[derive(Debug)]
 #[must_use = "dropping it records the execution as cancelled"]
@@ -59,9 +59,9 @@ pub struct Execution {
     pub(super) ledger: Ledger,
     pub(super) record: Box<ExecutionMetrics>,
     begun: Instant,
-    /// How long the execution took; `None` while its clock runs.
+    /// How long the execution took; `None` while it is running.
     took: Option<Duration>,
-    /// When the current step began; `None` between steps.
+    /// When the current step started; `None` between steps.
     step: Option<Instant>,
     steps_total: Duration,
     /// The sum of the calls' estimates.
@@ -96,7 +96,8 @@ impl Execution {
         self.record.execution_id
     }
 
-    /// The record as it is now, to fill fields that have no method here. Times and outcome are set when it ends.
+    /// The record so far, to set fields that have no method here. The times and the outcome are set when the execution
+    /// ends.
     pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
@@ -112,7 +113,7 @@ impl Execution {
         self.step = Some(Instant::now());
     }
 
-    /// Ends the current step. What follows counts as wall clock time, but not as latency of a step.
+    /// Ends the current step. The time after it counts as wall-clock time, but not as the latency of a step.
     pub fn leave(&mut self) {
         let Some(began) = self.step.take() else { return };
         let took = began.elapsed();
@@ -122,8 +123,8 @@ impl Execution {
         }
     }
 
-    /// Sets the end of the execution to now. Later work, such as filling its record, does not count as its time.
-    /// Further calls have no effect.
+    /// Sets the end of the execution to now. Later work, such as filling its record, does not count towards its
+    /// duration. Only the first call has an effect.
     pub fn stop_clock(&mut self) {
         if self.took.is_none() {
             self.leave();
@@ -137,19 +138,18 @@ impl Execution {
         self.record_call(&Call::new(model, usage))
     }
 
-    /// Records one call of a model: adds its usage to the execution's. Returns the exact cost of the call, for example
-    /// to settle a budget; `None` if it is unknown.
+    /// Records one call of a model, and adds its usage to that of the execution. Returns the exact cost of the call,
+    /// for example to settle a budget; `None` if it is unknown.
     ///
-    /// The cost is the one that the vendor reported. Without one, it is computed from the ledger's price table at the
-    /// time of the call, which is now if the call has no time.
+    /// The cost is the one that the vendor reported. Otherwise it is computed from the ledger's price table as of the
+    /// time of the call, or as of now if the call has no time.
     ///
     /// If one call has no price, the execution's cost is unknown: `cost_usd` is `None`, and `cost_tier` and
     /// `cost.source` are unknown. With several calls, `model` has the name, provider and variant of the last one, and
-    /// `cost` has the values that are equal for all of them. `trace.llm_calls` lists each call with its own cost,
-    /// unrounded.
+    /// `cost` has the values that all calls share. `trace.llm_calls` lists each call with its own cost, unrounded.
     ///
     /// If a call is not [valid](Call::validate), its usage and its cost are unknown, and so are the execution's. The
-    /// ledger warns of it.
+    /// ledger warns about it.
     pub fn record_call(&mut self, call: &Call) -> Option<Usd> {
         let fault = call.validate().err();
         fault.iter().for_each(|error| self.ledger.shared.warn(error));
@@ -157,15 +157,15 @@ impl Execution {
         calls::add(&mut self.record, &mut self.cost, call, fault.is_none(), priced)
     }
 
-    /// Records the expected cost of a call, before it is made. `cost.estimated_usd` is the sum of the estimates, apart
-    /// from the cost. The sum is unknown if one of them is.
+    /// Records the expected cost of a call, before it is made. `cost.estimated_usd` is the sum of the estimates,
+    /// separate from the actual cost. The sum is unknown if any estimate is.
     pub fn record_estimate(&mut self, call: &Call) {
         let estimate = self.ledger.priced(call).map(|cost| cost.usd);
         self.record.cost.estimated_usd = self.estimates.add(estimate);
     }
 
     /// Records the state of a quota: `free_tier_quota_remaining`, and `free_tier_quota_pct_used`, which is at most 100
-    /// even if the quota was overrun.
+    /// even if the quota was exceeded.
     pub fn set_quota(&mut self, status: &QuotaStatus) {
         self.record.free_tier_quota_remaining = Some(status.remaining);
         self.record.free_tier_quota_pct_used = Some(status.pct_used.min(100.0));
@@ -176,12 +176,12 @@ impl Execution {
         self.record.tags.insert(key.into(), value.into());
     }
 
-    /// Runs `body` and ends the execution with its result, or with its panic, which continues.
+    /// Runs `body` and ends the execution with its result, or with its panic, which is then resumed.
     pub(super) fn run_to_its_end<T, E: fmt::Display>(
         mut self,
         body: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Done<T, E> {
-        // The panic continues below, so no code sees values that it left half changed.
+        // The panic is resumed below, so no code sees values that it left partly changed.
         match catch_unwind(AssertUnwindSafe(|| body(&mut self))) {
             Ok(Ok(value)) => Done { record: self.succeed(), result: Ok(value) },
             Ok(Err(error)) => Done { record: self.fail(&error), result: Err(error) },

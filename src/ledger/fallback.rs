@@ -1,8 +1,8 @@
-//! Keeps the records of executions whose ledger cannot be used, in another directory, until it can.
+//! Keeps the records of executions in another directory while their ledger cannot be used.
 //!
 //! Each execution has a file, which is locked by the process that runs it. The file is a sequence of sealed lines. Each
-//! line holds the path of the ledger and the whole record as it was known then; the last one counts. The first line
-//! says that the execution was interrupted, so that it has a record even if its process is killed.
+//! line holds the path of the ledger and the whole record as it was known at that time. The last line is used. The
+//! first line says that the execution was interrupted, so that it has a record even if its process is killed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ use crate::journal::format::line::{self, Link};
 use crate::journal::read::Splitter;
 use crate::metrics::{ExecutionMetrics, Status};
 
-/// The end of the files' names, after the execution's id.
+/// The end of each file's name, after the execution's id.
 const END: &str = ".jsonl";
 
 /// A directory that keeps the records of executions whose ledgers cannot be used, for example because their directory
@@ -78,17 +78,17 @@ pub struct FallbackRecord {
     pub in_flight: bool,
 }
 
-/// All that a [`Fallback`] keeps.
+/// The records that a [`Fallback`] keeps, and the files that it cannot read.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct FallbackRecords {
-    /// The records, in the order of their executions' ids.
+    /// The records, sorted by execution id.
     pub records: Vec<FallbackRecord>,
     /// An error for each file that cannot be read as a record. The ledger that such a file belongs to is unknown.
     pub unreadable: Vec<Error>,
 }
 
-/// An execution whose record goes to a [`Fallback`]. **Dropping it leaves it recorded as interrupted.**
+/// An execution whose record goes to a [`Fallback`]. **Dropping it leaves the execution recorded as interrupted.**
 #[derive(Debug)]
 #[must_use = "dropping it records the execution as interrupted"]
 pub struct FallbackExecution {
@@ -97,11 +97,11 @@ pub struct FallbackExecution {
     ledger: PathBuf,
     record: Box<ExecutionMetrics>,
     begun: Instant,
-    /// How long the execution took; `None` while its clock runs.
+    /// How long the execution took; `None` while it is running.
     took: Option<Duration>,
 }
 
-/// An open file, which no other process reads or removes.
+/// An open file that no other process reads or removes.
 #[derive(Debug)]
 struct Kept {
     file: Arc<dyn StorageFile>,
@@ -110,7 +110,7 @@ struct Kept {
 
 #[derive(Serialize)]
 struct LineOut<'l> {
-    /// The path as text, also for people.
+    /// The path as readable text.
     ledger: Cow<'l, str>,
     /// The bytes of the path if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -202,7 +202,11 @@ impl Fallback {
         counts.extend(records.unreadable.iter().map(Error::with_source));
         (!counts.is_empty()).then(|| {
             let found = format!("records in {}: {}", self.directory.display(), counts.join(", "));
-            Check::warning(NAME, found, "the next command that records in that ledger appends them, if it can open it")
+            Check::warning(
+                NAME,
+                found,
+                "the next command that writes to that ledger appends them, if it can open the ledger",
+            )
         })
     }
 
@@ -231,12 +235,13 @@ impl FallbackExecution {
         &self.path
     }
 
-    /// The record as it is now, to fill fields. Times and outcome are set when the execution ends.
+    /// The record so far, to set its fields. The times and the outcome are set when the execution ends.
     pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
 
-    /// Sets the end of the execution to now. Later work does not count as its time, and further calls have no effect.
+    /// Sets the end of the execution to now. Later work does not count towards its duration, and only the first call
+    /// has an effect.
     pub fn stop_clock(&mut self) {
         self.took.get_or_insert_with(|| self.begun.elapsed());
     }
@@ -264,7 +269,7 @@ impl FallbackExecution {
         let payload = serde_json::value::RawValue::from_string(json)
             .and_then(|record| serde_json::to_vec(&LineOut { ledger, ledger_bytes, record: &record }))
             .map_err(|source| failed(source.into()))?;
-        // The leading line feed makes the rest of a failed write a line of its own, which is not valid.
+        // The leading line feed turns the rest of a failed write into a separate, invalid line.
         let mut line = vec![b'\n'];
         line::seal(&payload, &Link::START, &mut line);
         let directory = self.path.parent().unwrap_or(Path::new(""));
@@ -276,13 +281,13 @@ impl FallbackExecution {
 }
 
 impl Ledger {
-    /// Appends the records of this ledger that `fallback` keeps, each once, and removes them there. Returns the number
-    /// of removed records. The record of an execution in flight stays, and so does a file that cannot be read as a
-    /// record; the ledger warns of the latter.
+    /// Appends the records of this ledger that `fallback` keeps, each once, and then removes them from the fallback.
+    /// Returns the number of removed records. The record of an execution in flight stays, and so does a file that
+    /// cannot be read as a record; the ledger warns about the latter.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a disk fails or the directory cannot be read, and [`ErrorKind::Timeout`] if another process
-    /// keeps the ledger's lock. The records then stay where they are.
+    /// holds the ledger's lock for too long. The records then stay where they are.
     pub fn take_back(&self, fallback: &Fallback) -> Result<u64> {
         let place = place_of(self.shared.journal.layout().active());
         let mut taken = Vec::new();
@@ -320,7 +325,7 @@ fn make(path: &Path) -> io::Result<Kept> {
 /// How long [`make`] waits for a reader of the directory.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 
-/// Reads the record in the file; `None` if there is none yet, or if the file was removed meanwhile.
+/// Reads the record in the file; `None` if there is none yet, or if the file was removed in the meantime.
 fn look(path: PathBuf) -> Result<Option<FallbackRecord>> {
     let failed = |source| Error::io("read a record that is kept elsewhere", &path, source);
     let file: Arc<dyn StorageFile> = match Disk.open(&path, Access::Read) {
@@ -351,7 +356,7 @@ fn take(path: &Path) -> Result<Option<(Kept, PathBuf, ExecutionMetrics)>> {
     Ok(Some((Kept { file, _lock: lock }, ledger, record)))
 }
 
-/// Returns the error for a file without a complete record. Only the file's name says which execution it was.
+/// Returns the error for a file without a complete record. Only the file's name identifies the execution.
 fn damaged(path: &Path) -> Error {
     Error::new(ErrorKind::Malformed, "read a record that is kept elsewhere")
         .path(path)
@@ -382,13 +387,13 @@ fn is_id(text: &str) -> bool {
     text.parse::<Uuid>().is_ok()
 }
 
-/// Returns true if the `ledger` of a record is the one at `place`. A relative path matches no ledger: the process that
-/// wrote it had no current directory any more.
+/// Returns true if the `ledger` of a record is the one at `place`. A relative path matches no ledger, because the
+/// process that wrote it no longer had a current directory.
 fn is_at(ledger: &Path, place: &Path) -> bool {
     ledger.is_absolute() && place_of(ledger) == place
 }
 
-/// Returns the path without symbolic links, as far as it exists, so that all spellings of a ledger's path are equal.
+/// Resolves the symbolic links in the part of the path that exists, so that all spellings of a ledger's path are equal.
 fn place_of(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (path.parent().and_then(canonical), path.file_name()) {

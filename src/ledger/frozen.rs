@@ -1,4 +1,4 @@
-//! Stores frozen baselines in a journal with one line for each week.
+//! Stores frozen baselines in a journal with one line per week.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,15 +12,15 @@ use crate::journal::format::line;
 use crate::journal::{Journal, JournalOptions, Line, Lines};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-/// The baselines that were frozen week by week. They are stored in a journal of their own, such as `baselines.jsonl`
-/// beside the ledger, which is durable, chained, and safe across threads and processes. Clones share it.
+/// The baselines that were frozen week by week. They are stored in a separate journal, such as `baselines.jsonl` next
+/// to the ledger. The journal is durable, chained, and safe to share between threads and processes. Clones share it.
 ///
-/// The first line of a week counts. If two processes freeze one week at the same time, both return the line that came
-/// first, and every reader finds that one.
+/// The first line of a week is used. If two processes freeze the same week at the same time, both return the first
+/// line, and so does every reader.
 ///
 /// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}` and
-/// the chain's three keys. The baselines, by skill, are for people and programs. The samples are the data that a
-/// [comparison](FrozenBaselines::compare) also needs: [`Accumulator::to_bytes`] in hex, 4 to 20 KB for each skill.
+/// the three keys of the chain. The baselines, by skill, are for people and programs. The samples are the data that a
+/// [comparison](FrozenBaselines::compare) also needs: [`Accumulator::to_bytes`] in hex, 4 to 20 KB per skill.
 ///
 /// [`Accumulator::to_bytes`]: crate::baseline::Accumulator::to_bytes
 ///
@@ -50,8 +50,8 @@ impl BaselineJournal {
     ///
     /// # Errors
     /// [`ErrorKind::Unsuitable`] if a journal cannot be stored at `path`; [`ErrorKind::Newer`] if a newer version wrote
-    /// it; [`ErrorKind::Malformed`] if its identity cannot be read; [`ErrorKind::Timeout`] if another process keeps its
-    /// lock; [`ErrorKind::Io`] if the disk fails.
+    /// it; [`ErrorKind::Malformed`] if its identity cannot be read; [`ErrorKind::Timeout`] if another process holds its
+    /// lock for too long; [`ErrorKind::Io`] if the disk fails.
     pub fn open(path: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
         Ok(Self { journal: Journal::open(path, options.clone())?, options })
     }
@@ -60,10 +60,10 @@ impl BaselineJournal {
     /// is frozen already, returns its baselines and reads no record.
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`] if that week has not begun by the journal's clock, or if the line would be longer than
-    ///   16 MiB.
-    /// - The first error of `records` that is not an [`ErrorKind::Malformed`].
-    /// - [`ErrorKind::Timeout`] if another process keeps the journal's lock.
+    /// - [`ErrorKind::Invalid`] if that week has not started according to the journal's clock, or if the line would be
+    ///   longer than 16 MiB.
+    /// - The first error in `records` that is not an [`ErrorKind::Malformed`].
+    /// - [`ErrorKind::Timeout`] if another process holds the journal's lock for too long.
     /// - [`ErrorKind::Io`] if the journal cannot be read or written.
     pub fn freeze(
         &self,
@@ -84,7 +84,8 @@ impl BaselineJournal {
         Ok(self.find(week)?.unwrap_or(frozen))
     }
 
-    /// Returns the frozen baselines of that week, if there are any. Warns of lines that cannot be read, and skips them.
+    /// Returns the frozen baselines of that week, if there are any. Warns about lines that cannot be read, and skips
+    /// them.
     fn find(&self, week: Timestamp) -> Result<Option<FrozenBaselines>> {
         for frozen in FrozenWeeks::new(self.journal.lines()) {
             match frozen {
@@ -133,7 +134,7 @@ impl Iterator for FrozenWeeks {
                 Ok(None) => return None,
                 Ok(Some(line)) => match parse(&line) {
                     Ok(frozen) if self.seen.insert(frozen.week_start) => return Some(Ok(frozen)),
-                    // Two processes froze this week at the same time. The first line counts.
+                    // Two processes froze this week at the same time. The first line is used.
                     Ok(_) => {}
                     Err(error) => return Some(Err(error)),
                 },

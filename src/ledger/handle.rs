@@ -1,4 +1,4 @@
-//! Opens a ledger, and the quota and the frozen baselines beside it.
+//! Opens a ledger, and the quota and the frozen baselines next to it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,30 +27,31 @@ impl Ledger {
     /// [`Options`]. Creates it and its directories if they do not exist. Repairs the damage of a crash, and records the
     /// executions of dead processes as interrupted.
     ///
-    /// Only the user who creates the files may read them. The users of a group share a ledger whose directory has the
-    /// group's write bit and the setgid bit (`mkdir -m 2770 logs`). Files that root creates get the owner of their
-    /// directory; see [`Disk`].
+    /// By default, only the user who creates the files may read them. To share a ledger with a group, give its
+    /// directory the group's write bit and the setgid bit (`mkdir -m 2770 logs`). Files that root creates belong to the
+    /// owner of their directory; see [`Disk`].
     ///
     /// [`Disk`]: crate::disk::Disk
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger. It is not a regular file, or is the file of another
-    ///   program, or ends in `.ledger` like a ledger's machinery. Or it is on a network file system, or in a directory
-    ///   where every user may replace it.
+    /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger. The path is not a regular file, belongs to another
+    ///   program, or ends in `.ledger` like a ledger's internal directory. Or it is on a network file system, or in a
+    ///   directory where every user may replace it.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
     /// - [`ErrorKind::Malformed`] if the ledger's identity cannot be read.
-    /// - [`ErrorKind::Timeout`] if another process keeps the lock of a ledger that is being created.
+    /// - [`ErrorKind::Timeout`] if the ledger is being created and another process holds its lock for too long.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Options::new().open(path)
     }
 
-    /// The reader of this ledger, which answers every question that needs no lock.
+    /// Returns the reader of this ledger, for every query that needs no lock.
     pub fn reader(&self) -> LedgerReader {
         LedgerReader::new(Arc::clone(&self.shared.options.journal.storage), self.shared.journal.layout().clone())
     }
 
-    /// Returns the ledger's present state. Keep it elsewhere, and pass it to [`LedgerReader::verify`] later.
+    /// Returns the ledger's head: its last line's number and hash. Store it elsewhere, and pass it to
+    /// [`LedgerReader::verify`] later.
     ///
     /// # Errors
     /// - [`ErrorKind::Timeout`] if another process holds the lock for too long.
@@ -71,14 +72,14 @@ impl Ledger {
         }
     }
 
-    /// Opens the quota beside the ledger, `quota.jsonl` in its directory, with the ledger's clock, disk and warnings.
+    /// Opens the quota next to the ledger, `quota.jsonl` in its directory, with the ledger's clock, disk and warnings.
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if the ledger itself is `quota.jsonl`, or if that path cannot hold a journal.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the quota.
-    /// - [`ErrorKind::Malformed`] if the journal's identity cannot be read, or if a line, which is named, is not a
-    ///   quota's.
-    /// - [`ErrorKind::Timeout`] if another process keeps the journal's lock.
+    /// - [`ErrorKind::Malformed`] if the journal's identity cannot be read, or if a line is not a line of a quota. The
+    ///   error names the line.
+    /// - [`ErrorKind::Timeout`] if another process holds the journal's lock for too long.
     /// - [`ErrorKind::Io`] if the journal cannot be created or read.
     pub fn quota(&self, limits: Limits) -> Result<Quota> {
         let path = self.beside("quota.jsonl", "open the quota")?;
@@ -86,14 +87,14 @@ impl Ledger {
         Quota::open(path, QuotaOptions::new(Arc::clone(&journal.clock)).journal(journal).limits(limits))
     }
 
-    /// Opens the baselines that were frozen week by week beside the ledger, `baselines.jsonl` in its directory, with
+    /// Opens the baselines that were frozen week by week next to the ledger, `baselines.jsonl` in its directory, with
     /// the ledger's clock, disk and warnings.
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if the ledger itself is `baselines.jsonl`, or if that path cannot hold a journal.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
     /// - [`ErrorKind::Malformed`] if the journal's identity cannot be read.
-    /// - [`ErrorKind::Timeout`] if another process keeps the journal's lock.
+    /// - [`ErrorKind::Timeout`] if another process holds the journal's lock for too long.
     /// - [`ErrorKind::Io`] if the journal cannot be created or read.
     pub fn frozen_baselines(&self) -> Result<BaselineJournal> {
         BaselineJournal::open(self.beside("baselines.jsonl", "open the frozen baselines")?, self.synced())
@@ -111,7 +112,7 @@ impl Ledger {
         Ok(path)
     }
 
-    /// Returns the options of a journal beside the ledger.
+    /// Returns the options of a journal next to the ledger.
     fn synced(&self) -> JournalOptions {
         JournalOptions { durability: Durability::Synced, ..self.shared.options.journal.clone() }
     }
@@ -133,7 +134,7 @@ impl Options {
     /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger; see [`Ledger::open`].
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
     /// - [`ErrorKind::Malformed`] if the ledger's identity cannot be read.
-    /// - [`ErrorKind::Timeout`] if another process keeps the lock of a ledger that is being created.
+    /// - [`ErrorKind::Timeout`] if the ledger is being created and another process holds its lock for too long.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Ledger> {
         let journal = self.open_journal(path.as_ref())?;
@@ -166,7 +167,7 @@ impl Options {
             return without_lock();
         }
         match Journal::open(path, self.journal.clone()) {
-            // Another process keeps the lock. Until it can be acquired, records are spilled, which needs no lock.
+            // Another process holds the lock. Until it can be acquired, records are spilled, which needs no lock.
             Err(error) if error.kind() == ErrorKind::Timeout => {
                 let journal = without_lock().map_err(|_| error.clone())?;
                 (self.journal.warn)(&error);

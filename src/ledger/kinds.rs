@@ -1,4 +1,4 @@
-//! Records the steps around a skill, each with one call: routing decisions, attempts to generate something, quality
+//! Records the steps around a skill, with one call for each: routing decisions, attempts to generate something, quality
 //! controls, and checks against a budget.
 
 use std::fmt;
@@ -7,7 +7,7 @@ use super::{Done, Execution, Skill};
 use crate::metrics::{Attempt, ExecutionMetrics, Kind, QcResult, Routing, Usd};
 use crate::quota::{Amount, Grant, Unit};
 
-/// Each of these methods begins an execution within this one, of its own [`Kind`], and records how it ended. The record
+/// Each of these methods runs a child of this execution, with its own [`Kind`], and records how it ended. The record
 /// has this execution as its parent, and belongs to the same run. It is written whether `body` succeeds, fails or
 /// panics.
 ///

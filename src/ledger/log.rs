@@ -9,27 +9,27 @@ use crate::error::Result;
 use crate::journal::warnings::OnStderr;
 use crate::metrics::ExecutionMetrics;
 
-/// Appends one record to the ledger at `path`, which is opened and closed again. A program that records often keeps a
+/// Opens the ledger at `path`, appends one record and closes the ledger. A program that appends often should keep a
 /// [`Ledger`](crate::Ledger) open instead.
 ///
 /// Returns true if the record is in the ledger. With `raise_on_error`, a failure of the disk is an error. Without it,
 /// the call warns on stderr and returns false, so that the skill can continue.
 ///
-/// Of equal warnings, one a second is printed, with the number of those that were not printed before it. Those after
-/// the last printed one are not counted.
+/// Of identical warnings, at most one per second is printed, with the number of those suppressed since the previous
+/// one. Warnings that are suppressed after the last printed one are not reported.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if [`validate`](ExecutionMetrics::validate)
 /// refuses the record or it is too long.
 ///
-/// The others only with `raise_on_error`:
+/// The following errors are returned only with `raise_on_error`:
 /// [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a ledger;
 /// [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote it;
 /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if its identity cannot be read;
-/// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process keeps its lock;
+/// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds its lock for too long;
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.
 pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, raise_on_error: bool) -> Result<bool> {
-    // Each call opens a ledger of its own. This static limits equal warnings of many calls to one a second.
+    // Each call opens its own ledger, so this static limits identical warnings of many calls to one per second.
     static WARNINGS: LazyLock<Arc<OnStderr>> = LazyLock::new(OnStderr::new);
     let json = valid_json(record)?;
     let options = Options::new().on_warning(|error| WARNINGS.warn("", error));

@@ -1,9 +1,9 @@
 //! The ledger, which stores records of executions durably in a journal.
 //!
 //! - The write side is [`Ledger`], opened with [`Options`], and [`Execution`], the guard around one execution.
-//! - `pending/` has the records that are not lines yet: begin marks, detached executions and the spill. It also has the
-//!   sweep, which records the executions of dead processes.
-//! - The read side is [`LedgerReader`], which answers every question that needs no lock.
+//! - `pending/` has the records that are not lines of the ledger yet: begin marks, detached executions and the spill.
+//!   It also has the sweep, which records the executions of dead processes.
+//! - The read side is [`LedgerReader`], for every query that needs no lock.
 //! - `archive/` moves sealed segments to an archive.
 
 mod answer;
@@ -47,7 +47,7 @@ pub use reader::{
 
 use shared::Shared;
 
-/// An append-only ledger of executions. It is cheap to clone, and all clones share it. Any number of threads and
+/// An append-only ledger of executions. It is cheap to clone, and all clones share its state. Any number of threads and
 /// processes may use one ledger.
 ///
 /// ```

@@ -66,8 +66,8 @@ impl Options {
         self
     }
 
-    /// Sets whether begin marks are synced too, so that an execution is known even if a power cut ends it. This costs
-    /// one more sync for each execution. It is off by default; marks then survive `kill -9` but not a power cut.
+    /// Sets whether begin marks are synced too, so that an execution is recorded even if a power cut ends it. This
+    /// costs one more sync per execution. It is off by default; marks then survive `kill -9` but not a power cut.
     #[must_use]
     pub fn sync_begin(mut self, sync: bool) -> Self {
         self.sync_begin = sync;
@@ -100,8 +100,8 @@ impl Options {
     /// Sets how long opening and an append wait for a lock that another process holds; one second by default.
     ///
     /// An append that cannot acquire the lock spills the record. An existing ledger opens without it, with a warning.
-    /// Dropping the ledger waits as long before it leaves its cleanup to other processes, unless the last append has
-    /// waited in vain.
+    /// Dropping the ledger waits equally long before it leaves the cleanup to other processes, unless the last append
+    /// already failed to acquire the lock.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.journal.lock_deadline = deadline;
@@ -111,13 +111,13 @@ impl Options {
     /// Sets how long [`begin`](crate::Ledger::begin), [`append`](crate::Ledger::append) and the end of an execution
     /// wait for the disk. With `None`, the default, they wait for as long as the disk takes.
     ///
-    /// A thread that the kernel keeps in a sync cannot be interrupted. With a deadline, up to 64 threads of the ledger
-    /// make these calls, and their callers wait for them. A call past its deadline is answered as
-    /// [late](crate::Answer::Late), or as [lost](crate::Answer::Lost) if all the threads are stuck already.
+    /// A thread that is blocked in a sync cannot be interrupted. With a deadline, up to 64 threads of the ledger make
+    /// these calls on behalf of their callers, which wait until the deadline. A call that misses it is reported as
+    /// [late](crate::Answer::Late), or as [lost](crate::Answer::Lost) if all the threads are already stuck.
     ///
-    /// So a disk that never answers costs 64 threads with one record each, and the deadline for every call. In return,
-    /// each call costs two switches of threads, which `benches/overhead.rs` measures. Opening, reading, quotas,
-    /// detached executions, and dropping the ledger wait without a deadline.
+    /// So a disk that never responds occupies at most 64 threads with one record each, and delays every call until its
+    /// deadline. The price is two thread switches per call, which `benches/overhead.rs` measures. Opening, reading,
+    /// quotas, detached executions, and dropping the ledger wait without a deadline.
     #[must_use]
     pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadline = deadline;
@@ -138,7 +138,7 @@ impl Options {
         self
     }
 
-    /// Sets the name of the person or program that asks for the executions; "human" by default.
+    /// Sets the name of the person or program that requests the executions; "human" by default.
     #[must_use]
     pub fn operator(mut self, operator: impl Into<String>) -> Self {
         self.operator = operator.into();
@@ -152,7 +152,7 @@ impl Options {
         self
     }
 
-    /// Sets the run, session and so on that every execution belongs to, unless its skill has others.
+    /// Sets the run, session and so on that every execution belongs to, unless its skill sets others.
     #[must_use]
     pub fn run(mut self, run: RunIds) -> Self {
         self.run = run;
@@ -161,16 +161,17 @@ impl Options {
 
     /// Sets the hook that receives all warnings: failures that must not disturb the skill.
     ///
-    /// By default, warnings go to stderr. Of equal ones, one a second is printed. The number of the others is printed
-    /// with the next one, or when the ledger is dropped. [`Warnings`](crate::journal::Warnings) does the same for a
-    /// hook.
+    /// By default, warnings go to stderr. Of identical ones, at most one per second is printed. The number of
+    /// suppressed ones is printed with the next one, or when the ledger is dropped.
+    /// [`Warnings`](crate::journal::Warnings) does the same for a hook.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.journal.warn = Arc::new(warn);
         self
     }
 
-    /// Allows a network file system. Neither locks nor syncs can be trusted there, so this crate guarantees nothing.
+    /// Allows a network file system. Neither locks nor syncs can be trusted there, so this crate then guarantees
+    /// nothing.
     #[must_use]
     pub fn allow_network(mut self, allow: bool) -> Self {
         self.journal.allow_network = allow;

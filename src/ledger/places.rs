@@ -1,10 +1,10 @@
-//! The paths of a ledger's files, beside those of its journal.
+//! The paths of a ledger's files, in addition to the paths of its journal.
 
 use std::path::PathBuf;
 
 use crate::journal::format::Layout;
 
-/// The ledger's own paths in the directory of the machinery.
+/// The ledger's own paths in its internal directory.
 pub(super) trait Places {
     /// The lock that is held while the executions of dead processes are recorded.
     fn sweep_lock(&self) -> PathBuf;

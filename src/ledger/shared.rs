@@ -24,9 +24,9 @@ pub(super) struct Shared {
     pub(super) slots: Slots,
     pub(super) spill: Spill,
     pub(super) lost: PerProcess<Lost>,
-    /// The threads that wait for the disk in place of their callers; `None` without a deadline.
+    /// The threads that wait for the disk on behalf of their callers; `None` without a deadline.
     pub(super) helpers: Option<Helpers>,
-    /// True once this process has begun to sweep the files of dead processes.
+    /// True once this process has started to sweep the files of dead processes.
     pub(super) swept: AtomicBool,
     /// Prints the warnings of [`Recorded::warn`](super::Recorded::warn).
     pub(super) stderr: Arc<OnStderr>,
@@ -71,7 +71,7 @@ impl Shared {
     /// Reports the losses since the last report, and subtracts exactly those.
     fn report_lost(&self) {
         let Some(lost) = self.lost.get() else { return };
-        // The next call reports what this one does not.
+        // The next call reports the remaining ones.
         let Some(_reporting) = try_lock(&lost.reporting) else { return };
         let records = lost.records.load(Ordering::Relaxed);
         if records > 0 && self.record_event(&LedgerEvent::Lost { records }) {

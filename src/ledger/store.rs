@@ -114,14 +114,14 @@ impl Ledger {
         }
     }
 
-    /// Warns if a record was not stored in the ledger after its caller was answered.
+    /// Warns if a record was not stored in the ledger after its call had returned.
     pub(super) fn warn_of_late(&self, answer: &Answer) {
         if let Answer::Spilled(error) | Answer::Lost(error) = answer {
             self.shared.warn(error);
         }
     }
 
-    /// Warns of everything that went wrong with a record whose answer no caller receives.
+    /// Warns about everything that went wrong with a record whose result no caller receives.
     pub(super) fn warn_unless_kept(&self, recorded: &Recorded) {
         if let Answer::Spilled(error) | Answer::Lost(error) | Answer::Late(error) = &recorded.answer {
             self.shared.warn(error);

@@ -17,9 +17,9 @@ pub struct Exported {
     pub name: LogName,
     /// Its path.
     pub path: PathBuf,
-    /// True if this export wrote it, false if an earlier export wrote the same log.
+    /// True if this export wrote the file, false if an earlier export wrote the same log.
     pub written: bool,
-    /// Its facts.
+    /// The facts in it.
     pub log: RunLog,
 }
 
@@ -28,9 +28,9 @@ impl ErrorRegistry {
     /// log to the errors, and updates `error-registry.md`. The prices of the calls are looked up in `prices`.
     ///
     /// The file gets the next free number of its minute and mode, or of its skill if the mode is unknown. No file is
-    /// overwritten. If an existing file begins with the same log, no other is written. So exporting a run again changes
-    /// nothing, and completes an export whose process died. Such a process leaves at most a part of a log, under a name
-    /// that is not the name of a log.
+    /// overwritten. If an existing file begins with the same log, no new file is written. So exporting a run again
+    /// changes nothing, except that it completes an export whose process died. Such a process leaves at most a partial
+    /// log, in a file whose name is not a log name.
     ///
     /// # Errors
     /// - [`Overflow`](crate::ErrorKind::Overflow) if the costs add up to more than [`Usd`](crate::Usd) can hold.
@@ -38,10 +38,11 @@ impl ErrorRegistry {
     /// - [`Unsuitable`](crate::ErrorKind::Unsuitable) if `error-registry.md` was not written by the registry. Nothing
     ///   is written then.
     /// - [`Io`](crate::ErrorKind::Io) if a file cannot be read or written.
-    /// - [`Malformed`](crate::ErrorKind::Malformed) with the line of the journal if it was written by a newer version
-    ///   and cannot be understood.
+    /// - [`Malformed`](crate::ErrorKind::Malformed) if a line of the journal was written by a newer version and cannot
+    ///   be understood. The error names the line.
     /// - [`Timeout`](crate::ErrorKind::Timeout) if another process holds a lock past the deadline.
-    /// - [`Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote to the journal for this one panicked.
+    /// - [`Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote to the journal on behalf of this one
+    ///   panicked.
     /// - [`Invalid`](crate::ErrorKind::Invalid) if the clock is outside the years 0 to 9999.
     pub fn export(&self, run: &Run, prices: &PriceTable) -> Result<Exported> {
         let mut log = RunLog::new(run, prices)?;

@@ -14,7 +14,7 @@ use crate::metrics::{Decision, ExecutionMetrics, Feedback, Status, Step, Timesta
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LogStatus {
-    /// Its end is not known yet: one of its executions is paused, or has no status.
+    /// The run has not ended yet: one of its executions is paused, or has no status.
     InProgress,
     /// All executions succeeded.
     Completed,
@@ -35,8 +35,8 @@ impl LogStatus {
     }
 }
 
-/// The facts of one run that its log has. Times are UTC, to the minute. `None` and an empty list mean that nothing is
-/// known.
+/// The facts about one run that its log contains. Times are UTC, to the minute. `None` and an empty list mean that
+/// nothing is known.
 ///
 /// [`new`](Self::new) finds them in the records of the run, [`to_markdown`](Self::to_markdown) writes them, and
 /// [`parse`](Self::parse) reads the same facts back. Empty optional texts, empty items of lists, and the `duration_ms`
@@ -65,25 +65,26 @@ pub struct RunLog {
     pub run: String,
     /// The title of the log: the mode, or the first skill if the mode is unknown.
     pub title: String,
-    /// When the first execution began.
+    /// When the first execution started.
     pub started: Timestamp,
     /// The mode: the first `run.mode` in the executions.
     pub mode: Option<String>,
-    /// The status. Executions that another execution of the run started do not count; their parent accounts for them.
+    /// The status. Executions that another execution of the run started are ignored, because their parent accounts for
+    /// them.
     pub status: LogStatus,
-    /// The steps of all executions, in order of time. An execution without steps is one step. If the run has several
-    /// executions, the name of a step begins with that of the skill.
+    /// The steps of all executions, in chronological order. An execution without steps is one step. If the run has
+    /// several executions, the name of a step begins with the name of the skill.
     pub steps: Vec<Step>,
     /// The decisions of each execution, followed by its `decision_made`.
     pub decisions: Vec<Decision>,
-    /// The feedback of people, in order of time.
+    /// The feedback of people, in chronological order.
     pub feedback: Vec<Feedback>,
-    /// The errors in the traces and those that executions ended with, in order of time. If an error has no context, the
-    /// context is the skill. `registry_id` is the number in the registry of the directory.
+    /// The errors in the traces and those that executions ended with, in chronological order. If an error has no
+    /// context, the context is the skill. `registry_id` is the number in the registry of the directory.
     pub errors: Vec<TracedError>,
-    /// The sum of the tags `conversations_processed`; `None` if there are none, or one is not a whole number.
+    /// The sum of the tags `conversations_processed`; `None` if there are none, or if one is not a whole number.
     pub conversations_processed: Option<u64>,
-    /// The sum of the tags `messages_sent`; `None` if there are none, or one is not a whole number.
+    /// The sum of the tags `messages_sent`; `None` if there are none, or if one is not a whole number.
     pub messages_sent: Option<u64>,
     /// The items of the tags `changes_made`, each a text or a list. An empty list means that nothing was changed.
     pub changes_made: Option<Vec<String>>,
@@ -176,7 +177,7 @@ impl RunLog {
     }
 }
 
-/// Sorts the items by time, and cuts their times to the minute.
+/// Sorts the items by time, and truncates their times to the minute.
 fn in_order<T>(items: impl Iterator<Item = T>, time: fn(&mut T) -> &mut Timestamp) -> Vec<T> {
     let mut timed: Vec<_> = items.map(|mut item| (*time(&mut item), item)).collect();
     timed.sort_by_key(|(at, _)| *at);
@@ -279,7 +280,8 @@ fn tagged<'r>(executions: &'r [ExecutionMetrics], tag: &'r str) -> impl Iterator
     executions.iter().filter_map(move |one| one.tags.get(tag)).filter(|value| !value.is_null())
 }
 
-/// Returns the sum of a tag over the executions that have it; `None` if none has, or a value is not a whole number.
+/// Returns the sum of a tag over the executions that have it; `None` if none has it, or if a value is not a whole
+/// number.
 fn count(executions: &[ExecutionMetrics], tag: &str) -> Option<u64> {
     let mut counts = tagged(executions, tag).map(Value::as_u64).peekable();
     counts.peek()?;

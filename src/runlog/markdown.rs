@@ -32,8 +32,8 @@ impl RunLog {
     /// backslash.
     ///
     /// Times are UTC: `HH:MM` on the day on which the run began, with the date on other days. An unknown count is `-`,
-    /// and an error without a resolution is `PENDING`. A sum of known counts says for how many executions the count is
-    /// unknown. Unknown values of steps and decisions have no line.
+    /// and an error without a resolution is `PENDING`. A sum of known counts is followed by the number of executions
+    /// whose count is unknown. Unknown values of steps and decisions have no line.
     pub fn to_markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.

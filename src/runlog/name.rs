@@ -7,11 +7,11 @@ use super::minute;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Timestamp, shortened};
 
-/// A longer mode is cut, so that every file system accepts the name.
+/// A longer mode is truncated, so that every file system accepts the name.
 const SLUG_BYTES_MAX: usize = 60;
 
-/// The name of a run log, `YYYY-MM-DD_HH-MM_mode-N.md`. It has the minute in which the run began (UTC), the mode, and a
-/// number from 1, which counts the logs of that minute and mode.
+/// The name of a run log, `YYYY-MM-DD_HH-MM_mode-N.md`. It consists of the minute in which the run started (UTC), the
+/// mode, and the log's number among the logs of that minute and mode, counting from 1.
 ///
 /// ```
 /// use runledger::runlog::LogName;
@@ -32,17 +32,17 @@ impl LogName {
     /// Returns the name of the log with this number.
     ///
     /// The mode keeps its ASCII letters and digits, in lower case. Each sequence of other characters becomes one
-    /// hyphen, or nothing at either end. The mode is cut to 60 bytes, and is `run` if nothing is left.
+    /// hyphen, or nothing at either end. The mode is truncated to 60 bytes, and `run` replaces an empty one.
     pub fn new(started: Timestamp, mode: &str, number: u64) -> Self {
         Self { started: minute::cut(started), mode: slug(mode), number }
     }
 
-    /// Returns the minute in which the run began, UTC.
+    /// Returns the minute in which the run started, UTC.
     pub fn started(&self) -> Timestamp {
         self.started
     }
 
-    /// Returns the mode as in the name.
+    /// Returns the mode as it is in the name.
     pub fn mode(&self) -> &str {
         &self.mode
     }

@@ -87,7 +87,7 @@ impl RunLog {
 /// The lines that were not read yet.
 struct Lines<'t> {
     rest: &'t str,
-    /// The number of the next line, from 1.
+    /// The number of the next line, counting from 1.
     number: u64,
     /// The offset of the next line.
     byte: u64,

@@ -21,11 +21,11 @@ pub struct PriceLine {
 pub enum PriceBasis {
     /// The cost was calculated at these prices, each for [`Meter::per`] units.
     Prices(Vec<(Meter, Usd)>),
-    /// The cost was calculated by the price table of this version, which is not available.
+    /// The cost was calculated with the price table of this version, which is not available.
     NotAtHand(String),
     /// The vendor reported the cost.
     Reported,
-    /// A cost was recorded without its origin.
+    /// The cost was recorded without its origin.
     NotTold,
     /// The cost is unknown, since no price is known.
     Unknown,

@@ -6,7 +6,7 @@ use super::registry::Severity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{ExecutionMetrics, Status, TracedError};
 
-/// The executions of one run, each with one record, in the order in which they began.
+/// The executions of one run, each with one record, in the order in which they started.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     id: String,
@@ -24,7 +24,7 @@ pub(super) struct Occurrence<'r> {
 
 impl Run {
     /// Returns the run with this id, which is the `run_id` of its records or the id of its only execution. If an
-    /// execution has several records, the last one counts.
+    /// execution has several records, the last one is used.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] if there are no records.
@@ -57,7 +57,7 @@ impl Run {
         &self.executions
     }
 
-    /// Returns the errors that it met, in order of time.
+    /// Returns the errors that occurred in it, in chronological order.
     pub(super) fn errors(&self) -> Vec<Occurrence<'_>> {
         let mut errors: Vec<_> = self.executions.iter().flat_map(errors_of).collect();
         errors.sort_by_key(|met| met.error.time);
@@ -79,7 +79,7 @@ fn errors_of(execution: &ExecutionMetrics) -> impl Iterator<Item = Occurrence<'_
     execution.trace.errors.iter().map(traced).chain(last.map(ended))
 }
 
-/// Returns true if `reason`, which may be cut, is the text of `error`.
+/// Returns true if `reason`, which may be truncated, is the text of `error`.
 fn is_same(reason: &str, error: &str) -> bool {
     reason == error || reason.strip_suffix('…').is_some_and(|begin| error.starts_with(begin))
 }

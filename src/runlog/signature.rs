@@ -1,6 +1,6 @@
 //! Signatures: the part that all messages of the same error share.
 
-/// A longer signature is cut and ends with a hash of the whole.
+/// A longer signature is truncated and ends with a hash of the whole.
 const CHARS_MAX: usize = 500;
 /// A longer text in quotes is not a quotation. This limits the cost of a quote that is never closed.
 const QUOTED_CHARS_MAX: usize = 300;
@@ -31,8 +31,8 @@ const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "
 /// or one quoted word after one of these words: `http`, `status`, `code`, `error`, `errno`, `exit`, `signal`, `type`.
 /// After `error: ` a value does not stay, since it may be a count.
 ///
-/// Several values in a row become one placeholder. A name without a path or quotes stays, so errors about two hosts are
-/// two errors.
+/// Several values in a row become one placeholder. A name that is neither a path nor in quotes stays, so errors about
+/// two hosts are two different errors.
 ///
 /// ```
 /// use runledger::runlog::signature;

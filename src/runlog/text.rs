@@ -33,14 +33,14 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// Returns true if some program shows nothing for the character, moves a cursor, or ends a line.
+/// Returns true if some programs show nothing for the character, move a cursor, or end a line.
 fn is_invisible(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 fn is_markup(before: Option<char>, c: char, after: Option<char>) -> bool {
     let apart = |c: Option<char>| c.is_none_or(char::is_whitespace);
-    // Only ASCII counts, since Markdown takes some other letters for symbols.
+    // Only ASCII letters are treated as letters, since Markdown takes some others for symbols.
     let in_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     match c {
         '\\' | '`' | '*' | '[' | '<' | '&' | '|' | '~' => true,

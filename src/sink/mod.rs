@@ -1,4 +1,4 @@
-//! Copies of records in other systems, where many ledgers can be queried in one place. The ledger stays the source of
+//! Copies records to other systems, where many ledgers can be queried in one place. The ledger stays the source of
 //! truth: a sink that is slow, full or unreachable never affects an execution.
 
 pub mod postgres;

@@ -69,7 +69,7 @@ impl Place {
         until(file, || self.file(file).exists());
     }
 
-    /// Returns the files of begun executions.
+    /// Returns the files of begin marks.
     pub(crate) fn in_flight(&self) -> Vec<PathBuf> {
         let files = std::fs::read_dir(self.machinery("inflight")).unwrap();
         files.map(|file| file.unwrap().path()).collect()

@@ -86,9 +86,9 @@ fn the_limits_of_the_process_are_checked() {
     let short = limited("--fsize=500000");
     let found = checks(&short);
     assert_eq!(
-        *check(&found, "file length"),
+        *check(&found, "file size"),
         json!({
-            "name": "file length", "level": "warning", "found": "at most 488.3 KiB, so larger records are lost",
+            "name": "file size", "level": "warning", "found": "at most 488.3 KiB, so larger records are lost",
             "advice": "raise it with `ulimit -f`",
         })
     );

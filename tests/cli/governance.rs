@@ -104,7 +104,7 @@ fn an_execution_in_flight_fails_the_run() {
     let place = Place::with(&run());
     let ledger = Ledger::open(place.ledger()).unwrap();
     let begun = ledger.begin(Skill::new("upload", "1.0.0").run(RunIds::new("run-7")));
-    let why = "missing log entry: \"upload\": begun and never ended: it is in flight";
+    let why = "missing log entry: \"upload\": it has not ended: it is in flight";
     assert_eq!(
         gate(&place, "").answer(1),
         format!("FAIL run-7: executions 4, in flight 1, spilled 0, reasons 1\n{why}\n  {}\n", begun.id())
@@ -324,7 +324,7 @@ fn a_week_without_escalations_ends_with_0() {
     assert_eq!(
         place.run(["escalate", "--since", "2026-11-16", "--until", "2026-11-18"]).answer(0),
         "2026-11-16T00:00:00.000Z to 2026-11-19T00:00:00.000Z: executions 4, escalations 0\n\
-         not judged: QC failure rate spikes \"qc-grader\": 1 and 0 are known; 30 of each are needed\n"
+         not judged: QC failure rate spikes \"qc-grader\": 1 and 0 results are known; 30 of each are needed\n"
     );
 }
 
@@ -369,7 +369,7 @@ fn an_execution_of_a_dead_process_has_no_end() {
     std::fs::remove_file(&marks).unwrap();
     let files = place.files();
     let told = place.run(["escalate", "--since", "1h"]).answer(1);
-    let why = "3 of 3 executions have no end: 3 interrupted, 0 in flight for over 24 h";
+    let why = "3 of 3 executions did not finish: 3 interrupted, 0 in flight for over 24 h";
     let expected = format!("escalations 1\nhuman: repeated missing logs: {why}\n  99 % interval 31.1% … 100.0%\n{ids}");
     assert!(told.ends_with(&expected), "{told}");
     assert_eq!(place.files(), files);
@@ -386,9 +386,9 @@ fn lost_records_are_reported() {
         escalate("2026-11-18").answer(1),
         "2026-11-16T00:00:00.000Z to 2026-11-19T00:00:00.000Z: executions 4, escalations 1\n\
          human: repeated missing logs: \
-         0 of 4 executions have no end: 0 interrupted, 0 in flight for over 24 h; records lost: 3\n  \
+         0 of 4 executions did not finish: 0 interrupted, 0 in flight for over 24 h; records lost: 3\n  \
          99 % interval 0.0% … 62.4%\n\
-         not judged: QC failure rate spikes \"qc-grader\": 1 and 0 are known; 30 of each are needed\n"
+         not judged: QC failure rate spikes \"qc-grader\": 1 and 0 results are known; 30 of each are needed\n"
     );
     assert!(escalate("2026-11-17").answer(0).contains("escalations 0"));
 }

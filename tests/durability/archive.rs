@@ -241,10 +241,10 @@ fn a_segment_that_does_not_verify_stays_with_all_after_it() {
         stays,
         [
             // The first line of the next segment follows another line.
-            Some("segment 2 does not begin with the line after its last".to_owned()),
-            Some("segment 1 before it stays".to_owned()),
-            Some("segment 1 before it stays".to_owned()),
-            Some("segment 1 before it stays".to_owned()),
+            Some("segment 2 does not begin with the line after its last line".to_owned()),
+            Some("the earlier segment 1 stays".to_owned()),
+            Some("the earlier segment 1 stays".to_owned()),
+            Some("the earlier segment 1 stays".to_owned()),
         ]
     );
     let ledger = place.open();
@@ -252,7 +252,10 @@ fn a_segment_that_does_not_verify_stays_with_all_after_it() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert_eq!(
         error.details(),
-        ["segment 1: segment 2 does not begin with the line after its last", "segment 2: segment 1 before it stays"]
+        [
+            "segment 1: segment 2 does not begin with the line after its last line",
+            "segment 2: the earlier segment 1 stays"
+        ]
     );
     assert!(!place.archive().exists());
     let error = ledger.archive_segments(u64::MAX, place.archive()).unwrap_err();
@@ -379,7 +382,7 @@ fn row_32_a_reader_continues_after_moved_segments() {
     assert_eq!(
         gone.to_string(),
         format!(
-            "cannot read on in the ledger: {}: lines 3 to 6 were moved away before they were read. \
+            "cannot continue to read the ledger: {}: lines 3 to 6 were moved away before they were read. \
              `events.jsonl` says to which archive",
             path.display()
         )

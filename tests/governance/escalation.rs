@@ -97,7 +97,7 @@ fn repeated_missing_logs() {
         (found.trigger, found.recipient, &found.subject),
         (Trigger::RepeatedMissingLogs, Recipient::Human, &None)
     );
-    assert_eq!(found.why, "3 of 10 executions have no end: 3 interrupted, 0 in flight for over 24 h");
+    assert_eq!(found.why, "3 of 10 executions did not finish: 3 interrupted, 0 in flight for over 24 h");
     assert_eq!(numbers(&found.evidence), (3, vec![1, 2, 11]));
     // statsmodels: proportion_confint(3, 10, 0.01, "wilson")
     let Statistic::Share { found, interval } = found.statistic else { panic!() };
@@ -117,7 +117,7 @@ fn an_execution_in_flight_for_too_long_is_a_missing_log() {
     let mut escalations = Escalations::new(policy, time("2026-11-16T00:00:00Z"), None).unwrap();
     log.0.iter().for_each(|begun| escalations.add_in_flight(begun, time(NOW)));
     let report = escalations.finish();
-    assert_eq!(only(&report).why, "1 of 1 executions have no end: 0 interrupted, 1 in flight for over 24 h");
+    assert_eq!(only(&report).why, "1 of 1 executions did not finish: 0 interrupted, 1 in flight for over 24 h");
     assert_eq!(numbers(&only(&report).evidence), (1, vec![1]));
 }
 
@@ -136,12 +136,12 @@ fn lost_records_are_missing_logs() {
     assert_eq!(report(&[(NOW, 1), (NOW, 1), (BEFORE, 9), ("2026-11-20T00:00:00Z", 9)], 2).escalations, []);
     let found = report(&[(NOW, 1), ("2026-11-16T00:00:00Z", 2)], 0);
     let found = only(&found);
-    let none = "0 of 0 executions have no end: 0 interrupted, 0 in flight for over 24 h; records lost: 3";
+    let none = "0 of 0 executions did not finish: 0 interrupted, 0 in flight for over 24 h; records lost: 3";
     assert_eq!((found.trigger, found.why.as_str()), (Trigger::RepeatedMissingLogs, none));
     let Statistic::Share { found, interval } = found.statistic else { panic!() };
     assert_eq!((found, interval), (share(0, 0), [0.0, 1.0]));
     let found = report(&[(NOW, 1)], 3);
-    let both = "3 of 3 executions have no end: 3 interrupted, 0 in flight for over 24 h; records lost: 1";
+    let both = "3 of 3 executions did not finish: 3 interrupted, 0 in flight for over 24 h; records lost: 1";
     assert_eq!(only(&found).why, both);
 }
 
@@ -283,7 +283,7 @@ fn qc_failure_rate_spikes() {
     assert_eq!(found.subject.as_deref(), Some("qc-grader"));
     assert_eq!(
         found.why,
-        "14 of 50 (28.0 %) controls did not accept the artifact, 10 of 100 (10.0 %) in the reference"
+        "14 of 50 (28.0 %) controls did not accept the artifact, compared with 10 of 100 (10.0 %) in the reference"
     );
     assert_eq!(shares(found), (Test::TwoProportionZ, share(14, 50), share(10, 100)));
     assert_eq!(found.evidence.count, 14);
@@ -335,7 +335,7 @@ fn too_few_results_are_not_judged() {
     let report = log.report();
     assert_eq!(report.escalations, []);
     let unjudged: Vec<_> = report.unjudged.iter().map(|unjudged| (unjudged.trigger, &*unjudged.why)).collect();
-    assert_eq!(unjudged, [(Trigger::QcFailureSpike, "40 and 29 are known; 30 of each are needed")]);
+    assert_eq!(unjudged, [(Trigger::QcFailureSpike, "40 and 29 results are known; 30 of each are needed")]);
     controls(&mut log, BEFORE, QcOutcome::Pass, 1);
     let report = log.report();
     assert_eq!((report.escalations.len(), report.unjudged), (1, vec![]));
@@ -373,7 +373,10 @@ fn drift_correlated_with_specific_tier() {
     let found = only(&report);
     assert_eq!((found.trigger, found.recipient), (Trigger::DriftWithTier, Recipient::CostOptimizer));
     assert_eq!((found.subject.as_deref(), &found.model), (Some("Standard"), &None));
-    assert_eq!(found.why, "20 of 40 (50.0 %) controlled artifacts drifted, 15 of 120 (12.5 %) of all other tiers");
+    assert_eq!(
+        found.why,
+        "20 of 40 (50.0 %) controlled artifacts drifted, compared with 15 of 120 (12.5 %) of all other tiers"
+    );
     assert_eq!(shares(found), (Test::TwoProportionZ, share(20, 40), share(15, 120)));
     assert_eq!(found.evidence.count, 20);
     assert_eq!(numbers(&found.evidence).1[..3], [1, 3, 5]); // what drifted, not what controlled it
@@ -447,7 +450,7 @@ fn certain_models_underperform() {
     assert_eq!((found.subject.as_deref(), found.model.as_deref()), (Some("draw"), Some("image-1")));
     assert_eq!(
         found.why,
-        "18 of 40 (45.0 %) executions failed or were not accepted, 9 of 120 (7.5 %) of the skill's other models"
+        "18 of 40 (45.0 %) executions failed or were not accepted, compared with 9 of 120 (7.5 %) of the skill's other models"
     );
     assert_eq!(shares(found), (Test::TwoProportionZ, share(18, 40), share(9, 120)));
     assert_eq!(numbers(&found.evidence).1[..2], [1, 3]);

@@ -296,7 +296,7 @@ fn missing_log_entry_of_an_execution_that_never_ended() {
     let expected = Expectations::from_json(r#"[{"skill": "name-files"}]"#).unwrap();
     let report = Gate::new(RUN).expected(expected).judge(&[begun], ok(records), [""; 0]).unwrap();
     assert_eq!((report.executions, report.in_flight), (7, 1));
-    let in_flight = r#"missing log entry: "name-files": begun and never ended: it is in flight [7]"#;
+    let in_flight = r#"missing log entry: "name-files": it has not ended: it is in flight [7]"#;
     assert_eq!(reasons(&report), [in_flight]);
 
     // The unknown fields of an interrupted execution are not reported as well.
@@ -304,7 +304,7 @@ fn missing_log_entry_of_an_execution_that_never_ended() {
         record.set_status(Status::Interrupted);
         (record.timestamp_end, record.cost_usd, record.production.artifact) = (None, None, None);
     });
-    assert_eq!(interrupted, [r#"missing log entry: "renderer": begun and never ended: it was interrupted [3]"#]);
+    assert_eq!(interrupted, [r#"missing log entry: "renderer": it was interrupted before it ended [3]"#]);
 }
 
 /// An execution that ended while the ledger was being read was in flight before, and has a record.
@@ -422,7 +422,10 @@ fn invalid_expectations_are_refused() {
             r#"[{"skill": ""}, {"skill": "a", "count": 0}]"#,
             "entry 1: skill: found \"\"; expected a name; entry 2: count: found 0; expected 1 or more",
         ),
-        (r#"[{"skill": "a"}, {"skill": "a", "count": 2}]"#, "entry 2: \"a\" is listed before. Give that entry a count"),
+        (
+            r#"[{"skill": "a"}, {"skill": "a", "count": 2}]"#,
+            "entry 2: \"a\" is already listed. Give that entry a count",
+        ),
     ] {
         assert_eq!(refused(text), (ErrorKind::Invalid, format!("cannot read the expected executions: {why}")));
     }
@@ -650,10 +653,7 @@ fn overwriting_previous_entries() {
     let mut changed = records[2].clone();
     changed.cost_usd = Some("0.4".parse().unwrap());
     records.push(changed.clone());
-    assert_eq!(
-        reasons(&judge(records)),
-        [r#"overwritten entry: "renderer": it has several records, which differ [3]"#]
-    );
+    assert_eq!(reasons(&judge(records)), [r#"overwritten entry: "renderer": it has several records that differ [3]"#]);
     changed.run.run_id = Some("run-8".to_owned());
     let mut records = run();
     records.push(changed);
@@ -719,7 +719,7 @@ fn a_parent_in_flight_is_not_missing() {
     let mut records = run();
     let pipeline = records.remove(7);
     let report = Gate::new(RUN).judge(&[pipeline], ok(records), [""; 0]).unwrap();
-    assert_eq!(reasons(&report), [r#"missing log entry: "pipeline": begun and never ended: it is in flight [9]"#]);
+    assert_eq!(reasons(&report), [r#"missing log entry: "pipeline": it has not ended: it is in flight [9]"#]);
 }
 
 #[test]

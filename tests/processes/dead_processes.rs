@@ -124,7 +124,7 @@ impl<F: Fn(&Path, Access) -> io::Result<Box<dyn StorageFile>> + Send + Sync> Sto
     }
 }
 
-/// A process that sweeps examines the first file of begun executions after it is created and before it is locked.
+/// A process that sweeps examines the first file of begin marks after it is created and before it is locked.
 #[test]
 fn row_29_an_opener_whose_new_file_is_examined_makes_another() {
     let place = Place::new();
@@ -168,7 +168,7 @@ fn row_29_a_process_that_is_being_started_does_not_keep_a_sweeper_out() {
     assert_eq!(contents(&place.path(), "after the sweep").len(), BEGUN);
 }
 
-/// Starting processes examine each other's files of begun executions, some of which were just created.
+/// Starting processes examine each other's files of begin marks, some of which were just created.
 #[test]
 fn row_29_processes_that_open_at_once_all_succeed() {
     let place = Place::new();
@@ -178,13 +178,13 @@ fn row_29_processes_that_open_at_once_all_succeed() {
     assert_eq!(contents(&place.path(), "after all").len(), 0);
 }
 
-/// Returns the owner in the only file of begun executions.
+/// Returns the owner in the only file of begin marks.
 fn owner(place: &Place) -> Value {
     let text = std::fs::read(&place.in_flight()[0]).unwrap();
     serde_json::from_slice(text.split(|&byte| byte == b'\n').next().unwrap()).unwrap()
 }
 
-/// Writes another owner into the only file of begun executions, like that owner itself. Returns the open file.
+/// Writes another owner into the only file of begin marks, like that owner itself. Returns the open file.
 fn forge(place: &Place, owner: &Value) -> File {
     let mut owner = owner.clone();
     for key in ["seq", "prev", "hash"] {

@@ -104,13 +104,13 @@ fn a_healthy_ledger_passes_every_check_and_is_not_changed() {
         names,
         [
             "file system",
-            "place",
+            "location",
             "permissions",
             "lock",
             "commit area",
             "sync",
             "space",
-            "file length",
+            "file size",
             "open files",
             "clock",
             "prices",
@@ -123,11 +123,11 @@ fn a_healthy_ledger_passes_every_check_and_is_not_changed() {
         ]
     );
     // The checks of the machine have tests of their own.
-    let of_machine = ["file system", "sync", "space", "file length", "open files", "clock", "prices"];
+    let of_machine = ["file system", "sync", "space", "file size", "open files", "clock", "prices"];
     for check in checks.iter().filter(|check| !of_machine.contains(&check.name)) {
         assert_eq!((check.level, &check.advice), (Level::Ok, &None), "{check:?}");
     }
-    place.assert("place", Level::Ok, "~/logs", "");
+    place.assert("location", Level::Ok, "~/logs", "");
     place.assert("end", Level::Ok, "line 1, whole", "");
     place.assert("ledger", Level::Ok, "~/logs/l.jsonl", "");
 }
@@ -147,7 +147,7 @@ fn an_open_ledger_passes_too() {
 fn no_ledger_is_created() {
     let place = Place::empty();
     place.assert("ledger", Level::Ok, "none yet; the first record creates it", "");
-    place.assert("place", Level::Ok, "to be created below ~", "");
+    place.assert("location", Level::Ok, "to be created below ~", "");
     place.assert("commit area", Level::Ok, "can be created", "");
     assert_eq!(place.everything(), []);
 }
@@ -185,7 +185,7 @@ fn a_directory_without_room_for_files_is_a_fault() {
 fn a_place_that_opening_refuses_is_a_fault() {
     let place = Place::new();
     chmod(place.path().parent().unwrap(), 0o777);
-    let lawless = place.check("place");
+    let lawless = place.check("location");
     assert_eq!(lawless.level, Level::Fault);
     assert!(lawless.found.ends_with("remove that permission (chmod o-w)"), "{lawless:?}");
 
@@ -193,25 +193,25 @@ fn a_place_that_opening_refuses_is_a_fault() {
     std::fs::hard_link(place.path(), place.directory.path().join("other")).unwrap();
     assert!(
         place
-            .check("place")
+            .check("location")
             .found
             .ends_with("found a file with several hard links; expected a regular file. Choose another path")
     );
 
     let place = Place::new();
     std::fs::write(place.machinery("ledger.json"), r#"{"format": 2}"#).unwrap();
-    assert!(place.check("place").found.ends_with("found format 2; expected at most 1. Use a newer runledger"));
+    assert!(place.check("location").found.ends_with("found format 2; expected at most 1. Use a newer runledger"));
 
     let place = Place::empty();
     std::fs::create_dir(place.path().parent().unwrap()).unwrap();
     std::fs::write(place.path(), "a diary\n").unwrap();
-    assert!(place.check("place").found.contains("found a file that is not a ledger"));
-    assert_eq!(place.check("place").level, Level::Fault);
+    assert!(place.check("location").found.contains("found a file that is not a ledger"));
+    assert_eq!(place.check("location").level, Level::Fault);
 
     let place = Place::empty();
     std::fs::create_dir_all(place.path()).unwrap();
-    assert_eq!((place.check("place").level, place.check("ledger").level), (Level::Fault, Level::Fault));
-    for fault in [place.check("place"), place.check("ledger")] {
+    assert_eq!((place.check("location").level, place.check("ledger").level), (Level::Fault, Level::Fault));
+    for fault in [place.check("location"), place.check("ledger")] {
         assert!(fault.found.contains("found a directory"), "{fault:?}");
         assert!(fault.found.contains("; expected a regular file"), "{fault:?}");
     }
@@ -282,7 +282,8 @@ fn records_that_were_spilled_are_counted() {
     }
     let found = "records that the ledger refused: 2";
     place.assert("spill", Level::Warning, found, "see `events.jsonl` for the reason; the next opening appends them");
-    let advice = "see `events.jsonl` for the times and reasons; why a record was lost is only in the answer to it";
+    let advice =
+        "see `events.jsonl` for the times and reasons; the reason for a lost record was only returned to its caller";
     place.assert("events", Level::Warning, "in the last 7 days: spilled 2", advice);
 }
 
@@ -315,6 +316,7 @@ fn events_of_note_are_counted_for_a_week() {
     write(&[line(8, "lost"), line(0, "rotated"), line(0, "recovered")]);
     place.assert("events", Level::Ok, "none of note in the last 7 days", "");
     write(&[line(6, "lost"), "torn\n".to_owned(), line(0, "damaged"), line(1, "lost"), "{\"at\"".to_owned()]);
-    let advice = "see `events.jsonl` for the times and reasons; why a record was lost is only in the answer to it";
+    let advice =
+        "see `events.jsonl` for the times and reasons; the reason for a lost record was only returned to its caller";
     place.assert("events", Level::Warning, "in the last 7 days: damaged 1, lost 2", advice);
 }

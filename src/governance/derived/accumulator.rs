@@ -10,9 +10,9 @@ use crate::cost::{CostBy, Report};
 use crate::error::{Error, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Kind, QcOutcome};
 
-/// Collects records, in the order of the ledger, and yields their [`DerivedMetrics`].
+/// Collects records in ledger order and computes their [`DerivedMetrics`].
 ///
-/// Several threads can collect parts of a ledger and merge them: the result is the same.
+/// Several threads can each collect a part of a ledger. Merging the parts in order gives the same result as one pass.
 /// [`Scan::fold_records`](crate::Scan::fold_records) collects the records of a ledger on all cores.
 ///
 /// ```
@@ -66,7 +66,7 @@ impl MetricsAccumulator {
     /// Adds a record.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost leaves the range of [`Usd`](crate::Usd).
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost exceeds the range of [`Usd`](crate::Usd).
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         let outcome = record.outcome();
         let production = &record.production;
@@ -88,10 +88,10 @@ impl MetricsAccumulator {
         Ok(())
     }
 
-    /// Adds the records of another accumulator, which follow these in the ledger.
+    /// Adds the records of another accumulator. In the ledger, they follow the records of this one.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost leaves the range of [`Usd`](crate::Usd).
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost exceeds the range of [`Usd`](crate::Usd).
     pub fn merge(&mut self, later: Self) -> Result<()> {
         self.executions += later.executions;
         self.shots.merge(later.shots);
@@ -207,7 +207,7 @@ impl Counts {
         let total: u64 = self.by_name.values().sum();
         let counted = |(name, count)| Counted { name, count, share: count as f64 / total as f64 };
         let mut counts: Vec<_> = self.by_name.into_iter().map(counted).collect();
-        // The sort is stable: equally frequent ones stay in the order of their names.
+        // The sort is stable, so equally frequent names stay in alphabetical order.
         counts.sort_by_key(|counted| Reverse(counted.count));
         Tally { counts, unknown: self.unknown }
     }

@@ -8,16 +8,17 @@ use super::Outcomes;
 use crate::digest;
 use crate::metrics::{ExecutionMetrics, QcOutcome, Timestamp};
 
-/// An artifact, as the beginning of a hash of its run and its name. A production has many artifacts with long names.
+/// Identifies an artifact by the first bytes of a hash of its run and name. This saves memory, because a production has
+/// many artifacts with long names.
 type Artifact = [u8; 16];
 
-/// The start, the id, and the finding of a control.
+/// The start, the id and the outcome of a control.
 type Verdict = (Timestamp, Uuid, QcOutcome);
 
-/// The executions that await the control of their artifact, and the controls that do not name a model.
+/// The executions whose artifact may still have a control, and the controls that do not name a model.
 #[derive(Debug, Default)]
 pub(super) struct Controls {
-    /// By model: what it made, and whether that execution succeeded.
+    /// The artifacts that each model made, and whether the execution that made each one succeeded.
     made: BTreeMap<Option<String>, Vec<(Artifact, Option<bool>)>>,
     /// The last control with a verdict, by artifact.
     last: HashMap<Artifact, Verdict>,
@@ -67,8 +68,8 @@ impl Controls {
         }
     }
 
-    /// Passes each model and the outcome of what it made to `count`. Returns the outcomes of the controls whose
-    /// artifact was made by no known model.
+    /// Calls `count` with each model and the outcome of each artifact that it made. Returns the outcomes of the
+    /// controls whose artifact no known model made.
     pub(super) fn settle(mut self, mut count: impl FnMut(&Option<String>, Option<&QcOutcome>)) -> Outcomes {
         for (model, made) in &self.made {
             for (artifact, succeeded) in made {

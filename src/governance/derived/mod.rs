@@ -1,5 +1,5 @@
-//! Metrics that a production derives from its log: regenerations, drift, cost per scene, tiers, failures, violations,
-//! and risky types of shots.
+//! Metrics of a production, such as a film that is generated shot by shot, computed from its records: regenerations,
+//! drift, cost per scene, tiers, failures, violations, and risky types of shots.
 
 mod accumulator;
 mod controls;
@@ -12,11 +12,11 @@ pub use self::shots::{ShotType, Shots};
 use crate::error::{ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Usd};
 
-/// Metrics of a production, from the executions of a run, a period, or a whole ledger. Unknown values never count as 0:
-/// executions that lack a value are counted separately.
+/// Metrics of a production, computed from the executions of a run, a period, or a whole ledger. Unknown values never
+/// count as 0. Executions that lack a value are counted separately.
 ///
-/// A **shot** is a `scene_id` with a `shot_id`, over all runs. The **outcome** of an execution and the **tier** of its
-/// model are determined as in a [run log](crate::export::csv).
+/// A **shot** is identified by its `scene_id` and `shot_id`, across all runs. The **outcome** of an execution and the
+/// **tier** of its model are determined as in a [run log](crate::export::csv).
 ///
 /// ```
 /// use runledger::governance::derived::DerivedMetrics;
@@ -32,10 +32,9 @@ use crate::metrics::{ExecutionMetrics, Usd};
 /// other.production.shot_id = Some("b".into());
 /// (other.production.regen_count, other.production.outcome) = (None, None);
 ///
-/// let derived = DerivedMetrics::compute([Ok(record), Ok(other)])?;
-/// assert_eq!(derived.shots.average_regenerations, Some(3.0)); // of the one that is known
-/// assert_eq!((derived.shots.shots, derived.shots.regenerations_unknown), (2, 1));
-/// assert_eq!(derived.models[0].outcomes.failure_rate, Some(1.0));
+/// let derived = DerivedMetrics::compute([Ok(record), Ok(other)])?; assert_eq!(derived.shots.average_regenerations,
+/// Some(3.0)); // of the shot whose count is known assert_eq!((derived.shots.shots,
+/// derived.shots.regenerations_unknown), (2, 1)); assert_eq!(derived.models[0].outcomes.failure_rate, Some(1.0));
 /// assert_eq!((derived.scenes[0].cost_usd, derived.scenes[0].unpriced), (None, 2)); // unknown, not free
 /// # Ok::<(), runledger::Error>(())
 /// ```
@@ -44,12 +43,12 @@ use crate::metrics::{ExecutionMetrics, Usd};
 pub struct DerivedMetrics {
     /// The number of executions.
     pub executions: u64,
-    /// The regenerations and failures of all shots, with which each type of shot is compared.
+    /// The regenerations and failures of all shots. Each type of shot is compared with these.
     pub shots: Shots,
-    /// The number of executions with a regeneration count or a type of shot, but without a shot.
+    /// The number of executions with a regeneration count or a type of shot, but without a `shot_id`.
     pub without_shot: u64,
-    /// How often each `drift_category` was found. `unknown` counts the executions that name none, whether or not they
-    /// drifted.
+    /// How often each `drift_category` was found. `unknown` counts the executions that name no category, whether or not
+    /// they drifted.
     pub drift: Tally,
     /// The cost of each scene, by name.
     pub scenes: Vec<SceneCost>,
@@ -57,18 +56,19 @@ pub struct DerivedMetrics {
     pub tiers: Tally,
     /// How often each model failed, by name.
     ///
-    /// A quality control that names a model but did not call one counts for that model. Any other control judges the
-    /// execution that made its artifact, if that execution succeeded and has no `production.outcome` of its own. The
-    /// two are matched by `run_id` and `production.artifact`, and the last control of an artifact counts. A model that
-    /// a control called itself has failed if the control did not complete, whatever it found.
+    /// The verdict of a quality control that names a model but did not call one counts for that model. Any other
+    /// control judges the execution that made its artifact, if that execution succeeded and has no `production.outcome`
+    /// of its own. The two are matched by `run_id` and `production.artifact`, and the last control of an artifact is
+    /// used. If a control itself called a model, that model failed if the control did not complete, whatever its
+    /// verdict.
     ///
-    /// An execution that only decides about a model counts only if it called one itself.
+    /// An execution that only chooses a model, such as a routing decision, counts only if it called a model itself.
     pub models: Vec<ModelOutcomes>,
-    /// The outcomes of the quality controls whose artifact was made by no known model. They are not part of
+    /// The outcomes of the quality controls whose artifact no known model made. They are not part of
     /// [`models`](Self::models).
     pub controls_without_model: Outcomes,
-    /// How often each of `qc_violations` was found. `unknown` counts the executions with the outcome FAIL or FIX that
-    /// name no violation.
+    /// How often each entry of `qc_violations` was found. `unknown` counts the executions with the outcome FAIL or FIX
+    /// that list no violation.
     pub qc_violations: Tally,
     /// The types of shots, by name, and which of them are risky.
     pub shot_types: Vec<ShotType>,
@@ -77,22 +77,22 @@ pub struct DerivedMetrics {
 }
 
 impl DerivedMetrics {
-    /// The number of cases from which a type of shot can be risky: shots with known regenerations, or executions with a
-    /// known outcome.
+    /// The number of cases that a type of shot needs before it can be called risky. Cases are shots with known
+    /// regenerations, or executions with a known outcome.
     pub const HIGH_RISK_SAMPLE_MIN: u64 = 10;
-    /// A type of shot is risky if its regenerations per shot, or its share of failures, exceed the average of all shots
-    /// by this factor.
+    /// A type of shot is risky if its regenerations per shot, or its share of failures, are more than this many times
+    /// the average of all shots.
     pub const HIGH_RISK_TIMES_AVERAGE: f64 = 1.5;
 
     /// Computes the metrics of `records` in one pass. Memory grows with the number of names, shots and artifacts, not
     /// with the number of records.
     ///
-    /// An item that is an error of [`ErrorKind::Malformed`], for a line that is not a record, is skipped and counted in
+    /// An error of [`ErrorKind::Malformed`], which reports a line that is not a record, is skipped and counted in
     /// [`skipped`](Self::skipped).
     ///
     /// # Errors
-    /// - The first error of `records` of any other kind.
-    /// - [`ErrorKind::Overflow`] if a cost leaves the range of [`Usd`].
+    /// - The first error in `records` of any other kind.
+    /// - [`ErrorKind::Overflow`] if a cost exceeds the range of [`Usd`].
     pub fn compute(records: impl IntoIterator<Item = Result<ExecutionMetrics>>) -> Result<Self> {
         let mut accumulator = MetricsAccumulator::new();
         for record in records {
@@ -142,7 +142,7 @@ pub struct SceneCost {
     pub scene_id: Option<String>,
     /// The number of executions that used a model for it.
     pub executions: u64,
-    /// The exact cost of the executions that have one, in US dollars; `None` if none has.
+    /// The exact sum of the known costs, in US dollars; `None` if no cost is known.
     pub cost_usd: Option<Usd>,
     /// The number of executions without a cost, or without the cost of one of their models.
     pub unpriced: u64,
@@ -152,7 +152,7 @@ pub struct SceneCost {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ModelOutcomes {
-    /// The model; `None` for the executions that used a model and do not name it.
+    /// The model; `None` for the executions that used a model without naming it.
     pub model: Option<String>,
     /// The outcomes of its executions.
     #[serde(flatten)]

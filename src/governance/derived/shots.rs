@@ -13,14 +13,14 @@ use crate::metrics::{Production, QcOutcome};
 pub struct Shots {
     /// The number of shots.
     pub shots: u64,
-    /// The number of shots without any execution that gives a `regen_count`.
+    /// The number of shots for which no execution gives a `regen_count`.
     pub regenerations_unknown: u64,
-    /// The total regenerations of the other shots; `None` if there are none. Each shot counts with the highest
-    /// `regen_count` of its executions.
+    /// The total regenerations of the other shots; `None` if there are no such shots. For each shot, the highest
+    /// `regen_count` of its executions is used.
     pub regenerations: Option<u128>,
-    /// The average regenerations of those shots.
+    /// The average number of regenerations of those shots.
     pub average_regenerations: Option<f64>,
-    /// The outcomes of the executions for all these shots.
+    /// The outcomes of the executions of all the shots.
     pub outcomes: Outcomes,
 }
 
@@ -36,8 +36,8 @@ pub struct ShotType {
     /// Whether they were regenerated more than [`HIGH_RISK_TIMES_AVERAGE`](DerivedMetrics::HIGH_RISK_TIMES_AVERAGE)
     /// times as often as the average shot. `None` if there are too few shots, or the type is unknown.
     pub risky_regenerations: Option<bool>,
-    /// Whether the share of their executions that failed exceeds the average by that factor. `None` if there are too
-    /// few executions, or the type is unknown.
+    /// Whether the share of their executions that failed is more than that many times the average. `None` if there are
+    /// too few executions, or the type is unknown.
     pub risky_failures: Option<bool>,
     /// True if the type is risky by either measure, false if by neither, `None` if that is unknown.
     pub high_risk: Option<bool>,
@@ -151,7 +151,7 @@ struct Ratio {
 impl Ratio {
     /// Returns whether this ratio is risky compared with `average`; `None` if there are too few cases.
     fn is_risky(self, average: Self) -> Option<bool> {
-        // Cross-multiplied, since these products are exact up to 2⁵³ and quotients are not.
+        // Compares products instead of quotients, because products are exact up to 2⁵³.
         let times = |count: u128, of: u64| count as f64 * of as f64;
         let limit = DerivedMetrics::HIGH_RISK_TIMES_AVERAGE * times(average.count, self.of);
         (self.of >= DerivedMetrics::HIGH_RISK_SAMPLE_MIN).then(|| times(self.count, average.of) > limit)

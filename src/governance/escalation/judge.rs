@@ -58,14 +58,14 @@ impl Judge<'_> {
     fn missing_logs(&mut self, all: &Escalations) {
         let Escalations { interrupted, overdue, lost, .. } = *all;
         let (part, whole) = (interrupted + overdue, all.executions + overdue);
-        // A lost record can also belong to an execution without an end, so the two are not added.
+        // A lost record may belong to one of these unfinished executions, so the two numbers are not added.
         if part.max(lost) < self.policy.missing_logs_min {
             return;
         }
         let hours = self.policy.in_flight_hours_max;
         let lost = if lost > 0 { format!("; records lost: {lost}") } else { String::new() };
         let why = format!(
-            "{part} of {whole} executions have no end: {interrupted} interrupted, {overdue} in flight for over {hours} h{lost}"
+            "{part} of {whole} executions did not finish: {interrupted} interrupted, {overdue} in flight for over {hours} h{lost}"
         );
         self.escalate(Trigger::RepeatedMissingLogs, None, why, share(part, whole), all.endless.clone());
     }
@@ -126,7 +126,7 @@ impl Judge<'_> {
             });
         }
         self.ask(questions, |found, before| {
-            format!("{found} controls did not accept the artifact, {before} in the reference")
+            format!("{found} controls did not accept the artifact, compared with {before} in the reference")
         });
     }
 
@@ -149,7 +149,7 @@ impl Judge<'_> {
             association,
         });
         self.ask(questions, |found, others| {
-            format!("{found} controlled artifacts drifted, {others} of all other tiers")
+            format!("{found} controlled artifacts drifted, compared with {others} of all other tiers")
         });
     }
 
@@ -167,11 +167,13 @@ impl Judge<'_> {
             }));
         }
         self.ask(questions, |found, others| {
-            format!("{found} executions failed or were not accepted, {others} of the skill's other models")
+            format!(
+                "{found} executions failed or were not accepted, compared with {others} of the skill's other models"
+            )
         });
     }
 
-    /// Tests all questions of one trigger. Escalates those whose first share is larger, by more than chance.
+    /// Tests all questions of one trigger together. Escalates those whose first share is significantly larger.
     fn ask(&mut self, questions: Vec<Question>, why: impl Fn(String, String) -> String) {
         let samples_min = self.policy.samples_min;
         let (mut asked, mut p_values) = (Vec::new(), Vec::new());
@@ -179,8 +181,10 @@ impl Judge<'_> {
             let (found, reference) = (question.found, question.reference);
             if found.whole.min(reference.whole) < samples_min {
                 let Question { trigger, subject, model, .. } = question;
-                let why =
-                    format!("{} and {} are known; {samples_min} of each are needed", found.whole, reference.whole);
+                let why = format!(
+                    "{} and {} results are known; {samples_min} of each are needed",
+                    found.whole, reference.whole
+                );
                 self.unjudged.push(Unjudged { trigger, subject: Some(subject), model, why });
                 continue;
             }
@@ -228,7 +232,8 @@ impl Judge<'_> {
     }
 }
 
-/// Returns one question for each group, if there are several: does it have a larger bad share than all others together?
+/// Returns one question per group if there are several groups: whether its share of bad results is larger than that of
+/// all others together.
 fn against_others(
     groups: &BTreeMap<String, Counts>,
     question: impl Fn(&str, Share, Share, Evidence) -> Question,
@@ -260,7 +265,7 @@ impl From<Share> for Proportion {
 
 fn share(part: u64, whole: u64) -> Statistic {
     let found = Share { part, whole };
-    // A share of nothing can be anything.
+    // Without any results, the true share can have any value.
     let interval = if whole == 0 { [0.0, 1.0] } else { Proportion::from(found).interval().map(significant) };
     Statistic::Share { found, interval }
 }

@@ -75,7 +75,7 @@ impl Misuse {
     }
 }
 
-/// Returns true if one of the patterns matches the name, which is in lower case, or if there are no patterns.
+/// Returns true if a pattern matches the name, which must be in lower case, or if there are no patterns.
 fn is_any(patterns: &[Pattern], name: &str) -> bool {
     patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(name))
 }

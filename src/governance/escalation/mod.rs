@@ -1,4 +1,4 @@
-//! Says whom to notify of problems in the log.
+//! Decides whom to notify of problems in the log.
 
 mod judge;
 mod misuse;
@@ -20,32 +20,32 @@ use results::{Counts, Results};
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Collects the records that began in a window of time, and says whom to notify of what:
+/// Collects the executions that started in a time window, and decides whom to notify of which problem:
 ///
 /// | recipient | trigger | condition |
 /// |---|---|---|
-/// | a human | repeated missing logs | `missing_logs_min` executions were interrupted, or are in flight for longer than `in_flight_hours_max`; or as many records were lost |
+/// | a human | repeated missing logs | `missing_logs_min` executions were interrupted or have been in flight for longer than `in_flight_hours_max`, or as many records were lost |
 /// | | cost discrepancies | the costs of a skill differ from their estimates by more than `cost_relative_max` and by at least `cost_difference_usd_min` |
 /// | | model misuse | `misuse_min` executions of a skill used a model or tier that `allowed_models` does not allow |
-/// | | QC failure rate spikes | a skill's quality controls accept less than in the reference |
+/// | | QC failure rate spikes | a skill's quality controls accept a smaller share of artifacts than in the reference |
 /// | the cost optimizer | drift correlated with a tier | the artifacts of a tier's models drift more often than those of all other tiers |
 /// | the model router | models that underperform | a model's executions fail, or its artifacts are not accepted, more often than those of the skill's other models |
 ///
-/// The last three compare two shares at a time, by a z-test or, for small expected counts, by Fisher's exact test. The
-/// difference must be at least `share_difference_min`. Its probability, adjusted by Holm's method for all the tests of
-/// the trigger, must be at most `alpha`. If either side has fewer than `samples_min` results, nothing is judged, and
-/// the report says so. Costs are exact sums, which need no test; a paired t-test says whether they are consistently too
-/// high or too low.
+/// The last three triggers compare two shares with a z-test or, if expected counts are small, with Fisher's exact test.
+/// The difference must be at least `share_difference_min`. Its p-value, adjusted by Holm's method for all tests of the
+/// trigger, must be at most `alpha`. If either side has fewer than `samples_min` results, the shares are not compared,
+/// and the report says so. Costs are compared exactly. A paired t-test only tells whether the deviation is systematic.
 ///
-/// **The reference** is the quality controls of the `reference_days` days before the week in which the window begins.
-/// It stays the same for a week, like [frozen baselines](crate::baseline::FrozenBaselines). Those record only whether a
-/// control completed, not what it found.
+/// **The reference** consists of the quality controls in the `reference_days` days before the week in which the window
+/// begins. It stays the same for a week, like [frozen baselines](crate::baseline::FrozenBaselines). Frozen baselines
+/// cannot serve as the reference, because they record only whether a control completed, not its verdict.
 ///
 /// **Drift and acceptance** come from quality controls, while tiers and models come from the execution that made the
-/// artifact. The two are matched by `run_id` and `production.artifact`, and the last control of an artifact counts. FIX
-/// is not accepted. If an execution records the outcome or the drift of its own artifact, that counts instead. Without
-/// a control, an artifact is in no test of drift, and only the success of its execution counts for its model. An
-/// execution that used several models is in no test of models. A cancelled execution does not count for its model.
+/// artifact. The two are matched by `run_id` and `production.artifact`, and the last control of an artifact is used. An
+/// outcome of FIX (the artifact needs changes) counts as not accepted. If an execution records the outcome or the drift
+/// of its own artifact, that is used instead. An artifact without a control is left out of the drift tests, and only
+/// the success of its execution counts for its model. An execution that used several models is left out of the model
+/// tests. A cancelled execution does not count for its model.
 ///
 /// ```
 /// use runledger::governance::{EscalationPolicy, Escalations, Trigger};
@@ -60,7 +60,7 @@ const HOUR_MS: i64 = 3_600_000;
 /// }
 /// let report = escalations.finish();
 /// assert_eq!(report.escalations[0].trigger, Trigger::RepeatedMissingLogs);
-/// assert_eq!(report.escalations[0].why, "3 of 3 executions have no end: 3 interrupted, 0 in flight for over 24 h");
+/// assert_eq!(report.escalations[0].why, "3 of 3 executions did not finish: 3 interrupted, 0 in flight for over 24 h");
 /// assert_eq!(report.reference_until.to_string(), "2026-11-16T00:00:00.000Z");
 /// # Ok::<(), runledger::Error>(())
 /// ```
@@ -74,7 +74,7 @@ pub struct Escalations {
     interrupted: u64,
     overdue: u64,
     lost: u64,
-    /// The executions without an end.
+    /// The unfinished executions.
     endless: Evidence,
     costs: BTreeMap<String, Costs>,
     misuse: Misuse,
@@ -95,7 +95,7 @@ struct Costs {
 }
 
 impl Escalations {
-    /// Creates an empty window from `since`, to before `until` if it ends.
+    /// Creates an empty window from `since` (inclusive) to `until` (exclusive), open-ended if `until` is `None`.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`], with one detail for each invalid value of the policy.
@@ -122,10 +122,10 @@ impl Escalations {
         })
     }
 
-    /// Adds a record of the ledger, from any time. Add each execution once.
+    /// Adds a record. Records outside the window and the reference are ignored. Add each execution only once.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`] if a sum of costs leaves the range of [`Usd`]. The collected records are then unusable.
+    /// [`ErrorKind::Overflow`] if a sum of costs exceeds the range of [`Usd`]. Do not use this value after an error.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         if self.contains(record.timestamp_start) {
             self.executions += 1;
@@ -143,7 +143,7 @@ impl Escalations {
         Ok(())
     }
 
-    /// Adds an execution that is in flight at `now` and has no record. It may have begun at any time.
+    /// Adds an execution that is in flight at `now` and has no record. It may have started at any time.
     pub fn add_in_flight(&mut self, begun: &ExecutionMetrics, now: Timestamp) {
         let age_ms = now.unix_ms() - begun.timestamp_start.unix_ms();
         let longest_ms = i128::from(self.policy.in_flight_hours_max) * i128::from(HOUR_MS);
@@ -153,8 +153,8 @@ impl Escalations {
         }
     }
 
-    /// Adds a number of records that the ledger [reported as lost](crate::LedgerReader::losses) at `at`. If their executions
-    /// were marked as begun, add those as interrupted or in flight too.
+    /// Adds the number of records that the ledger [reported as lost](crate::LedgerReader::losses) at `at`. If begin
+    /// marks of their executions exist, also add those executions as interrupted or in flight.
     pub fn add_lost(&mut self, at: Timestamp, records: u64) {
         if self.contains(at) {
             self.lost = self.lost.saturating_add(records);
@@ -190,7 +190,7 @@ impl Escalations {
         Ok(())
     }
 
-    /// Returns whom to notify of what.
+    /// Returns the report, which says whom to notify of which problem.
     pub fn finish(self) -> EscalationReport {
         judge::judge(self)
     }

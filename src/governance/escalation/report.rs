@@ -1,4 +1,4 @@
-//! The contents of an escalation.
+//! The report of the escalations in a time window.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::metrics::{Timestamp, Usd, shortened};
 pub enum Recipient {
     /// A person.
     Human,
-    /// The skill that decides how much to spend on what.
+    /// The skill that decides how the budget is spent.
     CostOptimizer,
     /// The skill that chooses models.
     ModelRouter,
@@ -37,13 +37,13 @@ impl fmt::Display for Recipient {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Trigger {
-    /// Executions have no end, since they were interrupted or are in flight for too long; or records were lost.
+    /// Executions were interrupted or have been in flight for too long, or records were lost.
     RepeatedMissingLogs,
     /// A skill's costs differ from their estimates.
     CostDiscrepancy,
-    /// A model or tier was used that the policy does not allow there.
+    /// An execution used a model or tier that the policy does not allow for it.
     ModelMisuse,
-    /// Quality controls reject more than in the weeks before.
+    /// Quality controls reject a larger share of artifacts than in the weeks before.
     QcFailureSpike,
     /// The artifacts of one tier's models drift more often than those of the others.
     DriftWithTier,
@@ -89,7 +89,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// The number of executions that are listed at most.
+    /// The largest number of executions that are listed.
     pub const EXECUTIONS_MAX: usize = 20;
 
     pub(super) fn add(&mut self, execution: Uuid) {
@@ -119,7 +119,7 @@ impl fmt::Display for Share {
     }
 }
 
-/// The statistic behind an escalation. Shares, probabilities and intervals are estimates with 9 significant digits.
+/// The statistic behind an escalation. Shares, p-values and intervals are rounded to 9 significant digits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "form", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -131,10 +131,10 @@ pub enum Statistic {
         /// The interval, within 0 to 1.
         interval: [f64; 2],
     },
-    /// Two shares, and whether they differ by more than chance.
+    /// Two shares, and a test of whether they differ significantly.
     Shares(ShareTest),
-    /// The exact sums of costs and estimates, over the executions that have both. Student's paired t-test (1908) says
-    /// whether the costs are too high or too low by more than chance.
+    /// The exact sums of costs and estimates, over the executions that have both. Student's paired t-test (1908) tells
+    /// whether the costs deviate systematically from the estimates.
     Costs {
         /// The number of executions that have both.
         compared: u64,
@@ -145,9 +145,9 @@ pub enum Statistic {
         /// The costs minus the estimates, as a share of the estimates; `None` if the estimates sum to 0.
         relative: Option<f64>,
         /// The 99 % confidence interval of the mean of cost minus estimate, in US dollars. `None` for fewer than two
-        /// executions, or if the sum of squares leaves its range.
+        /// executions, or if the sum of squares overflows.
         interval_usd: Option<[f64; 2]>,
-        /// The probability of such a mean by chance; `None` if the interval is.
+        /// The p-value of this mean; `None` if the interval is `None`.
         p_value: Option<f64>,
     },
 }
@@ -156,7 +156,7 @@ pub enum Statistic {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ShareTest {
-    /// [`Test::TwoProportionZ`], or [`Test::FisherExact`] if fewer than 5 are expected in some cell.
+    /// [`Test::TwoProportionZ`], or [`Test::FisherExact`] if the expected count of some cell is below 5.
     pub test: Test,
     /// The share that was found.
     pub found: Share,
@@ -166,13 +166,13 @@ pub struct ShareTest {
     pub delta: f64,
     /// The 99 % confidence interval of the true difference, by Newcombe's method (1998).
     pub interval: [f64; 2],
-    /// The probability of such a difference by chance.
+    /// The p-value: the probability of such a difference if the true shares are equal.
     pub p_value: f64,
-    /// The same probability, adjusted for all the tests of the trigger by Holm's method (1979). The escalation uses
-    /// this one.
+    /// The p-value, adjusted by Holm's method (1979) for all tests of the trigger. The escalation is based on this
+    /// value.
     pub p_adjusted: f64,
-    /// For drift, its association with all the tiers. `None` for other triggers, or if fewer than 5 are expected in
-    /// some cell.
+    /// For drift, its association with all tiers. `None` for other triggers, or if the expected count of some cell is
+    /// below 5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub association: Option<Association>,
 }
@@ -185,14 +185,14 @@ pub struct Association {
     pub chi_squared: f64,
     /// The degrees of freedom: the number of tiers minus one.
     pub degrees: u64,
-    /// The probability of such an association by chance.
+    /// The p-value of the association.
     pub p_value: f64,
     /// The strength of the association, by Cramér (1946): 0 if all tiers drift alike, 1 if the tier determines the
     /// drift.
     pub cramers_v: f64,
 }
 
-/// A problem that a recipient must hear about.
+/// A problem of which a recipient must be notified.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Escalation {
@@ -213,11 +213,11 @@ pub struct Escalation {
     pub evidence: Evidence,
 }
 
-/// A question that could not be judged.
+/// A comparison for which there are too few results.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Unjudged {
-    /// The reason for the escalation that was in question.
+    /// The reason that could not be judged.
     pub trigger: Trigger,
     /// The subject, as in [`Escalation::subject`].
     pub subject: Option<String>,
@@ -237,7 +237,7 @@ impl fmt::Display for Escalation {
 }
 
 impl fmt::Display for Unjudged {
-    /// Writes one line, such as `QC failure rate spikes "qc-grader": 40 and 29 are known; …`.
+    /// Writes one line, such as `QC failure rate spikes "qc-grader": 40 and 29 results are known; …`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_line(f, self.trigger, [&self.subject, &self.model], &self.why)
     }
@@ -251,7 +251,7 @@ fn write_line(f: &mut fmt::Formatter<'_>, trigger: Trigger, names: [&Option<Stri
     write!(f, ": {why}")
 }
 
-/// The escalations of a window of time.
+/// The escalations of a time window.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct EscalationReport {
@@ -265,8 +265,8 @@ pub struct EscalationReport {
     pub reference_until: Timestamp,
     /// The number of executions of the window that have a record.
     pub executions: u64,
-    /// The escalations, in the order of [`Trigger`], then of the subjects.
+    /// The escalations, by [`Trigger`] and then by subject.
     pub escalations: Vec<Escalation>,
-    /// The questions with too few results, in the same order.
+    /// The comparisons with too few results, in the same order.
     pub unjudged: Vec<Unjudged>,
 }

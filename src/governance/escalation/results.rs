@@ -69,9 +69,9 @@ impl Counts {
 /// The executions of a window that used a model, and the quality controls of their artifacts.
 #[derive(Debug, Default)]
 pub(super) struct Results {
-    /// By tier, the controlled artifacts, of which the drifted ones are bad.
+    /// The controlled artifacts by tier. Those that drifted are bad.
     pub(super) drift: BTreeMap<String, Counts>,
-    /// By skill and model, the executions of known success. Those that failed or were not accepted are bad.
+    /// The executions with a known result, by skill and model. Those that failed or were not accepted are bad.
     pub(super) failures: BTreeMap<String, BTreeMap<String, Counts>>,
     /// The executions whose artifact may still be controlled.
     made: Vec<(Made, Artifact)>,
@@ -104,7 +104,7 @@ impl Results {
         }
     }
 
-    /// Counts the executions that waited for a control, since no more controls follow.
+    /// Counts the executions that still wait for a control, because no more controls will follow.
     pub(super) fn settle(&mut self) {
         for (made, artifact) in std::mem::take(&mut self.made) {
             let control = self.controls.get(&artifact).copied();

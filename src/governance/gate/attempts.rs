@@ -1,4 +1,4 @@
-//! The attempts at each shot, which must count up by 1.
+//! Checks that the attempts at each shot are numbered without gaps or duplicates.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ impl Attempts {
                     }
                 }
             }
-            // Attempts before the first one belong to an earlier run.
+            // Attempts with lower numbers than the first one belong to an earlier run.
             for pair in attempts.windows(2) {
                 let (before, after) = (pair[0].count, pair[1].count);
                 let found = match after - before {

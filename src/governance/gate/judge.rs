@@ -27,11 +27,11 @@ pub(super) struct Run<'g> {
     in_flight: HashSet<Uuid>,
     /// Executions of the run whose record is not yet in the ledger.
     spilled: HashSet<Uuid>,
-    /// When the first of all these executions began.
+    /// When the earliest of these executions started.
     started: Option<Timestamp>,
     child_runs: BTreeSet<String>,
     attempts: Attempts,
-    /// How often each expectation was found.
+    /// How many executions were found for each expectation.
     found: Vec<u64>,
     reasons: Reasons,
 }
@@ -63,9 +63,9 @@ impl<'g> Run<'g> {
         let required = self.gate.policy.required.of(record);
         let member = Member::of(record, required);
         if let Some(&place) = self.places.get(&id) {
-            // A segment that was started again can repeat a line, which then counts once.
+            // A new segment can repeat a line of the previous one. It counts once.
             if self.members[place].content != member.content {
-                self.reasons.of(record, Rule::Overwritten, "it has several records, which differ".to_owned());
+                self.reasons.of(record, Rule::Overwritten, "it has several records that differ".to_owned());
             }
             return;
         }
@@ -99,7 +99,7 @@ impl<'g> Run<'g> {
         self.reasons.add(rule, None, found, None);
     }
 
-    /// Counts the record for the expectations that it meets.
+    /// Counts the record for every expectation that it fulfils.
     fn count(&mut self, record: &ExecutionMetrics) {
         for (found, expected) in self.found.iter_mut().zip(self.gate.expected.iter()) {
             *found += u64::from(is_expected(expected, record));
@@ -110,7 +110,7 @@ impl<'g> Run<'g> {
     fn check(&mut self, record: &ExecutionMetrics, required: &[Field]) {
         let reasons = &mut self.reasons;
         if record.status == Some(Status::Interrupted) {
-            reasons.of(record, Rule::MissingEntry, "begun and never ended: it was interrupted".to_owned());
+            reasons.of(record, Rule::MissingEntry, "it was interrupted before it ended".to_owned());
             return;
         }
         for field in required {
@@ -140,12 +140,12 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Adds the executions in flight that have no record, neither in the ledger nor in the spill.
+    /// Adds the executions in flight that have a record neither in the ledger nor in the spill.
     pub(super) fn add_begun(&mut self, begun: &[ExecutionMetrics]) {
         for record in begun {
             if self.is_outside(record) {
                 self.in_flight.insert(record.execution_id);
-                let found = "begun and never ended: it is in flight";
+                let found = "it has not ended: it is in flight";
                 self.reasons.of(record, Rule::MissingEntry, found.to_owned());
             }
         }
@@ -189,7 +189,7 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Records that were lost since the run began may belong to it.
+    /// Reports records that were lost since the run started, because they may belong to it.
     fn judge_losses(&mut self) {
         for &(at, records) in &self.gate.lost {
             if self.started.is_none_or(|started| at >= started) {

@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 use judge::Run;
 
-/// Judges one run: PASS, or FAIL with every reason.
+/// Checks one run, and returns PASS or FAIL with every reason.
 ///
 /// ```
 /// use runledger::governance::{Expectations, Gate, GateVerdict, Rule};
@@ -81,37 +81,38 @@ impl Gate {
         self
     }
 
-    /// Adds when (UTC) the ledger [reported lost records](crate::LedgerReader::losses), and how many. It is unknown to which
-    /// runs they belong, so each run that had begun by then has a missing entry.
+    /// Adds the times (UTC) at which the ledger [reported lost records](crate::LedgerReader::losses), and how many were
+    /// lost. Their runs are unknown, so every run that had started by then has a missing entry.
     #[must_use]
     pub fn lost(mut self, lost: Vec<(Timestamp, u64)>) -> Self {
         self.lost.extend(lost);
         self
     }
 
-    /// Adds an error for each file that could not be read, and that may hold records of the run. Each is a reason to fail.
+    /// Adds an error for each unreadable file that may hold records of the run. Each is a reason to fail.
     #[must_use]
     pub fn unreadable(mut self, unreadable: Vec<Error>) -> Self {
         self.unreadable.extend(unreadable);
         self
     }
 
-    /// Judges the run from all of its sources:
+    /// Judges the run from these sources:
     ///
-    /// - `begun` are the executions in flight, of any run, read *before* the records, so that none can end unseen in
-    ///   between. One that has a record has ended.
+    /// - `begun` are the executions in flight, of any run. Read them *before* the records, so that no execution that
+    ///   ends in between is missed. An execution that has a record has ended.
     /// - `records` is the whole ledger, since a parent can belong to another run.
-    /// - `faults` are the findings of [`verify`](crate::LedgerReader::verify), each in words. There are none if the chain is whole.
+    /// - `faults` are the findings of [`verify`](crate::LedgerReader::verify), each in words. There are none if the
+    ///   chain is intact.
     ///
     /// An execution belongs to the run if it has its `run_id`, or if it has none and its parent belongs to the run.
-    /// Runs that it started, whose executions name it as their `parent_run_id`, have gates of their own; the report
-    /// lists them.
+    /// Child runs, whose executions have this run as their `parent_run_id`, are listed in the report but not checked.
+    /// Judge each of them separately.
     ///
-    /// The gate keeps a few hundred bytes for each execution of the run. It also keeps the id of every other execution
-    /// and, for executions without a run, their parents and skills.
+    /// The gate holds a few hundred bytes of memory per execution of the run. It also holds the id of every other
+    /// execution and, for executions without a run, their parents and skills.
     ///
     /// # Errors
-    /// Returns the first error of `records` that is not of [`ErrorKind::Malformed`]: without the whole ledger, no
+    /// Returns the first error in `records` that is not of [`ErrorKind::Malformed`]: without the whole ledger, no
     /// verdict is possible. Lines that are not records are reasons to fail.
     pub fn judge(
         &self,

@@ -1,7 +1,7 @@
-//! The reasons for which a gate fails, and their texts.
+//! The reasons why a gate fails, and their texts.
 //!
-//! Each is a rule, in fixed words, and what was found. The files that check the rules word what they find: `judge`, `member`,
-//! `attempts`, and [`Field`](crate::governance::Field) for a missing field.
+//! Each consists of a rule, in fixed words, and a finding. The files that check the rules phrase the findings: `judge`,
+//! `member`, `attempts`, and [`Field`](crate::governance::Field) for a missing field.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,13 +11,13 @@ use uuid::Uuid;
 
 use crate::metrics::{ExecutionMetrics, shortened};
 
-/// A rule that a run must keep.
+/// A rule that a run must follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Rule {
-    /// Every execution has a record in the ledger. None began and never ended, waits in the spill, or may have been
-    /// lost. No expected execution, attempt, or named parent is missing.
+    /// Every execution has a record in the ledger. None is unfinished, waits in the spill (where records go that the
+    /// ledger could not store), or may have been lost. No expected execution, attempt, or named parent is missing.
     MissingEntry,
     /// Every record has its times, and its end is not before its start.
     MissingTimestamp,
@@ -27,15 +27,16 @@ pub enum Rule {
     TierUndocumented,
     /// Every artifact is recorded with its version.
     ArtifactVersionNotRecorded,
-    /// Every attempt to generate something has a number, which no other attempt has.
+    /// Every attempt to generate something has a unique number.
     RegenUntracked,
-    /// Every outcome is recorded, and contradicts nothing.
+    /// Every outcome is recorded, and is consistent with the rest of the record.
     InconsistentOutcome,
     /// Every other required field is present, and no invalid field was left out.
     MissingField,
     /// A skill logs the same fields for every tier.
     InconsistentAcrossTiers,
-    /// Executions name what started them. An execution whose parent belongs to a run also belongs to it, or names it.
+    /// Executions name their parents where the policy requires it. An execution whose parent belongs to a run belongs
+    /// to the same run, or names it as its parent run.
     MissingParent,
     /// No execution has two records that differ.
     Overwritten,
@@ -66,7 +67,7 @@ impl fmt::Display for Rule {
     }
 }
 
-/// A reason for which a run fails.
+/// A reason why a run fails.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct GateReason {
@@ -76,7 +77,7 @@ pub struct GateReason {
     pub skill: Option<String>,
     /// What was found. Texts from records are quoted and escaped.
     pub found: String,
-    /// All executions concerned, in the order of the ledger. It is empty if the missing thing is an execution.
+    /// The executions concerned, in ledger order; empty if an execution is missing.
     pub executions: Vec<Uuid>,
 }
 

@@ -1,4 +1,4 @@
-//! The answer of a gate.
+//! The report of a gate.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::reason::GateReason;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum GateVerdict {
-    /// The run keeps every rule.
+    /// The run follows every rule.
     Pass,
     /// The run breaks at least one rule.
     Fail,
@@ -40,8 +40,8 @@ pub struct GateReport {
     pub in_flight: u64,
     /// The number of its executions whose record is not yet in the ledger.
     pub spilled: u64,
-    /// The runs that it started, by name. Each has a gate of its own.
+    /// The child runs of this run, by name. They are not checked here; judge each of them separately.
     pub child_runs: Vec<String>,
-    /// Every reason for which it fails, in the order of [`Rule`]; empty if it passes.
+    /// Every reason why the run fails, in the order of [`Rule`]; empty if it passes.
     pub reasons: Vec<GateReason>,
 }

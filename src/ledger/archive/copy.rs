@@ -17,8 +17,8 @@ pub(super) struct Content {
     pub(super) hash: String,
 }
 
-/// Copies a regular file to a name that is free or has the same content already. When this returns, the copy is
-/// complete and durable, and its content was compared.
+/// Copies a regular file to a path that does not exist or already has the same content. When this returns, the copy is
+/// complete and durable, and was compared with the original.
 pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<Content> {
     let original = content(storage, from)?;
     let id = |path: &Path| {
@@ -27,7 +27,7 @@ pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<
     };
     let there = id(to)?;
     if there.is_some() && there == id(from)? {
-        // The caller removes the original later, and with it the only copy.
+        // The caller removes the original later, which would be the only copy.
         return Err(Error::new(ErrorKind::Unsuitable, "copy to the archive")
             .path(to)
             .detail("found the file itself; expected another file. Choose another directory"));
@@ -38,7 +38,7 @@ pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<
         same(&content(storage, &new)?, &original, &new)?;
         storage.rename(&new, to).map_err(|source| Error::io("name a copy in the archive", to, source))?;
     }
-    // The file may be from an earlier call that a crash ended.
+    // The copy may be left over from an earlier call that crashed.
     same(&content(storage, to)?, &original, to)?;
     let parent = to.parent().unwrap_or(Path::new(""));
     storage.sync_dir(parent).map_err(|source| Error::io("sync the archive", parent, source))?;
@@ -98,7 +98,7 @@ impl Read for Reader<'_> {
     }
 }
 
-/// Returns the path for an event, absolute, since the reader of the event may have another current directory.
+/// Returns the absolute path for an event, because a reader of the event may have another current directory.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

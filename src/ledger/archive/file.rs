@@ -13,8 +13,9 @@ impl Ledger {
     /// exist. `events.jsonl` reports the move and its reason before the file is removed from its old path.
     ///
     /// # Errors
-    /// The file stays at its old path then.
-    /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file, or if another file has its name in `directory`.
+    /// After an error, the file is still at its old path.
+    /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file, or if `directory` has another file of the same
+    ///   name.
     /// - [`ErrorKind::Io`] if a disk fails.
     pub fn archive_file(&self, path: impl AsRef<Path>, directory: impl AsRef<Path>, reason: &str) -> Result<PathBuf> {
         let (path, directory) = (&copy::absolute(path.as_ref()), &copy::absolute(directory.as_ref()));

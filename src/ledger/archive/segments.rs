@@ -24,29 +24,29 @@ use crate::metrics::{Fields, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SealedSegment {
-    /// The number of the segment, from 1.
+    /// The number of the segment, counting from 1.
     pub number: u64,
     /// The path of its file.
     pub path: PathBuf,
     /// The length of its file, in bytes.
     pub bytes: u64,
-    /// The latest time at which an execution in it began or ended, UTC. `None` if a line is not a record, or if the
+    /// The latest time at which an execution in it started or ended, UTC. `None` if a line is not a record, or if the
     /// segment was not read because it has to stay anyway.
     pub latest: Option<Timestamp>,
-    /// Why the segment has to stay; `None` if it can be moved to an archive with all segments before it.
+    /// Why the segment has to stay; `None` if it can be moved to an archive together with all earlier segments.
     pub stays: Option<String>,
-    /// The link of its last line.
+    /// The chain link of its last line.
     end: Link,
 }
 
 impl LedgerReader {
     /// Returns the sealed segments, in order.
     ///
-    /// Only whole segments can be moved, from the first one on without a gap. The last sealed segment always stays,
-    /// because a recovery takes the number of the next line from it.
+    /// Only whole segments can be moved, in order and without gaps from the first one. The last sealed segment always
+    /// stays, because a recovery reads the number of the next line from it.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the disk fails, or if a segment is moved away at this moment.
+    /// [`ErrorKind::Io`] if the disk fails, or if a segment is moved away during the call.
     pub fn segments(&self) -> Result<Vec<SealedSegment>> {
         sealed_on(&*self.storage, &self.layout)
     }
@@ -75,7 +75,7 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
             format!("it may hold the record of {id}, whose completion was interrupted. Complete that execution again")
         });
         let stays = match (&blocked, unsettled, numbers.get(at + 1)) {
-            (Some(first), ..) => Some(format!("segment {first} before it stays")),
+            (Some(first), ..) => Some(format!("the earlier segment {first} stays")),
             (None, Some(unsettled), _) => Some(unsettled),
             (None, None, None) => {
                 Some("it is the last sealed one, from which a recovery takes the number of the next line".to_owned())
@@ -88,7 +88,7 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
                     Some(fault) => Some(format!("it does not verify: {fault}")),
                     None => walk(storage, &layout.sealed_segment(next), end, 1)?
                         .fault
-                        .map(|_| format!("segment {next} does not begin with the line after its last")),
+                        .map(|_| format!("segment {next} does not begin with the line after its last line")),
                 }
             }
         };
@@ -144,7 +144,7 @@ impl Ledger {
     /// Returns the sealed segments of this ledger, like [`LedgerReader::segments`].
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the disk fails, or if a segment is moved away at this moment.
+    /// [`ErrorKind::Io`] if the disk fails, or if a segment is moved away during the call.
     pub fn sealed_segments(&self) -> Result<Vec<SealedSegment>> {
         sealed_on(self.storage(), self.shared.journal.layout())
     }
@@ -152,21 +152,21 @@ impl Ledger {
     /// Moves the sealed segments up to number `last` to the archive in `directory`, and returns those that were moved.
     /// Creates the directory if it does not exist.
     ///
-    /// No record is deleted. The archive is a ledger under the same name, which every reader can read and verify. It
-    /// must not be opened for writing. [`Verification::archived`] says where the remaining ledger begins.
+    /// No record is deleted. The archive is a ledger of the same name that every reader can read and verify. It must
+    /// not be opened for writing. [`Verification::archived`] says where the remaining ledger begins.
     ///
-    /// Appends continue meanwhile. [`Records`](crate::ledger::Records) that have not passed the end of a moved segment
-    /// report the lines that they miss, and continue after it. A [`Scan`](crate::ledger::Scan) or a verification fails
-    /// if it reaches a segment at the moment when it is moved.
+    /// Appends can continue concurrently. A [`Records`](crate::ledger::Records) iterator that has not read all of a
+    /// moved segment reports the lines that it misses, and continues after the segment. A [`Scan`](crate::ledger::Scan)
+    /// or a verification fails if it reaches a segment while it is being moved.
     ///
     /// [`Verification::archived`]: crate::ledger::Verification::archived
     ///
     /// # Errors
-    /// Segments that were moved before the error stay in the archive, complete.
+    /// Segments that were moved before the error stay in the archive and are complete.
     /// - [`ErrorKind::Invalid`] if a segment [has to stay](SealedSegment::stays). Nothing is moved then.
-    /// - [`ErrorKind::Unsuitable`] if another ledger or another file is in the archive's place, if the archive was
+    /// - [`ErrorKind::Unsuitable`] if another ledger or another file is at the archive's path, if the archive was
     ///   opened for writing, or if every user may replace its files.
-    /// - [`ErrorKind::Timeout`] if another process archives, or keeps the ledger's lock.
+    /// - [`ErrorKind::Timeout`] if another process is archiving, or holds the ledger's lock for too long.
     /// - [`ErrorKind::Io`] if a disk fails.
     pub fn archive_segments(&self, last: u64, directory: impl AsRef<Path>) -> Result<Vec<SealedSegment>> {
         let (options, layout) = (&self.shared.options.journal, self.shared.journal.layout());
@@ -199,7 +199,8 @@ impl Ledger {
         self.shared.journal.under_lock(|| self.record_and_remove(&event, &segment.path))
     }
 
-    /// Returns the layout of the archive in `directory`, to which segment `first` is added next. Creates its machinery.
+    /// Returns the layout of the archive in `directory`, to which segment `first` is added next. Creates its internal
+    /// directory.
     fn open_archive(&self, directory: &Path, first: u64) -> Result<Layout> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         let name = layout.active().file_name().unwrap_or_default();
@@ -232,11 +233,11 @@ impl Ledger {
         Ok(archive)
     }
 
-    /// Records where an archive begins if that is not the first segment, like the ledger that it is moved from.
+    /// Records where the archive begins if that is not the first segment, in the same way as the ledger does.
     fn begin_archive(&self, archive: &Layout, first: u64) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         if let Some(&last) = archive.sealed_segments(storage)?.last() {
-            // After a crash, the archive may have copies of segments that are here as well.
+            // After a crash, the archive may have copies of segments that the ledger still has.
             return match last.checked_add(1) {
                 Some(next) if next >= first => Ok(()),
                 _ => Err(Error::new(ErrorKind::Unsuitable, "open the archive").path(archive.active()).detail(format!(
@@ -254,11 +255,11 @@ impl Ledger {
         Ok(())
     }
 
-    /// Records durably where a file goes, and then removes it.
+    /// Durably writes the event that a file is moved or deleted, and then removes the file.
     pub(super) fn record_and_remove(&self, event: &LedgerEvent, path: &Path) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         events::record(storage, layout, (self.shared.options.journal.clock)(), event)?;
-        // The file of events may be new, so its name is synced too.
+        // The events file may be new, so its directory is synced too.
         let machinery = layout.machinery();
         storage.sync_dir(machinery).map_err(|source| Error::io("record an event", machinery, source))?;
         let remove = || storage.remove(path).and_then(|()| storage.sync_dir(path.parent().unwrap_or(Path::new(""))));

@@ -1,11 +1,12 @@
-//! Detached executions, which any process may mark as progressing and complete. Each has a file, which is not swept.
+//! Detached executions. Any process may report their progress and complete them. Each has its own file, which is not
+//! swept.
 //!
-//! The file is a sequence of lines in the form of [`stored`]. Each line holds the whole record as it was then, and the
-//! last one counts. A process that writes holds the file's lock.
+//! The file is a sequence of lines in the form of [`stored`]. Each line holds the whole record as it was at that time,
+//! and the last line is used. A process holds the file's lock while it writes.
 //!
 //! The process that completes the execution first appends the finished record here, then to the ledger, and then
-//! removes the file. So without a finished record in the file, the ledger has none either, and is not searched. With
-//! one, its cursor says where the search of the ledger begins.
+//! removes the file. So without a finished record in the file, the ledger has none either, and is not searched. If
+//! there is one, its cursor says where the search of the ledger begins.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,12 +37,13 @@ const RESUME: &str = "resume an execution";
 pub struct Completed {
     /// The execution's record.
     pub record: ExecutionMetrics,
-    /// Where the record is. Never [`Answer::Lost`], because a lost record is an error there, nor [`Answer::Late`].
+    /// Where the record is. Never [`Answer::Lost`], because a lost record is returned as an error, and never
+    /// [`Answer::Late`].
     pub answer: Answer,
 }
 
 /// A detached execution that this process has resumed. **Dropping it leaves the execution in flight**, and discards
-/// changes of its record since the last mark of progress. No other process can resume the execution until then.
+/// changes to its record since the last progress mark. No other process can resume the execution until then.
 #[derive(Debug)]
 #[must_use = "dropping it leaves the execution in flight"]
 pub struct DetachedExecution {
@@ -56,10 +58,10 @@ pub struct DetachedExecution {
 
 impl Ledger {
     /// Begins a detached execution, which belongs to no process. It is in flight until any process
-    /// [resumes](Self::resume) and completes it, however long that takes. If one process runs the execution to its end,
-    /// [`begin`](Self::begin) costs less, and the ledger notices when that process dies.
+    /// [resumes](Self::resume) and completes it, however long that takes. If one process runs the whole execution,
+    /// prefer [`begin`](Self::begin): it costs less, and the ledger notices when that process dies.
     ///
-    /// `fill` sets further fields of the record. If its [`RunIds`](crate::metrics::RunIds) have no session or no
+    /// `fill` sets more fields of the record. If its [`RunIds`](crate::metrics::RunIds) have no session or no
     /// correlation, they get new ids. Returns the record so far, which is on stable storage.
     ///
     /// ```
@@ -80,7 +82,7 @@ impl Ledger {
     /// ```
     ///
     /// # Errors
-    /// The execution is not begun then.
+    /// After an error, the execution does not exist.
     /// - [`ErrorKind::Invalid`], with every reason, if [`append`](Self::append) would refuse the record once it has an
     ///   end.
     /// - [`ErrorKind::Io`] if the disk fails.
@@ -102,18 +104,18 @@ impl Ledger {
         let written = storage.open(&path, Access::AppendNew).and_then(|file| {
             let written =
                 stored::append(&*file, since, json.as_bytes()).and_then(|()| storage.sync_dir(&layout.inflight()));
-            // If the file stayed, an execution would be in flight whose id no caller knows.
+            // If the file stayed, the ledger would have an execution in flight whose id no caller knows.
             written.inspect_err(|_| _ = storage.remove(&path))
         });
         written.map_err(|source| Error::io(BEGIN, &path, source))?;
         Ok(record)
     }
 
-    /// Resumes an execution that [`begin_detached`](Self::begin_detached) has begun, in this or another process.
+    /// Resumes an execution that [`begin_detached`](Self::begin_detached) started in this or another process.
     ///
     /// # Errors
     /// - [`ErrorKind::Ended`] if the execution was completed.
-    /// - [`ErrorKind::UnknownExecution`] if no such execution was begun here.
+    /// - [`ErrorKind::UnknownExecution`] if this ledger has no such execution.
     /// - [`ErrorKind::Timeout`] if another process has resumed it, or holds the ledger's lock, for longer than
     ///   [`lock_deadline`](crate::Options::lock_deadline).
     /// - [`ErrorKind::Io`] if the disk fails.
@@ -143,7 +145,7 @@ impl Ledger {
         Ok(DetachedExecution { ledger: self.clone(), path, file, record, id, begun, _lock: lock })
     }
 
-    /// Returns the error for an execution that has ended or was never begun.
+    /// Returns the error for an execution that has ended or never started.
     fn not_in_flight(&self, id: Uuid) -> Result<Error> {
         Ok(match self.record_of(id, Cursor::START)? {
             Some(record) => self.ended(&record),
@@ -192,17 +194,17 @@ impl DetachedExecution {
         self.id
     }
 
-    /// The record as it is now, to fill fields. Its id and start cannot be changed. [`complete`](Self::complete) sets
-    /// its end and status.
+    /// The record so far, to set its fields. Its id and start cannot be changed. [`complete`](Self::complete) sets its
+    /// end and status.
     pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
 
-    /// Marks the progress of the execution: its present stage, and the part that is done in percent, 0 to 100, or
-    /// `None` if that is unknown. Returns the record so far, which is on stable storage.
+    /// Records the progress of the execution: its current stage, and how much is done in percent (0 to 100, or `None`
+    /// if that is unknown). Returns the record so far, which is on stable storage.
     ///
     /// # Errors
-    /// The progress is not marked then.
+    /// After an error, the progress is not recorded.
     /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] would refuse the record once it has an end.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn mark_progress(&mut self, stage: &str, percent: Option<f64>) -> Result<&ExecutionMetrics> {
@@ -217,10 +219,11 @@ impl DetachedExecution {
     /// Completes the execution and stores its record, with `status`, in the ledger.
     ///
     /// Its times are from the wall clock, since no other clock is the same in all processes. If that clock was set back
-    /// to before the start, the durations are unknown and the end equals the start.
+    /// to a time before the start, the durations are unknown and the end equals the start.
     ///
-    /// However many processes try, and wherever one of them is killed, the execution has one record in the end. With
-    /// [`Durability::Flushed`](crate::Durability::Flushed), however, it has none if the power fails right afterwards.
+    /// However many processes try to complete it, and wherever one of them is killed, the execution ends up with
+    /// exactly one record. Only with [`Durability::Flushed`](crate::Durability::Flushed) can a power cut right
+    /// afterwards lose it.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] refuses the record. Nothing is changed then.
@@ -251,7 +254,7 @@ impl DetachedExecution {
     }
 }
 
-/// Restores the id and the start of a record that a caller has filled, and removes its end and status.
+/// Restores the id and the start of a record that a caller has changed, and removes its end and status.
 fn without_end(record: &mut ExecutionMetrics, id: Uuid, begun: Timestamp) {
     record.execution_id = id;
     record.timestamp_start = begun;
@@ -289,7 +292,7 @@ pub(in crate::ledger) struct State {
 }
 
 impl State {
-    /// Reads the file; `None` if the process that began the execution died before it had written it.
+    /// Reads the file; `None` if the process that began the execution died before writing it.
     fn read(file: Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
         let (finished, unfinished): (Vec<_>, Vec<_>) =
             stored::read(file)?.records.into_iter().partition(|pending| pending.record.timestamp_end.is_some());

@@ -1,9 +1,10 @@
-//! Marks executions as begun. Each process has one file, which it locks until it ends.
+//! Writes begin marks, which say that an execution has started. Each process has one file, which it keeps locked until
+//! it ends.
 //!
 //! The file is a sequence of slots. The first identifies the process; each other one is free or holds a mark. A mark is
 //! a sealed line with the record as it was at the beginning, and the ledger's end at that time. A mark that does not
-//! fit takes several slots in sequence. Its hash shows whether a mark is whole. A torn one counts as free, since its
-//! `begin` never returned.
+//! fit takes several consecutive slots. The hash of a mark shows whether it is complete. An incomplete mark counts as
+//! free, because its `begin` never returned.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,9 +61,9 @@ impl Owner {
 
     /// Returns why the owner is dead; `None` if it may be alive. `lock_free` says whether its lock could be acquired.
     ///
-    /// A forked child keeps the lock of a dead parent. So if the owner is in this pid namespace, it is enough that its
-    /// process is gone. For an owner in another namespace, or from before a restart, only the lock decides. No lock
-    /// survives a restart, so a process that holds one then runs on another machine.
+    /// A forked child keeps the lock of a dead parent. So for an owner in this PID namespace, it is enough that its
+    /// process no longer exists. For an owner in another namespace, or from before a restart, only the lock decides. No
+    /// lock survives a restart, so if the lock is still held, its process runs on another machine.
     fn death(&self, lock_free: bool) -> Option<Death> {
         let boot = platform::boot_id();
         if lock_free {
@@ -86,7 +87,7 @@ struct Mark<'r> {
     record: MarkedRecord<'r>,
 }
 
-/// The fields that [`Ledger::begin`](crate::Ledger::begin) knows.
+/// The fields that [`Ledger::begin`](crate::Ledger::begin) sets.
 #[derive(Serialize)]
 struct MarkedRecord<'r> {
     execution_id: Uuid,
@@ -103,7 +104,7 @@ struct MarkedRecord<'r> {
     run: &'r RunIds,
 }
 
-/// Returns the sealed line that marks `record` as begun after `since`.
+/// Returns the sealed line that marks the execution of `record` as started after `since`.
 pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
     let begun = MarkedRecord {
         execution_id: record.execution_id,
@@ -120,10 +121,10 @@ pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics) -> Resul
     let mark = Mark { segment: since.segment, offset: since.offset, record: begun };
     let mut line = Vec::with_capacity(SLOT_BYTES);
     serde_json::to_writer(&mut line, &mark)
-        .map_err(|source| Error::new(ErrorKind::Invalid, "mark an execution as begun").source(source))?;
+        .map_err(|source| Error::new(ErrorKind::Invalid, "mark an execution as started").source(source))?;
     line::seal_from(0, &Link::START, &mut line);
     if line.len() > PAYLOAD_BYTES_MAX {
-        return Err(Error::new(ErrorKind::Invalid, "mark an execution as begun")
+        return Err(Error::new(ErrorKind::Invalid, "mark an execution as started")
             .detail(format!("found {} bytes; expected at most {PAYLOAD_BYTES_MAX}", line.len())));
     }
     Ok(line)
@@ -147,7 +148,7 @@ struct State {
     unused: u64,
 }
 
-/// The place of a mark.
+/// The position of a mark.
 #[derive(Debug, Clone)]
 pub(in crate::ledger) struct Slot {
     file: Arc<dyn StorageFile>,
@@ -157,7 +158,7 @@ pub(in crate::ledger) struct Slot {
     count: u64,
 }
 
-/// Seals a payload. Only the hash matters, because a slot's number and predecessor are known by its place.
+/// Seals a payload. Only the hash matters, because a slot's number and predecessor are known from its position.
 fn seal(payload: &[u8]) -> Vec<u8> {
     let mut line = Vec::with_capacity(payload.len() + 256);
     line::seal(payload, &Link::START, &mut line);
@@ -175,13 +176,13 @@ impl Slots {
         Ok(self.own_state()?.stem)
     }
 
-    /// Returns the state of this process's file. A forked child creates a file of its own first.
+    /// Returns the state of this process's file. A forked child first creates its own file.
     fn own_state(&self) -> Result<MutexGuard<'_, State>> {
         let make = || State::create(&*self.storage, &self.layout, self.sync).map(Mutex::new);
         Ok(lock(self.state.get_or_make(make)?))
     }
 
-    /// Marks an execution as begun, with the line that [`mark`] returned. The mark is in the page cache when this
+    /// Writes the begin mark of an execution, the line that [`mark`] returned. The mark is in the page cache when this
     /// returns, or synced if the options ask for that.
     pub(in crate::ledger) fn begin(&self, line: &[u8]) -> Result<Slot> {
         let count = line.len().div_ceil(SLOT_BYTES) as u64;
@@ -200,11 +201,11 @@ impl Slots {
         drop(state);
         write_all_at(&*slot.file, line, first * SLOT_BYTES as u64)
             .and_then(|()| if self.sync { slot.file.sync() } else { Ok(()) })
-            .map_err(|source| Error::io("mark an execution as begun", &path(&self.layout, stem), source))?;
+            .map_err(|source| Error::io("mark an execution as started", &path(&self.layout, stem), source))?;
         Ok(slot)
     }
 
-    /// Removes the mark of an execution whose record is stored elsewhere by now. If that fails, a sweep finds the
+    /// Removes the mark of an execution whose record is already stored elsewhere. If that fails, a sweep finds the
     /// record in the ledger and skips the mark.
     pub(in crate::ledger) fn end(&self, slot: &Slot) -> Result<()> {
         let Some(state) = self.state.get().filter(|_| slot.process == std::process::id()) else { return Ok(()) };
@@ -232,20 +233,20 @@ fn path(layout: &Layout, stem: Uuid) -> PathBuf {
 }
 
 impl State {
-    /// Creates the file and locks it. A process that sweeps may lock the file in between and take it for that of a dead
-    /// process. The file is left to it then, and another one is created under another name.
+    /// Creates the file and locks it. A process that sweeps may lock the file in between and take it for the file of a
+    /// dead process. In that case, the file is left to that process, and another one is created under another name.
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
         const TRIES: usize = 16;
         for _ in 0..TRIES {
             let stem = new_id(clock::now().unix_ms());
             let path = path(layout, stem);
             let made = Self::make(storage, layout, &path, sync)
-                .map_err(|source| Error::io("create the file of begun executions", &path, source))?;
+                .map_err(|source| Error::io("create the file of begin marks", &path, source))?;
             if let Some(file) = made {
                 return Ok(Self { stem, file, free: Vec::new(), unused: 1 });
             }
         }
-        Err(Error::new(ErrorKind::Timeout, "create the file of begun executions")
+        Err(Error::new(ErrorKind::Timeout, "create the file of begin marks")
             .path(&layout.inflight())
             .detail(format!("other processes locked {TRIES} new files first")))
     }
@@ -276,7 +277,7 @@ impl State {
 pub(in crate::ledger) struct Left {
     pub(in crate::ledger) path: PathBuf,
     pub(in crate::ledger) stem: String,
-    /// The process and the cause of its death; `None` if it died before it had written who it is.
+    /// The process and the cause of its death; `None` if it died before it had identified itself.
     pub(in crate::ledger) death: Option<(u32, Death)>,
     pub(in crate::ledger) marks: Vec<Pending>,
     /// The file's lock, if it could be acquired. It is held until the sweep is done.
@@ -304,11 +305,11 @@ pub(in crate::ledger) fn left_behind(
     each_file(storage, layout, END, denied, look)
 }
 
-/// Returns the results of `look` for each in-flight file whose name has that `end`. `look` receives the path and the
+/// Returns the results of `look` for each in-flight file whose name ends in `end`. `look` receives the path and the
 /// rest of the name.
 ///
-/// A file that is gone by then was swept or completed, and is skipped. Adds an error to `denied` for each file that may
-/// not be read, or for their directory.
+/// A file that no longer exists by then was swept or completed, and is skipped. Adds an error to `denied` for each file
+/// that may not be read, or for their directory.
 pub(in crate::ledger) fn each_file<T>(
     storage: &dyn Storage,
     layout: &Layout,
@@ -319,7 +320,7 @@ pub(in crate::ledger) fn each_file<T>(
     let directory = layout.inflight();
     let mut found = Vec::new();
     let names =
-        storage.list(&directory).map_err(|source| Error::io("list the files of begun executions", &directory, source));
+        storage.list(&directory).map_err(|source| Error::io("list the files of begin marks", &directory, source));
     for name in unless_denied(names, denied)?.unwrap_or_default() {
         let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(end)) else { continue };
         let path = directory.join(&name);
@@ -327,7 +328,7 @@ pub(in crate::ledger) fn each_file<T>(
             Ok(one) => found.extend(one),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                _ = unless_denied(Err::<(), _>(Error::io("read the file of begun executions", &path, error)), denied)?;
+                _ = unless_denied(Err::<(), _>(Error::io("read the file of begin marks", &path, error)), denied)?;
             }
         }
     }
@@ -353,7 +354,7 @@ fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<
             Some(death) => Some((owner.pid, death)),
             None => return Ok(None),
         },
-        // Its process died before it wrote who it is, or has not written it yet.
+        // Its process died before it identified itself, or has not done so yet.
         None if lock.is_none() => return Ok(None),
         None => None,
     };

@@ -1,5 +1,5 @@
-//! Keeps records that the ledger refused until it accepts them. Each process has a file of its own, but normally there
-//! is none.
+//! Keeps records that the ledger refused until it accepts them. Each process has its own file, which normally does not
+//! exist.
 
 use std::io;
 use std::path::PathBuf;
@@ -104,7 +104,8 @@ pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mu
     Ok(all)
 }
 
-/// Removes the spill file `stem`, whose records are in the ledger by now. A file with a `rest` goes to the quarantine.
+/// Removes the spill file `stem`, whose records are already in the ledger. If the file has a `rest`, moves it to the
+/// quarantine instead.
 pub(in crate::ledger) fn remove(storage: &dyn Storage, layout: &Layout, stem: &str, rest: bool) -> Result<()> {
     let path = path(layout, stem);
     let removed = if rest {

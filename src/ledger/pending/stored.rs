@@ -1,4 +1,4 @@
-//! The form of records in the files beside the ledger, from which they are appended to it later.
+//! The form of records that are stored next to the ledger and appended to it later.
 
 use std::collections::HashSet;
 use std::io;
@@ -14,7 +14,7 @@ use crate::journal::read::Splitter;
 use crate::journal::{Cursor, Lines};
 use crate::metrics::ExecutionMetrics;
 
-/// A record, and an end of the ledger before it. If the ledger has the record, it is after that place.
+/// A record, and an earlier end of the ledger. If the ledger has the record, it is after that position.
 #[derive(Debug, Clone)]
 pub(in crate::ledger) struct Pending {
     pub(in crate::ledger) since: Cursor,
@@ -40,19 +40,19 @@ impl Pending {
 
     pub(in crate::ledger) fn from_json(json: &[u8]) -> Option<Self> {
         let StoredPending { segment, offset, record } = serde_json::from_slice(json).ok()?;
-        // After a power cut, sequence numbers are used again. With 0 here, no line after the place is skipped by its
-        // number.
+        // After a power cut, sequence numbers are used again. With 0 here, no line after the position is skipped
+        // because of its number.
         Some(Self { since: Cursor { segment, offset, lines: 0, seq: 0 }, record })
     }
 }
 
 /// Appends a record, given as JSON, and syncs it.
 pub(in crate::ledger) fn append(file: &dyn StorageFile, since: Cursor, record: &[u8]) -> io::Result<()> {
-    // The leading line feed makes the rest of a failed write a line of its own, which is not a record.
+    // The leading line feed turns the rest of a failed write into a separate line, which is not a record.
     let mut line = vec![b'\n'];
     line::seal(&Pending::to_json(since, record), &Link::START, &mut line);
     let before = file.length()?;
-    // On a full disk, a part of a record would take the space of the next one. If it stays, it is a line of its own.
+    // On a full disk, a part of a record would take the space of the next one. If it stays, it is a separate line.
     append_all(file, &line).and_then(|()| file.sync()).inspect_err(|_| _ = file.truncate(before))
 }
 

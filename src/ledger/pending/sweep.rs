@@ -1,4 +1,4 @@
-//! Records the executions that dead processes had begun, as interrupted, and appends their spilled records.
+//! Records the unfinished executions of dead processes as interrupted, and appends their spilled records.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use crate::ledger::event::LedgerEvent;
 use crate::ledger::places::Places;
 use crate::metrics::{ExecutionMetrics, Status};
 
-/// Sweeps the files of dead processes. Any number of processes may do so at once, and each may die meanwhile. A record
-/// is appended only if its execution has none in the ledger.
+/// Sweeps the files of dead processes. Any number of processes may do so at once, and each may die while it does. A
+/// record is appended only if its execution has none in the ledger.
 ///
-/// Waits at most `deadline` for another process that sweeps. Warns of files that this process may not read, and sweeps
-/// the others.
+/// Waits at most `deadline` for another process that sweeps. Warns about files that this process may not read, and
+/// sweeps the others.
 pub(in crate::ledger) fn sweep(
     journal: &Journal,
     options: &JournalOptions,
@@ -35,7 +35,8 @@ pub(in crate::ledger) fn sweep(
     }
     let mut lock = LockFile::open(storage.clone(), layout.sweep_lock())?;
     let _locked = match lock.acquire(deadline) {
-        // The process that holds the lock is sweeping. A later opener sweeps the files that it leaves.
+        // The process that holds the lock is sweeping. The next process that opens the ledger sweeps the files that it
+        // leaves.
         Err(error) if error.kind() == ErrorKind::Timeout => return Ok(()),
         locked => locked?,
     };
@@ -59,7 +60,7 @@ pub(in crate::ledger) fn sweep(
     Ok(())
 }
 
-/// Returns the interrupted records of the executions that a dead process had begun.
+/// Returns the interrupted records of the unfinished executions of a dead process.
 fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
     let reason = match left.death {
         Some((pid, Death::Ended)) => format!("process {pid} ended before the execution did"),

@@ -1,4 +1,4 @@
-//! Collects the escalations from all that a ledger holds.
+//! Collects the escalations from everything that a ledger contains.
 
 use super::LedgerReader;
 use crate::error::{Error, Result, Skipped};
@@ -13,21 +13,21 @@ pub struct Escalated {
     pub report: EscalationReport,
     /// The lines that are not records, and the segments that this process may not read.
     pub skipped: Skipped,
-    /// An error for each file beside the segments that this process may not read.
+    /// An error for each file, other than a segment, that this process may not read.
     pub unreadable: Vec<Error>,
 }
 
 impl LedgerReader {
-    /// Adds to `escalations` all that the ledger holds: its records, the executions in flight at `now`, and its losses.
-    /// An execution whose process is dead counts as interrupted.
+    /// Adds everything that the ledger contains to `escalations`: its records, the executions in flight at `now`, and
+    /// its losses. An execution whose process is dead counts as interrupted.
     ///
     /// Reads the records first. An execution that ends after that does not count as overdue, and the next call reports
     /// its record.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read although there are some;
-    /// [`ErrorKind::Archived`](crate::ErrorKind::Archived) if lines are moved away while they are read; [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs
-    /// leaves the range of [`Usd`](crate::Usd).
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if the ledger has records but none could be read;
+    /// [`ErrorKind::Archived`](crate::ErrorKind::Archived) if lines are moved away while they are read;
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of [`Usd`](crate::Usd).
     pub fn escalate(&self, mut escalations: Escalations, now: Timestamp) -> Result<Escalated> {
         let mut skipped = Skipped::default();
         self.records().each(&mut skipped, |record| escalations.add(&record))?;

@@ -1,4 +1,4 @@
-//! Judges a run by all that its ledger holds of it.
+//! Judges a run by everything that its ledger contains about it.
 
 use super::verify::ArchivedLines;
 use super::{LedgerReader, LostRecords, SpilledRecords};
@@ -14,16 +14,18 @@ pub struct Gated {
     pub report: GateReport,
     /// The lines that were moved to an archive, and are not judged; `None` if there are none.
     pub archived: Option<ArchivedLines>,
-    /// An error for each file beside the segments that this process may not read. Each is also a reason of the verdict.
+    /// An error for each file, other than a segment, that this process may not read. Each is also a reason for the
+    /// verdict.
     pub unreadable: Vec<Error>,
 }
 
 impl LedgerReader {
-    /// Judges a run by all that the ledger holds of it. Adds the spilled records to those that `gate` has already.
+    /// Judges a run by everything that the ledger contains about it. Adds the spilled records to those that `gate`
+    /// already has.
     ///
     /// Reads the executions in flight, the spill, the losses, the faults of a [verification](Self::verify) and the
-    /// records, in this order. So an execution that ends meanwhile is found in one of them. A file that this process
-    /// may not read is a reason to fail.
+    /// records, in this order. So an execution that ends in the meantime is found in one of them. A file that this
+    /// process may not read is a reason to fail.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails; [`ErrorKind::Archived`](crate::ErrorKind::Archived)

@@ -1,4 +1,4 @@
-//! Finds the executions that have begun and have no record in the ledger yet.
+//! Finds the executions that have started and have no record in the ledger yet.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::ledger::pending::stored::{Pending, Stored, without_record};
 use crate::ledger::pending::{slots, spill};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-/// An execution that has begun and has no record in the ledger yet.
+/// An execution that has started and has no record in the ledger yet.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct InFlight {
@@ -26,7 +26,7 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// Returns how long the execution has been in flight at `now`, in milliseconds. `None` if it began after `now`,
+    /// Returns how long the execution has been in flight at `now`, in milliseconds. `None` if it started after `now`,
     /// because a clock was set back.
     pub fn age_ms(&self, now: Timestamp) -> Option<u64> {
         now.unix_ms().checked_sub(self.record.timestamp_start.unix_ms())?.try_into().ok()
@@ -39,8 +39,8 @@ impl InFlight {
 pub struct InFlightExecutions {
     /// The executions, the oldest first.
     pub executions: Vec<InFlight>,
-    /// An error for each file that this process may not read. Executions that are marked in such a file are missing in
-    /// `executions`. Those whose records are in such a file may be in it wrongly.
+    /// An error for each file that this process may not read. Executions whose begin marks are in such a file are
+    /// missing from `executions`. Executions whose records are in such a file may be listed wrongly.
     pub unreadable: Vec<Error>,
 }
 
@@ -53,12 +53,12 @@ pub struct SpilledRecords {
     /// True if the spill holds bytes that are not a record: the rest of a failed write, a write in progress, or a
     /// damaged record. The execution of such a record is unknown.
     pub damaged: bool,
-    /// An error for each file that this process may not read. Records may be in it.
+    /// An error for each file that this process may not read. Such a file may hold more records.
     pub unreadable: Vec<Error>,
 }
 
 impl SpilledRecords {
-    /// A text for people that says what [`damaged`](Self::damaged) means.
+    /// A text that explains to people what [`damaged`](Self::damaged) means.
     pub const DAMAGED: &str = "the spill contains data that is not a record: the rest of a write, or a damaged record";
 }
 
@@ -108,9 +108,9 @@ impl LedgerReader {
         Ok(InFlightExecutions { executions, unreadable })
     }
 
-    /// Returns the records that the ledger refused and does not have yet. They are on stable storage beside it, and
-    /// [`records`](Self::records) does not include them. They are appended with the next record of their process, or
-    /// when the ledger is opened after that process has ended.
+    /// Returns the records that the ledger refused and does not have yet. They are on stable storage next to the
+    /// ledger, and [`records`](Self::records) does not include them. They are appended with the next record of their
+    /// process, or when the ledger is opened after that process has ended.
     ///
     /// To find an execution in any state, read the executions [in flight](Self::in_flight) first, then these records,
     /// then the ledger's.

@@ -18,15 +18,15 @@ const BLOCK_BYTES: u64 = 256 * 1024;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct LastRecords<T> {
-    /// The results for the last records, in their order in the ledger.
+    /// The results for the last records, in ledger order.
     pub records: Vec<T>,
     /// The lines that are not records, in the part that was read, and the segments that this process may not read.
     pub skipped: Skipped,
 }
 
 impl LedgerReader {
-    /// Returns the results of `take` for the last `count` records for which it is not `None`. Reads the ledger from its
-    /// end until it has them, and holds no others.
+    /// Returns the results of `take` for the last `count` records for which it is not `None`. Reads the ledger
+    /// backwards from its end until it has them, and holds no others in memory.
     ///
     /// Damage before these records is not reported, since that part is not read. A line that a writer has repeated in a
     /// new segment counts once, in that segment.
@@ -101,11 +101,11 @@ fn lines_of(block: &Block, buffer: &mut Vec<u8>) -> Result<u64> {
 /// The result of reading a block.
 struct Part<T> {
     records: VecDeque<T>,
-    /// The errors of the lines that are not records, each with its number in the block, from 1, and its byte in the
-    /// segment.
+    /// The errors of the lines that are not records, each with its number in the block, counting from 1, and its byte
+    /// in the segment.
     malformed: Vec<(u64, u64, Error)>,
     lines: u64,
-    /// The number of the first line whose hash is right. Only such a number can be trusted.
+    /// The number of the first line whose hash is correct. Only such a number can be trusted.
     first_seq: Option<u64>,
 }
 
@@ -122,7 +122,7 @@ impl<T> Part<T> {
     ) -> Result<()> {
         let mut sequence = Sequence::default();
         block.read(buffer, |piece, bytes| {
-            // A writer may be writing this line. The torn end of a sealed segment stays as it is, and counts.
+            // A writer may be writing this line. The torn end of a sealed segment stays as it is, and is counted.
             if piece.unfinished && is_active {
                 return;
             }

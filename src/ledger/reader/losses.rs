@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::journal::read::each_line;
 use crate::metrics::Timestamp;
 
-/// Records that were answered as [lost](crate::Answer::Lost), as `events.jsonl` reports them.
+/// Records that were [lost](crate::Answer::Lost), as reported in `events.jsonl`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LostRecords {
@@ -18,8 +18,8 @@ pub struct LostRecords {
 }
 
 impl LedgerReader {
-    /// Reads the losses that the ledger reports, in the order of the reports. They do not say which executions were
-    /// lost. Those that were marked as begun are in flight, or recorded as interrupted.
+    /// Reads the losses that the ledger reports, in the order of the reports. The reports do not say which executions
+    /// were affected. Those with begin marks are in flight, or recorded as interrupted.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the events cannot be read.

@@ -1,4 +1,4 @@
-//! The read side of a ledger, which answers every question that needs no lock.
+//! The read side of a ledger, for every query that needs no lock.
 
 mod checkpoint;
 mod doctor;
@@ -32,9 +32,9 @@ use crate::journal::format::Layout;
 
 /// Reads a ledger: its records, the executions in flight, and results that can be computed from them.
 ///
-/// It takes no lock, repairs nothing and disturbs no writer, so other processes may write to the ledger meanwhile.
-/// Records that they append during a call may or may not be in its result. Plain JSON lines of another program are read
-/// too. A reader is cheap to clone.
+/// It takes no lock, repairs nothing and disturbs no writer, so other processes may write to the ledger at the same
+/// time. Records that they append during a call may or may not be in its result. Plain JSON lines of another program
+/// are read too. A reader is cheap to clone.
 ///
 /// ```
 /// use runledger::{Ledger, LedgerReader, Skill};
@@ -69,7 +69,7 @@ impl LedgerReader {
         Ok(Self::new(Arc::new(Disk), Layout::to_read(path.as_ref())?))
     }
 
-    /// Follows the ledger line by line, for a copier.
+    /// Follows the ledger line by line, for example to copy it.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the ledger has no identity, like plain JSON lines;

@@ -9,7 +9,7 @@ use crate::journal::read::last::before_last;
 use crate::journal::read::moved;
 use crate::metrics::ExecutionMetrics;
 
-/// The records of a ledger in the order in which they were appended, over all its segments.
+/// The records of a ledger in the order in which they were appended, across all its segments.
 ///
 /// Three errors do not end the iteration; the next call continues after them:
 /// - [`ErrorKind::Malformed`], with path, line and byte, for a line that is not a record;
@@ -17,8 +17,8 @@ use crate::metrics::ExecutionMetrics;
 ///   they were read;
 /// - [`ErrorKind::Io`], with its path, for a sealed segment that this process may not read.
 ///
-/// Holds one line at a time. A line that is still being written is not returned. After the last record the iterator
-/// returns `None`. A later call continues with the records that were appended since, in later segments too.
+/// Holds one line in memory at a time. A line that is still being written is not returned. After the last record the
+/// iterator returns `None`. A later call continues with the records that were appended since, in later segments too.
 #[derive(Debug)]
 pub struct Records {
     lines: Lines,
@@ -68,8 +68,8 @@ impl Records {
         Self { lines: lines.passing_unreadable(), failed: false, last: None, next: None }
     }
 
-    /// Passes each record that there is now to `take`, in order. Adds what it skips to `skipped`: lines that are not
-    /// records, and segments that this process may not read.
+    /// Passes each record that is in the ledger now to `take`, in order. Adds what it skips to `skipped`: lines that
+    /// are not records, and segments that this process may not read.
     ///
     /// # Errors
     /// The first error of `take`; [`ErrorKind::Archived`] if lines were moved away before they were read;
@@ -127,7 +127,7 @@ impl Iterator for Records {
                         return Some(found);
                     }
                     self.next = Some(found);
-                    let error = Error::new(ErrorKind::Archived, "read on in the ledger").path(&path);
+                    let error = Error::new(ErrorKind::Archived, "continue to read the ledger").path(&path);
                     return Some(Err(error.detail(format!(
                         "lines {} to {} were moved away before they were read. `events.jsonl` says to which archive",
                         gone.start(),

@@ -1,4 +1,4 @@
-//! Changes to a registered error: resolved, reopened, rated.
+//! Resolves and reopens registered errors, and sets their severity.
 
 use super::event::Event;
 use super::{ErrorId, ErrorRegistry, ErrorStatus, RegisteredError, Severity};
@@ -12,9 +12,10 @@ impl ErrorRegistry {
     ///   to 9999. Nothing is written then.
     /// - [`ErrorKind::Unsuitable`] if `error-registry.md` was not written by the registry. Nothing is written then.
     /// - [`ErrorKind::Io`] if the journal or `error-registry.md` cannot be read or written.
-    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
+    ///   the line.
     /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
-    /// - [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
+    /// - [`ErrorKind::Abandoned`] if the thread that wrote on behalf of this one panicked.
     pub fn resolve(&self, id: ErrorId, resolution: &str) -> Result<RegisteredError> {
         if resolution.trim().is_empty() {
             return Err(Error::new(ErrorKind::Invalid, format!("resolve {id}"))
@@ -30,9 +31,10 @@ impl ErrorRegistry {
     ///   years 0 to 9999. Nothing is written then.
     /// - [`ErrorKind::Unsuitable`] if `error-registry.md` was not written by the registry. Nothing is written then.
     /// - [`ErrorKind::Io`] if the journal or `error-registry.md` cannot be read or written.
-    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
+    ///   the line.
     /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
-    /// - [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
+    /// - [`ErrorKind::Abandoned`] if the thread that wrote on behalf of this one panicked.
     pub fn reopen(&self, id: ErrorId) -> Result<RegisteredError> {
         let operation = format!("reopen {id}");
         let error = self.find(&operation, id)?;
@@ -43,16 +45,17 @@ impl ErrorRegistry {
         self.change(&operation, id, Event::Reopened { number: id.0 })
     }
 
-    /// Sets the severity of an error, which replaces the one by the [rule](Severity).
+    /// Sets the severity of an error, which overrides the severity by the [rule](Severity).
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`] if no error has the number, or the clock is outside the years 0 to 9999. Nothing is
     ///   written then.
     /// - [`ErrorKind::Unsuitable`] if `error-registry.md` was not written by the registry. Nothing is written then.
     /// - [`ErrorKind::Io`] if the journal or `error-registry.md` cannot be read or written.
-    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
+    ///   the line.
     /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
-    /// - [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
+    /// - [`ErrorKind::Abandoned`] if the thread that wrote on behalf of this one panicked.
     pub fn set_severity(&self, id: ErrorId, severity: Severity) -> Result<RegisteredError> {
         self.change(&format!("set the severity of {id}"), id, Event::Rated { number: id.0, severity })
     }

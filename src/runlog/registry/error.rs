@@ -1,4 +1,4 @@
-//! A registered error: number, severity, status.
+//! A registered error, with its number, severity and status.
 
 use std::fmt;
 use std::str::FromStr;
@@ -44,8 +44,8 @@ impl Serialize for ErrorId {
 
 /// The severity of an error.
 ///
-/// Unless a person [sets it](super::ErrorRegistry::set_severity), it follows from the records by this rule. Of several
-/// occurrences, the highest severity counts.
+/// Unless a person [sets it](super::ErrorRegistry::set_severity), it follows from the records by this rule. If there
+/// are several occurrences, the highest severity is used.
 ///
 /// | the error | severity |
 /// |---|---|
@@ -111,7 +111,7 @@ pub enum ErrorStatus {
     Open,
     /// A person marked it as resolved.
     Resolved,
-    /// It was resolved, and then it occurred again or a person opened it again.
+    /// It was resolved, and then it occurred again or a person reopened it.
     Reopened,
 }
 
@@ -137,7 +137,7 @@ impl fmt::Display for ErrorStatus {
     }
 }
 
-/// An error that runs met, with its occurrences and its resolution. Times are UTC.
+/// An error that occurred in runs, with its occurrences and its resolution. Times are UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RegisteredError {
@@ -145,11 +145,11 @@ pub struct RegisteredError {
     pub id: ErrorId,
     /// The [signature](crate::runlog::signature()) that its messages share.
     pub signature: String,
-    /// The message that was registered first, cut to 500 characters.
+    /// The message that was registered first, truncated to 500 characters.
     pub message: String,
-    /// What was being done then, cut to 500 characters; `None` if it is unknown.
+    /// The context of that message, truncated to 500 characters; `None` if it is unknown.
     pub context: Option<String>,
-    /// Its severity: the one that a person set, or else the one by the rule.
+    /// Its severity: the one that a person set, or otherwise the one by the rule.
     pub severity: Severity,
     /// Its severity by the rule.
     pub severity_by_rule: Severity,
@@ -165,11 +165,11 @@ pub struct RegisteredError {
     pub last_seen: Timestamp,
     /// When it was last marked as resolved; `None` if it never was.
     pub resolved_at: Option<Timestamp>,
-    /// The last resolution, which is kept when the error is open again; `None` if it was never resolved.
+    /// The last resolution, which is kept when the error is reopened; `None` if it was never resolved.
     pub resolution: Option<String>,
-    /// The skills that met it, in the order of their registration. Each name is cut to 500 characters.
+    /// The skills in which it occurred, in the order of their registration. Each name is truncated to 500 characters.
     pub skills: Vec<String>,
-    /// The runs that met it, in the order of their registration.
+    /// The runs in which it occurred, in the order of their registration.
     pub runs: Vec<String>,
     /// The file names of the logs of these runs, in the directory of the registry.
     pub run_logs: Vec<String>,

@@ -16,13 +16,13 @@ pub(super) struct Line {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Event {
-    /// A run met an error.
+    /// An error occurred in a run.
     Met(Met),
     /// The log of a run was written.
     Logged { run: String, log: String },
     /// An error was resolved.
     Resolved { number: u64, resolution: String },
-    /// A resolved error was opened again.
+    /// A resolved error was reopened.
     Reopened { number: u64 },
     /// A person set the severity of an error.
     Rated { number: u64, severity: Severity },
@@ -31,8 +31,8 @@ pub(super) enum Event {
 /// The occurrences of one error in one run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Met {
-    /// The number of the error as the writer saw it. If an earlier line gave it to another error, readers use the next
-    /// free number. All readers agree, since the order of the lines decides.
+    /// The number that the writer chose for the error. If an earlier line gave that number to another error, readers
+    /// use the next free number. All readers agree, since the order of the lines decides.
     pub(super) number: u64,
     pub(super) signature: String,
     /// The message of the first occurrence.

@@ -21,11 +21,10 @@ impl ErrorRegistry {
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if the path of the journal is not a regular file, is in a directory where every user
-    ///   may replace it, or leaves no name for the machinery. Also if the file has other content. is in a directory
-    ///   where every user may replace it.
+    ///   may replace it, or leaves no name for the journal's internal directory. Also if the file has other content.
     /// - [`ErrorKind::Newer`] if its format is newer than this version.
     /// - [`ErrorKind::Timeout`] if another process holds its lock past the deadline.
-    /// - [`ErrorKind::Io`] if the disk refuses.
+    /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(directory: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
         // The path is made absolute, since the program may change its working directory.
         let directory = directory.as_ref();
@@ -34,12 +33,13 @@ impl ErrorRegistry {
         Ok(Self { directory, journal, options })
     }
 
-    /// Returns the errors in the registry of `directory`, by number. Only reads: creates and repairs nothing. Calls
-    /// `warn` for each damaged line, which is skipped.
+    /// Returns the errors in the registry of `directory`, by number. Creates and repairs nothing. Calls `warn` for each
+    /// damaged line, which is skipped.
     ///
     /// # Errors
     /// - [`ErrorKind::Io`] if there is no registry, or its journal cannot be read.
-    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
+    ///   the line.
     /// - [`ErrorKind::Unsuitable`] if the journal is not a regular file.
     pub fn read(directory: impl AsRef<Path>, warn: &journal::Warn) -> Result<Vec<RegisteredError>> {
         let path = journal_in(directory.as_ref());
@@ -50,8 +50,8 @@ impl ErrorRegistry {
         Ok(folded(Lines::from_start(Arc::new(Disk), layout), warn)?.into_errors())
     }
 
-    /// Returns true if a file of this name in the directory belongs to the registry: its journal, the machinery of the
-    /// journal, and `error-registry.md`.
+    /// Returns true if a file of this name in the directory belongs to the registry: its journal, the journal's
+    /// internal directory, and `error-registry.md`.
     pub fn owns(name: &str) -> bool {
         name.strip_prefix(FILES).is_some_and(|end| ["jsonl", "ledger", "md"].contains(&end))
     }
@@ -59,8 +59,8 @@ impl ErrorRegistry {
     /// Returns all errors, by number. A damaged line is reported as a warning and skipped.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the journal cannot be read. [`ErrorKind::Malformed`] with the line if it was written by a
-    /// newer version and cannot be understood.
+    /// [`ErrorKind::Io`] if the journal cannot be read. [`ErrorKind::Malformed`] if a line was written by a newer
+    /// version and cannot be understood. The error names the line.
     pub fn errors(&self) -> Result<Vec<RegisteredError>> {
         Ok(self.fold()?.into_errors())
     }
@@ -94,7 +94,7 @@ fn journal_in(directory: &Path) -> PathBuf {
     directory.join("error-registry.jsonl")
 }
 
-/// Applies all lines in order. Warns of damaged ones and skips them.
+/// Applies all lines in order. Warns about damaged ones and skips them.
 fn folded(mut lines: Lines, warn: &journal::Warn) -> Result<Fold> {
     let mut fold = Fold::default();
     while let Some(found) = lines.next_line()? {

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::runlog::minute;
 use crate::runlog::text::{UNKNOWN, code, escape, or_unknown};
 
-/// The beginning of the file. A file that begins differently was not written here.
+/// The beginning of the file. A file that begins differently was not written by the registry.
 const HEAD: &str = "# Error Registry\n\n*Made from `error-registry.jsonl`; what is written here by hand is lost.*\n";
 const NAME: &str = "error-registry.md";
 
@@ -58,8 +58,8 @@ impl ErrorRegistry {
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if the existing file was not written by the registry. Nothing is written then.
     /// - [`ErrorKind::Io`] if the journal cannot be read, or the file cannot be read or written.
-    /// - [`ErrorKind::Malformed`] with the line of the journal if it was written by a newer version and cannot be
-    ///   understood.
+    /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
+    ///   error names the line.
     /// - [`ErrorKind::Timeout`] if another process holds the lock past the deadline.
     pub fn render(&self) -> Result<()> {
         let storage = &self.options.storage;

@@ -1,4 +1,4 @@
-//! The registry of the errors that runs met. Each error has a number.
+//! The registry of the errors that occurred in runs. Each error has a number.
 
 mod change;
 mod error;
@@ -19,10 +19,10 @@ pub use error::{ErrorId, ErrorStatus, RegisteredError, Severity};
 ///
 /// Its state is a journal, `error-registry.jsonl` in the directory, with one line per event. After each change,
 /// `error-registry.md` is written from the journal, as a whole or not at all. A process that dies before that leaves an
-/// old `error-registry.md`; [`render`](Self::render) updates it.
+/// outdated `error-registry.md`; [`render`](Self::render) updates it.
 ///
 /// Errors with the same [`signature`](super::signature()) are the same error. Each occurrence in an execution is
-/// counted once, however often its run is registered. An error that occurs after it was resolved is open again.
+/// counted once, however often its run is registered. An error that occurs after it was resolved is reopened.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;

@@ -22,9 +22,10 @@ impl ErrorRegistry {
     ///
     /// # Errors
     /// - [`ErrorKind::Io`] if the journal cannot be read or written.
-    /// - [`ErrorKind::Malformed`] with the line if it was written by a newer version and cannot be understood.
+    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
+    ///   the line.
     /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
-    /// - [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
+    /// - [`ErrorKind::Abandoned`] if the thread that wrote on behalf of this one panicked.
     /// - [`ErrorKind::Invalid`] if the clock is outside the years 0 to 9999.
     ///
     /// Errors that were registered before the failure stay, and the next call does not count them again.
@@ -68,7 +69,7 @@ impl ErrorRegistry {
     }
 }
 
-/// Returns one [`Met`] per signature, in the order in which the run first met them.
+/// Returns one [`Met`] per signature, in the order of their first occurrences in the run.
 fn by_signature(run: &Run, errors: &[Occurrence<'_>], signatures: &[String]) -> Vec<Met> {
     let mut all: Vec<Met> = Vec::new();
     let (mut places, mut executions) = (HashMap::new(), HashMap::new());
@@ -93,7 +94,7 @@ fn by_signature(run: &Run, errors: &[Occurrence<'_>], signatures: &[String]) -> 
         match met.executions.get_mut(of_execution) {
             Some(one) => {
                 one.count += 1;
-                // The errors are in order of time.
+                // The errors are in chronological order.
                 one.last = at;
             }
             None => {

@@ -1,4 +1,4 @@
-//! Reads the facts that decide about a run log from its text.
+//! Reads, from the text of a run log, the facts that decide what happens to it.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Timestamp;
@@ -8,11 +8,11 @@ use crate::runlog::minute;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogHeader {
-    /// When the run began, UTC, to the minute.
+    /// When the run started, UTC, to the minute.
     pub started: Timestamp,
     /// Whether it succeeded: true if its status is `Completed`, false if `Failed`, and `None` if `In Progress`.
     pub succeeded: Option<bool>,
-    /// The id of the run in the ledger; `None` if the log does not have it, such as one written by hand.
+    /// The id of the run in the ledger; `None` if the log does not have it, for example because it was written by hand.
     pub run: Option<String>,
     /// True if a row of a table contains `PENDING`.
     pub pending: bool,
@@ -59,7 +59,7 @@ impl LogHeader {
     }
 }
 
-/// Reads when the run began from the name of its log. The name may have been written by hand.
+/// Reads the start of the run from the name of its log. The name may have been written by hand.
 fn started_by(name: &str) -> Option<Timestamp> {
     let (rest, number) = name.strip_suffix(".md")?.rsplit_once('-')?;
     let (started, mode) = rest.split_at_checked("YYYY-MM-DD_HH-MM".len())?;

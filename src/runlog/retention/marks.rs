@@ -1,11 +1,11 @@
-//! Reads the facts that decide about run logs from records.
+//! Reads, from records, the facts that decide what happens to run logs.
 
 use std::collections::HashMap;
 
 use super::IMPROVEMENT_TAG;
 use crate::metrics::ExecutionMetrics;
 
-/// The facts of selected runs that decide about their logs. Nothing is stored for other runs.
+/// The facts about selected runs that decide what happens to their logs. Nothing is stored for other runs.
 #[derive(Debug, Clone, Default)]
 pub struct RunMarks {
     runs: HashMap<String, Mark>,
@@ -41,7 +41,7 @@ impl RunMarks {
         self.runs.get(run).filter(|mark| mark.recorded).map(|mark| mark.improvement)
     }
 
-    /// Returns true if the run met an error whose record has no resolution.
+    /// Returns true if an error occurred in the run and its record has no resolution.
     pub fn has_unresolved_error(&self, run: &str) -> bool {
         self.runs.get(run).is_some_and(|mark| mark.unresolved)
     }

@@ -3,10 +3,10 @@
 //!
 //! For a run log, the first rule that applies decides:
 //!
-//! 1. A file that is not understood is kept.
+//! 1. A file that cannot be understood is kept.
 //! 2. A log that is linked to an open error is kept at any age.
 //! 3. A log younger than [`RetentionPolicy::min_days`] is kept.
-//! 4. A log whose run has not ended, as far as its logs say, is kept.
+//! 4. A log whose run has not ended, according to its logs, is kept.
 //! 5. A log whose run led to an improvement is archived.
 //! 6. A log whose run failed is kept, or archived if the policy says so.
 //! 7. A log whose run succeeded is deleted, or kept if it is unknown whether the run led to an improvement.
@@ -41,7 +41,7 @@ pub const IMPROVEMENT_TAG: &str = "improvement";
 pub struct LogFile {
     /// Its name, without its directory.
     pub name: String,
-    /// The facts of its run, or the reason why they are unknown.
+    /// The facts about its run, or the reason why they are unknown.
     pub facts: Result<LogFacts, String>,
 }
 
@@ -52,11 +52,11 @@ impl LogFile {
     }
 }
 
-/// The facts that decide about a run log.
+/// The facts that decide what happens to a run log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogFacts {
-    /// When the run began, UTC.
+    /// When the run started, UTC.
     pub started: Timestamp,
     /// Whether it succeeded; `None` if it has not ended or its result is unknown.
     pub succeeded: Option<bool>,
@@ -65,26 +65,26 @@ pub struct LogFacts {
 }
 
 impl LogFacts {
-    /// Returns the facts of a run that began at `started`.
+    /// Returns the facts about a run that started at `started`.
     pub fn new(started: Timestamp, succeeded: Option<bool>, improvement: Option<bool>) -> Self {
         Self { started, succeeded, improvement }
     }
 }
 
-/// The facts that decide about a sealed segment of a ledger.
+/// The facts that decide what happens to a sealed segment of a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SegmentFacts {
     /// Its number.
     pub number: u64,
-    /// When the last of its executions began or ended, UTC; `None` if it is unknown.
+    /// When the last of its executions started or ended, UTC; `None` if it is unknown.
     pub latest: Option<Timestamp>,
     /// Why the ledger still needs it; `None` if it does not.
     pub stays: Option<String>,
 }
 
 impl SegmentFacts {
-    /// Returns the facts of segment `number`.
+    /// Returns the facts about segment `number`.
     pub fn new(number: u64, latest: Option<Timestamp>, stays: Option<String>) -> Self {
         Self { number, latest, stays }
     }

@@ -8,7 +8,7 @@ use crate::metrics::Timestamp;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Decides about each segment, ordered by number, and then about each file, ordered by name. `open` has the names of
+/// Returns a decision about each segment, by number, and then about each file, by name. `open` contains the names of
 /// the run logs that are linked to an open error. `now` is UTC.
 ///
 /// ```

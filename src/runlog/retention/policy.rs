@@ -23,8 +23,8 @@ pub enum FailedRuns {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RetentionPolicy {
-    /// The number of days of 24 hours for which everything is kept. They count from the start of the run for a run log,
-    /// and from the last execution for a segment.
+    /// The number of days of 24 hours for which everything is kept. For a run log, they count from the start of the
+    /// run; for a segment, from its last execution.
     pub min_days: u32,
     /// What happens to the logs of failed runs after that.
     pub failed: FailedRuns,
@@ -37,7 +37,7 @@ impl Default for RetentionPolicy {
 }
 
 impl RetentionPolicy {
-    /// The fewest days that a policy may have.
+    /// The smallest number of days that a policy may have.
     pub const MIN_DAYS_MIN: u32 = 30;
 
     /// Reads a policy. Missing members have their default values.
@@ -51,8 +51,8 @@ impl RetentionPolicy {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] if it is not such an object, or has another member. [`ErrorKind::Invalid`] if it keeps
-    /// things for less than [`MIN_DAYS_MIN`](Self::MIN_DAYS_MIN).
+    /// [`ErrorKind::Malformed`] if it is not such an object, or has another member. [`ErrorKind::Invalid`] if
+    /// `min_days` is less than [`MIN_DAYS_MIN`](Self::MIN_DAYS_MIN).
     pub fn from_json(json: &str) -> Result<Self> {
         let malformed = Error::new(ErrorKind::Malformed, "read a retention policy")
             .detail("expected an object such as {\"min_days\": 30, \"failed\": \"keep\"}");
@@ -65,10 +65,10 @@ impl RetentionPolicy {
         Ok(policy)
     }
 
-    /// Checks that the policy keeps things for at least [`MIN_DAYS_MIN`](Self::MIN_DAYS_MIN).
+    /// Checks that `min_days` is at least [`MIN_DAYS_MIN`](Self::MIN_DAYS_MIN).
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if it does not.
+    /// [`ErrorKind::Invalid`] if it is less.
     pub fn validate(&self) -> Result<()> {
         if self.min_days >= Self::MIN_DAYS_MIN {
             return Ok(());

@@ -1,4 +1,4 @@
-//! A connection to the server. Only this file names the client crate. No error contains a secret.
+//! A connection to the server. Only this file uses the client crate. No error contains a secret.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -21,8 +21,8 @@ use crate::error::{Error, ErrorKind};
 
 /// The number of bytes that are passed to the connection at a time.
 const COPY_BYTES: usize = 64 * 1024;
-/// How much longer than the timeout of the server its answer may take. A server may be stopped while its operating
-/// system still acknowledges packets.
+/// How much longer than the server's timeout its answer may take. A server may be stopped while its operating system
+/// still acknowledges packets.
 const MARGIN: Duration = Duration::from_secs(5);
 /// How long closing a connection may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ impl From<Error> for Failed {
     }
 }
 
-/// Moves the bytes of a connection, and ends with it.
+/// Transfers the bytes of a connection, and ends with it.
 type Connection = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 /// One connection. It must not be used after an error, since its transaction may still be open.

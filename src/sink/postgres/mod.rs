@@ -1,25 +1,25 @@
-//! Records in PostgreSQL. Records are stored in the ledger first and forwarded later, so a database that is slow, full
+//! Copies records to PostgreSQL. They are stored in the ledger first and copied later, so a database that is slow, full
 //! or unreachable never affects an execution.
 //!
 //! [`Sink::ship`] copies the new records of a ledger into the table `agent_execution_logs`, one row per execution. The
-//! table `runledger_shipments` has the last line that was copied of each ledger. It changes in the transaction that
-//! inserts the rows. So each record is copied exactly once, whenever a shipper or the server is killed, and however
-//! many shippers run. Any number of ledgers can share a database.
+//! table `runledger_shipments` holds the last copied line of each ledger, and is updated in the transaction that
+//! inserts the rows. So each record is copied exactly once, even if a shipper or the server is killed, and however many
+//! shippers run. Any number of ledgers can share a database.
 //!
 //! # The row
 //!
 //! | column | value |
 //! |---|---|
 //! | `execution_id` | `execution_id`, the primary key |
-//! | `correlation_id`, `session_id`, `agent_name` | from `run`; an index entry has limited room, so a longer text is cut to 500 characters, of which the last is `…` |
+//! | `correlation_id`, `session_id`, `agent_name` | from `run`; because an index entry is limited, a longer text is truncated to 500 characters, of which the last is `…` |
 //! | `user_prompt` | `run.description` |
 //! | `started_at`, `completed_at` | `timestamp_start` and `timestamp_end`, to the millisecond; `completed_at` is null while in progress |
 //! | `duration_ms` | `wall_clock_time_ms`; null if it is unknown or above 2⁶³ − 1, and `metadata` has the larger value |
 //! | `status` | `success`; `error` if failed, panicked or interrupted; `cancelled`; `in_progress` if in flight or paused; null if unknown |
 //! | `error_message` | `error_reason` |
-//! | `error_type` | `error_category`; if there is none, `panicked` or `interrupted` for an execution that ended so |
+//! | `error_type` | `error_category`; if there is none, `panicked` or `interrupted` for an execution that ended in this way |
 //! | `quality_score` | `quality_score` |
-//! | `metadata` | all other known values, the whole of `run`, and keys of newer writers; amounts and counts are exact |
+//! | `metadata` | all other known values, the whole of `run`, and keys of newer versions; amounts and counts are exact |
 //! | `ledger_id`, `ledger_seq` | the ledger and the line number; `ledger_seq` is null while in flight |
 //!
 //! An unknown value is null in a column and absent in `metadata`. PostgreSQL cannot store NUL in a text. Each NUL is
@@ -46,12 +46,12 @@
 //! As in libpq, a Unix socket is never encrypted. If the address lists several hosts, `require` skips the sockets.
 //! Other modes, client certificates and `sslnegotiation=direct` are not supported.
 //!
-//! # A ledger that was cut or rewritten
+//! # A ledger that was truncated or rewritten
 //!
-//! The next ship detects it and fails with [`ErrorKind::Diverged`](crate::ErrorKind::Diverged) and both heads. A power
-//! cut has the same effect if records were shipped before they were durable. Decide which copy is right. To copy the
-//! whole ledger again, delete its rows: `DELETE FROM agent_execution_logs WHERE ledger_id = …`, and the same from
-//! `runledger_shipments`.
+//! The next [`Sink::ship`] detects it and fails with [`ErrorKind::Diverged`](crate::ErrorKind::Diverged). The error
+//! contains both heads. A power cut has the same effect if records were shipped before they were durable. Decide which
+//! copy is correct. To copy the whole ledger again, delete its rows: `DELETE FROM agent_execution_logs WHERE ledger_id
+//! = …`, and the same from `runledger_shipments`.
 
 mod client;
 mod options;

@@ -38,7 +38,8 @@ impl SinkOptions {
     }
 
     /// Sets how long each IP address of the server may take to accept a connection; 5 seconds by default. Connecting as
-    /// a whole, with name lookup, TLS and authentication, may take twice as long, and once more for each further host.
+    /// a whole, with name lookup, TLS and authentication, may take twice as long, and once more for each additional
+    /// host.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -46,8 +47,8 @@ impl SinkOptions {
     }
 
     /// Sets how long one statement may take, including the wait for another shipper; 30 seconds by default. A statement
-    /// that takes longer is rolled back and retried. If the server does not answer for 5 more seconds, as when it is
-    /// stopped, the connection is closed.
+    /// that takes longer is rolled back and retried. If the server does not answer for another 5 seconds, for example
+    /// because it is stopped, the connection is closed.
     #[must_use]
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
@@ -58,7 +59,7 @@ impl SinkOptions {
     /// success; 10 seconds by default. `None` retries without a limit.
     ///
     /// The pauses double from 100 ms to 10 s. Each is shortened by a random part of up to a half, so that many shippers
-    /// do not return at the same time.
+    /// do not retry at the same time.
     #[must_use]
     pub fn retry_for(mut self, limit: Option<Duration>) -> Self {
         self.retry_for = limit;

@@ -34,7 +34,7 @@ pub(super) const COLUMNS: [(&str, &str); 15] = [
 /// The longest text in a column with an index, in characters. An index entry has room for 2,704 bytes.
 pub(super) const INDEXED_CHARS_MAX: usize = 500;
 
-/// Keys of a line that have a column of their own or belong to the ledger.
+/// Keys of a line that have their own column or belong to the ledger.
 const LEFT_OUT: [&str; 6] = ["execution_id", "timestamp_start", "quality_score", "seq", "prev", "hash"];
 
 /// Replaces NUL, which PostgreSQL can store neither in a text nor in JSON.
@@ -157,7 +157,7 @@ fn error_type(record: &ExecutionMetrics) -> Option<&str> {
     category.or(ending.filter(|status| matches!(*status, "interrupted" | "panicked")))
 }
 
-/// Returns the text, cut if it is too long for an index.
+/// Returns the text, truncated if it is too long for an index.
 fn indexed(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(INDEXED_CHARS_MAX) {
         Some(_) => text.chars().take(INDEXED_CHARS_MAX - 1).chain(['…']).collect(),

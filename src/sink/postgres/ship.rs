@@ -10,7 +10,7 @@ use crate::metrics::ExecutionMetrics;
 
 /// The most rows in a transaction.
 const ROWS_MAX: u64 = 5_000;
-/// A transaction gets no further rows once its rows have this many bytes.
+/// A transaction gets no more rows once its rows have this many bytes.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Lines of a ledger as rows.
@@ -20,7 +20,7 @@ pub(super) struct Batch {
     rows: Vec<u8>,
     pub(super) records: u64,
     pub(super) skipped: Skipped,
-    /// True if the ledger had no further lines.
+    /// True if the ledger had no more lines.
     pub(super) is_last: bool,
     /// The last line before the batch.
     begin: Option<Place>,
@@ -32,7 +32,7 @@ pub(super) struct Batch {
 pub(super) enum Outcome {
     Committed,
     /// The batch does not begin after the last line that was shipped, which is this one. Either another shipper
-    /// committed it, or an earlier commit of this one succeeded without an answer.
+    /// committed it, or an earlier commit of this one succeeded without being acknowledged.
     Moved(Option<Place>),
 }
 
@@ -62,7 +62,7 @@ impl Batch {
                     row::push(&mut batch.rows, json, batch.ledger, Some(seq))
                 }
                 _ => Err(Error::new(ErrorKind::Malformed, "ship a record")
-                    .detail("found another line than the ledger wrote; expected its hash to match")),
+                    .detail("found a line that does not match its hash; expected the line that was written")),
             };
             match pushed {
                 Ok(()) => batch.records += 1,
@@ -156,7 +156,7 @@ fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
             .into());
     }
     let set = COLUMNS[1..].iter().map(|(name, _)| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ");
-    // The last line of an execution counts. The rows are sorted, so that the shippers of two ledgers lock shared rows
+    // The last line of an execution is used. The rows are sorted, so that the shippers of two ledgers lock shared rows
     // in the same order.
     client.run(
         "insert the rows",

@@ -66,15 +66,15 @@ impl Sink {
     /// two take turns, batch by batch.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the ledger was cut or rewritten since the last ship, or lines that were not shipped
-    ///   yet were moved to an archive.
-    /// - [`ErrorKind::Database`] if the database refuses or stays unreachable, its certificate is not trusted, or its
-    ///   tables were not [created](Self::migrate) or belong to another program.
+    /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last call of [`ship`](Self::ship),
+    ///   or if lines that were not shipped yet were moved to an archive.
+    /// - [`ErrorKind::Database`] if the database refuses or stays unreachable, if its certificate is not trusted, or if
+    ///   its tables were not [created](Self::migrate) or belong to another program.
     /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
     ///   that file has no certificates.
     /// - [`ErrorKind::Abandoned`] if the thread that reads the ledger panicked.
     ///
-    /// Batches committed before an error stay, and the next ship continues after them.
+    /// Batches that were committed before an error stay, and the next call continues after them.
     pub fn ship(&mut self, ledger: &mut Follower, in_flight: &[ExecutionMetrics]) -> Result<Shipped> {
         self.retrying(schema::check)?;
         let id = ledger.id();
@@ -86,7 +86,8 @@ impl Sink {
             let (outcome, next) = self.commit(&batch, ledger);
             if let Outcome::Moved(last) = outcome? {
                 if batch.is_behind(last.as_ref()) {
-                    // The batch may have been committed without an answer, so its skipped lines are not read again.
+                    // The batch may have been committed without being acknowledged, so its skipped lines are not read
+                    // again.
                     shipped.skipped.merge(batch.skipped);
                 }
                 ledger.resume(last.as_ref())?;
@@ -108,10 +109,10 @@ impl Sink {
     /// Returns how far the database is behind the ledger. Changes nothing.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the ledger was cut or rewritten since the last ship, or lines that were not shipped
-    ///   yet were moved to an archive.
-    /// - [`ErrorKind::Database`] if the database refuses or stays unreachable, its certificate is not trusted, or its
-    ///   tables were not [created](Self::migrate) or belong to another program.
+    /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last call of [`ship`](Self::ship),
+    ///   or if lines that were not shipped yet were moved to an archive.
+    /// - [`ErrorKind::Database`] if the database refuses or stays unreachable, if its certificate is not trusted, or if
+    ///   its tables were not [created](Self::migrate) or belong to another program.
     /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
     ///   that file has no certificates.
     pub fn status(&mut self, ledger: &mut Follower) -> Result<Status> {
@@ -130,8 +131,8 @@ impl Sink {
         Ok(Status { ledger: id, shipped: last.as_ref().map(Shipment::from), head, behind })
     }
 
-    /// Commits the batch and meanwhile reads the next one, which takes about as long. Returns `None` in its place if
-    /// there is no next batch or the reading thread could not be started.
+    /// Commits the batch while another thread reads the next one, which takes about as long. Returns `None` in its
+    /// place if there is no next batch or the reading thread could not be started.
     fn commit(&mut self, batch: &Batch, ledger: &mut Follower) -> (Result<Outcome>, Option<Result<Batch>>) {
         thread::scope(|scope| {
             let reader = Builder::new().name("runledger".to_owned());
@@ -141,7 +142,7 @@ impl Sink {
         })
     }
 
-    /// Does `work` on a connection. After a temporary failure does it again on a new one, within the time allowed.
+    /// Does `work` on a connection. After a temporary failure, repeats it on a new connection, within the time allowed.
     fn retrying<T>(&mut self, mut work: impl FnMut(&mut Client) -> Result<T, Failed>) -> Result<T> {
         let mut pauses = Pauses::default();
         let mut began: Option<Instant> = None;

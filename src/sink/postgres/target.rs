@@ -42,7 +42,7 @@ impl Target {
                 config.host(host.to_string());
             }
         }
-        // As in every client, a socket of this machine is not encrypted.
+        // As in every client, a local socket is not encrypted.
         if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) {
             config.ssl_mode(SslMode::Disable);
             root = None;
@@ -89,7 +89,7 @@ fn refused(detail: &str) -> Error {
     Error::new(ErrorKind::Invalid, "read the database's address").detail(detail)
 }
 
-/// Repeats no part of the address, which may be a part of the password.
+/// Repeats no part of the address, because that may be a part of the password.
 fn malformed() -> Error {
     refused(
         "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, with @ : / ? # and % in the password written as %40 %3A \
@@ -97,8 +97,8 @@ fn malformed() -> Error {
     )
 }
 
-/// Returns the address in terms that the client knows, and the file of `sslrootcert`. The client knows neither that nor
-/// `sslmode=verify-full`, which becomes `require`.
+/// Returns the address in terms that the client supports, and the file of `sslrootcert`. The client supports neither
+/// that nor `sslmode=verify-full`, which becomes `require`.
 fn split(address: &str) -> Result<(String, Option<PathBuf>)> {
     let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme));
     // As in the client, the host begins after the first @.
@@ -195,7 +195,7 @@ mod tests {
                 "postgres://h/d?x=y&sslmode=require&",
                 Some("/ca root/é&.pem"),
             ),
-            // The last one counts.
+            // The last one is used.
             ("postgres://h?sslmode=verify-full&sslmode=disable", "postgres://h?sslmode=require&sslmode=disable&", None),
             ("postgres://u@h?sslrootcert=a&sslrootcert=b@c", "postgres://u@h?", Some("b@c")),
             // A value may contain =, and a % without digits.

@@ -1,4 +1,4 @@
-//! TLS connections, by the library of the platform. Only this file names it.
+//! TLS connections, by the library of the platform. Only this file uses it.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

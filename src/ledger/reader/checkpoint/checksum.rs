@@ -4,9 +4,9 @@
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Returns a checksum of `bytes`. Every change within one word of eight bytes changes it, and practically every other
-/// change does. It takes a twentieth of the time of SHA-256 on a processor without instructions for that.
+/// change does. On a processor without SHA instructions, it is 20 times as fast as SHA-256.
 pub(super) fn checksum(bytes: &[u8]) -> u64 {
-    // One-to-one in the word for each sum, and in the sum for each word.
+    // For a given sum this is one-to-one in the word, and for a given word one-to-one in the sum.
     let step = |sum: u64, word: u64| (sum ^ word).wrapping_mul(FACTOR).rotate_left(29);
     // The processor can compute four independent sums at once.
     let mut sums = [bytes.len() as u64, 1, 2, 3];

@@ -24,7 +24,7 @@ use crate::ledger::reader::scan::Progress;
 /// trusted only by the version that wrote it.
 pub(super) const BEGINNING: &str = concat!("runledger ", env!("CARGO_PKG_VERSION"), ", checkpoint of form 1\n");
 
-/// The largest checkpoint, larger than that of ten thousand groups.
+/// The largest size of a checkpoint, enough for more than ten thousand groups.
 const BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 const READ: &str = "use a checkpoint";
@@ -170,7 +170,7 @@ impl CheckpointFile<'_> {
         Ok(Some((Tie { hash, segments: hash_bytes(segments) }, path)))
     }
 
-    /// Writes the checkpoint, unless it ends at a place that cannot be tied to the ledger.
+    /// Writes the checkpoint, unless it ends at a position that cannot be tied to the ledger.
     pub(super) fn write(&self, checkpoint: &mut Checkpoint) -> Result<()> {
         let Checkpoint { progress, accumulator } = checkpoint;
         let end = progress.end();

@@ -1,15 +1,15 @@
 //! Computes the baselines of a whole ledger from a checkpoint and the lines after it.
 //!
-//! A checkpoint is a file beside the ledger. It holds the [`Accumulator`] of all lines up to a place, and all that a
-//! scan must know to continue there. The result equals that of a pass over all records, to the byte. For that, the
-//! accumulator counts each latency exactly, as far as its limit, and keeps sums of integers, whose order does not
-//! matter.
+//! A checkpoint is a file in the ledger's internal directory. It holds the [`Accumulator`] of all lines up to a
+//! position, and everything that a scan needs to continue there. The result is byte-identical to the result of a pass
+//! over all records. To achieve this, the accumulator counts each latency exactly, up to its limit, and keeps integer
+//! sums, for which the order does not matter.
 //!
 //! A histogram of fixed buckets would be smaller but not exact. A file of the needed columns would grow with the ledger
 //! and would have to be read completely. Either would save less time than a process takes to start.
 //!
 //! A checkpoint is trusted only if it fits the ledger as it is now. It is never synced: its checksum shows whether a
-//! crash cut it short, and the ledger still has every record.
+//! crash truncated it, and the ledger still has every record.
 
 mod checksum;
 mod file;
@@ -34,12 +34,12 @@ const BYTES_MIN: u64 = 16 * 1024 * 1024;
 pub struct LedgerBaselines {
     /// The baselines of all records, with the lines that were skipped because they are not records.
     pub baselines: Baselines,
-    /// Why a checkpoint was not trusted, or could not be written; normally empty. The baselines are right in either
+    /// Why a checkpoint was not trusted, or could not be written; normally empty. The baselines are correct in either
     /// case.
     pub notes: Vec<Error>,
 }
 
-/// The result of all lines up to a place.
+/// The result of all lines up to a position.
 #[derive(Debug)]
 struct Checkpoint {
     progress: Progress,
@@ -48,24 +48,24 @@ struct Checkpoint {
 
 impl LedgerReader {
     /// Computes the baselines of all records, equal to those of a [scan](Self::scan). Lines that an earlier call has
-    /// read are not read again. Each grouping has a checkpoint in the machinery's directory, such as
+    /// read are not read again. Each grouping has a checkpoint in the ledger's internal directory, such as
     /// `baseline-skill.checkpoint`.
     ///
-    /// A checkpoint is written after 16 MiB of lines were read, and replaces the one before. It can be deleted at any
+    /// A checkpoint is written after 16 MiB of lines were read, and replaces the previous one. It can be deleted at any
     /// time.
     ///
     /// It is trusted if it is complete, if this version of the crate wrote it for this ledger's id, and if the ledger
-    /// still has all that it was computed from. For that, the line at its end must have the same hash and each segment
-    /// the same inode. A sealed segment must also have the same length and time of last change. Otherwise all records
-    /// are read, [`notes`](LedgerBaselines::notes) say why, and a new checkpoint replaces it.
+    /// still has every line that it was computed from. To check that, the hash of the line at its end and the inode of
+    /// each segment are compared. For a sealed segment, the length and the time of the last change are compared too.
+    /// Otherwise all records are read, [`notes`](LedgerBaselines::notes) say why, and a new checkpoint replaces it.
     ///
     /// One change is not noticed: an edit in place in the active segment, before the checkpoint's end.
     /// [`verify`](Self::verify) finds it, and the baselines include it once the checkpoint does not fit or is deleted.
     ///
-    /// No other method of the reader writes a file. Calls at the same time do not disturb each other. If a checkpoint
-    /// cannot be written, a note says so, and each call reads the same lines again. Plain JSON lines of another program
-    /// have no checkpoint, since they have no machinery and no chain. None is written either while the last line is not
-    /// one of the ledger's.
+    /// No other method of the reader writes a file. Concurrent calls do not disturb each other. If a checkpoint cannot
+    /// be written, a note says so, and each call reads the same lines again. Plain JSON lines of another program have
+    /// no checkpoint, since they have no internal directory and no chain. No checkpoint is written either while the
+    /// last line is not a line of the ledger.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -98,7 +98,8 @@ impl LedgerReader {
         let init = || Accumulator::by(by);
         self.scan().continue_from((progress, accumulator), init, Accumulator::add_fields, Accumulator::merge)?;
         if let Some(file) = file
-            // A process that may read all segments must not continue after one that this process may not read.
+            // No checkpoint may include a segment that this process may not read, since another process may be able to
+            // read it.
             && checkpoint.progress.skipped_before.unreadable().is_empty()
             // A checkpoint that was not trusted is replaced.
             && (checkpoint.progress.bytes >= bytes_min || !notes.is_empty())

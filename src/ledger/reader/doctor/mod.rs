@@ -1,4 +1,4 @@
-//! Checks whether a ledger is safe in its place, and whole.
+//! Checks whether a ledger is intact, and whether its location is safe.
 
 mod place;
 mod state;
@@ -17,7 +17,7 @@ use crate::ledger::clock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// All is as it should be.
+    /// Everything is as it should be.
     Ok,
     /// The ledger works, but this should be looked at.
     Warning,
@@ -45,7 +45,7 @@ pub struct Check {
     pub level: Level,
     /// The finding.
     pub found: String,
-    /// What to do. `None` if there is nothing to do, or if `found` says it.
+    /// What to do. `None` if there is nothing to do, or if `found` already says it.
     pub advice: Option<String>,
 }
 
@@ -73,15 +73,15 @@ impl Check {
 }
 
 impl LedgerReader {
-    /// Examines the place of the ledger whose active segment is `path`, and the ledger itself if there is one.
+    /// Examines the location of the ledger whose active segment is `path`, and the ledger itself if it exists.
     ///
-    /// It checks the file system, the permissions, the lock, the time of syncs, the free space and the process's
-    /// limits. It also checks the clock and the bundled prices. Of the ledger, it checks the end, the records and bytes
-    /// that wait for a repair, and the events of the last week.
+    /// It checks the file system, the permissions, the lock, the duration of syncs, the free space and the process's
+    /// limits. It also checks the clock and the bundled prices. If the ledger exists, it also checks its end, the
+    /// records and bytes that wait for a repair, and the events of the last week.
     ///
     /// It only reads the ledger's own files, and does not [verify](Self::verify) its lines. To measure syncs, it
-    /// creates two files of its own and removes them again. They are in the ledger's directory, or in the nearest
-    /// existing one above it. It takes at most a few seconds.
+    /// creates two temporary files in the ledger's directory, or in the nearest existing directory above it, and
+    /// removes them again. It takes at most a few seconds.
     ///
     /// ```
     /// use runledger::LedgerReader;

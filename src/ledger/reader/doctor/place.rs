@@ -17,13 +17,13 @@ use crate::journal::write::refusals::check_place;
 use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES};
 use crate::metrics::Timestamp;
 
-/// A sync that takes this long is a warning, because every record waits for one.
+/// A sync that takes this long causes a warning, because every record waits for one.
 const SYNC_SLOW_US: u128 = 20_000;
-/// A faster sync than this is a warning, because no disk is so fast.
+/// A sync faster than this causes a warning, because no disk is so fast.
 const SYNC_IMPOSSIBLE_US: u128 = 5;
 /// A ledger has some ten files open, and a scan of many segments a few more. The program needs the rest.
 const OPEN_FILES_MIN: u64 = 64;
-/// A time before this version was made. A clock that is behind it is wrong.
+/// A time before this version existed. A clock that shows an earlier time is wrong.
 const CLOCK_MIN: &str = "2026-01-01T00:00:00.000Z";
 const PRICES_DAYS_MAX: i64 = 30;
 const DAY_MS: i64 = 86_400_000;
@@ -58,7 +58,7 @@ fn of_file_system(found: Option<String>) -> Check {
         }
         Some(overlay) if overlay == "overlay" => Check::warning(
             NAME,
-            "overlay, of a container, which is deleted with it",
+            "overlay, the file system of a container, which is deleted with the container",
             "choose a volume that outlives the container",
         ),
         Some(other) => Check::ok(NAME, other),
@@ -67,15 +67,15 @@ fn of_file_system(found: Option<String>) -> Check {
 
 fn of_place(layout: &Layout, directory: &Path) -> Check {
     match check_place(&Disk, layout) {
-        Ok(_) if layout.active().parent() == Some(directory) => Check::ok("place", directory.display().to_string()),
-        Ok(_) => Check::ok("place", format!("to be created below {}", directory.display())),
-        Err(error) => Check::failed("place", Level::Fault, &error),
+        Ok(_) if layout.active().parent() == Some(directory) => Check::ok("location", directory.display().to_string()),
+        Ok(_) => Check::ok("location", format!("to be created below {}", directory.display())),
+        Err(error) => Check::failed("location", Level::Fault, &error),
     }
 }
 
-/// Checks that only the ledger's user, or the group that shares its directory, has rights to its files; somebody may
-/// have changed that. Only a ledger's own files are checked, so that no advice changes the rights of a directory like
-/// `/tmp`.
+/// Checks that only the ledger's user, or the group that shares its directory, has rights to its files. Somebody may
+/// have changed the permissions. Only a ledger's own files are checked, so that no advice changes the rights of a
+/// directory like `/tmp`.
 fn of_permissions(layout: &Layout) -> Check {
     const NAME: &str = "permissions";
     let shared = match mode(layout.parent()) {
@@ -141,7 +141,7 @@ fn of_syncs(overwrites: &io::Result<Vec<Duration>>, appends: &io::Result<Vec<Dur
     }
 }
 
-/// Returns the middle one of times in ascending order, or the later of the two in the middle.
+/// Returns the median of times in ascending order, or the later of the two in the middle.
 fn median(times: &[Duration]) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
@@ -165,10 +165,10 @@ fn of_space(free: Result<u64>) -> Check {
     }
 }
 
-/// Checks the limit of a file's length. A segment ends before it reaches the limit, but a record that does not fit
-/// alone is refused.
+/// Checks the limit on the file size. A segment ends before it reaches the limit, but a single record that exceeds it
+/// is refused.
 fn of_file_length() -> Check {
-    const NAME: &str = "file length";
+    const NAME: &str = "file size";
     match file_bytes_max() {
         None => Check::ok(NAME, "not limited"),
         Some(limit) if limit >= 2 * PAYLOAD_BYTES_MAX as u64 => Check::ok(NAME, format!("at most {}", size(limit))),

@@ -78,7 +78,7 @@ fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
     })
 }
 
-/// Checks that all synced bytes are there, that the last line is whole, and that it is not later than now.
+/// Checks that no synced bytes are missing, that the last line is complete, and that it is not dated later than now.
 fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
     const NAME: &str = "end";
     if let Some(cut) = Known::from_all(&Disk, layout).truncations(&Disk, layout)?.first() {
@@ -195,7 +195,7 @@ fn of_events(layout: &Layout, now: Timestamp) -> Result<Check> {
     Ok(Check::warning(
         "events",
         format!("in the last 7 days: {}", counts.join(", ")),
-        "see `events.jsonl` for the times and reasons; why a record was lost is only in the answer to it",
+        "see `events.jsonl` for the times and reasons; the reason for a lost record was only returned to its caller",
     ))
 }
 

@@ -1,15 +1,17 @@
 //! Reads the records of a ledger in one pass, on all cores.
 //!
-//! The segments are cut into [blocks](crate::journal::read::blocks), which the threads take in turn. A thread reads the
-//! fields of a block's records in place and folds them into a value for the block. The values are merged in the order
-//! of the ledger, so the result is the same for any number of threads.
+//! The segments are split into [blocks](crate::journal::read::blocks), which the threads take in turn. A thread reads
+//! the fields of a block's records in place and folds them into a value for the block. The values are merged in ledger
+//! order, so the result is the same for any number of threads.
 //!
-//! One thing depends on the lines before a block. A line that a writer has repeated in a new segment counts once, by
-//! its sequence number, as in [`Lines`](crate::journal::Lines). A block is read first as if there were no lines before
-//! it. That is right if its numbers ascend and its first one is higher than all before, which is known when the block
-//! is merged. Otherwise, as in a damaged ledger, the block is read again with the numbers before it.
+//! One thing depends on the lines before a block: a line that a writer has repeated in a new segment counts once, by
+//! its sequence number, as in [`Lines`](crate::journal::Lines). A block is first read as if there were no lines before
+//! it. That is correct if its numbers ascend and the first one is higher than all earlier numbers, which is known when
+//! the block is merged. Otherwise the block is read again with the earlier numbers. That happens if a ledger is damaged
+//! or a sync has failed.
 //!
-//! A walk through the JSON of a line also finds its line feed. Only lines in another form are read by `serde_json`.
+//! Most lines are read in one pass over their JSON, which also finds their line feed. Only lines in an unusual form are
+//! read by `serde_json`.
 
 mod numbers;
 mod progress;
@@ -36,7 +38,7 @@ use reading::{Form, Part, Reading, TAIL, WHOLE};
 /// A pass over the records of a ledger, with [`fold`](Self::fold) or [`fold_records`](Self::fold_records).
 ///
 /// It reads the records that [`Records`](crate::Records) returns and skips the same lines, with one exception. `fold`
-/// checks only the [`Fields`] of a record, so a line with a fault elsewhere counts; see [`Fields::from_line`].
+/// checks only the [`Fields`] of a record, so a line with a fault elsewhere is counted; see [`Fields::from_line`].
 ///
 /// ```
 /// use runledger::{Ledger, Skill};
@@ -88,14 +90,14 @@ impl Scan {
         Self { start: cursor, ..self }
     }
 
-    /// Folds the fields of all records that are there now.
+    /// Folds the fields of all records that are in the ledger now.
     ///
-    /// Up to 16 threads fold, each into values of its own. `init` creates a value, `take` adds a record to it, and
-    /// `merge` adds the value of the records that directly follow. The result equals that of one thread, provided that
-    /// merging a value has the same effect as adding its records one by one.
+    /// Up to 16 threads fold, each into its own values. `init` creates a value, `take` adds a record to it, and `merge`
+    /// adds the value of the records that directly follow. The result equals that of one thread, provided that merging
+    /// a value has the same effect as adding its records one by one.
     ///
-    /// However long the ledger is, at most eight values for each thread wait to be merged. Each thread holds 256 KiB of
-    /// the ledger, or one line if that is longer.
+    /// However long the ledger is, at most eight values per thread wait to be merged. Each thread holds 256 KiB of the
+    /// ledger, or one line if that is longer.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read;
@@ -110,7 +112,7 @@ impl Scan {
         self.fold_in::<Fields<'_>, _>(WHOLE, init, take, merge)
     }
 
-    /// Like [`fold`](Self::fold), but folds whole records, which takes some fifteen times as long.
+    /// Like [`fold`](Self::fold), but folds whole records, which takes about fifteen times as long.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read;

@@ -1,4 +1,4 @@
-//! The numbers of a block's lines, which decide which of them are repeated ones.
+//! The sequence numbers of a block's lines, which decide which lines are repeated.
 
 use crate::journal::format::line::Trailer;
 use crate::journal::read::{Order, Sequence};
@@ -21,13 +21,13 @@ impl Numbers {
         Self { sequence, exact: true, ..Self::default() }
     }
 
-    /// Returns true if the line with this number, which has no NUL, directly follows the one before. It is then not a
-    /// repeated one.
+    /// Returns true if the line with this number, which has no NUL, directly follows the previous one. It is then not a
+    /// repeated line.
     pub(super) fn follow(&mut self, seq: u64) -> bool {
         (self.exact || self.first.is_some()) && self.sequence.follows(seq)
     }
 
-    /// Returns true if the line is not a repeated one, as far as is known without the lines before the block.
+    /// Returns true if the line does not seem repeated, judging without the lines before the block.
     pub(super) fn give(&mut self, line: &[u8], trailer: Option<&Trailer>, without_nul: impl FnOnce() -> bool) -> bool {
         match trailer {
             Some(trailer) if !self.exact && self.first.is_none() => {

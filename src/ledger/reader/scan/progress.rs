@@ -6,8 +6,8 @@ use crate::journal::Cursor;
 use crate::journal::read::Sequence;
 use crate::journal::read::blocks::Block;
 
-/// The end of a pass so far, and the lines that it has skipped. A later pass that continues from here has the same
-/// result as one pass over all.
+/// How far a pass has come, and the lines that it has skipped. A later pass that continues from here has the same
+/// result as one pass over the whole ledger.
 #[derive(Debug)]
 pub(in crate::ledger::reader) struct Progress {
     /// Where the next line will begin, without its sequence number.

@@ -15,10 +15,11 @@ use crate::metrics::{ExecutionMetrics, Fields};
 /// negligible.
 pub(super) const WHOLE: (u64, Sharing) = (4 * 1024 * 1024, Sharing { blocks_alone: 1, threads: None });
 
-/// The blocks of a pass over the lines that were appended since the last one. Several threads share even a few of them.
+/// The blocks of a pass over the lines that were appended since the previous pass. They are small, so that several
+/// threads can share even a few lines.
 pub(super) const TAIL: (u64, Sharing) = (256 * 1024, Sharing { blocks_alone: 2, threads: None });
 
-/// A thread's result of a block.
+/// A thread's result for a block.
 pub(super) struct Part<A> {
     pub(super) value: A,
     pub(super) lines: u64,
@@ -26,7 +27,7 @@ pub(super) struct Part<A> {
     pub(super) end: Option<u64>,
     /// The number of lines that are not records.
     pub(super) skipped: u64,
-    /// The errors of the first of them, each with its number in the block, from 1, and its byte in the file.
+    /// The errors of the first of them, each with its number in the block, counting from 1, and its byte in the file.
     pub(super) errors: Vec<(u64, u64, Error)>,
 }
 

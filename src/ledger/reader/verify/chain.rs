@@ -27,7 +27,7 @@ struct Place {
 #[derive(Debug, Clone, Copy)]
 enum Torn {
     None,
-    /// One piece, up to a line feed, which may be the beginning of a line; with the number of its fault, from 0.
+    /// One piece up to a line feed, which may be the beginning of a line, with the index of its fault.
     Line(u64),
     /// Anything else.
     Bytes,
@@ -46,9 +46,10 @@ pub(super) struct Chain {
     line: u64,
     /// True until a line of the segment is accepted. Lines are repeated only there.
     at_start: bool,
-    /// The last line with a place in the chain.
+    /// The last line with a position in the chain.
     last: Link,
-    /// True if that line is reported as edited. A line that follows another line in its place is then no further fault.
+    /// True if that line is reported as edited. If the next line follows a different line in its place, that is not
+    /// another fault.
     last_edited: bool,
     /// The segment of the last line.
     last_segment: u64,
@@ -58,7 +59,7 @@ pub(super) struct Chain {
     torn: Torn,
     /// The links of the last lines, to distinguish a repeated line from a forked one.
     recent: VecDeque<Link>,
-    /// The numbers that have no line with a right hash so far.
+    /// The numbers for which no line with a correct hash was found so far.
     missing: Missing,
     /// The kept heads whose line is not reached yet, by number.
     heads: VecDeque<Head>,
@@ -177,7 +178,7 @@ impl Chain {
     }
 
     /// Finishes the verification after the last block. `truncations` are the files that are too short according to the
-    /// machinery, and `known` is the number of a line that was written according to it.
+    /// internal files, and `known` is the number of a line that was written according to them.
     pub(super) fn end(mut self, mut truncations: Vec<Truncation>, known: Option<u64>) -> Verification {
         self.path = self.layout.active().to_owned();
         let place = Place { line: 0, byte: 0 };
@@ -198,7 +199,7 @@ impl Chain {
         truncations.retain(|cut| !reached.unwrap_or(self.last_segment >= cut.shown_from));
         if let Some(seq) = known.filter(|_| reached == Some(false) && truncations.is_empty()) {
             let found =
-                format!("found no line after {}; expected line {seq}, which the commit area knows", self.last.seq);
+                format!("found no line after {}; expected line {seq}, which the commit area contains", self.last.seq);
             self.fault(FaultKind::Truncated, place, Some(seq), found);
         }
         truncations.into_iter().for_each(|cut| self.add(Fault::from(cut)));
@@ -288,7 +289,7 @@ impl Chain {
         }
     }
 
-    /// Reports a line with a higher number than the one before it, which it does not follow.
+    /// Reports a line that has a higher number than the previous line, but does not follow it.
     fn broken(&mut self, trailer: &Trailer, place: Place) {
         let (seq, expected) = (trailer.link.seq, self.last.seq + 1);
         if let Torn::Line(fault) = self.torn
@@ -306,7 +307,7 @@ impl Chain {
         }
     }
 
-    /// Makes one fault of two: only line `seq` is missing, and one piece that is not a line is in its place.
+    /// Merges two faults into one: only line `seq` is missing, and one piece that is not a line is in its place.
     fn damaged(&mut self, seq: u64, fault: u64) {
         if let Some(fault) = usize::try_from(fault).ok().and_then(|fault| self.found.faults.get_mut(fault)) {
             fault.kind = FaultKind::Edited;
@@ -327,7 +328,7 @@ impl Chain {
         self.count(link, &heads, place);
     }
 
-    /// Counts a line that is repeated here because the segment before, which could not be synced, has lost it.
+    /// Counts a line that is repeated here because the previous segment, which could not be synced, has lost it.
     fn fill(&mut self, link: Link, place: Place) {
         let heads: Vec<_> = self.passed.extract_if(.., |head| head.seq == link.seq).collect();
         self.count(link, &heads, place);
@@ -350,7 +351,7 @@ impl Chain {
         }
     }
 
-    /// Removes and returns the kept heads of line `seq`. Moves those of lines before it to `passed`.
+    /// Removes and returns the kept heads of line `seq`. Moves the heads of earlier lines to `passed`.
     fn heads_of(&mut self, seq: u64) -> Vec<Head> {
         let end = self.heads.partition_point(|head| head.seq <= seq);
         let mut reached: Vec<Head> = self.heads.drain(..end).collect();

@@ -22,7 +22,7 @@ pub(super) enum Verdict {
     Empty,
     /// The piece is not a line. `begins` is true if it may be the beginning of one.
     Torn { begins: bool },
-    /// The piece is a line. `right` is true if it has the hash that its trailer says.
+    /// The piece is a line. `right` is true if its hash matches its trailer.
     Line { right: bool },
 }
 

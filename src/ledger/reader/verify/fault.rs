@@ -12,19 +12,19 @@ use crate::journal::read::truncation::Truncation;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// Bytes that are not a line: the rest of a write that a crash cut short, or the output of another program.
+    /// Bytes that are not a line: the rest of a write that a crash interrupted, or the output of another program.
     Torn,
     /// Lines are missing between two others.
     Gap,
-    /// A second line has the number of another one: two writers continued from the same place.
+    /// Two different lines have the same number, because two writers continued from the same position.
     Fork,
-    /// A line is in the ledger a second time.
+    /// A line is in the ledger twice.
     Duplicate,
     /// The beginning of the ledger is missing.
     Missing,
     /// A line does not match its hash or the line after it, or the beginning of a line has no hash.
     Edited,
-    /// The ledger ends before a kept head, or before a line that was synced according to its machinery.
+    /// The ledger ends before a kept head, or before a line that was synced according to its internal files.
     Truncated,
     /// The ledger, or a line of it, differs from a kept head.
     Replaced,
@@ -48,7 +48,7 @@ impl fmt::Display for FaultKind {
     }
 }
 
-/// A fault and its place.
+/// A fault and its position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Fault {
@@ -56,7 +56,7 @@ pub struct Fault {
     pub kind: FaultKind,
     /// The path of the file. For a fault between two lines, it is the file of the second one.
     pub path: PathBuf,
-    /// The line in the file, from 1, or 0 for a fault of the whole ledger or file.
+    /// The line in the file, counting from 1, or 0 for a fault of the whole ledger or file.
     pub line: u64,
     /// The line's first byte in the file.
     pub byte: u64,

@@ -1,7 +1,7 @@
-//! Verifies every line of a ledger against its own hash, the chain, and heads that were kept elsewhere.
+//! Verifies every line of a ledger against its own hash, the chain, and heads that were stored elsewhere.
 //!
-//! The hashes take most of the time and need only their lines, so all cores compute them ([`check`]). One thread then
-//! judges the results line by line ([`chain`]).
+//! Computing the hashes takes most of the time and needs only the lines themselves, so all cores do it ([`check`]). One
+//! thread then judges the results line by line ([`chain`]).
 
 mod chain;
 mod check;
@@ -25,8 +25,8 @@ use chain::Chain;
 use check::Checked;
 pub use fault::{Fault, FaultKind};
 
-/// The end of the lines that were moved to an archive. The first line here is chained to it. It is not a fault. The
-/// archive is verified as a ledger of its own.
+/// The end of the lines that were moved to an archive. The first line here is chained to it. That is not a fault. The
+/// archive is verified as a separate ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ArchivedLines {
@@ -36,7 +36,7 @@ pub struct ArchivedLines {
     pub seq: u64,
     /// The hash of that line.
     pub hash: String,
-    /// The path under which the archive is read, from the ledger's events.
+    /// The path for reading the archive, from the ledger's events.
     pub to: String,
     /// The number of kept heads that belong to lines before that one. They can be compared only with the archive.
     pub heads: u64,
@@ -46,21 +46,21 @@ pub struct ArchivedLines {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Verification {
-    /// The number of lines with a right hash and a place in the chain.
+    /// The number of lines with a correct hash and a position in the chain.
     pub lines: u64,
     /// The number of bytes that were read.
     pub bytes: u64,
-    /// The number of segments, with the active one and without the archived ones.
+    /// The number of segments, including the active one but not the archived ones.
     pub segments: u64,
     /// The lines that were moved to an archive; `None` if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archived: Option<ArchivedLines>,
-    /// The number of lines that are repeated at the beginning of a segment, because the segment before could not be
+    /// The number of lines that are repeated at the beginning of a segment, because the previous segment could not be
     /// synced. They are not faults.
     pub repeated: u64,
     /// The number of bytes at the end of the active segment that a writer has not finished. They are not a fault.
     pub in_progress_bytes: u64,
-    /// The state at the end of the lines that were read. Keep it elsewhere, and pass it to a later verification. Its
+    /// The state at the end of the lines that were read. Store it elsewhere, and pass it to a later verification. Its
     /// ledger is the nil id if the identity is missing; [`notes`](Self::notes) say so then.
     pub head: Head,
     /// The checks that were not possible, each with the reason; normally empty. They are not faults.
@@ -86,14 +86,14 @@ impl LedgerReader {
     /// Verifies every line of the ledger, the chain over all segments, and that the ledger still contains each of
     /// `heads`.
     ///
-    /// Up to 16 cores compute hashes. For each core, this holds 256 KiB of the ledger, or one line if that is longer,
-    /// and the findings of eight such blocks.
+    /// Up to 16 cores compute hashes. Memory per core holds 256 KiB of the ledger, or one line if that is longer, and
+    /// the findings of eight such blocks.
     ///
-    /// A chain alone cannot show that its end was cut off, or that all of it was rewritten. The machinery knows which
-    /// lines were synced, so a cut end is a fault as long as the machinery is there. Heads that were kept elsewhere
-    /// show both.
+    /// A chain alone cannot show that its end was cut off, or that all of it was rewritten. The files in the ledger's
+    /// internal directory (`x.ledger/`) show which lines were synced, so a truncated ledger is a fault as long as they
+    /// exist. Heads that were stored elsewhere show both.
     ///
-    /// A copy of one segment, without the machinery beside it, is verified alone. [`Verification::notes`] say what is
+    /// A copy of one segment without the internal directory is verified by itself. [`Verification::notes`] say what is
     /// missing, and whether lines come before its first one.
     ///
     /// # Errors
@@ -115,8 +115,8 @@ impl LedgerReader {
     }
 }
 
-/// The length of a block. It is large enough that taking a block costs nothing, and small enough that the findings of
-/// several blocks need little memory.
+/// The length of a block. It is large enough that the cost of taking a block is negligible, and small enough that the
+/// findings of several blocks need little memory.
 const BLOCK_BYTES: u64 = 256 * 1024;
 
 fn verify_in(
@@ -136,7 +136,7 @@ fn verify_in(
     if id.is_none() && !is_file(disk.stat(layout.active()).map_err(failed)?) {
         return Err(absent());
     }
-    // Read before the lines, so that no line that is appended meanwhile seems to be missing.
+    // Read before the lines, so that no line that is appended concurrently seems to be missing.
     let mut known = Known::from_all(disk, layout);
     let truncations = known.truncations(disk, layout)?;
     let blocks = Blocks::of(disk, layout, block_bytes)?;
