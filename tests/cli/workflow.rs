@@ -102,7 +102,7 @@ fn without_a_ledger_no_file_is_created() {
     assert_eq!(
         complaint,
         "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
-         --ledger PATH or RUNLEDGER_PATH names another ledger\n"
+         to use another ledger, set --ledger PATH or RUNLEDGER_PATH\n"
     );
     assert!(!place.path("events.jsonl").exists());
 }

@@ -1,4 +1,4 @@
-//! The run and the parent of an execution, which are passed on in the environment.
+//! The run and the parent of an execution, which child processes inherit in the environment.
 
 use std::process::Command;
 use std::{env, path};

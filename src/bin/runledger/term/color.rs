@@ -9,7 +9,7 @@ use clap::ColorChoice;
 
 static IS_ON: OnceLock<bool> = OnceLock::new();
 
-/// Decides once whether stdout is coloured. Without a call, it is not.
+/// Decides once whether stdout is coloured. If this is never called, it is not.
 pub(crate) fn set(choice: ColorChoice) {
     IS_ON.get_or_init(|| decide(choice, |name| env::var_os(name), || io::stdout().is_terminal()));
 }

@@ -20,7 +20,7 @@ use crate::term::{Column, Table, output};
 #[command(after_help = "Example: fail a job if prices are older than two weeks
   runledger prices check --max-age-days 14")]
 pub(crate) struct Args {
-    /// The highest age of a table, in days
+    /// The maximum age of a table, in days
     #[arg(long, value_name = "DAYS", default_value = "30")]
     max_age_days: u32,
     #[command(flatten)]
