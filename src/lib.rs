@@ -56,7 +56,7 @@
 //! | `kill -9` at any moment | Every acknowledged record is in the file, and the next process that opens the file repairs its end. |
 //! | a power cut at any moment | The same holds with [`Durability::Synced`], if the disk keeps the data that it has flushed. |
 //! | the disk is full or broken | Nothing panics. The call returns [`Answer::Spilled`] or [`Answer::Lost`]. |
-//! | the disk is slow or does not answer | With [`Options::deadline`], a call returns by the deadline and reports whether the record is durable. |
+//! | the disk is slow or does not respond | With [`Options::deadline`], a call returns by the deadline and reports whether the record is durable. |
 //! | several threads and processes append | Lines never mix, and the chain has no gap. |
 //! | someone edits, truncates or replaces the file | [`verify`](LedgerReader::verify) reports what changed and where. |
 //! | a price, a token count or a duration is unknown | It is `None`, never 0, and is counted as unknown. |
@@ -114,7 +114,7 @@
 //! The crate runs on Unix, with Rust 1.89 or later. All guarantees are tested on Linux. Elsewhere, two of them are
 //! weaker, because the system reports neither when a process started nor the type of a file system:
 //!
-//! - A dead process is recognised by its lock alone. A forked child that outlives its parent keeps that lock, so the
+//! - A dead process is recognised only by its lock. A forked child that outlives its parent keeps that lock, so the
 //!   parent's executions are recorded as interrupted only after the child has ended too.
 //! - A ledger on a network file system is not refused.
 //!

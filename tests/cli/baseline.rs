@@ -141,7 +141,7 @@ fn more_latencies_than_are_stored_exactly_are_reported() {
     records[0].total_latency_ms = Some(1 << 40);
     let place = place(&records[..40]);
     let table = answer(&place, "baseline");
-    assert!(table.ends_with("\npercentiles of publish: within 0.4 %\nunknown of search: cost 20\n"), "{table}");
+    assert!(table.ends_with("\npercentiles of publish: accurate to 0.4 %\nunknown of search: cost 20\n"), "{table}");
     assert!(answer(&place, "baseline --json").contains("\"latency_precision\": \"within 0.4 %\""));
 }
 
@@ -262,8 +262,8 @@ fn compare_uses_the_last_frozen_baselines_or_those_of_a_given_week() {
     assert_eq!(against("compare --week 2026-02-02"), "compared with the baselines of the week from 2026-02-02T00:00:00.000Z");
     assert_eq!(
         run(&place, "compare --week 2026-03-01").complaint(2),
-        "runledger: no baselines are frozen for the week from 2026-02-23T00:00:00.000Z: `runledger baseline freeze` does \
-         so: logs/baselines.jsonl\n"
+        "runledger: no baselines are frozen for the week from 2026-02-23T00:00:00.000Z; run `runledger baseline freeze`: \
+         logs/baselines.jsonl\n"
     );
 }
 

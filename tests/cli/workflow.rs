@@ -29,7 +29,7 @@ fn events(records: &[ExecutionMetrics]) -> String {
 
 const NOTES: &str = "\
 runledger: events without a run, whose workflow_run_id is null: 1
-runledger: events of a run whose id is not a UUID, with a derived workflow_run_id: 2
+runledger: events of a run whose id is not a UUID, so their workflow_run_id is derived: 2
 runledger: events that do not state how they ended, whose status is null: 1
 ";
 

@@ -9,7 +9,7 @@ use runledger::metrics::RunIds;
 use crate::global::Global;
 use crate::term::output;
 
-/// The version of a skill whose version is unknown.
+/// The version that is recorded if the version of a skill is unknown.
 pub(crate) const UNKNOWN_VERSION: &str = "unknown";
 
 const PATH: &str = "RUNLEDGER_PATH";

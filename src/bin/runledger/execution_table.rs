@@ -5,7 +5,7 @@ use runledger::{ExecutionMetrics, Timestamp};
 
 use crate::term::{Column, cell, minutes, short};
 
-/// The columns of a table of executions, which are those of [`cells`] and the id.
+/// The columns of a table of executions: the columns of [`cells`], and the id.
 pub(crate) const COLUMNS: [Column; 7] = [
     Column::Text("start (UTC)"),
     Column::Name("skill"),

@@ -8,11 +8,11 @@ use crate::global::Global;
 use crate::records;
 use crate::term::output;
 
-/// Print the ledger's head (last number and hash); store it elsewhere to detect a rewrite later
+/// Print the ledger's head; store it to detect a rewrite later
 ///
-/// If a ledger no longer contains a head that you stored, it was truncated or rewritten since then. `verify --head`
-/// reads the output of --json and checks this. The ledger is verified first. If it has faults, no head is printed.
-/// Nothing is changed.
+/// The head is the number and the hash of the last line. Store it on another machine. If the ledger no longer contains
+/// it, the ledger was truncated or rewritten since then. `verify --head` reads the output of --json and checks this.
+/// The ledger is verified first. If it has faults, no head is printed. Nothing is changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: store a head on another file system
   runledger head --json >> /mnt/elsewhere/heads.jsonl")]

@@ -14,9 +14,10 @@ use crate::term::{Column, Table, cell, output, short};
 
 /// Compute production metrics: regenerations, failures, drift
 ///
-/// Prints tables of the regenerations per shot, the drift by category, the cost per scene, the use of tiers, the
-/// failures per model, the most common QC violations, and the types of shots with a high risk. An unknown value is
-/// never treated as 0. Next to each figure is the number of executions that do not report it.
+/// Prints tables of the regenerations per shot, the drift (deviation from the request) by category, the cost per scene,
+/// the use of tiers, the failures per model, the most common violations that quality controls (QC) found, and the types
+/// of shots with a high risk. An unknown value is never treated as 0. Next to each figure is the number of executions
+/// that do not report it.
 ///
 /// A shot is a pair of scene_id and shot_id. The highest regen_count of its executions is used. An execution failed if
 /// its outcome is FAIL, or if it has no outcome and ended with an error. A quality control without an outcome is
@@ -27,7 +28,7 @@ use crate::term::{Column, Table, cell, output, short};
 /// A type of shots has a high risk if its regenerations per shot or its failure rate exceed 1.5 times the average of
 /// all shots. The risk is `-` if there are fewer than 10 shots or executions.
 ///
-/// Numbers are rounded like those of `runledger cost`. --json prints every digit.
+/// Numbers are rounded as in `runledger cost`. --json prints every digit.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: list the failure rate of each model in the last week
   runledger metrics --since 7d --json | jq '.models[] | {model, failure_rate}'")]

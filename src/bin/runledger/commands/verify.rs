@@ -12,7 +12,7 @@ use crate::global::Global;
 use crate::records;
 use crate::term::{cell, output, printable};
 
-/// Verify every line of the ledger and the hash chain that links them
+/// Verify every line of the ledger and the hash chain
 ///
 /// Prints how much was verified, and each fault with its location. With --head, also checks that the ledger still
 /// contains heads that were stored elsewhere. Nothing is changed. Exits with 0 if the ledger is intact, and with 1 if

@@ -1,6 +1,6 @@
 //! The progress bar of a command that reads for a long time, on a terminal.
 //!
-//! The kernel counts the bytes that this process reads, and the sizes of the ledger's files are the total. So commands
+//! The kernel counts the bytes that this process reads, and the total is the size of the ledger's files. So commands
 //! need not report their progress. If the kernel does not count, no bar is drawn. The bar is removed when the output
 //! begins.
 

@@ -13,7 +13,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 
-/// Ship the ledger to PostgreSQL, to query many ledgers in one place
+/// Ship the ledger to PostgreSQL, to query many ledgers together
 ///
 /// Copies each record to the table agent_execution_logs, exactly once, even if the command or the server is killed.
 /// Executions never wait for the database: if it is unreachable, slow or full, the next `ship` copies what is missing.

@@ -114,8 +114,8 @@ fn add_records(
     Ok(malformed == 0 && (1..first).all(has))
 }
 
-/// Returns each name in the directory except those of the registry, with its header or the reason why it is not a run
-/// log.
+/// Returns each file name in the directory except the files of the registry, with the header of the run log or the
+/// reason why the file is not a run log.
 fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
     let failed = |source| Failure::File { operation: "list the run logs", path: directory.to_owned(), source };
     let entries = std::fs::read_dir(directory).map_err(failed)?;

@@ -143,7 +143,7 @@ impl Recording {
                     output::warning(&text, failure::kind(error), global.style());
                     return Self::Elsewhere(execution);
                 }
-                Err(error) => warn("a record cannot be stored elsewhere", &error, global.style()),
+                Err(error) => warn("a record cannot be stored in another directory", &error, global.style()),
             }
         }
         warn("the command is not recorded", error, global.style());
