@@ -20,7 +20,7 @@ struct Refusal<'a> {
     kind: &'a str,
 }
 
-/// Writes the answer of a command, or the reason why it has none. `id` is the execution that the command is about.
+/// Writes the answer of a command, or the reason why it failed. `id` is the execution that the command acts on, or
 /// `None` if it is unknown.
 pub(crate) fn give<A: Serialize>(
     answer: Result<A, Failure>,

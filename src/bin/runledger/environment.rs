@@ -17,7 +17,7 @@ const RUN: &str = "RUNLEDGER_RUN_ID";
 const PARENT: &str = "RUNLEDGER_PARENT_EXECUTION_ID";
 const TRACE: &str = "TRACEPARENT";
 
-/// Reads the environment. A malformed variable is only a warning, because a task must not fail because of it.
+/// Reads the environment. A malformed variable causes only a warning, because it must not make a task fail.
 pub(crate) fn run_ids(global: &Global) -> RunIds {
     let mut ids = RunIds::default();
     ids.run_id = value(RUN);

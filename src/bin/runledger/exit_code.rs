@@ -8,7 +8,7 @@ use std::process::Termination;
 pub(crate) enum ExitCode {
     /// The command succeeded, or its check passed.
     Yes,
-    /// The command's check failed, or it did not find its object. For example, no execution has the id.
+    /// The command's check failed, or the object that it names does not exist. For example, no execution has the id.
     No,
     /// The command failed.
     CouldNot,

@@ -57,7 +57,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    // Read before the ledger: a record that moves to the ledger in the meantime is then found there.
+    // These are read before the ledger, so a record that moves to the ledger in the meantime is found there.
     let elsewhere = records::kept_elsewhere(global);
     let reader = records::reader(global)?;
     let run_id = match &args.run_id {

@@ -71,10 +71,10 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
         }
     }
     if found.repeated > 0 {
-        writeln!(out, "repeated  {} (not a fault: a segment was started again)", found.repeated)?;
+        writeln!(out, "repeated  {} (not a fault: a new segment repeats lines of the previous one)", found.repeated)?;
     }
     if found.in_progress_bytes > 0 {
-        writeln!(out, "unended   {} bytes (not a fault: a process may be writing them)", found.in_progress_bytes)?;
+        writeln!(out, "partial   {} bytes (not a fault: a process may be writing a line)", found.in_progress_bytes)?;
     }
     for note in &found.notes {
         writeln!(out, "note      {}", printable(note))?;

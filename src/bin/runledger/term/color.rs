@@ -32,7 +32,7 @@ pub(crate) fn is_on() -> bool {
     IS_ON.get() == Some(&true)
 }
 
-/// Returns the text in the colour of its first word, or as it is if the word has none or colours are off.
+/// Returns the text in the colour of its first word, or unchanged if the word has no colour or colours are off.
 pub(crate) fn paint(text: &str) -> Cow<'_, str> {
     match color(text.split(' ').next().unwrap_or_default()) {
         Some(code) if is_on() => format!("\u{1b}[{code}m{text}\u{1b}[0m").into(),

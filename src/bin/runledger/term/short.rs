@@ -21,7 +21,7 @@ pub(crate) fn age(ms: u64) -> String {
     }
 }
 
-/// Returns a share of a whole as a bar of ten cells, each full from its middle on.
+/// Returns a share of a whole as a bar of ten cells. A cell is full if at least half of it is used.
 pub(crate) fn bar(percent: f64) -> String {
     const CELLS: usize = 10;
     let full = (percent.clamp(0.0, 100.0) / CELLS as f64).round() as usize;

@@ -164,7 +164,7 @@ fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     beginning.chain(['…']).chain(end.chars()).collect()
 }
 
-/// Returns the number of columns of a terminal that the text takes.
+/// Returns the number of columns that the text occupies on a terminal.
 fn width(text: &str) -> usize {
     text.chars().map(columns_of).sum()
 }

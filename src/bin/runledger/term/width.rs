@@ -11,7 +11,7 @@ const COLUMNS: usize = 80;
 /// The columns that a table may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
-    /// The columns of a screen. A wider row continues in the next line.
+    /// The columns of a screen. A wider row continues on the next line.
     Screen(usize),
     /// The columns of any other output. A row stays one line, for the program that reads it.
     Lines(usize),

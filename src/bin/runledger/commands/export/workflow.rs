@@ -68,7 +68,7 @@ fn to_file(
     let mut part = path.as_os_str().to_owned();
     part.push(format!(".part-{}", std::process::id()));
     let part = Path::new(&part);
-    // The ledger's disk gives the file the owner and the mode that its directory requires.
+    // Created through the ledger's disk, the file gets the owner and the mode that its directory requires.
     let file = Disk.open(part, Access::AppendNew).map_err(|source| failed(part, source))?;
     let write = || -> Result<WorkflowWritten, Failure> {
         let written = workflow::write(records, BufWriter::new(&*file))?;

@@ -75,7 +75,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
     let mut ids = environment::run_ids(global);
-    // The outermost `runledger run` starts a run.
+    // The outermost `runledger run` creates the id of the run.
     ids.run_id.get_or_insert_with(|| clock::new_id().to_string());
     let mut recording = Recording::begin(args, &ids, global);
     let [program, arguments @ ..] = &args.command[..] else { return Ok(ExitCode::CouldNot) };
