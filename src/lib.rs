@@ -29,13 +29,13 @@
 //! | word | meaning | type |
 //! |---|---|---|
 //! | execution | One call of a skill (a named unit of work). It begins, goes through **steps** and ends. | [`Execution`] |
-//! | record | The data of one execution: who, when, how it ended, tokens, cost, quality. | [`ExecutionMetrics`] |
+//! | record | The data of one execution: who requested it, when it ran, how it ended, its tokens, cost and quality. | [`ExecutionMetrics`] |
 //! | ledger | A file with one JSON line for each record, plus a sibling directory with its internal files. | [`Ledger`] |
 //! | segment | One file of the ledger. The **active** segment grows. A **sealed** one never changes. | [`SealedSegment`](ledger::SealedSegment) |
 //! | journal | The layer under the ledger, which turns bytes into durable lines. | [`Journal`](journal::Journal) |
-//! | chain | Each line has its number (`seq`), its hash and the hash of the previous line. | [`docs::format`] |
+//! | chain | The link between the lines. Each line has its number (`seq`), its hash and the hash of the previous line. | [`docs::format`] |
 //! | head | The number and the hash of the last line. | [`Head`] |
-//! | begin mark | A note in that directory that an execution is in flight, which means that it has not ended. | [`InFlight`] |
+//! | begin mark | A note in the internal files that an execution is in flight, which means that it has not ended. | [`InFlight`] |
 //! | sweep | The step, on opening a ledger, that records executions of dead processes as interrupted. | [`Ledger::open`] |
 //! | detached | A detached execution belongs to no process. Any process can complete it. | [`DetachedExecution`] |
 //! | spill | The internal files that hold records which could not be appended yet. A later call appends them. | [`Answer::Spilled`] |

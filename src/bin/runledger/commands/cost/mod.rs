@@ -35,7 +35,7 @@ use answer::Answer;
 /// An amount that would be rounded to 0 is `<0.0001`. --json prints every digit.
 ///
 /// --json prints one object with the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or
-/// `agents`, and with `totals`. Fields that ccusage has too have the same names: `daily`, `weekly`, `monthly`,
+/// `agents`, and with `totals`. Fields that ccusage also has use the same names: `daily`, `weekly`, `monthly`,
 /// `totals`, `date`, `week`, `month`, `inputTokens`, `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`,
 /// `totalTokens`, `totalCost`, `modelsUsed`, `modelBreakdowns` with `modelName`, `cost` and `missingPricing`, and
 /// `unpricedModels`. As in ccusage, `inputTokens` excludes cached tokens, and a week has the date of its first day.
