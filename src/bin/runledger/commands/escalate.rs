@@ -19,10 +19,10 @@ use crate::zone::Zone;
 
 /// Report problems that someone must act on, with evidence
 ///
-/// Problems reported to people: repeated missing logs, costs that differ from their estimates, models that the policy
-/// does not allow, and quality controls that accept less than in previous weeks. Reported to the cost optimizer: a tier
-/// (price class) whose models drift (deviate from the request) more often than the models of other tiers. Reported to
-/// the model router: a model that fails more often than the other models of its skill. The last three are tested by a
+/// Reported to people: repeated missing logs, costs that differ from their estimates, models that the policy does not
+/// allow, and quality controls that accept less than in previous weeks. Reported to the cost optimizer: a tier (price
+/// class) whose models drift (deviate from the request) more often than the models of other tiers. Reported to the
+/// model router: a model that fails more often than the other models of its skill. The last three are tested by a
 /// z-test or Fisher's exact test, adjusted by Holm's method. If too few results are known, the report says so.
 ///
 /// Without --since, the executions since Monday 00:00 UTC of this week are examined. Quality controls are compared with

@@ -21,9 +21,9 @@ use crate::term::{Column, Table, cell, output, short};
 ///
 /// A shot is a pair of scene_id and shot_id. The highest regen_count of its executions is used. An execution failed if
 /// its outcome is FAIL, or if it has no outcome and ended with an error. A quality control without an outcome is
-/// unknown. If a quality control names a model but does not call it, its result is assigned to that model, and
-/// otherwise to the model that made its artifact. The result then replaces the success of that execution. A rate is
-/// computed over the executions with a known outcome.
+/// unknown. A quality control can name a model that it does not call. Its result is then assigned to that model, and
+/// otherwise to the model that made its artifact. There, it replaces the success of the execution. A rate is computed
+/// over the executions with a known outcome.
 ///
 /// A type of shots has a high risk if its regenerations per shot or its failure rate exceed 1.5 times the average of
 /// all shots. The risk is `-` if there are fewer than 10 shots or executions.

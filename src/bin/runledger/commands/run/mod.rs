@@ -29,8 +29,8 @@ use outcome::Outcome;
 /// command's exit code.
 ///
 /// The command runs even if it cannot be recorded: a problem with the ledger is only a warning on stderr. If other
-/// processes keep the ledger locked, the record is spilled: it is stored next to the ledger, and the next command that
-/// writes to the ledger appends it. If the ledger's directory is unusable, the record goes to
+/// processes keep the ledger locked, the record is spilled, which means that it is stored next to the ledger. The next
+/// command that writes to the ledger appends it. If the ledger's directory is unusable, the record goes to
 /// $XDG_STATE_HOME/runledger/spill or the temporary directory, until a later command can open the ledger and append it.
 ///
 /// A command fails if its exit code is not 0. The recorded reason is the last line that it wrote to stderr. If stderr
