@@ -1,6 +1,7 @@
 //! runledger is an embedded, append-only ledger for programs that run AI agents. **Every execution leaves exactly one
 //! record, and an acknowledged record survives a panic, `kill -9` and a power cut.** It also computes what executions
-//! cost, how much of each quota is left, and what is normal for each skill. Nothing leaves the machine.
+//! cost, how much of each quota remains, and the usual latency, cost and success rate of each skill. Nothing leaves the
+//! machine.
 //!
 //! ```
 //! use runledger::{Ledger, Skill, Usage};
@@ -18,60 +19,60 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Start with [`Ledger`] to record and [`LedgerReader`] to ask. The `README.md` of the repository shows the `runledger`
-//! command. The long documents are in [`docs`]: [architecture](docs::architecture), [guarantees](docs::guarantees),
-//! the [format of every file](docs::format), [benchmarks](docs::benchmarks), the [changelog](docs::changelog) and how to
-//! [contribute](docs::contributing).
+//! Use [`Ledger`] to record executions, and [`LedgerReader`] to query them. The `README.md` of the repository shows the
+//! `runledger` command. The long documents are in [`docs`]: [architecture](docs::architecture),
+//! [guarantees](docs::guarantees), the [format of every file](docs::format), [benchmarks](docs::benchmarks), the
+//! [changelog](docs::changelog) and how to [contribute](docs::contributing).
 //!
 //! # Vocabulary
 //!
 //! | word | meaning | type |
 //! |---|---|---|
-//! | execution | One run of one skill. It begins, goes through **steps** and ends. | [`Execution`] |
-//! | record | The data of one execution: who, when, how it ended, tokens, cost, quality. | [`ExecutionMetrics`] |
-//! | ledger | A file with one JSON line for each record, and the directory of its machinery beside it. | [`Ledger`] |
+//! | execution | One call of a skill (a named unit of work). It begins, goes through **steps** and ends. | [`Execution`] |
+//! | record | The data of one execution: who requested it, when it ran, how it ended, its tokens, cost and quality. | [`ExecutionMetrics`] |
+//! | ledger | A file with one JSON line for each record, plus a sibling directory with its internal files. | [`Ledger`] |
 //! | segment | One file of the ledger. The **active** segment grows. A **sealed** one never changes. | [`SealedSegment`](ledger::SealedSegment) |
 //! | journal | The layer under the ledger, which turns bytes into durable lines. | [`Journal`](journal::Journal) |
-//! | chain | Each line has its number (`seq`), its hash and the hash of the line before. | [`docs::format`] |
+//! | chain | The link between the lines. Each line has its number (`seq`), its hash and the hash of the previous line. | [`docs::format`] |
 //! | head | The number and the hash of the last line. | [`Head`] |
-//! | begin mark | A note beside the ledger that an execution is in flight. | [`InFlight`] |
-//! | sweep | Each open of a ledger records the executions of dead processes as interrupted. | [`Ledger::open`] |
+//! | begin mark | A note in the internal files that an execution is in flight, which means that it has not ended. | [`InFlight`] |
+//! | sweep | The step, on opening a ledger, that records executions of dead processes as interrupted. | [`Ledger::open`] |
 //! | detached | A detached execution belongs to no process. Any process can complete it. | [`DetachedExecution`] |
-//! | spill | Records that the ledger could not accept. They are stored beside it and appended later. | [`Answer::Spilled`] |
+//! | spill | The internal files that hold records which could not be appended yet. A later call appends them. | [`Answer::Spilled`] |
 //! | run | A group of executions that share a `run_id`. | [`RunIds`](metrics::RunIds) |
 //! | usage, price, cost | The tokens of a model call, the price of a token, and their product. | [`Usage`], [`PriceTable`], [`Cost`] |
-//! | quota, window | The amount that an API allows in a period of time. | [`Quota`] |
+//! | quota, window | A quota is the amount that an API allows in each window. A window is a period such as a day. | [`Quota`] |
 //! | reservation | An amount of a quota that is held before a call and settled after it. | [`Grant`] |
-//! | baseline | The normal latency, cost and success rate of a skill. | [`Baseline`] |
+//! | baseline | The usual latency, cost and success rate of a skill. | [`Baseline`] |
 //! | run log | A Markdown file about one run. The **error registry** numbers the errors of all runs. | [`runlog`] |
 //!
 //! # Guarantees
 //!
 //! | if this happens | this holds |
 //! |---|---|
-//! | an execution succeeds, fails, panics or is dropped | It leaves one record, and the skill's own result is untouched. |
-//! | the process dies during an execution | The next open of the ledger records the execution as *interrupted*. |
-//! | one process starts an execution and another completes it | It leaves one record, even if several processes try, or one is killed. |
-//! | `kill -9` at any moment | Every acknowledged record is in the file, and the next open repairs the file's end. |
+//! | an execution succeeds, fails, panics or is dropped | It leaves one record, and the skill's result is unchanged. |
+//! | the process dies during an execution | The next process that opens the ledger records the execution as *interrupted*. |
+//! | one process starts an execution and another completes it | It leaves one record, even if several processes try to complete it, or one of them is killed. |
+//! | `kill -9` at any moment | Every acknowledged record is in the file, and the next process that opens the file repairs its end. |
 //! | a power cut at any moment | The same holds with [`Durability::Synced`], if the disk keeps the data that it has flushed. |
-//! | the disk is full or broken | Nothing panics. The answer is [spilled](Answer::Spilled) or [lost](Answer::Lost). |
-//! | the disk is slow or does not answer | With [`Options::deadline`], a call ends in time, and its answer says whether the record is durable. |
+//! | the disk is full or broken | Nothing panics. The call returns [`Answer::Spilled`] or [`Answer::Lost`]. |
+//! | the disk is slow or does not respond | With [`Options::deadline`], a call returns by the deadline and reports whether the record is durable. |
 //! | several threads and processes append | Lines never mix, and the chain has no gap. |
-//! | someone edits, cuts or replaces the file | [`verify`](LedgerReader::verify) reports what changed and where. |
-//! | a price, a token count or a duration is unknown | It is `None`, is counted as unknown, and is never 0. |
+//! | someone edits, truncates or replaces the file | [`verify`](LedgerReader::verify) reports what changed and where. |
+//! | a price, a token count or a duration is unknown | It is `None`, never 0, and is counted as unknown. |
 //!
-//! [`verify`](LedgerReader::verify) finds a cut end only as long as the machinery knows of the missing lines. It finds a
-//! chain that was rewritten as a whole only by comparison with a [`Head`] that was stored elsewhere. Begin marks survive
-//! a power cut only with [`Options::sync_begin`]. No guarantee holds on a disk that loses flushed data, against a writer
-//! that ignores the lock, or on a network file system.
+//! [`verify`](LedgerReader::verify) detects a truncated file only while the files in the `.ledger` directory still show
+//! that the missing lines existed. It detects that the whole chain was rewritten only if you compare it with a [`Head`]
+//! that was stored elsewhere. Begin marks survive a power cut only with [`Options::sync_begin`]. No guarantee holds on
+//! a disk that loses flushed data, against a writer that ignores the lock, or on a network file system.
 //!
-//! [`docs::guarantees`] lists 32 failures, what holds after each, and the tests that provoke it.
+//! [`docs::guarantees`] lists 32 failures, what holds after each, and the tests that provoke each.
 //!
 //! # On disk
 //!
 //! ```text
 //! logs/execution_metrics.jsonl     the active segment: {…record…,"seq":42,"prev":"<64 hex>","hash":"<64 hex>"}
-//! logs/execution_metrics.ledger/   the machinery: identity, lock, commit area, sealed segments, begin marks, spill
+//! logs/execution_metrics.ledger/   internal files: identity, lock, commit area, sealed segments, begin marks, spill
 //! ```
 //!
 //! Any program that reads JSON lines can read the ledger at any moment. Anyone can check a line:
@@ -80,18 +81,18 @@
 //! sed -n 42p logs/execution_metrics.jsonl | sed 's/,"hash":"[0-9a-f]*"}$//' | tr -d '\n' | sha256sum
 //! ```
 //!
-//! Every later version of this crate reads the files of this one. [`docs::format`] describes every file.
+//! Every later version of this crate reads the files that this version writes. [`docs::format`] describes every file.
 //!
 //! # Modules
 //!
 //! | module | content |
 //! |---|---|
-//! | [`ledger`] | The ledger: it records executions and answers questions about them. |
+//! | [`ledger`] | The ledger, which records executions and is queried about them. |
 //! | [`metrics`] | The record of an execution, as plain data. |
 //! | [`cost`] | Prices with their dates, and exact costs. |
 //! | [`quota`] | Limits, windows and reservations. |
 //! | [`baseline`] | Baselines, frozen weeks, and comparisons with statistical tests. |
-//! | [`governance`] | The gate, which judges whether a run is fully logged, and the escalations. |
+//! | [`governance`] | The gate, which checks whether a run is fully logged, and escalations, which report problems. |
 //! | [`runlog`] | Markdown run logs, the error registry and the retention of both. |
 //! | [`export`] | Records as CSV and workflow events. |
 //! | [`journal`], [`disk`] | Durable lines, and the storage under them. |
@@ -105,21 +106,21 @@
 //! |---|---|
 //! | `cli` | The `runledger` command. |
 //! | `postgres` | `sink::postgres`, which ships records to PostgreSQL, and `runledger pg` if `cli` is on too. |
-//! | `postgres-tls` | TLS for its connections, through the system's library. On Linux, the build needs the headers of OpenSSL. |
-//! | `simulation` | `disk::simulated`, a disk in memory that replays every state that a crash can leave, for your own tests. |
+//! | `postgres-tls` | TLS for the connections to PostgreSQL, through the system's library. On Linux, the build needs the headers of OpenSSL. |
+//! | `simulation` | `disk::simulated`, an in-memory disk that reproduces every state that a crash can leave, for your own tests. |
 //!
 //! # Platforms
 //!
-//! The crate runs on Unix, with Rust 1.89 or later. All guarantees are tested on Linux. Elsewhere, two of them are weaker,
-//! because the system does not report when a process began, or the type of a file system:
+//! The crate runs on Unix, with Rust 1.89 or later. All guarantees are tested on Linux. Elsewhere, two of them are
+//! weaker, because the system reports neither when a process started nor the type of a file system:
 //!
-//! - A dead process is recognised by its lock alone. A forked child that outlives its parent keeps that lock, so the
+//! - A dead process is recognised only by its lock. A forked child that outlives its parent keeps that lock, so the
 //!   parent's executions are recorded as interrupted only after the child has ended too.
 //! - A ledger on a network file system is not refused.
 //!
 //! # What it is not
 //!
-//! - **Not a tracing library.** It records executions, not spans, and drops none of them for speed.
+//! - **Not a tracing library.** It records executions rather than spans, and never samples.
 //! - **Not a server or an agent.** It has no telemetry and opens no connection, except to the PostgreSQL database that you
 //!   name.
 //! - **Not a database.** To query a ledger, point DuckDB, pandas or `jq` at the file.

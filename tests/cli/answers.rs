@@ -430,13 +430,13 @@ fn without_a_ledger_no_command_answers() {
         assert_eq!(
             place.run(command.split(' ')).complaint(2),
             "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
-             --ledger PATH or RUNLEDGER_PATH names another ledger\n"
+             to use another ledger, set --ledger PATH or RUNLEDGER_PATH\n"
         );
     }
     assert_eq!(
         place.run(["verify", "--json", "--ledger", "none"]).complaint(2),
         "{\"error\":\"cannot open a ledger to read: none: there is no such file; \
-         --ledger PATH or RUNLEDGER_PATH names another ledger\",\"kind\":\"io\"}\n"
+         to use another ledger, set --ledger PATH or RUNLEDGER_PATH\",\"kind\":\"io\"}\n"
     );
     assert_eq!(place.files(), Vec::<PathBuf>::new());
 }
@@ -570,7 +570,7 @@ fn a_period_that_ends_before_it_begins_is_refused() {
 #[test]
 fn help_has_the_exit_codes() {
     let help = output(command().arg("--help")).answer(0);
-    for code in ["  0  done; the answer is yes", "  1  done; the answer is no", "  2  the command failed"] {
+    for code in ["  0  success, or the check passed", "  1  the check failed", "  2  the command failed"] {
         assert!(help.contains(code), "{help}");
     }
 }

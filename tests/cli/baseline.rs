@@ -141,7 +141,7 @@ fn more_latencies_than_are_stored_exactly_are_reported() {
     records[0].total_latency_ms = Some(1 << 40);
     let place = place(&records[..40]);
     let table = answer(&place, "baseline");
-    assert!(table.ends_with("\npercentiles of publish: within 0.4 %\nunknown of search: cost 20\n"), "{table}");
+    assert!(table.ends_with("\npercentiles of publish: accurate to 0.4 %\nunknown of search: cost 20\n"), "{table}");
     assert!(answer(&place, "baseline --json").contains("\"latency_precision\": \"within 0.4 %\""));
 }
 
@@ -202,7 +202,7 @@ search   success     100.0%  100.0%     -7.5% … 3.8%   1.0000  normal
 search   ms            3250    3250     -1.5% … 1.5%   1.0000  normal
 search   mean ms       3246    3250     -1.6% … 1.8%   1.0000  normal
 search   tokens        1003    1003     -0.1% … 0.1%   1.0000  normal
-against the baselines of the week from 2026-02-09T00:00:00.000Z
+compared with the baselines of the week from 2026-02-09T00:00:00.000Z
 "
     );
     assert_eq!(
@@ -213,7 +213,7 @@ search  success    100.0%  100.0%  -7.5% … 3.8%  1.0000  normal
 search  ms           3250    3250  -1.5% … 1.5%  1.0000  normal
 search  mean ms      3246    3250  -1.6% … 1.8%  1.0000  normal
 search  tokens       1003    1003  -0.1% … 0.1%  1.0000  normal
-against the baselines of the week from 2026-02-09T00:00:00.000Z
+compared with the baselines of the week from 2026-02-09T00:00:00.000Z
 "
     );
     let few = answer(&place, "compare --since 2026-02-05 --until 2026-02-05");
@@ -253,17 +253,20 @@ fn compare_uses_the_last_frozen_baselines_or_those_of_a_given_week() {
     let place = place(&executions());
     assert_eq!(
         run(&place, "compare").complaint(2),
-        "runledger: no baselines are frozen yet: `runledger baseline freeze` does so: logs/baselines.jsonl\n"
+        "runledger: no baselines are frozen yet; run `runledger baseline freeze`: logs/baselines.jsonl\n"
     );
     answer(&place, "baseline freeze --week 2026-02-10");
     answer(&place, "baseline freeze --week 2026-02-03");
     let against = |args: &str| run(&place, args).stdout.lines().last().unwrap().to_owned();
-    assert_eq!(against("compare"), "against the baselines of the week from 2026-02-09T00:00:00.000Z");
-    assert_eq!(against("compare --week 2026-02-02"), "against the baselines of the week from 2026-02-02T00:00:00.000Z");
+    assert_eq!(against("compare"), "compared with the baselines of the week from 2026-02-09T00:00:00.000Z");
+    assert_eq!(
+        against("compare --week 2026-02-02"),
+        "compared with the baselines of the week from 2026-02-02T00:00:00.000Z"
+    );
     assert_eq!(
         run(&place, "compare --week 2026-03-01").complaint(2),
-        "runledger: no baselines are frozen for the week from 2026-02-23T00:00:00.000Z: `runledger baseline freeze` does \
-         so: logs/baselines.jsonl\n"
+        "runledger: no baselines are frozen for the week from 2026-02-23T00:00:00.000Z; run `runledger baseline freeze`: \
+         logs/baselines.jsonl\n"
     );
 }
 
@@ -276,7 +279,7 @@ fn stability_is_reported_week_by_week() {
 week        skill    success  p50 ms  p95 ms  mean ms   usd  tokens  stable
 2026-02-09  publish   -25.6%   18.5%   17.1%    18.6%  0.0%   -0.0%  3/9
 2026-02-09  search      0.0%    0.0%    0.0%     0.1%     -   -0.0%  6/7
-changed by more than 2 % from the week before: 7 of 16 metrics
+changed by more than 2 % from the previous week: 7 of 16 metrics
 "
     );
     let json: serde_json::Value =

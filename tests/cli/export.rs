@@ -125,7 +125,7 @@ fn spilled_records_are_reported() {
     lock.lock().unwrap();
     assert!(matches!(ledger.append(&execution(2, 60)).unwrap(), Answer::Spilled(_)));
     lock.unlock().unwrap();
-    let warning = "runledger: warning: records in the spill are left out until the ledger has them: 1\n";
+    let warning = "runledger: warning: spilled records, which are left out until they are in the ledger: 1\n";
     let rows = HEADER.to_owned() + &row("run-1", "12:00");
     let export = || place.run(["export", "csv", "--out", "-"]);
     assert_eq!(export(), told(&rows, &format!("{warning}runledger: rows: 1\n")));

@@ -184,7 +184,7 @@ fn child_runs_are_named() {
     assert_eq!(
         gate(&place, "").answer(0),
         "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n\
-         child runs, which need gates of their own: 2\n  run\\n7a\n  run-7b\n"
+         child runs, which are not checked here: 2\n  run\\n7a\n  run-7b\n"
     );
     assert_eq!(
         gate(&place, "--json").answer(0),
@@ -263,10 +263,13 @@ fn what_cannot_be_judged_ends_with_2() {
             "cannot read a policy: policy.json: unknown field `gates`, expected `gate` or `escalation` at line 1 column 8",
         ),
         ("--policy none.json", "cannot read a policy: none.json: No such file or directory (os error 2)"),
-        ("--expect none.json", "cannot read what is expected: none.json: No such file or directory (os error 2)"),
+        (
+            "--expect none.json",
+            "cannot read the expected executions: none.json: No such file or directory (os error 2)",
+        ),
         (
             "--ledger none.jsonl",
-            "cannot open a ledger to read: none.jsonl: there is no such file; --ledger PATH or RUNLEDGER_PATH names another ledger",
+            "cannot open a ledger to read: none.jsonl: there is no such file; to use another ledger, set --ledger PATH or RUNLEDGER_PATH",
         ),
     ] {
         assert_eq!(gate(&place, args).complaint(2), format!("runledger: {complaint}\n"));
@@ -324,7 +327,7 @@ fn a_week_without_escalations_ends_with_0() {
     assert_eq!(
         place.run(["escalate", "--since", "2026-11-16", "--until", "2026-11-18"]).answer(0),
         "2026-11-16T00:00:00.000Z to 2026-11-19T00:00:00.000Z: executions 4, escalations 0\n\
-         not judged: QC failure rate spikes \"qc-grader\": 1 and 0 results are known; 30 of each are needed\n"
+         not tested: QC failure rate spikes \"qc-grader\": 1 and 0 results are known; 30 of each are needed\n"
     );
 }
 
@@ -388,7 +391,7 @@ fn lost_records_are_reported() {
          human: repeated missing logs: \
          0 of 4 executions did not finish: 0 interrupted, 0 in flight for over 24 h; records lost: 3\n  \
          99 % interval 0.0% … 62.4%\n\
-         not judged: QC failure rate spikes \"qc-grader\": 1 and 0 results are known; 30 of each are needed\n"
+         not tested: QC failure rate spikes \"qc-grader\": 1 and 0 results are known; 30 of each are needed\n"
     );
     assert!(escalate("2026-11-17").answer(0).contains("escalations 0"));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::commands::{Place, section};
 
-const GROUPS: [&str; 5] = ["Record:", "Ask:", "Judge:", "Share:", "Maintain:"];
+const GROUPS: [&str; 5] = ["Record:", "Query:", "Check:", "Export:", "Maintain:"];
 
 /// Returns the names of the commands in the help of `runledger`, each as often as it is listed.
 fn listed(help: &str) -> Vec<String> {

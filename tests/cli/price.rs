@@ -131,8 +131,8 @@ fn a_line_that_cannot_be_priced_says_why_and_the_next_is_answered() {
         (2, "cannot price the usage of \"gpt-4\": the table has no cache_write price for 20 cache_write_tokens"),
         (4, "usage.input_tokens: expected a whole number, found 1.5"),
         (6, "found \"audio_ms\""),
-        (7, "usage: expected what was used, found nothing"),
-        (8, "usage.input_tokens: expected a whole number, found null: what is unknown has no price"),
+        (7, "usage: expected at least one count, found none"),
+        (8, "usage.input_tokens: expected a whole number, found null: an unknown count has no price"),
         (9, "unknown field `modle`"),
     ] {
         assert!(told[place].1.contains(text), "{}", told[place].1);

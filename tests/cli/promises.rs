@@ -74,7 +74,7 @@ fn commands_of(help: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The headings of the commands in the help of `runledger`.
-const GROUPS: [&str; 5] = ["Record:", "Ask:", "Judge:", "Share:", "Maintain:"];
+const GROUPS: [&str; 5] = ["Record:", "Query:", "Check:", "Export:", "Maintain:"];
 
 /// Returns a copy of a ledger, and of the files that the examples name. The original is made once.
 fn place() -> Place {
@@ -171,8 +171,8 @@ fn a_help_begins_with_the_commands_own_options() {
         help,
         r#"Start an execution that a later `complete` ends
 
-The execution stays in flight until `complete` ends it, even if this process and
-others end. Inside `runledger run`, it belongs to that execution.
+The execution stays in flight until `complete` ends it, even after this process
+has ended. Inside `runledger run`, it becomes a child of that execution.
 
 Prints one JSON object, on one line with --json. Its execution_id is the
 argument of `progress` and `complete`. If the execution cannot be started, the
@@ -185,27 +185,27 @@ Options:
           The name of the agent, which is also the name of the record's skill
 
       --description <TEXT>
-          The task, in words
+          A description of the task
 
       --session-id <ID>
           The id of the session [default: a new id]
 
       --metadata <JSON>
-          Anything else, as a JSON object. It becomes the record's tags
+          Other data, as a JSON object. It is stored as the record's tags
 
       --color <WHEN>
-          When to colour levels and statuses. `auto` means on a terminal; it
-          respects NO_COLOR and CLICOLOR_FORCE
+          When to colour levels and statuses. `auto` colours only on a terminal,
+          and respects NO_COLOR and CLICOLOR_FORCE
           
           [default: auto]
           [possible values: auto, always, never]
 
       --json
-          Print the answer, errors and warnings as JSON
+          Print the output, errors and warnings as JSON
 
       --ledger <PATH>
-          The file of the ledger. A command that records creates it if it does
-          not exist
+          The ledger file. A command that writes to the ledger creates it if it
+          does not exist
           
           [env: RUNLEDGER_PATH]
           [default: logs/execution_metrics.jsonl]

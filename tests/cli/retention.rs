@@ -212,7 +212,7 @@ fn a_gate_reports_which_lines_are_in_an_archive() {
     place.run(["retention", "apply"]).answer(0);
     let archive = place.path("logs/archive/execution_metrics.jsonl");
     let found = place.run(["gate", "--run", "young"]);
-    let note = format!("runledger: lines up to 4 are in an archive and are not judged: {}\n", archive.display());
+    let note = format!("runledger: lines up to 4 are in an archive and are not checked: {}\n", archive.display());
     assert_eq!((found.code, found.stderr), (Some(0), note));
     assert_eq!(found.stdout, "PASS young: executions 2, in flight 0, spilled 0, reasons 0\n");
     let there = ["gate", "--run", "routine", "--ledger"].map(AsRef::as_ref).into_iter().chain([archive.as_os_str()]);

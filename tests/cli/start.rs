@@ -178,7 +178,7 @@ fn with_json_an_answer_is_one_line() {
     assert_eq!(line.lines().count(), 1);
     let id = field(&line, "execution_id");
     let refused = place.run(["complete", "--json", "--execution-id", &id, "--error-message", "x"]);
-    let error = "--error-message says what went wrong: it takes --status error or cancelled";
+    let error = "--error-message says what went wrong; it needs --status error or cancelled";
     assert_eq!(
         refused.stdout,
         format!("{{\"success\":false,\"execution_id\":\"{id}\",\"error\":\"{error}\",\"kind\":\"usage\"}}\n")
@@ -380,7 +380,7 @@ fn open_creates_no_ledger() {
     assert_eq!(
         place.run(["open"]).complaint(2),
         "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
-         --ledger PATH or RUNLEDGER_PATH names another ledger\n"
+         to use another ledger, set --ledger PATH or RUNLEDGER_PATH\n"
     );
     assert_eq!(place.files(), Vec::<PathBuf>::new());
 }

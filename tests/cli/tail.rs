@@ -107,7 +107,7 @@ fn without_a_ledger_it_is_an_error() {
         assert_eq!(
             Place::empty().run(args).complaint(2),
             "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
-             --ledger PATH or RUNLEDGER_PATH names another ledger\n"
+             to use another ledger, set --ledger PATH or RUNLEDGER_PATH\n"
         );
     }
 }

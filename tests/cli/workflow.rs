@@ -29,7 +29,7 @@ fn events(records: &[ExecutionMetrics]) -> String {
 
 const NOTES: &str = "\
 runledger: events without a run, whose workflow_run_id is null: 1
-runledger: events of a run whose id is not a UUID, with a derived workflow_run_id: 2
+runledger: events of a run whose id is not a UUID, so their workflow_run_id is derived: 2
 runledger: events that do not state how they ended, whose status is null: 1
 ";
 
@@ -102,7 +102,7 @@ fn without_a_ledger_no_file_is_created() {
     assert_eq!(
         complaint,
         "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
-         --ledger PATH or RUNLEDGER_PATH names another ledger\n"
+         to use another ledger, set --ledger PATH or RUNLEDGER_PATH\n"
     );
     assert!(!place.path("events.jsonl").exists());
 }

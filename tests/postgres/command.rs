@@ -154,7 +154,7 @@ fn a_missing_ledger_or_address_is_reported_with_what_to_do() {
     assert_eq!(
         complaint,
         "runledger: cannot open a ledger to read: logs/execution_metrics.jsonl: there is no such file; \
-         --ledger PATH or RUNLEDGER_PATH names another ledger\n"
+         to use another ledger, set --ledger PATH or RUNLEDGER_PATH\n"
     );
     let complaint = output(command().env_remove("DATABASE_URL").args(["pg", "status"])).complaint(2);
     assert!(complaint.contains("--database-url <URL>"), "{complaint}");

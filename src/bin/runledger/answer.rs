@@ -20,7 +20,7 @@ struct Refusal<'a> {
     kind: &'a str,
 }
 
-/// Writes the answer of a command, or the reason why it has none. `id` is the execution that the command is about.
+/// Writes the answer of a command, or the reason why it failed. `id` is the execution that the command acts on, or
 /// `None` if it is unknown.
 pub(crate) fn give<A: Serialize>(
     answer: Result<A, Failure>,
@@ -33,7 +33,7 @@ pub(crate) fn give<A: Serialize>(
         Err(failure) => {
             let error = failure::text(&failure);
             let refusal = Refusal { success: false, execution_id: id, error: &error, kind: failure.kind() };
-            // If stdout is closed, the exit code still reports it.
+            // If stdout is closed, the exit code still reports the result.
             let _ = output::json(out, &refusal, global.json);
             return Err(failure);
         }
@@ -41,12 +41,12 @@ pub(crate) fn give<A: Serialize>(
     Ok(ExitCode::Yes)
 }
 
-/// Writes that the arguments are wrong, on one line: whether they contain --json may be unknown. The text for people
-/// goes to stderr.
+/// Writes that the arguments are wrong. The object is on one line, because it may be unknown whether the arguments
+/// contain --json. The text for people goes to stderr.
 pub(crate) fn usage(text: &str) {
     let error = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
     let refusal = Refusal { success: false, execution_id: None, error: &error, kind: "usage" };
-    // If stdout is closed, the exit code still reports it.
+    // If stdout is closed, the exit code still reports the result.
     let _ = output::json_line(&mut io::stdout(), &refusal);
 }
 

@@ -13,7 +13,7 @@ use crate::records;
 use crate::selection::Window;
 use crate::term::{Column, Table, cell, printable, short};
 
-/// Returns the path of the frozen baselines, which is beside the ledger. Fails if the ledger has that path.
+/// Returns the path of the frozen baselines, which is next to the ledger. Fails if the ledger itself has that path.
 pub(crate) fn frozen_path(global: &Global) -> Result<PathBuf, Failure> {
     let path = global.ledger.with_file_name("baselines.jsonl");
     if path == global.ledger { Err(Failure::IsLedger(path)) } else { Ok(path) }
@@ -85,7 +85,7 @@ fn unknowns(baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> 
             writeln!(out, "unknown of {}: {}", printable(name), counts.join(", "))?;
         }
         if baseline.latency_precision == Precision::Bounded {
-            writeln!(out, "percentiles of {}: within 0.4 %", printable(name))?;
+            writeln!(out, "percentiles of {}: accurate to 0.4 %", printable(name))?;
         }
     }
     Ok(())

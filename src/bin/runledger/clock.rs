@@ -18,7 +18,7 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// Returns a new version 7 id. Like the ledger's own ids, it differs from others of the same millisecond in its first
-/// digits after the time, so that a table can cut it.
+/// digits after the time, so that a table can shorten it.
 pub(crate) fn new_id() -> Uuid {
     runledger::new_id(unix_ms())
 }

@@ -1,4 +1,4 @@
-//! The run and the parent of an execution, which are passed on in the environment.
+//! The run and the parent of an execution, which child processes inherit in the environment.
 
 use std::process::Command;
 use std::{env, path};
@@ -9,7 +9,7 @@ use runledger::metrics::RunIds;
 use crate::global::Global;
 use crate::term::output;
 
-/// The version of a skill whose version is unknown.
+/// The version that is recorded if the version of a skill is unknown.
 pub(crate) const UNKNOWN_VERSION: &str = "unknown";
 
 const PATH: &str = "RUNLEDGER_PATH";
@@ -17,7 +17,7 @@ const RUN: &str = "RUNLEDGER_RUN_ID";
 const PARENT: &str = "RUNLEDGER_PARENT_EXECUTION_ID";
 const TRACE: &str = "TRACEPARENT";
 
-/// Reads the environment. A malformed variable is only a warning, because a task must not fail because of it.
+/// Reads the environment. A malformed variable causes only a warning, because it must not make a task fail.
 pub(crate) fn run_ids(global: &Global) -> RunIds {
     let mut ids = RunIds::default();
     ids.run_id = value(RUN);

@@ -1,4 +1,4 @@
-//! The registry of the errors of runs, which is beside the run logs.
+//! The registry of the errors of runs, which is stored next to the run logs.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,13 +15,13 @@ use crate::term::{Column, Table, minutes};
 /// The directory of the run logs, as an argument.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunLogs {
-    /// The directory of the run logs and of the registry of errors [default: `run-logs` beside the ledger]
+    /// The directory of the run logs and of the registry of errors [default: `run-logs` next to the ledger]
     #[arg(long, global = true, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
 
 impl RunLogs {
-    /// Returns the directory as it was given, or the default.
+    /// Returns the directory from the arguments, or the default.
     pub(crate) fn directory(&self, global: &Global) -> PathBuf {
         self.dir.clone().unwrap_or_else(|| global.ledger.with_file_name("run-logs"))
     }

@@ -1,4 +1,4 @@
-//! The id of an execution as an argument, and the executions that it can mean.
+//! The id of an execution as an argument, and the executions that it can match.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::term::minutes;
 
-/// The first digits of an id, or all of them, with or without hyphens.
+/// The first digits or all digits of an id, with or without hyphens.
 #[derive(Debug, Clone)]
 pub(crate) struct IdPrefix {
     /// 1 to 32 lower-case hex digits.
@@ -29,7 +29,7 @@ impl FromStr for IdPrefix {
     }
 }
 
-/// An execution that an ambiguous id can mean.
+/// An execution that an ambiguous id matches.
 #[derive(Debug, Serialize)]
 pub(crate) struct Candidate {
     execution_id: Uuid,

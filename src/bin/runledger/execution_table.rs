@@ -5,7 +5,7 @@ use runledger::{ExecutionMetrics, Timestamp};
 
 use crate::term::{Column, cell, minutes, short};
 
-/// The columns of a table of executions, which are those of [`cells`] and the id.
+/// The columns of a table of executions: the columns of [`cells`], and the id.
 pub(crate) const COLUMNS: [Column; 7] = [
     Column::Text("start (UTC)"),
     Column::Name("skill"),
@@ -29,11 +29,11 @@ pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 6] {
     ]
 }
 
-/// Like [`cells`], but the start has its age at `now` beside it.
+/// Like [`cells`], but the age at `now` is next to the start.
 pub(crate) fn cells_with_age(record: &ExecutionMetrics, now: Timestamp) -> [String; 6] {
     let mut cells = cells(record);
     let age_ms = now.unix_ms().checked_sub(record.timestamp_start.unix_ms()).and_then(|ms| u64::try_from(ms).ok());
-    // A clock that differs from the writer's may be before the start.
+    // If this clock differs from the writer's clock, `now` may be before the start.
     if let Some(age_ms) = age_ms {
         cells[0].push_str(&format!("  {:>4} ago", short::age(age_ms)));
     }

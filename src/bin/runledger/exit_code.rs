@@ -3,12 +3,12 @@
 use std::io;
 use std::process::Termination;
 
-/// The exit code of a command. The parser of the arguments exits with 2 as well.
+/// The exit code of a command. The parser of the arguments also exits with 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitCode {
-    /// The command is done, and the answer is yes.
+    /// The command succeeded, or its check passed.
     Yes,
-    /// The command is done, and the answer is no. For example, a fault was found, or no execution has the id.
+    /// The command's check failed, or the object that it names does not exist. For example, no execution has the id.
     No,
     /// The command failed.
     CouldNot,

@@ -1,4 +1,4 @@
-//! Why a command could not answer.
+//! Why a command failed.
 
 use std::error::Error;
 use std::io;
@@ -11,7 +11,7 @@ use crate::exit_code::ExitCode;
 use crate::global::Global;
 use crate::term::output;
 
-/// Why a command could not answer. The text does not repeat the source, as in the library.
+/// Why a command failed. The text does not repeat the source, as in the library.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -37,13 +37,13 @@ pub(crate) enum Failure {
     Ambiguous { several: String, prefix: String, candidates: Vec<Candidate> },
     #[error("cannot report the head: the ledger has faults ({0}), which `runledger verify` lists")]
     Faulty(u64),
-    #[error("cannot report the head: {}: found no identity; expected a ledger with its machinery", .0.display())]
+    #[error("cannot report the head: {}: found no identity; expected a ledger with its internal directory", .0.display())]
     NoIdentity(PathBuf),
-    #[error("no baselines are frozen {of}: `runledger baseline freeze` does so: {}", path.display())]
+    #[error("no baselines are frozen {of}; run `runledger baseline freeze`: {}", path.display())]
     NotFrozen { of: String, path: PathBuf },
-    #[error("no errors are registered yet: `runledger export markdown` does so: {}", .0.display())]
+    #[error("no errors are registered yet; run `runledger export markdown`: {}", .0.display())]
     NoRegistry(PathBuf),
-    #[error("--error-message says what went wrong: it takes --status error or cancelled")]
+    #[error("--error-message says what went wrong; it needs --status error or cancelled")]
     MessageOfSuccess,
     #[error("{0}")]
     Period(String),
@@ -73,14 +73,14 @@ impl Failure {
         }
     }
 
-    /// Writes to stderr why the command could not answer.
+    /// Writes to stderr why the command failed.
     pub(crate) fn report(&self, global: &Global) {
         let mut text = text(self);
         if let Self::Library(error) = self
             && error.file() == Some(&global.ledger)
             && matches!(global.ledger.try_exists(), Ok(false))
         {
-            text.push_str("; --ledger PATH or RUNLEDGER_PATH names another ledger");
+            text.push_str("; to use another ledger, set --ledger PATH or RUNLEDGER_PATH");
         }
         if let Self::Ambiguous { candidates, .. } = self {
             output::error_with_candidates(&text, self.kind(), candidates, global.style());

@@ -9,7 +9,7 @@ use std::{env, io};
 use runledger::ledger::Fallback;
 
 /// Returns the directories, the preferred one first. They are `$XDG_STATE_HOME/runledger/spill`, and a directory of
-/// this user among the temporary files. The default of `XDG_STATE_HOME` is `~/.local/state`.
+/// this user in the temporary directory. The default of `XDG_STATE_HOME` is `~/.local/state`.
 pub(crate) fn all() -> Vec<Fallback> {
     let state = absolute(env::var_os("XDG_STATE_HOME"))
         .or_else(|| Some(absolute(env::var_os("HOME"))?.join(".local/state")))
@@ -25,8 +25,8 @@ fn absolute(value: Option<OsString>) -> Option<PathBuf> {
     value.map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// Returns whether the directory belongs to this user alone, or does not exist. Any user can create names among the
-/// temporary files.
+/// Returns whether the directory does not exist, or only this user owns and can use it. Any user can create names in
+/// the temporary directory.
 fn is_own_or_absent(directory: &Path, uid: u32) -> bool {
     match fs::symlink_metadata(directory) {
         Ok(found) => found.is_dir() && found.uid() == uid && found.mode() & 0o077 == 0,

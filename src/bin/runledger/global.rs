@@ -6,21 +6,21 @@ use clap::ColorChoice;
 
 use crate::term::Style;
 
-/// Lists these arguments below those of the command in its help.
+/// The display order that lists these arguments below the command's own arguments in its help.
 const BELOW_A_COMMANDS_OWN: usize = 900;
 
 /// The arguments that every command takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Global {
-    /// The file of the ledger. A command that records creates it if it does not exist
+    /// The ledger file. A command that writes to the ledger creates it if it does not exist
     #[arg(long, global = true, value_name = "PATH", env = "RUNLEDGER_PATH", hide_env_values = true)]
     #[arg(display_order = BELOW_A_COMMANDS_OWN)]
     #[arg(default_value = "logs/execution_metrics.jsonl")]
     pub(crate) ledger: PathBuf,
-    /// Print the answer, errors and warnings as JSON
+    /// Print the output, errors and warnings as JSON
     #[arg(long, global = true, display_order = BELOW_A_COMMANDS_OWN)]
     pub(crate) json: bool,
-    /// When to colour levels and statuses. `auto` means on a terminal; it respects NO_COLOR and CLICOLOR_FORCE
+    /// When to colour levels and statuses. `auto` colours only on a terminal, and respects NO_COLOR and CLICOLOR_FORCE
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", display_order = BELOW_A_COMMANDS_OWN)]
     pub(crate) color: ColorChoice,
 }

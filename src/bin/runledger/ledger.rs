@@ -1,4 +1,4 @@
-//! Opening the ledger to record, and the warnings about its records.
+//! Opening the ledger for writing, and the warnings about its records.
 
 use runledger::ledger::Recorded;
 use runledger::{Answer, Error, Ledger, Options};
@@ -8,14 +8,15 @@ use crate::global::Global;
 use crate::warnings::warn;
 
 /// Opens the ledger, and creates it if it does not exist. Does not wait for the lock of a ledger that exists. Moves
-/// records that were stored elsewhere to the ledger. The ledger's warnings are written like all others.
+/// records that were stored in other directories to the ledger. The ledger's warnings are written like all other
+/// warnings.
 pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
     let style = global.style();
     let options = Options::new().on_warning(move |error: &Error| warn("", error, style));
     let ledger = options.wait_at_open(false).open(&global.ledger)?;
     for fallback in fallback::all() {
         if let Err(error) = ledger.take_back(&fallback) {
-            warn("records that are stored elsewhere stay there", &error, style);
+            warn("records in another directory were not moved to the ledger", &error, style);
         }
     }
     Ok(ledger)
@@ -24,7 +25,7 @@ pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
 /// Warns of each problem with the record of an execution.
 pub(crate) fn warn_of(recorded: &Recorded, global: &Global) {
     warn_of_answer(&recorded.answer, global);
-    let unmarked = recorded.unmarked.iter().map(|error| ("the execution was not marked as begun", error));
+    let unmarked = recorded.unmarked.iter().map(|error| ("the execution was not marked as started", error));
     let refused = recorded.refused.iter().map(|error| ("fields of the record were left out", error));
     unmarked.chain(refused).for_each(|(what, error)| warn(what, error, global.style()));
 }

@@ -1,9 +1,9 @@
-//! The command `runledger`, which records executions in a ledger and reports what ran, what it cost, what quota is
-//! left, and what is normal.
+//! The command `runledger`, which records executions in a ledger, and reports executions, costs, remaining quotas and
+//! baselines.
 //!
-//! - `commands/` has one file or folder for each command. Its arguments are beside its `run`.
-//! - `term/` has tables, colours, messages and the progress bar. It knows neither the commands nor the ledger.
-//! - The files beside this one are shared by several commands.
+//! - `commands/` has one file or folder for each command, with its arguments and its function `run`.
+//! - `term/` has tables, colours, messages and the progress bar. It depends on neither the commands nor the ledger.
+//! - The other files in this directory are shared by several commands.
 //!
 //! No two files import each other, and a command does not import another command.
 
@@ -54,10 +54,10 @@ fn main() -> ExitCode {
     warnings::finish(global.style());
     match done {
         Ok(code) => code,
-        // The output was closed by its reader, who needs no more of it.
+        // The reader of the output closed it, and needs no more of it.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Yes,
         Err(failure) => {
-            // This writes the part of the answer that was found before the failure.
+            // This writes the output that was produced before the failure.
             let _ = out.flush();
             failure.report(&global);
             failure.exit_code()

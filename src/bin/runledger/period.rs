@@ -20,17 +20,18 @@ pub(crate) struct Period {
     pub(crate) zone: Zone,
 }
 
-/// A period as it is given in the arguments.
+/// A period as written in the arguments.
 #[derive(Debug, clap::Args)]
 struct Written {
-    /// Use only executions that began at this time or later: a date (2026-11-01, today, yesterday), a time
+    /// Use only executions that started at this time or later: a date (2026-11-01, today, yesterday), a time
     /// (2026-11-01T12:00:00Z), or a duration before now in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
     #[arg(long, value_name = "WHEN")]
     since: Option<When>,
-    /// Use only executions that began before this time, in the same forms. A date includes the whole day
+    /// Use only executions that started before this time, given in the same forms. A date includes the whole day
     #[arg(long, value_name = "WHEN")]
     until: Option<When>,
-    /// The time zone of days, weeks and months: an IANA name (Europe/Zurich) or an offset from UTC (+02:00, +0200)
+    /// The time zone in which days, weeks and months begin: an IANA name (Europe/Zurich) or a UTC offset (+02:00,
+    /// +0200)
     #[arg(long, value_name = "ZONE", default_value = "UTC", allow_hyphen_values = true)]
     zone: Zone,
 }
@@ -62,12 +63,12 @@ impl clap::Args for Period {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bound {
     /// A day in the zone, which is compared with the date of an execution in the zone. Its start is never converted to
-    /// a moment, because a change of the clocks may skip or repeat that moment.
+    /// a moment, because a clock change may skip or repeat that moment.
     Date(NaiveDate),
     Time(Timestamp),
 }
 
-/// One end of a period as it is given in the arguments, before its zone is known.
+/// One end of a period as written in the arguments, before its zone is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
     At(Bound),
@@ -329,7 +330,7 @@ mod tests {
         let day = |start| has("2025-11-02", "2025-11-02", "America/Havana", start);
         assert!(!day("2025-11-02T03:59:59.999Z") && day("2025-11-02T04:00:00Z") && day("2025-11-02T05:30:00Z"));
         assert!(day("2025-11-03T04:59:59.999Z") && !day("2025-11-03T05:00:00Z"));
-        // Samoa left 2011-12-30 out: nothing began on it, and the next day followed on the one before.
+        // Samoa skipped 2011-12-30: nothing began on it, and the next day followed the previous day.
         let day = |start| has("2011-12-30", "2011-12-30", "Pacific/Apia", start);
         assert!(!day("2011-12-30T09:59:59.999Z") && !day("2011-12-30T10:00:00Z"));
         assert!(has("2011-12-30", "", "Pacific/Apia", "2011-12-30T10:00:00Z"));

@@ -10,7 +10,7 @@ use crate::input_file;
 /// The user's own prices, as an argument.
 #[derive(Debug, clap::Args)]
 pub(crate) struct OwnPrices {
-    /// A price table of your own, whose rows override the bundled ones
+    /// A price table of your own, whose rows override the bundled prices
     #[arg(long, value_name = "FILE", env = "RUNLEDGER_PRICES", hide_env_values = true)]
     prices: Option<PathBuf>,
 }

@@ -55,8 +55,7 @@ pub(crate) fn in_flight(global: &Global) -> Result<Vec<InFlight>, Failure> {
     Ok(found.executions)
 }
 
-/// Returns the records in the spill and those that are stored elsewhere. Files that this process may not read are named
-/// on stderr.
+/// Returns the records in the spill and in other directories. Files that this process may not read are named on stderr.
 pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
     let mut found = reader(global)?.spilled()?;
     let elsewhere = kept_elsewhere(global);
@@ -66,7 +65,7 @@ pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
     Ok(found)
 }
 
-/// Returns the ledger's records that are kept elsewhere, as far as they may be read.
+/// Returns the ledger's records that are stored in other directories, if this process may read them.
 pub(crate) fn kept_elsewhere(global: &Global) -> KeptElsewhere {
     let mut found = KeptElsewhere::default();
     for fallback in fallback::all() {
@@ -81,7 +80,7 @@ pub(crate) fn kept_elsewhere(global: &Global) -> KeptElsewhere {
     found
 }
 
-/// Records that are kept elsewhere, and an error for each file that could not be read.
+/// Records that are stored in other directories, and an error for each file that could not be read.
 #[derive(Debug, Default)]
 pub(crate) struct KeptElsewhere {
     pub(crate) records: Vec<ExecutionMetrics>,
@@ -91,8 +90,8 @@ pub(crate) struct KeptElsewhere {
 /// The maximum number of candidates that are listed for an ambiguous id.
 const CANDIDATES_MAX: usize = 10;
 
-/// Returns the only execution with that id, and its last line if it has several. Fails unless exactly one execution has
-/// it.
+/// Returns the record of the only execution that matches the id. If it has several lines, returns the last. Fails
+/// unless exactly one execution matches.
 pub(crate) fn find(id: &IdPrefix, global: &Global) -> Result<ExecutionMetrics, Failure> {
     let IdPrefix { digits, given } = id;
     let mut found: Vec<ExecutionMetrics> = Vec::new();
@@ -102,7 +101,7 @@ pub(crate) fn find(id: &IdPrefix, global: &Global) -> Result<ExecutionMetrics, F
         }
         match found.iter().position(|other| other.execution_id == record.execution_id) {
             Some(at) => found[at] = record,
-            // The candidates found so far show already that the id needs more digits.
+            // The candidates found so far already show that the id needs more digits.
             None if found.len() == CANDIDATES_MAX => return Err(ambiguous(given, &found, true)),
             None => found.push(record),
         }
@@ -126,7 +125,7 @@ pub(crate) fn warn_of_truncation(global: &Global) {
     let Some(first) = truncations.first() else { return };
     let mut text = format!("{}: {}: {}", first.kind, first.found, first.path.display());
     if truncations.len() > 1 {
-        text.push_str(&format!("; and {} more, which `runledger verify` names", truncations.len() - 1));
+        text.push_str(&format!("; and {} more, which `runledger verify` lists", truncations.len() - 1));
     }
     output::warning(&text, "truncated", global.style());
 }
@@ -136,7 +135,7 @@ pub(crate) fn warn_of_spill(global: &Global) -> Result<(), Failure> {
     let spilled = spilled(global)?;
     if !spilled.records.is_empty() {
         let count = spilled.records.len();
-        let text = format!("records in the spill are left out until the ledger has them: {count}");
+        let text = format!("spilled records, which are left out until they are in the ledger: {count}");
         output::warning(&text, "spilled", global.style());
     }
     if spilled.damaged {
@@ -171,7 +170,7 @@ fn and_then<A>(all: &mut runledger::Result<A>, go_on: impl FnOnce(&mut A) -> run
     }
 }
 
-/// Warns of lines that another reader skipped, in the way of [`each`].
+/// Warns of lines that another reader skipped, like [`each`] does.
 pub(crate) fn warn_of(skipped: &Skipped, global: &Global) {
     skipped.errors().iter().for_each(|error| name(error, global));
     warn_of_unreadable(skipped.unreadable(), global);

@@ -34,10 +34,10 @@ impl Window {
 /// Selects executions by their run and by the time at which they began.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Selection {
-    /// Use only executions with this run_id, without those of the runs that it started
+    /// Use only executions with this run_id. Executions of child runs are left out
     #[arg(long, value_name = "ID")]
     run: Option<String>,
-    /// Also use the runs that it started, by their parent_run_id, and all runs that these started
+    /// Also use the child runs of --run, which have its id as parent_run_id, and their child runs, and so on
     #[arg(long, requires = "run")]
     child_runs: bool,
     #[command(flatten)]
@@ -55,7 +55,7 @@ impl Selection {
         Ok(records::reader(global)?.records().filter(move |record| record.as_ref().map_or(true, &meant)))
     }
 
-    /// Returns a function that returns whether a record is selected. Warns of the records in the spill.
+    /// Returns a predicate for the selected records. Warns of the records in the spill.
     pub(crate) fn meant<'s>(
         &'s self,
         global: &Global,
@@ -69,14 +69,14 @@ impl Selection {
     }
 
     /// Returns the selected run, and all its descendants if child runs are selected too. Returns `None` if no run is
-    /// selected. Fails if no execution belongs to the run, because a mistyped run must not look like a run without
+    /// selected. Fails if no execution belongs to the run, so that a mistyped run id does not look like a run without
     /// executions.
     fn runs(&self, global: &Global) -> Result<Option<HashSet<String>>, Failure> {
         let Some(run) = &self.run else { return Ok(None) };
         // Without child runs, only the run itself must be known.
         let is_of_use = |id: &str| self.child_runs || id == run;
         let mut known = Known::default();
-        // The records are read last, so an execution that ends meanwhile has a record by then.
+        // The records are read last, so an execution that ends in the meantime has a record by then.
         let begun = records::in_flight(global)?.into_iter().map(|begun| begun.record);
         begun.chain(records::spilled(global)?.records).for_each(|record| known.add(&record, is_of_use));
         let scanned = records::reader(global)?.scan().fold_records(

@@ -4,7 +4,7 @@ use std::env;
 
 use crate::answer;
 
-/// Exits the process with the text of `error`. `command` is the name of the command. `None` if the mistake precedes it.
+/// Prints `error` and exits the process. `command` is the name of the command, or `None` if the mistake precedes it.
 pub(crate) fn end(error: &clap::Error, command: Option<&str>) -> ! {
     let args: Vec<_> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let full = error.render().to_string();
@@ -19,8 +19,8 @@ pub(crate) fn end(error: &clap::Error, command: Option<&str>) -> ! {
     error.exit()
 }
 
-/// Returns the text without the passwords of the arguments that it repeats. An argument may be the address of a
-/// database, even where none is expected.
+/// Returns the text without the passwords in the arguments that it repeats. Any argument may be the address of a
+/// database, even where no address is expected.
 fn without_secrets(text: &str, args: &[String]) -> String {
     let secret = |arg: &'_ String| -> Option<String> {
         let in_url = || Some(arg.split_once("://")?.1.rsplit_once('@')?.0.split_once(':')?.1);

@@ -11,14 +11,14 @@ use crate::term::{Style, output};
 
 static WARNINGS: LazyLock<Mutex<Warnings>> = LazyLock::new(Mutex::default);
 
-/// Writes to stderr what an error means for the command, which continues. Of similar warnings, one a second is written,
-/// with the number of the others. `what` is empty if the error needs no explanation.
+/// Writes a warning about an error that does not stop the command. `what` says what the error means, and is empty if
+/// this is clear. Of similar warnings, one per second is written, with the number of the others.
 pub(crate) fn warn(what: &'static str, error: &Error, style: Style) {
     let admitted = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).admit(what, error, Instant::now());
     admitted.iter().for_each(|admitted| write(admitted, style));
 }
 
-/// Writes the warnings that were only counted so far.
+/// Writes the warnings that have only been counted so far.
 pub(crate) fn finish(style: Style) {
     let left = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).finish();
     left.iter().for_each(|left| write(left, style));

@@ -82,8 +82,8 @@ impl TimeZone for Zone {
     }
 }
 
-/// Returns the moment, to the second. The last moment of jiff is 26 hours before the last one of a record, and no
-/// clocks change between them.
+/// Returns the moment, to the second. The last moment that jiff supports is 26 hours before the last moment of a
+/// record, and no clocks change between them.
 fn moment(utc: &NaiveDateTime) -> jiff::Timestamp {
     jiff::Timestamp::from_second(utc.and_utc().timestamp()).unwrap_or(jiff::Timestamp::MAX)
 }

@@ -16,20 +16,20 @@ use crate::selection::Window;
 use crate::term::{Column, Table, cell, output, short};
 use crate::week::Week;
 
-/// Find regressions against the frozen baselines of a week
+/// Find regressions compared with the frozen baselines of a week
 ///
 /// Prints one row for each metric of each skill. Without --since, the executions since the start of that week are
-/// compared. A metric is a regression or an improvement if it differs by more than 2 %, and by more than chance
-/// explains. Chance means a probability of at most 0.01 for the whole comparison, by Holm's method. A metric with fewer
-/// than 30 values on either side is not judged.
+/// compared. A metric is a regression or an improvement if it differs by more than 2 %, and the difference is
+/// statistically significant. Significant means p ≤ 0.01, adjusted by Holm's method for all tests of the comparison. A
+/// metric with fewer than 30 values on either side is not tested.
 ///
 /// Success rates are compared by a z-test or Fisher's exact test, latencies by the rank test of Mann and Whitney, and
-/// means by Welch's t-test. `ms` is the median latency, and its interval is for the shift. The interval has 99 %
-/// confidence, in percent of the baseline. `p` is the adjusted probability.
+/// means by Welch's t-test. `ms` is the median latency, and its interval is for the shift. `interval` is the 99 %
+/// confidence interval, in percent of the baseline. `p` is the adjusted p-value.
 ///
 /// Exits with 1 if there is a regression.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: fail a job if the last day is worse than normal
+#[command(after_help = "Example: fail a job if the last day is worse than the baselines
   runledger compare --since 24h")]
 pub(crate) struct Args {
     /// A day of the frozen week, such as 2026-11-16 [default: the latest frozen week]
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     };
     let mut comparison = frozen.compare(recent);
     if let Some(wanted) = &args.window.skill {
-        // The recent executions of other skills were left out.
+        // The recent executions of other skills were left out of the comparison.
         comparison.skills.retain(|skill, _| skill == wanted);
     }
     if global.json {
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(if comparison.has_regression() { ExitCode::No } else { ExitCode::Yes })
 }
 
-/// Returns the baselines of the given week, or those of the latest one. Fails if none are frozen.
+/// Returns the baselines of the given week or of the latest frozen week. Fails if none are frozen.
 fn frozen(args: &Args, global: &Global) -> Result<FrozenBaselines, Failure> {
     let path = baselines::frozen_path(global)?;
     let not_frozen = |of: String| Failure::NotFrozen { of, path: path.clone() };
@@ -128,8 +128,8 @@ fn table(frozen: &FrozenBaselines, comparison: &Comparison, out: &mut impl Write
             }
         }
     }
-    table.write_or("No skill to compare. `runledger baseline` shows the skills of the ledger.", out)?;
-    writeln!(out, "against the baselines of the week from {}", frozen.week_start)?;
+    table.write_or("There is no skill to compare. `runledger baseline` shows the skills of the ledger.", out)?;
+    writeln!(out, "compared with the baselines of the week from {}", frozen.week_start)?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 
-/// Print a script that completes arguments in a shell
+/// Print a shell completion script
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: complete arguments in bash, with this line in ~/.bashrc
   source <(runledger completions bash)

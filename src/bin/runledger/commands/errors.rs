@@ -14,13 +14,13 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::term::output;
 
-/// List and resolve the errors that runs met
+/// List and resolve errors that runs encountered
 ///
 /// `runledger export markdown` registers errors. An error is OPEN until `resolve` closes it, and REOPENED if it occurs
-/// again after that. The severity follows from a rule until `severity` sets it. It is CRITICAL if the error ended an
-/// execution by a panic or together with its process, HIGH if it ended one in another way, MEDIUM if the execution
-/// continued, and LOW if the execution repaired it. Of several occurrences, the worst counts. Each change writes
-/// error-registry.md again. Times are UTC.
+/// again after that. Unless `severity` has set it, the severity follows a rule. An error is CRITICAL if it ended an
+/// execution by a panic or together with its process. It is HIGH if it ended an execution in another way, MEDIUM if the
+/// execution continued, and LOW if the execution recovered from it. If an error occurred several times, the worst
+/// severity is used. Each change writes error-registry.md again. Times are UTC.
 ///
 /// Without a command, prints the table of `list`.
 #[derive(Debug, clap::Args)]
@@ -35,11 +35,11 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List all errors; with --json, each line is one error
+    /// List all errors. With --json, each line is one error
     #[command(after_help = "Example: list all errors
   runledger errors list")]
     List,
-    /// Show everything that is known about an error, as Markdown or JSON
+    /// Show all details of an error, as Markdown or JSON
     #[command(after_help = "Example: show the first error
   runledger errors show ERR-001")]
     Show {
@@ -64,7 +64,7 @@ enum Command {
         id: ErrorId,
     },
     /// Set the severity of an error
-    #[command(after_help = "Example: an error does not stop anyone
+    #[command(after_help = "Example: lower the severity of an error that can wait
   runledger errors severity ERR-001 LOW")]
     Severity {
         /// The number of the error, such as ERR-001

@@ -17,28 +17,28 @@ use crate::records;
 use crate::term::{output, short};
 use crate::zone::Zone;
 
-/// Report problems that someone must act on, with the evidence
+/// Report problems that someone must act on, with evidence
 ///
-/// Reports to people: repeated missing logs, costs that differ from their estimates, models that the policy does not
-/// allow, and quality controls that accept less than in the weeks before. Reports to the cost optimizer: a tier whose
-/// models drift more often. Reports to the model router: a model that fails more often than the others of its skill.
-/// The last three are tested by a z-test or Fisher's exact test, with Holm's method. If too few results are known, the
-/// report says so.
+/// Reported to people: repeated missing logs, costs that differ from their estimates, models that the policy does not
+/// allow, and quality controls that accept less than in previous weeks. Reported to the cost optimizer: a tier (price
+/// class) whose models drift (deviate from the request) more often than the models of other tiers. Reported to the
+/// model router: a model that fails more often than the other models of its skill. The last three are tested by a
+/// z-test or Fisher's exact test, adjusted by Holm's method. If too few results are known, the report says so.
 ///
 /// Without --since, the executions since Monday 00:00 UTC of this week are examined. Quality controls are compared with
-/// those of the 28 days before the week in which the period begins, or with the number of days in the policy. Each
-/// problem lists up to 20 executions.
+/// the 28 days before the week in which the period begins. The policy can change the number of days. Each problem lists
+/// up to 20 executions.
 ///
 /// Exits with 1 if there is a problem.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: run this every night
   runledger escalate --since 24h --policy policy.json || notify")]
 pub(crate) struct Args {
-    /// Use only executions that began at this time or later: a date in UTC (2026-11-01, today, yesterday), a time
+    /// Use only executions that started at this time or later: a date in UTC (2026-11-01, today, yesterday), a time
     /// (2026-11-01T12:00:00Z), or a duration before now in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
     #[arg(long, value_name = "WHEN")]
     since: Option<When>,
-    /// Use only executions that began before this time, in the same forms. A date includes the whole day
+    /// Use only executions that started before this time, given in the same forms. A date includes the whole day
     #[arg(long, value_name = "WHEN")]
     until: Option<When>,
     /// A policy file with thresholds. `runledger policy` prints the default
@@ -81,7 +81,7 @@ fn write(report: &EscalationReport, out: &mut impl Write) -> Result<(), Failure>
         write_escalation(escalation, out)?;
     }
     for unjudged in &report.unjudged {
-        writeln!(out, "not judged: {unjudged}")?;
+        writeln!(out, "not tested: {unjudged}")?;
     }
     Ok(())
 }
@@ -118,7 +118,7 @@ fn text(statistic: &Statistic) -> String {
             format!("{name}: {difference}{association}")
         }
         Statistic::Costs { interval_usd: Some([low, high]), p_value: Some(p_value), .. } => {
-            format!("paired t-test: {low:+.4} … {high:+.4} USD an execution, {}", p(*p_value))
+            format!("paired t-test: {low:+.4} … {high:+.4} USD per execution, {}", p(*p_value))
         }
         _ => "no test: fewer than two executions, or costs outside its range".to_owned(),
     }

@@ -15,38 +15,37 @@ use crate::policy_file;
 use crate::records;
 use crate::term::{output, paint, printable, short};
 
-/// Decide whether a run is fully logged: PASS, or FAIL with reasons
+/// Check whether a run is fully logged: PASS, or FAIL with reasons
 ///
-/// An execution belongs to the run by its run_id. Runs that it started, whose executions name it as parent_run_id, are
-/// listed. Each of them needs a gate of its own. A run fails for any of these reasons:
+/// An execution belongs to the run if its run_id matches. Child runs (those with this run as parent_run_id) are listed
+/// but not checked. Run `gate` on each separately. A run fails for any of these reasons:
 ///
-/// - An execution has no record in the ledger: it is in flight or in the spill, or an expected execution, an attempt or
-///   a parent is missing.
+/// - An execution is unrecorded (in flight or spilled), or an expected execution, an attempt or a parent is missing.
 ///
-/// - The ledger lost records after the run began, of any run.
+/// - Since the run began, the ledger has lost records of this or any other run.
 ///
-/// - A cost, a tier, an artifact with its version, a regeneration count, an outcome, a time or a parent is missing
-///   where the policy requires it.
+/// - A cost, a tier (the price class of a model), an artifact with its version, a regeneration count, an outcome, a
+///   time or a parent is missing where the policy requires it.
 ///
-/// - A skill logs fields for one tier and never for another.
+/// - A field that a skill always records for one tier is never recorded for another.
 ///
 /// - Two records of one execution differ.
 ///
 /// - A line is not a record, the chain of the ledger does not verify, or a file of the ledger cannot be read.
 ///
-/// Each reason lists the executions that it concerns. Nothing is changed.
+/// Each reason lists the affected executions. Nothing is changed.
 ///
 /// --expect names a file with the executions that the run must have. It is a JSON array. Each entry has the skill, and
 /// optionally the kind, the scene_id, the shot_id, and the count [default: 1]:
 ///
 /// [{"skill": "storyboard"}, {"skill": "renderer", "kind": "generation", "shot_id": "s-4", "count": 2}]
 ///
-/// Exits with 0 on PASS, with 1 on FAIL, and with 2 if the run cannot be judged.
+/// Exits with 0 on PASS, with 1 on FAIL, and with 2 if the run cannot be checked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: publish the results of a run only if it is fully logged
   runledger gate --run run-7 --expect expected.json && publish")]
 pub(crate) struct Args {
-    /// The id of the run [default: the run of the last record that belongs to one]
+    /// The id of the run [default: the run of the newest record that has a run_id]
     #[arg(long = "run", value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     run_id: Option<String>,
     /// A JSON file with the executions that the run must have
@@ -58,7 +57,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    // Read first: what comes back into the ledger meanwhile is found there.
+    // These are read before the ledger, so a record that moves to the ledger in the meantime is found there.
     let elsewhere = records::kept_elsewhere(global);
     let reader = records::reader(global)?;
     let run_id = match &args.run_id {
@@ -74,7 +73,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     if let Some(archived) = archived {
         let to = printable(&archived.to);
         output::note(
-            &format!("lines up to {} are in an archive and are not judged: {to}", archived.seq),
+            &format!("lines up to {} are in an archive and are not checked: {to}", archived.seq),
             "archived",
             global.style(),
         );
@@ -89,7 +88,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(if report.verdict == GateVerdict::Pass { ExitCode::Yes } else { ExitCode::No })
 }
 
-/// Returns the run of the last record that belongs to one.
+/// Returns the run of the newest record that has a run_id.
 fn latest_run(reader: &LedgerReader, global: &Global) -> Result<String, Failure> {
     let last = reader.last(1, |record| record.run.run_id)?;
     records::warn_of(&last.skipped, global);
@@ -98,7 +97,7 @@ fn latest_run(reader: &LedgerReader, global: &Global) -> Result<String, Failure>
 
 fn expected(path: Option<&Path>) -> Result<Expectations, Failure> {
     let Some(path) = path else { return Ok(Expectations::default()) };
-    let text = input_file::read("read what is expected", path)?;
+    let text = input_file::read("read the expected executions", path)?;
     Ok(Expectations::from_json(&text).map_err(|error| error.path(path))?)
 }
 
@@ -119,7 +118,7 @@ fn write(report: &GateReport, out: &mut impl Write) -> Result<(), Failure> {
         }
     }
     if !child_runs.is_empty() {
-        writeln!(out, "child runs, which need gates of their own: {}", child_runs.len())?;
+        writeln!(out, "child runs, which are not checked here: {}", child_runs.len())?;
         child_runs.iter().try_for_each(|run| writeln!(out, "  {}", printable(run)))?;
     }
     Ok(())

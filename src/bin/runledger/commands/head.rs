@@ -8,13 +8,13 @@ use crate::global::Global;
 use crate::records;
 use crate::term::output;
 
-/// Print the head of the ledger, to keep it on another machine
+/// Print the ledger's head; store it to detect a rewrite later
 ///
-/// The head is the number and the hash of the last line. A ledger that does not contain a head that you kept was
-/// truncated or rewritten since: `verify --head` reads the output of --json and checks this. The ledger is verified
-/// first, and a ledger with faults has no head. Nothing is changed.
+/// The head is the number and the hash of the last line. Store it on another machine. If the ledger no longer contains
+/// it, the ledger was truncated or rewritten since then. `verify --head` reads the output of --json and checks this.
+/// The ledger is verified first. If it has faults, no head is printed. Nothing is changed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: keep a head where the machine of the ledger cannot write
+#[command(after_help = "Example: store a head on another file system
   runledger head --json >> /mnt/elsewhere/heads.jsonl")]
 pub(crate) struct Args {}
 

@@ -6,37 +6,37 @@ use std::fmt::Write;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Record", &["run", "start", "progress", "complete", "pipe"]),
     (
-        "Ask",
+        "Query",
         &["list", "show", "tail", "open", "cost", "metrics", "price", "prices", "quota", "baseline", "errors", "head"],
     ),
-    ("Judge", &["gate", "compare", "escalate", "verify", "doctor", "policy"]),
-    ("Share", &["export", "pg"]),
+    ("Check", &["gate", "compare", "escalate", "verify", "doctor", "policy"]),
+    ("Export", &["export", "pg"]),
     ("Maintain", &["retention", "completions", "man"]),
 ];
 
-/// What follows the options.
+/// The text that follows the options.
 pub(super) const AFTER: &str = "\
-Example: record an execution, and look at it
+Example: record an execution, and list the executions
   runledger run --skill nightly-index -- sleep 0.1
   runledger list
 
 Exit codes:
-  0  done; the answer is yes
-  1  done; the answer is no: for example, a fault or a regression was found,
+  0  success, or the check passed
+  1  the check failed: for example, a fault or a regression was found,
      a run failed its gate, or no execution has the id
   2  the command failed; stderr says why
-`run` exits with the code of the command that it runs.
+`run` exits with the exit code of the command that it runs.
 
 `runledger COMMAND --help` explains a command.
 
-Answers go to stdout. Errors and warnings go to stderr, one line each. With --json, both are JSON; \
-only wrong arguments are always reported as text. A value that is unknown is `-` in a table and null in JSON, never 0.
+Results go to stdout. Errors and warnings go to stderr, one per line. With --json, both are JSON, but \
+usage errors are reported as text even with --json. An unknown value is `-` in a table and null in JSON, never 0.
 
-Tables are as wide as the terminal, or as the variable COLUMNS says. In a file or a pipe they have 80 columns and \
-a row is one line. If a table has too little room, names are cut first; on a terminal, the last columns then move to \
-a second line.";
+Tables fit the terminal width or, if set, $COLUMNS. Written to a file or pipe, tables are 80 columns wide and rows \
+never wrap. If a table is too wide, names are shortened first. If that is not enough, on a terminal the last columns \
+wrap to a second line.";
 
-/// Returns `command` with a help that lists its commands in groups, for which clap has no headings.
+/// Returns `command` with a help that lists its commands in groups, which clap does not support.
 pub(super) fn grouped(command: clap::Command) -> clap::Command {
     let mut groups = String::new();
     for (heading, names) in GROUPS {

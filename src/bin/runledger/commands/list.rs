@@ -15,14 +15,14 @@ use crate::records;
 use crate::term::short_id::shortest;
 use crate::term::{Table, audience, output};
 
-/// List the last executions, the newest at the end
+/// List the last executions, with the newest last
 ///
-/// Prints a table with one row for each execution. Times are UTC. An id is cut to as many digits as distinguish it from the
-/// others in the list, and `show` accepts it. If the ledger has more executions that begin with those digits, `show`
-/// lists them. A count of 10,000 or more is rounded to three digits. An amount is rounded to the cent, or to four
-/// decimals below 1 dollar.
+/// Prints a table with one row for each execution. Times are UTC. An id is shortened to the digits that distinguish it
+/// from the others in the list, and `show` accepts it. If other executions of the ledger have ids that begin with the
+/// same digits, `show` lists all of them. A count of 10,000 or more is rounded to three digits. An amount is rounded to
+/// the cent, or to four decimals below 1 dollar.
 ///
-/// With --json, each line is a whole record.
+/// With --json, each line is a complete record.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: list the last failures of one skill
   runledger list --skill blog-publish --status failed --limit 5")]
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Show only executions with this status
     #[arg(long, value_parser = any_status())]
     status: Option<Status>,
-    /// Show at most this many, the last ones
+    /// Show at most the last N executions
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Show all executions

@@ -18,8 +18,7 @@ use crate::failure::Failure;
 Example: install all pages for this user
   runledger man --dir ~/.local/share/man/man1")]
 pub(crate) struct Args {
-    /// Write all pages to this directory, which is created if it does not exist; replaces the pages of an earlier
-    /// version
+    /// Write all pages to this directory, which is created if it does not exist. Existing pages are replaced
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }

@@ -14,20 +14,21 @@ use crate::term::{Column, Table, cell, output, short};
 
 /// Compute production metrics: regenerations, failures, drift
 ///
-/// Prints tables of the regenerations per shot, the drift by category, the cost per scene, the use of tiers, the
-/// failures per model, the most common QC violations, and the types of shots with a high risk. An unknown value never
-/// counts as 0. Beside each figure is the number of executions that do not report it.
+/// Prints tables of the regenerations per shot, the drift (deviation from the request) by category, the cost per scene,
+/// the use of tiers, the failures per model, the most common violations that quality controls (QC) found, and the types
+/// of shots with a high risk. An unknown value is never treated as 0. Next to each figure is the number of executions
+/// that do not report it.
 ///
-/// A shot is a pair of scene_id and shot_id. Of its executions, the highest regen_count counts. An execution failed if
-/// its outcome is FAIL, or if it has no outcome and ended with an error. A quality control without an outcome counts as
-/// unknown. The result of a quality control counts for the model that it names without calling it, or else for the
-/// model that made its artifact. It then replaces the success of that execution. A rate is over the executions with a
-/// known outcome.
+/// A shot is a pair of scene_id and shot_id. The highest regen_count of its executions is used. An execution failed if
+/// its outcome is FAIL, or if it has no outcome and ended with an error. A quality control without an outcome is
+/// unknown. A quality control can name a model that it does not call. Its result is then assigned to that model, and
+/// otherwise to the model that made its artifact. There, it replaces the success of the execution. A rate is computed
+/// over the executions with a known outcome.
 ///
-/// The risk of a type of shots is high if its regenerations per shot, or its failure rate, are more than 1.5 times the
-/// average of all shots. It needs at least 10 shots or executions, and is `-` if there are fewer.
+/// A type of shots has a high risk if its regenerations per shot or its failure rate exceed 1.5 times the average of
+/// all shots. The risk is `-` if there are fewer than 10 shots or executions.
 ///
-/// Numbers are rounded like those of `runledger cost`. --json prints every digit.
+/// Numbers are rounded as in `runledger cost`. --json prints every digit.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: list the failure rate of each model in the last week
   runledger metrics --since 7d --json | jq '.models[] | {model, failure_rate}'")]

@@ -1,4 +1,4 @@
-//! The commands: one file or folder each, with its arguments and their help beside it.
+//! The commands, each in its own file or folder with its arguments and their help.
 
 mod baseline;
 mod compare;
@@ -44,10 +44,10 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::{records, usage};
 
-/// Record what AI agents and jobs do in an append-only ledger, and ask it what ran, what it cost and what is normal
+/// Record what AI agents and jobs do in an append-only ledger, and query runs, costs and baselines
 ///
-/// An execution is one call of a skill: a job, an agent's task, a model call. Each leaves one line of JSON in the
-/// ledger.
+/// An execution is one unit of work, such as a job, an agent's task or a model call. Each leaves one line of JSON in
+/// the ledger. A run is a group of executions with the same run_id. A skill is the name of a kind of work.
 #[derive(Debug, Parser)]
 #[command(name = "runledger", version, color = clap::ColorChoice::Never, max_term_width = 100)]
 #[command(after_help = help::AFTER)]
@@ -59,7 +59,7 @@ pub(crate) struct CommandLine {
 }
 
 impl CommandLine {
-    /// Returns the arguments. Exits the process with code 2 if they are wrong, and with code 0 if they ask for help.
+    /// Returns the arguments. Exits the process with code 2 if they are wrong, and with code 0 if help was requested.
     pub(crate) fn read() -> Self {
         let parsed = Self::command_as_set().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
         parsed.unwrap_or_else(|error| {
@@ -69,7 +69,7 @@ impl CommandLine {
         })
     }
 
-    /// Returns the definition of the arguments. A variable that is empty counts as not set.
+    /// Returns the definition of the arguments. An empty environment variable is treated as not set.
     fn command_as_set() -> clap::Command {
         fn unset(command: clap::Command) -> clap::Command {
             let is_empty = |arg: &clap::Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
@@ -77,7 +77,7 @@ impl CommandLine {
             command.mut_subcommands(unset)
         }
         let command = help::grouped(Self::command());
-        // Usually no variable is empty. Visiting all arguments at each start takes long.
+        // Usually no variable is empty, and visiting all arguments at each start would take long.
         if env::vars_os().any(|(_, value)| value.is_empty()) { unset(command) } else { command }
     }
 }
@@ -119,7 +119,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Returns whether the command may read the whole ledger before it answers.
+    /// Returns whether the command may read the whole ledger before it prints its output.
     pub(crate) fn reads_all(&self) -> bool {
         matches!(
             self,
@@ -138,13 +138,13 @@ impl Command {
         )
     }
 
-    /// Returns whether the command only reads the ledger, and does not check the end of the ledger itself.
+    /// Returns whether the command only reads the ledger, and does not itself check whether the ledger was truncated.
     fn reads_only(&self) -> bool {
         let judges = matches!(self, Self::Verify(_) | Self::Head(_) | Self::Gate(_));
         (self.reads_all() && !judges) || matches!(self, Self::Tail(_) | Self::Open(_) | Self::Errors(_) | Self::Pg(_))
     }
 
-    /// Runs the command, which writes its answer to `out`.
+    /// Runs the command, which writes its output to `out`.
     pub(crate) fn run(&self, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
         if self.reads_only() {
             records::warn_of_truncation(global);

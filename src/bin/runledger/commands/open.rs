@@ -12,13 +12,13 @@ use crate::global::Global;
 use crate::records;
 use crate::term::{Column, Table, cell, output, short};
 
-/// List the executions in flight, the oldest first
+/// List the executions in flight, with the oldest first
 ///
-/// An execution is in flight if it has begun and not ended. `owner` is the process that runs it. If the owner is dead,
-/// the next command that writes to the ledger records the execution as interrupted. `none` means that `start` began it,
-/// and that it stays in flight until `complete` ends it. Nothing is changed.
+/// An execution is in flight if it has started and not ended. `owner` shows whether the process that runs it is alive.
+/// If the owner is dead, the next command that writes to the ledger records the execution as interrupted. `none` means
+/// that the execution was started with `start`, and stays in flight until `complete` ends it. Nothing is changed.
 ///
-/// With --json, each line is one execution.
+/// With --json, each line is one execution in flight.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: list the executions that no running process owns
   runledger open --json |

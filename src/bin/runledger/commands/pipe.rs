@@ -19,19 +19,19 @@ use crate::term::output;
 ///
 /// Each line is one record: an object with the keys that `list --json` prints. skill_name, skill_version,
 /// timestamp_start and timestamp_end are required. A key that is missing is unknown. If a record has a status but
-/// neither execution_succeeded nor execution_failed, both follow from the status. A record without an execution_id gets
-/// a new one, which its answer contains. A sender that may have to repeat a record should set the id itself, so that
-/// the two lines count as one execution.
+/// neither execution_succeeded nor execution_failed, both are derived from the status. A record without an execution_id
+/// gets a new one, which the answer contains. A program that may send a record twice should set the id itself, so that
+/// both lines are the same execution.
 ///
-/// Prints one line of JSON for each line that is not blank, in the order of the lines. A program can send many lines
-/// before it reads the first answer: lines that have arrived are written together, with one sync. A record that is
-/// reported as durable survives `kill -9` and a power cut. A record without an answer may or may not be in the ledger.
-/// If the answers are not read, the input is not read either once the pipe is full.
+/// For each input line that is not blank, prints one line of JSON, its answer, in the same order. A program can send
+/// many lines before it reads the first answer: lines that have arrived are written together, with one sync. A record
+/// that is reported as durable survives `kill -9` and a power cut. A record without an answer may or may not be in the
+/// ledger. If nothing reads the answers, the command stops reading its input once the output pipe is full.
 ///
-/// A refused line changes nothing. A spilled record is stored beside the ledger until the ledger can be written again.
-/// A lost record could not be written anywhere. A line has at most 16 MiB.
+/// A refused line changes nothing. A spilled record is stored next to the ledger until the ledger can be written again.
+/// A lost record could not be written anywhere. A line can be at most 16 MiB long.
 ///
-/// Exits at the end of the input, with 1 if one of the records is not durable.
+/// Exits at the end of the input, with 1 if any record is not durable.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r#"Answers (seq is the number of the line in the ledger):
   {"execution_id": "019c…", "seq": 42, "answer": "durable"}
@@ -56,7 +56,7 @@ pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
     let mut number = 0;
     let mut all_durable = true;
     loop {
-        // The next read may wait, so the lines that have arrived are answered first.
+        // The next read may block, so the lines that have arrived are answered first.
         if !input.buffer().contains(&b'\n') {
             all_durable &= batch.answer(&ledger, out)?;
             out.flush()?;
@@ -95,7 +95,7 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<
 /// Lines that are answered together.
 #[derive(Default)]
 struct Batch {
-    /// For each line of the input, the number of a line that is a record, or the answer to a line that is not.
+    /// For each input line, its line number if it is a record, or the answer if it is not.
     lines: Vec<Result<u64, Reply>>,
     records: Vec<ExecutionMetrics>,
 }
@@ -176,7 +176,7 @@ fn reply(line: u64, id: Uuid, answer: runledger::Result<Answer>) -> Reply {
 }
 
 /// Returns the record of a line, or the reason why the line is not a record. If the line does not say whether the
-/// execution succeeded, that follows from its status.
+/// execution succeeded, this is derived from its status.
 fn parse(line: &[u8]) -> Result<ExecutionMetrics, (&'static str, String)> {
     let text = std::str::from_utf8(line).map_err(|error| ("malformed", error.to_string()))?;
     let parsed = ExecutionMetrics::from_json(text).or_else(|error| match with_id(text) {

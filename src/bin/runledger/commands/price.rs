@@ -18,15 +18,15 @@ use crate::term::output;
 /// Price model calls from JSON lines on stdin
 ///
 /// A line is an object such as {"model": …, "provider": …, "usage": {…}, "at": …, "variant": {"processing": "batch"}}.
-/// model and usage are required, and `at` is the current time if it is missing. A usage can have input_tokens,
-/// output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
-/// output_audio_tokens, requests, web_searches, audio_seconds, and the other meters of the library. A whole includes
-/// its parts. A key that is missing was not used, or its part is unknown. A null beside other tokens is unknown and has
-/// no price.
+/// model and usage are required, and `at` defaults to the current time. A usage can have input_tokens, output_tokens,
+/// cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
+/// output_audio_tokens, requests, web_searches, audio_seconds, and the other meters of the library. A total includes
+/// its parts: input_tokens, for example, includes cache_read_tokens. If a key is missing, that usage is zero or its
+/// part is unknown. If one of input_tokens and output_tokens is null and the other is a number, the call has no price.
 ///
-/// Prints one line for each line. It has the exact cost as a decimal string, the parts of the cost, and the source of
-/// the price. For a line that cannot be priced, it is {"error": …, "kind": …, "near": […]}. Exits with 0 if every line
-/// has its answer.
+/// Prints one line for each input line, with the exact cost as a decimal string, the parts of the cost, and the source
+/// of the price. If a line cannot be priced, its output is {"error": …, "kind": …, "near": […]}. Exits with 0 even if
+/// some lines cannot be priced.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r#"Example: price one call
   echo '{"model": "gpt-4", "usage": {"input_tokens": 5, "output_tokens": 1}}' |
@@ -42,8 +42,8 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure
     let mut line = Vec::new();
     let mut number = 0_u64;
     loop {
-        // A caller that waits for each answer gets it. A caller that sends many lines at once gets many answers at
-        // once.
+        // The output is flushed when no complete line is buffered. So a caller that waits for each answer gets it, and
+        // a caller that sends many lines at once gets many answers at once.
         if !input.buffer().contains(&b'\n') {
             out.flush()?;
         }
@@ -116,7 +116,7 @@ fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
     for (whole, other) in [("input_tokens", "output_tokens"), ("output_tokens", "input_tokens")] {
         let known = |key: &str| counts.get(key).is_some_and(|value| !value.is_null());
         if counts.get(whole).is_some_and(Value::is_null) && known(other) {
-            return Err(format!("usage.{whole}: expected a whole number, found null: what is unknown has no price"));
+            return Err(format!("usage.{whole}: expected a whole number, found null: an unknown count has no price"));
         }
     }
     for (key, value) in counts.iter().filter(|(_, value)| !value.is_null()) {
@@ -128,7 +128,7 @@ fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
         usage = usage.with(meter, count.ok_or_else(|| format!("usage.{key}: expected {expected}, found {value}"))?);
     }
     if counts.values().all(Value::is_null) {
-        Err("usage: expected what was used, found nothing".to_owned())
+        Err("usage: expected at least one count, found none".to_owned())
     } else {
         Ok(usage)
     }

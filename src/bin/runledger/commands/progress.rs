@@ -15,10 +15,10 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::ledger;
 
-/// Report how far a started execution has come
+/// Report the progress of a running execution
 ///
-/// The record contains the last report. Prints one JSON object, on one line with --json. If the report cannot be
-/// stored, the object has "success": false, and "error" says why.
+/// The execution's record contains the last report. Prints one JSON object, on one line with --json. If the report
+/// cannot be stored, the object has "success": false, and "error" says why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: report that half of the work is done
   runledger progress --execution-id \"$id\" --stage gathering-docs --percent 50
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// How much of the work is done, from 0 to 100
     #[arg(long, value_name = "PERCENT", allow_negative_numbers = true)]
     percent: Option<f64>,
-    /// More metadata, as a JSON object. A key that exists gets the new value
+    /// More metadata, as a JSON object. The value of an existing key is replaced
     #[arg(long, value_name = "JSON", value_parser = object)]
     metadata: Option<Map<String, Value>>,
 }
@@ -55,7 +55,7 @@ struct Mark {
     updated_at: String,
 }
 
-/// A percentage. A whole number is written without decimals, as it was given.
+/// A percentage. A whole number is written without decimals, as in the argument.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Percent {

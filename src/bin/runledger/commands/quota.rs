@@ -15,13 +15,13 @@ use crate::global::Global;
 use crate::input_file;
 use crate::term::{Column, Table, audience, minutes, output, printable, short};
 
-/// Show what is left of each quota
+/// Show the remaining amount of each quota
 ///
 /// Prints one row for each API. The level is GREEN, YELLOW or RED. Consumption and reservations are read from
-/// `quota.jsonl` beside the ledger; if it does not exist, nothing was used. Dollars are exact. Calls of unknown cost
-/// are counted, but are in no amount. With --json, each line is one quota.
+/// `quota.jsonl` next to the ledger. If it does not exist, nothing was used. Dollars are exact. Calls of unknown cost
+/// are counted, but left out of the amounts. With --json, each line is one quota.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: show what is left of your own budget
+#[command(after_help = "Example: show how much of your own budget remains
   runledger quota anthropic --limits limits.json --json | jq .remaining
 
 The file of --limits is a JSON array with one object for each limit:
@@ -32,14 +32,14 @@ The file of --limits is a JSON array with one object for each limit:
   ]
   unit        tokens, calls, usd
   period      minute, hour, day, week, month, by the calendar in UTC
-  thresholds  percentages of the limit that are reported, each once a period
+  thresholds  percentages of the limit to report when reached, once per period
               [default: [50, 80]]
   unknown     how a call of unknown cost is treated: \"deny\", \"allow\" or
               {\"assume\": AMOUNT} [default: \"deny\"]")]
 pub(crate) struct Args {
     /// Show only this API
     api: Option<String>,
-    /// A file of your own limits, which override the bundled ones
+    /// A file of your own limits, which override the bundled limits
     #[arg(long, value_name = "FILE")]
     limits: Option<PathBuf>,
 }
@@ -99,7 +99,7 @@ fn statuses(apis: &[&str], limits: &Limits, journal: &Path) -> Result<Vec<Status
     apis.iter().map(status).collect()
 }
 
-/// Writes counts and dollars in separate tables. Exact dollars are long, so budgets have two tables.
+/// Writes counts and dollars in separate tables. Exact amounts of dollars are long, so budgets have two tables.
 fn tables(statuses: &[Status], out: &mut impl Write) -> Result<(), Failure> {
     let counts = statuses.iter().filter_map(|status| if let Status::Counts(it) = status { Some(it) } else { None });
     let dollars = statuses.iter().filter_map(|status| if let Status::Dollars(it) = status { Some(it) } else { None });
@@ -193,13 +193,13 @@ fn write_dollars(statuses: &[&QuotaStatus<Usd>], out: &mut impl Write) -> Result
     Ok(())
 }
 
-/// Returns the used share, beside a bar for people.
+/// Returns the used share, next to a bar for people.
 fn percent<A>(status: &QuotaStatus<A>, has_bar: bool) -> String {
     let percent = format!("{:.1}", status.pct_used);
     if has_bar { format!("{} {percent:>5}", short::bar(status.pct_used)) } else { percent }
 }
 
-/// Returns the level, beside its circle for people.
+/// Returns the level, next to its circle for people.
 fn level<A>(status: &QuotaStatus<A>, has_circle: bool) -> String {
     if has_circle { format!("{} {}", status.warning_level, status.emoji()) } else { status.warning_level.to_string() }
 }

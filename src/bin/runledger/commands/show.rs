@@ -11,12 +11,12 @@ use crate::term::output;
 
 /// Show the record of one execution as JSON
 ///
-/// If several lines of the ledger have its id, the last one is shown. With --json, the record is printed on one line.
+/// If several lines of the ledger have this id, the last one is shown. With --json, the record is printed on one line.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show the model, the tokens and the cost of an execution
   runledger show 019c5d2a-5a40 | jq '{model, tokens_used, cost_usd}'")]
 pub(crate) struct Args {
-    /// The id of the execution, or the first digits of it if no other id begins with them
+    /// The id of the execution, or its first digits if no other id begins with them
     id: IdPrefix,
 }
 

@@ -18,8 +18,8 @@ use crate::ledger;
 
 /// Start an execution that a later `complete` ends
 ///
-/// The execution stays in flight until `complete` ends it, even if this process and others end. Inside `runledger run`,
-/// it belongs to that execution.
+/// The execution stays in flight until `complete` ends it, even after this process has ended. Inside `runledger run`,
+/// it becomes a child of that execution.
 ///
 /// Prints one JSON object, on one line with --json. Its execution_id is the argument of `progress` and `complete`. If
 /// the execution cannot be started, the object has "success": false, and "error" says why.
@@ -31,13 +31,13 @@ pub(crate) struct Args {
     /// The name of the agent, which is also the name of the record's skill
     #[arg(long, value_name = "NAME", value_parser = name)]
     agent: String,
-    /// The task, in words
+    /// A description of the task
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     /// The id of the session [default: a new id]
     #[arg(long, value_name = "ID")]
     session_id: Option<String>,
-    /// Anything else, as a JSON object. It becomes the record's tags
+    /// Other data, as a JSON object. It is stored as the record's tags
     #[arg(long, value_name = "JSON", value_parser = object)]
     metadata: Option<Map<String, Value>>,
 }
@@ -59,7 +59,7 @@ fn start(args: &Args, global: &Global) -> Result<Started, Failure> {
     let mut ids = environment::run_ids(global);
     ids.agent_name = Some(args.agent.clone());
     ids.description.clone_from(&args.description);
-    // In a shell, a variable that is not set becomes an empty argument.
+    // In a shell, an unset variable in quotes becomes an empty argument.
     ids.session_id = args.session_id.clone().filter(|session| !session.is_empty());
     let skill = Skill::new(&args.agent, UNKNOWN_VERSION).run(ids);
     let record = ledger::open(global)?

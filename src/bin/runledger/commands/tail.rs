@@ -15,22 +15,23 @@ use crate::term::{Table, output};
 
 /// Show the last executions, and follow new ones with --follow
 ///
-/// Prints the same table as `list`, but each id is cut to its first 12 digits, which are its time. `show` accepts them,
-/// unless another id begins with the same digits. Only the end of the ledger is read, so the size of the ledger does
-/// not matter. With --json, each line is a whole record.
+/// Prints the same table as `list`, but each id is shortened to its first 12 digits, which encode its time. `show`
+/// accepts them, unless another id begins with the same digits. Only the end of the ledger is read, so the command is
+/// fast even if the ledger is large. With --json, each line is a complete record.
 ///
-/// With --follow, new executions are shown ten times a second, across all later segments. A line that is still being
-/// written is shown when it is complete. The command ends with Ctrl-C, or when its output is closed, as in `| head -1`.
+/// With --follow, the command looks for new executions ten times per second, even after the ledger starts a new file. A
+/// line that is still being written is shown when it is complete. The command ends with Ctrl-C, or when its output is
+/// closed, as in `| head -1`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show what the last three executions cost
   runledger tail -n 3 --json | jq .cost_usd
 Example: watch what is recorded from now on
   runledger tail -f -n 0")]
 pub(crate) struct Args {
-    /// Show at most this many of the last executions
+    /// Show at most the last N executions
     #[arg(short = 'n', long, value_name = "N", default_value = "10")]
     lines: usize,
-    /// Continue with the executions that are recorded from now on
+    /// Keep running, and show new executions as they are recorded
     #[arg(short, long)]
     follow: bool,
 }
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         });
         let behind = match read {
             Ok(_) => false,
-            // The missed records are in the archive; the next ones are in the ledger.
+            // The missed records are in the archive. The next ones are in the ledger.
             Err(Failure::Library(error)) if error.kind() == ErrorKind::Archived => {
                 records::name(&error, global);
                 true
@@ -80,7 +81,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
 }
 
-/// Waits for the pause. Returns whether the output is still open, which a write cannot show while nothing is recorded.
+/// Waits for the pause. Returns whether the output is still open. While nothing is recorded, nothing is written, so no
+/// write can show this.
 fn is_read_after_a_pause() -> bool {
     let stdout = io::stdout();
     // No event is requested, so the pause ends early only if the other end is closed.

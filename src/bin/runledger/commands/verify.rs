@@ -12,16 +12,16 @@ use crate::global::Global;
 use crate::records;
 use crate::term::{cell, output, printable};
 
-/// Verify every line of the ledger and the hash chain over them
+/// Verify every line of the ledger and the hash chain
 ///
-/// Prints how much was verified, and each fault with its place. With --head, also checks that the ledger still contains
-/// heads that were kept elsewhere. Nothing is changed. Exits with 0 if the ledger is intact, and with 1 if there is a
-/// fault.
+/// Prints how much was verified, and each fault with its location. With --head, also checks that the ledger still
+/// contains heads that were stored elsewhere. Nothing is changed. Exits with 0 if the ledger is intact, and with 1 if
+/// there is a fault.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: check that the ledger still contains heads that were kept
+#[command(after_help = "Example: check that the ledger still contains the stored heads
   runledger verify --head heads.jsonl")]
 pub(crate) struct Args {
-    /// A file of heads that the ledger must contain, printed by `runledger head --json`
+    /// A file of heads that the ledger must contain, as printed by `runledger head --json`
     #[arg(long = "head", value_name = "FILE")]
     heads: Vec<PathBuf>,
 }
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(if found.is_clean() { ExitCode::Yes } else { ExitCode::No })
 }
 
-/// Returns the heads in a file. Fails if there are none, because the ledger would be compared with nothing.
+/// Returns the heads in a file. Fails if there are none, because the check would then always pass.
 fn read_heads(path: &Path) -> Result<Vec<Head>, Failure> {
     let bytes = std::fs::read(path).map_err(|source| Failure::File {
         operation: "read a head",
@@ -71,10 +71,10 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
         }
     }
     if found.repeated > 0 {
-        writeln!(out, "repeated  {} (not a fault: a segment was started again)", found.repeated)?;
+        writeln!(out, "repeated  {} (not a fault: a new segment repeats lines of the previous one)", found.repeated)?;
     }
     if found.in_progress_bytes > 0 {
-        writeln!(out, "unended   {} bytes (not a fault: a process may be writing them)", found.in_progress_bytes)?;
+        writeln!(out, "partial   {} bytes (not a fault: a process may be writing a line)", found.in_progress_bytes)?;
     }
     for note in &found.notes {
         writeln!(out, "note      {}", printable(note))?;

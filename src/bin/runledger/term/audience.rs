@@ -1,11 +1,11 @@
-//! Whether people read the answer, and how much room it has.
+//! Whether people read the output, and how much room it has.
 
 use std::io::{self, IsTerminal};
 
 use super::color;
 use super::width::Width;
 
-/// The columns from which on an answer has room for what only helps the eye.
+/// The number of columns from which on the output has room for decoration.
 const ROOM: usize = 100;
 
 /// Returns true if stdout is a terminal, or is coloured like one, and has room for bars, circles and ages.

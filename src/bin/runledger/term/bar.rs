@@ -1,7 +1,7 @@
 //! The progress bar of a command that reads for a long time, on a terminal.
 //!
-//! The kernel counts the bytes that this process reads, and the sizes of the ledger's files are the total. So commands
-//! do not report their progress. If the kernel does not count, no bar is drawn. The bar is removed when the answer
+//! The kernel counts the bytes that this process reads, and the total is the size of the ledger's files. So commands
+//! need not report their progress. If the kernel does not count, no bar is drawn. The bar is removed when the output
 //! begins.
 
 use std::fs;
@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use super::width::Width;
 
-/// The bar is drawn first after this time, so a short command has none.
+/// The bar is first drawn after this time, so a short command does not show one.
 const FIRST: Duration = Duration::from_secs(1);
 const NEXT: Duration = Duration::from_millis(100);
 const CELLS_MAX: usize = 40;
-/// The text beside the cells has fewer columns than this.
+/// The text next to the cells has fewer columns than this.
 const BESIDE: usize = 25;
 
-/// The width of the bar that is on the terminal now.
+/// The width of the bar that the terminal currently shows.
 static DRAWN: Mutex<usize> = Mutex::new(0);
 
 /// A thread that draws the bar. Dropping it removes the bar.
@@ -102,7 +102,7 @@ fn bytes_of(ledger: &Path) -> u64 {
     fs::metadata(ledger).into_iter().chain(sealed).map(|file| file.len()).sum()
 }
 
-/// A writer that removes the bar when the answer begins.
+/// A writer that removes the bar when the output begins.
 #[derive(Debug)]
 pub(crate) struct AfterBar<W> {
     pub(crate) bar: Option<Bar>,

@@ -9,7 +9,7 @@ use clap::ColorChoice;
 
 static IS_ON: OnceLock<bool> = OnceLock::new();
 
-/// Decides once whether stdout is coloured. Without a call, it is not.
+/// Decides once whether stdout is coloured. If this is never called, it is not.
 pub(crate) fn set(choice: ColorChoice) {
     IS_ON.get_or_init(|| decide(choice, |name| env::var_os(name), || io::stdout().is_terminal()));
 }
@@ -32,7 +32,7 @@ pub(crate) fn is_on() -> bool {
     IS_ON.get() == Some(&true)
 }
 
-/// Returns the text in the colour of its first word, or as it is if the word has none or colours are off.
+/// Returns the text in the colour of its first word, or unchanged if the word has no colour or colours are off.
 pub(crate) fn paint(text: &str) -> Cow<'_, str> {
     match color(text.split(' ').next().unwrap_or_default()) {
         Some(code) if is_on() => format!("\u{1b}[{code}m{text}\u{1b}[0m").into(),

@@ -1,5 +1,5 @@
 //! What a terminal shows: tables, colours, short numbers and ids, messages on stderr, and the progress bar. Nothing
-//! here knows the ledger or the commands.
+//! here depends on the ledger or the commands.
 
 pub(crate) mod audience;
 pub(crate) mod bar;

@@ -1,4 +1,4 @@
-//! Writing answers to stdout, and messages to stderr.
+//! Writing results to stdout, and messages to stderr.
 
 use std::io::{self, Write};
 
@@ -52,7 +52,7 @@ pub(crate) fn warning(text: &str, kind: &str, style: Style) {
     message("warning", "warning: ", text, kind, style);
 }
 
-/// Writes to stderr information about the answer that is not part of it.
+/// Writes to stderr information about the output that is not part of it.
 pub(crate) fn note(text: &str, kind: &str, style: Style) {
     message("note", "", text, kind, style);
 }

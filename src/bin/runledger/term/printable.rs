@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Returns the text with its control characters escaped. A name in a ledger must neither move the cursor nor change the
-/// direction of the text beside it.
+/// direction of the text next to it.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_control) {
         return text.into();

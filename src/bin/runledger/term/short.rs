@@ -21,7 +21,7 @@ pub(crate) fn age(ms: u64) -> String {
     }
 }
 
-/// Returns a share of a whole as a bar of ten cells, each full from its middle on.
+/// Returns a share of a whole as a bar of ten cells. A cell is full if at least half of it is used.
 pub(crate) fn bar(percent: f64) -> String {
     const CELLS: usize = 10;
     let full = (percent.clamp(0.0, 100.0) / CELLS as f64).round() as usize;
@@ -48,15 +48,15 @@ pub(crate) fn usd(amount: Usd) -> String {
     if amount < Usd::ZERO { format!("-{text}") } else { text }
 }
 
-/// Returns a share in percent with one decimal, such as `-12.5%`. It has two digits if that needs more than 8
-/// characters.
+/// Returns a share in percent with one decimal, such as `-12.5%`. If that needs more than 8 characters, it has two
+/// significant digits.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let text = format!("{percent:.1}%");
     if text.len() <= 8 { text } else { format!("{percent:.1e}%") }
 }
 
-/// Returns a probability with four decimals. One that would be rounded to 0 is `<0.0001`.
+/// Returns a p-value with four decimals. A p-value that would be rounded to 0 is `<0.0001`.
 pub(crate) fn probability(p: f64) -> String {
     if p < 0.0001 { "<0.0001".to_owned() } else { format!("{p:.4}") }
 }

@@ -10,16 +10,16 @@ use super::color::paint;
 use super::printable::printable;
 use super::width::Width;
 
-/// A name is not cut to less than this. Other cells are never cut.
+/// A name is not shortened to less than this. Other cells are never shortened.
 const NAME_COLUMNS_MIN: usize = 10;
-/// The space between two cells, which is 1 if the table would be too wide. Further lines of a row are indented by it
+/// The space between two cells, which is 1 if the table would be too wide. The second line of a row is indented by it
 /// too.
 const GAP: usize = 2;
 
 /// A column and its heading.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Column {
-    /// Text that is cut if the table would be too wide.
+    /// Text that is shortened if the table would be too wide.
     Name(&'static str),
     /// Text, flush left.
     Text(&'static str),
@@ -117,7 +117,8 @@ impl<const N: usize> Table<N> {
         (1, lines)
     }
 
-    /// Returns the widths of these columns in one line. If the room is too small, names are cut, the longest first.
+    /// Returns the widths of these columns in one line. If the room is too small, names are shortened, the longest
+    /// first.
     fn widths(&self, columns: Range<usize>, room: usize) -> Vec<usize> {
         let names_of = |most: usize| {
             let columns = self.columns.iter().zip(self.widest).skip(columns.start).take(columns.len());
@@ -163,7 +164,7 @@ fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     beginning.chain(['…']).chain(end.chars()).collect()
 }
 
-/// Returns the number of columns of a terminal that the text takes.
+/// Returns the number of columns that the text occupies on a terminal.
 fn width(text: &str) -> usize {
     text.chars().map(columns_of).sum()
 }

@@ -17,9 +17,9 @@ use crate::week::Week;
 
 /// Freeze the baselines of a week, for `runledger compare`
 ///
-/// Computes them over all executions that began before the week, which starts on Monday 00:00 UTC, and appends them to
-/// `baselines.jsonl` beside the ledger. A week is frozen only once: a second call prints the first result. With --json,
-/// prints the line that was written.
+/// Computes baselines over all executions that started before the week, which begins on Monday 00:00 UTC. Appends them
+/// to `baselines.jsonl` next to the ledger. A week is frozen only once: a second call prints the first result. With
+/// --json, prints the line that was written.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: run this every Monday
   runledger baseline freeze")]
@@ -31,7 +31,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let moment = args.week.map_or_else(clock::now, |week| week.0);
-    // The ledger is opened first, so that no journal is created beside a ledger that does not exist.
+    // The ledger is opened first, so that no journal is created next to a ledger that does not exist.
     let records = records::reader(global)?.records();
     let mut malformed = 0;
     let records = records.inspect(|record| {

@@ -20,14 +20,15 @@ use crate::records;
 use crate::selection::Window;
 use crate::term::output;
 
-/// Compute what is normal for each skill: latency, cost, success
+/// Compute the usual latency, cost and success rate of each skill
 ///
-/// Prints one row for each group. Latencies are percentiles of `total_latency_ms`. They are exact up to 49,152
-/// different latencies a skill, and within 0.4 % beyond, which `latency_precision` reports. The same records give the
-/// same bytes of JSON.
+/// Prints one row for each group. Latencies are percentiles of `total_latency_ms`. They are exact for up to 49,152
+/// distinct latencies per group, and accurate to 0.4 % above that; `latency_precision` tells which. JSON output is
+/// byte-identical for the same records.
 ///
-/// Without a period, a skill or --last, later calls read only new records. A long ledger keeps the earlier ones in
-/// `baseline-skill.checkpoint` and similar files in its directory, which can be deleted at any time.
+/// Without --since, --until, --skill or --last, results are cached, so later calls read only new records. For long
+/// ledgers, the cache is stored in `baseline-skill.checkpoint` and similar files in the ledger's internal directory.
+/// They can be deleted at any time.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Example: store the baselines of the last 30 days in a file
@@ -35,12 +36,12 @@ use crate::term::output;
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// The groups to compute baselines for. `version` and `week` are per skill, and weeks start on Monday 00:00 UTC
+    /// How to group executions. `version` and `week` are per skill, and weeks start on Monday 00:00 UTC
     #[arg(long, value_name = "GROUP", value_parser = one_of::<BaselineBy>(BaselineBy::ALL.map(BaselineBy::name)), default_value = BaselineBy::Skill.name())]
     by: BaselineBy,
     #[command(flatten)]
     window: Window,
-    /// Use only this many executions of each group, those that began last
+    /// Use only the N most recently started executions of each group
     #[arg(long, value_name = "N")]
     last: Option<NonZeroUsize>,
     /// Write the baselines to this file as JSON, and print nothing. An existing file is replaced

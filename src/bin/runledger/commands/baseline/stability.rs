@@ -11,10 +11,10 @@ use crate::global::Global;
 use crate::selection::Window;
 use crate::term::{Column, Table, output, short};
 
-/// Show how much the baselines of each week differ from the week before
+/// Show how much the baselines of each week differ from the previous week
 ///
-/// A metric is stable if it changed by at most 2 %. With few executions, a larger change can be chance, which
-/// `runledger compare` tests. Weeks start on Monday 00:00 UTC. --json prints every metric.
+/// A metric is stable if it changed by at most 2 %. With few executions, a larger change can be chance. `runledger
+/// compare` tests for that. Weeks start on Monday 00:00 UTC. --json prints every metric.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show how much each skill changed in the last four weeks
   runledger baseline stability --since 28d")]
@@ -70,11 +70,11 @@ fn table(report: &StabilityReport, out: &mut impl Write) -> Result<(), Failure> 
         }
     }
     table.write_or("No execution matches. `runledger list` shows the last ones.", out)?;
-    writeln!(out, "changed by more than 2 % from the week before: {changed} of {known} metrics")?;
+    writeln!(out, "changed by more than 2 % from the previous week: {changed} of {known} metrics")?;
     Ok(())
 }
 
-/// Returns a change in percent of the week before.
+/// Returns a change in percent of the previous week's value.
 fn change<T>(change: &Change<T>) -> String {
     match (change.relative_delta, change.stability) {
         (Some(share), _) => short::percent(share),

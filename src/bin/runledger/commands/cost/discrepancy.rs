@@ -14,12 +14,12 @@ use crate::term::{Column, Table, cell, output, short};
 
 /// Compare what executions cost with their estimates, by model and by skill
 ///
-/// Prints two tables of sums. They include the executions that have both an estimate and a cost. The last two columns
-/// count the executions that have only one of them. The difference is the cost minus the estimate, so it is positive if
-/// the executions cost more. Its percentage is of the estimate.
+/// Prints two tables of sums. The sums include the executions that have both an estimate and a cost. The last two
+/// columns count the executions that have only one of them. The difference is the cost minus the estimate, so it is
+/// positive if the executions cost more. The percentage is relative to the estimate.
 ///
-/// Below each table are the executions that exceeded their estimates most. An execution that used several models counts
-/// under `-`, because its estimate is for all of them together.
+/// Below each table are the executions that exceeded their estimates most. An execution that used several models is
+/// listed under `-`, because its estimate is for all of them together.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: find the execution that exceeded its estimate most in the last week
   runledger cost discrepancy --since 7d --json | jq .totals.largestExcess")]

@@ -17,11 +17,11 @@ use crate::priced::Priced;
 use crate::records;
 use crate::term::{Column, Table, cell, output};
 
-/// Explain the cost of a call, or of an execution, line by line
+/// Explain the cost of a call or an execution, line by line
 ///
-/// Each line is a count, the price of so many, and their product. Every token is in exactly one line. An execution is
-/// priced again, call by call, with the current table and at the time of the call. The line above each table is the
-/// recorded cost.
+/// Each line shows a count, a price and their product. Every token is in exactly one line. The calls of an execution
+/// are priced again with the current table, each at the time of the call. The line above each table is the recorded
+/// cost.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: price 33,000 input tokens, most of them from the cache
   runledger cost explain claude-opus-4-5 --input 33000 --output 500 \\
@@ -32,7 +32,7 @@ Example: explain why an execution was expensive
 pub(crate) struct Args {
     /// The model, with or without its provider, such as openai/gpt-4
     model: Option<String>,
-    /// Explain this execution of the ledger, given by its id or the first digits of it
+    /// Explain this execution of the ledger, given by its id or the first digits of the id
     #[arg(long, value_name = "ID", conflicts_with_all = ["input", "output", "parts", "provider", "variant", "at"])]
     execution: Option<IdPrefix>,
     /// The number of input tokens, including cached ones
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// The number of output tokens, including reasoning
     #[arg(long, value_name = "N", default_value = "0")]
     output: u64,
-    /// A part of the tokens, or other usage: cache_read, cache_write (includes cache_write_1h), cache_write_1h,
+    /// A subset of the tokens, or other usage: cache_read, cache_write (includes cache_write_1h), cache_write_1h,
     /// reasoning, input_audio, web_searches, requests, audio_ms, …
     #[arg(long = "part", value_name = "NAME=N", value_parser = part)]
     parts: Vec<(Meter, u64)>,
@@ -153,7 +153,7 @@ fn table(cost: &Cost<'_>, out: &mut impl Write) -> Result<(), Failure> {
     let variant = provenance.variant.as_deref().unwrap_or("standard");
     writeln!(out, "{}/{}: {variant} prices at {}, input {tier}", cost.provider, cost.matched, cost.at)?;
     if let Some(unpriced) = &provenance.variant_unpriced {
-        writeln!(out, "the table has no prices for {unpriced}: these are the standard prices")?;
+        writeln!(out, "the table has no prices for {unpriced}; these are the standard prices")?;
     }
     writeln!(out, "table: {}; tier: {}", cost.table, cost.tier)?;
     Ok(())
@@ -168,7 +168,7 @@ fn price_of(meter: Meter) -> &'static str {
     }
 }
 
-/// A call of an execution, with its recorded price and its price now.
+/// A call of an execution, with its recorded price and its current price.
 #[derive(Serialize)]
 struct Recorded<'p> {
     call: u64,
@@ -176,7 +176,7 @@ struct Recorded<'p> {
     recorded_usd: Option<Usd>,
     source: Option<String>,
     table: Option<String>,
-    /// True if the price now, rounded as in a record, is the recorded price. `None` if one of them is unknown.
+    /// True if the current price, rounded as in a record, equals the recorded price. `None` if one of them is unknown.
     same: Option<bool>,
     now: Option<Explained<'p>>,
     error: Option<String>,

@@ -19,38 +19,38 @@ use crate::term::{Column, Table, cell, output, short};
 use crate::zone::Zone;
 use answer::Answer;
 
-/// Sum up what executions cost, by model, skill, run or day
+/// Sum up the costs of executions by model, skill, run or day
 ///
-/// Prints a table with one row for each group, and the total. `input` are the tokens that were neither read from a
-/// cache nor written to one, as far as this was reported. `cache w` and `cache r` are the tokens written to and read
-/// from a cache. Sums are exact, over the known values. `unpriced` counts the executions without a price, which are
-/// never counted as 0. The lines below the table say for how many executions each count is unknown, wholly or for one
-/// of their models.
+/// Prints a table with one row for each group, and the total. `input` is the number of tokens that were neither read
+/// from a cache nor written to one, if this was reported. `cache w` and `cache r` are the tokens written to and read
+/// from a cache. Sums are exact, over the known values. `unpriced` is the number of executions without a price. Their
+/// costs are left out of the sums. The lines below the table say for how many executions each count is unknown, either
+/// entirely or for one of their models.
 ///
-/// An execution belongs to the time at which it began. An execution that lists its calls and used several models counts
-/// for each of them. Executions without a model are counted separately.
+/// An execution belongs to the time at which it started. If it lists its calls and used several models, it is included
+/// under each of them. Executions without a model are counted separately.
 ///
 /// In the table, a count of 10,000 or more is rounded to three digits, such as 12.3M. An amount in US dollars is
 /// rounded to the cent, to four decimals below 1, and to three digits from a million on. All are rounded half to even.
 /// An amount that would be rounded to 0 is `<0.0001`. --json prints every digit.
 ///
 /// --json prints one object with the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or
-/// `agents`, and with `totals`. Where ccusage has a name, the same name is used: `daily`, `weekly`, `monthly`,
+/// `agents`, and with `totals`. Fields that ccusage also has use the same names: `daily`, `weekly`, `monthly`,
 /// `totals`, `date`, `week`, `month`, `inputTokens`, `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`,
 /// `totalTokens`, `totalCost`, `modelsUsed`, `modelBreakdowns` with `modelName`, `cost` and `missingPricing`, and
 /// `unpricedModels`. As in ccusage, `inputTokens` excludes cached tokens, and a week has the date of its first day.
-/// Further names are `executions`, `unpriced`, `unreported` (for how many executions each count of tokens is unknown),
-/// `withoutModel` and `malformedLines`. An unknown value is null where ccusage writes 0, and amounts are exact decimals
-/// where ccusage writes floats.
+/// Other fields are `executions`, `unpriced`, `unreported` (for how many executions each count of tokens is unknown),
+/// `withoutModel` and `malformedLines`. Unlike in ccusage, an unknown value is null instead of 0, and amounts are exact
+/// decimals instead of floats.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
-#[command(after_help = "Example: show what each day of November cost, in the time of Zurich
+#[command(after_help = "Example: show what each day of November cost, with days in Zurich time
   runledger cost --by day --since 2026-11-01 --until 2026-11-30 \\
     --zone Europe/Zurich")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// The groups of the table. Weeks start on Monday, as in ISO 8601
+    /// How to group executions. Weeks start on Monday, as in ISO 8601
     #[arg(long, value_name = "GROUP", value_parser = one_of::<CostBy>(CostBy::ALL.map(CostBy::name)), default_value = CostBy::Model.name())]
     by: CostBy,
     #[command(flatten)]

@@ -14,16 +14,17 @@ use crate::records;
 use crate::selection::Selection;
 use crate::term::{output, printable};
 
-/// Write a run log as RUN_LOG_v###.csv, one row for each execution
+/// Write a run log as RUN_LOG_v###.csv, with one row per execution
 ///
-/// The file gets the next free number, and no file is ever overwritten. It gets its name only when it is complete. The
-/// columns are run_id, parent_run_id, timestamp, skill_name, scene_id, shot_id, model_used, tier, estimated_cost,
-/// actual_cost, duration_s, outcome, regen_count, artifact_output and notes. An unknown value is an empty cell.
+/// The file gets the next free number, so no file is ever overwritten. It appears under its name only when it is
+/// complete. The columns are run_id, parent_run_id, timestamp, skill_name, scene_id, shot_id, model_used, tier,
+/// estimated_cost, actual_cost, duration_s, outcome, regen_count, artifact_output and notes. An unknown value is an
+/// empty cell.
 ///
-/// A text that a spreadsheet could take for a formula starts with '. Module `export::csv` of the library's
+/// A text that a spreadsheet could read as a formula gets a leading '. Module `export::csv` of the library's
 /// documentation describes this and every column.
 ///
-/// Prints the path of the file, and the number of rows on stderr. With --json, stdout has both.
+/// Prints the path of the file to stdout, and the number of rows to stderr. With --json, both go to stdout.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: export the executions of one run for a spreadsheet
   runledger export csv --run run-7 --dir ~/reports

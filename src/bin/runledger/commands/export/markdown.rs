@@ -20,12 +20,12 @@ use crate::term::{output, printable};
 /// Write the log of a run as Markdown, and register its errors
 ///
 /// The log is a new file, YYYY-MM-DD_HH-MM_mode-N.md, in the directory of the run logs. No file is overwritten, and no
-/// new one is written if an earlier one says the same. Each error of the run gets a number in the registry of that
-/// directory, or keeps the number that it has. `runledger errors` shows its status. Prints the path of the log and the
-/// errors.
+/// new file is written if an existing one has the same content. Each error of the run gets a number in the registry of
+/// that directory, or keeps the number that it has. `runledger errors` shows the status of the errors. Prints the path
+/// of the log and the errors.
 ///
-/// While an execution of a run is in flight, the run is In Progress. After its end it can be exported again, to another
-/// log. Runs that it started have logs of their own. Only the records of the run are held in memory.
+/// While an execution of a run is in flight, the run is In Progress. After it has ended, it can be exported again, to
+/// another log. Each child run has its own log. Only the records of the run are held in memory.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: write the log of last night's run
   runledger export markdown --run nightly-2026-11-20")]
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// Export all executions of this run
     #[arg(long, value_name = "ID")]
     run: Option<String>,
-    /// Export only this execution, given by its id or the first digits of it
+    /// Export only this execution, given by its id or the first digits of the id
     #[arg(long, value_name = "ID")]
     execution: Option<IdPrefix>,
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let run = find(args, global)?;
     let registry = args.logs.open(global)?;
     let Exported { name, written, log, .. } = registry.export(&run, &prices)?;
-    // The printed path starts with the directory as it was given.
+    // The printed path starts with the directory as written in the arguments.
     let path = args.logs.directory(global).join(name.to_string());
     let path = path.to_string_lossy();
     let ids: HashSet<_> = log.errors.iter().filter_map(|error| error.registry_id.as_deref()).collect();
@@ -90,8 +90,8 @@ fn find(args: &Args, global: &Global) -> Result<Run, Failure> {
     }
     let id = args.run.as_deref().unwrap_or_default();
     let of_run = |record: &ExecutionMetrics| record.run.run_id.as_deref() == Some(id);
-    // The records are read last. So an execution that ends meanwhile is found in the spill or in the records. If
-    // several records have one id, the last one counts.
+    // The records are read last. So an execution that ends in the meantime is found in the spill or in the records. If
+    // several records have the same id, the last one is used.
     let mut found: Vec<_> = records::in_flight(global)?.into_iter().map(begun).filter(of_run).collect();
     found.extend(records::spilled(global)?.records.into_iter().filter(of_run));
     records::each(global, |record| {

@@ -14,12 +14,13 @@ use crate::records;
 use crate::selection::Selection;
 use crate::term::output;
 
-/// Write workflow events, one JSON object a line for each execution
+/// Write workflow events, one line of JSON per execution
 ///
-/// The schema, which --schema prints, describes each member. null means unknown. An execution that panicked, or was
-/// cancelled or interrupted, is Failed. One that waits for a person is HIL-Paused. workflow_run_id is the run_id of the
-/// record if that is a UUID. For another run_id it is a UUID that is derived from it, always the same one. stderr
-/// reports how many events have no run, have a derived UUID, or do not state how they ended.
+/// The schema, which --schema prints, describes each field. null means unknown. An execution that panicked, was
+/// cancelled or was interrupted has the status Failed. One that waits for a person has the status HIL-Paused.
+/// workflow_run_id is the run_id of the record if that is a UUID. From any other run_id, a UUID is derived, which is
+/// always the same for that run_id. stderr reports how many events have no run, have a derived UUID, or do not state
+/// how they ended.
 ///
 /// The events contain prompts and completions if those were recorded, so only the owner can read a new file. The file
 /// appears when it is complete. A process that dies may leave a FILE.part-PID, which can be deleted.
@@ -67,7 +68,7 @@ fn to_file(
     let mut part = path.as_os_str().to_owned();
     part.push(format!(".part-{}", std::process::id()));
     let part = Path::new(&part);
-    // The ledger's disk gives the file the owner and the mode that its directory requires.
+    // Created through the ledger's disk, the file gets the owner and the mode that its directory requires.
     let file = Disk.open(part, Access::AppendNew).map_err(|source| failed(part, source))?;
     let write = || -> Result<WorkflowWritten, Failure> {
         let written = workflow::write(records, BufWriter::new(&*file))?;
@@ -78,7 +79,7 @@ fn to_file(
     };
     let written = write();
     let removed = Disk.remove(part).map_err(|source| failed(part, source));
-    // The reason why the file is missing matters more than the reason why a part is left.
+    // The reason why the file is missing matters more than the reason why a part file remains.
     let written = written?;
     removed?;
     Ok(written)
@@ -90,7 +91,7 @@ fn report(written: &WorkflowWritten, global: &Global) {
     let WorkflowWritten { without_run, run_named, without_status, .. } = *written;
     for (count, what) in [
         (without_run, "events without a run, whose workflow_run_id is null"),
-        (run_named, "events of a run whose id is not a UUID, with a derived workflow_run_id"),
+        (run_named, "events of a run whose id is not a UUID, so their workflow_run_id is derived"),
         (without_status, "events that do not state how they ended, whose status is null"),
     ] {
         if count > 0 {

@@ -17,14 +17,15 @@ pub(crate) struct Database {
     /// postgres://USER:PASSWORD@HOST:PORT/DATABASE. Prefer the environment, because other users can see arguments
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
-    /// How long to wait for a connection to each address of the server, and twice as long for all of them
+    /// How long to wait for a connection to each address of the server. For all addresses together, the limit is twice
+    /// this
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
     connect_timeout: u32,
     /// How long one statement may take. If the server is silent for 5 more seconds, the connection is closed
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     statement_timeout: u32,
-    /// How long to try again if the database is unreachable, with pauses that double up to 10 seconds. With --follow
-    /// there is no limit
+    /// How long to retry if the database is unreachable, with pauses that double up to 10 seconds. With --follow, there
+    /// is no limit
     #[arg(long, value_name = "SECONDS", default_value = "10")]
     retry_for: u32,
 }

@@ -17,7 +17,7 @@ use crate::term::{cell, output};
 /// Copy the records that the database does not have
 ///
 /// Prints the number of records, and the last line that was copied. Lines of the ledger that are not records are
-/// skipped, and stderr names them. A ledger that was truncated or rewritten since the last call is refused.
+/// skipped, and stderr lists them. A ledger that was truncated or rewritten since the last call is refused.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: keep the database up to date until the command is stopped
   DATABASE_URL=postgres://agent:secret@localhost/observability runledger pg ship --follow")]
@@ -37,7 +37,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let mut ledger = open(global)?;
     let mut is_first = true;
     loop {
-        // Before the ledger is read: an execution that ends meanwhile has its record there, which wins.
+        // This is read before the ledger. An execution that ends in the meantime then has its record there, which takes
+        // precedence.
         let found = records::reader(global)?.in_flight()?;
         // The table of executions in flight is replaced, so all of them must be known.
         if let Some(error) = found.unreadable.into_iter().next() {

@@ -20,7 +20,7 @@ use crate::term::{Column, Table, output};
 #[command(after_help = "Example: fail a job if prices are older than two weeks
   runledger prices check --max-age-days 14")]
 pub(crate) struct Args {
-    /// The highest age of a table, in days
+    /// The maximum age of a table, in days
     #[arg(long, value_name = "DAYS", default_value = "30")]
     max_age_days: u32,
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             age_days: age(file),
             models: file.models,
             source: file.source,
-            // A date in the future is a mistake. Such a table would not be too old for a long time.
+            // A date in the future is a mistake. Otherwise, such a table would be fresh enough for a long time.
             too_old: !(-1..=i64::from(args.max_age_days)).contains(&age(file)),
         })
         .collect();

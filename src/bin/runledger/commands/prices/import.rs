@@ -14,10 +14,10 @@ use crate::global::Global;
 use crate::price_table::read_text;
 use crate::term::output;
 
-/// Convert a price table of another project to one for --prices
+/// Convert a price table of another project to the format of --prices
 ///
 /// Prints the table, or writes it to a new file with --out. stderr reports how many models it has, how many prices were
-/// rounded to whole pico-dollars, and which models were left out and why. Nothing is downloaded: the file must exist.
+/// rounded to whole pico-dollars, and which models were left out and why. Nothing is downloaded; FILE must exist.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r"Example: convert the prices of genai-prices
   runledger prices import data.json --from genai-prices --as-of 2026-11-20 \
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// The project that the file comes from
     #[arg(long, value_enum, value_name = "PROJECT")]
     from: Project,
-    /// The name of the table, which records will contain
+    /// The version of the table. It is stored in the records that are priced with the table
     #[arg(long, value_name = "TEXT")]
     table_version: String,
     /// The day on which the prices were looked up, such as 2026-11-20
@@ -84,7 +84,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Writes to stderr how much was imported, and for each reason to leave models out, the first model and how many more.
+/// Writes to stderr how much was imported. For each reason to leave models out, writes the first model and the number
+/// of others.
 fn report(imported: &Imported, global: &Global) {
     let Imported { models, rounded, left_out, .. } = imported;
     let mut reasons: BTreeMap<&str, (u64, &str)> = BTreeMap::new();

@@ -57,8 +57,8 @@ pub(crate) fn read(
     Ok(logs)
 }
 
-/// Returns whether each run succeeded, as far as its logs state it. A run failed if one of its logs states it. A log of
-/// a run in progress states neither.
+/// Returns whether each run succeeded, if its logs state this. A run failed if one of its logs says so. The log of a
+/// run in progress states neither.
 fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
     let mut ended = HashMap::new();
     for header in headers.iter().filter_map(|(_, header)| header.as_ref().ok()) {
@@ -70,7 +70,7 @@ fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
 }
 
 /// Returns the logs that the registry links to errors, and whether one of these errors is open. For any other log, this
-/// follows from its text and from the records of the run.
+/// is derived from its text and from the records of the run.
 fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     let registered = match ErrorRegistry::read(directory, &on_stderr()) {
         Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Vec::new(),
@@ -85,8 +85,8 @@ fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     Ok(linked)
 }
 
-/// Adds the records of the ledger and of its archive. Returns whether they are complete, which means that no segment is
-/// missing and every line is a record.
+/// Adds the records of the ledger and of its archive. Returns whether they are complete. They are complete if no
+/// segment is missing and every line is a record.
 fn add_records(
     marks: &mut RunMarks,
     segments: &[SealedSegment],
@@ -114,8 +114,8 @@ fn add_records(
     Ok(malformed == 0 && (1..first).all(has))
 }
 
-/// Returns each name in the directory except those of the registry, with its header or the reason why it is not a run
-/// log.
+/// Returns each file name in the directory except the files of the registry, with the header of the run log or the
+/// reason why the file is not a run log.
 fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
     let failed = |source| Failure::File { operation: "list the run logs", path: directory.to_owned(), source };
     let entries = std::fs::read_dir(directory).map_err(failed)?;

@@ -16,17 +16,17 @@ use crate::term::{output, printable};
 /// The directories and the policy, as arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Scope {
-    /// The directory of the run logs [default: `run-logs` beside the ledger]
+    /// The directory of the run logs [default: `run-logs` next to the ledger]
     #[arg(long, value_name = "DIR")]
     run_logs: Option<PathBuf>,
-    /// The directory of the archive [default: `archive` beside the ledger]
+    /// The directory of the archive [default: `archive` next to the ledger]
     #[arg(long, value_name = "DIR")]
     archive: Option<PathBuf>,
     /// A file with the policy as a JSON object [default: {"min_days": 30, "failed": "keep"}]. "failed" is for the logs
     /// of failed runs, and can also be "archive"
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// How many days everything is kept, at least 30. Overrides the policy
+    /// The minimum number of days for which everything is kept, at least 30. Overrides the policy
     #[arg(long, value_name = "N")]
     min_days: Option<u32>,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Places {
 }
 
 impl Scope {
-    /// Returns the directories that were given, and the defaults for the others.
+    /// Returns the directories from the arguments, and the defaults for the others.
     pub(crate) fn places(&self, global: &Global) -> Places {
         let or_beside =
             |given: &Option<PathBuf>, name| given.clone().unwrap_or_else(|| global.ledger.with_file_name(name));

@@ -1,4 +1,4 @@
-//! The command as a child process: starting it, and waiting for its end.
+//! Starting the command as a child process, and waiting until it ends.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -20,8 +20,8 @@ use crate::exit_code::ExitCode;
 use crate::global::Global;
 use crate::term::output;
 
-/// How long to wait for the command's last line after its end. Usually the line has arrived by then, and only processes
-/// that the command left running can write more.
+/// How long to wait for the last line of the command after it has ended. Usually the line has arrived by then, and only
+/// processes that the command left running can write more.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 
 /// The command that is running.
@@ -33,7 +33,7 @@ pub(super) struct Child {
     stderr: Option<Stderr>,
 }
 
-/// The command's stderr, which is passed on.
+/// The command's stderr, which is forwarded.
 struct Stderr {
     thread: JoinHandle<()>,
     /// Receives a message at the end.
@@ -48,7 +48,7 @@ impl Stderr {
         let line = last_line.clone();
         let thread = thread::spawn(move || {
             Tee::new(from, to, move |bytes| line.add(bytes)).pass_on();
-            // Fails if nothing waits for the end any more.
+            // Fails if no thread is waiting for the end any more.
             let _ = sender.send(());
         });
         Self { thread, end, last_line }
@@ -56,14 +56,14 @@ impl Stderr {
 
     /// Returns the last line of a command that has ended.
     fn last_line(&self) -> Option<String> {
-        // After the time limit, the last line that has arrived counts.
+        // After the time limit, the last line that has arrived is used.
         let _ = self.end.recv_timeout(LAST_WORDS_MAX);
         self.last_line.text()
     }
 }
 
 impl Child {
-    /// Starts the command. Its stdout is a pipe only if it is hashed. Its stderr is a pipe unless stderr of this
+    /// Starts the command. Its stdout is a pipe only if it is hashed. Its stderr is a pipe unless the stderr of this
     /// process is a terminal.
     pub(super) fn spawn(mut command: Command, hash_output: bool, global: &Global) -> io::Result<Self> {
         if hash_output {
@@ -74,9 +74,9 @@ impl Child {
         }
         let stdout = file(io::stdout())?;
         let stderr = file(io::stderr())?;
-        // The signals are kept before the command starts, so that none is lost.
+        // The signal handlers are installed before the command starts, so that no signal is lost.
         let signals = Signals::keep()
-            .inspect_err(|error| output::warning(&format!("signals are not passed on: {error}"), "io", global.style()))
+            .inspect_err(|error| output::warning(&format!("signals are not forwarded: {error}"), "io", global.style()))
             .ok();
         let mut child = command.spawn()?;
         let hash = |from| thread::spawn(move || hash_reader(Tee::new(from, stdout, |_| ())).ok());
@@ -85,7 +85,7 @@ impl Child {
         Ok(Self { child, signals, stdout, stderr })
     }
 
-    /// Waits for the end of the command. If its output is hashed, also waits for the end of the output.
+    /// Waits until the command ends. If its output is hashed, also waits until the output ends.
     pub(super) fn wait(mut self) -> Exited {
         let pid = Pid::from_raw(self.child.id().cast_signed());
         let status = match (&mut self.signals, pid) {
@@ -135,7 +135,7 @@ pub(super) struct Rest(Option<JoinHandle<()>>);
 impl Rest {
     /// Waits until stderr is closed. If this process ended earlier, those processes could not write to it any more.
     pub(super) fn pass_on(self) {
-        // A thread that panicked passes nothing on any more.
+        // A thread that panicked no longer forwards anything.
         let _ = self.0.map(JoinHandle::join);
     }
 }

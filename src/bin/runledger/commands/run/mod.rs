@@ -29,42 +29,43 @@ use outcome::Outcome;
 /// command's exit code.
 ///
 /// The command runs even if it cannot be recorded: a problem with the ledger is only a warning on stderr. If other
-/// processes keep the ledger locked, the record is spilled: it is stored beside the ledger until the next command that
-/// records. If the ledger's place cannot be used, the record is stored in $XDG_STATE_HOME/runledger/spill, or among the
-/// temporary files, until a command that records can open the ledger.
+/// processes keep the ledger locked, the record is spilled, which means that it is stored next to the ledger. The next
+/// command that writes to the ledger appends it. If the ledger's directory is unusable, the record goes to
+/// $XDG_STATE_HOME/runledger/spill or the temporary directory, until a later command can open the ledger and append it.
 ///
-/// A command has failed if its exit code is not 0. The recorded reason is the last line that it wrote to stderr. If
-/// stderr is a terminal, the command writes to it directly, and the reason is the exit code. Processes that the command
-/// leaves running can go on writing to stderr, and `runledger run` waits until they close it.
+/// A command fails if its exit code is not 0. The recorded reason is the last line that it wrote to stderr. If stderr
+/// is a terminal, the command writes to it directly, and the recorded reason is the exit code. Processes that the
+/// command leaves running can still write to stderr. `runledger run` waits until they close it.
 ///
-/// SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on to the command, unless they were ignored when `runledger run`
+/// SIGINT, SIGTERM, SIGHUP and SIGQUIT are forwarded to the command, unless they were ignored when `runledger run`
 /// started. If the command then fails, it is recorded as cancelled. SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF,
-/// SIGIO and SIGTSTP are passed on as well. When the command stops, `runledger run` stops too, and both continue
-/// together. As the first process of a container, `runledger run` also waits for the orphans.
+/// SIGIO and SIGTSTP are forwarded too. If the command is suspended, `runledger run` suspends too, and both resume
+/// together. When it is PID 1 in a container, `runledger run` also reaps orphaned processes.
 ///
-/// The command's environment contains RUNLEDGER_PATH, RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID. From these,
-/// `runledger run` and `runledger start` inside the command record the run and the execution that they belong to. A
-/// TRACEPARENT is recorded and left as it is.
+/// The command's environment contains RUNLEDGER_PATH, RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID. When called
+/// by the command, `runledger run` or `start` uses these to record its parent run and execution. If TRACEPARENT is set,
+/// it is recorded and passed to the command unchanged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: record a nightly job
   runledger run --skill nightly-index --skill-version 1.4.0 -- ./index.sh --all
 
 Exit codes:
-  the command's own
+  the command's exit code
   128 + N if signal N ended it
-  127 if the command does not exist, 126 if it cannot be run
+  127 if the command does not exist, 126 if it cannot be executed
   2 if the arguments are wrong")]
 pub(crate) struct Args {
-    /// The skill that the execution is recorded as
+    /// The skill of the execution, which is the name of this kind of work
     #[arg(long, value_name = "NAME", value_parser = name)]
     skill: String,
     /// The version of the skill
     #[arg(long, value_name = "VERSION", default_value = UNKNOWN_VERSION)]
     skill_version: String,
-    /// The model that the command uses. Its cost stays unknown
+    /// The model that the command uses. Only the name is recorded; no cost is computed
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Record the SHA-256 of stdout, which is then a pipe for the command. The execution ends when the pipe is closed
+    /// Record the SHA-256 of stdout. The command then sees a pipe instead of a terminal, and the execution ends when it
+    /// is closed
     #[arg(long)]
     hash_output: bool,
     /// The command and its arguments
@@ -74,7 +75,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
     let mut ids = environment::run_ids(global);
-    // The outermost `runledger run` starts a run.
+    // The outermost `runledger run` creates the id of the run.
     ids.run_id.get_or_insert_with(|| clock::new_id().to_string());
     let mut recording = Recording::begin(args, &ids, global);
     let [program, arguments @ ..] = &args.command[..] else { return Ok(ExitCode::CouldNot) };
@@ -105,7 +106,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
 /// Where the execution is recorded. The command runs even if the ledger cannot be used.
 enum Recording {
     Ledger(Execution),
-    /// In another directory, because the ledger's cannot be used.
+    /// In another directory, because the ledger's directory cannot be used.
     Elsewhere(FallbackExecution),
     /// No directory can be used.
     Nowhere,
@@ -119,7 +120,7 @@ impl Recording {
             Ok(ledger) => Self::Ledger(ledger.begin(skill)),
             Err(error) => Self::elsewhere(&skill, &error, global),
         };
-        // In a shell, a variable that is not set becomes an empty argument.
+        // In a shell, an unset variable in quotes becomes an empty argument.
         if let Some(model) = args.model.as_ref().filter(|model| !model.is_empty())
             && let Some(record) = recording.record_mut()
         {
@@ -135,14 +136,14 @@ impl Recording {
             match fallback.begin(&global.ledger, skill.clone()) {
                 Ok(execution) => {
                     let text = format!(
-                        "the record is stored in {} until a command can open the ledger: {}",
+                        "the record is stored in {} until a later command can open the ledger: {}",
                         execution.path().display(),
                         failure::text(error)
                     );
                     output::warning(&text, failure::kind(error), global.style());
                     return Self::Elsewhere(execution);
                 }
-                Err(error) => warn("a record cannot be stored elsewhere", &error, global.style()),
+                Err(error) => warn("a record cannot be stored in another directory", &error, global.style()),
             }
         }
         warn("the command is not recorded", error, global.style());
@@ -187,7 +188,7 @@ impl Recording {
             Self::Ledger(execution) => ledger::warn_of(&execution.finish(outcome.status), global),
             Self::Elsewhere(execution) => {
                 if let Err(error) = execution.finish(outcome.status) {
-                    warn("the record says that the execution was interrupted", &error, global.style());
+                    warn("the stored record says that the execution was interrupted", &error, global.style());
                 }
             }
             Self::Nowhere => {}

@@ -1,4 +1,4 @@
-//! The outcome of a command, as its record states it.
+//! The outcome of a command, as it is recorded.
 
 use runledger::metrics::Status;
 

@@ -1,4 +1,4 @@
-//! The signals that arrive while the command runs. They are passed on, and this process stops and continues together
+//! The signals that arrive while the command runs. They are forwarded, and this process stops and continues together
 //! with the command.
 
 use std::fs::File;
@@ -18,7 +18,7 @@ use signal_hook::iterator::Signals as Kept;
 
 /// The signals that ask a process to end. A command that fails after one of them was cancelled.
 const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
-/// The signals whose meaning the command decides.
+/// The signals whose effect is up to the command.
 const OTHERS: [i32; 7] = [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGTSTP];
 
 /// The signals that would end or stop this process.
@@ -35,7 +35,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Keeps the signals from ending this process. A signal that is ignored stays ignored, also for the command, as
+    /// Prevents the signals from ending this process. A signal that is ignored stays ignored, even for the command, as
     /// `nohup` and shells require.
     pub(super) fn keep() -> io::Result<Self> {
         let ignored = ignored();
@@ -51,17 +51,17 @@ impl Signals {
         Ok(Self { kept, came, stop_asked: false, stopped: false, resumed: false })
     }
 
-    /// Passes signals on to `command` until it ends, including those that have arrived already. Returns how it ended.
-    /// Waits for other children too, because the first process of a container gets the orphans.
+    /// Forwards signals to `command` until it ends, including signals that have already arrived. Returns how it ended.
+    /// Waits for other children too, because orphans become children of the first process in a container.
     pub(super) fn wait_for(&mut self, command: Pid) -> io::Result<ExitStatus> {
         loop {
-            // The command keeps its pid until its status is read. So no signal goes to another process.
+            // The command keeps its pid until its status is read, so no signal goes to another process.
             let signals: Vec<_> = self.kept.wait().collect();
             let resumed = std::mem::take(&mut self.resumed);
             for &signal in &signals {
                 match signal {
                     SIGCHLD | SIGCONT => {}
-                    // This signal belongs to a stop that is over.
+                    // This signal belongs to an earlier stop, which is over.
                     SIGTSTP if resumed => {}
                     _ if came_from_the_terminal(signal) => {}
                     _ => {
@@ -103,8 +103,8 @@ impl Signals {
         }
     }
 
-    /// Stops this process like the command, so that the shell sees a stopped job. Without a terminal there is no such
-    /// shell, and a process that stopped only the command continues only the command.
+    /// Stops this process like the command, so that the shell sees a stopped job. Without a terminal, no shell controls
+    /// the job, and a process that stopped only the command will continue only the command.
     fn stop(&mut self) {
         if self.stop_asked || File::open("/dev/tty").is_ok() {
             stop();
@@ -119,7 +119,7 @@ impl Signals {
         came.any(|(signal, _)| ENDING.contains(signal) || ended_by == Some(*signal))
     }
 
-    /// Stops passing signals on. They still do not end this process, and stops and orphans are still handled.
+    /// Stops forwarding signals. They still do not end this process, and stops and orphans are still handled.
     pub(super) fn outlive_the_command(mut self) {
         thread::spawn(move || {
             for signal in self.kept.forever() {
@@ -146,8 +146,8 @@ fn stop() {
 }
 
 /// Returns whether the command has the signal already, because a key of the terminal sent it to all foreground
-/// processes. A signal that another process sends to this one alone looks the same in the foreground, and is not passed
-/// on.
+/// processes. In the foreground, a signal that another process sends only to this process looks the same, and is not
+/// forwarded.
 fn came_from_the_terminal(signal: i32) -> bool {
     matches!(signal, SIGINT | SIGQUIT | SIGTSTP)
         && File::open("/dev/tty").is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))

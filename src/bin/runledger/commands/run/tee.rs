@@ -1,4 +1,4 @@
-//! Reading an output of the command while passing it on.
+//! Reading an output of the command while forwarding it.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -16,7 +16,7 @@ impl<R: Read, S: FnMut(&[u8])> Tee<R, S> {
         Self { from, to, see }
     }
 
-    /// Passes everything on. If the output is closed, the next write of the command fails, as if it wrote there
+    /// Forwards everything. If the output is closed, the command's next write fails, as if the command wrote there
     /// directly.
     pub(super) fn pass_on(mut self) {
         let mut buffer = vec![0; 64 * 1024];
@@ -40,7 +40,8 @@ impl<R: Read, S: FnMut(&[u8])> Read for Tee<R, S> {
     }
 }
 
-/// A longer line is cut. A record stores at most 500 characters, of at most four bytes each.
+/// The maximum size of a line. A longer line is truncated. A record stores at most 500 characters, of at most four
+/// bytes each.
 const LINE_BYTES_MAX: usize = 2000;
 
 /// The last line of an output that is not blank.
@@ -50,7 +51,7 @@ pub(super) struct LastLine(Arc<Mutex<Lines>>);
 #[derive(Debug, Default)]
 struct Lines {
     last: Vec<u8>,
-    /// The line that has not ended.
+    /// The line that is not yet complete.
     begun: Vec<u8>,
 }
 
