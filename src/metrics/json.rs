@@ -121,10 +121,7 @@ mod tests {
             assert!(serde_json::from_str::<Value>(&held(&too_deep)).is_err());
             let error = too_deep.to_json().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid);
-            assert_eq!(
-                error.details(),
-                ["tags[\"t\"]: expected at most 124 nested arrays and objects, found more"]
-            );
+            assert_eq!(error.details(), ["tags[\"t\"]: expected at most 124 nested arrays and objects, found more"]);
         }
     }
 

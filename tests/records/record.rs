@@ -262,7 +262,10 @@ fn each_impossible_field_is_reported() -> Result<(), Error> {
             "model.cache_read + model.cache_write: expected at most tokens_input = 1000, found 18446744073709551616",
         ),
         (|r| r.model.parts.reasoning = Some(501), "model.reasoning: expected at most tokens_output = 500, found 501"),
-        (|r| r.cost_usd = Some(Usd::from_pico(-10_000)), "cost_usd: expected an amount of at least 0, found -0.00000001"),
+        (
+            |r| r.cost_usd = Some(Usd::from_pico(-10_000)),
+            "cost_usd: expected an amount of at least 0, found -0.00000001",
+        ),
         (
             |r| r.cost_usd = Some(Usd::from_pico(1_000)),
             "cost_usd: expected at most 8 decimals, see Usd::round_to_record, found 0.000000001",
