@@ -133,7 +133,7 @@ fn the_next_writer_continues_after_the_gap_and_reports_it_once() {
         let found = format!("{kept} bytes, where {whole} had been synced");
         let warned = format!(
             "cannot open the ledger: {}: it was truncated or changed: {found}. The next line follows the gap, which `runledger \
-             verify` names",
+             verify` reports",
             place.ledger().display()
         );
         assert_eq!(*warnings.lock().unwrap(), [warned]);
