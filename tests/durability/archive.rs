@@ -252,7 +252,10 @@ fn a_segment_that_does_not_verify_stays_with_all_after_it() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert_eq!(
         error.details(),
-        ["segment 1: segment 2 does not begin with the line after its last line", "segment 2: the earlier segment 1 stays"]
+        [
+            "segment 1: segment 2 does not begin with the line after its last line",
+            "segment 2: the earlier segment 1 stays"
+        ]
     );
     assert!(!place.archive().exists());
     let error = ledger.archive_segments(u64::MAX, place.archive()).unwrap_err();

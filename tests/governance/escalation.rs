@@ -373,7 +373,10 @@ fn drift_correlated_with_specific_tier() {
     let found = only(&report);
     assert_eq!((found.trigger, found.recipient), (Trigger::DriftWithTier, Recipient::CostOptimizer));
     assert_eq!((found.subject.as_deref(), &found.model), (Some("Standard"), &None));
-    assert_eq!(found.why, "20 of 40 (50.0 %) controlled artifacts drifted, compared with 15 of 120 (12.5 %) of all other tiers");
+    assert_eq!(
+        found.why,
+        "20 of 40 (50.0 %) controlled artifacts drifted, compared with 15 of 120 (12.5 %) of all other tiers"
+    );
     assert_eq!(shares(found), (Test::TwoProportionZ, share(20, 40), share(15, 120)));
     assert_eq!(found.evidence.count, 20);
     assert_eq!(numbers(&found.evidence).1[..3], [1, 3, 5]); // what drifted, not what controlled it

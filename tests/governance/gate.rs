@@ -422,7 +422,10 @@ fn invalid_expectations_are_refused() {
             r#"[{"skill": ""}, {"skill": "a", "count": 0}]"#,
             "entry 1: skill: found \"\"; expected a name; entry 2: count: found 0; expected 1 or more",
         ),
-        (r#"[{"skill": "a"}, {"skill": "a", "count": 2}]"#, "entry 2: \"a\" is already listed. Give that entry a count"),
+        (
+            r#"[{"skill": "a"}, {"skill": "a", "count": 2}]"#,
+            "entry 2: \"a\" is already listed. Give that entry a count",
+        ),
     ] {
         assert_eq!(refused(text), (ErrorKind::Invalid, format!("cannot read the expected executions: {why}")));
     }
@@ -650,10 +653,7 @@ fn overwriting_previous_entries() {
     let mut changed = records[2].clone();
     changed.cost_usd = Some("0.4".parse().unwrap());
     records.push(changed.clone());
-    assert_eq!(
-        reasons(&judge(records)),
-        [r#"overwritten entry: "renderer": it has several records that differ [3]"#]
-    );
+    assert_eq!(reasons(&judge(records)), [r#"overwritten entry: "renderer": it has several records that differ [3]"#]);
     changed.run.run_id = Some("run-8".to_owned());
     let mut records = run();
     records.push(changed);

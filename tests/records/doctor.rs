@@ -282,7 +282,8 @@ fn records_that_were_spilled_are_counted() {
     }
     let found = "records that the ledger refused: 2";
     place.assert("spill", Level::Warning, found, "see `events.jsonl` for the reason; the next opening appends them");
-    let advice = "see `events.jsonl` for the times and reasons; the reason for a lost record was only returned to its caller";
+    let advice =
+        "see `events.jsonl` for the times and reasons; the reason for a lost record was only returned to its caller";
     place.assert("events", Level::Warning, "in the last 7 days: spilled 2", advice);
 }
 
@@ -315,6 +316,7 @@ fn events_of_note_are_counted_for_a_week() {
     write(&[line(8, "lost"), line(0, "rotated"), line(0, "recovered")]);
     place.assert("events", Level::Ok, "none of note in the last 7 days", "");
     write(&[line(6, "lost"), "torn\n".to_owned(), line(0, "damaged"), line(1, "lost"), "{\"at\"".to_owned()]);
-    let advice = "see `events.jsonl` for the times and reasons; the reason for a lost record was only returned to its caller";
+    let advice =
+        "see `events.jsonl` for the times and reasons; the reason for a lost record was only returned to its caller";
     place.assert("events", Level::Warning, "in the last 7 days: damaged 1, lost 2", advice);
 }

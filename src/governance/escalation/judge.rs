@@ -167,7 +167,9 @@ impl Judge<'_> {
             }));
         }
         self.ask(questions, |found, others| {
-            format!("{found} executions failed or were not accepted, compared with {others} of the skill's other models")
+            format!(
+                "{found} executions failed or were not accepted, compared with {others} of the skill's other models"
+            )
         });
     }
 
@@ -179,8 +181,10 @@ impl Judge<'_> {
             let (found, reference) = (question.found, question.reference);
             if found.whole.min(reference.whole) < samples_min {
                 let Question { trigger, subject, model, .. } = question;
-                let why =
-                    format!("{} and {} results are known; {samples_min} of each are needed", found.whole, reference.whole);
+                let why = format!(
+                    "{} and {} results are known; {samples_min} of each are needed",
+                    found.whole, reference.whole
+                );
                 self.unjudged.push(Unjudged { trigger, subject: Some(subject), model, why });
                 continue;
             }
