@@ -32,9 +32,10 @@ use crate::metrics::{ExecutionMetrics, Usd};
 /// other.production.shot_id = Some("b".into());
 /// (other.production.regen_count, other.production.outcome) = (None, None);
 ///
-/// let derived = DerivedMetrics::compute([Ok(record), Ok(other)])?; assert_eq!(derived.shots.average_regenerations,
-/// Some(3.0)); // of the shot whose count is known assert_eq!((derived.shots.shots,
-/// derived.shots.regenerations_unknown), (2, 1)); assert_eq!(derived.models[0].outcomes.failure_rate, Some(1.0));
+/// let derived = DerivedMetrics::compute([Ok(record), Ok(other)])?;
+/// assert_eq!(derived.shots.average_regenerations, Some(3.0)); // of the shot whose count is known
+/// assert_eq!((derived.shots.shots, derived.shots.regenerations_unknown), (2, 1));
+/// assert_eq!(derived.models[0].outcomes.failure_rate, Some(1.0));
 /// assert_eq!((derived.scenes[0].cost_usd, derived.scenes[0].unpriced), (None, 2)); // unknown, not free
 /// # Ok::<(), runledger::Error>(())
 /// ```
