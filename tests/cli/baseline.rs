@@ -259,7 +259,10 @@ fn compare_uses_the_last_frozen_baselines_or_those_of_a_given_week() {
     answer(&place, "baseline freeze --week 2026-02-03");
     let against = |args: &str| run(&place, args).stdout.lines().last().unwrap().to_owned();
     assert_eq!(against("compare"), "compared with the baselines of the week from 2026-02-09T00:00:00.000Z");
-    assert_eq!(against("compare --week 2026-02-02"), "compared with the baselines of the week from 2026-02-02T00:00:00.000Z");
+    assert_eq!(
+        against("compare --week 2026-02-02"),
+        "compared with the baselines of the week from 2026-02-02T00:00:00.000Z"
+    );
     assert_eq!(
         run(&place, "compare --week 2026-03-01").complaint(2),
         "runledger: no baselines are frozen for the week from 2026-02-23T00:00:00.000Z; run `runledger baseline freeze`: \

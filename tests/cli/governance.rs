@@ -263,7 +263,10 @@ fn what_cannot_be_judged_ends_with_2() {
             "cannot read a policy: policy.json: unknown field `gates`, expected `gate` or `escalation` at line 1 column 8",
         ),
         ("--policy none.json", "cannot read a policy: none.json: No such file or directory (os error 2)"),
-        ("--expect none.json", "cannot read the expected executions: none.json: No such file or directory (os error 2)"),
+        (
+            "--expect none.json",
+            "cannot read the expected executions: none.json: No such file or directory (os error 2)",
+        ),
         (
             "--ledger none.jsonl",
             "cannot open a ledger to read: none.jsonl: there is no such file; to use another ledger, set --ledger PATH or RUNLEDGER_PATH",

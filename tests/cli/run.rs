@@ -361,7 +361,12 @@ fn a_ledger_that_refuses_records_changes_no_exit_code() {
     let output = output(command.args(["run", "--skill", "job", "--", "sh", "-c", "exit 9"]));
     assert_eq!((output.code, output.stdout.as_str()), (Some(9), ""));
     let warnings: Vec<_> = output.stderr.lines().map(|line| line.split(": ").nth(2).unwrap()).collect();
-    assert_eq!(warnings, ["a record cannot be stored in another directory", "the command is not recorded"], "{}", output.stderr);
+    assert_eq!(
+        warnings,
+        ["a record cannot be stored in another directory", "the command is not recorded"],
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
