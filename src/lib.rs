@@ -114,8 +114,8 @@
 //! The crate runs on Unix, with Rust 1.89 or later. All guarantees are tested on Linux. Elsewhere, two of them are
 //! weaker, because the system reports neither when a process started nor the type of a file system:
 //!
-//! - A dead process is recognised only by its lock. A forked child that outlives its parent keeps that lock, so the
-//!   parent's executions are recorded as interrupted only after the child has ended too.
+//! - The only sign that a process has died is that its lock is free. A forked child that outlives its parent keeps that
+//!   lock, so the parent's executions are recorded as interrupted only after the child has ended too.
 //! - A ledger on a network file system is not refused.
 //!
 //! # What it is not

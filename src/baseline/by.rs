@@ -21,7 +21,8 @@ pub enum BaselineBy {
     Model,
     /// Each `environment`, over all skills.
     Environment,
-    /// Each skill in each week, from Monday 00:00 UTC, by the start of the execution, such as `git-push@2026-02-09`.
+    /// Each skill in each week, such as `git-push@2026-02-09`. A week starts on Monday at 00:00 UTC, and an execution
+    /// belongs to the week in which it started.
     Week,
 }
 

@@ -42,7 +42,7 @@ impl Routing {
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         record.model.name = Some(self.model.clone());
         record.model.tier = Some(self.tier.clone());
-        // A model that the router itself called has its provider and variant in the list of calls.
+        // If the router itself called a model, the provider and variant of that model are in the list of calls.
         record.model.provider = None;
         record.model.variant = BTreeMap::new();
         if self.estimated_usd.is_some() {

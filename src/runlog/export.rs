@@ -27,7 +27,8 @@ impl ErrorRegistry {
     /// Registers the errors of `run` and writes its log with their numbers to a new file in the directory. Links the
     /// log to the errors, and updates `error-registry.md`. The prices of the calls are looked up in `prices`.
     ///
-    /// The file gets the next free number of its minute and mode, or of its skill if the mode is unknown. No file is
+    /// The file name has the start minute, the mode, or the skill if the mode is unknown, and the next free number for
+    /// these two. No file is
     /// overwritten. If an existing file begins with the same log, no new file is written. So exporting a run again
     /// changes nothing, except that it completes an export whose process died. Such a process leaves at most a partial
     /// log, in a file whose name is not a log name.

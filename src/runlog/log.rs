@@ -35,8 +35,8 @@ impl LogStatus {
     }
 }
 
-/// The facts about one run that its log contains. Times are UTC, to the minute. `None` and an empty list mean that
-/// nothing is known.
+/// The facts about one run that its log contains. Times are UTC, to the minute. `None` means unknown. An empty
+/// list means unknown too, unless its field says otherwise.
 ///
 /// [`new`](Self::new) finds them in the records of the run, [`to_markdown`](Self::to_markdown) writes them, and
 /// [`parse`](Self::parse) reads the same facts back. Empty optional texts, empty items of lists, and the `duration_ms`
@@ -69,8 +69,8 @@ pub struct RunLog {
     pub started: Timestamp,
     /// The mode: the first `run.mode` in the executions.
     pub mode: Option<String>,
-    /// The status. Executions that another execution of the run started are ignored, because their parent accounts for
-    /// them.
+    /// The status, from the top-level executions. A child of another execution of the run is ignored, because its parent
+    /// accounts for it.
     pub status: LogStatus,
     /// The steps of all executions, in chronological order. An execution without steps is one step. If the run has
     /// several executions, the name of a step begins with the name of the skill.

@@ -214,7 +214,7 @@ fn row_25_an_older_active_segment_is_sealed_and_no_number_is_used_again() {
     assert_eq!(read(&journal), [1, 2, 6]);
     assert_eq!(content(&disk, &sealed(2)), older);
     let events = String::from_utf8(content(&disk, &part("events.jsonl"))).unwrap();
-    assert!(events.contains("\"found\":\"line 1 at its end, and line 2 before\""), "{events}");
+    assert!(events.contains("\"found\":\"its last line is number 1, but it has line 2 before that\""), "{events}");
     drop(journal);
     let found = open_ledger(&disk).reader().verify(std::slice::from_ref(&rest.head)).unwrap().faults;
     let expected = [(FaultKind::Truncated, Path::new(PATH), 0, 0, Some(5))];

@@ -132,7 +132,7 @@ fn the_next_writer_continues_after_the_gap_and_reports_it_once() {
         let (ledger, warnings) = open(&place, None);
         let found = format!("{kept} bytes, where {whole} had been synced");
         let warned = format!(
-            "cannot open the ledger: {}: it was truncated or changed: {found}. The next line follows the gap, which `runledger \
+            "cannot open the ledger: {}: it was truncated or changed: {found}. The next line leaves a gap in the numbers, which `runledger \
              verify` reports",
             place.ledger().display()
         );

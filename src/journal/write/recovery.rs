@@ -20,17 +20,17 @@ use crate::journal::format::line::Link;
 use crate::journal::read::truncation::segments_gone;
 use crate::journal::read::{LINE_BYTES_MAX, is_said_damaged};
 
-/// The number of bytes of the area that are read beyond the length of the segment, unless more are known to exist.
+/// How many bytes past the segment's length are read from the area at first. If the area has more, all of it is read.
 const PEEK_BYTES: usize = 4096;
 
 impl Tail {
-    /// Finds the end of the chain again, repairs the damage of a crash after it, and moves the base there.
+    /// Finds the end of the chain again, repairs what a crash left after that end, and sets the base to it.
     pub(super) fn recover(&mut self) -> Result<()> {
         self.doubtful = true;
         finish_sealing(&*self.storage, &self.layout)?;
         let file = open_active(&*self.storage, &self.layout)?;
         let id = stat_id(&*file, &self.layout)?;
-        // Another handle of the same file is not trusted more than the first one.
+        // If a sync of the first handle failed, a new handle of the same file counts as failed too.
         self.file = if id == self.file_id { self.file.reopened(file) } else { SyncFile::new(file) };
         self.file_id = id;
         let sealed = self.layout.sealed_segments(&*self.storage)?;
@@ -43,12 +43,14 @@ impl Tail {
         // An area whose sync failed is still read, but it is not written again.
         self.area = area.filter(|_| !self.area_failed);
         let held = held.filter(|held| held.header.ledger == self.id);
-        // The area states the number even if the last sealed segments were removed. No number is used twice.
+        // The area has the active segment's number, even if the last sealed segments were removed. A number is never
+        // reused.
         let segment = held.as_ref().map_or(after_sealed, |held| after_sealed.max(held.header.segment));
         if segment > after_sealed {
             self.report_gone(after_sealed, segment - 1)?;
         }
-        // A header is written only after all names that its segment needs have been synced.
+        // A header is written only after the directory entries of all files that its segment needs have been synced. So
+        // if the header is there, the entries are durable.
         if held.as_ref().is_none_or(|held| held.header.segment != segment) {
             self.sync_names()?;
         }
@@ -72,7 +74,7 @@ impl Tail {
 
     fn report_damage(&self, segment: u64, found: String) {
         self.warn(&Error::new(ErrorKind::Diverged, "open the ledger").path(self.layout.active()).detail(format!(
-            "it was truncated or changed: {found}. The next line follows the gap, which `runledger verify` reports"
+            "it was truncated or changed: {found}. The next line leaves a gap in the numbers, which `runledger verify` reports"
         )));
         self.record(&Event::Damaged { segment, found });
     }
@@ -102,14 +104,14 @@ impl Tail {
         let repeated = self.merge(held, &read_between(&*file, held.header.base, sealed_len).map_err(failed)?)?;
         let last = last_valid(Arc::clone(&self.file), Link::START)
             .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
-        // Lines of its own, or lines that the area lost, follow the repeated ones. A power cut may have kept such a
-        // line but not the repeated ones, so both are checked.
+        // After the repeated lines, the active segment may have new lines, or lines that are missing from the area. A
+        // power cut can keep those and lose the repeated ones, so this checks for both.
         let begins = self.read_from(0, len.min(repeated.bytes.len().max(LINE_BYTES_MAX + 1) as u64))?;
         let has_them = chain_from_start(&begins).is_some_and(|link| link.seq >= repeated.link.seq);
         if repeated.bytes.is_empty() || (has_them && last.highest.seq > repeated.link.seq) {
             return self.recover_alone(segment, sealed, len, held.header.link);
         }
-        // No number is used twice, not even that of a line after a gap in the sealed segment.
+        // A line number is never reused. If the sealed segment has lines after a gap, their numbers count too.
         let link = later(repeated.link, self.link_of_sealed(sealed)?);
         let there = self.read_from(0, len)?;
         if !repeated.bytes.starts_with(&there) {
@@ -170,8 +172,8 @@ impl Tail {
                     self.area = None;
                     self.area_failed = true;
                 }
-                // The sealed segment should end with a complete line, so the rest is removed if possible. The area has
-                // that line.
+                // The segment is about to be sealed and should end with a complete line, so an incomplete last line is cut
+                // off if possible. Nothing is lost: the area has the whole line.
                 let whole = merged.bytes[..same].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
                 if self.active_len()? > header.base + whole {
                     let _ = self.file.truncate(header.base + whole);
@@ -194,14 +196,14 @@ impl Tail {
     /// A sync of them may have failed in a process that died soon after, and the next sync, by this process, would
     /// report success.
     ///
-    /// This appends instead of overwriting. Measured on ext4: where a first write failed, the blocks are marked as
-    /// never written. Bytes written over the cached pages, and synced without an error, read as NULs once the cache is
-    /// dropped. The area's blocks were synced before use, so it is overwritten in place. For a moment it has the only
-    /// copy.
+    /// This appends instead of overwriting, for a reason that was measured on ext4. If the first write to a block fails,
+    /// the block stays marked as unwritten. Overwriting its cached page then syncs without an error, but the block reads
+    /// as NULs once the cache is dropped. The area's blocks were synced before use, so the area can be overwritten in
+    /// place. Between the truncation and the append, the area has the only copy.
     ///
-    /// If other processes use the journal, or this process did before, the segment is not truncated while they follow
-    /// it: see [`write_in_place`]. The system reports a failed sync to each handle that was open then, so they have
-    /// noticed it.
+    /// If another process may be reading the segment, or this process has used the journal before, [`write_in_place`]
+    /// is used instead, because it does not truncate. Those processes had the file open when the sync failed, and the
+    /// system reports the failure to every open handle.
     ///
     /// [`write_in_place`]: Self::write_in_place
     fn rewrite(&mut self, header: Header, bytes: &[u8]) -> io::Result<()> {
@@ -224,7 +226,7 @@ impl Tail {
         write_all_at(&*self.storage.open(self.layout.active(), Access::Write)?, bytes, base)
     }
 
-    /// Returns the bytes that the segment, which has `there` after the base, should have after it.
+    /// Returns the bytes that should follow the base in the segment. `there` is what follows it now.
     fn merge(&self, held: &Held, there: &[u8]) -> Result<Merged> {
         // The segment nearly always has all lines of the area, so reading the bytes after them is enough.
         let mut wanted = there.len() + PEEK_BYTES;
@@ -250,10 +252,11 @@ impl Tail {
         self.durable = Mark { segment, len: 0, link: before };
         let end = Mark { segment, len: last.end, link: last.link };
         if last.link.seq < last.highest.seq {
-            // An older line or file was copied there. No number is used twice.
+            // An older line or file was copied there. A number is never reused.
             self.end = Mark { len, link: last.highest, ..end };
             self.begin_segment(&[])?;
-            let found = format!("line {} at its end, and line {} before", last.link.seq, last.highest.seq);
+            let found =
+                format!("its last line is number {}, but it has line {} before that", last.link.seq, last.highest.seq);
             self.report_damage(segment, found);
             return Ok(());
         }
@@ -290,7 +293,7 @@ impl Tail {
         if end == 0 || self.last_link(end)? == Some(header.link) {
             return Ok(None);
         }
-        Ok(Some(format!("another line than number {} before byte {end}", header.link.seq)))
+        Ok(Some(format!("the line that ends at byte {end} is not line {}, as expected", header.link.seq)))
     }
 
     /// Stores bytes that will be removed or overwritten. NULs are skipped: they come from a lost write and carry no
@@ -317,7 +320,7 @@ impl Tail {
         write().map_err(|source| Error::io("quarantine a torn fragment", &path, source))
     }
 
-    /// Returns the link to which the line after those of the sealed segments is chained.
+    /// Returns the link to which the first line after the sealed segments is chained.
     fn link_of_sealed(&self, sealed: &[u64]) -> Result<Link> {
         let last = |segment: u64, before: Link| {
             let path = self.layout.sealed_segment(segment);

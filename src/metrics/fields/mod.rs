@@ -76,9 +76,13 @@ impl<'l> Fields<'l> {
     /// The whole line is checked: it must be valid UTF-8 and one JSON object with the required fields. Any line that
     /// [`ExecutionMetrics::from_json`] accepts is accepted, with the same values.
     ///
-    /// A line with a fault in another field is accepted too, since finding it would require building the whole record.
-    /// Such faults are a `tokens_input` that is a text or has its key twice, a key of `tags` twice, half of a surrogate
-    /// pair in an `error_reason`, and tags with more than 127 levels.
+    /// A fault in a field that `Fields` does not have goes unnoticed, because finding it would require building the whole
+    /// record:
+    ///
+    /// - `tokens_input` is a string, or occurs twice;
+    /// - a key of `tags` occurs twice;
+    /// - `error_reason` has an unpaired surrogate;
+    /// - `tags` is nested more than 127 levels deep.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Malformed`] if the line is not such an object.
@@ -89,7 +93,7 @@ impl<'l> Fields<'l> {
     /// Like [`from_line`](Self::from_line), but for a line whose members end at `end`. After them comes a closing brace
     /// or the keys that a ledger adds.
     pub(crate) fn from_sealed(line: &'l [u8], end: usize) -> Result<Self> {
-        // JSON does not allow a number with a leading zero.
+        // A `seq` that begins with 0 goes to the slow parser, because a number such as 012 is not valid JSON.
         let tail = line.get(end..).unwrap_or_default();
         let well_formed = tail == b"}" || tail.starts_with(b",\"seq\":") && !tail.starts_with(b",\"seq\":0");
         match Walk::fields(line) {
@@ -98,8 +102,9 @@ impl<'l> Fields<'l> {
         }
     }
 
-    /// Returns the fields of the line at the beginning of `bytes`, and where its members end, if the fast parser can
-    /// read it. The caller must check that the bytes which [`from_sealed`](Self::from_sealed) requires follow there.
+    /// Parses the line at the start of `bytes` with the fast parser. Returns its fields and where its members end, or
+    /// `None` if the fast parser cannot read it. The caller must check that a closing brace or the ledger's keys follow
+    /// there.
     pub(crate) fn ahead(bytes: &'l [u8]) -> Option<(Self, usize)> {
         Walk::fields(bytes)
     }
@@ -129,7 +134,8 @@ impl<'l> Fields<'l> {
         }
     }
 
-    /// The keys of these fields in a record. The fast parser must not skip a second one as an unknown key.
+    /// The keys of these fields in a record. If one of them occurs twice, the fast parser must not skip the second one
+    /// as an unknown key.
     const KEYS: [&'static [u8]; 12] = [
         b"execution_id",
         b"skill_name",

@@ -57,7 +57,7 @@ pub(crate) fn note(text: &str, kind: &str, style: Style) {
     message("note", "", text, kind, style);
 }
 
-/// Writes a line to stderr, which is an object with `text` under `key`, or for people `text` after `mark`.
+/// Writes one line to stderr. In JSON, it is an object with `text` under `key`. Otherwise, it is `mark` and `text`.
 fn message(key: &str, mark: &str, text: &str, kind: &str, style: Style) {
     if style.json {
         write(&json!({key: text, "kind": kind}).to_string());

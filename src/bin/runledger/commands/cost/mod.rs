@@ -21,21 +21,20 @@ use answer::Answer;
 
 /// Sum up the costs of executions by model, skill, run or day
 ///
-/// Prints a table with one row for each group, and the total. `input` is the number of tokens that were neither read
-/// from a cache nor written to one, if this was reported. `cache w` and `cache r` are the tokens written to and read
-/// from a cache. Sums are exact, over the known values. `unpriced` is the number of executions without a price. Their
-/// costs are left out of the sums. The lines below the table say for how many executions each count is unknown, either
-/// entirely or for one of their models.
+/// Prints a table with one row for each group, and the total. `input` is the number of input tokens, without
+/// those written to a cache and read from one, as far as these were reported. `cache w` and `cache r` are their numbers. Sums are exact, over the known values. `unpriced` is the number of executions without a price. Their
+/// costs are left out of the sums. The lines below the table give, for each column, the number of executions whose count
+/// is missing, entirely or for at least one of their models.
 ///
 /// An execution belongs to the time at which it started. If it lists its calls and used several models, it is included
 /// under each of them. Executions without a model are counted separately.
 ///
-/// In the table, a count of 10,000 or more is rounded to three digits, such as 12.3M. An amount in US dollars is
-/// rounded to the cent, to four decimals below 1, and to three digits from a million on. All are rounded half to even.
+/// In the table, a count of 10,000 or more is rounded to three digits, such as 12.3M. Dollar amounts below 1 are
+/// rounded to four decimals, those from a million on to three digits, and all others to the cent, half to even.
 /// An amount that would be rounded to 0 is `<0.0001`. --json prints every digit.
 ///
 /// --json prints one object with the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or
-/// `agents`, and with `totals`. Fields that ccusage also has use the same names: `daily`, `weekly`, `monthly`,
+/// `agents`, and with `totals`. Fields that exist in ccusage too have its names: `daily`, `weekly`, `monthly`,
 /// `totals`, `date`, `week`, `month`, `inputTokens`, `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`,
 /// `totalTokens`, `totalCost`, `modelsUsed`, `modelBreakdowns` with `modelName`, `cost` and `missingPricing`, and
 /// `unpricedModels`. As in ccusage, `inputTokens` excludes cached tokens, and a week has the date of its first day.

@@ -64,8 +64,8 @@ pub(crate) struct Args {
     /// The model that the command uses. Only the name is recorded; no cost is computed
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Record the SHA-256 of stdout. The command then sees a pipe instead of a terminal, and the execution ends when it
-    /// is closed
+    /// Record the SHA-256 of stdout. The command's stdout is then a pipe instead of a terminal, and the execution ends
+    /// when every process has closed that pipe
     #[arg(long)]
     hash_output: bool,
     /// The command and its arguments
