@@ -42,6 +42,6 @@ pub struct GateReport {
     pub spilled: u64,
     /// The child runs of this run, by name. They are not checked here; judge each of them separately.
     pub child_runs: Vec<String>,
-    /// Every reason why the run fails, in the order of [`Rule`]; empty if it passes.
+    /// Every reason why the run fails, in the order of [`Rule`](super::Rule); empty if it passes.
     pub reasons: Vec<GateReason>,
 }
