@@ -282,9 +282,9 @@ fn a_damaged_record_is_reported_and_the_others_are_appended() {
     assert_eq!(there, left);
     let run_id = records(&place)[0].run.run_id.clone().unwrap();
     let gate = output(at(&place).args(["gate", "--run", &run_id]));
-    assert!(gate.code == Some(1) && gate.stdout.contains("found no whole record"), "{gate:?}");
+    assert!(gate.code == Some(1) && gate.stdout.contains("found no complete record"), "{gate:?}");
     let doctor = output(at(&place).args(["doctor"])).stdout;
-    assert!(doctor.contains("found no whole record"), "{doctor}");
+    assert!(doctor.contains("found no complete record"), "{doctor}");
 }
 
 /// A relative path belongs to the directory of the command that got it.
