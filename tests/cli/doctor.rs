@@ -31,7 +31,7 @@ fn each_check_is_a_line_with_the_advice_below() {
     let directory = std::fs::canonicalize(place.directory.path()).unwrap();
     let text = found.stdout.replace(directory.to_str().unwrap(), "~");
     for line in [
-        "ok       place        ~/logs\n",
+        "ok       location     ~/logs\n",
         "ok       lock         keeps others out\n",
         "ok       end          line 5, whole\n",
         "warning  quarantine   files in ~/logs/execution_metrics.ledger/quarantine: 1\n                      \
