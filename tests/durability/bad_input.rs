@@ -250,8 +250,8 @@ fn a_path_without_room_for_its_machinery_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Unsuitable);
     assert_eq!(
         place.text(&error),
-        "cannot open the ledger: /execution_metrics.ledger: expected a file name such as x.jsonl, so that the machinery \
-         fits beside it in x.ledger"
+        "cannot open the ledger: /execution_metrics.ledger: expected a file name such as x.jsonl, so that the internal \
+         files fit next to it in x.ledger"
     );
     assert!(names(place.directory.path()).is_empty());
     assert_eq!(Ledger::open("").unwrap_err().kind(), ErrorKind::Unsuitable);
