@@ -64,7 +64,8 @@ impl TimeZone for Zone {
     }
 
     fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<FixedOffset> {
-        // `moment` reads the local time as if it were UTC, and jiff finds when the zone's clocks show it.
+        // These two calls only convert the local time from chrono's type to jiff's, as if it were UTC. jiff then finds
+        // when the zone's clocks show that time.
         let shown = Offset::UTC.to_datetime(moment(local));
         match self.0.to_ambiguous_timestamp(shown).offset() {
             AmbiguousOffset::Unambiguous { offset } => MappedLocalTime::Single(fixed(offset)),
@@ -82,8 +83,8 @@ impl TimeZone for Zone {
     }
 }
 
-/// Returns the moment, to the second. The last moment that jiff supports is 26 hours before the last moment of a
-/// record, and no clocks change between them.
+/// Returns the moment, to the second. A timestamp can be up to 26 hours later than the last moment that jiff supports.
+/// That moment is then used instead: no clocks change between them.
 fn moment(utc: &NaiveDateTime) -> jiff::Timestamp {
     jiff::Timestamp::from_second(utc.and_utc().timestamp()).unwrap_or(jiff::Timestamp::MAX)
 }

@@ -69,11 +69,11 @@ impl Counts {
 /// The executions of a window that used a model, and the quality controls of their artifacts.
 #[derive(Debug, Default)]
 pub(super) struct Results {
-    /// The controlled artifacts by tier. Those that drifted are bad.
+    /// The artifacts that went through quality control, by tier. Those that drifted are bad.
     pub(super) drift: BTreeMap<String, Counts>,
     /// The executions with a known result, by skill and model. Those that failed or were not accepted are bad.
     pub(super) failures: BTreeMap<String, BTreeMap<String, Counts>>,
-    /// The executions whose artifact may still be controlled.
+    /// The executions whose artifact may still go through quality control.
     made: Vec<(Made, Artifact)>,
     /// The last control of each artifact.
     controls: HashMap<Artifact, Control>,

@@ -149,8 +149,8 @@ impl<C: Default, O: Clone> Group<C, O> {
         outcome
     }
 
-    /// Gives the callers of the previous batch, which have just been woken, a moment to join. A sync for half of them
-    /// would make the others wait for two syncs.
+    /// Gives the callers of the previous batch, which have just been woken, a moment to join. If the batch closed when
+    /// only half of them had joined, the others would wait for its sync and then for their own.
     ///
     /// Measured on two cores: a call takes 209 µs instead of 288 µs with 4 threads, and 295 µs instead of 444 µs with
     /// 16. A single thread, or callers that stay away, wait at most [`GATHER_MAX`].
@@ -172,8 +172,8 @@ impl<C: Default, O: Clone> Group<C, O> {
 }
 
 impl<C, O> Forming<'_, C, O> {
-    /// Closes the batch: from now on callers join another one. `collected`, which must be empty, lends its memory to
-    /// the new batch and then holds what this one collected.
+    /// Closes the batch: from now on callers join another one. `collected` must be empty. It is swapped with what this
+    /// batch collected, so that the new batch reuses its memory.
     pub(super) fn close(self, collected: &mut C) {
         let mut queue = lock(self.queue);
         std::mem::swap(&mut queue.collected, collected);

@@ -15,8 +15,8 @@ use crate::journal::read::Splitter;
 /// Returns the id of the journal at this path, or `None` if there is none yet. Creates nothing.
 ///
 /// # Errors
-/// [`ErrorKind::Unsuitable`] if a journal cannot be stored here on any file system, [`ErrorKind::Newer`] and
-/// [`ErrorKind::Malformed`] if its identity cannot be used, and [`ErrorKind::Io`].
+/// [`ErrorKind::Unsuitable`] if this path cannot hold a journal, whatever the type of the file system,
+/// [`ErrorKind::Newer`] and [`ErrorKind::Malformed`] if its identity cannot be used, and [`ErrorKind::Io`].
 pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<Option<Uuid>> {
     check_directories(storage, layout)?;
     check_active(storage, layout)?;
@@ -33,7 +33,7 @@ pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<Opti
 }
 
 /// Refuses the file of another program before anything is created next to it. A ledger whose internal directory was
-/// lost is accepted, since its first line is sealed.
+/// lost is accepted, since its first line has a valid hash.
 fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     let path = layout.active();
     let failed = |source| Error::io("read the ledger", path, source);
@@ -50,12 +50,13 @@ fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     }
 }
 
-/// Makes the directories above the ledger durable, before an identity states that they are. A process may have created
-/// them and died. Recovery syncs the other names at each opening.
+/// Makes the directories above the ledger durable. This comes before the ledger's identity is written, because a ledger
+/// that has an identity is assumed to have durable directories. A process may have created them and died. Recovery
+/// syncs the names in the ledger's own directories.
 pub(crate) fn sync_ancestors(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     for ancestor in layout.parent().ancestors().skip(1) {
         match storage.sync_dir(ancestor) {
-            // A process that may not sync the directory could not have created one in it.
+            // If this process has no permission to sync the directory, it is assumed that it has created none in it.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
             done => done.map_err(|source| Error::io("sync the directories above the ledger", ancestor, source))?,
         }

@@ -5,8 +5,8 @@
 //! and the last line is used. A process holds the file's lock while it writes.
 //!
 //! The process that completes the execution first appends the finished record here, then to the ledger, and then
-//! removes the file. So without a finished record in the file, the ledger has none either, and is not searched. If
-//! there is one, its cursor says where the search of the ledger begins.
+//! removes the file. So without a finished record in the file, the ledger has none either, and is not searched. If the
+//! file has a finished record, the cursor stored with it says where the search of the ledger begins.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,8 @@ pub struct Completed {
 }
 
 /// A detached execution that this process has resumed. **Dropping it leaves the execution in flight**, and discards
-/// changes to its record since the last progress mark. No other process can resume the execution until then.
+/// changes to its record since the last progress mark. No other process can resume the execution until this value is
+/// dropped.
 #[derive(Debug)]
 #[must_use = "dropping it leaves the execution in flight"]
 pub struct DetachedExecution {
@@ -166,7 +167,7 @@ impl Ledger {
     /// Returns the record of the execution if the ledger has it after `since`, or if a spill has it.
     fn record_of(&self, id: Uuid, since: Cursor) -> Result<Option<ExecutionMetrics>> {
         let storage = &*self.shared.options.journal.storage;
-        // The spill is read first, because a record that leaves it is in the ledger already.
+        // The spill is read before the ledger: a record is removed from the spill only once it is in the ledger.
         let mut denied = Vec::new();
         let mut spilled = spill::all(storage, self.shared.journal.layout(), &mut denied)?.records.into_iter();
         denied.iter().for_each(|error| self.shared.warn(error));

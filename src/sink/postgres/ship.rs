@@ -31,8 +31,8 @@ pub(super) struct Batch {
 /// The result of committing a batch.
 pub(super) enum Outcome {
     Committed,
-    /// The batch does not begin after the last line that was shipped, which is this one. Either another shipper
-    /// committed it, or an earlier commit of this one succeeded without being acknowledged.
+    /// The batch does not begin directly after the last line that was shipped, which is the value. Either another
+    /// shipper committed that line, or this shipper did and never received the acknowledgement.
     Moved(Option<Place>),
 }
 
@@ -133,7 +133,7 @@ fn store(client: &mut Client, ledger: Uuid, reached: &Place) -> Result<(), Faile
         "INSERT INTO runledger_shipments (ledger_id, seq, hash, segment, byte, line) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (ledger_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, segment = excluded.segment,
             byte = excluded.byte, line = excluded.line, shipped_at = now()";
-    // `Batch::read` skips larger sequence numbers.
+    // The casts keep the values: `Batch::read` skips lines whose sequence number does not fit into an `i64`.
     let [seq, segment, byte, line] = [reached.seq, reached.segment, reached.byte, reached.line].map(u64::cast_signed);
     client.rows("store the last shipped line", sql, &[&ledger, &seq, &reached.hash, &segment, &byte, &line])?;
     Ok(())

@@ -73,7 +73,8 @@ impl Signals {
             if let Some(ended) = self.look_at_children(command)? {
                 return Ok(ended);
             }
-            // A shell continues all processes of the job itself. A second SIGCONT would undo the next stop.
+            // A shell that continues the job sends SIGCONT to the command too. A second SIGCONT could arrive after the
+            // next stop and undo it.
             if signals.contains(&SIGCONT) && (self.stopped || self.stop_asked) {
                 self.stop_asked = false;
                 pass_on(SIGCONT, command);
@@ -104,7 +105,8 @@ impl Signals {
     }
 
     /// Stops this process like the command, so that the shell sees a stopped job. Without a terminal, no shell controls
-    /// the job, and a process that stopped only the command will continue only the command.
+    /// the job. A process that stops only the command will also continue only the command, so this process must not
+    /// stop.
     fn stop(&mut self) {
         if self.stop_asked || File::open("/dev/tty").is_ok() {
             stop();
