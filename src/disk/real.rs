@@ -1,4 +1,6 @@
 //! The real file system, behind the seam.
+//!
+//! It reports what a path is, such as a symbolic link, and refuses no ledger for it. The `refusals` of the journal do.
 
 use std::ffi::OsString;
 use std::fs;
