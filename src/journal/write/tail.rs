@@ -133,13 +133,18 @@ impl Tail {
         if len == self.end.len {
             return Ok(());
         }
-        // Another process appended lines. The trailer of the last one states the end of the chain.
+        if self.advance_to(len)? { Ok(()) } else { self.recover() }
+    }
+
+    /// Moves the end to `len`, up to which another process appended lines. Returns false if they do not continue the chain.
+    fn advance_to(&mut self, len: u64) -> Result<bool> {
+        // The trailer of the last line states the end of the chain.
         match self.last_link(len)? {
             Some(link) if len > self.end.len && link.seq > self.end.link.seq && self.area_ends_as_segment(len)? => {
                 self.end = Mark { len, link, ..self.end };
-                Ok(())
+                Ok(true)
             }
-            _ => self.recover(),
+            _ => Ok(false),
         }
     }
 
@@ -252,19 +257,22 @@ impl Tail {
         }
         let Ok(_locked) = self.lock_within(deadline) else { return };
         // The last process that leaves does this for all.
-        if self.area.as_ref().is_none_or(|area| !area.leave()) {
-            return;
+        if self.area.as_ref().is_some_and(Area::leave) {
+            let closed = self.is_as_left().and_then(|as_left| if as_left { self.rebase(0) } else { Ok(()) });
+            closed.unwrap_or_else(|error| self.warn(&error));
         }
-        let closed = self.is_as_left().and_then(|as_left| if as_left { self.rebase(0) } else { Ok(()) });
-        if let Err(error) = closed {
-            self.warn(&error);
-        }
+        // The lock of the area is released before the journal's lock, so that the next opener sees who still uses it.
+        self.area = None;
     }
 
     /// Returns true if there are bytes after the base and they match the commit area. Only the area can confirm this
     /// later.
     fn is_as_left(&mut self) -> Result<bool> {
-        if !self.active_is_still_there()? || !self.refresh_area()? || self.active_len()? != self.end.len {
+        if !self.active_is_still_there()? || !self.refresh_area()? {
+            return Ok(false);
+        }
+        let len = self.active_len()?;
+        if len != self.end.len && !self.advance_to(len)? {
             return Ok(false);
         }
         let Some(area) = self.area.as_ref() else { return Ok(false) };
