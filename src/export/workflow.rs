@@ -137,7 +137,7 @@ fn llm_trace(calls: &[LlmCall]) -> Vec<TracedCall<'_>> {
 
 /// Returns the duration in milliseconds.
 fn duration_ms(record: &ExecutionMetrics) -> Option<u64> {
-    let between = || record.timestamp_end?.unix_ms().checked_sub(record.timestamp_start.unix_ms())?.try_into().ok();
+    let between = || record.timestamp_end?.ms_since(record.timestamp_start);
     record.wall_clock_time_ms.or_else(between)
 }
 

@@ -51,6 +51,18 @@ impl Timestamp {
         Self { unix_ms: self.unix_ms.saturating_add_unsigned(ms).min(*RANGE_MS.end()) }
     }
 
+    /// Returns the milliseconds since `earlier`, or `None` if that is later, because a clock was set back.
+    ///
+    /// ```
+    /// use runledger::Timestamp;
+    ///
+    /// let [start, end] = [1_000, 1_250].map(|ms| Timestamp::from_unix_ms(ms).expect("in range"));
+    /// assert_eq!((end.ms_since(start), start.ms_since(end)), (Some(250), None));
+    /// ```
+    pub fn ms_since(self, earlier: Self) -> Option<u64> {
+        u64::try_from(self.unix_ms - earlier.unix_ms).ok()
+    }
+
     /// Returns the same moment as a type of chrono.
     pub fn to_chrono(self) -> DateTime<Utc> {
         // chrono's range includes RANGE_MS, since it spans 262 thousand years.

@@ -32,9 +32,8 @@ pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 6] {
 /// Like [`cells`], but the age at `now` is next to the start.
 pub(crate) fn cells_with_age(record: &ExecutionMetrics, now: Timestamp) -> [String; 6] {
     let mut cells = cells(record);
-    let age_ms = now.unix_ms().checked_sub(record.timestamp_start.unix_ms()).and_then(|ms| u64::try_from(ms).ok());
     // If this clock differs from the writer's clock, `now` may be before the start.
-    if let Some(age_ms) = age_ms {
+    if let Some(age_ms) = now.ms_since(record.timestamp_start) {
         cells[0].push_str(&format!("  {:>4} ago", short::age(age_ms)));
     }
     cells

@@ -66,8 +66,8 @@ pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
 }
 
 /// Returns the ledger's records that are stored in other directories, if this process may read them.
-pub(crate) fn kept_elsewhere(global: &Global) -> KeptElsewhere {
-    let mut found = KeptElsewhere::default();
+pub(crate) fn kept_elsewhere(global: &Global) -> SpilledRecords {
+    let mut found = SpilledRecords::default();
     for fallback in fallback::all() {
         match fallback.records_of(&global.ledger) {
             Ok(kept) => {
@@ -78,13 +78,6 @@ pub(crate) fn kept_elsewhere(global: &Global) -> KeptElsewhere {
         }
     }
     found
-}
-
-/// Records that are stored in other directories, and an error for each file that could not be read.
-#[derive(Debug, Default)]
-pub(crate) struct KeptElsewhere {
-    pub(crate) records: Vec<ExecutionMetrics>,
-    pub(crate) unreadable: Vec<Error>,
 }
 
 /// The maximum number of candidates that are listed for an ambiguous id.

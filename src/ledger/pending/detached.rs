@@ -234,7 +234,7 @@ impl DetachedExecution {
     pub fn complete(mut self, status: Status) -> Result<Completed> {
         without_end(&mut self.record, self.id, self.begun);
         let now = self.ledger.now();
-        let took = now.unix_ms().checked_sub(self.begun.unix_ms()).and_then(|ms| u64::try_from(ms).ok());
+        let took = now.ms_since(self.begun);
         self.record.wall_clock_time_ms = took;
         self.record.total_latency_ms = took;
         self.record.timestamp_end = Some(now.max(self.begun));

@@ -63,9 +63,8 @@ impl LedgerReader {
         let found = self.verify(&[])?;
 
         let mut faults: Vec<String> = found.faults.iter().map(ToString::to_string).collect();
-        let unlisted = found.fault_count.saturating_sub(found.faults.len() as u64);
-        if unlisted > 0 {
-            faults.push(format!("and {unlisted} more"));
+        if found.unlisted() > 0 {
+            faults.push(format!("and {} more", found.unlisted()));
         }
         faults.extend(found.notes);
         if spilled.damaged {

@@ -29,7 +29,7 @@ impl InFlight {
     /// Returns how long the execution has been in flight at `now`, in milliseconds. `None` if it started after `now`,
     /// because a clock was set back.
     pub fn age_ms(&self, now: Timestamp) -> Option<u64> {
-        now.unix_ms().checked_sub(self.record.timestamp_start.unix_ms())?.try_into().ok()
+        now.ms_since(self.record.timestamp_start)
     }
 }
 

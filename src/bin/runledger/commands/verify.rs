@@ -83,9 +83,8 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     for fault in &found.faults {
         writeln!(out, "  {}", printable(&fault.to_string()))?;
     }
-    let unlisted = found.fault_count.saturating_sub(found.faults.len() as u64);
-    if unlisted > 0 {
-        writeln!(out, "  and {unlisted} more")?;
+    if found.unlisted() > 0 {
+        writeln!(out, "  and {} more", found.unlisted())?;
     }
     Ok(())
 }

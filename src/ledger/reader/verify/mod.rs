@@ -76,6 +76,11 @@ impl Verification {
     /// The largest number of faults that are listed. All are counted.
     pub const FAULTS_MAX: usize = 1000;
 
+    /// Returns the number of faults that are not listed.
+    pub fn unlisted(&self) -> u64 {
+        self.fault_count.saturating_sub(self.faults.len() as u64)
+    }
+
     /// Returns true if there is no fault.
     pub fn is_clean(&self) -> bool {
         self.fault_count == 0
