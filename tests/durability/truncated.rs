@@ -88,6 +88,38 @@ fn events(place: &Place) -> Vec<String> {
     damaged.map(|line| line.split_once("\"event\"").unwrap().1.to_owned()).collect()
 }
 
+/// Without the area, a truncation may be missed. So an area that is there and cannot be read is reported by every reader
+/// that would use it.
+#[test]
+fn row_25_a_commit_area_that_cannot_be_read_is_a_fault_a_failed_check_and_a_warning() {
+    for kind in ["directory", "fifo"] {
+        let place = Place::new();
+        keep(&place.ledger(), 2);
+        let area = machinery(&place, "commit");
+        fs::remove_file(&area).unwrap();
+        if kind == "fifo" {
+            assert!(std::process::Command::new("mkfifo").arg(&area).status().unwrap().success());
+        } else {
+            fs::create_dir(&area).unwrap();
+        }
+        let found = "found a directory, a FIFO or a device; expected a regular file";
+        assert_eq!(faults(&place).len(), 1, "{kind}");
+        let (fault, path, _, _, text) = faults(&place).remove(0);
+        assert_eq!((fault, text.as_str()), (FaultKind::Unreadable, found), "{kind}");
+        assert!(path.ends_with("execution_metrics.ledger/commit"), "{path:?}");
+        assert!(LedgerReader::open(place.ledger()).unwrap().truncations().is_err());
+        let (level, check) = end(&place);
+        assert_eq!(level, "warning");
+        assert!(check.starts_with("cannot read the commit area: ") && check.ends_with(found), "{check}");
+        assert_eq!(place.run(["verify"]).code, Some(1));
+        let gate = place.run(["gate", "--run", "r"]).stdout;
+        assert!(gate.contains("broken integrity: unreadable: "), "{gate}");
+        let list = place.run(["list"]);
+        assert_eq!(list.code, Some(0));
+        assert!(list.stderr.starts_with("runledger: warning: cannot read the commit area: "), "{}", list.stderr);
+    }
+}
+
 // The active segment.
 
 #[test]

@@ -113,8 +113,12 @@ fn ambiguous(prefix: &str, found: &[ExecutionMetrics], has_more: bool) -> Failur
 
 /// Warns that the ledger was truncated, if this can be detected without reading its lines.
 pub(crate) fn warn_of_truncation(global: &Global) {
-    // A ledger that cannot be examined is reported by the command.
-    let truncations = LedgerReader::open(&global.ledger).and_then(|reader| reader.truncations()).unwrap_or_default();
+    // A ledger that cannot be opened is reported by the command.
+    let Ok(reader) = LedgerReader::open(&global.ledger) else { return };
+    let truncations = reader.truncations().unwrap_or_else(|error| {
+        warn_of_unreadable(&[error], global);
+        Vec::new()
+    });
     let Some(first) = truncations.first() else { return };
     let mut text = format!("{}: {}: {}", first.kind, first.found, first.path.display());
     if truncations.len() > 1 {

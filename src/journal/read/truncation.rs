@@ -48,6 +48,8 @@ pub(crate) struct Truncation {
 #[derive(Debug)]
 pub(crate) struct Known {
     header: Option<Header>,
+    /// Why the commit area, which exists, could not be read.
+    unreadable: Option<Error>,
     /// The segments that were sealed according to the events, each with its length if that is known.
     sealed: BTreeMap<u64, Option<u64>>,
 }
@@ -55,15 +57,30 @@ pub(crate) struct Known {
 impl Known {
     /// Reads only the commit area, which is one small read.
     pub(crate) fn from_area(storage: &dyn Storage, layout: &Layout) -> Self {
-        // An area that cannot be read proves nothing.
-        Self { header: Header::read(storage, layout).ok().flatten(), sealed: BTreeMap::new() }
+        let mut known = Self { header: None, unreadable: None, sealed: BTreeMap::new() };
+        known.header = known.read_area(storage, layout);
+        known
     }
 
     /// Reads the commit area and the events.
     pub(crate) fn from_all(storage: &dyn Storage, layout: &Layout) -> Self {
         // The order matters: a segment that is moved elsewhere in the meantime was sealed before.
-        let header = Header::read(storage, layout).ok().flatten();
-        Self { header, sealed: events::sealed(storage, layout).unwrap_or_default() }
+        let area = Self::from_area(storage, layout);
+        Self { sealed: events::sealed(storage, layout).unwrap_or_default(), ..area }
+    }
+
+    /// Returns why the commit area, which exists, could not be read. It then proves nothing, and a truncation may be
+    /// missed.
+    pub(crate) fn unreadable(&self) -> Option<&Error> {
+        self.unreadable.as_ref()
+    }
+
+    fn read_area(&mut self, storage: &dyn Storage, layout: &Layout) -> Option<Header> {
+        let header = Header::read(storage, layout);
+        header.unwrap_or_else(|source| {
+            self.unreadable = Some(Error::io("read the commit area", &layout.commit(), source));
+            None
+        })
     }
 
     /// Returns the number of the last line before the base in the ledger `id`, or `None` if no area of that ledger
@@ -150,7 +167,7 @@ impl Known {
                 None => (active, there),
             };
             let is_shorter = there.unwrap_or(0) < header.base;
-            let now = Header::read(storage, layout).ok().flatten();
+            let now = self.read_area(storage, layout);
             if now != self.header {
                 self.header = now;
                 continue;

@@ -81,12 +81,16 @@ fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
 /// Checks that no synced bytes are missing, that the last line is complete, and that it is not dated later than now.
 fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
     const NAME: &str = "end";
-    if let Some(cut) = Known::from_all(&Disk, layout).truncations(&Disk, layout)?.first() {
+    let mut known = Known::from_all(&Disk, layout);
+    if let Some(cut) = known.truncations(&Disk, layout)?.first() {
         return Ok(Check::fault(
             NAME,
             format!("truncated: {}: {}", cut.found, cut.path.display()),
             "restore it from a copy; otherwise the next line comes after a gap, which `runledger verify` reports",
         ));
+    }
+    if let Some(error) = known.unreadable() {
+        return Ok(Check::failed(NAME, Level::Warning, error));
     }
     let storage: Arc<dyn Storage> = Arc::new(Disk);
     let mut lines = Lines::resume(Arc::clone(&storage), layout.clone(), before_last(&Disk, layout, 1)?);

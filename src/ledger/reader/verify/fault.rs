@@ -28,7 +28,7 @@ pub enum FaultKind {
     Truncated,
     /// The ledger, or a line of it, differs from a kept head.
     Replaced,
-    /// This process may not read the file. Its lines may be reported as missing too.
+    /// This process cannot read the file. Its lines may be reported as missing too, or missing lines not be noticed.
     Unreadable,
 }
 

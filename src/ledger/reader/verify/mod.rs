@@ -115,8 +115,12 @@ impl LedgerReader {
     /// [`ErrorKind::Io`] if the disk fails.
     pub fn truncations(&self) -> Result<Vec<Fault>> {
         let (storage, layout) = (&*self.storage, &self.layout);
-        let found = Known::from_area(storage, layout).truncations(storage, layout)?;
-        Ok(found.into_iter().map(Fault::from).collect())
+        let mut known = Known::from_area(storage, layout);
+        let found = known.truncations(storage, layout)?;
+        match known.unreadable() {
+            Some(error) => Err(error.clone()),
+            None => Ok(found.into_iter().map(Fault::from).collect()),
+        }
     }
 }
 
@@ -159,7 +163,7 @@ fn verify_in(
         chain.block(block, checked);
         Ok(())
     })?;
-    unreadable.iter().for_each(|error| chain.unreadable(error));
+    unreadable.iter().chain(known.unreadable()).for_each(|error| chain.unreadable(error));
     let found = chain.end(truncations, known.last_seq(id));
     // Without an identity and without a valid line, the file is not a ledger.
     if id.is_none() && found.head.seq == 0 { Err(absent()) } else { Ok(found) }
