@@ -51,6 +51,16 @@ fn a_page_says_what_the_help_says() {
     assert_eq!(std::fs::read_to_string(place.path("runledger.1")).unwrap(), page);
     let gate = std::fs::read_to_string(place.path("runledger-gate.1")).unwrap();
     assert!(gate.contains("Exits with 0 on PASS"), "{gate}");
+    // A page is replaced, and never written through a link or into a FIFO.
+    std::fs::create_dir(place.path("odd")).unwrap();
+    std::fs::write(place.path("target"), "kept").unwrap();
+    std::os::unix::fs::symlink("../target", place.path("odd/runledger-gate.1")).unwrap();
+    let fifo = place.path("odd/runledger-list.1");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    place.run(["man", "--dir", "odd"]).answer(0);
+    assert_eq!(std::fs::read_to_string(place.path("target")).unwrap(), "kept");
+    assert_eq!(std::fs::read_to_string(place.path("odd/runledger-gate.1")).unwrap(), gate);
+    assert!(std::fs::symlink_metadata(&fifo).unwrap().is_file());
     std::fs::write(place.path("file"), "").unwrap();
     assert!(place.run(["man", "--dir", "file"]).complaint(2).contains("write the manual pages: file: "));
 }

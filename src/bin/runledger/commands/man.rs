@@ -1,8 +1,8 @@
 //! `runledger man`
 
 use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use clap_mangen::Man;
 
@@ -27,9 +27,27 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, runledger: clap::Command, out: &mut impl Write) -> Result<ExitCode, Failure> {
     match &args.dir {
         None => Man::new(runledger.disable_help_subcommand(true)).render(out)?,
-        Some(dir) => fs::create_dir_all(dir)
-            .and_then(|()| clap_mangen::generate_to(runledger, dir))
-            .map_err(|source| Failure::File { operation: "write the manual pages", path: dir.clone(), source })?,
+        Some(dir) => write_all(runledger, dir).map_err(|source| Failure::File {
+            operation: "write the manual pages",
+            path: dir.clone(),
+            source,
+        })?,
     }
     Ok(ExitCode::Yes)
+}
+
+/// Writes all pages to a new directory within `dir`, and renames them into `dir`. So a page is never written through a
+/// link or into a FIFO of its name.
+fn write_all(runledger: clap::Command, dir: &Path) -> io::Result<()> {
+    let new = dir.join(format!(".runledger-man-{}", std::process::id()));
+    fs::create_dir_all(&new)?;
+    let write = || {
+        clap_mangen::generate_to(runledger, &new)?;
+        for page in fs::read_dir(&new)? {
+            let page = page?;
+            fs::rename(page.path(), dir.join(page.file_name()))?;
+        }
+        Ok(())
+    };
+    write().and(fs::remove_dir_all(&new))
 }
