@@ -227,7 +227,8 @@ fn an_unknown_run_fails() {
     assert_eq!(answer, format!("FAIL run 8\\n: executions 0, in flight 0, spilled 0, reasons 1\n{why}\n"));
 }
 
-/// Without --run, the run of the last record that belongs to one is judged, and the answer names it.
+/// Without --run, the run in the environment is judged, or else that of the last record that belongs to one. The answer
+/// names it.
 #[test]
 fn without_a_run_the_latest_one_is_judged() {
     let mut records = run();
@@ -236,14 +237,21 @@ fn without_a_run_the_latest_one_is_judged() {
     let mut alone = of_run(10, "draw", Kind::Skill);
     alone.run = RunIds::default();
     records.extend([later, alone]);
-    let answer = Place::with(&records).run(["gate"]).answer(0);
+    let place = Place::with(&records);
+    let answer = place.run(["gate"]).answer(0);
     assert!(answer.starts_with("PASS run-9: executions 1, "), "{answer}");
+
+    // A job that exports its run does not get the verdict of another one.
+    let mut command = commands::command();
+    command.current_dir(place.directory.path()).arg("gate").env("RUNLEDGER_RUN_ID", "run-10");
+    let answer = commands::output(&mut command).answer(1);
+    assert!(answer.starts_with("FAIL run-10: executions 0, "), "{answer}");
 
     records.iter_mut().for_each(|record| record.run.run_id = None);
     assert_eq!(
         Place::with(&records).run(["gate"]).complaint(2),
         "runledger: cannot find the latest run: logs/execution_metrics.jsonl: no record has a run_id. \
-         Set RUNLEDGER_RUN_ID, or name a run with --run\n"
+         Name a run with --run, or set RUNLEDGER_RUN_ID when you record\n"
     );
 }
 

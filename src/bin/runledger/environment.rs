@@ -20,7 +20,7 @@ const TRACE: &str = "TRACEPARENT";
 /// Reads the environment. A malformed variable causes only a warning, because it must not make a task fail.
 pub(crate) fn run_ids(global: &Global) -> RunIds {
     let mut ids = RunIds::default();
-    ids.run_id = value(RUN);
+    ids.run_id = run_id();
     if let Some(text) = value(PARENT) {
         match text.parse() {
             Ok(id) => ids.parent_execution_id = Some(id),
@@ -33,6 +33,11 @@ pub(crate) fn run_ids(global: &Global) -> RunIds {
         warn(TRACE, &error, global);
     }
     ids
+}
+
+/// Returns the run in the environment.
+pub(crate) fn run_id() -> Option<String> {
+    value(RUN)
 }
 
 /// Sets the run, the parent execution and the ledger in the environment of `command`.

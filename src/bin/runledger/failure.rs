@@ -28,7 +28,7 @@ pub(crate) enum Failure {
     Absent(String),
     #[error("no execution belongs to the run {0:?}")]
     NoRun(String),
-    #[error("cannot find the latest run: {}: no record has a run_id. Set RUNLEDGER_RUN_ID, or name a run with --run", .0.display())]
+    #[error("cannot find the latest run: {}: no record has a run_id. Name a run with --run, or set RUNLEDGER_RUN_ID when you record", .0.display())]
     NoRunYet(PathBuf),
     #[error("no error has the number {0}")]
     NoError(runledger::runlog::ErrorId),

@@ -7,6 +7,7 @@ use runledger::LedgerReader;
 use runledger::governance::{Expectations, Gate, GateReport, GateVerdict};
 use runledger::ledger::Gated;
 
+use crate::environment;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -45,7 +46,8 @@ use crate::term::{output, paint, printable, short};
 #[command(after_help = "Example: publish the results of a run only if it is fully logged
   runledger gate --run run-7 --expect expected.json && publish")]
 pub(crate) struct Args {
-    /// The id of the run [default: the run of the newest record that has a run_id]
+    /// The id of the run [default: that of RUNLEDGER_RUN_ID, or else of the newest
+    /// record that has one]
     #[arg(long = "run", value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     run_id: Option<String>,
     /// A JSON file with the executions that the run must have
@@ -60,8 +62,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     // These are read before the ledger, so a record that moves to the ledger in the meantime is found there.
     let elsewhere = records::kept_elsewhere(global);
     let reader = records::reader(global)?;
-    let run_id = match &args.run_id {
-        Some(run_id) => run_id.clone(),
+    let run_id = match args.run_id.clone().or_else(environment::run_id) {
+        Some(run_id) => run_id,
         None => latest_run(&reader, global)?,
     };
     let gate = Gate::new(run_id)
