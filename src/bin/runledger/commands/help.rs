@@ -32,9 +32,9 @@ Exit codes:
 Results go to stdout. Errors and warnings go to stderr, one per line. With --json, both are JSON, but \
 usage errors are reported as text even with --json. An unknown value is `-` in a table and null in JSON, never 0.
 
-Tables fit the terminal width or, if set, $COLUMNS. Written to a file or pipe, tables are 80 columns wide and rows \
-never wrap. If a table is too wide, names are shortened first. If that is not enough, on a terminal the last columns \
-wrap to a second line.";
+Tables fit $COLUMNS or, if it is not set, the terminal. If a table is too wide, names are shortened first, and then the \
+last columns wrap to more lines. Written to a file or pipe without $COLUMNS, tables are 80 columns wide if possible, and \
+rows never wrap.";
 
 /// Returns `command` with a help that lists its commands in groups, which clap does not support.
 pub(super) fn grouped(command: clap::Command) -> clap::Command {
