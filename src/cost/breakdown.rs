@@ -54,12 +54,17 @@ impl Cost<'_> {
     }
 
     /// Writes the cost into `record`: `cost_usd` rounded half to even to 8 decimals, `cost_tier` and their provenance.
+    /// The provenance has the exact amount if it has more decimals.
     ///
     /// Also sets the provider unless the record already names one. The estimate is not changed.
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         record.cost_usd = Some(self.usd.round_to_record());
         record.cost_tier = Some(self.tier.clone());
-        record.cost = CostProvenance { estimated_usd: record.cost.estimated_usd, ..self.provenance() };
+        record.cost = CostProvenance {
+            estimated_usd: record.cost.estimated_usd,
+            exact_usd: Some(self.usd).filter(|exact| record.cost_usd != Some(*exact)),
+            ..self.provenance()
+        };
         record.model.provider.get_or_insert_with(|| self.provider.to_owned());
     }
 }

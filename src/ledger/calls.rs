@@ -121,6 +121,9 @@ fn common(a: &CostProvenance, b: &CostProvenance) -> CostProvenance {
         tier_above: same(&a.tier_above, &b.tier_above),
         variant: same(&a.variant, &b.variant),
         variant_unpriced: same(&a.variant_unpriced, &b.variant_unpriced),
+        region_unpriced: same(&a.region_unpriced, &b.region_unpriced),
+        part_unpriced: same(&a.part_unpriced, &b.part_unpriced),
+        matched_by: same(&a.matched_by, &b.matched_by),
         at: same(&a.at, &b.at),
         ..CostProvenance::default()
     }

@@ -1,6 +1,6 @@
 //! Values of a record that are derived from more than one of its fields.
 
-use super::{Call, CostProvenance, CostTier, ExecutionMetrics, Kind, LlmCall, Model, QcOutcome, Usage, outcome};
+use super::{Call, CostProvenance, CostTier, ExecutionMetrics, Kind, LlmCall, Model, QcOutcome, Usage, Usd, outcome};
 
 impl QcOutcome {
     /// Returns PASS or FAIL.
@@ -43,6 +43,12 @@ impl ExecutionMetrics {
         self.model.tier.as_deref().or_else(by_price)
     }
 
+    /// Returns the cost with all its decimals as far as they are recorded: `cost.exact_usd`, or else `cost_usd`. `None`
+    /// if it is unknown.
+    pub(crate) fn exact_cost(&self) -> Option<Usd> {
+        self.cost.exact_usd.or(self.cost_usd)
+    }
+
     /// Returns the execution's calls, each with the provenance of its cost.
     ///
     /// For an execution that lists no calls it returns the whole execution as one call. The model's name is then empty
@@ -57,7 +63,7 @@ impl ExecutionMetrics {
                 whole.parts = self.model.parts;
                 whole.variant.clone_from(&self.model.variant);
                 whole.provider.clone_from(&self.model.provider);
-                whole.cost_usd = self.cost_usd;
+                whole.cost_usd = self.exact_cost();
                 whole.cost.clone_from(&self.cost);
                 calls.push(whole);
             }

@@ -175,6 +175,21 @@ pub struct CostProvenance {
     /// prices were used, which may be too low. `None` if there is no such part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant_unpriced: Option<String>,
+    /// The region that the model's name states and for which no row has prices, such as `eu`. The standard prices were
+    /// used, which may be too low. `None` if there is no such region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region_unpriced: Option<String>,
+    /// The parts of the usage without a price of their own that cost the price of the whole, such as `input_audio`.
+    /// That may be too low. Several parts are separated by commas. `None` if there is no such part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part_unpriced: Option<String>,
+    /// The rule by which the model's name led to the row, such as `date written without hyphens`. `None` if the name is
+    /// in the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matched_by: Option<String>,
+    /// The amount with all its decimals, if it has more than the 8 of `cost_usd`, which is then this amount rounded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exact_usd: Option<Usd>,
     /// The time at which the prices applied, UTC. It is the time of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,

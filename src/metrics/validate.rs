@@ -18,7 +18,7 @@ impl ExecutionMetrics {
     /// - Length: `error_reason` has at most [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters.
     /// - Range: percentages are 0–100 and scores 0–1. `duration_s` and amounts are at least 0. No number is NaN or
     ///   infinite.
-    /// - Precision: `cost_usd` is a multiple of 10⁻⁸ USD, see [`Usd::round_to_record`].
+    /// - Precision: `cost_usd` is a multiple of 10⁻⁸ USD, see [`Usd::round_to_record`]. `cost.exact_usd` rounds to it.
     /// - Sums: `tokens_used` is the sum of input and output, and no parts exceed their whole, see [`Usage`]. Unknown
     ///   values are not checked.
     /// - Form: hashes have 64 lower-case hex digits. Trace and span ids have 32 and 16, not all zeros, as in
@@ -143,6 +143,12 @@ impl ExecutionMetrics {
                 faults.add("cost_usd", "at most 8 decimals, see Usd::round_to_record", cost);
             }
         }
+        if let Some(exact) = self.cost.exact_usd
+            && self.cost_usd != Some(exact.round_to_record())
+        {
+            let rounded = exact.round_to_record();
+            faults.add("cost_usd", format_args!("{rounded}, as cost.exact_usd is {exact}"), or_null(self.cost_usd));
+        }
         if let Some(estimate) = self.cost.estimated_usd {
             faults.check_amount("cost.estimated_usd", estimate);
         }
@@ -220,12 +226,8 @@ impl Faults {
     }
 }
 
-fn or_null(value: Option<bool>) -> &'static str {
-    match value {
-        Some(true) => "true",
-        Some(false) => "false",
-        None => "null",
-    }
+fn or_null<T: Display>(value: Option<T>) -> String {
+    value.map_or("null".to_owned(), |value| value.to_string())
 }
 
 fn is_lower_hex(text: &str, digits: usize) -> bool {

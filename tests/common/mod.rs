@@ -362,11 +362,13 @@ fn model() -> BoxedStrategy<Model> {
 fn cost() -> BoxedStrategy<CostProvenance> {
     let source = choice(&["reported", "computed", "unknown"], CostSource::Other);
     let texts = (of(text()), of(text()), of(text()), of(text()));
-    (of(usd()), of(source), texts, of(count()), of(time()))
-        .prop_map(|(estimate, source, texts, tier_above, at)| {
+    let unpriced = (of(text()), of(text()), of(text()), of(text()));
+    (of(usd()), of(source), texts, unpriced, of(count()), of(time()))
+        .prop_map(|(estimate, source, texts, unpriced, tier_above, at)| {
             let mut cost = CostProvenance::default();
             (cost.estimated_usd, cost.source, cost.tier_above, cost.at) = (estimate, source, tier_above, at);
             (cost.table, cost.provider, cost.matched, cost.variant) = texts;
+            (cost.variant_unpriced, cost.region_unpriced, cost.part_unpriced, cost.matched_by) = unpriced;
             cost
         })
         .boxed()

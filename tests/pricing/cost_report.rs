@@ -347,7 +347,14 @@ proptest! {
         let report = report(CostBy::Scene, &records);
         let sum = report.totals();
         prop_assert_eq!(sum.executions + report.without_model(), records.len() as u64);
-        let billed = records.iter().filter_map(|record| record.cost_usd).map(|cost| cost.pico()).sum::<i128>();
+        // A record rounds its cost; the exact costs of its calls replace it if they add up to the same.
+        let exact = |record: &ExecutionMetrics| {
+            let calls = record.trace.llm_calls.iter().map(|call| call.cost_usd.map(Usd::pico));
+            let calls = calls.sum::<Option<i128>>().filter(|_| !record.trace.llm_calls.is_empty()).map(Usd::from_pico);
+            let cost = record.cost_usd?;
+            Some(calls.filter(|sum| sum.round_to_record() == cost).unwrap_or(cost).pico())
+        };
+        let billed = records.iter().filter_map(exact).sum::<i128>();
         let of_calls = |record: &&ExecutionMetrics| record.cost_usd.is_none() && {
             let calls = &record.trace.llm_calls;
             calls.iter().any(|call| call.model_name != calls[0].model_name)
@@ -358,5 +365,23 @@ proptest! {
         }
         let tokens: u128 = records.iter().filter_map(|record| record.tokens_used).map(u128::from).sum();
         prop_assert!(known(&sum.total) >= tokens);
+    }
+}
+
+#[test]
+fn costs_are_summed_with_all_their_decimals() {
+    let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", Timestamp::UNIX_EPOCH);
+    record.set_usage("m", &Usage::new(1, 0));
+    let exact = Usd::from_pico(75_000);
+    record.cost_usd = Some(exact.round_to_record());
+    record.cost.exact_usd = Some(exact);
+    let mut by_calls = record.clone();
+    by_calls.cost.exact_usd = None;
+    let mut call = LlmCall::new(1, "m");
+    (call.tokens_input, call.tokens_output, call.cost_usd) = (Some(1), Some(0), Some(exact));
+    by_calls.trace.llm_calls = vec![call];
+    for record in [record, by_calls] {
+        let report = report(CostBy::Model, &vec![record; 1_000]);
+        assert_eq!(report.totals().cost, Some("0.000075".parse().unwrap()));
     }
 }

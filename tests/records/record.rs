@@ -218,7 +218,7 @@ fn what_is_not_a_record_is_malformed() {
 #[test]
 fn each_impossible_field_is_reported() -> Result<(), Error> {
     type Change = fn(&mut ExecutionMetrics);
-    let rules: [(Change, &str); 31] = [
+    let rules: [(Change, &str); 33] = [
         (
             |r| std::mem::swap(&mut r.timestamp_start, r.timestamp_end.as_mut().unwrap()),
             "timestamp_end: expected no earlier than timestamp_start 2026-02-14T14:23:05.000Z, found 2026-02-14T14:23:00.000Z",
@@ -269,6 +269,14 @@ fn each_impossible_field_is_reported() -> Result<(), Error> {
         (
             |r| r.cost_usd = Some(Usd::from_pico(1_000)),
             "cost_usd: expected at most 8 decimals, see Usd::round_to_record, found 0.000000001",
+        ),
+        (
+            |r| (r.cost_usd, r.cost.exact_usd) = (Some(Usd::from_pico(20_000)), Some(Usd::from_pico(26_000))),
+            "cost_usd: expected 0.00000003, as cost.exact_usd is 0.000000026, found 0.00000002",
+        ),
+        (
+            |r| (r.cost_usd, r.cost.exact_usd) = (None, Some(Usd::from_pico(26_000))),
+            "cost_usd: expected 0.00000003, as cost.exact_usd is 0.000000026, found null",
         ),
         (
             |r| r.cost.estimated_usd = Some(Usd::from_pico(-1)),

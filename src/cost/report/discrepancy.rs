@@ -129,7 +129,7 @@ pub struct Excess {
 
 impl Discrepancy {
     fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
-        match (record.cost.estimated_usd, record.cost_usd) {
+        match (record.cost.estimated_usd, record.exact_cost()) {
             (None, None) => {}
             (Some(_), None) => self.estimate_only += 1,
             (None, Some(_)) => self.actual_only += 1,

@@ -57,7 +57,7 @@ impl<'r> Parts<'r> {
             [_, _, ..] if adds_up(&by_model, record) => by_model,
             // The record does not report how much of the whole each model used.
             [_, _, ..] => vec![whole(None, record)],
-            [one] => vec![whole(named.or(one.model), record)],
+            [one] => vec![Part { cost: exact(one.cost, record), ..whole(named.or(one.model), record) }],
             [] => vec![whole(named, record)],
         };
         let (reported, nothing) = (Cached::of(&record.model.parts), Cached::default());
@@ -69,7 +69,12 @@ impl<'r> Parts<'r> {
 fn whole<'r>(model: Option<&'r str>, record: &ExecutionMetrics) -> Part<'r> {
     let ExecutionMetrics { tokens_input: input, tokens_output: output, .. } = *record;
     let total = record.tokens_used.or_else(|| sum(input, output));
-    Part { model, input, output, total, cached: Cached::of(&record.model.parts), cost: record.cost_usd }
+    Part { model, input, output, total, cached: Cached::of(&record.model.parts), cost: record.exact_cost() }
+}
+
+/// Returns `calls`, the sum of the calls, if the record's cost is that sum rounded, and the record's cost otherwise.
+fn exact(calls: Option<Usd>, record: &ExecutionMetrics) -> Option<Usd> {
+    calls.filter(|sum| record.cost_usd == Some(sum.round_to_record())).or(record.exact_cost())
 }
 
 fn by_model(calls: &[LlmCall]) -> Vec<Part<'_>> {

@@ -199,7 +199,8 @@ fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl
                 Some(Err(error)) => (None, Some(failure::text(&error))),
                 None => (None, Some("its tokens are unknown".to_owned())),
             };
-            let same = now.as_ref().zip(recorded_usd).map(|(now, then)| now.usd.round_to_record() == then);
+            let same =
+                now.as_ref().zip(recorded_usd).map(|(now, then)| now.usd.round_to_record() == then.round_to_record());
             let recorded = Recorded {
                 call: entry.call_sequence,
                 model: entry.model_name.clone(),
