@@ -53,6 +53,16 @@ pub struct CostPart {
     pub usd: Usd,
 }
 
+/// The parts that vendors bill at other prices than text.
+const OTHER_MEDIA: [Meter; 6] = [
+    Meter::InputAudio,
+    Meter::InputImage,
+    Meter::InputVideo,
+    Meter::OutputAudio,
+    Meter::OutputImage,
+    Meter::OutputVideo,
+];
+
 /// The count of each meter, in the order of [`Meter::ALL`].
 type Counts = [Option<u64>; Meter::COUNT];
 
@@ -107,14 +117,27 @@ impl<'t> Rates<'t> {
         Ok(parts)
     }
 
+    /// Returns the parts of `usage` in another medium than text that cost as much as text, since they have no price of
+    /// their own.
+    pub(super) fn parts_unpriced(&self, usage: &Usage) -> Vec<Meter> {
+        let is_unpriced = |part: &Meter| {
+            let has_whole = part.wholes().iter().all(|&whole| self.get(whole).is_some());
+            has_whole && self.get(*part).is_none() && usage.get(*part).is_some_and(|count| count > 0)
+        };
+        OTHER_MEDIA.into_iter().filter(is_unpriced).collect()
+    }
+
     /// Returns the count that is billed at each rate, without the units that are billed at the rate of a part.
     fn counts(&self, model: &str, usage: &Usage) -> Result<Counts> {
         usage.validate()?;
         let mut reported = usage.counts_with_wholes();
-        // A call is one request, even if nobody counted it.
-        reported[Meter::Requests as usize].get_or_insert(1);
         self.check_priced(model, &reported)?;
         let by_tokens = self.0.iter().flatten().any(|rate| rate.meter.is_tokens());
+        if by_tokens {
+            self.check_other_counts(model, &reported)?;
+        }
+        // A call is one request, even if nobody counted it.
+        reported[Meter::Requests as usize].get_or_insert(1);
         let mut billed = [None; Meter::COUNT];
         // Parts come after their wholes in the list, so the innermost parts come first here.
         for meter in Meter::ALL.into_iter().rev() {
@@ -132,9 +155,7 @@ impl<'t> Rates<'t> {
                 (None, _) => {}
             }
         }
-        if by_tokens {
-            self.check_other_counts(model, &reported)?;
-        } else {
+        if !by_tokens {
             self.check_billed(model, &billed)?;
         }
         Ok(billed)
@@ -163,12 +184,14 @@ impl<'t> Rates<'t> {
 
     /// Fails for a usage without tokens if a row that bills tokens has no price for its other counts.
     ///
-    /// Time, pages and characters measure the same content as the tokens. If the usage has tokens, they are ignored.
+    /// Time, pages and characters measure the same content as the tokens. If the usage has tokens, they are ignored. A
+    /// request without tokens was not free; its tokens are unknown.
     fn check_other_counts(&self, model: &str, reported: &Counts) -> Result<()> {
         if [Meter::Input, Meter::Output].iter().any(|&whole| reported[whole as usize] != Some(0)) {
             return Ok(());
         }
-        for meter in [Meter::AudioMs, Meter::VideoMs, Meter::Characters, Meter::Messages, Meter::Pages] {
+        for meter in [Meter::AudioMs, Meter::VideoMs, Meter::Characters, Meter::Messages, Meter::Pages, Meter::Requests]
+        {
             if let (None, Some(count @ 1..)) = (self.get(meter), reported[meter as usize]) {
                 return Err(no_price(model, meter, count));
             }

@@ -25,7 +25,7 @@ pub(super) struct Row {
 }
 
 /// Prices and the time at which they apply.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Period {
     /// `None` if there is no first day.
     pub(super) from: Option<Timestamp>,
@@ -42,7 +42,7 @@ pub(super) struct Variant {
 }
 
 /// Hours of the day and days of the week, in UTC.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Window {
     /// The first minute of the day, and the first one after the window. A window whose end is smaller than its start
     /// spans midnight. `None` if it is all day.
@@ -126,6 +126,21 @@ impl Row {
     pub(super) fn is_free(&self) -> bool {
         let periods = self.prices.iter().chain(self.variants.iter().map(|variant| &variant.period));
         periods.flat_map(|period| &period.rates).all(Rate::is_free)
+    }
+
+    /// Returns true if the standard prices of the two are always the same.
+    pub(super) fn prices_like(&self, other: &Self) -> bool {
+        self.prices == other.prices
+    }
+
+    /// Returns true for a row that has the price of every region, by the naming of genai-prices.
+    pub(super) fn is_for_every_region(&self) -> bool {
+        self.model.starts_with("regional.")
+    }
+
+    /// Returns the provider and the model.
+    pub(super) fn full_name(&self) -> String {
+        format!("{}/{}", self.provider, self.model)
     }
 
     /// Returns the error for a call at a time at which the model has no price.

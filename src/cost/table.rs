@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use super::breakdown::Cost;
-use super::lookup::layer::Layer;
+use super::lookup::layers::Layers;
 use super::{lookup, parse, worst_case};
 use crate::error::{Error, Result};
 use crate::metrics::{Call, Timestamp, Usage};
@@ -23,8 +23,7 @@ use crate::metrics::{Call, Timestamp, Usage};
 /// ```
 #[derive(Clone)]
 pub struct PriceTable {
-    /// The first layer that has a row for a call prices it. There is at least one layer.
-    layers: Vec<Arc<Layer>>,
+    layers: Layers,
 }
 
 /// A file of prices.
@@ -73,7 +72,7 @@ impl PriceTable {
     /// * periods that are out of order;
     /// * a price other than zero in a `Free` row.
     pub fn from_json(text: &str) -> Result<Self> {
-        Ok(Self { layers: vec![Arc::new(parse::layer(text)?)] })
+        Ok(Self { layers: Layers::new(vec![Arc::new(parse::layer(text)?)]) })
     }
 
     /// Returns the table that comes with the crate: a snapshot of genai-prices, overridden by a few rows of this crate.
@@ -108,9 +107,8 @@ impl PriceTable {
     /// # Ok::<(), runledger::Error>(())
     /// ```
     #[must_use]
-    pub fn or(mut self, other: &Self) -> Self {
-        self.layers.extend(other.layers.iter().cloned());
-        self
+    pub fn or(self, other: &Self) -> Self {
+        Self { layers: self.layers.or(&other.layers) }
     }
 
     /// Returns the files that the table was read from. An earlier file takes precedence over a later one.
@@ -162,7 +160,7 @@ impl PriceTable {
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
     /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount exceeds the range of [`Usd`](crate::Usd).
     pub fn cost(&self, model: &str, usage: &Usage, at: Timestamp) -> Result<Cost<'_>> {
-        lookup::row(&self.layers, model, None)?.price(&BTreeMap::new(), usage, at)
+        lookup::standard_row(&self.layers, model)?.price(&BTreeMap::new(), usage, at)
     }
 
     /// Returns the cost of `call` at the prices valid at its own time, or at `at` if the call has none. The cost that
@@ -185,7 +183,7 @@ impl PriceTable {
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
     /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount exceeds the range of [`Usd`](crate::Usd).
     pub fn cost_of(&self, call: &Call, at: Timestamp) -> Result<Cost<'_>> {
-        let row = lookup::row(&self.layers, &call.model, call.provider.as_deref())?;
+        let row = lookup::row(&self.layers, call)?;
         row.price(&call.variant, &call.usage, call.at.unwrap_or(at))
     }
 
@@ -216,12 +214,12 @@ impl PriceTable {
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
     /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount exceeds the range of [`Usd`](crate::Usd).
     pub fn worst_case(&self, call: &Call, at: Timestamp) -> Result<Cost<'_>> {
-        worst_case::price(lookup::row(&self.layers, &call.model, call.provider.as_deref())?, call, at)
+        worst_case::price(&lookup::row(&self.layers, call)?, call, at)
     }
 
     /// Like [`cost_of`](Self::cost_of), but returns `None` instead of an error, without searching for near names.
     pub(crate) fn cost_if_known(&self, call: &Call, at: Timestamp) -> Option<Cost<'_>> {
-        let row = lookup::find(&self.layers, &call.model, call.provider.as_deref()).ok()?;
+        let row = lookup::row_if_known(&self.layers, call)?;
         row.price(&call.variant, &call.usage, call.at.unwrap_or(at)).ok()
     }
 }

@@ -1,12 +1,12 @@
 //! The most that a call can cost.
 
 use super::breakdown::Cost;
-use super::lookup::layer::Match;
+use super::lookup::found::Match;
 use crate::error::Result;
 use crate::metrics::{Call, Meter, Timestamp, Usage};
 
 /// Returns the cost of the usage with the most expensive parts that `call` leaves open.
-pub(super) fn price<'t>(row: Match<'t>, call: &Call, at: Timestamp) -> Result<Cost<'t>> {
+pub(super) fn price<'t>(row: &Match<'t>, call: &Call, at: Timestamp) -> Result<Cost<'t>> {
     let price = |usage: &Usage| row.price(&call.variant, usage, call.at.unwrap_or(at));
     let mut usage = call.usage;
     usage.parts.cache_read = None;

@@ -38,8 +38,8 @@ pub(super) fn add(
     let valid = Some(call).filter(|_| is_valid);
     let entry = entry(record.trace.llm_calls.len() as u64 + 1, call, valid, priced.as_ref());
     add_usage(record, &entry, valid);
-    let provider = priced.as_ref().map(|cost| cost.provider.to_owned());
-    record.model.provider = call.provider.clone().or(provider);
+    let provider = priced.as_ref().and_then(Cost::served_by);
+    record.model.provider = call.provider.clone().or(provider.map(str::to_owned));
     record.model.variant.clone_from(&call.variant);
     let tier = priced.map_or(CostTier::Unknown, |cost| cost.tier);
     add_cost(record, cost.add(entry.cost_usd), &entry, tier);

@@ -319,7 +319,7 @@ fn prices_that_are_too_old_fail_the_check() {
     let fresh = ages(check("--max-age-days 36500 --prices own.json"), 0);
     assert_eq!(
         fresh.iter().map(|(version, _)| version.as_str()).collect::<Vec<_>>(),
-        ["contract 7", "runledger 2026-11-20", "genai-prices 0.2.3"]
+        ["contract 7", "runledger 2026-11-30", "genai-prices 0.2.3"]
     );
     assert!(fresh.iter().all(|(_, too_old)| !too_old));
     let old = ages(check("--max-age-days 30 --prices own.json"), 1);
@@ -327,7 +327,7 @@ fn prices_that_are_too_old_fail_the_check() {
     let table = place.run(["prices", "check", "--max-age-days", "36500"]).answer(0);
     assert!(
         table.starts_with(
-            "version               models  as of       days  age\nrunledger 2026-11-20       3  2026-11-20"
+            "version               models  as of       days  age\nrunledger 2026-11-30       7  2026-11-20"
         ),
         "{table}"
     );

@@ -393,7 +393,7 @@ fn a_price_file_of_the_user_wins_row_by_row() {
     let cost = |call: &Call| prices_of_batches.cost_of(call, day("2026-11-20")).unwrap().usd.to_string();
     assert_eq!((cost(&call), cost(&call.clone().provider("azure"))), ("1".to_owned(), "3".to_owned()));
     let files: Vec<_> = prices.files().map(|file| file.version).collect();
-    assert_eq!(files, ["own 1", "runledger 2026-11-20", "genai-prices 0.2.3"]);
+    assert_eq!(files, ["own 1", "runledger 2026-11-30", "genai-prices 0.2.3"]);
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod cost;
 mod cost_report;
 #[cfg(feature = "cli")]
 mod litellm;
+mod lookup;
 #[cfg(feature = "cli")]
 mod prices;
 mod quota;
+mod spellings;

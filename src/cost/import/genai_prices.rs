@@ -183,6 +183,7 @@ fn row(provider: &str, model: &Model, draft: &mut Draft) -> Result<Option<Value>
     if !read(&model.r#match, &mut names) {
         draft.leave_out(provider, &model.id, "a rule of its names is unknown, and the others are used");
     }
+    names.like = names.like.iter().map(|pattern| bounded(pattern)).collect();
     names.aliases.retain(|alias| !alias.eq_ignore_ascii_case(&model.id));
     names.aliases.sort_by_key(|alias| alias.to_lowercase());
     names.aliases.dedup_by_key(|alias| alias.to_lowercase());
@@ -199,6 +200,14 @@ fn row(provider: &str, model: &Model, draft: &mut Draft) -> Result<Option<Value>
         row.insert("variants".to_owned(), Value::Array(variants));
     }
     Ok(Some(Value::Object(row)))
+}
+
+/// Returns the pattern with only known beginnings and endings. The source's rules accept any, so that a free or a smaller
+/// model would get the price of another one.
+fn bounded(pattern: &str) -> String {
+    let (beginning, pattern) = pattern.strip_prefix('*').map_or(("", pattern), |rest| ("~", rest));
+    let (pattern, ending) = pattern.strip_suffix('*').map_or((pattern, ""), |rest| (rest, "~"));
+    format!("{beginning}{pattern}{ending}")
 }
 
 /// Reads prices, which are an object or a list of objects with conditions.

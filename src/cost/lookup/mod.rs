@@ -1,96 +1,113 @@
 //! Which row prices a model, or why there is none.
 //!
-//! The files of a table, one [`layer`] each, are searched in order. Within a file, the layer finds a row by name and
-//! provider, or by the [`pattern`] of a row.
+//! The files of a table, one [`layer`] each, are searched in order by [`layers`]. Within a file, the layer finds a row by
+//! name and provider, or by the [`pattern`] of a row. If no file knows the name, [`spelling`] finds the ones that mean
+//! the same.
 
+mod affix;
+pub(super) mod found;
 pub(super) mod layer;
+pub(super) mod layers;
 mod nearest;
 pub(in crate::cost) mod pattern;
+mod region;
+mod spelling;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::shortened;
-use layer::{Found, Layer, Match, lower};
+use crate::metrics::{Call, shortened};
+use found::Match;
+use layer::lower;
+use layers::{Layers, Missing};
 use nearest::nearest;
 
 /// Longer names are unknown without a lookup, because each would be compared with thousands of patterns.
 const NAME_BYTES_MAX: usize = 512;
 
-/// Returns the row for a model, or an error that says why there is none.
-pub(super) fn row<'t>(layers: &'t [Arc<Layer>], model: &str, provider: Option<&str>) -> Result<Match<'t>> {
-    find(layers, model, provider).map_err(|several| no_row(layers, model, provider, several))
+/// Returns the row for the model of a call, or an error that says why there is none.
+pub(super) fn row<'t>(layers: &'t Layers, call: &Call) -> Result<Match<'t>> {
+    let provider = call.provider.as_deref();
+    find(layers, &call.model, provider, &call.variant).map_err(|missing| no_row(layers, &call.model, provider, missing))
 }
 
-/// Returns the row for a model, or the providers that each have one if several do.
-pub(super) fn find<'t>(
-    layers: &'t [Arc<Layer>],
+/// Returns the row for the model of a call; `None` if there is none or nothing decides between several.
+pub(super) fn row_if_known<'t>(layers: &'t Layers, call: &Call) -> Option<Match<'t>> {
+    find(layers, &call.model, call.provider.as_deref(), &call.variant).ok()
+}
+
+/// Returns the row for a model in the standard service, or an error that says why there is none.
+pub(super) fn standard_row<'t>(layers: &'t Layers, model: &str) -> Result<Match<'t>> {
+    find(layers, model, None, &BTreeMap::new()).map_err(|missing| no_row(layers, model, None, missing))
+}
+
+fn find<'t>(
+    layers: &'t Layers,
     model: &str,
     provider: Option<&str>,
-) -> Result<Match<'t>, Vec<&'t str>> {
+    variant: &BTreeMap<String, String>,
+) -> Result<Match<'t>, Missing<'t>> {
     if model.len() > NAME_BYTES_MAX {
-        return Err(Vec::new());
+        return Err(Missing::Unknown);
     }
-    let (name, provider) = (lower(model), provider.map(lower));
-    // The first file that contains the provider determines its spelling, so that rows of the user's own file match
-    // names of the bundle.
-    let provider = provider.map(|provider| {
-        let known = layers.iter().find_map(|layer| Some(layer.providers[layer.provider(&provider)?].name.as_str()));
-        known.map_or(provider, lower)
-    });
-    for (place, layer) in layers.iter().enumerate() {
-        let found = match layer.find(&name, provider.as_deref()) {
-            Found::Row(row) => row,
-            Found::Several(providers) => return Err(providers),
-            Found::Nothing => continue,
-        };
-        let below = &layers[place + 1..];
-        // A model's own name keeps its meaning in the files below: a price for Azure's `gpt-4o` is not OpenAI's.
-        let by_own_name = provider.is_none() && name == lower(&found.row.model);
-        if by_own_name && below.iter().any(|below| matches!(below.find(&name, None), Found::Row(_))) {
-            continue;
-        }
-        let mut above = layers[..place].iter();
-        let own = above.find_map(|layer| {
-            let of = |provider: &str| layer.has(provider, &found.row.model);
-            let sold = provider.as_deref().and_then(of).map(|row| layer.found(row));
-            sold.or_else(|| Some(Match { layer, row: of(&found.row.provider)?, at_home: found.at_home }))
-        });
-        return Ok(own.unwrap_or(Match { layer, ..found }));
-    }
-    Err(Vec::new())
+    let region = variant.get("region").map(|region| lower(region));
+    layers.find(&lower(model), provider.map(lower).as_deref(), region.as_deref())
 }
 
-/// Returns why there is no row. `several` are the providers that each have one.
-fn no_row(layers: &[Arc<Layer>], model: &str, provider: Option<&str>, several: Vec<&str>) -> Error {
+/// Returns why there is no row.
+fn no_row(layers: &Layers, model: &str, provider: Option<&str>, missing: Missing<'_>) -> Error {
     let shown = shortened(model);
-    let of_providers = |operation, providers: Vec<&str>| {
-        unknown(operation, providers.into_iter().map(|provider| format!("{provider}/{model}")))
-    };
-    if !several.is_empty() {
-        return of_providers(format!("price {shown} without a provider, as several offer it"), several);
+    match missing {
+        Missing::Several(rows) => {
+            let operation = format!("price {shown} without a provider, as several offer it; name one");
+            return unknown(operation, rows.iter().map(|row| format!("{}/{model}", row.provider)));
+        }
+        Missing::Ambiguous(rows) => {
+            let operation = format!("price {shown}, whose spelling fits several models at different prices; name one");
+            return unknown(operation, rows.iter().map(|row| row.full_name()));
+        }
+        Missing::Unknown => {}
     }
-    let known = |name: &&str| layers.iter().any(|layer| layer.provider(&lower(name)).is_some());
-    let near_models = || nearest(&lower(model), layers.iter().flat_map(|layer| layer.names.keys()).map(String::as_str));
-    let (operation, near) = match (provider, provider.filter(known)) {
-        (Some(provider), None) => {
-            let known = layers.iter().flat_map(|layer| &layer.providers);
-            let near = nearest(&lower(provider), known.map(|provider| provider.name.as_str()));
-            (format!("price {shown} of the unknown provider {}", shortened(provider)), near)
-        }
-        (Some(provider), Some(_)) => {
-            let elsewhere =
-                find(layers, model, None).map_or_else(|several| several, |found| vec![found.row.provider.as_str()]);
-            let operation = format!("price {shown} of {provider}, which has no price for it");
-            if !elsewhere.is_empty() {
-                return of_providers(operation + ", while others have", elsewhere);
-            }
-            (operation, near_models())
-        }
-        (None, _) => (format!("price the unknown model {shown}"), near_models()),
+    let Some(provider) = provider else {
+        let known: Vec<_> = layers.iter().flat_map(|layer| layer.names.keys()).map(String::as_str).collect();
+        let near = nearest(&lower(model), &known);
+        // A name that several providers have is of no use without one of them.
+        let names = near.into_iter().map(|name| match layers.find(name, None, None) {
+            Err(Missing::Several(rows)) => rows[0].full_name(),
+            _ => name.to_owned(),
+        });
+        return unknown(suggesting(format!("price the unknown model {shown}"), &names), names);
     };
-    let operation = if near.is_empty() { operation } else { operation + ", nearest known names" };
-    unknown(operation, near.into_iter().map(str::to_owned))
+    let Some(shared) = layers.shared_name(&lower(provider)) else {
+        let known = layers.iter().flat_map(|layer| &layer.providers).map(|known| known.name.as_str());
+        let near = nearest(&lower(provider), &known.collect::<Vec<_>>()).into_iter().map(str::to_owned);
+        return unknown(
+            suggesting(format!("price {shown} of the unknown provider {}", shortened(provider)), &near),
+            near,
+        );
+    };
+    let operation = format!("price {shown} of {provider}, which has no price for it");
+    let elsewhere = match layers.find(&lower(model), None, None) {
+        Ok(found) => vec![found.row],
+        Err(Missing::Several(rows)) => rows,
+        Err(_) => Vec::new(),
+    };
+    if !elsewhere.is_empty() {
+        return unknown(
+            operation + ", while others have",
+            elsewhere.iter().map(|row| format!("{}/{model}", row.provider)),
+        );
+    }
+    let of_provider = layers.iter().flat_map(|layer| &layer.rows).filter(|row| layers.owner(row) == shared);
+    let names: Vec<_> = of_provider.map(|row| lower(&row.model)).collect();
+    let near = nearest(&lower(model), &names.iter().map(|name| &**name).collect::<Vec<_>>());
+    let near = near.into_iter().map(str::to_owned);
+    unknown(suggesting(operation, &near), near)
+}
+
+/// Adds that names follow, if there are any.
+fn suggesting(operation: String, names: &impl ExactSizeIterator) -> String {
+    if names.len() == 0 { operation } else { operation + ", nearest known names" }
 }
 
 fn unknown(operation: String, names: impl Iterator<Item = String>) -> Error {

@@ -6,7 +6,7 @@ const NAMES_MAX: usize = 3;
 
 /// Returns at most three of `known`, the nearest first and equally near ones by name. None differs from `name` in more
 /// than half of its bytes.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Vec<&'a str> {
+pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Vec<&'a str> {
     if name.is_empty() || name.len() > BYTES_MAX {
         return Vec::new();
     }
@@ -14,7 +14,7 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clo
     // Most typing errors are short, and short distances are much faster to exclude.
     for max in [2.min(name.len() / 2), name.len() / 2] {
         let mut max = max;
-        for other in known.clone() {
+        for &other in known {
             let Some(distance) = distance(name.as_bytes(), other.as_bytes(), max) else { continue };
             let found = (distance, other);
             let place = near.partition_point(|one| *one < found);
@@ -96,10 +96,10 @@ mod tests {
     #[test]
     fn at_most_three_and_none_beyond_half() {
         let known = ["gpt-4", "gpt-4o", "gpt-4.1", "gpt-4o-mini", "o3"];
-        assert_eq!(nearest("gpt4", known.into_iter()), ["gpt-4", "gpt-4o"]);
-        assert_eq!(nearest("gpt-4x", known.into_iter()), ["gpt-4", "gpt-4o", "gpt-4.1"]);
+        assert_eq!(nearest("gpt4", &known), ["gpt-4", "gpt-4o"]);
+        assert_eq!(nearest("gpt-4x", &known), ["gpt-4", "gpt-4o", "gpt-4.1"]);
         for none in ["wholly-else", "", &"g".repeat(65)] {
-            assert!(nearest(none, known.into_iter()).is_empty(), "{none}");
+            assert!(nearest(none, &known).is_empty(), "{none}");
         }
     }
 }

@@ -1,22 +1,50 @@
 //! Patterns of names.
 
-/// A pattern in lower case. `*` matches any text, `#` one digit, `?` one character, and anything else itself.
+use super::affix;
+
+/// A pattern in lower case. `*` matches any text, `#` one digit, `?` one character, and anything else itself. `~` at the
+/// start matches the [beginnings](affix::is_beginning) that keep the model the same, and at the end such
+/// [endings](affix::is_ending).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
     text: String,
     /// The number of bytes before the first `*`, `#` or `?`. They are compared first, since most names differ there.
     plain: usize,
+    /// True if the text was preceded by `~`.
+    any_beginning: bool,
+    /// True if the text was followed by `~`.
+    any_ending: bool,
 }
 
 impl Pattern {
     pub(crate) fn new(text: &str) -> Self {
         let text = text.to_lowercase();
+        let (any_beginning, text) = text.strip_prefix('~').map_or((false, text.as_str()), |rest| (true, rest));
+        let (any_ending, text) = text.strip_suffix('~').map_or((false, text), |rest| (true, rest));
         let plain = text.find(['*', '#', '?']).unwrap_or(text.len());
-        Self { text, plain }
+        Self { text: text.to_owned(), plain, any_beginning, any_ending }
     }
 
     /// Returns true if the pattern matches `name`, which is in lower case.
     pub(crate) fn matches(&self, name: &str) -> bool {
+        if self.matches_from(name) {
+            return true;
+        }
+        self.any_beginning
+            && affix::positions(name).any(|at| affix::is_beginning(&name[..at]) && self.matches_from(&name[at..]))
+    }
+
+    fn matches_from(&self, name: &str) -> bool {
+        if !self.any_ending {
+            return self.matches_whole(name);
+        }
+        name.as_bytes().starts_with(&self.text.as_bytes()[..self.plain])
+            && (self.plain..=name.len()).any(|end| {
+                name.is_char_boundary(end) && self.matches_whole(&name[..end]) && affix::is_ending(name, end)
+            })
+    }
+
+    fn matches_whole(&self, name: &str) -> bool {
         let (plain, pattern) = self.text.as_bytes().split_at(self.plain);
         let Some(name) = name.as_bytes().strip_prefix(plain) else { return false };
         let (mut p, mut n) = (0, 0);
@@ -74,8 +102,17 @@ impl Rule {
 
     /// Returns true if `name`, which is in lower case, matches one of `like` and none of `unlike`.
     pub(in crate::cost) fn matches(&self, name: &str) -> bool {
-        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
-        any(&self.like) && !any(&self.unlike)
+        self.like.iter().any(|pattern| pattern.matches(name)) && !self.excludes(name)
+    }
+
+    /// Like [`matches`](Self::matches), but ignores the patterns that accept any text.
+    pub(in crate::cost) fn matches_closely(&self, name: &str) -> bool {
+        let mut close = self.like.iter().filter(|pattern| !pattern.text.contains('*'));
+        close.any(|pattern| pattern.matches(name)) && !self.excludes(name)
+    }
+
+    fn excludes(&self, name: &str) -> bool {
+        self.unlike.iter().any(|pattern| pattern.matches(name))
     }
 }
 

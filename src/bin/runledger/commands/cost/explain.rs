@@ -152,8 +152,17 @@ fn table(cost: &Cost<'_>, out: &mut impl Write) -> Result<(), Failure> {
     let provenance = cost.provenance();
     let variant = provenance.variant.as_deref().unwrap_or("standard");
     writeln!(out, "{}/{}: {variant} prices at {}, input {tier}", cost.provider, cost.matched, cost.at)?;
+    if let Some(rules) = &provenance.matched_by {
+        writeln!(out, "found by: {rules}")?;
+    }
     if let Some(unpriced) = &provenance.variant_unpriced {
         writeln!(out, "the table has no prices for {unpriced}; these are the standard prices")?;
+    }
+    if let Some(region) = &provenance.region_unpriced {
+        writeln!(out, "the table has no prices for the region {region}; these are the standard prices")?;
+    }
+    if let Some(parts) = &provenance.part_unpriced {
+        writeln!(out, "the table has no prices for {parts}; they cost as much as text")?;
     }
     writeln!(out, "table: {}; tier: {}", cost.table, cost.tier)?;
     Ok(())

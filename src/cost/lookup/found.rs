@@ -1,0 +1,63 @@
+//! The row that prices a call, and how the call led to it.
+
+use std::collections::BTreeMap;
+
+use super::layer::Layer;
+use crate::cost::breakdown::Cost;
+use crate::cost::price::overflow;
+use crate::cost::row::{Priced, Row};
+use crate::error::Result;
+use crate::metrics::{Timestamp, Usage, Usd};
+
+/// A row that was found.
+#[derive(Clone)]
+pub(in crate::cost) struct Match<'t> {
+    pub(super) layer: &'t Layer,
+    pub(super) row: &'t Row,
+    /// False if the row belongs to another provider, whose standard prices apply.
+    pub(super) at_home: bool,
+    /// The region for which there is no row, so that this one is used.
+    pub(super) region_unpriced: Option<String>,
+    /// The routing of OpenRouter that the name requests.
+    pub(super) routing: Option<&'static str>,
+    /// The rules that led from the name to the row.
+    pub(super) by: Vec<&'static str>,
+}
+
+impl<'t> Match<'t> {
+    /// Returns the cost of `usage` at `at`. `call` is the variant of the call.
+    pub(in crate::cost) fn price(
+        &self,
+        call: &BTreeMap<String, String>,
+        usage: &Usage,
+        at: Timestamp,
+    ) -> Result<Cost<'t>> {
+        let (layer, row) = (self.layer, self.row);
+        let standard = BTreeMap::new();
+        let priced_variant = if self.at_home { call } else { &standard };
+        let Priced { rates, variant } = row.priced(at, priced_variant).ok_or_else(|| row.not_yet(at))?;
+        let parts = rates.parts(&row.model, usage)?;
+        let usd = parts.iter().try_fold(Usd::ZERO, |sum, part| sum.checked_add(part.usd));
+        let is_standard = |value: &str| ["default", "standard"].contains(&value);
+        let is_used = |value: &str| variant.values().any(|used| used.eq_ignore_ascii_case(value));
+        // A region is looked up with the name.
+        let unpriced = call.iter().filter(|(key, value)| *key != "region" && !is_standard(value) && !is_used(value));
+        let mut variant_unpriced: BTreeMap<_, _> = unpriced.map(|(key, value)| (key.clone(), value.clone())).collect();
+        variant_unpriced.extend(self.routing.map(|routing| ("routing".to_owned(), routing.to_owned())));
+        Ok(Cost {
+            usd: usd.ok_or_else(|| overflow(&row.model))?,
+            tier: row.tier(&rates),
+            provider: &row.provider,
+            matched: &row.model,
+            matched_by: self.by.clone(),
+            table: &layer.version,
+            tier_above: rates.tier_from(usage.input).map(|from| from - 1),
+            variant_unpriced,
+            region_unpriced: self.region_unpriced.clone(),
+            parts_unpriced: rates.parts_unpriced(usage),
+            parts,
+            variant,
+            at,
+        })
+    }
+}

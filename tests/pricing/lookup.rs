@@ -1,0 +1,249 @@
+//! Promise: the row of the user's own table, of the region and of the part prices a call, and what has no price of its
+//! own is named.
+
+use runledger::cost::{Cost, PriceTable, import};
+use runledger::metrics::{Call, Meter};
+use runledger::{Error, ErrorKind, ExecutionMetrics, Timestamp, Usage, Uuid};
+
+const LITELLM: &str = include_str!("../data/litellm-1.109.1-cut.json");
+
+fn at() -> Timestamp {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+/// The bundle below a table with these rows.
+fn own(rows: &str) -> PriceTable {
+    let text = format!(r#"{{"version": "own", "as_of": "2026-11-20", "source": "contract", "models": [{rows}]}}"#);
+    PriceTable::from_json(&text).unwrap().or(PriceTable::bundled().unwrap())
+}
+
+fn million(name: &str, provider: Option<&str>) -> Call {
+    let mut call = Call::new(name, Usage::new(1_000_000, 0));
+    call.provider = provider.map(str::to_owned);
+    call
+}
+
+fn price<'t>(table: &'t PriceTable, name: &str, provider: Option<&str>) -> Cost<'t> {
+    table.cost_of(&million(name, provider), at()).unwrap_or_else(|error| panic!("{name} of {provider:?}: {error}"))
+}
+
+fn refused(table: &PriceTable, name: &str, provider: Option<&str>) -> Error {
+    let error = table.cost_of(&million(name, provider), at()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnknownModel, "{name}: {error}");
+    error
+}
+
+fn bundled(name: &str) -> Cost<'static> {
+    price(PriceTable::bundled().unwrap(), name, None)
+}
+
+#[test]
+fn an_own_row_wins_under_its_name_and_under_every_spelling_of_the_model() {
+    let table = own(r#"{"model": "claude-opus-4-5-20251101", "provider": "anthropic", "prices": [{"input": "1"}]},
+           {"model": "gpt-4o-2024-08-06", "provider": "openai", "prices": [{"input": "2"}]},
+           {"model": "gpt-4o-2024-08-06", "provider": "azure_openai", "prices": [{"input": "3"}]},
+           {"model": "claude-sonnet-4-5", "provider": "Anthropic", "prices": [{"input": "4"}]},
+           {"model": "house-model", "provider": "house", "prices": [{"input": "5"}]}"#);
+    for (name, provider, usd) in [
+        ("claude-opus-4-5-20251101", None, "1"),
+        ("claude-opus-4-5-20251101", Some("anthropic"), "1"),
+        ("anthropic/claude-opus-4-5-20251101", None, "1"),
+        ("anthropic:claude-opus-4-5-20251101[1m]", None, "1"),
+        ("gpt-4o-2024-08-06", None, "2"),
+        ("gpt-4o-20240806", None, "2"),
+        ("claude-sonnet-4-5", None, "4"),
+        ("claude-4.5-sonnet", None, "4"),
+        ("claude-sonnet-4-5-20250929", None, "4"),
+        ("litellm_proxy/claude-sonnet-4-5", None, "4"),
+        ("house-model", None, "5"),
+        ("house/house-model", None, "5"),
+        ("house-model-latest", None, "5"),
+    ] {
+        assert_eq!(price(&table, name, provider).usd.to_string(), usd, "{name}");
+    }
+    for provider in
+        ["azure", "Azure", "azure_openai", "azure.ai.openai", "az.ai.inference", "azure_ai", "azure-openai.chat"]
+    {
+        let cost = price(&table, "gpt-4o-2024-08-06", Some(provider));
+        assert_eq!((cost.usd.to_string().as_str(), cost.table), ("3", "own"), "{provider}");
+    }
+    assert_eq!(price(&table, "azure/global-standard/gpt-4o-2024-08-06", None).usd.to_string(), "3");
+}
+
+#[test]
+fn an_own_row_of_another_provider_is_not_the_vendor_s() {
+    let azure = own(r#"{"model": "gpt-4o", "provider": "azure", "prices": [{"input": "9"}]}"#);
+    assert_eq!(price(&azure, "gpt-4o", None).provider, "openai");
+    assert_eq!(price(&azure, "azure/gpt-4o", None).usd.to_string(), "9");
+    // The bundle knows no provider of this name, so the row is meant for the plain name.
+    let house = own(r#"{"model": "gpt-4o", "provider": "our gateway", "prices": [{"input": "9"}]}"#);
+    assert_eq!(price(&house, "gpt-4o", None).usd.to_string(), "9");
+}
+
+#[test]
+fn an_imported_row_keeps_its_batch_and_its_regions() {
+    let stamp =
+        import::Stamp { version: "litellm".to_owned(), as_of: "2026-11-20".to_owned(), source: "LiteLLM".to_owned() };
+    let rows = r#"{
+        "gpt-4-0613": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 3e-05,
+            "input_cost_per_token_batches": 1.5e-05, "output_cost_per_token": 6e-05},
+        "bedrock/sa-east-1/meta.llama3-70b-instruct-v1:0": {"litellm_provider": "bedrock", "mode": "chat",
+            "input_cost_per_token": 4.45e-06, "output_cost_per_token": 5.88e-06},
+        "eu.amazon.nova-pro-v1:0": {"litellm_provider": "bedrock_converse", "mode": "chat",
+            "input_cost_per_token": 1.05e-06, "output_cost_per_token": 4.2e-06}}"#;
+    assert!(LITELLM.contains("litellm_provider"));
+    let imported = import::litellm(rows, &stamp).unwrap();
+    let table = PriceTable::from_json(&imported.json).unwrap().or(PriceTable::bundled().unwrap());
+    let batch = table.cost_of(&million("gpt-4-0613", None).variant("processing", "batch"), at()).unwrap();
+    assert_eq!((batch.usd.to_string().as_str(), batch.table), ("15", "litellm"));
+    for (name, usd) in [
+        ("bedrock/sa-east-1/meta.llama3-70b-instruct-v1:0", "4.45"),
+        ("arn:aws:bedrock:sa-east-1::foundation-model/meta.llama3-70b-instruct-v1:0", "4.45"),
+        ("eu.amazon.nova-pro-v1:0", "1.05"),
+        ("bedrock/eu.amazon.nova-pro-v1:0", "1.05"),
+        ("bedrock/converse/eu.amazon.nova-pro-v1:0", "1.05"),
+    ] {
+        let cost = price(&table, name, None);
+        assert_eq!((cost.usd.to_string().as_str(), cost.region_unpriced), (usd, None), "{name}");
+    }
+    let stated = million("meta.llama3-70b-instruct-v1:0", Some("bedrock")).variant("region", "sa-east-1");
+    assert_eq!(table.cost_of(&stated, at()).unwrap().usd.to_string(), "4.45");
+}
+
+#[test]
+fn a_region_without_a_row_is_named() {
+    for (name, region) in [
+        ("eu.amazon.nova-pro-v1:0", Some("eu")),
+        ("bedrock/sa-east-1/meta.llama3-70b-instruct-v1:0", Some("sa-east-1")),
+        ("arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/amazon.nova-pro-v1:0", Some("us-gov-west-1")),
+        ("azure/eu/gpt-4o-2024-08-06", Some("eu")),
+        ("azure/global-standard/gpt-4o-2024-08-06", None),
+        ("projects/p/locations/europe-west1/publishers/google/models/gemini-2.5-pro", Some("europe-west1")),
+        ("projects/p/locations/global/publishers/google/models/gemini-2.5-pro", None),
+        // The table has a row for all regions.
+        ("eu.anthropic.claude-opus-4-5-20251101-v1:0", None),
+        ("global.anthropic.claude-opus-4-5-20251101-v1:0", None),
+        ("us.anthropic.claude-3-5-sonnet-20240620-v1:0", None),
+    ] {
+        let cost = bundled(name);
+        assert_eq!(cost.region_unpriced.as_deref(), region, "{name}");
+        assert_eq!(cost.provenance().region_unpriced.as_deref(), region, "{name}");
+    }
+    let table = PriceTable::bundled().unwrap();
+    let stated = table.cost_of(&million("gpt-4o", Some("azure")).variant("region", "swedencentral"), at()).unwrap();
+    assert_eq!(stated.region_unpriced.as_deref(), Some("swedencentral"));
+    assert!(stated.variant_unpriced.is_empty());
+}
+
+#[test]
+fn a_part_without_a_price_is_named_or_unknown() {
+    let table = PriceTable::bundled().unwrap();
+    let usage = Usage::new(1_000_000, 1_000_000).with(Meter::InputAudio, 900_000).with(Meter::OutputAudio, 1);
+    let cost = table.cost("gpt-4o-audio-preview", &usage, at()).unwrap();
+    assert_eq!(cost.parts_unpriced, [Meter::InputAudio, Meter::OutputAudio]);
+    let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", at());
+    cost.fill(&mut record);
+    assert_eq!(record.cost.part_unpriced.as_deref(), Some("input_audio, output_audio"));
+
+    let priced = table.cost("gemini-2.0-flash", &Usage::new(1_000, 0).with(Meter::InputAudio, 1_000), at()).unwrap();
+    assert!(priced.parts_unpriced.is_empty());
+    let none = table.cost("gpt-4o-audio-preview", &Usage::new(1_000, 1).with(Meter::InputAudio, 0), at()).unwrap();
+    assert!(none.parts_unpriced.is_empty());
+
+    // A request without tokens was not free: its tokens are unknown.
+    let image = table.cost("gpt-image-1", &Usage::new(0, 0).with(Meter::Requests, 1), at()).unwrap_err();
+    assert_eq!(image.kind(), ErrorKind::Unpriced);
+    assert!(table.cost("gpt-image-1", &Usage::new(10, 0).with(Meter::Requests, 1), at()).is_ok());
+}
+
+#[test]
+fn the_rules_that_led_to_a_row_are_in_the_provenance() {
+    for (name, rules) in [
+        ("claude-opus-4-5", None),
+        ("claude-opus-4-5-20251101", None),
+        ("gpt-5.2-20251211", Some("date with other separators")),
+        ("claude-opus-5[1m]", Some("context window after the name")),
+        ("claude-4.5-sonnet", Some("version before the family")),
+        ("litellm_proxy/gpt-4o", Some("gateway or route before the name")),
+        ("us.amazon.nova-pro-v1:0", Some("Bedrock id without the provider, region before the name")),
+    ] {
+        assert_eq!(bundled(name).provenance().matched_by.as_deref(), rules, "{name}");
+    }
+    // OpenRouter chooses another provider or adds a search, at prices of their own.
+    let online = bundled("openai/gpt-4o:online");
+    assert_eq!((online.provider, online.variant_unpriced["routing"].as_str()), ("openrouter", "online"));
+}
+
+#[test]
+fn a_free_or_smaller_or_local_model_is_not_priced_as_the_paid_one() {
+    let table = PriceTable::bundled().unwrap();
+    for name in [
+        "deepseek/deepseek-r1:free",
+        "google/gemini-2.0-flash-exp:free",
+        "claude-sonnet-4-5:free",
+        "deepseek-r1:7b",
+        "deepseek-r1-distill-llama-70b",
+        "gemini-1.5-flash-8b-it:free",
+        "gpt-4o-mini-nano",
+        "my-claude-opus-4-5",
+        "claude-opus-4-10",
+    ] {
+        refused(table, name, None);
+    }
+    let several = refused(table, "deepseek-r1-distill-llama-70b", None);
+    assert!(several.to_string().contains("name one"), "{several}");
+    let free = own(r#"{"model": "deepseek/deepseek-r1:free", "provider": "openrouter", "prices": [{"input": "0"}]}"#);
+    assert_eq!(price(&free, "deepseek/deepseek-r1:free", None).usd.to_string(), "0");
+}
+
+#[test]
+fn a_name_with_one_price_at_every_provider_needs_none() {
+    let same = r#"{"version": "1", "as_of": "2026-11-20", "source": "s", "models": [
+        {"model": "m", "provider": "a", "prices": [{"input": "1"}]},
+        {"model": "m", "provider": "b", "prices": [{"input": "1"}]},
+        {"model": "n", "provider": "a", "prices": [{"input": "1"}]},
+        {"model": "n", "provider": "b", "prices": [{"input": "2"}]}]}"#;
+    let table = PriceTable::from_json(same).unwrap();
+    let cost = price(&table, "m", None);
+    assert_eq!(
+        (cost.usd.to_string().as_str(), cost.matched_by.as_slice()),
+        ("1", &["same price at every provider"][..])
+    );
+    let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", at());
+    cost.fill(&mut record);
+    assert_eq!(record.model.provider, None);
+    assert_eq!(refused(&table, "n", None).details(), ["a/n", "b/n"]);
+}
+
+#[test]
+fn a_spelling_that_fits_two_prices_is_refused_with_both() {
+    let text = r#"{"version": "1", "as_of": "2026-11-20", "source": "s",
+        "providers": [{"provider": "anthropic", "serves": {"like": ["*claude*"]}}],
+        "models": [
+        {"model": "claude-sonnet-4-5", "provider": "anthropic", "prices": [{"input": "1"}]},
+        {"model": "claude-4-5-sonnet-thinking", "provider": "anthropic", "prices": [{"input": "2"}]}]}"#;
+    let table = PriceTable::from_json(text).unwrap();
+    assert_eq!(price(&table, "claude-4.5-sonnet", None).usd.to_string(), "1");
+    let error = refused(&table, "claude-sonnet-4-5-thinking", None);
+    assert_eq!(error.details(), ["anthropic/claude-sonnet-4-5", "anthropic/claude-4-5-sonnet-thinking"]);
+}
+
+#[test]
+fn suggestions_are_names_that_have_a_price() {
+    let table = PriceTable::bundled().unwrap();
+    for (name, provider) in [("gpt-4oo", None), ("claude-opus-4-55", Some("anthropic")), ("deepseek-v3x", None)] {
+        for near in refused(table, name, provider).details() {
+            price(table, near, provider);
+        }
+    }
+}
+
+#[test]
+fn deepseek_has_no_peak_hours_at_weekends() {
+    let table = PriceTable::bundled().unwrap();
+    let at = |time: &str| table.cost("deepseek-v4-pro", &Usage::new(1_000_000, 0), time.parse().unwrap()).unwrap();
+    assert_eq!(at("2026-11-20T02:00:00Z").usd.to_string(), "1.32"); // a Friday
+    assert_eq!(at("2026-11-20T05:00:00Z").usd.to_string(), "0.66");
+    assert_eq!(at("2026-11-21T02:00:00Z").usd.to_string(), "0.66"); // a Saturday
+    assert_eq!(at("2026-11-23T09:59:59Z").usd.to_string(), "1.32"); // a Monday
+}
