@@ -14,7 +14,7 @@ pub(crate) mod truncation;
 pub(crate) mod workers;
 
 pub use cursor::Cursor;
-pub(crate) use events::{each_line, is_said_damaged};
+pub(crate) use events::{each_line, is_reported_damaged};
 pub use follow::{Followed, Follower, Place};
 pub use lines::{Line, Lines};
 pub(crate) use sequence::{Missing, Order, Sequence};
