@@ -1,4 +1,4 @@
-//! Reads a journal: its lines in order, or in blocks on all cores, and which lines are known to be missing.
+//! Reads the lines of a journal in order, or in blocks on all cores. Also finds out which lines are missing.
 
 pub(crate) mod blocks;
 mod cursor;
