@@ -16,9 +16,9 @@ use crate::journal::format::Layout;
 
 /// Receives the lines of a block.
 pub(crate) trait TakeLines {
-    /// Is offered the bytes that were already read from `offset` of the segment on. They begin with a line, which may
-    /// be incomplete. To take that line, this method returns its length with the line feed, which must be the first
-    /// one. If it returns `None`, the line is passed to [`piece`](Self::piece).
+    /// Receives the bytes that were already read from `offset` of the segment on. They begin with a line, which may be
+    /// incomplete. To take that line, returns its length up to and including the first line feed. If this returns
+    /// `None`, [`piece`](Self::piece) receives the line.
     fn line_ahead(&mut self, _offset: u64, _ahead: &[u8]) -> Option<usize> {
         None
     }
