@@ -72,8 +72,8 @@ impl Locked {
 }
 
 impl Drop for Locked {
-    /// Releases the lock explicitly. Closing the file might not: a process that is being started shares the descriptor
-    /// until its exec.
+    /// Releases the lock explicitly. Closing the file might not release it, because a child process that is being
+    /// started shares the descriptor until it calls `exec`.
     fn drop(&mut self) {
         // Unlocking fails only for an invalid descriptor.
         let _ = self.0.unlock();

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::storage::{Stat, Storage};
 
-/// The time at which the names in a file's directory had last changed when the file was last found there.
+/// The state of a file's directory when the file was last found under its path. It is the time at which a name in the
+/// directory had last changed.
 ///
 /// As long as no name in the directory changes, the file is still there. The directory is checked instead of the file,
 /// because examining the file would make its next sync slower: see

@@ -28,16 +28,16 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 ///
 /// # Owner and mode of new files
 ///
-/// They depend on the directory that holds the new file or directory, and not on the umask.
+/// Owner and mode depend on the directory that holds the new file or directory, and not on the umask.
 ///
 /// - A file has mode 0600 and a directory 0700.
 /// - A group shares a directory that has the group's write bit and the setgid bit, but not the sticky bit (`mkdir -m
 ///   2770`). There, a file has mode 0660 and a directory 2770.
 /// - Files that root creates get the owner and the group of that directory, so that root locks nobody out. If root is
-///   not allowed to change the owner, creating the file fails. It still succeeds if the directory's owner, or the group
-///   that shares the directory, can use the file anyway.
+///   not allowed to change the owner, creating the file fails. There is no failure if the file already has the right
+///   owner or, in a shared directory, the right group.
 ///
-/// An error of missing permissions names the owner and the mode of the file or directory that refused access.
+/// An error about missing permissions states the owner and the mode of the file or directory that refused access.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 

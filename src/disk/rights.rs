@@ -43,7 +43,7 @@ pub(super) fn explained(error: io::Error, path: &Path, wanted: Right) -> io::Err
     if error.raw_os_error() != Some(EACCES) {
         return error;
     }
-    // A path that ends in a dot asks for the content of the directory.
+    // For a path that ends in `/.`, this process must be able to enter the directory itself.
     let is_within = path.as_os_str().as_encoded_bytes().ends_with(b"/.");
     let path = &*path.components().collect::<PathBuf>();
     // Find the first directory that this process may not enter, if there is one.

@@ -46,7 +46,7 @@ impl Journal {
     }
 
     fn open_at(path: &Path, options: JournalOptions, waits_for_lock: bool) -> Result<Self> {
-        // The path is made absolute, since the program may change its current directory.
+        // Make the path absolute, since the program may change its current directory.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let layout = Layout::new(&path);
         let storage = Arc::clone(&options.storage);

@@ -63,8 +63,8 @@ impl SimulatedDisk {
     /// [`Loss::Nothing`] comes first. What follows depends on how many different losses of whole pages, lengths and
     /// names are possible:
     ///
-    /// - If there are at most `limit`, all of them follow. Random losses, which can also tear pages, then fill up their
-    ///   number to `limit`.
+    /// - If there are at most `limit`, all of them follow. Random losses, which can also tear pages, are then added
+    ///   until there are `limit` losses besides [`Loss::Nothing`].
     /// - If there are more, [`Loss::Unsynced`] and `limit` random losses follow.
     ///
     /// `seed` decides the random losses.

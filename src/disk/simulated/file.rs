@@ -45,7 +45,7 @@ impl Change {
 }
 
 impl File {
-    /// Creates an empty file that the last of `calls` calls made.
+    /// Returns an empty file that call number `calls` has created.
     pub(super) fn new(calls: usize) -> Self {
         Self { versions: History::new(calls, Version::default()), log: Vec::new() }
     }

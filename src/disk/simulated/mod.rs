@@ -44,9 +44,10 @@
 //! 6. **A sync that succeeds** makes the length and all bytes of the file durable, whichever handle wrote them. It does
 //!    not make the file's name durable.
 //! 7. **A sync that fails** leaves the pages written since the last sync clean in the cache, where reads still see
-//!    them. They may or may not have reached the disk. A later sync does not write them, unless they are written again
-//!    before it. The length stays dirty: the next successful sync makes it durable. (ext4 and XFS; see Rebello et al.,
-//!    "Can Applications Recover from fsync Failures?", 2020.) A sync that a signal interrupts loses nothing.
+//!    them. They may or may not have reached the disk. A later sync does not write them, unless the pages are written
+//!    again in the meantime. The length stays dirty: the next successful sync makes it durable. (ext4 and XFS; see
+//!    Rebello et al., "Can Applications Recover from fsync Failures?", 2020.) A sync that a signal interrupts loses
+//!    nothing.
 //! 8. **Names.** Creating, renaming, linking and removing a file change its directory. After a power cut, a directory
 //!    has kept the first few of its changes since its last successful [`sync_dir`](crate::disk::Storage::sync_dir), and
 //!    lost the others. It can have kept none or all. How many it kept does not depend on other directories. If a rename

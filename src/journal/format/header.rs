@@ -1,5 +1,5 @@
-//! The header of the commit area. It says which bytes of the segment the area has a copy of. It is a line with a number
-//! and a hash, like the lines of a segment.
+//! The header of the commit area, which is the file with a copy of the active segment's last bytes. The header says
+//! where these bytes begin in the segment. It is a line with a number and a hash, like the lines of a segment.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::disk::{Access, Storage, if_there, read_full_at};
 /// The maximum length of a header line in bytes. A typical one has 330.
 pub(crate) const HEADER_LINE_BYTES_MAX: usize = 512;
 
-/// Says which bytes of the segment the area holds.
+/// Says where the bytes that the area holds begin in the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Header {
     /// The ledger's id.

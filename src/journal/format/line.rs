@@ -7,8 +7,8 @@
 //! ```
 //!
 //! `hash` is the SHA-256 of the line's own bytes before `,"hash":"`. `prev` is the hash of line `seq` − 1, or 64 zeros
-//! for the first line. So each line checks itself, and the chain checks the order of lines, without a canonical form of
-//! JSON.
+//! for the first line. So the hash protects the content of a line, and the chain protects the order of lines. Neither
+//! needs a canonical form of JSON.
 
 use crate::digest::{self, Hex};
 use crate::error::{Error, ErrorKind, Result};

@@ -17,8 +17,8 @@ use crate::journal::format::Layout;
 /// Receives the lines of a block.
 pub(crate) trait TakeLines {
     /// Receives the bytes that were already read from `offset` of the segment on. They begin with a line, which may be
-    /// incomplete. To take that line, returns its length up to and including the first line feed. If this returns
-    /// `None`, [`piece`](Self::piece) receives the line.
+    /// incomplete. An implementation that takes the line returns its length up to and including the first line feed. If
+    /// it returns `None`, [`piece`](Self::piece) receives the line.
     fn line_ahead(&mut self, _offset: u64, _ahead: &[u8]) -> Option<usize> {
         None
     }
@@ -58,7 +58,8 @@ impl Block {
         self.start
     }
 
-    /// Removes the last `bytes` from the block and returns them as a separate block, or `None` if it is empty.
+    /// Cuts off the last `bytes` bytes of the block and returns them as a separate block. Returns `None` if that block
+    /// would be empty.
     pub(crate) fn cut_last(&mut self, bytes: u64) -> Option<Self> {
         let start = self.end.saturating_sub(bytes).max(self.start);
         let last = (start < self.end).then(|| Self { start, ..self.clone() });
@@ -115,8 +116,8 @@ pub(crate) struct Blocks<'j> {
     block_bytes: u64,
     /// The sealed segments that have not been opened yet.
     sealed: VecDeque<u64>,
-    /// The active segment. It is `None` once it was read, or if a segment was just sealed and the next one does not
-    /// exist yet.
+    /// The active segment, until its blocks are returned. It is also `None` if a segment was just sealed and the next
+    /// one does not exist yet.
     active: Option<Box<dyn StorageFile>>,
     /// The error if this process has no permission to read the active segment.
     denied: Option<Error>,

@@ -107,8 +107,8 @@ impl Follower {
     /// [`verify`](crate::LedgerReader::verify) does.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the journal does not contain that line. The text states the line and the line that
-    ///   was found instead.
+    /// - [`ErrorKind::Diverged`] if the journal does not contain that line. The text states both that line and the line
+    ///   that was found instead.
     /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn resume(&mut self, last: Option<&Place>) -> Result<()> {
         self.lines = match last {
@@ -128,7 +128,7 @@ impl Follower {
     }
 
     /// Searches the whole journal for `last`, and returns the lines after it. A recovery may have moved the line to
-    /// another position, or its segment was removed.
+    /// another position, or its segment may have been removed.
     fn find(&self, last: &Place) -> Result<Lines> {
         let mut lines = self.lines_from(Cursor::START);
         let mut end: Option<Link> = None;
@@ -170,7 +170,7 @@ impl Follower {
     ///
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the line does not follow the one returned before it, or if the lines between them
-    ///   were moved elsewhere.
+    ///   were moved to an archive.
     /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Followed<'_>>> {
         let Some(line) = self.lines.next_line()? else { return Ok(None) };

@@ -15,7 +15,7 @@ pub(crate) struct Segment {
 }
 
 /// Returns the segments that are not empty, from the last to the first. Each is opened when it is reached, and skipped
-/// if it was moved elsewhere by then.
+/// if it was moved to an archive by then.
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or if a segment cannot be opened.

@@ -48,7 +48,7 @@ pub struct Lines {
     storage: Arc<dyn Storage>,
     layout: Layout,
     open: Option<Open>,
-    /// The position. Its sequence number is not used, see `sequence`.
+    /// The position. Its `seq` is not used, because `sequence` has the current one.
     cursor: Cursor,
     sequence: Sequence,
     denied: Denied,
@@ -159,8 +159,8 @@ impl Lines {
                     let path = self.layout.sealed_segment(self.cursor.segment);
                     let sealed = self.storage.stat(&path).map_err(|e| Error::io("look for a segment", &path, e))?;
                     match sealed {
-                        // The segment was sealed after it was opened. Read what was appended before that. Its end is
-                        // final now.
+                        // The segment was sealed after it was opened. Read the lines that were appended before that. No
+                        // more lines will follow.
                         Some(sealed) if sealed.id == open.id => {
                             open.sealed = true;
                             open.path = path;
@@ -196,7 +196,7 @@ impl Lines {
                 let path = self.layout.sealed_segment(segment);
                 match self.open_file(&path).inspect_err(|error| self.pass(segment, error))? {
                     Some(file) => (segment, file, path, true),
-                    // The segment was moved elsewhere after it was listed. Continue with the next one.
+                    // The segment was moved to an archive after it was listed. Continue with the next one.
                     None if self.is_gone(&path)? => return self.open_segment(),
                     None => return Ok(false),
                 }

@@ -10,7 +10,7 @@ use crate::journal::format::line::{PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX};
 /// they are processed, and large enough to make reads cheap.
 pub(super) const CHUNK_BYTES: usize = 256 * 1024;
 
-/// The number of bytes that are read at a time beyond the end of a part, for the rest of its last line.
+/// The number of bytes that are read at a time beyond `Splitter::end`, for the rest of the last line.
 const REST_BYTES: u64 = 4 * 1024;
 
 /// The maximum length of a line without its line feed. A longer line is returned in parts of this length, none of which
@@ -61,7 +61,8 @@ impl Piece {
     }
 }
 
-/// Splits a file into lines. The buffer grows to the longest line, but not beyond the longest valid one.
+/// Splits a file into lines. The buffer grows with the length of the lines, but at most to the maximum length of a
+/// valid line.
 #[derive(Debug)]
 pub(crate) struct Splitter {
     file: Arc<dyn StorageFile>,
@@ -84,7 +85,7 @@ impl Splitter {
         Self { file, buffer, start: 0, filled: 0, offset, end }
     }
 
-    /// Skips the bytes up to the next line feed, and the line feed. Returns false if the byte after it is not before
+    /// Skips the bytes up to and including the next line feed. Returns false if the byte after them is not before
     /// `end`.
     pub(super) fn skip_line(&mut self) -> io::Result<bool> {
         while self.offset < self.end {

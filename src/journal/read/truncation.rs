@@ -6,7 +6,7 @@
 //! | source | what it states | conclusion |
 //! |---|---|---|
 //! | the header of the commit area, `base` | the number of synced bytes of its segment | a shorter or missing segment was truncated |
-//! | the same, `segment` | all segments before it are sealed | a missing one that was not moved elsewhere was removed |
+//! | the same, `segment` | all segments before it are sealed | a missing one that was not moved to an archive was removed |
 //! | the same, `seq` | line `seq` − 1 was written | a ledger that ends before that line was truncated; a verification checks this, since it reads all lines |
 //! | `rotated` in `events.jsonl` | the number and the length of a sealed segment | a shorter one was truncated, and a missing one was removed |
 //! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | a missing one was removed |

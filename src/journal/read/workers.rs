@@ -20,7 +20,7 @@ pub(crate) struct Sharing {
     /// The number of blocks that the calling thread processes alone before it starts others. A small journal is
     /// finished by then.
     pub(crate) blocks_alone: u64,
-    /// The number of threads that it starts, or `None` for one thread per core in total.
+    /// The number of threads that the calling thread starts, or `None` for one thread per core in total.
     pub(crate) threads: Option<usize>,
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn in_order<R: Send>(
     };
     let mut buffer = Vec::new();
     shared.work_through(&mut buffer, sharing.blocks_alone);
-    // If few blocks remained, they are all read by now. Do not determine the number of cores then, because that takes
+    // If the journal has few blocks, all of them are done by now. Then do not count the cores, because that takes
     // longer than reading a few blocks.
     let threads = if lock(&shared.blocks).1 < sharing.blocks_alone { 0 } else { sharing.threads() };
     shared.ahead_max *= threads as u64 + 1;

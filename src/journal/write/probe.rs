@@ -1,4 +1,4 @@
-//! Tests with temporary files in a directory whether locks work, and how long syncs take.
+//! Tests a directory with temporary files: whether locks work there, and how long syncs take.
 
 use std::io;
 use std::path::Path;

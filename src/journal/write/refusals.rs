@@ -1,5 +1,5 @@
 //! Refuses paths that cannot be a journal: a directory, a symbolic link, a FIFO, or a file that any user may replace.
-//! Opens the active segment of all other paths.
+//! Also opens the active segment.
 
 use std::io;
 use std::path::Path;
