@@ -2,14 +2,14 @@
 
 use uuid::{NoContext, Timestamp, Uuid};
 
-/// The largest time that 48 bits hold, in milliseconds. It is in the year 10889.
+/// The largest time that fits into 48 bits, in milliseconds. It is in the year 10889.
 const MS_MAX: i64 = (1 << 48) - 1;
 
-/// Returns a new UUID of version 7, like the ids of executions, for the time `unix_ms` milliseconds after
-/// 1970-01-01T00:00:00Z.
+/// Returns a new UUID of version 7 for the time `unix_ms`, in milliseconds after 1970-01-01T00:00:00Z. The ids of
+/// executions have the same form.
 ///
-/// Ids sort by that time. A time before 1970 or after the year 10889 becomes the first or the last millisecond that an
-/// id can hold. Two ids of the same millisecond differ in their random digits.
+/// Ids sort by that time. A time before 1970 counts as the first millisecond that an id can hold, and a time after the
+/// year 10889 as the last. Two ids of the same millisecond differ in their random digits.
 ///
 /// ```
 /// let id = runledger::new_id(1_771_078_980_000);

@@ -11,8 +11,8 @@ use serde::de::Error as _;
 /// Like `serde_json::from_str`, but fails if an object in the text has the same key twice.
 ///
 /// # Errors
-/// Fails with the error of `serde_json` if the text is not valid JSON or not a `T`. Fails with an error that names the
-/// key, with its line and column, if an object has a key twice.
+/// Fails with the error of `serde_json` if the text is not valid JSON or not a `T`. If an object has a key twice, fails
+/// with an error that states the key, its line and its column.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -33,10 +33,11 @@ pub fn from_str<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> 
 /// the text is valid JSON.
 ///
 /// # Errors
-/// Fails with an error that names the key, with its line and column.
+/// Fails with an error that states the key, its line and its column.
 pub fn refuse_duplicate_keys(text: &str) -> serde_json::Result<()> {
     let bytes = text.as_bytes();
-    // `keys` has the keys of all open objects, and `open` where those of each begin, with `None` for an array.
+    // `keys` has the keys of all open objects. `open` has an entry for each open object or array: the index of the
+    // object's first key, or `None` for an array.
     let (mut keys, mut open) = (Vec::new(), Vec::new());
     let (mut at, mut is_key) = (0, false);
     while let Some(byte) = bytes.get(at) {
@@ -76,7 +77,7 @@ pub fn refuse_duplicate_keys(text: &str) -> serde_json::Result<()> {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'t> {
     name: Cow<'t, str>,
-    /// The byte after its closing quote.
+    /// The offset after the closing quote.
     end: usize,
 }
 
@@ -100,7 +101,8 @@ fn end_of_string(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-/// Returns a string without escapes. It is unchanged if it is not valid text, such as half of a surrogate pair.
+/// Returns the string with its escapes replaced by the characters they mean. Returns it unchanged if it is not valid
+/// text, such as half of a surrogate pair.
 fn unescaped(written: &str) -> Cow<'_, str> {
     if !written.contains('\\') {
         return Cow::Borrowed(written);
@@ -108,14 +110,14 @@ fn unescaped(written: &str) -> Cow<'_, str> {
     serde_json::from_str(&format!("\"{written}\"")).map_or(Cow::Borrowed(written), Cow::Owned)
 }
 
-/// Returns the error, positioned at the end of the key like the error of `serde_json` for a field.
+/// Returns the error. Its position is the end of the key, as in the error of `serde_json` for a duplicate field.
 fn duplicate(text: &str, key: &Key<'_>) -> serde_json::Error {
     const CHARS_MAX: usize = 70;
     let before = text.get(..key.end).unwrap_or_default();
     let line = 1 + before.bytes().filter(|&byte| byte == b'\n').count();
     let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1);
     let name: String = key.name.chars().take(CHARS_MAX).collect();
-    // `serde_json` parses line and column from the end of such a text.
+    // `serde_json` takes the line and the column of the error from the end of this text.
     serde_json::Error::custom(format!("duplicate key {name:?} at line {line} column {column}"))
 }
 

@@ -1,4 +1,5 @@
-//! Mutexes that a panic does not poison: the guarded values are consistent whenever a mutex is unlocked.
+//! Locks mutexes even after a panic. This is safe, because the guarded values are consistent whenever a mutex is
+//! unlocked.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 

@@ -50,7 +50,7 @@ pub(crate) fn if_there<T>(operation: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Returns the result of a removal, where a missing file counts as removed.
+/// Returns the result of a removal. A missing file counts as removed.
 pub(crate) fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
     if_there(removed).map(drop)
 }

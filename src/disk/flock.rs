@@ -8,8 +8,8 @@ use std::path::Path;
 
 /// Acquires the exclusive lock of `file` if it is free. Returns whether it did.
 ///
-/// The lock belongs to the open file description: another `open` of the same file, in any process, competes for it,
-/// while a forked child shares it.
+/// The lock belongs to the open file description. If the same file is opened again, in any process, the new handle
+/// competes for the lock. A forked child shares the lock.
 pub(super) fn try_lock<F: fs2::FileExt>(file: &F) -> io::Result<bool> {
     unless_contended(fs2::FileExt::try_lock_exclusive(file))
 }
@@ -33,8 +33,8 @@ pub(super) fn unlock<F: fs2::FileExt>(file: &F) -> io::Result<()> {
     fs2::FileExt::unlock(file)
 }
 
-/// Returns the number of bytes that this user may still write to the file system that holds `directory`. It is defined
-/// here because fs2 provides it.
+/// Returns the number of bytes that this user may still write to the file system that holds `directory`. This function
+/// is in this file because it uses fs2.
 pub(crate) fn free_bytes(directory: &Path) -> io::Result<u64> {
     fs2::available_space(directory)
 }

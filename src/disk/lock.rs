@@ -12,16 +12,16 @@ use super::name::Seen;
 use super::storage::{Access, Storage, StorageFile};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The first pause between two attempts. A holder usually keeps the lock only during two writes to the page cache.
+/// The first pause between two attempts. A process usually holds the lock only during two writes to the page cache.
 const PAUSE_MIN: Duration = Duration::from_micros(10);
 /// The longest pause early in a wait. With 1 ms instead, the p99 latency of four processes with 16 threads each was a
 /// fifth higher.
 const PAUSE_EAGER: Duration = Duration::from_micros(100);
 /// The longest pause at any time. It limits how long a free lock stays unused.
 const PAUSE_MAX: Duration = Duration::from_millis(25);
-/// A pause is at most this fraction of the time waited so far, so that hundreds of waiting processes leave the
-/// processors to the lock's holder. With pauses of 100 µs for all of them, their attempts used nearly all processor
-/// time and the holder made no progress.
+/// After the early phase, a pause is at most the time waited so far divided by this number. So even hundreds of waiting
+/// processes leave processor time to the process that holds the lock. With pauses of 100 µs, their attempts used nearly
+/// all processor time, and that process made no progress.
 const PAUSE_PART: u32 = 16;
 
 /// The file whose lock guards the tail of a journal.
@@ -72,8 +72,8 @@ impl Locked {
 }
 
 impl Drop for Locked {
-    /// Releases the lock explicitly. Closing the file might not: a process that is being started shares the descriptor
-    /// until its exec.
+    /// Releases the lock explicitly. Closing the file might not release it, because a child process that is being
+    /// started shares the descriptor until it calls `exec`.
     fn drop(&mut self) {
         // Unlocking fails only for an invalid descriptor.
         let _ = self.0.unlock();
@@ -101,7 +101,7 @@ impl LockFile {
             if self.is_still_there().map_err(|e| failed(&self.path, e))? {
                 return Ok(locked);
             }
-            // The file was deleted or replaced, so other processes now lock the file that replaced it.
+            // The file was deleted or replaced, so other processes now lock another file.
             drop(locked);
             *self = Self::open(Arc::clone(&self.storage), self.path.clone())?;
         }

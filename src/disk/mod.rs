@@ -1,14 +1,15 @@
-//! Access to files. This is the lowest layer: it imports only `error` and does not depend on lines, journals or
-//! executions.
+//! Access to files. This is the lowest layer. It imports only `error`, and does not know what the files contain.
 //!
 //! Three layers build on one another:
 //!
-//! 1. [`Storage`] and [`StorageFile`] (`storage.rs`) are the seam: every file operation of the crate goes through these
-//!    two traits, one method for each operation.
-//! 2. [`Disk`] (`real.rs`, with `owner.rs`, `rights.rs` and `flock.rs`) is the real file system. `SimulatedDisk`
-//!    (feature `simulation`) implements the same seam in memory and replays every state that a crash can leave.
-//! 3. The helpers combine several operations and see only the seam. They cover whole reads and writes (`files.rs`),
-//!    locks between processes (`lock.rs`), numbered files, and checks that a name still names an open file (`name.rs`).
+//! 1. [`Storage`] and [`StorageFile`] (`storage.rs`) are two traits with one method for each operation. Every file
+//!    operation of the crate goes through them.
+//! 2. [`Disk`] (`real.rs`, with `owner.rs`, `rights.rs` and `flock.rs`) implements them for the real file system.
+//!    `SimulatedDisk` (feature `simulation`) implements them in memory, and can show every state that a crash can
+//!    leave.
+//! 3. The helpers combine several operations, and use only the traits. They read and write completely (`files.rs`),
+//!    lock files between processes (`lock.rs`), create numbered files (`numbered/`), and check that a path still names
+//!    an open file (`name.rs`).
 //!
 //! In addition, `platform.rs` and `system.rs` report facts about the machine and its processes, and `per_process.rs`
 //! holds state that a forked child must not share. Only this folder uses `std::fs` and fs2.

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::storage::{Stat, Storage};
 
-/// The time of the last change of names in a file's directory, at a check that found the file under its own name.
+/// The state of a file's directory when the file was last found under its path. It is the time at which a name in the
+/// directory had last changed.
 ///
 /// As long as no name in the directory changes, the file is still there. The directory is checked instead of the file,
 /// because examining the file would make its next sync slower: see
@@ -19,8 +20,8 @@ impl Seen {
         Ok(Self(storage.stat(directory)?.map(|Stat { changed, .. }| changed)))
     }
 
-    /// Returns true if `path` names the file with this id. `now` is the time at which its directory last changed. A
-    /// file that was not found, or could not be examined, is examined again at the next call.
+    /// Returns true if `path` names the file with this id. `now` is the time at which its directory last changed. If
+    /// the file was not found, or could not be examined, the next call examines it again.
     pub(crate) fn still(&mut self, now: Self, storage: &dyn Storage, path: &Path, id: (u64, u64)) -> io::Result<bool> {
         if now.0.is_some() && now == *self {
             return Ok(true);

@@ -1,4 +1,4 @@
-//! Owner and mode of new files and directories. They follow from the directory that holds them.
+//! Sets the owner and mode of new files and directories. They depend on the directory that holds them.
 
 use std::fs;
 use std::io;
@@ -35,12 +35,13 @@ pub(super) fn make_file(path: &Path, options: &mut fs::OpenOptions) -> io::Resul
 pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     let directory = fs::metadata(parent(path))?;
     match fs::DirBuilder::new().mode(mode_in(&directory, true)).create(path) {
-        // Another process was faster, and sets the owner.
+        // Another process has just created the directory, and sets its owner.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
         made => made?,
     }
     let found = fs::symlink_metadata(path)?;
-    // Use a handle: the parent's owner may replace the directory, and root must not give another file away.
+    // Change the owner through a handle. The owner of the parent may replace the new directory by another file, and
+    // root must not give that file away.
     let made = || {
         let opened = fs::File::open(path)?;
         let id = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
@@ -59,7 +60,7 @@ pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     settle(&found, &directory, give, set_mode).inspect_err(|_| _ = fs::remove_dir(path))
 }
 
-/// Returns true if the group of a directory shares it and all files created in it. The sticky bit excludes this,
+/// Returns true if a directory and all files created in it are shared with its group. The sticky bit excludes this,
 /// because only the owner of a file could then rename or remove it.
 pub(crate) fn is_shared(mode: u32) -> bool {
     mode & 0o3020 == 0o2020
@@ -85,12 +86,12 @@ fn settle(
 ) -> io::Result<()> {
     let shared = is_shared(directory.mode());
     let (uid, gid) = (directory.uid(), directory.gid());
-    // If a file system without owners or modes refuses this, nobody is locked out.
+    // A file system without owners or modes refuses this. That is not an error, because nobody is locked out.
     if has_wrong_owner(made, directory)
         && let Err(error) = give(uid, gid)
         && (if shared { made.gid() != gid } else { made.uid() != uid })
     {
-        let (kind, what) = (error.kind(), "root may not give the new file to the owner of its directory");
+        let (kind, what) = (error.kind(), "root is not allowed to give the new file to the owner of its directory");
         return Err(io::Error::new(kind, format!("{what}: {error}; run as uid {uid}, or allow chown (CAP_CHOWN)")));
     }
     let (mode, found) = (mode_in(directory, made.is_dir()), made.mode() & 0o7777);

@@ -1,7 +1,7 @@
 //! State that a forked child must not continue to use.
 //!
-//! The child has a copy of it, but not the threads that hold its mutexes and lead its batches. It also shares its
-//! parent's file locks.
+//! The child has a copy of this state, but not the threads that hold its mutexes and lead its batches. The child also
+//! shares the file locks of its parent.
 
 use std::sync::OnceLock;
 

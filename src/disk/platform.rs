@@ -3,8 +3,8 @@
 //!
 //! On other systems these facts are unknown, which weakens some guarantees:
 //!
-//! - A dead process is recognised only by its released lock, so a forked child that outlives it hides its death until
-//!   the child ends too.
+//! - A dead process is recognised only by its released lock. If it forked a child, the child shares the lock, so the
+//!   death is noticed only after the child has ended too.
 //! - A restart of the machine is noticed only because locks do not survive it.
 //! - A ledger on a network file system is not refused.
 //! - A process that exceeds its file-size limit is killed by SIGXFSZ.
@@ -31,8 +31,9 @@ pub(crate) fn namespaces() -> Option<String> {
 pub(crate) fn process_start(pid: u32) -> Option<u64> {
     let stat = read_system_text(&format!("/proc/{pid}/stat"))?;
     // proc_pid_stat(5): the second field is the name in parentheses and may hold any characters. The third field is the
-    // state, the 20th is `num_threads`, and the 22nd is `starttime`. A zombie has ended: it runs no code and closes no
-    // files. A process of which only the main thread has ended looks like a zombie too, but has more than one thread.
+    // state, the 20th is `num_threads`, and the 22nd is `starttime`. A zombie has ended, because it does not run code
+    // or close files any more. If only the main thread of a process has ended, the process looks like a zombie too, but
+    // it has more than one thread.
     let (_, rest) = stat.rsplit_once(')')?;
     let fields: Vec<_> = rest.split_ascii_whitespace().collect();
     match (*fields.first()?, *fields.get(17)?) {
@@ -41,8 +42,8 @@ pub(crate) fn process_start(pid: u32) -> Option<u64> {
     }
 }
 
-/// Returns true if [`process_start`] can be trusted to report that a process does not exist. Then `/proc` shows the PID
-/// namespace of this process and hides no process.
+/// Returns true if [`process_start`] can be trusted to report that a process does not exist. For this, `/proc` must
+/// show the PID namespace of this process and hide no processes.
 pub(crate) fn knows_processes() -> bool {
     let counts_alike = read_system_link("/proc/self").is_some_and(|pid| pid == std::process::id().to_string());
     let hides = |mounts: String| mounts.lines().any(|line| line.contains(" - proc ") && line.contains("hidepid="));
@@ -95,7 +96,8 @@ pub(crate) fn is_network(file_system: &str) -> bool {
     NETWORK.contains(&file_system)
 }
 
-/// Returns mount point and type of one line of mountinfo: the fifth field, and the first one after the separator ` - `.
+/// Returns the mount point and the type of the file system from one line of mountinfo. These are the fifth field, and
+/// the first field after the separator ` - `.
 fn mount(line: &str) -> Option<(String, &str)> {
     let (fields, file_system) = line.split_once(" - ")?;
     let point = fields.split(' ').nth(4)?;

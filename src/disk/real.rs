@@ -1,6 +1,7 @@
-//! The real file system, behind the seam.
+//! Implements [`Storage`] for the real file system.
 //!
-//! It reports what a path is, such as a symbolic link, and refuses no ledger for it. The `refusals` of the journal do.
+//! This file only reports the type of a path, such as a symbolic link. The `refusals.rs` files of the journal decide
+//! which types they refuse.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,8 +16,8 @@ use super::rights::{Right, explained, is_own_to_change, or_here, parent};
 use super::storage::{Access, FileType, Stat, Storage, StorageFile};
 use super::{flock, platform};
 
-/// Keeps writes below the limit even if another process appends between the check of the length and the write. Such an
-/// append is an event; this leaves room for twenty of them.
+/// Writes stay this far below the file-size limit. Another process may append an event between the check of the length
+/// and the write, and this leaves room for twenty such events.
 const LIMIT_MARGIN_BYTES: u64 = 4096;
 
 /// The real file system.
@@ -27,16 +28,16 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 ///
 /// # Owner and mode of new files
 ///
-/// They follow from the directory that holds the new file or directory, and not from the umask.
+/// Owner and mode depend on the directory that holds the new file or directory, and not on the umask.
 ///
 /// - A file has mode 0600 and a directory 0700.
 /// - A group shares a directory that has the group's write bit and the setgid bit, but not the sticky bit (`mkdir -m
 ///   2770`). There, a file has mode 0660 and a directory 2770.
-/// - Files that root creates get the owner and the group of that directory, so that root locks nobody out. If root may
-///   not change the owner, creating the file fails, unless the directory's owner or the group that shares it can use it
-///   anyway.
+/// - Files that root creates get the owner and the group of that directory, so that root locks nobody out. If root is
+///   not allowed to change the owner, creating the file fails. There is no failure if the file already has the right
+///   owner or, in a shared directory, the right group.
 ///
-/// An error of missing permissions names the owner and the mode of the file or directory that refused access.
+/// An error about missing permissions states the owner and the mode of the file or directory that refused access.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
@@ -80,7 +81,8 @@ impl Storage for Disk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        // Either directory may have refused the rename, except one that this user owns and may change.
+        // The system does not say which directory refused the rename. It was not the old one if this user owns that and
+        // may change it.
         let refusing = || if is_own_to_change(parent(from)) { to } else { from };
         fs::rename(from, to).map_err(|error| explained(error, refusing(), Right::Change))
     }
@@ -103,9 +105,10 @@ impl Storage for Disk {
     }
 }
 
-/// Opens an existing file. If another process is just creating it, waits until the file has its owner and mode.
+/// Opens an existing file. If another process has just created it, waits until the file has its owner and mode.
 fn open_file(path: &Path, options: &fs::OpenOptions) -> io::Result<fs::File> {
-    // The creating process needs microseconds. A file that stays like this is refused.
+    // The process that creates the file needs only microseconds for this. If the file stays like this, opening it
+    // fails.
     const TRIES: u32 = 20;
     const PAUSE: Duration = Duration::from_micros(100);
     // Opening a FIFO would block.
@@ -150,7 +153,7 @@ impl StorageFile for fs::File {
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        // A file that is longer than the limit may be shortened to a length that still exceeds it.
+        // Shortening a file is always allowed, even if it is still longer than the limit afterwards.
         refuse_too_large(|| Ok(if len > StorageFile::length(self)? { len } else { 0 }))?;
         self.set_len(len)
     }
@@ -164,7 +167,8 @@ impl StorageFile for fs::File {
     }
 
     fn length(&self) -> io::Result<u64> {
-        // Reads name their offset and appends go to the end, so the position of the handle is not used.
+        // This moves the position of the handle. Nothing uses that position, since reads state their offset and appends
+        // go to the end.
         io::Seek::seek(&mut &*self, io::SeekFrom::End(0))
     }
 
@@ -194,7 +198,8 @@ fn stat(metadata: &fs::Metadata) -> Stat {
         len: metadata.len(),
         links: metadata.nlink(),
         changed: (metadata.mtime(), metadata.mtime_nsec()),
-        // Other users may write, and there is no sticky bit (as on /tmp), which would protect each user's files.
+        // Every user may write to the directory. It has no sticky bit, which would protect each user's files as in
+        // `/tmp`.
         lawless: file_type == FileType::Directory && metadata.mode() & 0o1002 == 0o0002,
     }
 }

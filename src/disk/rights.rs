@@ -1,4 +1,5 @@
-//! Errors of missing permissions. They say who owns the file that refused access, and what to do about it.
+//! Extends errors about missing permissions. They then say who owns the file that refused access, and what to do about
+//! it.
 
 use std::fs;
 use std::io;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::platform;
 
-/// Returns the directory, or `.` for the empty path, which is the parent of a relative path of one name.
+/// Returns `directory`, or `.` if it is empty. The parent of a relative path with only one name is empty.
 pub(super) fn or_here(directory: &Path) -> &Path {
     if directory.as_os_str().is_empty() { Path::new(".") } else { directory }
 }
@@ -34,15 +35,15 @@ pub(super) fn is_own_to_change(directory: &Path) -> bool {
     fs::metadata(directory).is_ok_and(own)
 }
 
-/// Adds the owner, the mode and a remedy to an error of missing permissions. Other errors are returned unchanged.
+/// Adds the owner, the mode and a remedy to an error about missing permissions. Returns other errors unchanged.
 pub(super) fn explained(error: io::Error, path: &Path, wanted: Right) -> io::Error {
-    // The value is the same on all Unix systems. `EPERM` has the same `ErrorKind`, but neither owner nor mode explains
-    // it.
+    // The value is the same on all Unix systems. The `ErrorKind` does not suffice here: `EPERM` has the same one, but
+    // neither owner nor mode explains it.
     const EACCES: i32 = 13;
     if error.raw_os_error() != Some(EACCES) {
         return error;
     }
-    // A path that ends in a dot asks for the content of the directory.
+    // For a path that ends in `/.`, this process must be able to enter the directory itself.
     let is_within = path.as_os_str().as_encoded_bytes().ends_with(b"/.");
     let path = &*path.components().collect::<PathBuf>();
     // Find the first directory that this process may not enter, if there is one.

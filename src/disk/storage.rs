@@ -1,4 +1,4 @@
-//! The seam: two narrow traits for every operation on a disk.
+//! Two traits through which every operation on a disk goes.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -46,8 +46,8 @@ pub struct Stat {
     pub len: u64,
     /// The number of names that the file has.
     pub links: u64,
-    /// When the names in a directory, or the bytes of a file, last changed. The values can only be compared for
-    /// equality. A disk that does not record this for files reports the same value for all of them.
+    /// When the names in a directory, or the bytes of a file, last changed. Compare values only for equality. A disk
+    /// may report the same value for all files.
     pub changed: (i64, i64),
     /// True for a directory in which every user may remove and replace files, even those of other users.
     pub lawless: bool,
@@ -67,14 +67,14 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Returns the names in a directory in any order. The list is empty if the directory does not exist.
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
-    /// Renames a file, and replaces the file that `to` names.
+    /// Renames a file. If `to` names a file, replaces that file.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals in `directory` durable.
     fn sync_dir(&self, directory: &Path) -> io::Result<()>;
-    /// Gives a file a second name. Fails without any change if the name is taken. Only exports need this, so a disk may
-    /// lack it.
+    /// Gives a file a second name. Fails without any change if the name is taken. A disk need not support this, because
+    /// only exports use it.
     fn link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }

@@ -29,8 +29,8 @@ impl Journal {
     /// crash.
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file, holds other content, leaves no name for the
-    ///   internal directory, or is in a directory in which every user may replace files.
+    /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file, holds other content, ends with `.ledger`, or is in
+    ///   a directory in which every user may replace files.
     /// - [`ErrorKind::Malformed`] if the journal's identity cannot be parsed.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
     /// - [`ErrorKind::Timeout`] if another process holds the lock for too long.
@@ -46,7 +46,7 @@ impl Journal {
     }
 
     fn open_at(path: &Path, options: JournalOptions, waits_for_lock: bool) -> Result<Self> {
-        // The path is made absolute, since the program may change its current directory.
+        // Make the path absolute, since the program may change its current directory.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let layout = Layout::new(&path);
         let storage = Arc::clone(&options.storage);
@@ -75,7 +75,7 @@ impl Journal {
         Ok(Self { writer: Arc::new(PerProcess::new(Writer::new(tail))), options, layout, id })
     }
 
-    /// Returns false if this process has neither recovered the journal nor appended to it yet.
+    /// Returns true if this process has recovered the journal. The first append does so too.
     pub(crate) fn is_recovered(&self) -> bool {
         self.writer.get().is_some_and(Writer::is_recovered)
     }
@@ -141,11 +141,11 @@ impl Journal {
         Lines::resume(Arc::clone(&self.options.storage), self.layout.clone(), cursor)
     }
 
-    /// Returns a cursor at an end of the journal that this process has seen: every line appended from now on comes
-    /// after it.
+    /// Returns a cursor at the end of the journal as this process last saw it. Every line appended from now on comes
+    /// after that cursor.
     ///
-    /// This takes no lock between processes and does not wait for a sync. A forked child that has not appended yet gets
-    /// the start.
+    /// This takes no lock between processes and does not wait for a sync. In a forked child that has not appended yet,
+    /// the cursor is at the start.
     pub(crate) fn seen_end(&self) -> Cursor {
         self.writer.get().map_or(Cursor::START, Writer::seen_end)
     }

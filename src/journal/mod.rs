@@ -1,4 +1,4 @@
-//! The journal: it turns bytes into durable lines. It does not depend on executions.
+//! The journal stores bytes as durable lines. It does not know what the bytes mean.
 //!
 //! A [`Journal`] is a file of JSON lines that only grows. Several threads and processes can append to it at the same
 //! time. Each line carries its number, its hash and the hash of the previous line. [`Durability`] says which crashes an
@@ -6,8 +6,8 @@
 //!
 //! The layers, where each imports only earlier ones:
 //!
-//! 1. `format/` says how files are named and what a line, a header and an event look like. It is pure, except that it
-//!    reads a few small files.
+//! 1. `format/` says how files are named and what a line, a header and an event look like. It consists of pure
+//!    functions, except that it reads a few small files.
 //! 2. `read/` reads lines in order, or in blocks on all cores, and finds out which lines are missing. It takes no lock
 //!    and writes nothing.
 //! 3. `write/` appends in groups, syncs, seals segments, and repairs the files after a crash.
@@ -53,7 +53,7 @@ pub enum Durability {
 /// Returns milliseconds since 1970-01-01T00:00:00Z. The journal reads no clock of its own.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// A hook that receives the errors that are returned to no caller.
+/// A hook that receives warnings: errors that do not make a call fail.
 pub type Warn = Arc<dyn Fn(&Error) + Send + Sync>;
 
 /// The number of an appended line, and its durability.
@@ -66,8 +66,8 @@ pub struct Appended {
     pub durability: Durability,
 }
 
-/// The state of a journal at one moment. Stored elsewhere, it lets a later verification check that the journal still
-/// begins with the same lines.
+/// The state of a journal at one moment. If it is stored elsewhere, a later verification can check that the journal
+/// still begins with the same lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Head {

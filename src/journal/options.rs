@@ -37,7 +37,7 @@ pub struct JournalOptions {
 }
 
 impl JournalOptions {
-    /// Returns the defaults; `clock` provides the time for rotation and events.
+    /// Returns the default options. `clock` provides the time for rotation and events.
     pub fn new(clock: Clock) -> Self {
         Self {
             durability: Durability::Synced,

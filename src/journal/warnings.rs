@@ -11,11 +11,11 @@ use crate::disk::per_process::PerProcess;
 use crate::error::{Error, ErrorKind};
 use crate::mutex::lock;
 
-/// How long similar warnings are held back after one that passed.
+/// After a warning has passed, similar ones are held back for this time.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The number of kinds and locations that are remembered. If all of these hold back warnings, a warning of another kind
 /// or location passes.
-const PLACES_MAX: usize = 64;
+const GROUPS_MAX: usize = 64;
 
 /// A warning, with the number of similar ones that were held back before it.
 ///
@@ -45,8 +45,8 @@ impl fmt::Display for Warning {
 }
 
 /// Decides which warnings pass. Of the warnings with the same error kind, operation and path, one per second passes.
-/// The others are counted, and the next one that passes carries their number. [`finish`](Self::finish) returns the
-/// remaining ones. This reads no clock.
+/// The others are counted, and the next one that passes has their number. [`finish`](Self::finish) returns the counts
+/// that are left. The caller supplies the time.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -60,15 +60,15 @@ impl fmt::Display for Warning {
 /// assert_eq!(warnings.finish().len(), 1);
 /// ```
 #[derive(Debug, Default)]
-pub struct Warnings(Vec<Place>);
+pub struct Warnings(Vec<Group>);
 
 /// The warnings of one kind and location.
 #[derive(Debug)]
-struct Place {
+struct Group {
     alike: Alike,
-    /// When the last one passed.
+    /// When the last warning passed.
     since: Instant,
-    /// The last one that was held back, and the number of those before it.
+    /// The last warning that was held back, and the number of warnings held back before it.
     held_back: Option<(Error, u64)>,
 }
 
@@ -80,24 +80,24 @@ impl Warnings {
         let is_alike = |(w, kind, operation, path): &Alike| {
             *w == what && *kind == error.kind() && operation == error.operation() && path.as_deref() == error.file()
         };
-        let is_over = |place: &Place| now.saturating_duration_since(place.since) >= PAUSE;
-        let more = match self.0.iter_mut().find(|place| is_alike(&place.alike)) {
-            Some(place) if is_over(place) => {
-                place.since = now;
-                place.held_back.take().map_or(0, |(_, before)| before + 1)
+        let is_over = |group: &Group| now.saturating_duration_since(group.since) >= PAUSE;
+        let more = match self.0.iter_mut().find(|group| is_alike(&group.alike)) {
+            Some(group) if is_over(group) => {
+                group.since = now;
+                group.held_back.take().map_or(0, |(_, before)| before + 1)
             }
-            Some(place) => {
-                let count = place.held_back.take().map_or(0, |(_, before)| before + 1);
-                place.held_back = Some((error.clone(), count));
+            Some(group) => {
+                let count = group.held_back.take().map_or(0, |(_, before)| before + 1);
+                group.held_back = Some((error.clone(), count));
                 return None;
             }
             None => {
-                if self.0.len() >= PLACES_MAX {
-                    self.0.retain(|place| place.held_back.is_some() || !is_over(place));
+                if self.0.len() >= GROUPS_MAX {
+                    self.0.retain(|group| group.held_back.is_some() || !is_over(group));
                 }
-                if self.0.len() < PLACES_MAX {
+                if self.0.len() < GROUPS_MAX {
                     let alike = (what, error.kind(), error.operation().to_owned(), error.file().map(Into::into));
-                    self.0.push(Place { alike, since: now, held_back: None });
+                    self.0.push(Group { alike, since: now, held_back: None });
                 }
                 0
             }
@@ -105,19 +105,19 @@ impl Warnings {
         Some(Warning { what, error: error.clone(), more })
     }
 
-    /// Returns the last warning of each kind and location whose count was not reported yet. Afterwards, the next
-    /// warning of each passes.
+    /// Returns the last warning of each kind and location whose count was not reported yet. The next warning of any
+    /// kind and location passes.
     pub fn finish(&mut self) -> Vec<Warning> {
-        let left = |place: Place| {
-            let what = place.alike.0;
-            place.held_back.map(|(error, more)| Warning { what, error, more })
+        let left = |group: Group| {
+            let what = group.alike.0;
+            group.held_back.map(|(error, more)| Warning { what, error, more })
         };
         std::mem::take(&mut self.0).into_iter().filter_map(left).collect()
     }
 }
 
 /// Writes warnings to stderr. A ledger and its clones share one instance, and so do journals opened with the same
-/// options. When the last of them is closed, it reports the remaining counts.
+/// options. When the last of them is closed, the remaining counts are reported.
 #[derive(Debug)]
 pub(crate) struct OnStderr(PerProcess<Mutex<Warnings>>);
 
@@ -145,9 +145,9 @@ impl Drop for OnStderr {
     }
 }
 
-/// Returns a hook that writes warnings to stderr, at most one per second of those that are alike.
+/// Returns a hook that writes warnings to stderr. Of similar warnings, it writes at most one per second.
 ///
-/// The others are counted. The count is printed with the next such warning, or when the last clone of the hook is
+/// It counts the others, and writes their number with the next similar warning, or when the last clone of the hook is
 /// dropped.
 pub fn on_stderr() -> Warn {
     let stderr = OnStderr::new();

@@ -174,7 +174,7 @@ fn root_without_the_right_to_give_files_away_creates_none() {
     place.spawn_by(&["setpriv", "--bounding-set=-chown"], "refused").succeed();
     let said = fs::read_to_string(place.file("reports/refused")).unwrap();
     let expected = format!(
-        "cannot create a directory: {}: root may not give the new file to the owner of its directory: \
+        "cannot create a directory: {}: root is not allowed to give the new file to the owner of its directory: \
          Operation not permitted (os error 1); run as uid 1000, or allow chown (CAP_CHOWN)\n",
         place.machinery("").display()
     );

@@ -1,5 +1,5 @@
-//! New files under the next free number, such as `RUN_LOG_v001.csv`. Each appears complete or not at all, and never
-//! replaces an existing file.
+//! Creates files with the next free number in their names, such as `RUN_LOG_v001.csv`. Each file appears complete or
+//! not at all, and never replaces an existing file.
 
 #[cfg(test)]
 mod tests;
@@ -49,14 +49,15 @@ fn after(number: u64, directory: &Path) -> Result<u64> {
 /// Creates the next file of a series with the content that `write` writes, and returns its path once it is durable.
 /// Creates the directory if it is missing.
 ///
-/// The content is written under another name, `before.part-1`, and synced. The file then gets its own name by a hard
-/// link, which fails if the name is taken, so each of several processes gets its own number. A process that dies leaves
-/// at most the part, which is never mistaken for the file and may be removed.
+/// The content is first written to a part, which is a file with a name such as `before.part-1`, and synced. The part
+/// then gets its final name by a hard link. The link fails if the name is taken, so each of several processes gets its
+/// own number. If a process dies, it leaves at most the part. A part is never mistaken for a complete file and may be
+/// removed.
 ///
 /// # Errors
-/// Returns the error of `write`, or [`ErrorKind::Io`] if the disk refuses an operation. Then no new file exists, with
-/// one exception: after an error in the last steps, which remove the part and sync the directory, the complete file may
-/// exist.
+/// Returns the error of `write`, or [`ErrorKind::Io`] if the disk refuses an operation. Then there is no new file, with
+/// one exception: the last steps remove the part and sync the directory, and if one of them fails, the complete file
+/// may exist.
 pub(crate) fn create<T>(
     storage: &dyn Storage,
     directory: &Path,

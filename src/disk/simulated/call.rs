@@ -14,7 +14,7 @@ pub enum Loss {
     Nothing,
     /// All unsynced changes are lost: the power was cut before any of them was written back.
     Unsynced,
-    /// Some of the unsynced changes are lost, in whole pages. The digits of the number decide which: see
+    /// Some of the unsynced changes are lost, in whole pages. The number decides which ones: see
     /// [`SimulatedDisk::losses`](super::SimulatedDisk::losses). Number 0 means `Unsynced`.
     Numbered(u64),
     /// Some of the unsynced changes are lost in a power cut, as the seed decides. The same seed gives the same disk.
@@ -56,17 +56,17 @@ pub enum Op {
     Lock,
 }
 
-/// A call that changed the disk, or would have changed it without an injected fault.
+/// A call that changed the disk, or that failed because of an injected fault or a full disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DiskCall {
     /// The operation.
     pub op: Op,
-    /// The path given to the call, or for a call to an open file the path given to `open`.
+    /// The path given to the call. For a call to an open file, this is the path given to `open`.
     pub path: PathBuf,
     /// The other arguments in readable form, such as "900 bytes at 1800". Empty if there are none.
     pub detail: String,
-    /// The injected error, or `None` if the call succeeded.
+    /// The error, or `None` if the call succeeded.
     pub error: Option<io::ErrorKind>,
 }
 
@@ -75,8 +75,8 @@ pub struct DiskCall {
 pub enum When {
     /// The call that will have this index in [`SimulatedDisk::calls`](super::SimulatedDisk::calls).
     Call(usize),
-    /// The operation that has this number: [`SimulatedDisk::operations`](super::SimulatedDisk::operations) returns it
-    /// just before the operation.
+    /// The operation that has this number. Just before the operation,
+    /// [`SimulatedDisk::operations`](super::SimulatedDisk::operations) returns it.
     Operation(usize),
     /// The next operation of this kind.
     Next(Op),

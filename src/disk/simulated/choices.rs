@@ -1,4 +1,4 @@
-//! All decisions about what a power cut loses.
+//! Decides what a power cut loses.
 
 use super::call::Loss;
 use super::random::{Lean, Random};
@@ -7,7 +7,8 @@ use super::random::{Lean, Random};
 #[derive(Debug)]
 pub(super) enum Choices {
     Random(Random),
-    /// The digits of a number, starting with the first decision. Each digit is below its bound.
+    /// Each decision takes a digit of a number, starting with the lowest one. `rest` is the part of the number without
+    /// these digits, and `made` has each digit with the number of options that the decision had.
     Numbered {
         rest: u64,
         made: Vec<(u64, u64)>,
@@ -15,7 +16,7 @@ pub(super) enum Choices {
 }
 
 impl Choices {
-    /// Returns `None` if there was no power cut and so nothing is lost.
+    /// Returns `None` for [`Loss::Nothing`], because there was no power cut.
     pub(super) fn new(loss: Loss, calls: usize) -> Option<Self> {
         match loss {
             Loss::Nothing => None,
@@ -57,7 +58,7 @@ impl Choices {
         }
     }
 
-    /// Returns true if no larger number gives other decisions.
+    /// Returns true if these are the decisions of the highest number.
     pub(super) fn are_last(&self) -> bool {
         match self {
             Self::Random(_) => false,
@@ -65,8 +66,8 @@ impl Choices {
         }
     }
 
-    /// Returns the number of the next decisions, in an order that visits all of them once. Returns `None` after the
-    /// last ones, or if the number would be too large.
+    /// Returns the number that gives the next decisions, in an order in which each combination of decisions comes once.
+    /// Returns `None` after the last combination, or if the number would be too large.
     pub(super) fn next_number(&self) -> Option<u64> {
         let Self::Numbered { made, .. } = self else { return None };
         let last = made.iter().rposition(|&(digit, bound)| digit + 1 < bound)?;

@@ -1,4 +1,4 @@
-//! Directories: their names, which of these are durable, and which changes a crash can undo.
+//! Directories: the names in them, which of these names are durable, and which changes a crash can undo.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -40,7 +40,7 @@ pub(super) struct EntryChange {
     pub(super) serial: u64,
     pub(super) unset: Option<OsString>,
     pub(super) set: Option<(OsString, Node)>,
-    /// The directory to which the removed name was moved, if it was moved.
+    /// The directory to which the file was moved, if it was moved to another directory.
     pub(super) moved_to: Option<Id>,
 }
 
@@ -85,7 +85,7 @@ impl Directory {
         }
     }
 
-    /// Returns the directory as it is found if only the first `count` pending changes reached the disk.
+    /// Returns the directory as the next boot finds it if only the first `count` pending changes reached the disk.
     fn survivor(&self, count: usize) -> Self {
         let mut survivor = self.clone();
         survivor.settle(count);
@@ -94,14 +94,15 @@ impl Directory {
         survivor
     }
 
-    /// Returns how many pending changes are needed to include the first one that `wanted` accepts, or 0 if none is
-    /// pending.
+    /// Returns the number of pending changes up to and including the first one that `wanted` accepts, or 0 if it
+    /// accepts none.
     fn count_to(&self, wanted: impl Fn(&EntryChange) -> bool) -> usize {
         self.pending.iter().position(wanted).map_or(0, |index| index + 1)
     }
 }
 
-/// Returns how many pending changes of each directory become durable when all changes of `synced` do.
+/// Returns how many pending changes of each directory become durable when all changes of the directory `synced` become
+/// durable.
 pub(super) fn counts_to_sync(directories: &BTreeMap<Id, &Directory>, synced: Id) -> BTreeMap<Id, usize> {
     let all = directories.get(&synced).map_or(0, |directory| directory.pending.len());
     with_moves_complete(directories, BTreeMap::from([(synced, all)]))
@@ -118,7 +119,7 @@ pub(super) fn after_cut(directories: &BTreeMap<Id, &Directory>, choices: &mut Ch
     reachable(directories.iter().map(survivor).collect())
 }
 
-/// Returns the directories that a path leads to.
+/// Returns the directories that can be reached from the root.
 fn reachable(mut directories: BTreeMap<Id, Directory>) -> BTreeMap<Id, Directory> {
     let mut reached = BTreeMap::new();
     let mut next = vec![ROOT];
@@ -133,7 +134,8 @@ fn reachable(mut directories: BTreeMap<Id, Directory>) -> BTreeMap<Id, Directory
     reached
 }
 
-/// Raises `counts` until each durable departure of a moved file has a durable arrival, and a durable path to it.
+/// Raises `counts` until no moved file can be lost. If the removal of its old name is durable, its new name must be
+/// durable too, and so must all directories on the path to it.
 fn with_moves_complete(directories: &BTreeMap<Id, &Directory>, mut counts: BTreeMap<Id, usize>) -> BTreeMap<Id, usize> {
     loop {
         let moves = directories

@@ -1,4 +1,4 @@
-//! The simulated disk, behind the seam.
+//! The simulated disk, which implements [`Storage`].
 
 use std::ffi::OsString;
 use std::fmt;
@@ -22,9 +22,9 @@ pub(super) const BAD_DESCRIPTOR: i32 = 9;
 /// A disk in memory. Clones are the same disk.
 ///
 /// The root directory always exists, and relative paths start there too. `..` removes the name before it, whether that
-/// exists or not. The disk refuses operations that a real disk would perform, but not as intended: appending through a
-/// handle opened for [`Access::Write`], writing at an offset through one opened for [`Access::Append`], and `sync_dir`
-/// of a file.
+/// exists or not. A few operations fail that a real disk would perform in an unintended way. These are appending
+/// through a handle opened for [`Access::Write`], writing at an offset through a handle opened for [`Access::Append`],
+/// and `sync_dir` of a file.
 #[derive(Clone)]
 pub struct SimulatedDisk {
     state: Arc<Mutex<State>>,
@@ -40,8 +40,8 @@ impl SimulatedDisk {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Returns every call that changed the disk, in order. A call that failed without an injected fault is not
-    /// included, unless it failed because the disk was full.
+    /// Returns every call that changed the disk, in order. The list also has calls that failed because of an injected
+    /// fault or a full disk. Calls that failed for another reason are left out.
     pub fn calls(&self) -> Vec<DiskCall> {
         self.state().calls.clone()
     }
@@ -51,7 +51,7 @@ impl SimulatedDisk {
         self.state().operations
     }
 
-    /// Returns the disk in the state after a crash that follows the first `calls` of [`calls`](Self::calls), or after
+    /// Returns a new disk in the state after a crash. The crash follows the first `calls` of [`calls`](Self::calls), or
     /// all of them if there are fewer. The new disk has no calls, locks, faults or capacity limit yet, and shares
     /// nothing with this one.
     pub fn crash_after(&self, calls: usize, loss: Loss) -> Self {
@@ -60,9 +60,14 @@ impl SimulatedDisk {
 
     /// Returns the losses that a crash right after the first `calls` of [`calls`](Self::calls) can cause.
     ///
-    /// [`Loss::Nothing`] comes first. If at most `limit` losses of whole pages, lengths and names are possible, all of
-    /// them follow, then random ones up to `limit`, which also tear pages. Otherwise [`Loss::Unsynced`] and `limit`
-    /// random losses follow. `seed` decides the random ones.
+    /// [`Loss::Nothing`] comes first. What follows depends on how many different losses of whole pages, lengths and
+    /// names are possible:
+    ///
+    /// - If there are at most `limit`, all of them follow. Random losses, which can also tear pages, are then added
+    ///   until there are `limit` losses besides [`Loss::Nothing`].
+    /// - If there are more, [`Loss::Unsynced`] and `limit` random losses follow.
+    ///
+    /// `seed` decides the random losses.
     pub fn losses(&self, calls: usize, limit: usize, seed: u64) -> impl Iterator<Item = Loss> + use<> {
         let numbered = self.numbered_losses(calls, limit);
         let random = match &numbered {
@@ -91,21 +96,21 @@ impl SimulatedDisk {
         None
     }
 
-    /// Returns a hash of all readable content, including names. Equal disks have equal hashes, and different disks
-    /// almost never do.
+    /// Returns a hash of all readable content, including names. Equal disks have equal hashes. Different disks almost
+    /// always have different hashes.
     pub fn fingerprint(&self) -> u64 {
         self.state().fingerprint(ROOT)
     }
 
-    /// Makes one later operation fail once. If several faults hit the same operation, the one injected first is used
-    /// and the others stay pending.
+    /// Makes one later operation fail once. If several faults match the same operation, the one that was injected first
+    /// is used, and the others stay pending.
     ///
     /// A call that fails changes nothing, except for a failed sync of a file: see point 7 of the [model](super).
     pub fn inject(&self, when: When, fault: InjectedFault) {
         self.state().faults.once.push((when, fault));
     }
 
-    /// Makes every operation that `meant` accepts fail, until [`lift_faults`](Self::lift_faults) is called.
+    /// Makes every operation fail for which `meant` returns true, until [`lift_faults`](Self::lift_faults) is called.
     ///
     /// `meant` receives the operation's number (as in [`When::Operation`]), its kind and its path. It may be called
     /// twice for one operation. Faults for a single operation take precedence.
@@ -133,7 +138,7 @@ impl SimulatedDisk {
         self.state().faults.lasting.push((Box::new(meant), fault));
     }
 
-    /// Removes all lasting faults, and all that have not hit their operation yet.
+    /// Removes all lasting faults, and all other faults that have not been used yet.
     pub fn lift_faults(&self) {
         self.state().faults = Faults::default();
     }

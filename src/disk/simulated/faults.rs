@@ -6,10 +6,10 @@ use std::path::Path;
 
 use super::call::{InjectedFault, Op, When};
 
-/// Returns true if a lasting fault hits the operation of this number, kind and path.
+/// Returns true if a lasting fault affects the operation with this number, kind and path.
 type Meant = Box<dyn Fn(usize, Op, &Path) -> bool + Send + Sync>;
 
-/// The faults that wait for their operation, and those that last.
+/// The faults that affect one operation each, and those that last.
 #[derive(Default)]
 pub(super) struct Faults {
     pub(super) once: Vec<(When, InjectedFault)>,
@@ -34,8 +34,8 @@ impl InjectedFault {
 }
 
 impl Faults {
-    /// Returns the error for an operation. `at` has its number among all operations, and its number among those that
-    /// change the disk.
+    /// Returns the injected error for an operation. `at` has the operation's number among all operations, and its
+    /// number among those that change the disk.
     pub(super) fn take_error(&mut self, at: (usize, usize), op: Op, path: &Path) -> Option<io::Error> {
         self.take(at, op, path, InjectedFault::error)
     }
@@ -48,7 +48,7 @@ impl Faults {
         })
     }
 
-    /// Returns the first fault that hits this operation and that `select` accepts.
+    /// Returns the first fault that affects this operation and that `select` accepts.
     fn take<T>(
         &mut self,
         (operation, call): (usize, usize),

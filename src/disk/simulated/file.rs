@@ -1,4 +1,4 @@
-//! One file: the content of the page cache, the content of the disk, and every state in between that a crash can leave.
+//! One file: its content in the page cache, its content on the disk, and every state in between that a crash can leave.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,10 +20,12 @@ pub(super) struct File {
 struct Version {
     cached: Content,
     durable: Content,
-    /// The changes of failed syncs: clean in the cache, possibly on the disk, and never written by a later sync.
+    /// The changes whose sync failed. They are clean in the cache and may be on the disk. A later sync does not write
+    /// them.
     abandoned: Vec<Change>,
     /// The number of changes in the log that were synced or abandoned.
     settled: usize,
+    /// The number of changes in the log when this version was current.
     logged: usize,
 }
 
@@ -43,7 +45,7 @@ impl Change {
 }
 
 impl File {
-    /// Creates an empty file that the last of `calls` calls made.
+    /// Returns an empty file that call number `calls` has created.
     pub(super) fn new(calls: usize) -> Self {
         Self { versions: History::new(calls, Version::default()), log: Vec::new() }
     }
@@ -89,8 +91,8 @@ impl File {
         version.settled = self.log.len();
     }
 
-    /// Returns the file as the next boot finds it, or `None` if the first `calls` calls had not created it yet.
-    /// `choices: None` models a killed process: the page cache survives.
+    /// Returns the file as the next boot finds it, or `None` if the first `calls` calls had not created it yet. If
+    /// `choices` is `None`, only the process was killed, and the page cache survives.
     pub(super) fn after_crash(&self, calls: usize, choices: Option<&mut Choices>) -> Option<Self> {
         let version = self.versions.at(calls)?;
         let unsynced = &self.log[version.settled..version.logged];
@@ -136,7 +138,7 @@ fn survivor(durable: &Content, doubtful: &[Change], choices: &mut Choices) -> Co
     content
 }
 
-/// Returns one of the versions of a page, which start with the oldest, or a mixture of their sectors.
+/// Returns one of the `versions` of a page, or a mixture of their sectors. The oldest version comes first.
 fn surviving_page(versions: &[Option<Page>], lean: Lean, random: &mut Random) -> Option<Page> {
     let lean = if random.below(8) == 0 { Lean::Any } else { lean };
     match lean {

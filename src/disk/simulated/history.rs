@@ -18,7 +18,7 @@ impl<T: Clone> History<T> {
         &self.now
     }
 
-    /// Returns the value for a change that belongs to the last of `calls` calls.
+    /// Returns the value so that call number `calls` can change it. The value before that call stays available.
     pub(super) fn change(&mut self, calls: usize) -> &mut T {
         if self.since != calls {
             self.past.push((self.since, self.now.clone()));

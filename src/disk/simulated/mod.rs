@@ -1,8 +1,8 @@
-//! A disk in memory that replays every state a crash can leave, and fails on demand.
+//! A disk in memory that can show every state that a crash can leave, and that fails on demand.
 //!
-//! [`SimulatedDisk`] implements [`Storage`](crate::disk::Storage). Run a workload on it. Then, for any call of that
-//! workload, get the disk as the next boot finds it after a crash right after that call. The original disk is not
-//! affected.
+//! [`SimulatedDisk`] implements [`Storage`](crate::disk::Storage). Run a workload on it. Then choose any call of that
+//! workload, and get the disk as the next boot finds it if the machine crashes right after that call. The original disk
+//! is not affected.
 //!
 //! ```
 //! use std::path::Path;
@@ -30,34 +30,39 @@
 //!
 //! # The model
 //!
-//! 1. **Page cache.** Every read sees the newest write. A process that is killed loses only its locks.
+//! 1. **Page cache.** Every read sees the newest write. If a process is killed, its locks are released, but nothing
+//!    that it wrote is lost.
 //! 2. **Write-back** happens at any time and in any order. After a power cut, each page of 4096 bytes holds what the
 //!    file's last successful sync left there, or any version written since. A page may be torn: then each of its
 //!    sectors of 512 bytes holds any of these versions.
 //! 3. **Powersafe overwrite.** A sector is written completely or not at all, and a write never damages neighbouring
 //!    sectors.
-//! 4. **Length.** It is any length that the file had since the last successful sync, or any page boundary that a
-//!    growing file passed, whichever pages survive.
+//! 4. **Length.** After a power cut, the file has one of the lengths that it had since the last successful sync, or
+//!    ends at one of the page boundaries that it passed while growing. Its length does not depend on which pages
+//!    survive.
 //! 5. **Holes.** A page within the length that never reached the disk reads as NULs.
-//! 6. **A sync that succeeds** makes all bytes of the file and its length durable, whichever handle wrote them, but not
-//!    its name.
+//! 6. **A sync that succeeds** makes the length and all bytes of the file durable, whichever handle wrote them. It does
+//!    not make the file's name durable.
 //! 7. **A sync that fails** leaves the pages written since the last sync clean in the cache, where reads still see
-//!    them. They may have reached the disk or not, and no later sync writes them unless they are written again. The
-//!    length stays dirty: the next successful sync makes it durable. (ext4 and XFS; see Rebello et al., "Can
-//!    Applications Recover from fsync Failures?", 2020.) A sync that a signal interrupts loses nothing.
-//! 8. **Names.** Creating, renaming, linking and removing change a directory. After a power cut, each directory
-//!    independently has any prefix of its changes since its last successful
-//!    [`sync_dir`](crate::disk::Storage::sync_dir). A file replaced by a rename exists before or after it and is never
-//!    missing. A new directory is such a change of its parent, and if that change is lost, everything within is lost.
+//!    them. They may or may not have reached the disk. A later sync does not write them, unless the pages are written
+//!    again in the meantime. The length stays dirty: the next successful sync makes it durable. (ext4 and XFS; see
+//!    Rebello et al., "Can Applications Recover from fsync Failures?", 2020.) A sync that a signal interrupts loses
+//!    nothing.
+//! 8. **Names.** Creating, renaming, linking and removing a file change its directory. After a power cut, a directory
+//!    has kept the first few of its changes since its last successful [`sync_dir`](crate::disk::Storage::sync_dir), and
+//!    lost the others. It can have kept none or all. How many it kept does not depend on other directories. If a rename
+//!    replaces a file, the name has the old or the new file, and is never missing. Creating a directory is a change of
+//!    its parent. If that change is lost, everything in the new directory is lost.
 //! 9. **A move between directories** leaves the file under its old name, its new name, or both, but never under none.
-//!    When its departure becomes durable, its arrival becomes durable too, with all earlier changes of that directory.
-//! 10. **A call that the crash interrupts** leaves a state that a crash right before or right after it can leave. A
-//!     kill can also cut a write short, as [`InjectedFault::Short`] does, or make `create_dir` create only some of the
-//!     parents.
+//!    When the removal of the old name becomes durable, the new name becomes durable too, with all earlier changes of
+//!    its directory.
+//! 10. **A call that the crash interrupts** leaves a state that a crash right before or right after the call can also
+//!     leave. A kill can also cut a write short, as [`InjectedFault::Short`] does, or make `create_dir` create only
+//!     some of the parents.
 //!
-//! This models the states in which ext4 (`data=ordered`, and without a journal) and XFS on Linux can leave appends and
-//! in-place overwrites, on a medium that keeps flushed data. These file systems preserve more order than the model, so
-//! some of its states never occur.
+//! The model covers the states that ext4 and XFS on Linux can leave after appends and in-place overwrites. It covers
+//! ext4 both with `data=ordered` and without a journal. The medium must keep flushed data. These file systems preserve
+//! more order than the model, so some states of the model never occur in practice.
 //!
 //! Space is modelled as described at [`SimulatedDisk::set_capacity`].
 //!

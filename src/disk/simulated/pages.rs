@@ -1,5 +1,5 @@
-//! The bytes of a file as pages that its versions share. Cloning is cheap, and a write copies only the pages it
-//! changes.
+//! The bytes of a file, divided into pages. The versions of a file share unchanged pages, so cloning is cheap, and a
+//! write copies only the pages that it changes.
 
 use std::collections::BTreeMap;
 use std::iter;
@@ -57,7 +57,7 @@ pub(super) fn same(a: Option<&Page>, b: Option<&Page>) -> bool {
     }
 }
 
-/// A page's new bytes. `None` is a hole, which reads as NULs.
+/// The new bytes of a page, or `None` for a hole, which reads as NULs.
 #[derive(Debug, Clone)]
 pub(super) struct PageWrite {
     pub(super) index: u64,
@@ -109,7 +109,7 @@ impl Content {
         pages.fold(mixed(0, self.len), |so_far, (&index, page)| mixed(mixed(so_far, index), page.fingerprint()))
     }
 
-    /// Reads up to `buffer.len()` bytes from `offset` on, and returns how many there were.
+    /// Reads up to `buffer.len()` bytes from `offset` on, and returns their number.
     pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> usize {
         let available = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
         let read = available.min(buffer.len());

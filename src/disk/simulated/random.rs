@@ -36,7 +36,8 @@ impl Random {
     }
 }
 
-/// The preference of most choices within one file or directory. It makes uniform states as common as mixed ones.
+/// The versions that most choices within one file or directory prefer. Without this preference, it would be rare that
+/// all pages of a file are old, or that all of them are new.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Lean {
     Old,

@@ -55,7 +55,8 @@ impl State {
         }
     }
 
-    /// Returns the disk after a crash. `choices: None` models a killed process: the page cache survives.
+    /// Returns the disk after a crash. If `choices` is `None`, only the process was killed, and the page cache
+    /// survives.
     pub(super) fn after_crash(&self, calls: usize, mut choices: Option<&mut Choices>) -> Self {
         let directories: BTreeMap<_, _> =
             self.directories.iter().filter_map(|(&id, history)| Some((id, history.at(calls)?))).collect();
@@ -64,7 +65,7 @@ impl State {
             None => directories.into_iter().map(|(id, directory)| (id, directory.clone())).collect(),
         };
         let named: BTreeSet<_> = directories.values().flat_map(|directory| directory.entries().values()).collect();
-        // After a kill alone, a removed file may still return at a later power cut.
+        // After a kill, a removed file is kept, because a later power cut may undo its removal.
         let was_killed = choices.is_none();
         let files = self.files.iter().filter(|(id, _)| was_killed || named.contains(&Node::File(**id)));
         let files = files.filter_map(|(&id, file)| Some((id, file.after_crash(calls, choices.as_deref_mut())?)));
@@ -355,7 +356,7 @@ impl State {
 
     // Calls and faults.
 
-    /// Adds a call to the list. Fails with an injected error, or else with `own`.
+    /// Adds a call to the list. Fails with the injected error if there is one, and otherwise with `own`.
     fn call(&mut self, op: Op, path: &Path, detail: &str, own: Option<InjectedFault>) -> io::Result<()> {
         let injected = self.faults.take_error((self.operations, self.calls.len()), op, path);
         self.operations += 1;
@@ -365,7 +366,8 @@ impl State {
         fault.map_or(Ok(()), Err)
     }
 
-    /// Counts an operation that changes nothing and so is not in the list of calls. Fails with an injected error.
+    /// Counts an operation that changes nothing, which is not added to the list of calls. Fails with the injected error
+    /// if there is one.
     pub(super) fn look(&mut self, op: Op, path: &Path) -> io::Result<()> {
         // No call has this index.
         let injected = self.faults.take_error((self.operations, usize::MAX), op, path);
@@ -379,7 +381,7 @@ impl State {
         self.faults.take_short((self.operations, call), op, path)
     }
 
-    // Inodes. One that has a name or a handle is never removed, so none of these functions fails.
+    // Inodes. An inode that has a name or a handle is never removed, so these functions never fail.
 
     pub(super) fn file(&self, id: Id) -> io::Result<&File> {
         self.files.get(&id).ok_or_else(no_inode)

@@ -17,7 +17,8 @@ pub enum Event {
         /// The number of unacknowledged bytes that were moved from the segment to `quarantine/`.
         cut_bytes: u64,
     },
-    /// The active segment was damaged before its synced tail. It was sealed unchanged, and a new one was started.
+    /// The active segment was damaged in a part that had been synced. It was sealed unchanged, and a new one was
+    /// started.
     Damaged {
         /// The number of the damaged segment.
         segment: u64,

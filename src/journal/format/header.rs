@@ -1,4 +1,5 @@
-//! The header of the commit area. It is a sealed line that says which bytes of the segment the area holds.
+//! The header of the commit area, which is the file with a copy of the active segment's last bytes. The header says
+//! where these bytes begin in the segment. It is a line with a number and a hash, like the lines of a segment.
 
 use std::io;
 
@@ -12,21 +13,21 @@ use crate::disk::{Access, Storage, if_there, read_full_at};
 /// The maximum length of a header line in bytes. A typical one has 330.
 pub(crate) const HEADER_LINE_BYTES_MAX: usize = 512;
 
-/// The bytes that the area holds.
+/// Says where the bytes that the area holds begin in the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Header {
     /// The ledger's id.
     pub(crate) ledger: Uuid,
-    /// Number of the active segment.
+    /// The number of the active segment.
     pub(crate) segment: u64,
     /// The offset in the segment of the first byte that the area holds.
     pub(crate) base: u64,
-    /// The number of bytes before the base that are not a valid line and could not be removed, or whose last line has a
-    /// lower number than `link`. Normally 0.
+    /// The number of bytes between the line `link` and the base, normally 0. These are bytes that are not a valid line
+    /// and could not be removed. They can also be repeated lines whose numbers are all lower than that of `link`.
     pub(crate) stray: u64,
     /// The day on which the segment was started, in days since 1970-01-01.
     pub(crate) day: i64,
-    /// The line that ends at `base` − `stray`.
+    /// The line that ends at `base` − `stray`, or before the segment if that is 0.
     #[serde(skip, default = "start")]
     pub(crate) link: Link,
 }

@@ -23,8 +23,8 @@ struct Format {
 struct Identity {
     format: u32,
     id: Uuid,
-    /// The file name of the active segment. Two names that differ only in their extension would share one internal
-    /// directory.
+    /// The file name of the active segment. It is checked, because two names that differ only in their extension would
+    /// share one internal directory.
     file: String,
 }
 

@@ -81,8 +81,8 @@ impl Layout {
     }
 }
 
-/// Returns the number in the file name of a sealed segment, or `None` for any other name. The next number must exist
-/// too.
+/// Returns the number in the file name of a sealed segment, or `None` for any other name. The highest `u64` is refused,
+/// because the next segment needs a number too.
 fn number_of(name: &str) -> Option<u64> {
     let segment: u64 = name.strip_suffix(".jsonl")?.parse().ok()?;
     (segment < u64::MAX && sealed_name(segment) == name).then_some(segment)

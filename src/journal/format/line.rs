@@ -7,8 +7,8 @@
 //! ```
 //!
 //! `hash` is the SHA-256 of the line's own bytes before `,"hash":"`. `prev` is the hash of line `seq` − 1, or 64 zeros
-//! for the first line. So each line checks itself, and the chain checks the order of lines, without a canonical form of
-//! JSON.
+//! for the first line. So the hash protects the content of a line, and the chain protects the order of lines. Neither
+//! needs a canonical form of JSON.
 
 use crate::digest::{self, Hex};
 use crate::error::{Error, ErrorKind, Result};
@@ -122,8 +122,9 @@ fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
     out[start..].reverse();
 }
 
-/// Reads the trailer at the start of `bytes` and the line feed after it. Returns the line's sequence number, and the
-/// length of both. The bytes before `bytes` are the line's payload without its closing brace.
+/// Reads a trailer at the start of `bytes` and the line feed after it. The payload of the line, without its closing
+/// brace, comes just before `bytes`. Returns the line's sequence number, and the length of the trailer with the line
+/// feed.
 pub(crate) fn trailer_ahead(bytes: &[u8]) -> Option<(u64, usize)> {
     let digits = bytes.strip_prefix(SEQ)?;
     let (mut rest, mut seq) = (digits, 0u64);
@@ -240,7 +241,8 @@ mod tests {
             let payload_end = trailer(&line).unwrap().payload_end;
             line[at] ^= 1u8 << bit;
             prop_assert_eq!(check(&line), None);
-            // Bytes that parse as a trailer from one end must parse as the same trailer from the other end.
+            // If `trailer_ahead` finds a trailer at the end of the payload, `trailer` must find the same one from the
+            // end of the line.
             line.push(b'\n');
             if let Some((seq, len)) = trailer_ahead(&line[payload_end..]) {
                 let hashes = [&line[line.len() - 67..][..64], &line[line.len() - 67 - HASH.len() - 65..][..64]].concat();

@@ -1,4 +1,5 @@
-//! The content and the names of a journal's files. This folder is pure, except that it reads a few small files.
+//! The content and the names of a journal's files. This folder consists of pure functions, except that it reads and
+//! writes a few small files.
 
 pub(crate) mod event;
 pub(crate) mod header;

@@ -1,8 +1,7 @@
-//! A journal in blocks: parts of its segments that threads can read independently.
+//! Divides a journal into blocks: parts of its segments that threads can read independently.
 //!
-//! A line belongs to the block in which it begins, so the lines do not depend on how a file is divided. The pieces of
-//! all blocks together are the pieces that a [`Splitter`] returns. To find its first line, a block needs only the byte
-//! before it.
+//! A line belongs to the block in which it begins. So all blocks together have the same lines as the file, however it
+//! is divided. To find its first line, a block needs only the byte before the block.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,8 +16,9 @@ use crate::journal::format::Layout;
 
 /// Receives the lines of a block.
 pub(crate) trait TakeLines {
-    /// Takes the line at the start of `ahead`, which is at `offset` of its segment. Returns its length with the line
-    /// feed, or `None` to receive it as a piece instead. It may take a line only up to the first line feed.
+    /// Receives the bytes that were already read from `offset` of the segment on. They begin with a line, which may be
+    /// incomplete. An implementation that takes the line returns its length up to and including the first line feed. If
+    /// it returns `None`, [`piece`](Self::piece) receives the line.
     fn line_ahead(&mut self, _offset: u64, _ahead: &[u8]) -> Option<usize> {
         None
     }
@@ -53,12 +53,13 @@ impl Block {
         &self.path
     }
 
-    /// Returns where the block begins in the segment. Its first line may begin later.
+    /// Returns the offset at which the block begins in the segment. Its first line may begin later.
     pub(crate) fn start(&self) -> u64 {
         self.start
     }
 
-    /// Removes the last `bytes` from the block and returns them as a separate block, or `None` if it is empty.
+    /// Cuts off the last `bytes` bytes of the block and returns them as a separate block. Returns `None` if that block
+    /// would be empty.
     pub(crate) fn cut_last(&mut self, bytes: u64) -> Option<Self> {
         let start = self.end.saturating_sub(bytes).max(self.start);
         let last = (start < self.end).then(|| Self { start, ..self.clone() });
@@ -75,7 +76,7 @@ impl Block {
     }
 
     /// Passes the lines to `take` in order. Only the last piece of a segment can be `unfinished`. The lines are read
-    /// into `buffer`, which grows to the longest line, but not beyond the longest valid one.
+    /// into `buffer`. It grows with the length of the lines, but at most to the maximum length of a valid line.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
@@ -89,7 +90,7 @@ impl Block {
         let mut splitter = Splitter::of_stretch(Arc::clone(&self.file), before, self.end, std::mem::take(buffer));
         let found = self.start == 0 || splitter.skip_line()?;
         let mut begins = true;
-        // A line that is returned in parts belongs to this block up to its end.
+        // If a line is returned in parts, all its parts belong to this block.
         while found && (!begins || splitter.offset() < self.end) {
             if begins && let Some(len) = take.line_ahead(splitter.offset(), splitter.ahead()) {
                 splitter.pass(len);
@@ -115,12 +116,12 @@ pub(crate) struct Blocks<'j> {
     block_bytes: u64,
     /// The sealed segments that have not been opened yet.
     sealed: VecDeque<u64>,
-    /// The active segment until it is read. It is also `None` between the sealing of a segment and the creation of the
-    /// next.
+    /// The active segment, until its blocks are returned. It is also `None` if a segment was just sealed and the next
+    /// one does not exist yet.
     active: Option<Box<dyn StorageFile>>,
-    /// The reason why the active segment must not be read.
+    /// The error if this process has no permission to read the active segment.
     denied: Option<Error>,
-    /// The errors of segments that were reached but may not be read.
+    /// An error for each segment reached so far that this process has no permission to read.
     unreadable: Vec<Error>,
     active_number: u64,
     cursor: Cursor,
@@ -138,7 +139,8 @@ impl<'j> Blocks<'j> {
         Self::after(storage, layout, Cursor::START, block_bytes)
     }
 
-    /// Returns the blocks after `cursor`. If its segment ends before it, they include all of that segment.
+    /// Returns the blocks after `cursor`. If the segment is shorter than the cursor's offset, they include all of that
+    /// segment.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined, or if there is no active segment, no
@@ -150,8 +152,8 @@ impl<'j> Blocks<'j> {
         block_bytes: u64,
     ) -> Result<Self> {
         let failed = |source| Error::io("examine a segment", layout.active(), source);
-        // Repeat this if a segment was sealed in the meantime. Otherwise the opened one would be found twice, and the
-        // new one would be missed.
+        // If a segment is sealed in the meantime, repeat this. Otherwise the sealed segment would be found twice, and
+        // the new active one would be missed.
         let (mut active, sealed, denied) = loop {
             let active = storage.open(layout.active(), Access::Read);
             let sealed = layout.sealed_segments(storage)?;
@@ -187,12 +189,13 @@ impl<'j> Blocks<'j> {
         Ok(Self { storage, layout, block_bytes, sealed, active, denied, unreadable, active_number, cursor, open: None })
     }
 
-    /// Returns the errors of the segments that were reached but may not be read. They have no blocks.
+    /// Returns an error for each segment reached so far that this process has no permission to read. These segments
+    /// have no blocks.
     pub(crate) fn into_unreadable(self) -> Vec<Error> {
         self.unreadable
     }
 
-    /// Returns the number of the active segment, which is the number of segments.
+    /// Returns the number of the active segment. It is also the number of segments that the journal has had so far.
     pub(crate) fn active_number(&self) -> u64 {
         self.active_number
     }
@@ -224,7 +227,7 @@ impl<'j> Blocks<'j> {
         }
     }
 
-    /// Returns the next segment that may be read, as one block.
+    /// Returns the next segment that this process may read, as one block.
     fn open_next(&mut self) -> Result<Option<Block>> {
         let (file, segment, path) = loop {
             let Some(number) = self.sealed.pop_front() else {
@@ -321,8 +324,8 @@ pub(crate) mod tests {
         }
     }
 
-    /// Tests lengths around the one from which on a line is returned in parts, with and without a line feed at the end
-    /// of the file.
+    /// Tests lines whose length is near the maximum, above which a line is returned in parts. The last line of a file
+    /// may or may not have a line feed.
     #[test]
     fn what_is_longer_than_any_line_has_the_same_parts() {
         let directory = tempfile::tempdir().unwrap();

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// The position in a journal up to which a reader has read.
 ///
-/// It does not record which lines were missing before it. A segment may have lost a line that the next one repeats. A
-/// reader that continues here skips that line if its number is below `seq`. With a `seq` of 0, the reader returns every
-/// line after the position.
+/// A cursor does not record which lines were missing before it. If a segment has lost a line, the next segment may
+/// repeat it. A reader that continues from the cursor skips that line, because its number is not above `seq`. If `seq`
+/// is 0, the reader returns every line after the position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The number of the segment, counting from 1.

@@ -31,13 +31,13 @@ pub(crate) fn sealed(storage: &dyn Storage, layout: &Layout) -> Result<BTreeMap<
 }
 
 /// Returns true if an event reports that segment `segment` was damaged.
-pub(crate) fn is_said_damaged(storage: &dyn Storage, layout: &Layout, segment: u64) -> Result<bool> {
-    let mut said = false;
+pub(crate) fn is_reported_damaged(storage: &dyn Storage, layout: &Layout, segment: u64) -> Result<bool> {
+    let mut reported = false;
     each_line(storage, layout, |line| {
-        said |= serde_json::from_slice(line)
+        reported |= serde_json::from_slice(line)
             .is_ok_and(|found: SegmentEvent| found.event == "damaged" && found.segment == segment);
     })?;
-    Ok(said)
+    Ok(reported)
 }
 
 /// Calls `take` with each line of the events, if there are any.

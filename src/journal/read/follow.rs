@@ -1,4 +1,5 @@
-//! Follows a journal for a copy elsewhere, such as a database, and compares the copied lines with the present ones.
+//! Reads a journal for a program that copies its lines elsewhere, such as into a database. Reports if the journal no
+//! longer has the lines that were copied.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::line::{self, Link};
 use crate::journal::format::{Layout, identity};
 
-/// A line of a journal: its number, its hash, and its position, so that a follower can continue after it.
+/// The number, hash and position of a line. A follower can continue after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Place {
@@ -21,11 +22,11 @@ pub struct Place {
     pub seq: u64,
     /// The line's hash in 64 lower-case hex digits.
     pub hash: String,
-    /// The number of its segment, counting from 1.
+    /// The number of the line's segment, counting from 1.
     pub segment: u64,
-    /// The offset of its first byte in the segment.
+    /// The offset of the line's first byte in the segment.
     pub byte: u64,
-    /// Its number in the segment, counting from 1.
+    /// The line's number in the segment, counting from 1.
     pub line: u64,
 }
 
@@ -43,15 +44,15 @@ impl Place {
 
 /// Reads a journal line by line for a copier, and returns an error if copied lines are no longer there.
 ///
-/// It only reads, takes no lock and does not disturb writers. A segment may have lost a line that the next one repeats;
-/// after a [`resume`](Self::resume) such a line is returned again. So a copier must tolerate receiving a line twice.
+/// It only reads, takes no lock and does not disturb writers. A segment may repeat lines of the segment before it.
+/// After a [`resume`](Self::resume), such a line can be returned a second time, so a copier must tolerate that.
 #[derive(Debug)]
 pub struct Follower {
     storage: Arc<dyn Storage>,
     layout: Layout,
     id: Uuid,
     lines: Lines,
-    /// The line with the highest number that was returned, or after which reading resumed.
+    /// The line with the highest number that was returned, or the line after which reading resumed.
     last: Option<Place>,
 }
 
@@ -61,8 +62,7 @@ pub struct Follower {
 pub struct Followed<'b> {
     /// The line.
     pub line: Line<'b>,
-    /// The number of the line if its hash matches its bytes, so that this crate wrote it. `None` if the line is torn,
-    /// edited or written by another program.
+    /// The number of the line if its hash is valid. `None` if the line is torn, edited or written by another program.
     pub seq: Option<u64>,
 }
 
@@ -94,21 +94,21 @@ impl Follower {
         self.id
     }
 
-    /// Returns the line with the highest number that was returned, or after which reading resumed. It is `None` before
-    /// the first.
+    /// Returns the line with the highest number that was returned, or the line after which reading resumed. Returns
+    /// `None` before the first line.
     pub fn last(&self) -> Option<&Place> {
         self.last.as_ref()
     }
 
-    /// Continues after `last`, which was copied, or from the start if it is `None`.
+    /// Continues after `last`, the last line that was copied, or from the start if that is `None`.
     ///
-    /// This reads the line itself, and so detects if the journal was truncated or rewritten before it. As long as the
-    /// hashes are valid, an older line cannot change unless all later ones change too.
-    /// [`verify`](crate::LedgerReader::verify) checks the hashes.
+    /// This reads the line `last` again. Its hash depends on all earlier lines, so it shows whether the journal was
+    /// truncated or rewritten up to that line. This does not check the hashes of the earlier lines.
+    /// [`verify`](crate::LedgerReader::verify) does.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the journal does not contain that line. The text states the line and the line that
-    ///   was found instead.
+    /// - [`ErrorKind::Diverged`] if the journal does not contain that line. The text states both that line and the line
+    ///   that was found instead.
     /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn resume(&mut self, last: Option<&Place>) -> Result<()> {
         self.lines = match last {
@@ -127,7 +127,8 @@ impl Follower {
         Lines::resume(Arc::clone(&self.storage), self.layout.clone(), cursor)
     }
 
-    /// Returns the lines after `last`, which has moved: a recovery may have moved it, or its segment was removed.
+    /// Searches the whole journal for `last`, and returns the lines after it. A recovery may have moved the line to
+    /// another position, or its segment may have been removed.
     fn find(&self, last: &Place) -> Result<Lines> {
         let mut lines = self.lines_from(Cursor::START);
         let mut end: Option<Link> = None;
@@ -150,7 +151,8 @@ impl Follower {
         Err(self.diverged(last, end.as_ref()))
     }
 
-    /// Returns the error. `found` is the line of the same number, or the last line of the journal.
+    /// Returns the error for a journal that does not have the line `last`. `found` is the line with the same number or,
+    /// if there is none, the last line of the journal.
     fn diverged(&self, last: &Place, found: Option<&Link>) -> Error {
         let found = match found {
             Some(link) if link.seq >= last.seq => format!("has line {} with hash {}", link.seq, link.hash_str()),
@@ -168,7 +170,7 @@ impl Follower {
     ///
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the line does not follow the one returned before it, or if the lines between them
-    ///   were moved elsewhere.
+    ///   were moved to an archive.
     /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Followed<'_>>> {
         let Some(line) = self.lines.next_line()? else { return Ok(None) };

@@ -8,14 +8,14 @@ use crate::disk::Storage;
 use crate::error::Result;
 use crate::journal::format::Layout;
 
-/// A complete segment. If it is the active one, its last line may still be in progress.
+/// A segment as one block. If it is the active segment, its last line may be incomplete.
 pub(crate) struct Segment {
     pub(crate) block: Block,
     pub(crate) is_active: bool,
 }
 
 /// Returns the segments that are not empty, from the last to the first. Each is opened when it is reached, and skipped
-/// if it was moved elsewhere by then.
+/// if it was moved to an archive by then.
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or if a segment cannot be opened.
@@ -30,7 +30,8 @@ pub(crate) fn segments_from_last<'j>(
         let mut blocks = Blocks::after(storage, layout, Cursor { segment, ..Cursor::START }, u64::MAX)?;
         let is_active = blocks.active_number() == segment;
         let block = blocks.next_block()?.filter(|block| block.segment == segment);
-        // Do not return earlier segments as the last ones just because this segment may not be read.
+        // If this process may not read the segment, fail. Otherwise earlier segments would be mistaken for the last
+        // ones.
         match blocks.into_unreadable().pop() {
             Some(denied) if block.is_none() => Err(denied),
             _ => Ok(block.map(|block| Segment { block, is_active })),
@@ -51,7 +52,8 @@ pub(crate) fn before_last(storage: &dyn Storage, layout: &Layout, count: usize) 
         let whole = Cursor { segment: block.segment, ..Cursor::START };
         let (mut starts, mut end) = (VecDeque::new(), whole);
         block.read(&mut Vec::new(), |piece, bytes| {
-            // Bytes that are being written are not a line yet. The torn end of a sealed segment counts as a line.
+            // An incomplete last line is not counted in the active segment, because it may still be being written. In a
+            // sealed segment it counts.
             if piece.unfinished && is_active {
                 return;
             }

@@ -15,9 +15,9 @@ use crate::journal::format::{Layout, line};
 /// A complete line of a journal that has not been parsed yet.
 #[derive(Debug)]
 pub struct Line<'b> {
-    /// The line without its line feed: the JSON of the record, with the three keys of the chain at its end.
+    /// The line without its line feed. It is the JSON of the record, which ends with `seq`, `prev` and `hash`.
     pub bytes: &'b [u8],
-    /// The sequence number that the line states, or `None` if it has no trailer, so that this crate did not write it.
+    /// The sequence number that the line states, or `None` if it has none. This crate did not write such a line.
     pub seq: Option<u64>,
     /// The number of the line in its file, counting from 1.
     pub number: u64,
@@ -41,27 +41,27 @@ impl Line<'_> {
 /// Reading takes no lock and does not disturb writers, and it includes lines that are appended concurrently. A line
 /// that is still being written is not returned.
 ///
-/// A writer repeats lines in a new segment if the old one could not be synced. Such a line is returned once. If a power
-/// cut removed it from the old segment, it may follow lines with higher numbers.
+/// If a segment could not be synced, a writer repeats its last lines in a new segment. Such a line is returned only
+/// once. If a power cut removed the line from the old segment, it may be returned after lines with higher numbers.
 #[derive(Debug)]
 pub struct Lines {
     storage: Arc<dyn Storage>,
     layout: Layout,
     open: Option<Open>,
-    /// The position, without the sequence number.
+    /// The position. Its `seq` is not used, because `sequence` has the current one.
     cursor: Cursor,
     sequence: Sequence,
     denied: Denied,
 }
 
-/// The behaviour at a sealed segment that may not be read.
+/// What happens at a sealed segment that this process has no permission to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Denied {
-    /// Reading stops there.
+    /// Every call fails.
     Stop,
-    /// The next call continues after it.
+    /// One call fails, and the next call continues after the segment.
     Pass,
-    /// Like `Pass`, and the last call found such a segment.
+    /// Like `Pass`, and the last call failed at such a segment.
     Passed,
 }
 
@@ -98,7 +98,7 @@ impl Lines {
         Self { storage, layout, open: None, cursor, sequence: Sequence::after(cursor.seq), denied: Denied::Stop }
     }
 
-    /// Returns one error for each sealed segment that may not be read, after which the next call continues.
+    /// Skips each sealed segment that this process has no permission to read, after one call has failed there.
     pub(crate) fn passing_unreadable(self) -> Self {
         Self { denied: Denied::Pass, ..self }
     }
@@ -159,8 +159,8 @@ impl Lines {
                     let path = self.layout.sealed_segment(self.cursor.segment);
                     let sealed = self.storage.stat(&path).map_err(|e| Error::io("look for a segment", &path, e))?;
                     match sealed {
-                        // The segment was sealed after it was opened. It may have grown until then, and its end is
-                        // final now.
+                        // The segment was sealed after it was opened. Read the lines that were appended before that. No
+                        // more lines will follow.
                         Some(sealed) if sealed.id == open.id => {
                             open.sealed = true;
                             open.path = path;
@@ -185,8 +185,8 @@ impl Lines {
 
     /// Opens the segment that the cursor names, or the first one after it. Returns false if there is none.
     fn open_segment(&mut self) -> Result<bool> {
-        // The active file is opened before the sealed ones are listed. If it is sealed in between, the list has its
-        // number, and this handle still reads it.
+        // Open the active file before listing the sealed ones. If it is sealed in between, the list contains it, so no
+        // segment is missed.
         let active = self.open_file(self.layout.active());
         let sealed = self.layout.sealed_segments(&*self.storage)?;
         let next = sealed.iter().copied().find(|&segment| segment >= self.cursor.segment);
@@ -196,7 +196,7 @@ impl Lines {
                 let path = self.layout.sealed_segment(segment);
                 match self.open_file(&path).inspect_err(|error| self.pass(segment, error))? {
                     Some(file) => (segment, file, path, true),
-                    // The segment was moved elsewhere after it was listed. Continue with the next one.
+                    // The segment was moved to an archive after it was listed. Continue with the next one.
                     None if self.is_gone(&path)? => return self.open_segment(),
                     None => return Ok(false),
                 }
@@ -216,8 +216,8 @@ impl Lines {
         Ok(true)
     }
 
-    /// Lets the next call continue after segment `segment`, if `error` says that it may not be read and the reader
-    /// skips such segments.
+    /// If `error` is a missing permission and the reader skips such segments, lets the next call continue after
+    /// `segment`.
     fn pass(&mut self, segment: u64, error: &Error) {
         if self.denied == Denied::Pass && error.is_denied() {
             self.cursor = Cursor { segment: segment + 1, offset: 0, lines: 0, ..self.cursor };

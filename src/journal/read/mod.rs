@@ -1,4 +1,4 @@
-//! Reads a journal: its lines in order, or in blocks on all cores, and which lines are known to be missing.
+//! Reads the lines of a journal in order, or in blocks on all cores. Also finds out which lines are missing.
 
 pub(crate) mod blocks;
 mod cursor;
@@ -14,7 +14,7 @@ pub(crate) mod truncation;
 pub(crate) mod workers;
 
 pub use cursor::Cursor;
-pub(crate) use events::{each_line, is_said_damaged};
+pub(crate) use events::{each_line, is_reported_damaged};
 pub use follow::{Followed, Follower, Place};
 pub use lines::{Line, Lines};
 pub(crate) use sequence::{Missing, Order, Sequence};

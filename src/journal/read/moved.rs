@@ -1,4 +1,4 @@
-//! Finds out which lines were moved elsewhere, from the events.
+//! Finds out from `events.jsonl` which lines were moved to an archive, which is another journal.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::journal::format::Layout;
 use crate::journal::format::line::Link;
 
-/// The end of the lines that were moved elsewhere.
+/// The last of the lines that were moved to an archive.
 #[derive(Debug, Clone)]
 pub(crate) struct Boundary {
     /// The number of the last segment that was moved.
@@ -23,8 +23,8 @@ pub(crate) struct Boundary {
     pub(crate) to: String,
 }
 
-/// Returns the last segment that was moved elsewhere before segment `first`, or `None` if there is none. Any event with
-/// all of these fields is used, whatever its name is.
+/// Returns the last segment before `first` that was moved to an archive, or `None` if there is none. Every event that
+/// has all fields of `Moved` counts, whatever its name is.
 pub(crate) fn moved_before(storage: &dyn Storage, layout: &Layout, first: u64) -> Result<Option<Boundary>> {
     #[derive(Deserialize)]
     struct Moved {
@@ -51,15 +51,15 @@ pub(crate) fn moved_before(storage: &dyn Storage, layout: &Layout, first: u64) -
     Ok(last)
 }
 
-/// Returns the numbers of the lines that are missing between two lines, each given by its segment and its number.
-/// Returns `None` unless whole segments are missing.
+/// Returns the numbers of the lines that are missing between two lines. `last` and `next` have the number of the line's
+/// segment and the number of the line. Returns `None` if no whole segment is missing.
 pub(crate) fn missing_between(last: (u64, u64), next: (u64, u64)) -> Option<RangeInclusive<u64>> {
     let apart = |a: u64, b: u64| b.saturating_sub(a) > 1;
     (apart(last.0, next.0) && apart(last.1, next.1)).then(|| last.1 + 1..=next.1 - 1)
 }
 
-/// Returns true if the lines directly before segment `first` were moved elsewhere. A hole that no event explains is
-/// damage, which a verification reports.
+/// Returns true if the lines directly before segment `first` were moved to an archive. If no event explains why lines
+/// are missing, the journal is damaged, and a verification reports that.
 pub(crate) fn is_moved_up_to(storage: &dyn Storage, layout: &Layout, first: u64) -> Result<bool> {
     let before = moved_before(storage, layout, first)?;
     Ok(before.is_some_and(|before| before.segment.checked_add(1) == Some(first)))

@@ -1,4 +1,4 @@
-//! The numbers of the lines that were read.
+//! Keeps track of the numbers of the lines that were read.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -13,7 +13,7 @@ use crate::journal::format::line::Trailer;
 pub(crate) struct Missing(VecDeque<RangeInclusive<u64>>);
 
 impl Missing {
-    /// More ranges than any crash leaves. If a file has more holes, the first ones are forgotten.
+    /// No crash leaves so many ranges. If a file has more, the first ones are forgotten.
     const RANGES_MAX: usize = 1024;
 
     /// Adds the numbers between `last` and `next`.
@@ -94,8 +94,8 @@ impl Sequence {
         // A lost page reads as NULs, which valid JSON never contains.
         if self.seq.checked_add(1) == Some(seq) && without_nul() {
             self.seq = seq;
-        // Any other number is trusted only if the hash of the line is valid. A damaged line would otherwise hide the
-        // lines that it seems to precede or follow.
+        // Any other number is trusted only if the hash of the line is valid. Otherwise a wrong number in a damaged line
+        // would hide valid lines.
         } else if trailer.seals(line) {
             if seq <= self.seq {
                 return Order::Behind(seq);
@@ -106,13 +106,13 @@ impl Sequence {
         Order::Next
     }
 
-    /// Returns true if line `seq`, which is behind, was missing, and removes it from the missing ones.
+    /// Returns true if line `seq` was missing until now, and removes it from the missing lines.
     pub(crate) fn fills(&mut self, seq: u64) -> bool {
         self.missing.take(seq)
     }
 
-    /// Appends the numbers of later lines. `first` is their first number, and none of them is behind another. Returns
-    /// false without any change if the first one is behind.
+    /// Appends the numbers of later lines, which are in ascending order and begin with `first`. If `first` is not
+    /// higher than all numbers so far, changes nothing and returns false.
     pub(crate) fn extend(&mut self, first: u64, later: Self) -> bool {
         if first <= self.seq {
             return false;

@@ -6,21 +6,22 @@ use std::sync::Arc;
 use crate::disk::{StorageFile, read_full_at};
 use crate::journal::format::line::{PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX};
 
-/// This is small enough to stay in a core's own cache until the bytes are processed, and large enough to make reads
-/// cheap.
+/// The number of bytes that are read at a time. It is small enough for the bytes to stay in a core's own cache until
+/// they are processed, and large enough to make reads cheap.
 pub(super) const CHUNK_BYTES: usize = 256 * 1024;
 
-/// The number of bytes that are read at a time beyond the end of a part, for the rest of its last line.
+/// The number of bytes that are read at a time beyond `Splitter::end`, for the rest of the last line.
 const REST_BYTES: u64 = 4 * 1024;
 
 /// The maximum length of a line without its line feed. A longer line is returned in parts of this length, none of which
 /// is a record.
 pub(crate) const LINE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + TRAILER_BYTES_MAX;
 
-/// Returns the length of the first piece of `bytes`, and whether a line feed ends it, or `None` if that needs more
-/// bytes. The first `searched` bytes must not contain a line feed.
+/// Returns the length of the first piece of `bytes`, and whether a line feed ends it. Returns `None` if the end of the
+/// piece is not among these bytes. The first `searched` bytes must not contain a line feed.
 ///
-/// So the pieces of a file depend only on its bytes, and the pieces after a piece do not depend on those before it.
+/// The pieces of a file depend only on its bytes, and not on how these are read. A piece does not depend on the pieces
+/// before it.
 fn first_piece(bytes: &[u8], searched: usize) -> Option<(usize, bool)> {
     let bytes = &bytes[..bytes.len().min(LINE_BYTES_MAX + 1)];
     match line_feed(&bytes[searched..]) {
@@ -29,8 +30,7 @@ fn first_piece(bytes: &[u8], searched: usize) -> Option<(usize, bool)> {
     }
 }
 
-/// Returns the position of the first line feed. It examines 64 bytes together, twice as many as the standard library
-/// does.
+/// Returns the position of the first line feed. It examines 64 bytes at a time, twice as many as the standard library.
 fn line_feed(bytes: &[u8]) -> Option<usize> {
     let is_one = |byte: &u8| *byte == b'\n';
     let (chunks, _) = bytes.as_chunks::<64>();
@@ -43,13 +43,13 @@ fn line_feed(bytes: &[u8]) -> Option<usize> {
 /// read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Piece {
-    /// Where it begins in the file.
+    /// The offset at which the piece begins in the file.
     pub(crate) offset: u64,
-    /// True if it ends at the end of the file without a line feed, so that it may grow.
+    /// True if the piece ends at the end of the file without a line feed, so that it may grow.
     pub(crate) unfinished: bool,
-    /// True if a line feed ends it.
+    /// True if a line feed ends the piece.
     pub(super) whole: bool,
-    /// Where it begins in the buffer. Its length there excludes the line feed.
+    /// The index at which the piece begins in the buffer. `len` does not include the line feed.
     pub(super) start: usize,
     pub(crate) len: usize,
 }
@@ -61,7 +61,8 @@ impl Piece {
     }
 }
 
-/// Splits a file into lines. The buffer grows to the longest line, but not beyond the longest valid one.
+/// Splits a file into lines. The buffer grows with the length of the lines, but at most to the maximum length of a
+/// valid line.
 #[derive(Debug)]
 pub(crate) struct Splitter {
     file: Arc<dyn StorageFile>,
@@ -84,7 +85,8 @@ impl Splitter {
         Self { file, buffer, start: 0, filled: 0, offset, end }
     }
 
-    /// Continues after the next line feed. Returns false if it is not before the end of the part.
+    /// Skips the bytes up to and including the next line feed. Returns false if the byte after them is not before
+    /// `end`.
     pub(super) fn skip_line(&mut self) -> io::Result<bool> {
         while self.offset < self.end {
             let ahead = &self.buffer[self.start..self.filled];
@@ -106,12 +108,12 @@ impl Splitter {
         self.offset
     }
 
-    /// Returns the bytes that were read after that offset.
+    /// Returns the bytes from [`offset`](Self::offset) on that are already in the buffer.
     pub(super) fn ahead(&self) -> &[u8] {
         &self.buffer[self.start..self.filled]
     }
 
-    /// Continues after the first `len` bytes [ahead](Self::ahead): a line and its line feed.
+    /// Skips the first `len` bytes of [`ahead`](Self::ahead), which must be a line with its line feed.
     pub(super) fn pass(&mut self, len: usize) {
         self.start += len;
         self.offset += len as u64;
@@ -170,7 +172,7 @@ impl Splitter {
         self.filled = kept.len();
         self.buffer.copy_within(kept, 0);
         let at = self.offset + self.filled as u64;
-        // Double the bytes of a long line each time. Otherwise it would be read in very many parts.
+        // For a long line, double the number of bytes each time. Otherwise the line would need very many reads.
         let rest = REST_BYTES.max(self.filled as u64).min(CHUNK_BYTES as u64);
         let wanted = self.end.saturating_sub(at).clamp(rest, CHUNK_BYTES as u64) as usize;
         if self.buffer.len() < self.filled + wanted {

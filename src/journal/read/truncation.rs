@@ -1,23 +1,23 @@
-//! Checks whether the lines whose existence the internal files prove are still there. A truncated ledger must not pass
-//! as intact.
+//! Finds out whether a ledger was truncated. The internal files prove that certain lines existed, and this file checks
+//! whether they are still there.
 //!
-//! The sources with more information than the remaining lines, and the conclusions from them:
+//! These sources state more than the remaining lines do, and allow these conclusions:
 //!
 //! | source | what it states | conclusion |
 //! |---|---|---|
 //! | the header of the commit area, `base` | the number of synced bytes of its segment | a shorter or missing segment was truncated |
-//! | the same, `segment` | all segments before it are sealed | a missing one that was not moved elsewhere was removed |
-//! | the same, `seq` | the line before it was written | a ledger that ends before it was truncated; a verification checks this, since it reads all lines |
+//! | the same, `segment` | all segments before it are sealed | a missing one that was not moved to an archive was removed |
+//! | the same, `seq` | line `seq` − 1 was written | a ledger that ends before that line was truncated; a verification checks this, since it reads all lines |
 //! | `rotated` in `events.jsonl` | the number and the length of a sealed segment | a shorter one was truncated, and a missing one was removed |
 //! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | a missing one was removed |
-//! | a line after the base that only the commit area has | nothing | a writer writes there first; the line is restored when the ledger is next opened |
-//! | data that a reader stored about the lines | nothing | it may have read lines before any sync; it checks its data itself |
-//! | a copy elsewhere | a line that was copied | the next copy is refused: a follower looks for the line |
+//! | a line after the base that only the commit area has | nothing | a writer writes to the area first, and the line is restored when the ledger is next opened |
+//! | data that a reader stored about the lines | nothing | the reader may have read lines before they were synced, so it checks its data itself |
+//! | a copy elsewhere | a line that was copied | if the line is missing, the next copy is refused, because a follower looks for it |
 //!
-//! A writer appends to the area first, then to the segment, and moves the base only after a sync of the segment. So a
-//! segment that is shorter than the base of a header read earlier is proof, while its area may have lines that the
-//! segment lacks. All sources are read before the lines, because a line that is appended in the meantime proves
-//! nothing.
+//! A writer moves the base only after it has synced the segment up to there. So a segment was truncated if it is
+//! shorter than the base in a header that was read earlier. A writer appends to the area before it appends to the
+//! segment, so the area may have lines that the segment does not have yet. All sources are read before the lines.
+//! Otherwise a line that is appended in the meantime would seem to be missing.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -40,7 +40,7 @@ pub(crate) struct Truncation {
     pub(crate) seq: Option<u64>,
     /// What remains of the file.
     pub(crate) found: String,
-    /// A verification learns from a line in this segment or a later one which lines are missing before it.
+    /// A verification can tell which lines are missing once it reads a line in this segment or a later one.
     pub(crate) shown_from: u64,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Truncation {
 #[derive(Debug)]
 pub(crate) struct Known {
     header: Option<Header>,
-    /// Why the commit area, which exists, could not be read.
+    /// The error if the commit area exists but could not be read.
     unreadable: Option<Error>,
     /// The segments that were sealed according to the events, each with its length if that is known.
     sealed: BTreeMap<u64, Option<u64>>,
@@ -64,13 +64,14 @@ impl Known {
 
     /// Reads the commit area and the events.
     pub(crate) fn from_all(storage: &dyn Storage, layout: &Layout) -> Self {
-        // The order matters: a segment that is moved elsewhere in the meantime was sealed before.
+        // Read the area before the events. A segment may be sealed and moved to an archive between the two reads, and
+        // then the events say so.
         let area = Self::from_area(storage, layout);
         Self { sealed: events::sealed(storage, layout).unwrap_or_default(), ..area }
     }
 
-    /// Returns why the commit area, which exists, could not be read. It then proves nothing, and a truncation may be
-    /// missed.
+    /// Returns the error if the commit area exists but could not be read. The area then proves nothing, and a
+    /// truncation may be missed.
     pub(crate) fn unreadable(&self) -> Option<&Error> {
         self.unreadable.as_ref()
     }
@@ -83,8 +84,8 @@ impl Known {
         })
     }
 
-    /// Returns the number of the last line before the base in the ledger `id`, or `None` if no area of that ledger
-    /// states it.
+    /// Returns the number of the last line before the base. Returns `None` if there is no area, or if it does not
+    /// belong to the ledger `id`.
     pub(crate) fn last_seq(&self, id: Option<Uuid>) -> Option<u64> {
         let header = self.header.filter(|header| id.is_none_or(|id| header.ledger == id))?;
         Some(header.link.seq)
@@ -121,7 +122,8 @@ impl Known {
         let mut found = Vec::new();
         let gone = gone(&there, last);
         if !gone.is_empty() {
-            // This is read after the list, since the event of a moved segment is written before its removal.
+            // Read this after the list. A segment is removed only after the event of its move is written, so the events
+            // explain every segment that was moved.
             let moved = moved::moved_before(storage, layout, last.saturating_add(1));
             let moved = moved.ok().flatten().map_or(0, |moved| moved.segment);
             for range in gone {
@@ -152,7 +154,7 @@ impl Known {
             let stat = storage.stat(path).map_err(|source| Error::io("examine a segment", path, source))?;
             Ok(stat.map(|stat| stat.len))
         };
-        // The header of a truncated segment does not change. If it does, the check is repeated.
+        // If the header changes in the meantime, a writer is active, and the check is repeated.
         const TRIES: usize = 8;
         for _ in 0..TRIES {
             let Some(header) = self.header else { return Ok(None) };

@@ -11,16 +11,16 @@ use crate::mutex::lock;
 
 const THREADS_MAX: usize = 16;
 
-/// The number of blocks per thread by which a thread may be ahead of another.
+/// The number of blocks, per thread, by which one thread may be ahead of another.
 const AHEAD_MAX: u64 = 8;
 
-/// How the work is shared among threads. It does not affect the result.
+/// How threads share the work. This does not affect the result.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sharing {
     /// The number of blocks that the calling thread processes alone before it starts others. A small journal is
     /// finished by then.
     pub(crate) blocks_alone: u64,
-    /// The number of threads that it starts, or `None` for one thread per core in total.
+    /// The number of threads that the calling thread starts, or `None` for one thread per core in total.
     pub(crate) threads: Option<usize>,
 }
 
@@ -42,8 +42,8 @@ impl Sharing {
 /// Calls `work` with each of `blocks` on several threads, each of which reads into its own buffer. Calls `join` with
 /// each block and its result in order, on one thread at a time.
 ///
-/// Returns an error for each segment that may not be read and so has no blocks. Holds the results of at most
-/// [`AHEAD_MAX`] blocks per thread, however long the journal is.
+/// Returns an error for each segment that this process has no permission to read. Such a segment has no blocks. At most
+/// [`AHEAD_MAX`] results per thread are in memory at once, however long the journal is.
 ///
 /// # Errors
 /// Returns the first error of `work` or `join`, [`ErrorKind::Io`] if a segment cannot be opened, or
@@ -63,7 +63,8 @@ pub(crate) fn in_order<R: Send>(
     };
     let mut buffer = Vec::new();
     shared.work_through(&mut buffer, sharing.blocks_alone);
-    // Determining the number of cores takes longer than reading a short tail.
+    // If the journal has few blocks, all of them are done by now. Then do not count the cores, because that takes
+    // longer than reading a few blocks.
     let threads = if lock(&shared.blocks).1 < sharing.blocks_alone { 0 } else { sharing.threads() };
     shared.ahead_max *= threads as u64 + 1;
     thread::scope(|scope| {
@@ -74,8 +75,8 @@ pub(crate) fn in_order<R: Send>(
         // The system may refuse some threads. The work is done with fewer, or with none.
         let started: Vec<_> = (0..threads).map_while(start).collect();
         shared.work_through(&mut buffer, u64::MAX);
-        // Join the threads here: otherwise the scope would panic if one of them panicked. The error has already
-        // reported it.
+        // Join the threads here. Otherwise the scope would panic if one of them panicked. That panic is already
+        // recorded as an error.
         started.into_iter().for_each(|handle| drop(handle.join()));
     });
     match shared.joining.into_inner().unwrap_or_else(PoisonError::into_inner).failed {
@@ -88,7 +89,7 @@ struct Shared<'j, W, J, R> {
     /// The blocks, and the number of blocks taken.
     blocks: Mutex<(Blocks<'j>, u64)>,
     joining: Mutex<Joining<J, R>>,
-    /// Signals that more was joined, or that something failed.
+    /// Signals that another result was joined, or that something failed.
     progress: Condvar,
     ahead_max: u64,
     work: W,
@@ -170,7 +171,8 @@ where
     }
 }
 
-/// Wakes the other threads if this one panics, since they would wait for its block.
+/// Runs the function if this thread panics. Without that, the other threads would wait forever for the block of this
+/// thread.
 struct OnPanic<F: Fn()>(F);
 
 impl<F: Fn()> Drop for OnPanic<F> {
@@ -275,7 +277,7 @@ mod tests {
         }
     }
 
-    /// The limit holds however far the other threads could get while one is slow.
+    /// The limit holds even if one thread is so slow that the others could get far ahead.
     #[test]
     fn what_waits_to_be_joined_is_bounded() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,17 +1,20 @@
-//! The commit area: a file whose blocks are already allocated, so that syncing a write to it commits no file system
-//! journal.
+//! The commit area: a file that makes syncs fast. All its blocks are allocated in advance, so syncing a write to it
+//! does not make the file system commit its own journal.
 //!
-//! The area holds the bytes of the active segment from a base offset on, at the same distances. The byte at offset X of
-//! the segment is at `HEADER_BYTES` + X − base. Everything before the base is synced in the segment itself, and
-//! everything acknowledged after it is synced here.
+//! The area holds a copy of the active segment's bytes after an offset, the base. The byte at offset X of the segment
+//! is at offset `HEADER_BYTES` + X − base of the area. Everything before the base is synced in the segment itself.
+//! Every acknowledged line after the base is synced in the area.
 //!
-//! A header in a separate block states the base, and the line to which the first byte after it is chained. The header
-//! is a sealed line too, so a torn one is detected. The chain proves the lines after it, so bytes of an earlier cycle
-//! cannot be mistaken for new ones.
+//! The first block of the area is a header. It states the base, and the number and hash of the line that ends there.
+//! The header has a hash like every line, so a partly written header is detected. The lines after the base must
+//! continue the hash chain from that line. So when the base has moved, the old bytes in the area cannot be mistaken for
+//! new lines.
 //!
-//! Every process that uses an area holds its shared lock, so that an opener knows whether other processes use it.
+//! Every process that uses an area holds a shared lock on it. A process that opens the area can thus find out whether
+//! others use it.
 //!
-//! Assumption: a write damages only the bytes written (SQLite calls this "powersafe overwrite").
+//! This design assumes that an interrupted write damages only the bytes that it writes. SQLite calls this "powersafe
+//! overwrite".
 
 use std::io;
 use std::sync::Arc;
@@ -21,15 +24,15 @@ use crate::disk::{Access, FileType, Storage, StorageFile, read_full_at, uninterr
 use crate::journal::format::Layout;
 use crate::journal::format::header::{HEADER_LINE_BYTES_MAX, Header};
 
-/// The number of bytes of the segment that fit. A larger area needs fewer syncs of the segment, but more reading after
-/// a power cut.
+/// The number of bytes of the segment that fit into the area. With a larger area, the segment is synced less often, but
+/// recovery reads more after a power cut.
 pub(super) const AREA_BYTES: u64 = 1024 * 1024;
 const HEADER_BYTES: u64 = 4096;
 
 /// Writes every block of a new area and syncs it.
 pub(super) fn prewrite(file: &dyn StorageFile) -> io::Result<()> {
-    // Write single pages: one large write is cached in large folios, and each later small write into one walks all its
-    // blocks.
+    // Write page by page. The kernel would cache a large write in large folios, and each later small write to a folio
+    // would walk all of its blocks.
     let page = [0; HEADER_BYTES as usize];
     for at in (0..HEADER_BYTES + AREA_BYTES).step_by(page.len()) {
         write_all_at(file, &page, at)?;
@@ -77,19 +80,20 @@ impl Area {
             storage.sync_dir(layout.machinery())?;
             Self::from_file(Arc::clone(&file))
         };
-        // On a full disk, a partial area would take the space of records. It is truncated first, because a process that
-        // is being started may share the file.
+        // If this fails on a full disk, free the space for records. Removing the file is not enough, because a child
+        // process that is just being started may still have it open. So truncate it first.
         make().inspect_err(|_| _ = (file.truncate(0), storage.remove(&new)))
     }
 
     fn from_file(file: Arc<dyn StorageFile>) -> io::Result<Self> {
-        // The exclusive lock is never held longer than the journal's lock.
+        // This succeeds: other processes hold the exclusive lock only while they hold the journal's lock, which the
+        // caller has.
         uninterrupted(|| file.try_lock_shared())?;
         let id = file.stat()?.id;
         Ok(Self { file: SyncFile::new(file), id, alone: true, header: None, seen: [0; HEADER_LINE_BYTES_MAX] })
     }
 
-    /// Releases the shared lock. Returns true if no other process uses the area.
+    /// Returns true if no other process uses the area. After this call, this process no longer holds the shared lock.
     pub(super) fn leave(&self) -> bool {
         uninterrupted(|| self.file.try_lock()).unwrap_or(false)
     }
@@ -110,12 +114,12 @@ impl Area {
         self.header.as_ref()
     }
 
-    /// Writes the header, so that the area holds the segment's bytes from `header.base` on. Everything before it must
-    /// be synced.
+    /// Writes the header, so that the area holds the segment's bytes from `header.base` on. The segment must be synced
+    /// up to that offset.
     pub(super) fn rebase(&mut self, header: Header) -> io::Result<()> {
         let mut line = header.to_line()?;
         line.resize(HEADER_LINE_BYTES_MAX, 0);
-        // Until the header is written completely, the content of the file is unknown.
+        // If the write fails, it is unknown which header the file has.
         self.header = None;
         self.seen = [0; HEADER_LINE_BYTES_MAX];
         write_all_at(&**self.file, &line, 0)?;
@@ -134,8 +138,8 @@ impl Area {
         self.header.is_some_and(|header| offset >= header.base && offset + len <= header.base + AREA_BYTES)
     }
 
-    /// Returns the offset from which on the segment's bytes between `offset` and `end` fit here, or `None` if none of
-    /// them fit.
+    /// Returns the first offset between `offset` and `end` from which on the area has the segment's bytes. Returns
+    /// `None` if the area does not have the bytes before `end`.
     pub(super) fn held_from(&self, offset: u64, end: u64) -> Option<u64> {
         let base = self.header?.base;
         (base < end && end <= base + AREA_BYTES).then_some(offset.max(base))
@@ -161,7 +165,7 @@ impl Area {
     }
 }
 
-/// The content of an area.
+/// The content of an area: its header, and a file from which the bytes can be read.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) header: Header,
@@ -169,7 +173,8 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Returns the first `count` bytes from the base on. Old bytes of earlier cycles may follow the new ones.
+    /// Reads up to `count` bytes, starting at the base. Old bytes, which the area held before the base was moved, may
+    /// follow the current lines.
     pub(super) fn read(&self, count: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; count.min(AREA_BYTES as usize)];
         let read = read_full_at(&*self.file, &mut bytes, HEADER_BYTES)?;

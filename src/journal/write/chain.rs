@@ -1,4 +1,4 @@
-//! Follows the chain of lines through bytes that may have survived a crash.
+//! Follows the hash chain of lines through the bytes that a crash has left.
 
 use std::io;
 use std::sync::Arc;
@@ -12,28 +12,28 @@ pub(super) fn later(a: Link, b: Link) -> Link {
     if b.seq > a.seq { b } else { a }
 }
 
-/// The last lines of a file that have a valid hash.
+/// The last valid lines of a file. A line is valid if its hash is correct.
 pub(super) struct Last {
-    /// The offset after the last of them.
+    /// The offset after the last valid line.
     pub(super) end: u64,
-    /// The position of the last of them in the chain.
+    /// The number and the hash of the last valid line.
     pub(super) link: Link,
-    /// The position of the one with the highest number. It differs from `link` if an older line or file was copied
-    /// there.
+    /// The valid line with the highest number. It differs from `link` if an older line or file was copied into this
+    /// file.
     pub(super) highest: Link,
-    /// The number of a damaged line after them. Readers trust this number, and would mistake a new line with the same
-    /// number for a repeated old one.
+    /// The number of a damaged line that follows them, or 0. Readers trust this number. They would mistake a new line
+    /// with the same number for a repetition of the damaged one.
     damaged_seq: u64,
 }
 
 impl Last {
-    /// Returns the link to which a line in another segment is chained, so that its number is new.
+    /// Returns the link that the first line of the next segment must follow, so that it gets an unused number.
     pub(super) fn unused(&self) -> Link {
         Link { seq: self.highest.seq.max(self.damaged_seq), ..self.highest }
     }
 }
 
-/// Finds the last valid lines of `file`, whose first line is chained to `before`.
+/// Finds the last valid lines of `file`. Its first line should follow `before`.
 pub(super) fn last_valid(file: Arc<dyn StorageFile>, before: Link) -> io::Result<Last> {
     let mut last = Last { end: 0, link: before, highest: before, damaged_seq: 0 };
     let mut lines = Splitter::new(file, 0);
@@ -57,13 +57,13 @@ pub(super) fn last_valid(file: Arc<dyn StorageFile>, before: Link) -> io::Result
     Ok(last)
 }
 
-/// The bytes that the active segment should have after the base.
+/// The bytes that the active segment should have after the base, and the link of their last line.
 pub(super) struct Merged {
     pub(super) bytes: Vec<u8>,
     pub(super) link: Link,
 }
 
-/// Follows the chain from `link` on. Each line comes from the segment or, where that is torn, from the area.
+/// Follows the chain from `link` on. Takes each line from the segment or, if it is damaged there, from the area.
 pub(super) fn merge(segment: &[u8], area: &[u8], mut link: Link) -> Merged {
     let mut bytes = Vec::new();
     while let Some((line, next)) =
@@ -91,9 +91,10 @@ fn line_after<'b>(bytes: &'b [u8], at: usize, link: &Link) -> Option<(&'b [u8], 
     trailer.follows(link).then_some((&rest[..=end], trailer.link))
 }
 
-/// Returns how many `repeated` bytes at the beginning of a segment do not end with the line `link`: all or none. A
-/// damaged segment may have had a higher number than the last line that could be repeated.
-pub(super) fn unchained(repeated: &[u8], link: &Link) -> u64 {
+/// Returns the `stray` value of the header for a segment that begins with the `repeated` lines. It is 0 if the last of
+/// them is `link`, and otherwise their length. The last one has a lower number than `link` if a damaged segment had
+/// higher numbers than the lines that could be repeated.
+pub(super) fn stray_bytes(repeated: &[u8], link: &Link) -> u64 {
     let last = repeated.strip_suffix(b"\n").and_then(line::trailer);
     if last.is_some_and(|last| last.link == *link) { 0 } else { repeated.len() as u64 }
 }

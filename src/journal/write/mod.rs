@@ -1,7 +1,11 @@
-//! Appends to a journal. Many callers share one write and one sync, and the damage of a crash is repaired first.
+//! Appends to a journal. Callers that arrive at the same time share one write and one sync. The damage of a crash is
+//! repaired before the first append.
 //!
-//! The files depend on one another in this order, leaves first: `mark`, `payloads`, `chain`, `sync`, `events` and
-//! `refusals`; then `area`, `state`, `turnover`, `recovery` and `tail`; then `group` and `writer`.
+//! Each file depends only on files that come earlier in this list:
+//!
+//! - `mark`, `payloads`, `chain`, `sync`, `events` and `refusals`
+//! - `area`, `state`, `replace`, `recovery` and `tail`
+//! - `group` and `writer`
 
 mod area;
 mod chain;
@@ -13,10 +17,10 @@ mod primitives;
 pub(crate) mod probe;
 mod recovery;
 pub(crate) mod refusals;
+mod replace;
 mod state;
 mod sync;
 mod tail;
-mod turnover;
 mod writer;
 
 pub(super) use state::Tail;

@@ -1,4 +1,4 @@
-//! Probes a directory with temporary files: whether locks work, and how long syncs take.
+//! Tests a directory with temporary files: whether locks work there, and how long syncs take.
 
 use std::io;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::area;
 use crate::disk::{Access, Storage, StorageFile, append_all, write_all_at};
 
-/// The maximum number of syncs that are measured of each kind, and the maximum total time.
+/// The maximum number of syncs that are measured of each kind, and the maximum time that they take together.
 const SYNCS: usize = 50;
 const SYNCING_MAX: Duration = Duration::from_secs(2);
 /// A payload as long as a short record.
@@ -18,7 +18,8 @@ const BLOCK_BYTES: usize = 4096;
 /// The results of a probe. Its files have been removed.
 #[derive(Debug)]
 pub(crate) struct Probe {
-    /// True if a handle that holds the lock excludes another one, and admits it after the unlock.
+    /// True if the lock works: a second handle cannot acquire it while the first one holds it, and can do so
+    /// afterwards.
     pub(crate) lock_holds: io::Result<bool>,
     /// The times to overwrite the bytes of a record in a new commit area and sync them, in ascending order.
     pub(crate) overwrites: io::Result<Vec<Duration>>,

@@ -1,13 +1,19 @@
-//! Recovery: finds the end of the chain and makes the active segment end there.
+//! Recovery: finds the last line of the journal after a crash, and makes the active segment end there.
 //!
-//! An opener does this, and so does any process that finds the files in an unexpected state. The caller holds the lock.
-//! A crash after any step leaves a state from which the next opener reaches the same end.
+//! A process recovers when it opens the journal, and again when it finds the files in a state that it does not expect.
+//! It holds the journal's lock while it does so.
+//!
+//! The commit area has a copy of the segment's bytes after an offset, the base. Everything before the base is synced in
+//! the segment. After the base, recovery takes each line from the segment or, if it is damaged there, from the area. It
+//! moves other bytes to `quarantine/`.
+//!
+//! A crash can also interrupt recovery. After any of its steps, the next recovery finds the same last line.
 
 use std::io;
 use std::sync::Arc;
 
 use super::area::{AREA_BYTES, Area, Held};
-use super::chain::{Merged, chain_from_start, last_valid, later, merge, unchained};
+use super::chain::{Merged, chain_from_start, last_valid, later, merge, stray_bytes};
 use super::mark::Mark;
 use super::refusals::{finish_sealing, open_active};
 use super::state::{Tail, stat_id};
@@ -18,19 +24,20 @@ use crate::journal::format::event::Event;
 use crate::journal::format::header::Header;
 use crate::journal::format::line::Link;
 use crate::journal::read::truncation::segments_gone;
-use crate::journal::read::{LINE_BYTES_MAX, is_said_damaged};
+use crate::journal::read::{LINE_BYTES_MAX, is_reported_damaged};
 
-/// How many bytes past the segment's length are read from the area at first. If the area has more, all of it is read.
+/// The first read of the area covers the bytes that the segment has after the base, and this many more. If the area has
+/// further lines, all of it is read.
 const PEEK_BYTES: usize = 4096;
 
 impl Tail {
-    /// Finds the end of the chain again, repairs what a crash left after that end, and sets the base to it.
+    /// Finds the last line, makes the active segment end there, and moves the base to that end.
     pub(super) fn recover(&mut self) -> Result<()> {
-        self.doubtful = true;
+        self.needs_recovery = true;
         finish_sealing(&*self.storage, &self.layout)?;
         let file = open_active(&*self.storage, &self.layout)?;
         let id = stat_id(&*file, &self.layout)?;
-        // If a sync of the first handle failed, a new handle of the same file counts as failed too.
+        // If this is still the same file, keep the record of its failed syncs.
         self.file = if id == self.file_id { self.file.reopened(file) } else { SyncFile::new(file) };
         self.file_id = id;
         let sealed = self.layout.sealed_segments(&*self.storage)?;
@@ -40,32 +47,34 @@ impl Tail {
             .map_err(|source| Error::io("open the commit area", &self.layout.commit(), source))?;
         let held = area.as_ref().and_then(Area::held);
         self.area_failed |= self.area.as_ref().is_some_and(|area| area.file.has_failed());
-        // An area whose sync failed is still read, but it is not written again.
+        // If a sync of the area failed, its content is still read here, but nothing is written to it any more.
         self.area = area.filter(|_| !self.area_failed);
         let held = held.filter(|held| held.header.ledger == self.id);
-        // The area has the active segment's number, even if the last sealed segments were removed. A number is never
-        // reused.
+        // If the last sealed segments were removed, only the area still has the number of the active segment. The
+        // number must not be lower, because segment numbers are never reused.
         let segment = held.as_ref().map_or(after_sealed, |held| after_sealed.max(held.header.segment));
         if segment > after_sealed {
             self.report_gone(after_sealed, segment - 1)?;
         }
-        // A header is written only after the directory entries of all files that its segment needs have been synced. So
-        // if the header is there, the entries are durable.
+        // Before a process writes the header of a segment, it syncs the directory entries of the segment's files. So
+        // they only need a sync if the area has no header of this segment.
         if held.as_ref().is_none_or(|held| held.header.segment != segment) {
             self.sync_names()?;
         }
         match held {
             Some(held) if held.header.segment == segment => self.recover_from_area(&held, len)?,
-            Some(held) if held.header.segment + 1 == segment => self.recover_begun(&held, &sealed, len)?,
-            held => self.recover_alone(segment, &sealed, len, held.map_or(Link::START, |held| held.header.link))?,
+            Some(held) if held.header.segment + 1 == segment => self.recover_new_segment(&held, &sealed, len)?,
+            held => {
+                self.recover_without_area(segment, &sealed, len, held.map_or(Link::START, |held| held.header.link))?
+            }
         }
-        self.doubtful = false;
+        self.needs_recovery = false;
         Ok(())
     }
 
     /// Reports once that the sealed segments `first` to `last` are missing.
     fn report_gone(&self, first: u64, last: u64) -> Result<()> {
-        if is_said_damaged(&*self.storage, &self.layout, last)? {
+        if is_reported_damaged(&*self.storage, &self.layout, last)? {
             return Ok(());
         }
         self.report_damage(last, segments_gone(first, last));
@@ -79,8 +88,8 @@ impl Tail {
         self.record(&Event::Damaged { segment, found });
     }
 
-    /// Makes the names durable that a process may have created or removed just before it died. Lines appended from now
-    /// on depend on these names.
+    /// Syncs the ledger's directories. A process may have created or removed files in them just before it died, and the
+    /// next lines depend on these changes.
     fn sync_names(&self) -> Result<()> {
         let directories = [self.layout.parent(), self.layout.machinery(), &self.layout.sealed()];
         directories.into_iter().try_for_each(|directory| {
@@ -90,12 +99,12 @@ impl Tail {
         })
     }
 
-    /// Recovers while the area still belongs to the last sealed segment.
+    /// Recovers if the area still belongs to the last sealed segment, because [`Tail::begin_segment`] was interrupted.
     ///
-    /// [`Tail::begin_segment`] may have been interrupted before the lines that it repeats were synced. Then the area
-    /// has the only copy of them, and the active segment must begin with all lines after the area's base. Repeating
-    /// lines that the sealed segment also has is harmless.
-    fn recover_begun(&mut self, held: &Held, sealed: &[u64], len: u64) -> Result<()> {
+    /// That function seals a segment and then repeats lines at the beginning of the next one. If it was interrupted
+    /// before it synced these lines, only the area has them. So this function writes all lines after the area's base to
+    /// the new segment. Repeating a line that the sealed segment also has is harmless.
+    fn recover_new_segment(&mut self, held: &Held, sealed: &[u64], len: u64) -> Result<()> {
         let segment = held.header.segment + 1;
         let path = self.layout.sealed_segment(held.header.segment);
         let failed = |source| Error::io("read a sealed segment", &path, source);
@@ -104,21 +113,22 @@ impl Tail {
         let repeated = self.merge(held, &read_between(&*file, held.header.base, sealed_len).map_err(failed)?)?;
         let last = last_valid(Arc::clone(&self.file), Link::START)
             .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
-        // After the repeated lines, the active segment may have new lines, or lines that are missing from the area. A
-        // power cut can keep those and lose the repeated ones, so this checks for both.
+        // If the active segment begins with the repeated lines and has further lines after them, it is complete. Check
+        // both conditions, because a power cut can keep the further lines and lose the repeated ones.
         let begins = self.read_from(0, len.min(repeated.bytes.len().max(LINE_BYTES_MAX + 1) as u64))?;
         let has_them = chain_from_start(&begins).is_some_and(|link| link.seq >= repeated.link.seq);
         if repeated.bytes.is_empty() || (has_them && last.highest.seq > repeated.link.seq) {
-            return self.recover_alone(segment, sealed, len, held.header.link);
+            return self.recover_without_area(segment, sealed, len, held.header.link);
         }
-        // A line number is never reused. If the sealed segment has lines after a gap, their numbers count too.
+        // The sealed segment may have lines after a gap, which are not repeated. Their numbers count too, because line
+        // numbers are never reused.
         let link = later(repeated.link, self.link_of_sealed(sealed)?);
         let there = self.read_from(0, len)?;
         if !repeated.bytes.starts_with(&there) {
             self.quarantine(segment, 0, &there)?;
         }
-        // Write the lines again even if they are there, since a sync of them may have failed, and the next sync would
-        // not report it.
+        // Write the lines again even if they are there. An earlier sync of them may have failed, and the next sync
+        // would report success.
         self.file = SyncFile::new(Arc::clone(&self.file));
         let emptied = if len > 0 { self.file.truncate(0) } else { Ok(()) };
         emptied
@@ -128,16 +138,18 @@ impl Tail {
         let len = repeated.bytes.len() as u64;
         self.end = Mark { segment, len, link };
         self.durable = self.end;
-        self.set_header(unchained(&repeated.bytes, &link));
+        self.set_header(stray_bytes(&repeated.bytes, &link));
         self.record(&Event::Recovered { segment, healed_bytes: len, cut_bytes: 0 });
         Ok(())
     }
 
+    /// Recovers if the area belongs to the active segment.
     fn recover_from_area(&mut self, held: &Held, len: u64) -> Result<()> {
         let header = held.header;
         let base = Mark { segment: header.segment, len: header.base, link: header.link };
         self.durable = base;
         if let Some(found) = self.damage_before(&header, len)? {
+            // Seal the damaged segment as it is, and continue with the lines of the area in a new one.
             let merged = self.merge(held, &[])?;
             let last = last_valid(Arc::clone(&self.file), merged.link)
                 .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
@@ -165,15 +177,16 @@ impl Tail {
         };
         match written {
             Ok(()) => self.finish_at(end, self.active_len()?)?,
-            // A file that may only grow (`chattr +a`) refuses this.
+            // An append-only file (`chattr +a`) cannot be overwritten. That is no problem if no bytes have to be
+            // restored.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && healed == 0 => self.finish_at(end, len)?,
             Err(error) => {
                 if self.area.as_ref().is_some_and(|area| area.file.has_failed()) {
                     self.area = None;
                     self.area_failed = true;
                 }
-                // The segment is about to be sealed and should end with a complete line, so an incomplete last line is cut
-                // off if possible. Nothing is lost: the area has the whole line.
+                // The segment is sealed next and should end with a complete line. So cut off an incomplete last line if
+                // possible. The area has all of that line.
                 let whole = merged.bytes[..same].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
                 if self.active_len()? > header.base + whole {
                     let _ = self.file.truncate(header.base + whole);
@@ -190,20 +203,19 @@ impl Tail {
         Ok(())
     }
 
-    /// Writes `bytes` again, even where they are already there. They are all that the segment should have after the
-    /// base.
+    /// Replaces everything after the base of the segment with `bytes`, even if they are already there.
     ///
-    /// A sync of them may have failed in a process that died soon after, and the next sync, by this process, would
-    /// report success.
+    /// Another process may have failed to sync these bytes and then died. A sync by this process would report success,
+    /// although the bytes never reached the disk.
     ///
-    /// This appends instead of overwriting, for a reason that was measured on ext4. If the first write to a block fails,
-    /// the block stays marked as unwritten. Overwriting its cached page then syncs without an error, but the block reads
-    /// as NULs once the cache is dropped. The area's blocks were synced before use, so the area can be overwritten in
-    /// place. Between the truncation and the append, the area has the only copy.
+    /// This truncates and appends instead of overwriting, because of a behaviour measured on ext4. If the first write
+    /// to a block fails, ext4 keeps the block marked as unwritten. Overwriting its cached page then syncs without an
+    /// error, but the block reads as NULs once the page leaves the cache. Overwriting the area is safe, because its
+    /// blocks were synced when it was created. Between the truncation and the append, only the area has the bytes.
     ///
-    /// If another process may be reading the segment, or this process has used the journal before, [`write_in_place`]
-    /// is used instead, because it does not truncate. Those processes had the file open when the sync failed, and the
-    /// system reports the failure to every open handle.
+    /// If other processes use the journal, or this process already used it, [`write_in_place`] is called instead. It
+    /// never truncates, so it does not disturb readers. A failed sync cannot go unnoticed then, because the system
+    /// reports it to every process that has the file open.
     ///
     /// [`write_in_place`]: Self::write_in_place
     fn rewrite(&mut self, header: Header, bytes: &[u8]) -> io::Result<()> {
@@ -212,7 +224,7 @@ impl Tail {
         if !area.fits(base, bytes.len() as u64) {
             return Err(io::Error::other("the commit area has no room for all that was appended"));
         }
-        // Write the header too, because it says which bytes of the segment these are.
+        // Write the header too, because it says which bytes of the segment the area has.
         area.rebase(header)?;
         area.write(bytes, base)?;
         area.file.sync()?;
@@ -220,15 +232,16 @@ impl Tail {
         append_all(&**self.file, bytes)
     }
 
-    /// Like [`Tail::rewrite`], but never shortens the segment in between.
+    /// Like [`Tail::rewrite`], but overwrites the bytes in the segment and never truncates it.
     fn write_in_place(&self, bytes: &[u8], base: u64) -> io::Result<()> {
-        // The segment's own handle only appends.
+        // `self.file` can only append, so open the segment again.
         write_all_at(&*self.storage.open(self.layout.active(), Access::Write)?, bytes, base)
     }
 
-    /// Returns the bytes that should follow the base in the segment. `there` is what follows it now.
+    /// Returns the bytes that the segment should have after the base. `there` is what it has there now.
     fn merge(&self, held: &Held, there: &[u8]) -> Result<Merged> {
-        // The segment nearly always has all lines of the area, so reading the bytes after them is enough.
+        // The segment nearly always has all lines of the area. So at first, read only a little more than the segment
+        // has.
         let mut wanted = there.len() + PEEK_BYTES;
         loop {
             let area =
@@ -243,16 +256,17 @@ impl Tail {
         }
     }
 
-    /// Recovers without an area of this segment: the end is after the last line with a valid hash. `known` is an
-    /// earlier line, known from the area of another segment.
-    fn recover_alone(&mut self, segment: u64, sealed: &[u64], len: u64, known: Link) -> Result<()> {
+    /// Recovers if there is no area of this segment. The journal then ends after the last line with a valid hash.
+    /// `known` is the line before the base of an older area, or [`Link::START`] if there is no area.
+    fn recover_without_area(&mut self, segment: u64, sealed: &[u64], len: u64, known: Link) -> Result<()> {
         let before = later(self.link_of_sealed(sealed)?, known);
         let last = last_valid(Arc::clone(&self.file), before)
             .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
         self.durable = Mark { segment, len: 0, link: before };
         let end = Mark { segment, len: last.end, link: last.link };
         if last.link.seq < last.highest.seq {
-            // An older line or file was copied there. A number is never reused.
+            // An older line or file was copied into the segment. The next line needs a higher number than all of them,
+            // because line numbers are never reused.
             self.end = Mark { len, link: last.highest, ..end };
             self.begin_segment(&[])?;
             let found =
@@ -271,11 +285,12 @@ impl Tail {
         Ok(())
     }
 
-    /// Truncates the segment, whose length is `len`, at `end`, and moves the base there.
+    /// Truncates the segment from `len` bytes to `end`, and moves the base there.
     fn finish_at(&mut self, end: Mark, len: u64) -> Result<()> {
         let mut stray = 0;
         if len > end.len && self.file.truncate(end.len).is_err() {
-            // A file that may only grow (`chattr +a`) refuses this. The remaining bytes then become a separate line.
+            // An append-only file (`chattr +a`) cannot be truncated. End the remaining bytes with a line feed, so that
+            // they become a separate, invalid line.
             append_all(&**self.file, b"\n")
                 .map_err(|source| Error::io("end a torn line", self.layout.active(), source))?;
             stray = len + 1 - end.len;
@@ -284,7 +299,8 @@ impl Tail {
         self.rebase(stray)
     }
 
-    /// Returns the damage of the segment before its base, where every byte was synced, or `None` if it is intact.
+    /// Checks the part of the segment before the base, where every byte was synced. Returns a description of the
+    /// damage, or `None` if that part is intact.
     fn damage_before(&self, header: &Header, len: u64) -> Result<Option<String>> {
         if len < header.base {
             return Ok(Some(format!("{len} bytes, where {} had been synced", header.base)));
@@ -293,11 +309,11 @@ impl Tail {
         if end == 0 || self.last_link(end)? == Some(header.link) {
             return Ok(None);
         }
-        Ok(Some(format!("the line that ends at byte {end} is not line {}, as expected", header.link.seq)))
+        Ok(Some(format!("line {} should end at byte {end}, but does not", header.link.seq)))
     }
 
-    /// Stores bytes that will be removed or overwritten. NULs are skipped: they come from a lost write and carry no
-    /// information.
+    /// Saves bytes in `quarantine/` before they are removed or overwritten. If all of them are NULs, they come from a
+    /// lost write and are not saved.
     fn quarantine(&self, segment: u64, offset: u64, bytes: &[u8]) -> Result<()> {
         if bytes.iter().all(|&byte| byte == 0) {
             return Ok(());
@@ -307,7 +323,7 @@ impl Tail {
         let path = directory.join(format!("{segment:06}-{offset}-{}.bytes", &hash[..16]));
         let write = || -> io::Result<()> {
             let file = match self.storage.open(&path, Access::WriteNew) {
-                // A recovery that was interrupted left it.
+                // An interrupted recovery left this file.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     self.storage.open(&path, Access::Write)?
                 }
@@ -320,7 +336,8 @@ impl Tail {
         write().map_err(|source| Error::io("quarantine a torn fragment", &path, source))
     }
 
-    /// Returns the link to which the first line after the sealed segments is chained.
+    /// Returns the link of the last line in the sealed segments. The first line of the active segment follows it in the
+    /// chain.
     fn link_of_sealed(&self, sealed: &[u64]) -> Result<Link> {
         let last = |segment: u64, before: Link| {
             let path = self.layout.sealed_segment(segment);

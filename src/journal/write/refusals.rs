@@ -1,5 +1,5 @@
 //! Refuses paths that cannot be a journal: a directory, a symbolic link, a FIFO, or a file that any user may replace.
-//! Otherwise opens the active segment.
+//! Also opens the active segment.
 
 use std::io;
 use std::path::Path;
@@ -15,8 +15,8 @@ use crate::journal::read::Splitter;
 /// Returns the id of the journal at this path, or `None` if there is none yet. Creates nothing.
 ///
 /// # Errors
-/// [`ErrorKind::Unsuitable`] if this path cannot hold a journal, whatever the type of the file system,
-/// [`ErrorKind::Newer`] and [`ErrorKind::Malformed`] if its identity cannot be used, and [`ErrorKind::Io`].
+/// [`ErrorKind::Unsuitable`] if this path cannot hold a journal, [`ErrorKind::Newer`] and [`ErrorKind::Malformed`] if
+/// its identity cannot be used, and [`ErrorKind::Io`]. The type of the file system is not checked here.
 pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<Option<Uuid>> {
     check_directories(storage, layout)?;
     check_active(storage, layout)?;
@@ -50,13 +50,13 @@ fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     }
 }
 
-/// Makes the directories above the ledger durable. This comes before the ledger's identity is written, because a ledger
-/// that has an identity is assumed to have durable directories. A process may have created them and died. Recovery
-/// syncs the names in the ledger's own directories.
+/// Makes the directories above the ledger durable, because a process may have created them and then died. This happens
+/// before the ledger's identity is written, since a ledger with an identity is assumed to have durable directories.
+/// Recovery syncs the ledger's own directories.
 pub(crate) fn sync_ancestors(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     for ancestor in layout.parent().ancestors().skip(1) {
         match storage.sync_dir(ancestor) {
-            // If this process has no permission to sync the directory, it is assumed that it has created none in it.
+            // A process that has no permission to sync a directory has probably created nothing in it.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
             done => done.map_err(|source| Error::io("sync the directories above the ledger", ancestor, source))?,
         }
@@ -113,7 +113,7 @@ pub(crate) fn check_directories(storage: &dyn Storage, layout: &Layout) -> Resul
 }
 
 /// Returns true if the active segment is also the last sealed one. A file system without a journal may leave a file
-/// that was being moved under both names.
+/// under both names if a crash interrupts its rename.
 fn half_sealed(storage: &dyn Storage, layout: &Layout) -> Result<bool> {
     let Some(&last) = layout.sealed_segments(storage)?.last() else { return Ok(false) };
     let id = |path: &Path| {
@@ -124,7 +124,7 @@ fn half_sealed(storage: &dyn Storage, layout: &Layout) -> Result<bool> {
         .is_some_and(|active| id(&layout.sealed_segment(last)).is_ok_and(|last| last == Some(active))))
 }
 
-/// Removes the active name of a segment that is sealed under its other name.
+/// If a segment has both its sealed and its active name, removes the active name.
 pub(super) fn finish_sealing(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     if half_sealed(storage, layout)? {
         let path = layout.active();

@@ -1,7 +1,7 @@
-//! The end of the journal as a process last saw it, and checks of the files that it has open.
+//! The end of the journal as this process last saw it, and checks of the files that this process has open.
 //!
-//! The steps that change this state build on one another: [`turnover`](super::turnover) on this file,
-//! [`recovery`](super::recovery) on `turnover`, and [`tail`](super::tail) on both. None of them calls back.
+//! Three other files change this state: [`replace`](super::replace), [`recovery`](super::recovery) and
+//! [`tail`](super::tail). Each of them calls this file and those named before it, but not those named after it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,18 +33,18 @@ pub(crate) struct Tail {
     pub(super) lock: LockFile,
     pub(super) file: SyncFile,
     pub(super) file_id: (u64, u64),
-    /// `None` if no commit area can be written.
+    /// `None` if there is no commit area that can be written.
     pub(super) area: Option<Area>,
     pub(super) active_seen: Seen,
     pub(super) area_seen: Seen,
-    /// True if the area's file failed, so that a new one must replace it.
+    /// True if writing or syncing the area failed, so that a new area must replace it.
     pub(super) area_failed: bool,
     pub(super) end: Mark,
-    /// Everything before this mark is known to be synced in the segment itself. Bytes that only the area holds are not
-    /// included, since the area starts again with the next segment.
+    /// Everything before this mark is known to be synced in the segment itself. Lines that are only synced in the area
+    /// do not count, because the area is overwritten when the next segment begins.
     pub(super) durable: Mark,
-    /// True if the file is in a state that `end` does not describe.
-    pub(super) doubtful: bool,
+    /// True if `end` may be wrong, so that the next call must recover first.
+    pub(super) needs_recovery: bool,
     /// True if the last wait for the lock ended at its deadline.
     pub(super) lock_missed: bool,
     /// The lines of the batch that is being written. The memory is reused.
@@ -78,7 +78,7 @@ impl Tail {
             area_failed: false,
             end: start,
             durable: start,
-            doubtful: true,
+            needs_recovery: true,
             lock_missed: false,
             buffer: Vec::new(),
             spare: Payloads::default(),
@@ -114,7 +114,7 @@ impl Tail {
         if area.file.has_failed() {
             return Ok(false);
         }
-        // The area is in the lock's directory.
+        // The area is in the same directory as the lock, which was examined when the lock was acquired.
         let still = self.area_seen.still(self.lock.directory_seen(), &*self.storage, &path, area.id);
         if !still.map_err(|source| Error::io("examine the commit area", &path, source))? {
             return Ok(false);
@@ -131,7 +131,7 @@ impl Tail {
         Ok(true)
     }
 
-    /// Returns the position in the chain of the line that ends at `len`, from its trailer.
+    /// Returns the number and the hash of the line that ends at `len`. Reads them from the end of that line.
     pub(super) fn last_link(&self, len: u64) -> Result<Option<Link>> {
         let wanted = len.min(TRAILER_BYTES_MAX as u64 + 1);
         let mut bytes = vec![0; wanted as usize];
@@ -141,8 +141,8 @@ impl Tail {
         Ok(line.and_then(line::trailer).map(|trailer| trailer.link))
     }
 
-    /// Returns true if the area holds the segment's last bytes before `len` at the same distance, to the extent that it
-    /// covers them. It does not hold a line that another program copied to the end of the segment.
+    /// Returns true if the area has the same last bytes before `len` as the segment, or does not cover that offset. The
+    /// bytes differ if another program copied a line to the end of the segment.
     pub(super) fn area_ends_as_segment(&self, len: u64) -> Result<bool> {
         let Some(area) = &self.area else { return Ok(false) };
         let Some(from) = area.held_from(len.saturating_sub(TRAILER_BYTES_MAX as u64), len) else { return Ok(true) };

@@ -9,12 +9,13 @@ use super::mark::Mark;
 use crate::disk::StorageFile;
 use crate::mutex::lock;
 
-/// A file, and whether a sync of it has failed. Clones and other handles of the file share both.
+/// An open file with a record of whether a sync of it has failed. Its clones, and other handles of the same file, share
+/// this record.
 ///
-/// After a failed sync, the system forgets the error together with the pages that it could not write. The next sync
-/// reports success (the "fsyncgate" of 2018; ext4 and XFS do so by design).
+/// After a failed sync, the system forgets the error and the pages that it could not write, so the next sync reports
+/// success. ext4 and XFS do so by design. The problem became known as "fsyncgate" in 2018.
 ///
-/// It dereferences to the file for everything except [`sync`](Self::sync).
+/// For everything except [`sync`](Self::sync), this type dereferences to the file.
 #[derive(Debug, Clone)]
 pub(super) struct SyncFile {
     file: Arc<dyn StorageFile>,
@@ -23,7 +24,8 @@ pub(super) struct SyncFile {
 
 #[derive(Debug, Default)]
 struct Past {
-    /// Held during a sync. Of two simultaneous syncs, the system reports a failure to only one.
+    /// Held during a sync, so that syncs take turns. The system would report a failure to only one of two simultaneous
+    /// syncs.
     turn: Mutex<()>,
     failed: AtomicBool,
 }
@@ -33,7 +35,7 @@ impl SyncFile {
         Self { file, past: Arc::default() }
     }
 
-    /// Returns a new handle of the same file, with the known failures of the old one.
+    /// Wraps `file`, which is a new handle of the same file. It shares the record of failed syncs.
     pub(super) fn reopened(&self, file: Arc<dyn StorageFile>) -> Self {
         Self { file, past: Arc::clone(&self.past) }
     }
@@ -59,10 +61,10 @@ impl Deref for SyncFile {
     }
 }
 
-/// The end of lines that were written and not synced.
+/// Lines that were written but not synced yet: where they end, and the files that have them.
 ///
-/// Bytes written earlier to other files are durable: an area is left, and a segment sealed, only once the segment is
-/// synced or its lines are repeated in the next one.
+/// No other file needs a sync. Before a writer changes to another area or segment, it syncs the old segment or repeats
+/// its lines in the new one.
 #[derive(Debug)]
 pub(super) struct Unsynced {
     pub(super) end: Mark,
@@ -72,19 +74,21 @@ pub(super) struct Unsynced {
     pub(super) segment_id: (u64, u64),
 }
 
-/// The sync that made lines durable.
+/// Which sync made the lines durable.
 #[derive(Debug)]
 pub(super) enum Synced {
     Area,
-    /// The sync of the segment, with the error of the area's sync.
+    /// The sync of the segment. `area` is the error of the area's sync, if there was one.
     Segment {
         area: Option<io::Error>,
     },
+    /// None, because the sync of the segment failed too.
     Nothing(io::Error),
 }
 
 impl Unsynced {
-    /// Syncs the commit area or, if that fails, the segment, which has the same bytes. Needs no lock.
+    /// Syncs the commit area or, if that fails, the segment, which has the same bytes. The caller need not hold the
+    /// lock.
     pub(super) fn sync(&self) -> Synced {
         let area = match self.area.as_ref().map(SyncFile::sync) {
             Some(Ok(())) => return Synced::Area,
@@ -105,7 +109,7 @@ mod tests {
     use super::*;
     use crate::disk::{Access, Disk, Storage};
 
-    /// Another handle of a file shares the knowledge that a sync has failed.
+    /// A failed sync is also remembered for another handle of the file.
     #[test]
     fn a_failed_sync_is_remembered_in_every_handle() {
         let disk = Disk;

@@ -1,4 +1,4 @@
-//! The end of the active segment. Appends a batch of lines to it while the lock is held, and makes them durable.
+//! Appends batches of lines to the active segment while the lock is held, and handles the outcome of their syncs.
 
 use std::io;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use crate::journal::format::{Layout, identity};
 const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
 
 impl Tail {
-    /// Opens the files, repairs the damage of a crash, and trusts the end only after it is synced. `known` is the
-    /// journal's id if it was read already.
+    /// Opens the files, repairs the damage of a crash, and makes all existing lines durable. `known` is the journal's
+    /// id if it was read already.
     pub(crate) fn open(layout: Layout, options: JournalOptions, known: Option<Uuid>) -> Result<Self> {
         let mut lock = LockFile::open(Arc::clone(&options.storage), layout.lock())?;
         let locked = lock.acquire(options.lock_deadline)?;
@@ -44,8 +44,8 @@ impl Tail {
     /// Opens the files of an existing journal without its lock. The first append then repairs the damage of a crash.
     /// Returns `None` if there is no active segment, since creating it requires the lock.
     ///
-    /// Until then, the known end is an earlier end of the journal: no bytes before the commit area's base are ever
-    /// removed.
+    /// Until then, `end` is the base of the commit area, or the start of the active segment if there is no area. The
+    /// journal cannot end before that, because bytes before the base are never removed.
     pub(crate) fn open_without_lock(layout: Layout, options: JournalOptions, id: Uuid) -> Result<Option<Self>> {
         let storage = Arc::clone(&options.storage);
         let file = if_there(storage.open(layout.active(), Access::Append));
@@ -91,8 +91,9 @@ impl Tail {
     /// Appends a line for each payload without a sync. Returns the position before the first line, and the files to
     /// sync.
     ///
-    /// If there is a file-size limit, the lines go to as many segments as they need, and all but the last are synced.
-    /// If this fails, none of the lines is in the journal, except that with such a limit the first ones may be.
+    /// If there is a file-size limit, the lines may need several segments, and all segments but the last are synced
+    /// here. If this function fails, the journal has none of the lines. Only with such a limit, it may have the first
+    /// ones.
     pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
@@ -119,11 +120,11 @@ impl Tail {
 
     /// Catches up with the changes that other processes made since the last call. This is cheap if there are none.
     pub(super) fn catch_up(&mut self) -> Result<()> {
-        if self.doubtful || !self.active_is_still_there()? {
+        if self.needs_recovery || !self.active_is_still_there()? {
             return self.recover();
         }
         if self.area.is_none() && !self.area_failed && self.active_len()? == self.end.len {
-            // No area could be created, and nothing else has changed. The next write tries again.
+            // No area could be created, and nothing else has changed. The next write tries again to create one.
             return Ok(());
         }
         if !self.refresh_area()? {
@@ -136,9 +137,10 @@ impl Tail {
         if self.advance_to(len)? { Ok(()) } else { self.recover() }
     }
 
-    /// Moves the end to `len`, up to which another process appended lines. Returns false if they do not continue the chain.
+    /// Moves the end to `len` after another process has appended lines. Returns false if these lines do not continue
+    /// the chain.
     fn advance_to(&mut self, len: u64) -> Result<bool> {
-        // The trailer of the last line states the end of the chain.
+        // The trailer of the last line has its number and hash.
         match self.last_link(len)? {
             Some(link) if len > self.end.len && link.seq > self.end.link.seq && self.area_ends_as_segment(len)? => {
                 self.end = Mark { len, link, ..self.end };
@@ -150,7 +152,7 @@ impl Tail {
 
     /// Writes a line for each payload to the commit area and to the segment. Returns true if the area has all of them.
     ///
-    /// The area is written first, so that it always has at least the lines of the segment, wherever the process dies.
+    /// The area is written first. So it has at least the lines of the segment, at whatever point the process dies.
     fn write(&mut self, payloads: Run<'_>) -> Result<bool> {
         self.buffer.clear();
         let mut link = self.end.link;
@@ -167,7 +169,7 @@ impl Tail {
         if !self.area_fits(bytes) {
             self.rebase(0)?;
         }
-        // A segment that could not be synced has been replaced by a new one, in which the chain continues at another
+        // If `rebase` could not sync the segment, it has begun a new one. The chain continues there, but at another
         // offset.
         let mut in_area = self.area_fits(bytes) && self.write_area();
         if !in_area && self.area_fits(bytes) {
@@ -178,18 +180,18 @@ impl Tail {
         if let Err(error) = append_all(&**self.file, &self.buffer) {
             return Err(self.roll_back(at, error));
         }
-        if let Err(error) = self.check_place(at + bytes, link) {
+        if let Err(error) = self.check_batch_end(at + bytes, link) {
             self.withdraw(at);
-            self.doubtful = true;
+            self.needs_recovery = true;
             return Err(error);
         }
         self.end = Mark { segment: self.end.segment, len: at + bytes, link };
         Ok(in_area)
     }
 
-    /// Checks that the batch, whose last line is `link`, ends at `end`. A program that ignores the lock may have
-    /// appended just before it. Then the next writer's recovery moves all of it to quarantine.
-    fn check_place(&self, end: u64, link: Link) -> Result<()> {
+    /// Checks that the batch, whose last line is `link`, ends at `end`. It ends later if a program that ignores the
+    /// lock appended bytes just before the batch. Then the next recovery moves those bytes and the batch to quarantine.
+    fn check_batch_end(&self, end: u64, link: Link) -> Result<()> {
         let len = self.active_len()?;
         if len == end || (len > end && self.last_link(end)? == Some(link)) {
             return Ok(());
@@ -208,7 +210,7 @@ impl Tail {
         self.withdraw(len);
         // The lock excludes other writers, so only this batch follows `len`.
         if self.file.truncate(len).is_err() {
-            self.doubtful = true;
+            self.needs_recovery = true;
         }
         Error::io("append to the ledger", self.layout.active(), error)
     }
@@ -217,7 +219,7 @@ impl Tail {
     /// If this fails, a recovery may restore them.
     fn withdraw(&self, at: u64) {
         if let Some(area) = self.area.as_ref().filter(|area| area.fits(at, 1)) {
-            // No line begins with NUL, and the lines after it are not reached.
+            // No line begins with a NUL, so recovery stops there and does not reach the rest of the batch.
             let _ = area.write(&[0], at);
         }
     }
@@ -234,12 +236,11 @@ impl Tail {
         let sealed = self.end;
         self.sync_segment()?;
         if self.end.segment != sealed.segment {
-            // The segment could not be synced, so it is sealed already.
+            // The segment could not be synced, so `sync_segment` has already sealed it.
             return Ok(());
         }
         if let Err(error) = self.begin_segment(&[]) {
-            // A file that may not be renamed (`chattr +a`) refuses this. The lines then continue in the existing
-            // segment.
+            // An append-only file (`chattr +a`) cannot be renamed. The journal then continues in the same segment.
             self.warn(&error);
             return self.recover();
         }
@@ -247,27 +248,28 @@ impl Tail {
         Ok(())
     }
 
-    /// Leaves no bytes after the base, so that the next opener has nothing to write again. If other processes use the
-    /// journal, or anything has changed, they do this.
+    /// Moves the base to the end of the segment, so that the next process to open the journal need not write any lines
+    /// again. Does nothing if other processes use the journal, or if the files are not in the expected state.
     pub(super) fn close(&mut self) {
         // If the lock could not be acquired just now, do not wait for it again.
         let deadline = if self.lock_missed { Duration::ZERO } else { self.options.lock_deadline };
-        if self.doubtful {
+        if self.needs_recovery {
             return;
         }
         let Ok(_locked) = self.lock_within(deadline) else { return };
-        // The last process that leaves does this for all.
+        // The last process that closes the journal moves the base.
         if self.area.as_ref().is_some_and(Area::leave) {
-            let closed = self.is_as_left().and_then(|as_left| if as_left { self.rebase(0) } else { Ok(()) });
+            let closed = self.matches_area().and_then(|matches| if matches { self.rebase(0) } else { Ok(()) });
             closed.unwrap_or_else(|error| self.warn(&error));
         }
-        // The lock of the area is released before the journal's lock, so that the next opener sees who still uses it.
+        // Release the lock of the area before the journal's lock. Otherwise the next opener would think that this
+        // process still uses the area.
         self.area = None;
     }
 
-    /// Returns true if there are bytes after the base and they match the commit area. Only the area can confirm this
-    /// later.
-    fn is_as_left(&mut self) -> Result<bool> {
+    /// Returns true if there are bytes after the base and they match the commit area. If they do not match, the base
+    /// must not move, because recovery needs the area to repair them.
+    fn matches_area(&mut self) -> Result<bool> {
         if !self.active_is_still_there()? || !self.refresh_area()? {
             return Ok(false);
         }
@@ -290,7 +292,7 @@ impl Tail {
             Synced::Area => Ok(()),
             Synced::Segment { area } => {
                 if let Some(error) = area {
-                    // The next append creates a new one.
+                    // The next append creates a new area.
                     self.warn(&Error::io("sync the commit area", &self.layout.commit(), error));
                 }
                 if unsynced.segment_id == self.file_id && self.durable.segment == unsynced.end.segment {
@@ -307,7 +309,8 @@ impl Tail {
         if unsynced.segment_id == self.file_id && self.active_is_still_there()? {
             return self.abandon_segment(&error);
         }
-        // The process that sealed the segment in the meantime has synced it, or repeated its tail in the next segment.
+        // Another process may have sealed the segment in the meantime. If so, it has synced the segment or repeated its
+        // last lines in the next one.
         let path = self.layout.sealed_segment(unsynced.end.segment);
         let sealed = self.storage.stat(&path).map_err(|source| Error::io("examine a sealed segment", &path, source))?;
         if sealed.is_some_and(|sealed| sealed.id == unsynced.segment_id) {

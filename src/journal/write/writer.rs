@@ -1,5 +1,5 @@
-//! Group commit: one write and one sync for all callers that arrived in the meantime. When a call returns, none of its
-//! data exists only in memory.
+//! Group commit: callers that arrive while a batch is being written share the next batch, with one write and one sync.
+//! When a call returns, its lines have been written to the files.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -18,9 +18,11 @@ pub(crate) struct Writer {
     group: Group<Payloads, Result<Mark>>,
     tail: Mutex<Tail>,
     durability: Durability,
-    /// The process that closes the journal. A forked child has a copy and shares the locks, but must not close it.
+    /// The process that created this writer. Only it closes the journal. A forked child has a copy of the writer and
+    /// shares the locks, so it must not do that.
     process: u32,
-    /// An earlier or current end of the tail, synced or not. It can be read while a batch is being written.
+    /// The end of the journal after the latest batch, synced or not. Unlike the tail, it can be read while a batch is
+    /// being written.
     seen: Mutex<Cursor>,
 }
 
@@ -56,7 +58,7 @@ impl Writer {
         Ok(Appended { seq: before.link.seq + 1 + place as u64, durability: self.durability })
     }
 
-    /// Writes and syncs the batch. It grows until the tail is available, and is closed then.
+    /// Writes and syncs the batch. Callers can join the batch until this thread has locked the tail.
     fn write(&self, forming: Forming<'_, Payloads, Result<Mark>>) -> Result<Mark> {
         let written = {
             let mut tail = self.tail();
@@ -87,7 +89,7 @@ impl Writer {
             // A leader panicked during a batch, so the next append examines the files again.
             self.tail.clear_poison();
             let mut tail = poisoned.into_inner();
-            tail.doubtful = true;
+            tail.needs_recovery = true;
             tail
         })
     }
@@ -97,7 +99,7 @@ impl Writer {
     }
 
     pub(crate) fn is_recovered(&self) -> bool {
-        !self.tail().doubtful
+        !self.tail().needs_recovery
     }
 
     pub(crate) fn end(&self) -> Result<Mark> {

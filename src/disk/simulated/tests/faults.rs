@@ -63,7 +63,8 @@ fn a_short_write_writes_that_much() {
     assert_eq!(read(&disk, "a").unwrap(), b"1231234512345");
 }
 
-/// Returns a disk whose file `a` has two pages: durably `a`, then overwritten with `b`, but the sync of that failed.
+/// Returns a disk whose file `a` has two pages. Their bytes were `a` and synced. Then they were overwritten with `b`,
+/// and the sync of that failed.
 fn failed_sync(fault: InjectedFault) -> (SimulatedDisk, Box<dyn StorageFile>) {
     let (disk, file) = disk_with(&[b'a'; 2 * pages::PAGE]);
     file.write_at(&[b'b'; 2 * pages::PAGE], 0).unwrap();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Returns the numbered losses of all that a power cut now can cause.
+/// Returns the numbered losses that a power cut at this point can cause.
 fn numbered(disk: &SimulatedDisk, limit: usize) -> Vec<Loss> {
     let losses = disk.losses(usize::MAX, limit, 7);
     losses.filter(|loss| matches!(loss, Loss::Numbered(_))).collect()
@@ -27,7 +27,7 @@ fn every_subset_of_pages_has_a_number() {
     assert_eq!((states.len(), found), (8, expected.map(str::to_owned).into()));
 }
 
-/// A page has as many states as versions, and no state of its own beyond the surviving length.
+/// A page has as many states as versions. If it is beyond the surviving length, it has only one state.
 #[test]
 fn versions_lengths_and_names_multiply() {
     let (disk, _) = disk_with(b"");

@@ -1,4 +1,4 @@
-//! Tests of the promises of the simulated disk, and that it promises no more.
+//! Tests that the simulated disk keeps its promises, and that it loses everything that it does not promise to keep.
 
 mod cache;
 mod faults;
@@ -43,17 +43,17 @@ fn disk_with(bytes: &[u8]) -> (SimulatedDisk, Box<dyn StorageFile>) {
     (disk, file)
 }
 
-/// Returns the disk after a power cut now.
+/// Returns the disk after a power cut at this point.
 fn cut(disk: &SimulatedDisk, loss: Loss) -> SimulatedDisk {
     disk.crash_after(usize::MAX, loss)
 }
 
-/// Returns everything that `look` returns after power cuts now.
+/// Returns all results of `look` after different power cuts at this point.
 fn seen<T: Ord>(disk: &SimulatedDisk, look: impl Fn(&SimulatedDisk) -> T) -> BTreeSet<T> {
     (0..SEEDS).map(|seed| look(&cut(disk, Loss::Random(seed)))).collect()
 }
 
-/// Returns the names that a power cut now can leave in `directory`.
+/// Returns the names that a power cut at this point can leave in `directory`.
 fn names_seen(disk: &SimulatedDisk, directory: &str) -> BTreeSet<Vec<String>> {
     seen(disk, |after| {
         let names = after.list(Path::new(directory)).unwrap();

@@ -168,7 +168,7 @@ fn a_move_that_had_to_be_kept_keeps_the_earlier_moves_whole() {
     disk.rename(Path::new("d/b"), Path::new("e/b")).unwrap();
     disk.rename(Path::new("d/a"), Path::new("s/a")).unwrap();
     disk.rename(Path::new("s/a"), Path::new("d/c")).unwrap();
-    // The departure from `s` requires the arrival of `d/c`, which follows the departure of `d/b`.
+    // If the removal of `s/a` is durable, `d/c` is durable too, and so is the earlier removal of `d/b`.
     sync_dir(&disk, "s");
     assert!(read(&cut(&disk, Loss::Unsynced), "d/c").is_some());
     assert!(read(&cut(&disk, Loss::Unsynced), "e/b").is_some());

@@ -65,7 +65,7 @@ fn an_unsynced_append_comes_back_whole_cut_or_as_nuls() {
 #[test]
 fn an_overwritten_page_is_old_new_or_torn_at_sectors() {
     let (disk, file) = disk_with(&filled(b"aaaa"));
-    // Write from within the third sector of page 1 to within the second sector of page 2.
+    // The write begins in the third sector of page 1 and ends in the second sector of page 2.
     let (from, to) = (pages::PAGE + 1100, 2 * pages::PAGE + 600);
     file.write_at(&vec![b'b'; to - from], from as u64).unwrap();
     let mut new = filled(b"aaaa");

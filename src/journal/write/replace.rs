@@ -1,11 +1,14 @@
-//! Replaces files that are full or no longer trusted. This file moves the commit area's base, replaces the area, or
-//! seals the segment and starts the next one. The caller holds the lock.
+//! Replaces files that are full or can no longer be trusted, while the caller holds the lock:
+//!
+//! - If the commit area is full, its base moves to the end of the segment, and the area is filled again from its start.
+//! - If the area failed, a new one replaces it.
+//! - If the segment is full or a sync of it failed, it is sealed, and the next one begins.
 
 use std::io;
 use std::sync::Arc;
 
 use super::area::Area;
-use super::chain::unchained;
+use super::chain::stray_bytes;
 use super::mark::Mark;
 use super::state::{Tail, stat_id};
 use super::sync::SyncFile;
@@ -21,7 +24,7 @@ impl Tail {
         (self.options.clock)().div_euclid(DAY_MS)
     }
 
-    /// Moves the area's base to the end of the segment. The `stray` bytes before it are not lines.
+    /// Syncs the segment and moves the area's base to its end. The last `stray` bytes of the segment are not lines.
     pub(super) fn rebase(&mut self, stray: u64) -> Result<()> {
         let segment = self.end.segment;
         self.sync_segment()?;
@@ -31,7 +34,8 @@ impl Tail {
         Ok(())
     }
 
-    /// Syncs the segment, so that the area is free for new lines.
+    /// Syncs the segment. Afterwards its lines are no longer needed in the area. If the sync fails, begins a new
+    /// segment.
     pub(super) fn sync_segment(&mut self) -> Result<()> {
         match self.file.sync() {
             Ok(()) => {
@@ -42,8 +46,8 @@ impl Tail {
         }
     }
 
-    /// Like [`Tail::rebase`], but the segment must be synced to its end already. Without an area the journal continues,
-    /// and every batch syncs the segment itself until an area can be created.
+    /// Like [`Tail::rebase`], but the segment must already be synced up to its end. If no area can be created, the
+    /// journal continues without one. Every batch then syncs the segment itself.
     pub(super) fn set_header(&mut self, stray: u64) {
         let day = match self.area.as_ref().and_then(Area::header) {
             Some(header) if header.segment == self.end.segment => header.day,
@@ -54,8 +58,8 @@ impl Tail {
         if self.area.as_mut().is_some_and(|area| area.rebase(header).is_ok()) {
             return;
         }
-        // Another process may still use the old area. Nothing in it is needed, since the segment is synced, and an area
-        // without a header is not used.
+        // Another process may still use the old area. Remove its header, so that no process uses it again. Its content
+        // is not needed, because the segment is synced.
         if let Ok(Some(old)) = Area::open(&*self.storage, &self.layout) {
             old.invalidate();
         }
@@ -70,7 +74,7 @@ impl Tail {
                 let path = self.layout.commit();
                 self.warn(&Error::io("create the commit area", &path, error));
                 match unless_missing(self.storage.remove(&path)) {
-                    // The file is not in the way any more, so appends need not look for it.
+                    // The failed file is gone, so the next appends need not recover because of it.
                     Ok(()) => self.area_failed = false,
                     Err(error) => self.warn(&Error::io("remove the commit area", &path, error)),
                 }
@@ -78,42 +82,42 @@ impl Tail {
         }
     }
 
-    /// Replaces an area that failed.
+    /// Replaces an area that could not be written or synced.
     pub(super) fn replace_area(&mut self) -> Result<()> {
         self.area = None;
         self.area_failed = true;
         self.rebase(0)
     }
 
-    /// Seals the segment after a failed sync, and repeats in a new one the bytes that are not known to be durable.
+    /// Seals the segment after a failed sync, and begins a new one with a copy of the bytes that may not be durable.
     ///
-    /// After a failed sync the pages of the segment read back as written, yet may never reach the disk, and a second
-    /// sync would report success. The bytes are repeated exactly, so the chain continues, and readers return each line
-    /// once.
+    /// After a failed sync, the bytes can still be read from the cache, but they may never reach the disk. A second
+    /// sync would report success anyway. The copy has the same line numbers and hashes, so the chain continues, and
+    /// readers return each line only once.
     pub(super) fn abandon_segment(&mut self, error: &io::Error) -> Result<()> {
         let segment = self.end.segment;
         let from = if self.durable.segment == segment { self.durable.len } else { 0 };
         let len = self.active_len()?.max(self.end.len);
-        let suspect = self.read_from(from, len)?;
+        let unsynced = self.read_from(from, len)?;
         if len != self.end.len
             && let Some(link) = self.last_link(len)?
         {
             self.end.link = link;
         }
-        self.begin_segment(&suspect)?;
-        self.record(&Event::Abandoned { segment, repeated_bytes: suspect.len() as u64, error: error.to_string() });
+        self.begin_segment(&unsynced)?;
+        self.record(&Event::Abandoned { segment, repeated_bytes: unsynced.len() as u64, error: error.to_string() });
         Ok(())
     }
 
-    /// Seals the active segment unchanged, and begins the next one with the `repeated` lines, synced.
+    /// Seals the active segment unchanged, begins the next one with the `repeated` lines, and syncs it.
     ///
-    /// A crash may follow each step. If a segment is sealed and the next one does not exist, the active segment is
-    /// treated as empty. Until the area has the new segment's header, recovery repeats the lines itself.
+    /// A crash can happen between any two steps. If the segment is sealed and the next one does not exist, recovery
+    /// creates it. As long as the area has the header of the sealed segment, recovery repeats the lines itself.
     pub(super) fn begin_segment(&mut self, repeated: &[u8]) -> Result<()> {
         let sealed = self.layout.sealed_segment(self.end.segment);
         let active = self.layout.active().to_owned();
         let failed = |source| Error::io("begin a new segment", &active, source);
-        self.doubtful = true;
+        self.needs_recovery = true;
         self.storage.rename(&active, &sealed).map_err(|e| Error::io("seal the segment", &sealed, e))?;
         self.storage.sync_dir(&self.layout.sealed()).map_err(failed)?;
         let file: Arc<dyn StorageFile> = Arc::from(self.storage.open(&active, Access::AppendNew).map_err(failed)?);
@@ -123,8 +127,8 @@ impl Tail {
         self.file = SyncFile::new(file);
         self.end = Mark { segment: self.end.segment + 1, len: repeated.len() as u64, link: self.end.link };
         self.durable = self.end;
-        self.set_header(unchained(repeated, &self.end.link));
-        self.doubtful = false;
+        self.set_header(stray_bytes(repeated, &self.end.link));
+        self.needs_recovery = false;
         Ok(())
     }
 }
