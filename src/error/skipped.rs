@@ -1,4 +1,4 @@
-//! The lines and segments that a reader skips, since they are not records or may not be read.
+//! The lines that a reader skips because they are not records, and the segments that it may not read.
 
 use std::path::Path;
 
@@ -44,7 +44,7 @@ impl Skipped {
         self.keep(error);
     }
 
-    /// Counts lines whose errors are not kept, because [`ERRORS_MAX`](Self::ERRORS_MAX) of their file come before them.
+    /// Counts lines whose errors are not kept, because their file has [`ERRORS_MAX`](Self::ERRORS_MAX) earlier errors.
     pub(crate) fn add_unnamed(&mut self, count: u64) {
         self.count += count;
     }
@@ -55,7 +55,7 @@ impl Skipped {
         other.errors.into_iter().for_each(|error| self.keep(error));
     }
 
-    /// Puts the skipped lines of an earlier file before those of this one.
+    /// Adds the skipped lines of an earlier file, and puts them before the others.
     pub(crate) fn follow(&mut self, earlier: Self) {
         let later = std::mem::replace(self, earlier);
         self.count += later.count;
