@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::journal::read::moved::Boundary;
 
-/// A change that a ledger made to its files. Its journal has its own [events](crate::journal::Event).
+/// A change that a ledger made to its files. The journal under the ledger has its own [events](crate::journal::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -42,7 +42,7 @@ pub enum LedgerEvent {
         seq: u64,
         /// The hash of its last line.
         hash: String,
-        /// The path for reading the archive, where its active segment would be.
+        /// The path under which a reader opens the archive. No file is there, because an archive has no active segment.
         to: String,
     },
     /// A file about the ledger's executions was copied to an archive and is removed from its old path.
