@@ -291,7 +291,7 @@ fn records_that_were_spilled_are_counted() {
 fn bytes_in_quarantine_are_a_warning() {
     let place = Place::new();
     std::fs::write(place.machinery("quarantine/torn"), "x").unwrap();
-    let advice = "look at these bytes, of which none was acknowledged, and then move them away";
+    let advice = "look at these bytes, and then move them away. None of them was acknowledged";
     place.assert("quarantine", Level::Warning, "files in ~/logs/l.ledger/quarantine: 1", advice);
 }
 

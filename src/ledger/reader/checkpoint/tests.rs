@@ -353,7 +353,7 @@ fn a_checkpoint_of_another_version_ledger_or_grouping_is_not_trusted() {
     place.write(&place.checkpoint(), &[&whole[..at], b"0.0.9", &whole[at + number.len()..]].concat());
     place.assert_rebuilt(ErrorKind::Stale, VERSION);
 
-    // Now the machinery seems to have been copied from another ledger.
+    // Now the internal files seem to have been copied from another ledger.
     place.identify(2);
     place.assert_rebuilt(ErrorKind::Stale, OTHERS);
 
@@ -420,7 +420,7 @@ fn the_half_written_checkpoint_of_a_dead_process_does_no_harm() {
     assert!(place.file(BaselineBy::Skill).read().unwrap().is_some());
     assert!(place.storage.stat(&new).unwrap().is_none());
 
-    // That of a living process is not touched.
+    // The new file of a living process is not touched.
     place.storage.remove(&place.checkpoint()).unwrap();
     place.write(&new, b"half");
     let file = place.storage.open(&new, Access::Write).unwrap();

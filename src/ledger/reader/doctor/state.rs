@@ -147,7 +147,7 @@ fn of_quarantine(layout: &Layout, _: Timestamp) -> Result<Check> {
         files => Check::warning(
             "quarantine",
             format!("files in {}: {files}", directory.display()),
-            "look at these bytes, of which none was acknowledged, and then move them away",
+            "look at these bytes, and then move them away. None of them was acknowledged",
         ),
     })
 }
