@@ -7,7 +7,7 @@
 //!
 //! The ledger's journal writes the records, to the page cache only. It also writes the malformed lines, which are the
 //! beginnings of records with a brace at the end. These lines are part of the chain, so `runledger verify` finds no
-//! fault. If they were written directly to the file, the ledger would take them for the rest of a crash and remove
+//! fault. If they were written directly to the file, the ledger would take them for the remains of a crash and remove
 //! them.
 
 mod records;

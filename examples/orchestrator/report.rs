@@ -110,8 +110,8 @@ fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The time that the ledger takes for each call, and the shortest time that the disk allows. The latter is measured
-/// after each call.
+/// The time that the ledger takes for each call, and the shortest time that the disk allows. The disk is measured after
+/// each call.
 pub(crate) struct Overhead {
     ledger: Vec<Duration>,
     floor: Vec<Duration>,
@@ -133,7 +133,7 @@ impl Overhead {
     }
 
     /// Adds the time that the ledger took for a call. Then overwrites and syncs as many bytes as a line has, and adds
-    /// the time of that.
+    /// the time that this takes.
     pub(crate) fn add(&mut self, ledger: Duration) -> io::Result<()> {
         let begin = Instant::now();
         self.file.write_all_at(&LINE, (self.floor.len() % LINES * LINE.len()) as u64)?;

@@ -124,7 +124,7 @@ impl Error {
         &self.0.details
     }
 
-    /// Returns the text of the error and of its source. Used for warnings, because they are printed without their
+    /// Returns the text of the error and of its source. Warnings use this text, because they are printed without their
     /// sources.
     pub(crate) fn with_source(&self) -> String {
         match &self.0.source {

@@ -22,7 +22,7 @@ impl Skipped {
         self.count
     }
 
-    /// Returns the errors of the first [`ERRORS_MAX`](Self::ERRORS_MAX) lines by path, line and byte.
+    /// Returns the errors of the first [`ERRORS_MAX`](Self::ERRORS_MAX) lines, sorted by path, line and byte.
     ///
     /// Errors without a position come before all others, in the order in which they were found.
     pub fn errors(&self) -> &[Error] {
@@ -65,7 +65,7 @@ impl Skipped {
 
     /// Keeps the errors with the earliest positions, so that the order in which files are read does not matter.
     fn keep(&mut self, error: Error) {
-        let at = self.errors.partition_point(|kept| place(kept) <= place(&error));
+        let at = self.errors.partition_point(|kept| position(kept) <= position(&error));
         if at < Self::ERRORS_MAX {
             self.errors.insert(at, error);
             self.errors.truncate(Self::ERRORS_MAX);
@@ -73,7 +73,7 @@ impl Skipped {
     }
 }
 
-fn place(error: &Error) -> (Option<&Path>, Option<u64>, Option<u64>) {
+fn position(error: &Error) -> (Option<&Path>, Option<u64>, Option<u64>) {
     (error.file(), error.line(), error.byte())
 }
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earliest_places_are_kept_in_order_and_all_are_counted() {
+    fn the_earliest_errors_are_kept_in_order_and_all_are_counted() {
         let (mut skipped, mut later) = (Skipped::default(), Skipped::default());
         for line in (1..=40).rev() {
             if line % 2 == 0 { skipped.add(error(line)) } else { later.add(error(line)) }

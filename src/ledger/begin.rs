@@ -9,8 +9,9 @@ use crate::id::new_id;
 use crate::metrics::{ExecutionMetrics, RunIds};
 
 impl Ledger {
-    /// Begins an execution. This never fails. If the begin mark, which shows that the execution is in flight, cannot be
-    /// written, [`Recorded::unmarked`](crate::Recorded::unmarked) reports it when the execution ends.
+    /// Begins an execution, and writes its begin mark, which shows that the execution is in flight. This never fails.
+    /// If the mark cannot be written, [`Recorded::unmarked`](crate::Recorded::unmarked) reports that when the execution
+    /// ends.
     pub fn begin(&self, skill: Skill) -> Execution {
         self.begin_within(skill, None)
     }

@@ -32,7 +32,7 @@ pub enum LedgerEvent {
         /// The number of executions.
         records: u64,
     },
-    /// A sealed segment was copied to an archive and is removed from the ledger.
+    /// A sealed segment was copied to an archive, and is now removed from the ledger.
     Archived {
         /// The number of the segment.
         segment: u64,
@@ -45,7 +45,7 @@ pub enum LedgerEvent {
         /// The path under which a reader opens the archive. No file is there, because an archive has no active segment.
         to: String,
     },
-    /// A file about the ledger's executions was copied to an archive and is removed from its old path.
+    /// A file about the ledger's executions was copied to an archive, and is now removed from its old path.
     FileArchived {
         /// The old path.
         path: String,
@@ -58,7 +58,7 @@ pub enum LedgerEvent {
         /// The reason for archiving it.
         reason: String,
     },
-    /// A file about the ledger's executions is deleted.
+    /// A file about the ledger's executions is now deleted.
     FileDeleted {
         /// The path of the file.
         path: String,

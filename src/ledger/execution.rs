@@ -200,7 +200,7 @@ impl Execution {
     }
 
     /// Ends the execution as failed with `error`, whose text becomes `error_reason`. `error_category` becomes Unknown
-    /// unless the record has one.
+    /// unless the record already has a category.
     pub fn fail(mut self, error: &(impl fmt::Display + ?Sized)) -> Recorded {
         self.end_with_error(Status::Failed, &error.to_string())
     }

@@ -102,7 +102,7 @@ pub struct FallbackExecution {
     took: Option<Duration>,
 }
 
-/// An open file and its lock. Other processes neither append nor remove a record whose file is locked.
+/// An open file and its lock. While the file is locked, no other process moves its record to the ledger.
 #[derive(Debug)]
 struct Kept {
     file: Arc<dyn StorageFile>,

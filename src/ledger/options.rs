@@ -82,7 +82,7 @@ impl Options {
         self
     }
 
-    /// Seals the active segment with the first record of a new day (UTC); off by default.
+    /// Seals the active segment when the first record of a new day (UTC) is appended; off by default.
     #[must_use]
     pub fn rotate_daily(mut self, daily: bool) -> Self {
         self.journal.rotate_daily = daily;
@@ -101,7 +101,7 @@ impl Options {
     /// Sets how long opening and an append wait for a lock that another process holds; one second by default.
     ///
     /// An append that cannot acquire the lock spills the record. An existing ledger is opened without the lock, with a
-    /// warning. Dropping the ledger also waits this long for the lock. If the lock is still held then, other processes
+    /// warning. Dropping the ledger also waits this long for the lock. If the lock is not free by then, other processes
     /// do the cleanup. Dropping does not wait if the last append already failed to acquire the lock.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {

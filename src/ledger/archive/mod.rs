@@ -4,8 +4,8 @@
 //! names and a copy of `ledger.json`. So every reader of a ledger can read and verify the archive. The archive holds
 //! the beginning of the chain, and the ledger continues it. `events.jsonl` records where the archive ends.
 //!
-//! A file is moved in steps: it is copied, the copy is synced and compared, the event is written and synced, and the
-//! file is removed. After a crash, the file is at its old path or at both paths, and the next call completes the move.
+//! To move a file, the ledger copies it, syncs and compares the copy, writes and syncs an event, and then removes the
+//! file. After a crash, the file is at its old path or at both paths, and the next call completes the move.
 
 mod copy;
 mod file;

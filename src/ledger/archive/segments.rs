@@ -154,7 +154,7 @@ impl Ledger {
     /// Creates the directory if it does not exist.
     ///
     /// No record is deleted. The archive is a ledger of the same name that every reader can read and verify. Do not
-    /// open the archive for writing. [`Verification::archived`] says where the ledger that remains begins.
+    /// open the archive for writing. [`Verification::archived`] says where the rest of the ledger begins.
     ///
     /// Appends can continue concurrently. A [`Records`](crate::ledger::Records) iterator may not have read all of a
     /// segment that is moved. It then reports the lines that it misses, and continues after the segment. A

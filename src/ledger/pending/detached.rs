@@ -4,9 +4,9 @@
 //! The file is a sequence of lines in the form of [`stored`]. Each line holds the whole record as it was at that time,
 //! and the last line is the valid one. A process holds the file's lock while it writes.
 //!
-//! The process that completes the execution first appends the finished record here, then to the ledger, and then
-//! removes the file. So without a finished record in the file, the ledger has none either, and is not searched. If the
-//! file has a finished record, the cursor stored with it says where the search of the ledger begins.
+//! To complete an execution, a process appends the finished record to this file, then appends it to the ledger, and
+//! then removes the file. So if the file has no finished record, the ledger has none either, and is not searched. If
+//! the file has a finished record, the cursor that is stored with it says where the search of the ledger begins.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ pub struct DetachedExecution {
 }
 
 impl Ledger {
-    /// Begins a detached execution, which belongs to no process. It is in flight until any process
+    /// Begins a detached execution, which belongs to no process. It is in flight until a process
     /// [resumes](Self::resume) and completes it, however long that takes. If one process runs the whole execution,
     /// prefer [`begin`](Self::begin): it costs less, and the ledger notices when that process dies.
     ///

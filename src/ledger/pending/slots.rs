@@ -1,10 +1,10 @@
-//! Writes begin marks, which say that an execution has started. Each process has one such file, its in-flight file, and
-//! keeps it locked until the process ends.
+//! Writes begin marks, which say that an execution has started. Each process has one file of marks, its in-flight file,
+//! and keeps it locked until the process ends.
 //!
-//! The file is a sequence of slots. The first identifies the process; each other one is free or holds a mark. A mark is
-//! a sealed line with the record as it was at the beginning, and the ledger's end at that time. A mark that does not
-//! fit takes several consecutive slots. The hash of a mark shows whether it is complete. An incomplete mark counts as
-//! free, because its `begin` never returned.
+//! The file is a sequence of slots. The first slot identifies the process. Each other slot is free or holds a mark. A
+//! mark is a sealed line with the record as it was at the beginning, and the ledger's end at that time. A mark that
+//! does not fit takes several consecutive slots. The hash of a mark shows whether it is complete. An incomplete mark
+//! counts as free, because its `begin` never returned.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -236,8 +236,8 @@ fn path(layout: &Layout, stem: Uuid) -> PathBuf {
 
 impl State {
     /// Creates the file and locks it. Between these two steps, a process that sweeps may lock the file, because it
-    /// looks like the file of a dead process. In that case, the sweeping process keeps the file, and this one creates
-    /// another file.
+    /// looks like the file of a dead process. In that case, the sweeping process keeps the file, and this process
+    /// creates another one.
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
         const TRIES: usize = 16;
         for _ in 0..TRIES {
@@ -310,7 +310,7 @@ pub(in crate::ledger) fn left_behind(
 }
 
 /// Returns the results of `look` for each in-flight file whose name ends in `end`. `look` receives the path and the
-/// rest of the name.
+/// name without `end`.
 ///
 /// Skips a file that no longer exists, because it was swept or its execution was completed. Adds an error to `denied`
 /// for each file that may not be read, or for their directory.

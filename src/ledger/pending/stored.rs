@@ -29,7 +29,7 @@ struct StoredPending {
 }
 
 impl Pending {
-    /// Returns the JSON object that stores `record`, which is JSON, with its cursor.
+    /// Returns a JSON object with `record`, which is JSON, and its cursor.
     pub(in crate::ledger) fn to_json(since: Cursor, record: &[u8]) -> Vec<u8> {
         let Cursor { segment, offset, .. } = since;
         let mut json = format!("{{\"segment\":{segment},\"offset\":{offset},\"record\":").into_bytes();

@@ -11,7 +11,7 @@ use crate::metrics::ExecutionMetrics;
 
 /// The records of a ledger in the order in which they were appended, across all its segments.
 ///
-/// Three errors do not end the iteration; the next call continues after them:
+/// After three kinds of errors, the next call continues the iteration:
 /// - [`ErrorKind::Malformed`], with path, line and byte, for a line that is not a record;
 /// - [`ErrorKind::Archived`], with the numbers, for lines that were [archived](crate::Ledger::archive_segments) before
 ///   they were read;

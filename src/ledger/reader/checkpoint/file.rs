@@ -1,5 +1,9 @@
-//! The file of a checkpoint. It consists of a line with the versions of the crate and of the form, a line of JSON, the
-//! bytes of the accumulator, and the checksum of all these.
+//! The file of a checkpoint. It consists of:
+//!
+//! - a line with the versions of the crate and of the form,
+//! - a line of JSON,
+//! - the bytes of the accumulator,
+//! - the checksum of all these.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -79,7 +83,7 @@ struct SkippedLine {
     source: Option<String>,
 }
 
-/// The text of an error that was read back.
+/// The text of an error's source, which was read back from a checkpoint.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct SourceText(String);

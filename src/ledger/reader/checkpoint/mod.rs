@@ -2,7 +2,7 @@
 //!
 //! A checkpoint is a file in the ledger's internal directory. It holds the [`Accumulator`] of all lines up to a
 //! position, and everything that a scan needs to continue there. The result is byte-identical to the result of a pass
-//! over all records. To achieve this, the accumulator counts each latency exactly, up to its limit, and keeps integer
+//! over all records. To achieve this, the accumulator counts each latency exactly, up to a limit, and keeps integer
 //! sums, for which the order does not matter.
 //!
 //! Two other forms were considered. A histogram of fixed buckets would be smaller but not exact. A file of the needed
@@ -54,11 +54,15 @@ impl LedgerReader {
     /// A checkpoint is written after 16 MiB of lines were read, and replaces the previous one. It can be deleted at any
     /// time.
     ///
-    /// A checkpoint is trusted if it is complete, if this version of the crate wrote it for this ledger's id, and if
-    /// the ledger still has every line that it was computed from. To check the lines, the hash of the checkpoint's last
-    /// line and the inode of each segment are compared. For a sealed segment, the length and the time of the last
-    /// change are compared too. If the checkpoint is not trusted, all records are read,
-    /// [`notes`](LedgerBaselines::notes) say why, and a new checkpoint replaces it.
+    /// A checkpoint is trusted if all of these are true:
+    ///
+    /// - The checkpoint is complete.
+    /// - This version of the crate wrote it for this ledger's id.
+    /// - The ledger still has every line that the checkpoint was computed from.
+    ///
+    /// To check the lines, the hash of the checkpoint's last line and the inode of each segment are compared. For a
+    /// sealed segment, the length and the time of the last change are compared too. If the checkpoint is not trusted,
+    /// all records are read, [`notes`](LedgerBaselines::notes) say why, and a new checkpoint replaces it.
     ///
     /// One change is not noticed: an edit in place in the active segment, before the checkpoint's end.
     /// [`verify`](Self::verify) finds such an edit. The baselines include it only after the checkpoint was deleted or

@@ -1,4 +1,5 @@
-//! A refresh returns the same as a pass over all records, however the ledger or the checkpoint was changed before it.
+//! A refresh returns the same baselines as a pass over all records, however the ledger or the checkpoint was changed
+//! before it.
 
 use crate::disk::{Disk, Storage};
 use crate::journal::format::Layout;
@@ -277,7 +278,7 @@ fn a_ledger_that_was_truncated_replaced_or_changed_is_read_again() {
         ("a segment that makes the active one another", &|place| place.write(&place.layout.sealed_segment(7), b"")),
         ("a sealed segment that was cut", &|place| place.write(&sealed(place), b"")),
         ("a sealed segment in which a byte was changed", &|place| {
-            // Longer than one tick of a file system's clock.
+            // This is longer than one tick of a file system's clock.
             std::thread::sleep(std::time::Duration::from_millis(20));
             let mut bytes = place.read(&sealed(place));
             let at = bytes.windows(7).position(|word| word == b"publish").unwrap();

@@ -21,8 +21,8 @@ use crate::metrics::Timestamp;
 const SYNC_SLOW_US: u128 = 20_000;
 /// A sync faster than this causes a warning, because no disk is so fast.
 const SYNC_IMPOSSIBLE_US: u128 = 5;
-/// A ledger has about ten files open, and a scan of many segments has a few more. The other files are for the program
-/// itself.
+/// A ledger has about ten files open, and a scan of many segments has a few more. The rest of the limit is for the
+/// program's own files.
 const OPEN_FILES_MIN: u64 = 64;
 /// This version did not exist before this time. A clock that shows an earlier time is wrong.
 const CLOCK_MIN: &str = "2026-01-01T00:00:00.000Z";

@@ -21,8 +21,8 @@ impl Numbers {
         Self { sequence, exact: true, ..Self::default() }
     }
 
-    /// Returns true if the line with this number directly follows the previous line. Such a line is not repeated. It
-    /// must not contain a NUL.
+    /// Returns true if the line with this number directly follows the previous line. Such a line is not repeated. The
+    /// line must not contain a NUL.
     pub(super) fn follow(&mut self, seq: u64) -> bool {
         (self.exact || self.first.is_some()) && self.sequence.follows(seq)
     }

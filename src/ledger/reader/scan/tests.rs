@@ -1,5 +1,5 @@
-//! A pass reads the same as [`Records`](crate::Records), however the ledger is split into blocks and divided among
-//! threads.
+//! A pass reads the same records as [`Records`](crate::Records), however the ledger is split into blocks and divided
+//! among threads.
 
 use crate::disk::Disk;
 use crate::error::Error;
@@ -122,8 +122,8 @@ fn a_pass_reads_the_same_as_records_from_any_damaged_ledger() {
     assert!(both.get() > 300, "{} of 400 are the same to both", both.get());
 }
 
-/// After a failed sync, a segment may have lost some of its last lines. The next one begins with those that may not be
-/// durable.
+/// After a failed sync, a segment may have lost some of its last lines. The next segment begins with copies of the
+/// lines that may not be durable.
 #[test]
 fn lines_that_are_repeated_after_a_failed_sync_are_read_once() {
     let directory = tempfile::tempdir().unwrap();
@@ -167,7 +167,7 @@ fn a_later_pass_continues_at_the_end_of_an_earlier_one() {
     run(300, cases, |(cut, cuts, block_bytes)| {
         let segments = segments(&bytes, &cuts);
         let mut left = cut.index(bytes.len() + 1);
-        // The ledger when it had that length, which may end within a line.
+        // This is the ledger as it was when it was `left` bytes long. It may end within a line.
         let mut before = Vec::new();
         for segment in &segments {
             before.push(&segment[..left.min(segment.len())]);
@@ -187,7 +187,7 @@ fn a_later_pass_continues_at_the_end_of_an_earlier_one() {
     });
 }
 
-/// The other record is at the same position and has the same number of lines.
+/// Both ends have the same position and the same number of lines.
 #[test]
 fn the_end_of_a_pass_equals_that_of_lines() {
     let directory = tempfile::tempdir().unwrap();

@@ -56,13 +56,13 @@ pub(super) struct Chain {
     last_segment: u64,
     /// True if the first line may have any number, as in a copy of one segment.
     anywhere: bool,
-    /// The bytes after the last line, in its segment, that are not a line.
+    /// The bytes that follow the last line in its segment and are not a line.
     torn: Torn,
     /// The links of the last lines, to distinguish a repeated line from a forked one.
     recent: VecDeque<Link>,
     /// The numbers for which no line with a correct hash was found so far.
     missing: Missing,
-    /// The kept heads whose line is not reached yet, by number.
+    /// The kept heads whose line is not reached yet, sorted by number.
     heads: VecDeque<Head>,
     /// The kept heads whose line is missing.
     passed: Vec<Head>,
@@ -126,7 +126,7 @@ impl Chain {
         )];
     }
 
-    /// Expects that the first line follows the last archived one.
+    /// Expects that the first line follows the last archived line.
     pub(super) fn begin_after(&mut self, archived: Boundary) {
         let link = archived.link;
         self.last = link;
@@ -291,7 +291,7 @@ impl Chain {
         }
     }
 
-    /// Reports a line that has a higher number than the previous line, but does not follow it.
+    /// Reports a line that has a higher number than the previous line, but is not chained to that line.
     fn broken(&mut self, trailer: &Trailer, place: Place) {
         let (seq, expected) = (trailer.link.seq, self.last.seq + 1);
         if let Torn::Line(fault) = self.torn

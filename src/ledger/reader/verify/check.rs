@@ -18,11 +18,11 @@ pub(super) struct Checked {
 /// The verdict on a piece, without the pieces around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The piece is only a line feed, such as the one that ends a torn line that could not be cut off.
+    /// The piece is only a line feed, such as the one that ends a torn line that could not be removed.
     Empty,
-    /// The piece is not a line. `begins` is true if it may be the beginning of one.
+    /// The piece is not a line. `begins` is true if the piece may be the beginning of a line.
     Torn { begins: bool },
-    /// The piece is a line. `right` is true if its hash matches its trailer.
+    /// The piece is a line. `right` is true if the hash in its trailer is correct.
     Line { right: bool },
 }
 

@@ -56,7 +56,7 @@ impl fmt::Display for FaultKind {
 pub struct Fault {
     /// The kind of fault.
     pub kind: FaultKind,
-    /// The path of the file. For a fault between two lines, it is the file of the second one.
+    /// The path of the file. For a fault between two lines, this is the file of the second line.
     pub path: PathBuf,
     /// The line in the file, counting from 1, or 0 for a fault of the whole ledger or file.
     pub line: u64,

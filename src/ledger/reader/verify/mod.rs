@@ -39,8 +39,8 @@ pub struct ArchivedLines {
     pub hash: String,
     /// The path for reading the archive, from the ledger's events.
     pub to: String,
-    /// The number of heads, of those that were passed to the verification, that belong to earlier lines. They can be
-    /// compared only with the archive.
+    /// The number of heads that were passed to the verification and belong to earlier lines. They can be compared only
+    /// with the archive.
     pub heads: u64,
 }
 
@@ -96,12 +96,12 @@ impl LedgerReader {
     /// Up to 16 cores compute hashes. Each core holds in memory 256 KiB of the ledger, or one line if that is longer,
     /// and the findings of eight such blocks.
     ///
-    /// A chain alone does not reveal that its end was cut off, or that all of it was rewritten. The files in the
+    /// A chain alone does not reveal that its end was removed, or that all of it was rewritten. The files in the
     /// ledger's internal directory (`x.ledger/`) show which lines were synced. So a truncated ledger is reported as a
     /// fault while these files exist. Heads that were stored elsewhere reveal both changes.
     ///
     /// A copy of one segment without the internal directory is verified by itself. [`Verification::notes`] say what is
-    /// missing, and whether lines come before its first one.
+    /// missing, and whether lines come before the first line of the copy.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the path is neither a ledger nor a copy of a segment, or if the disk fails;

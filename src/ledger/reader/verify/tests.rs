@@ -135,7 +135,7 @@ pub(in crate::ledger) fn whole() -> (Vec<(Link, Vec<u8>)>, Link) {
     let mut last = Link::START;
     let line = |number: usize| {
         let mut line = Vec::new();
-        // In the form in which a ledger writes it.
+        // The line has the form in which a ledger writes it.
         let time = Timestamp::from_unix_ms(number as i64).unwrap();
         let version = "x".repeat(number * number);
         let record = ExecutionMetrics::new(uuid::Uuid::from_u128(number as u128), "s", version, time);
