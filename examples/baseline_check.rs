@@ -1,4 +1,5 @@
-//! Compares the executions since Monday with the baselines of the weeks before, which were frozen on Monday.
+//! Compares the executions since Monday with the baselines of all earlier executions. These baselines are frozen for
+//! the week.
 
 use runledger::baseline::{Accumulator, Verdict};
 use runledger::metrics::Status;
@@ -23,12 +24,13 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let wednesday = || "2026-02-11T00:00:00Z".parse().unwrap_or(Timestamp::UNIX_EPOCH);
     let ledger = Options::new().clock(wednesday).open(directory.path().join("execution_metrics.jsonl"))?;
-    // A week from Monday 2026-02-02 on, and two days of the next one, in which every fourth execution is slow.
+    // One week of executions from Monday 2026-02-02 on. Then two days of the next week, in which every fourth execution
+    // is slow.
     let monday: Timestamp = "2026-02-09T00:00:00Z".parse()?;
     history(&ledger, "2026-02-02T00:00:00Z".parse()?, (0..7 * 24).map(|hour| 3_000 + hour % 10))?;
     history(&ledger, monday, (0..2 * 24).map(|hour| if hour % 4 == 3 { 9_000 } else { 3_000 + hour % 10 }))?;
 
-    // The whole week is compared with the same baselines, which are stored in `baselines.jsonl`.
+    // Freeze the baselines in `baselines.jsonl`. All comparisons in this week then use the same baselines.
     let frozen = ledger.frozen_baselines()?.freeze(wednesday(), ledger.reader().records())?;
     println!("{} records before {}", frozen.computed_from.records, frozen.week_start);
     let mut recent = Accumulator::new();

@@ -1,4 +1,4 @@
-//! Records two executions and prints the baselines. Then look at `logs/execution_metrics.jsonl`.
+//! Records two executions and prints the baselines. Look at `logs/execution_metrics.jsonl` afterwards.
 
 use runledger::{Baselines, Ledger, Skill, Usage};
 
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let failed = ledger.run(Skill::new("publish", "0.1.0"), |_| Err::<(), _>("no network"));
     assert!(failed.record.is_durable());
 
-    // Compute the baselines over all runs in the log.
+    // Compute the baselines over all executions in the log.
     let baselines = Baselines::compute(ledger.reader().records())?;
     for (skill, normal) in baselines.iter() {
         let known = |number: Option<String>| number.unwrap_or_else(|| "unknown".to_owned());

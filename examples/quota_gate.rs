@@ -12,7 +12,7 @@ const OWN: &str = r#"[
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
-    // A fixed clock, so that midnight cannot fall into the example. The default is the system's clock.
+    // The clock is fixed, so that no new day begins during the example. The default is the system's clock.
     let noon = "2026-02-14T12:00:00Z".parse()?;
     let open = || {
         let ledger = Options::new().clock(move || noon).open(directory.path().join("execution_metrics.jsonl"))?;
@@ -23,22 +23,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for batch in [4, 3, 6] {
         match quota.reserve("search", Some(batch))? {
             Grant::Held(hold) => {
-                // The calls are made here. They are one fewer than was reserved, and the rest is released.
+                // The calls are made here. One call fewer is made than was reserved, so the rest is released.
                 let status = hold.settle(Some(batch - 1))?;
                 println!("{} {batch} granted: {} of {} used", status.emoji(), status.consumed, status.limit);
             }
             Grant::Denied(denied) => println!("{} {denied}", denied.status.emoji()),
         }
     }
-    // On an error between the two, the hold is dropped, which releases its reservation.
+    // On an error between reserving and settling, the hold is dropped, which releases the reservation.
     drop(quota.reserve("search", Some(5))?);
-    // All calls that are left can be reserved, and no more.
+    // Reserve the calls that are left, until the quota grants no more.
     while let Grant::Held(hold) = quota.reserve("search", Some(1))? {
         hold.settle(Some(1))?;
     }
 
-    // A budget in exact dollars: reserve the most that a call can cost, and settle its cost. The next call has no
-    // price.
+    // A budget in exact dollars: reserve the most that a call can cost, and then settle what it did cost. The cost of
+    // the second call is unknown, so the limit denies that call.
     let budget = quota.budget("anthropic")?;
     if let Grant::Held(hold) = budget.reserve(Some("0.75".parse::<Usd>()?))? {
         let status = hold.settle(Some("0.546875".parse::<Usd>()?))?;

@@ -1,6 +1,6 @@
 //! Uses the guard in async code, where it is held across an `.await`. A future that is dropped before its end, by a
 //! timeout or a `select!`, leaves a cancelled record. The guard works with every runtime. This example has a small
-//! `block_on` instead of one.
+//! `block_on` instead of a runtime.
 
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::thread::{self, Thread};
 
 use runledger::{Ledger, Recorded, Skill, metrics::Status};
 
-/// An async skill. It needs no code for the case that it is cancelled.
+/// An async skill. It needs no code for its own cancellation.
 async fn publish(ledger: Ledger, reply: impl Future<Output = Result<u32, &'static str>>) -> Recorded {
     let mut execution = ledger.begin(Skill::new("publish", "1.2.0"));
     execution.enter("upload");
@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert!(block_on(publish(ledger.clone(), late(answer))).is_durable());
     }
 
-    // This future has begun and is cancelled. It is `Send`, so a runtime may move it to another thread.
+    // This future is started and then dropped, which cancels it. It is `Send`, so a runtime may move it to another
+    // thread.
     let mut cancelled: Pin<Box<dyn Future<Output = Recorded> + Send>> = Box::pin(publish(ledger.clone(), pending()));
     assert!(cancelled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(cancelled);
@@ -39,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Returns a future that is pending when it is polled first, so that the skill is suspended once.
+/// Returns a future that is pending when it is first polled, so that the skill is suspended once.
 fn late<T: Copy>(answer: T) -> impl Future<Output = T> {
     let mut polls = 0;
     poll_fn(move |context| {

@@ -11,7 +11,7 @@
 //! let ledger = Ledger::open(path)?; // such as logs/execution_metrics.jsonl
 //! let done = ledger.run(Skill::new("git-push", "0.1.0"), |execution| {
 //!     execution.enter("rules-engine"); // a step, which is timed
-//!     execution.record_usage("gpt-4", Usage::new(1_000, 500)); // tokens; the ledger adds cost and tier
+//!     execution.record_usage("gpt-4", Usage::new(1_000, 500)); // input and output tokens; the ledger adds the cost
 //!     "42".parse::<u32>() // your skill
 //! });
 //! done.record.warn(); // prints a warning only if the record is not durable
@@ -35,10 +35,10 @@
 //! | journal | The layer under the ledger, which turns bytes into durable lines. | [`Journal`](journal::Journal) |
 //! | chain | The link between the lines. Each line has its number (`seq`), its hash and the hash of the previous line. | [`docs::format`] |
 //! | head | The number and the hash of the last line. | [`Head`] |
-//! | begin mark | A note in the internal files that an execution is in flight, which means that it has not ended. | [`InFlight`] |
-//! | sweep | The step, on opening a ledger, that records executions of dead processes as interrupted. | [`Ledger::open`] |
+//! | begin mark | A note in the internal files that an execution has begun. Until the execution ends, it is **in flight**. | [`InFlight`] |
+//! | sweep | A step of opening a ledger: executions whose process has died are recorded as interrupted. | [`Ledger::open`] |
 //! | detached | A detached execution belongs to no process. Any process can complete it. | [`DetachedExecution`] |
-//! | spill | The internal files that hold records which could not be appended yet. A later call appends them. | [`Answer::Spilled`] |
+//! | spill | Internal files with records that could not be appended yet. A later call appends them. | [`Answer::Spilled`] |
 //! | run | A group of executions that share a `run_id`. | [`RunIds`](metrics::RunIds) |
 //! | usage, price, cost | The tokens of a model call, the price of a token, and their product. | [`Usage`], [`PriceTable`], [`Cost`] |
 //! | quota, window | A quota is the amount that an API allows in each window. A window is a period such as a day. | [`Quota`] |
@@ -62,9 +62,10 @@
 //! | a price, a token count or a duration is unknown | It is `None`, never 0, and is counted as unknown. |
 //!
 //! [`verify`](LedgerReader::verify) detects a truncated file only while the files in the `.ledger` directory still show
-//! that the missing lines existed. It detects that the whole chain was rewritten only if you compare it with a [`Head`]
-//! that was stored elsewhere. Begin marks survive a power cut only with [`Options::sync_begin`]. No guarantee holds on
-//! a disk that loses flushed data, against a writer that ignores the lock, or on a network file system.
+//! that the missing lines existed. To detect that the whole chain was rewritten, pass [`verify`](LedgerReader::verify)
+//! a [`Head`] that was stored elsewhere. Begin marks survive a power cut only with [`Options::sync_begin`]. No
+//! guarantee holds on a disk that loses flushed data, against a writer that ignores the lock, or on a network file
+//! system.
 //!
 //! [`docs::guarantees`] lists 32 failures, what holds after each, and the tests that provoke each.
 //!
@@ -91,7 +92,7 @@
 //! | [`metrics`] | The record of an execution, as plain data. |
 //! | [`cost`] | Prices with their dates, and exact costs. |
 //! | [`quota`] | Limits, windows and reservations. |
-//! | [`baseline`] | Baselines, frozen weeks, and comparisons with statistical tests. |
+//! | [`baseline`] | Baselines, the baselines of a week that later records do not change, and comparisons with statistical tests. |
 //! | [`governance`] | The gate, which checks whether a run is fully logged, and escalations, which report problems. |
 //! | [`runlog`] | Markdown run logs, the error registry and the retention of both. |
 //! | [`export`] | Records as CSV and workflow events. |
@@ -111,8 +112,8 @@
 //!
 //! # Platforms
 //!
-//! The crate runs on Unix, with Rust 1.89 or later. All guarantees are tested on Linux. Elsewhere, two of them are
-//! weaker, because the system reports neither when a process started nor the type of a file system:
+//! The crate runs on Unix, with Rust 1.89 or later. All guarantees are tested on Linux. On other systems, two
+//! guarantees are weaker, because the crate cannot find out when a process started or what type a file system has:
 //!
 //! - The only sign that a process has died is that its lock is free. A forked child that outlives its parent keeps that
 //!   lock, so the parent's executions are recorded as interrupted only after the child has ended too.
@@ -120,7 +121,7 @@
 //!
 //! # What it is not
 //!
-//! - **Not a tracing library.** It records executions rather than spans, and never samples.
+//! - **Not a tracing library.** It records executions rather than spans, and records every one of them.
 //! - **Not a server or an agent.** It has no telemetry and opens no connection, except to the PostgreSQL database that you
 //!   name.
 //! - **Not a database.** To query a ledger, point DuckDB, pandas or `jq` at the file.

@@ -6,8 +6,9 @@
 //! interrupted, and have no end and no latency. The same seed gives the same records.
 //!
 //! The ledger's journal writes the records, to the page cache only. It also writes the malformed lines, which are the
-//! beginnings of records with a brace at the end. They have their place in the chain, so `runledger verify` finds no
-//! fault. A beginning that was written directly to the file would be taken for the rest of a crash, and cut off.
+//! beginnings of records with a brace at the end. These lines are part of the chain, so `runledger verify` finds no
+//! fault. If they were written directly to the file, the ledger would take them for the remains of a crash and remove
+//! them.
 
 mod records;
 
@@ -27,7 +28,7 @@ struct Arguments {
     /// The share of malformed lines, from 0 to 1.
     malformed: f64,
     seed: u64,
-    /// The size at which segments are sealed, in MB; 0 if they are not.
+    /// The size at which segments are sealed, in MB; 0 if they are never sealed.
     rotate_mb: u64,
 }
 
@@ -59,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if path.exists() {
         return Err(format!("{}: found a file; expected a new path", path.display()).into());
     }
-    // A fixed clock will do: only rotation by day reads it, which is off.
+    // A fixed clock is enough, because only daily rotation reads it, and that is off.
     let options = JournalOptions::new(Arc::new(|| 1_770_422_400_000))
         .durability(Durability::Flushed)
         .rotate_bytes((rotate_mb > 0).then_some(rotate_mb * 1_000_000));

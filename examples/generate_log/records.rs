@@ -42,7 +42,7 @@ const NAMES: [&str; 10] = [
 const MODELS: [Option<&str>; 4] = [Some("gpt-4"), Some("gpt-3.5-turbo"), Some("claude-3-opus"), None];
 
 impl Records {
-    /// Creates a source of records of that many skills.
+    /// Creates a source of records of `skills` different skills.
     pub(crate) fn new(skills: u64, seed: u64) -> Self {
         let skill = |number: usize| {
             let (name, round) = (NAMES[number % NAMES.len()], number / NAMES.len());

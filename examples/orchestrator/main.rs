@@ -4,8 +4,9 @@
 //! cargo run --release --example orchestrator
 //! ```
 //!
-//! It runs a DAG of skills, of which one fails, one panics and one is killed. It also replays 300 real LLM calls with
-//! prices and a quota. Then it prints a report from the ledger. Its files are in `logs/` under the current directory.
+//! It runs a DAG (a graph of dependencies) of skills. One of them fails, one panics and one is killed. It also replays
+//! 300 real LLM calls with prices and a quota. Then it prints a report from the ledger. Its files are in `logs/` under
+//! the current directory.
 
 mod replay;
 mod report;
@@ -41,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         root.enter("replay");
         replay::run(root, &quota, &mut overhead)
     });
-    // A record that is not durable is never an error of the skill. It is a warning, and the work continues.
+    // A record that is not durable is never an error of the skill. It only causes a warning, and the work continues.
     done.record.warn();
     done.result?;
 
@@ -53,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(overhead.print()?)
 }
 
-/// Opens the ledger with the values that every record of the run has.
+/// Opens the ledger with the values that all records of the run share.
 fn open(run_id: &str) -> runledger::Result<Ledger> {
     Options::new()
         .orchestrator_version(env!("CARGO_PKG_VERSION"))

@@ -1,4 +1,5 @@
-//! Replays real LLM calls. Shows how an orchestrator prices each call of a model, and guards it with a quota.
+//! Replays real LLM calls. This file shows how an orchestrator prices each call of a model, and guards the call with a
+//! quota.
 
 use std::error::Error;
 use std::time::Instant;
@@ -14,7 +15,8 @@ pub(crate) const LIMIT: &str = "openai-gpt4";
 /// The `max_tokens` of each call, which limits the tokens that it generates.
 const OUTPUT_MAX: u64 = 256;
 
-/// Picks a model by row, since the trace does not name models. One of them has no price, so its cost is unknown.
+/// Picks a model by row, because the trace does not name models. One of the models has no price, so the cost of its
+/// call is unknown.
 fn model(row: usize) -> &'static str {
     match row {
         77 => "in-house-coder-7b",
@@ -23,7 +25,7 @@ fn model(row: usize) -> &'static str {
     }
 }
 
-/// Replays all calls. Adds the ledger's time for each, begin and finish together, to `overhead`.
+/// Replays all calls. Adds the time that the ledger takes for each call, begin and finish together, to `overhead`.
 pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> Result<(), Box<dyn Error>> {
     for (row, line) in CALLS.lines().skip(1).enumerate() {
         let tokens = line.split(',').skip(1).map(str::parse).collect::<Result<Vec<u64>, _>>()?;
@@ -49,8 +51,8 @@ pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> R
         // An orchestrator calls the model here, and reads the usage from its response.
         call.record_usage(model, Usage::new(input, output));
 
-        // After the call, settle the tokens that it used. The rest is released. On an error, dropping the hold releases
-        // all.
+        // After the call, settle the tokens that it used. The rest of the reservation is released. On an error, the
+        // hold is dropped, which releases the whole reservation.
         if let Some(Grant::Held(hold)) = grant {
             call.set_quota(&hold.settle(Some(input + output))?);
         }

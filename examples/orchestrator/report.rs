@@ -1,5 +1,5 @@
 //! Prints a report from the ledger: which skills ran, their cost, the rest of the quota, the baselines, and whether the
-//! log is whole.
+//! log is intact.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -14,7 +14,7 @@ use runledger::{Baselines, ExecutionMetrics, Ledger, LedgerReader, Quota, QuotaS
 use crate::{LEDGER, replay};
 
 pub(crate) fn print(ledger: &Ledger, quota: &Quota, run_id: &str) -> Result<(), Box<dyn Error>> {
-    // The reader holds one record at a time. This keeps those of the run.
+    // The reader holds only one record at a time. The report keeps all records of this run.
     let ours = |record: &runledger::Result<ExecutionMetrics>| {
         record.as_ref().map_or(true, |record| record.run.run_id.as_deref() == Some(run_id))
     };
@@ -53,7 +53,7 @@ struct Sum {
 fn cost(by: &str, records: &[ExecutionMetrics], key: impl Fn(&ExecutionMetrics) -> Option<&str>) {
     let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
     for record in records {
-        // Executions that called a model have both.
+        // Only executions that called a model have tokens.
         let (Some(key), Some(tokens)) = (key(record), record.tokens_used) else { continue };
         let sum = sums.entry(key).or_default();
         sum.calls += 1;
@@ -110,7 +110,8 @@ fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The ledger's time for each call, and the least time that the disk allows, measured after each call.
+/// The time that the ledger takes for each call, and the shortest time that the disk allows. The disk is measured after
+/// each call.
 pub(crate) struct Overhead {
     ledger: Vec<Duration>,
     floor: Vec<Duration>,
@@ -131,7 +132,8 @@ impl Overhead {
         Ok(Self { ledger: Vec::new(), floor: Vec::new(), file })
     }
 
-    /// Adds the ledger's time for a call. Then overwrites and syncs as many bytes as a line has, and adds that time.
+    /// Adds the time that the ledger took for a call. Then overwrites and syncs as many bytes as a line has, and adds
+    /// the time that this takes.
     pub(crate) fn add(&mut self, ledger: Duration) -> io::Result<()> {
         let begin = Instant::now();
         self.file.write_all_at(&LINE, (self.floor.len() % LINES * LINE.len()) as u64)?;

@@ -32,7 +32,8 @@ pub(crate) const DAG: &[Node] = &[
     Node { name: "cross-check", needs: &["hash-sources"], body: cross_check },
 ];
 
-/// Runs the skills in waves. A wave has all skills whose needs have ended, and each of them has a thread of its own.
+/// Runs the skills in waves. A wave has all skills whose needs have ended. It runs them at the same time, each in its
+/// own thread.
 pub(crate) fn run(root: &Execution, dag: &'static [Node]) -> io::Result<()> {
     let mut outputs = Outputs::new();
     while outputs.len() < dag.len() {
@@ -114,7 +115,7 @@ fn read_manifest(execution: &mut Execution, _: &Outputs) -> Output {
     Ok(json!(keys))
 }
 
-/// Compares the hashes with those of `sha256sum`. Shows how to record a program that a skill runs.
+/// Compares the hashes with those of `sha256sum`. This skill shows how to record a program that a skill runs.
 fn cross_check(execution: &mut Execution, outputs: &Outputs) -> Output {
     execution.enter("sha256sum");
     let theirs = Command::new("sha256sum").args(texts(outputs, "walk-sources")?).output()?;
@@ -142,7 +143,7 @@ fn shorten_title(_: &mut Execution, _: &Outputs) -> Output {
     Ok(json!(title[..8]))
 }
 
-/// Starts a worker and kills it during its execution, like the kernel when memory runs out.
+/// Starts a worker and kills it during its execution, as the kernel does when memory runs out.
 fn supervise_worker(execution: &mut Execution, _: &Outputs) -> Output {
     let (run_id, id) = (execution.record_mut().run.run_id.clone().unwrap_or_default(), execution.id().to_string());
     let mut worker = Command::new(std::env::current_exe()?)

@@ -6,7 +6,7 @@
 pub enum ErrorKind {
     /// The operating system refused or failed an operation. [`source`](std::error::Error::source) returns its error.
     Io,
-    /// The lock could not be acquired, or the batch did not complete, before the deadline.
+    /// The deadline passed before the lock could be acquired, or before the lines were written.
     Timeout,
     /// A value is missing or impossible. [`Error::details`](super::Error::details) lists every fault.
     Invalid,
@@ -19,7 +19,7 @@ pub enum ErrorKind {
     /// The file was derived by another version of this crate, or from a file that has since changed. It must be derived
     /// again.
     Stale,
-    /// The price table does not contain the model, or several providers offer it and the call names none.
+    /// The price table does not contain the model, or several providers offer it and the call names none of them.
     /// [`Error::details`](super::Error::details) lists the nearest known names, or those providers.
     UnknownModel,
     /// The model is known, but a part of the usage has no price at that time. [`Error::details`](super::Error::details)
@@ -27,7 +27,7 @@ pub enum ErrorKind {
     Unpriced,
     /// No limit has that name. [`Error::details`](super::Error::details) lists the known names.
     UnknownLimit,
-    /// The id belongs to no execution, neither to one in flight nor to one with a record.
+    /// No execution in flight has this id, and no record has it either.
     UnknownExecution,
     /// The execution already has its record, and nothing was changed. [`Error::details`](super::Error::details) says
     /// how it ended.

@@ -1,4 +1,4 @@
-//! One error type for the whole crate. It holds the operation, the path, the position and the findings there.
+//! One error type for the whole crate. It holds the operation, the path, the position and the findings.
 
 mod kind;
 mod report;

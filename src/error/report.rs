@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::ErrorKind;
 
-/// An error: the operation that failed, the path and the position that it concerns, and the findings there.
+/// An error, with the operation that failed, the path, the position and the findings.
 ///
 /// Its text is `cannot <operation>: <path>: line <n> (byte <m>): <details>`, without the parts that are unknown. The
 /// operating system's own error is the [`source`](std::error::Error::source) and is not repeated in the text.
 ///
-/// It is the size of a pointer and cheap to clone, because one failed write is returned to many callers.
+/// It is as large as a pointer and cheap to clone, because many callers may receive the error of one failed write.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Arc<Report>);
@@ -58,7 +58,7 @@ impl Error {
         self.with(|report| report.path = Some(path.to_owned()))
     }
 
-    /// Takes the position in `text` and the source from an error of serde_json.
+    /// Sets the position in `text`, and the source, from an error of serde_json.
     pub(crate) fn at_source(self, text: &str, source: serde_json::Error) -> Self {
         let (line, column) = (source.line().max(1), source.column().max(1));
         let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
@@ -111,9 +111,9 @@ impl Error {
         self.0.position.map(|position| position.line)
     }
 
-    /// Returns the byte that the error concerns, counted from 0 in its file, if any.
+    /// Returns the byte that the error concerns, counted from 0 in the file, if any.
     ///
-    /// For a table that does not parse it is the byte of the mistake. For a ledger or another journal it is the first
+    /// In a table that does not parse, this is the byte of the mistake. In a ledger or another journal, it is the first
     /// byte of the line.
     pub fn byte(&self) -> Option<u64> {
         self.0.position.map(|position| position.byte)
@@ -124,7 +124,8 @@ impl Error {
         &self.0.details
     }
 
-    /// Returns the text followed by the text of the source, for a warning that does not print its chain of sources.
+    /// Returns the text of the error and of its source. Warnings use this text, because they are printed without their
+    /// sources.
     pub(crate) fn with_source(&self) -> String {
         match &self.0.source {
             Some(source) => format!("{self}: {source}"),

@@ -1,4 +1,4 @@
-//! The lines and segments that a reader skips, since they are not records or may not be read.
+//! The lines that a reader skips because they are not records, and the segments that it may not read.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ impl Skipped {
         self.count
     }
 
-    /// Returns the errors of the first [`ERRORS_MAX`](Self::ERRORS_MAX) lines by path, line and byte.
+    /// Returns the errors of the first [`ERRORS_MAX`](Self::ERRORS_MAX) lines, sorted by path, line and byte.
     ///
     /// Errors without a position come before all others, in the order in which they were found.
     pub fn errors(&self) -> &[Error] {
@@ -44,7 +44,7 @@ impl Skipped {
         self.keep(error);
     }
 
-    /// Counts lines whose errors are not kept, because [`ERRORS_MAX`](Self::ERRORS_MAX) of their file come before them.
+    /// Counts lines whose errors are not kept, because their file has [`ERRORS_MAX`](Self::ERRORS_MAX) earlier errors.
     pub(crate) fn add_unnamed(&mut self, count: u64) {
         self.count += count;
     }
@@ -55,7 +55,7 @@ impl Skipped {
         other.errors.into_iter().for_each(|error| self.keep(error));
     }
 
-    /// Puts the skipped lines of an earlier file before those of this one.
+    /// Adds the skipped lines of an earlier file, and puts them before the others.
     pub(crate) fn follow(&mut self, earlier: Self) {
         let later = std::mem::replace(self, earlier);
         self.count += later.count;
@@ -65,7 +65,7 @@ impl Skipped {
 
     /// Keeps the errors with the earliest positions, so that the order in which files are read does not matter.
     fn keep(&mut self, error: Error) {
-        let at = self.errors.partition_point(|kept| place(kept) <= place(&error));
+        let at = self.errors.partition_point(|kept| position(kept) <= position(&error));
         if at < Self::ERRORS_MAX {
             self.errors.insert(at, error);
             self.errors.truncate(Self::ERRORS_MAX);
@@ -73,7 +73,7 @@ impl Skipped {
     }
 }
 
-fn place(error: &Error) -> (Option<&Path>, Option<u64>, Option<u64>) {
+fn position(error: &Error) -> (Option<&Path>, Option<u64>, Option<u64>) {
     (error.file(), error.line(), error.byte())
 }
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earliest_places_are_kept_in_order_and_all_are_counted() {
+    fn the_earliest_errors_are_kept_in_order_and_all_are_counted() {
         let (mut skipped, mut later) = (Skipped::default(), Skipped::default());
         for line in (1..=40).rev() {
             if line % 2 == 0 { skipped.add(error(line)) } else { later.add(error(line)) }

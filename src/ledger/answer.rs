@@ -7,8 +7,8 @@ use crate::journal::warnings::OnStderr;
 
 /// Where a record went.
 ///
-/// The record is there when the answer is returned, except for [`Late`](Self::Late). No record waits in memory until
-/// the disk recovers, so memory use does not grow while the disk fails.
+/// Except for [`Lost`](Self::Lost) and [`Late`](Self::Late), the record is stored before the answer is returned. No
+/// record waits in memory until the disk recovers, so memory use does not grow while the disk fails.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Answer {
@@ -28,9 +28,9 @@ pub enum Answer {
     Spilled(Error),
     /// The record could not be stored anywhere; the error says why.
     ///
-    /// The ledger counts such records and reports their number in `events.jsonl`. It does so after the next record that
-    /// it accepts, or when it is closed, if the disk works again by then. If the process is killed first, the count is
-    /// lost.
+    /// The ledger counts such records and reports their number in `events.jsonl`. The report is written after the next
+    /// record that the ledger accepts, or when the ledger is closed, if the disk works again by then. If the process is
+    /// killed before that, the count is lost.
     ///
     /// The record may still be in the ledger, if the disk reported a failure although the write succeeded.
     Lost(Error),
@@ -52,7 +52,7 @@ pub struct Recorded {
     pub unmarked: Option<Error>,
     /// Why fields with invalid values were left out of the record; `None` if the record is complete.
     pub refused: Option<Error>,
-    /// Prints for [`warn`](Self::warn). All answers of a ledger share it.
+    /// The printer of [`warn`](Self::warn), which all answers of a ledger share.
     pub(super) stderr: Arc<OnStderr>,
 }
 
@@ -64,8 +64,8 @@ impl Recorded {
 
     /// Prints everything that went wrong to stderr, and nothing if all went well.
     ///
-    /// Of identical warnings of a ledger, at most one per second is printed. The number of suppressed ones is printed
-    /// with the next one, or when the ledger and its answers are dropped.
+    /// A ledger prints identical warnings at most once per second. The next such warning says how many were suppressed.
+    /// If none follows, their number is printed when the ledger and its answers are dropped.
     pub fn warn(&self) {
         for (what, error) in self.warnings() {
             self.stderr.warn(what, error);

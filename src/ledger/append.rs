@@ -14,8 +14,8 @@ impl Ledger {
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if
     /// [`validate`](ExecutionMetrics::validate) refuses the record, or if its JSON is longer than
-    /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB. Nothing is written then. A disk failure is
-    /// reported by the [`Answer`], not as an error.
+    /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB. In these cases, nothing is written. A disk
+    /// failure is not an error. The [`Answer`] reports it.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
         Ok(self.store_in_time(valid_json(record)?, None))
     }

@@ -9,8 +9,9 @@ use crate::id::new_id;
 use crate::metrics::{ExecutionMetrics, RunIds};
 
 impl Ledger {
-    /// Begins an execution. This never fails. If the begin mark cannot be written, the result of recording the
-    /// execution says so.
+    /// Begins an execution, and writes its begin mark, which shows that the execution is in flight. This never fails.
+    /// If the mark cannot be written, [`Recorded::unmarked`](crate::Recorded::unmarked) reports that when the execution
+    /// ends.
     pub fn begin(&self, skill: Skill) -> Execution {
         self.begin_within(skill, None)
     }
@@ -40,7 +41,7 @@ impl Ledger {
         self.begin(skill).run_to_its_end(body)
     }
 
-    /// Begins an execution that belongs to `parent`, if there is one.
+    /// Begins an execution, as a child of `parent` if there is one.
     fn begin_within(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> Execution {
         let record = self.new_record(skill, parent);
         let mark = self.mark(&record);
@@ -72,15 +73,16 @@ impl Ledger {
     /// Writes the begin mark of an execution.
     fn mark(&self, record: &ExecutionMetrics) -> Result<Slot, Error> {
         let line = slots::mark(self.shared.journal.seen_end(), record)?;
-        // A mark that is written too late does no harm: a sweep skips it if the execution has a record by then.
+        // A mark that is written after the deadline does no harm. A sweep, which records the executions of dead
+        // processes, skips marks of executions that have a record.
         self.in_time(move |ledger| ledger.shared.slots.begin(&line), |_, _| ())
             .unwrap_or_else(|missed| Err(self.missed("mark an execution as started", missed)))
     }
 }
 
 impl Execution {
-    /// Begins a child of this execution. It has this execution as its parent, belongs to the same run, and continues
-    /// this execution's path.
+    /// Begins a child of this execution. The child has this execution as its parent, belongs to the same run, and
+    /// continues this execution's path.
     pub fn child(&self, skill: Skill) -> Execution {
         self.ledger.begin_within(skill, Some(&self.record))
     }

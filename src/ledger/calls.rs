@@ -3,7 +3,7 @@
 use crate::cost::Cost;
 use crate::metrics::{Call, CostProvenance, CostSource, CostTier, ExecutionMetrics, LlmCall, Usage, UsageParts, Usd};
 
-/// A sum of amounts, one of which may be unknown.
+/// A sum of amounts. Any of them may be unknown.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sum {
     /// The sum of no amounts.
@@ -14,7 +14,7 @@ pub(super) enum Sum {
 }
 
 impl Sum {
-    /// Adds an amount and returns the sum; `None` if it is unknown.
+    /// Adds an amount and returns the sum; `None` if the sum is unknown.
     pub(super) fn add(&mut self, amount: Option<Usd>) -> Option<Usd> {
         let sum = match (*self, amount) {
             (Self::Nothing, amount) => amount,
@@ -26,8 +26,8 @@ impl Sum {
     }
 }
 
-/// Adds `call` to the record and its cost to `cost`, the sum for the calls before it. Returns the cost of the call;
-/// `None` if it is unknown. Of an invalid call, only the name, the provider and the variant are recorded.
+/// Adds `call` to the record, and adds its cost to `cost`, the sum over all calls. Returns the cost of the call; `None`
+/// if it is unknown. If the call is invalid, only its model name, provider and variant are recorded.
 pub(super) fn add(
     record: &mut ExecutionMetrics,
     cost: &mut Sum,
@@ -66,7 +66,8 @@ fn entry(number: u64, call: &Call, valid: Option<&Call>, priced: Option<&Cost<'_
     entry
 }
 
-/// Adds the usage of `call`, which the record does not list yet. The sum becomes unknown if `valid` is `None`.
+/// Adds the usage of `call` to that of the record, before `call` is added to the record's list. The sum becomes unknown
+/// if `valid` is `None`.
 fn add_usage(record: &mut ExecutionMetrics, call: &LlmCall, valid: Option<&Call>) {
     let earlier = if call.call_sequence == 1 { Some(Usage::new(0, 0)) } else { record.usage() };
     match earlier.zip(valid) {
@@ -108,7 +109,7 @@ fn add_cost(record: &mut ExecutionMetrics, sum: Option<Usd>, call: &LlmCall, tie
     record.cost.estimated_usd = estimated_usd;
 }
 
-/// Returns the provenance that two amounts have in common. A sum with a computed part counts as computed.
+/// Returns the provenance that two amounts have in common. If their sources differ, the sum counts as computed.
 fn common(a: &CostProvenance, b: &CostProvenance) -> CostProvenance {
     fn same<T: Clone + PartialEq>(a: &Option<T>, b: &Option<T>) -> Option<T> {
         a.clone().filter(|_| a == b)

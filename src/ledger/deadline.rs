@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use crate::disk::per_process::PerProcess;
 use crate::mutex::lock;
 
-/// The number of calls that can be in progress at once. It limits the cost of a disk that never responds to one thread
-/// and one record per call. Other callers wait for a free thread, and occupy no memory after their deadline.
+/// The number of calls that can be in progress at once. A disk that never responds costs at most this many threads,
+/// with one record each. Other callers wait for a free thread, and occupy no memory after their deadline.
 const HELPERS_MAX: usize = 64;
 /// Limits the deadline, so that adding it to the present time cannot overflow.
 const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -91,12 +91,12 @@ impl<W: FnOnce() -> T + Send, L: FnOnce(T) + Send, T: Send> Job for Call<W, L, T
                 _ => return made(),
             }
         };
-        // A hook of the caller may panic. If the caller is still waiting, the panic is resumed there.
+        // A hook of the caller may panic. If the caller is still waiting, the panic is resumed in the caller's thread.
         let result = catch_unwind(AssertUnwindSafe(work));
         made();
         let mut state = lock(&self.state);
         if matches!(*state, CallState::UnderWay) {
-            // Dropped before the caller is woken, so that the caller's values are no longer held here.
+            // `late` is dropped before the caller is woken, so that this thread no longer holds values of the caller.
             drop(late);
             *state = CallState::Done(result);
             self.done.notify_one();
@@ -191,7 +191,8 @@ impl Pool {
             if let Some(job) = state.waiting.pop_front() {
                 state.free -= 1;
                 drop(state);
-                // Counted as free before the caller is woken, so that the caller's next call needs no new thread.
+                // This helper counts as free before the caller is woken, so that the caller's next call needs no new
+                // thread.
                 job.run(&|| lock(&self.state).free += 1);
                 drop(job);
                 state = lock(&self.state);

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::journal::read::moved::Boundary;
 
-/// A change that a ledger made to its files. Its journal has its own [events](crate::journal::Event).
+/// A change that a ledger made to its files. The journal under the ledger has its own [events](crate::journal::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -32,7 +32,7 @@ pub enum LedgerEvent {
         /// The number of executions.
         records: u64,
     },
-    /// A sealed segment was copied to an archive and is removed from the ledger.
+    /// A sealed segment was copied to an archive, and is now removed from the ledger.
     Archived {
         /// The number of the segment.
         segment: u64,
@@ -42,10 +42,10 @@ pub enum LedgerEvent {
         seq: u64,
         /// The hash of its last line.
         hash: String,
-        /// The path for reading the archive, where its active segment would be.
+        /// The path under which a reader opens the archive. No file is there, because an archive has no active segment.
         to: String,
     },
-    /// A file about the ledger's executions was copied to an archive and is removed from its old path.
+    /// A file about the ledger's executions was copied to an archive, and is now removed from its old path.
     FileArchived {
         /// The old path.
         path: String,
@@ -58,7 +58,7 @@ pub enum LedgerEvent {
         /// The reason for archiving it.
         reason: String,
     },
-    /// A file about the ledger's executions is deleted.
+    /// A file about the ledger's executions is now deleted.
     FileDeleted {
         /// The path of the file.
         path: String,

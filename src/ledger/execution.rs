@@ -47,12 +47,12 @@ impl Skill {
     }
 }
 
-/// A running execution. **Dropping it records it**, as panicked if the thread is unwinding, and otherwise as cancelled.
-/// Dropping never panics. The ledger warns if the record was spilled, lost or late.
+/// A running execution. **Dropping this guard records the execution**: as panicked if the thread is unwinding, and
+/// otherwise as cancelled. Dropping never panics. The ledger warns if the record was spilled, lost or late.
 ///
-/// [`succeed`](Self::succeed), [`fail`](Self::fail) and [`finish`](Self::finish) end it and return where the record is.
-/// It is `Send`, so it can be held across an `.await`. A future that is dropped before it completes leaves a cancelled
-/// record.
+/// [`succeed`](Self::succeed), [`fail`](Self::fail) and [`finish`](Self::finish) end the execution and return where its
+/// record is. The guard is `Send`, so it can be held across an `.await`. If the future is dropped before it completes,
+/// the execution is recorded as cancelled.
 #[derive(Debug)]
 #[must_use = "dropping it records the execution as cancelled"]
 pub struct Execution {
@@ -113,7 +113,7 @@ impl Execution {
         self.step = Some(Instant::now());
     }
 
-    /// Ends the current step. The time after it counts as wall-clock time, but not as the latency of a step.
+    /// Ends the current step. The time until the next step counts as wall-clock time, but not as the latency of a step.
     pub fn leave(&mut self) {
         let Some(began) = self.step.take() else { return };
         let took = began.elapsed();
@@ -133,7 +133,8 @@ impl Execution {
     }
 
     /// Like [`record_call`](Self::record_call), but for a model in its usual variant, from the provider that serves
-    /// models of that name. Returns the exact cost of the call, from the ledger's price table; `None` if it is unknown.
+    /// models of that name. Returns the exact cost of the call, from the ledger's price table; `None` if the cost is
+    /// unknown.
     pub fn record_usage(&mut self, model: &str, usage: Usage) -> Option<Usd> {
         self.record_call(&Call::new(model, usage))
     }
@@ -141,15 +142,15 @@ impl Execution {
     /// Records one call of a model, and adds its usage to that of the execution. Returns the exact cost of the call,
     /// for example to settle a budget; `None` if it is unknown.
     ///
-    /// The cost is the one that the vendor reported. Otherwise it is computed from the ledger's price table as of the
-    /// time of the call, or as of now if the call has no time.
+    /// If `call` has a cost that the vendor reported, that is the cost. Otherwise the cost is computed from the
+    /// ledger's price table as of the time of the call, or as of now if the call has no time.
     ///
     /// If one call has no price, the execution's cost is unknown: `cost_usd` is `None`, and `cost_tier` and
     /// `cost.source` are unknown. With several calls, `model` has the name, provider and variant of the last one, and
     /// `cost` has the values that all calls share. `trace.llm_calls` lists each call with its own cost, unrounded.
     ///
-    /// If a call is not [valid](Call::validate), its usage and its cost are unknown, and so are the execution's. The
-    /// ledger warns about it.
+    /// If a call is not [valid](Call::validate), its usage and its cost are unknown, and so are those of the execution.
+    /// The ledger warns about such a call.
     pub fn record_call(&mut self, call: &Call) -> Option<Usd> {
         let fault = call.validate().err();
         fault.iter().for_each(|error| self.ledger.shared.warn(error));
@@ -181,7 +182,7 @@ impl Execution {
         mut self,
         body: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Done<T, E> {
-        // The panic is resumed below, so no code sees values that it left partly changed.
+        // The panic is resumed below, so no code sees values that the panic left partly changed.
         match catch_unwind(AssertUnwindSafe(|| body(&mut self))) {
             Ok(Ok(value)) => Done { record: self.succeed(), result: Ok(value) },
             Ok(Err(error)) => Done { record: self.fail(&error), result: Err(error) },
@@ -199,7 +200,7 @@ impl Execution {
     }
 
     /// Ends the execution as failed with `error`, whose text becomes `error_reason`. `error_category` becomes Unknown
-    /// unless the record has one.
+    /// unless the record already has a category.
     pub fn fail(mut self, error: &(impl fmt::Display + ?Sized)) -> Recorded {
         self.end_with_error(Status::Failed, &error.to_string())
     }

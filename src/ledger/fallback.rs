@@ -1,8 +1,9 @@
 //! Keeps the records of executions in another directory while their ledger cannot be used.
 //!
 //! Each execution has a file, which is locked by the process that runs it. The file is a sequence of sealed lines. Each
-//! line holds the path of the ledger and the whole record as it was known at that time. The last line is used. The
-//! first line says that the execution was interrupted, so that it has a record even if its process is killed.
+//! line holds the path of the ledger and the whole record as it was known at that time. The last line is the valid one.
+//! The first line says that the execution was interrupted, so that the execution has a record even if its process is
+//! killed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -101,7 +102,7 @@ pub struct FallbackExecution {
     took: Option<Duration>,
 }
 
-/// An open file that no other process reads or removes.
+/// An open file and its lock. While the file is locked, no other process moves its record to the ledger.
 #[derive(Debug)]
 struct Kept {
     file: Arc<dyn StorageFile>,
@@ -186,7 +187,7 @@ impl Fallback {
         Ok(found)
     }
 
-    /// Reports the records of all ledgers as a check; `None` if there are none.
+    /// Returns a check that reports the records of all ledgers; `None` if there are none.
     pub fn examine(&self) -> Option<Check> {
         const NAME: &str = "elsewhere";
         let records = match self.records() {
@@ -282,8 +283,8 @@ impl FallbackExecution {
 
 impl Ledger {
     /// Appends the records of this ledger that `fallback` keeps, each once, and then removes them from the fallback.
-    /// Returns the number of removed records. The record of an execution in flight stays, and so does a file that
-    /// cannot be read as a record; the ledger warns about the latter.
+    /// Returns the number of removed records. The record of an execution in flight stays. A file that cannot be read as
+    /// a record stays too, with a warning.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a disk fails or the directory cannot be read, and [`ErrorKind::Timeout`] if another process
@@ -315,7 +316,8 @@ impl Ledger {
 /// Creates and locks the file of an execution.
 fn make(path: &Path) -> io::Result<Kept> {
     let file: Arc<dyn StorageFile> = Arc::from(Disk.open(path, Access::AppendNew)?);
-    // A process that reads the directory may hold the lock for a moment. It does not change a file without a record.
+    // A process that reads the directory may hold the lock for a moment. Such a process does not change a file without
+    // a record.
     match Locked::take(&file, LOCK_WAIT)? {
         Some(lock) => Ok(Kept { file, _lock: lock }),
         None => Err(io::ErrorKind::TimedOut.into()),
@@ -348,7 +350,7 @@ fn take(path: &Path) -> Result<Option<(Kept, PathBuf, ExecutionMetrics)>> {
         opened => Arc::from(opened.map_err(failed)?),
     };
     let Some(lock) = Locked::try_take(&file).map_err(failed)? else { return Ok(None) };
-    // Another process may have appended and removed it in between.
+    // Another process may have appended the record and removed the file before this one had the lock.
     if Disk.stat(path).map_err(failed)?.is_none() {
         return Ok(None);
     }
@@ -356,14 +358,15 @@ fn take(path: &Path) -> Result<Option<(Kept, PathBuf, ExecutionMetrics)>> {
     Ok(Some((Kept { file, _lock: lock }, ledger, record)))
 }
 
-/// Returns the error for a file without a complete record. Only the file's name identifies the execution.
+/// Returns the error for a file without a complete record. Only the name of such a file says which execution it belongs
+/// to.
 fn damaged(path: &Path) -> Error {
     Error::new(ErrorKind::Malformed, "read a record that is kept elsewhere")
         .path(path)
         .detail("found no complete record; expected one. Examine the file, and then remove it")
 }
 
-/// Reads the last ledger and record of a file; `None` if it has no valid line.
+/// Reads the ledger and the record in the last valid line of a file; `None` if the file has no valid line.
 fn last(file: Arc<dyn StorageFile>) -> io::Result<Option<(PathBuf, ExecutionMetrics)>> {
     let mut last = None;
     let mut lines = Splitter::new(file, 0);
@@ -387,8 +390,8 @@ fn is_id(text: &str) -> bool {
     text.parse::<Uuid>().is_ok()
 }
 
-/// Returns true if the `ledger` of a record is the one at `place`. A relative path matches no ledger, because the
-/// process that wrote it no longer had a current directory.
+/// Returns true if `ledger`, which a record names, is the ledger at `place`. A relative path matches no ledger, because
+/// the process that wrote it no longer had a current directory.
 fn is_at(ledger: &Path, place: &Path) -> bool {
     ledger.is_absolute() && place_of(ledger) == place
 }

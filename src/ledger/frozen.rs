@@ -15,12 +15,13 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 /// The baselines that were frozen week by week. They are stored in a separate journal, such as `baselines.jsonl` next
 /// to the ledger. The journal is durable, chained, and safe to share between threads and processes. Clones share it.
 ///
-/// The first line of a week is used. If two processes freeze the same week at the same time, both return the first
-/// line, and so does every reader.
+/// If two processes freeze the same week at the same time, the journal may have two lines for that week. The first line
+/// is the valid one: both processes return it, and so does every reader.
 ///
-/// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}` and
-/// the three keys of the chain. The baselines, by skill, are for people and programs. The samples are the data that a
-/// [comparison](FrozenBaselines::compare) also needs: [`Accumulator::to_bytes`] in hex, 4 to 20 KB per skill.
+/// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}`,
+/// with the three keys of the chain added. The baselines, by skill, are for people and programs. The samples are the
+/// data that a [comparison](FrozenBaselines::compare) also needs: [`Accumulator::to_bytes`] in hex, 4 to 20 KB per
+/// skill.
 ///
 /// [`Accumulator::to_bytes`]: crate::baseline::Accumulator::to_bytes
 ///
@@ -49,15 +50,17 @@ impl BaselineJournal {
     /// Opens the journal at `path`, and creates it if it does not exist.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] if a journal cannot be stored at `path`; [`ErrorKind::Newer`] if a newer version wrote
-    /// it; [`ErrorKind::Malformed`] if its identity cannot be read; [`ErrorKind::Timeout`] if another process holds its
-    /// lock for too long; [`ErrorKind::Io`] if the disk fails.
+    /// - [`ErrorKind::Unsuitable`] if a journal cannot be stored at `path`.
+    /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
+    /// - [`ErrorKind::Malformed`] if the journal's identity cannot be read.
+    /// - [`ErrorKind::Timeout`] if another process holds the journal's lock for too long.
+    /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(path: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
         Ok(Self { journal: Journal::open(path, options.clone())?, options })
     }
 
     /// Freezes the baselines of the week that contains `moment`, as [`Baselines::frozen`] computes them. If that week
-    /// is frozen already, returns its baselines and reads no record.
+    /// is frozen already, returns its baselines and reads none of `records`.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`] if that week has not started according to the journal's clock, or if the line would be
@@ -101,8 +104,9 @@ impl BaselineJournal {
 
 /// The baselines of each frozen week, in the order in which they were frozen.
 ///
-/// A line without frozen baselines, or one that was changed later, is an [`ErrorKind::Malformed`] with its position;
-/// the next call continues after it. Any other error ends the iteration.
+/// For a line without frozen baselines, or a line that was changed later, the iterator returns an
+/// [`ErrorKind::Malformed`] with the position of the line. The next call continues after that line. Any other error
+/// ends the iteration.
 #[derive(Debug)]
 pub struct FrozenWeeks {
     lines: Lines,

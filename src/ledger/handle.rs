@@ -35,8 +35,8 @@ impl Ledger {
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger. The path is not a regular file, belongs to another
-    ///   program, or ends in `.ledger` like a ledger's internal directory. Or it is on a network file system, or in a
-    ///   directory where every user may replace it.
+    ///   program, or ends in `.ledger` like a ledger's internal directory. Or the path is on a network file system, or
+    ///   in a directory where every user may replace the file.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
     /// - [`ErrorKind::Malformed`] if the ledger's identity cannot be read.
     /// - [`ErrorKind::Timeout`] if the ledger is being created and another process holds its lock for too long.
@@ -64,7 +64,7 @@ impl Ledger {
     /// Returns the price table that turns usage into cost: the one in the [`Options`], or otherwise the bundled one.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] if the bundled table cannot be read. A test rules that out.
+    /// [`ErrorKind::Malformed`] if the bundled table cannot be read. A test checks that it can be.
     pub fn prices(&self) -> Result<&PriceTable> {
         match &self.shared.options.prices {
             Some(prices) => Ok(prices),
@@ -72,7 +72,8 @@ impl Ledger {
         }
     }
 
-    /// Opens the quota next to the ledger, `quota.jsonl` in its directory, with the ledger's clock, disk and warnings.
+    /// Opens the ledger's quota, whose file is `quota.jsonl` in the directory of the ledger. The quota uses the
+    /// ledger's clock, disk and warnings.
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if the ledger itself is `quota.jsonl`, or if that path cannot hold a journal.
@@ -87,8 +88,8 @@ impl Ledger {
         Quota::open(path, QuotaOptions::new(Arc::clone(&journal.clock)).journal(journal).limits(limits))
     }
 
-    /// Opens the baselines that were frozen week by week next to the ledger, `baselines.jsonl` in its directory, with
-    /// the ledger's clock, disk and warnings.
+    /// Opens the journal of the baselines that were frozen week by week. Its file is `baselines.jsonl` in the directory
+    /// of the ledger. The journal uses the ledger's clock, disk and warnings.
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if the ledger itself is `baselines.jsonl`, or if that path cannot hold a journal.
@@ -167,7 +168,7 @@ impl Options {
             return without_lock();
         }
         match Journal::open(path, self.journal.clone()) {
-            // Another process holds the lock. Until it can be acquired, records are spilled, which needs no lock.
+            // Another process holds the lock. Until the lock can be acquired, records are spilled, which needs no lock.
             Err(error) if error.kind() == ErrorKind::Timeout => {
                 let journal = without_lock().map_err(|_| error.clone())?;
                 (self.journal.warn)(&error);

@@ -1,11 +1,11 @@
-//! The JSON of a record that fits into a line.
+//! Writes a record as JSON that fits into a line.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::PAYLOAD_BYTES_MAX;
 use crate::metrics::ExecutionMetrics;
 
-/// The longest record, in bytes of JSON. It leaves room in a line for the fields around a record that is in flight,
-/// spilled or swept.
+/// The longest record, in bytes of JSON. The rest of a line has room for the fields that are added to a record while it
+/// is in flight, spilled or swept.
 const RECORD_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - 4096;
 
 /// Returns the JSON of a valid record. Fails with all the reasons if the record is not valid.

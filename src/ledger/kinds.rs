@@ -1,5 +1,5 @@
-//! Records the steps around a skill, with one call for each: routing decisions, attempts to generate something, quality
-//! controls, and checks against a budget.
+//! Records the work around a skill, with a method for each kind: routing decisions, attempts to generate something,
+//! quality controls, and checks against a budget.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use super::{Done, Execution, Skill};
 use crate::metrics::{Attempt, ExecutionMetrics, Kind, QcResult, Routing, Usd};
 use crate::quota::{Amount, Grant, Unit};
 
-/// Each of these methods runs a child of this execution, with its own [`Kind`], and records how it ended. The record
-/// has this execution as its parent, and belongs to the same run. It is written whether `body` succeeds, fails or
-/// panics.
+/// Each of these methods runs a child of this execution, with its own [`Kind`], and records how the child ended. The
+/// child's record has this execution as its parent, and belongs to the same run. The record is written whether `body`
+/// succeeds, fails or panics.
 ///
 /// ```
 /// use runledger::metrics::{Attempt, Call, QcOutcome, QcResult, Routing, RunIds};
@@ -89,9 +89,9 @@ impl Execution {
     }
 
     /// Records a check against a budget. `decision_made` is `APPROVE` if the reservation of `body` is granted, and
-    /// `BLOCK` if it is denied; the reason is in `trace`. The check itself succeeds, whatever its decision.
+    /// `BLOCK` if it is denied. The reason is in `trace`. The check itself succeeds, whatever its decision.
     ///
-    /// For a budget in US dollars, the requested amount becomes the record's estimate, if it is known.
+    /// For a budget in US dollars, the requested amount becomes the record's estimate, if the amount is known.
     pub fn budget_gate<A: Amount, E: fmt::Display>(
         &self,
         gate: Skill,
@@ -115,7 +115,7 @@ fn filled<T, E>(
 
 fn fill_with_grant<A: Amount>(grant: &Grant<A>, record: &mut ExecutionMetrics) {
     let (asked, decision, reason) = match grant {
-        // An unknown amount may be granted without a reservation.
+        // A limit may grant an unknown amount without a reservation.
         Grant::Held(hold) => match hold.amount().steps() {
             None | Some(0) => (None, "APPROVE", "nothing reserved".to_owned()),
             steps => (steps, "APPROVE", format!("{} reserved", hold.amount())),

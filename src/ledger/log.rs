@@ -15,19 +15,19 @@ use crate::metrics::ExecutionMetrics;
 /// Returns true if the record is in the ledger. With `raise_on_error`, a failure of the disk is an error. Without it,
 /// the call warns on stderr and returns false, so that the skill can continue.
 ///
-/// Of identical warnings, at most one per second is printed, with the number of those suppressed since the previous
-/// one. Warnings that are suppressed after the last printed one are not reported.
+/// Identical warnings are printed at most once per second. Each printed warning says how many were suppressed since the
+/// previous one. Warnings that are suppressed after the last printed one are not reported.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if [`validate`](ExecutionMetrics::validate)
 /// refuses the record or it is too long.
 ///
 /// The following errors are returned only with `raise_on_error`:
-/// [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a ledger;
-/// [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote it;
-/// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if its identity cannot be read;
-/// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds its lock for too long;
-/// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.
+/// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a ledger.
+/// - [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote the ledger.
+/// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the ledger's identity cannot be read.
+/// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the ledger's lock for too long.
+/// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.
 pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, raise_on_error: bool) -> Result<bool> {
     // Each call opens its own ledger, so this static limits identical warnings of many calls to one per second.
     static WARNINGS: LazyLock<Arc<OnStderr>> = LazyLock::new(OnStderr::new);

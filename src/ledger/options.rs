@@ -67,30 +67,31 @@ impl Options {
     }
 
     /// Sets whether begin marks are synced too, so that an execution is recorded even if a power cut ends it. This
-    /// costs one more sync per execution. It is off by default; marks then survive `kill -9` but not a power cut.
+    /// costs one more sync per execution. It is off by default. Begin marks then survive `kill -9` but not a power cut.
     #[must_use]
     pub fn sync_begin(mut self, sync: bool) -> Self {
         self.sync_begin = sync;
         self
     }
 
-    /// Seals the active segment once it has this many bytes; 256 MiB by default. With `None`, its size does not matter.
+    /// Seals the active segment once it has this many bytes; 256 MiB by default. With `None`, a segment may have any
+    /// size.
     #[must_use]
     pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
         self.journal.rotate_bytes = bytes;
         self
     }
 
-    /// Seals the active segment with the first record of a new day (UTC); off by default.
+    /// Seals the active segment when the first record of a new day (UTC) is appended; off by default.
     #[must_use]
     pub fn rotate_daily(mut self, daily: bool) -> Self {
         self.journal.rotate_daily = daily;
         self
     }
 
-    /// Sets whether opening an existing ledger waits for its lock; true by default. With the lock, it repairs the
-    /// damage of a crash, and records the executions of dead processes as interrupted. With false, the first append
-    /// does both, and opening never waits for another process.
+    /// Sets whether opening an existing ledger waits for its lock; true by default. Once it has the lock, opening
+    /// repairs the damage of a crash, and records the executions of dead processes as interrupted. With false, opening
+    /// never waits for another process, and the first append does both.
     #[must_use]
     pub fn wait_at_open(mut self, wait: bool) -> Self {
         self.wait_at_open = wait;
@@ -99,9 +100,9 @@ impl Options {
 
     /// Sets how long opening and an append wait for a lock that another process holds; one second by default.
     ///
-    /// An append that cannot acquire the lock spills the record. An existing ledger opens without it, with a warning.
-    /// Dropping the ledger waits equally long before it leaves the cleanup to other processes, unless the last append
-    /// already failed to acquire the lock.
+    /// An append that cannot acquire the lock spills the record. An existing ledger is opened without the lock, with a
+    /// warning. Dropping the ledger also waits this long for the lock. If the lock is not free by then, other processes
+    /// do the cleanup. Dropping does not wait if the last append already failed to acquire the lock.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.journal.lock_deadline = deadline;
@@ -112,12 +113,12 @@ impl Options {
     /// wait for the disk. With `None`, the default, they wait for as long as the disk takes.
     ///
     /// A thread that is blocked in a sync cannot be interrupted. With a deadline, up to 64 threads of the ledger make
-    /// these calls on behalf of their callers, which wait until the deadline. A call that misses it is reported as
-    /// [late](crate::Answer::Late), or as [lost](crate::Answer::Lost) if all the threads are already stuck.
+    /// these calls on behalf of their callers, which wait until the deadline. A call that misses the deadline is
+    /// reported as [late](crate::Answer::Late), or as [lost](crate::Answer::Lost) if all 64 threads were already stuck.
     ///
     /// So a disk that never responds occupies at most 64 threads with one record each, and delays every call until its
-    /// deadline. The price is two thread switches per call, which `benches/overhead.rs` measures. Opening, reading,
-    /// quotas, detached executions, and dropping the ledger wait without a deadline.
+    /// deadline. The price is two thread switches per call, which `benches/overhead.rs` measures. The deadline does not
+    /// apply to opening, reading, quotas, detached executions, and dropping the ledger.
     #[must_use]
     pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadline = deadline;
@@ -159,11 +160,11 @@ impl Options {
         self
     }
 
-    /// Sets the hook that receives all warnings: failures that must not disturb the skill.
+    /// Sets the hook that receives all warnings. A warning is a failure that must not disturb the skill.
     ///
-    /// By default, warnings go to stderr. Of identical ones, at most one per second is printed. The number of
-    /// suppressed ones is printed with the next one, or when the ledger is dropped.
-    /// [`Warnings`](crate::journal::Warnings) does the same for a hook.
+    /// By default, warnings go to stderr. Identical warnings are printed at most once per second. The next such warning
+    /// says how many were suppressed. If none follows, their number is printed when the ledger is dropped. A hook can
+    /// use [`Warnings`](crate::journal::Warnings) to do the same.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.journal.warn = Arc::new(warn);

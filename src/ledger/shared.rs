@@ -42,8 +42,10 @@ pub(super) struct Lost {
 }
 
 impl Shared {
-    /// Sweeps the files of dead processes, once. Waits at most `deadline` for another process that sweeps. Files that
-    /// cannot be swept now are left to the next process that opens the ledger, since no line depends on them.
+    /// Sweeps the files of dead processes: records their executions as interrupted, and appends their spilled records.
+    /// Only the first call does so. It waits at most `deadline` for another process that sweeps. If that is too short,
+    /// the next process that opens the ledger sweeps the files. This is safe, because no line of the ledger depends on
+    /// them.
     pub(super) fn sweep(&self, deadline: Duration) {
         if self.swept.swap(true, Ordering::Relaxed) {
             return;
@@ -56,8 +58,8 @@ impl Shared {
 
     /// Appends the spilled records and reports the lost ones. Called after an append has succeeded.
     pub(super) fn catch_up(&self) {
-        // A ledger that was opened without its lock is not swept yet. This does not wait: the process that holds the
-        // lock sweeps for all.
+        // A ledger that was opened without its lock is not swept yet. This call does not wait for a process that is
+        // sweeping, because that process sweeps for all.
         self.sweep(Duration::ZERO);
         let append = |pending| sweep::append_missing(&self.journal, pending).map(drop);
         match self.spill.drain(append) {
@@ -68,10 +70,10 @@ impl Shared {
         self.report_lost();
     }
 
-    /// Reports the losses since the last report, and subtracts exactly those.
+    /// Reports the losses since the last report, and subtracts them from the count.
     fn report_lost(&self) {
         let Some(lost) = self.lost.get() else { return };
-        // The next call reports the remaining ones.
+        // Another thread is reporting. The next call reports what that thread does not.
         let Some(_reporting) = try_lock(&lost.reporting) else { return };
         let records = lost.records.load(Ordering::Relaxed);
         if records > 0 && self.record_event(&LedgerEvent::Lost { records }) {
@@ -79,7 +81,7 @@ impl Shared {
         }
     }
 
-    /// Writes the event; returns false if that failed. A failure is a warning, since it must not fail the append.
+    /// Writes the event. Returns false, with a warning, if that fails, because the append must not fail with it.
     pub(super) fn record_event(&self, event: &LedgerEvent) -> bool {
         let options = &self.options.journal;
         let written = events::record(&*options.storage, self.journal.layout(), (options.clock)(), event);

@@ -16,7 +16,7 @@ use crate::journal::{Cursor, Durability};
 use crate::metrics::ExecutionMetrics;
 
 impl Ledger {
-    /// Stores the record of an execution and removes its mark.
+    /// Stores the record of an execution and removes its begin mark.
     pub(super) fn finish(&self, record: &mut ExecutionMetrics, mark: &Result<Slot, Error>) -> Recorded {
         let (json, refused) = match valid_json(record) {
             Ok(json) => (Ok(json), None),
@@ -48,8 +48,8 @@ impl Ledger {
         self.store_or_spill(json).unwrap_or_else(|error| self.lose(error))
     }
 
-    /// Like [`store`](Self::store), but fails if both the journal and the spill refuse the record, and does not count
-    /// it as lost.
+    /// Like [`store`](Self::store), but returns an error if both the journal and the spill refuse the record, and does
+    /// not count the record as lost.
     pub(super) fn store_or_spill(&self, json: &[u8]) -> Result<Answer> {
         let since = self.shared.journal.seen_end();
         match self.shared.journal.append(json) {
@@ -114,7 +114,7 @@ impl Ledger {
         }
     }
 
-    /// Warns if a record was not stored in the ledger after its call had returned.
+    /// Warns if a record whose call has already returned could not be stored in the ledger.
     pub(super) fn warn_of_late(&self, answer: &Answer) {
         if let Answer::Spilled(error) | Answer::Lost(error) = answer {
             self.shared.warn(error);

@@ -35,7 +35,7 @@ fn each_check_is_a_line_with_the_advice_below() {
         "ok       lock         keeps others out\n",
         "ok       end          line 5, whole\n",
         "warning  quarantine   files in ~/logs/execution_metrics.ledger/quarantine: 1\n                      \
-         → look at these bytes, of which none was acknowledged, and then move them away\n",
+         → look at these bytes, and then move them away. None of them was acknowledged\n",
     ] {
         assert!(text.contains(line), "{text}");
     }

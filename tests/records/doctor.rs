@@ -248,7 +248,7 @@ fn a_damaged_end_is_a_warning() {
     let place = Place::new();
     let whole = std::fs::read_to_string(place.path()).unwrap();
     std::fs::write(place.path(), whole.clone() + "{\"exe").unwrap();
-    let advice = "a writer is writing them, or a crash left them; in that case the next opening repairs it";
+    let advice = "a writer is writing them, or a crash left them. After a crash, the next opening repairs the end";
     place.assert("end", Level::Warning, "5 bytes after the last line", advice);
 
     std::fs::write(place.path(), whole.replace("summarise", "summarize")).unwrap();
@@ -291,7 +291,7 @@ fn records_that_were_spilled_are_counted() {
 fn bytes_in_quarantine_are_a_warning() {
     let place = Place::new();
     std::fs::write(place.machinery("quarantine/torn"), "x").unwrap();
-    let advice = "look at these bytes, of which none was acknowledged, and then move them away";
+    let advice = "look at these bytes, and then move them away. None of them was acknowledged";
     place.assert("quarantine", Level::Warning, "files in ~/logs/l.ledger/quarantine: 1", advice);
 }
 

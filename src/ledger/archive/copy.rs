@@ -17,8 +17,8 @@ pub(super) struct Content {
     pub(super) hash: String,
 }
 
-/// Copies a regular file to a path that does not exist or already has the same content. When this returns, the copy is
-/// complete and durable, and was compared with the original.
+/// Copies a regular file to a path that does not exist or already has the same content. When this function returns, the
+/// copy is complete and durable, and equals the original.
 pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<Content> {
     let original = content(storage, from)?;
     let id = |path: &Path| {
@@ -27,7 +27,7 @@ pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<
     };
     let there = id(to)?;
     if there.is_some() && there == id(from)? {
-        // The caller removes the original later, which would be the only copy.
+        // The caller removes the original later, which would then be the only copy.
         return Err(Error::new(ErrorKind::Unsuitable, "copy to the archive")
             .path(to)
             .detail("found the file itself; expected another file. Choose another directory"));

@@ -58,7 +58,8 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
     let mut before = archived.map_or(Link::START, |archived| archived.link);
     let mut segments: Vec<SealedSegment> = Vec::new();
     let mut blocked = None;
-    // A process that completes such an execution searches for its record from `since` on.
+    // If the completion of a detached execution was interrupted, the next attempt searches the ledger for its record
+    // from `since` on. So these segments have to stay.
     let mut denied = Vec::new();
     let unsettled = detached::all(storage, layout, &mut denied)?.into_iter();
     if let Some(error) = denied.pop() {
@@ -109,7 +110,7 @@ struct Walked {
     fault: Option<String>,
 }
 
-/// Reads at most `lines_max` lines of a segment, the first of which should come after `before`.
+/// Reads at most `lines_max` lines of a segment. The first one should follow the line `before`.
 fn walk(storage: &dyn Storage, path: &Path, before: Link, lines_max: u64) -> Result<Walked> {
     let failed = |source| Error::io("read a sealed segment", path, source);
     let mut lines = Splitter::new(Arc::from(storage.open(path, Access::Read).map_err(failed)?), 0);
@@ -152,12 +153,12 @@ impl Ledger {
     /// Moves the sealed segments up to number `last` to the archive in `directory`, and returns those that were moved.
     /// Creates the directory if it does not exist.
     ///
-    /// No record is deleted. The archive is a ledger of the same name that every reader can read and verify. It must
-    /// not be opened for writing. [`Verification::archived`] says where the remaining ledger begins.
+    /// No record is deleted. The archive is a ledger of the same name that every reader can read and verify. Do not
+    /// open the archive for writing. [`Verification::archived`] says where the rest of the ledger begins.
     ///
-    /// Appends can continue concurrently. A [`Records`](crate::ledger::Records) iterator that has not read all of a
-    /// moved segment reports the lines that it misses, and continues after the segment. A [`Scan`](crate::ledger::Scan)
-    /// or a verification fails if it reaches a segment while it is being moved.
+    /// Appends can continue concurrently. A [`Records`](crate::ledger::Records) iterator may not have read all of a
+    /// segment that is moved. It then reports the lines that it misses, and continues after the segment. A
+    /// [`Scan`](crate::ledger::Scan) or a verification fails if it reaches a segment while it is being moved.
     ///
     /// [`Verification::archived`]: crate::ledger::Verification::archived
     ///
@@ -199,8 +200,8 @@ impl Ledger {
         self.shared.journal.under_lock(|| self.record_and_remove(&event, &segment.path))
     }
 
-    /// Returns the layout of the archive in `directory`, to which segment `first` is added next. Creates its internal
-    /// directory.
+    /// Returns the layout of the archive in `directory`, and creates the archive's internal directory. `first` is the
+    /// segment that is added next.
     fn open_archive(&self, directory: &Path, first: u64) -> Result<Layout> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         let name = layout.active().file_name().unwrap_or_default();
@@ -233,7 +234,8 @@ impl Ledger {
         Ok(archive)
     }
 
-    /// Records where the archive begins if that is not the first segment, in the same way as the ledger does.
+    /// If the archive does not begin with segment 1, writes an event that says where it begins. The ledger has the same
+    /// event.
     fn begin_archive(&self, archive: &Layout, first: u64) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         if let Some(&last) = archive.sealed_segments(storage)?.last() {

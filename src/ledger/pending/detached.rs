@@ -1,12 +1,12 @@
-//! Detached executions. Any process may report their progress and complete them. Each has its own file, which is not
-//! swept.
+//! Detached executions. Any process may report the progress of such an execution and complete it. Each execution has
+//! its own file, which a sweep ignores.
 //!
 //! The file is a sequence of lines in the form of [`stored`]. Each line holds the whole record as it was at that time,
-//! and the last line is used. A process holds the file's lock while it writes.
+//! and the last line is the valid one. A process holds the file's lock while it writes.
 //!
-//! The process that completes the execution first appends the finished record here, then to the ledger, and then
-//! removes the file. So without a finished record in the file, the ledger has none either, and is not searched. If the
-//! file has a finished record, the cursor stored with it says where the search of the ledger begins.
+//! To complete an execution, a process appends the finished record to this file, then appends it to the ledger, and
+//! then removes the file. So if the file has no finished record, the ledger has none either, and is not searched. If
+//! the file has a finished record, the cursor that is stored with it says where the search of the ledger begins.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -58,12 +58,12 @@ pub struct DetachedExecution {
 }
 
 impl Ledger {
-    /// Begins a detached execution, which belongs to no process. It is in flight until any process
+    /// Begins a detached execution, which belongs to no process. It is in flight until a process
     /// [resumes](Self::resume) and completes it, however long that takes. If one process runs the whole execution,
     /// prefer [`begin`](Self::begin): it costs less, and the ledger notices when that process dies.
     ///
-    /// `fill` sets more fields of the record. If its [`RunIds`](crate::metrics::RunIds) have no session or no
-    /// correlation, they get new ids. Returns the record so far, which is on stable storage.
+    /// `fill` sets more fields of the record. If the record's [`RunIds`](crate::metrics::RunIds) have no session id or
+    /// no correlation id, a new one is set. Returns the record so far, which is on stable storage.
     ///
     /// ```
     /// use runledger::{ErrorKind, Ledger, Skill, metrics::Status};
@@ -131,7 +131,7 @@ impl Ledger {
         let Some(lock) = Locked::take(&file, options.lock_deadline).map_err(failed)? else {
             return Err(held_for(options.lock_deadline, &path));
         };
-        // The process that had the lock may have completed the execution and removed the file.
+        // The process that held the lock before may have completed the execution and removed the file.
         let Some(state) = State::read(Arc::clone(&file)).map_err(failed)? else {
             return Err(self.not_in_flight(id)?);
         };
@@ -219,12 +219,12 @@ impl DetachedExecution {
 
     /// Completes the execution and stores its record, with `status`, in the ledger.
     ///
-    /// Its times are from the wall clock, since no other clock is the same in all processes. If that clock was set back
-    /// to a time before the start, the durations are unknown and the end equals the start.
+    /// The times of the execution are from the wall clock, because no other clock is the same in all processes. If that
+    /// clock was set back to a time before the start, the durations are unknown and the end equals the start.
     ///
-    /// However many processes try to complete it, and wherever one of them is killed, the execution ends up with
-    /// exactly one record. Only with [`Durability::Flushed`](crate::Durability::Flushed) can a power cut right
-    /// afterwards lose it.
+    /// The execution gets exactly one record, even if several processes try to complete it, or if one of them is killed
+    /// at any point. With [`Durability::Flushed`](crate::Durability::Flushed), a power cut right after the call can
+    /// lose the record.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] refuses the record. Nothing is changed then.
@@ -288,7 +288,7 @@ fn remove(storage: &dyn Storage, path: &Path) -> Result<()> {
 pub(in crate::ledger) struct State {
     /// The last record without an end.
     pub(in crate::ledger) record: ExecutionMetrics,
-    /// The ledger's end before the finished record was appended; `None` if the ledger has no record.
+    /// The ledger's end before the finished record was appended; `None` if the file has no finished record.
     pub(in crate::ledger) since: Option<Cursor>,
 }
 

@@ -1,6 +1,7 @@
 //! Records that are not lines of the ledger yet.
 //!
-//! - [`stored`] is the form in which such records are stored, each with an earlier end of the ledger.
+//! - [`stored`] is the form in which such records are stored, each with the position from which the ledger is searched
+//!   for the record.
 //! - [`slots`] holds the begin marks of the executions that live processes run.
 //! - [`detached`] holds the executions that one process begins and any process completes.
 //! - [`spill`] holds the records that the ledger refused.

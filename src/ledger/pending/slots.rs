@@ -1,10 +1,10 @@
-//! Writes begin marks, which say that an execution has started. Each process has one file, which it keeps locked until
-//! it ends.
+//! Writes begin marks, which say that an execution has started. Each process has one file of marks, its in-flight file,
+//! and keeps it locked until the process ends.
 //!
-//! The file is a sequence of slots. The first identifies the process; each other one is free or holds a mark. A mark is
-//! a sealed line with the record as it was at the beginning, and the ledger's end at that time. A mark that does not
-//! fit takes several consecutive slots. The hash of a mark shows whether it is complete. An incomplete mark counts as
-//! free, because its `begin` never returned.
+//! The file is a sequence of slots. The first slot identifies the process. Each other slot is free or holds a mark. A
+//! mark is a sealed line with the record as it was at the beginning, and the ledger's end at that time. A mark that
+//! does not fit takes several consecutive slots. The hash of a mark shows whether it is complete. An incomplete mark
+//! counts as free, because its `begin` never returned.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -59,11 +59,13 @@ impl Owner {
         }
     }
 
-    /// Returns why the owner is dead; `None` if it may be alive. `lock_free` says whether its lock could be acquired.
+    /// Returns why the owner is dead; `None` if the owner may be alive. `lock_free` says whether the lock of its file
+    /// could be acquired.
     ///
-    /// A forked child keeps the lock of a dead parent. So for an owner in this PID namespace, it is enough that its
-    /// process no longer exists. For an owner in another namespace, or from before a restart, only the lock decides. No
-    /// lock survives a restart, so if the lock is still held, its process runs on another machine.
+    /// If the lock is free, the owner is dead. If it is held, the owner may still be dead, because a forked child keeps
+    /// the lock of its parent. So an owner in this PID namespace is also dead if its process no longer exists. For an
+    /// owner in another namespace, or from before a restart, only the lock decides. No lock survives a restart. So if
+    /// the boot id differs and the lock is held, the owner runs on another machine.
     fn death(&self, lock_free: bool) -> Option<Death> {
         let boot = platform::boot_id();
         if lock_free {
@@ -79,7 +81,7 @@ impl Owner {
     }
 }
 
-/// A begin mark. It is read as a [`Pending`] whose record has all other fields unknown or at their default.
+/// A begin mark. It is read back as a [`Pending`], whose record has its other fields unknown or at their default.
 #[derive(Serialize)]
 struct Mark<'r> {
     segment: u64,
@@ -158,7 +160,7 @@ pub(in crate::ledger) struct Slot {
     count: u64,
 }
 
-/// Seals a payload. Only the hash matters, because a slot's number and predecessor are known from its position.
+/// Seals a payload. Slots are not chained, so only the hash of the line matters.
 fn seal(payload: &[u8]) -> Vec<u8> {
     let mut line = Vec::with_capacity(payload.len() + 256);
     line::seal(payload, &Link::START, &mut line);
@@ -182,8 +184,8 @@ impl Slots {
         Ok(lock(self.state.get_or_make(make)?))
     }
 
-    /// Writes the begin mark of an execution, the line that [`mark`] returned. The mark is in the page cache when this
-    /// returns, or synced if the options ask for that.
+    /// Writes the begin mark of an execution, the line that [`mark`] returned. When this function returns, the mark is
+    /// in the page cache, or synced if the options say so.
     pub(in crate::ledger) fn begin(&self, line: &[u8]) -> Result<Slot> {
         let count = line.len().div_ceil(SLOT_BYTES) as u64;
         let mut state = self.own_state()?;
@@ -205,8 +207,8 @@ impl Slots {
         Ok(slot)
     }
 
-    /// Removes the mark of an execution whose record is already stored elsewhere. If that fails, a sweep finds the
-    /// record in the ledger and skips the mark.
+    /// Removes the mark of an execution whose record is already in the ledger or in the spill. If that fails, a sweep
+    /// finds the record in the ledger and skips the mark.
     pub(in crate::ledger) fn end(&self, slot: &Slot) -> Result<()> {
         let Some(state) = self.state.get().filter(|_| slot.process == std::process::id()) else { return Ok(()) };
         let mut state = lock(state);
@@ -233,8 +235,9 @@ fn path(layout: &Layout, stem: Uuid) -> PathBuf {
 }
 
 impl State {
-    /// Creates the file and locks it. A process that sweeps may lock the file in between and take it for the file of a
-    /// dead process. In that case, the file is left to that process, and another one is created under another name.
+    /// Creates the file and locks it. Between these two steps, a process that sweeps may lock the file, because it
+    /// looks like the file of a dead process. In that case, the sweeping process keeps the file, and this process
+    /// creates another one.
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
         const TRIES: usize = 16;
         for _ in 0..TRIES {
@@ -251,7 +254,8 @@ impl State {
             .detail(format!("other processes locked {TRIES} new files first")))
     }
 
-    /// Creates the file, locked and with its owner. Returns `None` if a process that sweeps has locked it first.
+    /// Creates the file, locks it and writes its owner. Returns `None` if a process that sweeps has locked the file
+    /// first.
     fn make(
         storage: &dyn Storage,
         layout: &Layout,
@@ -277,14 +281,14 @@ impl State {
 pub(in crate::ledger) struct Left {
     pub(in crate::ledger) path: PathBuf,
     pub(in crate::ledger) stem: String,
-    /// The process and the cause of its death; `None` if it died before it had identified itself.
+    /// The process and the cause of its death; `None` if the process died before it wrote the owner.
     pub(in crate::ledger) death: Option<(u32, Death)>,
     pub(in crate::ledger) marks: Vec<Pending>,
     /// The file's lock, if it could be acquired. It is held until the sweep is done.
     _lock: Option<Locked>,
 }
 
-/// Returns true if no process but this one, whose file is `own`, has an in-flight file.
+/// Returns true if only this process, whose file is `own`, has an in-flight file.
 pub(in crate::ledger) fn is_alone(storage: &dyn Storage, layout: &Layout, own: Uuid) -> Result<bool> {
     let own = own.to_string();
     let others = each_file(storage, layout, END, &mut Vec::new(), |_, stem| Ok((stem != own).then_some(())))?;
@@ -306,10 +310,10 @@ pub(in crate::ledger) fn left_behind(
 }
 
 /// Returns the results of `look` for each in-flight file whose name ends in `end`. `look` receives the path and the
-/// rest of the name.
+/// name without `end`.
 ///
-/// A file that no longer exists by then was swept or completed, and is skipped. Adds an error to `denied` for each file
-/// that may not be read, or for their directory.
+/// Skips a file that no longer exists, because it was swept or its execution was completed. Adds an error to `denied`
+/// for each file that may not be read, or for their directory.
 pub(in crate::ledger) fn each_file<T>(
     storage: &dyn Storage,
     layout: &Layout,
@@ -354,7 +358,7 @@ fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<
             Some(death) => Some((owner.pid, death)),
             None => return Ok(None),
         },
-        // Its process died before it identified itself, or has not done so yet.
+        // A living process has not written the owner yet.
         None if lock.is_none() => return Ok(None),
         None => None,
     };
@@ -381,7 +385,7 @@ pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mu
     })
 }
 
-/// Reads the owner of the file; `None` if it is not written yet.
+/// Reads the owner of the file; `None` if the owner is not written yet.
 fn read_owner(file: &dyn StorageFile) -> io::Result<Option<Owner>> {
     let mut bytes = vec![0; SLOT_BYTES];
     let read = read_full_at(file, &mut bytes, 0)?;

@@ -1,5 +1,5 @@
-//! Keeps records that the ledger refused until it accepts them. Each process has its own file, which normally does not
-//! exist.
+//! Keeps records that the ledger refused until it accepts them. Each process has its own file, which exists only while
+//! it holds records.
 
 use std::io;
 use std::path::PathBuf;
@@ -47,7 +47,8 @@ impl Spill {
             let file = open_or_make(&*self.storage, &path, Access::Append, Access::AppendNew)?;
             stored::append(&*file, since, record)?;
             self.storage.sync_dir(&self.layout.spill())?;
-            // After a power cut, a sweep finds the spill by the name of the in-flight file.
+            // After a power cut, a sweep finds the spill by the name of the in-flight file. So that name must be
+            // durable too.
             self.storage.sync_dir(&self.layout.inflight())
         };
         write().map_err(|source| Error::io("spill a record", &path, source))?;
@@ -104,8 +105,8 @@ pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mu
     Ok(all)
 }
 
-/// Removes the spill file `stem`, whose records are already in the ledger. If the file has a `rest`, moves it to the
-/// quarantine instead.
+/// Removes the spill file `stem`, whose records are already in the ledger. If `rest` is true, the file also holds other
+/// data, and is moved to the quarantine instead.
 pub(in crate::ledger) fn remove(storage: &dyn Storage, layout: &Layout, stem: &str, rest: bool) -> Result<()> {
     let path = path(layout, stem);
     let removed = if rest {

@@ -14,7 +14,7 @@ use crate::journal::read::Splitter;
 use crate::journal::{Cursor, Lines};
 use crate::metrics::ExecutionMetrics;
 
-/// A record, and an earlier end of the ledger. If the ledger has the record, it is after that position.
+/// A record, and a position in the ledger. If the ledger has the record, the record is after that position.
 #[derive(Debug, Clone)]
 pub(in crate::ledger) struct Pending {
     pub(in crate::ledger) since: Cursor,
@@ -29,7 +29,7 @@ struct StoredPending {
 }
 
 impl Pending {
-    /// Returns the JSON object that stores `record`, which is JSON, with its cursor.
+    /// Returns a JSON object with `record`, which is JSON, and its cursor.
     pub(in crate::ledger) fn to_json(since: Cursor, record: &[u8]) -> Vec<u8> {
         let Cursor { segment, offset, .. } = since;
         let mut json = format!("{{\"segment\":{segment},\"offset\":{offset},\"record\":").into_bytes();
@@ -40,8 +40,8 @@ impl Pending {
 
     pub(in crate::ledger) fn from_json(json: &[u8]) -> Option<Self> {
         let StoredPending { segment, offset, record } = serde_json::from_slice(json).ok()?;
-        // After a power cut, sequence numbers are used again. With 0 here, no line after the position is skipped
-        // because of its number.
+        // After a power cut, the ledger may use sequence numbers again. With `seq: 0`, no line after the position is
+        // skipped because of its number.
         Some(Self { since: Cursor { segment, offset, lines: 0, seq: 0 }, record })
     }
 }
@@ -52,7 +52,8 @@ pub(in crate::ledger) fn append(file: &dyn StorageFile, since: Cursor, record: &
     let mut line = vec![b'\n'];
     line::seal(&Pending::to_json(since, record), &Link::START, &mut line);
     let before = file.length()?;
-    // On a full disk, a part of a record would take the space of the next one. If it stays, it is a separate line.
+    // On a full disk, a part of a record would take space that the next record needs, so it is removed. If that fails,
+    // the part stays as a separate line.
     append_all(file, &line).and_then(|()| file.sync()).inspect_err(|_| _ = file.truncate(before))
 }
 
@@ -60,7 +61,7 @@ pub(in crate::ledger) fn append(file: &dyn StorageFile, since: Cursor, record: &
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Stored {
     pub(in crate::ledger) records: Vec<Pending>,
-    /// True if the file holds anything else: the rest of a failed write, or a damaged record.
+    /// True if the file also holds other data: the rest of a failed write, or a damaged record.
     pub(in crate::ledger) rest: bool,
 }
 
@@ -86,8 +87,8 @@ struct Id {
     execution_id: Uuid,
 }
 
-/// Returns the executions of `pending` that have no record in the ledger, whose lines `lines_from` reads. Adds an error
-/// to `denied` for each segment that may not be read; a record in such a segment is not found.
+/// Returns the executions of `pending` that have no record in the ledger. `lines_from` reads the lines of the ledger.
+/// Adds an error to `denied` for each segment that may not be read. A record in such a segment is not found.
 pub(in crate::ledger) fn without_record<'p>(
     pending: impl Iterator<Item = &'p Pending> + Clone,
     lines_from: impl FnOnce(Cursor) -> Lines,

@@ -17,8 +17,8 @@ use crate::ledger::event::LedgerEvent;
 use crate::ledger::places::Places;
 use crate::metrics::{ExecutionMetrics, Status};
 
-/// Sweeps the files of dead processes. Any number of processes may do so at once, and each may die while it does. A
-/// record is appended only if its execution has none in the ledger.
+/// Sweeps the files of dead processes. Any number of processes may sweep at once, and any of them may die during the
+/// sweep. A record is appended only if its execution has none in the ledger.
 ///
 /// Waits at most `deadline` for another process that sweeps. Warns about files that this process may not read, and
 /// sweeps the others.
@@ -35,8 +35,8 @@ pub(in crate::ledger) fn sweep(
     }
     let mut lock = LockFile::open(storage.clone(), layout.sweep_lock())?;
     let _locked = match lock.acquire(deadline) {
-        // The process that holds the lock is sweeping. The next process that opens the ledger sweeps the files that it
-        // leaves.
+        // The process that holds the lock is sweeping. If it leaves files, the next process that opens the ledger
+        // sweeps them.
         Err(error) if error.kind() == ErrorKind::Timeout => return Ok(()),
         locked => locked?,
     };
@@ -77,7 +77,7 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
     })
 }
 
-/// Appends those of `pending` whose execution has no record in the ledger yet. Returns their number.
+/// Appends the records of `pending` whose executions have no record in the ledger yet. Returns how many were appended.
 pub(in crate::ledger) fn append_missing(journal: &Journal, pending: Vec<Pending>) -> Result<u64> {
     if pending.is_empty() {
         return Ok(0);

@@ -21,7 +21,8 @@ pub struct InFlight {
     /// end and no outcome.
     pub record: ExecutionMetrics,
     /// True if the process that runs the execution is alive. If it is not, the next process that opens the ledger
-    /// records the execution as interrupted. `None` if it is detached, so that any process may complete it.
+    /// records the execution as interrupted. `None` if the execution is detached, which means that any process may
+    /// complete it.
     pub owner_alive: Option<bool>,
 }
 
@@ -40,7 +41,7 @@ pub struct InFlightExecutions {
     /// The executions, the oldest first.
     pub executions: Vec<InFlight>,
     /// An error for each file that this process may not read. Executions whose begin marks are in such a file are
-    /// missing from `executions`. Executions whose records are in such a file may be listed wrongly.
+    /// missing from `executions`. Executions whose records are in such a file may be listed although they have ended.
     pub unreadable: Vec<Error>,
 }
 
@@ -95,8 +96,8 @@ impl LedgerReader {
                 None => executions.push(InFlight { record, owner_alive: None }),
             }
         }
-        // A record is in the spill or the ledger before its mark is removed, and in the ledger before it leaves the
-        // spill. So reading in this order misses no record.
+        // A record is written to the spill or the ledger before its mark is removed, and to the ledger before it is
+        // removed from the spill. So reading the marks, the spill and the ledger in this order misses no record.
         let spilled = spill::all(storage, layout, &mut unreadable)?.records;
         let spilled: HashSet<_> = spilled.iter().map(|pending| pending.record.execution_id).collect();
         let missing = self.without_record(pending.iter().map(|(pending, _)| pending), &mut unreadable)?;
@@ -109,11 +110,11 @@ impl LedgerReader {
     }
 
     /// Returns the records that the ledger refused and does not have yet. They are on stable storage next to the
-    /// ledger, and [`records`](Self::records) does not include them. They are appended with the next record of their
-    /// process, or when the ledger is opened after that process has ended.
+    /// ledger, and [`records`](Self::records) does not include them. They are appended after the next record of the
+    /// process that spilled them, or when the ledger is opened after that process has ended.
     ///
     /// To find an execution in any state, read the executions [in flight](Self::in_flight) first, then these records,
-    /// then the ledger's.
+    /// and then the records of the ledger.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.

@@ -25,11 +25,11 @@ pub struct LastRecords<T> {
 }
 
 impl LedgerReader {
-    /// Returns the results of `take` for the last `count` records for which it is not `None`. Reads the ledger
-    /// backwards from its end until it has them, and holds no others in memory.
+    /// Returns the last `count` results of `take` that are not `None`, in ledger order. Reads the ledger backwards from
+    /// its end until it has these results, and holds no others in memory.
     ///
-    /// Damage before these records is not reported, since that part is not read. A line that a writer has repeated in a
-    /// new segment counts once, in that segment.
+    /// Damage before these records is not reported, because that part is not read. A line that a writer has repeated in
+    /// a new segment counts once, in the new segment.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -60,8 +60,8 @@ impl LedgerReader {
                 segment => segment?,
             };
             let mut of_segment = Skipped::default();
-            // The number of lines before the block that was read last. They are counted only if an error needs the
-            // number.
+            // The number of lines before the block that was read last. These lines are counted only if an error has to
+            // name its line.
             let mut before: Option<u64> = None;
             let mut first_seq = None;
             while records.len() < count
@@ -101,8 +101,8 @@ fn lines_of(block: &Block, buffer: &mut Vec<u8>) -> Result<u64> {
 /// The result of reading a block.
 struct Part<T> {
     records: VecDeque<T>,
-    /// The errors of the lines that are not records, each with its number in the block, counting from 1, and its byte
-    /// in the segment.
+    /// The errors of the lines that are not records. Each has the number of the line in the block, counting from 1, and
+    /// its first byte in the segment.
     malformed: Vec<(u64, u64, Error)>,
     lines: u64,
     /// The number of the first line whose hash is correct. Only such a number can be trusted.
@@ -122,7 +122,8 @@ impl<T> Part<T> {
     ) -> Result<()> {
         let mut sequence = Sequence::default();
         block.read(buffer, |piece, bytes| {
-            // A writer may be writing this line. The torn end of a sealed segment stays as it is, and is counted.
+            // A writer may be writing this line. The incomplete last line of a sealed segment stays as it is, and is
+            // counted.
             if piece.unfinished && is_active {
                 return;
             }

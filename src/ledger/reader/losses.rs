@@ -19,7 +19,7 @@ pub struct LostRecords {
 
 impl LedgerReader {
     /// Reads the losses that the ledger reports, in the order of the reports. The reports do not say which executions
-    /// were affected. Those with begin marks are in flight, or recorded as interrupted.
+    /// were affected. An execution that has a begin mark stays in flight, or is recorded as interrupted.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the events cannot be read.

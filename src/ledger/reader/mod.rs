@@ -62,9 +62,9 @@ impl LedgerReader {
     /// Creates a reader of the ledger whose active segment is `path`.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is neither a file at `path` nor a ledger of that name, or if it
-    /// cannot be examined; [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` is a directory, a symbolic
-    /// link, a FIFO or a device.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is neither a file at `path` nor a ledger of that name, or if
+    /// the path cannot be examined; [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` is a directory, a
+    /// symbolic link, a FIFO or a device.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Ok(Self::new(Arc::new(Disk), Layout::to_read(path.as_ref())?))
     }

@@ -11,7 +11,7 @@ use crate::metrics::ExecutionMetrics;
 
 /// The records of a ledger in the order in which they were appended, across all its segments.
 ///
-/// Three errors do not end the iteration; the next call continues after them:
+/// After three kinds of errors, the next call continues the iteration:
 /// - [`ErrorKind::Malformed`], with path, line and byte, for a line that is not a record;
 /// - [`ErrorKind::Archived`], with the numbers, for lines that were [archived](crate::Ledger::archive_segments) before
 ///   they were read;
@@ -25,7 +25,7 @@ pub struct Records {
     failed: bool,
     /// The segment and the number of the last line that has a number.
     last: Option<(u64, u64)>,
-    /// The record after missing lines, which is returned after their error.
+    /// The record that follows missing lines. It is returned after the error for these lines.
     next: Option<Result<ExecutionMetrics>>,
 }
 
@@ -121,8 +121,8 @@ impl Iterator for Records {
                     let Some(gone) = gone else { return Some(found) };
                     let (segment, path) = (line.segment, line.path.to_owned());
                     let (storage, layout) = self.lines.source();
-                    // If the events cannot be read, or do not report an archive, the gap is damage. A verification
-                    // reports it, and a reader continues with the lines after it.
+                    // If the events cannot be read, or do not report an archive, the gap counts as damage. A
+                    // verification reports the damage, and this reader continues after the gap.
                     if !moved::is_moved_up_to(storage, layout, segment).unwrap_or(false) {
                         return Some(found);
                     }

@@ -1,5 +1,9 @@
-//! The file of a checkpoint. It consists of a line that names its form, a line of JSON, the bytes of the accumulator,
-//! and the checksum of all these.
+//! The file of a checkpoint. It consists of:
+//!
+//! - a line with the versions of the crate and of the form,
+//! - a line of JSON,
+//! - the bytes of the accumulator,
+//! - the checksum of all these.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -54,7 +58,7 @@ struct Header {
 /// The values that tie a checkpoint to the ledger as it was.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Tie {
-    /// The hash in the chain of the line that ends at the checkpoint's end.
+    /// The hash of the line that ends at the checkpoint's end.
     hash: String,
     /// The hash of the number, inode, length and last change of each segment. For the segment in which the checkpoint
     /// ends, only number and inode are included.
@@ -79,7 +83,7 @@ struct SkippedLine {
     source: Option<String>,
 }
 
-/// The text of an error that was read back.
+/// The text of an error's source, which was read back from a checkpoint.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct SourceText(String);
@@ -126,7 +130,7 @@ impl CheckpointFile<'_> {
 
     fn bytes(&self) -> io::Result<Vec<u8>> {
         let file = self.storage.open(&self.path(), Access::Read)?;
-        // A longer file is not a checkpoint. The part of it that is read does not end with its checksum.
+        // A longer file is not a checkpoint. Only a part of it is read, and the checksum of that part is wrong.
         let mut bytes = vec![0; file.length()?.min(BYTES_MAX) as usize];
         let read = read_full_at(&*file, &mut bytes, 0)?;
         bytes.truncate(read);
@@ -141,8 +145,8 @@ impl CheckpointFile<'_> {
         Error::new(ErrorKind::Stale, READ).path(&self.path()).detail(format!("{why}; all records were read instead"))
     }
 
-    /// Returns the tie of a checkpoint that ends at `end` in the ledger as it is now, and the path of the segment.
-    /// Returns `None` if no line of the chain ends there.
+    /// Returns the tie that a checkpoint has if it ends at `end` in the ledger as it is now, and the path of the
+    /// segment. Returns `None` if no line of the chain ends there.
     fn tie(&self, end: Cursor) -> Result<Option<(Tie, PathBuf)>> {
         let mut sealed = self.layout.sealed_segments(self.storage)?;
         let path = match sealed.last() {
@@ -206,8 +210,8 @@ impl CheckpointFile<'_> {
         let new = path.with_extension("new");
         // A process that died may have left the new file.
         let file = open_or_make(self.storage, &new, Access::Write, Access::WriteNew)?;
-        // Only one process writes the file: the one that holds the lock of the file with this name. Another process may
-        // have renamed the file since it was opened.
+        // Only the process that holds the file's lock writes to it. But another process may have renamed the file
+        // before this one locked it, so the name must still belong to this file.
         let is_ours = file.try_lock()? && self.storage.stat(&new)?.map(|there| there.id) == Some(file.stat()?.id);
         if !is_ours {
             return Ok(());
@@ -219,7 +223,7 @@ impl CheckpointFile<'_> {
     }
 }
 
-/// Returns the hash in the chain of the line that ends at `offset`; `None` if no such line does.
+/// Returns the hash of the line that ends at `offset`; `None` if no line of the chain ends there.
 fn hash_before(file: &dyn StorageFile, offset: u64) -> io::Result<Option<String>> {
     let mut bytes = [0; TRAILER_BYTES_MAX];
     let start = offset.saturating_sub(TRAILER_BYTES_MAX as u64);

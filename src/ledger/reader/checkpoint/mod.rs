@@ -2,14 +2,14 @@
 //!
 //! A checkpoint is a file in the ledger's internal directory. It holds the [`Accumulator`] of all lines up to a
 //! position, and everything that a scan needs to continue there. The result is byte-identical to the result of a pass
-//! over all records. To achieve this, the accumulator counts each latency exactly, up to its limit, and keeps integer
+//! over all records. To achieve this, the accumulator counts each latency exactly, up to a limit, and keeps integer
 //! sums, for which the order does not matter.
 //!
-//! A histogram of fixed buckets would be smaller but not exact. A file of the needed columns would grow with the ledger
-//! and would have to be read completely. Either would save less time than a process takes to start.
+//! Two other forms were considered. A histogram of fixed buckets would be smaller but not exact. A file of the needed
+//! columns would be exact, but it would grow with the ledger, and each call would have to read all of it.
 //!
-//! A checkpoint is trusted only if it fits the ledger as it is now. It is never synced: its checksum shows whether a
-//! crash truncated it, and the ledger still has every record.
+//! A checkpoint is trusted only if it fits the ledger as it is now. It is never synced. If a crash truncates it, the
+//! checksum shows that, and the ledger still has every record.
 
 mod checksum;
 mod file;
@@ -34,8 +34,8 @@ const BYTES_MIN: u64 = 16 * 1024 * 1024;
 pub struct LedgerBaselines {
     /// The baselines of all records, with the lines that were skipped because they are not records.
     pub baselines: Baselines,
-    /// Why a checkpoint was not trusted, or could not be written; normally empty. The baselines are correct in either
-    /// case.
+    /// Why a checkpoint was not trusted, or could not be written; normally empty. The baselines are correct in all
+    /// cases.
     pub notes: Vec<Error>,
 }
 
@@ -54,18 +54,24 @@ impl LedgerReader {
     /// A checkpoint is written after 16 MiB of lines were read, and replaces the previous one. It can be deleted at any
     /// time.
     ///
-    /// It is trusted if it is complete, if this version of the crate wrote it for this ledger's id, and if the ledger
-    /// still has every line that it was computed from. To check that, the hash of the line at its end and the inode of
-    /// each segment are compared. For a sealed segment, the length and the time of the last change are compared too.
-    /// Otherwise all records are read, [`notes`](LedgerBaselines::notes) say why, and a new checkpoint replaces it.
+    /// A checkpoint is trusted if all of these are true:
+    ///
+    /// - The checkpoint is complete.
+    /// - This version of the crate wrote it for this ledger's id.
+    /// - The ledger still has every line that the checkpoint was computed from.
+    ///
+    /// To check the lines, the hash of the checkpoint's last line and the inode of each segment are compared. For a
+    /// sealed segment, the length and the time of the last change are compared too. If the checkpoint is not trusted,
+    /// all records are read, [`notes`](LedgerBaselines::notes) say why, and a new checkpoint replaces it.
     ///
     /// One change is not noticed: an edit in place in the active segment, before the checkpoint's end.
-    /// [`verify`](Self::verify) finds it, and the baselines include it once the checkpoint does not fit or is deleted.
+    /// [`verify`](Self::verify) finds such an edit. The baselines include it only after the checkpoint was deleted or
+    /// replaced because it was not trusted.
     ///
     /// No other method of the reader writes a file. Concurrent calls do not disturb each other. If a checkpoint cannot
     /// be written, a note says so, and each call reads the same lines again. Plain JSON lines of another program have
-    /// no checkpoint, since they have no internal directory and no chain. No checkpoint is written either while the
-    /// last line is not a line of the ledger.
+    /// no checkpoint, because they have no internal directory and no chain. While the last line of a ledger has no
+    /// trailer, no checkpoint is written either.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -98,8 +104,8 @@ impl LedgerReader {
         let init = || Accumulator::by(by);
         self.scan().continue_from((progress, accumulator), init, Accumulator::add_fields, Accumulator::merge)?;
         if let Some(file) = file
-            // No checkpoint may include a segment that this process may not read, since another process may be able to
-            // read it.
+            // If this process may not read a segment, it writes no checkpoint, because another process may be able to
+            // read that segment.
             && checkpoint.progress.skipped_before.unreadable().is_empty()
             // A checkpoint that was not trusted is replaced.
             && (checkpoint.progress.bytes >= bytes_min || !notes.is_empty())

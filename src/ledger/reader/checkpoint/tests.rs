@@ -1,4 +1,5 @@
-//! A refresh returns the same as a pass over all records, however the ledger or the checkpoint was changed before it.
+//! A refresh returns the same baselines as a pass over all records, however the ledger or the checkpoint was changed
+//! before it.
 
 use crate::disk::{Disk, Storage};
 use crate::journal::format::Layout;
@@ -277,7 +278,7 @@ fn a_ledger_that_was_truncated_replaced_or_changed_is_read_again() {
         ("a segment that makes the active one another", &|place| place.write(&place.layout.sealed_segment(7), b"")),
         ("a sealed segment that was cut", &|place| place.write(&sealed(place), b"")),
         ("a sealed segment in which a byte was changed", &|place| {
-            // Longer than one tick of a file system's clock.
+            // This is longer than one tick of a file system's clock.
             std::thread::sleep(std::time::Duration::from_millis(20));
             let mut bytes = place.read(&sealed(place));
             let at = bytes.windows(7).position(|word| word == b"publish").unwrap();
@@ -353,7 +354,7 @@ fn a_checkpoint_of_another_version_ledger_or_grouping_is_not_trusted() {
     place.write(&place.checkpoint(), &[&whole[..at], b"0.0.9", &whole[at + number.len()..]].concat());
     place.assert_rebuilt(ErrorKind::Stale, VERSION);
 
-    // Now the machinery seems to have been copied from another ledger.
+    // Now the internal files seem to have been copied from another ledger.
     place.identify(2);
     place.assert_rebuilt(ErrorKind::Stale, OTHERS);
 
@@ -420,7 +421,7 @@ fn the_half_written_checkpoint_of_a_dead_process_does_no_harm() {
     assert!(place.file(BaselineBy::Skill).read().unwrap().is_some());
     assert!(place.storage.stat(&new).unwrap().is_none());
 
-    // That of a living process is not touched.
+    // The new file of a living process is not touched.
     place.storage.remove(&place.checkpoint()).unwrap();
     place.write(&new, b"half");
     let file = place.storage.open(&new, Access::Write).unwrap();

@@ -19,7 +19,7 @@ use crate::ledger::clock;
 pub enum Level {
     /// Everything is as it should be.
     Ok,
-    /// The ledger works, but this should be looked at.
+    /// The ledger works, but somebody should look at the finding.
     Warning,
     /// A ledger cannot be stored here, or a guarantee is broken.
     Fault,
@@ -76,8 +76,8 @@ impl LedgerReader {
     /// Examines the location of the ledger whose active segment is `path`, and the ledger itself if it exists.
     ///
     /// It checks the file system, the permissions, the lock, the duration of syncs, the free space and the process's
-    /// limits. It also checks the clock and the bundled prices. If the ledger exists, it also checks its end, the
-    /// records and bytes that wait for a repair, and the events of the last week.
+    /// limits. It also checks the clock and the bundled prices. If the ledger exists, it also checks the end of the
+    /// ledger, the spill, the quarantine, the executions of dead processes, and the events of the last week.
     ///
     /// It only reads the ledger's own files, and does not [verify](Self::verify) its lines. To measure syncs, it
     /// creates two temporary files in the ledger's directory, or in the nearest existing directory above it, and

@@ -21,9 +21,10 @@ use crate::metrics::Timestamp;
 const SYNC_SLOW_US: u128 = 20_000;
 /// A sync faster than this causes a warning, because no disk is so fast.
 const SYNC_IMPOSSIBLE_US: u128 = 5;
-/// A ledger has some ten files open, and a scan of many segments a few more. The program needs the rest.
+/// A ledger has about ten files open, and a scan of many segments has a few more. The rest of the limit is for the
+/// program's own files.
 const OPEN_FILES_MIN: u64 = 64;
-/// A time before this version existed. A clock that shows an earlier time is wrong.
+/// This version did not exist before this time. A clock that shows an earlier time is wrong.
 const CLOCK_MIN: &str = "2026-01-01T00:00:00.000Z";
 const PRICES_DAYS_MAX: i64 = 30;
 const DAY_MS: i64 = 86_400_000;
@@ -74,8 +75,8 @@ fn of_place(layout: &Layout, directory: &Path) -> Check {
 }
 
 /// Checks that only the ledger's user, or the group that shares its directory, has rights to its files. Somebody may
-/// have changed the permissions. Only a ledger's own files are checked, so that no advice changes the rights of a
-/// directory like `/tmp`.
+/// have changed the permissions. Only a ledger's own files are checked, so that the advice never changes the rights of
+/// a directory like `/tmp`.
 fn of_permissions(layout: &Layout) -> Check {
     const NAME: &str = "permissions";
     let shared = match mode(layout.parent()) {
@@ -141,7 +142,7 @@ fn of_syncs(overwrites: &io::Result<Vec<Duration>>, appends: &io::Result<Vec<Dur
     }
 }
 
-/// Returns the median of times in ascending order, or the later of the two in the middle.
+/// Returns the median of times in ascending order. If two times are in the middle, returns the longer one.
 fn median(times: &[Duration]) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }

@@ -78,7 +78,7 @@ fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
     })
 }
 
-/// Checks that no synced bytes are missing, that the last line is complete, and that it is not dated later than now.
+/// Checks that no synced bytes are missing, and that the last line is complete and not dated later than now.
 fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
     const NAME: &str = "end";
     let mut known = Known::from_all(&Disk, layout);
@@ -108,7 +108,7 @@ fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
         _ if unended > 0 => Check::warning(
             NAME,
             format!("{unended} bytes after the last line"),
-            "a writer is writing them, or a crash left them; in that case the next opening repairs it",
+            "a writer is writing them, or a crash left them. After a crash, the next opening repairs the end",
         ),
         None => Check::ok(NAME, "no line yet"),
         Some((None, _)) => Check::warning(NAME, "the last line has no valid hash", "run `runledger verify` to see why"),
@@ -147,7 +147,7 @@ fn of_quarantine(layout: &Layout, _: Timestamp) -> Result<Check> {
         files => Check::warning(
             "quarantine",
             format!("files in {}: {files}", directory.display()),
-            "look at these bytes, of which none was acknowledged, and then move them away",
+            "look at these bytes, and then move them away. None of them was acknowledged",
         ),
     })
 }

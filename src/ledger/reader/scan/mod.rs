@@ -4,11 +4,12 @@
 //! the fields of a block's records in place and folds them into a value for the block. The values are merged in ledger
 //! order, so the result is the same for any number of threads.
 //!
-//! One thing depends on the lines before a block: a line that a writer has repeated in a new segment counts once, by
-//! its sequence number, as in [`Lines`](crate::journal::Lines). A block is first read as if there were no lines before
-//! it. That is correct if its numbers ascend and the first one is higher than all earlier numbers, which is known when
-//! the block is merged. Otherwise the block is read again with the earlier numbers. That happens if a ledger is damaged
-//! or a sync has failed.
+//! Which lines count depends on the lines before a block: a line that a writer has repeated in a new segment counts
+//! once, like in [`Lines`](crate::journal::Lines). Repeated lines are found by their sequence numbers. A block is first
+//! read as if there were no lines before it. When its value is merged, the numbers of all earlier lines are known. The
+//! value is correct if the numbers in the block ascend, and if the first one is higher than all earlier numbers.
+//! Otherwise, the block is read again with the earlier numbers. That happens only if a ledger is damaged or a sync has
+//! failed.
 //!
 //! Most lines are read in one pass over their JSON, which also finds their line feed. Only lines in an unusual form are
 //! read by `serde_json`.
@@ -38,7 +39,8 @@ use reading::{Form, Part, Reading, TAIL, WHOLE};
 /// A pass over the records of a ledger, with [`fold`](Self::fold) or [`fold_records`](Self::fold_records).
 ///
 /// It reads the records that [`Records`](crate::Records) returns and skips the same lines, with one exception. `fold`
-/// checks only the [`Fields`] of a record, so a line with a fault elsewhere is counted; see [`Fields::from_line`].
+/// checks only the [`Fields`] of a record. So it accepts a line whose other fields have a fault; see
+/// [`Fields::from_line`].
 ///
 /// ```
 /// use runledger::{Ledger, Skill};
@@ -93,8 +95,8 @@ impl Scan {
     /// Folds the fields of all records that are in the ledger now.
     ///
     /// Up to 16 threads fold, each into its own values. `init` creates a value, `take` adds a record to it, and `merge`
-    /// adds the value of the records that directly follow. The result equals that of one thread, provided that merging
-    /// a value has the same effect as adding its records one by one.
+    /// adds to it the value of the records that directly follow. The result equals that of one thread, provided that
+    /// merging a value has the same effect as adding its records one by one.
     ///
     /// However long the ledger is, at most eight values per thread wait to be merged. Each thread holds 256 KiB of the
     /// ledger, or one line if that is longer.

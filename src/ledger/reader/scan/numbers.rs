@@ -21,13 +21,14 @@ impl Numbers {
         Self { sequence, exact: true, ..Self::default() }
     }
 
-    /// Returns true if the line with this number, which has no NUL, directly follows the previous one. It is then not a
-    /// repeated line.
+    /// Returns true if the line with this number directly follows the previous line. Such a line is not repeated. The
+    /// line must not contain a NUL.
     pub(super) fn follow(&mut self, seq: u64) -> bool {
         (self.exact || self.first.is_some()) && self.sequence.follows(seq)
     }
 
-    /// Returns true if the line does not seem repeated, judging without the lines before the block.
+    /// Returns true if the line does not seem to be repeated. Unless `exact` is true, the lines before the block are
+    /// not considered.
     pub(super) fn give(&mut self, line: &[u8], trailer: Option<&Trailer>, without_nul: impl FnOnce() -> bool) -> bool {
         match trailer {
             Some(trailer) if !self.exact && self.first.is_none() => {
@@ -46,7 +47,8 @@ impl Numbers {
         true
     }
 
-    /// Adds the block's numbers to `before`. Returns `before` as an error if that changes which lines are repeated.
+    /// Adds the block's numbers to `before`, the numbers of all earlier lines. Returns `before` as an error if the
+    /// earlier lines change which lines of the block are repeated.
     pub(super) fn come_after(self, mut before: Sequence) -> std::result::Result<Sequence, Sequence> {
         let Some(first) = self.first else { return Ok(before) };
         if self.depends || !before.extend(first, self.sequence) {

@@ -13,12 +13,12 @@ pub(in crate::ledger::reader) struct Progress {
     /// Where the next line will begin, without its sequence number.
     pub(in crate::ledger::reader) cursor: Cursor,
     pub(in crate::ledger::reader) sequence: Sequence,
-    /// The number of bytes that were read, of all segments.
+    /// The number of bytes that were read, in all segments.
     pub(in crate::ledger::reader) bytes: u64,
-    /// The lines that are not records, in the segments before this one.
+    /// The lines that are not records, in the segments before that of `cursor`.
     pub(in crate::ledger::reader) skipped_before: Skipped,
-    /// The lines that are not records, in this segment. They are separate because the path of the segment changes when
-    /// it is sealed.
+    /// The lines that are not records, in the segment of `cursor`. They are separate because the path of that segment
+    /// changes when it is sealed.
     pub(in crate::ledger::reader) skipped: Skipped,
 }
 

@@ -27,7 +27,8 @@ pub(super) struct Part<A> {
     pub(super) end: Option<u64>,
     /// The number of lines that are not records.
     pub(super) skipped: u64,
-    /// The errors of the first of them, each with its number in the block, counting from 1, and its byte in the file.
+    /// The errors of the first of these lines. Each has the number of the line in the block, counting from 1, and its
+    /// first byte in the file.
     pub(super) errors: Vec<(u64, u64, Error)>,
 }
 
@@ -45,11 +46,11 @@ pub(super) struct Reading<'t, F, A, T> {
 pub(super) trait Form {
     type Of<'l>;
 
-    /// Reads the record at the start of `bytes`, and returns it with the end of its members. Returns `None` if
-    /// `serde_json` must read it.
+    /// Reads the record at the start of `bytes`, and returns it with the offset at which its members (its keys and
+    /// values) end. Returns `None` if the record must be read by `serde_json`.
     fn ahead(bytes: &[u8]) -> Option<(Self::Of<'_>, usize)>;
 
-    /// Reads the record of a line. If the line has a trailer, the members end where it begins.
+    /// Reads the record of a line. If the line has a trailer, the record's members end where the trailer begins.
     fn of<'l>(line: &'l [u8], trailer: Option<&Trailer>) -> Result<Self::Of<'l>>;
 }
 
@@ -83,7 +84,7 @@ impl Form for ExecutionMetrics {
 impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>)> TakeLines for Reading<'_, F, A, T> {
     fn line_ahead(&mut self, offset: u64, ahead: &[u8]) -> Option<usize> {
         let record = F::ahead(ahead);
-        // Borrowed, because copying so large a value costs time.
+        // The record is borrowed, because copying such a large value takes time.
         let (record, members) = record.as_ref()?;
         let rest = &ahead[*members..];
         // A line of another program, which has no number.

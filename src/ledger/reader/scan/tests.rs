@@ -1,4 +1,5 @@
-//! A pass reads the same as [`Records`](crate::Records), however the ledger is cut into blocks and shared by threads.
+//! A pass reads the same records as [`Records`](crate::Records), however the ledger is split into blocks and divided
+//! among threads.
 
 use crate::disk::Disk;
 use crate::error::Error;
@@ -14,7 +15,7 @@ use crate::journal::read::blocks::tests::write_segments;
 use crate::ledger::LedgerReader;
 use crate::ledger::reader::verify::tests::{damage, damaged, segments, whole};
 
-/// The records, by id and length of the version, and the skipped lines, by place.
+/// The records, by id and length of the version, and the skipped lines, by position.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Seen {
     records: Vec<(uuid::Uuid, usize)>,
@@ -99,8 +100,8 @@ fn a_pass_reads_the_same_as_records_from_any_damaged_ledger() {
         let bytes = damaged(&damages);
         let layout = write_segments(directory.path(), segments(&bytes, &cuts));
         let (expected, whole) = (by_lines(&layout), by_records(&layout));
-        // A line that damage joined from two may have a field twice that the fields do not include. Only `Records`
-        // skips it.
+        // Damage may join two lines into one, which then has some fields twice. If `Fields` does not include those
+        // fields, only `Records` skips the line.
         let mut left = expected.records.iter();
         prop_assert!(whole.records.iter().all(|record| left.any(|read| read == record)));
         prop_assert!(
@@ -121,8 +122,8 @@ fn a_pass_reads_the_same_as_records_from_any_damaged_ledger() {
     assert!(both.get() > 300, "{} of 400 are the same to both", both.get());
 }
 
-/// After a failed sync, a segment may have lost some of its last lines. The next one begins with those that may not be
-/// durable.
+/// After a failed sync, a segment may have lost some of its last lines. The next segment begins with copies of the
+/// lines that may not be durable.
 #[test]
 fn lines_that_are_repeated_after_a_failed_sync_are_read_once() {
     let directory = tempfile::tempdir().unwrap();
@@ -135,7 +136,8 @@ fn lines_that_are_repeated_after_a_failed_sync_are_read_once() {
         for index in &lost {
             let at = from + index.index(end - from);
             let whole = line(at);
-            // A lost page reads as NULs, which cover the line or its part before the trailer. A lost end is missing.
+            // A lost page reads as NULs. They cover the whole line, or the part before its trailer. A lost end is
+            // simply missing.
             first[at] = match how {
                 0 => Vec::new(),
                 1 => vec![0; whole.len()],
@@ -165,7 +167,7 @@ fn a_later_pass_continues_at_the_end_of_an_earlier_one() {
     run(300, cases, |(cut, cuts, block_bytes)| {
         let segments = segments(&bytes, &cuts);
         let mut left = cut.index(bytes.len() + 1);
-        // The ledger when it had that length, which may end within a line.
+        // This is the ledger as it was when it was `left` bytes long. It may end within a line.
         let mut before = Vec::new();
         for segment in &segments {
             before.push(&segment[..left.min(segment.len())]);
@@ -185,7 +187,7 @@ fn a_later_pass_continues_at_the_end_of_an_earlier_one() {
     });
 }
 
-/// It has the same place and the same number of lines.
+/// Both ends have the same position and the same number of lines.
 #[test]
 fn the_end_of_a_pass_equals_that_of_lines() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! Judges the lines of a ledger, one after the other.
+//! Judges the lines of a ledger, one after the other, and compares them with kept heads. A kept head is one that the
+//! user stored elsewhere and passed to the verification.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ struct Place {
 #[derive(Debug, Clone, Copy)]
 enum Torn {
     None,
-    /// One piece up to a line feed, which may be the beginning of a line, with the index of its fault.
+    /// One piece up to a line feed, which may be the beginning of a line. The number is the index of its fault.
     Line(u64),
     /// Anything else.
     Bytes,
@@ -44,24 +45,24 @@ pub(super) struct Chain {
     path: PathBuf,
     /// The number of lines that were read in that segment.
     line: u64,
-    /// True until a line of the segment is accepted. Lines are repeated only there.
+    /// True until a line of the segment is accepted. Only at this start may lines be repeated.
     at_start: bool,
     /// The last line with a position in the chain.
     last: Link,
-    /// True if that line is reported as edited. If the next line follows a different line in its place, that is not
-    /// another fault.
+    /// True if that line is reported as edited. The next line is then chained to the line as it was before the edit,
+    /// which is not another fault.
     last_edited: bool,
     /// The segment of the last line.
     last_segment: u64,
     /// True if the first line may have any number, as in a copy of one segment.
     anywhere: bool,
-    /// The bytes after the last line, in its segment, that are not a line.
+    /// The bytes that follow the last line in its segment and are not a line.
     torn: Torn,
     /// The links of the last lines, to distinguish a repeated line from a forked one.
     recent: VecDeque<Link>,
     /// The numbers for which no line with a correct hash was found so far.
     missing: Missing,
-    /// The kept heads whose line is not reached yet, by number.
+    /// The kept heads whose line is not reached yet, sorted by number.
     heads: VecDeque<Head>,
     /// The kept heads whose line is missing.
     passed: Vec<Head>,
@@ -70,8 +71,8 @@ pub(super) struct Chain {
     found: Verification,
 }
 
-/// The number of recent lines that are remembered. If a segment could not be synced, its lines after the base of the
-/// commit area are repeated. The area holds at most 1 MiB, some 4,000 of the shortest lines.
+/// The number of recent lines that are remembered. If a segment could not be synced, the next segment repeats its last
+/// lines: those that the commit area holds. The area holds at most 1 MiB, which is some 4,000 of the shortest lines.
 const RECENT_MAX: usize = 8192;
 
 impl Chain {
@@ -125,7 +126,7 @@ impl Chain {
         )];
     }
 
-    /// Expects that the first line follows the last archived one.
+    /// Expects that the first line follows the last archived line.
     pub(super) fn begin_after(&mut self, archived: Boundary) {
         let link = archived.link;
         self.last = link;
@@ -177,8 +178,8 @@ impl Chain {
         }
     }
 
-    /// Finishes the verification after the last block. `truncations` are the files that are too short according to the
-    /// internal files, and `known` is the number of a line that was written according to them.
+    /// Finishes the verification after the last block. The parameters are from the internal files: `truncations` are
+    /// the segments that are too short, and `known` is the number of a line that was written.
     pub(super) fn end(mut self, mut truncations: Vec<Truncation>, known: Option<u64>) -> Verification {
         self.path = self.layout.active().to_owned();
         let place = Place { line: 0, byte: 0 };
@@ -194,7 +195,7 @@ impl Chain {
             let found = format!("found no line after {}; expected line {} of a kept head", self.last.seq, head.seq);
             self.fault(FaultKind::Truncated, place, Some(head.seq), found);
         }
-        // Lines that are missing before a later line were reported at that line.
+        // If a later line is there, the missing lines before it were already reported.
         let reached = known.map(|known| self.last.seq >= known);
         truncations.retain(|cut| !reached.unwrap_or(self.last_segment >= cut.shown_from));
         if let Some(seq) = known.filter(|_| reached == Some(false) && truncations.is_empty()) {
@@ -226,7 +227,8 @@ impl Chain {
     }
 
     fn edited(&mut self, trailer: &Trailer, place: Place) {
-        // Later lines are judged by the link in this line's trailer. Its number may be the part that was edited.
+        // Later lines are compared with the link in this line's trailer. But the number in the trailer may be what was
+        // edited.
         let follows = trailer.prev == self.last.hash;
         let seq = if follows { self.last.seq.saturating_add(1) } else { trailer.link.seq };
         let found = "the line does not match its hash".to_owned();
@@ -241,7 +243,7 @@ impl Chain {
         self.heads_of(seq);
     }
 
-    /// Accepts `seq` as the number of the first line if that may have any number.
+    /// If the first line may have any number, accepts `seq` as that number.
     fn begin_at(&mut self, seq: u64) {
         if !std::mem::take(&mut self.anywhere) {
             return;
@@ -289,7 +291,7 @@ impl Chain {
         }
     }
 
-    /// Reports a line that has a higher number than the previous line, but does not follow it.
+    /// Reports a line that has a higher number than the previous line, but is not chained to that line.
     fn broken(&mut self, trailer: &Trailer, place: Place) {
         let (seq, expected) = (trailer.link.seq, self.last.seq + 1);
         if let Torn::Line(fault) = self.torn

@@ -8,21 +8,21 @@ use crate::journal::read::blocks::Block;
 /// The findings in a block.
 #[derive(Debug)]
 pub(super) struct Checked {
-    /// Its pieces, in order.
+    /// The pieces of the block, in order. A piece is the bytes up to a line feed.
     pub(super) pieces: Vec<(Piece, Verdict)>,
     /// The trailers of the pieces that are lines, in order. They are separate to save memory, since a block can consist
     /// of line feeds only.
     pub(super) trailers: Vec<Trailer>,
 }
 
-/// The verdict on a piece by itself.
+/// The verdict on a piece, without the pieces around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The piece is only a line feed, such as the one that ends a torn line that could not be cut off.
+    /// The piece is only a line feed, such as the one that ends a torn line that could not be removed.
     Empty,
-    /// The piece is not a line. `begins` is true if it may be the beginning of one.
+    /// The piece is not a line. `begins` is true if the piece may be the beginning of a line.
     Torn { begins: bool },
-    /// The piece is a line. `right` is true if its hash matches its trailer.
+    /// The piece is a line. `right` is true if the hash in its trailer is correct.
     Line { right: bool },
 }
 
@@ -44,7 +44,8 @@ fn verdict(bytes: &[u8], trailers: &mut Vec<Trailer>) -> Verdict {
     let torn = || Verdict::Torn { begins: bytes.starts_with(b"{") && !bytes.contains(&0) };
     let Some(trailer) = line::trailer(bytes) else { return torn() };
     let right = trailer.seals(bytes);
-    // A line never contains a NUL, but a lost page reads as NULs. The lines at its edges are torn, not edited.
+    // A line never contains a NUL, but a lost page reads as NULs. The lines at the edges of the page are torn, not
+    // edited.
     if !right && bytes.contains(&0) {
         return torn();
     }

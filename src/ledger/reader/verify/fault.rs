@@ -24,11 +24,13 @@ pub enum FaultKind {
     Missing,
     /// A line does not match its hash or the line after it, or the beginning of a line has no hash.
     Edited,
-    /// The ledger ends before a kept head, or before a line that was synced according to its internal files.
+    /// The ledger ends before a head that was stored elsewhere, or before a line that was synced according to the
+    /// internal files.
     Truncated,
-    /// The ledger, or a line of it, differs from a kept head.
+    /// The ledger, or a line of it, differs from a head that was stored elsewhere.
     Replaced,
-    /// This process cannot read the file. Its lines may be reported as missing too, or missing lines not be noticed.
+    /// This process cannot read the file. Its lines may also be reported as missing, and missing lines may not be
+    /// noticed.
     Unreadable,
 }
 
@@ -54,7 +56,7 @@ impl fmt::Display for FaultKind {
 pub struct Fault {
     /// The kind of fault.
     pub kind: FaultKind,
-    /// The path of the file. For a fault between two lines, it is the file of the second one.
+    /// The path of the file. For a fault between two lines, this is the file of the second line.
     pub path: PathBuf,
     /// The line in the file, counting from 1, or 0 for a fault of the whole ledger or file.
     pub line: u64,
@@ -67,8 +69,8 @@ pub struct Fault {
 }
 
 impl fmt::Display for Fault {
-    /// Writes a text such as `gap: logs/a.jsonl: line 3 (byte 1801): seq 2: found line 3; expected line 2`. It has
-    /// `seq -` if the number is unknown.
+    /// Writes a text such as `gap: logs/a.jsonl: line 3 (byte 1801): seq 2: found line 3; expected line 2`. If the
+    /// number is unknown, the text has `seq -`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: ", self.kind, self.path.display())?;
         if self.line > 0 {

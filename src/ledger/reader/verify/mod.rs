@@ -1,4 +1,5 @@
-//! Verifies every line of a ledger against its own hash, the chain, and heads that were stored elsewhere.
+//! Verifies every line of a ledger against its own hash, the chain, and kept heads, which are heads that were stored
+//! elsewhere.
 //!
 //! Computing the hashes takes most of the time and needs only the lines themselves, so all cores do it ([`check`]). One
 //! thread then judges the results line by line ([`chain`]).
@@ -25,8 +26,8 @@ use chain::Chain;
 use check::Checked;
 pub use fault::{Fault, FaultKind};
 
-/// The end of the lines that were moved to an archive. The first line here is chained to it. That is not a fault. The
-/// archive is verified as a separate ledger.
+/// The end of the lines that were moved to an archive. The first line of this ledger is chained to the last archived
+/// line, so the missing lines are not a fault. The archive is verified as a separate ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ArchivedLines {
@@ -38,7 +39,8 @@ pub struct ArchivedLines {
     pub hash: String,
     /// The path for reading the archive, from the ledger's events.
     pub to: String,
-    /// The number of kept heads that belong to lines before that one. They can be compared only with the archive.
+    /// The number of heads that were passed to the verification and belong to earlier lines. They can be compared only
+    /// with the archive.
     pub heads: u64,
 }
 
@@ -60,8 +62,8 @@ pub struct Verification {
     pub repeated: u64,
     /// The number of bytes at the end of the active segment that a writer has not finished. They are not a fault.
     pub in_progress_bytes: u64,
-    /// The state at the end of the lines that were read. Store it elsewhere, and pass it to a later verification. Its
-    /// ledger is the nil id if the identity is missing; [`notes`](Self::notes) say so then.
+    /// The state at the end of the lines that were read. Store it elsewhere, and pass it to a later verification. If
+    /// the ledger's identity is missing, the head has the nil id, and [`notes`](Self::notes) say so.
     pub head: Head,
     /// The checks that were not possible, each with the reason; normally empty. They are not faults.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -91,15 +93,15 @@ impl LedgerReader {
     /// Verifies every line of the ledger, the chain over all segments, and that the ledger still contains each of
     /// `heads`.
     ///
-    /// Up to 16 cores compute hashes. Memory per core holds 256 KiB of the ledger, or one line if that is longer, and
-    /// the findings of eight such blocks.
+    /// Up to 16 cores compute hashes. Each core holds in memory 256 KiB of the ledger, or one line if that is longer,
+    /// and the findings of eight such blocks.
     ///
-    /// A chain alone cannot show that its end was cut off, or that all of it was rewritten. The files in the ledger's
-    /// internal directory (`x.ledger/`) show which lines were synced, so a truncated ledger is a fault as long as they
-    /// exist. Heads that were stored elsewhere show both.
+    /// A chain alone does not reveal that its end was removed, or that all of it was rewritten. The files in the
+    /// ledger's internal directory (`x.ledger/`) show which lines were synced. So a truncated ledger is reported as a
+    /// fault while these files exist. Heads that were stored elsewhere reveal both changes.
     ///
     /// A copy of one segment without the internal directory is verified by itself. [`Verification::notes`] say what is
-    /// missing, and whether lines come before its first one.
+    /// missing, and whether lines come before the first line of the copy.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the path is neither a ledger nor a copy of a segment, or if the disk fails;
@@ -108,8 +110,9 @@ impl LedgerReader {
         verify_in(&*self.storage, &self.layout, heads, BLOCK_BYTES, Sharing::default())
     }
 
-    /// Returns a [`FaultKind::Truncated`] for each segment that lacks bytes which were synced; normally none. Reads no
-    /// lines, only names, lengths and one small file. A [verification](Self::verify) finds more.
+    /// Returns a [`FaultKind::Truncated`] for each segment that is shorter than the part that was synced. Normally
+    /// there are none. Reads only names, lengths and one small file, and no lines. A [verification](Self::verify) finds
+    /// more.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the disk fails.
@@ -145,7 +148,8 @@ fn verify_in(
     if id.is_none() && !is_file(disk.stat(layout.active()).map_err(failed)?) {
         return Err(absent());
     }
-    // Read before the lines, so that no line that is appended concurrently seems to be missing.
+    // The internal files are read before the lines, so that a line that is appended concurrently does not seem to be
+    // missing.
     let mut known = Known::from_all(disk, layout);
     let truncations = known.truncations(disk, layout)?;
     let blocks = Blocks::of(disk, layout, block_bytes)?;

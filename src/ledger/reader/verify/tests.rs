@@ -1,4 +1,4 @@
-//! The findings do not depend on how the ledger is cut into blocks and shared by threads.
+//! The findings do not depend on how the ledger is split into blocks and divided among threads.
 
 use crate::disk::Disk;
 use crate::ledger::Ledger;
@@ -100,11 +100,11 @@ pub(in crate::ledger) enum Damage {
     Nuls(Index, Index),
     /// Some bytes are repeated.
     Twice(Index, Index),
-    /// All bytes from that place on are removed.
+    /// All bytes from that position on are removed.
     CutEnd(Index),
     /// A line is removed.
     CutLine(Index),
-    /// A line is repeated at another place.
+    /// A line is repeated at another position.
     LineTwice(Index, Index),
     /// Another line with the number of a line is inserted.
     Fork(Index, Index),
@@ -135,7 +135,7 @@ pub(in crate::ledger) fn whole() -> (Vec<(Link, Vec<u8>)>, Link) {
     let mut last = Link::START;
     let line = |number: usize| {
         let mut line = Vec::new();
-        // In the form in which a ledger writes it.
+        // The line has the form in which a ledger writes it.
         let time = Timestamp::from_unix_ms(number as i64).unwrap();
         let version = "x".repeat(number * number);
         let record = ExecutionMetrics::new(uuid::Uuid::from_u128(number as u128), "s", version, time);
@@ -217,7 +217,7 @@ pub(in crate::ledger) fn segments<'b>(bytes: &'b [u8], cuts: &[(Index, bool)]) -
     places.windows(2).map(|ends| &bytes[ends[0]..ends[1]]).collect()
 }
 
-/// Returns heads of some lines, of which forged ones have another hash.
+/// Returns heads of some lines. Forged heads have another hash.
 fn heads(ledger: uuid::Uuid, of: &[(Index, bool)]) -> Vec<Head> {
     let (whole, last) = whole();
     let links: Vec<_> = whole.iter().map(|(before, _)| *before).chain([last]).collect();
@@ -259,7 +259,7 @@ fn the_findings_are_the_same_for_blocks_of_any_size_and_any_number_of_threads() 
             Ok(())
         })
         .unwrap();
-    // Each kind is in at least 6 of 100 cases. That none of 200 cases has one kind happens once in 700,000 runs.
+    // Each kind occurs in at least 6 of 100 cases. So a kind is missing from all 200 cases in only one of 700,000 runs.
     let expected = ["duplicate", "edited", "fork", "gap", "missing", "replaced", "torn", "truncated"];
     assert_eq!(kinds.into_inner(), expected.map(str::to_owned).into());
 }
