@@ -16,13 +16,13 @@ use crate::term::{output, paint, printable};
 /// Prints one line for each check, and below each problem, what to do about it. Checks the file system, the
 /// permissions, the lock, the duration of syncs, the free space, the limits of the process, the clock and the bundled
 /// prices. If the ledger exists, the command also checks its end, the need for repairs, and its events of the last 7
-/// days. `verify` checks its lines.
+/// days. `runledger verify` checks its lines.
 ///
 /// The ledger's own files are only read. To measure syncs, two files are created next to the ledger and removed again.
 /// With --json, each line is one check.
 ///
-/// Exits with 1 if there is a warning, and with 2 if there is a fault. A fault means that a ledger cannot be stored
-/// there.
+/// Exits with 1 if there is a warning, and with 2 if there is a fault. A fault means that a ledger cannot be stored in
+/// that location.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: print only the problems
   runledger doctor --json | jq 'select(.level != \"ok\")'")]
