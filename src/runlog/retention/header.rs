@@ -1,4 +1,4 @@
-//! Reads, from the text of a run log, the facts that decide what happens to it.
+//! Reads the text of a run log for the facts that decide whether the log is kept.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Timestamp;
@@ -12,7 +12,8 @@ pub struct LogHeader {
     pub started: Timestamp,
     /// Whether it succeeded: true if its status is `Completed`, false if `Failed`, and `None` if `In Progress`.
     pub succeeded: Option<bool>,
-    /// The id of the run in the ledger; `None` if the log does not have it, for example because it was written by hand.
+    /// The id of the run in the ledger; `None` if the log does not state it, for example because the log was written by
+    /// hand.
     pub run: Option<String>,
     /// True if a row of a table contains `PENDING`.
     pub pending: bool,
