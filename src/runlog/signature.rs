@@ -15,8 +15,8 @@ const URL: &str = "<url>";
 /// After these words, a number or one quoted word identifies the error, as in `status 429` and `os error 2`.
 const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "signal", "type"];
 
-/// Returns the signature of an error message. Two messages that differ only in values have the same signature. It is in
-/// lower case, and each sequence of white space is one space.
+/// Returns the signature of an error message. Two messages that differ only in values have the same signature. A
+/// signature is in lower case, and each sequence of white space is one space.
 ///
 /// | value | placeholder |
 /// |---|---|

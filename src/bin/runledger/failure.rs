@@ -37,7 +37,7 @@ pub(crate) enum Failure {
     Ambiguous { several: String, prefix: String, candidates: Vec<Candidate> },
     #[error("cannot report the head: the ledger has faults ({0}), which `runledger verify` lists")]
     Faulty(u64),
-    #[error("cannot report the head: {}: found no identity; expected a ledger with its internal directory", .0.display())]
+    #[error("cannot report the head: {}: found no ledger id; expected a ledger with its internal directory, which stores the id", .0.display())]
     NoIdentity(PathBuf),
     #[error("no baselines are frozen {of}; run `runledger baseline freeze`: {}", path.display())]
     NotFrozen { of: String, path: PathBuf },

@@ -34,7 +34,7 @@ impl Window {
 /// Selects executions by their run and by the time at which they began.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Selection {
-    /// Use only executions with this run_id. Executions of child runs are left out
+    /// Use only executions with this run_id. Executions of child runs are not included
     #[arg(long, value_name = "ID")]
     run: Option<String>,
     /// Also use the child runs of --run, their child runs, and so on. A child run has the id of its parent as

@@ -33,8 +33,8 @@ impl ErrorRegistry {
         Ok(Self { directory, journal, options })
     }
 
-    /// Returns the errors in the registry of `directory`, by number. Creates and repairs nothing. Calls `warn` for each
-    /// damaged line, which is skipped.
+    /// Returns the errors in the registry of `directory`, by number. Does not create or repair anything. Skips damaged
+    /// lines, and calls `warn` for each of them.
     ///
     /// # Errors
     /// - [`ErrorKind::Io`] if there is no registry, or its journal cannot be read.

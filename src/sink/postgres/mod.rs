@@ -3,8 +3,8 @@
 //!
 //! [`Sink::ship`] copies the new records of a ledger into the table `agent_execution_logs`, one row per execution. The
 //! table `runledger_shipments` holds the last copied line of each ledger, and is updated in the transaction that
-//! inserts the rows. So each record is copied exactly once. This is true even if a process that ships or the server is
-//! killed, and if several processes ship the same ledger. Any number of ledgers can share a database.
+//! inserts the rows. So each record is copied exactly once. This is true even if the shipping process or the server is
+//! killed, and even if several processes ship the same ledger. Any number of ledgers can share a database.
 //!
 //! # The row
 //!

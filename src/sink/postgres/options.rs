@@ -46,9 +46,9 @@ impl SinkOptions {
         self
     }
 
-    /// Sets how long one statement may take, including the wait for another shipper; 30 seconds by default. A statement
-    /// that takes longer is rolled back and retried. If the server does not answer for another 5 seconds, for example
-    /// because it is stopped, the connection is closed.
+    /// Sets how long one statement may take; 30 seconds by default. This includes the wait for another process that
+    /// ships the same ledger. A statement that takes longer is rolled back and retried. If the server does not answer
+    /// for another 5 seconds, for example because it is stopped, the connection is closed.
     #[must_use]
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
@@ -66,7 +66,7 @@ impl SinkOptions {
         self
     }
 
-    /// Calls `warn` with each failure that is retried; by default it is written to stderr.
+    /// Calls `warn` with each failure that is retried. By default, such failures are written to stderr.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.warn = Arc::new(warn);

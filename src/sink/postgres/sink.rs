@@ -51,9 +51,10 @@ impl Sink {
     /// Creates the tables and indexes that do not exist yet, all or none of them.
     ///
     /// # Errors
-    /// [`ErrorKind::Database`] if the database cannot be reached or refuses the change, or if a table with one of the
-    /// names has other columns; [`Error::details`] lists them. Nothing is changed then. [`ErrorKind::Io`] or
-    /// [`ErrorKind::Invalid`] if the file of `sslrootcert` cannot be read or has no certificates.
+    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses the change. Also if a table with one of
+    ///   the names has other columns, which [`Error::details`] lists. Nothing is changed then.
+    /// - [`ErrorKind::Io`] if the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if it has no
+    ///   certificates.
     pub fn migrate(&mut self) -> Result<()> {
         self.retrying(schema::migrate)
     }
@@ -74,7 +75,7 @@ impl Sink {
     ///   that file has no certificates.
     /// - [`ErrorKind::Abandoned`] if the thread that reads the ledger panicked.
     ///
-    /// Batches that were committed before an error stay, and the next call continues after them.
+    /// Batches that were committed before an error stay committed, and the next call continues after them.
     pub fn ship(&mut self, ledger: &mut Follower, in_flight: &[ExecutionMetrics]) -> Result<Shipped> {
         self.retrying(schema::check)?;
         let id = ledger.id();

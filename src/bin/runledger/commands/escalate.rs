@@ -137,7 +137,7 @@ fn text(statistic: &Statistic) -> String {
         Statistic::Costs { interval_usd: Some([low, high]), p_value: Some(p_value), .. } => {
             format!("paired t-test: {low:+.4} … {high:+.4} USD per execution, {}", p(*p_value))
         }
-        _ => "no test: fewer than two executions, or costs outside its range".to_owned(),
+        _ => "no test: fewer than two executions, or costs outside the range of the test".to_owned(),
     }
 }
 

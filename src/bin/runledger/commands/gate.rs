@@ -22,13 +22,13 @@ use crate::term::{output, paint, printable, short};
 /// parent_run_id. They are listed but not checked, so run `gate` for each of them too. A run fails for any of these
 /// reasons:
 ///
-/// - An execution has no record in the ledger yet, because it is in flight, or because its record is spilled (stored
+/// - An execution has no record in the ledger yet. It is in flight (has not ended), or its record is spilled (stored
 ///   next to the ledger).
 ///
 /// - An execution is missing. It may be one that --expect names, an attempt at a shot, or the parent of another
 ///   execution.
 ///
-/// - The ledger has lost records since the run began. Which run they belonged to is unknown.
+/// - The ledger has lost records since the run began. It is unknown which run they belonged to.
 ///
 /// - A record lacks a value that the policy requires. This can be a cost, a tier (the price class of a model), an
 ///   artifact with its version, a regeneration count, an outcome, a time or a parent.

@@ -41,7 +41,8 @@ use crate::term::{Column, Table, cell, output, short};
 /// A quality control that records no outcome counts as unknown.
 ///
 /// A type of shot has a high risk if its regenerations per shot, or its failure rate, is more than 1.5 times that of
-/// all shots. The risk is `-` if there are too few results to tell. Each measure needs at least 10.
+/// all shots. Each of the two measures needs at least 10 results. If there are too few to determine the risk, it is
+/// `-`.
 ///
 /// Numbers are rounded as in `runledger cost`. --json prints every digit.
 #[derive(Debug, clap::Args)]

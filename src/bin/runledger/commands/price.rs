@@ -18,12 +18,15 @@ use crate::term::output;
 /// Price model calls from JSON lines on stdin
 ///
 /// A line is an object such as {"model": …, "provider": …, "usage": {…}, "at": …, "variant": {"processing": "batch"}}.
-/// model and usage are required, and `at` defaults to the current time. A usage can have input_tokens, output_tokens,
-/// cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
-/// output_audio_tokens, requests, web_searches, audio_seconds, and the other meters of the library. A total includes
-/// its parts: input_tokens, for example, includes cache_read_tokens. A part that is missing is priced like the rest of
-/// its total. Any other missing key adds no cost. If one of input_tokens and output_tokens is null and the other is a
-/// number, the call has no price.
+/// model and usage are required, and `at` defaults to the current time.
+///
+/// A usage can have input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens,
+/// reasoning_tokens, input_audio_tokens, output_audio_tokens, requests, web_searches, audio_seconds, and the other
+/// meters of the library.
+///
+/// A total includes its parts: input_tokens, for example, includes cache_read_tokens. A part that is missing is priced
+/// like the rest of its total. Any other missing key adds no cost. If one of input_tokens and output_tokens is null and
+/// the other is a number, the call has no price.
 ///
 /// Prints one line for each input line, with the exact cost as a decimal string, the parts of the cost, and the source
 /// of the price. If a line cannot be priced, its output is {"error": …, "kind": …, "near": […]}. Exits with 0 even if

@@ -41,9 +41,8 @@ use answer::Answer;
 /// models is counted under each of them, if it lists its calls.
 ///
 /// In the table, a count of 10,000 or more is rounded to three digits, such as 12.3M. An amount below 1 dollar has four
-/// decimals, an amount from a million dollars on has three digits, and any other amount has cents. A number halfway
-/// between two is rounded to the even one. An amount that would be rounded to 0 is `<0.0001`. --json prints every
-/// digit.
+/// decimals, an amount from a million dollars on has three digits, and any other amount has cents. Halves are rounded
+/// to the even digit. An amount that would be rounded to 0 is `<0.0001`. --json prints every digit.
 ///
 /// --json prints one object. It has the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes`
 /// or `agents`, and their sum under `totals`. Many fields have the names that the program ccusage uses:

@@ -19,10 +19,10 @@ use crate::term::{output, printable};
 
 /// Write the log of a run as Markdown, and register its errors
 ///
-/// The log is a new file, YYYY-MM-DD_HH-MM_mode-N.md, in the directory of the run logs. No file is overwritten, and no
-/// new file is written if an existing one has the same content. Each error of the run gets a number in the registry of
-/// that directory, or keeps the number that it has. `runledger errors` shows the status of the errors. Prints the path
-/// of the log and the errors.
+/// The log is a new file, YYYY-MM-DD_HH-MM_mode-N.md, in the directory of the run logs. No file is overwritten. If an
+/// existing file has the same content, no new file is written. Each new error of the run gets a number in the error
+/// registry of that directory. `runledger errors` shows the status of the errors. Prints the path of the log and the
+/// errors.
 ///
 /// While an execution of the run is in flight, the log has the status In Progress. To get a complete log, export the
 /// run again after it has ended. Each child run has its own log. Only the records of the run are held in memory.

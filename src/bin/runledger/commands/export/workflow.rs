@@ -16,8 +16,9 @@ use crate::term::output;
 
 /// Write workflow events, one line of JSON per execution
 ///
-/// The schema, which --schema prints, describes each field. null means unknown. An execution that panicked, was
-/// cancelled or was interrupted has the status Failed. One that waits for a person has the status HIL-Paused.
+/// --schema prints the schema, which describes each field. null means unknown. An execution that panicked, was
+/// cancelled or was interrupted has the status Failed. An execution that waits for a person has the status HIL-Paused.
+///
 /// workflow_run_id is the run_id of the record if that is a UUID. Otherwise, it is a UUID that is derived from the
 /// run_id, and always the same for the same run_id. stderr reports how many events have no run, have a derived UUID, or
 /// do not state how they ended.

@@ -25,9 +25,8 @@ use crate::global::Global;
 /// - The run failed. The log is kept, or archived if the policy says so.
 ///
 /// A run log with an open error is kept at any age, and so is a file that is not a run log. Whether an error is open is
-/// stored in the error registry, which `runledger errors` shows. If the registry does not know a log, its errors are
-/// open if the records have no resolution for them, or if the log lists one as PENDING. The registry's own files are
-/// never changed.
+/// stored in the error registry, which `runledger errors` shows. In a log that is not in the registry, an error is open
+/// if its record has no resolution, or if the log lists it as PENDING. The registry's own files are never changed.
 ///
 /// The ledger's records are never deleted. Its sealed segments (files that are complete) move to the archive, where
 /// they form a ledger of their own. To verify that ledger, run `runledger verify --ledger

@@ -20,8 +20,8 @@ use crate::exit_code::ExitCode;
 use crate::global::Global;
 use crate::term::output;
 
-/// How long to wait for the end of stderr after the command has ended. Usually stderr has ended by then. It stays open
-/// only if the command left processes running that can still write to it.
+/// How long to wait for the end of stderr after the command has ended. Usually stderr ends together with the command.
+/// It stays open only if the command left processes running that can still write to it.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 
 /// The command that is running.

@@ -73,9 +73,9 @@ impl Signals {
             if let Some(ended) = self.look_at_children(command)? {
                 return Ok(ended);
             }
-            // A shell that continues the job sends SIGCONT to the command too. So it is forwarded only if the command
-            // is stopped or was asked to stop. Otherwise, a second SIGCONT could arrive after the next stop and undo
-            // that stop.
+            // A shell that continues the job sends SIGCONT to the command too. So this process forwards SIGCONT only if
+            // the command is stopped or was asked to stop. Otherwise, a second SIGCONT could arrive after the next stop
+            // and undo that stop.
             if signals.contains(&SIGCONT) && (self.stopped || self.stop_asked) {
                 self.stop_asked = false;
                 pass_on(SIGCONT, command);
