@@ -12,7 +12,7 @@
 //! | `tier` | `model.tier`, which the router chose; else `cost_tier`, unless that is Unknown |
 //! | `estimated_cost`, `actual_cost` | `cost.estimated_usd` and `cost_usd`: US dollars, exact decimals |
 //! | `duration_s` | `production.duration_s`, the length of the generated clip; else `wall_clock_time_ms` in seconds, unless the record is a generation |
-//! | `outcome` | `production.outcome`; else PASS if the execution succeeded and FAIL if it failed, except for a quality control, because its success is not its verdict |
+//! | `outcome` | `production.outcome`; else PASS if the execution succeeded and FAIL if it failed, except for a quality control, whose success does not say whether the artifact passed |
 //! | `regen_count` | `production.regen_count` |
 //! | `artifact_output` | `production.artifact` |
 //! | `notes` | `production.notes` |
@@ -30,11 +30,11 @@
 //! begin at the start of a text and after each of these characters.
 //!
 //! At these positions, a `'` is inserted if `=`, `+`, `-`, `@` or a full-width form of them follows, possibly after
-//! spaces. It is also inserted before a `'`. So a reader restores every text by removing one `'` at each of these
-//! positions. Numbers and times are not changed.
+//! spaces. A `'` that is already at such a position gets another one. So a reader restores every text by removing one
+//! `'` at each of these positions. Numbers and times are not changed.
 //!
 //! RFC 4180 does not allow control characters other than tab, CR and LF, and terminals may execute them. They are
-//! replaced by their Unicode pictures (U+2400 to U+2421), or as U+FFFD if they have none. The ledger keeps the
+//! replaced by their Unicode pictures (U+2400 to U+2421), or by U+FFFD if they have none. The ledger keeps the
 //! original.
 
 use std::fmt::Write as _;
@@ -117,18 +117,18 @@ pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut ou
     Ok(written)
 }
 
-/// Creates the next run log in `directory`, and returns its path when it is durable. Its name is `RUN_LOG_v001.csv`, or
-/// contains the number after the highest existing one; numbers above 999 have more digits. Its mode is 0600. A missing
-/// directory is created.
+/// Creates the next run log in `directory`, and returns its path when it is durable. The first run log is
+/// `RUN_LOG_v001.csv`. Each further one has the number after the highest existing one. Numbers above 999 have more
+/// digits. The mode of the file is 0600. A missing directory is created.
 ///
-/// Existing run logs are never overwritten, and processes that do this at the same time create one log each. A process
+/// Existing run logs are never overwritten. Processes that call this at the same time create one log each. A process
 /// that dies leaves no partial run log, but may leave a file such as `RUN_LOG_v.part-1`, which can be removed. The file
 /// system must support hard links.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] if the directory or the file cannot be created or written, and the first error in `records` of any
-/// other kind than [`ErrorKind::Malformed`]. After an error there is no new run log, with one exception: if only
-/// removing the partial file or syncing the directory failed, a complete one may exist.
+/// other kind than [`ErrorKind::Malformed`]. After an error, there is no new run log, with one exception. If only
+/// removing the partial file or syncing the directory failed, a complete run log may exist.
 pub fn create(
     records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
     directory: impl AsRef<Path>,
@@ -210,8 +210,8 @@ fn ends_cell(c: char) -> bool {
     matches!(c, ';' | '\t' | '\r' | '\n')
 }
 
-/// Returns true if a spreadsheet could evaluate a cell with this text, or its first character looks like an inserted
-/// mark.
+/// Returns true if a spreadsheet could evaluate a cell with this text. Also returns true if the text begins with `'`,
+/// which would look like an inserted one.
 fn begins_formula(text: &str) -> bool {
     let after_spaces = text.trim_start_matches(|c: char| c.is_whitespace() && !ends_cell(c));
     text.starts_with('\'') || after_spaces.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])

@@ -32,7 +32,7 @@ use crate::metrics::{CostSource, CostTier, ExecutionMetrics, Feedback, LlmCall, 
 /// ```
 pub const SCHEMA: &str = include_str!("workflow.schema.json");
 
-/// The namespace of run names, so that their UUIDs differ from those that other programs compute.
+/// The namespace for the UUIDs of run names. It makes them differ from the UUIDs that other programs compute.
 const RUN_NAMES: Uuid = uuid!("5f0c1d3e-8a52-4b7e-9c64-2d1f6a7b8e90");
 
 /// The workflow event of one execution. Serialises to the object of [`SCHEMA`].
@@ -120,7 +120,7 @@ impl<'r> WorkflowEvent<'r> {
     }
 }
 
-/// Sorts the calls by sequence number. Only an invalid record lists them in another order.
+/// Sorts the calls by sequence number. A valid record lists them in this order already.
 fn llm_trace(calls: &[LlmCall]) -> Vec<TracedCall<'_>> {
     let mut traced: Vec<_> = calls
         .iter()
@@ -141,7 +141,8 @@ fn duration_ms(record: &ExecutionMetrics) -> Option<u64> {
     record.wall_clock_time_ms.or_else(between)
 }
 
-/// Returns the status; `None` if it is unknown, or if a newer version wrote it without an outcome.
+/// Returns the status; `None` if it is unknown. A status of a newer version is also unknown, unless the record says
+/// whether the execution succeeded.
 fn status(record: &ExecutionMetrics) -> Option<&'static str> {
     // Compares the text, since `Other("paused")` means `Paused`.
     let succeeded = match record.status.as_ref().map(|status| Status::from(status.as_str())) {
@@ -154,8 +155,8 @@ fn status(record: &ExecutionMetrics) -> Option<&'static str> {
     Some(if succeeded { "Success" } else { "Failed" })
 }
 
-/// Returns the UUID of the run with this id. An id that is a UUID is returned unchanged. Otherwise the result has
-/// version 8, and consists of the first bytes of the SHA-256 hash of a constant and the id, as in [RFC 9562, appendix
+/// Returns the UUID of the run with this id. If the id is a UUID, returns it unchanged. Otherwise, returns a UUID of
+/// version 8. It consists of the first bytes of the SHA-256 hash of a constant and the id, as in [RFC 9562, appendix
 /// B.2](https://www.rfc-editor.org/rfc/rfc9562#appendix-B.2).
 ///
 /// ```

@@ -19,7 +19,7 @@ pub struct Exported {
     pub path: PathBuf,
     /// True if this export wrote the file, false if an earlier export wrote the same log.
     pub written: bool,
-    /// The facts in it.
+    /// The facts in the log.
     pub log: RunLog,
 }
 
@@ -27,11 +27,12 @@ impl ErrorRegistry {
     /// Registers the errors of `run` and writes its log with their numbers to a new file in the directory. Links the
     /// log to the errors, and updates `error-registry.md`. The prices of the calls are looked up in `prices`.
     ///
-    /// The file name has the start minute, the mode, or the skill if the mode is unknown, and the next free number for
-    /// these two. No file is
-    /// overwritten. If an existing file begins with the same log, no new file is written. So exporting a run again
-    /// changes nothing, except that it completes an export whose process died. Such a process leaves at most a partial
-    /// log, in a file whose name is not a log name.
+    /// The file name consists of the minute in which the run started, the mode, and the next free number. If the mode
+    /// is unknown, the name has the first skill instead.
+    ///
+    /// No file is overwritten. If an existing file begins with the same log, no new file is written. So exporting a run
+    /// again changes nothing, except that it completes an export whose process died. Such a process may leave a partial
+    /// log, but only in a file whose name is not that of a log.
     ///
     /// # Errors
     /// - [`Overflow`](crate::ErrorKind::Overflow) if the costs add up to more than [`Usd`](crate::Usd) can hold.

@@ -38,9 +38,9 @@ impl LogStatus {
 /// The facts about one run that its log contains. Times are UTC, to the minute. `None` means unknown. An empty
 /// list means unknown too, unless its field says otherwise.
 ///
-/// [`new`](Self::new) finds them in the records of the run, [`to_markdown`](Self::to_markdown) writes them, and
+/// [`new`](Self::new) finds the facts in the records of the run, [`to_markdown`](Self::to_markdown) writes them, and
 /// [`parse`](Self::parse) reads the same facts back. Empty optional texts, empty items of lists, and the `duration_ms`
-/// of steps are not written. The registry has the later history of an error.
+/// of steps are not written. What happens to an error after the run is stored only in the registry.
 ///
 /// ```
 /// use runledger::runlog::{Run, RunLog};
@@ -69,8 +69,8 @@ pub struct RunLog {
     pub started: Timestamp,
     /// The mode: the first `run.mode` in the executions.
     pub mode: Option<String>,
-    /// The status, from the top-level executions. A child of another execution of the run is ignored, because its parent
-    /// accounts for it.
+    /// The status, which depends only on the top-level executions. A child of another execution of the run is ignored,
+    /// because the status of its parent already reflects it.
     pub status: LogStatus,
     /// The steps of all executions, in chronological order. An execution without steps is one step. If the run has
     /// several executions, the name of a step begins with the name of the skill.
@@ -82,9 +82,10 @@ pub struct RunLog {
     /// The errors in the traces and those that executions ended with, in chronological order. If an error has no
     /// context, the context is the skill. `registry_id` is the number in the registry of the directory.
     pub errors: Vec<TracedError>,
-    /// The sum of the tags `conversations_processed`; `None` if there are none, or if one is not a whole number.
+    /// The sum of the tags `conversations_processed`; `None` if there are none, or if one of them is not a whole
+    /// number.
     pub conversations_processed: Option<u64>,
-    /// The sum of the tags `messages_sent`; `None` if there are none, or if one is not a whole number.
+    /// The sum of the tags `messages_sent`; `None` if there are none, or if one of them is not a whole number.
     pub messages_sent: Option<u64>,
     /// The items of the tags `changes_made`, each a text or a list. An empty list means that nothing was changed.
     pub changes_made: Option<Vec<String>>,
@@ -105,8 +106,8 @@ pub struct RunLog {
 }
 
 impl RunLog {
-    /// Returns the facts of `run`. Its errors have no numbers, since the [registry](super::ErrorRegistry) assigns them.
-    /// The price of a call is looked up in `prices`, and used if the record names that table.
+    /// Returns the facts of `run`. The errors have no numbers yet, since the [registry](super::ErrorRegistry) assigns
+    /// them. The price of a call is taken from `prices`, but only if the record was priced with that table.
     ///
     /// # Errors
     /// [`ErrorKind::Overflow`] if the costs add up to more than [`Usd`] can hold.
@@ -193,7 +194,7 @@ fn status(executions: &[ExecutionMetrics]) -> LogStatus {
     let is_first = |one: &&ExecutionMetrics| !one.run.parent_execution_id.is_some_and(|id| ids.contains(&id));
     let mut first: Vec<_> = executions.iter().filter(is_first).collect();
     if first.is_empty() {
-        // The executions name each other as parents.
+        // The executions name each other as parents, so all of them are used.
         first = executions.iter().collect();
     }
     let mut status = LogStatus::Completed;

@@ -20,9 +20,9 @@ pub(super) const USAGE_HEAD: [&str; 2] = ["| Metric | Count |", "|--------|-----
 pub(super) const RULE: &str = "---";
 /// Separates a decision from its reason.
 pub(super) const BECAUSE: &str = " - ";
-/// The resolution of an error that has none.
+/// The text in place of a resolution, if an error has none.
 pub(super) const PENDING: &str = "PENDING";
-/// An empty list.
+/// The text for an empty list.
 pub(super) const NONE: &str = "none";
 pub(super) const NO_MODEL: &str = "*No model was used, as far as the records tell*";
 
@@ -31,9 +31,9 @@ impl RunLog {
     /// end a line or a cell. A line feed becomes `<br>`, a control character a numeric entity, and markup gets a
     /// backslash.
     ///
-    /// Times are UTC: `HH:MM` on the day on which the run began, with the date on other days. An unknown count is `-`,
-    /// and an error without a resolution is `PENDING`. A sum of known counts is followed by the number of executions
-    /// whose count is unknown. Unknown values of steps and decisions have no line.
+    /// Times are UTC and look like `HH:MM`. A time has a date too unless it is on the day on which the run began. An
+    /// unknown count is `-`, and an error without a resolution is `PENDING`. A sum of known counts is followed by the
+    /// number of executions whose count is unknown. Unknown values of steps and decisions have no line.
     pub fn to_markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -164,7 +164,7 @@ fn numbered(error: &TracedError) -> String {
     let text = escape(&error.error);
     match &error.registry_id {
         Some(id) => format!("{}: {text}", escape(id)),
-        // The entity for E distinguishes a message that begins with ERR- from a number.
+        // A message that begins with ERR- would be read as a number, so its E is written as an entity.
         None if text.starts_with("ERR-") => format!("&#69;{}", &text[1..]),
         None => text,
     }
@@ -209,7 +209,7 @@ fn dollars(amount: Usd) -> String {
     format!("{sign}${}.{decimals:0<2}", grouped(whole))
 }
 
-/// Returns the note on the executions whose count is unknown.
+/// Returns a note that says for how many executions the value is unknown.
 fn but(unknown: u64) -> String {
     match unknown {
         0 => String::new(),

@@ -32,7 +32,7 @@ impl LogName {
     /// Returns the name of the log with this number.
     ///
     /// The mode keeps its ASCII letters and digits, in lower case. Each sequence of other characters becomes one
-    /// hyphen, or nothing at either end. The mode is truncated to 60 bytes, and `run` replaces an empty one.
+    /// hyphen, or nothing at either end. The mode is truncated to 60 bytes. If it is then empty, it becomes `run`.
     pub fn new(started: Timestamp, mode: &str, number: u64) -> Self {
         Self { started: minute::cut(started), mode: slug(mode), number }
     }
@@ -47,7 +47,7 @@ impl LogName {
         &self.mode
     }
 
-    /// Returns its number among the logs of that minute and mode.
+    /// Returns the number of the log among the logs of that minute and mode.
     pub fn number(&self) -> u64 {
         self.number
     }
@@ -84,7 +84,7 @@ impl FromStr for LogName {
     type Err = Error;
 
     /// # Errors
-    /// [`ErrorKind::Malformed`] if it is not exactly such a name.
+    /// [`ErrorKind::Malformed`] if the text is not exactly such a name.
     fn from_str(text: &str) -> Result<Self> {
         let parse = || {
             let (started, rest) = text.split_at_checked("YYYY-MM-DD_HH-MM".len())?;

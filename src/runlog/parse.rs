@@ -14,7 +14,8 @@ impl RunLog {
     /// Reads the facts from a text that [`to_markdown`](Self::to_markdown) wrote.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] with the first line that differs from such a text, and what was expected there.
+    /// [`ErrorKind::Malformed`] if a line could not have been written by `to_markdown`. The error names the first such
+    /// line, and says what was expected there.
     pub fn parse(text: &str) -> Result<Self> {
         let mut lines = Lines::new(text);
         let title = lines.heading(TITLE)?;
@@ -84,7 +85,7 @@ impl RunLog {
     }
 }
 
-/// The lines that were not read yet.
+/// The lines that have not been read yet.
 struct Lines<'t> {
     rest: &'t str,
     /// The number of the next line, counting from 1.

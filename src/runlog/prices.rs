@@ -1,4 +1,4 @@
-//! The prices that the cost of a run was computed with.
+//! Where the costs of a run come from: the prices that were used, or another origin.
 
 use super::Run;
 use super::text::{escape, or_unknown, unescape, unless_unknown};
@@ -69,8 +69,8 @@ fn basis(call: &LlmCall, prices: &PriceTable, at: Timestamp) -> PriceBasis {
     }
 }
 
-/// Returns the prices of `table` for the meters that `call` used, and always those for input and output; `None` if
-/// `prices` is another table.
+/// Returns the prices for the meters that `call` used, and always those for input and output. Returns `None` if
+/// `prices` is not the table named `table`.
 fn rates(call: &LlmCall, table: &str, prices: &PriceTable, at: Timestamp) -> Option<Vec<(Meter, Usd)>> {
     let mut call = call.call()?;
     call.usage.input = call.usage.input.max(1);
@@ -86,7 +86,7 @@ impl PriceLine {
             PriceBasis::Prices(rates) => {
                 format!("{CALCULATED} {}", rates.iter().map(rate).collect::<Vec<_>>().join(", "))
             }
-            // A bracket in the version must not look like the beginning of the model.
+            // A bracket in the version is escaped, because an unescaped one begins the model.
             PriceBasis::NotAtHand(table) => BY_TABLE.join(&escape(table).replace('(', "\\(")),
             PriceBasis::Reported => REPORTED.to_owned(),
             PriceBasis::NotTold => NOT_TOLD.to_owned(),

@@ -47,17 +47,17 @@ impl Run {
         Ok(Self { id, executions })
     }
 
-    /// Returns its id.
+    /// Returns the id of the run.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Returns its executions, of which there is at least one.
+    /// Returns the executions of the run. There is at least one.
     pub fn executions(&self) -> &[ExecutionMetrics] {
         &self.executions
     }
 
-    /// Returns the errors that occurred in it, in chronological order.
+    /// Returns the errors that occurred in the run, in chronological order.
     pub(super) fn errors(&self) -> Vec<Occurrence<'_>> {
         let mut errors: Vec<_> = self.executions.iter().flat_map(errors_of).collect();
         errors.sort_by_key(|met| met.error.time);
@@ -65,7 +65,8 @@ impl Run {
     }
 }
 
-/// Returns the errors in the trace of an execution, and the error that it ended with unless the trace has it.
+/// Returns the errors in the trace of an execution. Adds the error that the execution ended with, unless it is in the
+/// trace.
 fn errors_of(execution: &ExecutionMetrics) -> impl Iterator<Item = Occurrence<'_>> {
     let last = last_error(execution);
     let is_last = move |error: &TracedError| last.as_ref().is_some_and(|last| is_same(&last.error, &error.error));
@@ -84,7 +85,8 @@ fn is_same(reason: &str, error: &str) -> bool {
     reason == error || reason.strip_suffix('…').is_some_and(|begin| error.starts_with(begin))
 }
 
-/// Returns the error that the execution ended with. Its time is the end, or the beginning if the end is unknown.
+/// Returns the error that the execution ended with. The time of the error is the end of the execution, or its start if
+/// the end is unknown.
 fn last_error(execution: &ExecutionMetrics) -> Option<TracedError> {
     let is_cancelled = execution.status == Some(Status::Cancelled);
     let failed = execution.execution_failed == Some(true) || execution.execution_succeeded == Some(false);

@@ -1,8 +1,8 @@
 //! Signatures: the part that all messages of the same error share.
 
-/// A longer signature is truncated and ends with a hash of the whole.
+/// A longer signature is truncated, and a hash of the whole signature is added.
 const CHARS_MAX: usize = 500;
-/// A longer text in quotes is not a quotation. This limits the cost of a quote that is never closed.
+/// A longer text in quotes is not treated as a quotation. This limits the cost of a quote that is never closed.
 const QUOTED_CHARS_MAX: usize = 300;
 
 const TEXT: &str = "<text>";
@@ -15,8 +15,8 @@ const URL: &str = "<url>";
 /// After these words, a number or one quoted word identifies the error, as in `status 429` and `os error 2`.
 const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "signal", "type"];
 
-/// Returns the signature of an error message. Two messages that differ only in values have the same signature. It is in
-/// lower case, and each sequence of white space is one space.
+/// Returns the signature of an error message. Two messages that differ only in values have the same signature. A
+/// signature is in lower case, and each sequence of white space is one space.
 ///
 /// | value | placeholder |
 /// |---|---|
@@ -27,11 +27,13 @@ const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "
 /// | a UUID, seven or more hex digits, `0x…`, an e-mail address, letters and digits after `-`, `_`, `#` or `:` (`conv-abc123`), eight or more letters and digits with a digit before a letter | `<id>` |
 /// | any other digits: `1,024`, `-3.5`, `10:30:00`, those in `250ms` and `worker3` | `<n>` |
 ///
-/// Some values identify the error and stay. They are a short code of capitals and digits (`E0308`), and a whole number
-/// or one quoted word after one of these words: `http`, `status`, `code`, `error`, `errno`, `exit`, `signal`, `type`.
-/// After `error: ` a value does not stay, since it may be a count.
+/// Some values identify the error, and are kept:
 ///
-/// Several values in a row become one placeholder. A name that is neither a path nor in quotes stays, so errors about
+/// - a short code of capitals and digits (`E0308`);
+/// - a whole number or one quoted word after one of these words: `http`, `status`, `code`, `error`, `errno`, `exit`,
+///   `signal`, `type`. After `error: `, the value is replaced, since it may be a count.
+///
+/// Several values in a row become one placeholder. A name that is neither a path nor in quotes is kept, so errors about
 /// two hosts are two different errors.
 ///
 /// ```
@@ -112,8 +114,8 @@ struct Found {
 }
 
 impl Found {
-    /// Returns true if the next word identifies the error. In `error: 5 files` it does not, since a colon comes before
-    /// it.
+    /// Returns true if the next word identifies the error. In `error: 5 files`, the 5 does not identify it, since a
+    /// colon comes before the 5.
     fn names_next(&self) -> bool {
         let word = self.word.trim_end_matches([':', '.']).to_lowercase();
         let colon = self.word.ends_with(':') || self.between.contains('=');

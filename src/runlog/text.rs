@@ -33,14 +33,14 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// Returns true if some programs show nothing for the character, move a cursor, or end a line.
+/// Returns true if some programs do not show the character, or move the cursor or end the line instead.
 fn is_invisible(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 fn is_markup(before: Option<char>, c: char, after: Option<char>) -> bool {
     let apart = |c: Option<char>| c.is_none_or(char::is_whitespace);
-    // Only ASCII letters are treated as letters, since Markdown takes some others for symbols.
+    // Only ASCII letters are treated as letters, since Markdown treats some other letters as symbols.
     let in_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     match c {
         '\\' | '`' | '*' | '[' | '<' | '&' | '|' | '~' => true,
@@ -56,7 +56,7 @@ fn entity(c: char) -> String {
     format!("&#{};", u32::from(c))
 }
 
-/// Reverses [`escape`]. Characters that are not an escape are kept.
+/// Reverses [`escape`]. Characters that do not belong to an escape are kept.
 pub(super) fn unescape(markdown: &str) -> String {
     let mut text = String::with_capacity(markdown.len());
     let mut rest = markdown;
@@ -89,7 +89,7 @@ fn unit(rest: &str) -> (char, usize) {
     }
 }
 
-/// Returns the text as code, or escaped if it cannot be code.
+/// Returns the text as Markdown code. If code cannot contain it, returns the escaped text.
 pub(super) fn code(text: &str) -> String {
     let plain = !text.is_empty() && text.trim() == text && !text.contains(|c| is_invisible(c) || c == '`');
     if plain { format!("`{text}`") } else { escape(text) }
@@ -103,7 +103,8 @@ pub(super) fn uncode(markdown: &str) -> String {
     }
 }
 
-/// Returns the value escaped, or `unknown` if there is none. A value with the text of `unknown` gets an entity.
+/// Returns the escaped value, or `unknown` if there is no value. If the escaped value equals `unknown`, its first
+/// character is written as an entity.
 pub(super) fn or_unknown(value: Option<&str>, unknown: &'static str) -> Cow<'static, str> {
     match value.map(escape) {
         None => unknown.into(),
@@ -168,7 +169,7 @@ mod tests {
         assert_eq!(or_unknown(Some("PENDING"), "PENDING"), "&#80;ENDING");
         assert_eq!(unless_unknown("&#80;ENDING", "PENDING").as_deref(), Some("PENDING"));
         assert_eq!(unless_unknown("PENDING", "PENDING"), None);
-        // Escaping has made it different already.
+        // Escaping already made this value different.
         assert_eq!(or_unknown(Some("-"), UNKNOWN), r"\-");
     }
 

@@ -1,4 +1,4 @@
-//! Copies records to other systems, where many ledgers can be queried in one place. The ledger stays the source of
-//! truth: a sink that is slow, full or unreachable never affects an execution.
+//! Copies records to other systems, where many ledgers can be queried in one place. Records are written to the ledger
+//! first and copied later. So a system that is slow, full or unreachable never affects an execution.
 
 pub mod postgres;

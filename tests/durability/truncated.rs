@@ -380,7 +380,7 @@ fn a_copy_without_its_machinery_is_verified_and_what_is_missing_noted() {
     assert!(whole.starts_with("lines     5\n") && whole.ends_with(notes), "{whole}");
     assert_eq!(
         place.run(["head", "--ledger", "copy.jsonl"]).complaint(2),
-        "runledger: cannot report the head: copy.jsonl: found no identity; expected a ledger with its internal directory\n"
+        "runledger: cannot report the head: copy.jsonl: found no ledger id; expected a ledger with its internal directory, which stores the id\n"
     );
     // The copy is truncated, and edited.
     keep(&place.path("copy.jsonl"), 4);

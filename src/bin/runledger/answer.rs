@@ -20,8 +20,8 @@ struct Refusal<'a> {
     kind: &'a str,
 }
 
-/// Writes the answer of a command, or the reason why it failed. `id` is the execution that the command acts on, or
-/// `None` if it is unknown.
+/// Writes the answer of a command, or the reason why it failed. `id` is the id of the execution that the command acts
+/// on, or `None` if the id is unknown.
 pub(crate) fn give<A: Serialize>(
     answer: Result<A, Failure>,
     id: Option<Uuid>,
@@ -41,8 +41,8 @@ pub(crate) fn give<A: Serialize>(
     Ok(ExitCode::Yes)
 }
 
-/// Writes that the arguments are wrong. The object is on one line, because it may be unknown whether the arguments
-/// contain --json. The text for people goes to stderr.
+/// Writes a JSON object that says why the arguments are wrong. The object is on one line, because wrong arguments may
+/// not show whether --json was given. The caller writes a text for people to stderr.
 pub(crate) fn usage(text: &str) {
     let error = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
     let refusal = Refusal { success: false, execution_id: None, error: &error, kind: "usage" };

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::{Map, Value};
 
-/// Returns a parser of the values with these names.
+/// Returns a parser that accepts only these names.
 pub(crate) fn one_of<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err: Error + Send + Sync> + Clone + Send + Sync + 'static,
@@ -14,7 +14,7 @@ where
     PossibleValuesParser::new(names).try_map(|text| text.parse())
 }
 
-/// Reads the name of a skill or an agent, which a record must have.
+/// Reads the name of a skill or an agent. It must not be blank, because every record needs a name.
 pub(crate) fn name(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
         return Err("expected a name, found none".to_owned());

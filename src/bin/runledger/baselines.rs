@@ -13,7 +13,8 @@ use crate::records;
 use crate::selection::Window;
 use crate::term::{Column, Table, cell, printable, short};
 
-/// Returns the path of the frozen baselines, which is next to the ledger. Fails if the ledger itself has that path.
+/// Returns the path of the file with the frozen baselines, which is next to the ledger. Fails if the ledger itself has
+/// that path.
 pub(crate) fn frozen_path(global: &Global) -> Result<PathBuf, Failure> {
     let path = global.ledger.with_file_name("baselines.jsonl");
     if path == global.ledger { Err(Failure::IsLedger(path)) } else { Ok(path) }
@@ -42,7 +43,7 @@ pub(crate) fn fold<A: Send>(
     Ok(scanned.value)
 }
 
-/// Writes a table of baselines, and below it how many executions leave a value unknown.
+/// Writes a table of baselines. Below it, writes how many executions do not report a value.
 pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
         Column::Name(heading),
@@ -70,7 +71,7 @@ pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl
     unknowns(baselines, out)
 }
 
-/// Writes how many executions leave a value unknown, so that no statistic seems to include all executions.
+/// Writes how many executions do not report a value, so that the statistics do not seem to include all executions.
 fn unknowns(baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> {
     for (name, baseline) in baselines.iter() {
         let counts = [

@@ -17,8 +17,8 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix_ms(unix_ms()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Returns a new version 7 id. Like the ledger's own ids, it differs from others of the same millisecond in its first
-/// digits after the time, so that a table can shorten it.
+/// Returns a new version 7 id. As in the ledger's own ids, the first digits after the time differ from those of other
+/// ids of the same millisecond. So a table can shorten the id.
 pub(crate) fn new_id() -> Uuid {
     runledger::new_id(unix_ms())
 }

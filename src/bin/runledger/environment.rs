@@ -49,7 +49,8 @@ pub(crate) fn pass_on(command: &mut Command, ids: &RunIds, parent: Option<Uuid>,
     }
     match parent {
         Some(parent) => command.env(PARENT, parent.to_string()),
-        // The inherited variable would name the parent of an execution that is not recorded.
+        // This execution is not recorded. The inherited variable names its parent, which did not start the executions
+        // of `command`.
         None => command.env_remove(PARENT),
     };
 }

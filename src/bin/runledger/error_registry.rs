@@ -1,4 +1,4 @@
-//! The registry of the errors of runs, which is stored next to the run logs.
+//! The error registry, which numbers the errors that occurred in runs. It is stored next to the run logs.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::term::{Column, Table, minutes};
 /// The directory of the run logs, as an argument.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunLogs {
-    /// The directory of the run logs and of the registry of errors [default: `run-logs` next to the ledger]
+    /// The directory of the run logs and of the error registry [default: `run-logs` next to the ledger]
     #[arg(long, global = true, value_name = "DIR")]
     dir: Option<PathBuf>,
 }

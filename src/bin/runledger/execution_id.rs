@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::term::minutes;
 
-/// The first digits or all digits of an id, with or without hyphens.
+/// An id or its first digits, with or without hyphens.
 #[derive(Debug, Clone)]
 pub(crate) struct IdPrefix {
     /// 1 to 32 lower-case hex digits.

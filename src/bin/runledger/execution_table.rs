@@ -5,7 +5,7 @@ use runledger::{ExecutionMetrics, Timestamp};
 
 use crate::term::{Column, cell, minutes, short};
 
-/// The columns of a table of executions: the columns of [`cells`], and the id.
+/// The columns of a table of executions. [`cells`] returns the cells of all columns except the last one, the id.
 pub(crate) const COLUMNS: [Column; 7] = [
     Column::Text("start (UTC)"),
     Column::Name("skill"),
@@ -29,7 +29,7 @@ pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 6] {
     ]
 }
 
-/// Like [`cells`], but the age at `now` is next to the start.
+/// Like [`cells`], but the first cell also says how long before `now` the execution started.
 pub(crate) fn cells_with_age(record: &ExecutionMetrics, now: Timestamp) -> [String; 6] {
     let mut cells = cells(record);
     // If this clock differs from the writer's clock, `now` may be before the start.
@@ -39,7 +39,7 @@ pub(crate) fn cells_with_age(record: &ExecutionMetrics, now: Timestamp) -> [Stri
     cells
 }
 
-/// Returns how the execution ended. A record without a status can still state that it succeeded or failed.
+/// Returns how the execution ended. A record without a status can still say whether the execution succeeded or failed.
 pub(crate) fn status(record: &ExecutionMetrics) -> Option<Status> {
     let stated = match (record.execution_succeeded, record.execution_failed) {
         (Some(true), None | Some(false)) => Some(Status::Success),

@@ -3,7 +3,7 @@
 use std::io;
 use std::process::Termination;
 
-/// The exit code of a command. The parser of the arguments also exits with 2.
+/// The exit code of a command. If the arguments are wrong, clap exits with 2, the code of [`CouldNot`](Self::CouldNot).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitCode {
     /// The command succeeded, or its check passed.
@@ -12,7 +12,7 @@ pub(crate) enum ExitCode {
     No,
     /// The command failed.
     CouldNot,
-    /// The exit code of the command that was run.
+    /// The exit code of the command that `runledger run` called.
     Command(u8),
 }
 

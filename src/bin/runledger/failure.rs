@@ -11,7 +11,7 @@ use crate::exit_code::ExitCode;
 use crate::global::Global;
 use crate::term::output;
 
-/// Why a command failed. The text does not repeat the source, as in the library.
+/// Why a command failed. As in the library, the text of an error does not contain the text of its source.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -37,7 +37,7 @@ pub(crate) enum Failure {
     Ambiguous { several: String, prefix: String, candidates: Vec<Candidate> },
     #[error("cannot report the head: the ledger has faults ({0}), which `runledger verify` lists")]
     Faulty(u64),
-    #[error("cannot report the head: {}: found no identity; expected a ledger with its internal directory", .0.display())]
+    #[error("cannot report the head: {}: found no ledger id; expected a ledger with its internal directory, which stores the id", .0.display())]
     NoIdentity(PathBuf),
     #[error("no baselines are frozen {of}; run `runledger baseline freeze`: {}", path.display())]
     NotFrozen { of: String, path: PathBuf },
@@ -54,7 +54,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// The kind, as programs read it.
+    /// Returns the kind of the failure, for the JSON output.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Library(error) => kind(error),
@@ -109,7 +109,7 @@ pub(crate) fn to_output(error: runledger::Error) -> Failure {
     }
 }
 
-/// The kind of a library's error, as programs read it.
+/// Returns the kind of an error of the library, for the JSON output.
 pub(crate) fn kind(error: &runledger::Error) -> &'static str {
     match error.kind() {
         ErrorKind::Io => "io",
@@ -133,7 +133,7 @@ pub(crate) fn kind(error: &runledger::Error) -> &'static str {
     }
 }
 
-/// The text of an error and of all its sources, in one line.
+/// Returns the text of an error and of all its sources, in one line.
 pub(crate) fn text(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -20,13 +20,13 @@ pub(crate) fn all() -> Vec<Fallback> {
     state.into_iter().chain(temporary).map(|directory| Fallback::new(directory.join("spill"))).collect()
 }
 
-/// Returns the path, or `None` if it is not absolute: the XDG base directory specification ignores a relative path.
+/// Returns the path if it is absolute. The XDG base directory specification says that relative paths must be ignored.
 fn absolute(value: Option<OsString>) -> Option<PathBuf> {
     value.map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// Returns whether the directory does not exist, or only this user owns and can use it. Any user can create names in
-/// the temporary directory.
+/// Returns true if the directory does not exist, or if this user owns it and nobody else can use it. Another user may
+/// have created it, because every user can create directories in the temporary directory.
 fn is_own_or_absent(directory: &Path, uid: u32) -> bool {
     match fs::symlink_metadata(directory) {
         Ok(found) => found.is_dir() && found.uid() == uid && found.mode() & 0o077 == 0,

@@ -1,4 +1,4 @@
-//! Opening the ledger for writing, and the warnings about its records.
+//! Opens the ledger for writing, and warns about records that could not be stored completely.
 
 use runledger::ledger::Recorded;
 use runledger::{Answer, Error, Ledger, Options};
@@ -8,8 +8,8 @@ use crate::global::Global;
 use crate::warnings::warn;
 
 /// Opens the ledger, and creates it if it does not exist. Does not wait for the lock of a ledger that exists. Moves
-/// records that were stored in other directories to the ledger. The ledger's warnings are written like all other
-/// warnings.
+/// records to the ledger that `runledger run` stored in other directories. The ledger's own warnings are written to
+/// stderr like all others.
 pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
     let style = global.style();
     let options = Options::new().on_warning(move |error: &Error| warn("", error, style));

@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     warnings::finish(global.style());
     match done {
         Ok(code) => code,
-        // The reader of the output closed it, and needs no more of it.
+        // The reader of the output closed it because it has read enough, so this is not a failure.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Yes,
         Err(failure) => {
             // This writes the output that was produced before the failure.

@@ -23,15 +23,16 @@ pub(crate) struct Period {
 /// A period as written in the arguments.
 #[derive(Debug, clap::Args)]
 struct Written {
-    /// Use only executions that started at this time or later: a date (2026-11-01, today, yesterday), a time
-    /// (2026-11-01T12:00:00Z), or a duration before now in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
+    /// Use only executions that started at this time or later. WHEN is a date (2026-11-01, today, yesterday), a time
+    /// (2026-11-01T12:00:00Z), or how long ago in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
     #[arg(long, value_name = "WHEN")]
     since: Option<When>,
-    /// Use only executions that started before this time, given in the same forms. A date includes the whole day
+    /// Use only executions that started before this time. WHEN is the same as for --since, but a date includes the
+    /// whole day
     #[arg(long, value_name = "WHEN")]
     until: Option<When>,
-    /// The time zone in which days, weeks and months begin: an IANA name (Europe/Zurich) or a UTC offset (+02:00,
-    /// +0200)
+    /// The time zone in which days, weeks and months begin. ZONE is an IANA name (Europe/Zurich) or a UTC offset
+    /// (+02:00, +0200)
     #[arg(long, value_name = "ZONE", default_value = "UTC", allow_hyphen_values = true)]
     zone: Zone,
 }
@@ -62,8 +63,8 @@ impl clap::Args for Period {
 /// One end of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bound {
-    /// A day in the zone, which is compared with the date of an execution in the zone. Its start is never converted to
-    /// a moment, because a clock change may skip or repeat that moment.
+    /// A day in the zone. It is compared with the date in the zone on which an execution started. The start of the day
+    /// is never converted to a timestamp, because a clock change can skip or repeat midnight.
     Date(NaiveDate),
     Time(Timestamp),
 }
@@ -72,7 +73,7 @@ pub(crate) enum Bound {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
     At(Bound),
-    /// The day that is this number of days before the day of the given moment.
+    /// The day of the given time, minus this number of days.
     DaysBefore(Timestamp, u64),
 }
 
@@ -98,7 +99,7 @@ impl fmt::Display for Bound {
 }
 
 impl Bound {
-    /// Returns the moment, or the first moment of the day in UTC.
+    /// Returns the time, or the start of the day in UTC.
     pub(crate) fn begin(self) -> Timestamp {
         match self {
             // Every year of four digits is valid in a timestamp.
@@ -107,7 +108,7 @@ impl Bound {
         }
     }
 
-    /// Returns the moment, or the first moment of the next day in UTC.
+    /// Returns the time, or the start of the next day in UTC.
     pub(crate) fn end(self) -> Timestamp {
         const DAY_MS: u64 = 86_400_000;
         match self {
@@ -270,7 +271,7 @@ mod tests {
             ("2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z", "UTC"),
             ("2026-11-20", "2026-11-20T00:00:00Z", "UTC"),
             ("2026-11-20T23:59:59Z", "2026-11-20", "UTC"),
-            // In that zone, this moment is on the next day.
+            // In that zone, this time is on the next day.
             ("2026-11-21", "2026-11-20T23:30:00Z", "+01:00"),
             ("yesterday", "today", "UTC"),
             ("2h", "1h", "UTC"),
@@ -322,15 +323,15 @@ mod tests {
         assert!(!hour("2026-11-20T11:59:59.999Z") && !hour("2026-11-20T13:00:00Z"));
         assert!(has("", "", "UTC", "0000-01-01T00:00:00Z") && has("", "", "UTC", "9999-12-31T23:59:59.999Z"));
 
-        // On 2025-03-09 clocks in Havana went from 00:00 to 01:00, which is 05:00 UTC: the day began at 01:00.
+        // On 2025-03-09 at 05:00 UTC, clocks in Havana went from 00:00 to 01:00. So the day began at 01:00.
         let day = |start| has("2025-03-09", "2025-03-09", "America/Havana", start);
         assert!(!day("2025-03-09T04:59:59.999Z") && day("2025-03-09T05:00:00Z"));
         assert!(day("2025-03-10T03:59:59.999Z") && !day("2025-03-10T04:00:00Z"));
-        // On 2025-11-02 they went from 01:00 back to 00:00: the day had its first hour twice.
+        // On 2025-11-02, they went from 01:00 back to 00:00. So the first hour of the day occurred twice.
         let day = |start| has("2025-11-02", "2025-11-02", "America/Havana", start);
         assert!(!day("2025-11-02T03:59:59.999Z") && day("2025-11-02T04:00:00Z") && day("2025-11-02T05:30:00Z"));
         assert!(day("2025-11-03T04:59:59.999Z") && !day("2025-11-03T05:00:00Z"));
-        // Samoa skipped 2011-12-30: nothing began on it, and the next day followed the previous day.
+        // Samoa skipped 2011-12-30, so no execution can have started on that day.
         let day = |start| has("2011-12-30", "2011-12-30", "Pacific/Apia", start);
         assert!(!day("2011-12-30T09:59:59.999Z") && !day("2011-12-30T10:00:00Z"));
         assert!(has("2011-12-30", "", "Pacific/Apia", "2011-12-30T10:00:00Z"));

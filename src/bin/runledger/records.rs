@@ -23,7 +23,7 @@ pub(crate) fn each(global: &Global, take: impl FnMut(ExecutionMetrics) -> Result
     each_of(&mut reader(global)?.records(), global, take)
 }
 
-/// Like [`each`], but for the remaining records of `records`.
+/// Like [`each`], but continues with the next record of `records`.
 pub(crate) fn each_of(
     records: &mut Records,
     global: &Global,
@@ -35,7 +35,7 @@ pub(crate) fn each_of(
     read.map(|()| skipped.count())
 }
 
-/// Names on stderr each file that this process may not read. A file is named once, even if several readers report it.
+/// Warns of each file that this process may not read. Warns only once of each file, even if several readers report it.
 pub(crate) fn warn_of_unreadable(errors: &[Error], global: &Global) {
     static NAMED: Mutex<Vec<std::path::PathBuf>> = Mutex::new(Vec::new());
     let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,14 +48,15 @@ pub(crate) fn warn_of_unreadable(errors: &[Error], global: &Global) {
     }
 }
 
-/// Returns the executions in flight that this process may read. The files that it may not read are named on stderr.
+/// Returns the executions in flight. Warns of the files that this process may not read.
 pub(crate) fn in_flight(global: &Global) -> Result<Vec<InFlight>, Failure> {
     let found = reader(global)?.in_flight()?;
     warn_of_unreadable(&found.unreadable, global);
     Ok(found.executions)
 }
 
-/// Returns the records in the spill and in other directories. Files that this process may not read are named on stderr.
+/// Returns the records that are not in the ledger yet, from its spill and from other directories. Warns of the files
+/// that this process may not read.
 pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
     let mut found = reader(global)?.spilled()?;
     let elsewhere = kept_elsewhere(global);
@@ -65,7 +66,7 @@ pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
     Ok(found)
 }
 
-/// Returns the ledger's records that are stored in other directories, if this process may read them.
+/// Returns the ledger's records that are stored in other directories, and the errors of files that cannot be read.
 pub(crate) fn kept_elsewhere(global: &Global) -> SpilledRecords {
     let mut found = SpilledRecords::default();
     for fallback in fallback::all() {
@@ -83,8 +84,8 @@ pub(crate) fn kept_elsewhere(global: &Global) -> SpilledRecords {
 /// The maximum number of candidates that are listed for an ambiguous id.
 const CANDIDATES_MAX: usize = 10;
 
-/// Returns the record of the only execution that matches the id. If it has several lines, returns the last. Fails
-/// unless exactly one execution matches.
+/// Returns the record of the execution that matches the id. If the execution has several lines, returns the last one.
+/// Fails if no execution or more than one matches.
 pub(crate) fn find(id: &IdPrefix, global: &Global) -> Result<ExecutionMetrics, Failure> {
     let IdPrefix { digits, given } = id;
     let mut found: Vec<ExecutionMetrics> = Vec::new();
@@ -113,7 +114,7 @@ fn ambiguous(prefix: &str, found: &[ExecutionMetrics], has_more: bool) -> Failur
 
 /// Warns that the ledger was truncated, if this can be detected without reading its lines.
 pub(crate) fn warn_of_truncation(global: &Global) {
-    // A ledger that cannot be opened is reported by the command.
+    // If the ledger cannot be opened, the command itself reports this.
     let Ok(reader) = LedgerReader::open(&global.ledger) else { return };
     let truncations = reader.truncations().unwrap_or_else(|error| {
         warn_of_unreadable(&[error], global);
@@ -158,7 +159,7 @@ pub(crate) fn fold<A: Send>(
     Ok((scanned.value?, scanned.skipped.count()))
 }
 
-/// Calls `go_on` unless there was an error before, and stores its error.
+/// Calls `go_on`, unless `all` is already an error. If the call fails, `all` becomes its error.
 fn and_then<A>(all: &mut runledger::Result<A>, go_on: impl FnOnce(&mut A) -> runledger::Result<()>) {
     if let Ok(value) = all
         && let Err(error) = go_on(value)
@@ -167,7 +168,7 @@ fn and_then<A>(all: &mut runledger::Result<A>, go_on: impl FnOnce(&mut A) -> run
     }
 }
 
-/// Warns of lines that another reader skipped, like [`each`] does.
+/// Warns of skipped lines, like [`each`].
 pub(crate) fn warn_of(skipped: &Skipped, global: &Global) {
     skipped.errors().iter().for_each(|error| name(error, global));
     warn_of_unreadable(skipped.unreadable(), global);

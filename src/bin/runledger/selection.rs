@@ -34,10 +34,11 @@ impl Window {
 /// Selects executions by their run and by the time at which they began.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Selection {
-    /// Use only executions with this run_id. Executions of child runs are left out
+    /// Use only executions with this run_id. Executions of child runs are not included
     #[arg(long, value_name = "ID")]
     run: Option<String>,
-    /// Also use the child runs of --run, which have its id as parent_run_id, and their child runs, and so on
+    /// Also use the child runs of --run, their child runs, and so on. A child run has the id of its parent as
+    /// parent_run_id
     #[arg(long, requires = "run")]
     child_runs: bool,
     #[command(flatten)]
@@ -51,12 +52,12 @@ impl Selection {
         &'s self,
         global: &Global,
     ) -> Result<impl Iterator<Item = runledger::Result<ExecutionMetrics>> + use<'s>, Failure> {
-        let meant = self.meant(global)?;
-        Ok(records::reader(global)?.records().filter(move |record| record.as_ref().map_or(true, &meant)))
+        let is_selected = self.predicate(global)?;
+        Ok(records::reader(global)?.records().filter(move |record| record.as_ref().map_or(true, &is_selected)))
     }
 
-    /// Returns a predicate for the selected records. Warns of the records in the spill.
-    pub(crate) fn meant<'s>(
+    /// Returns a predicate that is true for the selected records. Warns of the records in the spill.
+    pub(crate) fn predicate<'s>(
         &'s self,
         global: &Global,
     ) -> Result<impl Fn(&ExecutionMetrics) -> bool + Sync + use<'s>, Failure> {
@@ -73,15 +74,16 @@ impl Selection {
     /// executions.
     fn runs(&self, global: &Global) -> Result<Option<HashSet<String>>, Failure> {
         let Some(run) = &self.run else { return Ok(None) };
-        // Without child runs, only the run itself must be known.
-        let is_of_use = |id: &str| self.child_runs || id == run;
+        // Without --child-runs, the other runs are not needed.
+        let is_needed = |id: &str| self.child_runs || id == run;
         let mut known = Known::default();
-        // The records are read last, so an execution that ends in the meantime has a record by then.
+        // The ledger is read last. So an execution that ends in the meantime is found there, if it was not found in
+        // flight.
         let begun = records::in_flight(global)?.into_iter().map(|begun| begun.record);
-        begun.chain(records::spilled(global)?.records).for_each(|record| known.add(&record, is_of_use));
+        begun.chain(records::spilled(global)?.records).for_each(|record| known.add(&record, is_needed));
         let scanned = records::reader(global)?.scan().fold_records(
             Known::default,
-            |known, record| known.add(record, is_of_use),
+            |known, record| known.add(record, is_needed),
             Known::merge,
         )?;
         known.merge(scanned.value);
@@ -112,8 +114,8 @@ struct Known {
 }
 
 impl Known {
-    fn add(&mut self, record: &ExecutionMetrics, is_of_use: impl Fn(&str) -> bool) {
-        let Some(id) = record.run.run_id.as_ref().filter(|id| is_of_use(id)) else { return };
+    fn add(&mut self, record: &ExecutionMetrics, is_needed: impl Fn(&str) -> bool) {
+        let Some(id) = record.run.run_id.as_ref().filter(|id| is_needed(id)) else { return };
         if !self.ids.contains(id) {
             self.ids.insert(id.clone());
         }

@@ -19,8 +19,8 @@ pub(crate) fn end(error: &clap::Error, command: Option<&str>) -> ! {
     error.exit()
 }
 
-/// Returns the text, which may repeat arguments, without the passwords in those arguments. Any argument may be the
-/// address of a database, even where no address is expected.
+/// Replaces the passwords in the text with `***`. The text may repeat arguments. Any argument may be the address of a
+/// database, even where no address is expected.
 fn without_secrets(text: &str, args: &[String]) -> String {
     let secret = |arg: &'_ String| -> Option<String> {
         let in_url = || Some(arg.split_once("://")?.1.rsplit_once('@')?.0.split_once(':')?.1);

@@ -11,8 +11,9 @@ use crate::term::{Style, output};
 
 static WARNINGS: LazyLock<Mutex<Warnings>> = LazyLock::new(Mutex::default);
 
-/// Writes a warning about an error that does not stop the command. `what` says what the error means, and is empty if
-/// this is clear. Of similar warnings, one per second is written, with the number of the others.
+/// Writes a warning about an error that does not stop the command. `what` says what the error means. It is empty if the
+/// error is clear without it. If there are many similar warnings, only one per second is written, with the number of
+/// the others.
 pub(crate) fn warn(what: &'static str, error: &Error, style: Style) {
     let admitted = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).admit(what, error, Instant::now());
     admitted.iter().for_each(|admitted| write(admitted, style));

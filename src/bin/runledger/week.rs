@@ -12,7 +12,7 @@ pub(crate) struct Week(pub(crate) Timestamp);
 impl FromStr for Week {
     type Err = String;
 
-    /// Reads any day of the week.
+    /// Reads a day, and returns its week.
     fn from_str(text: &str) -> Result<Self, String> {
         let day = format!("{text}T00:00:00Z").parse().ok().filter(|_| text.len() == 10);
         let day = day.ok_or("expected a day such as 2026-11-16")?;

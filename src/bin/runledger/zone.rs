@@ -1,4 +1,4 @@
-//! The time zone of dates. Only this file names jiff.
+//! The time zone of dates. Only this file uses jiff.
 
 use std::str::FromStr;
 
@@ -15,7 +15,7 @@ impl Zone {
         Self(Rules::UTC)
     }
 
-    /// Returns the date in the zone at that moment.
+    /// Returns the date in the zone at that time.
     pub(crate) fn date(&self, time: Timestamp) -> NaiveDate {
         time.to_chrono().with_timezone(self).date_naive()
     }
@@ -51,7 +51,7 @@ fn offset(text: &str) -> Option<Offset> {
     within_a_day.then(|| Offset::from_seconds(sign * (3600 * hours + 60 * minutes)).ok())?
 }
 
-/// Implements the trait of chrono that the library's reports take.
+/// The library's reports accept any zone that implements this trait of chrono.
 impl TimeZone for Zone {
     type Offset = FixedOffset;
 
@@ -83,14 +83,15 @@ impl TimeZone for Zone {
     }
 }
 
-/// Returns the moment, to the second. A timestamp can be up to 26 hours later than the last moment that jiff supports.
-/// That moment is then used instead: no clocks change between them.
+/// Returns the time as a timestamp of jiff, to the second. `utc` can be up to 26 hours later than the last timestamp of
+/// jiff. In that case, returns jiff's last timestamp. This gives the same offset, because no clocks change in these 26
+/// hours.
 fn moment(utc: &NaiveDateTime) -> jiff::Timestamp {
     jiff::Timestamp::from_second(utc.and_utc().timestamp()).unwrap_or(jiff::Timestamp::MAX)
 }
 
 fn fixed(offset: Offset) -> FixedOffset {
-    // Both crates accept all offsets below a day, and every zone has such an offset.
+    // Both crates accept all offsets below a day, and no zone has a larger one.
     FixedOffset::east_opt(offset.seconds()).unwrap_or(Utc.fix())
 }
 
@@ -121,7 +122,8 @@ mod tests {
         assert!("europe/zurich".parse::<Zone>().is_ok());
     }
 
-    /// Moments are converted to dates, and never back, so changes of the clocks do not matter.
+    /// Only a local time can be skipped or repeated by a clock change. Here, times are converted to dates, and never
+    /// back.
     #[test]
     fn a_date_is_that_of_the_zone() {
         let on = |zone: &str, time: &str| zone.parse::<Zone>().unwrap().date(time.parse().unwrap()).to_string();
@@ -130,7 +132,7 @@ mod tests {
         assert_eq!(on("-05:30", "2026-11-20T05:29:59.999Z"), "2026-11-19");
         assert_eq!(on("-05:30", "2026-11-20T05:30:00Z"), "2026-11-20");
         assert_eq!(on("-23:59", "0000-01-01T00:00:00Z"), "-0001-12-31");
-        // The last moment of a timestamp is beyond the last moment of jiff.
+        // The last timestamp of this crate is later than the last timestamp of jiff.
         assert_eq!(on("Europe/Zurich", "9999-12-31T22:59:59.999Z"), "9999-12-31");
         assert_eq!(on("Europe/Zurich", "9999-12-31T23:59:59.999Z"), "+10000-01-01");
     }

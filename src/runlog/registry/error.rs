@@ -44,8 +44,8 @@ impl Serialize for ErrorId {
 
 /// The severity of an error.
 ///
-/// Unless a person [sets it](super::ErrorRegistry::set_severity), it follows from the records by this rule. If there
-/// are several occurrences, the highest severity is used.
+/// A person can [set it](super::ErrorRegistry::set_severity). Otherwise, the records decide by this rule, and the
+/// highest severity of all occurrences is used.
 ///
 /// | the error | severity |
 /// |---|---|
@@ -163,7 +163,7 @@ pub struct RegisteredError {
     pub first_seen: Timestamp,
     /// The time of the last occurrence.
     pub last_seen: Timestamp,
-    /// When it was last marked as resolved; `None` if it never was.
+    /// When it was last marked as resolved; `None` if that never happened.
     pub resolved_at: Option<Timestamp>,
     /// The last resolution, which is kept when the error is reopened; `None` if it was never resolved.
     pub resolution: Option<String>,

@@ -32,7 +32,7 @@ pub(super) enum Event {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Met {
     /// The number that the writer chose for the error. If an earlier line gave that number to another error, readers
-    /// use the next free number. All readers agree, since the order of the lines decides.
+    /// use the next free number. All readers find the same number, since they read the lines in the same order.
     pub(super) number: u64,
     pub(super) signature: String,
     /// The message of the first occurrence.
@@ -40,7 +40,7 @@ pub(super) struct Met {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) context: Option<String>,
     pub(super) run: String,
-    /// The highest severity of the occurrences, by the rule.
+    /// The highest severity of the occurrences, by the [rule](Severity).
     pub(super) severity: Severity,
     pub(super) executions: Vec<In>,
 }

@@ -40,7 +40,7 @@ impl Fold {
         }
     }
 
-    /// Does nothing if the error is unknown, which happens if its first line is damaged.
+    /// Does nothing if there is no error with this number, which happens if its first line is damaged.
     fn change(&mut self, number: u64, change: impl FnOnce(&mut RegisteredError)) {
         if let Some(error) = self.errors.get_mut(&number) {
             change(error);
@@ -106,7 +106,8 @@ impl Fold {
         self.logs.entry(run).or_default().push(log);
     }
 
-    /// Returns the number of an error. A new error gets the number `proposed`, or the next one if that is taken.
+    /// Returns the number of an error. A new error gets the number `proposed`, or the next free one if `proposed` is
+    /// taken.
     fn number(&mut self, signature: &str, proposed: u64) -> u64 {
         if let Some(number) = self.numbers.get(signature) {
             return *number;
@@ -121,7 +122,7 @@ impl Fold {
         self.counts.get(&(number, one.execution_id)).is_none_or(|counted| one.count > *counted)
     }
 
-    /// Returns true if `met` adds nothing.
+    /// Returns true if `met` adds nothing to the registry.
     pub(super) fn knows(&self, met: &Met) -> bool {
         let number = self.numbers.get(&met.signature);
         let Some(error) = number.and_then(|number| self.errors.get(number)) else { return false };

@@ -20,8 +20,8 @@ impl ErrorRegistry {
     /// registry if they do not exist.
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if the path of the journal is not a regular file, is in a directory where every user
-    ///   may replace it, or leaves no name for the journal's internal directory. Also if the file has other content.
+    /// - [`ErrorKind::Unsuitable`] if the journal is not a regular file, is in a directory where every user may replace
+    ///   it, or has other content.
     /// - [`ErrorKind::Newer`] if its format is newer than this version.
     /// - [`ErrorKind::Timeout`] if another process holds its lock past the deadline.
     /// - [`ErrorKind::Io`] if the disk fails.
@@ -33,8 +33,8 @@ impl ErrorRegistry {
         Ok(Self { directory, journal, options })
     }
 
-    /// Returns the errors in the registry of `directory`, by number. Creates and repairs nothing. Calls `warn` for each
-    /// damaged line, which is skipped.
+    /// Returns the errors in the registry of `directory`, by number. Does not create or repair anything. Skips damaged
+    /// lines, and calls `warn` for each of them.
     ///
     /// # Errors
     /// - [`ErrorKind::Io`] if there is no registry, or its journal cannot be read.
@@ -50,8 +50,8 @@ impl ErrorRegistry {
         Ok(folded(Lines::from_start(Arc::new(Disk), layout), warn)?.into_errors())
     }
 
-    /// Returns true if a file of this name in the directory belongs to the registry: its journal, the journal's
-    /// internal directory, and `error-registry.md`.
+    /// Returns true if this is the name of one of the registry's files in the directory. They are its journal, the
+    /// journal's internal directory, and `error-registry.md`.
     pub fn owns(name: &str) -> bool {
         name.strip_prefix(FILES).is_some_and(|end| ["jsonl", "ledger", "md"].contains(&end))
     }
@@ -94,7 +94,7 @@ fn journal_in(directory: &Path) -> PathBuf {
     directory.join("error-registry.jsonl")
 }
 
-/// Applies all lines in order. Warns about damaged ones and skips them.
+/// Applies all lines in order. Warns about damaged lines and skips them.
 fn folded(mut lines: Lines, warn: &journal::Warn) -> Result<Fold> {
     let mut fold = Fold::default();
     while let Some(found) = lines.next_line()? {

@@ -64,7 +64,7 @@ impl ErrorRegistry {
     pub fn render(&self) -> Result<()> {
         let storage = &self.options.storage;
         let lock = self.journal.layout().machinery().join("render");
-        // Without the lock, a slower process could replace a newer file by an older one.
+        // Without the lock, a slow process could replace a newer file with an older one.
         let _locked = LockFile::open(storage.clone(), lock)?.acquire(self.options.lock_deadline)?;
         self.check_rendered()?;
         let path = self.directory.join(NAME);

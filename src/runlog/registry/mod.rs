@@ -18,11 +18,11 @@ pub use error::{ErrorId, ErrorStatus, RegisteredError, Severity};
 /// number, even if several processes register errors at the same time. Clones share the registry.
 ///
 /// Its state is a journal, `error-registry.jsonl` in the directory, with one line per event. After each change,
-/// `error-registry.md` is written from the journal, as a whole or not at all. A process that dies before that leaves an
-/// outdated `error-registry.md`; [`render`](Self::render) updates it.
+/// `error-registry.md` is written from the journal, as a whole or not at all. If a process dies between the two,
+/// `error-registry.md` is outdated, and [`render`](Self::render) updates it.
 ///
 /// Errors with the same [`signature`](super::signature()) are the same error. Each occurrence in an execution is
-/// counted once, however often its run is registered. An error that occurs after it was resolved is reopened.
+/// counted once, even if its run is registered several times. An error that occurs after it was resolved is reopened.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;

@@ -28,7 +28,7 @@ impl ErrorRegistry {
     /// - [`ErrorKind::Abandoned`] if the thread that wrote on behalf of this one panicked.
     /// - [`ErrorKind::Invalid`] if the clock is outside the years 0 to 9999.
     ///
-    /// Errors that were registered before the failure stay, and the next call does not count them again.
+    /// Errors that were registered before the failure stay registered, and the next call does not count them again.
     pub fn register(&self, run: &Run) -> Result<Vec<ErrorId>> {
         let errors = run.errors();
         let signatures: Vec<_> = errors.iter().map(|met| signature(&met.error.error)).collect();
@@ -47,7 +47,7 @@ impl ErrorRegistry {
             written = true;
         }
         if written {
-            // Another process may have used the numbers first.
+            // Another process may have used the same numbers first, so the numbers are read from the journal.
             fold = self.fold()?;
         }
         let id = |signature: &String| {

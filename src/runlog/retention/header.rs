@@ -1,4 +1,4 @@
-//! Reads, from the text of a run log, the facts that decide what happens to it.
+//! Reads the text of a run log for the facts that decide whether the log is kept.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Timestamp;
@@ -10,9 +10,11 @@ use crate::runlog::minute;
 pub struct LogHeader {
     /// When the run started, UTC, to the minute.
     pub started: Timestamp,
-    /// Whether it succeeded: true if its status is `Completed`, false if `Failed`, and `None` if `In Progress`.
+    /// Whether the run succeeded: true if the status is `Completed`, false if it is `Failed`, and `None` if it is `In
+    /// Progress`.
     pub succeeded: Option<bool>,
-    /// The id of the run in the ledger; `None` if the log does not have it, for example because it was written by hand.
+    /// The id of the run in the ledger; `None` if the log does not state it, for example because the log was written by
+    /// hand.
     pub run: Option<String>,
     /// True if a row of a table contains `PENDING`.
     pub pending: bool,
@@ -22,8 +24,9 @@ impl LogHeader {
     /// Reads the header of the run log `name` from its text.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] with all reasons. The name must be `YYYY-MM-DD_HH-MM_mode-N.md`. The header must have
-    /// the start and the status of the run, and the name and the header must have the same time.
+    /// [`ErrorKind::Malformed`] with all reasons, if the text is not a run log. The name must be
+    /// `YYYY-MM-DD_HH-MM_mode-N.md`. The header must have the start and the status of the run, and the name and the
+    /// header must have the same time.
     pub fn read(name: &str, text: &str) -> Result<Self> {
         let header: Vec<_> =
             text.lines().take_while(|line| !line.starts_with("---") && !line.starts_with("## ")).collect();

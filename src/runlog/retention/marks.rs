@@ -1,4 +1,4 @@
-//! Reads, from records, the facts that decide what happens to run logs.
+//! Reads records for the facts that decide whether the logs of their runs are kept.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ impl RunMarks {
         Self { runs: runs.into_iter().map(|run| (run, Mark::default())).collect() }
     }
 
-    /// Adds a record, of a selected run or of another.
+    /// Adds a record. It is ignored if its run is not selected.
     pub fn add(&mut self, record: &ExecutionMetrics) {
         let execution_id = record.execution_id.to_string();
         for id in [record.run.run_id.as_deref(), Some(&execution_id)].into_iter().flatten() {
@@ -36,12 +36,12 @@ impl RunMarks {
         }
     }
 
-    /// Returns whether the run led to an improvement; `None` if it has no record.
+    /// Returns whether the run led to an improvement; `None` if the run has no record.
     pub fn improvement(&self, run: &str) -> Option<bool> {
         self.runs.get(run).filter(|mark| mark.recorded).map(|mark| mark.improvement)
     }
 
-    /// Returns true if an error occurred in the run and its record has no resolution.
+    /// Returns true if a record of the run contains an error without a resolution.
     pub fn has_unresolved_error(&self, run: &str) -> bool {
         self.runs.get(run).is_some_and(|mark| mark.unresolved)
     }

@@ -1,5 +1,5 @@
-//! Decides which run logs and sealed ledger segments to keep, archive or delete, with a reason for each. It is pure: it
-//! uses neither files nor the clock.
+//! Decides which run logs and sealed ledger segments to keep, archive or delete, with a reason for each decision. The
+//! module does not access files or the clock.
 //!
 //! For a run log, the first rule that applies decides:
 //!
@@ -9,12 +9,12 @@
 //! 4. A log whose run has not ended, according to its logs, is kept.
 //! 5. A log whose run led to an improvement is archived.
 //! 6. A log whose run failed is kept, or archived if the policy says so.
-//! 7. A log whose run succeeded is deleted, or kept if it is unknown whether the run led to an improvement.
+//! 7. A log whose run succeeded is deleted. If it is unknown whether the run led to an improvement, the log is kept.
 //!
 //! A run led to an improvement if one of its records has the tag [`IMPROVEMENT_TAG`] with the value `true`.
 //!
-//! A segment is never deleted. It is archived once its last execution is old enough, if the ledger does not need it and
-//! all earlier segments are archived too.
+//! A segment is never deleted. It is archived if its last execution is old enough, the ledger does not need the
+//! segment, and all earlier segments are archived too.
 
 mod header;
 mod marks;
@@ -58,9 +58,9 @@ impl LogFile {
 pub struct LogFacts {
     /// When the run started, UTC.
     pub started: Timestamp,
-    /// Whether it succeeded; `None` if it has not ended or its result is unknown.
+    /// Whether the run succeeded; `None` if it has not ended or its result is unknown.
     pub succeeded: Option<bool>,
-    /// Whether it led to an improvement; `None` if that is unknown because some of its records are missing.
+    /// Whether the run led to an improvement; `None` if that is unknown because some of its records are missing.
     pub improvement: Option<bool>,
 }
 

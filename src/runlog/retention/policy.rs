@@ -23,10 +23,10 @@ pub enum FailedRuns {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RetentionPolicy {
-    /// The number of days of 24 hours for which everything is kept. For a run log, they count from the start of the
-    /// run; for a segment, from its last execution.
+    /// The number of days of 24 hours for which everything is kept. The age of a run log counts from the start of the
+    /// run. The age of a segment counts from its last execution.
     pub min_days: u32,
-    /// What happens to the logs of failed runs after that.
+    /// What happens to the logs of failed runs after these days.
     pub failed: FailedRuns,
 }
 
@@ -51,7 +51,7 @@ impl RetentionPolicy {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] if it is not such an object, or has another member. [`ErrorKind::Invalid`] if
+    /// [`ErrorKind::Malformed`] if the text is not a JSON object, or has an unknown member. [`ErrorKind::Invalid`] if
     /// `min_days` is less than [`MIN_DAYS_MIN`](Self::MIN_DAYS_MIN).
     pub fn from_json(json: &str) -> Result<Self> {
         let malformed = Error::new(ErrorKind::Malformed, "read a retention policy")

@@ -21,8 +21,8 @@ use crate::error::{Error, ErrorKind};
 
 /// The number of bytes that are passed to the connection at a time.
 const COPY_BYTES: usize = 64 * 1024;
-/// How much longer than the server's timeout its answer may take. A server may be stopped while its operating system
-/// still acknowledges packets.
+/// How much longer this client waits than the timeout that the server itself enforces. A stopped server does not
+/// enforce its timeout, even though its operating system still acknowledges packets.
 const MARGIN: Duration = Duration::from_secs(5);
 /// How long closing a connection may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -42,10 +42,10 @@ impl From<Error> for Failed {
     }
 }
 
-/// Transfers the bytes of a connection, and ends with it.
+/// Transfers the bytes of a connection, and is ready when the connection ends.
 type Connection = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
-/// One connection. It must not be used after an error, since its transaction may still be open.
+/// A connection. After an error, it must not be used again, since its transaction may still be open.
 pub(super) struct Client {
     /// `None` if the server did not answer in time.
     open: Option<Open>,
@@ -68,12 +68,12 @@ impl fmt::Debug for Client {
 }
 
 impl Drop for Client {
-    /// Closes the connection properly if that is quick.
+    /// Closes the connection properly, if this takes less than [`GOODBYE`].
     fn drop(&mut self) {
         let Some(Open { runtime, client, connection }) = self.open.take() else { return };
         // Queues the message that ends the session.
         drop(client);
-        // A thread of another runtime must not block.
+        // A thread that belongs to another runtime must not block.
         if let (Some(connection), Err(_)) = (connection, Handle::try_current()) {
             let _ = runtime.block_on(async { timeout(GOODBYE, connection).await });
         }
@@ -82,7 +82,7 @@ impl Drop for Client {
 }
 
 impl Client {
-    /// Opens a connection within `limit`. `explain` may replace the error of a connection that failed.
+    /// Opens a connection within `limit`. If connecting fails, `explain` may return a better error.
     pub(super) fn connect<T>(
         config: &Config,
         connector: &T,
@@ -104,7 +104,7 @@ impl Client {
             Ok(Err(failure)) => explain(&failure).unwrap_or_else(|| failed(CONNECT, &failure, secrets)),
             Err(_) => unanswered(CONNECT, limit),
         };
-        // The lookup of a name may still be running.
+        // The lookup of a host name may still be running. This does not wait for it.
         runtime.shutdown_background();
         Err(error)
     }
@@ -113,7 +113,7 @@ impl Client {
     pub(super) fn limit_statements(&mut self, timeout: Duration) -> Result<(), Failed> {
         self.limit = timeout.saturating_add(MARGIN);
         let statement_ms = timeout.as_millis();
-        // A shipper that is stopped within a transaction must not keep its lock forever.
+        // If this process is stopped within a transaction, it must not keep its lock forever.
         let idle_ms = statement_ms + 30_000;
         self.run(
             "set the time limits",
@@ -121,7 +121,8 @@ impl Client {
         )
     }
 
-    /// Runs statements without parameters, separated by semicolons. Only one of them may be slow.
+    /// Runs statements without parameters, separated by semicolons. Only one of them may be slow, since the time limit
+    /// is for all of them together.
     pub(super) fn run(&mut self, operation: &str, sql: &str) -> Result<(), Failed> {
         self.call(operation, async |client| client.batch_execute(sql).await)
     }
@@ -140,7 +141,7 @@ impl Client {
     pub(super) fn copy(&mut self, operation: &str, sql: &str, rows: &[u8]) -> Result<u64, Failed> {
         self.call(operation, async |client| {
             let mut writer = pin!(client.copy_in(sql).await?);
-            // A failed write only means that the server stopped reading; `finish` returns its error.
+            // A failed write only means that the server stopped reading. `finish` returns the server's error.
             for chunk in rows.chunks(COPY_BYTES) {
                 if writer.feed(Cursor::new(chunk.to_vec())).await.is_err() {
                     break;
@@ -150,7 +151,7 @@ impl Client {
         })
     }
 
-    /// Does `work`, and closes the connection if that takes too long.
+    /// Does `work`, and closes the connection if `work` takes too long.
     fn call<T>(
         &mut self,
         operation: &str,
@@ -162,7 +163,7 @@ impl Client {
         let answered = runtime.block_on(async {
             let mut work = pin!(work(client));
             let both = poll_fn(|cx| {
-                // The reason why the connection ended says more than the error that it did.
+                // If the connection has ended, its own error says more than the error of `work`.
                 if let Some(Poll::Ready(ended)) = connection.as_mut().map(|connection| connection.as_mut().poll(cx)) {
                     *connection = None;
                     if let Err(failure) = ended {
@@ -183,14 +184,15 @@ impl Client {
     }
 }
 
-/// The error if the server is stopped or the network loses all packets.
+/// Returns the error for a server that does not answer, for example because it is stopped or the network loses all
+/// packets.
 fn unanswered(operation: &str, limit: Duration) -> Failed {
     let detail = format!("the server did not answer within {} s, and the connection was closed", limit.as_secs_f64());
     Failed { error: Error::new(ErrorKind::Database, operation).detail(detail), may_pass: true }
 }
 
-/// The error with the message and the code of the server, or with the failure of the connection. Omits the server's
-/// details, which may contain values of a row.
+/// Returns an error with the message and the code of the server, or with the failure of the connection. The server's
+/// details are left out, since they may contain values of a row.
 fn failed(operation: &str, failure: &Failure, secrets: &[String]) -> Failed {
     use std::error::Error as _;
     let text = match (failure.as_db_error(), failure.source()) {
@@ -206,8 +208,9 @@ fn failed(operation: &str, failure: &Failure, secrets: &[String]) -> Failed {
 fn may_pass(failure: &Failure) -> bool {
     use std::error::Error as _;
     match failure.code() {
-        // Classes of SQLSTATE: 08 is the connection, 40 a rollback, 53 resources such as a full disk. 55 is an object
-        // in another state, 57 an operator, 58 the system.
+        // Classes of SQLSTATE: 08 is an error of the connection, 40 a rollback, and 53 a lack of resources, such as a
+        // full disk. 55 is an object that is not ready, 57 an intervention by an operator, and 58 an error of the
+        // system.
         Some(code) => ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.code().starts_with(class)),
         None => failure.is_closed() || failure.source().is_some_and(|source| source.is::<std::io::Error>()),
     }

@@ -3,18 +3,18 @@
 //!
 //! [`Sink::ship`] copies the new records of a ledger into the table `agent_execution_logs`, one row per execution. The
 //! table `runledger_shipments` holds the last copied line of each ledger, and is updated in the transaction that
-//! inserts the rows. So each record is copied exactly once, even if a shipper or the server is killed, and however many
-//! shippers run. Any number of ledgers can share a database.
+//! inserts the rows. So each record is copied exactly once. This is true even if the shipping process or the server is
+//! killed, and even if several processes ship the same ledger. Any number of ledgers can share a database.
 //!
 //! # The row
 //!
 //! | column | value |
 //! |---|---|
 //! | `execution_id` | `execution_id`, the primary key |
-//! | `correlation_id`, `session_id`, `agent_name` | from `run`; because an index entry is limited, a longer text is truncated to 500 characters, of which the last is `…` |
+//! | `correlation_id`, `session_id`, `agent_name` | from `run`; a text of more than 500 characters is truncated and ends with `…`, because the size of an index entry is limited |
 //! | `user_prompt` | `run.description` |
 //! | `started_at`, `completed_at` | `timestamp_start` and `timestamp_end`, to the millisecond; `completed_at` is null while in progress |
-//! | `duration_ms` | `wall_clock_time_ms`; null if it is unknown or above 2⁶³ − 1, and `metadata` has the larger value |
+//! | `duration_ms` | `wall_clock_time_ms`; null if it is unknown, or if it is above 2⁶³ − 1 and only `metadata` can hold it |
 //! | `status` | `success`; `error` if failed, panicked or interrupted; `cancelled`; `in_progress` if in flight or paused; null if unknown |
 //! | `error_message` | `error_reason` |
 //! | `error_type` | `error_category`; if there is none, `panicked` or `interrupted` for an execution that ended in this way |
@@ -23,35 +23,38 @@
 //! | `ledger_id`, `ledger_seq` | the ledger and the line number; `ledger_seq` is null while in flight |
 //!
 //! An unknown value is null in a column and absent in `metadata`. PostgreSQL cannot store NUL in a text. Each NUL is
-//! replaced by `␀` (U+2400), and `metadata.nul_replaced` counts the replacements; the ledger has the original.
+//! replaced by `␀` (U+2400), and `metadata.nul_replaced` counts the replacements. The ledger keeps the original.
 //!
 //! A row from a ledger line is replaced only by a later line of the same ledger with the same `execution_id`. The row
-//! of an execution in flight is replaced by a newer state or by a ledger line. So a final row never returns to an older
-//! state.
+//! of an execution in flight is replaced by a newer state or by a ledger line. So the row of an execution that has
+//! ended never returns to an earlier state.
 //!
 //! # TLS
 //!
-//! TLS needs the feature `postgres-tls`, and uses the library of the system. `sslmode` in the address selects it:
+//! TLS needs the feature `postgres-tls`, and uses the TLS library of the system. `sslmode` in the address decides when
+//! it is used:
 //!
 //! | `sslmode` | when a connection over TCP is encrypted |
 //! |---|---|
 //! | `disable` | never |
-//! | `prefer`, the default | if the server offers it, with any certificate: an attacker who can forge a certificate can also claim that the server has no TLS |
-//! | `require`, `verify-full` | always; the certificate must be valid for the host and signed by an authority that the system trusts. libpq checks no certificate with `require` |
+//! | `prefer`, the default | if the server offers it. The certificate is not checked, because an attacker who can forge one can also claim that the server has no TLS |
+//! | `require`, `verify-full` | always; the certificate must be valid for the host and signed by an authority that the system trusts. This differs from libpq, which does not check the certificate with `require` |
 //!
 //! `sslrootcert=FILE` names a PEM file of the authorities to trust instead of those of the system, as in libpq. It
-//! needs `require` or `verify-full`. Without the feature, all three are refused, and `prefer` means `disable`. The
-//! certificate must be valid for the host in the address, even if `hostaddr` gives its IP address.
+//! needs `require` or `verify-full`. A build without the feature refuses `sslrootcert`, `require` and `verify-full`,
+//! and treats `prefer` like `disable`. The certificate must be valid for the host in the address, even if `hostaddr`
+//! gives its IP address.
 //!
 //! As in libpq, a Unix socket is never encrypted. If the address lists several hosts, `require` skips the sockets.
 //! Other modes, client certificates and `sslnegotiation=direct` are not supported.
 //!
 //! # A ledger that was truncated or rewritten
 //!
-//! The next [`Sink::ship`] detects it and fails with [`ErrorKind::Diverged`](crate::ErrorKind::Diverged). The error
-//! contains both heads. A power cut has the same effect if records were shipped before they were durable. Decide which
-//! copy is correct. To copy the whole ledger again, delete its rows: `DELETE FROM agent_execution_logs WHERE ledger_id
-//! = …`, and the same from `runledger_shipments`.
+//! The next [`Sink::ship`] detects that the ledger has changed, and fails with
+//! [`ErrorKind::Diverged`](crate::ErrorKind::Diverged). The error states the last line that was shipped, and what the
+//! ledger has instead. A power cut has the same effect if records were shipped before they were durable. Decide whether
+//! the ledger or the database is correct. To copy the whole ledger again, delete its rows: `DELETE FROM
+//! agent_execution_logs WHERE ledger_id = …`, and the same from `runledger_shipments`.
 
 mod client;
 mod options;
@@ -79,8 +82,8 @@ use crate::journal::Place;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Shipped {
-    /// The number of records that were copied from the ledger. A batch whose commit was not acknowledged, because the
-    /// connection broke, may be in the database without being counted.
+    /// The number of records that were copied from the ledger. If the connection broke before the commit of a batch was
+    /// acknowledged, the batch may be in the database without being counted.
     pub records: u64,
     /// The number of executions in flight that were sent.
     pub in_progress: u64,

@@ -37,36 +37,36 @@ impl SinkOptions {
         }
     }
 
-    /// Sets how long each IP address of the server may take to accept a connection; 5 seconds by default. Connecting as
-    /// a whole, with name lookup, TLS and authentication, may take twice as long, and once more for each additional
-    /// host.
+    /// Sets how long each IP address of the server may take to accept a connection; 5 seconds by default. All steps of
+    /// connecting together, including name lookup, TLS and authentication, may take twice as long. Each additional host
+    /// adds the same time once more.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Sets how long one statement may take, including the wait for another shipper; 30 seconds by default. A statement
-    /// that takes longer is rolled back and retried. If the server does not answer for another 5 seconds, for example
-    /// because it is stopped, the connection is closed.
+    /// Sets how long one statement may take; 30 seconds by default. This includes the wait for another process that
+    /// ships the same ledger. A statement that takes longer is rolled back and retried. If the server does not answer
+    /// for another 5 seconds, for example because it is stopped, the connection is closed.
     #[must_use]
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
         self
     }
 
-    /// Sets for how long an unreachable or overloaded database is retried, from the first failure after the last
-    /// success; 10 seconds by default. `None` retries without a limit.
+    /// Sets for how long an unreachable or overloaded database is retried. The time counts from the first failure, and
+    /// starts again after each success. The default is 10 seconds. `None` retries without a limit.
     ///
-    /// The pauses double from 100 ms to 10 s. Each is shortened by a random part of up to a half, so that many shippers
-    /// do not retry at the same time.
+    /// The pauses double from 100 ms to 10 s. Each pause is shortened by a random amount of up to half of it, so that
+    /// many processes do not retry at the same time.
     #[must_use]
     pub fn retry_for(mut self, limit: Option<Duration>) -> Self {
         self.retry_for = limit;
         self
     }
 
-    /// Calls `warn` with each failure that is retried; by default it is written to stderr.
+    /// Calls `warn` with each failure that is retried. By default, such failures are written to stderr.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.warn = Arc::new(warn);

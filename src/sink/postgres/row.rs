@@ -34,7 +34,8 @@ pub(super) const COLUMNS: [(&str, &str); 15] = [
 /// The longest text in a column with an index, in characters. An index entry has room for 2,704 bytes.
 pub(super) const INDEXED_CHARS_MAX: usize = 500;
 
-/// Keys of a line that have their own column or belong to the ledger.
+/// The keys of a line that `metadata` does not contain. They have their own columns, or belong to the format of the
+/// ledger.
 const LEFT_OUT: [&str; 6] = ["execution_id", "timestamp_start", "quality_score", "seq", "prev", "hash"];
 
 /// Replaces NUL, which PostgreSQL can store neither in a text nor in JSON.
@@ -150,7 +151,8 @@ fn status(record: &ExecutionMetrics) -> Option<&'static str> {
     }
 }
 
-/// Returns the category of the error. If there is none, returns how an interrupted or panicked execution ended.
+/// Returns the category of the error. If there is none, returns `interrupted` or `panicked` for an execution that ended
+/// in this way.
 fn error_type(record: &ExecutionMetrics) -> Option<&str> {
     let category = record.error_category.as_ref().map(|category| category.as_str());
     let ending = record.status.as_ref().map(Status::as_str);
@@ -205,7 +207,8 @@ impl Row<'_> {
         self.escaped(text.as_ref());
     }
 
-    /// Writes a JSON object. Adds `nul_replaced`, the number of NULs that were replaced in it and in the row so far.
+    /// Writes a JSON object. Adds `nul_replaced`, the number of NULs that were replaced in this object and in the row
+    /// before it.
     fn json(&mut self, mut json: &str) {
         self.begin();
         while let Some((before, escape)) = json.find('\\').map(|at| json.split_at(at)) {
@@ -277,7 +280,8 @@ mod tests {
 
     #[test]
     fn characters_that_copy_or_jsonb_would_misread_are_escaped() {
-        // In a text the characters are escaped, and in JSON the backslashes. Of the JSON escapes only NUL is replaced.
+        // In a text, the characters themselves are escaped. In JSON, they are escaped already, so only the backslashes
+        // are escaped again. The JSON escape of NUL is replaced.
         let found = row(r#""error_reason":"a\tb\n\r\\ü\u0000","tags":{"\\u0000":"\u0000\"\\\\","ü":1e2}"#).unwrap();
         let columns: Vec<_> = found.trim_end_matches('\n').split('\t').collect();
         assert_eq!(columns.len(), COLUMNS.len());

@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS runledger_shipments (
     shipped_at  timestamptz NOT NULL DEFAULT now()
 );";
 
-/// For queries by correlation, session, agent, status and time.
+/// The indexes are for queries by correlation, session, agent, status and time.
 const INDEXES: [&str; 5] = [
     "CREATE INDEX IF NOT EXISTS agent_execution_logs_correlation ON agent_execution_logs (correlation_id)",
     "CREATE INDEX IF NOT EXISTS agent_execution_logs_session ON agent_execution_logs (session_id)",
@@ -57,12 +57,12 @@ pub(super) fn migrate(client: &mut Client) -> Result<(), Failed> {
     client.run("create the tables", "BEGIN; SELECT pg_advisory_xact_lock(hashtext('runledger migrate'))")?;
     client.run("create the tables", LOGS)?;
     check(client)?;
-    // One statement each, since the timeout is per statement and an index over many rows is slow.
+    // Each index has its own statement, since the timeout is per statement and an index over many rows is slow.
     INDEXES.iter().try_for_each(|index| client.run("create the indexes", index))?;
     client.run("create the indexes", "COMMIT")
 }
 
-/// Fails if a table is missing or has other columns.
+/// Fails if a table is missing, or if its columns are not the expected ones.
 pub(super) fn check(client: &mut Client) -> Result<(), Failed> {
     check_table(client, "agent_execution_logs", &COLUMNS)?;
     check_table(client, "runledger_shipments", &SHIPMENTS)

@@ -1,4 +1,4 @@
-//! The content of one transaction: rows, and the last line that they come from.
+//! The content of one transaction: rows, and the last line of the ledger that they come from.
 
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use crate::metrics::ExecutionMetrics;
 
 /// The most rows in a transaction.
 const ROWS_MAX: u64 = 5_000;
-/// A transaction gets no more rows once its rows have this many bytes.
+/// No more rows are added to a transaction once its rows have this many bytes.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Lines of a ledger as rows.
@@ -31,8 +31,8 @@ pub(super) struct Batch {
 /// The result of committing a batch.
 pub(super) enum Outcome {
     Committed,
-    /// The batch does not begin directly after the last line that was shipped, which is the value. Either another
-    /// shipper committed that line, or this shipper did and never received the acknowledgement.
+    /// The batch does not begin directly after the last shipped line, so it was not committed. The value is that line.
+    /// Either another process shipped it, or this process did and never received the acknowledgement.
     Moved(Option<Place>),
 }
 
@@ -85,7 +85,8 @@ impl Batch {
         }
         let key = self.ledger.as_u64_pair();
         let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({})", (key.0 ^ key.1).cast_signed());
-        // The lock ends with the transaction, so the next shipper sees the rows that this one committed.
+        // The lock ends with the transaction. So the next process that gets the lock sees the rows that this one
+        // committed.
         client.run("begin a shipment", &lock)?;
         let last = last(client, self.ledger)?;
         if last != self.begin {
@@ -156,8 +157,8 @@ fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
             .into());
     }
     let set = COLUMNS[1..].iter().map(|(name, _)| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ");
-    // The last line of an execution is used. The rows are sorted, so that the shippers of two ledgers lock shared rows
-    // in the same order.
+    // If an execution has several lines, the last one is used. The rows are sorted, so that two processes that ship
+    // different ledgers lock common rows in the same order and do not deadlock.
     client.run(
         "insert the rows",
         &format!(

@@ -14,8 +14,8 @@ use crate::metrics::ExecutionMetrics;
 
 /// A PostgreSQL database that records are copied to.
 ///
-/// Its methods block the calling thread, and tokio panics if that is a thread of its runtime. In asynchronous code,
-/// call them where blocking is allowed, such as in tokio's `spawn_blocking`.
+/// The methods of a sink block the calling thread. If that thread belongs to a tokio runtime, tokio panics. In
+/// asynchronous code, call the methods where blocking is allowed, such as in tokio's `spawn_blocking`.
 ///
 /// ```no_run
 /// use runledger::journal::Follower;
@@ -38,12 +38,12 @@ pub struct Sink {
 
 impl Sink {
     /// Returns a sink for the database at `address`, without connecting to it. The address is a URL such as
-    /// `postgres://user:password@host:5432/database`, or a list such as
-    /// `host=/var/run/postgresql dbname=observability`. It also selects [TLS](super#tls).
+    /// `postgres://user:password@host:5432/database`, or a list such as `host=/var/run/postgresql
+    /// dbname=observability`. The address also decides whether [TLS](super#tls) is used.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if `address` is not such an address, or asks for TLS in a build without the feature
-    /// `postgres-tls`. No error of a sink contains the password.
+    /// [`ErrorKind::Invalid`] if `address` is malformed, or asks for TLS in a build without the feature `postgres-tls`.
+    /// No error of a sink contains the password.
     pub fn new(address: &str, options: SinkOptions) -> Result<Self> {
         Ok(Self { target: Target::parse(address, tls::IS_BUILT_IN)?, options, client: None })
     }
@@ -51,19 +51,20 @@ impl Sink {
     /// Creates the tables and indexes that do not exist yet, all or none of them.
     ///
     /// # Errors
-    /// [`ErrorKind::Database`] if the database cannot be reached or refuses the change, or if a table with one of the
-    /// names has other columns; [`Error::details`] lists them. Nothing is changed then. [`ErrorKind::Io`] or
-    /// [`ErrorKind::Invalid`] if the file of `sslrootcert` cannot be read or has no certificates.
+    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses the change. Also if a table with one of
+    ///   the names has other columns, which [`Error::details`] lists. Nothing is changed then.
+    /// - [`ErrorKind::Io`] if the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if it has no
+    ///   certificates.
     pub fn migrate(&mut self) -> Result<()> {
         self.retrying(schema::migrate)
     }
 
     /// Copies all records that are in the ledger but not in the database. Then sends the executions in flight, whose
-    /// records are partial. Each batch of up to 5,000 records is one transaction; while the server processes it, a
+    /// records are partial. Each batch of up to 5,000 records is one transaction. While the server processes a batch, a
     /// thread reads the next one.
     ///
-    /// Temporary failures are retried, see [`SinkOptions::retry_for`]. If another shipper copies the same ledger, the
-    /// two take turns, batch by batch.
+    /// Temporary failures are retried, see [`SinkOptions::retry_for`]. If another process ships the same ledger at the
+    /// same time, the two take turns, batch by batch.
     ///
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last call of [`ship`](Self::ship),
@@ -74,7 +75,7 @@ impl Sink {
     ///   that file has no certificates.
     /// - [`ErrorKind::Abandoned`] if the thread that reads the ledger panicked.
     ///
-    /// Batches that were committed before an error stay, and the next call continues after them.
+    /// Batches that were committed before an error stay committed, and the next call continues after them.
     pub fn ship(&mut self, ledger: &mut Follower, in_flight: &[ExecutionMetrics]) -> Result<Shipped> {
         self.retrying(schema::check)?;
         let id = ledger.id();
@@ -86,8 +87,8 @@ impl Sink {
             let (outcome, next) = self.commit(&batch, ledger);
             if let Outcome::Moved(last) = outcome? {
                 if batch.is_behind(last.as_ref()) {
-                    // The batch may have been committed without being acknowledged, so its skipped lines are not read
-                    // again.
+                    // The whole batch is in the database, so its lines are not read again. Its skipped lines are
+                    // counted here.
                     shipped.skipped.merge(batch.skipped);
                 }
                 ledger.resume(last.as_ref())?;
@@ -131,8 +132,8 @@ impl Sink {
         Ok(Status { ledger: id, shipped: last.as_ref().map(Shipment::from), head, behind })
     }
 
-    /// Commits the batch while another thread reads the next one, which takes about as long. Returns `None` in its
-    /// place if there is no next batch or the reading thread could not be started.
+    /// Commits the batch while another thread reads the next batch, which takes about as long. Returns `None` instead
+    /// of the next batch if there is none, or if the thread could not be started.
     fn commit(&mut self, batch: &Batch, ledger: &mut Follower) -> (Result<Outcome>, Option<Result<Batch>>) {
         thread::scope(|scope| {
             let reader = Builder::new().name("runledger".to_owned());
@@ -142,7 +143,8 @@ impl Sink {
         })
     }
 
-    /// Does `work` on a connection. After a temporary failure, repeats it on a new connection, within the time allowed.
+    /// Does `work` on a connection. After a temporary failure, repeats `work` on a new connection, within the time that
+    /// the options allow.
     fn retrying<T>(&mut self, mut work: impl FnMut(&mut Client) -> Result<T, Failed>) -> Result<T> {
         let mut pauses = Pauses::default();
         let mut began: Option<Instant> = None;
@@ -151,7 +153,7 @@ impl Sink {
                 Ok(done) => return Ok(done),
                 Err(failed) => failed,
             };
-            // The transaction may still be open.
+            // The connection is dropped, since its transaction may still be open.
             self.client = None;
             let began = *began.get_or_insert_with(Instant::now);
             let pause = pauses.next();

@@ -13,7 +13,7 @@ pub(super) struct Target {
     config: Config,
     /// The file of trusted certificates; `None` if those of the system are trusted.
     root: Option<PathBuf>,
-    /// Spellings of the password, the longest first. No text may contain them.
+    /// Spellings of the password, the longest first. No error may contain them.
     secrets: Vec<String>,
 }
 
@@ -32,11 +32,12 @@ impl Target {
         if config.get_ssl_negotiation() == SslNegotiation::Direct {
             return Err(refused("found sslnegotiation=direct, which is not supported"));
         }
-        // A password whose @ was not written as %40 ends up in the host. It must not be looked up or printed.
+        // If an @ in the password was not written as %40, the rest of the password ends up in the host. So such a host
+        // must not be looked up or printed.
         if config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if name.contains('@'))) {
             return Err(malformed());
         }
-        // The certificate must be valid for the host, or for the IP address if there is no host.
+        // A certificate must be valid for the host. If there is no host, the IP address is used as the host.
         if config.get_hosts().is_empty() {
             for host in config.get_hostaddrs().to_vec() {
                 config.host(host.to_string());
@@ -71,7 +72,7 @@ impl Target {
     pub(super) fn connect(&self, options: &SinkOptions) -> Result<Client, Failed> {
         let mut config = self.config.clone();
         config.connect_timeout(options.connect_timeout);
-        // Each host may be slow to accept a connection, and one of them slow to answer.
+        // Each host may be slow to accept the connection, and the host that accepts it may be slow to answer.
         let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
         let limit = options.connect_timeout.saturating_mul(hosts.saturating_add(1));
         let mut client = if config.get_ssl_mode() == SslMode::Disable {
@@ -89,7 +90,7 @@ fn refused(detail: &str) -> Error {
     Error::new(ErrorKind::Invalid, "read the database's address").detail(detail)
 }
 
-/// Repeats no part of the address, because that may be a part of the password.
+/// Does not repeat any part of the address, because that may be a part of the password.
 fn malformed() -> Error {
     refused(
         "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, with @ : / ? # and % in the password written as %40 %3A \
@@ -97,11 +98,11 @@ fn malformed() -> Error {
     )
 }
 
-/// Returns the address in terms that the client supports, and the file of `sslrootcert`. The client supports neither
-/// that nor `sslmode=verify-full`, which becomes `require`.
+/// Returns the address in a form that the client crate supports, and the file of `sslrootcert`. The client crate does
+/// not support `sslrootcert`, which is removed, or `sslmode=verify-full`, which becomes `require`.
 fn split(address: &str) -> Result<(String, Option<PathBuf>)> {
     let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme));
-    // As in the client, the host begins after the first @.
+    // As in the client crate, the host begins after the first @.
     let host = address.find('@').map_or(0, |at| at + 1);
     let query = address[host..].find('?').map_or(address.len(), |at| host + at + 1);
     let (known, mut rest) = address.split_at(if is_url { query } else { 0 });
@@ -150,14 +151,14 @@ fn parameter(text: &str, is_url: bool) -> Option<(&str, &str, &str)> {
     Some((key, value, behind.trim_start()))
 }
 
-/// Decodes a key or a value exactly as the client does: lets it read the text as the name of a database.
+/// Decodes a key or a value exactly as the client crate does, by letting it read the text as the name of a database.
 fn decoded(text: &str, is_url: bool) -> Option<String> {
     let begin = if is_url { "postgres://@?dbname=" } else { "dbname=" };
     let config: Config = format!("{begin}{text}").parse().ok()?;
     config.get_dbname().map(str::to_owned)
 }
 
-/// The password, decoded and as the URL spells it.
+/// Returns the password in two spellings: decoded, and as in the URL.
 fn secrets(url: &str, config: &Config) -> Vec<String> {
     let decoded = config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
     let written = url.split_once("://").and_then(|(_, rest)| {

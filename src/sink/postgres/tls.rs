@@ -1,4 +1,4 @@
-//! TLS connections, by the library of the platform. Only this file uses it.
+//! TLS connections. Only this file uses the TLS library of the platform.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -29,10 +29,10 @@ pub(super) struct Connector {
     met: Arc<Mutex<Met>>,
 }
 
-/// How far the last host that was reached got. A later host that cannot be reached does not change it.
+/// How far the connection to the last reachable host got. A later host that cannot be reached does not change this.
 enum Met {
     Nothing,
-    /// This host was asked for TLS. If it offers it, the handshake follows.
+    /// This host was asked for TLS. If the host offers TLS, the handshake follows.
     Server(String),
     Handshake,
     /// The host, and why the handshake failed.
@@ -43,7 +43,8 @@ enum Met {
 /// false, it accepts every certificate.
 pub(super) fn connector(is_checked: bool, root: Option<&Path>) -> Result<Connector> {
     let mut builder = TlsConnector::builder();
-    // An attacker who can forge a certificate can also claim that the server has no TLS.
+    // Without this check, `prefer` is no less safe. An attacker who can forge a certificate can also claim that the
+    // server has no TLS.
     builder.danger_accept_invalid_certs(!is_checked);
     builder.danger_accept_invalid_hostnames(!is_checked);
     if let Some(path) = root {
@@ -144,7 +145,8 @@ impl TlsConnect<Socket> for Handshake {
     }
 }
 
-/// A socket that remembers that it ended or failed. The library reports that like a refused certificate.
+/// A socket that remembers whether the connection ended or failed. The TLS library reports a broken connection like a
+/// refused certificate, so `is_cut` tells the two apart.
 pub(super) struct Watched {
     socket: Socket,
     is_cut: Arc<AtomicBool>,

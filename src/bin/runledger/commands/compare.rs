@@ -18,14 +18,22 @@ use crate::week::Week;
 
 /// Find regressions compared with the frozen baselines of a week
 ///
-/// Prints one row for each metric of each skill. Without --since, the executions since the start of that week are
-/// compared. A metric is a regression or an improvement if it differs by more than 2 %, and the difference is
-/// statistically significant. Significant means p ≤ 0.01, adjusted by Holm's method for all tests of the comparison. A
-/// metric with fewer than 30 values on either side is not tested.
+/// Compares recent executions with the baselines that `runledger baseline freeze` stored. Recent executions are those
+/// since the start of the frozen week, or since --since. Prints one row for each metric of each skill.
 ///
-/// Success rates are compared by a z-test or Fisher's exact test, latencies by the rank test of Mann and Whitney, and
-/// means by Welch's t-test. `ms` is the median latency, and its interval is for the shift. `interval` is the 99 %
-/// confidence interval, in percent of the baseline. `p` is the adjusted p-value.
+/// A metric is a regression or an improvement if it differs by more than 2 %, and the difference is statistically
+/// significant. Significant means p ≤ 0.01, adjusted by Holm's method for all tests of the comparison. A metric with
+/// fewer than 30 values on either side is not tested. Each kind of metric has its own test:
+///
+/// - success rates: a z-test or Fisher's exact test
+///
+/// - latencies: the rank test of Mann and Whitney
+///
+/// - means: Welch's t-test
+///
+/// In the table, `ms` is the median latency. `interval` is the 99 % confidence interval of the difference, in percent
+/// of the baseline. For `ms`, it is the interval of the shift between the two distributions. `p` is the adjusted
+/// p-value.
 ///
 /// Exits with 1 if there is a regression.
 #[derive(Debug, clap::Args)]

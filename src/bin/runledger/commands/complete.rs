@@ -20,7 +20,7 @@ use crate::ledger;
 ///
 /// Writes the record to the ledger only once, even if the command is repeated. Prints one JSON object, on one line with
 /// --json. If the execution cannot be completed, the object has "success": false, and "error" says why. The duration is
-/// null if the clock now shows a time before the start.
+/// null if the clock was set back to a time before the start.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: the execution succeeded
   runledger complete --execution-id \"$id\" --status success --quality-score 0.95

@@ -17,10 +17,18 @@ use crate::term::output;
 /// List and resolve errors that runs encountered
 ///
 /// `runledger export markdown` registers errors. An error is OPEN until `resolve` closes it, and REOPENED if it occurs
-/// again after that. Unless `severity` has set it, the severity follows a rule. An error is CRITICAL if it ended an
-/// execution by a panic or together with its process. It is HIGH if it ended an execution in another way, MEDIUM if the
-/// execution continued, and LOW if the execution recovered from it. If an error occurred several times, the worst
-/// severity is used. Each change writes error-registry.md again. Times are UTC.
+/// again after that. Its severity follows these rules, unless `severity` has set it:
+///
+/// - CRITICAL: the error ended an execution by a panic or together with its process.
+///
+/// - HIGH: the error ended an execution in another way.
+///
+/// - MEDIUM: the execution continued.
+///
+/// - LOW: the execution recovered from the error.
+///
+/// If an error occurred several times, the highest severity is used. Each change also updates the file
+/// error-registry.md. Times are UTC.
 ///
 /// Without a command, prints the table of `list`.
 #[derive(Debug, clap::Args)]

@@ -19,26 +19,43 @@ use crate::zone::Zone;
 
 /// Report problems that someone must act on, with evidence
 ///
-/// Reported to people: repeated missing logs, costs that differ from their estimates, models that the policy does not
-/// allow, and quality controls that accept less than in previous weeks. Reported to the cost optimizer: a tier (price
-/// class) whose models drift (deviate from the request) more often than the models of other tiers. Reported to the
-/// model router: a model that fails more often than the other models of its skill. The last three are tested by a
-/// z-test or Fisher's exact test, adjusted by Holm's method. If too few results are known, the report says so.
+/// Each problem is addressed to a recipient. These problems are for people:
 ///
-/// Without --since, the executions since Monday 00:00 UTC of this week are examined. Quality controls are compared with
-/// the 28 days before the week in which the period begins. The policy can change the number of days. Each problem lists
-/// up to 20 executions.
+/// - Logs are missing repeatedly: several executions were interrupted or never ended, or several records were lost.
+///
+/// - The costs of a skill differ from their estimates.
+///
+/// - A skill used a model that the policy does not allow.
+///
+/// - The quality controls of a skill accept a smaller share of artifacts than in previous weeks.
+///
+/// This problem is for the cost optimizer:
+///
+/// - The artifacts of a tier (the price class of a model) drift (deviate from the request) more often than those of
+///   other tiers.
+///
+/// This problem is for the model router:
+///
+/// - A model fails more often than the other models of its skill.
+///
+/// The last three problems are found by a z-test or Fisher's exact test, adjusted by Holm's method. If there are too
+/// few results for a test, the report says so.
+///
+/// Without --since, the command examines the executions that started since Monday 00:00 UTC of this week. It compares
+/// quality controls with those of the 28 days before the week in which the examined period begins. The policy can
+/// change this number of days and all thresholds. Each problem lists up to 20 executions.
 ///
 /// Exits with 1 if there is a problem.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: run this every night
   runledger escalate --since 24h --policy policy.json || notify")]
 pub(crate) struct Args {
-    /// Use only executions that started at this time or later: a date in UTC (2026-11-01, today, yesterday), a time
-    /// (2026-11-01T12:00:00Z), or a duration before now in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
+    /// Use only executions that started at this time or later. WHEN is a date in UTC (2026-11-01, today, yesterday), a
+    /// time (2026-11-01T12:00:00Z), or how long ago in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
     #[arg(long, value_name = "WHEN")]
     since: Option<When>,
-    /// Use only executions that started before this time, given in the same forms. A date includes the whole day
+    /// Use only executions that started before this time. WHEN is the same as for --since, but a date includes the
+    /// whole day
     #[arg(long, value_name = "WHEN")]
     until: Option<When>,
     /// A policy file with thresholds. `runledger policy` prints the default
@@ -120,7 +137,7 @@ fn text(statistic: &Statistic) -> String {
         Statistic::Costs { interval_usd: Some([low, high]), p_value: Some(p_value), .. } => {
             format!("paired t-test: {low:+.4} … {high:+.4} USD per execution, {}", p(*p_value))
         }
-        _ => "no test: fewer than two executions, or costs outside its range".to_owned(),
+        _ => "no test: fewer than two executions, or costs outside the range of the test".to_owned(),
     }
 }
 

@@ -18,26 +18,31 @@ use crate::term::{output, paint, printable, short};
 
 /// Check whether a run is fully logged: PASS, or FAIL with reasons
 ///
-/// An execution belongs to the run if its run_id matches. Child runs (those with this run as parent_run_id) are listed
-/// but not checked. Run `gate` on each separately. A run fails for any of these reasons:
+/// Checks all executions whose run_id is the id of the run. Child runs are runs that have this run as their
+/// parent_run_id. They are listed but not checked, so run `gate` for each of them too. A run fails for any of these
+/// reasons:
 ///
-/// - An execution is unrecorded (in flight or spilled), or an expected execution, an attempt or a parent is missing.
+/// - An execution has no record in the ledger yet. It is in flight (has not ended), or its record is spilled (stored
+///   next to the ledger).
 ///
-/// - Since the run began, the ledger has lost records of this or any other run.
+/// - An execution is missing. It may be one that --expect names, an attempt at a shot, or the parent of another
+///   execution.
 ///
-/// - A cost, a tier (the price class of a model), an artifact with its version, a regeneration count, an outcome, a
-///   time or a parent is missing where the policy requires it.
+/// - The ledger has lost records since the run began. It is unknown which run they belonged to.
 ///
-/// - A field that a skill always records for one tier is never recorded for another.
+/// - A record lacks a value that the policy requires. This can be a cost, a tier (the price class of a model), an
+///   artifact with its version, a regeneration count, an outcome, a time or a parent.
 ///
-/// - Two records of one execution differ.
+/// - A skill always records a field for models of one tier, and never for models of another tier.
 ///
-/// - A line is not a record, the chain of the ledger does not verify, or a file of the ledger cannot be read.
+/// - An execution has two records that differ.
+///
+/// - A line of the ledger is not a record, the hash chain does not verify, or a file of the ledger cannot be read.
 ///
 /// Each reason lists the affected executions. Nothing is changed.
 ///
-/// --expect names a file with the executions that the run must have. It is a JSON array. Each entry has the skill, and
-/// optionally the kind, the scene_id, the shot_id, and the count [default: 1]:
+/// The file of --expect is a JSON array. Each entry describes executions that the run must have. It needs a skill, and
+/// can have a kind, a scene_id, a shot_id, and a count [default: 1]:
 ///
 /// [{"skill": "storyboard"}, {"skill": "renderer", "kind": "generation", "shot_id": "s-4", "count": 2}]
 ///
@@ -46,8 +51,7 @@ use crate::term::{output, paint, printable, short};
 #[command(after_help = "Example: publish the results of a run only if it is fully logged
   runledger gate --run run-7 --expect expected.json && publish")]
 pub(crate) struct Args {
-    /// The id of the run [default: that of RUNLEDGER_RUN_ID, or else of the newest
-    /// record that has one]
+    /// The id of the run [default: the value of RUNLEDGER_RUN_ID, or else the run_id of the newest record that has one]
     #[arg(long = "run", value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     run_id: Option<String>,
     /// A JSON file with the executions that the run must have
@@ -59,7 +63,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    // These are read before the ledger, so a record that moves to the ledger in the meantime is found there.
+    // Records in other directories are read before the ledger. If one of them moves to the ledger in between, it is
+    // found in the ledger.
     let elsewhere = records::kept_elsewhere(global);
     let reader = records::reader(global)?;
     let run_id = match args.run_id.clone().or_else(environment::run_id) {

@@ -11,8 +11,10 @@ use crate::term::output;
 /// Print the ledger's head; store it to detect a rewrite later
 ///
 /// The head is the number and the hash of the last line. Store it on another machine. If the ledger no longer contains
-/// it, the ledger was truncated or rewritten since then. `verify --head` reads the output of --json and checks this.
-/// The ledger is verified first. If it has faults, no head is printed. Nothing is changed.
+/// that line, the ledger was truncated or rewritten since then. To check this, give `runledger verify --head` a file
+/// with the output of --json.
+///
+/// The command first verifies the ledger. If the ledger has faults, no head is printed. Nothing is changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: store a head on another file system
   runledger head --json >> /mnt/elsewhere/heads.jsonl")]

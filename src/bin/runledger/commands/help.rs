@@ -29,14 +29,14 @@ Exit codes:
 
 `runledger COMMAND --help` explains a command.
 
-Results go to stdout. Errors and warnings go to stderr, one per line. With --json, both are JSON, but \
-usage errors are reported as text even with --json. An unknown value is `-` in a table and null in JSON, never 0.
+Results go to stdout. Errors and warnings go to stderr, one per line. With --json, all of them are JSON, except that \
+wrong arguments are reported as text. An unknown value is `-` in a table and null in JSON, never 0.
 
-Tables fit $COLUMNS or, if it is not set, the terminal. If a table is too wide, names are shortened first, and then the \
-last columns wrap to more lines. Written to a file or pipe without $COLUMNS, tables are 80 columns wide if possible, and \
-rows never wrap.";
+On a terminal, tables are at most as wide as the terminal. If a table is too wide, names are shortened first. Then the \
+last columns continue on the next line. In a file or a pipe, a row is always one line. If it is wider than 80 columns, \
+names are shortened. $COLUMNS sets the width instead, and tables are then formatted as on a terminal of this width.";
 
-/// Returns `command` with a help that lists its commands in groups, which clap does not support.
+/// Returns `command` with a help that lists the subcommands in groups. clap itself cannot group subcommands.
 pub(super) fn grouped(command: clap::Command) -> clap::Command {
     let mut groups = String::new();
     for (heading, names) in GROUPS {

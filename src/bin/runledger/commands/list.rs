@@ -18,9 +18,9 @@ use crate::term::{Table, audience, output};
 /// List the last executions, with the newest last
 ///
 /// Prints a table with one row for each execution. Times are UTC. An id is shortened to the digits that distinguish it
-/// from the others in the list, and `show` accepts it. If other executions of the ledger have ids that begin with the
-/// same digits, `show` lists all of them. A count of 10,000 or more is rounded to three digits. An amount is rounded to
-/// the cent, or to four decimals below 1 dollar.
+/// from the others in the list. `runledger show` accepts the short id. If other ids in the ledger begin with the same
+/// digits, `show` lists all of them. A count of 10,000 or more is rounded to three digits. An amount is rounded to the
+/// cent, or to four decimals below 1 dollar.
 ///
 /// With --json, each line is a complete record.
 #[derive(Debug, clap::Args)]
@@ -105,8 +105,8 @@ fn table(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failu
     Ok(())
 }
 
-/// Returns the last records that the arguments select, each converted by `make`. Damaged lines before them are not
-/// read.
+/// Returns the last records that the arguments select, each converted by `make`. Lines before the first of these
+/// records are not read, so damage there is not reported.
 fn last<T>(args: &Args, global: &Global, make: impl Fn(ExecutionMetrics) -> T) -> Result<Vec<T>, Failure> {
     let take = |record| args.wants(&record).then(|| make(record));
     let last = records::reader(global)?.last(args.limit as usize, take)?;

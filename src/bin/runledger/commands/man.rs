@@ -36,8 +36,8 @@ pub(crate) fn run(args: &Args, runledger: clap::Command, out: &mut impl Write) -
     Ok(ExitCode::Yes)
 }
 
-/// Writes all pages to a new directory within `dir`, and renames them into `dir`. So a page is never written through a
-/// link or into a FIFO of its name.
+/// Writes all pages to a new directory within `dir`, and renames them into `dir`. So a link or a FIFO that has the name
+/// of a page is replaced. Writing to the page directly would write to the target of the link.
 fn write_all(runledger: clap::Command, dir: &Path) -> io::Result<()> {
     let new = dir.join(format!(".runledger-man-{}", std::process::id()));
     fs::create_dir_all(&new)?;

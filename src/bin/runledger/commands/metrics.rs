@@ -14,19 +14,35 @@ use crate::term::{Column, Table, cell, output, short};
 
 /// Compute production metrics: regenerations, failures, drift
 ///
-/// Prints tables of the regenerations per shot, the drift (deviation from the request) by category, the cost per scene,
-/// the use of tiers, the failures per model, the most common violations that quality controls (QC) found, and the types
-/// of shots with a high risk. An unknown value is never treated as 0. Next to each figure is the number of executions
-/// that do not report it.
+/// Prints these tables:
 ///
-/// A shot is a pair of scene_id and shot_id. The highest regen_count of its executions is used. An execution failed if
-/// its outcome is FAIL, or if it has no outcome and ended with an error. A quality control without an outcome is
-/// unknown. A quality control can name a model that it does not call. Its result is then assigned to that model, and
-/// otherwise to the model that made its artifact. There, it replaces the success of the execution. A rate is computed
-/// over the executions with a known outcome.
+/// - the regenerations and failures of each type of shot, and whether the type has a high risk
 ///
-/// A type of shots has a high risk if its regenerations per shot or its failure rate exceed 1.5 times the average of
-/// all shots. The risk is `-` if there are fewer than 10 shots or executions.
+/// - the drift (deviation from the request), by category
+///
+/// - the cost of each scene
+///
+/// - how often models of each tier (price class) were used
+///
+/// - the failures of each model
+///
+/// - the violations that quality controls (QC) found, the most common first
+///
+/// An unknown value never counts as 0. Each table shows how many executions do not report its values.
+///
+/// A shot is identified by its scene_id and shot_id. If several executions worked on a shot, the highest regen_count of
+/// these executions is used.
+///
+/// An execution failed if its outcome is FAIL, or if it has no outcome and ended with an error. A failure rate is the
+/// share of failures among the executions with a known outcome.
+///
+/// The outcome of a quality control counts for the model that made the artifact, in place of the success of the
+/// execution that made it. If the control names a model without calling it, the outcome counts for that model instead.
+/// A quality control that records no outcome counts as unknown.
+///
+/// A type of shot has a high risk if its regenerations per shot, or its failure rate, is more than 1.5 times that of
+/// all shots. Each of the two measures needs at least 10 results. If there are too few to determine the risk, it is
+/// `-`.
 ///
 /// Numbers are rounded as in `runledger cost`. --json prints every digit.
 #[derive(Debug, clap::Args)]
@@ -38,8 +54,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let meant = args.selection.meant(global)?;
-    let add = |all: &mut MetricsAccumulator, record: &_| if meant(record) { all.add(record) } else { Ok(()) };
+    let is_selected = args.selection.predicate(global)?;
+    let add = |all: &mut MetricsAccumulator, record: &_| if is_selected(record) { all.add(record) } else { Ok(()) };
     let (all, malformed_lines) = records::fold(global, MetricsAccumulator::new, add, MetricsAccumulator::merge)?;
     let derived = all.finish();
     if global.json {

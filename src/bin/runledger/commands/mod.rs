@@ -46,8 +46,8 @@ use crate::{records, usage};
 
 /// Record what AI agents and jobs do in an append-only ledger, and query runs, costs and baselines
 ///
-/// An execution is one unit of work, such as a job, an agent's task or a model call. Each leaves one line of JSON in
-/// the ledger. A run is a group of executions with the same run_id. A skill is the name of a kind of work.
+/// An execution is one unit of work, such as a job, an agent's task or a model call. Each execution becomes one line of
+/// JSON in the ledger. A run is a group of executions with the same run_id. A skill is the name of a kind of work.
 #[derive(Debug, Parser)]
 #[command(name = "runledger", version, color = clap::ColorChoice::Never, max_term_width = 100)]
 #[command(after_help = help::AFTER)]
@@ -77,7 +77,7 @@ impl CommandLine {
             command.mut_subcommands(unset)
         }
         let command = help::grouped(Self::command());
-        // Usually no variable is empty, and visiting all arguments at each start would take long.
+        // Visiting all arguments takes long, and is rarely needed, because usually no variable is empty.
         if env::vars_os().any(|(_, value)| value.is_empty()) { unset(command) } else { command }
     }
 }
@@ -138,10 +138,11 @@ impl Command {
         )
     }
 
-    /// Returns whether the command only reads the ledger, and does not itself check whether the ledger was truncated.
+    /// Returns true if the command reads the ledger, but does not itself check whether the ledger was truncated.
     fn reads_only(&self) -> bool {
-        let judges = matches!(self, Self::Verify(_) | Self::Head(_) | Self::Gate(_));
-        (self.reads_all() && !judges) || matches!(self, Self::Tail(_) | Self::Open(_) | Self::Errors(_) | Self::Pg(_))
+        let checks_itself = matches!(self, Self::Verify(_) | Self::Head(_) | Self::Gate(_));
+        (self.reads_all() && !checks_itself)
+            || matches!(self, Self::Tail(_) | Self::Open(_) | Self::Errors(_) | Self::Pg(_))
     }
 
     /// Runs the command, which writes its output to `out`.

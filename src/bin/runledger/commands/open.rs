@@ -15,8 +15,8 @@ use crate::term::{Column, Table, cell, output, short};
 /// List the executions in flight, with the oldest first
 ///
 /// An execution is in flight if it has started and not ended. `owner` shows whether the process that runs it is alive.
-/// If the owner is dead, the next command that writes to the ledger records the execution as interrupted. `none` means
-/// that the execution was started with `start`, and stays in flight until `complete` ends it. Nothing is changed.
+/// If it is `dead`, the next command that writes to the ledger records the execution as interrupted. If it is `none`,
+/// the execution was started with `start`, and stays in flight until `complete` ends it. Nothing is changed.
 ///
 /// With --json, each line is one execution in flight.
 #[derive(Debug, clap::Args)]

@@ -18,15 +18,16 @@ use crate::term::output;
 /// Record executions from JSON lines on stdin
 ///
 /// Each line is one record: an object with the keys that `list --json` prints. skill_name, skill_version,
-/// timestamp_start and timestamp_end are required. A key that is missing is unknown. If a record has a status but
-/// neither execution_succeeded nor execution_failed, both are derived from the status. A record without an execution_id
-/// gets a new one, which the answer contains. A program that may send a record twice should set the id itself, so that
-/// both lines are the same execution.
+/// timestamp_start and timestamp_end are required. If a key is missing, its value is unknown. If a record has a status
+/// but neither execution_succeeded nor execution_failed, both are derived from the status. A record without an
+/// execution_id gets a new one, which the answer contains. A program that may send a record twice should set the id
+/// itself, so that both lines are the same execution.
 ///
-/// For each input line that is not blank, prints one line of JSON, its answer, in the same order. A program can send
-/// many lines before it reads the first answer: lines that have arrived are written together, with one sync. A record
-/// that is reported as durable survives `kill -9` and a power cut. A record without an answer may or may not be in the
-/// ledger. If nothing reads the answers, the command stops reading its input once the output pipe is full.
+/// Prints one answer for each input line that is not blank, in the same order. An answer is one line of JSON. A program
+/// can send many lines before it reads the first answer. Lines that arrive together are written together, with one
+/// sync. A record that is reported as durable survives `kill -9` and a power cut. A record without an answer may or may
+/// not be in the ledger. If nothing reads the answers, the command stops reading its input once the output pipe is
+/// full.
 ///
 /// A refused line changes nothing. A spilled record is stored next to the ledger until the ledger can be written again.
 /// A lost record could not be written anywhere. A line can be at most 16 MiB long.
@@ -45,7 +46,7 @@ Example: record one execution
     "timestamp_end": "2026-02-14T14:23:05Z"}' | jq -c . | runledger pipe"#)]
 pub(crate) struct Args {}
 
-/// The size of a pipe on Linux. This much can arrive while the previous batch is synced.
+/// The size of a pipe on Linux. Up to this many bytes can arrive while the previous batch is synced.
 const BUFFER_BYTES: usize = 1 << 16;
 
 pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -95,7 +96,7 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<
 /// Lines that are answered together.
 #[derive(Default)]
 struct Batch {
-    /// For each input line, its line number if it is a record, or the answer if it is not.
+    /// For each input line, its number if the line is a record, or else the answer to the line.
     lines: Vec<Result<u64, Reply>>,
     records: Vec<ExecutionMetrics>,
 }

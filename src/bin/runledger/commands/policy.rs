@@ -9,8 +9,8 @@ use crate::policy_file;
 
 /// Print the policy of `gate` and `escalate`
 ///
-/// A policy file is JSON. A value that it leaves out has its default. The output has every value. Module `governance`
-/// of the library's documentation explains each value.
+/// A policy file is JSON. A value that is not in the file has its default. The output contains every value. Module
+/// `governance` of the library's documentation explains each value.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: create a policy file to edit
   runledger policy > policy.json")]

@@ -18,11 +18,15 @@ use crate::term::output;
 /// Price model calls from JSON lines on stdin
 ///
 /// A line is an object such as {"model": …, "provider": …, "usage": {…}, "at": …, "variant": {"processing": "batch"}}.
-/// model and usage are required, and `at` defaults to the current time. A usage can have input_tokens, output_tokens,
-/// cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
-/// output_audio_tokens, requests, web_searches, audio_seconds, and the other meters of the library. A total includes
-/// its parts: input_tokens, for example, includes cache_read_tokens. If a key is missing, that usage is zero or its
-/// part is unknown. If one of input_tokens and output_tokens is null and the other is a number, the call has no price.
+/// model and usage are required, and `at` defaults to the current time.
+///
+/// A usage can have input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens,
+/// reasoning_tokens, input_audio_tokens, output_audio_tokens, requests, web_searches, audio_seconds, and the other
+/// meters of the library.
+///
+/// A total includes its parts: input_tokens, for example, includes cache_read_tokens. A part that is missing is priced
+/// like the rest of its total. Any other missing key adds no cost. If one of input_tokens and output_tokens is null and
+/// the other is a number, the call has no price.
 ///
 /// Prints one line for each input line, with the exact cost as a decimal string, the parts of the cost, and the source
 /// of the price. If a line cannot be priced, its output is {"error": …, "kind": …, "near": […]}. Exits with 0 even if
@@ -42,8 +46,8 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure
     let mut line = Vec::new();
     let mut number = 0_u64;
     loop {
-        // The output is flushed when no complete line is buffered. So a caller that waits for each answer gets it, and
-        // a caller that sends many lines at once gets many answers at once.
+        // The output is flushed when no complete line is buffered. So a caller that waits for each answer gets it
+        // immediately. A caller that sends many lines at once gets many answers at once.
         if !input.buffer().contains(&b'\n') {
             out.flush()?;
         }
@@ -134,7 +138,7 @@ fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
     }
 }
 
-/// Returns the meter of a key, and true if the key is in seconds and the meter in milliseconds.
+/// Returns the meter of a key. The boolean is true if the key is in seconds and the meter in milliseconds.
 fn meter(key: &str) -> Option<(Meter, bool)> {
     let seconds = key.strip_suffix("_seconds").map(|name| format!("{name}_ms"));
     let name = seconds.as_deref().unwrap_or(key);

@@ -17,7 +17,7 @@ use crate::ledger;
 
 /// Report the progress of a running execution
 ///
-/// The execution's record contains the last report. Prints one JSON object, on one line with --json. If the report
+/// The last report is stored in the execution's record. Prints one JSON object, on one line with --json. If the report
 /// cannot be stored, the object has "success": false, and "error" says why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: report that half of the work is done

@@ -18,8 +18,8 @@ use crate::term::{Column, Table, audience, minutes, output, printable, short};
 /// Show the remaining amount of each quota
 ///
 /// Prints one row for each API. The level is GREEN, YELLOW or RED. Consumption and reservations are read from
-/// `quota.jsonl` next to the ledger. If it does not exist, nothing was used. Dollars are exact. Calls of unknown cost
-/// are counted, but left out of the amounts. With --json, each line is one quota.
+/// `quota.jsonl` next to the ledger. If that file does not exist, nothing was used. Amounts in dollars are exact. They
+/// do not include calls of unknown cost, which are counted separately. With --json, each line is one quota.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show how much of your own budget remains
   runledger quota anthropic --limits limits.json --json | jq .remaining
@@ -32,8 +32,8 @@ The file of --limits is a JSON array with one object for each limit:
   ]
   unit        tokens, calls, usd
   period      minute, hour, day, week, month, by the calendar in UTC
-  thresholds  percentages of the limit to report when reached, once per period
-              [default: [50, 80]]
+  thresholds  percentages of the limit. Each is reported once per period, when it
+              is reached [default: [50, 80]]
   unknown     how a call of unknown cost is treated: \"deny\", \"allow\" or
               {\"assume\": AMOUNT} [default: \"deny\"]")]
 pub(crate) struct Args {
@@ -193,13 +193,13 @@ fn write_dollars(statuses: &[&QuotaStatus<Usd>], out: &mut impl Write) -> Result
     Ok(())
 }
 
-/// Returns the used share, next to a bar for people.
+/// Returns the used share in percent, after a bar if `has_bar` is true.
 fn percent<A>(status: &QuotaStatus<A>, has_bar: bool) -> String {
     let percent = format!("{:.1}", status.pct_used);
     if has_bar { format!("{} {percent:>5}", short::bar(status.pct_used)) } else { percent }
 }
 
-/// Returns the level, next to its circle for people.
+/// Returns the level, before its circle if `has_circle` is true.
 fn level<A>(status: &QuotaStatus<A>, has_circle: bool) -> String {
     if has_circle { format!("{} {}", status.warning_level, status.emoji()) } else { status.warning_level.to_string() }
 }

@@ -5,10 +5,11 @@ use std::io::{self, IsTerminal};
 use super::color;
 use super::width::Width;
 
-/// The number of columns from which on the output has room for decoration.
+/// The smallest number of columns that leaves room for decoration.
 const ROOM: usize = 100;
 
-/// Returns true if stdout is a terminal, or is coloured like one, and has room for bars, circles and ages.
+/// Returns true if people read stdout, and it has room for bars, circles and ages. People read it if it is a terminal
+/// or coloured.
 pub(crate) fn has_room() -> bool {
     (color::is_on() || io::stdout().is_terminal()) && Width::of(io::stdout()).columns() >= ROOM
 }

@@ -1,8 +1,8 @@
 //! The progress bar of a command that reads for a long time, on a terminal.
 //!
-//! The kernel counts the bytes that this process reads, and the total is the size of the ledger's files. So commands
-//! need not report their progress. If the kernel does not count, no bar is drawn. The bar is removed when the output
-//! begins.
+//! Commands do not report their progress. Instead, the bar compares two numbers: the bytes that this process has read,
+//! which the kernel counts, and the size of the ledger's files. If the kernel does not count, no bar is drawn. The bar
+//! is removed when the output begins.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};

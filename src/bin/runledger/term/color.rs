@@ -9,12 +9,12 @@ use clap::ColorChoice;
 
 static IS_ON: OnceLock<bool> = OnceLock::new();
 
-/// Decides once whether stdout is coloured. If this is never called, it is not.
+/// Decides once whether stdout is coloured. Without this call, stdout is not coloured.
 pub(crate) fn set(choice: ColorChoice) {
     IS_ON.get_or_init(|| decide(choice, |name| env::var_os(name), || io::stdout().is_terminal()));
 }
 
-/// `NO_COLOR` follows no-color.org, and the other two variables follow bixense.com/clicolors.
+/// Treats `NO_COLOR` as no-color.org says, and `CLICOLOR` and `CLICOLOR_FORCE` as bixense.com/clicolors says.
 fn decide(choice: ColorChoice, get: impl Fn(&str) -> Option<OsString>, is_terminal: impl FnOnce() -> bool) -> bool {
     let is = |name, value| get(name).is_some_and(|text| text == value);
     let is_set = |name| get(name).is_some_and(|text| !text.is_empty());

@@ -2,7 +2,7 @@
 
 use runledger::Usd;
 
-/// Returns a count in at most 7 characters. It has all digits below 10,000, and three digits from there on, such as
+/// Returns a count in at most 7 characters. A count below 10,000 has all its digits, and any other has three, such as
 /// `12.3M`.
 pub(crate) fn count(count: u128) -> String {
     match count {
@@ -28,8 +28,8 @@ pub(crate) fn bar(percent: f64) -> String {
     format!("{}{}", "█".repeat(full), "░".repeat(CELLS - full))
 }
 
-/// Returns an amount in US dollars in at most 10 characters. It has four decimals below 1, cents from 1 on, and three
-/// digits from a million on. An amount that is not 0 is never shown as 0.
+/// Returns an amount in US dollars in at most 10 characters. An amount below 1 has four decimals, one below a million
+/// has cents, and any other has three digits. An amount that is not 0 is never shown as 0.
 pub(crate) fn usd(amount: Usd) -> String {
     const DECIMALS: u32 = 12;
     const DOLLAR: u128 = 10u128.pow(DECIMALS);
@@ -48,8 +48,8 @@ pub(crate) fn usd(amount: Usd) -> String {
     if amount < Usd::ZERO { format!("-{text}") } else { text }
 }
 
-/// Returns a share in percent with one decimal, such as `-12.5%`. If that needs more than 8 characters, it has two
-/// significant digits.
+/// Returns a share in percent with one decimal, such as `-12.5%`. If that needs more than 8 characters, returns two
+/// significant digits and an exponent.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let text = format!("{percent:.1}%");
@@ -61,8 +61,8 @@ pub(crate) fn probability(p: f64) -> String {
     if p < 0.0001 { "<0.0001".to_owned() } else { format!("{p:.4}") }
 }
 
-/// Returns `value` × 10^−`decimals`, which is 1 or more, as `123k`, `1.23M`, `12.3B` or `123T`, and from 10¹⁵ on as
-/// `1.23e15`.
+/// Returns `value` × 10^−`decimals` with three digits, such as `123k`, `1.23M`, `12.3B` or `123T`. Numbers from 10¹⁵ on
+/// look like `1.23e15`. The number must be at least 1.
 fn three_digits(value: u128, decimals: u32) -> String {
     let places = value.checked_ilog10().unwrap_or(0);
     let (digits, places) = match half_even(value, 10u128.pow(places.saturating_sub(2))) {

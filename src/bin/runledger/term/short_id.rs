@@ -2,7 +2,7 @@
 
 use runledger::Uuid;
 
-/// Returns the first digits of `id` that no other id in `ids` begins with, at least 8. `ids` must be sorted.
+/// Returns the shortest beginning of `id` that no other id in `ids` has, but at least 8 digits. `ids` must be sorted.
 pub(crate) fn shortest(id: Uuid, ids: &[u128]) -> String {
     let value = id.as_u128();
     let before = ids.partition_point(|&other| other < value);

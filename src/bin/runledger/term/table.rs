@@ -12,8 +12,8 @@ use super::width::Width;
 
 /// A name is not shortened to less than this. Other cells are never shortened.
 const NAME_COLUMNS_MIN: usize = 10;
-/// The space between two cells, which is 1 if the table would be too wide. The second line of a row is indented by it
-/// too.
+/// The space between two cells. It shrinks to 1 if the table would be too wide. If a row continues on further lines,
+/// these are indented by this number of columns.
 const GAP: usize = 2;
 
 /// A column and its heading.
@@ -152,7 +152,7 @@ fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
         return text.into();
     }
-    // The version of `skill@version` is kept, because two names may differ only in it.
+    // The version of `skill@version` is kept, because two names may differ only in the version.
     let end = text.rfind('@').map_or("", |at| &text[at..]);
     let end = if width(end) + 2 <= columns { end } else { "" };
     let mut room = columns.saturating_sub(1 + width(end));

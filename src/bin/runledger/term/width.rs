@@ -11,16 +11,16 @@ const COLUMNS: usize = 80;
 /// The columns that a table may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
-    /// The columns of a screen. A wider row continues on the next line.
+    /// The columns of a screen. A row that is wider continues on the next line.
     Screen(usize),
-    /// The columns of any other output. A row stays one line, for the program that reads it.
+    /// The columns of any other output. A row is always one line, because a program may read it.
     Lines(usize),
 }
 
 impl Width {
-    /// Returns the width of a stream. The variable `COLUMNS` takes precedence, as in POSIX: programs such as `watch`
-    /// read from a pipe, and set it to the width of their window. The width is read again each time, because the size
-    /// of the window may change.
+    /// Returns the width of a stream. As in POSIX, the variable `COLUMNS` takes precedence. Programs such as `watch`
+    /// read a table from a pipe, and set `COLUMNS` to the width of their window. The width is read again each time,
+    /// because the size of the window may change.
     pub(crate) fn of(stream: impl AsFd) -> Self {
         let window = || tcgetwinsize(stream).map(|size| size.ws_col.into()).ok();
         decide(env::var("COLUMNS").ok().as_deref(), window)

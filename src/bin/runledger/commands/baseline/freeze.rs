@@ -17,9 +17,9 @@ use crate::week::Week;
 
 /// Freeze the baselines of a week, for `runledger compare`
 ///
-/// Computes baselines over all executions that started before the week, which begins on Monday 00:00 UTC. Appends them
-/// to `baselines.jsonl` next to the ledger. A week is frozen only once: a second call prints the first result. With
-/// --json, prints the line that was written.
+/// Computes baselines over all executions that started before the week, which begins on Monday 00:00 UTC. Appends the
+/// baselines to `baselines.jsonl` next to the ledger. A week is frozen only once. A second call prints the result of
+/// the first. With --json, prints the line that was written.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: run this every Monday
   runledger baseline freeze")]

@@ -23,12 +23,12 @@ use crate::term::output;
 /// Compute the usual latency, cost and success rate of each skill
 ///
 /// Prints one row for each group. Latencies are percentiles of `total_latency_ms`. They are exact for up to 49,152
-/// distinct latencies per group, and accurate to 0.4 % above that; `latency_precision` tells which. JSON output is
-/// byte-identical for the same records.
+/// distinct latencies per group, and accurate to 0.4 % for more. `latency_precision` in the JSON says which of the two
+/// applies. The same records always give the same JSON, byte for byte.
 ///
 /// Without --since, --until, --skill or --last, results are cached, so later calls read only new records. For long
 /// ledgers, the cache is stored in `baseline-skill.checkpoint` and similar files in the ledger's internal directory.
-/// They can be deleted at any time.
+/// These files can be deleted at any time.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Example: store the baselines of the last 30 days in a file

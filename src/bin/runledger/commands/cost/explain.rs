@@ -19,9 +19,9 @@ use crate::term::{Column, Table, cell, output};
 
 /// Explain the cost of a call or an execution, line by line
 ///
-/// Each line shows a count, a price and their product. Every token is in exactly one line. The calls of an execution
-/// are priced again with the current table, each at the time of the call. The line above each table is the recorded
-/// cost.
+/// Each line shows a count, a price and their product. Every token is in exactly one line. With --execution, the calls
+/// of the execution are priced again: with the current price table, at the prices of the time when the execution
+/// started. The line above each table shows the recorded cost.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: price 33,000 input tokens, most of them from the cache
   runledger cost explain claude-opus-4-5 --input 33000 --output 500 \\
@@ -32,7 +32,7 @@ Example: explain why an execution was expensive
 pub(crate) struct Args {
     /// The model, with or without its provider, such as openai/gpt-4
     model: Option<String>,
-    /// Explain this execution of the ledger, given by its id or the first digits of the id
+    /// Explain the cost of this execution of the ledger. ID is its id, or the first digits of the id
     #[arg(long, value_name = "ID", conflicts_with_all = ["input", "output", "parts", "provider", "variant", "at"])]
     execution: Option<IdPrefix>,
     /// The number of input tokens, including cached ones
@@ -41,8 +41,8 @@ pub(crate) struct Args {
     /// The number of output tokens, including reasoning
     #[arg(long, value_name = "N", default_value = "0")]
     output: u64,
-    /// A subset of the tokens, or other usage: cache_read, cache_write (includes cache_write_1h), cache_write_1h,
-    /// reasoning, input_audio, web_searches, requests, audio_ms, …
+    /// A part of the tokens, or other usage. NAME is cache_read, cache_write (which includes cache_write_1h),
+    /// cache_write_1h, reasoning, input_audio, web_searches, requests, audio_ms, …
     #[arg(long = "part", value_name = "NAME=N", value_parser = part)]
     parts: Vec<(Meter, u64)>,
     /// The provider that served the call

@@ -21,26 +21,42 @@ use answer::Answer;
 
 /// Sum up the costs of executions by model, skill, run or day
 ///
-/// Prints a table with one row for each group, and the total. `input` is the number of input tokens, without
-/// those written to a cache and read from one, as far as these were reported. `cache w` and `cache r` are their numbers. Sums are exact, over the known values. `unpriced` is the number of executions without a price. Their
-/// costs are left out of the sums. The lines below the table give, for each column, the number of executions whose count
-/// is missing, entirely or for at least one of their models.
+/// Prints a table with one row for each group, and the total. Some of the columns:
 ///
-/// An execution belongs to the time at which it started. If it lists its calls and used several models, it is included
-/// under each of them. Executions without a model are counted separately.
+/// - `input`: the input tokens that were neither read from a cache nor written to one. Cached tokens that were not
+///   reported as such are included.
 ///
-/// In the table, a count of 10,000 or more is rounded to three digits, such as 12.3M. Dollar amounts below 1 are
-/// rounded to four decimals, those from a million on to three digits, and all others to the cent, half to even.
-/// An amount that would be rounded to 0 is `<0.0001`. --json prints every digit.
+/// - `cache w` and `cache r`: the input tokens that were written to a cache, and those that were read from one.
 ///
-/// --json prints one object with the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or
-/// `agents`, and with `totals`. Fields that exist in ccusage too have its names: `daily`, `weekly`, `monthly`,
-/// `totals`, `date`, `week`, `month`, `inputTokens`, `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`,
-/// `totalTokens`, `totalCost`, `modelsUsed`, `modelBreakdowns` with `modelName`, `cost` and `missingPricing`, and
-/// `unpricedModels`. As in ccusage, `inputTokens` excludes cached tokens, and a week has the date of its first day.
-/// Other fields are `executions`, `unpriced`, `unreported` (for how many executions each count of tokens is unknown),
-/// `withoutModel` and `malformedLines`. Unlike in ccusage, an unknown value is null instead of 0, and amounts are exact
-/// decimals instead of floats.
+/// - `usd`: the exact sum of the known costs.
+///
+/// - `unpriced`: the number of executions whose cost is unknown for at least one of their models. `usd` does not
+///   include unknown costs.
+///
+/// Below the table, `unknown` lists token columns that are incomplete. For each of them, it gives the number of
+/// executions that do not report these tokens for all of their models. `without model` is the number of executions that
+/// used no model. They are not in the table.
+///
+/// An execution belongs to the day, week or month in which it started. With --by model, an execution that used several
+/// models is counted under each of them, if it lists its calls.
+///
+/// In the table, a count of 10,000 or more is rounded to three digits, such as 12.3M. An amount below 1 dollar has four
+/// decimals, an amount from a million dollars on has three digits, and any other amount has cents. Halves are rounded
+/// to the even digit. An amount that would be rounded to 0 is `<0.0001`. --json prints every digit.
+///
+/// --json prints one object. It has the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes`
+/// or `agents`, and their sum under `totals`. Many fields have the names that the program ccusage uses:
+///
+/// - `daily`, `weekly`, `monthly`, `totals`, `date`, `month`, and `week`, which is the first day of the week
+///
+/// - `inputTokens`, which excludes cached tokens, `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`,
+///   `totalTokens`
+///
+/// - `totalCost`, `modelsUsed`, `unpricedModels`, and `modelBreakdowns` with `modelName`, `cost` and `missingPricing`
+///
+/// ccusage does not have the fields `executions`, `unpriced`, `unreported`, `withoutModel` and `malformedLines`. For
+/// each count of tokens, `unreported` gives the number of executions that do not report it. ccusage writes an unknown
+/// value as 0, and this command writes null. ccusage writes amounts as floats, and this command writes exact decimals.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Example: show what each day of November cost, with days in Zurich time
@@ -125,7 +141,7 @@ fn tokens(sum: &Sum) -> [Count; 5] {
     [sum.input_uncached, sum.output, sum.cache_write, sum.cache_read, sum.total]
 }
 
-/// Writes for how many executions the tokens are unknown, so that no sum seems to include all executions.
+/// Writes how many executions do not report their tokens, so that the sums do not seem to include all executions.
 fn unknown(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
     let counts = TOKENS.into_iter().zip(tokens(totals)).filter(|(_, count)| count.unknown > 0);
     let counts: Vec<_> = counts.map(|(name, count)| format!("{name} {}", short::count(count.unknown.into()))).collect();

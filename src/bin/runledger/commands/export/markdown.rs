@@ -19,13 +19,13 @@ use crate::term::{output, printable};
 
 /// Write the log of a run as Markdown, and register its errors
 ///
-/// The log is a new file, YYYY-MM-DD_HH-MM_mode-N.md, in the directory of the run logs. No file is overwritten, and no
-/// new file is written if an existing one has the same content. Each error of the run gets a number in the registry of
-/// that directory, or keeps the number that it has. `runledger errors` shows the status of the errors. Prints the path
-/// of the log and the errors.
+/// The log is a new file, YYYY-MM-DD_HH-MM_mode-N.md, in the directory of the run logs. No file is overwritten. If an
+/// existing file has the same content, no new file is written. Each new error of the run gets a number in the error
+/// registry of that directory. `runledger errors` shows the status of the errors. Prints the path of the log and the
+/// errors.
 ///
-/// While an execution of a run is in flight, the run is In Progress. After it has ended, it can be exported again, to
-/// another log. Each child run has its own log. Only the records of the run are held in memory.
+/// While an execution of the run is in flight, the log has the status In Progress. To get a complete log, export the
+/// run again after it has ended. Each child run has its own log. Only the records of the run are held in memory.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: write the log of last night's run
   runledger export markdown --run nightly-2026-11-20")]
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// Export all executions of this run
     #[arg(long, value_name = "ID")]
     run: Option<String>,
-    /// Export only this execution, given by its id or the first digits of the id
+    /// Export only this execution. ID is its id, or the first digits of the id
     #[arg(long, value_name = "ID")]
     execution: Option<IdPrefix>,
     #[command(flatten)]
@@ -74,8 +74,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Returns the record of an execution in flight. If its process is dead, the status is the one that the next process
-/// that opens the ledger will record.
+/// Returns the record of an execution in flight. If its process is dead, the status becomes Interrupted. The next
+/// process that opens the ledger will record the same status.
 fn begun(InFlight { mut record, owner_alive, .. }: InFlight) -> ExecutionMetrics {
     if owner_alive == Some(false) {
         record.set_status(Status::Interrupted);

@@ -16,14 +16,15 @@ use crate::term::output;
 
 /// Write workflow events, one line of JSON per execution
 ///
-/// The schema, which --schema prints, describes each field. null means unknown. An execution that panicked, was
-/// cancelled or was interrupted has the status Failed. One that waits for a person has the status HIL-Paused.
-/// workflow_run_id is the run_id of the record if that is a UUID. From any other run_id, a UUID is derived, which is
-/// always the same for that run_id. stderr reports how many events have no run, have a derived UUID, or do not state
-/// how they ended.
+/// --schema prints the schema, which describes each field. null means unknown. An execution that panicked, was
+/// cancelled or was interrupted has the status Failed. An execution that waits for a person has the status HIL-Paused.
+///
+/// workflow_run_id is the run_id of the record if that is a UUID. Otherwise, it is a UUID that is derived from the
+/// run_id, and always the same for the same run_id. stderr reports how many events have no run, have a derived UUID, or
+/// do not state how they ended.
 ///
 /// The events contain prompts and completions if those were recorded, so only the owner can read a new file. The file
-/// appears when it is complete. A process that dies may leave a FILE.part-PID, which can be deleted.
+/// appears when it is complete. A process that dies may leave a file FILE.part-PID, which can be deleted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: write the events of one run to a file
   runledger export workflow --run nightly-7 --out events.jsonl
@@ -55,7 +56,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Writes the events under another name first, so that the file is complete when it appears. Fails if it exists.
+/// Writes the events under another name first, so that the file is complete when it appears. Fails if `path` already
+/// exists.
 fn to_file(
     path: &Path,
     records: impl Iterator<Item = runledger::Result<ExecutionMetrics>>,
@@ -68,18 +70,18 @@ fn to_file(
     let mut part = path.as_os_str().to_owned();
     part.push(format!(".part-{}", std::process::id()));
     let part = Path::new(&part);
-    // Created through the ledger's disk, the file gets the owner and the mode that its directory requires.
+    // `Disk` gives a new file the owner and the mode that its directory requires.
     let file = Disk.open(part, Access::AppendNew).map_err(|source| failed(part, source))?;
     let write = || -> Result<WorkflowWritten, Failure> {
         let written = workflow::write(records, BufWriter::new(&*file))?;
         file.sync().map_err(|source| failed(part, source))?;
-        // Fails if another process has taken the name.
+        // Fails if another process has created `path` in the meantime.
         Disk.link(part, path).map_err(|source| failed(path, source))?;
         Ok(written)
     };
     let written = write();
     let removed = Disk.remove(part).map_err(|source| failed(part, source));
-    // The reason why the file is missing matters more than the reason why a part file remains.
+    // If both failed, the first error is returned, because it says why the file is missing.
     let written = written?;
     removed?;
     Ok(written)

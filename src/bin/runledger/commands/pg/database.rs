@@ -17,8 +17,8 @@ pub(crate) struct Database {
     /// postgres://USER:PASSWORD@HOST:PORT/DATABASE. Prefer the environment, because other users can see arguments
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
-    /// How long to wait for a connection to each address of the server. For all addresses together, the limit is twice
-    /// this
+    /// How long to wait for a connection to one address of the server. All addresses of a server together get twice
+    /// this time
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
     connect_timeout: u32,
     /// How long one statement may take. If the server is silent for 5 more seconds, the connection is closed

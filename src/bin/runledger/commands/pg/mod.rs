@@ -16,14 +16,20 @@ use crate::global::Global;
 /// Ship the ledger to PostgreSQL, to query many ledgers together
 ///
 /// Copies each record to the table agent_execution_logs, exactly once, even if the command or the server is killed.
-/// Executions never wait for the database: if it is unreachable, slow or full, the next `ship` copies what is missing.
+/// Executions never wait for the database. If it is unreachable, slow or full, the next `ship` copies what is missing.
 /// Module `sink::postgres` of the library's documentation describes the columns.
 ///
-/// sslmode at the end of the address (…/DATABASE?sslmode=require) decides whether a connection over TCP is encrypted.
-/// With disable, it is never encrypted. With prefer, the default, it is encrypted if the server supports it, with any
-/// certificate. With require and verify-full, it is always encrypted, and the certificate must be valid for the host.
-/// The certificate must come from an authority that the system trusts or, with &sslrootcert=FILE, from one in that PEM
-/// file. Without the feature postgres-tls, require, verify-full and sslrootcert are refused. Unix sockets are never
+/// The address can end with an sslmode, such as …/DATABASE?sslmode=require. It decides whether a connection over TCP is
+/// encrypted:
+///
+/// - disable: never.
+///
+/// - prefer, the default: if the server supports it. The certificate is not checked.
+///
+/// - require and verify-full: always. The certificate must be valid for the host. It must come from an authority that
+///   the system trusts or, with &sslrootcert=FILE, from an authority in that PEM file.
+///
+/// A build without the feature postgres-tls refuses require, verify-full and sslrootcert. Unix sockets are never
 /// encrypted.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

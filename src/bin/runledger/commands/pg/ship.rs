@@ -37,10 +37,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let mut ledger = open(global)?;
     let mut is_first = true;
     loop {
-        // This is read before the ledger. An execution that ends in the meantime then has its record there, which takes
-        // precedence.
+        // The executions in flight are read before the ledger. If one of them ends in between, its record is in the
+        // ledger, and takes precedence.
         let found = records::reader(global)?.in_flight()?;
-        // The table of executions in flight is replaced, so all of them must be known.
+        // An execution in flight that cannot be read would silently be missing from the database.
         if let Some(error) = found.unreadable.into_iter().next() {
             return Err(error.into());
         }

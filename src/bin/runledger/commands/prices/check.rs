@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             age_days: age(file),
             models: file.models,
             source: file.source,
-            // A date in the future is a mistake. Otherwise, such a table would be fresh enough for a long time.
+            // A date in the future is a mistake. A table with such a date would stay fresh enough for too long.
             too_old: !(-1..=i64::from(args.max_age_days)).contains(&age(file)),
         })
         .collect();

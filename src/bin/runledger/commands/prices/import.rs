@@ -17,7 +17,7 @@ use crate::term::output;
 /// Convert a price table of another project to the format of --prices
 ///
 /// Prints the table, or writes it to a new file with --out. stderr reports how many models it has, how many prices were
-/// rounded to whole pico-dollars, and which models were left out and why. Nothing is downloaded; FILE must exist.
+/// rounded, and which models were left out and why. Nothing is downloaded, so FILE must exist.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r"Example: convert the prices of genai-prices
   runledger prices import data.json --from genai-prices --as-of 2026-11-20 \
@@ -84,8 +84,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Writes to stderr how much was imported. For each reason to leave models out, writes the first model and the number
-/// of others.
+/// Writes to stderr how much was imported. For each reason why models were left out, writes the first of these models
+/// and the number of the others.
 fn report(imported: &Imported, global: &Global) {
     let Imported { models, rounded, left_out, .. } = imported;
     let mut reasons: BTreeMap<&str, (u64, &str)> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The run logs in a directory, with the facts about them from the records and from the registry of errors.
+//! Reads the run logs in a directory. Adds facts about each log from the records and from the error registry.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -42,8 +42,8 @@ pub(crate) fn read(
     let mut logs = RunLogs::default();
     for (name, header) in headers {
         if let Ok(header) = &header {
-            let unmended = || header.run.as_ref().is_some_and(|run| marks.has_unresolved_error(run));
-            if linked.get(&name).copied().unwrap_or_else(|| unmended() || header.pending) {
+            let unresolved = || header.run.as_ref().is_some_and(|run| marks.has_unresolved_error(run));
+            if linked.get(&name).copied().unwrap_or_else(|| unresolved() || header.pending) {
                 logs.open.insert(name.clone());
             }
         }
@@ -57,8 +57,8 @@ pub(crate) fn read(
     Ok(logs)
 }
 
-/// Returns whether each run succeeded, if its logs state this. A run failed if one of its logs says so. The log of a
-/// run in progress states neither.
+/// Returns whether each run succeeded, as far as the logs say so. A run failed if one of its logs says that it failed.
+/// A log of a run in progress says neither.
 fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
     let mut ended = HashMap::new();
     for header in headers.iter().filter_map(|(_, header)| header.as_ref().ok()) {
@@ -69,8 +69,8 @@ fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
     ended
 }
 
-/// Returns the logs that the registry links to errors, and whether one of these errors is open. For any other log, this
-/// is derived from its text and from the records of the run.
+/// Returns each log that the registry links to errors, with true if one of these errors is open. For other logs, the
+/// caller finds this in the text of the log and in the records of its run.
 fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     let registered = match ErrorRegistry::read(directory, &on_stderr()) {
         Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Vec::new(),
@@ -85,8 +85,7 @@ fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     Ok(linked)
 }
 
-/// Adds the records of the ledger and of its archive. Returns whether they are complete. They are complete if no
-/// segment is missing and every line is a record.
+/// Adds the records of the ledger and of its archive. Returns true if no segment is missing and every line is a record.
 fn add_records(
     marks: &mut RunMarks,
     segments: &[SealedSegment],
@@ -132,7 +131,7 @@ fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
 }
 
 fn header(name: &str, entry: &std::fs::DirEntry) -> Header {
-    // A link is not followed: its target may be outside the directory.
+    // A link is not followed, because its target may be outside the directory.
     if !entry.file_type().is_ok_and(|file_type| file_type.is_file()) {
         return Err("it is not a regular file".to_owned());
     }

@@ -26,7 +26,7 @@ pub(crate) struct Scope {
     /// of failed runs, and can also be "archive"
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// The minimum number of days for which everything is kept, at least 30. Overrides the policy
+    /// Keep everything for at least this number of days, which must be 30 or more. Overrides the policy
     #[arg(long, value_name = "N")]
     min_days: Option<u32>,
 }
@@ -49,7 +49,7 @@ impl Scope {
     pub(crate) fn items(&self, places: &Places, global: &Global) -> Result<Vec<Item>, Failure> {
         let policy = self.policy()?;
         let segments = records::reader(global)?.segments()?;
-        // The default directory need not exist: perhaps no run was logged.
+        // The default directory does not exist before the first run is logged.
         let logs = if self.run_logs.is_some() || places.run_logs.exists() {
             run_logs::read(&places.run_logs, &segments, &places.archive, global)?
         } else {

@@ -20,15 +20,15 @@ use crate::exit_code::ExitCode;
 use crate::global::Global;
 use crate::term::output;
 
-/// How long to wait for the last line of the command after it has ended. Usually the line has arrived by then, and only
-/// processes that the command left running can write more.
+/// How long to wait for the end of stderr after the command has ended. Usually stderr ends together with the command.
+/// It stays open only if the command left processes running that can still write to it.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 
 /// The command that is running.
 pub(super) struct Child {
     child: process::Child,
     signals: Option<Signals>,
-    /// Returns the hash.
+    /// Forwards stdout, and returns its hash. `None` if stdout is not hashed.
     stdout: Option<JoinHandle<Option<String>>>,
     stderr: Option<Stderr>,
 }
@@ -36,7 +36,7 @@ pub(super) struct Child {
 /// The command's stderr, which is forwarded.
 struct Stderr {
     thread: JoinHandle<()>,
-    /// Receives a message at the end.
+    /// Receives a message when stderr has ended.
     end: Receiver<()>,
     last_line: LastLine,
 }
@@ -133,7 +133,7 @@ pub(super) struct Ended {
 pub(super) struct Rest(Option<JoinHandle<()>>);
 
 impl Rest {
-    /// Waits until stderr is closed. If this process ended earlier, those processes could not write to it any more.
+    /// Waits until those processes close stderr. If this process ended earlier, they could no longer write to it.
     pub(super) fn pass_on(self) {
         // A thread that panicked no longer forwards anything.
         let _ = self.0.map(JoinHandle::join);

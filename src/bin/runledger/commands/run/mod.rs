@@ -30,7 +30,7 @@ use outcome::Outcome;
 ///
 /// The command runs even if it cannot be recorded: a problem with the ledger is only a warning on stderr. If other
 /// processes keep the ledger locked, the record is spilled, which means that it is stored next to the ledger. The next
-/// command that writes to the ledger appends it. If the ledger's directory is unusable, the record goes to
+/// command that writes to the ledger appends the record. If the ledger's directory is unusable, the record goes to
 /// $XDG_STATE_HOME/runledger/spill or the temporary directory, until a later command can open the ledger and append it.
 ///
 /// A command fails if its exit code is not 0. The recorded reason is the last line that it wrote to stderr. If stderr
@@ -38,13 +38,13 @@ use outcome::Outcome;
 /// command leaves running can still write to stderr. `runledger run` waits until they close it.
 ///
 /// SIGINT, SIGTERM, SIGHUP and SIGQUIT are forwarded to the command, unless they were ignored when `runledger run`
-/// started. If the command then fails, it is recorded as cancelled. SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF,
-/// SIGIO and SIGTSTP are forwarded too. If the command is suspended, `runledger run` suspends too, and both resume
-/// together. When it is PID 1 in a container, `runledger run` also reaps orphaned processes.
+/// started. If the command fails after one of these signals, it is recorded as cancelled. SIGUSR1, SIGUSR2, SIGALRM,
+/// SIGVTALRM, SIGPROF, SIGIO and SIGTSTP are forwarded too. If the command is suspended, `runledger run` suspends too,
+/// and both resume together. When it is PID 1 in a container, `runledger run` also reaps orphaned processes.
 ///
-/// The command's environment contains RUNLEDGER_PATH, RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID. When called
-/// by the command, `runledger run` or `start` uses these to record its parent run and execution. If TRACEPARENT is set,
-/// it is recorded and passed to the command unchanged.
+/// The command's environment contains RUNLEDGER_PATH, RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID. If the
+/// command calls `runledger run` or `runledger start`, these variables provide the ledger, the run and the parent of
+/// the new execution. If TRACEPARENT is set, it is recorded and passed to the command unchanged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: record a nightly job
   runledger run --skill nightly-index --skill-version 1.4.0 -- ./index.sh --all
@@ -61,7 +61,7 @@ pub(crate) struct Args {
     /// The version of the skill
     #[arg(long, value_name = "VERSION", default_value = UNKNOWN_VERSION)]
     skill_version: String,
-    /// The model that the command uses. Only the name is recorded; no cost is computed
+    /// The model that the command uses. Only the name is recorded, and no cost is computed
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// Record the SHA-256 of stdout. The command's stdout is then a pipe instead of a terminal, and the execution ends

@@ -16,9 +16,9 @@ use signal_hook::consts::{
 use signal_hook::flag;
 use signal_hook::iterator::Signals as Kept;
 
-/// The signals that ask a process to end. A command that fails after one of them was cancelled.
+/// The signals that ask a process to end. A command that fails after one of them counts as cancelled.
 const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
-/// The signals whose effect is up to the command.
+/// Other signals that are forwarded. The command decides what they do.
 const OTHERS: [i32; 7] = [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGTSTP];
 
 /// The signals that would end or stop this process.
@@ -73,8 +73,9 @@ impl Signals {
             if let Some(ended) = self.look_at_children(command)? {
                 return Ok(ended);
             }
-            // A shell that continues the job sends SIGCONT to the command too. A second SIGCONT could arrive after the
-            // next stop and undo it.
+            // A shell that continues the job sends SIGCONT to the command too. So this process forwards SIGCONT only if
+            // the command is stopped or was asked to stop. Otherwise, a second SIGCONT could arrive after the next stop
+            // and undo that stop.
             if signals.contains(&SIGCONT) && (self.stopped || self.stop_asked) {
                 self.stop_asked = false;
                 pass_on(SIGCONT, command);
@@ -82,7 +83,7 @@ impl Signals {
         }
     }
 
-    /// Reads the status of the children. Returns how `command` ended, and `None` if it has not.
+    /// Reads the status of the children. Returns how `command` ended, or `None` if it is still running.
     fn look_at_children(&mut self, command: Pid) -> io::Result<Option<ExitStatus>> {
         loop {
             match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
@@ -104,9 +105,9 @@ impl Signals {
         }
     }
 
-    /// Stops this process like the command, so that the shell sees a stopped job. Without a terminal, no shell controls
-    /// the job. A process that stops only the command will also continue only the command, so this process must not
-    /// stop.
+    /// Stops this process together with the command, so that the shell sees a stopped job. Without a terminal, no shell
+    /// controls the job. If another process stopped only the command, it will also continue only the command. So this
+    /// process must then not stop.
     fn stop(&mut self) {
         if self.stop_asked || File::open("/dev/tty").is_ok() {
             stop();
@@ -147,16 +148,16 @@ fn stop() {
     let _ = kill_process(getpid(), Signal::STOP);
 }
 
-/// Returns whether the command has the signal already, because a key of the terminal sent it to all foreground
-/// processes. In the foreground, a signal that another process sends only to this process looks the same, and is not
-/// forwarded.
+/// Returns true if a key of the terminal sent the signal to all foreground processes, including the command. The signal
+/// is then not forwarded. If this process is in the foreground, a signal that was sent only to it looks the same, and
+/// is not forwarded either.
 fn came_from_the_terminal(signal: i32) -> bool {
     matches!(signal, SIGINT | SIGQUIT | SIGTSTP)
         && File::open("/dev/tty").is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
 }
 
-/// Returns the signals that this process ignores, as Linux reports them: bit N − 1 is signal N. 0 if they are not
-/// reported.
+/// Returns the signals that this process ignores, as Linux reports them. Bit N − 1 is signal N. Returns 0 if they are
+/// not reported.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

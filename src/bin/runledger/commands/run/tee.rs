@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A reader that also writes to `to` the bytes that it reads from `from`, and passes them to `see`.
+/// A reader of `from`. It also writes the bytes that it reads to `to`, and passes them to `see`.
 pub(super) struct Tee<R, S> {
     from: R,
     to: File,
