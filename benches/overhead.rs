@@ -173,7 +173,8 @@ fn on_threads(ledger: &Ledger, threads: usize, seconds: Duration) -> Samples {
     all
 }
 
-/// Measures several processes on one ledger. Each reports that it is ready, waits for a byte, and writes its samples.
+/// Measures several processes on one ledger. Each process reports that it is ready, waits for a byte as the signal to
+/// start, and at the end writes its samples.
 fn in_processes(directory: &Path, processes: usize, threads: usize, seconds: Duration) -> Samples {
     let path = directory.join(format!("processes-{processes}-{threads}.jsonl"));
     let mut children: Vec<_> = (0..processes)

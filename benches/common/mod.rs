@@ -15,8 +15,8 @@ pub(crate) struct Arguments {
     pub(crate) records: Option<u64>,
 }
 
-/// Reads `--seconds S`, `--dir DIRECTORY` and `--records N`. Only some benchmarks use all of them. The default directory
-/// is beside the executable, so that it is on a disk and not in memory.
+/// Reads `--seconds S`, `--dir DIRECTORY` and `--records N`. Only some benchmarks use all of them. The default
+/// directory is beside the executable, so that it is on a disk and not in memory.
 pub(crate) fn arguments() -> Arguments {
     let mut arguments = Arguments {
         seconds: Duration::from_secs(2),

@@ -12,7 +12,7 @@ use super::sample::Sample;
 use super::stats::Moments;
 use crate::metrics::Usd;
 
-/// A change of at most one part in this many, 2 %, is stable.
+/// A change of at most 1/50 of the baseline, 2 %, is stable.
 const STABLE_PARTS: f64 = 50.0;
 
 /// The result of the comparison of one metric.

@@ -3,8 +3,8 @@
 use super::bytes::{Reader, Words, Writer};
 use crate::error::Result;
 
-/// The length of a run: a row of numbers that are stored in words of equal width. Runs are short, so that a large number
-/// makes only the words of its own run wide.
+/// The length of a run: a row of numbers that are stored in words of equal width. Runs are short, so that a large
+/// number makes only the words of its own run wide.
 const RUN_LEN: usize = 256;
 
 /// A number, or the number of a bucket, and how often it occurs.
@@ -84,8 +84,8 @@ impl Counts {
         })
     }
 
-    /// Returns the number at `rank` and the number at the next rank, among these numbers and `others` together. `others`
-    /// must be in ascending order.
+    /// Returns the number at `rank` and the number at the next rank, among these numbers and `others` together.
+    /// `others` must be in ascending order.
     ///
     /// Ranks count from 0. At the last rank, the same number is returned twice. Returns `None` if `rank` is beyond the
     /// last one.
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn equal_numbers_are_counted_together() {
         let number = |number: u32| Counted { place: number / 3, count: 2 };
-        // This crosses the ends of runs.
+        // There are enough numbers to fill several runs.
         let counts = Counts::of((0..3000).map(number));
         assert!(counts.iter().eq((0..1000).map(|place| Counted { place, count: 6 })));
     }

@@ -23,7 +23,8 @@ const BUCKETS_PER_OCTAVE: u64 = 1 << DIGITS;
 /// Up to [`Precision::DISTINCT_MAX`] different values are counted as they are. With more values, or if a value does not
 /// fit in 32 bits, all values are counted in log-linear buckets, as in Gil Tene's HdrHistogram (2012). Each power of
 /// two has 128 buckets of equal width, and each value below 256 has its own bucket. The middle of a bucket replaces its
-/// values. A bucket that starts at `low` is at most `low / 128` wide, so its middle is off by less than one part in 256.
+/// values. A bucket that starts at `low` is at most `low / 128` wide, so its middle is off by less than one part in
+/// 256.
 ///
 /// Whether buckets are used depends only on the set of values, not on their order or on how they are split into parts.
 /// If a part exceeds the limits, so does the whole. If only the whole exceeds them, the last merge notices it.
@@ -32,7 +33,8 @@ pub(super) struct Latencies {
     /// The counts by value, or by bucket if `bounded`.
     counts: Counts,
     recent: Vec<u32>,
-    /// How often each value below [`LOW`] occurred since the last merge. It is empty until there are many recent values.
+    /// How often each value below [`LOW`] occurred since the last merge. It is empty until there are many recent
+    /// values.
     low: Vec<u32>,
     bounded: bool,
 }
@@ -147,8 +149,8 @@ impl Latencies {
         self.counts.iter().map(|Counted { place, count }| (self.doubled_value(place), count))
     }
 
-    /// Returns the doubled values at `rank` and at the next rank. Ranks count from 0. At the last rank, the same value is
-    /// returned twice. Returns `None` if `rank` is beyond the last one. Recent values must be [sorted](Self::sort).
+    /// Returns the doubled values at `rank` and at the next rank. Ranks count from 0. At the last rank, the same value
+    /// is returned twice. Returns `None` if `rank` is beyond the last one. Recent values must be [sorted](Self::sort).
     pub(super) fn doubled_at(&self, rank: u64) -> Option<(u128, u128)> {
         let (place, next) = self.counts.at_rank(rank, &self.recent)?;
         Some((self.doubled_value(place), self.doubled_value(next)))

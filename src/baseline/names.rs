@@ -48,8 +48,8 @@ impl Hasher for NameHasher {
         // could cancel each other.
         self.sum ^= (name.len() as u64).wrapping_mul(FACTOR);
         for piece in name.chunks(16) {
-            // The first eight bytes and the last eight may overlap. By how much follows from the length, so no two
-            // names look the same.
+            // The first eight bytes and the last eight may overlap. The length, which is part of the hash, says by how
+            // much.
             match (piece.first_chunk(), piece.last_chunk()) {
                 (Some(first), Some(last)) => self.mix(u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
                 _ => self.mix(piece.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),

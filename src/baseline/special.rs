@@ -62,8 +62,8 @@ pub(super) fn student_two_sided(t: f64, degrees: f64) -> f64 {
     }
 }
 
-/// Returns the `t` for which [`student_two_sided`] is `probability`, to the last digits. `probability` must be between 0
-/// and 1, exclusive.
+/// Returns the `t` for which [`student_two_sided`] is `probability`, to the last digits. `probability` must be between
+/// 0 and 1, exclusive.
 ///
 /// The probability falls as `t` grows, so the function bisects.
 pub(super) fn student_quantile(probability: f64, degrees: f64) -> f64 {
@@ -81,8 +81,8 @@ pub(super) fn student_quantile(probability: f64, degrees: f64) -> f64 {
     }
 }
 
-/// Returns the probability that χ² is at least `x`. There must be at least 1 of the `degrees` of freedom, and `x` must
-/// be at least 0.
+/// Returns the probability that χ² with `degrees` of freedom is at least `x`. `degrees` must be at least 1, and `x` at
+/// least 0.
 ///
 /// It computes the finite sums of A&S 26.4.4 for odd degrees and of 26.4.5 for even ones. All of their terms are
 /// positive.

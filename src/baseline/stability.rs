@@ -11,7 +11,7 @@ use crate::metrics::{ExecutionMetrics, Fields, Timestamp, Usd};
 
 const WEEK_MS: u64 = 7 * 86_400_000;
 
-/// A change of at most one part in this many, 2 %, is stable.
+/// A change of at most 1/50 of the baseline, 2 %, is stable.
 const STABLE_PARTS: u128 = 50;
 
 /// Whether a metric stayed the same. The number of executions is not considered, so a change can be due to chance if

@@ -84,8 +84,8 @@ impl Moments {
         self.count
     }
 
-    /// Returns the mean and the sample variance as exactly as `f64` allows. Returns `None` for fewer than two values, or
-    /// if the sums are out of range.
+    /// Returns the mean and the sample variance as exactly as `f64` allows. Returns `None` for fewer than two values,
+    /// or if the sums are out of range.
     pub(crate) fn mean_and_variance(&self) -> Option<(f64, f64)> {
         Some((self.sums?.values as f64 / self.count as f64, self.variance()?))
     }

@@ -53,7 +53,8 @@ impl Default for GatePolicy {
     }
 }
 
-/// The fields that a record must have, by its kind. Records of any other kind need only the fields in `always`.
+/// The fields that a record must have, by its kind. A kind without a list of its own needs only the fields in `always`
+/// and `with_model`.
 ///
 /// - The fields of an interrupted execution are not checked. The gate only reports that the execution did not end.
 /// - A failed execution needs every field except the artifact.
@@ -64,8 +65,8 @@ impl Default for GatePolicy {
 pub struct RequiredFields {
     /// The fields of every record. The default is `outcome`.
     pub always: Vec<Field>,
-    /// The fields of a record whose execution used a model, which its calls, tokens, cost, tier or model name show. A
-    /// routing decision names a model without using it. The default is `model_used`, `tier`, `cost`.
+    /// The fields of a record whose execution used a model. Its calls, tokens, cost, tier or model name show that.
+    /// However, a routing decision names a model without using it. The default is `model_used`, `tier`, `cost`.
     pub with_model: Vec<Field>,
     /// The fields of a skill's execution. The default is empty, because many skills have no scenes, shots, artifacts or
     /// regenerations.
@@ -144,8 +145,8 @@ pub struct EscalationPolicy {
     pub misuse_min: u64,
     /// Which executions may use which models. The default is empty, which forbids nothing.
     pub allowed_models: Vec<AllowedModels>,
-    /// The length in days of the reference, the period with which the window is compared; at most 3660. It ends at the
-    /// start of the week in which the window begins. The default is 28.
+    /// The length in days of the reference, which is the period with which the window is compared. The reference ends
+    /// at the start of the week in which the window begins. The length is at most 3660, and the default is 28.
     pub reference_days: u64,
 }
 

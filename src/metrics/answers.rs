@@ -17,8 +17,8 @@ impl ExecutionMetrics {
         self.called_model() || named && !matches!(self.kind, Kind::ModelRouting | Kind::BudgetGate)
     }
 
-    /// Returns true if the execution called a model itself, which a cost or tokens show. The name of a model is not
-    /// enough, because a quality control names the model whose output it checks.
+    /// Returns true if the execution called a model itself. A cost or tokens show that. The name of a model does not,
+    /// because a quality control names the model whose output it checks.
     pub(crate) fn called_model(&self) -> bool {
         let counts = [self.tokens_used, self.tokens_input, self.tokens_output];
         counts.iter().any(Option::is_some) || self.cost_usd.is_some() || !self.trace.llm_calls.is_empty()

@@ -20,7 +20,7 @@ pub struct Call {
     pub model: String,
     /// The provider that served the model. `None` means the provider that is known to serve models of that name.
     pub provider: Option<String>,
-    /// How the call was served, if that changes the price, such as `service_tier` flex or `processing` batch.
+    /// How the call was served, if that changes the price, such as `service_tier=flex` or `processing=batch`.
     pub variant: BTreeMap<String, String>,
     /// What the call used.
     pub usage: Usage,

@@ -149,8 +149,8 @@ impl QcResult {
         Self { drift_category: Some(category.into()), ..self }
     }
 
-    /// Sets the attempt that made the artifact. The scene, the shot and the kind of shot in the record are then those of
-    /// the attempt.
+    /// Sets the attempt that made the artifact. The scene, the shot and the kind of shot in the record are then those
+    /// of the attempt.
     #[must_use]
     pub fn of(self, attempt: &Attempt) -> Self {
         Self { attempt: Some(attempt.clone()), ..self }

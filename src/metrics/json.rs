@@ -52,8 +52,8 @@ impl ExecutionMetrics {
     /// Reads a record from a line of JSON. Unknown keys are skipped, and missing fields get their defaults.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if the text is not one JSON object with the required fields, or if any object
-    /// in it, even in `tags`, has the same key twice.
+    /// Fails with [`ErrorKind::Malformed`] if the text is not one JSON object with the required fields, or if any
+    /// object in it, even in `tags`, has the same key twice.
     pub fn from_json(line: &str) -> Result<Self> {
         let record = read_object(line)?;
         refuse_duplicate_keys(line).map_err(|source| malformed().source(source))?;

@@ -133,7 +133,7 @@ pub struct ExecutionMetrics {
     /// How the execution ended, in more detail than succeeded or failed; `None` if the writer did not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
-    /// The kind of record: a skill's execution, or a decision about one.
+    /// The kind of event that the record describes, such as the execution of a skill.
     #[serde(default, skip_serializing_if = "is_default")]
     pub kind: Kind,
     /// The run and the session that this execution belongs to, and its parents.

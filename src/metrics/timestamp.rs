@@ -122,7 +122,7 @@ impl Timestamp {
             // Each byte becomes the two-digit number that begins at it. That is at most 99, so there is no carry.
             *place = above.wrapping_mul(10).wrapping_add(above >> 8).to_le_bytes();
         }
-        // None of the pairs used here crosses from one eight bytes to the next.
+        // None of the pairs used here is split between two pieces of eight bytes.
         let two = |at: usize| u32::from(pairs[at]);
         let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
         let (hour, minute, second) = (two(11), two(14), two(17));
@@ -304,7 +304,7 @@ mod tests {
             proptest::prop_assert!(written.is_none() || written == expected, "{:?}", text);
         }
 
-        /// The text has other seconds, and sometimes another byte somewhere.
+        /// The second text is up to 100 seconds later, and sometimes has a wrong byte.
         #[test]
         fn a_text_beside_another_is_read_as_it_is_alone(
             read in RANGE_MS,

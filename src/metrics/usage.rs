@@ -228,8 +228,8 @@ impl Usage {
         self.counts()[meter as usize]
     }
 
-    /// Like [`counts`](Self::counts), but a whole that was not reported is replaced by the sum of its parts. If that sum
-    /// is 0, the whole stays unknown.
+    /// Like [`counts`](Self::counts), but a whole that was not reported is replaced by the sum of its parts. If that
+    /// sum is 0, the whole stays unknown.
     pub(crate) fn counts_with_wholes(&self) -> [Option<u64>; Meter::COUNT] {
         let reported = self.counts();
         let mut counts = reported;

@@ -52,8 +52,8 @@ impl Amount for Usd {}
 /// How amounts are counted internally and in the journal: as a whole number of steps. A step is one token, one call, or
 /// one pico-dollar.
 ///
-/// Every unit uses a `u64`, so all of them share the same code and the same form of a journal line. Lines written before
-/// budgets existed stay valid. The sum of a window is at most 18,446,744.07 USD, and a larger limit is refused.
+/// Every unit uses a `u64`, so all of them share the same code and the same form of a journal line. Lines written
+/// before budgets existed stay valid. The sum of a window is at most 18,446,744.07 USD, and a larger limit is refused.
 pub trait Steps: Sized {
     /// Returns the number of steps; `None` if it is below 0 or above `u64::MAX`.
     fn steps(self) -> Option<u64>;

@@ -82,8 +82,8 @@ pub struct QuotaStatus<A = u64> {
     /// The number of calls in this window, finished or held, whose amount is unknown. `consumed` and `held` do not
     /// include them.
     pub unknown: u64,
-    /// The number of calls in this window, finished or held, whose amount is assumed. The limit assumes an amount before
-    /// the call. If the actual amount is still unknown after the call, the reserved amount is assumed.
+    /// The number of calls in this window, finished or held, whose amount is assumed. The limit assumes an amount
+    /// before the call. If the actual amount is still unknown after the call, the reserved amount is assumed.
     pub assumed: u64,
     /// `consumed` in percent of `limit`, as the nearest float. It excludes held amounts. It is above 100 if `consumed`
     /// exceeds `limit`.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::Timestamp;
 
-/// The calendar unit, in UTC, after which the counting of a quota restarts. A period starts with the calendar, such as
-/// at midnight, and not at any moment. Periods are ordered by length.
+/// The calendar unit, in UTC, after which the counting of a quota restarts. For example, a day starts at midnight, and
+/// not when the first amount is counted. Periods are ordered by length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! Compares the tests with scipy, statsmodels, and brute force.
+//! Compares the results of the statistical tests with those of scipy, statsmodels, and brute force.
 
 use proptest::prelude::*;
 use serde::Deserialize;

@@ -27,8 +27,8 @@ pub(super) struct Controls {
 }
 
 impl Controls {
-    /// Adds an execution whose artifact may have a control. Returns false without adding it if it has no artifact or has
-    /// its own outcome.
+    /// Adds an execution whose artifact may have a control. Returns false without adding it if it has no artifact or
+    /// has its own outcome.
     pub(super) fn add_made(&mut self, record: &ExecutionMetrics) -> bool {
         let Some(artifact) = artifact(record).filter(|_| record.production.outcome.is_none()) else { return false };
         let made = (artifact, record.success());

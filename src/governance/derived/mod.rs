@@ -82,8 +82,8 @@ impl DerivedMetrics {
     /// The number of cases that a type of shot needs before it can be called risky. For regenerations, a case is a shot
     /// with known regenerations. For failures, a case is an execution with a known outcome.
     pub const HIGH_RISK_SAMPLE_MIN: u64 = 10;
-    /// How many times the average of all shots is risky. A type of shot is risky if its regenerations per shot or its
-    /// share of failures exceed that.
+    /// The multiple of the average of all shots above which a type of shot is risky. It applies to the regenerations
+    /// per shot and to the share of failures.
     pub const HIGH_RISK_TIMES_AVERAGE: f64 = 1.5;
 
     /// Computes the metrics of `records` in one pass. Memory grows with the number of names, shots and artifacts, not

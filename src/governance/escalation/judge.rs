@@ -43,7 +43,7 @@ struct Judge<'p> {
     unjudged: Vec<Unjudged>,
 }
 
-/// Two shares of bad results that are compared by a test.
+/// A share of bad results, and the reference with which a test compares it.
 struct Question {
     trigger: Trigger,
     subject: String,

@@ -45,7 +45,8 @@ const HOUR_MS: i64 = 3_600_000;
 /// begins. It stays the same for a week, like [frozen baselines](crate::baseline::FrozenBaselines). Frozen baselines
 /// cannot serve as the reference, because they record only whether a control completed, not its verdict.
 ///
-/// **Drift and acceptance** come from quality controls. Tiers and models come from the execution that made the artifact.
+/// **Drift and acceptance** come from quality controls. Tiers and models come from the execution that made the
+/// artifact.
 ///
 /// - Control and execution are matched by `run_id` and `production.artifact`. The last control of an artifact is used.
 /// - If an execution itself records the outcome or the drift of its artifact, these are used instead of a control's.
@@ -151,7 +152,8 @@ impl Escalations {
         Ok(())
     }
 
-    /// Adds an execution that is in flight at `now` and has no record. It may have started at any time.
+    /// Adds an execution that is in flight at `now` and has no record. It counts only if it started in the window and
+    /// has been in flight for longer than the policy allows.
     pub fn add_in_flight(&mut self, begun: &ExecutionMetrics, now: Timestamp) {
         let age_ms = now.unix_ms() - begun.timestamp_start.unix_ms();
         let longest_ms = i128::from(self.policy.in_flight_hours_max) * i128::from(HOUR_MS);

@@ -73,7 +73,7 @@ impl Gate {
     }
 
     /// Adds [records that are not yet in the ledger](crate::LedgerReader::spilled), of any run. Read the executions in
-    /// flight first, then these records, and then the ledger's records. A spilled record of the run counts as missing
+    /// flight first, then these records, and then the ledger's records. Such a record counts as missing for its run
     /// until it is in the ledger.
     #[must_use]
     pub fn spilled(mut self, spilled: Vec<ExecutionMetrics>) -> Self {
@@ -81,8 +81,9 @@ impl Gate {
         self
     }
 
-    /// Adds the times (UTC) at which the ledger [reported lost records](crate::LedgerReader::losses), and how many. The
-    /// runs of these records are unknown. So the report counts as a missing entry of every run that had started before.
+    /// Adds the times (UTC) at which the ledger [reported lost records](crate::LedgerReader::losses), each with the
+    /// number of records. The runs of lost records are unknown, so a missing entry is reported for every run that had
+    /// started before.
     #[must_use]
     pub fn lost(mut self, lost: Vec<(Timestamp, u64)>) -> Self {
         self.lost.extend(lost);
@@ -105,8 +106,8 @@ impl Gate {
     ///   chain is intact.
     ///
     /// An execution belongs to the run if it has the run's `run_id`. An execution without a `run_id` belongs to the run
-    /// if its parent does. Child runs, whose executions have this run as their `parent_run_id`, are listed in the report
-    /// but not checked. Judge each of them separately.
+    /// if its parent does. Child runs, whose executions have this run as their `parent_run_id`, are listed in the
+    /// report but not checked. Judge each of them separately.
     ///
     /// The gate uses a few hundred bytes of memory for each execution of the run. It also keeps the id of every other
     /// execution and, for executions without a run, their parents and skills.

@@ -103,8 +103,8 @@ impl<'l> Fields<'l> {
     }
 
     /// Parses the line at the start of `bytes` with the fast parser. Returns its fields and the position at which its
-    /// members end, or `None` if the fast parser cannot read the line. The caller must check that a closing brace or the
-    /// ledger's keys follow at that position.
+    /// members end, or `None` if the fast parser cannot read the line. The caller must check that a closing brace or
+    /// the ledger's keys follow at that position.
     pub(crate) fn ahead(bytes: &'l [u8]) -> Option<(Self, usize)> {
         Walk::fields(bytes)
     }

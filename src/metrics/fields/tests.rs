@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::metrics::{CostSource, Decision, ErrorCategory, Kind, LlmCall, Production, Progress, Status, Step, Usage};
 
-/// The default number of cases. `RUNLEDGER_FUZZ_CASES` can set a larger number, and `RUNLEDGER_FUZZ_SEED` sets the seed.
+/// The default number of cases. `RUNLEDGER_FUZZ_CASES` can set a larger number, and `RUNLEDGER_FUZZ_SEED` sets the
+/// seed.
 const CASES: u64 = 120_000;
 
 /// Returns the position at which the members of a line end, if the keys that a ledger adds follow there.

@@ -328,7 +328,7 @@ impl<'l> Walk<'l> {
             if digits > digits_max {
                 return None;
             }
-            // Most numbers end within the first eight.
+            // Most numbers end within the first eight bytes.
             number = if number == 0 { value } else { number * power_of_ten(count) + value };
             self.rest = &self.rest[count as usize..];
             if count < 8 {

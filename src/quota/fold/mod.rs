@@ -1,8 +1,8 @@
 //! Adds up the lines of a quota's journal. This module does no I/O and reads no clock.
 //!
-//! All results depend only on the lines and their order, not on the reader or the time of reading. Even when old data is
-//! forgotten depends only on the lines. So all processes agree on which reservations were granted, and on which line was
-//! the first to reach a threshold. Therefore no lock other than the journal's is needed.
+//! All results depend only on the lines and their order, not on the reader or the time of reading. This also applies to
+//! which data is forgotten. So all processes agree on which reservations were granted, and on which line was the first
+//! to reach a threshold. Therefore no lock other than the journal's is needed.
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +33,7 @@ impl Fold {
         self.account(limit).map_or_else(Sums::default, |account| account.sums(limit.period, window, at))
     }
 
-    /// Returns true if the reservation against `limit` that line `hold` requests was granted and is still open.
+    /// Returns true if line `hold` requested a reservation against `limit` that was granted and is still open.
     pub(super) fn is_open(&self, limit: &Limit, hold: u64) -> bool {
         self.account(limit).is_some_and(|account| account.holds.contains_key(&hold))
     }
